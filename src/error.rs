@@ -1,0 +1,190 @@
+//! What goes wrong, in one shape: a kind that picks the exit code, a message, the causes below it and a hint.
+
+use std::fmt;
+
+/// A result whose error is [`Error`] unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a failure means to the caller. It decides the exit code and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something failed: a run, or an unexpected error.
+    Failed,
+    /// Wrong usage, or input that does not parse.
+    Invalid,
+    /// No such task, run, timer or credential.
+    NotFound,
+    /// Could not find out: a registry did not answer, refused, or limited us.
+    Unknown,
+    /// Another watcher holds the state directory.
+    Locked,
+    /// Something is stale, or was rebuilt, and the caller asked to be told by the exit code.
+    Stale,
+    /// Stopped by SIGINT.
+    Interrupted,
+    /// Stopped by SIGTERM.
+    Terminated,
+}
+
+impl Kind {
+    /// Returns the exit code. The numbers are frozen; scripts and cron jobs rely on them.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Invalid => 2,
+            Self::NotFound => 3,
+            Self::Unknown => 4,
+            Self::Locked => 5,
+            Self::Stale => 10,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+/// A failure: what was being done and to which thing, why it failed, and what to do next.
+///
+/// The message is lower-case and without a full stop, because it may become a link in a chain.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    cause: Option<anyhow::Error>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// Returns an error that says what was being done, to which thing.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            cause: None,
+            hint: None,
+        }
+    }
+
+    /// Adds why it failed.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds what to do next, best of all a command to type.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the causes, outermost first, each in its own words.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = Vec::new();
+        for cause in self.cause.iter().flat_map(anyhow::Error::chain) {
+            let text = cause.to_string();
+            // Many libraries repeat their source in their own message; once is enough.
+            if causes.last().is_none_or(|last| !last.ends_with(&text)) {
+                causes.push(text);
+            }
+        }
+        causes
+    }
+
+    /// Returns the hint of this error, or else of the first error below it that has one.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref().or_else(|| {
+            self.cause
+                .iter()
+                .flat_map(anyhow::Error::chain)
+                .find_map(|cause| cause.downcast_ref::<Self>()?.hint.as_deref())
+        })
+    }
+
+    /// Returns message and causes on one line, for places that have only one.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let mut text = self.message.clone();
+        for cause in self.causes() {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| {
+            let source: &(dyn std::error::Error + 'static) = cause.as_ref();
+            source
+        })
+    }
+}
+
+/// Says what was being done when something below failed.
+pub trait Context<T> {
+    /// Turns the error into an [`Error`] with a kind and a message; the old error becomes its cause.
+    ///
+    /// # Errors
+    ///
+    /// The error that was there, in its new shape.
+    fn context(self, kind: Kind, message: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Context<T> for Result<T, E> {
+    fn context(self, kind: Kind, message: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|cause| Error::new(kind, message()).because(cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_frozen() {
+        let codes = [
+            (Kind::Failed, 1),
+            (Kind::Invalid, 2),
+            (Kind::NotFound, 3),
+            (Kind::Unknown, 4),
+            (Kind::Locked, 5),
+            (Kind::Stale, 10),
+            (Kind::Interrupted, 130),
+            (Kind::Terminated, 143),
+        ];
+        for (kind, code) in codes {
+            assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn causes_are_told_once_each_and_the_nearest_hint_wins() {
+        let inner = Error::new(Kind::Unknown, "HEAD http://h/v2/: connection refused")
+            .because(std::io::Error::other("connection refused"))
+            .hint("start the registry");
+        let outer = Error::new(Kind::Unknown, "cannot read the digest of `h/a:1`").because(inner);
+        assert_eq!(outer.causes(), ["HEAD http://h/v2/: connection refused"]);
+        assert_eq!(outer.advice(), Some("start the registry"));
+        assert_eq!(
+            outer.one_line(),
+            "cannot read the digest of `h/a:1`: HEAD http://h/v2/: connection refused"
+        );
+    }
+}

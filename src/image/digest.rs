@@ -1,0 +1,158 @@
+//! Content addresses.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A content address: an algorithm, a colon and lower-case hex digits, as in `sha256:9f86d0…`.
+///
+/// The algorithms are those that the OCI image specification registers: `sha256`, `sha384`, `sha512`.
+/// Only a checked digest reaches a path or a URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+/// Why a text is no digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDigest {
+    /// The part before the colon is missing, or no registered algorithm.
+    #[error("digest `{0}` does not start with `sha256:`, `sha384:` or `sha512:`")]
+    Algorithm(String),
+    /// The part behind the colon has a wrong length, or holds something else than lower-case hex digits.
+    #[error("digest `{text}` must have {wanted} lower-case hex digits behind the colon")]
+    Hex {
+        /// What was given.
+        text: String,
+        /// How many digits its algorithm has.
+        wanted: usize,
+    },
+}
+
+impl Digest {
+    /// Returns the digest of `bytes`, by SHA-256.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        let hash = sha2::Sha256::digest(bytes);
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in hash {
+            text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        }
+        Self(text)
+    }
+
+    /// Returns the whole text, `sha256:…`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the digits behind the colon.
+    #[must_use]
+    pub fn hex(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, hex)| hex)
+    }
+
+    /// Returns the algorithm and the first twelve digits: enough for a person to tell two digests apart.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        let end = self.0.find(':').map_or(0, |colon| colon + 13);
+        &self.0[..end.min(self.0.len())]
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let wanted = match text.split_once(':').map(|(algorithm, _)| algorithm) {
+            Some("sha256") => 64,
+            Some("sha384") => 96,
+            Some("sha512") => 128,
+            _ => return Err(InvalidDigest::Algorithm(text.into())),
+        };
+        let hex = &text[7..];
+        if hex.len() == wanted && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidDigest::Hex {
+                text: text.into(),
+                wanted,
+            })
+        }
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = InvalidDigest;
+
+    fn try_from(text: String) -> Result<Self, InvalidDigest> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_of_bytes_is_their_sha256() {
+        assert_eq!(
+            Digest::of(b"abc").as_str(),
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn every_registered_algorithm_is_accepted_with_its_own_length() {
+        for (algorithm, digits) in [("sha256", 64), ("sha384", 96), ("sha512", 128)] {
+            let text = format!("{algorithm}:{}", "a".repeat(digits));
+            assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
+            let short = format!("{algorithm}:{}", "a".repeat(digits - 1));
+            assert_eq!(
+                short.parse::<Digest>(),
+                Err(InvalidDigest::Hex {
+                    text: short.clone(),
+                    wanted: digits
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn other_algorithms_and_upper_case_are_refused() {
+        let md5 = format!("md5:{}", "a".repeat(64));
+        assert_eq!(md5.parse::<Digest>(), Err(InvalidDigest::Algorithm(md5)));
+        assert!("hello".parse::<Digest>().is_err());
+        assert!("".parse::<Digest>().is_err());
+        assert!(
+            format!("sha256:{}", "A".repeat(64))
+                .parse::<Digest>()
+                .is_err()
+        );
+        assert!(
+            format!("sha256:{}", "é".repeat(32))
+                .parse::<Digest>()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn short_form_keeps_the_algorithm_and_twelve_digits() {
+        assert_eq!(Digest::of(b"abc").short(), "sha256:ba7816bf8f01");
+    }
+}

@@ -1,0 +1,11 @@
+//! Names of images: what a person writes, what it means, and what it stands for.
+//!
+//! Values only. Nothing here knows a registry, a file or a clock.
+
+pub mod digest;
+pub mod platform;
+pub mod reference;
+
+pub use digest::{Digest, InvalidDigest};
+pub use platform::{InvalidPlatform, Platform};
+pub use reference::{InvalidReference, Reference};

@@ -1,0 +1,438 @@
+//! References: which image, on which registry, under which tag or digest.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, InvalidDigest};
+
+/// The registry that a name without a host means.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// The longest repository name, with its registry and the slash between, that registries and clients take.
+const MAX_NAME: usize = 255;
+
+/// A normalised reference, as `docker.io/library/node:20-alpine`.
+///
+/// The grammar and the rules are those of `github.com/distribution/reference`: a name without a registry is on
+/// Docker Hub, an official image is in `library/`, and `:latest` stands in only where there is neither tag nor digest.
+/// Where there are both, the digest decides.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reference {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+/// Why a text is no reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidReference {
+    /// Nothing was written.
+    #[error("reference is empty")]
+    Empty,
+    /// The repository has upper-case letters.
+    #[error("reference `{0}`: repository name must be lower-case")]
+    UpperCase(String),
+    /// A name of 64 hex digits cannot be told from an image id.
+    #[error("reference `{0}`: a name of 64 hex digits is an image id, not a repository")]
+    HexName(String),
+    /// The registry is no host name or address, with or without a port.
+    #[error("reference `{text}`: registry `{registry}` is not a host name with an optional port")]
+    Registry {
+        /// What was given.
+        text: String,
+        /// The part that was taken for the registry.
+        registry: String,
+    },
+    /// The repository does not follow the grammar.
+    #[error("reference `{0}` is not of the form [registry/]repository[:tag][@digest]")]
+    Form(String),
+    /// The tag does not follow the grammar.
+    #[error(
+        "reference `{text}`: tag `{tag}` must be 1 to 128 letters, digits, `_`, `.` or `-`, and start with none of the last two"
+    )]
+    Tag {
+        /// What was given.
+        text: String,
+        /// The part that was taken for the tag.
+        tag: String,
+    },
+    /// The digest does not follow the grammar.
+    #[error("reference `{text}`: {problem}")]
+    Digest {
+        /// What was given.
+        text: String,
+        /// What is wrong with the digest.
+        problem: InvalidDigest,
+    },
+    /// The name is longer than registries take.
+    #[error(
+        "reference `{0}`: registry and repository together must not be longer than 255 characters"
+    )]
+    TooLong(String),
+}
+
+impl Reference {
+    /// Returns the login server, `docker.io` or `host[:port]`.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// Returns the repository, `library/node`.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Returns the tag, if one is meant.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// Returns the digest, if one was written. It decides, whatever the tag says.
+    #[must_use]
+    pub fn digest(&self) -> Option<&Digest> {
+        self.digest.as_ref()
+    }
+
+    /// Returns registry and repository, `docker.io/library/node`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// Returns the same repository at `digest`, without a tag: what a pinned Dockerfile reads.
+    #[must_use]
+    pub fn at(&self, digest: Digest) -> Self {
+        Self {
+            tag: None,
+            digest: Some(digest),
+            ..self.clone()
+        }
+    }
+
+    /// Returns what a registry is asked for: the digest if there is one, else the tag.
+    #[must_use]
+    pub fn tag_or_digest(&self) -> &str {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => digest.as_str(),
+            (None, Some(tag)) => tag,
+            (None, None) => "latest",
+        }
+    }
+
+    /// Reads a repository and tag that belong to `registry` unless they name another one, as `--image` of a task does.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the text, as [`Reference::from_str`] says it.
+    pub fn within(registry: &str, text: &str) -> Result<Self, InvalidReference> {
+        match split_registry(text.split('@').next().unwrap_or(text)) {
+            (Some(_), _) => text.parse(),
+            (None, _) if text.is_empty() => Err(InvalidReference::Empty),
+            (None, _) => format!("{registry}/{text}").parse(),
+        }
+    }
+}
+
+/// Tells the registry from the rest: the first part is a host if it has a dot or a colon, is `localhost`, or has upper-case letters.
+fn split_registry(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((host, rest))
+            if host.contains(['.', ':'])
+                || host == "localhost"
+                || host.chars().any(|c| c.is_ascii_uppercase()) =>
+        {
+            (Some(host), rest)
+        }
+        _ => (None, name),
+    }
+}
+
+impl FromStr for Reference {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReference> {
+        if text.is_empty() {
+            return Err(InvalidReference::Empty);
+        }
+        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(InvalidReference::HexName(text.into()));
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(parse_digest(text, digest)?)),
+            None => (text, None),
+        };
+        let (registry, rest) = split_registry(rest);
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+            _ => (rest, None),
+        };
+        let registry = match registry {
+            None | Some("index.docker.io") => DOCKER_HUB,
+            Some(host) => host,
+        };
+        if !is_registry(registry) {
+            return Err(InvalidReference::Registry {
+                text: text.into(),
+                registry: registry.into(),
+            });
+        }
+        if !is_repository(path) {
+            return Err(
+                if path.bytes().any(|b| b.is_ascii_uppercase())
+                    && is_repository(&path.to_ascii_lowercase())
+                {
+                    InvalidReference::UpperCase(text.into())
+                } else {
+                    InvalidReference::Form(text.into())
+                },
+            );
+        }
+        if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+            return Err(InvalidReference::Tag {
+                text: text.into(),
+                tag: tag.into(),
+            });
+        }
+        let repository = if registry == DOCKER_HUB && !path.contains('/') {
+            format!("library/{path}")
+        } else {
+            path.to_owned()
+        };
+        if registry.len() + 1 + repository.len() > MAX_NAME {
+            return Err(InvalidReference::TooLong(text.into()));
+        }
+        let tag = match (tag, &digest) {
+            (None, None) => Some("latest"),
+            (tag, _) => tag,
+        };
+        Ok(Self {
+            registry: registry.to_owned(),
+            repository,
+            tag: tag.map(str::to_owned),
+            digest,
+        })
+    }
+}
+
+fn parse_digest(text: &str, digest: &str) -> Result<Digest, InvalidReference> {
+    digest.parse().map_err(|problem| InvalidReference::Digest {
+        text: text.into(),
+        problem,
+    })
+}
+
+/// Tells whether `text` is a host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
+#[must_use]
+pub fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, "")) => (address, None),
+            Some((address, port)) => match port.strip_prefix(':') {
+                Some(port) => (address, Some(port)),
+                None => return false,
+            },
+            None => return false,
+        },
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port_is_fine =
+        port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    let host_is_fine = if text.starts_with('[') {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
+    } else {
+        host.split('.').all(is_host_part)
+    };
+    port_is_fine && host_is_fine
+}
+
+fn is_host_part(part: &str) -> bool {
+    let bytes = part.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    ends.iter()
+        .all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
+
+fn is_repository(path: &str) -> bool {
+    path.split('/').all(is_path_part)
+}
+
+/// Runs of lower-case letters and digits, joined by one of `.`, `_`, `__` or any number of `-`.
+fn is_path_part(part: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = part.as_bytes();
+    let mut at = 0;
+    loop {
+        let start = at;
+        while at < bytes.len() && alphanumeric(bytes[at]) {
+            at += 1;
+        }
+        if at == start {
+            return false;
+        }
+        if at == bytes.len() {
+            return true;
+        }
+        let rest = &bytes[at..];
+        at += match rest {
+            [b'.', ..] => 1,
+            [b'_', b'_', ..] => 2,
+            [b'_', ..] => 1,
+            [b'-', ..] => rest.iter().take_while(|b| **b == b'-').count(),
+            _ => return false,
+        };
+    }
+}
+
+fn is_tag(tag: &str) -> bool {
+    let bytes = tag.as_bytes();
+    bytes.len() <= 128
+        && bytes
+            .first()
+            .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+impl TryFrom<String> for Reference {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, InvalidReference> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> Self {
+        reference.to_string()
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(text: &str) -> String {
+        text.parse::<Reference>().unwrap().to_string()
+    }
+
+    fn hex(n: usize) -> String {
+        "a".repeat(n)
+    }
+
+    #[test]
+    fn short_names_are_on_docker_hub_and_latest() {
+        assert_eq!(normal("node"), "docker.io/library/node:latest");
+        assert_eq!(normal("node:20"), "docker.io/library/node:20");
+        assert_eq!(normal("acme/node"), "docker.io/acme/node:latest");
+        assert_eq!(normal("registry/foo:1"), "docker.io/registry/foo:1");
+        assert_eq!(normal("docker.io/node"), "docker.io/library/node:latest");
+        assert_eq!(normal("index.docker.io/a/b:7"), "docker.io/a/b:7");
+        assert_eq!(
+            normal("registry-1.docker.io/a/b:7"),
+            "registry-1.docker.io/a/b:7"
+        );
+    }
+
+    #[test]
+    fn the_first_part_is_a_host_by_dot_colon_localhost_or_upper_case() {
+        assert_eq!(normal("localhost/foo"), "localhost/foo:latest");
+        assert_eq!(normal("localhost:5000/foo"), "localhost:5000/foo:latest");
+        assert_eq!(normal("FOO/bar:1"), "FOO/bar:1");
+        assert_eq!(normal("a.b/c/d"), "a.b/c/d:latest");
+        assert_eq!(normal("[::1]:5000/x:1"), "[::1]:5000/x:1");
+        assert_eq!(normal("[2001:db8::1]/x"), "[2001:db8::1]/x:latest");
+    }
+
+    #[test]
+    fn a_digest_stands_alone_or_beside_its_tag() {
+        let digest = format!("sha256:{}", hex(64));
+        assert_eq!(
+            normal(&format!("node@{digest}")),
+            format!("docker.io/library/node@{digest}")
+        );
+        assert_eq!(
+            normal(&format!("h:1/n:2@{digest}")),
+            format!("h:1/n:2@{digest}")
+        );
+    }
+
+    #[test]
+    fn malformed_references_are_refused_with_what_is_wrong() {
+        let wrong = |text: &str| text.parse::<Reference>().unwrap_err();
+        assert_eq!(wrong(""), InvalidReference::Empty);
+        assert_eq!(
+            wrong("Alpine:3"),
+            InvalidReference::UpperCase("Alpine:3".into())
+        );
+        assert_eq!(wrong(&hex(64)), InvalidReference::HexName(hex(64)));
+        for text in [
+            "/x", "x/", "a//b", "a___b", "-a", "a-", "a..b", "x@", "a b", "é", "a/:b", "@", ":1",
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text:?}");
+        }
+        assert!(matches!(wrong("a:"), InvalidReference::Tag { .. }));
+        assert!(matches!(wrong("a:.x"), InvalidReference::Tag { .. }));
+        assert!(matches!(
+            wrong(&format!("a:{}", hex(129))),
+            InvalidReference::Tag { .. }
+        ));
+        assert!(matches!(
+            wrong("-h.io/a"),
+            InvalidReference::Registry { .. }
+        ));
+        assert!(matches!(
+            wrong("h:port/a"),
+            InvalidReference::Registry { .. }
+        ));
+        assert!(matches!(
+            wrong("a@sha256:abc"),
+            InvalidReference::Digest { .. }
+        ));
+        assert!(matches!(wrong(&hex(250)), InvalidReference::TooLong(_)));
+    }
+
+    #[test]
+    fn separators_follow_the_grammar_of_distribution() {
+        assert_eq!(normal("a__b/c--d:1_x.y-z"), "docker.io/a__b/c--d:1_x.y-z");
+        assert_eq!(normal("a-----b"), "docker.io/library/a-----b:latest");
+    }
+
+    #[test]
+    fn names_without_a_registry_belong_to_the_given_one() {
+        let within = |text| {
+            Reference::within("localhost:5000", text)
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(within("web:1"), "localhost:5000/web:1");
+        assert_eq!(within("team/web"), "localhost:5000/team/web:latest");
+        assert_eq!(within("ghcr.io/a/b:1"), "ghcr.io/a/b:1");
+        assert!(Reference::within("localhost:5000", "").is_err());
+    }
+}

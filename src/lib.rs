@@ -1,0 +1,11 @@
+//! Rebuilds container images when what they are built from changes.
+//!
+//! The rooms, and whom each may name, are in `docs/architecture.md`; `tests/architecture.rs` holds them.
+
+pub mod dockerfile;
+pub mod error;
+pub mod image;
+pub mod registry;
+pub mod sys;
+
+pub use error::{Error, Result};

@@ -1,0 +1,92 @@
+//! The only place in the program that reads the time or sleeps.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::{Error, Kind, Result};
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// Stands still until something sleeps, then jumps: a day of watching in no time. Set with `ACRT_NOW`.
+    Manual(Arc<Mutex<Timestamp>>),
+}
+
+impl Clock {
+    /// Returns the machine's clock, or one that starts at `now`: seconds since 1970, or an RFC 3339 time.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] if `now` is neither.
+    pub fn new(now: Option<&str>) -> Result<Self> {
+        let Some(text) = now else {
+            return Ok(Self::System);
+        };
+        let time = match text.parse::<i64>() {
+            Ok(seconds) => Timestamp::from_second(seconds),
+            Err(_) => text.parse::<Timestamp>(),
+        };
+        match time {
+            Ok(time) => Ok(Self::Manual(Arc::new(Mutex::new(time)))),
+            Err(problem) => Err(Error::new(
+                Kind::Invalid,
+                format!("cannot use the time `{text}` that ACRT_NOW gives"),
+            )
+            .because(problem)
+            .hint("give seconds since 1970, or a time like 2026-01-31T08:00:00Z")),
+        }
+    }
+
+    /// Returns the time.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+            }
+            Self::Manual(time) => *time.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Waits for `period`; a manual clock jumps instead.
+    pub async fn sleep(&self, period: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(period).await,
+            Self::Manual(time) => {
+                let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);
+                let jump = SignedDuration::try_from(period).unwrap_or(SignedDuration::MAX);
+                *time = time.saturating_add(jump).unwrap_or(Timestamp::MAX);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_takes_seconds_or_a_written_time() {
+        let seconds = Clock::new(Some("1000000000")).unwrap().now();
+        let written = Clock::new(Some("2001-09-09T01:46:40Z")).unwrap().now();
+        assert_eq!(seconds, written);
+        assert_eq!(
+            Clock::new(Some("soon")).unwrap_err().to_string(),
+            "cannot use the time `soon` that ACRT_NOW gives"
+        );
+    }
+
+    #[tokio::test]
+    async fn sleep_moves_a_manual_clock_by_the_whole_period() {
+        let clock = Clock::new(Some("0")).unwrap();
+        clock.sleep(Duration::from_secs(86_400)).await;
+        assert_eq!(clock.now().as_second(), 86_400);
+    }
+}

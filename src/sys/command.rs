@@ -1,0 +1,145 @@
+//! Command lines as values.
+
+use std::{ffi::OsString, fmt, path::PathBuf};
+
+use super::secret::Secret;
+
+/// A process that has not been started: compare it, print it, log it, then run it.
+///
+/// Every argument is one element of the child's argv; no shell ever sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The program, a name to find on `PATH` or a path.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables set for it, besides those that acrt itself was started with.
+    pub env: Vec<(String, EnvValue)>,
+    /// Where it is started; the caller's own folder if unset.
+    pub dir: Option<PathBuf>,
+}
+
+/// The value of an environment variable: shown, or kept secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvValue {
+    /// May be printed.
+    Plain(String),
+    /// Prints as `***`.
+    Secret(Secret),
+}
+
+impl EnvValue {
+    /// Returns the value itself, for the child's environment.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        match self {
+            Self::Plain(value) => value,
+            Self::Secret(secret) => secret.reveal(),
+        }
+    }
+}
+
+impl CommandLine {
+    /// Returns a call of `program` without arguments.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<T: Into<OsString>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds `--name=value` as one argument, so that a value that starts with `-` stays a value.
+    #[must_use]
+    pub fn flag(self, name: &str, value: impl Into<OsString>) -> Self {
+        let mut flag = OsString::from(name);
+        flag.push("=");
+        flag.push(value.into());
+        self.arg(flag)
+    }
+
+    /// Sets a variable that may be printed.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), EnvValue::Plain(value.into())));
+        self
+    }
+
+    /// Sets a variable that must not be printed.
+    #[must_use]
+    pub fn secret_env(mut self, name: impl Into<String>, value: Secret) -> Self {
+        self.env.push((name.into(), EnvValue::Secret(value)));
+        self
+    }
+}
+
+impl fmt::Display for CommandLine {
+    /// Prints it as a person could paste it into a shell, with secrets as `***`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.env {
+            match value {
+                EnvValue::Plain(value) => write!(f, "{name}={} ", quoted(value))?,
+                EnvValue::Secret(_) => write!(f, "{name}=*** ")?,
+            }
+        }
+        f.write_str(&quoted(&self.program.to_string_lossy()))?;
+        for arg in &self.args {
+            write!(f, " {}", quoted(&arg.to_string_lossy()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Quotes a word for a POSIX shell where it needs it, and shows control characters as escapes.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().any(char::is_control) {
+        return format!("$'{}'", word.escape_default());
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_as_a_shell_would_read_it_with_secrets_hidden() {
+        let line = CommandLine::new("buildah")
+            .arg("build")
+            .flag("--build-arg", "A=b c")
+            .flag("--tag", "-x")
+            .env("BUILDAH_ISOLATION", "chroot")
+            .secret_env("TOKEN", Secret::new("hunter2"))
+            .arg("it's")
+            .arg("");
+        assert_eq!(
+            line.to_string(),
+            r"BUILDAH_ISOLATION=chroot TOKEN=*** buildah build '--build-arg=A=b c' --tag=-x 'it'\''s' ''"
+        );
+    }
+
+    #[test]
+    fn control_characters_are_shown_as_escapes() {
+        assert_eq!(
+            CommandLine::new("x").arg("a\u{1b}[2Jb").to_string(),
+            r"x $'a\u{1b}[2Jb'"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The machine below: time, settings, command lines and processes. Nothing here knows about images.
+
+pub mod clock;
+pub mod command;
+pub mod process;
+pub mod secret;
+pub mod settings;

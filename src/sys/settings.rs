@@ -1,0 +1,398 @@
+//! What the environment and the config file say, read once.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use crate::error::{Context as _, Error, Kind, Result};
+
+/// The config file is small; anything larger is a mistake.
+const MAX_CONFIG: u64 = 1024 * 1024;
+
+/// What surrounds the program: environment variables that it heeds, and the config file.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `ACRT_NOW`: the time to start from, for tests.
+    pub now: Option<String>,
+    /// `ACRT_REGISTRY`: the registry of commands that name none.
+    pub registry: Option<String>,
+    /// `ACRT_BUILDER`: the builder of tasks that name none.
+    pub builder: Option<String>,
+    /// `ACRT_STATE_DIR`.
+    state_dir: Option<PathBuf>,
+    /// `HOME`, if it is set to anything.
+    pub home: Option<PathBuf>,
+    /// `PATH`, as it is.
+    pub path: std::ffi::OsString,
+    /// Where credentials may lie.
+    pub credentials: CredentialPaths,
+    /// The config file's contents.
+    pub config: Config,
+    /// The config file's path, whether or not it exists.
+    pub config_path: Option<PathBuf>,
+}
+
+/// The variables that say where logins to registries are kept.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialPaths {
+    /// `REGISTRY_AUTH_FILE`
+    pub registry_auth_file: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`
+    pub runtime_dir: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`
+    pub config_home: Option<PathBuf>,
+    /// `DOCKER_CONFIG`
+    pub docker_config: Option<PathBuf>,
+}
+
+/// The config file: `$XDG_CONFIG_HOME/acrt/config.yaml`, or what `--config` or `ACRT_CONFIG` names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// What commands use when their options say nothing.
+    pub defaults: Defaults,
+    /// How each registry is reached, by login server.
+    pub registries: BTreeMap<String, RegistrySettings>,
+    /// How each builder is called, by its name.
+    pub builders: BTreeMap<String, BuilderSettings>,
+    /// The rhythm of `task watch`.
+    pub watch: WatchSettings,
+    /// How many finished runs are kept.
+    pub runs: RunSettings,
+}
+
+/// What commands use when their options say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Defaults {
+    /// The registry, a login server or a name among `registries`.
+    pub registry: Option<String>,
+    /// The builder.
+    pub builder: Option<String>,
+}
+
+/// How one registry is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RegistrySettings {
+    /// The login server that a short name stands for.
+    pub login_server: Option<String>,
+    /// Speak plain http. Loopback registries do so without being told.
+    pub plain_http: Option<bool>,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A PEM file with this machine's certificate, for registries that ask for one.
+    pub client_certificate: Option<PathBuf>,
+    /// The PEM file with the key to `client_certificate`.
+    pub client_key: Option<PathBuf>,
+    /// Do not verify the registry's certificate. Said on every run.
+    pub skip_verify: bool,
+    /// Look at this registry's tags as at a public one's, or not, whatever the built-in list says.
+    pub public: Option<bool>,
+    /// Seconds between two looks at a tag of this registry.
+    pub every_seconds: Option<u64>,
+    /// Requests in flight at once.
+    pub concurrency: Option<usize>,
+    /// Requests a second, at most.
+    pub requests_per_second: Option<u32>,
+}
+
+/// How one builder is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BuilderSettings {
+    /// For the builder `command`: program and arguments, with `{dockerfile}`, `{context}` and the other
+    /// placeholders of docs/builders.md in them.
+    pub build: Vec<String>,
+    /// For the builder `command`: what pushes one image, `{image}`. Left out where the build itself pushes.
+    pub push: Vec<String>,
+    /// Arguments put behind the program's name in every call of docker, podman or buildah.
+    pub global_args: Vec<String>,
+    /// Arguments put behind `build` in every build by docker, podman or buildah.
+    pub build_args: Vec<String>,
+}
+
+/// The rhythm of `task watch`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WatchSettings {
+    /// Seconds between two looks at a tag of a registry that is not public.
+    pub every_seconds: u64,
+    /// The shortest pause between two looks at a tag of a public registry, in seconds.
+    pub public_min_seconds: u64,
+    /// The longest pause between two looks at a tag of a public registry, in seconds.
+    pub public_max_seconds: u64,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            every_seconds: 60,
+            public_min_seconds: 600,
+            public_max_seconds: 3600,
+        }
+    }
+}
+
+/// How many finished runs are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RunSettings {
+    /// Finished runs kept for each task; older ones go, with their logs.
+    pub keep: usize,
+    /// Days that a finished run is kept.
+    pub keep_days: u32,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            keep: 100,
+            keep_days: 30,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the environment, and the config file that `--config`, `ACRT_CONFIG` or the platform names.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] if a config file is named and missing, or does not parse.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub fn load(config: Option<&Path>) -> Result<Self> {
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let path = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let named = config.map(Path::to_owned).or_else(|| path("ACRT_CONFIG"));
+        let config_home = path("XDG_CONFIG_HOME").filter(|p| p.is_absolute());
+        let config_path = named.clone().or_else(|| {
+            directories::ProjectDirs::from("", "", "acrt")
+                .map(|dirs| dirs.config_dir().join("config.yaml"))
+        });
+        Ok(Self {
+            now: text("ACRT_NOW"),
+            registry: text("ACRT_REGISTRY"),
+            builder: text("ACRT_BUILDER"),
+            state_dir: path("ACRT_STATE_DIR"),
+            home: path("HOME"),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            credentials: CredentialPaths {
+                registry_auth_file: path("REGISTRY_AUTH_FILE"),
+                runtime_dir: path("XDG_RUNTIME_DIR"),
+                config_home,
+                docker_config: path("DOCKER_CONFIG"),
+            },
+            config: match &config_path {
+                Some(path) => Config::read(path, named.is_some())?,
+                None => Config::default(),
+            },
+            config_path,
+        })
+    }
+
+    /// Returns the value of an environment variable of the user's choice, as `--arg NAME` asks for it.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub fn variable(name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    /// Returns the state directory: `flag`, else `ACRT_STATE_DIR`, else the platform's.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where none of them gives one, as under cron without `HOME`.
+    pub fn state_dir(&self, flag: Option<&Path>) -> Result<PathBuf> {
+        let platform = || {
+            let dirs = directories::ProjectDirs::from("", "", "acrt")?;
+            Some(
+                dirs.state_dir()
+                    .unwrap_or_else(|| dirs.data_local_dir())
+                    .to_owned(),
+            )
+        };
+        let chosen = flag
+            .map(Path::to_owned)
+            .or_else(|| self.state_dir.clone())
+            .or_else(platform)
+            .ok_or_else(|| {
+                Error::new(Kind::Invalid, "cannot tell where the state directory is")
+                    .hint("set ACRT_STATE_DIR or give --state-dir")
+            })?;
+        std::path::absolute(&chosen).context(Kind::Invalid, || {
+            format!("cannot use the state directory `{}`", chosen.display())
+        })
+    }
+
+    /// Returns how `registry` is reached, with the built-in rules where the config says nothing.
+    #[must_use]
+    pub fn registry(&self, registry: &str) -> RegistrySettings {
+        self.config
+            .registries
+            .get(registry)
+            .or_else(|| {
+                self.config
+                    .registries
+                    .values()
+                    .find(|settings| settings.login_server.as_deref() == Some(registry))
+            })
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Tells whether `registry` is spoken to without TLS: declared so, or on this machine's loopback.
+    #[must_use]
+    pub fn is_plain_http(&self, registry: &str) -> bool {
+        self.registry(registry)
+            .plain_http
+            .unwrap_or_else(|| is_loopback(registry))
+    }
+
+    /// Returns the login server that a `--registry` value means: one with a dot, a colon or `localhost` as it is,
+    /// a name of the config file as that says, and any other name as ACR does.
+    #[must_use]
+    pub fn login_server(&self, name: &str) -> String {
+        if let Some(settings) = self.config.registries.get(name) {
+            return settings
+                .login_server
+                .clone()
+                .unwrap_or_else(|| name.to_owned());
+        }
+        if name.contains(['.', ':']) || name == "localhost" {
+            name.to_owned()
+        } else {
+            format!("{}.azurecr.io", name.to_ascii_lowercase())
+        }
+    }
+}
+
+/// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
+#[must_use]
+pub fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => registry.split(':').next().unwrap_or(registry),
+    };
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+impl Config {
+    fn read(path: &Path, must_exist: bool) -> Result<Self> {
+        let cannot = || format!("cannot read the config file `{}`", path.display());
+        let length = match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+                return Ok(Self::default());
+            }
+            found => found.context(Kind::Invalid, cannot)?.len(),
+        };
+        if length > MAX_CONFIG {
+            return Err(Error::new(Kind::Invalid, cannot())
+                .because(anyhow::anyhow!("it is larger than 1 MiB")));
+        }
+        let text = std::fs::read_to_string(path).context(Kind::Invalid, cannot)?;
+        Self::parse(&text).context(Kind::Invalid, cannot)
+    }
+
+    fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        match serde_yaml::from_str::<Option<Self>>(text)? {
+            Some(config) => Ok(config),
+            None => Ok(Self::default()),
+        }
+    }
+}
+
+impl WatchSettings {
+    /// Returns the shortest and the longest pause between two looks at a tag of `registry`.
+    #[must_use]
+    pub fn pause(&self, registry: &RegistrySettings, public: bool) -> (Duration, Duration) {
+        let seconds = match registry.every_seconds {
+            Some(every) => (every, every),
+            None if registry.public.unwrap_or(public) => {
+                (self.public_min_seconds, self.public_max_seconds)
+            }
+            None => (self.every_seconds, self.every_seconds),
+        };
+        (
+            Duration::from_secs(seconds.0.max(1)),
+            Duration::from_secs(seconds.1.max(seconds.0).max(1)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_by_spelling_alone() {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:1",
+            "127.9.9.9",
+            "[::1]:5000",
+            "a.localhost:80",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "localhost.evil.example",
+            "registry.lan:5000",
+            "128.0.0.1",
+            "[::2]",
+            "docker.io",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_bare_registry_name_is_looked_up_and_else_means_acr() {
+        let settings = Settings {
+            config: Config::parse("registries: {dev: {loginServer: 'registry.lan:5000'}}").unwrap(),
+            ..Settings::default()
+        };
+        assert_eq!(settings.login_server("dev"), "registry.lan:5000");
+        assert_eq!(settings.login_server("MyReg"), "myreg.azurecr.io");
+        assert_eq!(settings.login_server("localhost:5000"), "localhost:5000");
+    }
+
+    #[test]
+    fn an_empty_config_is_the_default_and_an_unknown_key_is_named() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+        let error = Config::parse("watch:\n  evrySeconds: 5\n").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("watch: unknown field `evrySeconds`"),
+            "{error}"
+        );
+        assert_eq!(error.location().unwrap().line(), 2);
+    }
+
+    #[test]
+    fn public_registries_are_looked_at_between_the_two_bounds() {
+        let watch = WatchSettings::default();
+        let plain = RegistrySettings::default();
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        assert_eq!(watch.pause(&plain, true), (minutes(10), minutes(60)));
+        assert_eq!(watch.pause(&plain, false), (minutes(1), minutes(1)));
+        let own = RegistrySettings {
+            every_seconds: Some(5),
+            ..plain
+        };
+        assert_eq!(watch.pause(&own, true).1, Duration::from_secs(5));
+    }
+}

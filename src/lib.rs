@@ -7,5 +7,7 @@ pub mod error;
 pub mod image;
 pub mod registry;
 pub mod sys;
+pub mod task;
+pub mod watch;
 
 pub use error::{Error, Result};

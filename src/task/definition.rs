@@ -1,0 +1,356 @@
+//! The definition of a task: what the user asked for.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::{InvalidReference, Platform, Reference};
+
+use super::{
+    TaskKey, TaskName, Trigger,
+    template::{self, InvalidTemplate, RunVariables},
+};
+
+/// Seconds that a run may take where the task says nothing, as in ACR.
+pub const DEFAULT_TIMEOUT: u32 = 3600;
+
+/// A named, stored definition: a context, a step, images to push, triggers.
+///
+/// This is also the layout of the file that keeps it; a person may write and edit that file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Task {
+    /// The layout of the file.
+    pub schema: u32,
+    /// The name, which is also the file's.
+    pub name: TaskName,
+    /// The login server that its images go to, and the folder of the file.
+    pub registry: String,
+    /// A disabled task is not run by any trigger.
+    #[serde(default)]
+    pub status: Status,
+    /// When it was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_date: Option<Timestamp>,
+    /// What is built for; empty is the builder's own platform.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<Platform>,
+    /// Seconds that a run may take.
+    #[serde(default = "default_timeout")]
+    pub timeout: u32,
+    /// The builder, where it is not left to be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<String>,
+    /// What a run does.
+    pub step: Step,
+    /// What makes it run by itself.
+    #[serde(default)]
+    pub trigger: Trigger,
+}
+
+fn default_timeout() -> u32 {
+    DEFAULT_TIMEOUT
+}
+
+/// Whether a task or a trigger does its work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// It does.
+    #[default]
+    Enabled,
+    /// It does not.
+    Disabled,
+}
+
+impl Status {
+    /// Returns the status that a switch stands for.
+    #[must_use]
+    pub fn enabled(on: bool) -> Self {
+        if on { Self::Enabled } else { Self::Disabled }
+    }
+}
+
+/// What a run of a task does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Step {
+    /// Builds an image from a Dockerfile and pushes it.
+    Docker(DockerStep),
+}
+
+/// Builds an image from a Dockerfile and pushes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DockerStep {
+    /// Where the files of the build are.
+    pub context_path: Context,
+    /// The Dockerfile, relative to the context.
+    pub docker_file_path: PathBuf,
+    /// The images, as `repository:tag`; without a registry they go to the task's. May hold run variables.
+    #[serde(default)]
+    pub image_names: Vec<String>,
+    /// Whether the images are pushed after the build.
+    #[serde(default = "yes")]
+    pub is_push_enabled: bool,
+    /// Whether the builder's cache is left unused.
+    #[serde(default)]
+    pub no_cache: bool,
+    /// The stage to build, if not the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Build arguments, in the order given. The values of secret ones are kept elsewhere.
+    #[serde(default)]
+    pub arguments: Vec<Argument>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A build argument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` for a secret one, whose value is kept apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Whether its value must not be shown.
+    #[serde(default)]
+    pub is_secret: bool,
+}
+
+/// Where the files of a build are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Context {
+    /// A folder of this machine; absolute, but for definitions written by hand.
+    Local(PathBuf),
+}
+
+/// Why a text is no context.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidContext {
+    /// Nothing was given.
+    #[error("context is empty")]
+    Empty,
+    /// A URL of some kind.
+    #[error("context `{0}` is a URL: contexts are local folders")]
+    Url(String),
+}
+
+impl Context {
+    /// Returns the folder, seen from `home` if it is relative.
+    #[must_use]
+    pub fn folder(&self, home: &Path) -> PathBuf {
+        match self {
+            Self::Local(path) => home.join(path),
+        }
+    }
+}
+
+impl FromStr for Context {
+    type Err = InvalidContext;
+
+    fn from_str(text: &str) -> Result<Self, InvalidContext> {
+        if text.is_empty() {
+            return Err(InvalidContext::Empty);
+        }
+        if text.contains("://") || text.starts_with("git@") {
+            return Err(InvalidContext::Url(text.into()));
+        }
+        Ok(Self::Local(text.into()))
+    }
+}
+
+impl TryFrom<String> for Context {
+    type Error = InvalidContext;
+
+    fn try_from(text: String) -> Result<Self, InvalidContext> {
+        text.parse()
+    }
+}
+
+impl From<Context> for String {
+    fn from(context: Context) -> Self {
+        context.to_string()
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Why an image name of a task cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidImageName {
+    /// Its template cannot be filled in.
+    #[error(transparent)]
+    Template(#[from] InvalidTemplate),
+    /// It is no reference.
+    #[error(transparent)]
+    Reference(#[from] InvalidReference),
+    /// It names a digest, which only the registry can give.
+    #[error("image name `{0}` must not have a digest: it is what the push makes")]
+    Digest(String),
+}
+
+impl Task {
+    /// The layout of the file that this program writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// Returns what tells this task from all others.
+    #[must_use]
+    pub fn key(&self) -> TaskKey {
+        TaskKey {
+            registry: self.registry.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// Returns the images that a run pushes, with its run variables filled in.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidImageName`] for the first name that cannot be used.
+    pub fn images(&self, run: &RunVariables) -> Result<Vec<Reference>, InvalidImageName> {
+        let Step::Docker(step) = &self.step;
+        let mut images: Vec<Reference> = Vec::new();
+        for name in &step.image_names {
+            let image = Reference::within(&self.registry, &template::render(name, run)?)?;
+            if image.digest().is_some() {
+                return Err(InvalidImageName::Digest(name.clone()));
+            }
+            if !images.contains(&image) {
+                images.push(image);
+            }
+        }
+        Ok(images)
+    }
+
+    /// Returns the images that other tasks can stand on: those whose names stay the same from run to run
+    /// and that are pushed at all.
+    #[must_use]
+    pub fn stable_images(&self) -> Vec<Reference> {
+        let Step::Docker(step) = &self.step;
+        step.image_names
+            .iter()
+            .filter(|name| step.is_push_enabled && !template::is_unique(name))
+            .filter_map(|name| Reference::within(&self.registry, name).ok())
+            .collect()
+    }
+
+    /// Tells whether a record of what this task stood on would also be true of `other`.
+    #[must_use]
+    pub fn stands_on_the_same_as(&self, other: &Self) -> bool {
+        let (Step::Docker(mine), Step::Docker(theirs)) = (&self.step, &other.step);
+        mine.context_path == theirs.context_path
+            && mine.docker_file_path == theirs.docker_file_path
+            && mine.target == theirs.target
+            && mine.arguments == theirs.arguments
+            && self.platforms == other.platforms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::RunId;
+
+    pub(crate) fn task(yaml: &str) -> Task {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    const SHORT: &str = "
+schema: 1
+name: web
+registry: localhost:5000
+step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNames: ['web:latest', 'web:{{.Run.ID}}', 'ghcr.io/a/web:1']}
+";
+
+    fn run() -> RunVariables {
+        RunVariables {
+            id: RunId::new(1),
+            date: Timestamp::UNIX_EPOCH,
+            registry: "localhost:5000".into(),
+            task: "web".into(),
+            os: "linux".into(),
+            architecture: "amd64".into(),
+        }
+    }
+
+    #[test]
+    fn a_definition_needs_no_more_than_a_step() {
+        let task = task(SHORT);
+        assert_eq!(task.timeout, 3600);
+        assert_eq!(task.status, Status::Enabled);
+        let Step::Docker(step) = &task.step;
+        assert!(step.is_push_enabled);
+        assert_eq!(task.trigger.base_image_trigger, None);
+    }
+
+    #[test]
+    fn a_definition_is_read_back_as_it_was_written() {
+        let task = task(SHORT);
+        let text = serde_yaml::to_string(&task).unwrap();
+        assert_eq!(serde_yaml::from_str::<Task>(&text).unwrap(), task);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place() {
+        let error = serde_yaml::from_str::<Task>(&format!("{SHORT}tiemout: 5\n")).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("unknown field `tiemout`"), "{text}");
+    }
+
+    #[test]
+    fn names_get_the_registry_and_run_variables() {
+        let images = task(SHORT).images(&run()).unwrap();
+        let images: Vec<String> = images.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            images,
+            [
+                "localhost:5000/web:latest",
+                "localhost:5000/web:ca1",
+                "ghcr.io/a/web:1"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_stable_pushed_names_can_be_stood_on() {
+        let mut task = task(SHORT);
+        let names = |task: &Task| -> Vec<String> {
+            task.stable_images()
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        };
+        assert_eq!(
+            names(&task),
+            ["localhost:5000/web:latest", "ghcr.io/a/web:1"]
+        );
+        let Step::Docker(step) = &mut task.step;
+        step.is_push_enabled = false;
+        assert!(names(&task).is_empty());
+    }
+
+    #[test]
+    fn a_url_is_no_context() {
+        assert_eq!(
+            "https://example.com/r.git".parse::<Context>(),
+            Err(InvalidContext::Url("https://example.com/r.git".into()))
+        );
+        assert_eq!("".parse::<Context>(), Err(InvalidContext::Empty));
+    }
+}

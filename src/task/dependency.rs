@@ -1,0 +1,108 @@
+//! The images that a run stood on, as they were then.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, Platform, Reference};
+
+use super::BaseImageTriggerType;
+
+/// One image on a registry: which, under which tag, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageDescriptor {
+    /// The login server.
+    pub registry: String,
+    /// The repository.
+    pub repository: String,
+    /// The tag, if it has one.
+    pub tag: Option<String>,
+    /// The digest that the tag had: of the index, where there is one.
+    pub digest: Option<Digest>,
+}
+
+impl ImageDescriptor {
+    /// Returns what `reference` names, with the digest that it stood for.
+    #[must_use]
+    pub fn new(reference: &Reference, digest: Option<Digest>) -> Self {
+        Self {
+            registry: reference.registry().into(),
+            repository: reference.repository().into(),
+            tag: reference.tag().map(Into::into),
+            digest,
+        }
+    }
+
+    /// Returns registry, repository and tag as they are written in a Dockerfile.
+    #[must_use]
+    pub fn tagged(&self) -> String {
+        match &self.tag {
+            Some(tag) => format!("{}/{}:{tag}", self.registry, self.repository),
+            None => format!("{}/{}", self.registry, self.repository),
+        }
+    }
+}
+
+/// How a build uses an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DependencyKind {
+    /// The final stage stands on it.
+    Runtime,
+    /// Another stage stands on it, or files are taken from it.
+    Buildtime,
+    /// It reads the Dockerfile: the image of `# syntax=`.
+    Frontend,
+}
+
+impl DependencyKind {
+    /// Tells whether a move of such an image runs a task with this trigger type.
+    #[must_use]
+    pub fn counts_for(self, trigger: BaseImageTriggerType) -> bool {
+        self == Self::Runtime || trigger == BaseImageTriggerType::All
+    }
+}
+
+/// An image that a successful run stood on and whose tag may move: what `watch` compares with the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependency {
+    /// The image, its tag, and the digest that the run was built on.
+    #[serde(flatten)]
+    pub image: ImageDescriptor,
+    /// How the build used it.
+    #[serde(rename = "type")]
+    pub kind: DependencyKind,
+    /// The manifest for each platform that was built; these decide whether the image moved.
+    /// `None` for a platform that the image did not have yet.
+    #[serde(default)]
+    pub manifests: BTreeMap<Platform, Option<Digest>>,
+    /// The line of the Dockerfile that names it, counted from 1; 0 where no line does.
+    #[serde(default)]
+    pub line: usize,
+}
+
+/// An image that a run stood on and that cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Untracked {
+    /// The image as the Dockerfile names it.
+    pub image: String,
+    /// Why it is not followed.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_runtime_counts_the_final_base_alone_and_type_all_counts_every_image() {
+        use {BaseImageTriggerType::*, DependencyKind as Kind};
+        assert!(Kind::Runtime.counts_for(Runtime));
+        assert!(!Kind::Buildtime.counts_for(Runtime));
+        assert!(!Kind::Frontend.counts_for(Runtime));
+        assert!(Kind::Buildtime.counts_for(All));
+        assert!(Kind::Frontend.counts_for(All));
+    }
+}

@@ -1,0 +1,18 @@
+//! What a task is, and what a run of it is.
+//!
+//! Values only: nothing here knows where a task is stored, or starts anything.
+
+pub mod definition;
+pub mod dependency;
+pub mod name;
+pub mod patch;
+pub mod run;
+pub mod template;
+pub mod trigger;
+
+pub use definition::{Argument, Context, DockerStep, Status, Step, Task};
+pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Untracked};
+pub use name::{InvalidTaskName, TaskKey, TaskName};
+pub use patch::{Patch, TaskPatch};
+pub use run::{Cause, InvalidRunId, Run, RunId, RunStatus, RunType};
+pub use trigger::{BaseImageTrigger, BaseImageTriggerType, Trigger};

@@ -1,0 +1,165 @@
+//! What `task update` changes.
+
+use std::path::PathBuf;
+
+use crate::image::Platform;
+
+use super::{Argument, BaseImageTrigger, BaseImageTriggerType, Context, Status, Step, Task};
+
+/// What becomes of one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It gets this value.
+    Set(T),
+    /// It loses its value.
+    Clear,
+}
+
+impl<T> Patch<T> {
+    /// Changes a field that may be empty.
+    pub fn apply(self, field: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Set(value) => *field = Some(value),
+            Self::Clear => *field = None,
+        }
+    }
+}
+
+/// What `task update` changes; `None` leaves a field alone. Lists are replaced, not merged, as az does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskPatch {
+    /// Enabled or disabled.
+    pub status: Option<Status>,
+    /// The context.
+    pub context: Option<Context>,
+    /// The Dockerfile.
+    pub file: Option<PathBuf>,
+    /// The images.
+    pub images: Option<Vec<String>>,
+    /// The build arguments.
+    pub arguments: Option<Vec<Argument>>,
+    /// The stage.
+    pub target: Patch<String>,
+    /// The platforms.
+    pub platforms: Option<Vec<Platform>>,
+    /// Seconds that a run may take.
+    pub timeout: Option<u32>,
+    /// The builder.
+    pub builder: Patch<String>,
+    /// Whether images are pushed.
+    pub push: Option<bool>,
+    /// Whether the cache is left unused.
+    pub no_cache: Option<bool>,
+    /// Whether the base image trigger works.
+    pub base_image_trigger: Option<Status>,
+    /// Which images count for it.
+    pub base_image_trigger_type: Option<BaseImageTriggerType>,
+}
+
+impl TaskPatch {
+    /// Returns `task` with the changes made.
+    #[must_use]
+    pub fn apply(self, mut task: Task) -> Task {
+        let Step::Docker(step) = &mut task.step;
+        set(&mut task.status, self.status);
+        set(&mut step.context_path, self.context);
+        set(&mut step.docker_file_path, self.file);
+        set(&mut step.image_names, self.images);
+        set(&mut step.arguments, self.arguments);
+        self.target.apply(&mut step.target);
+        set(&mut step.is_push_enabled, self.push);
+        set(&mut step.no_cache, self.no_cache);
+        set(&mut task.platforms, self.platforms);
+        set(&mut task.timeout, self.timeout);
+        self.builder.apply(&mut task.builder);
+        if self.base_image_trigger.is_some() || self.base_image_trigger_type.is_some() {
+            // Naming the type of a trigger that is not there asks for it to be there.
+            let trigger = task
+                .trigger
+                .base_image_trigger
+                .get_or_insert_with(BaseImageTrigger::default);
+            set(&mut trigger.status, self.base_image_trigger);
+            set(
+                &mut trigger.base_image_trigger_type,
+                self.base_image_trigger_type,
+            );
+        }
+        task
+    }
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> Task {
+        serde_yaml::from_str(
+            "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: /c, dockerFilePath: D, isPushEnabled: false, target: prod}}",
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn nothing_asked_for_changes_nothing() {
+        assert_eq!(TaskPatch::default().apply(task()), task());
+    }
+
+    #[test]
+    fn another_field_leaves_push_as_it_was() {
+        let patch = TaskPatch {
+            timeout: Some(900),
+            ..TaskPatch::default()
+        };
+        let updated = patch.apply(task());
+        let Step::Docker(step) = &updated.step;
+        assert!(!step.is_push_enabled);
+        assert_eq!(updated.timeout, 900);
+    }
+
+    #[test]
+    fn a_trigger_that_was_never_there_can_be_enabled() {
+        let patch = TaskPatch {
+            base_image_trigger: Some(Status::Enabled),
+            ..TaskPatch::default()
+        };
+        let trigger = patch.apply(task()).trigger.base_image_trigger.unwrap();
+        assert_eq!(trigger, BaseImageTrigger::default());
+    }
+
+    #[test]
+    fn disabling_keeps_the_trigger_and_its_type() {
+        let all = TaskPatch {
+            base_image_trigger_type: Some(BaseImageTriggerType::All),
+            ..TaskPatch::default()
+        };
+        let off = TaskPatch {
+            base_image_trigger: Some(Status::Disabled),
+            ..TaskPatch::default()
+        };
+        let trigger = off.apply(all.apply(task())).trigger.base_image_trigger;
+        let trigger = trigger.unwrap();
+        assert_eq!(trigger.status, Status::Disabled);
+        assert_eq!(trigger.base_image_trigger_type, BaseImageTriggerType::All);
+    }
+
+    #[test]
+    fn a_cleared_target_is_gone() {
+        let patch = TaskPatch {
+            target: Patch::Clear,
+            ..TaskPatch::default()
+        };
+        let updated = patch.apply(task());
+        let Step::Docker(step) = &updated.step;
+        assert_eq!(step.target, None);
+    }
+}

@@ -1,0 +1,334 @@
+//! One execution of a task.
+
+use std::{cmp::Ordering, fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Platform, Reference};
+
+use super::{Dependency, ImageDescriptor, TaskName, Untracked};
+
+/// A run's id: `ca` and a number in base 36, counted from 1: `ca1`, `ca2` … `caz`, `ca10`.
+///
+/// Short and lower-case, because it is used as an image tag. Ordered by the number, not as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(u64);
+
+/// Why a text is no run id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("run id `{}` is not of the form ca1, ca2 … caz, ca10", .0.escape_debug())]
+pub struct InvalidRunId(pub String);
+
+impl RunId {
+    /// Returns the id with this number; numbers count from 1.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns its number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = Vec::new();
+        let mut rest = self.0;
+        while rest > 0 || digits.is_empty() {
+            let digit = u32::try_from(rest % 36).unwrap_or(0);
+            digits.push(char::from_digit(digit, 36).unwrap_or('0'));
+            rest /= 36;
+        }
+        write!(f, "ca{}", digits.iter().rev().collect::<String>())
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidRunId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRunId> {
+        let invalid = || InvalidRunId(text.into());
+        let digits = text.strip_prefix("ca").ok_or_else(invalid)?;
+        let canonical = !digits.starts_with('0')
+            && digits
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
+        match u64::from_str_radix(digits, 36) {
+            Ok(number) if canonical => Ok(Self(number)),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = InvalidRunId;
+
+    fn try_from(text: String) -> Result<Self, InvalidRunId> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.to_string()
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RunStatus {
+    /// It waits for its turn.
+    Queued,
+    /// It looks up what it stands on.
+    Started,
+    /// Its builder works.
+    Running,
+    /// Everything was built and pushed.
+    Succeeded,
+    /// A step of it failed.
+    Failed,
+    /// Somebody stopped it.
+    Canceled,
+    /// It could not be carried out: a registry did not answer, or the process that ran it died.
+    Error,
+    /// It took longer than its task allows.
+    Timeout,
+}
+
+impl RunStatus {
+    /// Tells whether the run has yet to end.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Started | Self::Running)
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Who asked for a run: a person, or a trigger. The words are ACR's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunType {
+    /// `acrt build`
+    QuickBuild,
+    /// `acrt run` and `acrt task run`
+    QuickRun,
+    /// A trigger, for a build without a task.
+    AutoBuild,
+    /// A trigger of a task.
+    AutoRun,
+}
+
+/// Why a run was started by itself: the images that moved, with their new digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageUpdateTrigger {
+    /// What tells this cause from others: the id of the first run that it made.
+    pub id: String,
+    /// When the move was noticed.
+    pub timestamp: Timestamp,
+    /// The images that moved.
+    pub images: Vec<ImageDescriptor>,
+}
+
+/// Why a task is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Manual,
+    /// These images moved.
+    ImageUpdate(Vec<ImageDescriptor>),
+}
+
+/// One execution of a task, as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// The layout of this record.
+    pub schema: u32,
+    /// Its id.
+    pub run_id: RunId,
+    /// The task, unless it was a quick build.
+    pub task: Option<TaskName>,
+    /// The registry that its images go to.
+    pub registry: String,
+    /// How far it has come.
+    pub status: RunStatus,
+    /// Who asked for it.
+    pub run_type: RunType,
+    /// When it was asked for.
+    pub create_time: Timestamp,
+    /// When its work began.
+    pub start_time: Option<Timestamp>,
+    /// When it ended.
+    pub finish_time: Option<Timestamp>,
+    /// When this record was last written.
+    pub last_updated_time: Timestamp,
+    /// What it builds for; empty is the builder's own platform.
+    #[serde(default)]
+    pub platforms: Vec<Platform>,
+    /// What it pushed.
+    pub output_images: Option<Vec<ImageDescriptor>>,
+    /// The images whose move started it.
+    pub image_update_trigger: Option<ImageUpdateTrigger>,
+    /// Whether it is kept from pruning.
+    #[serde(default)]
+    pub is_archive_enabled: bool,
+    /// Why it did not succeed.
+    pub run_error_message: Option<String>,
+    /// The images that it stands on, at the digests that it was built with.
+    #[serde(default)]
+    pub base_image_dependencies: Option<Vec<Dependency>>,
+    /// The images that it stands on and that nothing follows.
+    #[serde(default)]
+    pub untracked_images: Vec<Untracked>,
+    /// The builder that did the work.
+    #[serde(default)]
+    pub builder: Option<String>,
+    /// The process that carries it out, while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+impl Run {
+    /// The layout of the record that this program writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// Returns a run that has just been asked for.
+    #[must_use]
+    pub fn queued(id: RunId, registry: &str, cause: &Cause, now: Timestamp) -> Self {
+        let (run_type, image_update_trigger) = match cause {
+            Cause::Manual => (RunType::QuickRun, None),
+            Cause::ImageUpdate(images) => (
+                RunType::AutoRun,
+                Some(ImageUpdateTrigger {
+                    id: id.to_string(),
+                    timestamp: now,
+                    images: images.clone(),
+                }),
+            ),
+        };
+        Self {
+            schema: Self::SCHEMA,
+            run_id: id,
+            task: None,
+            registry: registry.into(),
+            status: RunStatus::Queued,
+            run_type,
+            create_time: now,
+            start_time: None,
+            finish_time: None,
+            last_updated_time: now,
+            platforms: Vec::new(),
+            output_images: None,
+            image_update_trigger,
+            is_archive_enabled: false,
+            run_error_message: None,
+            base_image_dependencies: None,
+            untracked_images: Vec::new(),
+            builder: None,
+            pid: None,
+        }
+    }
+
+    /// Moves on to `status`. A run that has ended stays as it ended.
+    pub fn advance(&mut self, status: RunStatus, now: Timestamp) {
+        if !self.status.is_open() {
+            return;
+        }
+        self.status = status;
+        self.last_updated_time = now;
+        if status == RunStatus::Started {
+            self.start_time = Some(now);
+        }
+        if !status.is_open() {
+            self.finish_time = Some(now);
+            self.pid = None;
+        }
+    }
+
+    /// Ends the run with a reason.
+    pub fn fail(&mut self, status: RunStatus, reason: impl Into<String>, now: Timestamp) {
+        if self.status.is_open() {
+            self.run_error_message = Some(reason.into());
+        }
+        self.advance(status, now);
+    }
+
+    /// Tells whether the run pushed `image`: by tag, or by digest, or to its repository if it names neither.
+    #[must_use]
+    pub fn pushed(&self, image: &Reference) -> bool {
+        self.output_images.iter().flatten().any(|output| {
+            output.registry == image.registry()
+                && output.repository == image.repository()
+                && match image.digest() {
+                    Some(digest) => output.digest.as_ref() == Some(digest),
+                    None => output.tag.as_deref() == image.tag(),
+                }
+        })
+    }
+}
+
+/// Orders runs with the newest first, as every listing shows them.
+#[must_use]
+pub fn newest_first(a: &RunId, b: &RunId) -> Ordering {
+    b.cmp(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_count_in_base_36_behind_ca() {
+        let ids: Vec<String> = [1, 9, 10, 35, 36, 1295, 1296]
+            .map(|n| RunId::new(n).to_string())
+            .into();
+        assert_eq!(ids, ["ca1", "ca9", "caa", "caz", "ca10", "cazz", "ca100"]);
+        assert!("ca10".parse::<RunId>().unwrap() > "caz".parse::<RunId>().unwrap());
+    }
+
+    #[test]
+    fn only_the_canonical_spelling_is_an_id() {
+        assert_eq!("caz".parse::<RunId>().unwrap().number(), 35);
+        for text in [
+            "",
+            "ca",
+            "ca0",
+            "ca01",
+            "caA",
+            "cb1",
+            "ca-1",
+            "ca+1",
+            "ca/../x",
+            "cazzzzzzzzzzzzzzzz",
+        ] {
+            assert_eq!(
+                text.parse::<RunId>(),
+                Err(InvalidRunId(text.into())),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ended_run_never_changes_its_status() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut run = Run::queued(RunId::new(1), "r", &Cause::Manual, at(0));
+        run.advance(RunStatus::Started, at(1));
+        run.fail(RunStatus::Canceled, "stopped", at(2));
+        run.advance(RunStatus::Succeeded, at(3));
+        assert_eq!(run.status, RunStatus::Canceled);
+        assert_eq!(run.start_time, Some(at(1)));
+        assert_eq!(run.finish_time, Some(at(2)));
+        assert_eq!(run.run_error_message.as_deref(), Some("stopped"));
+    }
+}

@@ -1,0 +1,26 @@
+//! How long a failed run is left alone.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The longest pause: a day.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// Returns when a task that has failed `failures` times in a row is tried again: after 1, 2, 4 … minutes, at most a day.
+#[must_use]
+pub fn next_try(failures: u32, now: Timestamp) -> Timestamp {
+    let doublings = failures.saturating_sub(1).min(16);
+    let pause = SignedDuration::from_mins(1 << doublings).min(LONGEST);
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_a_minute_to_a_day() {
+        let minutes = |failures| next_try(failures, Timestamp::UNIX_EPOCH).as_second() / 60;
+        assert_eq!([1, 2, 3, 4, 11].map(minutes), [1, 2, 4, 8, 1024]);
+        assert_eq!([12, 40, u32::MAX].map(minutes), [1440, 1440, 1440]);
+    }
+}

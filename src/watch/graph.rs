@@ -1,0 +1,170 @@
+//! Which task stands on which.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::image::Reference;
+
+/// A task in the graph: what it pushes, and what it stands on.
+#[derive(Clone, Debug, Default)]
+pub struct Vertex {
+    /// The images that it pushes under names that stay.
+    pub pushes: Vec<Reference>,
+    /// The images that it stands on.
+    pub bases: Vec<Reference>,
+}
+
+/// An order in which every task comes after those whose images it stands on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// For each task, those whose images it stands on.
+    pub parents: Vec<Vec<usize>>,
+    /// All tasks that are in no cycle, parents first, else as they were given.
+    pub order: Vec<usize>,
+    /// The tasks that stand on each other, or on one that does; each cycle in the order in which it goes round.
+    pub cycles: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    /// Puts tasks in order.
+    #[must_use]
+    pub fn new(vertices: &[Vertex]) -> Self {
+        let mut made_by: HashMap<&Reference, Vec<usize>> = HashMap::new();
+        for (n, vertex) in vertices.iter().enumerate() {
+            for image in &vertex.pushes {
+                made_by.entry(image).or_default().push(n);
+            }
+        }
+        let parents: Vec<Vec<usize>> = vertices
+            .iter()
+            .map(|vertex| {
+                let makers: BTreeSet<usize> = vertex
+                    .bases
+                    .iter()
+                    .filter_map(|base| made_by.get(base))
+                    .flatten()
+                    .copied()
+                    .collect();
+                makers.into_iter().collect()
+            })
+            .collect();
+        let order = parents_first(&parents);
+        let placed: BTreeSet<usize> = order.iter().copied().collect();
+        let cycles = cycles(&parents, &placed);
+        Self {
+            parents,
+            order,
+            cycles,
+        }
+    }
+}
+
+/// Kahn's algorithm; what it cannot place is in a cycle, or behind one.
+fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
+    for (child, its) in parents.iter().enumerate() {
+        for parent in its {
+            children[*parent].push(child);
+        }
+    }
+    let mut open: Vec<usize> = parents.iter().map(Vec::len).collect();
+    let mut ready: BTreeSet<usize> = (0..parents.len()).filter(|n| open[*n] == 0).collect();
+    let mut order = Vec::with_capacity(parents.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next);
+        for child in &children[next] {
+            open[*child] -= 1;
+            if open[*child] == 0 {
+                ready.insert(*child);
+            }
+        }
+    }
+    order
+}
+
+/// Walks from each task that could not be placed to a parent that could not be, until one comes twice.
+fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    let mut cycles = Vec::new();
+    for start in (0..parents.len()).filter(|n| !placed.contains(n)) {
+        if told.contains(&start) {
+            continue;
+        }
+        let mut path = vec![start];
+        while let Some(next) = path
+            .last()
+            .and_then(|last| parents[*last].iter().find(|n| !placed.contains(n)))
+        {
+            if let Some(first) = path.iter().position(|n| n == next) {
+                let mut cycle = path.split_off(first);
+                // The walk went from child to parent; a change travels the other way.
+                cycle.reverse();
+                if !cycle.iter().any(|n| told.contains(n)) {
+                    told.extend(&cycle);
+                    cycles.push(cycle);
+                }
+                break;
+            }
+            path.push(*next);
+        }
+        if told.insert(start) {
+            cycles.push(vec![start]);
+        }
+    }
+    cycles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vertex(pushes: &str, bases: &[&str]) -> Vertex {
+        let image = |name: &str| format!("r.io/{name}:1").parse().unwrap();
+        Vertex {
+            pushes: vec![image(pushes)],
+            bases: bases.iter().map(|base| image(base)).collect(),
+        }
+    }
+
+    #[test]
+    fn parents_come_first_and_the_rest_stays_in_order() {
+        let graph = Graph::new(&[
+            vertex("top", &["left", "right"]),
+            vertex("left", &["root"]),
+            vertex("alone", &[]),
+            vertex("right", &["root"]),
+            vertex("root", &["outside"]),
+        ]);
+        assert_eq!(graph.order, [2, 4, 1, 3, 0]);
+        assert_eq!(graph.parents[0], [1, 3]);
+        assert!(graph.cycles.is_empty());
+    }
+
+    #[test]
+    fn a_cycle_is_told_in_the_direction_of_change() {
+        let graph = Graph::new(&[
+            vertex("a", &["c"]),
+            vertex("b", &["a"]),
+            vertex("c", &["b"]),
+            vertex("fine", &[]),
+        ]);
+        assert_eq!(graph.order, [3]);
+        assert_eq!(graph.cycles, [vec![1, 2, 0]]);
+    }
+
+    #[test]
+    fn a_task_on_its_own_image_is_a_cycle_of_one() {
+        let graph = Graph::new(&[vertex("a", &["a"])]);
+        assert_eq!(graph.cycles, [vec![0]]);
+        assert!(graph.order.is_empty());
+    }
+
+    #[test]
+    fn what_stands_on_a_cycle_is_told_too() {
+        let graph = Graph::new(&[
+            vertex("a", &["b"]),
+            vertex("b", &["a"]),
+            vertex("x", &["a"]),
+        ]);
+        assert_eq!(graph.cycles, [vec![1, 0], vec![2]]);
+    }
+}

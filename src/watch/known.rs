@@ -1,0 +1,192 @@
+//! What is known of a task: what its last successful run stood on, and the failures since.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    image::{Digest, Reference},
+    task::{Dependency, RunId, Untracked},
+};
+
+use super::{backoff, tags::Tags};
+
+/// What the last successful run of a task stood on, and the failures since.
+///
+/// The dependencies move only after a run that used them succeeded, so that no update is lost whatever happens in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// The layout of the file.
+    pub schema: u32,
+    /// The last run that succeeded; none means that nothing is followed.
+    pub run_id: Option<RunId>,
+    /// When it did.
+    pub recorded: Option<Timestamp>,
+    /// What it stood on.
+    #[serde(default)]
+    pub dependencies: Vec<Dependency>,
+    /// What it stood on and nothing follows.
+    #[serde(default)]
+    pub untracked: Vec<Untracked>,
+    /// The failures since.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// Runs that failed, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// How many, in a row.
+    pub count: u32,
+    /// The last of them.
+    pub run_id: RunId,
+    /// When it failed.
+    pub last: Timestamp,
+    /// When the next is due.
+    pub next_try: Timestamp,
+    /// The digests that it was tried with; others are worth a try at once.
+    #[serde(default)]
+    pub tried: BTreeMap<Reference, Digest>,
+    /// What the Dockerfile and the definition were; a change is worth a try at once.
+    #[serde(default)]
+    pub inputs: Option<Digest>,
+}
+
+impl Known {
+    /// The layout of the file that this program writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// Records that a run succeeded on these dependencies.
+    #[must_use]
+    pub fn succeeded(
+        run_id: RunId,
+        dependencies: Vec<Dependency>,
+        untracked: Vec<Untracked>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            run_id: Some(run_id),
+            recorded: Some(now),
+            dependencies,
+            untracked,
+            failure: None,
+        }
+    }
+
+    /// Records that a run failed. What is followed stays as it was.
+    pub fn failed(
+        &mut self,
+        run_id: RunId,
+        tried: BTreeMap<Reference, Digest>,
+        inputs: Option<Digest>,
+        now: Timestamp,
+    ) {
+        let count = self
+            .failure
+            .as_ref()
+            .map_or(1, |failure| failure.count.saturating_add(1));
+        self.schema = Self::SCHEMA;
+        self.failure = Some(Failure {
+            count,
+            run_id,
+            last: now,
+            next_try: backoff::next_try(count, now),
+            tried,
+            inputs,
+        });
+    }
+
+    /// Tells whether any run has succeeded, so that something is followed.
+    #[must_use]
+    pub fn has_run(&self) -> bool {
+        self.run_id.is_some()
+    }
+}
+
+impl Failure {
+    /// Tells whether the next try must still wait: it is not due, and nothing that it was tried with has changed.
+    ///
+    /// `inputs` is what the Dockerfile and the definition are now.
+    #[must_use]
+    pub fn holds(&self, tags: &Tags, inputs: Option<&Digest>, now: Timestamp) -> bool {
+        let moved_again = self.tried.iter().any(|(tag, tried)| {
+            tags.get(tag)
+                .and_then(|record| record.digest.as_ref())
+                .is_some_and(|digest| digest != tried)
+        });
+        let edited = inputs.is_some() && inputs != self.inputs.as_ref();
+        // A clock that was set back must not turn a minute into a year.
+        let nonsense = now < self.last;
+        now < self.next_try && !moved_again && !edited && !nonsense
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::tags::Observation;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn failed_once() -> Known {
+        let mut known = Known::default();
+        let tried = [("r.io/base:1".parse().unwrap(), Digest::of(b"one"))].into();
+        known.failed(RunId::new(1), tried, Some(Digest::of(b"inputs")), at(1000));
+        known
+    }
+
+    fn seen(content: &[u8]) -> Tags {
+        let mut tags = Tags::default();
+        tags.observe(
+            &"r.io/base:1".parse().unwrap(),
+            Observation {
+                digest: Digest::of(content),
+                manifests: BTreeMap::new(),
+            },
+            at(1000),
+        );
+        tags
+    }
+
+    #[test]
+    fn a_failure_is_left_alone_until_it_is_due() {
+        let known = failed_once();
+        let failure = known.failure.unwrap();
+        let same = Digest::of(b"inputs");
+        assert!(failure.holds(&seen(b"one"), Some(&same), at(1059)));
+        assert!(!failure.holds(&seen(b"one"), Some(&same), at(1060)));
+    }
+
+    #[test]
+    fn another_move_of_the_base_or_an_edit_is_worth_a_try_at_once() {
+        let failure = failed_once().failure.unwrap();
+        let same = Digest::of(b"inputs");
+        assert!(!failure.holds(&seen(b"two"), Some(&same), at(1001)));
+        let edited = Digest::of(b"edited");
+        assert!(!failure.holds(&seen(b"one"), Some(&edited), at(1001)));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_stretch_the_pause() {
+        let failure = failed_once().failure.unwrap();
+        assert!(!failure.holds(&seen(b"one"), None, at(10)));
+    }
+
+    #[test]
+    fn failures_in_a_row_are_counted_and_success_forgets_them() {
+        let mut known = failed_once();
+        known.failed(RunId::new(2), BTreeMap::new(), None, at(2000));
+        assert_eq!(known.failure.as_ref().unwrap().count, 2);
+        assert_eq!(known.failure.unwrap().next_try, at(2120));
+        assert_eq!(
+            Known::succeeded(RunId::new(3), vec![], vec![], at(3)).failure,
+            None
+        );
+    }
+}

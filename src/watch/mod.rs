@@ -1,0 +1,17 @@
+//! When to look, what to do about what was seen, and in what order.
+//!
+//! Decides, and touches nothing: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all
+//! print or do what this room says.
+
+pub mod backoff;
+pub mod decide;
+pub mod graph;
+pub mod known;
+pub mod rhythm;
+pub mod round;
+pub mod tags;
+
+pub use decide::{Move, Problem, Verdict};
+pub use known::{Failure, Known};
+pub use round::{Node, Outcome, Round};
+pub use tags::{LookError, Observation, Standing, TagRecord, Tags};

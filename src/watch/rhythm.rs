@@ -1,0 +1,95 @@
+//! When a tag is looked at next.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use crate::image::Reference;
+
+/// Registries that serve the whole world: asked seldom, at random moments, and never all at once.
+const PUBLIC: &[&str] = &[
+    "cgr.dev",
+    "docker.elastic.co",
+    "docker.io",
+    "gcr.io",
+    "ghcr.io",
+    "lscr.io",
+    "mcr.microsoft.com",
+    "nvcr.io",
+    "public.ecr.aws",
+    "quay.io",
+    "registry-1.docker.io",
+    "registry.access.redhat.com",
+    "registry.gitlab.com",
+    "registry.hub.docker.com",
+    "registry.k8s.io",
+    "registry.redhat.io",
+    "registry.suse.com",
+];
+
+/// Tells whether `registry` is one of the well-known public ones.
+#[must_use]
+pub fn is_public(registry: &str) -> bool {
+    PUBLIC.binary_search(&registry).is_ok() || registry.ends_with(".gcr.io")
+}
+
+/// Returns when `tag` is looked at next: between `shortest` and `longest` after `looked`.
+///
+/// The moment is a hash of the tag and the last look: as good as random, spread over the bounds, and the same after a restart.
+#[must_use]
+pub fn next_look(
+    tag: &Reference,
+    looked: Timestamp,
+    (shortest, longest): (Duration, Duration),
+) -> Timestamp {
+    let hash = Sha256::new()
+        .chain_update(tag.to_string())
+        .chain_update(looked.as_nanosecond().to_be_bytes())
+        .finalize();
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&hash[..8]);
+    let spread = longest.saturating_sub(shortest).as_millis();
+    let millis = u128::from(u64::from_be_bytes(bytes)) * spread / u128::from(u64::MAX);
+    let pause = shortest + Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+    looked.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_list_of_public_registries_is_sorted_for_its_search() {
+        assert!(PUBLIC.is_sorted());
+        assert!(is_public("docker.io") && is_public("eu.gcr.io"));
+        assert!(!is_public("localhost:5000") && !is_public("registry.lan"));
+    }
+
+    #[test]
+    fn looks_at_public_tags_spread_over_the_bounds() {
+        let looked = Timestamp::from_second(1_000_000).unwrap();
+        let pauses: Vec<i64> = (0..200)
+            .map(|n| {
+                let tag = format!("docker.io/library/x:{n}").parse().unwrap();
+                next_look(&tag, looked, (10 * MINUTE, 60 * MINUTE)).as_second() - 1_000_000
+            })
+            .collect();
+        assert!(pauses.iter().all(|pause| (600..=3600).contains(pause)));
+        let early = pauses.iter().filter(|pause| **pause < 1350).count();
+        assert!(
+            (30..=70).contains(&early),
+            "{early} of 200 in the first quarter"
+        );
+    }
+
+    #[test]
+    fn equal_bounds_give_exactly_that_pause() {
+        let looked = Timestamp::from_second(5).unwrap();
+        let tag = "r.io/x:1".parse().unwrap();
+        assert_eq!(next_look(&tag, looked, (MINUTE, MINUTE)).as_second(), 65);
+    }
+}

@@ -1,0 +1,292 @@
+//! What was seen under each tag, and what that says of an image built on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    image::{Digest, Platform, Reference},
+    task::Dependency,
+};
+
+/// What a registry said of a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The digest of what the tag names: the index, where there is one.
+    pub digest: Digest,
+    /// The manifest for each platform that was asked for; `None` where the index has none for now.
+    pub manifests: BTreeMap<Platform, Option<Digest>>,
+}
+
+/// All that is remembered of a tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TagRecord {
+    /// The last good answer. An error never erases it.
+    pub digest: Option<Digest>,
+    /// The manifests behind it, for the platforms that somebody builds for.
+    pub manifests: BTreeMap<Platform, Option<Digest>>,
+    /// When this digest was first seen.
+    pub first_seen: Option<Timestamp>,
+    /// When a registry was last asked, whatever it said.
+    pub last_looked: Option<Timestamp>,
+    /// When it is asked next.
+    pub next_look: Option<Timestamp>,
+    /// What kept the last look from an answer.
+    pub error: Option<LookError>,
+}
+
+/// Why a look at a tag gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LookError {
+    /// What went wrong, on one line.
+    pub message: String,
+    /// Since when looks have gone wrong.
+    pub since: Timestamp,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What is remembered of every tag that somebody stands on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    records: BTreeMap<Reference, TagRecord>,
+    assumed: BTreeSet<Reference>,
+}
+
+/// Whether an image is still what a run was built on. Three answers, never two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Current,
+    /// It moved. To what is `None` where it only will, by a run that has yet to be.
+    Moved(Option<Digest>),
+    /// Nobody could tell.
+    Unknown {
+        /// Why not.
+        why: String,
+        /// Since when.
+        since: Option<Timestamp>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+impl Tags {
+    /// Takes up what was remembered.
+    #[must_use]
+    pub fn new(records: BTreeMap<Reference, TagRecord>) -> Self {
+        Self {
+            records,
+            assumed: BTreeSet::new(),
+        }
+    }
+
+    /// Returns everything, to remember it.
+    #[must_use]
+    pub fn records(&self) -> &BTreeMap<Reference, TagRecord> {
+        &self.records
+    }
+
+    /// Returns what is remembered of one tag.
+    #[must_use]
+    pub fn get(&self, tag: &Reference) -> Option<&TagRecord> {
+        self.records.get(tag)
+    }
+
+    /// Returns what is remembered of one tag, to change it.
+    pub fn entry(&mut self, tag: &Reference) -> &mut TagRecord {
+        self.records.entry(tag.clone()).or_default()
+    }
+
+    /// Takes in an answer.
+    pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
+        let record = self.entry(tag);
+        if record.digest.as_ref() == Some(&seen.digest) {
+            record.manifests.extend(seen.manifests);
+        } else {
+            record.first_seen = Some(now);
+            record.manifests = seen.manifests;
+            record.digest = Some(seen.digest);
+        }
+        record.last_looked = Some(now);
+        record.error = None;
+    }
+
+    /// Takes in that there was no answer. The last good one stays.
+    pub fn miss(&mut self, tag: &Reference, message: String, hint: Option<String>, now: Timestamp) {
+        let record = self.entry(tag);
+        let since = record.error.as_ref().map_or(now, |error| error.since);
+        record.last_looked = Some(now);
+        record.error = Some(LookError {
+            message,
+            since,
+            hint,
+        });
+    }
+
+    /// Assumes that a run that has yet to be will move `tag`: how a dry run follows a chain.
+    pub fn assume_moved(&mut self, tag: Reference) {
+        self.assumed.insert(tag);
+    }
+
+    /// Forgets every tag that nobody stands on any more.
+    pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
+        self.records.retain(|tag, _| wanted.contains(tag));
+    }
+
+    /// Tells whether `dependency` is still what the run that recorded it was built on.
+    ///
+    /// The digest of the tag is compared first. Where it differs, the manifests decide: an index that gained an
+    /// attestation or another platform is no update, and a platform that is missing for now is "not yet".
+    #[must_use]
+    pub fn standing(&self, tag: &Reference, dependency: &Dependency) -> Standing {
+        if self.assumed.contains(tag) {
+            return Standing::Moved(None);
+        }
+        let unknown = |why: &str| Standing::Unknown {
+            why: why.to_owned(),
+            since: None,
+            hint: None,
+        };
+        let Some(record) = self.get(tag) else {
+            return unknown("it has not been looked at yet");
+        };
+        if let Some(error) = &record.error {
+            return Standing::Unknown {
+                why: error.message.clone(),
+                since: Some(error.since),
+                hint: error.hint.clone(),
+            };
+        }
+        let Some(digest) = &record.digest else {
+            return unknown("it has not been looked at yet");
+        };
+        if dependency.image.digest.as_ref() == Some(digest) {
+            return Standing::Current;
+        }
+        if dependency.manifests.is_empty() {
+            return Standing::Moved(Some(digest.clone()));
+        }
+        for (platform, recorded) in &dependency.manifests {
+            match record.manifests.get(platform) {
+                None => return unknown("its index has moved and has not been read yet"),
+                Some(None) => {}
+                Some(now) if now == recorded => {}
+                Some(Some(_)) => return Standing::Moved(Some(digest.clone())),
+            }
+        }
+        Standing::Current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{DependencyKind, ImageDescriptor};
+
+    fn tag() -> Reference {
+        "r.io/base:1".parse().unwrap()
+    }
+
+    fn platform() -> Platform {
+        "linux/amd64".parse().unwrap()
+    }
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn built_on(index: &str, manifest: Option<&str>) -> Dependency {
+        Dependency {
+            image: ImageDescriptor::new(&tag(), Some(digest(index))),
+            kind: DependencyKind::Runtime,
+            manifests: [(platform(), manifest.map(digest))].into(),
+            line: 1,
+        }
+    }
+
+    fn seeing(index: &str, manifest: Option<&str>) -> Tags {
+        let mut tags = Tags::default();
+        let seen = Observation {
+            digest: digest(index),
+            manifests: [(platform(), manifest.map(digest))].into(),
+        };
+        tags.observe(&tag(), seen, at(5));
+        tags
+    }
+
+    #[test]
+    fn the_same_index_is_current() {
+        let standing = seeing("i1", Some("m1")).standing(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(standing, Standing::Current);
+    }
+
+    #[test]
+    fn another_manifest_for_the_platform_is_a_move() {
+        let standing = seeing("i2", Some("m2")).standing(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(standing, Standing::Moved(Some(digest("i2"))));
+    }
+
+    #[test]
+    fn another_index_around_the_same_manifest_is_current() {
+        let standing = seeing("i2", Some("m1")).standing(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(standing, Standing::Current);
+    }
+
+    #[test]
+    fn a_platform_that_is_missing_for_now_is_no_move() {
+        let standing = seeing("i2", None).standing(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(standing, Standing::Current);
+    }
+
+    #[test]
+    fn a_platform_that_has_come_is_a_move() {
+        let standing = seeing("i2", Some("m1")).standing(&tag(), &built_on("i1", None));
+        assert_eq!(standing, Standing::Moved(Some(digest("i2"))));
+    }
+
+    #[test]
+    fn an_error_is_never_current_and_keeps_the_last_good_answer() {
+        let mut tags = seeing("i1", Some("m1"));
+        tags.miss(&tag(), "no answer".into(), None, at(7));
+        tags.miss(&tag(), "still none".into(), None, at(9));
+        assert_eq!(
+            tags.standing(&tag(), &built_on("i1", Some("m1"))),
+            Standing::Unknown {
+                why: "still none".into(),
+                since: Some(at(7)),
+                hint: None
+            }
+        );
+        assert_eq!(tags.get(&tag()).unwrap().digest, Some(digest("i1")));
+        assert_eq!(tags.get(&tag()).unwrap().first_seen, Some(at(5)));
+    }
+
+    #[test]
+    fn a_tag_never_looked_at_is_unknown() {
+        let standing = Tags::default().standing(&tag(), &built_on("i1", Some("m1")));
+        assert!(matches!(standing, Standing::Unknown { .. }));
+    }
+
+    #[test]
+    fn first_seen_stays_while_the_digest_does() {
+        let mut tags = seeing("i1", Some("m1"));
+        let seen = Observation {
+            digest: digest("i1"),
+            manifests: BTreeMap::new(),
+        };
+        tags.observe(&tag(), seen, at(99));
+        let record = tags.get(&tag()).unwrap();
+        assert_eq!(record.first_seen, Some(at(5)));
+        assert_eq!(record.last_looked, Some(at(99)));
+        assert_eq!(record.manifests[&platform()], Some(digest("m1")));
+    }
+}

@@ -6,6 +6,7 @@ pub mod dockerfile;
 pub mod error;
 pub mod image;
 pub mod registry;
+pub mod store;
 pub mod sys;
 pub mod task;
 pub mod watch;

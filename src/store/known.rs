@@ -1,0 +1,73 @@
+//! What is known of each task.
+
+use crate::{
+    error::{Error, Kind, Result},
+    task::TaskKey,
+    watch::Known,
+};
+
+use super::{Store, file};
+
+impl Store {
+    /// Reads what is known of a task: nothing, where there is no file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the file and the place, where it cannot be used.
+    pub fn known(&self, key: &TaskKey) -> Result<Known> {
+        let path = self.layout.known(key);
+        let known: Known = file::read_json(&path)?.unwrap_or_default();
+        if known.schema > Known::SCHEMA {
+            return Err(
+                Error::new(Kind::Invalid, format!("cannot use `{}`", path.display())).because(
+                    anyhow::anyhow!(
+                        "it has schema {}, and this acrt knows schema {}",
+                        known.schema,
+                        Known::SCHEMA
+                    ),
+                ),
+            );
+        }
+        Ok(known)
+    }
+
+    /// Writes what is known of a task.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn save_known(&self, key: &TaskKey, known: &Known) -> Result<()> {
+        file::write_json(&self.layout.known(key), known)
+    }
+
+    /// Forgets what is known of a task: nothing is followed until it has run again.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn forget_known(&self, key: &TaskKey) -> Result<()> {
+        file::remove(&self.layout.known(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::RunId;
+
+    #[test]
+    fn what_is_known_is_read_back_and_can_be_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let key = TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        };
+        assert_eq!(store.known(&key).unwrap(), Known::default());
+        let known = Known::succeeded(RunId::new(3), vec![], vec![], jiff::Timestamp::UNIX_EPOCH);
+        store.save_known(&key, &known).unwrap();
+        assert_eq!(store.known(&key).unwrap(), known);
+        store.forget_known(&key).unwrap();
+        assert_eq!(store.known(&key).unwrap(), Known::default());
+    }
+}

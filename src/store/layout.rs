@@ -1,0 +1,124 @@
+//! Where everything is in the state directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::task::{RunId, TaskKey};
+
+/// Every path in a state directory.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Lays out `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the state directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the folder of definitions, with a folder for each registry in it.
+    #[must_use]
+    pub fn tasks(&self) -> PathBuf {
+        self.root.join("tasks")
+    }
+
+    /// Returns the definition of a task.
+    #[must_use]
+    pub fn task(&self, key: &TaskKey) -> PathBuf {
+        self.tasks()
+            .join(&key.registry)
+            .join(format!("{}.yaml", key.name))
+    }
+
+    /// Returns the lock that a run of a task holds.
+    #[must_use]
+    pub fn task_lock(&self, key: &TaskKey) -> PathBuf {
+        self.tasks()
+            .join(&key.registry)
+            .join(format!("{}.lock", key.name))
+    }
+
+    /// Returns the folder of what is known of each task.
+    #[must_use]
+    pub fn known_folder(&self) -> PathBuf {
+        self.root.join("known")
+    }
+
+    /// Returns what is known of a task.
+    #[must_use]
+    pub fn known(&self, key: &TaskKey) -> PathBuf {
+        self.known_folder()
+            .join(&key.registry)
+            .join(format!("{}.json", key.name))
+    }
+
+    /// Returns what is remembered of tags.
+    #[must_use]
+    pub fn bases(&self) -> PathBuf {
+        self.root.join("bases.json")
+    }
+
+    /// Returns the folder of runs.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// Returns the file that holds the number of the newest run; its lock guards the numbers.
+    #[must_use]
+    pub fn last_run(&self) -> PathBuf {
+        self.runs().join("last")
+    }
+
+    /// Returns the folder of one run.
+    #[must_use]
+    pub fn run_folder(&self, id: RunId) -> PathBuf {
+        self.runs().join(id.to_string())
+    }
+
+    /// Returns the record of one run.
+    #[must_use]
+    pub fn run(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("run.json")
+    }
+
+    /// Returns the log of one run.
+    #[must_use]
+    pub fn log(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("log")
+    }
+
+    /// Returns the lock that the process which carries out a run holds: free means that the process is gone.
+    #[must_use]
+    pub fn run_lock(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("lock")
+    }
+
+    /// Returns the copy of the Dockerfile that a run is built from.
+    #[must_use]
+    pub fn pinned_dockerfile(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("Dockerfile")
+    }
+
+    /// Returns the secrets of a task.
+    #[must_use]
+    pub fn secrets(&self, key: &TaskKey) -> PathBuf {
+        self.root
+            .join("secrets")
+            .join(&key.registry)
+            .join(format!("{}.yaml", key.name))
+    }
+
+    /// Returns the lock of the one watcher.
+    #[must_use]
+    pub fn watch_lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+}

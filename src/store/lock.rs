@@ -1,0 +1,146 @@
+//! Locks that die with the process that holds them.
+//!
+//! A lock is an open file, locked by the kernel. The file itself is never removed while it may be wanted: a second
+//! process would then lock another file of the same name.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::error::{Context as _, Kind, Result};
+
+use super::file;
+
+/// A held lock; dropping it lets go.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+fn open(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        file::make_folder(folder)?;
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .context(Kind::Failed, || {
+            format!("cannot open the lock `{}`", path.display())
+        })
+}
+
+/// Takes a lock, or returns `None` at once if another process holds it.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where locking itself fails.
+pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
+    let file = open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock {
+            file,
+            path: path.into(),
+        })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).context(Kind::Failed, || format!("cannot lock `{}`", path.display()))
+        }
+    }
+}
+
+/// Takes a lock, however long it takes. For locks that are held for moments only.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where locking itself fails.
+pub fn lock(path: &Path) -> Result<Lock> {
+    let file = open(path)?;
+    file.lock()
+        .context(Kind::Failed, || format!("cannot lock `{}`", path.display()))?;
+    Ok(Lock {
+        file,
+        path: path.into(),
+    })
+}
+
+/// Tells whether a process holds the lock at `path`.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Returns what the holder of a lock wrote into it, for messages.
+#[must_use]
+pub fn note(path: &Path) -> String {
+    let mut text = String::new();
+    if let Ok(file) = File::open(path) {
+        // The note only explains; a lock without one is still a lock.
+        let _ = file.take(1024).read_to_string(&mut text);
+    }
+    text.trim().to_owned()
+}
+
+impl Lock {
+    /// Writes into the lock file, who holds it or what it guards.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn write(&mut self, text: &str) -> Result<()> {
+        let mut write = || -> std::io::Result<()> {
+            self.file.rewind()?;
+            self.file.set_len(0)?;
+            self.file.write_all(text.as_bytes())?;
+            self.file.sync_all()
+        };
+        write().context(Kind::Failed, || {
+            format!("cannot write `{}`", self.path.display())
+        })
+    }
+
+    /// Returns what is written in the lock file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn read(&mut self) -> Result<String> {
+        let mut text = String::new();
+        self.file
+            .rewind()
+            .and_then(|()| (&mut self.file).take(1024).read_to_string(&mut text))
+            .context(Kind::Failed, || {
+                format!("cannot read `{}`", self.path.display())
+            })?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_free_again_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/lock");
+        let mut held = try_lock(&path).unwrap().unwrap();
+        held.write("pid 7").unwrap();
+        assert!(try_lock(&path).unwrap().is_none());
+        assert!(is_held(&path));
+        assert_eq!(note(&path), "pid 7");
+        drop(held);
+        assert!(!is_held(&path));
+        assert!(try_lock(&path).unwrap().is_some());
+    }
+}

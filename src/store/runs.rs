@@ -1,0 +1,268 @@
+//! Runs: a folder each, with a record and a log.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use jiff::Timestamp;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    task::{Run, RunId, RunStatus, TaskKey, run::newest_first},
+};
+
+use super::{
+    Store, file,
+    lock::{self, Lock},
+};
+
+/// What is said of a run whose process is gone.
+pub const DIED: &str = "the process that carried out this run ended before the run did";
+
+/// A run that this process carries out. While it is held, nobody takes the run for dead.
+#[derive(Debug)]
+pub struct HeldRun {
+    /// Its record.
+    pub run: Run,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Gives the next run its number, makes its folder and writes its record.
+    ///
+    /// Numbers are given once, also by several processes at a time and after old runs are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn new_run(&self, queued: impl FnOnce(RunId) -> Run) -> Result<HeldRun> {
+        let mut numbers = lock::lock(&self.layout.last_run())?;
+        let last: u64 = numbers.read()?.trim().parse().unwrap_or_default();
+        let newest = self.run_ids()?.first().map_or(0, |id| id.number());
+        let id = RunId::new(last.max(newest) + 1);
+        file::make_folder(&self.layout.run_folder(id))?;
+        let held = self.take_run(queued(id))?;
+        numbers.write(&format!("{}\n", id.number()))?;
+        Ok(held)
+    }
+
+    /// Takes over a run that another process of this program has queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] if a process still holds it.
+    pub fn take_run(&self, mut run: Run) -> Result<HeldRun> {
+        let path = self.layout.run_lock(run.run_id);
+        let lock = lock::try_lock(&path)?.ok_or_else(|| {
+            Error::new(
+                Kind::Failed,
+                format!("run `{}` is carried out by another process", run.run_id),
+            )
+        })?;
+        run.pid = Some(std::process::id());
+        self.save_run(&run)?;
+        Ok(HeldRun { run, _lock: lock })
+    }
+
+    /// Writes the record of a run.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn save_run(&self, run: &Run) -> Result<()> {
+        file::write_json(&self.layout.run(run.run_id), run)
+    }
+
+    /// Reads a run; `None` if there is none. One whose process is gone is shown as it is: in error.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the file and the place, where its record cannot be used.
+    pub fn run(&self, id: RunId) -> Result<Option<Run>> {
+        let Some(mut run) = file::read_json::<Run>(&self.layout.run(id))? else {
+            return Ok(None);
+        };
+        if run.status.is_open() && !lock::is_held(&self.layout.run_lock(id)) {
+            // The record is read again: its process may have ended it well just before it let go of the lock.
+            match file::read_json::<Run>(&self.layout.run(id))? {
+                Some(again) if !again.status.is_open() => run = again,
+                _ => {
+                    let last = run.last_updated_time;
+                    run.fail(RunStatus::Error, DIED, last);
+                }
+            }
+        }
+        Ok(Some(run))
+    }
+
+    /// Returns the ids of all runs, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where the folder cannot be read.
+    pub fn run_ids(&self) -> Result<Vec<RunId>> {
+        let folder = self.layout.runs();
+        let cannot = || format!("cannot read the folder `{}`", folder.display());
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.context(Kind::Failed, cannot)?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry.context(Kind::Failed, cannot)?.file_name();
+            ids.extend(name.to_str().and_then(|name| name.parse::<RunId>().ok()));
+        }
+        ids.sort_unstable_by(newest_first);
+        Ok(ids)
+    }
+
+    /// Returns the runs of a task whose process died, after it has put that on record.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn bury_dead_runs(&self, key: &TaskKey) -> Result<Vec<RunId>> {
+        let mut dead = Vec::new();
+        for id in self.run_ids()? {
+            let Ok(Some(recorded)) = file::read_json::<Run>(&self.layout.run(id)) else {
+                continue;
+            };
+            let ours =
+                recorded.task.as_ref() == Some(&key.name) && recorded.registry == key.registry;
+            if !ours || !recorded.status.is_open() {
+                continue;
+            }
+            if let Some(run) = self.run(id)?
+                && run.status == RunStatus::Error
+            {
+                self.save_run(&run)?;
+                dead.push(id);
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn prune_runs(&self, key: &TaskKey, keep: usize, oldest: Timestamp) -> Result<()> {
+        let mut kept = 0;
+        for id in self.run_ids()? {
+            let Ok(Some(run)) = file::read_json::<Run>(&self.layout.run(id)) else {
+                continue;
+            };
+            let ours = run.task.as_ref() == Some(&key.name) && run.registry == key.registry;
+            if !ours || run.status.is_open() || run.is_archive_enabled {
+                continue;
+            }
+            kept += 1;
+            if kept > keep || run.finish_time.is_some_and(|end| end < oldest) {
+                remove_folder(&self.layout.run_folder(id))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn remove_folder(path: &Path) -> Result<()> {
+    fs::remove_dir_all(path).context(Kind::Failed, || {
+        format!("cannot remove `{}`", path.display())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Cause, TaskName};
+
+    fn key() -> TaskKey {
+        TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn queued(id: RunId) -> Run {
+        let mut run = Run::queued(id, "r.io", &Cause::Manual, at(0));
+        run.task = Some("web".parse::<TaskName>().unwrap());
+        run
+    }
+
+    #[test]
+    fn numbers_are_given_once_also_by_many_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut ids: Vec<u64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        (0..5)
+                            .map(|_| store.new_run(queued).unwrap().run.run_id.number())
+                            .collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        ids.sort_unstable();
+        assert_eq!(ids, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_number_is_not_given_again_after_its_run_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let id = store.new_run(queued).unwrap().run.run_id;
+        fs::remove_dir_all(store.layout().run_folder(id)).unwrap();
+        assert_eq!(store.new_run(queued).unwrap().run.run_id, RunId::new(2));
+    }
+
+    #[test]
+    fn a_run_whose_process_died_is_shown_in_error_and_buried_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let held = store.new_run(queued).unwrap();
+        let id = held.run.run_id;
+        assert_eq!(store.run(id).unwrap().unwrap().status, RunStatus::Queued);
+        assert!(store.bury_dead_runs(&key()).unwrap().is_empty());
+        drop(held);
+        let run = store.run(id).unwrap().unwrap();
+        assert_eq!(run.status, RunStatus::Error);
+        assert_eq!(run.run_error_message.as_deref(), Some(DIED));
+        assert_eq!(store.bury_dead_runs(&key()).unwrap(), [id]);
+        assert!(store.bury_dead_runs(&key()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn old_runs_go_and_open_or_archived_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut open = None;
+        for n in 1..=5 {
+            let mut held = store.new_run(queued).unwrap();
+            held.run.is_archive_enabled = n == 1;
+            if n == 2 {
+                open = Some(held);
+                continue;
+            }
+            held.run.advance(RunStatus::Succeeded, at(n));
+            store.save_run(&held.run).unwrap();
+        }
+        store.prune_runs(&key(), 2, at(0)).unwrap();
+        let numbers = |store: &Store| -> Vec<u64> {
+            let ids = store.run_ids().unwrap();
+            ids.into_iter().map(RunId::number).collect()
+        };
+        assert_eq!(numbers(&store), [5, 4, 2, 1]);
+        store.prune_runs(&key(), 2, at(5)).unwrap();
+        assert_eq!(numbers(&store), [5, 2, 1]);
+        drop(open);
+    }
+}

@@ -1,0 +1,90 @@
+//! Values of a task that must not be seen, in a file of its own that only its owner may read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Kind, Result},
+    sys::secret::Secret,
+    task::TaskKey,
+};
+
+use super::{Store, file};
+
+/// The secrets of one task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Secrets {
+    /// The layout of the file.
+    pub schema: u32,
+    /// Values of secret build arguments, by name.
+    #[serde(default)]
+    pub arguments: BTreeMap<String, Secret>,
+}
+
+impl Secrets {
+    /// The layout of the file that this program writes.
+    pub const SCHEMA: u32 = 1;
+}
+
+impl Store {
+    /// Reads the secrets of a task: none, where there is no file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the file, where it does not parse or others may read it.
+    pub fn secrets(&self, key: &TaskKey) -> Result<Secrets> {
+        let path = self.layout.secrets(key);
+        if file::is_open_to_others(&path) {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("cannot use `{}`: others may read it", path.display()),
+            )
+            .hint(format!("chmod 600 '{}'", path.display())));
+        }
+        Ok(file::read_yaml(&path)?.unwrap_or_default())
+    }
+
+    /// Writes the secrets of a task, or removes the file where there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn save_secrets(&self, key: &TaskKey, secrets: &Secrets) -> Result<()> {
+        let path = self.layout.secrets(key);
+        if secrets.arguments.is_empty() {
+            return file::remove(&path);
+        }
+        file::write_yaml(&path, secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_kept_where_only_their_owner_reads_and_refused_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let key = TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        };
+        let secrets = Secrets {
+            schema: Secrets::SCHEMA,
+            arguments: [("TOKEN".to_owned(), Secret::new("hunter2"))].into(),
+        };
+        store.save_secrets(&key, &secrets).unwrap();
+        assert_eq!(store.secrets(&key).unwrap(), secrets);
+        let path = store.layout().secrets(&key);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let error = store.secrets(&key).unwrap_err();
+        assert!(error.to_string().ends_with("others may read it"));
+        store.save_secrets(&key, &Secrets::default()).unwrap();
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,215 @@
+//! Definitions of tasks.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::reference::is_registry,
+    task::{Task, TaskKey, TaskName},
+};
+
+use super::{Store, file};
+
+/// A definition, or why it cannot be used.
+#[derive(Debug)]
+pub struct Stored {
+    /// What tells the task from others, by the place of its file.
+    pub key: TaskKey,
+    /// The definition.
+    pub task: Result<Task>,
+}
+
+impl Store {
+    /// Reads one definition; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the file and the place, where it cannot be used.
+    pub fn task(&self, key: &TaskKey) -> Result<Option<Task>> {
+        let path = self.layout.task(key);
+        match file::read_yaml::<Task>(&path)? {
+            Some(task) => checked(task, key, &path).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a definition.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn save_task(&self, task: &Task) -> Result<()> {
+        file::write_yaml(&self.layout.task(&task.key()), task)
+    }
+
+    /// Removes a definition with what is known of it and its secrets. Its runs stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn delete_task(&self, key: &TaskKey) -> Result<()> {
+        file::remove(&self.layout.task(key))?;
+        file::remove(&self.layout.known(key))?;
+        file::remove(&self.layout.secrets(key))
+    }
+
+    /// Returns which tasks there are, by the names of their files, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn task_keys(&self) -> Result<Vec<TaskKey>> {
+        let mut keys = Vec::new();
+        for registry in names(&self.layout.tasks())? {
+            if !is_registry(&registry) {
+                continue;
+            }
+            for file in names(&self.layout.tasks().join(&registry))? {
+                let name = file
+                    .strip_suffix(".yaml")
+                    .and_then(|name| name.parse::<TaskName>().ok());
+                if let Some(name) = name {
+                    keys.push(TaskKey {
+                        registry: registry.clone(),
+                        name,
+                    });
+                }
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// Reads all definitions, sorted. A broken one is out by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn tasks(&self) -> Result<Vec<Stored>> {
+        let keys = self.task_keys()?;
+        Ok(keys
+            .into_iter()
+            .filter_map(|key| {
+                // A file that went away since the folder was read is no longer a task.
+                let task = self.task(&key).transpose()?;
+                Some(Stored { key, task })
+            })
+            .collect())
+    }
+}
+
+/// Holds a definition against the place of its file, and against the layout that this program knows.
+fn checked(task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
+    let invalid = |problem: String| {
+        Error::new(Kind::Invalid, format!("cannot use `{}`", path.display()))
+            .because(anyhow::anyhow!(problem))
+    };
+    if task.schema != Task::SCHEMA {
+        return Err(invalid(format!(
+            "it has schema {}, and this acrt knows schema {}",
+            task.schema,
+            Task::SCHEMA
+        )));
+    }
+    if task.key() != *key {
+        return Err(invalid(format!(
+            "it defines the task `{}` of `{}`, and its place says `{}` of `{}`",
+            task.name, task.registry, key.name, key.registry
+        )));
+    }
+    Ok(task)
+}
+
+/// Returns the names in a folder; none if the folder is not there.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let cannot = || format!("cannot read the folder `{}`", folder.display());
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries.context(Kind::Failed, cannot)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.context(Kind::Failed, cannot)?.file_name();
+        if let Ok(name) = name.into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str) -> Task {
+        serde_yaml::from_str(&format!(
+            "{{schema: 1, name: {name}, registry: 'localhost:5000', step: {{type: Docker, contextPath: /c, dockerFilePath: Dockerfile}}}}"
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_task_is_read_back_from_its_own_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        assert!(store.tasks().unwrap().is_empty());
+        store.save_task(&task("web")).unwrap();
+        let read = store.task(&task("web").key()).unwrap();
+        assert_eq!(read, Some(task("web")));
+        assert!(folder.path().join("tasks/localhost:5000/web.yaml").exists());
+        store.delete_task(&task("web").key()).unwrap();
+        assert_eq!(store.task(&task("web").key()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_broken_definition_is_out_by_itself_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        store.save_task(&task("good")).unwrap();
+        let path = folder.path().join("tasks/localhost:5000/bad.yaml");
+        fs::write(&path, "schema: 1\nname: bad\nregistry: [\n").unwrap();
+        let tasks = store.tasks().unwrap();
+        assert_eq!(tasks.len(), 2);
+        let error = tasks[0].task.as_ref().unwrap_err();
+        assert!(error.to_string().contains("bad.yaml"), "{error}");
+        assert!(
+            error.one_line().contains("line 3 column 11"),
+            "{}",
+            error.one_line()
+        );
+        assert_eq!(tasks[1].task.as_ref().unwrap(), &task("good"));
+    }
+
+    #[test]
+    fn a_definition_in_the_wrong_place_or_of_another_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let key = task("web").key();
+        let path = store.layout().task(&key);
+        file::write_yaml(&path, &task("other")).unwrap();
+        let error = store.task(&key).unwrap_err();
+        assert!(error.one_line().contains("defines the task `other`"));
+        let newer = Task {
+            schema: 2,
+            ..task("web")
+        };
+        file::write_yaml(&path, &newer).unwrap();
+        let error = store.task(&key).unwrap_err();
+        assert!(error.one_line().contains("it has schema 2"));
+    }
+
+    #[test]
+    fn files_that_are_no_tasks_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        store.save_task(&task("web")).unwrap();
+        let beside = folder.path().join("tasks/localhost:5000");
+        fs::write(beside.join("web.lock"), "").unwrap();
+        fs::write(beside.join(".x.new"), "").unwrap();
+        fs::write(beside.join("a b.yaml"), "").unwrap();
+        fs::create_dir(folder.path().join("tasks/not a registry")).unwrap();
+        assert_eq!(store.task_keys().unwrap(), [task("web").key()]);
+    }
+}

@@ -95,10 +95,16 @@ impl Layout {
         self.run_folder(id).join("log")
     }
 
+    /// Returns the folder with a lock for every open run.
+    #[must_use]
+    pub fn open_runs(&self) -> PathBuf {
+        self.runs().join("open")
+    }
+
     /// Returns the lock that the process which carries out a run holds: free means that the process is gone.
     #[must_use]
-    pub fn run_lock(&self, id: RunId) -> PathBuf {
-        self.run_folder(id).join("lock")
+    pub fn open_run(&self, id: RunId) -> PathBuf {
+        self.open_runs().join(id.to_string())
     }
 
     /// Returns the copy of the Dockerfile that a run is built from.

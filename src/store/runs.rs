@@ -39,27 +39,29 @@ impl Store {
         let newest = self.run_ids()?.first().map_or(0, |id| id.number());
         let id = RunId::new(last.max(newest) + 1);
         file::make_folder(&self.layout.run_folder(id))?;
-        let held = self.take_run(queued(id))?;
+        let path = self.layout.open_run(id);
+        let lock = lock::try_lock(&path)?.ok_or_else(|| {
+            Error::new(Kind::Failed, format!("cannot begin the run `{id}`")).because(
+                anyhow::anyhow!("another process holds `{}`", path.display()),
+            )
+        })?;
+        let mut run = queued(id);
+        run.pid = Some(std::process::id());
+        self.save_run(&run)?;
         numbers.write(&format!("{}\n", id.number()))?;
-        Ok(held)
+        Ok(HeldRun { run, _lock: lock })
     }
 
-    /// Takes over a run that another process of this program has queued.
+    /// Writes the record of a run that has ended, and lets go of it.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] if a process still holds it.
-    pub fn take_run(&self, mut run: Run) -> Result<HeldRun> {
-        let path = self.layout.run_lock(run.run_id);
-        let lock = lock::try_lock(&path)?.ok_or_else(|| {
-            Error::new(
-                Kind::Failed,
-                format!("run `{}` is carried out by another process", run.run_id),
-            )
-        })?;
-        run.pid = Some(std::process::id());
-        self.save_run(&run)?;
-        Ok(HeldRun { run, _lock: lock })
+    /// [`Kind::Failed`] with the path; the run then shows as one whose process died.
+    pub fn end_run(&self, held: HeldRun) -> Result<Run> {
+        self.save_run(&held.run)?;
+        // No other run will ever have this name, so that the lock file may go.
+        file::remove(&self.layout.open_run(held.run.run_id))?;
+        Ok(held.run)
     }
 
     /// Writes the record of a run.
@@ -80,7 +82,7 @@ impl Store {
         let Some(mut run) = file::read_json::<Run>(&self.layout.run(id))? else {
             return Ok(None);
         };
-        if run.status.is_open() && !lock::is_held(&self.layout.run_lock(id)) {
+        if run.status.is_open() && !lock::is_held(&self.layout.open_run(id)) {
             // The record is read again: its process may have ended it well just before it let go of the lock.
             match file::read_json::<Run>(&self.layout.run(id))? {
                 Some(again) if !again.status.is_open() => run = again,
@@ -99,43 +101,32 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path, where the folder cannot be read.
     pub fn run_ids(&self) -> Result<Vec<RunId>> {
-        let folder = self.layout.runs();
-        let cannot = || format!("cannot read the folder `{}`", folder.display());
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.context(Kind::Failed, cannot)?,
-        };
-        let mut ids = Vec::new();
-        for entry in entries {
-            let name = entry.context(Kind::Failed, cannot)?.file_name();
-            ids.extend(name.to_str().and_then(|name| name.parse::<RunId>().ok()));
-        }
-        ids.sort_unstable_by(newest_first);
-        Ok(ids)
+        ids_in(&self.layout.runs())
     }
 
-    /// Returns the runs of a task whose process died, after it has put that on record.
+    /// Puts on record that runs have died with their processes, and returns them.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path.
-    pub fn bury_dead_runs(&self, key: &TaskKey) -> Result<Vec<RunId>> {
+    pub fn bury_dead_runs(&self) -> Result<Vec<Run>> {
         let mut dead = Vec::new();
-        for id in self.run_ids()? {
-            let Ok(Some(recorded)) = file::read_json::<Run>(&self.layout.run(id)) else {
-                continue;
-            };
-            let ours =
-                recorded.task.as_ref() == Some(&key.name) && recorded.registry == key.registry;
-            if !ours || !recorded.status.is_open() {
+        for id in ids_in(&self.layout.open_runs())? {
+            if lock::is_held(&self.layout.open_run(id)) {
                 continue;
             }
-            if let Some(run) = self.run(id)?
-                && run.status == RunStatus::Error
-            {
-                self.save_run(&run)?;
-                dead.push(id);
+            match self.run(id) {
+                Ok(Some(run)) if run.run_error_message.as_deref() == Some(DIED) => {
+                    self.save_run(&run)?;
+                    dead.push(run);
+                }
+                // It had ended, and its process died before it could take the marker away.
+                Ok(Some(_)) => {}
+                Ok(None) => {}
+                // A record that cannot be used is shown by every listing; it does not stop the others.
+                Err(_) => continue,
             }
+            file::remove(&self.layout.open_run(id))?;
         }
         Ok(dead)
     }
@@ -162,6 +153,22 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Returns the names in a folder that are run ids, the newest first.
+fn ids_in(folder: &Path) -> Result<Vec<RunId>> {
+    let cannot = || format!("cannot read the folder `{}`", folder.display());
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.context(Kind::Failed, cannot)?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry.context(Kind::Failed, cannot)?.file_name();
+        ids.extend(name.to_str().and_then(|name| name.parse::<RunId>().ok()));
+    }
+    ids.sort_unstable_by(newest_first);
+    Ok(ids)
 }
 
 fn remove_folder(path: &Path) -> Result<()> {
@@ -231,13 +238,13 @@ mod tests {
         let held = store.new_run(queued).unwrap();
         let id = held.run.run_id;
         assert_eq!(store.run(id).unwrap().unwrap().status, RunStatus::Queued);
-        assert!(store.bury_dead_runs(&key()).unwrap().is_empty());
+        assert!(store.bury_dead_runs().unwrap().is_empty());
         drop(held);
         let run = store.run(id).unwrap().unwrap();
         assert_eq!(run.status, RunStatus::Error);
         assert_eq!(run.run_error_message.as_deref(), Some(DIED));
-        assert_eq!(store.bury_dead_runs(&key()).unwrap(), [id]);
-        assert!(store.bury_dead_runs(&key()).unwrap().is_empty());
+        assert_eq!(store.bury_dead_runs().unwrap(), [run]);
+        assert!(store.bury_dead_runs().unwrap().is_empty());
     }
 
     #[test]
@@ -253,7 +260,7 @@ mod tests {
                 continue;
             }
             held.run.advance(RunStatus::Succeeded, at(n));
-            store.save_run(&held.run).unwrap();
+            store.end_run(held).unwrap();
         }
         store.prune_runs(&key(), 2, at(0)).unwrap();
         let numbers = |store: &Store| -> Vec<u64> {

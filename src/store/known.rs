@@ -1,12 +1,14 @@
 //! What is known of each task.
 
+use std::collections::HashMap;
+
 use crate::{
     error::{Error, Kind, Result},
     task::TaskKey,
     watch::Known,
 };
 
-use super::{Store, file};
+use super::{Store, cache::TaskFiles, file};
 
 impl Store {
     /// Reads what is known of a task: nothing, where there is no file.
@@ -29,6 +31,21 @@ impl Store {
             );
         }
         Ok(known)
+    }
+
+    /// Reads what is known of all tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn all_known(&self) -> Result<HashMap<TaskKey, Result<Known>>> {
+        let files = TaskFiles {
+            folder: self.layout.known_folder(),
+            suffix: ".json",
+            cache: self.layout.cache("known"),
+        };
+        let all = files.read_all(|key| self.known(key).map(Some))?;
+        Ok(all.into_iter().collect())
     }
 
     /// Writes what is known of a task.

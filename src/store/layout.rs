@@ -122,6 +122,12 @@ impl Layout {
             .join(format!("{}.yaml", key.name))
     }
 
+    /// Returns a cache of parsed files, which may be removed at any time.
+    #[must_use]
+    pub fn cache(&self, name: &str) -> PathBuf {
+        self.root.join("cache").join(format!("{name}.json"))
+    }
+
     /// Returns the lock of the one watcher.
     #[must_use]
     pub fn watch_lock(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 //! Plain files: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
 
 pub mod bases;
+mod cache;
 pub mod file;
 pub mod known;
 pub mod layout;

@@ -8,7 +8,7 @@ use crate::{
     task::{Task, TaskKey, TaskName},
 };
 
-use super::{Store, file};
+use super::{Store, cache::TaskFiles, file};
 
 /// A definition, or why it cannot be used.
 #[derive(Debug)]
@@ -86,14 +86,15 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
     pub fn tasks(&self) -> Result<Vec<Stored>> {
-        let keys = self.task_keys()?;
-        Ok(keys
+        let files = TaskFiles {
+            folder: self.layout.tasks(),
+            suffix: ".yaml",
+            cache: self.layout.cache("tasks"),
+        };
+        let all = files.read_all(|key| self.task(key))?;
+        Ok(all
             .into_iter()
-            .filter_map(|key| {
-                // A file that went away since the folder was read is no longer a task.
-                let task = self.task(&key).transpose()?;
-                Some(Stored { key, task })
-            })
+            .map(|(key, task)| Stored { key, task })
             .collect())
     }
 }
@@ -121,7 +122,7 @@ fn checked(task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
 }
 
 /// Returns the names in a folder; none if the folder is not there.
-fn names(folder: &Path) -> Result<Vec<String>> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let cannot = || format!("cannot read the folder `{}`", folder.display());
     let entries = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -55,6 +55,11 @@ impl Clock {
         }
     }
 
+    /// Waits for another process, in real time whatever the clock: a jump of ours would not make it faster.
+    pub async fn pause(&self, period: Duration) {
+        tokio::time::sleep(period).await;
+    }
+
     /// Waits for `period`; a manual clock jumps instead.
     pub async fn sleep(&self, period: Duration) {
         match self {

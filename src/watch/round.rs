@@ -176,7 +176,9 @@ impl<'a> Round<'a> {
     }
 }
 
-fn vertex(node: &Node<'_>) -> Vertex {
+/// Returns what a task pushes and stands on, for the graph.
+#[must_use]
+pub fn vertex(node: &Node<'_>) -> Vertex {
     Vertex {
         pushes: node.task.stable_images(),
         bases: node

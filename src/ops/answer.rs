@@ -1,0 +1,238 @@
+//! Answers in the shapes of `az acr task`: what `-o json` prints and `--query` sees.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    image::{Digest, Platform},
+    task::{
+        BaseImageTrigger, Dependency, ImageDescriptor, Run, RunId, RunStatus, RunType, Status,
+        Step, Task, TaskName, Untracked, run::ImageUpdateTrigger,
+    },
+    watch::Known,
+};
+
+/// A platform in three fields, as ACR writes it.
+#[derive(Debug, Serialize)]
+pub struct PlatformAnswer {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl From<&Platform> for PlatformAnswer {
+    fn from(platform: &Platform) -> Self {
+        Self {
+            os: platform.os().into(),
+            architecture: platform.architecture().into(),
+            variant: platform.variant().map(Into::into),
+        }
+    }
+}
+
+/// Returns the first platform, or this machine's, as ACR shows one.
+fn first(platforms: &[Platform]) -> PlatformAnswer {
+    PlatformAnswer::from(platforms.first().unwrap_or(&Platform::host()))
+}
+
+/// An image that a task stands on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DependencyAnswer {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+    r#type: String,
+}
+
+impl From<&Dependency> for DependencyAnswer {
+    fn from(dependency: &Dependency) -> Self {
+        Self {
+            registry: dependency.image.registry.clone(),
+            repository: dependency.image.repository.clone(),
+            tag: dependency.image.tag.clone(),
+            digest: dependency.image.digest.clone(),
+            r#type: format!("{:?}", dependency.kind),
+        }
+    }
+}
+
+/// A build argument. The value of a secret one is `null`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArgumentAnswer {
+    is_secret: bool,
+    name: String,
+    value: Option<String>,
+}
+
+/// What a run of a task does.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepAnswer {
+    r#type: &'static str,
+    arguments: Vec<ArgumentAnswer>,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    context_path: String,
+    docker_file_path: String,
+    image_names: Option<Vec<String>>,
+    is_push_enabled: bool,
+    no_cache: bool,
+    target: Option<String>,
+}
+
+/// The triggers of a task.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerAnswer {
+    base_image_trigger: Option<BaseImageTrigger>,
+    source_triggers: Option<Vec<()>>,
+    timer_triggers: Option<Vec<()>>,
+}
+
+/// Whether the images that a task stands on are followed. ACR keeps this to itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackingAnswer {
+    /// `never-run` until a run has succeeded: nothing is followed. Then `tracking`.
+    state: &'static str,
+    /// The run that recorded what is followed.
+    run_id: Option<RunId>,
+    recorded: Option<Timestamp>,
+    /// Failed runs in a row since.
+    failures: u32,
+    next_try: Option<Timestamp>,
+    untracked_images: Vec<Untracked>,
+}
+
+/// A task, as `task show` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskAnswer {
+    /// Its name.
+    pub name: TaskName,
+    /// Its registry.
+    pub registry: String,
+    creation_date: Option<Timestamp>,
+    platform: PlatformAnswer,
+    platforms: Vec<Platform>,
+    status: Status,
+    step: StepAnswer,
+    timeout: u32,
+    builder: Option<String>,
+    trigger: TriggerAnswer,
+    tracking: TrackingAnswer,
+}
+
+impl TaskAnswer {
+    /// Puts together what is to be shown of a task.
+    #[must_use]
+    pub fn new(task: &Task, known: &Known) -> Self {
+        let Step::Docker(step) = &task.step;
+        let arguments = step.arguments.iter().map(|argument| ArgumentAnswer {
+            is_secret: argument.is_secret,
+            name: argument.name.clone(),
+            value: argument.value.clone(),
+        });
+        let dependencies = known
+            .has_run()
+            .then(|| known.dependencies.iter().map(Into::into).collect());
+        Self {
+            name: task.name.clone(),
+            registry: task.registry.clone(),
+            creation_date: task.creation_date,
+            platform: first(&task.platforms),
+            platforms: task.platforms.clone(),
+            status: task.status,
+            step: StepAnswer {
+                r#type: "Docker",
+                arguments: arguments.collect(),
+                base_image_dependencies: dependencies,
+                context_path: step.context_path.to_string(),
+                docker_file_path: step.docker_file_path.display().to_string(),
+                image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),
+                is_push_enabled: step.is_push_enabled,
+                no_cache: step.no_cache,
+                target: step.target.clone(),
+            },
+            timeout: task.timeout,
+            builder: task.builder.clone(),
+            trigger: TriggerAnswer {
+                base_image_trigger: task.trigger.base_image_trigger.clone(),
+                source_triggers: None,
+                timer_triggers: None,
+            },
+            tracking: TrackingAnswer {
+                state: if known.has_run() {
+                    "tracking"
+                } else {
+                    "never-run"
+                },
+                run_id: known.run_id,
+                recorded: known.recorded,
+                failures: known.failure.as_ref().map_or(0, |failure| failure.count),
+                next_try: known.failure.as_ref().map(|failure| failure.next_try),
+                untracked_images: known.untracked.clone(),
+            },
+        }
+    }
+}
+
+/// A run, as `task show-run` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunAnswer {
+    /// Its id.
+    pub run_id: RunId,
+    name: RunId,
+    /// The task that it is a run of.
+    pub task: Option<TaskName>,
+    registry: String,
+    /// How far it has come.
+    pub status: RunStatus,
+    run_type: RunType,
+    create_time: Timestamp,
+    start_time: Option<Timestamp>,
+    finish_time: Option<Timestamp>,
+    last_updated_time: Timestamp,
+    platform: PlatformAnswer,
+    output_images: Option<Vec<ImageDescriptor>>,
+    image_update_trigger: Option<ImageUpdateTrigger>,
+    source_trigger: Option<()>,
+    timer_trigger: Option<()>,
+    is_archive_enabled: bool,
+    run_error_message: Option<String>,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    untracked_images: Vec<Untracked>,
+    builder: Option<String>,
+}
+
+impl From<&Run> for RunAnswer {
+    fn from(run: &Run) -> Self {
+        let dependencies = run.base_image_dependencies.as_ref();
+        Self {
+            run_id: run.run_id,
+            name: run.run_id,
+            task: run.task.clone(),
+            registry: run.registry.clone(),
+            status: run.status,
+            run_type: run.run_type,
+            create_time: run.create_time,
+            start_time: run.start_time,
+            finish_time: run.finish_time,
+            last_updated_time: run.last_updated_time,
+            platform: first(&run.platforms),
+            output_images: run.output_images.clone(),
+            image_update_trigger: run.image_update_trigger.clone(),
+            source_trigger: None,
+            timer_trigger: None,
+            is_archive_enabled: run.is_archive_enabled,
+            run_error_message: run.run_error_message.clone(),
+            base_image_dependencies: dependencies
+                .map(|dependencies| dependencies.iter().map(Into::into).collect()),
+            untracked_images: run.untracked_images.clone(),
+            builder: run.builder.clone(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Refuses tasks that stand on each other in a circle: each run would be the cause of the next.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::Reference,
+    task::{Task, TaskKey},
+    watch::decide::tag_of,
+};
+
+use super::{App, resolve};
+
+/// Follows what `task` stands on upwards, through the tasks that make those images.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the path, if it leads back to an image that `task` pushes.
+pub fn refuse_cycles(
+    app: &App,
+    task: &Task,
+    pushes: &[Reference],
+    bases: &[Reference],
+) -> Result<()> {
+    if let Some(own) = bases.iter().find(|base| pushes.contains(base)) {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("task `{}` pushes `{own}` and stands on it: each run would be the cause of the next", task.name),
+        )
+        .hint("give the image another tag, or build on another one"));
+    }
+    if pushes.is_empty() || bases.is_empty() {
+        return Ok(());
+    }
+    let others: Vec<Task> = app
+        .store
+        .tasks()?
+        .into_iter()
+        .filter(|stored| stored.key != task.key())
+        .filter_map(|stored| stored.task.ok())
+        .collect();
+    let mut makers: HashMap<Reference, Vec<&Task>> = HashMap::new();
+    for other in &others {
+        for image in other.stable_images() {
+            makers.entry(image).or_default().push(other);
+        }
+    }
+    let mut walk = Walk {
+        app,
+        makers,
+        goal: pushes,
+        seen: HashSet::new(),
+    };
+    let mut path = Vec::new();
+    if walk.leads_back(bases, &mut path) {
+        let name = task.name.to_string();
+        let between = path.iter().map(|key| key.name.to_string());
+        let path: Vec<String> = std::iter::once(name.clone())
+            .chain(between)
+            .chain(std::iter::once(name))
+            .collect();
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("tasks would stand on each other: {}", path.join(" <- ")),
+        )
+        .hint("build one of them on an image that none of the others makes"));
+    }
+    Ok(())
+}
+
+struct Walk<'a> {
+    app: &'a App,
+    makers: HashMap<Reference, Vec<&'a Task>>,
+    goal: &'a [Reference],
+    seen: HashSet<TaskKey>,
+}
+
+impl Walk<'_> {
+    /// Goes from images to what their makers stand on. `path` holds the makers on the way, nearest first.
+    fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> bool {
+        for base in bases {
+            let makers = self.makers.get(base).cloned().unwrap_or_default();
+            for maker in makers {
+                if !self.seen.insert(maker.key()) {
+                    continue;
+                }
+                path.push(maker.key());
+                let above = self.bases_of(maker);
+                if above.iter().any(|base| self.goal.contains(base))
+                    || self.leads_back(&above, path)
+                {
+                    return true;
+                }
+                path.pop();
+            }
+        }
+        false
+    }
+
+    /// Returns what a task stands on: as its Dockerfile says now, else as its last run recorded.
+    fn bases_of(&self, task: &Task) -> Vec<Reference> {
+        let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
+        let now = resolve::read(self.app, task, &secrets).and_then(|inputs| inputs.references());
+        now.unwrap_or_else(|_| {
+            let known = self.app.store.known(&task.key()).unwrap_or_default();
+            known
+                .dependencies
+                .iter()
+                .filter_map(|dependency| tag_of(&dependency.image))
+                .collect()
+        })
+    }
+}

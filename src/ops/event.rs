@@ -1,0 +1,51 @@
+//! What a long operation tells while it works.
+
+use crate::{
+    task::{RunId, RunStatus, TaskKey},
+    watch::Verdict,
+};
+
+/// Something that happened, for whoever watches.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A run has its id and will start.
+    Queued {
+        /// The run.
+        id: RunId,
+        /// Its task.
+        task: &'a TaskKey,
+    },
+    /// A run waits for another run of its task.
+    WaitingForTask(&'a TaskKey),
+    /// Whole lines of a run's log.
+    Log(&'a [u8]),
+    /// A run has ended.
+    Ended {
+        /// The run.
+        id: RunId,
+        /// Its task.
+        task: &'a TaskKey,
+        /// How it ended.
+        status: RunStatus,
+        /// Why it did not succeed.
+        reason: Option<&'a str>,
+    },
+    /// `watch` has rebuilt a task: the one line about it.
+    Rebuilt(String),
+    /// `watch` has decided something about a task that people should know.
+    Decided {
+        /// The task.
+        task: &'a TaskKey,
+        /// What it needs.
+        verdict: &'a Verdict,
+    },
+    /// Something that people should know and that changes no result.
+    Note(String),
+    /// Something that is not as it should be and that did not stop the rest.
+    Warning(String),
+    /// Something failed, and the rest went on.
+    Problem(crate::Error),
+}
+
+/// Who is told.
+pub type Listener<'a> = &'a mut dyn FnMut(Event<'_>);

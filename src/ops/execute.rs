@@ -1,0 +1,521 @@
+//! Carries out one run: resolves what it stands on, drives the builder, records how it ended.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    builder::{self, BuildRequest, Builder, DigestSource, Purpose},
+    error::{Error, Kind, Result},
+    image::{Digest, Reference},
+    store::{file, log::Log, runs::HeldRun, secrets::Secrets},
+    sys::{
+        process::{self, Ended, Limits},
+        secret::Secret,
+        signal::{Signal, Stop},
+    },
+    task::{
+        Dependency, ImageDescriptor, Run, RunStatus, Step, Task, TaskKey,
+        template::RunVariables,
+    },
+    watch::{Known, decide::tag_of},
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+    resolve::{self, Inputs, Resolved},
+};
+
+/// The variable that every process of a run carries, so that what outlives a killed acrt can be found.
+pub const MARKER: &str = "ACRT_RUN";
+
+/// How long a builder has to end by itself when it is told to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How a run ended badly: its status, and why.
+#[derive(Debug)]
+pub struct Failure {
+    /// The status that the run gets.
+    pub status: RunStatus,
+    /// Why. Its kind picks the exit code.
+    pub error: Error,
+}
+
+impl From<Error> for Failure {
+    /// What could not be found out is no failure of the build.
+    fn from(error: Error) -> Self {
+        let status = match error.kind() {
+            Kind::Unknown => RunStatus::Error,
+            _ => RunStatus::Failed,
+        };
+        Self { status, error }
+    }
+}
+
+/// A run that has ended, and why it did not succeed if it did not.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its record.
+    pub run: Run,
+    /// Why it did not succeed.
+    pub error: Option<Error>,
+}
+
+/// One run in the making.
+pub struct Execution<'a> {
+    /// The surroundings.
+    pub app: &'a App,
+    /// The definition that is carried out, with what one run overrides.
+    pub task: Task,
+    /// Whether `task` is the stored definition: only then is what it stood on recorded.
+    pub recorded: bool,
+    /// The values of secret arguments.
+    pub secrets: Secrets,
+    /// What would stop it.
+    pub stop: &'a Stop,
+}
+
+impl Execution<'_> {
+    /// Carries the run out to its end, whatever the end is.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the state directory cannot be written: then nothing can be said of the run.
+    pub async fn carry_out(mut self, mut held: HeldRun, tell: Listener<'_>) -> Result<Finished> {
+        let id = held.run.run_id;
+        let key = self.task.key();
+        held.run.advance(RunStatus::Started, self.app.clock.now());
+        self.app.store.save_run(&held.run)?;
+        let secrets: Vec<Secret> = self.secrets.arguments.values().cloned().collect();
+        let mut log = self.app.store.open_log(id, &secrets)?;
+        let mut inputs = None;
+        let worked = self.work(&mut held, &mut log, &mut inputs, tell).await;
+        let worked = worked.and_then(|()| match log.problem() {
+            Some(problem) => Err(Error::new(Kind::Failed, format!("cannot write the log of run `{id}`"))
+                .because(problem)
+                .into()),
+            None => Ok(()),
+        });
+        let error = match worked {
+            Ok(()) => None,
+            Err(failure) => Some(self.failed(&mut held.run, failure, inputs)?),
+        };
+        // What it stood on was recorded when it succeeded; the status follows, so that a crash in between
+        // shows a run in error whose images are nevertheless known to be current.
+        held.run.advance(RunStatus::Succeeded, self.app.clock.now());
+        let closing = closing_line(&held.run);
+        let text = log.line(&closing);
+        tell(Event::Log(&text));
+        let run = self.app.store.end_run(held)?;
+        tell(Event::Ended {
+            id,
+            task: &key,
+            status: run.status,
+            reason: run.run_error_message.as_deref(),
+        });
+        self.prune(&key, tell);
+        Ok(Finished { run, error })
+    }
+
+    /// Does the work. Every way out but success is a failure with its status.
+    async fn work(
+        &mut self,
+        held: &mut HeldRun,
+        log: &mut Log,
+        inputs_digest: &mut Option<Digest>,
+        tell: Listener<'_>,
+    ) -> Result<(), Failure> {
+        let key = self.task.key();
+        let started = self.app.clock.now();
+        let images = self.images(&held.run)?;
+        let mut inputs = resolve::read(self.app, &self.task, &self.secrets)?;
+        *inputs_digest = Some(inputs.digest.clone());
+        let choice = self.task.builder.as_deref();
+        let choice = self.app.surroundings.builder.as_deref().or(choice);
+        let builder = builder::detect(choice, &self.app.settings).await?;
+        held.run.builder = Some(builder.kind().to_string());
+        let known = self.app.store.known(&key)?;
+        let resolved = self
+            .unless_stopped(resolve::resolve(
+                self.app,
+                &mut inputs,
+                &builder,
+                &known,
+                tell,
+            ))
+            .await?;
+        super::chain::refuse_cycles(self.app, &self.task, &images, &bases_of(&resolved))?;
+        held.run.base_image_dependencies = Some(resolved.dependencies.clone());
+        held.run.untracked_images.clone_from(&resolved.untracked);
+        held.run.advance(RunStatus::Running, self.app.clock.now());
+        self.app.store.save_run(&held.run)?;
+        tell_what_is_built(&resolved, &inputs, log, tell)?;
+        let pushed = self
+            .build(held, &builder, &inputs, &resolved, images, log, tell)
+            .await?;
+        held.run.output_images = Some(pushed);
+        if self.recorded {
+            self.record(&key, held, &resolved, log, tell, started)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the builder's command lines one after the other.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of one run")]
+    async fn build(
+        &self,
+        held: &HeldRun,
+        builder: &Builder,
+        inputs: &Inputs,
+        resolved: &Resolved,
+        images: Vec<Reference>,
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) -> Result<Vec<ImageDescriptor>, Failure> {
+        let request = self.request(held, inputs, resolved, &images)?;
+        let steps = builder.plan(&request)?;
+        let mut digests: BTreeMap<Reference, Digest> = BTreeMap::new();
+        let allowed = Duration::from_secs(u64::from(self.task.timeout));
+        let deadline = tokio::time::Instant::now() + allowed;
+        for step in steps {
+            let line = step
+                .line
+                .env(MARKER, request.scratch.display().to_string());
+            let text = log.line(&format!("$ {line}"));
+            tell(Event::Log(&text));
+            let limits = Limits {
+                timeout: Some(deadline.saturating_duration_since(tokio::time::Instant::now())),
+                grace: GRACE,
+            };
+            let mut printed = Vec::new();
+            let keep = matches!(step.digest, DigestSource::Output);
+            let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
+                if keep {
+                    printed.extend_from_slice(bytes);
+                }
+                let text = log.write(bytes);
+                tell(Event::Log(&text));
+            })
+            .await?;
+            let text = log.flush();
+            tell(Event::Log(&text));
+            self.judge(ended, &step.purpose)?;
+            if let Purpose::Push(image) = &step.purpose {
+                let digest = match &step.digest {
+                    DigestSource::File(path) => file::read(path, 1024)?
+                        .and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()),
+                    DigestSource::Output => builder::digest_in_output(&printed),
+                    DigestSource::Registry => None,
+                };
+                digests.extend(digest.map(|digest| (image.clone(), digest)));
+            }
+        }
+        let Step::Docker(step) = &self.task.step;
+        if !step.is_push_enabled {
+            return Ok(Vec::new());
+        }
+        self.outputs(images, digests).await
+    }
+
+    /// Returns what was pushed. Where the builder did not say under which digest, the registry is asked.
+    async fn outputs(
+        &self,
+        images: Vec<Reference>,
+        mut digests: BTreeMap<Reference, Digest>,
+    ) -> Result<Vec<ImageDescriptor>, Failure> {
+        let open: Vec<Reference> = images
+            .iter()
+            .filter(|image| !digests.contains_key(image))
+            .cloned()
+            .collect();
+        if !open.is_empty() {
+            for (image, seen) in self.app.registries().look_all(open).await {
+                let seen = seen.map_err(|error| {
+                    Error::new(Kind::Unknown, format!("cannot see the pushed image `{image}`"))
+                        .because(Error::from(error))
+                })?;
+                digests.insert(image, seen.digest);
+            }
+        }
+        Ok(images
+            .iter()
+            .map(|image| ImageDescriptor::new(image, digests.get(image).cloned()))
+            .collect())
+    }
+
+    /// Puts the build in the words of the builder room, and the pinned copy where the builder finds it.
+    fn request(
+        &self,
+        held: &HeldRun,
+        inputs: &Inputs,
+        resolved: &Resolved,
+        images: &[Reference],
+    ) -> Result<BuildRequest> {
+        let id = held.run.run_id;
+        let layout = self.app.store.layout();
+        let dockerfile = layout.pinned_dockerfile(id);
+        file::replace(&dockerfile, &resolved.pinned)?;
+        if let Some(ignore) = inputs.context.ignore_file_of(&inputs.path)? {
+            file::replace(&dockerfile.with_extension("dockerignore"), &ignore)?;
+        }
+        let Step::Docker(step) = &self.task.step;
+        let (secret, plain): (Vec<_>, Vec<_>) =
+            step.arguments.iter().partition(|argument| argument.is_secret);
+        let labels = labels(&self.task, &held.run, resolved);
+        Ok(BuildRequest {
+            context: inputs.context.folder().to_owned(),
+            dockerfile,
+            images: images.to_vec(),
+            args: plain
+                .into_iter()
+                .map(|argument| {
+                    let value = argument.value.clone().unwrap_or_default();
+                    (argument.name.clone(), value)
+                })
+                .collect(),
+            secret_args: secret
+                .into_iter()
+                .map(|argument| {
+                    let value = self.secrets.arguments.get(&argument.name).cloned();
+                    (argument.name.clone(), value.unwrap_or_else(|| Secret::new("")))
+                })
+                .collect(),
+            target: step.target.clone(),
+            platforms: self.task.platforms.clone(),
+            no_cache: step.no_cache,
+            annotations: labels.clone(),
+            labels,
+            push: step.is_push_enabled,
+            plain_http: self.plain_http(images, &resolved.pulled),
+            bases: resolved.pulled.clone(),
+            scratch: layout.run_folder(id),
+            auth_dir: None,
+            run_id: id.to_string(),
+        })
+    }
+
+    fn plain_http(&self, images: &[Reference], pulled: &[Reference]) -> BTreeSet<String> {
+        images
+            .iter()
+            .chain(pulled)
+            .map(Reference::registry)
+            .filter(|registry| self.app.settings.is_plain_http(registry))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn images(&self, run: &Run) -> Result<Vec<Reference>> {
+        let platform = self.task.platforms.first().cloned();
+        let platform = platform.unwrap_or_else(crate::image::Platform::host);
+        let variables = RunVariables {
+            id: run.run_id,
+            date: run.create_time,
+            registry: self.task.registry.clone(),
+            task: self.task.name.to_string(),
+            os: platform.os().into(),
+            architecture: platform.architecture().into(),
+        };
+        self.task.images(&variables).map_err(|problem| {
+            Error::new(
+                Kind::Invalid,
+                format!("cannot use the images of task `{}`", self.task.name),
+            )
+            .because(problem)
+        })
+    }
+
+    /// Turns how a command ended into what becomes of the run.
+    fn judge(&self, ended: Ended, purpose: &Purpose) -> Result<(), Failure> {
+        let failed = |status, kind, text: String| {
+            Err(Failure {
+                status,
+                error: Error::new(kind, text),
+            })
+        };
+        match ended {
+            Ended::Exited(0) => Ok(()),
+            Ended::Exited(code) => failed(
+                RunStatus::Failed,
+                Kind::Failed,
+                format!("{purpose} failed: the builder's exit code is {code}"),
+            ),
+            Ended::Killed(signal) => failed(
+                RunStatus::Failed,
+                Kind::Failed,
+                format!("{purpose} failed: the builder was killed by signal {signal}"),
+            ),
+            Ended::TimedOut => failed(
+                RunStatus::Timeout,
+                Kind::Failed,
+                format!("the run took longer than {} seconds", self.task.timeout),
+            ),
+            Ended::Stopped(signal) => Err(stopped(signal)),
+        }
+    }
+
+    /// Gives up an operation when the run is to stop.
+    async fn unless_stopped<T>(
+        &self,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            result = operation => Ok(result?),
+            signal = self.stop.wait() => Err(stopped(signal)),
+        }
+    }
+
+    /// Records what the run stood on: from now on, that is what is compared.
+    fn record(
+        &self,
+        key: &TaskKey,
+        held: &HeldRun,
+        resolved: &Resolved,
+        log: &mut Log,
+        tell: Listener<'_>,
+        started: jiff::Timestamp,
+    ) -> Result<()> {
+        let now = self.app.store.task(key)?;
+        let unchanged = now.is_some_and(|now| now.stands_on_the_same_as(&self.task));
+        if !unchanged {
+            let text = log.line("acrt: the task was changed while it ran; run it again to follow what it stands on now");
+            tell(Event::Log(&text));
+            return Ok(());
+        }
+        let known = Known::succeeded(
+            held.run.run_id,
+            resolved.dependencies.clone(),
+            resolved.untracked.clone(),
+            started,
+        );
+        self.app.store.save_known(key, &known)
+    }
+
+    /// Ends the run badly. What it would have stood on is not recorded; that it was tried is.
+    fn failed(
+        &self,
+        run: &mut Run,
+        failure: Failure,
+        inputs: Option<Digest>,
+    ) -> Result<Error> {
+        let now = self.app.clock.now();
+        let reason = failure.error.one_line();
+        run.fail(failure.status, reason, now);
+        if self.recorded && failure.status != RunStatus::Canceled {
+            let key = self.task.key();
+            let mut known = self.app.store.known(&key).unwrap_or_default();
+            known.failed(run.run_id, tried(run), inputs, now);
+            self.app.store.save_known(&key, &known)?;
+        }
+        Ok(failure.error)
+    }
+
+    /// Removes old runs. That this fails does not change how the run ended.
+    fn prune(&self, key: &TaskKey, tell: Listener<'_>) {
+        let settings = &self.app.settings.config.runs;
+        let age = jiff::SignedDuration::from_hours(24 * i64::from(settings.keep_days));
+        let oldest = self
+            .app
+            .clock
+            .now()
+            .saturating_sub(age)
+            .unwrap_or(jiff::Timestamp::MIN);
+        if let Err(error) = self.app.store.prune_runs(key, settings.keep, oldest) {
+            tell(Event::Warning(error.one_line()));
+        }
+    }
+}
+
+fn stopped(signal: Signal) -> Failure {
+    Failure {
+        status: RunStatus::Canceled,
+        error: Error::new(signal.kind(), format!("the run was stopped by {signal}")),
+    }
+}
+
+/// Returns the digests that a run was tried with: those that it resolved, else those that caused it.
+fn tried(run: &Run) -> BTreeMap<Reference, Digest> {
+    let resolved = run
+        .base_image_dependencies
+        .iter()
+        .flatten()
+        .map(|dependency| &dependency.image);
+    let causes = run.image_update_trigger.iter().flat_map(|cause| &cause.images);
+    causes
+        .chain(resolved)
+        .filter_map(|image| Some((tag_of(image)?, image.digest.clone()?)))
+        .collect()
+}
+
+fn bases_of(resolved: &Resolved) -> Vec<Reference> {
+    let image = |dependency: &Dependency| tag_of(&dependency.image);
+    resolved.dependencies.iter().filter_map(image).collect()
+}
+
+/// Labels by which an image can be traced to what it stands on and to the run that made it.
+fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        ("io.acrt.run-id".to_owned(), run.run_id.to_string()),
+        ("io.acrt.task".to_owned(), task.name.to_string()),
+    ]);
+    if let Some((name, digest)) = &resolved.runtime {
+        labels.insert("org.opencontainers.image.base.name".into(), name.to_string());
+        if let Some(digest) = digest {
+            labels.insert("org.opencontainers.image.base.digest".into(), digest.to_string());
+        }
+    }
+    labels
+}
+
+/// Writes into the log what was decided, before the builder begins.
+fn tell_what_is_built(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    log: &mut Log,
+    tell: Listener<'_>,
+) -> Result<()> {
+    let mut lines = Vec::new();
+    for dependency in &resolved.dependencies {
+        let digest = dependency.image.digest.as_ref();
+        lines.push(format!(
+            "acrt: {} is {}",
+            dependency.image.tagged(),
+            digest.map_or("unknown", Digest::as_str)
+        ));
+    }
+    for untracked in &resolved.untracked {
+        lines.push(format!(
+            "acrt: `{}` is not followed: {}",
+            untracked.image, untracked.reason
+        ));
+    }
+    lines.extend(
+        resolve::unpinned(&inputs.bases()?)
+            .into_iter()
+            .map(|line| format!("acrt: {line}")),
+    );
+    for line in lines {
+        let text = log.line(&line);
+        tell(Event::Log(&text));
+    }
+    Ok(())
+}
+
+/// The last line of a log, in ACR's words.
+fn closing_line(run: &Run) -> String {
+    let seconds = match (run.start_time, run.finish_time) {
+        (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
+        _ => 0,
+    };
+    let id = run.run_id;
+    match run.status {
+        RunStatus::Succeeded => format!("Run ID: {id} was successful after {seconds}s"),
+        RunStatus::Canceled => format!("Run ID: {id} was canceled after {seconds}s"),
+        RunStatus::Timeout => format!("Run ID: {id} timed out after {seconds}s"),
+        _ => format!(
+            "Run ID: {id} failed after {seconds}s. Error: {}",
+            run.run_error_message.as_deref().unwrap_or("unknown")
+        ),
+    }
+}

@@ -1,0 +1,118 @@
+//! Looks at tags: each once, however many tasks stand on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    error::{Error, Result},
+    image::{Platform, Reference},
+    registry::Seen,
+    task::Dependency,
+    watch::{Node, Observation, Tags, decide::followed, rhythm},
+};
+
+use super::App;
+
+/// What somebody wants to know of each tag: the platforms that are built on it, and the digests that were.
+#[derive(Debug, Default)]
+pub struct Wanted<'a> {
+    tags: BTreeMap<Reference, Vec<&'a Dependency>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Collects what tasks want to know.
+    #[must_use]
+    pub fn by(nodes: &'a [Node<'a>]) -> Self {
+        let mut tags: BTreeMap<Reference, Vec<&Dependency>> = BTreeMap::new();
+        for node in nodes {
+            for (tag, dependency) in followed(node) {
+                tags.entry(tag).or_default().push(dependency);
+            }
+        }
+        Self { tags }
+    }
+
+    /// Returns all tags.
+    #[must_use]
+    pub fn tags(&self) -> BTreeSet<Reference> {
+        self.tags.keys().cloned().collect()
+    }
+
+    /// Tells whether the manifests behind an index must be read: somebody was built on another one.
+    fn needs_manifests(&self, tag: &Reference, seen: &Seen) -> bool {
+        self.dependencies(tag)
+            .any(|dependency| dependency.image.digest.as_ref() != Some(&seen.digest))
+    }
+
+    fn platforms(&self, tag: &Reference) -> BTreeSet<Platform> {
+        self.dependencies(tag)
+            .flat_map(|dependency| dependency.manifests.keys().cloned())
+            .collect()
+    }
+
+    fn dependencies(&self, tag: &Reference) -> impl Iterator<Item = &'a Dependency> + '_ {
+        self.tags.get(tag).into_iter().flatten().copied()
+    }
+}
+
+/// Looks at `which` of the wanted tags and takes in the answers: one HEAD each, and one GET only where an index moved.
+///
+/// # Errors
+///
+/// None of a registry: those are taken in as answers, for that is what they are.
+pub async fn look(
+    app: &App,
+    wanted: &Wanted<'_>,
+    which: Vec<Reference>,
+    tags: &mut Tags,
+) -> Result<()> {
+    let looked = app.registries().look_all(which).await;
+    let now = app.clock.now();
+    for (tag, result) in looked {
+        let observed = match result {
+            Ok(seen) => manifests(app, wanted, &tag, &seen, tags)
+                .await
+                .map(|manifests| Observation {
+                    digest: seen.digest,
+                    manifests,
+                }),
+            Err(error) => Err(Error::from(error)),
+        };
+        match observed {
+            Ok(observation) => tags.observe(&tag, observation, now),
+            Err(error) => {
+                let hint = error.advice().map(str::to_owned);
+                tags.miss(&tag, error.one_line(), hint, now);
+            }
+        }
+        let settings = app.settings.registry(tag.registry());
+        let public = rhythm::is_public(tag.registry());
+        let pause = app.settings.config.watch.pause(&settings, public);
+        tags.entry(&tag).next_look = Some(rhythm::next_look(&tag, now, pause));
+    }
+    Ok(())
+}
+
+/// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.
+async fn manifests(
+    app: &App,
+    wanted: &Wanted<'_>,
+    tag: &Reference,
+    seen: &Seen,
+    tags: &Tags,
+) -> Result<BTreeMap<Platform, Option<crate::image::Digest>>> {
+    if !wanted.needs_manifests(tag, seen) {
+        return Ok(BTreeMap::new());
+    }
+    let record = tags
+        .get(tag)
+        .filter(|record| record.digest.as_ref() == Some(&seen.digest));
+    let missing: Vec<Platform> = wanted
+        .platforms(tag)
+        .into_iter()
+        .filter(|platform| record.is_none_or(|record| !record.manifests.contains_key(platform)))
+        .collect();
+    if missing.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    Ok(app.registries().platforms(tag, seen, &missing).await?)
+}

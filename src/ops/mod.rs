@@ -1,0 +1,90 @@
+//! The verbs: one file for each thing that acrt does. They join the rooms, and neither print nor know flags.
+
+pub mod answer;
+pub mod chain;
+pub mod check;
+pub mod deps;
+pub mod event;
+pub mod execute;
+pub mod look;
+pub mod resolve;
+pub mod run;
+pub mod runs;
+pub mod task;
+pub mod watch;
+
+use std::{cell::OnceCell, future::Future, path::PathBuf};
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    registry::Registries,
+    store::Store,
+    sys::{clock::Clock, settings::Settings},
+};
+
+/// What a command was told about its surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--builder`
+    pub builder: Option<String>,
+}
+
+/// What operations may touch. Concrete things; tests point them at a folder, a `PATH` and a registry of their own.
+pub struct App {
+    /// Environment and config file.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Clock,
+    /// The state directory.
+    pub store: Store,
+    /// What the command was told, to hand on to a process that goes on by itself.
+    pub surroundings: Surroundings,
+    registries: OnceCell<Registries>,
+}
+
+impl App {
+    /// Reads the environment and the config file. Opens nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where either does not make sense.
+    pub fn new(surroundings: Surroundings) -> Result<Self> {
+        let mut settings = Settings::load(surroundings.config.as_deref())?;
+        if surroundings.builder.is_some() {
+            settings.builder.clone_from(&surroundings.builder);
+        }
+        Ok(Self {
+            clock: Clock::new(settings.now.as_deref())?,
+            store: Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?),
+            settings,
+            surroundings,
+            registries: OnceCell::new(),
+        })
+    }
+
+    /// Returns the registries, made ready at the first call: most commands never ask one.
+    pub fn registries(&self) -> &Registries {
+        self.registries
+            .get_or_init(|| Registries::new(&self.settings, self.clock.clone(), Vec::new()))
+    }
+
+    /// Carries out an operation that waits for registries or processes.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the machine gives no event loop; else what the operation returns.
+    pub fn wait<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context(Kind::Failed, || "cannot start the event loop".to_owned())?;
+        let result = runtime.block_on(operation);
+        // A helper or a look-up that hangs must not keep an answer back.
+        runtime.shutdown_background();
+        result
+    }
+}

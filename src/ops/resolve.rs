@@ -1,0 +1,414 @@
+//! Works out what a task stands on, and pins it: before the build, so that what was decided is what is built.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use crate::{
+    builder::Builder,
+    dockerfile::{BaseImage, BaseKind, Build, Dockerfile, Pinning},
+    error::{Context as _, Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    registry::{LookupError, Seen},
+    source::local::LocalContext,
+    store::secrets::Secrets,
+    sys::{process, secret::Secret},
+    task::{Dependency, DependencyKind, ImageDescriptor, Step, Task, Untracked},
+    watch::Known,
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+};
+
+/// How often triggers of base images may name further base images.
+const MAX_ON_BUILD: usize = 8;
+
+/// What a build is made of, as far as can be told without a registry.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The folder of its files.
+    pub context: LocalContext,
+    /// The path of the Dockerfile, for messages.
+    pub path: PathBuf,
+    /// The Dockerfile.
+    pub dockerfile: Dockerfile,
+    /// Arguments, target and platforms.
+    pub build: Build,
+    /// What the Dockerfile and the definition are: another value is worth another try.
+    pub digest: Digest,
+}
+
+/// Reads what a task is built from. Asks no registry.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with path, line and column, where the context or the Dockerfile cannot be used.
+pub fn read(app: &App, task: &Task, secrets: &Secrets) -> Result<Inputs> {
+    let Step::Docker(step) = &task.step;
+    let home = app.store.layout().task(&task.key());
+    let folder = step
+        .context_path
+        .folder(home.parent().unwrap_or(home.as_path()));
+    let context = LocalContext::open(&folder)?;
+    let (path, bytes) = context.dockerfile(&step.docker_file_path)?;
+    let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
+    let secret = |name: &str| {
+        secrets
+            .arguments
+            .get(name)
+            .map(Secret::reveal)
+            .unwrap_or_default()
+    };
+    let args = step.arguments.iter().map(|argument| {
+        let value = match argument.is_secret {
+            true => secret(&argument.name).to_owned(),
+            false => argument.value.clone().unwrap_or_default(),
+        };
+        (argument.name.clone(), value)
+    });
+    let host = Platform::host();
+    let build = Build {
+        args: args.collect(),
+        target: step.target.clone(),
+        platforms: if task.platforms.is_empty() {
+            vec![host.clone()]
+        } else {
+            task.platforms.clone()
+        },
+        build_platform: host,
+        contexts: BTreeMap::new(),
+        on_build: BTreeMap::new(),
+    };
+    let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, || cannot_read(&path))?;
+    Ok(Inputs {
+        digest: Digest::of(&[bytes, definition].concat()),
+        context,
+        path,
+        dockerfile,
+        build,
+    })
+}
+
+fn cannot_read(path: &std::path::Path) -> String {
+    format!("cannot tell what `{}` stands on", path.display())
+}
+
+impl Inputs {
+    /// Returns every place at which the Dockerfile names an image that the build needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with path, line and column.
+    pub fn bases(&self) -> Result<Vec<BaseImage>> {
+        self.dockerfile
+            .bases(&self.build)
+            .context(Kind::Invalid, || cannot_read(&self.path))
+    }
+
+    /// Returns the images that the build needs, each once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inputs::bases`].
+    pub fn references(&self) -> Result<Vec<Reference>> {
+        let bases = self.bases()?;
+        let unique: BTreeSet<Reference> = bases.into_iter().map(|base| base.reference).collect();
+        Ok(unique.into_iter().collect())
+    }
+}
+
+/// What a build stands on, decided.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The Dockerfile in which every image that could be pinned is.
+    pub pinned: Vec<u8>,
+    /// The images whose tags may move, with the digests that were decided.
+    pub dependencies: Vec<Dependency>,
+    /// The images that nothing follows, and why.
+    pub untracked: Vec<Untracked>,
+    /// The image that the final stage stands on, for the labels.
+    pub runtime: Option<(Reference, Option<Digest>)>,
+    /// The images that the build takes from registries, pinned.
+    pub pulled: Vec<Reference>,
+}
+
+/// What is known of one image while it is resolved.
+#[derive(Clone, Debug)]
+enum Answer {
+    Found {
+        seen: Seen,
+        manifests: BTreeMap<Platform, Option<Digest>>,
+    },
+    /// It was written with a digest, which nobody needs to ask for.
+    Fixed(Digest),
+    /// It is on no registry, and the builder has it.
+    Local(String),
+}
+
+/// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where a registry does not say; [`Kind::Failed`] where an image is nowhere to be found.
+pub async fn resolve(
+    app: &App,
+    inputs: &mut Inputs,
+    builder: &Builder,
+    known: &Known,
+    tell: Listener<'_>,
+) -> Result<Resolved> {
+    let mut answers: BTreeMap<Reference, Answer> = BTreeMap::new();
+    let mut bases = inputs.bases()?;
+    for _ in 0..MAX_ON_BUILD {
+        let resolver = Resolver {
+            app,
+            builder,
+            known,
+        };
+        resolver.answer(&bases, &mut answers).await?;
+        let triggers = resolver.on_build(&bases, &answers).await?;
+        if triggers == inputs.build.on_build {
+            break;
+        }
+        inputs.build.on_build = triggers;
+        bases = inputs.bases()?;
+    }
+    for base in &bases {
+        if let Some(Answer::Local(reason)) = answers.get(&base.reference) {
+            tell(Event::Warning(format!(
+                "`{}` is not followed: {reason}",
+                base.written
+            )));
+        }
+    }
+    Ok(conclude(inputs, &bases, &answers))
+}
+
+struct Resolver<'a> {
+    app: &'a App,
+    builder: &'a Builder,
+    known: &'a Known,
+}
+
+impl Resolver<'_> {
+    /// Finds an answer for each image that has none yet.
+    async fn answer(
+        &self,
+        bases: &[BaseImage],
+        answers: &mut BTreeMap<Reference, Answer>,
+    ) -> Result<()> {
+        let mut wanted: BTreeMap<&Reference, (&BaseImage, BTreeSet<Platform>)> = BTreeMap::new();
+        for base in bases {
+            let entry = wanted
+                .entry(&base.reference)
+                .or_insert((base, BTreeSet::new()));
+            entry.1.extend(base.platforms.iter().cloned());
+        }
+        wanted.retain(|reference, _| !answers.contains_key(reference));
+        let mut open = Vec::new();
+        for reference in wanted.keys() {
+            match reference.digest() {
+                Some(digest) => {
+                    answers.insert((*reference).clone(), Answer::Fixed(digest.clone()));
+                }
+                None => open.push((*reference).clone()),
+            }
+        }
+        for (reference, looked) in self.app.registries().look_all(open).await {
+            let Some((base, platforms)) = wanted.get(&reference) else {
+                continue;
+            };
+            let answer = match looked {
+                Ok(seen) => self.found(&reference, seen, platforms).await?,
+                Err(error) => self.local(base, error).await?,
+            };
+            answers.insert(reference, answer);
+        }
+        Ok(())
+    }
+
+    async fn found(
+        &self,
+        reference: &Reference,
+        seen: Seen,
+        platforms: &BTreeSet<Platform>,
+    ) -> Result<Answer> {
+        let wanted: Vec<Platform> = platforms.iter().cloned().collect();
+        let manifests = self
+            .app
+            .registries()
+            .platforms(reference, &seen, &wanted)
+            .await?;
+        Ok(Answer::Found { seen, manifests })
+    }
+
+    /// Falls back to an image that only the builder has, where no registry has it.
+    async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
+        let absent = error.is_absent();
+        let followed = self.known.dependencies.iter().any(|dependency| {
+            dependency.image.tagged() == base.reference.to_string()
+        });
+        // An image that was followed so far must not fall out of sight because its registry is down for a moment.
+        let may_be_local = absent || (error.is_unreachable() && !followed);
+        if may_be_local && self.has(&base.name).await {
+            let reason = match absent {
+                true => format!("`{}` is on no registry; the builder's own copy is used", base.reference),
+                false => format!("{}; the builder's own copy is used", Error::from(error).one_line()),
+            };
+            return Ok(Answer::Local(reason));
+        }
+        let error = Error::from(error);
+        let kind = if absent { Kind::Failed } else { error.kind() };
+        let hint = error.advice().map(str::to_owned);
+        let error = Error::new(
+            kind,
+            format!(
+                "cannot find out what `{}` is, which line {} stands on",
+                base.reference, base.line
+            ),
+        )
+        .because(error);
+        Err(match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
+    }
+
+    async fn has(&self, name: &str) -> bool {
+        match self.builder.has_image(name) {
+            Some(line) => process::ask(&line)
+                .await
+                .is_ok_and(|answer| answer.succeeded()),
+            None => false,
+        }
+    }
+
+    /// Returns the ONBUILD triggers that the images below FROM lines carry in their configs.
+    async fn on_build(
+        &self,
+        bases: &[BaseImage],
+        answers: &BTreeMap<Reference, Answer>,
+    ) -> Result<BTreeMap<Reference, Vec<String>>> {
+        let mut triggers = BTreeMap::new();
+        for base in bases.iter().filter(|base| base.is_from) {
+            if triggers.contains_key(&base.reference) {
+                continue;
+            }
+            let digest = match answers.get(&base.reference) {
+                Some(Answer::Found { seen, .. }) => seen.digest.clone(),
+                Some(Answer::Fixed(digest)) => digest.clone(),
+                Some(Answer::Local(_)) | None => continue,
+            };
+            let Some(platform) = base.platforms.first() else {
+                continue;
+            };
+            let image = base.reference.at(digest);
+            let config = self.app.registries().config(&image, platform).await;
+            match config {
+                Ok(config) if !config.on_build.is_empty() => {
+                    triggers.insert(base.reference.clone(), config.on_build);
+                }
+                // An image without this platform has no config to read; the build will say so.
+                Ok(_) | Err(LookupError::Absent { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(triggers)
+    }
+}
+
+/// Turns the answers into what is recorded and what is built.
+fn conclude(
+    inputs: &Inputs,
+    bases: &[BaseImage],
+    answers: &BTreeMap<Reference, Answer>,
+) -> Resolved {
+    let pin = |base: &BaseImage| match answers.get(&base.reference)? {
+        Answer::Found { seen, .. } => Some(seen.digest.clone()),
+        Answer::Fixed(_) | Answer::Local(_) => None,
+    };
+    let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
+    let mut untracked = Vec::new();
+    let mut pulled = BTreeSet::new();
+    for base in bases {
+        let mut untrack = |reason: &str| {
+            untracked.push(Untracked {
+                image: base.written.clone(),
+                reason: reason.to_owned(),
+            });
+        };
+        match answers.get(&base.reference) {
+            Some(Answer::Found { seen, manifests }) => {
+                pulled.insert(base.reference.at(seen.digest.clone()));
+                let new = dependency(base, seen, manifests);
+                dependencies
+                    .entry(base.reference.clone())
+                    .and_modify(|old| old.kind = old.kind.min(new.kind))
+                    .or_insert(new);
+            }
+            Some(Answer::Fixed(digest)) => {
+                pulled.insert(base.reference.at(digest.clone()));
+                untrack("it is pinned by its digest and cannot move");
+            }
+            Some(Answer::Local(reason)) => untrack(reason),
+            None => {}
+        }
+    }
+    untracked.dedup();
+    let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
+    Resolved {
+        pinned: inputs.dockerfile.pinned(bases, &pin),
+        dependencies: dependencies.into_values().collect(),
+        untracked,
+        runtime: runtime.map(|base| {
+            let digest = match answers.get(&base.reference) {
+                Some(Answer::Found { seen, .. }) => Some(seen.digest.clone()),
+                Some(Answer::Fixed(digest)) => Some(digest.clone()),
+                _ => None,
+            };
+            (base.reference.clone(), digest)
+        }),
+        pulled: pulled.into_iter().collect(),
+    }
+}
+
+fn dependency(
+    base: &BaseImage,
+    seen: &Seen,
+    manifests: &BTreeMap<Platform, Option<Digest>>,
+) -> Dependency {
+    Dependency {
+        image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
+        kind: kind(base.kind),
+        manifests: manifests.clone(),
+        line: base.line,
+    }
+}
+
+/// Says in a task's words how the Dockerfile uses an image.
+#[must_use]
+pub fn kind(kind: BaseKind) -> DependencyKind {
+    match kind {
+        BaseKind::Runtime => DependencyKind::Runtime,
+        BaseKind::Buildtime => DependencyKind::Buildtime,
+        BaseKind::Frontend => DependencyKind::Frontend,
+    }
+}
+
+/// Returns what stays unpinned although a registry has it, and why: what a run's log should say.
+#[must_use]
+pub fn unpinned(bases: &[BaseImage]) -> Vec<String> {
+    bases
+        .iter()
+        .filter_map(|base| match &base.pinning {
+            Pinning::Impossible(reason) => Some(format!(
+                "`{}` in line {} is built as written: {reason}",
+                base.written, base.line
+            )),
+            Pinning::Place(_) => None,
+        })
+        .collect()
+}

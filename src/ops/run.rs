@@ -1,0 +1,272 @@
+//! Starts runs: the only way in which one begins.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    builder,
+    error::{Context as _, Error, Kind, Result},
+    store::{lock, lock::Lock, secrets::Secrets},
+    sys::{command::CommandLine, process, secret::Secret, signal::Stop},
+    task::{Argument, Cause, Context, Run, RunId, Step, Task, TaskKey},
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+    execute::{Execution, Finished, MARKER},
+    resolve, task,
+};
+
+/// How often a run that waits for another run of its task looks again.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// What one run does otherwise than its task says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// Another context.
+    pub context: Option<Context>,
+    /// Another Dockerfile.
+    pub file: Option<PathBuf>,
+    /// Another stage.
+    pub target: Option<String>,
+    /// Build arguments to add or replace.
+    pub arguments: Vec<Argument>,
+    /// Values of secret build arguments to add or replace.
+    pub secret_arguments: BTreeMap<String, Secret>,
+}
+
+/// A run that somebody asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// The task's registry.
+    pub registry: String,
+    /// The task's name.
+    pub name: crate::task::TaskName,
+    /// What this run does otherwise.
+    pub overrides: Overrides,
+}
+
+impl RunRequest {
+    /// Asks for a run of a task as it is.
+    #[must_use]
+    pub fn of(key: &TaskKey) -> Self {
+        Self {
+            registry: key.registry.clone(),
+            name: key.name.clone(),
+            overrides: Overrides::default(),
+        }
+    }
+
+    fn key(&self) -> TaskKey {
+        TaskKey {
+            registry: self.registry.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// Runs a task now, after whatever run of it is going on.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the state directory cannot be written. How the run
+/// itself ends is in [`Finished`].
+pub async fn run(
+    app: &App,
+    request: &RunRequest,
+    cause: &Cause,
+    stop: &Stop,
+    tell: Listener<'_>,
+) -> Result<Finished> {
+    let key = request.key();
+    let (task, secrets) = prepare(app, request)?;
+    let mut held = app
+        .store
+        .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
+    tell(Event::Queued {
+        id: held.run.run_id,
+        task: &key,
+    });
+    let locked = wait_for_task(app, &key, stop, tell).await?;
+    let Some(_lock) = locked else {
+        let now = app.clock.now();
+        held.run.fail(
+            crate::task::RunStatus::Canceled,
+            "it was stopped while it waited for another run",
+            now,
+        );
+        let kind = stop.requested().map_or(Kind::Interrupted, |s| s.kind());
+        return Ok(Finished {
+            run: app.store.end_run(held)?,
+            error: Some(Error::new(kind, "the run was stopped while it waited")),
+        });
+    };
+    clean_up_after_the_dead(app, tell)?;
+    let execution = Execution {
+        app,
+        recorded: request.overrides == Overrides::default(),
+        task,
+        secrets,
+        stop,
+    };
+    execution.carry_out(held, tell).await
+}
+
+/// Runs a task because of a trigger. Returns `None` at once if a run of it is going on.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_if_free(
+    app: &App,
+    key: &TaskKey,
+    cause: &Cause,
+    stop: &Stop,
+    tell: Listener<'_>,
+) -> Result<Option<Finished>> {
+    let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
+        return Ok(None);
+    };
+    let request = RunRequest::of(key);
+    let (task, secrets) = prepare(app, &request)?;
+    let held = app
+        .store
+        .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
+    let execution = Execution {
+        app,
+        recorded: true,
+        task,
+        secrets,
+        stop,
+    };
+    execution.carry_out(held, tell).await.map(Some)
+}
+
+/// Returns the command lines that a run would carry out, with secrets hidden. Starts nothing but questions.
+///
+/// # Errors
+///
+/// As [`run`], where the run itself would fail before its builder begins.
+pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result<Vec<String>> {
+    let (task, secrets) = prepare(app, request)?;
+    let stop = Stop::never();
+    let execution = Execution {
+        app,
+        recorded: false,
+        task,
+        secrets,
+        stop: &stop,
+    };
+    execution.plan(tell).await
+}
+
+/// Lets a run go on by itself, in a process that outlives this one and its terminal. Returns its id.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the process cannot be started.
+pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
+    task::existing(app, &request.key())?;
+    let program = std::env::current_exe()
+        .context(Kind::Failed, || "cannot find this program itself".to_owned())?;
+    let mut line = CommandLine::new(program).args(["task", "execute"]);
+    let surroundings = &app.surroundings;
+    line = line.flag("--state-dir", app.store.layout().root());
+    if let Some(config) = &surroundings.config {
+        line = line.flag("--config", config);
+    }
+    if let Some(builder) = &surroundings.builder {
+        line = line.flag("--builder", builder);
+    }
+    // By standard input: the request may hold secrets, which other users could read in a command line.
+    let input = serde_json::to_vec(request)
+        .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
+    let answer = process::detach(&line, &input)?;
+    answer.trim().parse().map_err(|problem| {
+        Error::new(Kind::Failed, "cannot start a run that goes on by itself")
+            .because(anyhow::Error::new::<crate::task::InvalidRunId>(problem))
+            .hint("run it without --no-wait to see what is wrong")
+    })
+}
+
+/// Records runs whose processes died, and ends what their builders left running.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where the state directory cannot be written.
+pub fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
+    for run in app.store.bury_dead_runs()? {
+        let marker = app.store.layout().run_folder(run.run_id);
+        let killed = process::sweep(MARKER, &marker.display().to_string());
+        let of = run.task.map(|task| format!(" of task `{task}`"));
+        tell(Event::Warning(format!(
+            "run `{}`{} had died with its process{}",
+            run.run_id,
+            of.unwrap_or_default(),
+            if killed > 0 {
+                "; what its builder left running was ended"
+            } else {
+                ""
+            }
+        )));
+    }
+    Ok(())
+}
+
+async fn wait_for_task(
+    app: &App,
+    key: &TaskKey,
+    stop: &Stop,
+    tell: Listener<'_>,
+) -> Result<Option<Lock>> {
+    let path = app.store.layout().task_lock(key);
+    let mut told = false;
+    while stop.requested().is_none() {
+        if let Some(lock) = lock::try_lock(&path)? {
+            return Ok(Some(lock));
+        }
+        if !told {
+            tell(Event::WaitingForTask(key));
+            told = true;
+        }
+        app.clock.pause(WAIT).await;
+    }
+    Ok(None)
+}
+
+fn queued(id: RunId, task: &Task, cause: &Cause, now: jiff::Timestamp) -> Run {
+    let mut run = Run::queued(id, &task.registry, cause, now);
+    run.task = Some(task.name.clone());
+    run.platforms.clone_from(&task.platforms);
+    run
+}
+
+/// Reads the definition and the secrets, with what one run does otherwise.
+fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
+    let key = request.key();
+    let mut task = task::existing(app, &key)?;
+    let mut secrets = app.store.secrets(&key)?;
+    let overrides = request.overrides.clone();
+    let Step::Docker(step) = &mut task.step;
+    if let Some(context) = overrides.context {
+        step.context_path = context;
+    }
+    if let Some(file) = overrides.file {
+        step.docker_file_path = file;
+    }
+    if let Some(target) = overrides.target {
+        step.target = Some(target);
+    }
+    let names: BTreeSet<&String> = overrides.arguments.iter().map(|a| &a.name).collect();
+    step.arguments
+        .retain(|argument| !names.contains(&argument.name));
+    step.arguments.extend(overrides.arguments.iter().cloned());
+    secrets.arguments.extend(overrides.secret_arguments);
+    Ok((task, secrets))
+}

@@ -1,0 +1,150 @@
+//! List and show runs, and read their logs.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    time::Duration,
+};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::Reference,
+    store::lock,
+    task::{Run, RunId, RunStatus, TaskKey, TaskName},
+};
+
+use super::{
+    App,
+    answer::RunAnswer,
+    event::{Event, Listener},
+};
+
+/// How often a log is read again while its run goes on.
+const FOLLOW: Duration = Duration::from_millis(200);
+
+/// Which runs are meant.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only runs of this task.
+    pub task: Option<TaskName>,
+    /// Only runs on this registry.
+    pub registry: Option<String>,
+    /// Only runs that stand like this.
+    pub status: Option<RunStatus>,
+    /// Only runs that pushed this image.
+    pub image: Option<Reference>,
+    /// No more than this many, the newest.
+    pub top: usize,
+}
+
+impl RunFilter {
+    fn takes(&self, run: &Run) -> bool {
+        self.task
+            .as_ref()
+            .is_none_or(|task| run.task.as_ref() == Some(task))
+            && self
+                .registry
+                .as_ref()
+                .is_none_or(|registry| run.registry == *registry)
+            && self.status.is_none_or(|status| run.status == status)
+            && self.image.as_ref().is_none_or(|image| run.pushed(image))
+    }
+}
+
+/// Returns runs, the newest first. A record that cannot be read is told and left out.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the folder of runs cannot be read.
+pub fn list(app: &App, filter: &RunFilter, tell: Listener<'_>) -> Result<Vec<RunAnswer>> {
+    let mut runs = Vec::new();
+    for id in app.store.run_ids()? {
+        if runs.len() >= filter.top {
+            break;
+        }
+        match app.store.run(id) {
+            Ok(Some(run)) if filter.takes(&run) => runs.push(RunAnswer::from(&run)),
+            Ok(_) => {}
+            Err(error) => tell(Event::Problem(error)),
+        }
+    }
+    Ok(runs)
+}
+
+/// Returns one run.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none.
+pub fn show(app: &App, id: RunId) -> Result<RunAnswer> {
+    Ok(RunAnswer::from(&existing(app, id)?))
+}
+
+fn existing(app: &App, id: RunId) -> Result<Run> {
+    app.store.run(id)?.ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("no run `{id}`"))
+            .hint("see which there are: acrt task list-runs -o table")
+    })
+}
+
+/// Finds the newest run that `filter` takes.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none.
+pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
+    for id in app.store.run_ids()? {
+        if let Ok(Some(run)) = app.store.run(id)
+            && filter.takes(&run)
+        {
+            return Ok(id);
+        }
+    }
+    let of = filter.task.as_ref().map(|task| format!(" of task `{task}`"));
+    Err(
+        Error::new(Kind::NotFound, format!("no run{}", of.unwrap_or_default()))
+            .hint("start one: acrt task run --name NAME"),
+    )
+}
+
+/// Hands on a run's log, and goes on with it until the run has ended.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such run; [`Kind::Failed`] where its log cannot be read.
+pub async fn logs(app: &App, id: RunId, tell: Listener<'_>) -> Result<()> {
+    existing(app, id)?;
+    let path = app.store.layout().log(id);
+    let mut at = 0;
+    loop {
+        // Asked before the log is read: what is written in between is read in the next turn.
+        let goes_on = lock::is_held(&app.store.layout().open_run(id));
+        if let Ok(mut file) = File::open(&path) {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(at))
+                .and_then(|_| file.read_to_end(&mut bytes))
+                .context(Kind::Failed, || {
+                    format!("cannot read the log `{}`", path.display())
+                })?;
+            at += bytes.len() as u64;
+            if !bytes.is_empty() {
+                tell(Event::Log(&bytes));
+            }
+        }
+        if !goes_on {
+            return Ok(());
+        }
+        app.clock.pause(FOLLOW).await;
+    }
+}
+
+/// Returns the filter that means one task.
+#[must_use]
+pub fn of_task(key: &TaskKey) -> RunFilter {
+    RunFilter {
+        task: Some(key.name.clone()),
+        registry: Some(key.registry.clone()),
+        top: usize::MAX,
+        ..RunFilter::default()
+    }
+}

@@ -1,0 +1,414 @@
+//! Create, update, show, list and delete tasks.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::{Platform, Reference},
+    store::secrets::Secrets,
+    sys::secret::Secret,
+    task::{
+        Argument, BaseImageTrigger, Context, DockerStep, RunId, Status, Step, Task, TaskKey,
+        TaskName, TaskPatch, Trigger, template::RunVariables,
+    },
+    watch::Known,
+};
+
+use super::{
+    App,
+    answer::TaskAnswer,
+    chain,
+    event::{Event, Listener},
+    resolve,
+};
+
+/// A task to be made.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// Its name.
+    pub name: TaskName,
+    /// Its registry, as it was typed; found from the images or the defaults if left out.
+    pub registry: Option<String>,
+    /// What its runs do.
+    pub step: DockerStep,
+    /// The values of its secret arguments.
+    pub secret_arguments: BTreeMap<String, Secret>,
+    /// Its platforms.
+    pub platforms: Vec<Platform>,
+    /// Seconds that a run may take.
+    pub timeout: u32,
+    /// Its builder.
+    pub builder: Option<String>,
+    /// Enabled or disabled.
+    pub status: Status,
+    /// Its base image trigger; none if it was switched off.
+    pub base_image_trigger: Option<BaseImageTrigger>,
+}
+
+/// Makes a task, or replaces the one of that name. Its runs are kept either way.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
+/// reference, it stands on itself.
+pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer> {
+    let registry = registry_for(app, new.registry.as_deref(), &new.step.image_names)?;
+    let key = TaskKey {
+        registry,
+        name: new.name,
+    };
+    refuse_other_case(app, &key)?;
+    let task = Task {
+        schema: Task::SCHEMA,
+        name: key.name.clone(),
+        registry: key.registry.clone(),
+        status: new.status,
+        creation_date: Some(app.clock.now()),
+        platforms: new.platforms,
+        timeout: new.timeout,
+        builder: new.builder,
+        step: Step::Docker(DockerStep {
+            context_path: absolute(new.step.context_path)?,
+            ..new.step
+        }),
+        trigger: Trigger {
+            base_image_trigger: new.base_image_trigger,
+        },
+    };
+    let secrets = Secrets {
+        schema: Secrets::SCHEMA,
+        arguments: new.secret_arguments,
+    };
+    // A definition that does not parse is replaced like any other: that is how it is mended.
+    let old = app.store.task(&key).ok().flatten();
+    let replaces = app.store.layout().task(&key).exists();
+    validate(app, &task, &secrets, tell)?;
+    if replaces {
+        tell(Event::Warning(format!(
+            "task `{key}` exists and is replaced; its runs are kept"
+        )));
+    }
+    let known = save(app, old.as_ref(), &task, &secrets, tell)?;
+    if !known.has_run() {
+        tell(Event::Note(first_run(&key)));
+    }
+    Ok(TaskAnswer::new(&task, &known))
+}
+
+/// Changes a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none; [`Kind::Invalid`] as [`create`].
+pub fn update(
+    app: &App,
+    key: &TaskKey,
+    patch: TaskPatch,
+    secret_arguments: Option<BTreeMap<String, Secret>>,
+    tell: Listener<'_>,
+) -> Result<TaskAnswer> {
+    let old = existing(app, key)?;
+    let mut patch = patch;
+    patch.context = patch.context.map(absolute).transpose()?;
+    let mut secrets = app.store.secrets(key)?;
+    if let Some(arguments) = secret_arguments {
+        secrets = Secrets {
+            schema: Secrets::SCHEMA,
+            arguments,
+        };
+    }
+    let task = patch.apply(old.clone());
+    validate(app, &task, &secrets, tell)?;
+    let known = save(app, Some(&old), &task, &secrets, tell)?;
+    Ok(TaskAnswer::new(&task, &known))
+}
+
+/// Returns a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none; [`Kind::Invalid`] if its files cannot be used.
+pub fn show(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
+    let task = existing(app, key)?;
+    Ok(TaskAnswer::new(&task, &app.store.known(key)?))
+}
+
+/// Returns all tasks, or those of one registry. What cannot be read is told and left out.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory itself cannot be read.
+pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<Vec<TaskAnswer>> {
+    let registry = registry.map(|name| app.settings.login_server(name));
+    let mut answers = Vec::new();
+    let mut known = app.store.all_known()?;
+    for stored in app.store.tasks()? {
+        if registry.as_ref().is_some_and(|r| *r != stored.key.registry) {
+            continue;
+        }
+        let answer = stored
+            .task
+            .and_then(|task| Ok((task, known.remove(&stored.key).transpose()?)))
+            .map(|(task, known)| TaskAnswer::new(&task, &known.unwrap_or_default()));
+        match answer {
+            Ok(answer) => answers.push(answer),
+            Err(error) => tell(Event::Problem(error)),
+        }
+    }
+    Ok(answers)
+}
+
+/// Deletes a task with what is known of it and its secrets. Its runs stay.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none.
+pub fn delete(app: &App, key: &TaskKey) -> Result<()> {
+    if !app.store.layout().task(key).exists() {
+        return Err(not_found(app, &key.name));
+    }
+    app.store.delete_task(key)
+}
+
+/// Finds the task that a name means: on `registry` if one was given, else on the default registry, else the only
+/// one of that name.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none, [`Kind::Invalid`] if there are several.
+pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKey> {
+    let on = |registry: String| TaskKey {
+        registry,
+        name: name.clone(),
+    };
+    if let Some(registry) = registry {
+        let key = on(app.settings.login_server(registry));
+        return match app.store.layout().task(&key).exists() {
+            true => Ok(key),
+            false => Err(not_found(app, name)),
+        };
+    }
+    let mut keys: Vec<TaskKey> = app.store.task_keys()?;
+    keys.retain(|key| key.name == *name);
+    match keys.len() {
+        0 => Err(not_found(app, name)),
+        1 => Ok(keys.remove(0)),
+        _ => default_registry(app)
+            .and_then(|registry| keys.iter().find(|key| key.registry == registry))
+            .cloned()
+            .ok_or_else(|| {
+                let registries: Vec<_> = keys.iter().map(|key| key.registry.as_str()).collect();
+                Error::new(
+                    Kind::Invalid,
+                    format!("several registries have a task `{name}`: {}", registries.join(", ")),
+                )
+                .hint("say which one with --registry")
+            }),
+    }
+}
+
+/// Returns the definition of a task that must be there.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if it is not; [`Kind::Invalid`] if its file cannot be used.
+pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
+    app.store
+        .task(key)?
+        .ok_or_else(|| not_found(app, &key.name))
+}
+
+/// Returns the registry of commands that name none.
+fn default_registry(app: &App) -> Option<String> {
+    let name = app
+        .settings
+        .registry
+        .as_ref()
+        .or(app.settings.config.defaults.registry.as_ref())?;
+    Some(app.settings.login_server(name))
+}
+
+/// Finds the registry of a new task: the one given, else the one that its images name, else the default.
+fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
+    let registry = match given {
+        Some(name) => app.settings.login_server(name),
+        None => match images_registry(images).or_else(|| default_registry(app)) {
+            Some(registry) => registry,
+            None => {
+                return Err(Error::new(
+                    Kind::Invalid,
+                    "cannot tell which registry the task's images go to",
+                )
+                .hint("give --registry, or set ACRT_REGISTRY, or put the registry into --image"));
+            }
+        },
+    };
+    if crate::image::reference::is_registry(&registry) {
+        Ok(registry)
+    } else {
+        Err(Error::new(
+            Kind::Invalid,
+            format!("registry `{}` is not a host name with an optional port", registry.escape_debug()),
+        ))
+    }
+}
+
+/// Returns the registry that every image names, if they name one and the same.
+fn images_registry(images: &[String]) -> Option<String> {
+    let mut registries = images.iter().map(|image| {
+        let host = image.split_once('/')?.0;
+        (host.contains(['.', ':']) || host == "localhost").then(|| host.to_owned())
+    });
+    let first = registries.next()??;
+    registries
+        .all(|registry| registry.as_ref() == Some(&first))
+        .then_some(first)
+}
+
+/// Makes a local context absolute: watchers and cron start in other folders.
+fn absolute(context: Context) -> Result<Context> {
+    match context {
+        Context::Local(path) => std::path::absolute(&path)
+            .map(|path| Context::Local(normal(&path)))
+            .context(Kind::Invalid, || {
+                format!("cannot use the context `{}`", path.display())
+            }),
+    }
+}
+
+/// Takes out `.` and empty parts; `..` stays, because a link may stand before it.
+fn normal(path: &Path) -> std::path::PathBuf {
+    path.components().collect()
+}
+
+/// Two names that differ only in case would be one file on some machines, and one mistake on all.
+fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
+    let other = app
+        .store
+        .task_keys()?
+        .into_iter()
+        .find(|other| other.registry == key.registry && other.name.differs_only_in_case(&key.name));
+    match other {
+        Some(other) => Err(Error::new(
+            Kind::Invalid,
+            format!("a task `{other}` exists, and `{key}` differs from it only in case"),
+        )
+        .hint("choose another name, or use the name as it is spelled there")),
+        None => Ok(()),
+    }
+}
+
+/// Checks all that can be checked without a registry or a builder.
+fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Result<()> {
+    let sample = RunVariables {
+        id: RunId::new(1),
+        date: app.clock.now(),
+        registry: task.registry.clone(),
+        task: task.name.to_string(),
+        os: "linux".into(),
+        architecture: "amd64".into(),
+    };
+    let images = task
+        .images(&sample)
+        .context(Kind::Invalid, || format!("cannot use the images of task `{}`", task.name))?;
+    let Step::Docker(step) = &task.step;
+    for argument in &step.arguments {
+        check_argument(argument)?;
+    }
+    if images.is_empty() && step.is_push_enabled {
+        tell(Event::Warning(format!(
+            "task `{}` has no --image: its runs build, and push nothing",
+            task.name
+        )));
+    }
+    let stable: Vec<Reference> = task.stable_images();
+    let inputs = resolve::read(app, task, secrets)?;
+    let bases = inputs.references()?;
+    chain::refuse_cycles(app, task, &stable, &bases)
+}
+
+fn check_argument(argument: &Argument) -> Result<()> {
+    let name = &argument.name;
+    let fine = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.');
+    if fine {
+        Ok(())
+    } else {
+        Err(Error::new(
+            Kind::Invalid,
+            format!("build argument name `{}` is not made of letters, digits, `_`, `-` and `.`", name.escape_debug()),
+        ))
+    }
+}
+
+/// Writes a definition, after it has forgotten what the old one stood on where that no longer holds.
+fn save(
+    app: &App,
+    old: Option<&Task>,
+    task: &Task,
+    secrets: &Secrets,
+    tell: Listener<'_>,
+) -> Result<Known> {
+    let key = task.key();
+    app.store.prepare()?;
+    let mut known = app.store.known(&key).unwrap_or_default();
+    let same_secrets = app
+        .store
+        .secrets(&key)
+        .is_ok_and(|kept| kept.arguments == secrets.arguments);
+    let holds = same_secrets && old.is_some_and(|old| old.stands_on_the_same_as(task));
+    if !holds {
+        // Before the definition: a crash in between leaves a task that says it must be run, never one that
+        // follows the wrong images.
+        app.store.forget_known(&key)?;
+        if known.has_run() {
+            tell(Event::Warning(format!(
+                "what task `{key}` stands on has changed: nothing is followed until it has run again: acrt task run --name {key}"
+            )));
+        }
+        known = Known::default();
+    }
+    app.store.save_secrets(&key, secrets)?;
+    app.store.save_task(task)?;
+    Ok(known)
+}
+
+fn first_run(key: &TaskKey) -> String {
+    format!("task `{key}` follows nothing until it has run once: acrt task run --name {key}")
+}
+
+fn not_found(app: &App, name: &TaskName) -> Error {
+    let error = Error::new(Kind::NotFound, format!("no task `{name}`"));
+    let other = app
+        .store
+        .task_keys()
+        .ok()
+        .and_then(|keys| keys.into_iter().find(|key| key.name.differs_only_in_case(name)));
+    match other {
+        Some(other) => error.hint(format!("there is a task `{other}`")),
+        None => error.hint("see which there are: acrt task list -o table"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_comes_from_the_images_where_all_name_the_same() {
+        let registry = |images: &[&str]| {
+            let images: Vec<String> = images.iter().map(|image| (*image).to_owned()).collect();
+            images_registry(&images)
+        };
+        assert_eq!(
+            registry(&["localhost:5000/web:1", "localhost:5000/web:2"]).as_deref(),
+            Some("localhost:5000")
+        );
+        assert_eq!(registry(&["a.io/web:1", "b.io/web:2"]), None);
+        assert_eq!(registry(&["web:1"]), None);
+        assert_eq!(registry(&["team/web:1"]), None);
+        assert_eq!(registry(&[]), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! Parsed copies of many small files, so that ten thousand definitions are read as fast as one large one.
+//!
+//! The files stay the truth. A copy counts only while its file has the same inode, size and times; the cache may be removed at
+//! any time, and is not made at all for folders that are read fast enough without it.
+
+use std::{
+    collections::HashMap,
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::Result,
+    image::reference::is_registry,
+    task::{TaskKey, TaskName},
+};
+
+use super::{file, tasks::names};
+
+/// Fewer files than this are read one by one.
+const WORTHWHILE: usize = 200;
+
+/// A cache is written again when more than one in this many files was not in it.
+const STALE_SHARE: usize = 20;
+
+/// A file that changed this recently, in nanoseconds, may change again without its times telling.
+const RACY: i128 = 2_000_000_000;
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: i64,
+    modified_nanos: i64,
+    changed: i64,
+    changed_nanos: i64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: metadata.mtime(),
+            modified_nanos: metadata.mtime_nsec(),
+            changed: metadata.ctime(),
+            changed_nanos: metadata.ctime_nsec(),
+        }
+    }
+
+    /// Returns when the file last changed in any way, in nanoseconds since 1970.
+    fn age(&self) -> i128 {
+        i128::from(self.changed) * 1_000_000_000 + i128::from(self.changed_nanos)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Copy<T> {
+    registry: String,
+    name: TaskName,
+    stamp: Stamp,
+    value: T,
+}
+
+/// A folder with a folder for each registry, and in it a file for each task.
+#[derive(Debug)]
+pub struct TaskFiles<'a> {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How the files' names end.
+    pub suffix: &'a str,
+    /// Where the cache is.
+    pub cache: PathBuf,
+}
+
+struct Found {
+    key: TaskKey,
+    stamp: Stamp,
+}
+
+impl TaskFiles<'_> {
+    /// Reads all files, sorted by registry and name, with `read` for each that the cache does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read. What is wrong with one file is in its own result.
+    pub fn read_all<T: Serialize + DeserializeOwned>(
+        &self,
+        read: impl Fn(&TaskKey) -> Result<Option<T>>,
+    ) -> Result<Vec<(TaskKey, Result<T>)>> {
+        let found = self.find()?;
+        if found.len() < WORTHWHILE {
+            return Ok(found
+                .into_iter()
+                .filter_map(|file| {
+                    // A file that went away since the folder was read is no longer there.
+                    let value = read(&file.key).transpose()?;
+                    Some((file.key, value))
+                })
+                .collect());
+        }
+        let mut copies = self.copies::<T>();
+        let mut values = Vec::with_capacity(found.len());
+        let mut stamps = Vec::with_capacity(found.len());
+        let mut missed = 0;
+        for file in found {
+            let id = (file.key.registry.clone(), file.key.name.clone());
+            let value = match copies.remove(&id) {
+                Some((stamp, value)) if stamp == file.stamp => Some(Ok(value)),
+                _ => {
+                    missed += 1;
+                    read(&file.key).transpose()
+                }
+            };
+            if let Some(value) = value {
+                values.push((file.key, value));
+                stamps.push(file.stamp);
+            }
+        }
+        if missed > values.len() / STALE_SHARE {
+            self.remember(&values, &stamps, self.settled());
+        }
+        Ok(values)
+    }
+
+    fn find(&self) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for registry in names(&self.folder)? {
+            if !is_registry(&registry) {
+                continue;
+            }
+            let Ok(entries) = fs::read_dir(self.folder.join(&registry)) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let name = name
+                    .to_str()
+                    .and_then(|name| name.strip_suffix(self.suffix))
+                    .and_then(|name| name.parse::<TaskName>().ok());
+                if let (Some(name), Ok(metadata)) = (name, entry.metadata()) {
+                    found.push(Found {
+                        key: TaskKey {
+                            registry: registry.clone(),
+                            name,
+                        },
+                        stamp: Stamp::of(&metadata),
+                    });
+                }
+            }
+        }
+        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    /// Reads the cache. One that is missing or broken is empty: it holds nothing that cannot be had again.
+    fn copies<T: DeserializeOwned>(&self) -> HashMap<(String, TaskName), (Stamp, T)> {
+        let copies: Option<Vec<Copy<T>>> = fs::read(&self.cache)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        copies
+            .into_iter()
+            .flatten()
+            .map(|copy| ((copy.registry, copy.name), (copy.stamp, copy.value)))
+            .collect()
+    }
+
+    /// Writes the cache, with the files that last changed before `settled`. That it cannot be written costs time and
+    /// nothing else.
+    fn remember<T: Serialize>(
+        &self,
+        values: &[(TaskKey, Result<T>)],
+        stamps: &[Stamp],
+        settled: i128,
+    ) {
+        let copies: Vec<Copy<&T>> = values
+            .iter()
+            .zip(stamps)
+            .filter(|(_, stamp)| stamp.age() < settled)
+            .filter_map(|((key, value), stamp)| {
+                Some(Copy {
+                    registry: key.registry.clone(),
+                    name: key.name.clone(),
+                    stamp: *stamp,
+                    value: value.as_ref().ok()?,
+                })
+            })
+            .collect();
+        if let Ok(bytes) = serde_json::to_vec(&copies) {
+            let _ = file::replace(&self.cache, &bytes);
+        }
+    }
+
+    /// Returns the moment before which a change would show in a file's times whatever came after it.
+    ///
+    /// The file system's own clock is asked, by a file made now: it is the one that gives the times.
+    fn settled(&self) -> i128 {
+        tempfile::tempfile_in(&self.folder)
+            .and_then(|probe| probe.metadata())
+            .map_or(0, |now| Stamp::of(&now).age() - RACY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn files(folder: &Path) -> TaskFiles<'static> {
+        TaskFiles {
+            folder: folder.join("known"),
+            suffix: ".json",
+            cache: folder.join("cache/known.json"),
+        }
+    }
+
+    fn fill(files: &TaskFiles<'_>, count: usize) {
+        for n in 0..count {
+            let path = files.folder.join(format!("r.io/t{n}.json"));
+            file::make_folder(path.parent().unwrap()).unwrap();
+            fs::write(&path, n.to_string()).unwrap();
+        }
+    }
+
+    fn read_all(files: &TaskFiles<'_>) -> (Vec<usize>, usize) {
+        let read = Cell::new(0);
+        let all = files.read_all(|key| {
+            read.set(read.get() + 1);
+            file::read_json::<usize>(&files.folder.join(format!("r.io/{}.json", key.name)))
+        });
+        let values = all.unwrap().into_iter().map(|(_, value)| value.unwrap());
+        let mut values: Vec<usize> = values.collect();
+        values.sort_unstable();
+        (values, read.get())
+    }
+
+    #[test]
+    fn few_files_are_read_without_a_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, 3);
+        assert_eq!(read_all(&files), (vec![0, 1, 2], 3));
+        assert!(!files.cache.exists());
+    }
+
+    #[test]
+    fn a_file_that_has_just_changed_is_not_taken_from_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        assert_eq!(read_all(&files).1, WORTHWHILE);
+        // The files were made a moment ago: their times could hide another change.
+        assert_eq!(read_all(&files).1, WORTHWHILE);
+    }
+
+    #[test]
+    fn settled_files_come_from_the_cache_until_they_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        let stamps: Vec<Stamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
+        let values = files.read_all(|key| {
+            file::read_json::<usize>(&files.folder.join(format!("r.io/{}.json", key.name)))
+        });
+        files.remember(&values.unwrap(), &stamps, i128::MAX);
+        assert_eq!(read_all(&files).1, 0);
+        fs::write(files.folder.join("r.io/t0.json"), "777").unwrap();
+        let (values, read) = read_all(&files);
+        assert_eq!((values.last(), read), (Some(&777), 1));
+    }
+
+    #[test]
+    fn a_broken_cache_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        file::replace(&files.cache, b"{").unwrap();
+        assert_eq!(read_all(&files).0.len(), WORTHWHILE);
+    }
+}

@@ -9,6 +9,8 @@ pub mod graph;
 pub mod known;
 pub mod rhythm;
 pub mod round;
+#[cfg(test)]
+mod simulation;
 pub mod tags;
 
 pub use decide::{Move, Problem, Verdict};

@@ -5,3 +5,4 @@ pub mod command;
 pub mod process;
 pub mod secret;
 pub mod settings;
+pub mod signal;

@@ -1,1 +1,439 @@
+//! Processes: the only place that starts one.
 
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal as Kill, kill_process_group};
+use tokio::{io::AsyncReadExt as _, net::unix::pipe, time::Instant};
+
+use crate::error::{Context as _, Error, Kind, Result};
+
+use super::{
+    command::CommandLine,
+    signal::{Signal, Stop},
+};
+
+/// How long a process that has ended may leave its output open before it is closed over its children's heads.
+const DRAIN: Duration = Duration::from_millis(300);
+
+/// How long a small question may take.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// How much of an answer to a small question is kept, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By a signal that was not ours.
+    Killed(i32),
+    /// By us: it took too long.
+    TimedOut,
+    /// By us: we were asked to stop.
+    Stopped(Signal),
+}
+
+/// What a process is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// How long it has to end by itself after SIGTERM, before SIGKILL.
+    pub grace: Duration,
+}
+
+/// What a process printed, and how it ended.
+#[derive(Debug)]
+pub struct Answer {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it printed, on both streams.
+    pub output: Vec<u8>,
+}
+
+impl Answer {
+    /// Tells whether it ended by itself and well.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.ended == Ended::Exited(0)
+    }
+
+    /// Returns what it printed as text, trimmed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).trim().to_owned()
+    }
+}
+
+/// Runs a process to its end: in a group of its own, without input, its two outputs joined in the order written.
+///
+/// When it takes too long or we are asked to stop, the whole group gets SIGTERM, and SIGKILL after the grace or at the second
+/// signal: builders leave their steps running when only they are told.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the program, where it cannot be started.
+pub async fn run(
+    line: &CommandLine,
+    limits: &Limits,
+    stop: &Stop,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<Ended> {
+    let cannot = || format!("cannot start `{}`", line.program.display());
+    let (reader, writer) = std::io::pipe().context(Kind::Failed, cannot)?;
+    let mut command = tokio::process::Command::from(prepared(line));
+    command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().context(Kind::Failed, cannot)?)
+        .stderr(writer);
+    let mut child = command
+        .spawn()
+        .map_err(|problem| cannot_start(line, problem))?;
+    // The command holds the other ends of the pipe; while it lives, the output never ends.
+    drop(command);
+    let group = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    let mut pipe =
+        pipe::Receiver::from_owned_fd_unchecked(reader.into()).context(Kind::Failed, cannot)?;
+    let mut stopper = Stopper {
+        group,
+        grace: limits.grace,
+        deadline: limits.timeout.map(|timeout| Instant::now() + timeout),
+        ending: None,
+        kill_at: None,
+    };
+    let mut buffer = vec![0; 64 * 1024];
+    let mut open = true;
+    let status = loop {
+        tokio::select! {
+            biased;
+            read = pipe.read(&mut buffer), if open => match read {
+                Ok(count) if count > 0 => output(&buffer[..count]),
+                _ => open = false,
+            },
+            status = child.wait() => break status.context(Kind::Failed, || {
+                format!("cannot wait for `{}`", line.program.display())
+            })?,
+            () = stopper.next(stop) => {}
+        }
+    };
+    if stopper.ending.is_some() {
+        stopper.finish_off();
+    }
+    let rest = async {
+        while open {
+            match pipe.read(&mut buffer).await {
+                Ok(count) if count > 0 => output(&buffer[..count]),
+                _ => open = false,
+            }
+        }
+    };
+    // A grandchild that holds the pipe must not hold us.
+    let _ = tokio::time::timeout(DRAIN, rest).await;
+    Ok(stopper.ending.unwrap_or_else(|| ended(status)))
+}
+
+/// Runs a process for a small question, such as a program's version.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the program, where it cannot be started.
+pub async fn ask(line: &CommandLine) -> Result<Answer> {
+    let mut printed = Vec::new();
+    let limits = Limits {
+        timeout: Some(QUESTION),
+        grace: Duration::from_millis(500),
+    };
+    let ended = run(line, &limits, &Stop::never(), &mut |bytes| {
+        let room = MAX_ANSWER.saturating_sub(printed.len());
+        printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    })
+    .await?;
+    Ok(Answer {
+        ended,
+        output: printed,
+    })
+}
+
+/// Starts a process that outlives this one and its terminal, gives it `input`, and returns the first line that it prints: by
+/// that, it has taken over.
+///
+/// The process itself leaves our session, by [`leave_session`].
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where it cannot be started, or ends before it has said anything.
+pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
+    let cannot = || "cannot start a process that goes on by itself".to_owned();
+    let mut child = prepared(line)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|problem| cannot_start(line, problem))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input).context(Kind::Failed, cannot)?;
+    }
+    let mut answer = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout)
+            .read_line(&mut answer)
+            .context(Kind::Failed, cannot)?;
+    }
+    Ok(answer)
+}
+
+/// Leaves the session and the terminal of whoever started this process.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the machine does not allow it.
+pub fn leave_session() -> Result<()> {
+    rustix::process::setsid()
+        .map(|_| ())
+        .context(Kind::Failed, || "cannot leave the terminal".to_owned())
+}
+
+/// Kills every process that has `name=value` in its environment, and returns how many there were: what is left of a
+/// builder whose acrt was killed.
+///
+/// Works where there is `/proc`; elsewhere nothing is found.
+#[must_use]
+pub fn sweep(name: &str, value: &str) -> usize {
+    let marker = format!("{name}={value}");
+    let own = std::process::id();
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| *pid != own && carries(*pid, marker.as_bytes()))
+        .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .filter(|pid| rustix::process::kill_process(*pid, Kill::KILL).is_ok())
+        .count()
+}
+
+fn carries(pid: u32, marker: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|b| *b == 0).any(|one| one == marker))
+}
+
+/// Finds a program on `path`, as a shell does.
+#[must_use]
+pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
+    let is_program = |path: &Path| {
+        fs::metadata(path)
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|path| is_program(path));
+    }
+    std::env::split_paths(path)
+        .map(|folder| folder.join(program))
+        .find(|path| is_program(path))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+fn prepared(line: &CommandLine) -> std::process::Command {
+    let mut command = std::process::Command::new(&line.program);
+    command.args(&line.args);
+    for (name, value) in &line.env {
+        command.env(name, value.reveal());
+    }
+    if let Some(dir) = &line.dir {
+        command.current_dir(dir);
+    }
+    command
+}
+
+fn cannot_start(line: &CommandLine, problem: std::io::Error) -> Error {
+    let missing = problem.kind() == std::io::ErrorKind::NotFound;
+    let error = Error::new(
+        Kind::Failed,
+        format!("cannot start `{}`", line.program.display()),
+    )
+    .because(problem);
+    if missing {
+        error.hint("install it, or put its folder on PATH")
+    } else {
+        error
+    }
+}
+
+fn ended(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exited(code),
+        (None, Some(signal)) => Ended::Killed(signal),
+        (None, None) => Ended::Exited(1),
+    }
+}
+
+/// Ends a process group: asked first, then made to.
+struct Stopper {
+    group: Option<Pid>,
+    grace: Duration,
+    deadline: Option<Instant>,
+    ending: Option<Ended>,
+    kill_at: Option<Instant>,
+}
+
+impl Stopper {
+    /// Waits for the next thing that is to be done about the group, and does it.
+    async fn next(&mut self, stop: &Stop) {
+        match self.kill_at {
+            None => {
+                self.ending = Some(tokio::select! {
+                    signal = stop.wait() => Ended::Stopped(signal),
+                    () = until(self.deadline) => Ended::TimedOut,
+                });
+                self.send(Kill::TERM);
+                self.kill_at = Some(Instant::now() + self.grace);
+            }
+            Some(kill_at) => {
+                tokio::select! {
+                    () = stop.wait_again() => {}
+                    () = tokio::time::sleep_until(kill_at) => {}
+                }
+                self.send(Kill::KILL);
+                // What forks while it is being killed is killed again in a moment.
+                self.kill_at = Some(Instant::now() + Duration::from_millis(50));
+            }
+        }
+    }
+
+    /// Kills what the ended process has left in its group.
+    fn finish_off(&self) {
+        self.send(Kill::KILL);
+    }
+
+    fn send(&self, signal: Kill) {
+        if let Some(group) = self.group {
+            // That nobody is left is what we want.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> CommandLine {
+        CommandLine::new("/bin/sh").arg("-c").arg(script)
+    }
+
+    fn limits(timeout_ms: u64) -> Limits {
+        Limits {
+            timeout: Some(Duration::from_millis(timeout_ms)),
+            grace: Duration::from_millis(200),
+        }
+    }
+
+    async fn run_sh(script: &str, limits: Limits) -> (Ended, String) {
+        let mut text = Vec::new();
+        let ended = run(&sh(script), &limits, &Stop::never(), &mut |bytes| {
+            text.extend_from_slice(bytes);
+        })
+        .await
+        .unwrap();
+        (ended, String::from_utf8(text).unwrap())
+    }
+
+    #[tokio::test]
+    async fn both_outputs_come_in_the_order_written() {
+        let (ended, text) = run_sh("echo a; echo b >&2; echo c; exit 7", limits(5000)).await;
+        assert_eq!((ended, text.as_str()), (Ended::Exited(7), "a\nb\nc\n"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_takes_too_long_is_ended_with_its_children() {
+        let before = std::time::Instant::now();
+        let (ended, text) = run_sh(
+            "(trap '' TERM; sleep 60) & echo $!; wait; sleep 60",
+            limits(100),
+        )
+        .await;
+        assert_eq!(ended, Ended::TimedOut);
+        assert!(before.elapsed() < Duration::from_secs(5));
+        let child: u32 = text.trim().parse().unwrap();
+        let gone = || {
+            fs::read_to_string(format!("/proc/{child}/stat"))
+                .map_or(true, |stat| stat.contains(") Z "))
+        };
+        while !gone() {
+            assert!(before.elapsed() < Duration::from_secs(5), "{child} lives");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_grandchild_that_holds_the_output_does_not_hold_us() {
+        let before = std::time::Instant::now();
+        let (ended, text) = run_sh("sleep 3 & echo done", limits(60_000)).await;
+        assert_eq!((ended, text.as_str()), (Ended::Exited(0), "done\n"));
+        assert!(before.elapsed() < Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn input_is_empty_and_secrets_go_by_environment() {
+        let line =
+            sh("cat; echo $TOKEN").secret_env("TOKEN", super::super::secret::Secret::new("x y"));
+        let answer = ask(&line).await.unwrap();
+        assert_eq!(answer.text(), "x y");
+        assert!(answer.succeeded());
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let error = ask(&CommandLine::new("/no/such/program"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "cannot start `/no/such/program`");
+        assert!(error.advice().unwrap().starts_with("install it"));
+    }
+
+    #[tokio::test]
+    async fn what_carries_the_marker_is_found_and_killed() {
+        let marker = format!("/tmp/marked-{}", std::process::id());
+        let line = sh("sleep 60").env("ACRT_TEST_MARK", marker.clone());
+        let mut child = prepared(&line).spawn().unwrap();
+        // The environment shows once the child has become the shell.
+        let before = std::time::Instant::now();
+        while sweep("ACRT_TEST_MARK", &marker) == 0 {
+            assert!(before.elapsed() < Duration::from_secs(5), "never found");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn programs_are_found_on_the_path_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("prog");
+        fs::write(&program, "").unwrap();
+        let path = std::env::join_paths([Path::new("/nowhere"), folder.path()]).unwrap();
+        assert_eq!(find("prog", &path), None);
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(find("prog", &path), Some(program));
+    }
+}

@@ -1,0 +1,105 @@
+//! SIGINT and SIGTERM as values.
+
+use std::fmt;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::error::{Context as _, Kind, Result};
+
+/// A signal that asks this program to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT, as Ctrl-C sends it.
+    Interrupt,
+    /// SIGTERM, as `kill` and systemd send it.
+    Terminate,
+}
+
+impl Signal {
+    /// Returns the kind of error that a stop by this signal is: 128 and the signal's number, as a shell would say it.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Interrupt => Kind::Interrupted,
+            Self::Terminate => Kind::Terminated,
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// Whether this program was asked to stop: the first signal, and how many there were.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    asked: watch::Receiver<(Option<Signal>, u32)>,
+}
+
+impl Stop {
+    /// Takes SIGINT and SIGTERM from now on, instead of dying of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the machine does not allow it.
+    pub fn listen() -> Result<Self> {
+        let cannot = || "cannot listen for signals".to_owned();
+        let mut interrupt = signal(SignalKind::interrupt()).context(Kind::Failed, cannot)?;
+        let mut terminate = signal(SignalKind::terminate()).context(Kind::Failed, cannot)?;
+        let (sender, asked) = watch::channel((None, 0));
+        tokio::spawn(async move {
+            loop {
+                let signal = tokio::select! {
+                    _ = interrupt.recv() => Signal::Interrupt,
+                    _ = terminate.recv() => Signal::Terminate,
+                };
+                sender.send_modify(|(first, count)| {
+                    first.get_or_insert(signal);
+                    *count += 1;
+                });
+            }
+        });
+        Ok(Self { asked })
+    }
+
+    /// Returns a stop that never comes, for work that nobody waits for.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            asked: watch::channel((None, 0)).1,
+        }
+    }
+
+    /// Returns the first signal, if one has come.
+    #[must_use]
+    pub fn requested(&self) -> Option<Signal> {
+        self.asked.borrow().0
+    }
+
+    /// Waits for the first signal.
+    pub async fn wait(&self) -> Signal {
+        self.nth(1).await
+    }
+
+    /// Waits for the second signal: somebody does not want to wait for an orderly end.
+    pub async fn wait_again(&self) {
+        self.nth(2).await;
+    }
+
+    async fn nth(&self, n: u32) -> Signal {
+        let mut asked = self.asked.clone();
+        match asked.wait_for(|(_, count)| *count >= n).await {
+            Ok(state) => state.0.unwrap_or(Signal::Terminate),
+            // Nobody listens, so that nothing will ever come.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -2,10 +2,12 @@
 //!
 //! The rooms, and whom each may name, are in `docs/architecture.md`; `tests/architecture.rs` holds them.
 
+pub mod builder;
 pub mod dockerfile;
 pub mod error;
 pub mod image;
 pub mod registry;
+pub mod source;
 pub mod store;
 pub mod sys;
 pub mod task;

@@ -1,0 +1,223 @@
+//! buildah, and what podman shares with it.
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::Reference,
+    sys::command::CommandLine,
+};
+
+use super::{BuildRequest, DigestSource, Program, Purpose, Step};
+
+pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+    containers(program, request)
+}
+
+/// The command lines of buildah and podman, which take the same options.
+pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+    let mut steps = pulls(program, request);
+    let several = request.platforms.len() > 1;
+    let list = request.images.first().map(ToString::to_string);
+    if several && list.is_none() {
+        return Err(Error::new(
+            Kind::Invalid,
+            "a build for several platforms needs an image name",
+        )
+        .hint("give the task an --image"));
+    }
+    let mut build = common(program.call(&["build"]), program, request);
+    for (name, value) in &request.annotations {
+        build = build.flag("--annotation", format!("{name}={value}"));
+    }
+    if all_plain(request) {
+        build = build.flag("--tls-verify", "false");
+    }
+    match &list {
+        // The images of all platforms are gathered under one name, which the pushes then take.
+        Some(list) if several => build = build.flag("--manifest", list),
+        _ => {
+            for image in &request.images {
+                build = build.flag("--tag", image.to_string());
+            }
+        }
+    }
+    steps.push(Step {
+        purpose: Purpose::Build,
+        line: with_auth(build, request).arg("--").arg(&request.context),
+        digest: DigestSource::Registry,
+    });
+    if request.push {
+        for (n, image) in request.images.iter().enumerate() {
+            let from = if several { list.as_deref() } else { None };
+            steps.push(push(program, request, n, image, from));
+        }
+    }
+    Ok(steps)
+}
+
+/// What every builder of the docker family takes alike.
+pub(super) fn common(build: CommandLine, program: &Program, request: &BuildRequest) -> CommandLine {
+    let mut line = build
+        .args(&program.build_args)
+        .flag("--file", &request.dockerfile);
+    for (name, value) in &request.args {
+        line = line.flag("--build-arg", format!("{name}={value}"));
+    }
+    for (name, value) in &request.secret_args {
+        // Without a value the builder takes it from its environment, which other users cannot read.
+        line = line
+            .flag("--build-arg", name)
+            .secret_env(name, value.clone());
+    }
+    for (name, value) in &request.labels {
+        line = line.flag("--label", format!("{name}={value}"));
+    }
+    if let Some(target) = &request.target {
+        line = line.flag("--target", target);
+    }
+    if !request.platforms.is_empty() {
+        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
+        line = line.flag("--platform", platforms.join(","));
+    }
+    if request.no_cache {
+        line = line.arg("--no-cache");
+    }
+    line
+}
+
+/// Fetches bases from registries without TLS one by one, where the build also takes some from registries with it: the build
+/// itself then verifies.
+fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
+    if all_plain(request) {
+        return Vec::new();
+    }
+    let plain = request.bases.iter().filter(|base| request.is_plain(base));
+    plain
+        .map(|base| {
+            let mut line = program
+                .call(&["pull"])
+                .arg("--quiet")
+                .flag("--tls-verify", "false");
+            if let [platform] = request.platforms.as_slice() {
+                line = line.flag("--platform", platform.to_string());
+            }
+            Step {
+                purpose: Purpose::Pull(base.clone()),
+                line: with_auth(line, request).arg("--").arg(base.to_string()),
+                digest: DigestSource::Registry,
+            }
+        })
+        .collect()
+}
+
+/// Tells whether the build takes images from registries without TLS only.
+fn all_plain(request: &BuildRequest) -> bool {
+    !request.bases.is_empty() && request.bases.iter().all(|base| request.is_plain(base))
+}
+
+fn push(
+    program: &Program,
+    request: &BuildRequest,
+    n: usize,
+    image: &Reference,
+    list: Option<&str>,
+) -> Step {
+    let file = request.scratch.join(format!("digest-{}", n + 1));
+    let mut line = match list {
+        Some(_) => program.call(&["manifest", "push", "--all"]),
+        None => program.call(&["push"]),
+    };
+    line = line.flag("--digestfile", &file);
+    if request.is_plain(image) {
+        line = line.flag("--tls-verify", "false");
+    }
+    line = with_auth(line, request).arg("--");
+    line = match list {
+        Some(list) => line.arg(list).arg(format!("docker://{image}")),
+        None => line.arg(image.to_string()),
+    };
+    Step {
+        purpose: Purpose::Push(image.clone()),
+        line,
+        digest: DigestSource::File(file),
+    }
+}
+
+fn with_auth(line: CommandLine, request: &BuildRequest) -> CommandLine {
+    match &request.auth_dir {
+        Some(dir) => line.env(
+            "REGISTRY_AUTH_FILE",
+            dir.join("auth.json").display().to_string(),
+        ),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::request::tests::{full, printed};
+
+    fn program() -> Program {
+        Program {
+            path: "/usr/bin/buildah".into(),
+            global_args: vec!["--storage-driver=vfs".into()],
+            build_args: vec!["--isolation=chroot".into()],
+        }
+    }
+
+    #[test]
+    fn a_build_is_one_command_and_each_push_another() {
+        let steps = plan(&program(), &full()).unwrap();
+        assert_eq!(
+            printed(&steps),
+            [
+                "TOKEN=*** /usr/bin/buildah --storage-driver=vfs build --isolation=chroot --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --annotation=n=2 --tls-verify=false --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 -- '/src/my web'",
+                "/usr/bin/buildah --storage-driver=vfs push --digestfile=/state/runs/ca1/digest-1 --tls-verify=false -- localhost:5000/web:1",
+                "/usr/bin/buildah --storage-driver=vfs push --digestfile=/state/runs/ca1/digest-2 -- ghcr.io/a/web:1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_registry_with_tls_keeps_it_when_another_has_none() {
+        let mut request = full();
+        let far = format!("ghcr.io/a/base@sha256:{}", "b".repeat(64));
+        request.bases.push(far.parse().unwrap());
+        request.push = false;
+        let steps = plan(&program(), &request).unwrap();
+        let lines = printed(&steps);
+        assert_eq!(
+            lines[0],
+            format!(
+                "/usr/bin/buildah --storage-driver=vfs pull --quiet --tls-verify=false --platform=linux/amd64 -- localhost:5000/base@sha256:{}",
+                "a".repeat(64)
+            )
+        );
+        assert_eq!(lines.len(), 2);
+        assert!(!lines[1].contains("--tls-verify"));
+    }
+
+    #[test]
+    fn several_platforms_are_gathered_in_one_manifest_and_pushed_whole() {
+        let mut request = full();
+        request.platforms.push("linux/arm64".parse().unwrap());
+        let lines = printed(&plan(&program(), &request).unwrap());
+        assert!(
+            lines[0].contains("--platform=linux/amd64,linux/arm64"),
+            "{}",
+            lines[0]
+        );
+        assert!(lines[0].contains("--manifest=localhost:5000/web:1 -- "));
+        assert_eq!(
+            lines[2],
+            "/usr/bin/buildah --storage-driver=vfs manifest push --all --digestfile=/state/runs/ca1/digest-2 -- localhost:5000/web:1 docker://ghcr.io/a/web:1"
+        );
+    }
+
+    #[test]
+    fn nothing_is_pushed_unless_asked_for() {
+        let mut request = full();
+        request.push = false;
+        assert_eq!(plan(&program(), &request).unwrap().len(), 1);
+    }
+}

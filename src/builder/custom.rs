@@ -1,0 +1,237 @@
+//! Any other builder, by a template of its command lines in the config file.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::Reference,
+    sys::{command::CommandLine, settings::BuilderSettings},
+};
+
+use super::{BuildRequest, DigestSource, Purpose, Step};
+
+/// What an argument may hold, for messages.
+const PLACEHOLDERS: &str = "{dockerfile}, {context}, {image}, {runId}, {target}, {platform}, {noCache}, and once per item {images}, {args}, {labels}";
+
+/// Command lines with gaps. Each argument stays one argument, whatever fills its gaps; no shell is involved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    build: Vec<String>,
+    push: Vec<String>,
+}
+
+impl Template {
+    /// Reads the template of the config file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where it is missing, or has a gap that nothing fills.
+    pub fn new(settings: &BuilderSettings) -> Result<Self> {
+        if settings.build.is_empty() {
+            return Err(Error::new(
+                Kind::Invalid,
+                "the builder `command` has no command line",
+            )
+            .hint("put it into the config file: builders: {command: {build: [mybuild, --file, '{dockerfile}', '{context}']}}"));
+        }
+        let known: BTreeSet<&str> = [
+            "dockerfile",
+            "context",
+            "image",
+            "images",
+            "args",
+            "labels",
+            "runId",
+            "target",
+            "platform",
+            "noCache",
+        ]
+        .into();
+        for argument in settings.build.iter().chain(&settings.push) {
+            if let Some(unknown) = gaps(argument).find(|gap| !known.contains(gap)) {
+                return Err(Error::new(
+                    Kind::Invalid,
+                    format!(
+                        "the builder `command` has `{{{unknown}}}` in `{argument}`, which nothing fills"
+                    ),
+                )
+                .hint(format!("there are {PLACEHOLDERS}")));
+            }
+        }
+        Ok(Self {
+            build: settings.build.clone(),
+            push: settings.push.clone(),
+        })
+    }
+
+    /// Returns the commands to run, in order.
+    pub(super) fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
+        let mut steps = vec![Step {
+            purpose: Purpose::Build,
+            line: filled(&self.build, request, request.images.first()),
+            digest: DigestSource::Registry,
+        }];
+        if request.push && !self.push.is_empty() {
+            steps.extend(request.images.iter().map(|image| Step {
+                purpose: Purpose::Push(image.clone()),
+                line: filled(&self.push, request, Some(image)),
+                digest: DigestSource::Registry,
+            }));
+        }
+        Ok(steps)
+    }
+}
+
+/// Returns the names of the gaps in an argument.
+fn gaps(argument: &str) -> impl Iterator<Item = &str> {
+    argument
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('}')?.0))
+        .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic()))
+}
+
+fn filled(template: &[String], request: &BuildRequest, image: Option<&Reference>) -> CommandLine {
+    let mut words = template
+        .iter()
+        .flat_map(|argument| repeated(argument, request))
+        .map(|argument| single(&argument, request, image));
+    let mut line = CommandLine::new(PathBuf::from(words.next().unwrap_or_default()));
+    line = line.args(words);
+    for (name, value) in &request.secret_args {
+        line = line.secret_env(name, value.clone());
+    }
+    if let Some(dir) = &request.auth_dir {
+        line = line.env("DOCKER_CONFIG", dir.display().to_string()).env(
+            "REGISTRY_AUTH_FILE",
+            dir.join("auth.json").display().to_string(),
+        );
+    }
+    line
+}
+
+/// Repeats an argument for each item of the list that it names.
+fn repeated(argument: &str, request: &BuildRequest) -> Vec<String> {
+    let each = |gap: &str, items: Vec<String>| -> Vec<String> {
+        items
+            .iter()
+            .map(|item| argument.replace(gap, item))
+            .collect()
+    };
+    let pairs = |pairs: Vec<(&String, &String)>| -> Vec<String> {
+        pairs.iter().map(|(k, v)| format!("{k}={v}")).collect()
+    };
+    if argument.contains("{images}") {
+        let images = request.images.iter().map(ToString::to_string);
+        each("{images}", images.collect())
+    } else if argument.contains("{args}") {
+        let args = request.args.iter().map(|(k, v)| (k, v));
+        each("{args}", pairs(args.collect()))
+    } else if argument.contains("{labels}") {
+        each("{labels}", pairs(request.labels.iter().collect()))
+    } else {
+        vec![argument.to_owned()]
+    }
+}
+
+/// Fills the gaps that have one value. What fills a gap is not looked at again.
+fn single(argument: &str, request: &BuildRequest, image: Option<&Reference>) -> String {
+    let mut out = String::new();
+    let mut rest = argument;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        match value(name, request, image) {
+            Some(value) => out.push_str(&value),
+            None => {
+                out.push('{');
+                out.push_str(name);
+                out.push('}');
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn value(name: &str, request: &BuildRequest, image: Option<&Reference>) -> Option<String> {
+    let platforms = || {
+        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
+        platforms.join(",")
+    };
+    Some(match name {
+        "dockerfile" => request.dockerfile.display().to_string(),
+        "context" => request.context.display().to_string(),
+        "image" => image.map(ToString::to_string).unwrap_or_default(),
+        "runId" => request.run_id.clone(),
+        "target" => request.target.clone().unwrap_or_default(),
+        "platform" => platforms(),
+        "noCache" => request.no_cache.to_string(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::request::tests::{full, printed};
+
+    fn settings(build: &[&str], push: &[&str]) -> BuilderSettings {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect();
+        BuilderSettings {
+            build: words(build),
+            push: words(push),
+            ..BuilderSettings::default()
+        }
+    }
+
+    #[test]
+    fn gaps_are_filled_and_lists_repeat_their_argument() {
+        let template = Template::new(&settings(
+            &[
+                "mybuild",
+                "-f",
+                "{dockerfile}",
+                "--tag={images}",
+                "--arg={args}",
+                "{context}",
+            ],
+            &["mypush", "{image}"],
+        ))
+        .unwrap();
+        assert_eq!(
+            printed(&template.plan(&full()).unwrap()),
+            [
+                "TOKEN=*** mybuild -f /state/runs/ca1/Dockerfile --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 '--arg=A=-b c' '/src/my web'",
+                "TOKEN=*** mypush localhost:5000/web:1",
+                "TOKEN=*** mypush ghcr.io/a/web:1",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_gap_or_a_missing_template_is_refused() {
+        let error = Template::new(&settings(&["x", "{dockerFile}"], &[])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the builder `command` has `{dockerFile}` in `{dockerFile}`, which nothing fills"
+        );
+        assert!(Template::new(&settings(&[], &[])).is_err());
+    }
+
+    #[test]
+    fn braces_that_are_no_gap_stay() {
+        let template = Template::new(&settings(&["x", "{\"a\": 1}", "{}", "{runId}"], &[]));
+        let mut request = full();
+        request.secret_args.clear();
+        assert_eq!(
+            printed(&template.unwrap().plan(&request).unwrap())[0],
+            "x '{\"a\": 1}' '{}' ca1"
+        );
+    }
+}

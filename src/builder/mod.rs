@@ -1,0 +1,181 @@
+//! A build request as the command lines of one builder. Runs nothing.
+
+pub mod buildah;
+pub mod custom;
+pub mod detect;
+pub mod docker;
+pub mod podman;
+pub mod request;
+
+pub use detect::detect;
+pub use request::{BuildRequest, DigestSource, Purpose, Step};
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use crate::{error::Result, image::Digest, sys::command::CommandLine};
+
+/// The builders that acrt knows how to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuilderKind {
+    /// docker, with or without buildx
+    Docker,
+    /// podman
+    Podman,
+    /// buildah
+    Buildah,
+    /// Any program, by a template in the config file.
+    Command,
+}
+
+impl BuilderKind {
+    /// All of them, in the order in which they are looked for.
+    pub const ALL: [Self; 4] = [Self::Docker, Self::Podman, Self::Buildah, Self::Command];
+
+    /// Returns its name, as `--builder` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Buildah => "buildah",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// A text that names no builder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no builder `{}`; there are docker, podman, buildah and command", .0.escape_debug())]
+pub struct UnknownBuilder(pub String);
+
+impl FromStr for BuilderKind {
+    type Err = UnknownBuilder;
+
+    fn from_str(text: &str) -> Result<Self, UnknownBuilder> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownBuilder(text.into()))
+    }
+}
+
+impl fmt::Display for BuilderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A program that builds images, found on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Arguments that the user wants in every call.
+    pub global_args: Vec<String>,
+    /// Arguments that the user wants in every build.
+    pub build_args: Vec<String>,
+}
+
+impl Program {
+    /// Begins a call of the program.
+    #[must_use]
+    pub fn call(&self, command: &[&str]) -> CommandLine {
+        CommandLine::new(&self.path)
+            .args(&self.global_args)
+            .args(command.iter().copied())
+    }
+}
+
+/// A builder that can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Builder {
+    /// docker; `buildx` tells whether it has that plugin.
+    Docker {
+        /// The docker client.
+        program: Program,
+        /// Whether `docker buildx` works.
+        buildx: bool,
+    },
+    /// podman
+    Podman(Program),
+    /// buildah
+    Buildah(Program),
+    /// Any program, by a template.
+    Command(custom::Template),
+}
+
+impl Builder {
+    /// Returns which builder it is.
+    #[must_use]
+    pub fn kind(&self) -> BuilderKind {
+        match self {
+            Self::Docker { .. } => BuilderKind::Docker,
+            Self::Podman(_) => BuilderKind::Podman,
+            Self::Buildah(_) => BuilderKind::Buildah,
+            Self::Command(_) => BuilderKind::Command,
+        }
+    }
+
+    /// Returns the commands to run, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] for a request that this builder cannot meet.
+    pub fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
+        match self {
+            Self::Docker { program, buildx } => docker::plan(program, *buildx, request),
+            Self::Podman(program) => podman::plan(program, request),
+            Self::Buildah(program) => buildah::plan(program, request),
+            Self::Command(template) => template.plan(request),
+        }
+    }
+
+    /// Returns the command that succeeds if the builder itself holds an image of this name; none where nobody can tell.
+    #[must_use]
+    pub fn has_image(&self, name: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, .. } => {
+                Some(program.call(&["image", "inspect", "--format", "ok", "--", name]))
+            }
+            Self::Podman(program) => Some(program.call(&["image", "exists", "--", name])),
+            Self::Buildah(program) => {
+                Some(program.call(&["inspect", "--type", "image", "--format", "ok", "--", name]))
+            }
+            Self::Command(_) => None,
+        }
+    }
+}
+
+/// Finds the digest in what `docker push` prints: `latest: digest: sha256:… size: 528`.
+#[must_use]
+pub fn digest_in_output(output: &[u8]) -> Option<Digest> {
+    let text = String::from_utf8_lossy(output);
+    text.lines().rev().find_map(|line| {
+        let (_, rest) = line.split_once("digest: ")?;
+        rest.split_whitespace().next()?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builders_are_known_by_name_in_any_case() {
+        assert_eq!("Podman".parse(), Ok(BuilderKind::Podman));
+        assert_eq!(
+            "kaniko".parse::<BuilderKind>().unwrap_err().to_string(),
+            "no builder `kaniko`; there are docker, podman, buildah and command"
+        );
+    }
+
+    #[test]
+    fn the_digest_is_found_in_what_docker_push_prints() {
+        let digest = Digest::of(b"x");
+        let output = format!(
+            "The push refers to repository [localhost:5000/web]\n5f70: Pushed\nlatest: digest: {digest} size: 528\n"
+        );
+        assert_eq!(digest_in_output(output.as_bytes()), Some(digest));
+        assert_eq!(digest_in_output(b"denied\n"), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! What is to be built, in acrt's own words, and the steps that a builder makes of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
+
+use crate::{
+    image::{Platform, Reference},
+    sys::{command::CommandLine, secret::Secret},
+};
+
+/// Everything that a builder may need. No field is a builder's flag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// The folder of the build's files.
+    pub context: PathBuf,
+    /// The pinned copy of the Dockerfile, outside the context.
+    pub dockerfile: PathBuf,
+    /// The images, with registry and tag.
+    pub images: Vec<Reference>,
+    /// Build arguments.
+    pub args: Vec<(String, String)>,
+    /// Build arguments whose values must not be seen.
+    pub secret_args: Vec<(String, Secret)>,
+    /// The stage, if not the last.
+    pub target: Option<String>,
+    /// The platforms; empty is the builder's own.
+    pub platforms: Vec<Platform>,
+    /// Whether the cache is left unused.
+    pub no_cache: bool,
+    /// Labels for the image's config.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations for the manifest, where the builder can.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether the images are pushed.
+    pub push: bool,
+    /// The login servers that are spoken to without TLS.
+    pub plain_http: BTreeSet<String>,
+    /// The images that the build takes from registries, at their digests.
+    pub bases: Vec<Reference>,
+    /// A folder for small files that the builder writes.
+    pub scratch: PathBuf,
+    /// A folder with a `config.json` and an `auth.json` for this build alone.
+    pub auth_dir: Option<PathBuf>,
+    /// The run.
+    pub run_id: String,
+}
+
+impl BuildRequest {
+    /// Tells whether an image's registry is spoken to without TLS.
+    #[must_use]
+    pub fn is_plain(&self, image: &Reference) -> bool {
+        self.plain_http.contains(image.registry())
+    }
+}
+
+/// One command of a build, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The command.
+    pub line: CommandLine,
+    /// Where the digest of what it pushed is to be found.
+    pub digest: DigestSource,
+}
+
+/// What a command of a build is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It fetches a base.
+    Pull(Reference),
+    /// It builds.
+    Build,
+    /// It pushes an image.
+    Push(Reference),
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pull(image) => write!(f, "the pull of `{image}`"),
+            Self::Build => f.write_str("the build"),
+            Self::Push(image) => write!(f, "the push of `{image}`"),
+        }
+    }
+}
+
+/// Where the digest of a pushed image is to be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DigestSource {
+    /// In a file that the command writes.
+    File(PathBuf),
+    /// In what the command prints.
+    Output,
+    /// On the registry, or nothing is pushed.
+    Registry,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A request that uses everything, for the tests of all builders.
+    pub fn full() -> BuildRequest {
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect()
+        };
+        BuildRequest {
+            context: "/src/my web".into(),
+            dockerfile: "/state/runs/ca1/Dockerfile".into(),
+            images: vec![
+                "localhost:5000/web:1".parse().unwrap(),
+                "ghcr.io/a/web:1".parse().unwrap(),
+            ],
+            args: vec![("A".into(), "-b c".into())],
+            secret_args: vec![("TOKEN".into(), Secret::new("hunter2"))],
+            target: Some("prod".into()),
+            platforms: vec!["linux/amd64".parse().unwrap()],
+            no_cache: true,
+            labels: map(&[("l", "1")]),
+            annotations: map(&[("n", "2")]),
+            push: true,
+            plain_http: BTreeSet::from(["localhost:5000".to_owned()]),
+            bases: vec![
+                format!("localhost:5000/base@sha256:{}", "a".repeat(64))
+                    .parse()
+                    .unwrap(),
+            ],
+            scratch: "/state/runs/ca1".into(),
+            auth_dir: None,
+            run_id: "ca1".into(),
+        }
+    }
+
+    /// Prints a plan as a person would read it.
+    pub fn printed(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(|step| step.line.to_string()).collect()
+    }
+}

@@ -1,0 +1,3 @@
+//! Build contexts: where the files of a build come from. Knows nothing of what is built from them.
+
+pub mod local;

@@ -11,6 +11,7 @@ pub mod source;
 pub mod store;
 pub mod sys;
 pub mod task;
+pub mod view;
 pub mod watch;
 
 pub use error::{Error, Result};

@@ -1,0 +1,95 @@
+//! Columns of tables, and texts that a terminal may show.
+
+use serde_json::Value;
+
+/// How a cell's text is had from an item of the answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Cell {
+    /// It is the value at this JSON pointer.
+    At(&'static str),
+    /// It is worked out.
+    By(fn(&Value) -> String),
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its heading.
+    pub title: &'static str,
+    /// Where its cells come from.
+    pub cell: Cell,
+}
+
+impl Column {
+    /// Returns a column of the values at a JSON pointer.
+    #[must_use]
+    pub const fn at(title: &'static str, pointer: &'static str) -> Self {
+        Self {
+            title,
+            cell: Cell::At(pointer),
+        }
+    }
+
+    /// Returns a column of values that are worked out.
+    #[must_use]
+    pub const fn by(title: &'static str, cell: fn(&Value) -> String) -> Self {
+        Self {
+            title,
+            cell: Cell::By(cell),
+        }
+    }
+
+    pub(super) fn text(&self, item: &Value) -> String {
+        match self.cell {
+            Cell::At(pointer) => item.pointer(pointer).map(plain).unwrap_or_default(),
+            Cell::By(cell) => cell(item),
+        }
+    }
+}
+
+/// Returns a value as a person reads it: texts without quotes, nothing for null.
+#[must_use]
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Replaces what would move a terminal's cursor, colour it or turn its writing round.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(harmful) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if harmful(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_lose_their_power() {
+        assert_eq!(
+            harmless("a\u{1b}]52;x\u{7}b\n\u{202e}c"),
+            "a\\u{1b}]52;x\\u{7}b\\n\\u{202e}c"
+        );
+        assert_eq!(harmless("né 节点"), "né 节点");
+    }
+}

@@ -1,0 +1,177 @@
+//! An answer as json, yaml, table, tsv or nothing. Knows no domain type: every format is drawn from the same JSON.
+
+pub mod column;
+mod query;
+mod table;
+mod text;
+mod tsv;
+mod yaml;
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use column::{Cell, Column};
+pub use query::{InvalidQuery, Query};
+
+/// How an answer is printed. The names are az's, in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, indented, keys sorted, nulls shown.
+    #[default]
+    Json,
+    /// JSON in colour, on a terminal.
+    Jsonc,
+    /// YAML.
+    Yaml,
+    /// YAML in colour, on a terminal.
+    Yamlc,
+    /// A table for people.
+    Table,
+    /// Values alone, with tabs between, for scripts.
+    Tsv,
+    /// Nothing.
+    None,
+}
+
+/// A text that names no format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no format `{}`; there are json, jsonc, yaml, yamlc, table, tsv and none", .0.escape_debug())]
+pub struct UnknownFormat(pub String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            "json" => Self::Json,
+            "jsonc" => Self::Jsonc,
+            "yaml" => Self::Yaml,
+            "yamlc" => Self::Yamlc,
+            "table" => Self::Table,
+            "tsv" => Self::Tsv,
+            "none" => Self::None,
+            _ => return Err(UnknownFormat(text.into())),
+        })
+    }
+}
+
+/// A command's answer, with the columns of its table.
+pub struct View {
+    answer: Box<dyn FnOnce() -> Result<Value, serde_json::Error>>,
+    columns: &'static [Column],
+}
+
+impl View {
+    /// Takes an answer. It becomes JSON only when somebody wants to see it.
+    pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
+        Self {
+            answer: Box::new(move || serde_json::to_value(&answer)),
+            columns,
+        }
+    }
+
+    /// Draws the answer, after `query` has picked from it. A query that picks nothing draws nothing, as in az.
+    ///
+    /// # Errors
+    ///
+    /// [`Undrawable`] where the answer is no JSON or the query fails on it.
+    pub fn draw(
+        self,
+        format: Format,
+        query: Option<&Query>,
+        colour: bool,
+    ) -> Result<String, Undrawable> {
+        if format == Format::None {
+            return Ok(String::new());
+        }
+        let mut value = (self.answer)()?;
+        let mut columns = Some(self.columns);
+        if let Some(query) = query {
+            value = query.pick(&value)?;
+            if value.is_null() {
+                return Ok(String::new());
+            }
+            columns = None;
+        }
+        Ok(match format {
+            Format::Json => text::json(&value, false)?,
+            Format::Jsonc => text::json(&value, colour)?,
+            Format::Yaml => yaml::draw(&value, false)?,
+            Format::Yamlc => yaml::draw(&value, colour)?,
+            Format::Table => table::draw(&value, columns),
+            Format::Tsv => tsv::draw(&value),
+            Format::None => String::new(),
+        })
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").finish_non_exhaustive()
+    }
+}
+
+/// Why an answer cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum Undrawable {
+    /// It is no JSON.
+    #[error("the answer is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// It is no YAML.
+    #[error("the answer is not YAML")]
+    Yaml(#[from] serde_yaml::Error),
+    /// The query fails on it.
+    #[error(transparent)]
+    Query(#[from] InvalidQuery),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COLUMNS: &[Column] = &[Column::at("NAME", "/name")];
+
+    fn draw(format: Format, query: Option<&str>) -> String {
+        let query = query.map(|text| text.parse::<Query>().unwrap());
+        let answer = json!([{"name": "web", "b": null, "a": "é"}]);
+        View::of(answer, COLUMNS)
+            .draw(format, query.as_ref(), false)
+            .unwrap()
+    }
+
+    #[test]
+    fn json_is_indented_sorted_and_shows_nulls_and_other_letters() {
+        assert_eq!(
+            draw(Format::Json, None),
+            "[\n  {\n    \"a\": \"é\",\n    \"b\": null,\n    \"name\": \"web\"\n  }\n]\n"
+        );
+    }
+
+    #[test]
+    fn yaml_table_and_tsv_come_from_the_same_value() {
+        assert_eq!(draw(Format::Yaml, None), "- a: é\n  b: null\n  name: web\n");
+        assert_eq!(draw(Format::Table, None), "NAME\n------\nweb\n");
+        assert_eq!(draw(Format::Tsv, None), "é\tNone\tweb\n");
+        assert_eq!(draw(Format::None, None), "");
+    }
+
+    #[test]
+    fn a_query_picks_before_any_format_and_null_prints_nothing() {
+        assert_eq!(draw(Format::Json, Some("[0].name")), "\"web\"\n");
+        assert_eq!(draw(Format::Tsv, Some("[0].name")), "web\n");
+        assert_eq!(draw(Format::Json, Some("nothing")), "");
+    }
+
+    #[test]
+    fn formats_are_known_in_any_case() {
+        assert_eq!("TSV".parse(), Ok(Format::Tsv));
+        assert_eq!(
+            "xml".parse::<Format>().unwrap_err().to_string(),
+            "no format `xml`; there are json, jsonc, yaml, yamlc, table, tsv and none"
+        );
+    }
+}

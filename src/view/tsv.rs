@@ -1,0 +1,65 @@
+//! Values alone, with tabs between, as az prints them.
+
+use serde_json::Value;
+
+use super::column::harmless;
+
+/// Draws a line for each item. The keys of objects are sorted; an object inside a row is empty, a list its length.
+pub(super) fn draw(value: &Value) -> String {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut out = String::new();
+    for item in items {
+        let line = match item {
+            Value::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.sort_unstable_by_key(|(key, _)| *key);
+                let cells: Vec<String> = fields.iter().map(|(_, value)| cell(value)).collect();
+                cells.join("\t")
+            }
+            Value::Array(values) => {
+                let cells: Vec<String> = values.iter().map(cell).collect();
+                cells.join("\t")
+            }
+            Value::Bool(value) => value.to_string(),
+            other => cell(other),
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "None".into(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::String(text) => harmless(text),
+        Value::Array(items) => items.len().to_string(),
+        Value::Object(_) => String::new(),
+        Value::Number(number) => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_as_az_prints_them() {
+        let value = json!([{"b": null, "a": true, "d": [1, 2], "c": {"x": 1}, "e": "x\ty"}]);
+        assert_eq!(draw(&value), "True\tNone\t\t2\tx\\ty\n");
+    }
+
+    #[test]
+    fn a_value_alone_is_a_line_alone() {
+        assert_eq!(draw(&json!("ca1")), "ca1\n");
+        assert_eq!(draw(&json!(true)), "true\n");
+        assert_eq!(draw(&json!([])), "");
+    }
+}

@@ -3,9 +3,11 @@
 //! The rooms, and whom each may name, are in `docs/architecture.md`; `tests/architecture.rs` holds them.
 
 pub mod builder;
+pub mod cli;
 pub mod dockerfile;
 pub mod error;
 pub mod image;
+pub mod ops;
 pub mod registry;
 pub mod source;
 pub mod store;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The door to the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    acrt::cli::run(std::env::args_os())
+}

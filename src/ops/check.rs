@@ -243,7 +243,8 @@ impl CheckAnswer {
             _ => (Vec::new(), None),
         };
         // What only a parent's run will move is not stale yet: it waits for that run.
-        let waits = matches!(verdict, Verdict::Stale(moves) if moves.iter().all(|m| m.to.is_none()));
+        let waits =
+            matches!(verdict, Verdict::Stale(moves) if moves.iter().all(|m| m.to.is_none()));
         Self {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
@@ -272,7 +273,12 @@ pub fn reason(verdict: &Verdict) -> String {
         Verdict::Unknown { problems, .. } => {
             let problems = problems.iter().map(|problem| {
                 let since = problem.since.map(|since| format!(" (since {since:.0})"));
-                format!("{}: {}{}", problem.tag, problem.why, since.unwrap_or_default())
+                format!(
+                    "{}: {}{}",
+                    problem.tag,
+                    problem.why,
+                    since.unwrap_or_default()
+                )
             });
             problems.collect::<Vec<_>>().join("; ")
         }

@@ -155,7 +155,10 @@ async fn add_digests(app: &App, path: &Path, answer: &mut DepsAnswer) -> Result<
         let seen = looked.map_err(|error| {
             Error::new(
                 Kind::Unknown,
-                format!("cannot find the digests of what `{}` stands on", path.display()),
+                format!(
+                    "cannot find the digests of what `{}` stands on",
+                    path.display()
+                ),
             )
             .because(Error::from(error))
         })?;

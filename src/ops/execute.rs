@@ -16,7 +16,7 @@ use crate::{
         signal::{Signal, Stop},
     },
     task::{
-        Dependency, ImageDescriptor, Run, RunStatus, Step, Task, TaskKey,
+        Cause, Dependency, ImageDescriptor, Run, RunId, RunStatus, Step, Task, TaskKey,
         template::RunVariables,
     },
     watch::{Known, decide::tag_of},
@@ -93,9 +93,12 @@ impl Execution<'_> {
         let mut inputs = None;
         let worked = self.work(&mut held, &mut log, &mut inputs, tell).await;
         let worked = worked.and_then(|()| match log.problem() {
-            Some(problem) => Err(Error::new(Kind::Failed, format!("cannot write the log of run `{id}`"))
-                .because(problem)
-                .into()),
+            Some(problem) => Err(Error::new(
+                Kind::Failed,
+                format!("cannot write the log of run `{id}`"),
+            )
+            .because(problem)
+            .into()),
             None => Ok(()),
         });
         let error = match worked {
@@ -119,6 +122,30 @@ impl Execution<'_> {
         Ok(Finished { run, error })
     }
 
+    /// Returns the command lines that would be run.
+    ///
+    /// # Errors
+    ///
+    /// As a run would fail before its builder begins.
+    pub async fn plan(mut self, tell: Listener<'_>) -> Result<Vec<String>> {
+        let now = self.app.clock.now();
+        let run = Run::queued(RunId::new(1), &self.task.registry, &Cause::Manual, now);
+        let images = self.images(&run)?;
+        let mut inputs = resolve::read(self.app, &self.task, &self.secrets)?;
+        let builder = self.builder().await?;
+        let known = self.app.store.known(&self.task.key())?;
+        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &known, tell).await?;
+        let request = self.request(&run, &inputs, &resolved, &images);
+        let steps = builder.plan(&request)?;
+        Ok(steps.iter().map(|step| step.line.to_string()).collect())
+    }
+
+    async fn builder(&self) -> Result<Builder> {
+        let choice = self.app.surroundings.builder.as_deref();
+        let choice = choice.or(self.task.builder.as_deref());
+        builder::detect(choice, &self.app.settings).await
+    }
+
     /// Does the work. Every way out but success is a failure with its status.
     async fn work(
         &mut self,
@@ -132,9 +159,7 @@ impl Execution<'_> {
         let images = self.images(&held.run)?;
         let mut inputs = resolve::read(self.app, &self.task, &self.secrets)?;
         *inputs_digest = Some(inputs.digest.clone());
-        let choice = self.task.builder.as_deref();
-        let choice = self.app.surroundings.builder.as_deref().or(choice);
-        let builder = builder::detect(choice, &self.app.settings).await?;
+        let builder = self.builder().await?;
         held.run.builder = Some(builder.kind().to_string());
         let known = self.app.store.known(&key)?;
         let resolved = self
@@ -174,15 +199,14 @@ impl Execution<'_> {
         log: &mut Log,
         tell: Listener<'_>,
     ) -> Result<Vec<ImageDescriptor>, Failure> {
-        let request = self.request(held, inputs, resolved, &images)?;
+        let request = self.request(&held.run, inputs, resolved, &images);
+        self.place_dockerfile(&request, inputs, resolved)?;
         let steps = builder.plan(&request)?;
         let mut digests: BTreeMap<Reference, Digest> = BTreeMap::new();
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let deadline = tokio::time::Instant::now() + allowed;
         for step in steps {
-            let line = step
-                .line
-                .env(MARKER, request.scratch.display().to_string());
+            let line = step.line.env(MARKER, request.scratch.display().to_string());
             let text = log.line(&format!("$ {line}"));
             tell(Event::Log(&text));
             let limits = Limits {
@@ -233,8 +257,11 @@ impl Execution<'_> {
         if !open.is_empty() {
             for (image, seen) in self.app.registries().look_all(open).await {
                 let seen = seen.map_err(|error| {
-                    Error::new(Kind::Unknown, format!("cannot see the pushed image `{image}`"))
-                        .because(Error::from(error))
+                    Error::new(
+                        Kind::Unknown,
+                        format!("cannot see the pushed image `{image}`"),
+                    )
+                    .because(Error::from(error))
                 })?;
                 digests.insert(image, seen.digest);
             }
@@ -245,28 +272,40 @@ impl Execution<'_> {
             .collect())
     }
 
-    /// Puts the build in the words of the builder room, and the pinned copy where the builder finds it.
+    /// Writes the pinned copy where the builder finds it, with the ignore file that belongs to the Dockerfile alone.
+    fn place_dockerfile(
+        &self,
+        request: &BuildRequest,
+        inputs: &Inputs,
+        resolved: &Resolved,
+    ) -> Result<()> {
+        file::replace(&request.dockerfile, &resolved.pinned)?;
+        match inputs.context.ignore_file_of(&inputs.path)? {
+            Some(ignore) => {
+                file::replace(&request.dockerfile.with_extension("dockerignore"), &ignore)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the build in the words of the builder room.
     fn request(
         &self,
-        held: &HeldRun,
+        run: &Run,
         inputs: &Inputs,
         resolved: &Resolved,
         images: &[Reference],
-    ) -> Result<BuildRequest> {
-        let id = held.run.run_id;
+    ) -> BuildRequest {
         let layout = self.app.store.layout();
-        let dockerfile = layout.pinned_dockerfile(id);
-        file::replace(&dockerfile, &resolved.pinned)?;
-        if let Some(ignore) = inputs.context.ignore_file_of(&inputs.path)? {
-            file::replace(&dockerfile.with_extension("dockerignore"), &ignore)?;
-        }
         let Step::Docker(step) = &self.task.step;
-        let (secret, plain): (Vec<_>, Vec<_>) =
-            step.arguments.iter().partition(|argument| argument.is_secret);
-        let labels = labels(&self.task, &held.run, resolved);
-        Ok(BuildRequest {
+        let (secret, plain): (Vec<_>, Vec<_>) = step
+            .arguments
+            .iter()
+            .partition(|argument| argument.is_secret);
+        let labels = labels(&self.task, run, resolved);
+        BuildRequest {
             context: inputs.context.folder().to_owned(),
-            dockerfile,
+            dockerfile: layout.pinned_dockerfile(run.run_id),
             images: images.to_vec(),
             args: plain
                 .into_iter()
@@ -279,7 +318,10 @@ impl Execution<'_> {
                 .into_iter()
                 .map(|argument| {
                     let value = self.secrets.arguments.get(&argument.name).cloned();
-                    (argument.name.clone(), value.unwrap_or_else(|| Secret::new("")))
+                    (
+                        argument.name.clone(),
+                        value.unwrap_or_else(|| Secret::new("")),
+                    )
                 })
                 .collect(),
             target: step.target.clone(),
@@ -290,10 +332,10 @@ impl Execution<'_> {
             push: step.is_push_enabled,
             plain_http: self.plain_http(images, &resolved.pulled),
             bases: resolved.pulled.clone(),
-            scratch: layout.run_folder(id),
+            scratch: layout.run_folder(run.run_id),
             auth_dir: None,
-            run_id: id.to_string(),
-        })
+            run_id: run.run_id.to_string(),
+        }
     }
 
     fn plain_http(&self, images: &[Reference], pulled: &[Reference]) -> BTreeSet<String> {
@@ -393,12 +435,7 @@ impl Execution<'_> {
     }
 
     /// Ends the run badly. What it would have stood on is not recorded; that it was tried is.
-    fn failed(
-        &self,
-        run: &mut Run,
-        failure: Failure,
-        inputs: Option<Digest>,
-    ) -> Result<Error> {
+    fn failed(&self, run: &mut Run, failure: Failure, inputs: Option<Digest>) -> Result<Error> {
         let now = self.app.clock.now();
         let reason = failure.error.one_line();
         run.fail(failure.status, reason, now);
@@ -441,7 +478,10 @@ fn tried(run: &Run) -> BTreeMap<Reference, Digest> {
         .iter()
         .flatten()
         .map(|dependency| &dependency.image);
-    let causes = run.image_update_trigger.iter().flat_map(|cause| &cause.images);
+    let causes = run
+        .image_update_trigger
+        .iter()
+        .flat_map(|cause| &cause.images);
     causes
         .chain(resolved)
         .filter_map(|image| Some((tag_of(image)?, image.digest.clone()?)))
@@ -460,9 +500,15 @@ fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, Strin
         ("io.acrt.task".to_owned(), task.name.to_string()),
     ]);
     if let Some((name, digest)) = &resolved.runtime {
-        labels.insert("org.opencontainers.image.base.name".into(), name.to_string());
+        labels.insert(
+            "org.opencontainers.image.base.name".into(),
+            name.to_string(),
+        );
         if let Some(digest) = digest {
-            labels.insert("org.opencontainers.image.base.digest".into(), digest.to_string());
+            labels.insert(
+                "org.opencontainers.image.base.digest".into(),
+                digest.to_string(),
+            );
         }
     }
     labels

@@ -248,15 +248,23 @@ impl Resolver<'_> {
     /// Falls back to an image that only the builder has, where no registry has it.
     async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
         let absent = error.is_absent();
-        let followed = self.known.dependencies.iter().any(|dependency| {
-            dependency.image.tagged() == base.reference.to_string()
-        });
+        let followed = self
+            .known
+            .dependencies
+            .iter()
+            .any(|dependency| dependency.image.tagged() == base.reference.to_string());
         // An image that was followed so far must not fall out of sight because its registry is down for a moment.
         let may_be_local = absent || (error.is_unreachable() && !followed);
         if may_be_local && self.has(&base.name).await {
             let reason = match absent {
-                true => format!("`{}` is on no registry; the builder's own copy is used", base.reference),
-                false => format!("{}; the builder's own copy is used", Error::from(error).one_line()),
+                true => format!(
+                    "`{}` is on no registry; the builder's own copy is used",
+                    base.reference
+                ),
+                false => format!(
+                    "{}; the builder's own copy is used",
+                    Error::from(error).one_line()
+                ),
             };
             return Ok(Answer::Local(reason));
         }

@@ -173,8 +173,9 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
 /// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the process cannot be started.
 pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     task::existing(app, &request.key())?;
-    let program = std::env::current_exe()
-        .context(Kind::Failed, || "cannot find this program itself".to_owned())?;
+    let program = std::env::current_exe().context(Kind::Failed, || {
+        "cannot find this program itself".to_owned()
+    })?;
     let mut line = CommandLine::new(program).args(["task", "execute"]);
     let surroundings = &app.surroundings;
     line = line.flag("--state-dir", app.store.layout().root());

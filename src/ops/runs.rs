@@ -100,7 +100,10 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
             return Ok(id);
         }
     }
-    let of = filter.task.as_ref().map(|task| format!(" of task `{task}`"));
+    let of = filter
+        .task
+        .as_ref()
+        .map(|task| format!(" of task `{task}`"));
     Err(
         Error::new(Kind::NotFound, format!("no run{}", of.unwrap_or_default()))
             .hint("start one: acrt task run --name NAME"),

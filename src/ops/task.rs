@@ -200,7 +200,10 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
                 let registries: Vec<_> = keys.iter().map(|key| key.registry.as_str()).collect();
                 Error::new(
                     Kind::Invalid,
-                    format!("several registries have a task `{name}`: {}", registries.join(", ")),
+                    format!(
+                        "several registries have a task `{name}`: {}",
+                        registries.join(", ")
+                    ),
                 )
                 .hint("say which one with --registry")
             }),
@@ -248,7 +251,10 @@ fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<Str
     } else {
         Err(Error::new(
             Kind::Invalid,
-            format!("registry `{}` is not a host name with an optional port", registry.escape_debug()),
+            format!(
+                "registry `{}` is not a host name with an optional port",
+                registry.escape_debug()
+            ),
         ))
     }
 }
@@ -283,11 +289,10 @@ fn normal(path: &Path) -> std::path::PathBuf {
 
 /// Two names that differ only in case would be one file on some machines, and one mistake on all.
 fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
-    let other = app
-        .store
-        .task_keys()?
-        .into_iter()
-        .find(|other| other.registry == key.registry && other.name.differs_only_in_case(&key.name));
+    let other =
+        app.store.task_keys()?.into_iter().find(|other| {
+            other.registry == key.registry && other.name.differs_only_in_case(&key.name)
+        });
     match other {
         Some(other) => Err(Error::new(
             Kind::Invalid,
@@ -308,9 +313,9 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
         os: "linux".into(),
         architecture: "amd64".into(),
     };
-    let images = task
-        .images(&sample)
-        .context(Kind::Invalid, || format!("cannot use the images of task `{}`", task.name))?;
+    let images = task.images(&sample).context(Kind::Invalid, || {
+        format!("cannot use the images of task `{}`", task.name)
+    })?;
     let Step::Docker(step) = &task.step;
     for argument in &step.arguments {
         check_argument(argument)?;
@@ -338,7 +343,10 @@ fn check_argument(argument: &Argument) -> Result<()> {
     } else {
         Err(Error::new(
             Kind::Invalid,
-            format!("build argument name `{}` is not made of letters, digits, `_`, `-` and `.`", name.escape_debug()),
+            format!(
+                "build argument name `{}` is not made of letters, digits, `_`, `-` and `.`",
+                name.escape_debug()
+            ),
         ))
     }
 }
@@ -381,11 +389,10 @@ fn first_run(key: &TaskKey) -> String {
 
 fn not_found(app: &App, name: &TaskName) -> Error {
     let error = Error::new(Kind::NotFound, format!("no task `{name}`"));
-    let other = app
-        .store
-        .task_keys()
-        .ok()
-        .and_then(|keys| keys.into_iter().find(|key| key.name.differs_only_in_case(name)));
+    let other = app.store.task_keys().ok().and_then(|keys| {
+        keys.into_iter()
+            .find(|key| key.name.differs_only_in_case(name))
+    });
     match other {
         Some(other) => error.hint(format!("there is a task `{other}`")),
         None => error.hint("see which there are: acrt task list -o table"),

@@ -179,7 +179,10 @@ async fn round(
     remember(app, &tags)?;
     let mut round = Round::new(nodes.clone());
     while let Some(job) = round.next(&tags, app.clock.now()) {
-        let Some(task) = nodes.iter().map(|node| node.task).find(|task| task.key() == job.task)
+        let Some(task) = nodes
+            .iter()
+            .map(|node| node.task)
+            .find(|task| task.key() == job.task)
         else {
             break;
         };
@@ -262,9 +265,15 @@ async fn make(
     rounded.take(kind);
     let error = Error::new(
         kind,
-        format!("run `{}` of task `{key}` ended with {}", run.run_id, run.status),
+        format!(
+            "run `{}` of task `{key}` ended with {}",
+            run.run_id, run.status
+        ),
     )
-    .hint(format!("read its log: acrt task logs --run-id {}", run.run_id));
+    .hint(format!(
+        "read its log: acrt task logs --run-id {}",
+        run.run_id
+    ));
     tell(Event::Problem(match finished.error {
         Some(cause) => error.because(cause),
         None => error,

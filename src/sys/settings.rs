@@ -274,6 +274,22 @@ impl Settings {
     }
 }
 
+/// Tells whether colours are wanted on a stream: `NO_COLOR` says no, `CLICOLOR_FORCE` says yes, else a terminal that is
+/// not dumb shows them.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub fn wants_colour(is_terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    let off = set("CLICOLOR").is_some_and(|value| value == "0");
+    is_terminal && !off && set("TERM").is_some_and(|term| term != "dumb")
+}
+
 /// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
 #[must_use]
 pub fn is_loopback(registry: &str) -> bool {

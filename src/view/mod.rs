@@ -61,6 +61,7 @@ impl FromStr for Format {
 pub struct View {
     answer: Box<dyn FnOnce() -> Result<Value, serde_json::Error>>,
     columns: &'static [Column],
+    rows: &'static str,
 }
 
 impl View {
@@ -69,7 +70,15 @@ impl View {
         Self {
             answer: Box::new(move || serde_json::to_value(&answer)),
             columns,
+            rows: "",
         }
+    }
+
+    /// Takes the rows of the table from this JSON pointer into the answer.
+    #[must_use]
+    pub fn rows_at(mut self, pointer: &'static str) -> Self {
+        self.rows = pointer;
+        self
     }
 
     /// Draws the answer, after `query` has picked from it. A query that picks nothing draws nothing, as in az.
@@ -100,7 +109,10 @@ impl View {
             Format::Jsonc => text::json(&value, colour)?,
             Format::Yaml => yaml::draw(&value, false)?,
             Format::Yamlc => yaml::draw(&value, colour)?,
-            Format::Table => table::draw(&value, columns),
+            Format::Table => {
+                let rows = columns.and_then(|_| value.pointer(self.rows));
+                table::draw(rows.unwrap_or(&value), columns)
+            }
             Format::Tsv => tsv::draw(&value),
             Format::None => String::new(),
         })

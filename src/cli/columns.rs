@@ -1,0 +1,163 @@
+//! The columns of tables, in az's words and with az's rules.
+
+use serde_json::Value;
+
+use crate::view::Column;
+
+/// A task.
+pub const TASK: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("PLATFORM", "/platform/os"),
+    Column::at("STATUS", "/status"),
+    Column::at("SOURCE REPOSITORY", "/step/contextPath"),
+    Column::by("TRIGGERS", triggers),
+    Column::by("TRACKING", tracking),
+];
+
+/// A run.
+pub const RUN: &[Column] = &[
+    Column::at("RUN ID", "/runId"),
+    Column::at("TASK", "/task"),
+    Column::at("PLATFORM", "/platform/os"),
+    Column::at("STATUS", "/status"),
+    Column::by("TRIGGER", trigger),
+    Column::by("STARTED", started),
+    Column::by("DURATION", duration),
+];
+
+/// What a task needs.
+pub const CHECK: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("STATE", "/state"),
+    Column::at("REASON", "/reason"),
+];
+
+/// A place in a Dockerfile that names an image.
+pub const DEPS: &[Column] = &[
+    Column::at("LINE", "/line"),
+    Column::at("WRITTEN", "/written"),
+    Column::at("REFERENCE", "/reference"),
+    Column::at("KIND", "/kind"),
+    Column::by("TRACKED", tracked),
+    Column::at("REASON", "/reason"),
+];
+
+/// The enabled triggers of a task.
+fn triggers(task: &Value) -> String {
+    let enabled = |pointer: &str| task.pointer(pointer).and_then(Value::as_str) == Some("Enabled");
+    let mut names = Vec::new();
+    if enabled("/trigger/baseImageTrigger/status") {
+        names.push("BASE_IMAGE");
+    }
+    if enabled("/trigger/sourceTriggers/0/status") {
+        names.push("SOURCE");
+    }
+    let timers = task.pointer("/trigger/timerTriggers");
+    let timers = timers.and_then(Value::as_array).map(Vec::as_slice);
+    if timers
+        .unwrap_or_default()
+        .iter()
+        .any(|timer| timer["status"] == "Enabled")
+    {
+        names.push("TIMER");
+    }
+    names.join(", ")
+}
+
+/// Whether the images of a task are followed: not before a run of it has succeeded.
+fn tracking(task: &Value) -> String {
+    if task["tracking"]["state"] != "tracking" {
+        return "never run: nothing".into();
+    }
+    let images = task["step"]["baseImageDependencies"].as_array();
+    match images.map_or(0, Vec::len) {
+        1 => "1 image".into(),
+        n => format!("{n} images"),
+    }
+}
+
+/// What started a run: az's first that applies.
+fn trigger(run: &Value) -> String {
+    if let Some(event) = run.pointer("/sourceTrigger/eventType") {
+        return event.as_str().unwrap_or_default().to_owned();
+    }
+    if !run["timerTrigger"].is_null() {
+        "Timer".into()
+    } else if !run["imageUpdateTrigger"].is_null() {
+        "Image Update".into()
+    } else {
+        "Manual".into()
+    }
+}
+
+fn time(run: &Value, key: &str) -> Option<jiff::Timestamp> {
+    run[key].as_str()?.parse().ok()
+}
+
+fn started(run: &Value) -> String {
+    let started = time(run, "startTime");
+    started.map_or(String::new(), |time| {
+        time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    })
+}
+
+/// How long a finished run took; hours go on beyond a day.
+fn duration(run: &Value) -> String {
+    let (Some(start), Some(end)) = (time(run, "startTime"), time(run, "finishTime")) else {
+        return String::new();
+    };
+    let seconds = end.duration_since(start).as_secs().max(0);
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+fn tracked(image: &Value) -> String {
+    match image["tracked"].as_bool() {
+        Some(true) => "yes".into(),
+        _ => "no".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn triggers_are_named_once_each_and_only_while_enabled() {
+        let task = json!({"trigger": {
+            "baseImageTrigger": {"status": "Enabled"},
+            "sourceTriggers": null,
+            "timerTriggers": [{"status": "Disabled"}, {"status": "Enabled"}]
+        }});
+        assert_eq!(triggers(&task), "BASE_IMAGE, TIMER");
+        let off = json!({"trigger": {"baseImageTrigger": {"status": "Disabled"}}});
+        assert_eq!(triggers(&off), "");
+    }
+
+    #[test]
+    fn a_run_shows_when_it_started_and_how_long_it_took() {
+        let run =
+            json!({"startTime": "2026-01-25T05:50:51.9Z", "finishTime": "2026-01-26T08:51:26.1Z"});
+        assert_eq!(started(&run), "2026-01-25T05:50:51Z");
+        assert_eq!(duration(&run), "27:00:34");
+        let open = json!({"startTime": "2026-01-25T05:50:51Z", "finishTime": null});
+        assert_eq!(duration(&open), "");
+    }
+
+    #[test]
+    fn a_task_that_never_ran_says_so() {
+        assert_eq!(
+            tracking(&json!({"tracking": {"state": "never-run"}})),
+            "never run: nothing"
+        );
+        let task =
+            json!({"tracking": {"state": "tracking"}, "step": {"baseImageDependencies": [{}]}});
+        assert_eq!(tracking(&task), "1 image");
+    }
+}

@@ -1,0 +1,97 @@
+use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    ops::{
+        self, App,
+        deps::{DepsAnswer, DepsRequest},
+    },
+    view::View,
+};
+
+use super::{
+    Outcome, columns,
+    flags::build::{Platforms, platforms},
+    report::Report,
+};
+
+/// Show which images a Dockerfile stands on
+///
+/// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt deps -o table\n  acrt deps ./web --file Dockerfile.prod --target runtime --arg NODE=20\n  acrt deps --file - < Dockerfile"
+)]
+pub struct DepsArgs {
+    /// Folder of the build
+    #[arg(default_value = ".", value_name = "CONTEXT")]
+    context: PathBuf,
+    /// Dockerfile, relative to the context; `-` reads it from standard input
+    #[arg(short, long, default_value = "Dockerfile", value_name = "FILE")]
+    file: PathBuf,
+    /// Build argument, NAME=VALUE (can be repeated)
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    args: Vec<String>,
+    /// Stage to build, if not the last
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Platforms to build for, as linux/amd64,linux/arm64
+    #[arg(long, value_parser = platforms, value_name = "PLATFORMS")]
+    platform: Option<Platforms>,
+    /// Named context that stands in for an image or a stage, NAME=SOURCE (can be repeated)
+    #[arg(long = "build-context", value_name = "NAME=SOURCE")]
+    build_contexts: Vec<String>,
+    /// Add digests, asked from the registries
+    #[arg(long)]
+    digests: bool,
+}
+
+pub fn run(app: &App, _: &Report, args: DepsArgs) -> Result<Outcome> {
+    let text = match args.file.as_os_str() == "-" {
+        true => Some(standard_input()?),
+        false => None,
+    };
+    let request = DepsRequest {
+        context: args.context,
+        file: args.file,
+        text,
+        args: pairs(&args.args, "--arg")?,
+        target: args.target,
+        platforms: args.platform.unwrap_or_default().0,
+        contexts: pairs(&args.build_contexts, "--build-context")?,
+        digests: args.digests,
+    };
+    let answer: DepsAnswer = app.wait(ops::deps::deps(app, request))?;
+    Ok(Outcome::answer(
+        View::of(answer, columns::DEPS).rows_at("/images"),
+    ))
+}
+
+fn standard_input() -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    std::io::stdin()
+        .take(16 * 1024 * 1024)
+        .read_to_end(&mut text)
+        .context(Kind::Invalid, || {
+            "cannot read the Dockerfile from standard input".to_owned()
+        })?;
+    Ok(text)
+}
+
+fn pairs(texts: &[String], option: &str) -> Result<BTreeMap<String, String>> {
+    texts
+        .iter()
+        .map(|text| {
+            let (name, value) = text.split_once('=').ok_or_else(|| {
+                Error::new(
+                    Kind::Invalid,
+                    format!(
+                        "{option} `{}` is not of the form NAME=VALUE",
+                        text.escape_debug()
+                    ),
+                )
+            })?;
+            Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! Options that say what is built.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::Platform,
+    sys::{secret::Secret, settings::Settings},
+    task::Argument,
+};
+
+/// `--arg` and `--secret-arg`.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Build options")]
+pub struct ArgumentArgs {
+    /// Build argument, NAME=VALUE; without a value it is taken from the environment (can be repeated)
+    #[arg(long = "arg", value_name = "NAME[=VALUE]")]
+    args: Vec<String>,
+    /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
+    #[arg(long = "secret-arg", value_name = "NAME[=VALUE]")]
+    secret_args: Vec<String>,
+}
+
+impl ArgumentArgs {
+    /// Tells whether any was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.args.is_empty() || !self.secret_args.is_empty()
+    }
+
+    /// Returns the arguments in the order given, and the values of the secret ones apart. Of two with one name the later counts.
+    #[must_use]
+    pub fn arguments(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
+        let mut arguments: Vec<Argument> = Vec::new();
+        let mut secrets = BTreeMap::new();
+        let mut add = |argument: Argument| {
+            arguments.retain(|other| other.name != argument.name);
+            arguments.push(argument);
+        };
+        for text in &self.args {
+            let (name, value) = split(text);
+            add(Argument {
+                name,
+                value: Some(value),
+                is_secret: false,
+            });
+        }
+        for text in &self.secret_args {
+            let (name, value) = split(text);
+            secrets.insert(name.clone(), Secret::new(value));
+            add(Argument {
+                name,
+                value: None,
+                is_secret: true,
+            });
+        }
+        (arguments, secrets)
+    }
+}
+
+/// Splits `NAME=VALUE`; a name alone takes its value from the environment, else it is empty, as in az.
+fn split(text: &str) -> (String, String) {
+    match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), value.to_owned()),
+        None => (
+            text.to_owned(),
+            Settings::variable(text).unwrap_or_default(),
+        ),
+    }
+}
+
+/// Reads a list of platforms, as `linux/amd64,linux/arm64`.
+///
+/// # Errors
+///
+/// What is wrong with the first that is none.
+pub fn platforms(text: &str) -> Result<Platforms, String> {
+    text.split(',')
+        .map(|one| one.trim().parse::<Platform>().map_err(|e| e.to_string()))
+        .collect::<Result<_, _>>()
+        .map(Platforms)
+}
+
+/// A list of platforms, given as one value.
+#[derive(Clone, Debug, Default)]
+pub struct Platforms(pub Vec<Platform>);
+
+/// Refuses files that are no Dockerfiles by their names, as az tells the kinds of steps apart.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for a task file.
+pub fn dockerfile(file: PathBuf) -> Result<PathBuf> {
+    let task_file = file
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    if task_file {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "`{}` is a multi-step task file, and acrt builds Dockerfiles",
+                file.display()
+            ),
+        )
+        .hint("give a Dockerfile with --file"));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_later_of_two_arguments_with_one_name_counts() {
+        let args = ArgumentArgs {
+            args: vec!["A=1".into(), "B=x=y".into(), "A=2".into()],
+            secret_args: vec!["T=hunter2".into()],
+        };
+        let (arguments, secrets) = args.arguments();
+        let told: Vec<_> = arguments
+            .iter()
+            .map(|a| (a.name.as_str(), a.value.as_deref()))
+            .collect();
+        assert_eq!(told, [("B", Some("x=y")), ("A", Some("2")), ("T", None)]);
+        assert_eq!(secrets["T"].reveal(), "hunter2");
+    }
+
+    #[test]
+    fn platforms_are_a_list() {
+        assert_eq!(platforms("linux/amd64, linux/arm64").unwrap().0.len(), 2);
+        assert!(platforms("linux/amd64,").is_err());
+    }
+
+    #[test]
+    fn a_task_file_is_no_dockerfile() {
+        assert!(dockerfile("acb.yaml".into()).is_err());
+        assert!(dockerfile("Dockerfile.prod".into()).is_ok());
+    }
+}

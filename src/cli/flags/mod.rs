@@ -1,0 +1,7 @@
+//! Groups of options that several commands share.
+
+pub mod azure;
+pub mod build;
+pub mod choice;
+pub mod one_task;
+pub mod trigger;

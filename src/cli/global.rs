@@ -1,0 +1,57 @@
+//! Options that every command has.
+
+use std::path::PathBuf;
+
+use crate::{
+    ops::Surroundings,
+    view::{Format, Query},
+};
+
+/// Options that every command has.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Print the answer as json, jsonc, yaml, yamlc, table, tsv or none
+    #[arg(
+        short,
+        long,
+        global = true,
+        default_value = "json",
+        value_name = "FORMAT",
+        hide_default_value = true
+    )]
+    pub output: Format,
+    /// Pick from the answer, a JMESPath expression
+    #[arg(long, global = true, value_name = "JMESPATH")]
+    pub query: Option<Query>,
+    /// Print errors only, no warnings
+    #[arg(long, global = true)]
+    pub only_show_errors: bool,
+    /// Tell more about what is done
+    #[arg(long, global = true)]
+    pub verbose: bool,
+    /// Tell everything about what is done
+    #[arg(long, global = true, hide = true)]
+    pub debug: bool,
+    /// Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]
+    #[arg(long, global = true, value_name = "BUILDER")]
+    pub builder: Option<String>,
+    /// Folder that keeps tasks and runs [default: the platform's, or $ACRT_STATE_DIR]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+    /// Config file [default: the platform's, or $ACRT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl Global {
+    /// Returns what the operations are to know of them.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            state_dir: self.state_dir.clone(),
+            config: self.config.clone(),
+            builder: self.builder.clone(),
+        }
+    }
+}

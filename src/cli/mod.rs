@@ -1,0 +1,136 @@
+//! The front door: one file for each command, at the path at which it is typed.
+
+mod columns;
+mod deps;
+mod flags;
+mod global;
+mod report;
+mod task;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+use crate::{
+    error::{Error, Kind, Result},
+    ops::App,
+    view::View,
+};
+
+use global::Global;
+use report::Report;
+
+/// Rebuild container images when what they are built from changes
+#[derive(Debug, Parser)]
+#[command(
+    name = "acrt",
+    version,
+    infer_long_args = true,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Begin with: acrt task create --help"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    Deps(deps::DepsArgs),
+}
+
+/// What a command comes to: an answer to print, and perhaps a reason for an exit code other than 0.
+#[derive(Debug, Default)]
+struct Outcome {
+    view: Option<View>,
+    exit: Option<Kind>,
+}
+
+impl Outcome {
+    /// An answer, and all is well.
+    fn answer(view: View) -> Self {
+        Self {
+            view: Some(view),
+            exit: None,
+        }
+    }
+}
+
+/// Carries out a command line, and returns its exit code.
+#[must_use]
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(usage) => return report::usage(&usage),
+    };
+    let report = Report::new(&cli.global);
+    let worked = App::new(cli.global.surroundings())
+        .and_then(|app| dispatch(&app, &report, cli.command))
+        .and_then(|outcome| show(&report, &cli.global, outcome));
+    let kind = match worked {
+        Ok(kind) => kind,
+        Err(error) => {
+            report.error(&error);
+            Some(error.kind())
+        }
+    };
+    ExitCode::from(kind.map_or(0, Kind::exit_code))
+}
+
+fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
+    match command {
+        Command::Task(command) => task::run(app, report, command),
+        Command::Deps(args) => deps::run(app, report, args),
+    }
+}
+
+fn show(report: &Report, global: &Global, outcome: Outcome) -> Result<Option<Kind>> {
+    if let Some(view) = outcome.view {
+        let text = view
+            .draw(global.output, global.query.as_ref(), report.colour())
+            .map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))?;
+        report.answer(text.as_bytes())?;
+    }
+    Ok(outcome.exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_in_one_short_line_without_a_full_stop() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+                let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+                let name = sub.get_name();
+                assert!(!about.is_empty(), "{name} has no help");
+                assert!(
+                    about.len() <= 72 && !about.ends_with('.'),
+                    "{name}: {about}"
+                );
+                check(sub);
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn long_options_may_be_shortened_to_what_is_unique() {
+        let line = "acrt task update --name web --base-image-trigger-ty all";
+        assert!(Cli::try_parse_from(line.split(' ')).is_ok());
+    }
+}

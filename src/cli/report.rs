@@ -1,0 +1,154 @@
+//! The only code that prints: answers and logs to stdout, everything else to stderr.
+
+use std::{
+    cell::Cell,
+    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    ops::{check::reason, event::Event},
+    view::column::harmless,
+};
+
+use super::global::Global;
+
+/// Prints what a command has to say.
+#[derive(Debug)]
+pub struct Report {
+    only_errors: bool,
+    verbose: bool,
+    /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
+    reader_gone: Cell<bool>,
+}
+
+impl Report {
+    /// Prints as much as the options ask for.
+    #[must_use]
+    pub fn new(global: &Global) -> Self {
+        Self {
+            only_errors: global.only_show_errors,
+            verbose: global.verbose || global.debug,
+            reader_gone: Cell::new(false),
+        }
+    }
+
+    /// Tells whether stdout shows colours.
+    #[must_use]
+    pub fn colour(&self) -> bool {
+        crate::sys::settings::wants_colour(io::stdout().is_terminal())
+    }
+
+    /// Tells whether a person sits at the other end and can answer.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Asks a question on stderr and returns the line that is typed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where nothing can be read.
+    pub fn ask(&self, question: &str) -> Result<String> {
+        to_stderr(question);
+        let mut line = String::new();
+        io::stdin()
+            .read_line(&mut line)
+            .context(Kind::Failed, || "cannot read the answer".to_owned())?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Prints an answer. A reader that has gone is no error; a disk that is full is.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where stdout cannot be written.
+    pub fn answer(&self, bytes: &[u8]) -> Result<()> {
+        if self.reader_gone.get() {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.reader_gone.set(true);
+                Ok(())
+            }
+            written => written.context(Kind::Failed, || "cannot write to stdout".to_owned()),
+        }
+    }
+
+    /// Tells what happens while a command works.
+    pub fn event(&self, event: Event<'_>) {
+        match event {
+            // What a full disk keeps from a log's reader is still in the log.
+            Event::Log(bytes) => drop(self.answer(bytes)),
+            Event::Rebuilt(line) => drop(self.answer(format!("{}\n", harmless(&line)).as_bytes())),
+            Event::Queued { id, .. } => self.warning(&format!("Queued a run with ID: {id}")),
+            Event::WaitingForTask(key) => {
+                self.warning(&format!("Waiting for another run of task `{key}`..."));
+            }
+            Event::Ended {
+                id, status, task, ..
+            } => {
+                if self.verbose {
+                    self.warning(&format!("run {id} of task `{task}`: {status}"));
+                }
+            }
+            Event::Decided { task, verdict } => {
+                to_stderr(&format!(
+                    "{task}: {}: {}\n",
+                    verdict.word(),
+                    harmless(&reason(verdict))
+                ));
+            }
+            Event::Note(text) => self.note(&text),
+            Event::Warning(text) => self.warning(&text),
+            Event::Problem(error) => self.error(&error),
+        }
+    }
+
+    /// Says something that is good to know.
+    pub fn note(&self, text: &str) {
+        if !self.only_errors {
+            to_stderr(&format!("{}\n", harmless(text)));
+        }
+    }
+
+    /// Says something that is not as it should be, or that az says as a warning.
+    pub fn warning(&self, text: &str) {
+        if !self.only_errors {
+            to_stderr(&format!("warning: {}\n", harmless(text)));
+        }
+    }
+
+    /// Says what failed, why, and what to do next.
+    pub fn error(&self, error: &Error) {
+        let mut text = format!("error: {}\n", harmless(&error.to_string()));
+        for cause in error.causes() {
+            text.push_str(&format!("  because: {}\n", harmless(&cause)));
+        }
+        if let Some(hint) = error.advice() {
+            text.push_str(&format!("hint: {}\n", harmless(hint)));
+        }
+        to_stderr(&text);
+    }
+}
+
+/// Prints what clap has to say: help and versions to stdout, wrong usage to stderr.
+#[must_use]
+pub fn usage(usage: &clap::Error) -> ExitCode {
+    // Where it cannot be printed there is nobody to tell.
+    let _ = usage.print();
+    ExitCode::from(if usage.use_stderr() {
+        Kind::Invalid.exit_code()
+    } else {
+        0
+    })
+}
+
+fn to_stderr(text: &str) {
+    // Where stderr is closed there is nobody to tell.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,32 @@
+use crate::{
+    cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
+    error::{Kind, Result},
+    ops::{self, App, event::Event},
+    view::View,
+};
+
+/// List all tasks
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task list -o table\n  acrt task list --query '[].name' -o tsv"
+)]
+pub struct ListArgs {
+    /// Only tasks of this registry
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let mut broken = false;
+    let tasks = ops::task::list(app, args.registry.as_deref(), &mut |event| {
+        broken |= matches!(event, Event::Problem(_));
+        report.event(event);
+    })?;
+    Ok(Outcome {
+        view: Some(View::of(tasks, columns::TASK)),
+        exit: broken.then_some(Kind::Failed),
+    })
+}

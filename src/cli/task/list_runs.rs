@@ -1,0 +1,73 @@
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, choice::Stage},
+        report::Report,
+    },
+    error::{Error, Kind, Result},
+    image::Reference,
+    ops::{self, App, runs::RunFilter},
+    task::TaskName,
+    view::View,
+};
+
+/// List runs, the newest first
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task list-runs -o table\n  acrt task list-runs --name web --run-status Failed\n  acrt task list-runs --image localhost:5000/web:latest --top 1"
+)]
+pub struct ListRunsArgs {
+    /// Only runs of this task
+    #[arg(short, long)]
+    name: Option<TaskName>,
+    /// Only runs on this registry
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Only runs with this status: Queued, Started, Running, Succeeded, Failed, Canceled, Error or Timeout
+    #[arg(
+        long,
+        ignore_case = true,
+        hide_possible_values = true,
+        value_name = "STATUS"
+    )]
+    run_status: Option<Stage>,
+    /// Only runs that pushed this image, by name:tag or name@digest
+    #[arg(short = 't', long)]
+    image: Option<String>,
+    /// How many runs to list
+    #[arg(long, default_value_t = 15, value_name = "COUNT")]
+    top: usize,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let registry = args
+        .registry
+        .as_deref()
+        .map(|name| app.settings.login_server(name));
+    let filter = RunFilter {
+        task: args.name,
+        status: args.run_status.map(Into::into),
+        image: args
+            .image
+            .map(|image| reference(app, registry.as_deref(), &image))
+            .transpose()?,
+        registry,
+        top: args.top,
+    };
+    let runs = ops::runs::list(app, &filter, &mut |event| report.event(event))?;
+    Ok(Outcome::answer(View::of(runs, columns::RUN)))
+}
+
+/// Reads an image name, which belongs to the registry of the command unless it names another.
+pub(super) fn reference(app: &App, registry: Option<&str>, image: &str) -> Result<Reference> {
+    let default = app.settings.registry.as_deref();
+    let default = default.map(|name| app.settings.login_server(name));
+    let read = match registry.or(default.as_deref()) {
+        Some(registry) => Reference::within(registry, image),
+        None => image.parse(),
+    };
+    read.map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))
+}

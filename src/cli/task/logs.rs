@@ -1,0 +1,62 @@
+use crate::{
+    cli::{Outcome, flags::azure::AzureArgs, report::Report},
+    error::Result,
+    ops::{self, App, runs::RunFilter},
+    task::{RunId, TaskName},
+};
+
+use super::list_runs::reference;
+
+/// Print the log of a run, and follow it while the run goes on
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task logs                    (the newest run)\n  acrt task logs --name web         (the newest run of a task)\n  acrt task logs --run-id ca7"
+)]
+pub struct LogsArgs {
+    /// Run whose log to print [default: the newest]
+    #[arg(long)]
+    run_id: Option<RunId>,
+    /// The newest run of this task
+    #[arg(short, long)]
+    name: Option<TaskName>,
+    /// The newest run that pushed this image
+    #[arg(short = 't', long)]
+    image: Option<String>,
+    /// Only runs on this registry
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Do not format the log; it never is
+    #[arg(long, hide = true)]
+    no_format: bool,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let registry = args
+        .registry
+        .as_deref()
+        .map(|name| app.settings.login_server(name));
+    let id = match args.run_id {
+        Some(id) => id,
+        None => {
+            let filter = RunFilter {
+                task: args.name,
+                image: args
+                    .image
+                    .map(|image| reference(app, registry.as_deref(), &image))
+                    .transpose()?,
+                registry,
+                ..RunFilter::default()
+            };
+            let id = ops::runs::newest(app, &filter)?;
+            report.warning(&format!(
+                "Showing logs of the last created run with ID: {id}"
+            ));
+            id
+        }
+    };
+    app.wait(ops::runs::logs(app, id, &mut |event| report.event(event)))?;
+    Ok(Outcome::default())
+}

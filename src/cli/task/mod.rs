@@ -1,0 +1,52 @@
+//! `acrt task …`: definitions, runs, and the loop that follows base images.
+
+mod check;
+mod create;
+mod delete;
+mod execute;
+mod list;
+mod list_runs;
+mod logs;
+mod run;
+mod show;
+mod show_run;
+mod update;
+mod watch;
+
+use crate::{error::Result, ops::App};
+
+use super::{Outcome, report::Report};
+
+/// Define, run and watch tasks
+#[derive(Debug, clap::Subcommand)]
+pub enum TaskCommand {
+    Create(create::CreateArgs),
+    Update(update::UpdateArgs),
+    Show(show::ShowArgs),
+    List(list::ListArgs),
+    Delete(delete::DeleteArgs),
+    Run(run::RunArgs),
+    Watch(watch::WatchArgs),
+    Check(check::CheckArgs),
+    ListRuns(list_runs::ListRunsArgs),
+    ShowRun(show_run::ShowRunArgs),
+    Logs(logs::LogsArgs),
+    Execute(execute::ExecuteArgs),
+}
+
+pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> {
+    match command {
+        TaskCommand::Create(args) => create::run(app, report, args),
+        TaskCommand::Update(args) => update::run(app, report, args),
+        TaskCommand::Show(args) => show::run(app, report, args),
+        TaskCommand::List(args) => list::run(app, report, args),
+        TaskCommand::Delete(args) => delete::run(app, report, args),
+        TaskCommand::Run(args) => run::run(app, report, args),
+        TaskCommand::Watch(args) => watch::run(app, report, args),
+        TaskCommand::Check(args) => check::run(app, report, args),
+        TaskCommand::ListRuns(args) => list_runs::run(app, report, args),
+        TaskCommand::ShowRun(args) => show_run::run(app, report, args),
+        TaskCommand::Logs(args) => logs::run(app, report, args),
+        TaskCommand::Execute(args) => execute::run(app, report, args),
+    }
+}

@@ -1,0 +1,137 @@
+use std::path::PathBuf;
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{
+            azure::AzureRunArgs,
+            build::{ArgumentArgs, dockerfile},
+            one_task::OneTaskArgs,
+        },
+        report::Report,
+    },
+    error::{Context as _, Error, Kind, Result},
+    ops::{
+        self, App,
+        answer::RunAnswer,
+        event::Event,
+        execute::Finished,
+        run::{Overrides, RunRequest},
+    },
+    sys::signal::Stop,
+    task::{Cause, Context},
+    view::View,
+};
+
+/// Run a task now, and print its log
+///
+/// Ctrl-C stops the builder. Options that change what is built hold for this run only, and what it stands on is then not recorded.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task run --name web\n  acrt task run --name web --no-logs --query runId -o tsv\n  acrt task run --name web --no-wait\n  acrt task run --name web --dry-run"
+)]
+pub struct RunArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Another folder, for this run
+    #[arg(short, long)]
+    context: Option<Context>,
+    /// Another Dockerfile, for this run
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// Another stage, for this run
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    #[command(flatten)]
+    arguments: ArgumentArgs,
+    /// Print the run when it has ended, instead of its log
+    #[arg(long)]
+    no_logs: bool,
+    /// Return at once; the run goes on by itself
+    #[arg(long)]
+    no_wait: bool,
+    /// Do not format the log; it never is
+    #[arg(long, hide = true)]
+    no_format: bool,
+    /// Print the builder's command lines, and run none of them
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    azure: AzureRunArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let (arguments, secret_arguments) = args.arguments.arguments();
+    let request = RunRequest {
+        overrides: Overrides {
+            context: args.context.map(absolute).transpose()?,
+            file: args.file.map(dockerfile).transpose()?,
+            target: args.target,
+            arguments,
+            secret_arguments,
+        },
+        ..RunRequest::of(&key)
+    };
+    if args.dry_run {
+        let lines = app.wait(ops::run::plan(app, &request, &mut |event| {
+            report.event(event);
+        }))?;
+        report.answer((lines.join("\n") + "\n").as_bytes())?;
+        return Ok(Outcome::default());
+    }
+    if args.no_wait {
+        let id = ops::run::detach(app, &request)?;
+        report.event(Event::Queued { id, task: &key });
+        let run = ops::runs::show(app, id)?;
+        return Ok(Outcome::answer(View::of(run, columns::RUN)));
+    }
+    let no_logs = args.no_logs;
+    let finished = app.wait(async {
+        let stop = Stop::listen()?;
+        let mut tell = |event: Event<'_>| {
+            if !(no_logs && matches!(event, Event::Log(_))) {
+                report.event(event);
+            }
+        };
+        ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
+    })?;
+    Ok(conclude(report, &finished, no_logs))
+}
+
+/// Says how the run ended: by its record if that is asked for, and by the exit code.
+fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
+    let exit = finished.error.as_ref().map(|error| {
+        let told = Error::new(
+            error.kind(),
+            format!(
+                "run `{}` ended with {}",
+                finished.run.run_id, finished.run.status
+            ),
+        )
+        .because(anyhow::anyhow!(error.one_line()));
+        report.error(&match error.advice() {
+            Some(hint) => told.hint(hint),
+            None => told,
+        });
+        match error.kind() {
+            kind @ (Kind::Unknown | Kind::Interrupted | Kind::Terminated | Kind::Invalid) => kind,
+            _ => Kind::Failed,
+        }
+    });
+    Outcome {
+        view: no_logs.then(|| View::of(RunAnswer::from(&finished.run), columns::RUN)),
+        exit,
+    }
+}
+
+fn absolute(context: Context) -> Result<Context> {
+    match context {
+        Context::Local(path) => std::path::absolute(&path)
+            .map(Context::Local)
+            .context(Kind::Invalid, || {
+                format!("cannot use the context `{}`", path.display())
+            }),
+    }
+}

@@ -1,0 +1,27 @@
+use crate::{
+    cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
+    error::Result,
+    ops::{self, App},
+    task::RunId,
+    view::View,
+};
+
+/// Show a run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task show-run --run-id ca7 --query outputImages")]
+pub struct ShowRunArgs {
+    /// Run to show, as `acrt task list-runs` lists it
+    #[arg(long)]
+    run_id: RunId,
+    /// Registry of the run; run ids are unique without it
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ShowRunArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let run = ops::runs::show(app, args.run_id)?;
+    Ok(Outcome::answer(View::of(run, columns::RUN)))
+}

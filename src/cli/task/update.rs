@@ -1,0 +1,102 @@
+use std::path::PathBuf;
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{
+            azure::AzureTaskArgs,
+            build::{ArgumentArgs, Platforms, dockerfile, platforms},
+            choice::{Status, three_state},
+            one_task::OneTaskArgs,
+            trigger::TriggerArgs,
+        },
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+    task::{Context, Patch, TaskPatch},
+    view::View,
+};
+
+/// Change a task
+///
+/// What is not given stays as it is. Lists are replaced as a whole: `--image` and `--arg` name all that shall be there.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task update --name web --base-image-trigger-enabled false\n  acrt task update --name web --arg NODE=22\n  acrt task update --name web --target \"\"    (builds the last stage again)"
+)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Folder of the build
+    #[arg(short, long)]
+    context: Option<Context>,
+    /// Dockerfile, relative to the context
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
+    #[arg(short = 't', long = "image", value_name = "IMAGE")]
+    images: Vec<String>,
+    #[command(flatten)]
+    arguments: ArgumentArgs,
+    /// Stage to build; empty is the last
+    #[arg(long, help_heading = "Build options", value_name = "STAGE")]
+    target: Option<String>,
+    /// Platforms to build for, as linux/amd64,linux/arm64
+    #[arg(long, help_heading = "Build options", value_parser = platforms)]
+    platform: Option<Platforms>,
+    /// Build without pushing
+    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    no_push: Option<bool>,
+    /// Build without the builder's cache
+    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    no_cache: Option<bool>,
+    /// Seconds that a run may take
+    #[arg(long, help_heading = "Build options", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    timeout: Option<u32>,
+    /// Enabled or Disabled
+    #[arg(long, ignore_case = true, hide_possible_values = true)]
+    status: Option<Status>,
+    #[command(flatten)]
+    triggers: TriggerArgs,
+    #[command(flatten)]
+    azure: AzureTaskArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let (arguments, secrets) = match args.arguments.is_given() {
+        true => {
+            let (arguments, secrets) = args.arguments.arguments();
+            (Some(arguments), Some(secrets))
+        }
+        false => (None, None),
+    };
+    let patch = TaskPatch {
+        status: args.status.map(Into::into),
+        context: args.context,
+        file: args.file.map(dockerfile).transpose()?,
+        images: Some(args.images).filter(|images| !images.is_empty()),
+        arguments,
+        target: emptied(args.target),
+        platforms: args.platform.map(|platforms| platforms.0),
+        timeout: args.timeout,
+        builder: emptied(app.surroundings.builder.clone()),
+        push: args.no_push.map(|no_push| !no_push),
+        no_cache: args.no_cache,
+        base_image_trigger: args.triggers.switch()?,
+        base_image_trigger_type: args.triggers.kind(),
+    };
+    let task = ops::task::update(app, &key, patch, secrets, &mut |event| report.event(event))?;
+    Ok(Outcome::answer(View::of(task, columns::TASK)))
+}
+
+/// An option that is not given keeps the value, an empty one takes it away.
+fn emptied(value: Option<String>) -> Patch<String> {
+    match value {
+        None => Patch::Keep,
+        Some(value) if value.is_empty() => Patch::Clear,
+        Some(value) => Patch::Set(value),
+    }
+}

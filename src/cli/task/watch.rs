@@ -1,0 +1,56 @@
+use crate::{
+    cli::{Outcome, columns, report::Report},
+    error::{Kind, Result},
+    ops::{self, App, watch::Rounded},
+    sys::signal::Stop,
+    view::View,
+};
+
+/// Follow base images, and rebuild what stands on those that moved
+///
+/// Looks at each tag once a round, rebuilds stale tasks parents first, and goes on until it is stopped. With --once it makes one round
+/// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task watch\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  */5 * * * * acrt task watch --once    (in a crontab)"
+)]
+pub struct WatchArgs {
+    /// Make one round, now, and end
+    #[arg(long)]
+    once: bool,
+    /// Say what would be run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// End with 10 if something was, or would be, rebuilt
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
+    if args.dry_run {
+        let (answers, rounded) = app.wait(ops::watch::dry_run(app, &mut |event| {
+            report.event(event);
+        }))?;
+        let something = !answers.is_empty();
+        return Ok(Outcome {
+            exit: exit(&rounded, args.exit_code && something),
+            view: Some(View::of(answers, columns::CHECK)),
+        });
+    }
+    let rounded = app.wait(async {
+        let stop = Stop::listen()?;
+        let mut tell = |event: ops::event::Event<'_>| report.event(event);
+        match args.once {
+            true => ops::watch::once(app, &stop, &mut tell).await,
+            false => ops::watch::forever(app, &stop, &mut tell).await,
+        }
+    })?;
+    Ok(Outcome {
+        view: None,
+        exit: exit(&rounded, args.exit_code && rounded.rebuilt > 0),
+    })
+}
+
+fn exit(rounded: &Rounded, told_of_change: bool) -> Option<Kind> {
+    rounded.worst.or(told_of_change.then_some(Kind::Stale))
+}

@@ -12,6 +12,22 @@ use crate::{
     watch::Known,
 };
 
+/// A moment in az's form, `2026-01-25T05:50:51.861842+00:00`.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(pub Timestamp);
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        Self(time)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00"))
+    }
+}
+
 /// A platform in three fields, as ACR writes it.
 #[derive(Debug, Serialize)]
 pub struct PlatformAnswer {
@@ -99,10 +115,10 @@ pub struct TrackingAnswer {
     state: &'static str,
     /// The run that recorded what is followed.
     run_id: Option<RunId>,
-    recorded: Option<Timestamp>,
+    recorded: Option<Moment>,
     /// Failed runs in a row since.
     failures: u32,
-    next_try: Option<Timestamp>,
+    next_try: Option<Moment>,
     untracked_images: Vec<Untracked>,
 }
 
@@ -114,7 +130,7 @@ pub struct TaskAnswer {
     pub name: TaskName,
     /// Its registry.
     pub registry: String,
-    creation_date: Option<Timestamp>,
+    creation_date: Option<Moment>,
     platform: PlatformAnswer,
     platforms: Vec<Platform>,
     status: Status,
@@ -141,7 +157,7 @@ impl TaskAnswer {
         Self {
             name: task.name.clone(),
             registry: task.registry.clone(),
-            creation_date: task.creation_date,
+            creation_date: task.creation_date.map(Moment),
             platform: first(&task.platforms),
             platforms: task.platforms.clone(),
             status: task.status,
@@ -170,11 +186,32 @@ impl TaskAnswer {
                     "never-run"
                 },
                 run_id: known.run_id,
-                recorded: known.recorded,
+                recorded: known.recorded.map(Moment),
                 failures: known.failure.as_ref().map_or(0, |failure| failure.count),
-                next_try: known.failure.as_ref().map(|failure| failure.next_try),
+                next_try: known
+                    .failure
+                    .as_ref()
+                    .map(|failure| Moment(failure.next_try)),
                 untracked_images: known.untracked.clone(),
             },
+        }
+    }
+}
+
+/// The images whose move started a run.
+#[derive(Debug, Serialize)]
+pub struct ImageUpdateAnswer {
+    id: String,
+    timestamp: Moment,
+    images: Vec<ImageDescriptor>,
+}
+
+impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
+    fn from(trigger: &ImageUpdateTrigger) -> Self {
+        Self {
+            id: trigger.id.clone(),
+            timestamp: trigger.timestamp.into(),
+            images: trigger.images.clone(),
         }
     }
 }
@@ -192,13 +229,13 @@ pub struct RunAnswer {
     /// How far it has come.
     pub status: RunStatus,
     run_type: RunType,
-    create_time: Timestamp,
-    start_time: Option<Timestamp>,
-    finish_time: Option<Timestamp>,
-    last_updated_time: Timestamp,
+    create_time: Moment,
+    start_time: Option<Moment>,
+    finish_time: Option<Moment>,
+    last_updated_time: Moment,
     platform: PlatformAnswer,
     output_images: Option<Vec<ImageDescriptor>>,
-    image_update_trigger: Option<ImageUpdateTrigger>,
+    image_update_trigger: Option<ImageUpdateAnswer>,
     source_trigger: Option<()>,
     timer_trigger: Option<()>,
     is_archive_enabled: bool,
@@ -218,13 +255,13 @@ impl From<&Run> for RunAnswer {
             registry: run.registry.clone(),
             status: run.status,
             run_type: run.run_type,
-            create_time: run.create_time,
-            start_time: run.start_time,
-            finish_time: run.finish_time,
-            last_updated_time: run.last_updated_time,
+            create_time: run.create_time.into(),
+            start_time: run.start_time.map(Moment),
+            finish_time: run.finish_time.map(Moment),
+            last_updated_time: run.last_updated_time.into(),
             platform: first(&run.platforms),
             output_images: run.output_images.clone(),
-            image_update_trigger: run.image_update_trigger.clone(),
+            image_update_trigger: run.image_update_trigger.as_ref().map(Into::into),
             source_trigger: None,
             timer_trigger: None,
             is_archive_enabled: run.is_archive_enabled,
@@ -234,5 +271,19 @@ impl From<&Run> for RunAnswer {
             untracked_images: run.untracked_images.clone(),
             builder: run.builder.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_in_the_form_of_az() {
+        let time: Timestamp = "2025-04-08T08:17:33.8618429Z".parse().unwrap();
+        assert_eq!(
+            serde_json::to_value(Moment(time)).unwrap(),
+            "2025-04-08T08:17:33.861842+00:00"
+        );
     }
 }

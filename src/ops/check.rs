@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     App,
+    answer::Moment,
     event::{Event, Listener},
     look::{Wanted, look},
     resolve,
@@ -103,9 +104,12 @@ pub struct CheckAnswer {
     /// Why, on one line.
     pub reason: String,
     waiting_for: Vec<String>,
-    next_try: Option<Timestamp>,
+    next_try: Option<Moment>,
     images: Vec<ImageAnswer>,
     untracked_images: Vec<Untracked>,
+    /// When it would be run in a round, counted from 0.
+    #[serde(skip)]
+    pub turn: Option<usize>,
 }
 
 /// An image that a task stands on, and what became of it.
@@ -119,11 +123,11 @@ pub struct ImageAnswer {
     state: &'static str,
     recorded_digest: Option<Digest>,
     current_digest: Option<Digest>,
-    first_seen: Option<Timestamp>,
-    last_looked: Option<Timestamp>,
-    next_look: Option<Timestamp>,
+    first_seen: Option<Moment>,
+    last_looked: Option<Moment>,
+    next_look: Option<Moment>,
     error: Option<String>,
-    error_since: Option<Timestamp>,
+    error_since: Option<Moment>,
 }
 
 /// Looks at every tag now, and says what each task needs; with `only`, that task and those it stands on.
@@ -176,7 +180,9 @@ pub fn foresee(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<Chec
         .map(|node| (node.task.key(), node.task.stable_images()))
         .collect();
     let mut round = Round::new(nodes);
+    let mut turns = BTreeMap::new();
     while let Some(job) = round.next(&tags, now) {
+        turns.insert(job.task.clone(), turns.len());
         for image in images.get(&job.task).into_iter().flatten() {
             tags.assume_moved(image.clone());
         }
@@ -184,7 +190,10 @@ pub fn foresee(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<Chec
     }
     round
         .verdicts()
-        .map(|(node, verdict, _)| CheckAnswer::new(node, verdict, &seen, &makers))
+        .map(|(node, verdict, _)| CheckAnswer {
+            turn: turns.get(&node.task.key()).copied(),
+            ..CheckAnswer::new(node, verdict, &seen, &makers)
+        })
         .collect()
 }
 
@@ -239,7 +248,7 @@ impl CheckAnswer {
         let (waiting_for, next_try) = match verdict {
             Verdict::Waiting { on, .. } => (on.iter().map(ToString::to_string).collect(), None),
             Verdict::Stale(moves) => (parents(moves), None),
-            Verdict::BackingOff { until, .. } => (Vec::new(), Some(*until)),
+            Verdict::BackingOff { until, .. } => (Vec::new(), Some(Moment(*until))),
             _ => (Vec::new(), None),
         };
         // What only a parent's run will move is not stale yet: it waits for that run.
@@ -257,6 +266,7 @@ impl CheckAnswer {
             next_try,
             images: images(node, tags),
             untracked_images: node.known.untracked.clone(),
+            turn: None,
         }
     }
 }
@@ -343,11 +353,11 @@ fn images(node: &Node<'_>, tags: &Tags) -> Vec<ImageAnswer> {
                 },
                 recorded_digest: dependency.image.digest.clone(),
                 current_digest: record.and_then(|record| record.digest.clone()),
-                first_seen: record.and_then(|record| record.first_seen),
-                last_looked: record.and_then(|record| record.last_looked),
-                next_look: record.and_then(|record| record.next_look),
+                first_seen: record.and_then(|record| record.first_seen).map(Moment),
+                last_looked: record.and_then(|record| record.last_looked).map(Moment),
+                next_look: record.and_then(|record| record.next_look).map(Moment),
                 error: error.map(|error| error.message.clone()),
-                error_since: error.map(|error| error.since),
+                error_since: error.map(|error| Moment(error.since)),
             }
         })
         .collect()

@@ -55,7 +55,7 @@ enum Looks {
     Due,
 }
 
-/// Says what a round would do, without doing it.
+/// Says what a round would run, in that order, without running it.
 ///
 /// # Errors
 ///
@@ -75,8 +75,12 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     if answers.iter().any(|answer| answer.state == "unknown") {
         rounded.take(Kind::Unknown);
     }
-    let todo = |answer: &CheckAnswer| matches!(answer.state, "stale" | "waiting");
-    Ok((answers.into_iter().filter(todo).collect(), rounded))
+    let mut answers: Vec<CheckAnswer> = answers
+        .into_iter()
+        .filter(|answer| answer.turn.is_some())
+        .collect();
+    answers.sort_by_key(|answer| answer.turn);
+    Ok((answers, rounded))
 }
 
 /// Makes one round over everything, now.

@@ -41,7 +41,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     #[command(subcommand)]
-    Task(task::TaskCommand),
+    Task(Box<task::TaskCommand>),
     Deps(deps::DepsArgs),
 }
 
@@ -85,7 +85,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
     match command {
-        Command::Task(command) => task::run(app, report, command),
+        Command::Task(command) => task::run(app, report, *command),
         Command::Deps(args) => deps::run(app, report, args),
     }
 }

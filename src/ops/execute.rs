@@ -127,7 +127,7 @@ impl Execution<'_> {
     /// # Errors
     ///
     /// As a run would fail before its builder begins.
-    pub async fn plan(mut self, tell: Listener<'_>) -> Result<Vec<String>> {
+    pub async fn plan(self, tell: Listener<'_>) -> Result<Vec<String>> {
         let now = self.app.clock.now();
         let run = Run::queued(RunId::new(1), &self.task.registry, &Cause::Manual, now);
         let images = self.images(&run)?;

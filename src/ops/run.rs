@@ -9,7 +9,6 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    builder,
     error::{Context as _, Error, Kind, Result},
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
@@ -20,7 +19,7 @@ use super::{
     App,
     event::{Event, Listener},
     execute::{Execution, Finished, MARKER},
-    resolve, task,
+    task,
 };
 
 /// How often a run that waits for another run of its task looks again.

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs::{self, Metadata},
     os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -207,7 +207,7 @@ impl TaskFiles<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{cell::Cell, path::Path};
 
     use super::*;
 

@@ -58,7 +58,6 @@ impl From<TriggerType> for task::BaseImageTriggerType {
 /// `--run-status`
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "PascalCase")]
-#[expect(missing_docs, reason = "the words say it all")]
 pub enum Stage {
     Queued,
     Started,

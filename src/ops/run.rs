@@ -106,7 +106,7 @@ pub async fn run(
             error: Some(Error::new(kind, "the run was stopped while it waited")),
         });
     };
-    clean_up_after_the_dead(app, tell)?;
+    clean_up_after_the_dead(app, tell).await?;
     let execution = Execution {
         app,
         recorded: request.overrides == Overrides::default(),
@@ -200,10 +200,10 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path, where the state directory cannot be written.
-pub fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
+pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
     for run in app.store.bury_dead_runs()? {
         let marker = app.store.layout().run_folder(run.run_id);
-        let killed = process::sweep(MARKER, &marker.display().to_string());
+        let killed = process::sweep(MARKER, &marker.display().to_string()).await;
         let of = run.task.map(|task| format!(" of task `{task}`"));
         tell(Event::Warning(format!(
             "run `{}`{} had died with its process{}",

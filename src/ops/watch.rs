@@ -90,7 +90,7 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
 /// [`Kind::Locked`] if another watcher holds the state directory; [`Kind::Failed`] where that cannot be used.
 pub async fn once(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
-    clean_up_after_the_dead(app, tell)?;
+    clean_up_after_the_dead(app, tell).await?;
     let mut told = Told::default();
     round(app, Looks::All, stop, &mut told, tell).await
 }
@@ -102,7 +102,7 @@ pub async fn once(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Rounded>
 /// [`Kind::Locked`] if another watcher holds the state directory; else how it was stopped.
 pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
-    clean_up_after_the_dead(app, tell)?;
+    clean_up_after_the_dead(app, tell).await?;
     let mut told = Told::default();
     let mut all = Rounded::default();
     loop {

@@ -23,6 +23,9 @@ use super::{
 /// How long a process that has ended may leave its output open before it is closed over its children's heads.
 const DRAIN: Duration = Duration::from_millis(300);
 
+/// How long what a killed acrt has left running may take to end by itself.
+const LEFT_OVER: Duration = Duration::from_secs(5);
+
 /// How long a small question may take.
 const QUESTION: Duration = Duration::from_secs(10);
 
@@ -206,24 +209,58 @@ pub fn leave_session() -> Result<()> {
         .context(Kind::Failed, || "cannot leave the terminal".to_owned())
 }
 
-/// Kills every process that has `name=value` in its environment, and returns how many there were: what is left of a
-/// builder whose acrt was killed.
+/// Ends what is left of a builder whose acrt was killed: the groups of all processes that have `name=value` in their
+/// environment. Returns how many processes there were.
 ///
+/// The groups are asked first: a builder that is killed leaves its step and its mounts behind, one that is asked takes them away.
 /// Works where there is `/proc`; elsewhere nothing is found.
-#[must_use]
-pub fn sweep(name: &str, value: &str) -> usize {
+pub async fn sweep(name: &str, value: &str) -> usize {
     let marker = format!("{name}={value}");
+    let found = marked(&marker);
+    if found.is_empty() {
+        return 0;
+    }
+    let groups = groups_of(&found);
+    send_all(&groups, Kill::TERM);
+    let patience = Instant::now() + LEFT_OVER;
+    while !marked(&marker).is_empty() && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    send_all(&groups, Kill::KILL);
+    found.len()
+}
+
+fn marked(marker: &str) -> Vec<Pid> {
     let own = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else {
-        return 0;
+        return Vec::new();
     };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| *pid != own && carries(*pid, marker.as_bytes()))
         .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
-        .filter(|pid| rustix::process::kill_process(*pid, Kill::KILL).is_ok())
-        .count()
+        .collect()
+}
+
+/// Returns the groups of processes, each once, and never our own.
+fn groups_of(processes: &[Pid]) -> Vec<Pid> {
+    let own = rustix::process::getpgrp();
+    let groups = processes
+        .iter()
+        .filter_map(|pid| rustix::process::getpgid(Some(*pid)).ok())
+        .filter(|group| *group != own);
+    let mut groups: Vec<Pid> = groups.collect();
+    groups.sort_unstable_by_key(|group| group.as_raw_nonzero());
+    groups.dedup();
+    groups
+}
+
+fn send_all(groups: &[Pid], signal: Kill) {
+    for group in groups {
+        // That nobody is left is what we want.
+        let _ = kill_process_group(*group, signal);
+    }
 }
 
 fn carries(pid: u32, marker: &[u8]) -> bool {
@@ -413,17 +450,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_carries_the_marker_is_found_and_killed() {
+    async fn what_carries_the_marker_is_found_and_ended_with_its_group() {
         let marker = format!("/tmp/marked-{}", std::process::id());
         let line = sh("sleep 60").env("ACRT_TEST_MARK", marker.clone());
-        let mut child = prepared(&line).spawn().unwrap();
+        let mut command = prepared(&line);
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().unwrap();
         // The environment shows once the child has become the shell.
         let before = std::time::Instant::now();
-        while sweep("ACRT_TEST_MARK", &marker) == 0 {
+        while sweep("ACRT_TEST_MARK", &marker).await == 0 {
             assert!(before.elapsed() < Duration::from_secs(5), "never found");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert_eq!(child.wait().unwrap().signal(), Some(15));
     }
 
     #[test]

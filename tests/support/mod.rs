@@ -6,10 +6,11 @@
 mod builders;
 mod gate;
 mod image;
-mod processes;
+pub mod processes;
 mod registry;
 mod running;
 mod service;
+mod tasks;
 mod world;
 
 use std::{
@@ -21,8 +22,8 @@ use std::{
 pub use builders::Calls;
 pub use gate::Gate;
 pub use image::Image;
-pub use registry::{Registry, Request};
-pub use running::{Output, Running};
+pub use registry::{PASSWORD, Registry};
+pub use running::Output;
 pub use world::World;
 
 /// How long anything may take before a test gives up on it: long, because the machine may be busy.

@@ -26,8 +26,11 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// User name and password of a registry that asks for them.
-pub const LOGIN: (&str, &str) = ("acrt", "hunter2-canary");
+/// The password of a registry that asks for one; the user is `acrt`.
+pub const PASSWORD: &str = "hunter2-canary";
+
+/// User and password in base64, as requests and Docker's config file carry them.
+const LOGIN: &str = "YWNydDpodW50ZXIyLWNhbmFyeQ==";
 
 /// The same as `htpasswd -Bbn -C 5` writes it.
 const HTPASSWD: &str = "acrt:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n";
@@ -58,7 +61,7 @@ impl Registry {
         Self::new(false)
     }
 
-    /// A registry that asks for [`LOGIN`].
+    /// A registry that asks for a login.
     pub fn with_login() -> Self {
         Self::new(true)
     }
@@ -102,6 +105,11 @@ impl Registry {
     /// Returns its address, as images name it.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port.get())
+    }
+
+    /// Returns what `docker login` would have written about it.
+    pub fn docker_config(&self) -> String {
+        format!(r#"{{"auths":{{"{}":{{"auth":"{LOGIN}"}}}}}}"#, self.host())
     }
 
     /// Returns `name`, such as `web:latest`, with the registry before it.
@@ -302,10 +310,8 @@ impl Registry {
     }
 
     fn authorised(&self, request: ureq::http::request::Builder) -> ureq::http::request::Builder {
-        // The same as `LOGIN`, in base64.
-        const BASIC: &str = "Basic YWNydDpodW50ZXIyLWNhbmFyeQ==";
         if self.password {
-            return request.header("Authorization", BASIC);
+            return request.header("Authorization", format!("Basic {LOGIN}"));
         }
         request
     }

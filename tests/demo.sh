@@ -11,7 +11,7 @@ if [ "$(id -u)" != 0 ]; then
     exec sudo "$(realpath "$0")" "$acrt"
 fi
 
-dir=$(mktemp -d)
+dir=$(mktemp -d -t acrt-demo.XXXXXX)
 registry_pid=''
 clean_up() {
     trap - EXIT INT TERM
@@ -60,7 +60,8 @@ log: {formatter: text}
 storage: {filesystem: {rootdirectory: $dir/registry}}
 http: {addr: "127.0.0.1:0"}
 EOF
-docker-registry serve "$dir/registry.yml" >"$dir/registry.log" 2>&1 &
+: >"$dir/registry.log"
+docker-registry serve "$dir/registry.yml" >>"$dir/registry.log" 2>&1 &
 registry_pid=$!
 R=''
 for _ in $(seq 100); do

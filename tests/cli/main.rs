@@ -8,5 +8,6 @@
 mod support;
 
 mod deps;
+mod global;
 mod parts;
 mod task;

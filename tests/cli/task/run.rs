@@ -201,6 +201,33 @@ fn any_other_builder_is_called_by_its_template() {
 }
 
 #[test]
+fn runs_that_start_side_by_side_get_ids_of_their_own() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.fake("copy", "exit 0");
+    world.config("builders:\n  command:\n    build: [copy]\n");
+    world.set("ACRT_BUILDER", "command");
+    registry.push("base:1", &[("version", "one")]);
+    let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        world.task_with(&registry, name, &from(&registry, "base:1"), &["--no-push"]);
+    }
+    for some in names.chunks(10) {
+        let run = |name: &String| world.spawn(&["task", "run", "--name", name]);
+        let runs: Vec<_> = some.iter().map(run).collect();
+        runs.into_iter().for_each(|run| drop(run.wait().ok()));
+    }
+    let ids: Vec<String> = world
+        .runs()
+        .iter()
+        .map(|run| run["runId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 40);
+    assert_eq!(ids[0], "ca14");
+    assert_eq!(ids[4..7], ["ca10", "caz", "cay"]);
+    assert_eq!(ids[39], "ca1");
+}
+
+#[test]
 fn a_builder_that_is_missing_or_unknown_is_said_with_what_there_is() {
     let (world, registry) = (World::new(), Registry::start());
     registry.push("base:1", &[("version", "one")]);

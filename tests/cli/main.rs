@@ -1,0 +1,13 @@
+//! Whole-program tests: `acrt` as it is typed, against a real registry and real builders.
+//!
+//! The modules mirror `src/cli`: what `acrt task create` does is tested in `task/create.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod deps;
+mod global;
+mod parts;
+mod task;

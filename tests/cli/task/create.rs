@@ -1,0 +1,349 @@
+//! `acrt task create`: a definition is checked before it is kept.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::support::{Output, Registry, World};
+
+/// A machine with buildah, a registry with `base:1`, and that registry.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+fn create(world: &World, options: &[&str]) -> Output {
+    world.acrt(&[&["task", "create"], options].concat())
+}
+
+#[test]
+fn the_definition_is_a_file_that_a_person_can_read() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    create(
+        &world,
+        &[
+            "-n",
+            "web",
+            "-r",
+            "localhost:5000",
+            "-t",
+            "web:latest",
+            "-c",
+            &context,
+            "--arg",
+            "A=b",
+        ],
+    )
+    .ok();
+    let path = world.state().join("tasks/localhost:5000/web.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    for line in [
+        "schema: 1",
+        "name: web",
+        "registry: localhost:5000",
+        "status: Enabled",
+        "type: Docker",
+        &format!("contextPath: {context}"),
+        "dockerFilePath: Dockerfile",
+        "- web:latest",
+        "name: A",
+        "baseImageTriggerType: Runtime",
+    ] {
+        assert!(text.contains(line), "no `{line}` in {text}");
+    }
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&world.state()), 0o700);
+}
+
+#[test]
+fn a_definition_written_by_hand_is_a_task() {
+    let (world, registry) = world();
+    let host = registry.host();
+    world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    world.write(
+        &format!("state/tasks/{host}/web.yaml"),
+        &format!(
+            "schema: 1\nname: web\nregistry: {host}\nstep:\n  type: Docker\n  contextPath: ../../../web\n  \
+             dockerFilePath: Dockerfile\n  imageNames: [web:latest]\ntrigger: {{baseImageTrigger: {{}}}}\n"
+        ),
+    );
+    world.run("web").ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+}
+
+#[test]
+fn a_relative_context_is_stored_absolute() {
+    let world = World::new();
+    world.context("web", "FROM scratch\n");
+    let task = create(
+        &world,
+        &[
+            "-n",
+            "web",
+            "-r",
+            "localhost:5000",
+            "-t",
+            "web",
+            "-c",
+            "./web",
+        ],
+    )
+    .ok()
+    .json();
+    let path = task["step"]["contextPath"].as_str().unwrap().to_owned();
+    assert_eq!(path, world.path("web").to_str().unwrap());
+}
+
+#[test]
+fn the_registry_comes_from_the_environment_the_config_or_the_images() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let registry_of = |options: &[&str]| {
+        let task = create(&world, &[&["-c", &context], options].concat())
+            .ok()
+            .json();
+        task["registry"].as_str().unwrap().to_owned()
+    };
+    create(&world, &["-c", &context, "-n", "none", "-t", "web"])
+        .exits(2)
+        .says(&["--registry"]);
+    assert_eq!(
+        registry_of(&["-n", "a", "-t", "r.example:5000/web:1"]),
+        "r.example:5000"
+    );
+    assert_eq!(
+        registry_of(&["-n", "b", "-t", "web", "-r", "myreg"]),
+        "myreg.azurecr.io"
+    );
+    world.config(
+        "defaults: {registry: dev}\nregistries: {dev: {loginServer: 'dev.example:5000'}}\n",
+    );
+    assert_eq!(registry_of(&["-n", "c", "-t", "web"]), "dev.example:5000");
+    world.set("ACRT_REGISTRY", "localhost:1");
+    assert_eq!(registry_of(&["-n", "d", "-t", "web"]), "localhost:1");
+}
+
+#[test]
+fn a_name_that_is_a_path_or_too_long_is_refused() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let long = "a".repeat(51);
+    for name in ["../evil", "a/b", "a.b", "", "ä", "a b", &long] {
+        create(
+            &world,
+            &[
+                "--name",
+                name,
+                "-r",
+                "localhost:5000",
+                "-t",
+                "web",
+                "-c",
+                &context,
+            ],
+        )
+        .exits(2);
+    }
+    for registry in ["../evil", "a/b", "-x"] {
+        let registry = format!("--registry={registry}");
+        create(
+            &world,
+            &["-n", "web", &registry, "-t", "web", "-c", &context],
+        )
+        .exits(2);
+    }
+    assert!(!world.path("evil").exists());
+    assert_eq!(world.state_files(), []);
+}
+
+#[test]
+fn a_name_that_differs_only_in_case_is_refused() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let options = ["-r", "localhost:5000", "-t", "web", "-c", &context];
+    create(&world, &[&["-n", "Web"], options.as_slice()].concat()).ok();
+    create(&world, &[&["-n", "web"], options.as_slice()].concat())
+        .exits(2)
+        .says(&["Web", "case"]);
+    world
+        .acrt(&["task", "show", "-n", "WEB"])
+        .exits(3)
+        .says(&["Web"]);
+}
+
+#[test]
+fn a_dockerfile_that_is_missing_or_broken_is_named_with_its_place() {
+    let (world, registry) = world();
+    let host = registry.host();
+    let empty = world.path("empty").to_str().unwrap().to_owned();
+    let options = |context: &str| -> Vec<String> {
+        ["-n", "web", "-r", &host, "-t", "web", "-c", context]
+            .map(str::to_owned)
+            .into()
+    };
+    let create = |context: &str, more: &[&str]| {
+        let options = options(context);
+        let mut all: Vec<&str> = options.iter().map(String::as_str).collect();
+        all.extend(more);
+        create(&world, &all)
+    };
+    create(&empty, &[]).exits(2).says(&[&empty]);
+    fs::create_dir(&empty).unwrap();
+    create(&empty, &[])
+        .exits(2)
+        .says(&[&format!("{empty}/Dockerfile")]);
+    create(&empty, &["--file", "other"])
+        .exits(2)
+        .says(&[&format!("{empty}/other")]);
+    world.context("empty", "FROM scratch\nFROM Not/A/Reference:\n");
+    create(&empty, &[])
+        .exits(2)
+        .says(&["Dockerfile", "Not/A/Reference:", "line 2"]);
+    world.context("empty", "FROM scratch AS one\n");
+    create(&empty, &["--target", "two"]).exits(2).says(&["two"]);
+    assert_eq!(world.state_files(), []);
+}
+
+#[test]
+fn an_image_name_that_does_not_parse_is_refused() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    for image in ["Upper:1", "web:", "web:1@", "a//b", "web:{{.Run.Nonsense}}"] {
+        create(
+            &world,
+            &[
+                "-n",
+                "web",
+                "-r",
+                "localhost:5000",
+                "-t",
+                image,
+                "-c",
+                &context,
+            ],
+        )
+        .exits(2)
+        .says(&[image]);
+    }
+}
+
+#[test]
+fn tasks_that_would_stand_on_each_other_are_refused_with_the_path() {
+    let (world, registry) = world();
+    let from = |image: &str| format!("FROM {}\n", registry.image(image));
+    world.task(&registry, "a", &from("base:1"));
+    world.task(&registry, "b", &from("a:latest"));
+    world.task(&registry, "c", &from("b:latest"));
+
+    let own = world.context("own", &from("own:latest"));
+    let host = registry.host();
+    create(
+        &world,
+        &["-n", "own", "-r", &host, "-t", "own:latest", "-c", &own],
+    )
+    .exits(2)
+    .says(&["own:latest", "stands on it"]);
+    // `latest` is what a name without a tag means.
+    let own = world.context("own", &from("own"));
+    create(&world, &["-n", "own", "-r", &host, "-t", "own", "-c", &own]).exits(2);
+
+    let circle = world.context("circle", &from("c:latest"));
+    create(
+        &world,
+        &["-n", "a", "-r", &host, "-t", "a:latest", "-c", &circle],
+    )
+    .exits(2)
+    .says(&["a <- c <- b <- a"]);
+    world
+        .acrt(&["task", "update", "-n", "a", "-c", &circle])
+        .exits(2)
+        .says(&["a <- c <- b <- a"]);
+    let copy = format!(
+        "{}COPY --from={} /version /\n",
+        from("base:1"),
+        registry.image("c:latest")
+    );
+    world.context("circle", &copy);
+    world
+        .acrt(&["task", "update", "-n", "a", "-c", &circle])
+        .exits(2)
+        .says(&["a <- c <- b <- a"]);
+}
+
+#[test]
+fn an_existing_task_is_replaced_aloud_and_keeps_its_runs() {
+    let (world, registry) = world();
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &from);
+    let (context, host) = (world.path("web").display().to_string(), registry.host());
+    let replace = |more: &[&str]| {
+        let options = ["-n", "web", "-r", &host, "-t", "web:latest", "-c", &context];
+        create(&world, &[&options, more].concat())
+            .ok()
+            .says(&["exists"])
+    };
+    // Nothing that it stands on changes: it is followed as before.
+    replace(&["--timeout", "600"]);
+    assert_eq!(world.state_of("web"), "current");
+    // With other arguments it may stand on something else: it must run again.
+    replace(&["--arg", "A=b"]).says(&["acrt task run"]);
+    assert_eq!(world.state_of("web"), "never-run");
+    assert_eq!(world.history(), ["web Succeeded"]);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_is_named() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    world.write("file", "");
+    // Root may write everywhere, but not below a file, and not in /proc.
+    for state in [world.path("file/state").to_str().unwrap(), "/proc/acrt"] {
+        create(
+            &world,
+            &[
+                "--state-dir",
+                state,
+                "-n",
+                "web",
+                "-r",
+                "localhost:5000",
+                "-t",
+                "web",
+                "-c",
+                &context,
+            ],
+        )
+        .exits(1)
+        .says(&[state]);
+    }
+}
+
+#[test]
+fn an_option_of_azure_alone_is_accepted_and_said_to_do_nothing() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let options = [
+        "-n",
+        "web",
+        "-r",
+        "localhost:5000",
+        "-t",
+        "web",
+        "-c",
+        &context,
+        "-g",
+        "group",
+    ];
+    create(&world, &options).ok().says(&["--resource-group"]);
+    let quiet = create(
+        &world,
+        &[&options, ["--only-show-errors"].as_slice()].concat(),
+    )
+    .ok();
+    assert_eq!(quiet.stderr, "");
+}

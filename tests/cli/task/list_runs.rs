@@ -1,0 +1,77 @@
+//! `acrt task list-runs`
+
+use crate::support::{Registry, World};
+
+/// Two runs of `web`, the second because of its base, and a failed one of `bad`.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    world.task(&registry, "bad", &format!("{dockerfile}RUN false\n"));
+    world.run("bad").exits(1);
+    (world, registry)
+}
+
+#[test]
+fn runs_are_listed_newest_first_and_can_be_picked() {
+    let (world, registry) = world();
+    let list = |options: &[&str]| {
+        let query = ["--query", "[].runId", "-o", "tsv"];
+        world
+            .acrt(&[&["task", "list-runs"], options, &query].concat())
+            .ok()
+            .stdout
+    };
+    assert_eq!(list(&[]), "ca3\nca2\nca1\n");
+    assert_eq!(list(&["--top", "2"]), "ca3\nca2\n");
+    assert_eq!(list(&["-n", "web"]), "ca2\nca1\n");
+    assert_eq!(list(&["--run-status", "failed"]), "ca3\n");
+    let digest = world.runs()[1]["outputImages"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        list(&["--image", &registry.image(&format!("web@{digest}"))]),
+        "ca2\n"
+    );
+}
+
+#[test]
+fn the_table_tells_why_and_how_each_run_ended() {
+    let (world, _registry) = world();
+    let table = world
+        .acrt(&["task", "list-runs", "-o", "table"])
+        .ok()
+        .stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        lines[0].split_whitespace().collect::<Vec<_>>(),
+        [
+            "RUN", "ID", "TASK", "PLATFORM", "STATUS", "TRIGGER", "STARTED", "DURATION"
+        ]
+    );
+    let words = |n: usize| lines[n].split_whitespace().collect::<Vec<_>>();
+    assert_eq!(words(2)[..5], ["ca3", "bad", "linux", "Failed", "Manual"]);
+    assert_eq!(
+        words(3)[..6],
+        ["ca2", "web", "linux", "Succeeded", "Image", "Update"]
+    );
+    assert_eq!(
+        words(4)[..5],
+        ["ca1", "web", "linux", "Succeeded", "Manual"]
+    );
+    assert!(words(4)[6].starts_with("00:00:"), "{table}");
+}
+
+#[test]
+fn a_broken_record_is_said_and_left_out() {
+    let (world, _registry) = world();
+    world.write("state/runs/ca2/run.json", "{\n\"schema\": 1,\n");
+    let list = world.acrt(&["task", "list-runs", "--query", "[].runId", "-o", "tsv"]);
+    assert_eq!(list.stdout, "ca3\nca1\n");
+    list.says(&["runs/ca2/run.json", "line"]);
+}

@@ -1,0 +1,562 @@
+//! `acrt task run`: a build by hand, how it ends, and what it leaves.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use rustix::process::Signal;
+
+use crate::support::{
+    Calls, Gate, Image, PASSWORD, Registry, World, eventually, processes, program,
+};
+
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+/// Creates the task `web`, whose build waits at the gate.
+fn waiting_task(world: &World, registry: &Registry, gate: &Gate, options: &[&str]) {
+    let dockerfile = format!("{}RUN {}\n", from(registry, "base:1"), gate.wait_command());
+    world.task_with(registry, "web", &dockerfile, options);
+}
+
+#[test]
+fn the_log_goes_to_stdout_and_the_id_to_stderr() {
+    let (world, registry) = world();
+    let dockerfile = format!(
+        "{}RUN echo building on $(cat /version)\n",
+        from(&registry, "base:1")
+    );
+    world.task(&registry, "web", &dockerfile);
+    let run = world
+        .run("web")
+        .ok()
+        .says(&["ca1"])
+        .prints(&["building on one", "Run ID: ca1 was successful after"]);
+    assert!(!run.stderr.contains("building on one"), "{run}");
+    // The pinned image is what was built, and the log says so.
+    let digest = registry.digest("base:1").unwrap();
+    assert!(run.stdout.contains(&digest), "{run}");
+}
+
+#[test]
+fn without_logs_the_answer_is_the_run() {
+    let (world, registry) = world();
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    let run = world
+        .acrt(&["task", "run", "--name", "web", "--no-logs"])
+        .ok()
+        .json();
+    assert_eq!(run["runId"], "ca1");
+    assert_eq!(run["status"], "Succeeded");
+    assert_eq!(run["runType"], "QuickRun");
+    let output = &run["outputImages"][0];
+    assert_eq!(output["registry"], registry.host());
+    assert_eq!(output["repository"], "web");
+    assert_eq!(output["tag"], "latest");
+    assert_eq!(output["digest"], registry.digest("web:latest").unwrap());
+}
+
+#[test]
+fn every_image_is_pushed_and_the_run_id_can_be_its_tag() {
+    let (world, registry) = world();
+    world.task_with(
+        &registry,
+        "web",
+        &from(&registry, "base:1"),
+        &["--image", "web:{{.Run.ID}}", "--image", "other/name:v1"],
+    );
+    world.run("web").ok();
+    world.run("web").ok();
+    assert_eq!(registry.tags("web"), ["ca1", "ca2", "latest"]);
+    assert_eq!(registry.tags("other/name"), ["v1"]);
+    assert_eq!(registry.digest("web:ca2"), registry.digest("web:latest"));
+}
+
+#[test]
+fn an_image_carries_where_it_comes_from() {
+    let (world, registry) = world();
+    let base = registry.digest("base:1").unwrap();
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    world.run("web").ok();
+    let label = |name: &str| registry.label("web:latest", name);
+    let (name, digest) = (
+        "org.opencontainers.image.base.name",
+        "org.opencontainers.image.base.digest",
+    );
+    assert_eq!(label(name), Some(registry.image("base:1")));
+    assert_eq!(label(digest), Some(base.clone()));
+    assert_eq!(label("io.acrt.run-id").as_deref(), Some("ca1"));
+    let annotations = &registry.manifest("web:latest")["annotations"];
+    assert_eq!(annotations[name], registry.image("base:1"));
+    assert_eq!(annotations[digest], base);
+}
+
+/// Creates, runs, moves the base, rebuilds, with a builder that is on `PATH`.
+fn serves(put_on_path: impl Fn(&World) -> Calls, annotates: bool) {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = put_on_path(&world);
+    registry.push_shell("base:1", &[("version", "one")]);
+    registry.push("tools:1", &[("tool", "hammer")]);
+    let dockerfile = format!(
+        "FROM {} AS tools\n{}COPY --from=tools /tool /tool\nCOPY own /own\n",
+        registry.image("tools:1"),
+        from(&registry, "base:1"),
+    );
+    world.write("web/own", "mine");
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--image", "web:{{.Run.ID}}"],
+    );
+    world.run("web").ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+    let base = registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+    assert_eq!(registry.digest("web:ca2"), registry.digest("web:latest"));
+    assert_eq!(registry.file("web:latest", "own").as_deref(), Some("mine"));
+    assert_eq!(
+        registry.file("web:latest", "tool").as_deref(),
+        Some("hammer")
+    );
+    let name = "org.opencontainers.image.base.digest";
+    assert_eq!(registry.label("web:latest", name), Some(base.clone()));
+    if annotates {
+        assert_eq!(registry.manifest("web:latest")["annotations"][name], base);
+    }
+    let recorded = &world.runs()[0]["outputImages"][0]["digest"];
+    assert_eq!(*recorded, registry.digest("web:latest").unwrap());
+    world.watch_once().ok().silent();
+    assert!(!calls.lines().is_empty());
+}
+
+#[test]
+fn buildah_serves() {
+    serves(World::buildah, true);
+}
+
+#[test]
+fn podman_serves() {
+    serves(World::podman, true);
+}
+
+#[test]
+fn docker_serves() {
+    serves(World::docker, false);
+}
+
+#[test]
+fn docker_runs_commands_in_a_build_and_is_stopped_with_it() {
+    let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
+    world.docker();
+    // The daemon of the tests has no network of its own to give to a build.
+    world.config("builders: {docker: {buildArgs: [--network=host]}}\n");
+    registry.push_shell("base:1", &[("version", "one")]);
+    waiting_task(&world, &registry, &gate, &[]);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let waiting = gate.arrival();
+    run.signal(Signal::INT);
+    run.wait().exits(130);
+    assert_eq!(world.history(), ["web Canceled"]);
+    eventually("the end of the build's process", || {
+        processes::with_argument(&gate.wait_command())
+            .is_empty()
+            .then_some(())
+    });
+    drop(waiting);
+}
+
+#[test]
+fn any_other_builder_is_called_by_its_template() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.fake(
+        "copy",
+        "from=$(sed -n 's/^FROM //p' \"$1\")\n\
+         exec skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
+    );
+    world
+        .config("builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}', '{runId}']\n");
+    let base = registry.push("base:1", &[("version", "one")]);
+    world.task_with(
+        &registry,
+        "web",
+        &from(&registry, "base:1"),
+        &["--builder", "command"],
+    );
+    world.run("web").ok();
+    assert_eq!(registry.digest("web:latest"), Some(base.clone()));
+    let call = &calls.lines()[0];
+    assert!(
+        call.ends_with(&format!("{} ca1", registry.image("web:latest"))),
+        "{call}"
+    );
+    assert_eq!(world.runs()[0]["outputImages"][0]["digest"], base);
+}
+
+#[test]
+fn runs_that_start_side_by_side_get_ids_of_their_own() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.fake("copy", "exit 0");
+    world.config("builders:\n  command:\n    build: [copy]\n");
+    world.set("ACRT_BUILDER", "command");
+    registry.push("base:1", &[("version", "one")]);
+    let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        world.task_with(&registry, name, &from(&registry, "base:1"), &["--no-push"]);
+    }
+    for some in names.chunks(10) {
+        let run = |name: &String| world.spawn(&["task", "run", "--name", name]);
+        let runs: Vec<_> = some.iter().map(run).collect();
+        runs.into_iter().for_each(|run| drop(run.wait().ok()));
+    }
+    let ids: Vec<String> = world
+        .runs()
+        .iter()
+        .map(|run| run["runId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 40);
+    assert_eq!(ids[0], "ca14");
+    assert_eq!(ids[4..7], ["ca10", "caz", "cay"]);
+    assert_eq!(ids[39], "ca1");
+}
+
+#[test]
+fn a_builder_that_is_missing_or_unknown_is_said_with_what_there_is() {
+    let (world, registry) = (World::new(), Registry::start());
+    registry.push("base:1", &[("version", "one")]);
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    world
+        .run("web")
+        .exits(1)
+        .says(&["docker", "podman", "buildah"]);
+    world
+        .acrt(&["task", "run", "--name", "web", "--builder", "kaniko"])
+        .exits(2)
+        .says(&["kaniko", "buildah"]);
+    world
+        .acrt(&["task", "run", "--name", "web", "--builder", "podman"])
+        .says(&["podman"])
+        .exits(2);
+}
+
+#[test]
+fn a_docker_without_its_daemon_is_passed_over() {
+    let (world, registry) = world();
+    world.fake(
+        "docker",
+        "echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+    );
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    world.run("web").ok();
+    assert_eq!(world.runs()[0]["builder"], "buildah");
+}
+
+#[test]
+fn ctrl_c_cancels_the_run_and_leaves_no_process() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    waiting_task(&world, &registry, &gate, &[]);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let _waiting = gate.arrival();
+    run.signal(Signal::INT);
+    run.wait()
+        .exits(130)
+        .prints(&["Run ID: ca1 was canceled after"]);
+    assert_eq!(world.history(), ["web Canceled"]);
+    assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
+    assert_eq!(registry.digest("web:latest"), None);
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_ended_with_all_its_processes() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    waiting_task(&world, &registry, &gate, &["--timeout", "1"]);
+    let run = world.run("web").exits(1);
+    run.prints(&["Run ID: ca1 timed out after"]);
+    assert_eq!(world.history(), ["web Timeout"]);
+    assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
+}
+
+#[test]
+fn a_failing_build_says_where_it_failed() {
+    let (world, registry) = world();
+    world.task(
+        &registry,
+        "web",
+        &format!("{}RUN exit 7\n", from(&registry, "base:1")),
+    );
+    world
+        .run("web")
+        .exits(1)
+        .prints(&["Run ID: ca1 failed after"]);
+    let run = &world.runs()[0];
+    assert_eq!(run["status"], "Failed");
+    let why = run["runErrorMessage"].as_str().unwrap();
+    assert!(why.contains("build"), "{why}");
+    assert_eq!(registry.digest("web:latest"), None);
+}
+
+#[test]
+fn a_run_without_waiting_goes_on_by_itself_when_the_terminal_is_gone() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    waiting_task(&world, &registry, &gate, &[]);
+    // `script` gives it a terminal, and takes it away when acrt has returned.
+    let mut terminal = world.command(program("script"));
+    let line = format!(
+        "{} task run --name web --no-wait",
+        env!("CARGO_BIN_EXE_acrt")
+    );
+    terminal
+        .env("SHELL", "/bin/sh")
+        .args(["-qec", &line, "/dev/null"]);
+    let returned = world
+        .start(terminal, "acrt task run --no-wait".to_owned())
+        .wait()
+        .ok();
+    assert!(returned.stdout.contains("ca1"), "{returned}");
+
+    let waiting = gate.arrival();
+    let open = world
+        .acrt(&["task", "show-run", "--run-id", "ca1"])
+        .ok()
+        .json();
+    assert_eq!(open["status"], "Running");
+    waiting.go_on();
+    // Its log can be followed from another terminal, to its end.
+    let log = world.acrt(&["task", "logs", "--run-id", "ca1"]).ok();
+    assert!(log.stdout.contains("Run ID: ca1 was successful"), "{log}");
+    assert_eq!(world.history(), ["web Succeeded"]);
+    assert!(registry.stands_on("web:latest", "base:1"));
+}
+
+#[test]
+fn a_run_whose_process_died_shows_as_an_error_and_the_next_one_cleans_up() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    waiting_task(&world, &registry, &gate, &[]);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let _orphan = gate.arrival();
+    run.kill();
+    assert_eq!(world.history(), ["web Error"]);
+    assert!(!world.processes().is_empty());
+
+    let next = world.spawn(&["task", "run", "--name", "web"]);
+    let waiting = gate.arrival();
+    waiting.go_on();
+    next.wait().ok().says(&["ca1"]);
+    assert_eq!(world.history(), ["web Error", "web Succeeded"]);
+    assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
+}
+
+#[test]
+fn two_runs_of_one_task_come_one_after_the_other() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    waiting_task(&world, &registry, &gate, &[]);
+    let first = world.spawn(&["task", "run", "--name", "web"]);
+    let waiting = gate.arrival();
+    let second = world.spawn(&["task", "run", "--name", "web"]);
+    second.stderr_has("ca2");
+    let states = || -> Vec<String> { world.history() };
+    assert_eq!(states(), ["web Running", "web Queued"]);
+    waiting.go_on();
+    first.wait().ok();
+    gate.arrival().go_on();
+    second.wait().ok();
+    assert_eq!(states(), ["web Succeeded", "web Succeeded"]);
+}
+
+#[test]
+fn an_image_that_only_the_builder_has_is_built_on_and_said_to_be_untracked() {
+    let (world, registry) = world();
+    let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
+    let mut build = world.command(world.path("bin/buildah"));
+    build.args(["build", "-t", "localhost/only-here:1", &local]);
+    world.start(build, "buildah build".to_owned()).wait().ok();
+    world.task(
+        &registry,
+        "web",
+        "FROM localhost/only-here:1\nCOPY Dockerfile /own\n",
+    );
+    world.run("web").ok();
+    let run = &world.runs()[0];
+    assert_eq!(run["status"], "Succeeded");
+    assert_eq!(run["untrackedImages"][0]["image"], "localhost/only-here:1");
+    assert!(registry.file("web:latest", "local").is_some());
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn an_image_that_is_nowhere_fails_the_run_before_the_build() {
+    let (world, registry) = world();
+    let calls = world.buildah();
+    world.task(&registry, "web", &from(&registry, "gone:1"));
+    world.run("web").exits(1).says(&[&registry.image("gone:1")]);
+    assert_eq!(world.history(), ["web Failed"]);
+    assert_eq!(calls.of("build").len(), 0);
+}
+
+#[test]
+fn a_registry_that_does_not_answer_makes_an_error_and_not_a_failure() {
+    let (world, registry) = world();
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    registry.stop();
+    world.run("web").exits(4).says(&[&registry.host()]);
+    assert_eq!(world.history(), ["web Error"]);
+}
+
+#[test]
+fn an_argument_reaches_the_build_and_decides_the_base() {
+    let (world, registry) = world();
+    registry.push_shell("base:2", &[("version", "two")]);
+    let dockerfile = format!(
+        "ARG TAG=1\nFROM {}:${{TAG}}\nARG GREETING\nRUN echo $GREETING > /greeting\n",
+        registry.image("base")
+    );
+    let options = ["--arg", "TAG=2", "--arg", "GREETING=hello, you"];
+    world.task_with(&registry, "web", &dockerfile, &options);
+    world.run("web").ok();
+    assert!(registry.stands_on("web:latest", "base:2"));
+    assert_eq!(
+        registry.file("web:latest", "greeting").as_deref(),
+        Some("hello, you\n")
+    );
+    // For one run only: what the task is followed for stays as it was.
+    world
+        .acrt(&["task", "run", "--name", "web", "--arg", "TAG=1"])
+        .ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+    let task = world.acrt(&["task", "show", "--name", "web"]).ok().json();
+    assert_eq!(task["step"]["baseImageDependencies"][0]["tag"], "2");
+}
+
+/// A secret must reach the build, and nothing else: no argument of a process, no log, no file but its own.
+fn keeps_a_secret(put_on_path: impl Fn(&World) -> Calls) {
+    let canary = "canary-8d1f33";
+    let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
+    let calls = put_on_path(&world);
+    world.config("builders: {docker: {buildArgs: [--network=host]}}\n");
+    registry.push_shell("base:1", &[]);
+    let dockerfile = format!(
+        "{}ARG TOKEN\nRUN echo \"it is $TOKEN\"; [ \"$TOKEN\" = {canary} ] && {}\n",
+        from(&registry, "base:1"),
+        // The gate's own arguments must not be mistaken for the secret's.
+        gate.wait_command()
+    )
+    .replace(canary, "$(printf %s-%s canary 8d1f33)");
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--secret-arg", &format!("TOKEN={canary}")],
+    );
+
+    let run = world.spawn(&["task", "run", "--name", "web", "--debug"]);
+    let waiting = gate.arrival();
+    let seen = processes::with_argument(canary);
+    waiting.go_on();
+    let output = run.wait().ok();
+    assert!(seen.is_empty(), "{seen:?}");
+    assert!(
+        !output.stdout.contains(canary) && !output.stderr.contains(canary),
+        "{output}"
+    );
+    assert!(output.stdout.contains("it is ***"), "{output}");
+    for line in calls.lines() {
+        assert!(!line.contains(canary), "{line}");
+    }
+    for (path, text) in world.state_files() {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+        let secrets = path.starts_with(world.state().join("secrets"));
+        assert_eq!(text.contains(canary), secrets, "{}", path.display());
+    }
+    let shown = world.acrt(&["task", "show", "--name", "web"]).ok();
+    assert!(!shown.stdout.contains(canary), "{shown}");
+}
+
+#[test]
+fn buildah_keeps_a_secret() {
+    keeps_a_secret(World::buildah);
+}
+
+#[test]
+fn podman_keeps_a_secret() {
+    keeps_a_secret(World::podman);
+}
+
+#[test]
+fn docker_keeps_a_secret() {
+    keeps_a_secret(World::docker);
+}
+
+#[test]
+fn a_dry_run_prints_the_commands_and_starts_none() {
+    let (world, registry) = world();
+    let calls = world.buildah();
+    world.task_with(
+        &registry,
+        "web",
+        &from(&registry, "base:1"),
+        &["--secret-arg", "TOKEN=canary-8d1f33"],
+    );
+    let plan = world
+        .acrt(&["task", "run", "--name", "web", "--dry-run"])
+        .ok();
+    assert!(
+        plan.stdout.contains("buildah") && plan.stdout.contains("push"),
+        "{plan}"
+    );
+    assert!(!plan.stdout.contains("canary"), "{plan}");
+    assert_eq!(calls.of("build").len() + calls.of("push").len(), 0);
+    assert_eq!(world.runs().len(), 0);
+}
+
+#[test]
+fn triggers_of_a_base_that_copy_from_images_are_followed_too() {
+    let (world, registry) = world();
+    registry.push("assets:1", &[("asset", "one")]);
+    let trigger = format!("COPY --from={} /asset /asset", registry.image("assets:1"));
+    registry.push_image("onbuild:1", &Image::of(&[]).shell().on_build(&trigger));
+    world.task_with(
+        &registry,
+        "web",
+        &from(&registry, "onbuild:1"),
+        &["--base-image-trigger-type", "All"],
+    );
+    world.run("web").ok();
+    assert_eq!(registry.file("web:latest", "asset").as_deref(), Some("one"));
+    registry.push("assets:1", &[("asset", "two")]);
+    world.watch_once().ok();
+    assert_eq!(registry.file("web:latest", "asset").as_deref(), Some("two"));
+}
+
+#[test]
+fn a_docker_login_serves_the_look_the_build_and_the_push() {
+    for builder in [World::buildah, World::podman, World::docker] {
+        let (world, registry) = (World::new(), Registry::with_login());
+        builder(&world);
+        registry.push("base:1", &[("version", "one")]);
+        world.task(&registry, "web", &from(&registry, "base:1"));
+        world
+            .run("web")
+            .exits(4)
+            .says(&[&registry.host(), "acrt task credential add"]);
+
+        world.write("home/.docker/config.json", &registry.docker_config());
+        world.run("web").ok();
+        assert!(registry.stands_on("web:latest", "base:1"));
+        for (path, text) in world.state_files() {
+            assert!(!text.contains(PASSWORD), "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `acrt task show`
+
+use crate::support::World;
+
+fn world() -> World {
+    let world = World::new();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    let context = world.context("web", "FROM scratch\n");
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        "localhost:5000",
+        "-t",
+        "web:latest",
+        "-c",
+        &context,
+    ];
+    world.acrt(&create).ok();
+    world
+}
+
+#[test]
+fn it_prints_one_document_with_every_key() {
+    let world = world();
+    let task = world.acrt(&["task", "show", "--name", "web"]).ok().json();
+    assert_eq!(task["name"], "web");
+    assert_eq!(task["registry"], "localhost:5000");
+    assert_eq!(task["status"], "Enabled");
+    assert_eq!(task["timeout"], 3600);
+    assert_eq!(task["platform"]["os"], "linux");
+    assert_eq!(task["creationDate"], "2026-01-31T08:00:00+00:00");
+    assert_eq!(task["step"]["type"], "Docker");
+    assert_eq!(task["step"]["arguments"], serde_json::json!([]));
+    assert_eq!(task["step"]["target"], serde_json::Value::Null);
+    assert_eq!(
+        task["step"]["baseImageDependencies"],
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        task["trigger"]["baseImageTrigger"]["name"],
+        "defaultBaseimageTriggerName"
+    );
+    assert_eq!(task["trigger"]["timerTriggers"], serde_json::Value::Null);
+    let keys: Vec<_> = task.as_object().unwrap().keys().cloned().collect();
+    assert!(keys.is_sorted(), "{keys:?}");
+}
+
+#[test]
+fn every_format_shows_the_same_task() {
+    let world = world();
+    let show = |format: &str| {
+        world
+            .acrt(&[
+                "task",
+                "show",
+                "-n",
+                "web",
+                "-o",
+                format,
+                "--query",
+                "{a: name, b: timeout, c: step.target}",
+            ])
+            .ok()
+            .stdout
+    };
+    assert_eq!(
+        show("json"),
+        "{\n  \"a\": \"web\",\n  \"b\": 3600,\n  \"c\": null\n}\n"
+    );
+    assert_eq!(show("YAML"), "a: web\nb: 3600\nc: null\n");
+    assert_eq!(show("tsv"), "web\t3600\tNone\n");
+    assert_eq!(show("none"), "");
+    assert_eq!(show("table"), "A    B\n---  ----\nweb  3600\n");
+}
+
+#[test]
+fn the_table_has_the_columns_of_az() {
+    let world = world();
+    let table = world
+        .acrt(&["task", "show", "-n", "web", "-o", "table"])
+        .ok()
+        .stdout;
+    let lines: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split("  ").collect())
+        .collect();
+    let cells = |n: usize| -> Vec<&str> {
+        let cells = lines[n].iter().map(|cell| cell.trim());
+        cells.filter(|cell| !cell.is_empty()).collect()
+    };
+    assert_eq!(
+        cells(0),
+        [
+            "NAME",
+            "PLATFORM",
+            "STATUS",
+            "SOURCE REPOSITORY",
+            "TRIGGERS"
+        ]
+    );
+    assert_eq!(
+        cells(2),
+        [
+            "web",
+            "linux",
+            "Enabled",
+            world.path("web").to_str().unwrap(),
+            "BASE_IMAGE"
+        ]
+    );
+}
+
+#[test]
+fn a_task_that_is_not_there_is_exit_3_and_a_wrong_option_exit_2() {
+    let world = world();
+    world
+        .acrt(&["task", "show", "-n", "no"])
+        .exits(3)
+        .says(&["error: no task `no`"]);
+    world
+        .acrt(&["task", "show", "--nmae", "web"])
+        .exits(2)
+        .says(&["--name"]);
+    world.acrt(&["task", "show"]).exits(2).says(&["--name"]);
+    world
+        .acrt(&["task", "show", "-n", "web", "-o", "xml"])
+        .exits(2)
+        .says(&["xml"]);
+    world
+        .acrt(&["task", "show", "-n", "web", "--query", "a["])
+        .exits(2);
+}
+
+#[test]
+fn a_broken_definition_is_named_with_its_place() {
+    let world = world();
+    let path = world.write(
+        "state/tasks/localhost:5000/web.yaml",
+        "schema: 1\nname: web\nnmae: x\n",
+    );
+    world
+        .acrt(&["task", "show", "-n", "web"])
+        .exits(2)
+        .says(&[path.to_str().unwrap(), "nmae"]);
+}

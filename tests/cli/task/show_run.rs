@@ -1,0 +1,42 @@
+//! `acrt task show-run`
+
+use crate::support::{Registry, World};
+
+#[test]
+fn it_tells_what_was_built_on_what() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let base = registry.push("base:1", &[("version", "one")]);
+    world.tracked_task(
+        &registry,
+        "web",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    let run = world
+        .acrt(&["task", "show-run", "--run-id", "ca1"])
+        .ok()
+        .json();
+    assert_eq!(run["task"], "web");
+    assert_eq!(run["status"], "Succeeded");
+    assert_eq!(run["imageUpdateTrigger"], serde_json::Value::Null);
+    assert_eq!(run["runErrorMessage"], serde_json::Value::Null);
+    assert_eq!(run["builder"], "buildah");
+    let dependency = &run["baseImageDependencies"][0];
+    assert_eq!(dependency["registry"], registry.host());
+    assert_eq!(dependency["repository"], "base");
+    assert_eq!(dependency["tag"], "1");
+    assert_eq!(dependency["digest"], base);
+    assert_eq!(dependency["type"], "Runtime");
+}
+
+#[test]
+fn a_run_that_is_not_there_is_exit_3_and_no_run_id_exit_2() {
+    let world = World::new();
+    world
+        .acrt(&["task", "show-run", "--run-id", "ca7"])
+        .exits(3)
+        .says(&["ca7", "acrt task list-runs"]);
+    for id in ["../ca1", "7", "CA1", ""] {
+        world.acrt(&["task", "show-run", "--run-id", id]).exits(2);
+    }
+}

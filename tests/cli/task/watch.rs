@@ -1,0 +1,607 @@
+//! `acrt task watch`: what is stale is rebuilt, in order, and nothing else.
+
+use rustix::process::Signal;
+
+use crate::support::{Gate, Image, Registry, World, eventually, program};
+
+/// A machine with buildah, a registry with `base:1`, and that registry.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+#[test]
+fn a_moved_base_is_built_through_the_whole_chain_in_order() {
+    let (world, registry) = world();
+    // Created child first, named so that no alphabet gives the right order.
+    for (task, base) in [
+        ("b-app", "base:1"),
+        ("c-lib", "b-app:latest"),
+        ("a-site", "c-lib:latest"),
+    ] {
+        let dockerfile = format!("{}RUN echo {task} > /{task}\n", from(&registry, base));
+        world.tracked_task(&registry, task, &dockerfile);
+    }
+    registry.push_shell("base:1", &[("version", "two")]);
+
+    let states = world.states();
+    assert_eq!(
+        [&states["b-app"], &states["c-lib"], &states["a-site"]],
+        ["stale", "waiting", "waiting"]
+    );
+    let round = world.watch_once().ok();
+    let told: Vec<&str> = round
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(':').nth(1))
+        .collect();
+    assert_eq!(told.len(), 3, "{round}");
+    assert_eq!(
+        world.history()[3..],
+        ["b-app Succeeded", "c-lib Succeeded", "a-site Succeeded"]
+    );
+    assert_eq!(
+        registry.file("a-site:latest", "version").as_deref(),
+        Some("two")
+    );
+    assert!(registry.stands_on("a-site:latest", "c-lib:latest"));
+    assert!(registry.stands_on("c-lib:latest", "b-app:latest"));
+    assert!(registry.stands_on("b-app:latest", "base:1"));
+
+    world.watch_once().ok().silent();
+    assert_eq!(world.history().len(), 6);
+}
+
+#[test]
+fn a_task_on_two_images_that_moved_runs_once_with_both_as_its_cause() {
+    let (world, registry) = world();
+    registry.push("tools:1", &[("tool", "one")]);
+    let dockerfile = format!(
+        "{}COPY --from={} /tool /tool\n",
+        from(&registry, "base:1"),
+        registry.image("tools:1")
+    );
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--base-image-trigger-type", "All"],
+    );
+    world.run("web").ok();
+    let base = registry.push_shell("base:1", &[("version", "two")]);
+    let tools = registry.push("tools:1", &[("tool", "two")]);
+
+    world.watch_once().ok();
+    let runs = world.runs();
+    assert_eq!(runs.len(), 2);
+    let mut causes: Vec<_> = runs[0]["imageUpdateTrigger"]["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["digest"].as_str().unwrap().to_owned())
+        .collect();
+    causes.sort();
+    let mut moved = [base, tools];
+    moved.sort();
+    assert_eq!(causes, moved);
+    assert_eq!(runs[0]["runType"], "AutoRun");
+    assert_eq!(registry.file("web:latest", "tool").as_deref(), Some("two"));
+}
+
+#[test]
+fn a_diamond_of_four_tasks_makes_four_runs() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "root", &from(&registry, "base:1"));
+    for side in ["left", "right"] {
+        let dockerfile = format!(
+            "{}RUN echo {side} > /{side}\n",
+            from(&registry, "root:latest")
+        );
+        world.tracked_task(&registry, side, &dockerfile);
+    }
+    let dockerfile = format!(
+        "{}COPY --from={} /right /right\n",
+        from(&registry, "left:latest"),
+        registry.image("right:latest")
+    );
+    world.task_with(
+        &registry,
+        "top",
+        &dockerfile,
+        &["--base-image-trigger-type", "All"],
+    );
+    world.run("top").ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+
+    world.watch_once().ok();
+    let history = world.history();
+    assert_eq!(history.len(), 8);
+    assert_eq!(history[4], "root Succeeded");
+    assert_eq!(history[7], "top Succeeded");
+    assert!(registry.stands_on("top:latest", "left:latest"));
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn tasks_that_share_a_tag_share_one_request_for_it() {
+    let (world, registry) = world();
+    for task in ["a", "b", "c"] {
+        world.tracked_task(&registry, task, &from(&registry, "base:1"));
+    }
+    registry.forget_requests();
+    world.watch_once().ok().silent();
+    let requests: Vec<String> = registry
+        .requests()
+        .into_iter()
+        .map(|request| format!("{} {} {}", request.method, request.path, request.status))
+        .collect();
+    assert_eq!(requests, ["HEAD /v2/base/manifests/1 200"]);
+}
+
+#[test]
+fn a_tag_that_moves_during_the_build_is_seen_by_the_next_check() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
+    world.task(&registry, "web", &dockerfile);
+    let decided = registry.digest("base:1").unwrap();
+
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let waiting = gate.arrival();
+    let newer = registry.push_shell("base:1", &[("version", "two")]);
+    waiting.go_on();
+    run.wait().ok();
+    assert!(registry.stands_on("web:latest", &format!("base@{decided}")));
+    assert!(!registry.stands_on("web:latest", &format!("base@{newer}")));
+    let recorded = world.acrt(&["task", "show", "--name", "web"]).ok().json();
+    assert_eq!(
+        recorded["step"]["baseImageDependencies"][0]["digest"],
+        decided
+    );
+
+    assert_eq!(world.state_of("web"), "stale");
+    let round = world.spawn(&["task", "watch", "--once"]);
+    gate.arrival().go_on();
+    round.wait().ok();
+    assert!(registry.stands_on("web:latest", &format!("base@{newer}")));
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn a_tag_that_moves_again_while_the_round_builds_is_built_by_the_next_round() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
+    world.task(&registry, "web", &dockerfile);
+    let first = world.spawn(&["task", "run", "--name", "web"]);
+    gate.arrival().go_on();
+    first.wait().ok();
+
+    registry.push_shell("base:1", &[("version", "two")]);
+    let round = world.spawn(&["task", "watch", "--once"]);
+    let waiting = gate.arrival();
+    registry.push_shell("base:1", &[("version", "three")]);
+    waiting.go_on();
+    round.wait().ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+
+    let round = world.spawn(&["task", "watch", "--once"]);
+    gate.arrival().go_on();
+    round.wait().ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("three")
+    );
+}
+
+#[test]
+fn an_unreachable_registry_is_said_and_the_others_are_served() {
+    let (world, registry) = world();
+    let other = Registry::start();
+    other.push("base:1", &[("version", "one")]);
+    world.tracked_task(&registry, "here", &from(&registry, "base:1"));
+    world.tracked_task(&other, "there", &from(&other, "base:1"));
+    registry.push_shell("base:1", &[("version", "two")]);
+    other.push("base:1", &[("version", "two")]);
+    other.stop();
+
+    let round = world.watch_once().exits(4).says(&[&other.image("base:1")]);
+    assert!(round.stdout.contains("here: rebuilt"), "{round}");
+    assert_eq!(
+        registry.file("here:latest", "version").as_deref(),
+        Some("two")
+    );
+    assert_eq!(world.states()["there"], "unknown");
+
+    other.restart();
+    world.watch_once().ok();
+    assert_eq!(
+        other.file("there:latest", "version").as_deref(),
+        Some("two")
+    );
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn a_failed_parent_makes_its_child_wait_and_neither_is_forgotten() {
+    let (world, registry) = world();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    // It can be built on the first base, and not on the second.
+    let dockerfile = format!("{}RUN [ ! -e /broken ]\n", from(&registry, "base:1"));
+    world.tracked_task(&registry, "app", &dockerfile);
+    world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
+    let good = registry.digest("base:1").unwrap();
+    let app = registry.digest("app:latest");
+    registry.push_shell("base:1", &[("broken", "yes")]);
+
+    world.watch_once().exits(1).says(&["app", "acrt task logs"]);
+    assert_eq!(registry.digest("app:latest"), app);
+    assert_eq!(world.history()[2..], ["app Failed"]);
+    let kept = world.acrt(&["task", "show", "--name", "app"]).ok().json();
+    assert_eq!(kept["step"]["baseImageDependencies"][0]["digest"], good);
+    assert_eq!(world.states()["app"], "backing-off");
+
+    // Too early for another try: it says so, and builds nothing.
+    world.set("ACRT_NOW", "2026-01-31T08:00:30Z");
+    world.watch_once().exits(1);
+    assert_eq!(world.history().len(), 3);
+    // A minute later it is tried again, and fails again.
+    world.set("ACRT_NOW", "2026-01-31T08:01:01Z");
+    world.watch_once().exits(1);
+    assert_eq!(world.history()[3..], ["app Failed"]);
+    // The base moves once more: that is worth a try at once, and the whole chain follows.
+    registry.push_shell("base:1", &[("version", "three")]);
+    world.watch_once().ok();
+    assert_eq!(world.history()[4..], ["app Succeeded", "site Succeeded"]);
+    assert_eq!(
+        registry.file("site:latest", "version").as_deref(),
+        Some("three")
+    );
+}
+
+#[test]
+fn only_the_task_whose_files_are_broken_is_out() {
+    let (world, registry) = world();
+    for task in ["fine", "no-yaml", "no-json"] {
+        world.tracked_task(&registry, task, &from(&registry, "base:1"));
+    }
+    let host = registry.host();
+    world.write(&format!("state/tasks/{host}/no-yaml.yaml"), "name: [\n");
+    world.write(
+        &format!("state/known/{host}/no-json.json"),
+        "{\"schema\": 1,",
+    );
+    registry.push_shell("base:1", &[("version", "two")]);
+
+    let round =
+        world
+            .watch_once()
+            .exits(1)
+            .says(&["no-yaml.yaml", "no-json.json", "line 1", "line 2"]);
+    assert!(round.stdout.contains("fine: rebuilt"), "{round}");
+    assert_eq!(world.runs().len(), 4);
+    let list = world.acrt(&["task", "list", "-o", "json"]);
+    assert!(list.stdout.contains("\"fine\""), "{list}");
+}
+
+#[test]
+fn only_what_the_task_is_built_for_counts_in_an_index() {
+    let (world, registry) = world();
+    let own = Image::of(&[("version", "one")]).shell();
+    let other = |text: &str| Image::of(&[("version", text)]).platform("linux/s390x");
+    registry.push_index("multi:1", &[own.clone(), other("one")]);
+    world.tracked_task(&registry, "web", &from(&registry, "multi:1"));
+
+    // Another platform moves, and BuildKit says once more how it was made: nothing for us.
+    let single = registry.push_image("multi:own", &own);
+    registry.push_index(
+        "multi:1",
+        &[own, other("two"), Image::attestation(&single, "made again")],
+    );
+    world.watch_once().ok().silent();
+    assert_eq!(world.history().len(), 1);
+
+    let new = Image::of(&[("version", "two")]).shell();
+    registry.push_index("multi:1", &[other("two"), new]);
+    world.watch_once().ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn a_disabled_trigger_and_a_disabled_task_are_left_alone() {
+    let (world, registry) = world();
+    for task in ["trigger-off", "disabled"] {
+        world.tracked_task(&registry, task, &from(&registry, "base:1"));
+    }
+    world
+        .acrt(&[
+            "task",
+            "update",
+            "--name",
+            "trigger-off",
+            "--base-image-trigger-enabled",
+            "false",
+        ])
+        .ok();
+    world
+        .acrt(&[
+            "task", "update", "--name", "disabled", "--status", "disabled",
+        ])
+        .ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+    registry.forget_requests();
+    world.watch_once().ok().silent();
+    assert_eq!(registry.requests(), []);
+}
+
+#[test]
+fn a_task_that_has_never_run_follows_nothing() {
+    let (world, registry) = world();
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    assert_eq!(world.runs().len(), 0);
+    assert_eq!(world.state_of("web"), "never-run");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "app", &from(&registry, "base:1"));
+    world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
+    let old = registry.digest("app:latest");
+    registry.push_shell("base:1", &[("version", "two")]);
+    let files = world.state_files();
+    let plan = world.acrt(&["task", "watch", "--dry-run"]).ok();
+    let names: Vec<_> = plan
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["app", "site"]);
+    assert_eq!(registry.digest("app:latest"), old);
+    assert_eq!(world.state_files(), files);
+}
+
+#[test]
+fn the_exit_code_tells_of_a_rebuild_when_asked() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let watch = ["task", "watch", "--once", "--exit-code"];
+    world.acrt(&watch).ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.acrt(&watch).exits(10);
+    world.acrt(&watch).ok().silent();
+}
+
+#[test]
+fn a_second_watcher_of_the_same_state_directory_ends_at_once() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
+    world.task(&registry, "web", &dockerfile);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    gate.arrival().go_on();
+    run.wait().ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+
+    let first = world.spawn(&["task", "watch", "--once"]);
+    let waiting = gate.arrival();
+    world.watch_once().exits(5).says(&["another"]);
+    waiting.go_on();
+    first.wait().ok();
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn the_loop_rebuilds_by_itself_and_ends_with_the_signal_that_stopped_it() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (world, registry) = world();
+        world.config("watch: {everySeconds: 1}\n");
+        world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+        let watch = world.spawn(&["task", "watch"]);
+        for version in ["two", "three"] {
+            let before = registry.digest("web:latest");
+            registry.push_shell("base:1", &[("version", version)]);
+            eventually("a rebuild", || {
+                (registry.digest("web:latest") != before).then_some(())
+            });
+            assert_eq!(
+                registry.file("web:latest", "version").as_deref(),
+                Some(version)
+            );
+        }
+        eventually("the record of the last run", || {
+            let history = world.history();
+            (history == ["web Succeeded"; 3]).then_some(())
+        });
+        watch.signal(signal);
+        watch.wait().exits(code);
+    }
+}
+
+#[test]
+fn the_loop_survives_a_registry_that_comes_and_goes() {
+    let (world, registry) = world();
+    world.config("watch: {everySeconds: 1}\n");
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    registry.stop();
+    let watch = world.spawn(&["task", "watch"]);
+    watch.stderr_has(&registry.image("base:1"));
+    registry.restart();
+    registry.push_shell("base:1", &[("version", "two")]);
+    watch.stdout_has("web: rebuilt");
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn a_watch_that_is_stopped_cancels_its_run_and_leaves_no_process() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
+    world.task(&registry, "web", &dockerfile);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    gate.arrival().go_on();
+    run.wait().ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+
+    let round = world.spawn(&["task", "watch", "--once"]);
+    let _waiting = gate.arrival();
+    round.signal(Signal::TERM);
+    round.wait().exits(143);
+    assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
+    assert_eq!(world.history(), ["web Succeeded", "web Canceled"]);
+
+    // A run that was canceled is no failure: the next round tries at once.
+    let round = world.spawn(&["task", "watch", "--once"]);
+    gate.arrival().go_on();
+    round.wait().ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn an_update_survives_a_kill_in_the_middle_of_the_build() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
+    world.task(&registry, "web", &dockerfile);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    gate.arrival().go_on();
+    run.wait().ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+
+    let round = world.spawn(&["task", "watch", "--once"]);
+    let orphan = gate.arrival();
+    round.kill();
+    assert_eq!(world.runs()[0]["status"], "Error");
+
+    let round = world.spawn(&["task", "watch", "--once"]);
+    let waiting = gate.arrival();
+    // What the dead one's builder left behind was ended before the new one began.
+    drop(orphan);
+    waiting.go_on();
+    round.wait().ok();
+    assert_eq!(
+        world.history(),
+        ["web Succeeded", "web Error", "web Succeeded"]
+    );
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+    assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
+}
+
+/// Kills `acrt` as it makes its n-th change to the disk, for each n there is.
+#[test]
+fn an_update_survives_a_kill_at_each_write_to_the_state_directory() {
+    let (world, registry) = (World::new(), Registry::start());
+    copying_builder(&world);
+    registry.push("base:1", &[("version", "0")]);
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let mut killed = 0;
+    for n in 1.. {
+        let version = n.to_string();
+        registry.push("base:1", &[("version", &version)]);
+        let changes = "rename,renameat,renameat2,fsync,unlink,unlinkat,mkdir,mkdirat,ftruncate";
+        let mut traced = world.command(program("strace"));
+        traced
+            .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={changes}")])
+            .args(["-e", &format!("inject={changes}:signal=KILL:when={n}")])
+            .arg(env!("CARGO_BIN_EXE_acrt"))
+            .args(["task", "watch", "--once"]);
+        let dead = world
+            .start(traced, format!("watch --once, killed at change {n}"))
+            .wait();
+        world.watch_once().ok();
+        assert_eq!(
+            registry.file("web:latest", "version").as_ref(),
+            Some(&version),
+            "killed at change {n}"
+        );
+        world.watch_once().ok().silent();
+        if dead.code == 0 {
+            break;
+        }
+        assert_eq!(dead.code, 137, "{dead}");
+        killed += 1;
+    }
+    assert!(killed > 10, "only {killed} moments were tried");
+    // Each change of the base made at least one run, and at most one that died before it.
+    let runs = world.runs().len();
+    assert!(
+        runs > killed && runs <= 2 * killed + 2,
+        "{runs} runs, {killed} kills"
+    );
+}
+
+/// A builder that takes the image of the pinned `FROM` line as it is: for tests that need many builds.
+fn copying_builder(world: &World) {
+    world.fake(
+        "copy",
+        "from=$(sed -n 's/^FROM //p' \"$1\")\n\
+         exec skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
+    );
+    world.config("builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}']\n");
+    world.set("ACRT_BUILDER", "command");
+}
+
+#[test]
+fn twenty_rounds_at_once_build_an_update_once() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    registry.push_shell("base:1", &[("version", "two")]);
+    let rounds: Vec<_> = (0..20)
+        .map(|_| world.spawn(&["task", "watch", "--once"]))
+        .collect();
+    for round in rounds {
+        let output = round.wait();
+        assert!(output.code == 0 || output.code == 5, "{output}");
+    }
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+}
+
+#[test]
+fn a_full_disk_is_said_and_loses_nothing() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    registry.push_shell("base:1", &[("version", "two")]);
+    // The state directory as it is, on a file system with no room for anything more.
+    let script = "/bin/cp -a \"$1\" copy && /bin/mount -n -t tmpfs -o size=256k tmpfs \"$1\" && /bin/cp -a copy/. \"$1\"; \
+                  /bin/cat /dev/zero >\"$1/filler\" 2>/dev/null; shift; exec \"$@\"";
+    let mut full = world.command(program("unshare"));
+    full.args(["--mount", "/bin/sh", "-c", script, "sh"])
+        .arg(world.state())
+        .arg(env!("CARGO_BIN_EXE_acrt"))
+        .args(["task", "watch", "--once"]);
+    let output = world
+        .start(full, "watch --once on a full disk".to_owned())
+        .wait();
+    output.exits(1).says(&["No space left on device", "state"]);
+
+    world.watch_once().ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}

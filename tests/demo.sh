@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# The whole story on this machine: two images that stand on each other, a base that moves, and acrt that rebuilds both.
+#
+#   tests/demo.sh [ACRT]      ACRT is the program, target/release/acrt if left out
+#
+# A registry and buildah work in a folder of their own, which goes away at the end, also after Ctrl-C.
+set -euo pipefail
+
+acrt=$(realpath "${1:-$(dirname "$0")/../target/release/acrt}")
+if [ "$(id -u)" != 0 ]; then
+    exec sudo "$(realpath "$0")" "$acrt"
+fi
+
+dir=$(mktemp -d -t acrt-demo.XXXXXX)
+registry_pid=''
+clean_up() {
+    trap - EXIT INT TERM
+    if [ -n "$registry_pid" ]; then
+        kill "$registry_pid" 2>/dev/null || true
+        wait "$registry_pid" 2>/dev/null || true
+    fi
+    rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+bold='' plain=''
+if [ -t 1 ]; then
+    bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+fi
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+show() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
+fail() {
+    echo "demo failed: $*" >&2
+    exit 1
+}
+
+# buildah with a store of its own, and without a network or control groups of its own.
+cat >"$dir/storage.conf" <<EOF
+[storage]
+driver = "vfs"
+graphroot = "$dir/images"
+runroot = "$dir/run"
+EOF
+cat >"$dir/containers.conf" <<EOF
+[network]
+network_config_dir = "$dir/net"
+EOF
+export CONTAINERS_STORAGE_CONF=$dir/storage.conf CONTAINERS_CONF=$dir/containers.conf BUILDAH_ISOLATION=chroot
+export HOME=$dir ACRT_STATE_DIR=$dir/state ACRT_BUILDER=buildah
+export PATH=$dir/bin:$PATH:/usr/sbin
+mkdir "$dir/bin"
+ln -s "$acrt" "$dir/bin/acrt"
+
+# A registry on a free loopback port: with port 0 the system picks one, and the log names it.
+cat >"$dir/registry.yml" <<EOF
+version: 0.1
+log: {formatter: text}
+storage: {filesystem: {rootdirectory: $dir/registry}}
+http: {addr: "127.0.0.1:0"}
+EOF
+: >"$dir/registry.log"
+docker-registry serve "$dir/registry.yml" >>"$dir/registry.log" 2>&1 &
+registry_pid=$!
+R=''
+for _ in $(seq 100); do
+    R=$(sed -n 's/.*listening on \(127[0-9.:]*\).*/\1/p' "$dir/registry.log")
+    [ -z "$R" ] || break
+    sleep 0.1
+done
+[ -n "$R" ] || fail "the registry did not start: $(cat "$dir/registry.log")"
+
+cd "$dir"
+mkdir base app site
+
+push_base() {
+    echo "$1" >base/version
+    printf 'FROM scratch\nCOPY version /version\n' >base/Dockerfile
+    show buildah build --quiet --tag "$R/base:1" base
+    show buildah push --quiet --tls-verify=false "$R/base:1"
+}
+digest_of() { skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$R/$1"; }
+label_of() { skopeo inspect --tls-verify=false --format "{{index .Labels \"$2\"}}" "docker://$R/$1"; }
+# The first layer of an image is its base's; print the file in it.
+version_in() {
+    rm -rf copy
+    skopeo copy --quiet --src-tls-verify=false "docker://$R/$1" dir:copy
+    first_layer=$(skopeo inspect --tls-verify=false --format '{{index .Layers 0}}' "docker://$R/$1")
+    tar -xOf "copy/${first_layer#sha256:}" version
+}
+expect() { # what, found, wanted
+    printf '%s: %s\n' "$1" "$2"
+    [ "$2" = "$3" ] || fail "$1 is not $3"
+}
+
+say "A registry listens on $R. This is the base image."
+push_base one
+
+say "app stands on base, site stands on app."
+printf 'FROM %s/base:1\nCOPY app.txt /\n' "$R" >app/Dockerfile
+printf 'FROM %s/app:latest\nCOPY site.txt /\n' "$R" >site/Dockerfile
+echo app >app/app.txt
+echo site >site/site.txt
+show cat app/Dockerfile site/Dockerfile
+
+say "Two tasks, and a first run of each. From now on, what they stood on is followed."
+show acrt task create --name app --registry "$R" --image app:latest --context ./app -o table
+show acrt task create --name site --registry "$R" --image site:latest --context ./site -o table
+show acrt task run --name app
+show acrt task run --name site
+old_base=$(digest_of base:1)
+expect "version in site" "$(version_in site:latest)" one
+
+say "Nothing has moved, so nothing is stale, and watch is silent."
+show acrt task check -o table
+expect "printed by watch --once" "$(acrt task watch --once 2>&1)" ""
+
+say "Somebody pushes a new base under the same tag."
+push_base two
+new_base=$(digest_of base:1)
+[ "$new_base" != "$old_base" ] || fail "the base did not move"
+
+say "What is stale, and why?"
+show acrt task check -o table
+
+say "One round of watch rebuilds app, then site, which stands on it."
+show acrt task watch --once
+
+say "The runs, newest first."
+show acrt task list-runs -o table
+
+say "The images in the registry stand on the new base."
+expect "version in app" "$(version_in app:latest)" two
+expect "version in site" "$(version_in site:latest)" two
+expect "app's label org.opencontainers.image.base.digest" \
+    "$(label_of app:latest org.opencontainers.image.base.digest)" "$new_base"
+expect "site's label org.opencontainers.image.base.digest" \
+    "$(label_of site:latest org.opencontainers.image.base.digest)" "$(digest_of app:latest)"
+expect "runs" "$(acrt task list-runs --query 'length(@)')" 4
+
+say "A second round has nothing to do: it is silent, and 0."
+show acrt task watch --once
+expect "printed by watch --once" "$(acrt task watch --once 2>&1)" ""
+
+say "Done. Everything was in $dir, which is removed now."

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Installs what `make demo` and `make test` need and this machine lacks, with apt. Starts no service.
+#
+#   tests/packages.sh demo    what the demo needs
+#   tests/packages.sh test    what the demo and the tests need
+#   tests/packages.sh -n …    only say what would be installed
+set -euo pipefail
+
+# Each line is a program and the package that brings it on Debian and Ubuntu.
+demo='
+cc               build-essential
+docker-registry  docker-registry
+buildah          buildah
+skopeo           skopeo
+git              git
+'
+test='
+dockerd          docker.io
+docker           docker-cli
+podman           podman
+busybox          busybox-static
+nginx            nginx-light
+openssl          openssl
+strace           strace
+'
+
+dry_run=''
+if [ "${1:-}" = -n ]; then
+    dry_run=yes
+    shift
+fi
+case "${1:-}" in
+    demo) wanted=$demo ;;
+    test) wanted=$demo$test ;;
+    *)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+esac
+
+# /usr/sbin is not on everybody's PATH, but servers live there.
+export PATH=$PATH:/usr/sbin:/sbin
+missing=''
+while read -r program package; do
+    if [ -n "$program" ] && ! command -v "$program" >/dev/null; then
+        missing="$missing $package"
+    fi
+done <<<"$wanted"
+
+if [ -z "$missing" ]; then
+    echo "all packages for \`$1\` are there"
+    exit 0
+fi
+if [ -n "$dry_run" ]; then
+    echo "to install:$missing"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "error: there is no apt here; install by hand:$missing" >&2
+    exit 1
+fi
+as_root=''
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "error: run as root, or install sudo; to install:$missing" >&2
+        exit 1
+    }
+    as_root=sudo
+fi
+
+# A registry on port 5000, a web server on port 80 and a Docker daemon are not what a test run should leave behind.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap '$as_root rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+    $as_root chmod +x $policy
+fi
+
+apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0"
+$apt update
+# Since Debian 13 the client is a package of its own; before, it came with the daemon.
+if ! apt-cache show docker-cli >/dev/null 2>&1; then
+    missing=${missing//docker-cli/docker.io}
+fi
+echo "installing:$missing"
+# shellcheck disable=SC2086  # words are meant to be split
+$apt install --no-install-recommends $missing

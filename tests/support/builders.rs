@@ -1,0 +1,168 @@
+//! The machine's own builders, each with a store that one test has for itself.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{SYSTEM_PATH, command, eventually, processes, program, service::Service, world::World};
+
+/// How often a program was called, and with which arguments.
+pub struct Calls {
+    file: PathBuf,
+}
+
+impl Calls {
+    /// Returns the arguments of each call so far, with blanks between them.
+    pub fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns the calls whose first argument is `verb`, such as `build`.
+    pub fn of(&self, verb: &str) -> Vec<String> {
+        let begins = |line: &String| line.split(' ').next() == Some(verb);
+        self.lines().into_iter().filter(begins).collect()
+    }
+}
+
+/// Puts a program on the world's `PATH` that writes down its arguments and then is the shell script `script`.
+pub fn fake(world: &World, name: &str, script: &str) -> Calls {
+    let file = world.path(&format!("calls/{name}"));
+    let path = world.path(&format!("bin/{name}"));
+    // One write a call, so that lines of calls side by side do not mix.
+    let text = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\nPATH={SYSTEM_PATH}\n{script}\n",
+        file.display()
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    Calls { file }
+}
+
+/// Puts buildah or podman on the world's `PATH`.
+///
+/// The store is `vfs`, which needs no mounts that a killed build would leave behind. `chroot` isolation needs neither
+/// a network of its own nor cgroups; podman heeds it too. Without `tmp_dir` and `static_dir`, podman would leave
+/// folders in `/run` and `/var/lib`.
+pub fn containers_program(world: &World, name: &str) -> Calls {
+    let dir = world.path("containers").display().to_string();
+    let storage = world.write(
+        "containers/storage.conf",
+        &format!(
+            "[storage]\ndriver = \"vfs\"\ngraphroot = \"{dir}/root\"\nrunroot = \"{dir}/run\"\n"
+        ),
+    );
+    let conf = world.write(
+        "containers/containers.conf",
+        &format!(
+            "[containers]\nnetns = \"host\"\n\
+             [network]\nnetwork_config_dir = \"{dir}/net\"\n\
+             [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nlock_type = \"file\"\n\
+             static_dir = \"{dir}/static\"\ntmp_dir = \"{dir}/tmp\"\nvolume_path = \"{dir}/volumes\"\n"
+        ),
+    );
+    let script = format!(
+        "export PATH CONTAINERS_STORAGE_CONF='{}' CONTAINERS_CONF='{}' BUILDAH_ISOLATION=chroot\nexec '{}' \"$@\"",
+        storage.display(),
+        conf.display(),
+        program(name).display()
+    );
+    fake(world, name, &script)
+}
+
+/// A Docker daemon of one's own.
+pub struct Docker {
+    // In the order in which they have to go.
+    _daemon: Service,
+    _traces: Traces,
+    dir: tempfile::TempDir,
+}
+
+/// What a daemon leaves behind when it is killed.
+struct Traces {
+    dir: PathBuf,
+    cgroup: String,
+}
+
+/// Starts its arguments in a `/run` of their own. `mount -n` because of `/run/mount`, which is not theirs.
+const IN_OWN_RUN: &str = r#"mount -n -t tmpfs tmpfs /run && exec "$@""#;
+
+impl Docker {
+    /// Starts a daemon and waits until it answers.
+    ///
+    /// It runs in namespaces of its own: with the first process of the one for processes everything ends, containers
+    /// and shims, and with the one for mounts go the mounts. It has no bridge, because that would be the machine's.
+    pub fn start() -> Self {
+        let dir = super::folder();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let cgroup = dir.path().file_name().unwrap().to_str().unwrap().to_owned();
+        fs::write(path("daemon.json"), "{}").unwrap();
+        let mut unshare = command(program("unshare"));
+        unshare
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args(["sh", "-c", IN_OWN_RUN, "dockerd"])
+            .arg(program("dockerd"))
+            .args(["--data-root", &path("data"), "--exec-root", &path("exec")])
+            .args([
+                "--pidfile",
+                &path("pid"),
+                "--config-file",
+                &path("daemon.json"),
+            ])
+            .args(["--host", &format!("unix://{}", path("sock"))])
+            .args(["--bridge=none", "--iptables=false", "--ip-forward=false"])
+            .arg(format!("--cgroup-parent=/{cgroup}"))
+            .env("HOME", dir.path());
+        let log = dir.path().join("log");
+        let daemon = Service::start(&unshare, &dir.path().join("out"), &log);
+        eventually("dockerd", || {
+            let text = fs::read_to_string(&log).unwrap();
+            assert!(!text.contains("failed to start daemon"), "{text}");
+            text.contains("API listen on").then_some(())
+        });
+        Self {
+            _daemon: daemon,
+            _traces: Traces {
+                dir: dir.path().to_owned(),
+                cgroup,
+            },
+            dir,
+        }
+    }
+
+    /// Puts the client on the world's `PATH`.
+    pub fn put_on_path(&self, world: &World) -> Calls {
+        let script = format!(
+            "export PATH DOCKER_HOST='unix://{}/sock'\nexec '{}' \"$@\"",
+            self.dir.path().display(),
+            program("docker").display()
+        );
+        fake(world, "docker", &script)
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        // The kernel ends a namespace's processes in its own time, and keeps their control groups for ever.
+        eventually("the end of dockerd", || {
+            processes::inside(&self.dir).is_empty().then_some(())
+        });
+        let root = Path::new("/sys/fs/cgroup");
+        remove_groups(&root.join(&self.cgroup));
+        for hierarchy in fs::read_dir(root).into_iter().flatten().flatten() {
+            remove_groups(&hierarchy.path().join(&self.cgroup));
+        }
+    }
+}
+
+/// Removes a control group and those in it. The files that such a folder shows are no files and go with it.
+fn remove_groups(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            remove_groups(&entry.path());
+        }
+    }
+    fs::remove_dir(dir).ok();
+}

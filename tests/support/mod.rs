@@ -1,0 +1,86 @@
+//! A throwaway world for whole-program tests: own folders, own `PATH`, a real registry, real builders.
+//!
+//! Nothing here is shared between tests, so they run side by side; nothing outlives the test process, even when it is
+//! killed. Every wait is a poll with a deadline.
+
+mod builders;
+mod gate;
+mod image;
+pub mod processes;
+mod registry;
+mod running;
+mod service;
+mod tasks;
+mod world;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+pub use builders::Calls;
+pub use gate::Gate;
+pub use image::Image;
+pub use registry::{PASSWORD, Registry};
+pub use running::Output;
+pub use world::World;
+
+/// How long anything may take before a test gives up on it: long, because the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where Debian and Ubuntu put programs. The tests take them from here, whatever `PATH` is.
+const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
+
+/// Returns what `probe` finds, asking again until it finds something.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "gave up waiting for {what}");
+        pause();
+    }
+}
+
+/// Waits a moment between two looks at something.
+#[expect(clippy::disallowed_methods, reason = "between two polls only")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+/// Returns a new folder that goes away when it is dropped. Its name tells whose it is, should it ever stay.
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix("acrt-test-")
+        .tempdir()
+        .unwrap()
+}
+
+/// Returns a command that is yet to be started.
+#[expect(clippy::disallowed_methods, reason = "tests run programs")]
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// Returns the path of a program of this machine.
+///
+/// # Panics
+///
+/// If it is missing: a test never skips silently, it names the package to install.
+pub fn program(name: &str) -> PathBuf {
+    let package = match name {
+        "busybox" => "busybox-static",
+        "docker" | "dockerd" => "docker.io",
+        "unshare" => "util-linux",
+        other => other,
+    };
+    SYSTEM_PATH
+        .split(':')
+        .map(|dir| Path::new(dir).join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!("`{name}` is missing: type `apt-get install {package}`, or `tests/packages.sh test` for all of them")
+        })
+}

@@ -1,0 +1,64 @@
+//! Which processes run, as `/proc` tells.
+
+use std::{fs, path::Path};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process that was seen.
+#[derive(Debug)]
+pub struct Process {
+    pub pid: i32,
+    /// Its arguments, with blanks between them.
+    pub line: String,
+}
+
+/// Returns the processes whose arguments contain `text`.
+pub fn with_argument(text: &str) -> Vec<Process> {
+    all()
+        .filter(|process| process.line.contains(text))
+        .collect()
+}
+
+/// Returns the processes that were started with `dir` in their arguments or environment, or that work in it.
+pub fn inside(dir: &Path) -> Vec<Process> {
+    let needle = dir.to_str().unwrap();
+    all()
+        .filter(|process| {
+            let proc = Path::new("/proc").join(process.pid.to_string());
+            let environment = fs::read(proc.join("environ")).unwrap_or_default();
+            let lies_in =
+                |link: &str| fs::read_link(proc.join(link)).is_ok_and(|to| to.starts_with(dir));
+            process.line.contains(needle)
+                || String::from_utf8_lossy(&environment).contains(needle)
+                || lies_in("cwd")
+                || lies_in("root")
+        })
+        .collect()
+}
+
+/// Kills them, as a power cut would.
+pub fn kill(processes: &[Process]) {
+    for process in processes {
+        if let Some(pid) = Pid::from_raw(process.pid) {
+            // It may have ended by itself since it was seen.
+            kill_process(pid, Signal::KILL).ok();
+        }
+    }
+}
+
+fn all() -> impl Iterator<Item = Process> {
+    let own = i32::try_from(std::process::id()).unwrap();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(move |pid| *pid != own)
+        .filter_map(|pid| {
+            // A process that ends while we look has no arguments any more, and neither has a dead one.
+            let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            (!line.is_empty()).then(|| Process {
+                pid,
+                line: line.trim_end().to_owned(),
+            })
+        })
+}

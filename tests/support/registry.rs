@@ -1,0 +1,416 @@
+//! A real registry: Docker Distribution on a loopback port, with its own data.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs,
+    io::Read as _,
+    net::TcpStream,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use serde_json::Value;
+
+use super::{
+    command, eventually,
+    image::{Blob, Image, Parts, own_platform},
+    program,
+    service::Service,
+};
+
+/// How the tests call themselves, so that their own requests can be told from others in the access log.
+const AGENT: &str = "acrt-tests";
+
+/// Every kind of manifest there is.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// The password of a registry that asks for one; the user is `acrt`.
+pub const PASSWORD: &str = "hunter2-canary";
+
+/// User and password in base64, as requests and Docker's config file carry them.
+const LOGIN: &str = "YWNydDpodW50ZXIyLWNhbmFyeQ==";
+
+/// The same as `htpasswd -Bbn -C 5` writes it.
+const HTPASSWD: &str = "acrt:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n";
+
+/// A running or stopped registry. Its data goes away with it.
+pub struct Registry {
+    dir: tempfile::TempDir,
+    port: Cell<u16>,
+    service: RefCell<Option<Service>>,
+    agent: ureq::Agent,
+    password: bool,
+    /// How many lines of the access log [`Registry::forget_requests`] has put behind us.
+    forgotten: Cell<usize>,
+}
+
+/// A request that somebody other than the test made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub status: u16,
+    pub agent: String,
+}
+
+impl Registry {
+    /// A registry that lets everybody in.
+    pub fn start() -> Self {
+        Self::new(false)
+    }
+
+    /// A registry that asks for a login.
+    pub fn with_login() -> Self {
+        Self::new(true)
+    }
+
+    fn new(password: bool) -> Self {
+        let config = ureq::Agent::config_builder()
+            .user_agent(AGENT)
+            .http_status_as_error(false)
+            .build();
+        let registry = Self {
+            dir: super::folder(),
+            port: Cell::new(0),
+            service: RefCell::new(None),
+            agent: config.into(),
+            password,
+            forgotten: Cell::new(0),
+        };
+        eventually("a free port", || {
+            registry.port.set(next_port());
+            registry.try_to_serve().then_some(())
+        });
+        registry
+    }
+
+    /// Stops it. Its address answers nothing until [`Registry::restart`].
+    pub fn stop(&self) {
+        *self.service.borrow_mut() = None;
+        eventually("the end of the registry", || {
+            TcpStream::connect(self.host()).is_err().then_some(())
+        });
+    }
+
+    /// Starts it again on the same address with the same data.
+    pub fn restart(&self) {
+        self.stop();
+        eventually("the registry's own port", || {
+            self.try_to_serve().then_some(())
+        });
+    }
+
+    /// Returns its address, as images name it.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port.get())
+    }
+
+    /// Returns what `docker login` would have written about it.
+    pub fn docker_config(&self) -> String {
+        format!(r#"{{"auths":{{"{}":{{"auth":"{LOGIN}"}}}}}}"#, self.host())
+    }
+
+    /// Returns `name`, such as `web:latest`, with the registry before it.
+    pub fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.host())
+    }
+
+    /// Puts an image of some files under `name` and returns its digest.
+    pub fn push(&self, name: &str, files: &[(&str, &str)]) -> String {
+        self.push_image(name, &Image::of(files))
+    }
+
+    /// Puts an image of some files, a shell and the usual small programs under `name` and returns its digest.
+    pub fn push_shell(&self, name: &str, files: &[(&str, &str)]) -> String {
+        self.push_image(name, &Image::of(files).shell())
+    }
+
+    /// Puts `image` under `name` and returns its digest.
+    pub fn push_image(&self, name: &str, image: &Image) -> String {
+        let (repository, tag) = name.rsplit_once(':').unwrap();
+        let parts = image.parts();
+        self.upload(repository, &parts.layer);
+        self.upload(repository, &parts.config);
+        self.put_manifest(repository, tag, &parts.manifest)
+    }
+
+    /// Puts an index over `images` under `name` and returns the index's digest.
+    pub fn push_index(&self, name: &str, images: &[Image]) -> String {
+        let (repository, tag) = name.rsplit_once(':').unwrap();
+        let parts: Vec<Parts> = images.iter().map(Image::parts).collect();
+        for part in &parts {
+            self.upload(repository, &part.layer);
+            self.upload(repository, &part.config);
+            self.put_manifest(repository, &part.manifest.digest, &part.manifest);
+        }
+        self.put_manifest(repository, tag, &Parts::index(&parts))
+    }
+
+    /// Makes the tag of `name` say what `digest` of the same repository is.
+    pub fn retag(&self, name: &str, digest: &str) {
+        let (repository, tag) = name.rsplit_once(':').unwrap();
+        let (media_type, bytes) = self.get(&format!("{repository}/manifests/{digest}"), MANIFESTS);
+        let answer = self
+            .request("PUT", &format!("{repository}/manifests/{tag}"))
+            .header("Content-Type", media_type);
+        assert_eq!(self.send(answer, &bytes).status(), 201);
+    }
+
+    /// Removes the manifest `digest`, and with it every tag that points to it.
+    pub fn delete(&self, repository: &str, digest: &str) {
+        let request = self.request("DELETE", &format!("{repository}/manifests/{digest}"));
+        assert_eq!(self.send(request, &[]).status(), 202);
+    }
+
+    /// Returns the digest that `name` points to now, if there is such an image.
+    pub fn digest(&self, name: &str) -> Option<String> {
+        let request = self
+            .request("HEAD", &manifest_path(name))
+            .header("Accept", MANIFESTS);
+        let answer = self.send(request, &[]);
+        (answer.status() == 200).then(|| {
+            let digest = &answer.headers()["docker-content-digest"];
+            digest.to_str().unwrap().to_owned()
+        })
+    }
+
+    /// Returns the tags of `repository`, sorted.
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let (_, bytes) = self.get(&format!("{repository}/tags/list"), "application/json");
+        let list: Value = serde_json::from_slice(&bytes).unwrap();
+        let mut tags: Vec<_> = strings(&list["tags"]);
+        tags.sort();
+        tags
+    }
+
+    /// Returns the manifest of `name`; of an index, the one for the machine's own platform.
+    pub fn manifest(&self, name: &str) -> Value {
+        let (_, bytes) = self.get(&manifest_path(name), MANIFESTS);
+        let document: Value = serde_json::from_slice(&bytes).unwrap();
+        let Some(entries) = document["manifests"].as_array() else {
+            return document;
+        };
+        let (_, architecture) = own_platform();
+        let own = entries
+            .iter()
+            .find(|entry| entry["platform"]["architecture"] == *architecture)
+            .unwrap();
+        let digest = own["digest"].as_str().unwrap();
+        self.manifest(&format!("{}@{digest}", repository_of(name)))
+    }
+
+    /// Returns the config of `name`.
+    pub fn config(&self, name: &str) -> Value {
+        let digest = &self.manifest(name)["config"]["digest"];
+        serde_json::from_slice(&self.blob(name, digest)).unwrap()
+    }
+
+    /// Returns the value of a label of `name`.
+    pub fn label(&self, name: &str, label: &str) -> Option<String> {
+        let value = &self.config(name)["config"]["Labels"][label];
+        value.as_str().map(str::to_owned)
+    }
+
+    /// Tells whether the image `name` was built on `base`.
+    ///
+    /// Builders pack layers anew when they push, so what counts is the digests of the unpacked ones.
+    pub fn stands_on(&self, name: &str, base: &str) -> bool {
+        let layers = |name: &str| strings(&self.config(name)["rootfs"]["diff_ids"]);
+        layers(name).starts_with(&layers(base))
+    }
+
+    /// Returns the text of a file in the image `name`, from the topmost layer that has it.
+    pub fn file(&self, name: &str, path: &str) -> Option<String> {
+        let manifest = self.manifest(name);
+        let layers = manifest["layers"].as_array().unwrap();
+        layers.iter().rev().find_map(|layer| {
+            let bytes = self.blob(name, &layer["digest"]);
+            // 1f 8b is how a gzip stream begins.
+            let unpacked = if bytes.starts_with(&[0x1f, 0x8b]) {
+                let mut unpacked = Vec::new();
+                flate2::read::GzDecoder::new(bytes.as_slice())
+                    .read_to_end(&mut unpacked)
+                    .unwrap();
+                unpacked
+            } else {
+                bytes
+            };
+            file_in(&unpacked, path)
+        })
+    }
+
+    /// Returns the requests since the last [`Registry::forget_requests`], without those of the test itself.
+    pub fn requests(&self) -> Vec<Request> {
+        let lines = self.access_log();
+        let requests = lines.iter().skip(self.forgotten.get());
+        requests
+            .filter_map(|line| Request::parse(line))
+            .filter(|request| request.agent != AGENT)
+            .collect()
+    }
+
+    /// Makes [`Registry::requests`] begin here.
+    pub fn forget_requests(&self) {
+        self.forgotten.set(self.access_log().len());
+    }
+
+    /// Returns the lines of the access log, with all requests that were answered before this call.
+    fn access_log(&self) -> Vec<String> {
+        static MARKS: AtomicU16 = AtomicU16::new(0);
+        // A line is written just after its answer, so ask something ourselves and wait for that to appear.
+        let mark = format!("?mark={}", MARKS.fetch_add(1, Ordering::Relaxed));
+        self.send(self.request("GET", &mark), &[]);
+        eventually("the access log", || {
+            let log = fs::read_to_string(self.dir.path().join("access.log")).unwrap();
+            log.contains(&format!("{mark} "))
+                .then(|| log.lines().map(str::to_owned).collect())
+        })
+    }
+
+    fn upload(&self, repository: &str, blob: &Blob) {
+        let start = self.request("POST", &format!("{repository}/blobs/uploads/"));
+        let answer = self.send(start, &[]);
+        assert_eq!(answer.status(), 202);
+        let place = answer.headers()["location"].to_str().unwrap();
+        let end = self
+            .authorised(ureq::http::Request::builder().method("PUT"))
+            .uri(format!("{place}&digest={}", blob.digest))
+            .header("Content-Type", "application/octet-stream");
+        assert_eq!(self.send(end, &blob.bytes).status(), 201);
+    }
+
+    fn put_manifest(&self, repository: &str, reference: &str, manifest: &Blob) -> String {
+        let request = self
+            .request("PUT", &format!("{repository}/manifests/{reference}"))
+            .header("Content-Type", manifest.media_type);
+        assert_eq!(self.send(request, &manifest.bytes).status(), 201);
+        manifest.digest.clone()
+    }
+
+    fn blob(&self, name: &str, digest: &Value) -> Vec<u8> {
+        let path = format!("{}/blobs/{}", repository_of(name), digest.as_str().unwrap());
+        self.get(&path, "*/*").1
+    }
+
+    /// Returns the media type and the body.
+    fn get(&self, path: &str, accept: &str) -> (String, Vec<u8>) {
+        let mut answer = self.send(self.request("GET", path).header("Accept", accept), &[]);
+        let body = answer.body_mut().read_to_vec().unwrap();
+        let text = String::from_utf8_lossy(&body);
+        assert_eq!(answer.status(), 200, "GET {path}: {text}");
+        let media_type = answer.headers()["content-type"].to_str().unwrap();
+        (media_type.to_owned(), body)
+    }
+
+    fn request(&self, method: &str, path: &str) -> ureq::http::request::Builder {
+        self.authorised(ureq::http::Request::builder().method(method))
+            .uri(format!("http://{}/v2/{path}", self.host()))
+    }
+
+    fn authorised(&self, request: ureq::http::request::Builder) -> ureq::http::request::Builder {
+        if self.password {
+            return request.header("Authorization", format!("Basic {LOGIN}"));
+        }
+        request
+    }
+
+    fn send(
+        &self,
+        request: ureq::http::request::Builder,
+        body: &[u8],
+    ) -> ureq::http::Response<ureq::Body> {
+        self.agent.run(request.body(body).unwrap()).unwrap()
+    }
+
+    /// Starts the program, and tells whether it got its port.
+    fn try_to_serve(&self) -> bool {
+        let (dir, host) = (self.dir.path(), self.host());
+        let auth = if self.password {
+            fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
+            format!(
+                "auth: {{htpasswd: {{realm: acrt, path: {}/htpasswd}}}}\n",
+                dir.display()
+            )
+        } else {
+            String::new()
+        };
+        let config = format!(
+            "version: 0.1\n\
+             storage:\n  filesystem: {{rootdirectory: {}/data}}\n  delete: {{enabled: true}}\n\
+             http: {{addr: '{host}'}}\n{auth}",
+            dir.display()
+        );
+        fs::write(dir.join("config.yml"), config).unwrap();
+        let mut serve = command(program("docker-registry"));
+        serve.arg("serve").arg(dir.join("config.yml"));
+        // The access log goes to standard output, everything else to standard error.
+        let (access, events) = (dir.join("access.log"), dir.join("events.log"));
+        let service = Service::start(&serve, &access, &events);
+        self.forgotten.set(0);
+        let serves = eventually("docker-registry", || {
+            let log = fs::read_to_string(&events).unwrap();
+            if log.contains("listening on") {
+                return Some(true);
+            }
+            assert!(!log.contains("configuration error"), "{log}");
+            log.contains("address already in use").then_some(false)
+        });
+        *self.service.borrow_mut() = serves.then_some(service);
+        serves
+    }
+}
+
+impl Request {
+    /// Reads a line in Apache's combined form: `host - user [time] "HEAD /path HTTP/1.1" 200 5 "referrer" "agent"`.
+    fn parse(line: &str) -> Option<Self> {
+        let quoted: Vec<&str> = line.split('"').collect();
+        let [_, request, numbers, _, _, agent, _] = quoted.as_slice() else {
+            return None;
+        };
+        let mut words = request.split(' ');
+        Some(Self {
+            method: words.next()?.to_owned(),
+            path: words.next()?.to_owned(),
+            status: numbers.split_whitespace().next()?.parse().ok()?,
+            agent: (*agent).to_owned(),
+        })
+    }
+}
+
+/// Returns a port below those that the kernel hands out by itself, so that nobody takes it while a registry is stopped.
+fn next_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let seed = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    20_000 + (seed + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000
+}
+
+fn repository_of(name: &str) -> &str {
+    let end = name.find(['@', ':']).unwrap();
+    &name[..end]
+}
+
+fn manifest_path(name: &str) -> String {
+    let repository = repository_of(name);
+    format!("{repository}/manifests/{}", &name[repository.len() + 1..])
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    let texts = list.as_array().unwrap().iter();
+    texts
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn file_in(layer: &[u8], path: &str) -> Option<String> {
+    let mut archive = tar::Archive::new(layer);
+    let mut entry = archive
+        .entries()
+        .unwrap()
+        .map(Result::unwrap)
+        .find(|entry| entry.path().unwrap().to_str() == Some(path))?;
+    let mut text = String::new();
+    entry.read_to_string(&mut text).unwrap();
+    Some(text)
+}

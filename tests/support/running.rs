@@ -1,0 +1,166 @@
+//! A program that runs, and what it leaves when it has ended.
+
+use std::{
+    fs,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::eventually;
+
+/// An `acrt` that has been started. It is killed when the test ends.
+pub struct Running {
+    child: Child,
+    line: String,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running {
+    /// Starts `command` in a process group of its own, with its output in files that begin with `output`.
+    pub fn start(mut command: Command, line: String, output: &std::path::Path) -> Self {
+        let (stdout, stderr) = (output.with_extension("out"), output.with_extension("err"));
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(&stdout).unwrap())
+            .stderr(fs::File::create(&stderr).unwrap())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            line,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Sends it `signal`; to it alone, as `kill PID` does.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until its standard error contains `text`.
+    pub fn stderr_has(&self, text: &str) {
+        eventually(&format!("`{text}` from {}", self.line), || {
+            fs::read_to_string(&self.stderr)
+                .unwrap()
+                .contains(text)
+                .then_some(())
+        });
+    }
+
+    /// Waits until its standard output contains `text`.
+    pub fn stdout_has(&self, text: &str) {
+        eventually(&format!("`{text}` from {}", self.line), || {
+            fs::read_to_string(&self.stdout)
+                .unwrap()
+                .contains(text)
+                .then_some(())
+        });
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Output {
+        let status = eventually(&self.line, || self.child.try_wait().unwrap());
+        Output {
+            line: self.line.clone(),
+            code: exit_code(status),
+            stdout: fs::read_to_string(&self.stdout).unwrap(),
+            stderr: fs::read_to_string(&self.stderr).unwrap(),
+        }
+    }
+
+    /// Kills it without a warning, as a power cut would.
+    pub fn kill(self) -> Output {
+        self.signal(Signal::KILL);
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended, which is as good.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// What a shell would report: a program that died of a signal ends with 128 and the signal's number.
+fn exit_code(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap())
+}
+
+/// What a program printed, and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    line: String,
+    /// The exit code, or 128 and the number of the signal that it died of.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// Checks the exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// Checks that it succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Checks that standard error contains each of `texts`.
+    #[track_caller]
+    pub fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stderr.contains(text), "no `{text}` in {self}");
+        }
+        self
+    }
+
+    /// Checks that standard output contains each of `texts`.
+    #[track_caller]
+    pub fn prints(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stdout.contains(text), "no `{text}` in {self}");
+        }
+        self
+    }
+
+    /// Checks that it printed nothing at all.
+    #[track_caller]
+    pub fn silent(self) -> Self {
+        assert!(self.stdout.is_empty() && self.stderr.is_empty(), "{self}");
+        self
+    }
+
+    /// Reads standard output, which must be one JSON document and nothing else.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(value) => value,
+            Err(problem) => panic!("{problem} in {self}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "`{}`: exit {}\n--- stdout\n{}--- stderr\n{}---",
+            self.line, self.code, self.stdout, self.stderr
+        )
+    }
+}

@@ -1,0 +1,163 @@
+//! A machine of one's own for one test.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{
+    builders::{self, Calls, Docker},
+    command, processes,
+    running::{Output, Running},
+};
+
+/// Own folders, own `PATH` with nothing on it, own environment. Everything goes away with it.
+pub struct World {
+    dir: tempfile::TempDir,
+    env: RefCell<Vec<(String, String)>>,
+    started: Cell<usize>,
+    docker: RefCell<Option<Docker>>,
+}
+
+impl World {
+    /// A machine without any builder.
+    pub fn new() -> Self {
+        let world = Self {
+            dir: super::folder(),
+            env: RefCell::default(),
+            started: Cell::new(0),
+            docker: RefCell::default(),
+        };
+        for dir in ["bin", "home", "config/acrt", "tmp", "out", "calls"] {
+            fs::create_dir_all(world.path(dir)).unwrap();
+        }
+        world
+    }
+
+    /// Returns a path in the world's folder.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    /// Returns the state directory. It does not exist before a command makes it.
+    pub fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    /// Writes a file, with the folders above it, and returns its path.
+    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Makes a folder with a Dockerfile in it and returns it, ready for `--context`.
+    pub fn context(&self, name: &str, dockerfile: &str) -> String {
+        self.write(&format!("{name}/Dockerfile"), dockerfile);
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes the config file.
+    pub fn config(&self, yaml: &str) {
+        self.write("config/acrt/config.yaml", yaml);
+    }
+
+    /// Sets a variable for every command from now on; `ACRT_NOW` moves the clock.
+    pub fn set(&self, name: &str, value: &str) {
+        let mut env = self.env.borrow_mut();
+        env.retain(|(other, _)| other != name);
+        env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Runs `acrt` to its end.
+    pub fn acrt(&self, args: &[&str]) -> Output {
+        self.spawn(args).wait()
+    }
+
+    /// Starts `acrt`.
+    pub fn spawn(&self, args: &[&str]) -> Running {
+        let mut acrt = self.command(env!("CARGO_BIN_EXE_acrt"));
+        acrt.args(args);
+        self.start(acrt, format!("acrt {}", args.join(" ")))
+    }
+
+    /// Starts a program in this world.
+    pub fn start(&self, command: Command, line: String) -> Running {
+        let number = self.started.replace(self.started.get() + 1);
+        Running::start(command, line, &self.path(&format!("out/{number}")))
+    }
+
+    /// Returns a program in this world's environment, yet to be started.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = command(program);
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("PATH", self.path("bin"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env("ACRT_STATE_DIR", self.state())
+            .envs(self.env.borrow().iter().map(|(name, value)| (name, value)))
+            .current_dir(self.dir.path());
+        command
+    }
+
+    /// Puts the machine's buildah on `PATH`, with a store of its own.
+    pub fn buildah(&self) -> Calls {
+        builders::containers_program(self, "buildah")
+    }
+
+    /// Puts the machine's podman on `PATH`, with a store of its own.
+    pub fn podman(&self) -> Calls {
+        builders::containers_program(self, "podman")
+    }
+
+    /// Puts the machine's docker on `PATH`, with a daemon of its own.
+    pub fn docker(&self) -> Calls {
+        let docker = Docker::start();
+        let calls = docker.put_on_path(self);
+        *self.docker.borrow_mut() = Some(docker);
+        calls
+    }
+
+    /// Puts a program on `PATH` that writes down its arguments and then is the shell script `script`.
+    pub fn fake(&self, program: &str, script: &str) -> Calls {
+        builders::fake(self, program, script)
+    }
+
+    /// Returns the processes that were started in this world and still run.
+    pub fn processes(&self) -> Vec<processes::Process> {
+        processes::inside(self.dir.path())
+    }
+
+    /// Returns every file under the state directory, with its text where it has one.
+    pub fn state_files(&self) -> Vec<(PathBuf, String)> {
+        let mut found = Vec::new();
+        collect(&self.state(), &mut found);
+        found
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // A test that kills acrt leaves the builder behind, and a failed test whatever it was doing.
+        processes::kill(&self.processes());
+    }
+}
+
+fn collect(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            collect(&path, found);
+        } else {
+            let bytes = fs::read(&path).unwrap_or_default();
+            found.push((path, String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+}

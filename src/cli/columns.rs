@@ -11,7 +11,6 @@ pub const TASK: &[Column] = &[
     Column::at("STATUS", "/status"),
     Column::at("SOURCE REPOSITORY", "/step/contextPath"),
     Column::by("TRIGGERS", triggers),
-    Column::by("TRACKING", tracking),
 ];
 
 /// A run.
@@ -62,18 +61,6 @@ fn triggers(task: &Value) -> String {
         names.push("TIMER");
     }
     names.join(", ")
-}
-
-/// Whether the images of a task are followed: not before a run of it has succeeded.
-fn tracking(task: &Value) -> String {
-    if task["tracking"]["state"] != "tracking" {
-        return "never run: nothing".into();
-    }
-    let images = task["step"]["baseImageDependencies"].as_array();
-    match images.map_or(0, Vec::len) {
-        1 => "1 image".into(),
-        n => format!("{n} images"),
-    }
 }
 
 /// What started a run: az's first that applies.
@@ -148,16 +135,5 @@ mod tests {
         assert_eq!(duration(&run), "27:00:34");
         let open = json!({"startTime": "2026-01-25T05:50:51Z", "finishTime": null});
         assert_eq!(duration(&open), "");
-    }
-
-    #[test]
-    fn a_task_that_never_ran_says_so() {
-        assert_eq!(
-            tracking(&json!({"tracking": {"state": "never-run"}})),
-            "never run: nothing"
-        );
-        let task =
-            json!({"tracking": {"state": "tracking"}, "step": {"baseImageDependencies": [{}]}});
-        assert_eq!(tracking(&task), "1 image");
     }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    ops::{check::reason, event::Event},
-    view::column::harmless,
+    ops::{answer::TaskAnswer, check::reason, event::Event},
+    view::{Format, column::harmless},
 };
 
 use super::global::Global;
@@ -19,6 +19,7 @@ use super::global::Global;
 pub struct Report {
     only_errors: bool,
     verbose: bool,
+    table: bool,
     /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
 }
@@ -30,6 +31,7 @@ impl Report {
         Self {
             only_errors: global.only_show_errors,
             verbose: global.verbose || global.debug,
+            table: global.output == Format::Table,
             reader_gone: Cell::new(false),
         }
     }
@@ -106,6 +108,21 @@ impl Report {
             Event::Note(text) => self.note(&text),
             Event::Warning(text) => self.warning(&text),
             Event::Problem(error) => self.error(&error),
+        }
+    }
+
+    /// Says beside a table which of the tasks follow nothing yet; the columns are az's, and have no place for it.
+    pub fn never_run(&self, tasks: &[TaskAnswer]) {
+        let names: Vec<&str> = tasks
+            .iter()
+            .filter(|task| self.table && !task.is_tracking())
+            .map(|task| task.name.as_str())
+            .collect();
+        if !names.is_empty() {
+            self.note(&format!(
+                "nothing is followed until a run has succeeded: {}",
+                names.join(", ")
+            ));
         }
     }
 

@@ -24,7 +24,12 @@ impl From<Timestamp> for Moment {
 
 impl Serialize for Moment {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00"))
+        // Python's isoformat, which az prints: no fraction where there is none.
+        let form = match self.0.subsec_microsecond() + self.0.subsec_millisecond() * 1000 {
+            0 => "%Y-%m-%dT%H:%M:%S+00:00",
+            _ => "%Y-%m-%dT%H:%M:%S.%6f+00:00",
+        };
+        serializer.collect_str(&self.0.strftime(form))
     }
 }
 
@@ -142,6 +147,12 @@ pub struct TaskAnswer {
 }
 
 impl TaskAnswer {
+    /// Tells whether its images are followed: not before a run of it has succeeded.
+    #[must_use]
+    pub fn is_tracking(&self) -> bool {
+        self.tracking.run_id.is_some()
+    }
+
     /// Puts together what is to be shown of a task.
     #[must_use]
     pub fn new(task: &Task, known: &Known) -> Self {
@@ -284,6 +295,11 @@ mod tests {
         assert_eq!(
             serde_json::to_value(Moment(time)).unwrap(),
             "2025-04-08T08:17:33.861842+00:00"
+        );
+        let whole: Timestamp = "2025-04-08T08:17:33Z".parse().unwrap();
+        assert_eq!(
+            serde_json::to_value(Moment(whole)).unwrap(),
+            "2025-04-08T08:17:33+00:00"
         );
     }
 }

@@ -228,8 +228,11 @@ impl Execution<'_> {
             self.judge(ended, &step.purpose)?;
             if let Purpose::Push(image) = &step.purpose {
                 let digest = match &step.digest {
-                    DigestSource::File(path) => file::read(path, 1024)?
-                        .and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()),
+                    DigestSource::File(path) => {
+                        let text = file::read(path, 1024)?;
+                        file::remove(path)?;
+                        text.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok())
+                    }
                     DigestSource::Output => builder::digest_in_output(&printed),
                     DigestSource::Registry => None,
                 };

@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    builder::BuilderKind,
     error::{Context as _, Error, Kind, Result},
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
@@ -250,6 +251,10 @@ fn queued(id: RunId, task: &Task, cause: &Cause, now: jiff::Timestamp) -> Run {
 /// Reads the definition and the secrets, with what one run does otherwise.
 fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     let key = request.key();
+    if let Some(name) = &app.surroundings.builder {
+        name.parse::<BuilderKind>()
+            .map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))?;
+    }
     let mut task = task::existing(app, &key)?;
     let mut secrets = app.store.secrets(&key)?;
     let overrides = request.overrides.clone();

@@ -25,6 +25,7 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
         broken |= matches!(event, Event::Problem(_));
         report.event(event);
     })?;
+    report.never_run(&tasks);
     Ok(Outcome {
         view: Some(View::of(tasks, columns::TASK)),
         exit: broken.then_some(Kind::Failed),

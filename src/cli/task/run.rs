@@ -116,7 +116,7 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
             None => told,
         });
         match error.kind() {
-            kind @ (Kind::Unknown | Kind::Interrupted | Kind::Terminated | Kind::Invalid) => kind,
+            kind @ (Kind::Unknown | Kind::Interrupted | Kind::Terminated) => kind,
             _ => Kind::Failed,
         }
     });

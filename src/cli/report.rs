@@ -8,7 +8,8 @@ use std::{
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    ops::{answer::TaskAnswer, check::reason, event::Event},
+    ops::{check::reason, event::Event},
+    task::TaskName,
     view::{Format, column::harmless},
 };
 
@@ -112,12 +113,11 @@ impl Report {
     }
 
     /// Says beside a table which of the tasks follow nothing yet; the columns are az's, and have no place for it.
-    pub fn never_run(&self, tasks: &[TaskAnswer]) {
-        let names: Vec<&str> = tasks
-            .iter()
-            .filter(|task| self.table && !task.is_tracking())
-            .map(|task| task.name.as_str())
-            .collect();
+    pub fn never_run<'t>(&self, tasks: impl Iterator<Item = &'t TaskName>) {
+        if !self.table {
+            return;
+        }
+        let names: Vec<&str> = tasks.map(TaskName::as_str).collect();
         if !names.is_empty() {
             self.note(&format!(
                 "nothing is followed until a run has succeeded: {}",

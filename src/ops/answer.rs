@@ -227,6 +227,30 @@ impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
     }
 }
 
+/// Many tasks. Each becomes an answer when somebody wants to see it.
+#[derive(Debug)]
+pub struct TaskList(pub Vec<(Task, Known)>);
+
+impl TaskList {
+    /// Returns the tasks that follow nothing yet.
+    pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
+        let tasks = self.0.iter();
+        tasks
+            .filter(|(_, known)| !known.has_run())
+            .map(|(task, _)| &task.name)
+    }
+}
+
+impl Serialize for TaskList {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            self.0
+                .iter()
+                .map(|(task, known)| TaskAnswer::new(task, known)),
+        )
+    }
+}
+
 /// A run, as `task show-run` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

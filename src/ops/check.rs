@@ -56,12 +56,9 @@ impl Loaded {
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loaded>> {
     let mut loaded = Vec::new();
-    let mut all_known = app.store.all_known()?;
-    for stored in app.store.tasks()? {
-        let known = all_known.remove(&stored.key).transpose();
-        match stored.task.and_then(|task| Ok((task, known?))) {
+    for (_, followed) in app.store.followed()? {
+        match followed {
             Ok((task, known)) => {
-                let known = known.unwrap_or_default();
                 let inputs = known.failure.as_ref().and_then(|_| inputs_of(app, &task));
                 loaded.push(Loaded {
                     task,

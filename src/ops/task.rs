@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     App,
-    answer::TaskAnswer,
+    answer::{TaskAnswer, TaskList},
     chain,
     event::{Event, Listener},
     resolve,
@@ -138,24 +138,19 @@ pub fn show(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory itself cannot be read.
-pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<Vec<TaskAnswer>> {
+pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<TaskList> {
     let registry = registry.map(|name| app.settings.login_server(name));
-    let mut answers = Vec::new();
-    let mut known = app.store.all_known()?;
-    for stored in app.store.tasks()? {
-        if registry.as_ref().is_some_and(|r| *r != stored.key.registry) {
+    let mut tasks = Vec::new();
+    for (key, followed) in app.store.followed()? {
+        if registry.as_ref().is_some_and(|r| *r != key.registry) {
             continue;
         }
-        let answer = stored
-            .task
-            .and_then(|task| Ok((task, known.remove(&stored.key).transpose()?)))
-            .map(|(task, known)| TaskAnswer::new(&task, &known.unwrap_or_default()));
-        match answer {
-            Ok(answer) => answers.push(answer),
+        match followed {
+            Ok(followed) => tasks.push(followed),
             Err(error) => tell(Event::Problem(error)),
         }
     }
-    Ok(answers)
+    Ok(TaskList(tasks))
 }
 
 /// Deletes a task with what is known of it and its secrets. Its runs stay.

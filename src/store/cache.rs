@@ -4,7 +4,6 @@
 //! any time, and is not made at all for folders that are read fast enough without it.
 
 use std::{
-    collections::HashMap,
     fs::{self, Metadata},
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
@@ -60,8 +59,7 @@ impl Stamp {
 
 #[derive(Serialize, Deserialize)]
 struct Copy<T> {
-    registry: String,
-    name: TaskName,
+    key: TaskKey,
     stamp: Stamp,
     value: T,
 }
@@ -103,15 +101,17 @@ impl TaskFiles<'_> {
                 })
                 .collect());
         }
-        let mut copies = self.copies::<T>();
+        let mut copies = self.copies::<T>().into_iter().peekable();
         let mut values = Vec::with_capacity(found.len());
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
         for file in found {
-            let id = (file.key.registry.clone(), file.key.name.clone());
-            let value = match copies.remove(&id) {
-                Some((stamp, value)) if stamp == file.stamp => Some(Ok(value)),
-                _ => {
+            // Both are sorted: what is left behind here belongs to files that are gone.
+            while copies.next_if(|copy| copy.key < file.key).is_some() {}
+            let copy = copies.next_if(|copy| copy.key == file.key);
+            let value = match copy.filter(|copy| copy.stamp == file.stamp) {
+                Some(copy) => Some(Ok(copy.value)),
+                None => {
                     missed += 1;
                     read(&file.key).transpose()
                 }
@@ -158,15 +158,11 @@ impl TaskFiles<'_> {
     }
 
     /// Reads the cache. One that is missing or broken is empty: it holds nothing that cannot be had again.
-    fn copies<T: DeserializeOwned>(&self) -> HashMap<(String, TaskName), (Stamp, T)> {
+    fn copies<T: DeserializeOwned>(&self) -> Vec<Copy<T>> {
         let copies: Option<Vec<Copy<T>>> = fs::read(&self.cache)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        copies
-            .into_iter()
-            .flatten()
-            .map(|copy| ((copy.registry, copy.name), (copy.stamp, copy.value)))
-            .collect()
+        copies.unwrap_or_default()
     }
 
     /// Writes the cache, with the files that last changed before `settled`. That it cannot be written costs time and
@@ -183,8 +179,7 @@ impl TaskFiles<'_> {
             .filter(|(_, stamp)| stamp.age() < settled)
             .filter_map(|((key, value), stamp)| {
                 Some(Copy {
-                    registry: key.registry.clone(),
-                    name: key.name.clone(),
+                    key: key.clone(),
                     stamp: *stamp,
                     value: value.as_ref().ok()?,
                 })

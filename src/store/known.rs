@@ -1,7 +1,5 @@
 //! What is known of each task.
 
-use std::collections::HashMap;
-
 use crate::{
     error::{Error, Kind, Result},
     task::TaskKey,
@@ -33,19 +31,18 @@ impl Store {
         Ok(known)
     }
 
-    /// Reads what is known of all tasks.
+    /// Reads what is known of all tasks, sorted.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
-    pub fn all_known(&self) -> Result<HashMap<TaskKey, Result<Known>>> {
+    pub(super) fn all_known(&self) -> Result<Vec<(TaskKey, Result<Known>)>> {
         let files = TaskFiles {
             folder: self.layout.known_folder(),
             suffix: ".json",
             cache: self.layout.cache("known"),
         };
-        let all = files.read_all(|key| self.known(key).map(Some))?;
-        Ok(all.into_iter().collect())
+        files.read_all(|key| self.known(key).map(Some))
     }
 
     /// Writes what is known of a task.

@@ -62,7 +62,7 @@ impl fmt::Display for TaskName {
 }
 
 /// What tells one task from all others: its registry and its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskKey {
     /// The login server that the task's images go to.
     pub registry: String,

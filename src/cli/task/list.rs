@@ -25,7 +25,7 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
         broken |= matches!(event, Event::Problem(_));
         report.event(event);
     })?;
-    report.never_run(&tasks);
+    report.never_run(tasks.never_run());
     Ok(Outcome {
         view: Some(View::of(tasks, columns::TASK)),
         exit: broken.then_some(Kind::Failed),

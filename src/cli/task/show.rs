@@ -24,6 +24,6 @@ pub struct ShowArgs {
 pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let task = ops::task::show(app, &args.task.find(app)?)?;
-    report.never_run(std::slice::from_ref(&task));
+    report.never_run(Some(&task.name).filter(|_| !task.is_tracking()).into_iter());
     Ok(Outcome::answer(View::of(task, columns::TASK)))
 }

@@ -39,7 +39,7 @@ fn without_a_terminal_it_wants_yes() {
         .ok();
     world
         .acrt(&["task", "delete", "-n", "web"])
-        .exits(2)
+        .exits(1)
         .says(&["--yes"]);
     world.acrt(&["task", "show", "-n", "web"]).ok();
     world

@@ -1,3 +1,5 @@
+//! `acrt deps`
+
 use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
 
 use crate::{

@@ -26,7 +26,6 @@ use report::Report;
     name = "acrt",
     version,
     infer_long_args = true,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Begin with: acrt task create --help"

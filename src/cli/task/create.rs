@@ -1,3 +1,5 @@
+//! `acrt task create`
+
 use std::path::PathBuf;
 
 use crate::{
@@ -40,6 +42,14 @@ pub struct CreateArgs {
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(short = 't', long = "image", value_name = "IMAGE")]
     images: Vec<String>,
+    /// Enabled or Disabled
+    #[arg(
+        long,
+        ignore_case = true,
+        default_value = "Enabled",
+        hide_possible_values = true
+    )]
+    status: Status,
     #[command(flatten)]
     arguments: ArgumentArgs,
     /// Stage to build, if not the last
@@ -57,14 +67,6 @@ pub struct CreateArgs {
     /// Seconds that a run may take
     #[arg(long, help_heading = "Build options", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
-    /// Enabled or Disabled
-    #[arg(
-        long,
-        ignore_case = true,
-        default_value = "Enabled",
-        hide_possible_values = true
-    )]
-    status: Status,
     #[command(flatten)]
     triggers: TriggerArgs,
     /// Name of the base image trigger

@@ -1,3 +1,5 @@
+//! `acrt task delete`
+
 use crate::{
     cli::{
         Outcome,

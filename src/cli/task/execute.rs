@@ -1,3 +1,5 @@
+//! `acrt task execute`
+
 use std::io::Read as _;
 
 use crate::{

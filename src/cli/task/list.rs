@@ -1,3 +1,5 @@
+//! `acrt task list`
+
 use crate::{
     cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
     error::{Kind, Result},

@@ -1,3 +1,5 @@
+//! `acrt task list-runs`
+
 use crate::{
     cli::{
         Outcome, columns,

@@ -1,3 +1,5 @@
+//! `acrt task logs`
+
 use crate::{
     cli::{Outcome, flags::azure::AzureArgs, report::Report},
     error::Result,

@@ -1,3 +1,5 @@
+//! `acrt task run`
+
 use std::path::PathBuf;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! `acrt task show`
+
 use crate::{
     cli::{
         Outcome, columns,

@@ -1,3 +1,5 @@
+//! `acrt task show-run`
+
 use crate::{
     cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
     error::Result,

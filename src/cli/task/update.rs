@@ -1,3 +1,5 @@
+//! `acrt task update`
+
 use std::path::PathBuf;
 
 use crate::{
@@ -37,6 +39,9 @@ pub struct UpdateArgs {
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(short = 't', long = "image", value_name = "IMAGE")]
     images: Vec<String>,
+    /// Enabled or Disabled
+    #[arg(long, ignore_case = true, hide_possible_values = true)]
+    status: Option<Status>,
     #[command(flatten)]
     arguments: ArgumentArgs,
     /// Stage to build; empty is the last
@@ -54,9 +59,6 @@ pub struct UpdateArgs {
     /// Seconds that a run may take
     #[arg(long, help_heading = "Build options", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: Option<u32>,
-    /// Enabled or Disabled
-    #[arg(long, ignore_case = true, hide_possible_values = true)]
-    status: Option<Status>,
     #[command(flatten)]
     triggers: TriggerArgs,
     #[command(flatten)]

@@ -1,3 +1,5 @@
+//! `acrt task watch`
+
 use crate::{
     cli::{Outcome, columns, report::Report},
     error::{Kind, Result},

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     error::{Error, Result},
     image::{Platform, Reference},
-    registry::Seen,
+    registry::{LookupError, Seen},
     task::Dependency,
     watch::{Node, Observation, Tags, decide::followed, rhythm},
 };
@@ -65,9 +65,15 @@ pub async fn look(
     which: Vec<Reference>,
     tags: &mut Tags,
 ) -> Result<()> {
+    let now = app.clock.now();
+    let which = which
+        .into_iter()
+        .filter(|tag| !tags.get(tag).is_some_and(|record| record.rests(now)))
+        .collect();
     let looked = app.registries().look_all(which).await;
     let now = app.clock.now();
     for (tag, result) in looked {
+        let rest = result.as_ref().err().and_then(LookupError::retry_at);
         let observed = match result {
             Ok(seen) => manifests(app, wanted, &tag, &seen, tags)
                 .await
@@ -87,7 +93,9 @@ pub async fn look(
         let settings = app.settings.registry(tag.registry());
         let public = rhythm::is_public(tag.registry());
         let pause = app.settings.config.watch.pause(&settings, public);
-        tags.entry(&tag).next_look = Some(rhythm::next_look(&tag, now, pause));
+        let record = tags.entry(&tag);
+        record.next_look = Some(rhythm::next_look(&tag, now, pause));
+        record.not_before = rest;
     }
     Ok(())
 }

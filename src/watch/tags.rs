@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -33,8 +33,25 @@ pub struct TagRecord {
     pub last_looked: Option<Timestamp>,
     /// When it is asked next.
     pub next_look: Option<Timestamp>,
+    /// Before when its registry wants no more questions, whoever asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// What kept the last look from an answer.
     pub error: Option<LookError>,
+}
+
+/// The longest that a registry is left alone at its own wish.
+const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
+
+impl TagRecord {
+    /// Tells whether the registry wants to be left alone for now.
+    #[must_use]
+    pub fn rests(&self, now: Timestamp) -> bool {
+        // What lies further ahead than any rest was written by a clock that has since been set back.
+        self.not_before.is_some_and(|until| {
+            now < until && until <= now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX)
+        })
+    }
 }
 
 /// Why a look at a tag gave no answer.
@@ -113,12 +130,14 @@ impl Tags {
             record.digest = Some(seen.digest);
         }
         record.last_looked = Some(now);
+        record.not_before = None;
         record.error = None;
     }
 
     /// Takes in that there was no answer. The last good one stays.
     pub fn miss(&mut self, tag: &Reference, message: String, hint: Option<String>, now: Timestamp) {
         let record = self.entry(tag);
+        record.not_before = None;
         let since = record.error.as_ref().map_or(now, |error| error.since);
         record.last_looked = Some(now);
         record.error = Some(LookError {
@@ -274,6 +293,17 @@ mod tests {
     fn a_tag_never_looked_at_is_unknown() {
         let standing = Tags::default().standing(&tag(), &built_on("i1", Some("m1")));
         assert!(matches!(standing, Standing::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_registry_that_wants_rest_gets_it_unless_the_clock_was_set_back() {
+        let record = TagRecord {
+            not_before: Some(at(100)),
+            ..TagRecord::default()
+        };
+        assert!(record.rests(at(99)));
+        assert!(!record.rests(at(100)));
+        assert!(!record.rests(at(-4000)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 /// A content address: an algorithm, a colon and lower-case hex digits, as in `sha256:9f86d0…`.
 ///
@@ -32,15 +33,18 @@ impl Digest {
     /// Returns the digest of `bytes`, by SHA-256.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        let hash = sha2::Sha256::digest(bytes);
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
-        for byte in hash {
-            text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-        }
-        Self(text)
+        Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))))
+    }
+
+    /// Tells whether this is the digest of `bytes`, by its own algorithm.
+    #[must_use]
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        let found = match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
+            Some("sha512") => hex(&sha2::Sha512::digest(bytes)),
+            Some("sha384") => hex(&sha2::Sha384::digest(bytes)),
+            _ => hex(&sha2::Sha256::digest(bytes)),
+        };
+        self.hex() == found
     }
 
     /// Returns the whole text, `sha256:…`.
@@ -61,6 +65,14 @@ impl Digest {
         let end = self.0.find(':').map_or(0, |colon| colon + 13);
         &self.0[..end.min(self.0.len())]
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 impl FromStr for Digest {
@@ -115,6 +127,21 @@ mod tests {
             Digest::of(b"abc").as_str(),
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    #[test]
+    fn bytes_are_checked_by_the_algorithm_that_the_digest_names() {
+        for digest in [
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "sha384:cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+             8086072ba1e7cc2358baeca134c825a7",
+            "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        ] {
+            let digest: Digest = digest.parse().unwrap();
+            assert!(digest.matches(b"abc"), "{digest}");
+            assert!(!digest.matches(b"abd"), "{digest}");
+        }
     }
 
     #[test]

@@ -1,1 +1,40 @@
-//! The OCI distribution API, with credentials. Decides nothing: not when to ask, not what an answer means for a task.
+//! The registries that images come from: what a tag is now, which manifest a platform gets, and with which login.
+//!
+//! This room speaks the OCI distribution API and nothing else. It does not decide when to look, keeps nothing on disk,
+//! and answers each question in one of three ways: found, absent, or could not tell.
+
+mod auth;
+mod auth_file;
+mod challenge;
+mod client;
+mod groups;
+mod helper;
+mod host;
+mod index;
+mod keychain;
+mod limits;
+mod login_file;
+mod look;
+mod manifest;
+mod problem;
+mod question;
+mod reach;
+mod retry;
+mod token;
+mod wire;
+
+pub use auth_file::AuthFormat;
+pub use client::Registries;
+pub use index::ImageConfig;
+pub use keychain::Login;
+pub use limits::Budget;
+pub use look::{Kind, Seen};
+pub use problem::{Absence, Asked, LookupError, Trouble};
+
+/// Returns the name by which a registry is known here: Docker Hub has several.
+fn canonical(registry: &str) -> &str {
+    match registry {
+        "index.docker.io" | "registry-1.docker.io" => crate::image::reference::DOCKER_HUB,
+        other => other,
+    }
+}

@@ -1,0 +1,297 @@
+//! How a registry is entered: what its first 401 taught, which token or login goes with a request,
+//! and what is tried next when that was not enough.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use reqwest::header::HeaderValue;
+
+use super::{
+    challenge::{self, Demand},
+    groups::{self, Groups},
+    host::Visit,
+    keychain::{Credential, Found, Keychain, Place},
+    problem::LookupError,
+    token::{self, Key, Realm, Token, Tokens},
+    wire::Reply,
+};
+
+/// What one registry wants to be entered with, as far as it is known, and what there is to enter with.
+pub struct Auth {
+    registry: String,
+    keychain: Arc<Keychain>,
+    /// The first challenge decides, for as long as this process lasts: a login goes to the service that
+    /// the registry named first, and to no other.
+    scheme: Mutex<Scheme>,
+    /// Repositories that will be asked for, and have no group yet.
+    expected: Mutex<Vec<String>>,
+    groups: Mutex<Groups>,
+    tokens: Tokens,
+}
+
+#[derive(Clone)]
+enum Scheme {
+    Unasked,
+    Basic,
+    Bearer(Arc<Realm>),
+}
+
+/// What goes with a request.
+#[derive(Clone, Default)]
+pub enum Pass {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// User and password.
+    Basic {
+        /// The header.
+        header: HeaderValue,
+        /// Where the login is kept.
+        login: String,
+    },
+    /// A token.
+    Token {
+        /// The token.
+        token: Arc<Token>,
+        /// What it was asked for.
+        key: Key,
+        /// For whom it was asked.
+        breadth: Breadth,
+        /// Whether it was granted only now, so that asking for another is of no use.
+        is_new: bool,
+        /// Where the login is kept that it was granted to, if it was to one.
+        login: Option<String>,
+    },
+}
+
+/// For whom a token was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breadth {
+    /// For all repositories of a group.
+    Group,
+    /// For one repository.
+    Alone {
+        /// Because the group's token was not enough.
+        after_group: bool,
+    },
+    /// For the scope that the registry itself named.
+    Told,
+}
+
+impl Pass {
+    /// Returns the value of the `Authorization` header.
+    pub fn header(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Nothing => None,
+            Self::Basic { header, .. } => Some(header),
+            Self::Token { token, .. } => Some(token.header()),
+        }
+    }
+
+    /// Returns where the login is kept that stands behind it.
+    pub fn login(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Basic { login, .. } => Some(login),
+            Self::Token { login, .. } => login.as_deref(),
+        }
+    }
+}
+
+impl Auth {
+    /// Returns what is known before the first request: nothing.
+    pub fn new(registry: &str, keychain: Arc<Keychain>) -> Self {
+        Self {
+            registry: registry.to_owned(),
+            keychain,
+            scheme: Mutex::new(Scheme::Unasked),
+            expected: Mutex::default(),
+            groups: Mutex::default(),
+            tokens: Tokens::default(),
+        }
+    }
+
+    /// Takes in which repositories will be asked for, so that some can share a token.
+    pub fn expect(&self, repositories: impl IntoIterator<Item = String>) {
+        lock(&self.expected).extend(repositories);
+    }
+
+    /// Returns what to enter a repository with, as far as is known how.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no token, or why the login cannot be read.
+    pub async fn pass(&self, visit: &Visit<'_>) -> Result<Pass, LookupError> {
+        let scheme = lock(&self.scheme).clone();
+        match scheme {
+            Scheme::Unasked => Ok(Pass::Nothing),
+            Scheme::Basic => self.basic(visit).await,
+            Scheme::Bearer(realm) => {
+                let scopes = self.scopes(visit)?;
+                let breadth = match scopes.len() {
+                    1 => Breadth::Alone { after_group: false },
+                    _ => Breadth::Group,
+                };
+                self.token(visit, realm, scopes, breadth).await
+            }
+        }
+    }
+
+    /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pass`].
+    pub async fn next(
+        &self,
+        visit: &Visit<'_>,
+        pass: &Pass,
+        reply: &Reply,
+    ) -> Result<Option<Pass>, LookupError> {
+        let demand = challenge::demand(&reply.headers);
+        let (token, key, breadth, is_new) = match pass {
+            Pass::Nothing if reply.status == 401 => {
+                self.learn(visit, demand)?;
+                let pass = self.pass(visit).await?;
+                return Ok(Some(pass).filter(|pass| !matches!(pass, Pass::Nothing)));
+            }
+            Pass::Nothing => return Ok(None),
+            Pass::Basic { .. } => {
+                self.keychain.forget(&self.registry);
+                return Ok(None);
+            }
+            Pass::Token {
+                token,
+                key,
+                breadth,
+                is_new,
+                ..
+            } => (token, key, *breadth, *is_new),
+        };
+        let (error, scope) = match demand {
+            Some(Demand::Bearer { error, scope, .. }) => (error.unwrap_or_default(), scope),
+            _ => (String::new(), None),
+        };
+        let realm = Arc::clone(&key.realm);
+        let was_old = reply.status == 401 && !is_new;
+        if was_old && (breadth != Breadth::Group || error == "invalid_token") {
+            self.tokens.forget(key, token).await;
+            return self
+                .token(visit, realm, Arc::clone(&key.scopes), breadth)
+                .await
+                .map(Some);
+        }
+        match (breadth, scope) {
+            (Breadth::Group, _) => {
+                let breadth = Breadth::Alone { after_group: true };
+                self.token(visit, realm, groups::alone(visit.repository()), breadth)
+                    .await
+                    .map(Some)
+            }
+            (Breadth::Alone { .. }, Some(scope))
+                if error == "insufficient_scope" && !key.scopes.contains(&scope) =>
+            {
+                self.token(visit, realm, Arc::from([scope]), Breadth::Told)
+                    .await
+                    .map(Some)
+            }
+            _ => {
+                self.keychain.forget(&self.registry);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes in that the registry let somebody in.
+    pub fn accepted(&self, pass: &Pass) {
+        let alone = Breadth::Alone { after_group: true };
+        if matches!(pass, Pass::Token { breadth, .. } if *breadth == alone) {
+            lock(&self.groups).refuse();
+        }
+    }
+
+    fn learn(&self, visit: &Visit<'_>, demand: Option<Demand>) -> Result<(), LookupError> {
+        let mut scheme = lock(&self.scheme);
+        if !matches!(*scheme, Scheme::Unasked) {
+            return Ok(());
+        }
+        *scheme = match demand {
+            None => Scheme::Unasked,
+            Some(Demand::Basic) => Scheme::Basic,
+            Some(Demand::Bearer { realm, service, .. }) => Scheme::Bearer(Arc::new(Realm {
+                url: visit.realm(&realm)?,
+                service,
+            })),
+        };
+        Ok(())
+    }
+
+    async fn basic(&self, visit: &Visit<'_>) -> Result<Pass, LookupError> {
+        Ok(match self.login(visit).await? {
+            Some(Found {
+                credential: Credential::Password { username, password },
+                place,
+            }) => Pass::Basic {
+                header: token::basic(&username, &password),
+                login: place,
+            },
+            _ => Pass::Nothing,
+        })
+    }
+
+    async fn token(
+        &self,
+        visit: &Visit<'_>,
+        realm: Arc<Realm>,
+        scopes: Arc<[String]>,
+        breadth: Breadth,
+    ) -> Result<Pass, LookupError> {
+        let found = self.login(visit).await?;
+        let login = found.as_ref().map(|found| found.place.clone());
+        let key = Key {
+            realm,
+            scopes,
+            credential: found.map(|found| found.credential),
+        };
+        let (token, is_new) = self
+            .tokens
+            .get(&key, async || visit.grant(&key, login.as_deref()).await)
+            .await?;
+        Ok(Pass::Token {
+            token,
+            key,
+            breadth,
+            is_new,
+            login,
+        })
+    }
+
+    async fn login(&self, visit: &Visit<'_>) -> Result<Option<Found>, LookupError> {
+        let found = self.keychain.find(&self.registry, visit.repository()).await;
+        found.map_err(|problem| visit.unreadable(problem))
+    }
+
+    /// Returns the scopes of the group that the repository is in. Only repositories with the same login share one.
+    fn scopes(&self, visit: &Visit<'_>) -> Result<Arc<[String]>, LookupError> {
+        let expected = std::mem::take(&mut *lock(&self.expected));
+        let mut groups = lock(&self.groups);
+        if !expected.is_empty() {
+            let mut by_login: BTreeMap<Vec<Place>, Vec<&str>> = BTreeMap::new();
+            for repository in &expected {
+                let places = self.keychain.places(&self.registry, repository);
+                let places = places.map_err(|problem| visit.unreadable(problem))?;
+                by_login.entry(places).or_default().push(repository);
+            }
+            for repositories in by_login.into_values() {
+                groups.plan(repositories);
+            }
+        }
+        Ok(groups.scopes(visit.repository()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,435 @@
+//! The questions that the rest of the program has, and their answers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::{Stream, StreamExt as _, stream};
+
+use crate::{
+    error::{self, Error},
+    image::{Digest, Platform, Reference},
+    sys::{clock::Clock, secret::Secret, settings::Settings},
+};
+
+use super::{
+    auth_file::AuthFormat,
+    canonical, groups,
+    host::{Answer, Host},
+    index::{self, ImageConfig},
+    keychain::{Keychain, Login},
+    limits::{Budget, WIDTH_HTTP2},
+    look::{self, Read, Seen},
+    manifest::{Defect, Document, Entry, Kind},
+    problem::{Absence, Asked, LookupError, Trouble, server_words},
+    question::Question,
+};
+
+/// How deep indexes may lie in each other.
+const MAX_DEPTH: usize = 3;
+
+/// How many indexes may lie in one.
+const MAX_NESTED: usize = 32;
+
+/// How many documents are kept for the next question about them.
+const MAX_KEPT: usize = 256;
+
+/// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
+pub struct Registries {
+    settings: Settings,
+    clock: Clock,
+    keychain: Arc<Keychain>,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    /// Documents by their digest, which is all that they are: what is in here cannot be out of date.
+    documents: Mutex<HashMap<Digest, Arc<Document>>>,
+}
+
+impl Registries {
+    /// Returns the registries as `settings` describe them. `logins` go before those that podman and docker keep.
+    #[must_use]
+    pub fn new(settings: &Settings, clock: Clock, logins: Vec<Login>) -> Self {
+        Self {
+            keychain: Arc::new(Keychain::new(settings, logins)),
+            settings: settings.clone(),
+            clock,
+            hosts: Mutex::default(),
+            documents: Mutex::default(),
+        }
+    }
+
+    /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]: absent, or could not tell.
+    pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
+        let host = self
+            .host(tag.registry())
+            .map_err(|error| error.shared_by(&tag.to_string()))?;
+        self.look_at(&host, tag).await
+    }
+
+    /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
+    pub async fn look_all(
+        &self,
+        tags: Vec<Reference>,
+    ) -> Vec<(Reference, Result<Seen, LookupError>)> {
+        let mut looked = Vec::with_capacity(tags.len());
+        self.look_each(tags, |tag, seen| looked.push((tag, seen)))
+            .await;
+        looked
+    }
+
+    /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
+    /// keeps back nobody's answer but its own.
+    pub async fn look_each(
+        &self,
+        tags: Vec<Reference>,
+        mut found: impl FnMut(Reference, Result<Seen, LookupError>),
+    ) {
+        let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
+        for tag in tags {
+            by_registry
+                .entry(canonical(tag.registry()).to_owned())
+                .or_default()
+                .insert(tag);
+        }
+        let looks = by_registry
+            .into_iter()
+            .map(|(registry, tags)| self.look_at_registry(registry, tags).boxed_local());
+        let mut looks = stream::select_all(looks);
+        while let Some((tag, seen)) = looks.next().await {
+            found(tag, seen);
+        }
+    }
+
+    /// Looks at tags of one registry: the first alone, so that its connection and its challenge serve all others.
+    fn look_at_registry(
+        &self,
+        registry: String,
+        tags: BTreeSet<Reference>,
+    ) -> impl Stream<Item = (Reference, Result<Seen, LookupError>)> + '_ {
+        let host = self.host(&registry);
+        if let Ok(host) = &host {
+            host.auth
+                .expect(tags.iter().map(|tag| tag.repository().to_owned()));
+        }
+        let mut tags = groups::spread(tags.into_iter().collect()).into_iter();
+        let first = tags.next();
+        let look = move |tag: Reference| {
+            let host = host.clone();
+            async move {
+                let seen = match host {
+                    Ok(host) => self.look_at(&host, &tag).await,
+                    Err(error) => Err(error.shared_by(&tag.to_string())),
+                };
+                (tag, seen)
+            }
+        };
+        let first = stream::iter(first).then(look.clone());
+        first.chain(stream::iter(tags).map(look).buffer_unordered(WIDTH_HTTP2))
+    }
+
+    async fn look_at(&self, host: &Host, tag: &Reference) -> Result<Seen, LookupError> {
+        if !host.reads_bodies() {
+            let answer = host.ask(&Question::head(tag)).await?;
+            match answer.reply.status {
+                200 => {
+                    let seen = look::of_head(&answer.reply.headers);
+                    let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
+                    if let Some(seen) = seen {
+                        return expected(seen, tag, answer.asked);
+                    }
+                    if !look::tells_digest(&answer.reply.headers) {
+                        host.distrust_heads();
+                    }
+                }
+                405 | 501 => host.distrust_heads(),
+                // HEAD has no words of its own: only GET tells what is absent, or that HEAD is not known there.
+                400 | 404 => {}
+                _ => return Err(refusal(&answer)),
+            }
+        }
+        let (read, asked) = self.read(host, &Question::document(tag)).await?;
+        expected(read.seen, tag, asked)
+    }
+
+    async fn read(&self, host: &Host, question: &Question) -> Result<(Read, Asked), LookupError> {
+        let answer = host.ask(question).await?;
+        if answer.reply.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let read = look::of_body(&answer.reply.headers, &answer.reply.body)
+            .map_err(|defect| defective(defect, answer.asked.clone()))?;
+        if !read.honest {
+            host.distrust_heads();
+        }
+        self.keep(&read);
+        Ok((read, answer.asked))
+    }
+
+    /// Finds the manifest that each wanted platform gets of what was seen. `None` is not yet: an index may be
+    /// published platform by platform. A single manifest is everybody's.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] if an index cannot be read.
+    pub async fn platforms(
+        &self,
+        image: &Reference,
+        seen: &Seen,
+        wanted: &[Platform],
+    ) -> Result<BTreeMap<Platform, Option<Digest>>, LookupError> {
+        if seen.kind == Kind::Manifest {
+            let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
+            return Ok(wanted.iter().map(same).collect());
+        }
+        let entries = match &*self.document(image, &seen.digest).await? {
+            Document::Index(entries) => self.flatten(image, entries).await?,
+            Document::Manifest { .. } => {
+                let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
+                return Ok(wanted.iter().map(same).collect());
+            }
+        };
+        let choice = |platform: &Platform| {
+            let digest = index::choose(&entries, platform).cloned();
+            (platform.clone(), digest)
+        };
+        Ok(wanted.iter().map(choice).collect())
+    }
+
+    /// Reads the config of an image at a digest, an index or one manifest, for a platform.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`], with [`Absence::Platform`] where the image is not made for the platform.
+    pub async fn config(
+        &self,
+        image: &Reference,
+        platform: &Platform,
+    ) -> Result<ImageConfig, LookupError> {
+        let host = self
+            .host(image.registry())
+            .map_err(|error| error.shared_by(&image.to_string()))?;
+        let digest = match image.digest() {
+            Some(digest) => digest.clone(),
+            None => self.look_at(&host, image).await?.digest,
+        };
+        let mut document = self.document(image, &digest).await?;
+        if let Document::Index(entries) = &*document {
+            let entries = self.flatten(image, entries).await?;
+            let asked = || self.asked_about(image, &digest);
+            let manifest = index::choose(&entries, platform)
+                .ok_or_else(|| LookupError::absent(Absence::Platform, asked()))?;
+            document = self.document(image, manifest).await?;
+        }
+        let Document::Manifest { config } = &*document else {
+            let problem = "an index stands where a manifest should".to_owned();
+            return Err(LookupError::unknown(
+                Trouble::BadReply(problem),
+                self.asked_about(image, &digest),
+            ));
+        };
+        let answer = host.ask(&Question::config_at(image, config)).await?;
+        if answer.reply.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let bad = |problem: String| {
+            LookupError::unknown(Trouble::BadReply(problem), answer.asked.clone())
+        };
+        if !config.matches(&answer.reply.body) {
+            return Err(bad("its content is not of its digest".to_owned()));
+        }
+        ImageConfig::parse(&answer.reply.body)
+            .map_err(|problem| bad(format!("its config is malformed: {problem}")))
+    }
+
+    /// Returns the text of a file of logins for a builder, the user's own with `logins` of the task before them;
+    /// nothing where there are none, because then the user's own files serve. The text is secret: it belongs into a
+    /// file of mode 0600 that is removed after the build.
+    ///
+    /// # Errors
+    ///
+    /// [`error::Kind::Invalid`] where one of the user's own files is broken.
+    pub fn auth_file(&self, logins: &[Login], format: AuthFormat) -> error::Result<Option<Secret>> {
+        if logins.is_empty() {
+            return Ok(None);
+        }
+        self.keychain
+            .auth_file(logins, format)
+            .map(Some)
+            .map_err(|problem| {
+                Error::new(
+                    error::Kind::Invalid,
+                    "cannot write the logins for the builder",
+                )
+                .because(anyhow::anyhow!(problem))
+            })
+    }
+
+    /// Returns what every registry that was asked said about its limits.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<Budget> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budgets: Vec<Budget> = hosts
+            .values()
+            .map(|host| host.limits.budget(host.now()))
+            .collect();
+        budgets.sort_by(|a, b| a.registry.cmp(&b.registry));
+        budgets
+    }
+
+    /// Returns the images below an index, those of indexes within it too.
+    async fn flatten(
+        &self,
+        image: &Reference,
+        entries: &[Entry],
+    ) -> Result<Vec<Entry>, LookupError> {
+        let mut images = Vec::new();
+        let mut open: Vec<(Entry, usize)> = entries
+            .iter()
+            .rev()
+            .map(|entry| (entry.clone(), 1))
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some((entry, depth)) = open.pop() {
+            if entry.kind == Kind::Manifest {
+                images.push(entry);
+                continue;
+            }
+            if !seen.insert(entry.digest.clone()) {
+                continue;
+            }
+            if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
+                let problem = "its indexes lie in each other without end".to_owned();
+                let asked = self.asked_about(image, &entry.digest);
+                return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
+            }
+            match &*self.document(image, &entry.digest).await? {
+                Document::Index(inner) => {
+                    open.extend(inner.iter().rev().map(|entry| (entry.clone(), depth + 1)));
+                }
+                Document::Manifest { .. } => images.push(entry),
+            }
+        }
+        Ok(images)
+    }
+
+    async fn document(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Arc<Document>, LookupError> {
+        let known = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .cloned();
+        if let Some(document) = known {
+            return Ok(document);
+        }
+        let host = self
+            .host(image.registry())
+            .map_err(|error| error.shared_by(&image.to_string()))?;
+        let (read, asked) = self
+            .read(&host, &Question::document_at(image, digest))
+            .await?;
+        if read.seen.digest != *digest {
+            host.distrust_heads();
+            let problem = format!(
+                "the document is `{}`, not what was asked for",
+                read.seen.digest
+            );
+            return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
+        }
+        Ok(Arc::new(read.document))
+    }
+
+    fn keep(&self, read: &Read) {
+        let mut documents = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if documents.len() >= MAX_KEPT {
+            documents.clear();
+        }
+        documents.insert(read.seen.digest.clone(), Arc::new(read.document.clone()));
+    }
+
+    fn asked_about(&self, image: &Reference, digest: &Digest) -> Asked {
+        Asked {
+            registry: image.registry().to_owned(),
+            image: image.to_string(),
+            method: "GET",
+            url: format!("/v2/{}/manifests/{digest}", image.repository()),
+            ..Asked::default()
+        }
+    }
+
+    fn host(&self, registry: &str) -> Result<Arc<Host>, LookupError> {
+        let registry = canonical(registry);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(registry) {
+            return Ok(Arc::clone(host));
+        }
+        let host = Host::new(
+            registry,
+            &self.settings,
+            &self.clock,
+            Arc::clone(&self.keychain),
+        )?;
+        let host = Arc::new(host);
+        hosts.insert(registry.to_owned(), Arc::clone(&host));
+        Ok(host)
+    }
+}
+
+/// Checks that a digest reference names what it says.
+fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupError> {
+    match tag.digest() {
+        Some(digest) if *digest != seen.digest => {
+            let problem = format!("it answers with `{}` for another digest", seen.digest);
+            Err(LookupError::unknown(Trouble::BadReply(problem), asked))
+        }
+        _ => Ok(seen),
+    }
+}
+
+fn defective(defect: Defect, asked: Asked) -> LookupError {
+    let why = match defect {
+        Defect::Schema1 => Trouble::Schema1,
+        Defect::Form(problem) => Trouble::BadReply(problem),
+    };
+    LookupError::unknown(why, asked)
+}
+
+/// Says what an answer means that is none of the wanted ones.
+fn refusal(answer: &Answer) -> LookupError {
+    let asked = answer.asked.clone();
+    let codes = server_words(&answer.reply.headers, &answer.reply.body).map(|(_, codes)| codes);
+    let codes = codes.unwrap_or_default();
+    match answer.reply.status {
+        404 if asked.said.as_deref() == Some(super::problem::WEB_PAGE) => LookupError::unknown(
+            Trouble::BadReply("it is no registry's answer".to_owned()),
+            asked,
+        ),
+        404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
+            LookupError::absent(Absence::Repository, asked)
+        }
+        404 | 410 => LookupError::absent(Absence::Tag, asked),
+        // Docker Hub grants everybody a token and answers this for what does not exist.
+        401 | 403 if answer.had_token && asked.registry == crate::image::reference::DOCKER_HUB => {
+            LookupError::absent(Absence::Repository, asked)
+        }
+        401 | 403 => {
+            let login = answer.login.clone();
+            LookupError::unknown(Trouble::Refused { login }, asked)
+        }
+        _ => LookupError::unknown(
+            Trouble::BadReply("it is not what was asked for".to_owned()),
+            asked,
+        ),
+    }
+}

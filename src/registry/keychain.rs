@@ -1,0 +1,416 @@
+//! Which login belongs to a repository: the task's own first, then the files that podman and docker keep.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::sys::{secret::Secret, settings::Settings};
+
+use super::{
+    auth_file::{self, AuthFormat},
+    canonical, helper,
+    login_file::{self, LoginFile, Spot},
+};
+
+/// How long files and the answers of helpers are believed: long enough for a round of looks,
+/// short enough that a `docker login` is soon noticed and an expired password of ECR is replaced.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The user whose password is an identity token, in the protocol of credential helpers.
+const IDENTITY_USER: &str = "<token>";
+
+/// A login that a task brings along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The login server, as `docker login` takes it.
+    pub registry: String,
+    /// The user; `<token>` says that the secret is an identity token, as docker's credential helpers do.
+    pub username: String,
+    /// The password or identity token.
+    pub secret: Secret,
+}
+
+/// What somebody proves with who they are.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// A user with a password.
+    Password {
+        /// The user.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// An identity token, which an OAuth2 token service exchanges.
+    Identity(Secret),
+    /// A token that the registry itself takes.
+    Token(Secret),
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password { .. } => "Password",
+            Self::Identity(_) => "Identity",
+            Self::Token(_) => "Token",
+        })
+    }
+}
+
+impl Login {
+    /// Returns what it proves.
+    pub(super) fn credential(&self) -> Credential {
+        if self.username == IDENTITY_USER {
+            return Credential::Identity(self.secret.clone());
+        }
+        Credential::Password {
+            username: self.username.clone(),
+            password: self.secret.clone(),
+        }
+    }
+}
+
+/// A place where the login of a repository may be. Repositories with the same places have the same login.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Among those that tasks brought along.
+    Task(usize),
+    /// In one of the files.
+    File(usize, Spot),
+}
+
+/// A login that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The login.
+    pub credential: Credential,
+    /// Where it is kept, in words, without anything secret.
+    pub place: String,
+}
+
+/// All logins that there are, read when they are needed.
+pub struct Keychain {
+    logins: Vec<Login>,
+    paths: Vec<PathBuf>,
+    files: Mutex<Option<Files>>,
+    helpers: Mutex<HashMap<Helper, Arc<tokio::sync::Mutex<Option<HelperAnswer>>>>>,
+}
+
+#[derive(Clone)]
+struct Files {
+    read: Instant,
+    files: Result<Arc<[LoginFile]>, String>,
+}
+
+/// A helper, and the server that it is asked about.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Helper {
+    name: String,
+    server: String,
+}
+
+struct HelperAnswer {
+    given: Instant,
+    answer: Result<Option<Credential>, String>,
+}
+
+impl Keychain {
+    /// Returns the logins of tasks, and those in the files that the settings lead to. Reads nothing yet.
+    pub fn new(settings: &Settings, logins: Vec<Login>) -> Self {
+        Self {
+            logins,
+            paths: login_file::paths(settings),
+            files: Mutex::default(),
+            helpers: Mutex::default(),
+        }
+    }
+
+    /// Returns the files that are looked into, in this order, whether or not they are there.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// Returns the text of a file of logins for a builder: the user's own with `logins` before them.
+    ///
+    /// # Errors
+    ///
+    /// Which of the user's own files cannot be read, and why.
+    pub fn auth_file(&self, logins: &[Login], format: AuthFormat) -> Result<Secret, String> {
+        Ok(auth_file::text(&self.files()?, logins, format))
+    }
+
+    /// Returns the places to look for the login of a repository, in order.
+    ///
+    /// # Errors
+    ///
+    /// Which file cannot be read, and why. A file that is broken may be the one that holds the login.
+    pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<Place>, String> {
+        let of_task = |login: &Login| canonical(server(&login.registry)) == registry;
+        if let Some(n) = self.logins.iter().position(of_task) {
+            return Ok(vec![Place::Task(n)]);
+        }
+        let files = self.files()?;
+        let spots = files.iter().enumerate().flat_map(|(n, file)| {
+            file.spots(registry, repository)
+                .into_iter()
+                .map(move |spot| Place::File(n, spot))
+        });
+        Ok(spots.collect())
+    }
+
+    /// Finds the login of a repository; none at all is `None`.
+    ///
+    /// # Errors
+    ///
+    /// Which file, entry or helper is broken. Never falls through to another login from there.
+    pub async fn find(&self, registry: &str, repository: &str) -> Result<Option<Found>, String> {
+        for place in self.places(registry, repository)? {
+            let found = match place {
+                Place::Task(n) => self.logins.get(n).map(|login| Found {
+                    credential: login.credential(),
+                    place: "the task's own credentials".to_owned(),
+                }),
+                Place::File(n, spot) => self.in_file(n, spot).await?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn in_file(&self, n: usize, spot: Spot) -> Result<Option<Found>, String> {
+        let files = self.files()?;
+        let Some(file) = files.get(n) else {
+            return Ok(None);
+        };
+        let path = file.path.display();
+        match spot {
+            Spot::Entry(key) => Ok(file.entry(&key)?.map(|(credential, key)| Found {
+                credential,
+                place: format!("`{path}`, key `{key}`"),
+            })),
+            Spot::Helper { helper, server } => {
+                let place = format!("`docker-credential-{helper}`, which `{path}` names");
+                let answer = self
+                    .ask(Helper {
+                        name: helper,
+                        server,
+                    })
+                    .await;
+                let answer = answer.map_err(|problem| format!("{problem}; `{path}` names it"))?;
+                Ok(answer.map(|credential| Found { credential, place }))
+            }
+        }
+    }
+
+    /// Asks a helper once, however many wait for its answer.
+    async fn ask(&self, helper: Helper) -> Result<Option<Credential>, String> {
+        let cell = {
+            let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(helpers.entry(helper.clone()).or_default())
+        };
+        let mut known = cell.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.given.elapsed() < FRESH) {
+            return known.answer.clone();
+        }
+        let answer = helper::ask(&helper.name, &helper.server).await;
+        *known = Some(HelperAnswer {
+            given: Instant::now(),
+            answer: answer.clone(),
+        });
+        answer
+    }
+
+    fn files(&self) -> Result<Arc<[LoginFile]>, String> {
+        let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|known| known.read.elapsed() < FRESH) {
+            return known.files.clone();
+        }
+        let read = self
+            .paths
+            .iter()
+            .filter_map(|path| LoginFile::read(path).transpose());
+        let files: Result<Arc<[LoginFile]>, String> = read.collect();
+        *known = Some(Files {
+            read: Instant::now(),
+            files: files.clone(),
+        });
+        files
+    }
+
+    /// Forgets what files and helpers said about a registry, because it does not take that login.
+    pub fn forget(&self, registry: &str) {
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+        helpers.retain(|helper, _| canonical(server(&helper.server)) != registry);
+    }
+}
+
+/// Returns the host of a login server that may be written as a URL, as `docker login` takes it.
+pub fn server(text: &str) -> &str {
+    let bare = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .unwrap_or(text);
+    bare.split('/').next().unwrap_or(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn with(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = folder.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            Self(folder)
+        }
+
+        fn keychain(&self, logins: Vec<Login>) -> Keychain {
+            let mut settings = Settings::default();
+            settings.home = Some(self.0.path().to_owned());
+            Keychain::new(&settings, logins)
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.0.path().join(name).display().to_string()
+        }
+    }
+
+    fn login(registry: &str, username: &str) -> Login {
+        Login {
+            registry: registry.into(),
+            username: username.into(),
+            secret: Secret::new("s"),
+        }
+    }
+
+    const DOCKER: &str = ".docker/config.json";
+    const PODMAN: &str = ".config/containers/auth.json";
+
+    async fn place(keychain: &Keychain, registry: &str) -> Option<String> {
+        keychain
+            .find(registry, "a/b")
+            .await
+            .unwrap()
+            .map(|found| found.place)
+    }
+
+    #[tokio::test]
+    async fn the_task_goes_first_then_podmans_file_then_dockers() {
+        let auth = r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#;
+        let both = Folder::with(&[(DOCKER, auth), (PODMAN, auth)]);
+        let with_task = both.keychain(vec![login("r.example", "u")]);
+        assert_eq!(
+            place(&with_task, "r.example").await.unwrap(),
+            "the task's own credentials"
+        );
+        let podman = format!("`{}`, key `r.example`", both.path(PODMAN));
+        assert_eq!(
+            place(&both.keychain(vec![]), "r.example").await,
+            Some(podman)
+        );
+        let docker = Folder::with(&[
+            (DOCKER, auth),
+            (PODMAN, r#"{"auths":{"other":{"auth":"dTpw"}}}"#),
+        ]);
+        let expected = format!("`{}`, key `r.example`", docker.path(DOCKER));
+        assert_eq!(
+            place(&docker.keychain(vec![]), "r.example").await,
+            Some(expected)
+        );
+        assert_eq!(
+            place(&docker.keychain(vec![]), "nobody.example").await,
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn a_task_may_write_its_server_as_docker_login_takes_it() {
+        let folder = Folder::with(&[]);
+        for name in [
+            "docker.io",
+            "https://index.docker.io/v1/",
+            "registry-1.docker.io",
+        ] {
+            let keychain = folder.keychain(vec![login(name, "<token>")]);
+            let found = keychain
+                .find("docker.io", "library/a")
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                found.credential,
+                Credential::Identity(Secret::new("s")),
+                "{name}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_file_is_an_error_and_not_an_absence() {
+        let folder = Folder::with(&[(PODMAN, "{")]);
+        let keychain = folder.keychain(vec![login("mine.example", "u")]);
+        assert_eq!(
+            keychain.find("r.example", "a").await,
+            Err(format!("`{}` is malformed in line 1", folder.path(PODMAN)))
+        );
+        assert!(keychain.find("mine.example", "a").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_fails_is_an_error_and_never_another_login() {
+        let folder = Folder::with(&[
+            (
+                PODMAN,
+                r#"{"credHelpers":{"r.example":"acrt-has-no-such-helper"}}"#,
+            ),
+            (DOCKER, r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#),
+        ]);
+        let keychain = folder.keychain(vec![]);
+        assert_eq!(
+            keychain.find("r.example", "a").await,
+            Err(format!(
+                "`docker-credential-acrt-has-no-such-helper` cannot be started; it must be on PATH; `{}` names it",
+                folder.path(PODMAN)
+            ))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_login_that_was_refused_is_read_anew() {
+        let folder = Folder::with(&[(DOCKER, r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#)]);
+        let keychain = folder.keychain(vec![]);
+        let user = async || match keychain
+            .find("r.example", "a")
+            .await
+            .unwrap()
+            .unwrap()
+            .credential
+        {
+            Credential::Password { username, .. } => username,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(user().await, "u");
+        fs::write(
+            folder.0.path().join(DOCKER),
+            r#"{"auths":{"r.example":{"auth":"YTpi"}}}"#,
+        )
+        .unwrap();
+        assert_eq!(user().await, "u");
+        keychain.forget("r.example");
+        assert_eq!(user().await, "a");
+    }
+}

@@ -1,0 +1,449 @@
+//! How hard one registry is asked: how many requests at once, how many a second, and not at all while it wants a pause.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::sys::{clock::Clock, settings::RegistrySettings};
+
+use super::{problem::LookupError, retry, wire::Reply};
+
+/// Requests in flight where each takes a connection of its own.
+const WIDTH_HTTP1: usize = 64;
+
+/// Requests in flight where one connection carries them all; above what servers allow on one connection.
+pub const WIDTH_HTTP2: usize = 250;
+
+/// Requests a second, and at once, to registries that are known to lock out whoever asks faster.
+const POLITE: &[(&str, Rate)] = &[(
+    "docker.io",
+    // What docker-library's own tools keep to: 300 a minute, after a burst of 300.
+    Rate {
+        burst: 300.0,
+        per_second: 5.0,
+    },
+)];
+
+/// Failed look-ups in a row after which a registry is left alone.
+const PATIENT_FAILURES: u32 = 3;
+
+/// How long a failing registry is left alone at first, and at most.
+const HOLD: Duration = Duration::from_secs(30);
+const LONGEST_HOLD: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    burst: f64,
+    per_second: f64,
+}
+
+/// What a registry said about its limits, and what follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// The login server.
+    pub registry: String,
+    /// `ratelimit-limit`, as Docker Hub sends it: `100;w=21600` is 100 in six hours.
+    pub limit: Option<String>,
+    /// `ratelimit-remaining`, in the same form.
+    pub remaining: Option<String>,
+    /// `docker-ratelimit-source`: the address or account that the limit counts.
+    pub source: Option<String>,
+    /// Until when the registry is left alone, if it is.
+    pub paused_until: Option<Timestamp>,
+}
+
+/// The limits of one registry.
+#[derive(Debug)]
+pub struct Limits {
+    /// One slot until the first answer tells how many connections more would be.
+    slots: Semaphore,
+    configured: Option<usize>,
+    rate: Option<Rate>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Slots that exist, and that should.
+    granted: usize,
+    wanted: usize,
+    answered: bool,
+    tokens: f64,
+    refilled: Option<Timestamp>,
+    pause: Option<Pause>,
+    failures: u32,
+    holds: u32,
+    budget: Budget,
+}
+
+#[derive(Clone, Debug)]
+struct Pause {
+    until: Timestamp,
+    /// What whoever asks meanwhile is told; to be waited out, if unset.
+    answer: Option<LookupError>,
+}
+
+/// The right to have one request in flight.
+pub struct Slot<'a> {
+    limits: &'a Limits,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Limits {
+    /// Returns the limits of `registry` as the config file sets them, with a polite rate for those that need it.
+    pub fn new(registry: &str, settings: &RegistrySettings) -> Self {
+        let configured = settings.requests_per_second.map(|per_second| Rate {
+            burst: f64::from(per_second.max(1)),
+            per_second: f64::from(per_second.max(1)),
+        });
+        let polite = || {
+            POLITE
+                .iter()
+                .find(|(name, _)| *name == registry)
+                .map(|(_, rate)| *rate)
+        };
+        let rate = configured.or_else(polite);
+        Self {
+            slots: Semaphore::new(1),
+            configured: settings
+                .concurrency
+                .map(|concurrency| concurrency.clamp(1, WIDTH_HTTP2)),
+            rate,
+            state: Mutex::new(State {
+                granted: 1,
+                wanted: 1,
+                tokens: rate.map_or(0.0, |rate| rate.burst),
+                budget: Budget {
+                    registry: registry.to_owned(),
+                    ..Budget::default()
+                },
+                ..State::default()
+            }),
+        }
+    }
+
+    /// Waits until one more request may be in flight.
+    ///
+    /// # Errors
+    ///
+    /// What everybody is told while the registry is left alone.
+    pub async fn enter(&self, clock: &Clock) -> Result<Slot<'_>, LookupError> {
+        loop {
+            self.wait_out(clock).await?;
+            let permit = self.slots.acquire().await.ok();
+            let slot = Slot {
+                limits: self,
+                permit,
+            };
+            // While waiting for the slot the registry may have asked for a pause.
+            if self.pause(clock.now()).is_some() {
+                continue;
+            }
+            let wait = self.take(clock.now());
+            if !wait.is_zero() {
+                clock.sleep(wait).await;
+            }
+            return Ok(slot);
+        }
+    }
+
+    async fn wait_out(&self, clock: &Clock) -> Result<(), LookupError> {
+        while let Some(pause) = self.pause(clock.now()) {
+            if let Some(answer) = pause.answer {
+                return Err(answer);
+            }
+            let left = pause.until.duration_since(clock.now());
+            clock
+                .sleep(retry::spread(Duration::try_from(left).unwrap_or_default()))
+                .await;
+        }
+        Ok(())
+    }
+
+    fn pause(&self, now: Timestamp) -> Option<Pause> {
+        self.state().pause.clone().filter(|pause| now < pause.until)
+    }
+
+    /// Takes the right to one request out of the bucket, and returns how long to wait for it.
+    fn take(&self, now: Timestamp) -> Duration {
+        let Some(rate) = self.rate else {
+            return Duration::ZERO;
+        };
+        let mut state = self.state();
+        let idle = state
+            .refilled
+            .map_or(0.0, |refilled| now.duration_since(refilled).as_secs_f64());
+        state.refilled = Some(now);
+        state.tokens = (state.tokens + idle.max(0.0) * rate.per_second).min(rate.burst) - 1.0;
+        Duration::try_from_secs_f64(-state.tokens / rate.per_second).unwrap_or_default()
+    }
+
+    /// Takes in an answer: what it says about limits, and whether the way is clear for more at once.
+    pub fn answered(&self, reply: &Reply) {
+        let header = |name: &str| {
+            let value = reply.headers.get(name)?.to_str().ok()?;
+            Some(super::problem::clean(value))
+        };
+        let mut state = self.state();
+        let budget = &mut state.budget;
+        for (name, place) in [
+            ("ratelimit-limit", &mut budget.limit),
+            ("ratelimit-remaining", &mut budget.remaining),
+            ("docker-ratelimit-source", &mut budget.source),
+        ] {
+            if let Some(value) = header(name) {
+                *place = Some(value);
+            }
+        }
+        if !state.answered {
+            state.answered = true;
+            let width = if reply.http2 {
+                WIDTH_HTTP2
+            } else {
+                WIDTH_HTTP1
+            };
+            state.wanted = self.configured.unwrap_or(width);
+            self.slots.add_permits(state.wanted - state.granted);
+            state.granted = state.wanted;
+        }
+    }
+
+    /// Takes in that the registry answered a question.
+    pub fn succeeded(&self) {
+        let mut state = self.state();
+        state.failures = 0;
+        state.holds = 0;
+    }
+
+    /// Takes in that the registry asked for a pause: from now on fewer requests are in flight.
+    ///
+    /// With an `answer` everybody who asks before `until` is told that; without, they wait.
+    pub fn hold(&self, until: Timestamp, answer: Option<LookupError>) {
+        let mut state = self.state();
+        state.wanted = (state.granted / 2).max(1);
+        if state
+            .pause
+            .as_ref()
+            .is_none_or(|pause| pause.until <= until)
+        {
+            state.pause = Some(Pause { until, answer });
+        }
+    }
+
+    /// Takes in a failure that may be the registry's, and returns when to ask again. After some in a row,
+    /// or at once if nothing there can be reached, the registry is left alone: longer each time.
+    pub fn failed(
+        &self,
+        now: Timestamp,
+        unreachable: bool,
+        answer: impl FnOnce(Timestamp) -> LookupError,
+    ) -> LookupError {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        let hold = HOLD
+            .saturating_mul(1 << state.holds.min(8))
+            .min(LONGEST_HOLD);
+        let hold = SignedDuration::try_from(hold).unwrap_or(SignedDuration::ZERO);
+        let until = now.saturating_add(hold).unwrap_or(now);
+        let answer = answer(until);
+        if unreachable || state.failures >= PATIENT_FAILURES {
+            state.failures = 0;
+            state.holds = state.holds.saturating_add(1);
+            state.pause = Some(Pause {
+                until,
+                answer: Some(answer.clone()),
+            });
+        }
+        answer
+    }
+
+    /// Returns what is known about the limits.
+    pub fn budget(&self, now: Timestamp) -> Budget {
+        let paused_until = self.pause(now).map(|pause| pause.until);
+        Budget {
+            paused_until,
+            ..self.state().budget.clone()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut state = self.limits.state();
+        if state.granted > state.wanted {
+            state.granted -= 1;
+            if let Some(permit) = self.permit.take() {
+                permit.forget();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::problem::{Asked, Trouble};
+
+    fn settings(concurrency: Option<usize>, per_second: Option<u32>) -> RegistrySettings {
+        RegistrySettings {
+            concurrency,
+            requests_per_second: per_second,
+            ..RegistrySettings::default()
+        }
+    }
+
+    fn reply(http2: bool, headers: &[(&'static str, &str)]) -> Reply {
+        let mut map = reqwest::header::HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        Reply {
+            status: 200,
+            headers: map,
+            body: Vec::new(),
+            http2,
+        }
+    }
+
+    fn limited(until: Timestamp) -> LookupError {
+        LookupError::unknown(Trouble::Limited { until }, Asked::default())
+    }
+
+    fn clock() -> Clock {
+        Clock::new(Some("1000")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_first_request_goes_alone_and_then_as_many_as_the_protocol_carries() {
+        let limits = Limits::new("r.example", &settings(None, None));
+        let first = limits.enter(&clock()).await.unwrap();
+        assert_eq!(limits.slots.available_permits(), 0);
+        limits.answered(&reply(false, &[]));
+        drop(first);
+        assert_eq!(limits.slots.available_permits(), 64);
+        let http2 = Limits::new("r.example", &settings(None, None));
+        http2.answered(&reply(true, &[]));
+        assert_eq!(http2.slots.available_permits(), 250);
+        let told = Limits::new("r.example", &settings(Some(3), None));
+        told.answered(&reply(true, &[]));
+        assert_eq!(told.slots.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_rate_lets_a_burst_through_and_then_one_at_a_time() {
+        let clock = clock();
+        let limits = Limits::new("r.example", &settings(None, Some(2)));
+        limits.answered(&reply(false, &[]));
+        let mut times = Vec::new();
+        for _ in 0..6 {
+            limits.enter(&clock).await.unwrap();
+            times.push(clock.now().as_millisecond() - 1_000_000);
+        }
+        assert_eq!(times, [0, 0, 500, 1000, 1500, 2000]);
+    }
+
+    #[tokio::test]
+    async fn docker_hub_is_asked_politely_without_being_told() {
+        let clock = clock();
+        let limits = Limits::new("docker.io", &settings(None, None));
+        limits.answered(&reply(true, &[]));
+        for _ in 0..300 {
+            limits.enter(&clock).await.unwrap();
+        }
+        assert_eq!(clock.now().as_second(), 1000);
+        limits.enter(&clock).await.unwrap();
+        assert_eq!(clock.now().as_millisecond(), 1_000_200);
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_waited_out_or_told_to_everybody() {
+        let clock = clock();
+        let limits = Limits::new("r.example", &settings(None, None));
+        let until = Timestamp::from_second(1003).unwrap();
+        limits.hold(until, None);
+        drop(limits.enter(&clock).await.unwrap());
+        assert!(clock.now() >= until);
+
+        let later = Timestamp::from_second(5000).unwrap();
+        limits.hold(later, Some(limited(later)));
+        let told = limits.enter(&clock).await.map(drop).unwrap_err();
+        assert_eq!(told.retry_at(), Some(later));
+        assert_eq!(limits.budget(clock.now()).paused_until, Some(later));
+        clock.sleep(Duration::from_secs(5000)).await;
+        assert!(limits.enter(&clock).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_pause_halves_what_is_in_flight_afterwards() {
+        let clock = clock();
+        let limits = Limits::new("r.example", &settings(Some(8), None));
+        limits.answered(&reply(false, &[]));
+        let mut slots = Vec::new();
+        for _ in 0..8 {
+            slots.push(limits.enter(&clock).await.unwrap());
+        }
+        limits.hold(clock.now(), None);
+        drop(slots);
+        assert_eq!(limits.slots.available_permits(), 4);
+    }
+
+    #[test]
+    fn a_failing_registry_is_left_alone_after_three_failures_and_longer_each_time() {
+        let limits = Limits::new("r.example", &settings(None, None));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut paused = Vec::new();
+        for n in 1..=9 {
+            limits.failed(at(n), false, limited);
+            paused.push(limits.pause(at(n)).map(|pause| pause.until.as_second() - n));
+        }
+        let none = None;
+        assert_eq!(
+            paused,
+            [
+                none,
+                none,
+                Some(30),
+                Some(29),
+                Some(28),
+                Some(60),
+                Some(59),
+                Some(58),
+                Some(120)
+            ]
+        );
+        limits.succeeded();
+        limits.failed(at(1000), true, limited);
+        assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
+    }
+
+    #[test]
+    fn the_budget_is_what_the_headers_said_last() {
+        let limits = Limits::new("docker.io", &settings(None, None));
+        limits.answered(&reply(
+            true,
+            &[
+                ("ratelimit-limit", "100;w=21600"),
+                ("ratelimit-remaining", "98;w=21600"),
+            ],
+        ));
+        limits.answered(&reply(true, &[("docker-ratelimit-source", "192.0.2.1")]));
+        assert_eq!(
+            limits.budget(Timestamp::UNIX_EPOCH),
+            Budget {
+                registry: "docker.io".into(),
+                limit: Some("100;w=21600".into()),
+                remaining: Some("98;w=21600".into()),
+                source: Some("192.0.2.1".into()),
+                paused_until: None,
+            }
+        );
+    }
+}

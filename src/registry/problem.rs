@@ -1,0 +1,477 @@
+//! What a look-up that found nothing has to say: absent, or could not tell, and what to do about it.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::Deserialize;
+
+use crate::error::{Error, Kind};
+
+/// How much of a server's own words is shown.
+const MAX_WORDS: usize = 300;
+
+/// Why a look-up has no answer. The two cases must never be confused: only a registry that was reached,
+/// understood and allowed to speak can say that something is absent.
+#[derive(Clone, Debug)]
+pub enum LookupError {
+    /// The registry says that it is not there.
+    Absent {
+        /// What is not there.
+        what: Absence,
+        /// What was asked.
+        asked: Box<Asked>,
+    },
+    /// Nothing was found out.
+    Unknown {
+        /// Why not.
+        why: Trouble,
+        /// What was asked.
+        asked: Box<Asked>,
+    },
+}
+
+/// What a registry does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The repository is there, the tag or digest is not.
+    Tag,
+    /// The repository is unknown, or hidden from whoever asks.
+    Repository,
+    /// The image is there, but not for the platform.
+    Platform,
+}
+
+/// Why nothing was found out.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// The registry could not be spoken with: name, connection, TLS, or an answer that broke off.
+    Network(Arc<dyn std::error::Error + Send + Sync>),
+    /// The registry wants a login, or does not take the one it was given.
+    Refused {
+        /// The login that was given, as where it is kept; none was, if unset.
+        login: Option<String>,
+    },
+    /// The registry wants to be left alone.
+    Limited {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// The registry failed, and says so.
+    Server {
+        /// When it may be asked again.
+        until: Timestamp,
+    },
+    /// The answer makes no sense, or breaks a rule of the protocol or of this program.
+    BadReply(String),
+    /// The image is in the format from before 2016, whose digest changes with each answer.
+    Schema1,
+    /// The login for this registry cannot be read.
+    Login(String),
+    /// What the config file says about this registry cannot be used.
+    Settings(String),
+}
+
+/// The request that had no answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The login server, as images name it.
+    pub registry: String,
+    /// The image in question, as it was written; empty where there is none.
+    pub image: String,
+    /// `HEAD`, `GET` or `POST`.
+    pub method: &'static str,
+    /// The URL, without its query: tokens of services and upstreams hide there.
+    pub url: String,
+    /// The status that was answered, if there was an answer.
+    pub status: Option<u16>,
+    /// The server's own words, without control characters, 300 characters at most.
+    pub said: Option<String>,
+}
+
+impl LookupError {
+    /// Returns an absence.
+    pub(super) fn absent(what: Absence, asked: Asked) -> Self {
+        Self::Absent {
+            what,
+            asked: Box::new(asked),
+        }
+    }
+
+    /// Returns a failure to find out.
+    pub(super) fn unknown(why: Trouble, asked: Asked) -> Self {
+        Self::Unknown {
+            why,
+            asked: Box::new(asked),
+        }
+    }
+
+    /// Tells whether the registry said that the image is not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+
+    /// Tells whether the registry could not even be spoken with.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::Network(_),
+                ..
+            }
+        )
+    }
+
+    /// Returns when the registry may be asked again, where it or its behaviour says so.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Unknown {
+                why: Trouble::Limited { until } | Trouble::Server { until },
+                ..
+            } => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// Returns what was asked.
+    #[must_use]
+    pub fn asked(&self) -> &Asked {
+        match self {
+            Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,
+        }
+    }
+
+    /// Returns the same failure as it concerns another image of the same registry.
+    pub(super) fn shared_by(&self, image: &str) -> Self {
+        let mut shared = self.clone();
+        match &mut shared {
+            Self::Absent { asked, .. } | Self::Unknown { asked, .. } => {
+                image.clone_into(&mut asked.image)
+            }
+        }
+        shared
+    }
+
+    fn message(&self) -> String {
+        let Asked {
+            registry, image, ..
+        } = self.asked();
+        let subject = if image.is_empty() { registry } else { image };
+        match self {
+            Self::Absent { what, .. } => match what {
+                Absence::Tag => {
+                    format!("there is no `{subject}`: its repository has no such tag or digest")
+                }
+                Absence::Repository => format!(
+                    "there is no `{subject}`: `{registry}` knows no such repository, or hides it from this login"
+                ),
+                Absence::Platform => format!("`{subject}` does not exist for this platform"),
+            },
+            Self::Unknown { why, .. } => match why {
+                Trouble::Network(_) => {
+                    format!("cannot find out what `{subject}` is: `{registry}` cannot be reached")
+                }
+                Trouble::Refused { login: None } => {
+                    format!("cannot find out what `{subject}` is: `{registry}` wants a login")
+                }
+                Trouble::Refused { login: Some(login) } => format!(
+                    "cannot find out what `{subject}` is: `{registry}` refuses the login from {login}, or that login may not pull it"
+                ),
+                Trouble::Limited { until } => format!(
+                    "cannot find out what `{subject}` is: `{registry}` limits us until {}",
+                    seconds(*until)
+                ),
+                Trouble::Server { .. } => {
+                    format!("cannot find out what `{subject}` is: `{registry}` is in trouble")
+                }
+                Trouble::BadReply(_) => {
+                    format!(
+                        "cannot find out what `{subject}` is: the answer of `{registry}` cannot be used"
+                    )
+                }
+                Trouble::Schema1 => format!(
+                    "cannot find out what `{subject}` is: it is stored in the outdated schema 1 format"
+                ),
+                Trouble::Login(_) => {
+                    format!(
+                        "cannot find out what `{subject}` is: the login for `{registry}` cannot be read"
+                    )
+                }
+                Trouble::Settings(_) => format!(
+                    "cannot find out what `{subject}` is: the settings of `{registry}` cannot be used"
+                ),
+            },
+        }
+    }
+
+    fn advice(&self) -> String {
+        let registry = &self.asked().registry;
+        let login = format!("acrt task credential add --login-server {registry}");
+        match self {
+            Self::Absent { what, .. } => match what {
+                Absence::Tag => "check the tag; `acrt deps` shows which line names it".to_owned(),
+                Absence::Repository => {
+                    format!("check the name; if the repository is private, give a login: {login}")
+                }
+                Absence::Platform => {
+                    "build for a platform that the image has: --platform".to_owned()
+                }
+            },
+            Self::Unknown { why, .. } => match why {
+                Trouble::Network(cause) => network_advice(registry, &chain(cause.as_ref())),
+                Trouble::Refused { login: None } => format!("give a login: {login}"),
+                Trouble::Refused { login: Some(_) } => format!("give another login: {login}"),
+                Trouble::Limited { .. } => {
+                    format!("nothing needs to be done; a login often has a higher limit: {login}")
+                }
+                Trouble::Server { .. } | Trouble::BadReply(_) => {
+                    format!("see what answers there: acrt check-health {registry}")
+                }
+                Trouble::Schema1 => "push the image again with any current builder".to_owned(),
+                Trouble::Login(_) => {
+                    format!("see which file and key are used: acrt check-health {registry}")
+                }
+                Trouble::Settings(_) => {
+                    format!(
+                        "correct `registries` in the config file, then: acrt check-health {registry}"
+                    )
+                }
+            },
+        }
+    }
+}
+
+/// Says what to do about a connection that failed, by how it failed.
+fn network_advice(registry: &str, chain: &str) -> String {
+    if chain.contains("InvalidContentType") {
+        return format!(
+            "`{registry}` seems to speak plain http: set `plainHttp: true` for it in the config file"
+        );
+    }
+    if chain.contains("certificate") {
+        return format!(
+            "if its certificate is from a private authority, set `caFile` for `{registry}` in the config file"
+        );
+    }
+    format!("see what answers there: acrt check-health {registry}")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(" {cause} {cause:?}"));
+        next = cause.source();
+    }
+    text
+}
+
+/// Drops the part of a time below seconds.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+impl fmt::Display for LookupError {
+    /// Prints the request and what became of it, as the link below the message of [`Error`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Asked {
+            method,
+            url,
+            status,
+            said,
+            ..
+        } = self.asked();
+        write!(f, "{method} {url}")?;
+        if let Some(status) = status {
+            write!(f, ": {status}")?;
+            let reason = reqwest::StatusCode::from_u16(*status)
+                .ok()
+                .and_then(|status| status.canonical_reason());
+            if let Some(reason) = reason {
+                write!(f, " {reason}")?;
+            }
+        }
+        if let Some(said) = said {
+            write!(f, ": {said}")?;
+        }
+        match self {
+            Self::Unknown {
+                why:
+                    Trouble::BadReply(problem) | Trouble::Login(problem) | Trouble::Settings(problem),
+                ..
+            } => write!(f, ": {problem}"),
+            Self::Unknown {
+                why: Trouble::Network(cause),
+                ..
+            } if cause.source().is_none() => write!(f, ": {cause}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for LookupError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // The outer words of the HTTP client only repeat the URL.
+            Self::Unknown {
+                why: Trouble::Network(cause),
+                ..
+            } => cause.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<LookupError> for Error {
+    fn from(error: LookupError) -> Self {
+        Self::new(Kind::Unknown, error.message())
+            .hint(error.advice())
+            .because(error)
+    }
+}
+
+/// What is shown in place of a web page.
+pub(super) const WEB_PAGE: &str = "a web page";
+
+/// Returns what an error answer says, fit to be shown, and the codes of the distribution specification in it.
+pub(super) fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<String>)> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        errors: Vec<Entry>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    if body.is_empty() {
+        return None;
+    }
+    if let Ok(Envelope { errors }) = serde_json::from_slice(body) {
+        let words: Vec<String> = errors
+            .iter()
+            .map(|error| match error.message.is_empty() {
+                true => error.code.clone(),
+                false => format!("{}: {}", error.code, error.message),
+            })
+            .collect();
+        let codes = errors.into_iter().map(|error| error.code).collect();
+        return Some((clean(&words.join("; ")), codes));
+    }
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let text = String::from_utf8_lossy(body);
+    let words = match content_type.is_some_and(|value| value.contains("html"))
+        || text.trim_start().starts_with('<')
+    {
+        true => WEB_PAGE.to_owned(),
+        false => clean(&text),
+    };
+    (!words.is_empty()).then_some((words, Vec::new()))
+}
+
+/// Makes a server's words fit to be shown: on one line, without control or direction characters, and not too many.
+pub(super) fn clean(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || is_hostile(c)) {
+        if word.is_empty() {
+            continue;
+        }
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    if words.chars().count() > MAX_WORDS {
+        words = words.chars().take(MAX_WORDS).collect();
+        words.push('…');
+    }
+    words
+}
+
+/// Tells whether a character could move the cursor, ring a bell or turn the text round on a terminal.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Asked {
+        Asked {
+            registry: "ghcr.io".into(),
+            image: "ghcr.io/acme/base:1".into(),
+            method: "HEAD",
+            url: "https://ghcr.io/v2/acme/base/manifests/1".into(),
+            status: Some(401),
+            said: Some("authentication required".into()),
+        }
+    }
+
+    #[test]
+    fn a_refusal_reads_from_the_image_down_to_the_request_and_names_the_next_command() {
+        let error = Error::from(LookupError::unknown(
+            Trouble::Refused { login: None },
+            asked(),
+        ));
+        assert_eq!(error.kind(), Kind::Unknown);
+        assert_eq!(
+            error.one_line(),
+            "cannot find out what `ghcr.io/acme/base:1` is: `ghcr.io` wants a login: \
+             HEAD https://ghcr.io/v2/acme/base/manifests/1: 401 Unauthorized: authentication required"
+        );
+        assert_eq!(
+            error.advice(),
+            Some("give a login: acrt task credential add --login-server ghcr.io")
+        );
+    }
+
+    #[test]
+    fn only_a_registry_that_spoke_makes_something_absent() {
+        let absent = LookupError::absent(Absence::Tag, asked());
+        assert!(absent.is_absent() && !absent.is_unreachable());
+        let refused = LookupError::unknown(Trouble::Refused { login: None }, asked());
+        assert!(!refused.is_absent() && !refused.is_unreachable());
+        let broken = Trouble::Network(Arc::new(std::io::Error::other("connection refused")));
+        assert!(LookupError::unknown(broken, asked()).is_unreachable());
+    }
+
+    #[test]
+    fn a_limit_tells_when_to_ask_again() {
+        let until = Timestamp::from_second(1_000).unwrap();
+        let error = LookupError::unknown(Trouble::Limited { until }, asked());
+        assert_eq!(error.retry_at(), Some(until));
+        assert!(
+            error
+                .message()
+                .ends_with("`ghcr.io` limits us until 1970-01-01T00:16:40Z")
+        );
+    }
+
+    #[test]
+    fn a_private_certificate_authority_is_told_from_other_network_trouble() {
+        let cause = std::io::Error::other("invalid peer certificate: UnknownIssuer");
+        let error = LookupError::unknown(Trouble::Network(Arc::new(cause)), asked());
+        assert_eq!(
+            error.advice(),
+            "if its certificate is from a private authority, set `caFile` for `ghcr.io` in the config file"
+        );
+    }
+
+    #[test]
+    fn a_servers_words_lose_what_could_play_with_a_terminal() {
+        assert_eq!(
+            clean("a\u{1b}]52;c;x\u{7}\r\nb\u{202e}c\u{9b}2J  d"),
+            "a ]52;c;x b c 2J d"
+        );
+        assert_eq!(clean(&"x".repeat(1000)).chars().count(), MAX_WORDS + 1);
+    }
+}

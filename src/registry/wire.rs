@@ -1,0 +1,237 @@
+//! One exchange of HTTP: a request goes out, an answer comes back, read within its bounds. Follows nothing, decides nothing.
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, header::HeaderMap};
+
+use crate::sys::settings::RegistrySettings;
+
+use super::reach::{Forbidden, Guard, Resolver};
+
+/// How long a connection may take to come about, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long an exchange may take as a whole, so that a registry that sends a byte a second is not waited for.
+const TOTAL: Duration = Duration::from_secs(30);
+
+/// How long an unused connection is kept. Shorter than what servers keep them.
+pub const IDLE: Duration = Duration::from_secs(55);
+
+/// The bounds of what is read, on bytes as they come: nothing is ever decompressed.
+pub mod cap {
+    /// A manifest or an index: what registries themselves take.
+    pub const MANIFEST: usize = 4 * 1024 * 1024;
+    /// The config of an image.
+    pub const CONFIG: usize = 4 * 1024 * 1024;
+    /// The answer of a token service.
+    pub const TOKEN: usize = 256 * 1024;
+    /// The words of an error.
+    pub const ERROR: usize = 64 * 1024;
+}
+
+/// A connection pool to one registry, made at the first request: a client with TLS costs milliseconds and a megabyte.
+#[derive(Debug)]
+pub struct Wire {
+    settings: RegistrySettings,
+    tls: bool,
+    loopback: bool,
+    guard: Arc<Guard>,
+    client: OnceLock<Client>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, empty for HEAD.
+    pub body: Vec<u8>,
+    /// Whether it came over HTTP/2, where one connection carries all requests.
+    pub http2: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The client could not be set up as the config file says.
+    #[error("{0}")]
+    Settings(String),
+    /// Sending or receiving failed.
+    #[error(transparent)]
+    Network(#[from] reqwest::Error),
+    /// The name leads where it must not.
+    #[error(transparent)]
+    Forbidden(Forbidden),
+    /// The body is longer than the bound in bytes.
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    /// The body is compressed although that was not asked for, so its digest cannot be told.
+    #[error("the body comes with the encoding `{0}`, which was not asked for")]
+    Encoded(String),
+}
+
+impl Wire {
+    /// Returns a pool for a registry with these settings, spoken to with TLS or without.
+    pub fn new(settings: &RegistrySettings, tls: bool, loopback: bool, guard: Arc<Guard>) -> Self {
+        Self {
+            settings: settings.clone(),
+            tls,
+            loopback,
+            guard,
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Returns the client, to make requests with.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken::Settings`] where a certificate or a key cannot be used.
+    pub fn client(&self) -> Result<&Client, Broken> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self.build()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Sends a request and reads the answer: up to `cap` bytes of it if it is a success, else of its error.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] if there is no whole answer within the bounds of time and size.
+    pub async fn send(&self, request: Request, cap: usize) -> Result<Reply, Broken> {
+        let has_body = request.method() != reqwest::Method::HEAD;
+        let mut response = self.client()?.execute(request).await.map_err(broken)?;
+        let status = response.status();
+        let encoding = response.headers().get(reqwest::header::CONTENT_ENCODING);
+        if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
+            let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
+            if encoding != "identity" {
+                return Err(Broken::Encoded(super::problem::clean(&encoding)));
+            }
+        }
+        let mut body = Vec::new();
+        if has_body && status.is_success() {
+            while let Some(chunk) = response.chunk().await.map_err(broken)? {
+                if body.len() + chunk.len() > cap {
+                    return Err(Broken::TooLong(cap));
+                }
+                body.extend_from_slice(&chunk);
+            }
+        } else if has_body {
+            body = words_of(&mut response).await;
+        }
+        Ok(Reply {
+            status: status.as_u16(),
+            http2: response.version() == reqwest::Version::HTTP_2,
+            headers: std::mem::take(response.headers_mut()),
+            body,
+        })
+    }
+
+    fn build(&self) -> Result<Client, Broken> {
+        // Somebody else may have chosen a provider before; then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(Arc::new(Resolver(Arc::clone(&self.guard))))
+            .connect_timeout(CONNECT)
+            .timeout(TOTAL)
+            .pool_idle_timeout(IDLE)
+            .referer(false);
+        if self.loopback {
+            // As Go's programs do: a proxy's own loopback is another machine's.
+            builder = builder.no_proxy();
+        }
+        builder = match self.tls {
+            true => self.with_tls(builder)?,
+            // Without trust in anybody, the system's certificates need not be read.
+            false => builder.tls_certs_only([]),
+        };
+        builder
+            .build()
+            .map_err(|error| Broken::Settings(format!("cannot set up TLS: {}", deepest(&error))))
+    }
+
+    fn with_tls(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Broken> {
+        let settings = &self.settings;
+        if let Some(path) = &settings.ca_file {
+            let certificates = Certificate::from_pem_bundle(&read(path)?)
+                .ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or_else(|| {
+                    Broken::Settings(format!("`{}` holds no PEM certificate", path.display()))
+                })?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some(path) = &settings.client_certificate {
+            let mut pem = read(path)?;
+            if let Some(key) = &settings.client_key {
+                pem.push(b'\n');
+                pem.extend(read(key)?);
+            }
+            let identity = Identity::from_pem(&pem).map_err(|error| {
+                Broken::Settings(format!(
+                    "cannot use the client certificate `{}`: {}",
+                    path.display(),
+                    deepest(&error)
+                ))
+            })?;
+            builder = builder.identity(identity);
+        }
+        if settings.skip_verify {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        Ok(builder)
+    }
+}
+
+/// Tells a name that leads where it must not from other trouble with a connection.
+fn broken(error: reqwest::Error) -> Broken {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
+            return Broken::Forbidden(forbidden.clone());
+        }
+        next = cause.source();
+    }
+    // The URL is told by whoever asked, without its query.
+    Broken::Network(error.without_url())
+}
+
+/// Reads what an error answer says. An answer that breaks off still has its status.
+async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
+    let mut words = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = cap::ERROR - words.len();
+        words.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if words.len() == cap::ERROR {
+            break;
+        }
+    }
+    words
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Broken> {
+    std::fs::read(path)
+        .map_err(|error| Broken::Settings(format!("cannot read `{}`: {error}", path.display())))
+}
+
+/// Returns the innermost cause: the outer ones of the HTTP client say no more than "builder error".
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        deepest = cause.to_string();
+        next = cause.source();
+    }
+    deepest
+}

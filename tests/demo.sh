@@ -22,6 +22,7 @@ clean_up() {
     rm -rf "$dir"
 }
 trap clean_up EXIT
+trap 'echo "demo failed: line $LINENO" >&2' ERR
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -104,11 +105,11 @@ echo app >app/app.txt
 echo site >site/site.txt
 show cat app/Dockerfile site/Dockerfile
 
-say "Two tasks, and a first run of each. From now on, what they stood on is followed."
+say "Two tasks, and a first run of each: once with its log, once without. From now on, what they stood on is followed."
 show acrt task create --name app --registry "$R" --image app:latest --context ./app -o table
 show acrt task create --name site --registry "$R" --image site:latest --context ./site -o table
 show acrt task run --name app
-show acrt task run --name site
+show acrt task run --name site --no-logs -o table
 old_base=$(digest_of base:1)
 expect "version in site" "$(version_in site:latest)" one
 
@@ -123,6 +124,9 @@ new_base=$(digest_of base:1)
 
 say "What is stale, and why?"
 show acrt task check -o table
+code=0
+acrt task check --exit-code -o none || code=$?
+expect "exit code of task check --exit-code" "$code" 10
 
 say "One round of watch rebuilds app, then site, which stands on it."
 show acrt task watch --once

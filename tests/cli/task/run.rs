@@ -179,7 +179,7 @@ fn any_other_builder_is_called_by_its_template() {
     let calls = world.fake(
         "copy",
         "from=$(sed -n 's/^FROM //p' \"$1\")\n\
-         exec skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
+         exec skopeo copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
     );
     world
         .config("builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}', '{runId}']\n");

@@ -560,7 +560,7 @@ fn copying_builder(world: &World) {
     world.fake(
         "copy",
         "from=$(sed -n 's/^FROM //p' \"$1\")\n\
-         exec skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
+         exec skopeo copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
     );
     world.config("builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}']\n");
     world.set("ACRT_BUILDER", "command");

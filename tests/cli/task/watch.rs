@@ -1,5 +1,7 @@
 //! `acrt task watch`: what is stale is rebuilt, in order, and nothing else.
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use crate::support::{Gate, Image, Registry, World, eventually, program};
@@ -294,6 +296,24 @@ fn only_the_task_whose_files_are_broken_is_out() {
 }
 
 #[test]
+fn a_task_whose_dockerfile_is_gone_or_broken_fails_alone() {
+    let (world, registry) = world();
+    for task in ["fine", "gone", "broken"] {
+        world.tracked_task(&registry, task, &from(&registry, "base:1"));
+    }
+    let gone = world.path("gone/Dockerfile");
+    fs::remove_file(&gone).unwrap();
+    let broken = world.write("broken/Dockerfile", "FROM scratch\nFROM Not/A/Reference:\n");
+    registry.push_shell("base:1", &[("version", "two")]);
+    world
+        .watch_once()
+        .exits(1)
+        .prints(&["fine: rebuilt"])
+        .says(&[gone.to_str().unwrap(), broken.to_str().unwrap(), "line 2"]);
+    assert!(registry.stands_on("fine:latest", "base:1"));
+}
+
+#[test]
 fn only_what_the_task_is_built_for_counts_in_an_index() {
     let (world, registry) = world();
     let own = Image::of(&[("version", "one")]).shell();
@@ -510,6 +530,59 @@ fn an_update_survives_a_kill_in_the_middle_of_the_build() {
         Some("two")
     );
     assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
+}
+
+/// Puts `around` into the world's buildah, where `"$buildah"` is the real one.
+fn wrap_buildah(world: &World, around: &str) {
+    let real = world.path("bin/real-buildah");
+    fs::rename(world.path("bin/buildah"), &real).unwrap();
+    world.fake(
+        "buildah",
+        &format!("buildah='{}'\n{around}", real.display()),
+    );
+}
+
+#[test]
+fn an_update_survives_a_kill_before_and_after_the_push() {
+    let ask = |gate: &Gate| format!("busybox {}", gate.wait_command());
+    let before = |gate: &Gate| {
+        format!(
+            "[ \"$1\" != push ] || {}\nexec \"$buildah\" \"$@\"",
+            ask(gate)
+        )
+    };
+    let after = |gate: &Gate| {
+        format!(
+            "\"$buildah\" \"$@\" || exit\n[ \"$1\" != push ] || {}",
+            ask(gate)
+        )
+    };
+    for around in [&before as &dyn Fn(&Gate) -> String, &after] {
+        let (world, registry) = world();
+        world.tracked_task(&registry, "app", &from(&registry, "base:1"));
+        world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
+        let gate = Gate::new();
+        wrap_buildah(&world, &around(&gate));
+        registry.push_shell("base:1", &[("version", "two")]);
+
+        let round = world.spawn(&["task", "watch", "--once"]);
+        let _orphan = gate.arrival();
+        round.kill();
+
+        let round = world.spawn(&["task", "watch", "--once"]);
+        gate.arrival().go_on();
+        gate.arrival().go_on();
+        round.wait().ok();
+        assert_eq!(
+            world.history()[2..],
+            ["app Error", "app Succeeded", "site Succeeded"]
+        );
+        assert_eq!(
+            registry.file("site:latest", "version").as_deref(),
+            Some("two")
+        );
+        world.watch_once().ok().silent();
+    }
 }
 
 /// Kills `acrt` as it makes its n-th change to the disk, for each n there is.

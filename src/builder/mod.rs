@@ -138,9 +138,15 @@ impl Builder {
                 Some(program.call(&["image", "inspect", "--format", "ok", "--", name]))
             }
             Self::Podman(program) => Some(program.call(&["image", "exists", "--", name])),
-            Self::Buildah(program) => {
-                Some(program.call(&["inspect", "--type", "image", "--format", "ok", "--", name]))
-            }
+            Self::Buildah(program) => Some(
+                // buildah insists on a template that takes something.
+                program.call(&["inspect", "--type", "image"]).args([
+                    "--format",
+                    "{{.FromImageID}}",
+                    "--",
+                    name,
+                ]),
+            ),
             Self::Command(_) => None,
         }
     }

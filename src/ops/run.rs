@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    builder::BuilderKind,
+    builder,
     error::{Context as _, Error, Kind, Result},
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
@@ -86,6 +86,10 @@ pub async fn run(
 ) -> Result<Finished> {
     let key = request.key();
     let (task, secrets) = prepare(app, request)?;
+    if app.surroundings.builder.is_some() {
+        // What was typed is told as wrong usage, before there is a run that could fail of it.
+        builder::detect(app.surroundings.builder.as_deref(), &app.settings).await?;
+    }
     let mut held = app
         .store
         .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
@@ -251,10 +255,6 @@ fn queued(id: RunId, task: &Task, cause: &Cause, now: jiff::Timestamp) -> Run {
 /// Reads the definition and the secrets, with what one run does otherwise.
 fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     let key = request.key();
-    if let Some(name) = &app.surroundings.builder {
-        name.parse::<BuilderKind>()
-            .map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))?;
-    }
     let mut task = task::existing(app, &key)?;
     let mut secrets = app.store.secrets(&key)?;
     let overrides = request.overrides.clone();

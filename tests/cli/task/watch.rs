@@ -284,11 +284,12 @@ fn only_the_task_whose_files_are_broken_is_out() {
     );
     registry.push_shell("base:1", &[("version", "two")]);
 
-    let round =
-        world
-            .watch_once()
-            .exits(1)
-            .says(&["no-yaml.yaml", "no-json.json", "line 1", "line 2"]);
+    let round = world.watch_once().exits(1).says(&[
+        "no-yaml.yaml",
+        "no-json.json",
+        "line 1 column 13",
+        "line 1 column 7",
+    ]);
     assert!(round.stdout.contains("fine: rebuilt"), "{round}");
     assert_eq!(world.runs().len(), 4);
     let list = world.acrt(&["task", "list", "-o", "json"]);

@@ -96,7 +96,10 @@ fn check(value: &str) -> Result<(), Problem> {
             None => false,
         };
         if !known {
-            return Err(Problem::syntax(option, "no such option of the `check` directive"));
+            return Err(Problem::syntax(
+                option,
+                "no such option of the `check` directive",
+            ));
         }
     }
     Ok(())
@@ -153,12 +156,22 @@ mod tests {
     fn names_are_found_in_any_case_and_among_blanks() {
         assert_eq!(escape_after(&["#   EsCaPe   =   `  "]), Ok('`'));
         assert_eq!(escape_after(&["#escape=\\"]), Ok('\\'));
-        assert_eq!(escape_after(&["# syntax=x", "# check=skip=all", "# escape=`"]), Ok('`'));
+        assert_eq!(
+            escape_after(&["# syntax=x", "# check=skip=all", "# escape=`"]),
+            Ok('`')
+        );
     }
 
     #[test]
     fn the_first_other_line_ends_the_directives() {
-        for other in ["", "# a comment", "# other=value", "FROM a", "#", "# escape"] {
+        for other in [
+            "",
+            "# a comment",
+            "# other=value",
+            "FROM a",
+            "#",
+            "# escape",
+        ] {
             assert_eq!(escape_after(&[other, "# escape=`"]), Ok('\\'), "{other:?}");
         }
         assert_eq!(escape_after(&["# escape=", "# escape=`"]), Ok('\\'));
@@ -188,13 +201,25 @@ mod tests {
             Some(("a/b:1".into(), 13))
         );
         assert_eq!(found("# escape=`\n# syntax=a\n"), Some(("a".into(), 20)));
-        assert_eq!(found("#!/usr/bin/env x\n# syntax=a\n"), Some(("a".into(), 26)));
+        assert_eq!(
+            found("#!/usr/bin/env x\n# syntax=a\n"),
+            Some(("a".into(), 26))
+        );
         assert_eq!(found("# syntax=s"), Some(("s".into(), 9)));
     }
 
     #[test]
     fn without_the_directive_there_is_no_frontend() {
-        for file in ["", "FROM a", "\n# syntax=a", "# x\n# syntax=a", "  # syntax=a", "# syntax=", "#!", "# escape=`"] {
+        for file in [
+            "",
+            "FROM a",
+            "\n# syntax=a",
+            "# x\n# syntax=a",
+            "  # syntax=a",
+            "# syntax=",
+            "#!",
+            "# escape=`",
+        ] {
             assert_eq!(found(file), None, "{file:?}");
         }
     }

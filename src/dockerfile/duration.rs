@@ -73,7 +73,19 @@ mod tests {
 
     #[test]
     fn other_texts_are_none() {
-        for text in ["", "-", "1", "s", ".s", "1.2.3s", "1x", "1 s", "s1", "9999999999h", "1S"] {
+        for text in [
+            "",
+            "-",
+            "1",
+            "s",
+            ".s",
+            "1.2.3s",
+            "1x",
+            "1 s",
+            "s1",
+            "9999999999h",
+            "1S",
+        ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }

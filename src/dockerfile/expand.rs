@@ -44,7 +44,8 @@ impl Budget {
         Self(Cell::new(32 << 20))
     }
 
-    fn charge(&self, cost: usize) -> Result<(), InvalidWord> {
+    /// Takes `cost` away, or fails if there is not so much left.
+    pub fn charge(&self, cost: usize) -> Result<(), InvalidWord> {
         let left = self.0.get().checked_sub(cost).ok_or(InvalidWord::Large)?;
         self.0.set(left);
         Ok(())
@@ -257,7 +258,10 @@ impl Reader<'_> {
                     if raw_escapes {
                         result.push(c);
                     }
-                    match self.chars.next_if(|c| matches!(c, '"' | '$') || *c == escape) {
+                    match self
+                        .chars
+                        .next_if(|c| matches!(c, '"' | '$') || *c == escape)
+                    {
                         Some(escaped) => result.push(escaped),
                         // Before anything else an escape character is a character as any.
                         None if self.chars.peek().is_some() => result.push(c),
@@ -508,7 +512,10 @@ mod tests {
 
     #[test]
     fn patterns_trim_and_replace() {
-        assert_eq!(expand("${A#*.} ${A##*.} ${A%.*} ${A%%.*}"), Ok("b.c c a.b a".into()));
+        assert_eq!(
+            expand("${A#*.} ${A##*.} ${A%.*} ${A%%.*}"),
+            Ok("b.c c a.b a".into())
+        );
         assert_eq!(expand("${A/./-} ${A//./-}"), Ok("a-b.c a-b-c".into()));
         assert_eq!(expand("${A/./}"), Ok("ab.c".into()));
         assert_eq!(expand("${A/.}"), Err(InvalidWord::Separator));
@@ -536,7 +543,10 @@ mod tests {
     #[test]
     fn quotes_and_escapes_are_removed() {
         assert_eq!(expand("a'$A'\"$A\""), Ok("a$Aa.b.c".into()));
-        assert_eq!(expand("\\$A \"\\$A \\\" \\x\" \\x"), Ok("$A $A \" \\x x".into()));
+        assert_eq!(
+            expand("\\$A \"\\$A \\\" \\x\" \\x"),
+            Ok("$A $A \" \\x x".into())
+        );
         assert_eq!(expand("a\\"), Ok("a".into()));
         assert_eq!(expand("'a"), Err(InvalidWord::Quote('\'')));
         assert_eq!(expand("\"a\\"), Err(InvalidWord::Quote('"')));
@@ -558,7 +568,10 @@ mod tests {
         let word = |text: &str| Lexer::new('\\').word(text, &variables, &Budget::new());
         assert!(word(&"$A".repeat(32)).is_ok());
         assert_eq!(word(&"$A".repeat(33)), Err(InvalidWord::Large));
-        assert_eq!(word(&format!("${{A/{}/}}", "*a".repeat(99))), Err(InvalidWord::Large));
+        assert_eq!(
+            word(&format!("${{A/{}/}}", "*a".repeat(99))),
+            Err(InvalidWord::Large)
+        );
     }
 
     #[test]

@@ -73,7 +73,10 @@ mod tests {
 
     #[test]
     fn known_flags_pass() {
-        assert_eq!(checked("X --switch --value=a --values=a --values=b c"), Ok(()));
+        assert_eq!(
+            checked("X --switch --value=a --values=a --values=b c"),
+            Ok(())
+        );
         assert_eq!(checked("X --switch=TRUE --value= c"), Ok(()));
         assert_eq!(checked("X c --other"), Ok(()));
     }
@@ -83,11 +86,17 @@ mod tests {
         for (line, problem) in [
             ("X --other a", "2: unknown flag `--other`"),
             ("X --Value=a b", "2: unknown flag `--Value`"),
-            ("X --value=a --value=b c", "12: flag `--value` is given twice"),
+            (
+                "X --value=a --value=b c",
+                "12: flag `--value` is given twice",
+            ),
             ("X --value a", "2: flag `--value` needs a value"),
             ("X --values", "2: flag `--values` needs a value"),
             ("X --switch=", "2: flag `--switch` takes `true` or `false`"),
-            ("X --switch=1 a", "2: flag `--switch` takes `true` or `false`"),
+            (
+                "X --switch=1 a",
+                "2: flag `--switch` takes `true` or `false`",
+            ),
         ] {
             assert_eq!(checked(line), Err(problem.into()), "{line}");
         }

@@ -126,7 +126,10 @@ mod tests {
 
     #[test]
     fn comments_and_blank_lines_are_dropped() {
-        assert_eq!(lines("# c\n\n  FROM a  \n\t# c\nRUN b # c\n"), ["FROM a  ", "RUN b # c"]);
+        assert_eq!(
+            lines("# c\n\n  FROM a  \n\t# c\nRUN b # c\n"),
+            ["FROM a  ", "RUN b # c"]
+        );
         assert_eq!(lines(""), Vec::<String>::new());
         assert_eq!(lines("FROM a"), ["FROM a"]);
     }
@@ -139,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_line_goes_on_behind_an_escape_and_blanks() {
-        assert_eq!(lines("RUN a \\\n b \\ \t\nc\nRUN d"), ["RUN a  b c", "RUN d"]);
+        assert_eq!(
+            lines("RUN a \\\n b \\ \t\nc\nRUN d"),
+            ["RUN a  b c", "RUN d"]
+        );
         assert_eq!(lines("RUN a \\\n# c\n\n  b"), ["RUN a   b"]);
         assert_eq!(lines("RUN a\\\n\\\nb"), ["RUN ab"]);
         assert_eq!(lines("RUN a \\"), ["RUN a "]);
@@ -154,7 +160,10 @@ mod tests {
 
     #[test]
     fn the_escape_directive_changes_the_continuation() {
-        assert_eq!(lines("# escape=`\nRUN a\\\nRUN b `\nc"), ["RUN a\\", "RUN b c"]);
+        assert_eq!(
+            lines("# escape=`\nRUN a\\\nRUN b `\nc"),
+            ["RUN a\\", "RUN b c"]
+        );
     }
 
     #[test]

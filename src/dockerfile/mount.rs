@@ -147,11 +147,23 @@ mod tests {
     #[test]
     fn the_source_of_a_mount_is_found_with_its_place() {
         let found = |text: &str, ranges: &[Range<usize>]| Ok(Some((text.into(), ranges.to_vec())));
-        assert_eq!(from("RUN --mount=from=go:1,target=/x y"), found("go:1", &[17..21]));
-        assert_eq!(from("RUN --mount=type=bind,FROM=a y"), found("a", &[27..28]));
+        assert_eq!(
+            from("RUN --mount=from=go:1,target=/x y"),
+            found("go:1", &[17..21])
+        );
+        assert_eq!(
+            from("RUN --mount=type=bind,FROM=a y"),
+            found("a", &[27..28])
+        );
         assert_eq!(from("RUN --mount=from=a,from=b y"), found("b", &[24..25]));
-        assert_eq!(from("RUN --mount=\"from=a,x=y z\" y"), found("a", &[18..19]));
-        assert_eq!(from("RUN --mount='\"from=a\",x=y' y"), found("a", &[19..20]));
+        assert_eq!(
+            from("RUN --mount=\"from=a,x=y z\" y"),
+            found("a", &[18..19])
+        );
+        assert_eq!(
+            from("RUN --mount='\"from=a\",x=y' y"),
+            found("a", &[19..20])
+        );
         assert_eq!(from("RUN --mount=from=a,from= y"), Ok(None));
         assert_eq!(from("RUN --mount=type=cache,target=/x y"), Ok(None));
         assert_eq!(from("RUN --mount=from y"), Ok(None));

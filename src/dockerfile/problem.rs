@@ -184,6 +184,9 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let error = Problem::syntax("é".repeat(500), "too long").located("");
-        assert_eq!(error.to_string(), format!("`{}…`: too long", "é".repeat(120)));
+        assert_eq!(
+            error.to_string(),
+            format!("`{}…`: too long", "é".repeat(120))
+        );
     }
 }

@@ -269,8 +269,14 @@ mod tests {
 
     #[test]
     fn a_flag_that_breaks_within_a_character_does_no_harm() {
-        assert_eq!(parts("COPY --a\u{e0}b c"), ("COPY", vec!["--a\u{c3}".into()], "b c"));
-        assert_eq!(parts("COPY --a\u{e141}b c"), ("COPY", vec!["--a\u{ee}".into()], "b c"));
+        assert_eq!(
+            parts("COPY --a\u{e0}b c"),
+            ("COPY", vec!["--a\u{c3}".into()], "b c")
+        );
+        assert_eq!(
+            parts("COPY --a\u{e141}b c"),
+            ("COPY", vec!["--a\u{ee}".into()], "b c")
+        );
     }
 
     fn value(line: &str) -> (String, Vec<Range<usize>>) {
@@ -283,7 +289,10 @@ mod tests {
     fn the_value_of_a_flag_leaves_its_quotes_outside() {
         assert_eq!(value("COPY --from=ab c d"), ("ab".into(), vec![12..14]));
         assert_eq!(value("COPY --from=\"ab\" c d"), ("ab".into(), vec![13..15]));
-        assert_eq!(value("COPY --from=a\"b\" c d"), ("ab".into(), vec![12..13, 14..15]));
+        assert_eq!(
+            value("COPY --from=a\"b\" c d"),
+            ("ab".into(), vec![12..13, 14..15])
+        );
         assert_eq!(value("COPY --from=\\ab c d"), ("ab".into(), vec![12..15]));
     }
 
@@ -294,14 +303,20 @@ mod tests {
     #[test]
     fn words_between_blanks_keep_their_quotes() {
         let line = "FROM \"a b\"\t\u{b}c";
-        assert_eq!(texts(line, by_blanks(line, 5..line.len())), ["\"a", "b\"", "c"]);
+        assert_eq!(
+            texts(line, by_blanks(line, 5..line.len())),
+            ["\"a", "b\"", "c"]
+        );
         assert_eq!(by_blanks("FROM", 4..4), Vec::<Range<usize>>::new());
     }
 
     #[test]
     fn words_with_quotes_hold_blanks() {
         let split = |line: &'static str| texts(line, by_quotes(line, 0..line.len(), '\\'));
-        assert_eq!(split("a=1 b='2 3'\tc=\"4 \\\" 5\""), ["a=1", "b='2 3'", "c=\"4 \\\" 5\""]);
+        assert_eq!(
+            split("a=1 b='2 3'\tc=\"4 \\\" 5\""),
+            ["a=1", "b='2 3'", "c=\"4 \\\" 5\""]
+        );
         assert_eq!(split("a\\ b c"), ["a\\ b", "c"]);
         assert_eq!(split("'a\\' b"), ["'a\\'", "b"]);
         assert_eq!(split("\"open b"), ["\"open b"]);
@@ -309,7 +324,10 @@ mod tests {
         assert_eq!(split("a\\"), ["a"]);
         assert_eq!(split("\u{a0}a"), ["a"]);
         let backtick = "a` b \\ c";
-        assert_eq!(texts(backtick, by_quotes(backtick, 0..8, '`')), ["a` b", "\\", "c"]);
+        assert_eq!(
+            texts(backtick, by_quotes(backtick, 0..8, '`')),
+            ["a` b", "\\", "c"]
+        );
     }
 
     #[test]

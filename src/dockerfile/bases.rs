@@ -46,6 +46,8 @@ pub struct BaseImage {
     pub column: usize,
     /// The name as it stands in the file.
     pub written: String,
+    /// The name that it comes to once variables are replaced, as a builder reads it.
+    pub name: String,
     /// The image that is meant.
     pub reference: Reference,
     /// What the image is for.
@@ -108,9 +110,15 @@ pub enum Unpinnable {
 /// One place of the file, and what it means on all platforms.
 struct Spot {
     first: Use,
-    /// The images that the place means, with their platforms.
-    meanings: Vec<(Source, BTreeSet<Platform>)>,
+    meanings: Vec<Meaning>,
     runtime: bool,
+}
+
+/// What a place means on some of the platforms.
+struct Meaning {
+    source: Source,
+    name: String,
+    platforms: BTreeSet<Platform>,
 }
 
 impl Dockerfile {
@@ -168,9 +176,8 @@ impl Dockerfile {
             .values()
             .filter(|spot| spot.runtime)
             .flat_map(|spot| {
-                spot.meanings
-                    .iter()
-                    .filter_map(|(source, _)| source.image())
+                let meanings = spot.meanings.iter();
+                meanings.filter_map(|meaning| meaning.source.image())
             })
             .cloned()
             .collect();
@@ -203,6 +210,7 @@ impl Dockerfile {
             line: 0,
             column: 0,
             written: written.to_owned(),
+            name: written.to_owned(),
             reference,
             kind: BaseKind::Frontend,
             platforms: BTreeSet::from([build.build_platform.clone()]),
@@ -226,10 +234,7 @@ impl Spot {
     fn new(first: Use) -> Self {
         Self {
             runtime: first.runtime,
-            meanings: vec![(
-                first.source.clone(),
-                BTreeSet::from([first.platform.clone()]),
-            )],
+            meanings: vec![Meaning::of(&first)],
             first,
         }
     }
@@ -237,14 +242,11 @@ impl Spot {
     fn add(&mut self, found: Use) {
         self.runtime |= found.runtime;
         let mut meanings = self.meanings.iter_mut();
-        match meanings.find(|(source, _)| *source == found.source) {
-            Some((_, platforms)) => {
-                platforms.insert(found.platform);
+        match meanings.find(|meaning| meaning.source == found.source) {
+            Some(meaning) => {
+                meaning.platforms.insert(found.platform);
             }
-            None => {
-                let platforms = BTreeSet::from([found.platform]);
-                self.meanings.push((found.source, platforms));
-            }
+            None => self.meanings.push(Meaning::of(&found)),
         }
     }
 
@@ -260,24 +262,37 @@ impl Spot {
             (Some(place), _) => Pinning::Place(place.clone()),
             (None, _) => Pinning::Impossible(Unpinnable::Trigger),
         };
-        let bases = meanings.into_iter().filter_map(|(source, platforms)| {
-            let reference = source.image()?.clone();
-            let kind = match runtime.contains(&reference) {
-                true => BaseKind::Runtime,
-                false => BaseKind::Buildtime,
-            };
+        let bases = meanings.into_iter().filter_map(|meaning| {
+            let reference = meaning.source.image()?.clone();
             let base = BaseImage {
                 line: 0,
                 column: 0,
                 written: first.name.text.clone(),
-                kind,
-                platforms,
+                name: meaning.name,
+                kind: match runtime.contains(&reference) {
+                    true => BaseKind::Runtime,
+                    false => BaseKind::Buildtime,
+                },
+                platforms: meaning.platforms,
                 is_from: first.is_from,
-                pinning: pinning(&source),
+                pinning: pinning(&meaning.source),
                 reference,
             };
             Some((first.name.offset, base))
         });
         bases.collect()
+    }
+}
+
+impl Meaning {
+    fn of(found: &Use) -> Self {
+        Self {
+            source: found.source.clone(),
+            name: match &found.source {
+                Source::Instead(reference) => reference.to_string(),
+                _ => found.base_name.clone(),
+            },
+            platforms: BTreeSet::from([found.platform.clone()]),
+        }
     }
 }

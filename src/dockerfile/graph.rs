@@ -37,6 +37,8 @@ pub(super) struct Graph<'d> {
 /// A stage of the file, or an image that a `COPY` or a mount names.
 pub(super) struct Node {
     pub name: Name,
+    /// The name once variables are replaced.
+    pub base_name: String,
     /// The number in the file; `None` for an image that is no stage of it.
     pub stage: Option<usize>,
     /// The stage that it continues.
@@ -86,6 +88,7 @@ pub(super) struct Need {
 /// A base that the target needs, on one platform.
 pub(super) struct Use {
     pub name: Name,
+    pub base_name: String,
     pub source: Source,
     pub platform: Platform,
     /// Whether the target's chain of `FROM` ends here.
@@ -171,6 +174,7 @@ impl<'d> Graph<'d> {
                 place: Some(image.place.clone()),
                 number: 0,
             },
+            base_name,
             stage: Some(number),
             base,
             source,
@@ -313,6 +317,7 @@ impl<'d> Graph<'d> {
             .map_err(|message| Problem::dependency(&*name.text, message).at(name.offset))?;
         self.stages.push(Node {
             name: name.clone(),
+            base_name: name.text.clone(),
             stage: None,
             base: None,
             source,

@@ -36,6 +36,7 @@ impl Graph<'_> {
                 }
                 Ok(Use {
                     name: node.name.clone(),
+                    base_name: node.base_name.clone(),
                     source: node.source.clone(),
                     platform: node.platform.as_ref().unwrap_or(self.platform).clone(),
                     runtime: stage == root,

@@ -1,0 +1,151 @@
+//! Named contexts: what `--build-context name=…` puts in the place of an image or a stage.
+//!
+//! The rules are those of BuildKit's `dockerui`: names are compared as Docker prints them, without `:latest`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::image::{Platform, Reference, reference::DOCKER_HUB};
+
+/// What a named context holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Context {
+    /// An image on a registry.
+    Image(Reference),
+    /// Files from elsewhere: a folder, a repository, an archive, a local image, or none at all.
+    Files,
+    /// An image whose name is none.
+    Invalid(String),
+}
+
+/// The named contexts of a build.
+pub(super) struct Contexts(HashMap<String, Context>);
+
+impl Contexts {
+    pub fn new(contexts: &BTreeMap<String, String>) -> Self {
+        let contexts = contexts.iter().map(|(name, value)| {
+            // `name::platform` is for one platform only.
+            let (name, platform) = match name.split_once("::") {
+                Some((name, platform)) => (name, format!("::{platform}")),
+                None => (name.as_str(), String::new()),
+            };
+            let name = name
+                .parse()
+                .map_or_else(|_| name.to_owned(), |name| familiar(&name));
+            (name + &platform, Context::parse(value))
+        });
+        Self(contexts.collect())
+    }
+
+    /// Returns what stands in the place of an image or a stage, if anything does.
+    pub fn get(&self, name: &Reference, platform: &Platform) -> Option<&Context> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let name = familiar(name);
+        self.0
+            .get(&format!("{name}::{platform}"))
+            .or_else(|| self.0.get(&name))
+    }
+}
+
+impl Context {
+    fn parse(value: &str) -> Self {
+        let Some(image) = value.strip_prefix("docker-image:") else {
+            return Self::Files;
+        };
+        match image.strip_prefix("//").unwrap_or(image) {
+            "scratch" => Self::Files,
+            image => image
+                .parse()
+                .map_or_else(|_| Self::Invalid(image.to_owned()), Self::Image),
+        }
+    }
+}
+
+/// The name that Docker prints: without the hub, without `library/`, and here without `:latest`.
+fn familiar(name: &Reference) -> String {
+    let text = name.to_string();
+    let hub = text
+        .strip_prefix(DOCKER_HUB)
+        .and_then(|name| name.strip_prefix('/'));
+    let short = match hub {
+        Some(name) => match name.strip_prefix("library/") {
+            Some(official) if !official.contains('/') => official,
+            _ => name,
+        },
+        None => &text,
+    };
+    short.strip_suffix(":latest").unwrap_or(short).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contexts(pairs: &[(&str, &str)]) -> Contexts {
+        let pairs = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Contexts::new(&pairs.collect())
+    }
+
+    fn found(contexts: &Contexts, name: &str) -> Option<Context> {
+        let platform = Platform::new("linux", "amd64", None);
+        contexts.get(&name.parse().unwrap(), &platform).cloned()
+    }
+
+    #[test]
+    fn names_are_compared_as_docker_prints_them() {
+        let contexts = contexts(&[
+            ("alpine", "./x"),
+            ("docker.io/library/node:latest", "./y"),
+            ("ghcr.io/a/b:1", "./z"),
+        ]);
+        for name in [
+            "alpine",
+            "alpine:latest",
+            "docker.io/library/alpine",
+            "node",
+            "ghcr.io/a/b:1",
+        ] {
+            assert_eq!(found(&contexts, name), Some(Context::Files), "{name}");
+        }
+        for name in ["alpine:3", "ghcr.io/alpine", "ghcr.io/a/b", "other/alpine"] {
+            assert_eq!(found(&contexts, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_context_may_be_an_image() {
+        let contexts = contexts(&[
+            ("a", "docker-image://alpine:3"),
+            ("b", "docker-image://scratch"),
+            ("c", "docker-image://Alpine"),
+            ("d", "https://example.com/x.tar"),
+        ]);
+        assert_eq!(
+            found(&contexts, "a"),
+            Some(Context::Image("alpine:3".parse().unwrap()))
+        );
+        assert_eq!(found(&contexts, "b"), Some(Context::Files));
+        assert_eq!(
+            found(&contexts, "c"),
+            Some(Context::Invalid("Alpine".into()))
+        );
+        assert_eq!(found(&contexts, "d"), Some(Context::Files));
+    }
+
+    #[test]
+    fn a_context_may_be_for_one_platform() {
+        let contexts = contexts(&[
+            ("a::linux/amd64", "docker-image://b"),
+            ("a", "docker-image://c"),
+            ("d::linux/arm64", "docker-image://b"),
+        ]);
+        assert_eq!(
+            found(&contexts, "a"),
+            Some(Context::Image("b".parse().unwrap()))
+        );
+        assert_eq!(found(&contexts, "d"), None);
+    }
+}

@@ -1,0 +1,596 @@
+//! Words as BuildKit's shell lexer reads them: quotes, escapes and `${…}`.
+//!
+//! The rules are those of BuildKit's `shell/lex.go`, which knows more than a line scanner would and less than a shell.
+
+use std::{cell::Cell, collections::HashMap, iter::Peekable, str::Chars};
+
+use super::pattern::{self, InvalidPattern};
+
+/// Variables and their values.
+pub(super) type Variables = HashMap<String, String>;
+
+/// How deep `${a:-${b:-…}}` may nest. Nobody writes more than three.
+const DEEPEST: usize = 64;
+
+/// Why a word cannot be expanded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidWord {
+    #[error("the closing `{0}` is missing")]
+    Quote(char),
+    #[error("the closing `}}` of `${{` is missing")]
+    Brace,
+    #[error("`${{` must be followed by a name")]
+    Name,
+    #[error("`{0}` is no modifier in substitution")]
+    Modifier(String),
+    #[error("the `/` between pattern and replacement of `${{…/…/…}}` is missing")]
+    Separator,
+    #[error("variable `{name}`: {message}")]
+    Unset { name: String, message: String },
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
+    #[error("substitutions are nested more than {DEEPEST} deep")]
+    Deep,
+    #[error("the substitutions of this file expand to too much text")]
+    Large,
+}
+
+/// How much all substitutions of a file may cost, so that a file of doubled variables ends in an error.
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    /// Returns room for 32 MiB of text, or for as many steps of pattern matching.
+    pub fn new() -> Self {
+        Self(Cell::new(32 << 20))
+    }
+
+    /// Takes `cost` away, or fails if there is not so much left.
+    pub fn charge(&self, cost: usize) -> Result<(), InvalidWord> {
+        let left = self.0.get().checked_sub(cost).ok_or(InvalidWord::Large)?;
+        self.0.set(left);
+        Ok(())
+    }
+}
+
+/// How words are read.
+#[derive(Clone, Copy)]
+pub(super) struct Lexer {
+    escape: char,
+    raw_quotes: bool,
+    raw_escapes: bool,
+    keep_unset: bool,
+    unknown: bool,
+}
+
+impl Lexer {
+    /// Reads words as the arguments of an instruction: quotes and escapes are removed, an unset variable is empty.
+    pub fn new(escape: char) -> Self {
+        Self {
+            escape,
+            raw_quotes: false,
+            raw_escapes: false,
+            keep_unset: false,
+            unknown: false,
+        }
+    }
+
+    /// Leaves quotes where they are.
+    pub fn raw_quotes(self, raw_quotes: bool) -> Self {
+        Self { raw_quotes, ..self }
+    }
+
+    /// Leaves escape characters where they are.
+    pub fn raw_escapes(self) -> Self {
+        Self {
+            raw_escapes: true,
+            ..self
+        }
+    }
+
+    /// Leaves substitutions of unset variables where they are.
+    pub fn keep_unset(self) -> Self {
+        Self {
+            keep_unset: true,
+            ..self
+        }
+    }
+
+    /// Reports only what is wrong whatever the variables hold.
+    pub fn unknown_variables(self) -> Self {
+        Self {
+            unknown: true,
+            ..self
+        }
+    }
+
+    /// Returns `text` with its variables replaced, as one word.
+    ///
+    /// # Errors
+    ///
+    /// Quotes or braces that are not closed, a modifier that does not exist, a variable that must be set and is not.
+    pub fn word(
+        self,
+        text: &str,
+        variables: &Variables,
+        budget: &Budget,
+    ) -> Result<String, InvalidWord> {
+        let mut reader = Reader {
+            lexer: self,
+            chars: text.chars().peekable(),
+            variables,
+            budget,
+            depth: 0,
+        };
+        reader.until(None, self.raw_escapes, &mut Words::default())
+    }
+
+    /// Returns the words of `text`, split at blanks outside quotes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lexer::word`].
+    pub fn words(self, text: &str) -> Result<Vec<String>, InvalidWord> {
+        let (variables, budget) = (Variables::new(), Budget::new());
+        let mut reader = Reader {
+            lexer: self,
+            chars: text.chars().peekable(),
+            variables: &variables,
+            budget: &budget,
+            depth: 0,
+        };
+        let mut words = Words::default();
+        reader.until(None, self.raw_escapes, &mut words)?;
+        Ok(words.finish())
+    }
+}
+
+/// The words of a text while it is read.
+#[derive(Default)]
+struct Words {
+    words: Vec<String>,
+    word: String,
+}
+
+impl Words {
+    fn push(&mut self, c: char) {
+        if !c.is_whitespace() {
+            self.word.push(c);
+        } else if !self.word.is_empty() {
+            self.words.push(std::mem::take(&mut self.word));
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        self.words
+            .extend(Some(self.word).filter(|word| !word.is_empty()));
+        self.words
+    }
+}
+
+struct Reader<'t> {
+    lexer: Lexer,
+    chars: Peekable<Chars<'t>>,
+    variables: &'t Variables,
+    budget: &'t Budget,
+    depth: usize,
+}
+
+impl Reader<'_> {
+    /// Reads up to `stop`, which is dropped, or up to the end.
+    fn until(
+        &mut self,
+        stop: Option<char>,
+        raw_escapes: bool,
+        words: &mut Words,
+    ) -> Result<String, InvalidWord> {
+        let mut result = String::new();
+        while let Some(c) = self.chars.next() {
+            match c {
+                c if Some(c) == stop => return Ok(result),
+                '\'' | '"' => {
+                    let start = result.len();
+                    match c {
+                        '\'' => self.single_quoted(&mut result)?,
+                        _ => self.double_quoted(&mut result, raw_escapes)?,
+                    }
+                    words.word.push_str(&result[start..]);
+                }
+                '$' => {
+                    let value = self.dollar()?;
+                    self.budget.charge(value.len())?;
+                    value.chars().for_each(|c| words.push(c));
+                    result.push_str(&value);
+                }
+                '<' => {
+                    let start = result.len();
+                    result.push('<');
+                    self.heredoc_blanks(&mut result);
+                    words.word.push_str(&result[start..]);
+                }
+                c if c == self.lexer.escape => {
+                    if raw_escapes {
+                        words.word.push(c);
+                        result.push(c);
+                    }
+                    if let Some(escaped) = self.chars.next() {
+                        words.word.push(escaped);
+                        result.push(escaped);
+                    }
+                }
+                c => {
+                    words.push(c);
+                    result.push(c);
+                }
+            }
+        }
+        match stop {
+            Some(stop) => Err(InvalidWord::Quote(stop)),
+            None => Ok(result),
+        }
+    }
+
+    fn single_quoted(&mut self, result: &mut String) -> Result<(), InvalidWord> {
+        self.quote('\'', result);
+        loop {
+            match self.chars.next() {
+                None => return Err(InvalidWord::Quote('\'')),
+                Some('\'') => break,
+                Some(c) => result.push(c),
+            }
+        }
+        self.quote('\'', result);
+        Ok(())
+    }
+
+    fn double_quoted(&mut self, result: &mut String, raw_escapes: bool) -> Result<(), InvalidWord> {
+        self.quote('"', result);
+        loop {
+            match self.chars.next() {
+                None => return Err(InvalidWord::Quote('"')),
+                Some('"') => break,
+                Some('$') => {
+                    let value = self.dollar()?;
+                    self.budget.charge(value.len())?;
+                    result.push_str(&value);
+                }
+                Some(c) if c == self.lexer.escape => {
+                    let escape = self.lexer.escape;
+                    if raw_escapes {
+                        result.push(c);
+                    }
+                    match self
+                        .chars
+                        .next_if(|c| matches!(c, '"' | '$') || *c == escape)
+                    {
+                        Some(escaped) => result.push(escaped),
+                        // Before anything else an escape character is a character as any.
+                        None if self.chars.peek().is_some() => result.push(c),
+                        None => {}
+                    }
+                }
+                Some(c) => result.push(c),
+            }
+        }
+        self.quote('"', result);
+        Ok(())
+    }
+
+    fn quote(&self, quote: char, result: &mut String) {
+        if self.lexer.raw_quotes {
+            result.push(quote);
+        }
+    }
+
+    /// Behind `<<`, blanks belong to the word, so that `<< EOF` is one.
+    fn heredoc_blanks(&mut self, result: &mut String) {
+        if let Some(c) = self.chars.next_if_eq(&'<') {
+            result.push(c);
+            while let Some(c) = self.chars.next_if(|c| matches!(c, ' ' | '\t' | '\r')) {
+                result.push(c);
+            }
+        }
+    }
+
+    /// Reads what follows a `$`.
+    fn dollar(&mut self) -> Result<String, InvalidWord> {
+        if self.chars.next_if_eq(&'{').is_none() {
+            let name = self.name();
+            return Ok(match self.variables.get(&name) {
+                _ if name.is_empty() => "$".to_owned(),
+                Some(value) => value.clone(),
+                None if self.lexer.keep_unset => format!("${name}"),
+                None => String::new(),
+            });
+        }
+        match self.chars.peek() {
+            None => return Err(InvalidWord::Brace),
+            Some('{' | '}' | ':') => return Err(InvalidWord::Name),
+            Some(_) => {}
+        }
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(InvalidWord::Deep);
+        }
+        let name = self.name();
+        let value = match self.chars.next() {
+            None => Err(InvalidWord::Brace),
+            Some('}') => Ok(match self.variables.get(&name) {
+                Some(value) => value.clone(),
+                None if self.lexer.keep_unset => format!("${{{name}}}"),
+                None => String::new(),
+            }),
+            Some('/') => self.replacement(&name),
+            Some(':') => match self.chars.next() {
+                Some(modifier @ ('-' | '+' | '?')) => self.alternative(&name, modifier, true),
+                modifier => Err(unknown_modifier(":", modifier)),
+            },
+            Some(modifier @ ('-' | '+' | '?')) => self.alternative(&name, modifier, false),
+            Some(end @ ('#' | '%')) => self.trimmed(&name, end),
+            modifier => Err(unknown_modifier("", modifier)),
+        };
+        self.depth -= 1;
+        value
+    }
+
+    /// Reads a name: letters, digits and `_`; or digits alone; or one of the shell's special parameters.
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        let Some(first) = self.chars.peek().copied() else {
+            return name;
+        };
+        if matches!(first, '@' | '*' | '#' | '?' | '-' | '$' | '!') {
+            name.extend(self.chars.next());
+        } else if first.is_numeric() {
+            while let Some(c) = self.chars.next_if(|c| c.is_numeric()) {
+                name.push(c);
+            }
+        } else {
+            while let Some(c) = self.chars.next_if(|c| c.is_alphanumeric() || *c == '_') {
+                name.push(c);
+            }
+        }
+        name
+    }
+
+    /// Reads the rest of `${name-word}`, `${name+word}` and `${name?word}`, each also with a colon.
+    fn alternative(
+        &mut self,
+        name: &str,
+        modifier: char,
+        empty_is_unset: bool,
+    ) -> Result<String, InvalidWord> {
+        let word = self.operand('}', false)?;
+        let value = self.variables.get(name);
+        if self.lexer.keep_unset && value.is_none() {
+            let colon = if empty_is_unset { ":" } else { "" };
+            return Ok(format!("${{{name}{colon}{modifier}{word}}}"));
+        }
+        let set = value.filter(|value| !(empty_is_unset && value.is_empty()));
+        match (modifier, set) {
+            ('-', None) | ('+', Some(_)) => Ok(word),
+            ('+', None) => Ok(String::new()),
+            (_, Some(value)) => Ok(value.clone()),
+            _ if self.lexer.unknown => Ok(String::new()),
+            _ => Err(InvalidWord::Unset {
+                name: name.to_owned(),
+                message: match (value, word.is_empty()) {
+                    (_, false) => word,
+                    (None, true) => "is not allowed to be unset".to_owned(),
+                    (Some(_), true) => "is not allowed to be empty".to_owned(),
+                },
+            }),
+        }
+    }
+
+    /// Reads the rest of `${name#pattern}` and `${name%pattern}`, each also with a doubled sign.
+    fn trimmed(&mut self, name: &str, end: char) -> Result<String, InvalidWord> {
+        let word = self.operand('}', true)?;
+        let value = match self.variables.get(name) {
+            Some(value) => value.as_str(),
+            None if self.lexer.keep_unset => return Ok(format!("${{{name}{end}{word}}}")),
+            None => "",
+        };
+        if self.lexer.unknown {
+            return Ok(String::new());
+        }
+        let (pattern, longest) = match word.strip_prefix(end) {
+            Some(pattern) => (pattern, true),
+            None => (word.as_str(), false),
+        };
+        self.charge_match(pattern, value)?;
+        Ok(match end {
+            '#' => pattern::trim_start(value, pattern, longest)?,
+            _ => pattern::trim_end(value, pattern, longest)?,
+        })
+    }
+
+    /// Reads the rest of `${name/pattern/replacement}`, also with a doubled slash.
+    fn replacement(&mut self, name: &str) -> Result<String, InvalidWord> {
+        let all = self.chars.next_if_eq(&'/').is_some();
+        let pattern = match self.operand('/', true) {
+            Err(InvalidWord::Brace) => return Err(InvalidWord::Separator),
+            pattern => pattern?,
+        };
+        let replacement = self.operand('}', true)?;
+        let value = match self.variables.get(name) {
+            Some(value) => value.as_str(),
+            None if self.lexer.keep_unset => {
+                return Ok(format!("${{{name}/{pattern}/{replacement}}}"));
+            }
+            None => "",
+        };
+        if self.lexer.unknown {
+            return Ok(String::new());
+        }
+        self.charge_match(&pattern, value)?;
+        self.budget
+            .charge(replacement.len().saturating_mul(value.len() + 1))?;
+        Ok(pattern::replace(value, &pattern, &replacement, all)?)
+    }
+
+    fn operand(&mut self, stop: char, raw_escapes: bool) -> Result<String, InvalidWord> {
+        self.until(Some(stop), raw_escapes, &mut Words::default())
+            .map_err(|error| match self.chars.peek() {
+                None if !matches!(error, InvalidWord::Large | InvalidWord::Deep) => {
+                    InvalidWord::Brace
+                }
+                _ => error,
+            })
+    }
+
+    fn charge_match(&self, pattern: &str, value: &str) -> Result<(), InvalidWord> {
+        self.budget
+            .charge(pattern.len().saturating_mul(value.len() + 1))
+    }
+}
+
+fn unknown_modifier(colon: &str, modifier: Option<char>) -> InvalidWord {
+    InvalidWord::Modifier(colon.chars().chain(modifier).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn expand(text: &str) -> Result<String, InvalidWord> {
+        let variables = variables(&[("A", "a.b.c"), ("E", ""), ("한", "x")]);
+        Lexer::new('\\').word(text, &variables, &Budget::new())
+    }
+
+    #[test]
+    fn every_case_of_the_corpus_expands_as_buildkit_expands_it() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            input: String,
+            env: Variables,
+            expect: Option<String>,
+        }
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../tests/data/shell-expansion.json")).unwrap();
+        assert!(cases.len() >= 150);
+        let wrong: Vec<String> = cases
+            .into_iter()
+            .filter_map(|case| {
+                let found = Lexer::new('\\').word(&case.input, &case.env, &Budget::new());
+                (found.clone().ok() != case.expect)
+                    .then(|| format!("{}: {found:?}, not {:?}", case.input, case.expect))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn alternatives_tell_unset_from_empty() {
+        assert_eq!(expand("${A-x} ${E-x} ${U-x}"), Ok("a.b.c  x".into()));
+        assert_eq!(expand("${A:-x} ${E:-x} ${U:-x}"), Ok("a.b.c x x".into()));
+        assert_eq!(expand("${A+x} ${E+x} ${U+x}"), Ok("x x ".into()));
+        assert_eq!(expand("${A:+x} ${E:+x} ${U:+x}"), Ok("x  ".into()));
+        assert_eq!(expand("${U:-${E:-${A}}}"), Ok("a.b.c".into()));
+    }
+
+    #[test]
+    fn a_variable_that_must_be_set_is_named() {
+        let unset = |name: &str, message: &str| {
+            Err(InvalidWord::Unset {
+                name: name.into(),
+                message: message.into(),
+            })
+        };
+        assert_eq!(expand("${A?}"), Ok("a.b.c".into()));
+        assert_eq!(expand("${E?}"), Ok(String::new()));
+        assert_eq!(expand("${E:?}"), unset("E", "is not allowed to be empty"));
+        assert_eq!(expand("${U?}"), unset("U", "is not allowed to be unset"));
+        assert_eq!(expand("${U:?give it}"), unset("U", "give it"));
+    }
+
+    #[test]
+    fn patterns_trim_and_replace() {
+        assert_eq!(
+            expand("${A#*.} ${A##*.} ${A%.*} ${A%%.*}"),
+            Ok("b.c c a.b a".into())
+        );
+        assert_eq!(expand("${A/./-} ${A//./-}"), Ok("a-b.c a-b-c".into()));
+        assert_eq!(expand("${A/./}"), Ok("ab.c".into()));
+        assert_eq!(expand("${A/.}"), Err(InvalidWord::Separator));
+        assert!(matches!(expand("${A#\\x}"), Err(InvalidWord::Pattern(_))));
+    }
+
+    #[test]
+    fn unknown_modifiers_and_open_braces_are_refused() {
+        assert_eq!(expand("${A:=x}"), Err(InvalidWord::Modifier(":=".into())));
+        assert_eq!(expand("${A:#x}"), Err(InvalidWord::Modifier(":#".into())));
+        assert_eq!(expand("${A^}"), Err(InvalidWord::Modifier("^".into())));
+        assert_eq!(expand("${A"), Err(InvalidWord::Brace));
+        assert_eq!(expand("${A:-x"), Err(InvalidWord::Brace));
+        assert_eq!(expand("${"), Err(InvalidWord::Brace));
+        assert_eq!(expand("${}"), Err(InvalidWord::Name));
+    }
+
+    #[test]
+    fn names_are_letters_digits_or_special() {
+        assert_eq!(expand("$A.x $한"), Ok("a.b.c.x x".into()));
+        assert_eq!(expand("$1x$@$#"), Ok("x".into()));
+        assert_eq!(expand("$ $. $"), Ok("$ $. $".into()));
+    }
+
+    #[test]
+    fn quotes_and_escapes_are_removed() {
+        assert_eq!(expand("a'$A'\"$A\""), Ok("a$Aa.b.c".into()));
+        assert_eq!(
+            expand("\\$A \"\\$A \\\" \\x\" \\x"),
+            Ok("$A $A \" \\x x".into())
+        );
+        assert_eq!(expand("a\\"), Ok("a".into()));
+        assert_eq!(expand("'a"), Err(InvalidWord::Quote('\'')));
+        assert_eq!(expand("\"a\\"), Err(InvalidWord::Quote('"')));
+    }
+
+    #[test]
+    fn the_escape_character_is_a_choice() {
+        let variables = variables(&[("A", "a")]);
+        let word = |text| Lexer::new('`').word(text, &variables, &Budget::new());
+        assert_eq!(word("`$A \\$A"), Ok("$A \\a".into()));
+    }
+
+    #[test]
+    fn deep_nesting_and_doubled_variables_end_in_an_error() {
+        let deep = |n| format!("{}x{}", "${U:-".repeat(n), "}".repeat(n));
+        assert_eq!(expand(&deep(64)), Ok("x".into()));
+        assert_eq!(expand(&deep(100_000)), Err(InvalidWord::Deep));
+        let variables = variables(&[("A", &"a".repeat(1 << 20))]);
+        let word = |text: &str| Lexer::new('\\').word(text, &variables, &Budget::new());
+        assert!(word(&"$A".repeat(32)).is_ok());
+        assert_eq!(word(&"$A".repeat(33)), Err(InvalidWord::Large));
+        assert_eq!(
+            word(&format!("${{A/{}/}}", "*a".repeat(99))),
+            Err(InvalidWord::Large)
+        );
+    }
+
+    #[test]
+    fn words_are_split_outside_quotes() {
+        let lexer = Lexer::new('\\').raw_quotes(true).raw_escapes().keep_unset();
+        let words = |text| lexer.words(text).unwrap();
+        assert_eq!(words("a 'b c'  d\\ e"), ["a", "'b c'", "d\\ e"]);
+        assert_eq!(words("$A ${B:-c d}"), ["$A", "${B:-c", "d}"]);
+        assert_eq!(words("a<< \tE b"), ["a<< \tE", "b"]);
+    }
+
+    #[test]
+    fn with_unknown_variables_only_the_form_is_checked() {
+        let check = |text| {
+            Lexer::new('\\')
+                .unknown_variables()
+                .word(text, &Variables::new(), &Budget::new())
+        };
+        assert_eq!(check("${A:?x} ${A#\\x}"), Ok(" ".into()));
+        assert_eq!(check("${A:=x}"), Err(InvalidWord::Modifier(":=".into())));
+    }
+}

@@ -1,0 +1,202 @@
+//! Bytes to logical lines: comments dropped, continuations joined, heredoc bodies skipped.
+//!
+//! The rules are those of BuildKit's `parser/parser.go`.
+
+use super::{directive::Directives, problem::Problem, text::Text};
+
+/// The longest line that BuildKit reads, without its line feed.
+const LONGEST_LINE: usize = 65_535;
+
+/// Reads a file from top to bottom.
+pub(super) struct Lines<'f> {
+    file: &'f str,
+    at: usize,
+    directives: Directives,
+}
+
+/// A physical line, without the line feed and the carriage returns before it.
+struct Physical<'f> {
+    text: &'f str,
+    offset: usize,
+}
+
+impl<'f> Lines<'f> {
+    pub fn new(file: &'f str) -> Self {
+        Self {
+            file,
+            at: if file.starts_with('\u{feff}') { 3 } else { 0 },
+            directives: Directives::new(),
+        }
+    }
+
+    /// Returns the character that escapes, and that continues a line.
+    pub fn escape(&self) -> char {
+        self.directives.escape
+    }
+
+    /// Returns the next line that holds an instruction, or `None` at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// A line that is too long, or a directive that is wrong.
+    pub fn next(&mut self) -> Result<Option<Text<'f>>, Problem> {
+        while let Some(line) = self.physical()? {
+            let start = line.text.trim_start();
+            let offset = line.offset + (line.text.len() - start.len());
+            self.directives
+                .look(start)
+                .map_err(|problem| problem.at(offset))?;
+            if start.is_empty() || start.starts_with('#') {
+                continue;
+            }
+            let (content, mut continues) = self.continuation(start);
+            let mut text = Text::new(content, offset);
+            while continues {
+                let Some(line) = self.physical()? else { break };
+                let start = line.text.trim_start();
+                if start.is_empty() || start.starts_with('#') {
+                    continue;
+                }
+                let content;
+                (content, continues) = self.continuation(line.text);
+                text.join(content, line.offset);
+            }
+            return Ok(Some(text));
+        }
+        Ok(None)
+    }
+
+    /// Skips the body of a heredoc and the line that ends it; tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// A line that is too long.
+    pub fn skip_heredoc(&mut self, name: &str, without_tabs: bool) -> Result<bool, Problem> {
+        while let Some(line) = self.physical()? {
+            let text = match without_tabs {
+                true => line.text.trim_start_matches('\t'),
+                false => line.text,
+            };
+            if text == name {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn physical(&mut self) -> Result<Option<Physical<'f>>, Problem> {
+        let offset = self.at;
+        let rest = self.file.get(offset..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let (line, length) = match rest.find('\n') {
+            Some(end) => (rest.get(..end).unwrap_or_default(), end + 1),
+            None => (rest, rest.len()),
+        };
+        if line.len() > LONGEST_LINE {
+            let message = format!("a line must not be longer than {LONGEST_LINE} bytes");
+            return Err(Problem::syntax("", message).at(offset));
+        }
+        self.at += length;
+        let text = line.trim_end_matches(['\r', '\n']);
+        Ok(Some(Physical { text, offset }))
+    }
+
+    /// Splits the continuation off the end of a line. An escaped escape character is none: `\\` ends the line.
+    fn continuation<'l>(&self, line: &'l str) -> (&'l str, bool) {
+        let escape = self.escape();
+        match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
+            Some(content) if !content.ends_with(escape) => (content, true),
+            _ => (line, false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(file: &str) -> Vec<String> {
+        let mut lines = Lines::new(file);
+        std::iter::from_fn(|| lines.next().unwrap())
+            .map(|line| line.as_str().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn comments_and_blank_lines_are_dropped() {
+        assert_eq!(
+            lines("# c\n\n  FROM a  \n\t# c\nRUN b # c\n"),
+            ["FROM a  ", "RUN b # c"]
+        );
+        assert_eq!(lines(""), Vec::<String>::new());
+        assert_eq!(lines("FROM a"), ["FROM a"]);
+    }
+
+    #[test]
+    fn carriage_returns_and_the_byte_order_mark_are_dropped() {
+        assert_eq!(lines("\u{feff}FROM a\r\nRUN b\r\r\n"), ["FROM a", "RUN b"]);
+        assert_eq!(lines("FROM a \\\r\n  AS b\r\n"), ["FROM a   AS b"]);
+    }
+
+    #[test]
+    fn a_line_goes_on_behind_an_escape_and_blanks() {
+        assert_eq!(
+            lines("RUN a \\\n b \\ \t\nc\nRUN d"),
+            ["RUN a  b c", "RUN d"]
+        );
+        assert_eq!(lines("RUN a \\\n# c\n\n  b"), ["RUN a   b"]);
+        assert_eq!(lines("RUN a\\\n\\\nb"), ["RUN ab"]);
+        assert_eq!(lines("RUN a \\"), ["RUN a "]);
+        assert_eq!(lines("\\\nFROM a"), ["FROM a"]);
+    }
+
+    #[test]
+    fn an_escaped_escape_is_no_continuation() {
+        assert_eq!(lines("RUN a\\\\\nRUN b"), ["RUN a\\\\", "RUN b"]);
+        assert_eq!(lines("RUN a\\\\\\\nRUN b"), ["RUN a\\\\\\", "RUN b"]);
+    }
+
+    #[test]
+    fn the_escape_directive_changes_the_continuation() {
+        assert_eq!(
+            lines("# escape=`\nRUN a\\\nRUN b `\nc"),
+            ["RUN a\\", "RUN b c"]
+        );
+    }
+
+    #[test]
+    fn blanks_are_those_of_unicode() {
+        assert_eq!(lines("\u{a0}FROM a\n\u{2003}\n"), ["FROM a"]);
+    }
+
+    #[test]
+    fn a_line_may_be_long_but_not_longer() {
+        let most = format!("RUN {}", "a".repeat(65_531));
+        assert_eq!(lines(&most).len(), 1);
+        assert_eq!(lines(&format!("{most}\nRUN b")).len(), 2);
+        assert!(Lines::new(&format!("{most}a")).next().is_err());
+        assert!(Lines::new(&format!("# {most}\nFROM a")).next().is_err());
+    }
+
+    #[test]
+    fn a_heredoc_ends_at_its_name_alone_on_a_line() {
+        let mut lines = Lines::new("RUN <<E\nE \n\tE\n\\\nE\nRUN b");
+        assert_eq!(lines.next().unwrap().unwrap().as_str(), "RUN <<E");
+        assert_eq!(lines.skip_heredoc("E", false), Ok(true));
+        assert_eq!(lines.next().unwrap().unwrap().as_str(), "RUN b");
+        assert_eq!(lines.skip_heredoc("E", false), Ok(false));
+        let mut lines = Lines::new("RUN <<-E\n\t\tE\nRUN b");
+        lines.next().unwrap();
+        assert_eq!(lines.skip_heredoc("E", true), Ok(true));
+    }
+
+    #[test]
+    fn joined_lines_keep_their_places() {
+        let mut lines = Lines::new("  FROM alp\\\n# c\nine:3");
+        let line = lines.next().unwrap().unwrap();
+        assert_eq!(line.as_str(), "FROM alpine:3");
+        assert_eq!(line.place(5..13).ranges(), [7..10, 16..21]);
+    }
+}

@@ -1,0 +1,192 @@
+//! What is wrong with a Dockerfile, and where.
+
+use std::fmt;
+
+/// What a failure means: the file cannot be read, or it can and an image cannot be told from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DockerfileErrorKind {
+    /// The text is no Dockerfile: a directive, a heredoc, an unknown instruction, a flag or an argument is wrong.
+    Syntax,
+    /// The text is a Dockerfile, and what a stage stands on cannot be told: `FROM`, a stage's name, a reference,
+    /// a platform, a variable, a stage that is copied from.
+    Dependency,
+}
+
+/// Why a Dockerfile cannot be read, or its images cannot be told.
+///
+/// `Display` names line, column, the text and the problem; the file's name is for the caller to add.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct DockerfileError {
+    /// What the failure means.
+    pub kind: DockerfileErrorKind,
+    /// The line, counted from 1; 0 if the problem is of the whole file.
+    pub line: usize,
+    /// The column in characters, counted from 1; 0 if the problem is of the whole file.
+    pub column: usize,
+    /// The text that the problem is about, as written; empty if there is none.
+    pub text: String,
+    /// What is wrong, lower-case and without a full stop.
+    pub problem: String,
+}
+
+/// How much of a text an error repeats.
+const MOST_TEXT: usize = 120;
+
+impl fmt::Display for DockerfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}, column {}: ", self.line, self.column)?;
+        }
+        if self.text.is_empty() {
+            return f.write_str(&self.problem);
+        }
+        let mut shown = self.text.char_indices();
+        match shown.nth(MOST_TEXT) {
+            Some((end, _)) => write!(f, "`{}…`: ", &self.text[..end])?,
+            None => write!(f, "`{}`: ", self.text)?,
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// A problem whose place is known as an offset only, until [`Problem::located`] turns it into lines and columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub kind: DockerfileErrorKind,
+    /// The byte in the file that the problem starts at; `None` if it is of the whole file.
+    pub at: Option<usize>,
+    pub text: String,
+    pub message: String,
+}
+
+impl Problem {
+    /// Returns a problem of the form of the file, without a place.
+    pub fn syntax(text: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind: DockerfileErrorKind::Syntax,
+            at: None,
+            text: text.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Returns a problem of what the file stands on, without a place.
+    pub fn dependency(text: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind: DockerfileErrorKind::Dependency,
+            ..Self::syntax(text, message)
+        }
+    }
+
+    /// Gives the problem a place unless it has one.
+    pub fn at(mut self, offset: usize) -> Self {
+        self.at.get_or_insert(offset);
+        self
+    }
+
+    /// Turns the offset into a line and a column of `text`.
+    pub fn located(self, text: &str) -> DockerfileError {
+        let (line, column) = match self.at {
+            Some(offset) => Cursor::new(text).position(offset),
+            None => (0, 0),
+        };
+        DockerfileError {
+            kind: self.kind,
+            line,
+            column,
+            text: self.text,
+            problem: self.message,
+        }
+    }
+}
+
+/// Counts lines and columns up to offsets that only grow, so that many of them cost one walk through the text.
+pub(super) struct Cursor<'t> {
+    text: &'t str,
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+impl<'t> Cursor<'t> {
+    /// Starts in front of the first character; a byte order mark is no column.
+    pub fn new(text: &'t str) -> Self {
+        let offset = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        Self {
+            text,
+            offset,
+            line: 1,
+            column: 1,
+        }
+    }
+
+    /// Returns line and column of the byte at `offset`, both counted from 1.
+    pub fn position(&mut self, offset: usize) -> (usize, usize) {
+        if offset < self.offset {
+            *self = Self::new(self.text);
+        }
+        let bytes = self.text.as_bytes();
+        let end = offset.min(bytes.len());
+        for byte in bytes.get(self.offset..end).unwrap_or_default() {
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    self.column = 1;
+                }
+                // The bytes of a character behind its first.
+                0x80..=0xbf => {}
+                _ => self.column += 1,
+            }
+        }
+        self.offset = self.offset.max(end);
+        (self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_lines_and_characters() {
+        let mut cursor = Cursor::new("ab\ncé!d\n");
+        assert_eq!(cursor.position(0), (1, 1));
+        assert_eq!(cursor.position(1), (1, 2));
+        assert_eq!(cursor.position(3), (2, 1));
+        assert_eq!(cursor.position(6), (2, 3));
+        assert_eq!(cursor.position(2), (1, 3), "an offset may also lie behind");
+        assert_eq!(cursor.position(99), (3, 1));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_column() {
+        assert_eq!(Cursor::new("\u{feff}FROM a").position(3), (1, 1));
+        assert_eq!(Cursor::new("\u{feff}FROM a").position(8), (1, 6));
+    }
+
+    #[test]
+    fn an_error_names_line_column_text_and_problem() {
+        let error = Problem::dependency("Alpine", "repository name must be lower-case")
+            .at(12)
+            .located("# comment\n\nFROM Alpine");
+        assert_eq!(
+            error.to_string(),
+            "line 3, column 2: `Alpine`: repository name must be lower-case"
+        );
+        assert_eq!(
+            Problem::syntax("", "the file is empty")
+                .located("")
+                .to_string(),
+            "the file is empty"
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let error = Problem::syntax("é".repeat(500), "too long").located("");
+        assert_eq!(
+            error.to_string(),
+            format!("`{}…`: too long", "é".repeat(120))
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! Pieces of a Dockerfile that know where in the file they are written, even when lines are joined and quotes removed.
+
+use std::{borrow::Cow, ops::Range};
+
+/// The text of a file, byte for byte as long as the file.
+///
+/// A byte that is no UTF-8 becomes a DEL: it is no blank, no letter and no part of a name, so it means what it means
+/// to BuildKit, which is nothing.
+pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '\u{7f}'));
+    }
+    Cow::Owned(text)
+}
+
+/// Where a token is written: the bytes of the file that make it up, in order.
+///
+/// More than one range if the token goes on behind a line continuation, or if there are quotes within it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place(Vec<Range<usize>>);
+
+impl Place {
+    /// Returns the offset of the first byte.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.0.first().map_or(0, |range| range.start)
+    }
+
+    /// Returns the ranges of bytes, in order, none empty and none touching the next.
+    #[must_use]
+    pub fn ranges(&self) -> &[Range<usize>] {
+        &self.0
+    }
+
+    fn push(&mut self, range: Range<usize>) {
+        match self.0.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ if range.is_empty() => {}
+            _ => self.0.push(range),
+        }
+    }
+}
+
+/// A word of the file, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub text: String,
+    pub place: Place,
+}
+
+/// A logical line: physical lines joined, with the offset of each in the file.
+#[derive(Clone, Debug)]
+pub(super) struct Text<'f> {
+    text: Cow<'f, str>,
+    first: usize,
+    joints: Vec<Joint>,
+}
+
+/// From `at` on, the text is that of the file from `offset` on.
+#[derive(Clone, Copy, Debug)]
+struct Joint {
+    at: usize,
+    offset: usize,
+}
+
+impl<'f> Text<'f> {
+    /// Returns a text that stands at `offset` in the file.
+    pub fn new(text: &'f str, offset: usize) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            first: offset,
+            joints: Vec::new(),
+        }
+    }
+
+    /// Adds a text that stands at another offset.
+    pub fn join(&mut self, text: &str, offset: usize) {
+        let at = self.text.len();
+        self.joints.push(Joint { at, offset });
+        self.text.to_mut().push_str(text);
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the offset in the file of the byte at `at`.
+    pub fn offset(&self, at: usize) -> usize {
+        let joint = self.joint(at);
+        joint.offset + (at - joint.at)
+    }
+
+    /// Returns where the bytes of `range` stand in the file.
+    pub fn place(&self, range: Range<usize>) -> Place {
+        let mut place = Place(Vec::with_capacity(1));
+        self.extend(&mut place, range);
+        place
+    }
+
+    /// Adds to `place` where the bytes of `range` stand in the file.
+    pub fn extend(&self, place: &mut Place, range: Range<usize>) {
+        let mut at = range.start;
+        let mut next = self.joints.partition_point(|joint| joint.at <= at);
+        while at < range.end {
+            let end = self
+                .joints
+                .get(next)
+                .map_or(range.end, |joint| joint.at.min(range.end));
+            let offset = self.offset(at);
+            place.push(offset..offset + (end - at));
+            at = end;
+            next += 1;
+        }
+    }
+
+    /// Returns the bytes of `range` as they are written.
+    pub fn token(&self, range: Range<usize>) -> Token {
+        Token {
+            text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
+            place: self.place(range),
+        }
+    }
+
+    /// Returns the text from `at` on, with its places in the file.
+    pub fn tail(&self, at: usize) -> Text<'_> {
+        let first = self.offset(at);
+        let behind = self.joints.partition_point(|joint| joint.at <= at);
+        Text {
+            text: Cow::Borrowed(self.text.get(at..).unwrap_or_default()),
+            first,
+            joints: self.joints[behind..]
+                .iter()
+                .map(|joint| Joint {
+                    at: joint.at - at,
+                    offset: joint.offset,
+                })
+                .collect(),
+        }
+    }
+
+    fn joint(&self, at: usize) -> Joint {
+        let behind = self.joints.partition_point(|joint| joint.at <= at);
+        behind
+            .checked_sub(1)
+            .and_then(|last| self.joints.get(last))
+            .copied()
+            .unwrap_or(Joint {
+                at: 0,
+                offset: self.first,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_keep_their_length() {
+        assert_eq!(decode(b"FROM a\n"), "FROM a\n");
+        assert_eq!(decode(b"a\xff\xfeb"), "a\u{7f}\u{7f}b");
+        assert_eq!(decode("é".as_bytes()), "é");
+        assert_eq!(decode(b"\xe2\x82").len(), 2);
+    }
+
+    #[test]
+    fn a_joined_text_knows_where_each_byte_stands() {
+        let mut text = Text::new("FROM alp", 10);
+        text.join("ine:3", 30);
+        assert_eq!(text.as_str(), "FROM alpine:3");
+        assert_eq!(text.offset(0), 10);
+        assert_eq!(text.offset(8), 30);
+        let token = text.token(5..13);
+        assert_eq!(token.text, "alpine:3");
+        assert_eq!(token.place.ranges(), [15..18, 30..35]);
+        assert_eq!(token.place.start(), 15);
+    }
+
+    #[test]
+    fn the_tail_of_a_text_keeps_its_places() {
+        let mut text = Text::new("ONBUILD CO", 0);
+        text.join("PY a b", 20);
+        let tail = text.tail(8);
+        assert_eq!(tail.as_str(), "COPY a b");
+        assert_eq!(tail.place(0..4).ranges(), [8..10, 20..22]);
+        assert_eq!(tail.place(5..6).ranges(), [23..24]);
+    }
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let text = Text::new("abc", 5);
+        let mut place = text.place(0..1);
+        text.extend(&mut place, 1..2);
+        assert_eq!(place.ranges(), [5..7]);
+        text.extend(&mut place, 3..3);
+        assert_eq!(place.ranges(), [5..7]);
+    }
+}

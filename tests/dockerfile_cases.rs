@@ -1,0 +1,96 @@
+//! Runs the cases of `tests/data/dockerfile*.json`: files with the answers that BuildKit gives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acrt::{
+    dockerfile::{BaseKind, Build, Dockerfile, DockerfileError, DockerfileErrorKind},
+    image::{Platform, Reference},
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    dockerfile: String,
+    #[serde(default)]
+    args: BTreeMap<String, String>,
+    target: Option<String>,
+    platform: Option<String>,
+    #[serde(default)]
+    build_contexts: BTreeMap<String, String>,
+    #[serde(default)]
+    image_onbuild: BTreeMap<String, Vec<String>>,
+    expect: Answer,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+struct Answer {
+    runtime: BTreeSet<String>,
+    buildtime: BTreeSet<String>,
+    frontend: Option<String>,
+    error_kind: Option<String>,
+}
+
+impl Case {
+    fn build(&self) -> Build {
+        let host = Platform::new("linux", "amd64", None);
+        let platforms = self.platform.iter().flat_map(|list| list.split(','));
+        Build {
+            args: self.args.clone(),
+            target: self.target.clone(),
+            platforms: platforms.map(|text| text.parse().unwrap()).collect(),
+            build_platform: host,
+            contexts: self.build_contexts.clone(),
+            on_build: self
+                .image_onbuild
+                .iter()
+                .map(|(image, triggers)| (image.parse::<Reference>().unwrap(), triggers.clone()))
+                .collect(),
+        }
+    }
+
+    fn answer(&self) -> Result<Answer, DockerfileError> {
+        let file = Dockerfile::parse(self.dockerfile.as_bytes())?;
+        let mut answer = Answer {
+            frontend: file.frontend().map(str::to_owned),
+            ..Answer::default()
+        };
+        for base in file.bases(&self.build())? {
+            let reference = base.reference.to_string();
+            match base.kind {
+                BaseKind::Runtime => answer.runtime.insert(reference),
+                BaseKind::Buildtime => answer.buildtime.insert(reference),
+                BaseKind::Frontend => true,
+            };
+        }
+        Ok(answer)
+    }
+
+    /// Says what is wrong with the answer, if anything is.
+    fn complaint(&self) -> Option<String> {
+        let found = self.answer();
+        let as_expected = match &found {
+            Ok(found) => *found == self.expect,
+            Err(error) => {
+                let kind = match error.kind {
+                    DockerfileErrorKind::Syntax => "syntax",
+                    DockerfileErrorKind::Dependency => "dependency",
+                };
+                self.expect.error_kind.as_deref() == Some(kind)
+            }
+        };
+        (!as_expected).then(|| format!("{}: {found:?}, not {:?}", self.name, self.expect))
+    }
+}
+
+fn run(cases: &str, at_least: usize) {
+    let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+    assert!(cases.len() >= at_least);
+    let complaints: Vec<String> = cases.iter().filter_map(Case::complaint).collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_case_is_answered_as_buildkit_answers_it() {
+    run(include_str!("data/dockerfile.json"), 86);
+}

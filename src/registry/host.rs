@@ -471,6 +471,11 @@ impl Visit<'_> {
             && !settings::is_loopback(host)
     }
 
+    /// Returns a failure that befell another question as this one's.
+    pub fn shared(&self, error: &LookupError) -> LookupError {
+        error.shared_by(&self.question.image)
+    }
+
     /// Says that the login for the registry cannot be read.
     pub fn unreadable(&self, problem: String) -> LookupError {
         let asked = self.asked(self.question.verb(), &self.host.url_of(self.question));

@@ -124,6 +124,17 @@ impl LookupError {
         )
     }
 
+    /// Tells whether there was an answer, and it was no.
+    pub(super) fn is_of_the_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::Refused { .. } | Trouble::BadReply(_),
+                ..
+            }
+        )
+    }
+
     /// Returns when the registry may be asked again, where it or its behaviour says so.
     #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {

@@ -53,7 +53,7 @@ impl Nginx {
                 access_log {path}/access.log tests;
                 client_body_temp_path {path}/body; proxy_temp_path {path}/proxy;
                 fastcgi_temp_path {path}/fastcgi; uwsgi_temp_path {path}/uwsgi; scgi_temp_path {path}/scgi;
-                limit_req_zone $server_name zone=one:1m rate=1r/m;
+                limit_req_zone $binary_remote_addr zone=one:1m rate=1r/m;
                 keepalive_requests 100000; http2_max_concurrent_streams 128;
                 upstream registry {{ server 127.0.0.1:{upstream}; keepalive 64; }}
                 server {{

@@ -2,8 +2,9 @@
 //! and what is tried next when that was not enough.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use reqwest::header::HeaderValue;
@@ -12,7 +13,7 @@ use super::{
     challenge::{self, Demand},
     groups::{self, Groups},
     host::Visit,
-    keychain::{Credential, Found, Keychain, Place},
+    keychain::{Credential, FRESH, Found, Keychain, Place},
     problem::LookupError,
     token::{self, Key, Realm, Token, Tokens},
     wire::Reply,
@@ -29,6 +30,13 @@ pub struct Auth {
     expected: Mutex<Vec<String>>,
     groups: Mutex<Groups>,
     tokens: Tokens,
+    /// What token services think of each login, and of nobody's.
+    standing: Mutex<HashMap<Option<Credential>, Standing>>,
+}
+
+enum Standing {
+    Good,
+    Refused { since: Instant, error: LookupError },
 }
 
 #[derive(Clone)]
@@ -110,6 +118,7 @@ impl Auth {
             expected: Mutex::default(),
             groups: Mutex::default(),
             tokens: Tokens::default(),
+            standing: Mutex::default(),
         }
     }
 
@@ -255,17 +264,58 @@ impl Auth {
             scopes,
             credential: found.map(|found| found.credential),
         };
-        let (token, is_new) = self
-            .tokens
-            .get(&key, async || visit.grant(&key, login.as_deref()).await)
-            .await?;
-        Ok(Pass::Token {
-            token,
-            key,
-            breadth,
-            is_new,
-            login,
-        })
+        if let Some(refusal) = self.refusal(&key.credential) {
+            return Err(visit.shared(&refusal));
+        }
+        let ask = async || visit.grant(&key, login.as_deref()).await;
+        match self.tokens.get(&key, ask).await {
+            Ok((token, is_new)) => {
+                lock(&self.standing).insert(key.credential.clone(), Standing::Good);
+                Ok(Pass::Token {
+                    token,
+                    key,
+                    breadth,
+                    is_new,
+                    login,
+                })
+            }
+            // One repository that is denied, or one scope too many, may be all that is wrong.
+            Err(error) if breadth == Breadth::Group && error.is_of_the_answer() => {
+                let alone = groups::alone(visit.repository());
+                let breadth = Breadth::Alone { after_group: true };
+                Box::pin(self.token(visit, key.realm, alone, breadth)).await
+            }
+            Err(error) => {
+                if error.asked().status == Some(401) {
+                    self.refused(key.credential, &error);
+                }
+                Err(visit.shared(&error))
+            }
+        }
+    }
+
+    /// Returns why a login gets no tokens at all, so that a wrong password is not tried for each of many repositories:
+    /// some services lock out whoever does that.
+    fn refusal(&self, credential: &Option<Credential>) -> Option<LookupError> {
+        match lock(&self.standing).get(credential) {
+            Some(Standing::Refused { since, error }) if since.elapsed() < FRESH => {
+                Some(error.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes in that a login was refused. One that was good before is good, only not for that repository.
+    fn refused(&self, credential: Option<Credential>, error: &LookupError) {
+        let mut standing = lock(&self.standing);
+        if !matches!(standing.get(&credential), Some(Standing::Good)) {
+            self.keychain.forget(&self.registry);
+            let refused = Standing::Refused {
+                since: Instant::now(),
+                error: error.clone(),
+            };
+            standing.insert(credential, refused);
+        }
     }
 
     async fn login(&self, visit: &Visit<'_>) -> Result<Option<Found>, LookupError> {

@@ -411,6 +411,7 @@ fn refusal(answer: &Answer) -> LookupError {
     let codes = server_words(&answer.reply.headers, &answer.reply.body).map(|(_, codes)| codes);
     let codes = codes.unwrap_or_default();
     match answer.reply.status {
+        400 if is_for_tls(&answer.reply.body) => LookupError::unknown(Trouble::SpeaksTls, asked),
         404 if asked.said.as_deref() == Some(super::problem::WEB_PAGE) => LookupError::unknown(
             Trouble::BadReply("it is no registry's answer".to_owned()),
             asked,
@@ -432,4 +433,11 @@ fn refusal(answer: &Answer) -> LookupError {
             asked,
         ),
     }
+}
+
+/// Tells whether these are the words with which Go's servers and nginx answer plain http on a port for TLS.
+fn is_for_tls(body: &[u8]) -> bool {
+    let words = String::from_utf8_lossy(body);
+    words.contains("HTTP request to an HTTPS server")
+        || words.contains("HTTP request was sent to HTTPS port")
 }

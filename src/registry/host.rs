@@ -168,11 +168,11 @@ impl Host {
     ///
     /// Why there is no answer. An answer that is a refusal, or says that something is absent, is no error here.
     pub async fn ask(&self, question: &Question) -> Result<Answer, LookupError> {
+        let shared = |told: LookupError| told.shared_by(&question.image);
+        let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let slot = self.limits.enter(&self.clock).await;
-            let slot = slot.map_err(|told| told.shared_by(&question.image))?;
             let mut visit = Visit {
                 host: self,
                 question,
@@ -180,14 +180,10 @@ impl Host {
             };
             let mut pass = Pass::Nothing;
             let outcome = visit.go(&mut pass).await;
-            if let Ok(reply) = &outcome {
-                self.limits.answered(reply);
-            }
-            drop(slot);
             let asked = visit.asked(question.verb(), &self.url_of(question));
             match self.after(outcome, tries, asked.clone()) {
                 After::Done(reply) => {
-                    self.limits.succeeded();
+                    self.limits.answered(&reply);
                     return Ok(Answer {
                         asked: told(asked, &reply),
                         reply,
@@ -198,6 +194,7 @@ impl Host {
                 After::Failed(error) => return Err(error),
                 After::Again(pause) => self.clock.sleep(pause).await,
             }
+            self.limits.again(&self.clock).await.map_err(shared)?;
         }
     }
 
@@ -469,6 +466,11 @@ impl Visit<'_> {
         url.scheme() == "http"
             && self.host.origin.host_str() != Some(host)
             && !settings::is_loopback(host)
+    }
+
+    /// Returns a failure that befell another question as this one's.
+    pub fn shared(&self, error: &LookupError) -> LookupError {
+        error.shared_by(&self.question.image)
     }
 
     /// Says that the login for the registry cannot be read.

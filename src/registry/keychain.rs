@@ -16,9 +16,9 @@ use super::{
     login_file::{self, LoginFile, Spot},
 };
 
-/// How long files and the answers of helpers are believed: long enough for a round of looks,
+/// How long files, the answers of helpers and refusals of logins are believed: long enough for a round of looks,
 /// short enough that a `docker login` is soon noticed and an expired password of ECR is replaced.
-const FRESH: Duration = Duration::from_secs(60);
+pub const FRESH: Duration = Duration::from_secs(60);
 
 /// The user whose password is an identity token, in the protocol of credential helpers.
 const IDENTITY_USER: &str = "<token>";

@@ -126,29 +126,36 @@ impl Limits {
         }
     }
 
-    /// Waits until one more request may be in flight.
+    /// Waits until one more question may be asked. Its slot is kept while it is asked again: a registry that stumbles
+    /// is asked less for it.
     ///
     /// # Errors
     ///
     /// What everybody is told while the registry is left alone.
     pub async fn enter(&self, clock: &Clock) -> Result<Slot<'_>, LookupError> {
-        loop {
-            self.wait_out(clock).await?;
-            let permit = self.slots.acquire().await.ok();
-            let slot = Slot {
-                limits: self,
-                permit,
-            };
-            // While waiting for the slot the registry may have asked for a pause.
-            if self.pause(clock.now()).is_some() {
-                continue;
-            }
-            let wait = self.take(clock.now());
-            if !wait.is_zero() {
-                clock.sleep(wait).await;
-            }
-            return Ok(slot);
+        self.wait_out(clock).await?;
+        let permit = self.slots.acquire().await.ok();
+        let slot = Slot {
+            limits: self,
+            permit,
+        };
+        // While waiting for the slot the registry may have asked for a pause.
+        self.again(clock).await?;
+        Ok(slot)
+    }
+
+    /// Waits until one more request may go out for a question that has its slot.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::enter`].
+    pub async fn again(&self, clock: &Clock) -> Result<(), LookupError> {
+        self.wait_out(clock).await?;
+        let wait = self.take(clock.now());
+        if !wait.is_zero() {
+            clock.sleep(wait).await;
         }
+        Ok(())
     }
 
     async fn wait_out(&self, clock: &Clock) -> Result<(), LookupError> {
@@ -182,7 +189,7 @@ impl Limits {
         Duration::try_from_secs_f64(-state.tokens / rate.per_second).unwrap_or_default()
     }
 
-    /// Takes in an answer: what it says about limits, and whether the way is clear for more at once.
+    /// Takes in an answer: what it says about limits, and that the way is clear for more at once.
     pub fn answered(&self, reply: &Reply) {
         let header = |name: &str| {
             let value = reply.headers.get(name)?.to_str().ok()?;
@@ -199,6 +206,8 @@ impl Limits {
                 *place = Some(value);
             }
         }
+        state.failures = 0;
+        state.holds = 0;
         if !state.answered {
             state.answered = true;
             let width = if reply.http2 {
@@ -210,13 +219,6 @@ impl Limits {
             self.slots.add_permits(state.wanted - state.granted);
             state.granted = state.wanted;
         }
-    }
-
-    /// Takes in that the registry answered a question.
-    pub fn succeeded(&self) {
-        let mut state = self.state();
-        state.failures = 0;
-        state.holds = 0;
     }
 
     /// Takes in that the registry asked for a pause: from now on fewer requests are in flight.
@@ -419,7 +421,7 @@ mod tests {
                 Some(120)
             ]
         );
-        limits.succeeded();
+        limits.answered(&reply(false, &[]));
         limits.failed(at(1000), true, limited);
         assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
     }

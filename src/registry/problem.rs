@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::error::{Error, Kind};
 
+use super::retry;
+
 /// How much of a server's own words is shown.
 const MAX_WORDS: usize = 300;
 
@@ -64,6 +66,8 @@ pub enum Trouble {
     },
     /// The answer makes no sense, or breaks a rule of the protocol or of this program.
     BadReply(String),
+    /// The registry speaks TLS, and was spoken to without.
+    SpeaksTls,
     /// The image is in the format from before 2016, whose digest changes with each answer.
     Schema1,
     /// The login for this registry cannot be read.
@@ -119,6 +123,17 @@ impl LookupError {
             self,
             Self::Unknown {
                 why: Trouble::Network(_),
+                ..
+            }
+        )
+    }
+
+    /// Tells whether there was an answer, and it was no.
+    pub(super) fn is_of_the_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::Refused { .. } | Trouble::BadReply(_),
                 ..
             }
         )
@@ -192,6 +207,9 @@ impl LookupError {
                         "cannot find out what `{subject}` is: the answer of `{registry}` cannot be used"
                     )
                 }
+                Trouble::SpeaksTls => format!(
+                    "cannot find out what `{subject}` is: `{registry}` speaks TLS, and was spoken to without"
+                ),
                 Trouble::Schema1 => format!(
                     "cannot find out what `{subject}` is: it is stored in the outdated schema 1 format"
                 ),
@@ -221,7 +239,7 @@ impl LookupError {
                 }
             },
             Self::Unknown { why, .. } => match why {
-                Trouble::Network(cause) => network_advice(registry, &chain(cause.as_ref())),
+                Trouble::Network(cause) => network_advice(registry, cause.as_ref()),
                 Trouble::Refused { login: None } => format!("give a login: {login}"),
                 Trouble::Refused { login: Some(_) } => format!("give another login: {login}"),
                 Trouble::Limited { .. } => {
@@ -230,6 +248,9 @@ impl LookupError {
                 Trouble::Server { .. } | Trouble::BadReply(_) => {
                     format!("see what answers there: acrt check-health {registry}")
                 }
+                Trouble::SpeaksTls => format!(
+                    "`{registry}` seems to speak TLS: set `plainHttp: false` for it in the config file"
+                ),
                 Trouble::Schema1 => "push the image again with any current builder".to_owned(),
                 Trouble::Login(_) => {
                     format!("see which file and key are used: acrt check-health {registry}")
@@ -245,28 +266,16 @@ impl LookupError {
 }
 
 /// Says what to do about a connection that failed, by how it failed.
-fn network_advice(registry: &str, chain: &str) -> String {
-    if chain.contains("InvalidContentType") {
-        return format!(
+fn network_advice(registry: &str, cause: &(dyn std::error::Error + 'static)) -> String {
+    match retry::tls_error(cause) {
+        Some(rustls::Error::InvalidMessage(_)) => format!(
             "`{registry}` seems to speak plain http: set `plainHttp: true` for it in the config file"
-        );
-    }
-    if chain.contains("certificate") {
-        return format!(
+        ),
+        Some(rustls::Error::InvalidCertificate(_)) => format!(
             "if its certificate is from a private authority, set `caFile` for `{registry}` in the config file"
-        );
+        ),
+        _ => format!("see what answers there: acrt check-health {registry}"),
     }
-    format!("see what answers there: acrt check-health {registry}")
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = format!("{error} {error:?}");
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!(" {cause} {cause:?}"));
-        next = cause.source();
-    }
-    text
 }
 
 /// Drops the part of a time below seconds.
@@ -441,7 +450,12 @@ mod tests {
         let refused = LookupError::unknown(Trouble::Refused { login: None }, asked());
         assert!(!refused.is_absent() && !refused.is_unreachable());
         let broken = Trouble::Network(Arc::new(std::io::Error::other("connection refused")));
-        assert!(LookupError::unknown(broken, asked()).is_unreachable());
+        let broken = LookupError::unknown(broken, asked());
+        assert!(broken.is_unreachable());
+        assert_eq!(
+            broken.advice(),
+            "see what answers there: acrt check-health ghcr.io"
+        );
     }
 
     #[test]
@@ -458,7 +472,8 @@ mod tests {
 
     #[test]
     fn a_private_certificate_authority_is_told_from_other_network_trouble() {
-        let cause = std::io::Error::other("invalid peer certificate: UnknownIssuer");
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let cause = std::io::Error::other(unknown);
         let error = LookupError::unknown(Trouble::Network(Arc::new(cause)), asked());
         assert_eq!(
             error.advice(),

@@ -87,7 +87,7 @@ impl Trouble {
 #[must_use]
 pub fn trouble(error: &reqwest::Error) -> Trouble {
     if error.is_connect() {
-        if error.is_timeout() || is_tls(error) {
+        if error.is_timeout() || tls_error(error).is_some() {
             Trouble::Hopeless
         } else {
             Trouble::Unreachable
@@ -99,22 +99,24 @@ pub fn trouble(error: &reqwest::Error) -> Trouble {
     }
 }
 
-fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Returns the error of TLS in a chain of causes, if it is one.
+#[must_use]
+pub fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Some(error);
         }
-        // An I/O error shows what is below the error it wraps, but not that error itself.
+        // The source of an I/O error is not the error that it wraps, but what is below that one.
         let wrapped = cause
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        if wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        next = cause.source();
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
     }
-    false
+    None
 }
 
 /// Returns how long to pause before try number `tries + 1`, or nothing if there have been enough.

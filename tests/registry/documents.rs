@@ -1,0 +1,72 @@
+//! Small images and indexes, as bytes.
+
+use acrt::image::Digest;
+use serde_json::{Value, json};
+
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+/// A document that a registry stores.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub media_type: &'static str,
+    pub bytes: Vec<u8>,
+}
+
+impl Document {
+    pub fn digest(&self) -> String {
+        Digest::of(&self.bytes).to_string()
+    }
+
+    fn of(media_type: &'static str, value: &Value) -> Self {
+        Self {
+            media_type,
+            bytes: serde_json::to_vec(value).unwrap(),
+        }
+    }
+}
+
+/// The config of an image; `seed` makes it differ from others.
+pub fn config(seed: &str, more: Value) -> Vec<u8> {
+    let config = json!({"architecture": "amd64", "os": "linux", "author": seed, "config": more,
+                        "rootfs": {"type": "layers", "diff_ids": []}});
+    serde_json::to_vec(&config).unwrap()
+}
+
+/// A manifest without layers.
+pub fn manifest(config: &[u8]) -> Document {
+    let config = json!({"mediaType": "application/vnd.oci.image.config.v1+json",
+                        "digest": Digest::of(config).as_str(), "size": config.len()});
+    Document::of(
+        MANIFEST,
+        &json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}),
+    )
+}
+
+/// An entry of an index for a platform, `linux/arm64`.
+pub fn entry(document: &Document, platform: &str) -> Value {
+    let mut parts = platform.split('/');
+    let mut platform = json!({"os": parts.next(), "architecture": parts.next()});
+    if let Some(variant) = parts.next() {
+        platform["variant"] = json!(variant);
+    }
+    json!({"mediaType": document.media_type, "digest": document.digest(), "size": document.bytes.len(),
+           "platform": platform})
+}
+
+/// An entry for what BuildKit attests about another entry.
+pub fn attestation(document: &Document, of: &Document) -> Value {
+    let mut entry = entry(document, "unknown/unknown");
+    entry["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest",
+                                  "vnd.docker.reference.digest": of.digest()});
+    entry
+}
+
+pub fn index(entries: &[Value]) -> Document {
+    Document::of(
+        INDEX,
+        &json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}),
+    )
+}

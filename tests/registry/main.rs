@@ -1,0 +1,24 @@
+//! The registry client against real registries, real proxies in front of them, and a server that misbehaves on purpose.
+//!
+//! Every test counts the requests that it caused: what is asked too often is as wrong as what is answered wrongly.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod distribution;
+mod documents;
+mod nginx;
+mod scripted;
+mod service;
+mod settings;
+mod token_service;
+
+mod absent;
+mod hostile;
+mod index;
+mod limits;
+mod logins;
+mod look;
+mod network;
+mod redirects;
+mod tls;
+mod tokens;

@@ -1,0 +1,204 @@
+//! Registries behind TLS: whom to trust is said for each registry, and for none by the way.
+
+use acrt::sys::settings::{RegistrySettings, Settings};
+
+use super::{
+    distribution::Distribution,
+    nginx::{Authority, Nginx},
+    settings::{all, client, digest, failure, nobody, with, words},
+};
+
+fn trusting(host: &str, authority: &Authority) -> Settings {
+    with(
+        host,
+        RegistrySettings {
+            plain_http: Some(false),
+            ca_file: Some(authority.certificate()),
+            ..RegistrySettings::default()
+        },
+    )
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_the_config_file_says_so() {
+    let registry = Distribution::start();
+    let pushed = registry.push("base:1", "one").await;
+    let authority = Authority::new();
+    let front = Nginx::with_tls(registry.port(), "", &authority);
+    let (registries, _) = client(&trusting(&front.host(), &authority), Vec::new());
+    assert_eq!(digest(&registries, &front.image("base:1")).await, pushed);
+    assert_eq!(front.requests().await, ["HEAD /v2/base/manifests/1 200"]);
+}
+
+#[tokio::test]
+async fn a_certificate_of_somebody_unknown_is_refused_once_with_the_setting_to_change() {
+    let registry = Distribution::start();
+    let front = Nginx::with_tls(registry.port(), "", &Authority::new());
+    let strict = RegistrySettings {
+        plain_http: Some(false),
+        ..RegistrySettings::default()
+    };
+    let (registries, clock) = client(&with(&front.host(), strict), Vec::new());
+    let error = failure(&registries, &front.image("base:1")).await;
+    assert!(error.is_unreachable());
+    assert_eq!(clock.now().as_millisecond(), 1_000_000_000_000);
+    let (text, hint) = words(error);
+    assert!(
+        text.contains("invalid peer certificate: UnknownIssuer"),
+        "{text}"
+    );
+    assert_eq!(
+        hint,
+        format!(
+            "if its certificate is from a private authority, set `caFile` for `{}` in the config file",
+            front.host()
+        )
+    );
+    assert!(front.requests().await.is_empty());
+}
+
+#[tokio::test]
+async fn verification_is_left_out_for_one_registry_only() {
+    let registry = Distribution::start();
+    let pushed = registry.push("base:1", "one").await;
+    let authority = Authority::new();
+    let lenient = Nginx::with_tls(registry.port(), "", &authority);
+    let strict = Nginx::with_tls(registry.port(), "", &authority);
+    let skip = RegistrySettings {
+        plain_http: Some(false),
+        skip_verify: true,
+        ..RegistrySettings::default()
+    };
+    let mut settings = with(&lenient.host(), skip);
+    let no_skip = RegistrySettings {
+        plain_http: Some(false),
+        ..RegistrySettings::default()
+    };
+    settings.config.registries.insert(strict.host(), no_skip);
+    let (registries, _) = client(&settings, Vec::new());
+    assert_eq!(digest(&registries, &lenient.image("base:1")).await, pushed);
+    assert!(
+        failure(&registries, &strict.image("base:1"))
+            .await
+            .is_unreachable()
+    );
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_registry_that_wants_one() {
+    let registry = Distribution::start();
+    let pushed = registry.push("base:1", "one").await;
+    let authority = Authority::new();
+    let rules = format!(
+        "ssl_client_certificate {}; ssl_verify_client on;",
+        authority.certificate().display()
+    );
+    let front = Nginx::with_tls(registry.port(), &rules, &authority);
+    let (certificate, key) = authority.issue("client", "127.0.0.2");
+    let own = RegistrySettings {
+        plain_http: Some(false),
+        ca_file: Some(authority.certificate()),
+        client_certificate: Some(certificate),
+        client_key: Some(key),
+        ..RegistrySettings::default()
+    };
+    let (registries, _) = client(&with(&front.host(), own), Vec::new());
+    assert_eq!(digest(&registries, &front.image("base:1")).await, pushed);
+
+    let (registries, _) = client(&trusting(&front.host(), &authority), Vec::new());
+    let error = failure(&registries, &front.image("base:1")).await;
+    assert_eq!(error.asked().status, Some(400));
+}
+
+#[tokio::test]
+async fn all_requests_to_a_registry_share_one_http2_connection() {
+    let registry = Distribution::start();
+    let mut tags = Vec::new();
+    let authority = Authority::new();
+    let front = Nginx::with_tls(registry.port(), "", &authority);
+    registry.push("base:1", "one").await;
+    for n in 0..300 {
+        tags.push(front.image(&format!("base:t{n}")));
+    }
+    let (registries, _) = client(&trusting(&front.host(), &authority), Vec::new());
+    let looked = registries
+        .look_all(tags.iter().map(|tag| tag.parse().unwrap()).collect())
+        .await;
+    assert!(
+        looked
+            .iter()
+            .all(|(_, seen)| seen.as_ref().is_err_and(|error| error.is_absent()))
+    );
+    assert_eq!(front.requests().await.len(), 600);
+    // The one of the test's own mark has no other request on it.
+    assert_eq!(front.connections().await, 1);
+    all(&registries, &[front.image("base:1")]).await;
+    assert_eq!(front.connections().await, 1);
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_used_is_named_with_its_file() {
+    let host = "127.0.0.1:1";
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("ca.pem");
+    std::fs::write(&empty, "no certificate").unwrap();
+    for (file, problem) in [
+        (
+            "/nowhere/ca.pem".into(),
+            "cannot read `/nowhere/ca.pem`: No such file or directory (os error 2)".to_owned(),
+        ),
+        (
+            empty.clone(),
+            format!("`{}` holds no PEM certificate", empty.display()),
+        ),
+    ] {
+        let own = RegistrySettings {
+            plain_http: Some(false),
+            ca_file: Some(file),
+            ..RegistrySettings::default()
+        };
+        let (registries, _) = client(&with(host, own), Vec::new());
+        let error = failure(&registries, &format!("{host}/base:1")).await;
+        assert!(!error.is_absent() && !error.is_unreachable());
+        let (text, hint) = words(error);
+        assert!(text.ends_with(&problem), "{text}");
+        assert_eq!(
+            hint,
+            format!("correct `registries` in the config file, then: acrt check-health {host}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn plain_http_on_a_port_with_tls_is_told_from_other_errors() {
+    let registry = Distribution::start();
+    let front = Nginx::with_tls(registry.port(), "", &Authority::new());
+    let (registries, _) = client(&nobody(), Vec::new());
+    let (text, hint) = words(failure(&registries, &front.image("base:1")).await);
+    assert!(text.contains("400 Bad Request"), "{text}");
+    assert_eq!(
+        hint,
+        format!(
+            "`{}` seems to speak TLS: set `plainHttp: false` for it in the config file",
+            front.host()
+        )
+    );
+}
+
+#[tokio::test]
+async fn tls_on_a_port_without_it_is_told_from_other_errors() {
+    let registry = Distribution::start();
+    let own = RegistrySettings {
+        plain_http: Some(false),
+        ..RegistrySettings::default()
+    };
+    let (registries, _) = client(&with(&registry.host(), own), Vec::new());
+    let (_, hint) = words(failure(&registries, &registry.image("base:1")).await);
+    assert_eq!(
+        hint,
+        format!(
+            "`{}` seems to speak plain http: set `plainHttp: true` for it in the config file",
+            registry.host()
+        )
+    );
+}

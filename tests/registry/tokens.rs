@@ -1,0 +1,353 @@
+//! Registries that want a token, from a service that counts what it is asked.
+
+use super::{
+    distribution::{Access, Distribution},
+    scripted::{Answer, Scripted, digest as canned},
+    settings::{all, anonymous, client, digest, failure, login, nobody, words},
+    token_service::{Rules, TokenService},
+};
+
+/// A registry whose tokens a service of the test grants, with a tag `1` in each repository.
+async fn guarded(service: &TokenService, repositories: &[String]) -> Distribution {
+    let names: Vec<&str> = repositories.iter().map(String::as_str).collect();
+    let registry = Distribution::with(Access::Token {
+        realm: service.realm(),
+        certificate: service.certificate(),
+    });
+    let registry = registry.upload_with(service.token_for(&names));
+    for name in repositories {
+        registry.push(&format!("{name}:1"), name).await;
+    }
+    registry
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("base/r{n:02}")).collect()
+}
+
+fn tags(registry: &Distribution, repositories: &[String]) -> Vec<String> {
+    repositories
+        .iter()
+        .map(|name| registry.image(&format!("{name}:1")))
+        .collect()
+}
+
+fn count(requests: &[String], what: &str) -> usize {
+    requests
+        .iter()
+        .filter(|request| request.contains(what))
+        .count()
+}
+
+#[tokio::test]
+async fn one_tag_takes_a_challenge_a_token_and_a_head_and_the_next_a_head_alone() {
+    let service = TokenService::start(Rules::default());
+    let registry = guarded(&service, &names(1)).await;
+    let registries = anonymous();
+    for _ in 0..3 {
+        digest(&registries, &registry.image("base/r00:1")).await;
+    }
+    assert_eq!(
+        registry.requests().await,
+        [
+            "HEAD /v2/base/r00/manifests/1 401",
+            "HEAD /v2/base/r00/manifests/1 200",
+            "HEAD /v2/base/r00/manifests/1 200",
+            "HEAD /v2/base/r00/manifests/1 200"
+        ]
+    );
+    assert_eq!(service.asked_for(), [["base/r00"]]);
+}
+
+#[tokio::test]
+async fn sixteen_repositories_share_a_token_and_one_challenge_serves_all() {
+    let service = TokenService::start(Rules::default());
+    let names = names(40);
+    let registry = guarded(&service, &names).await;
+    let registries = anonymous();
+    assert_eq!(all(&registries, &tags(&registry, &names)).await.len(), 40);
+    let requests = registry.requests().await;
+    assert_eq!(
+        (count(&requests, "HEAD "), count(&requests, " 401")),
+        (41, 1)
+    );
+    let mut sizes: Vec<usize> = service.asked_for().iter().map(Vec::len).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [8, 16, 16]);
+
+    all(&registries, &tags(&registry, &names)).await;
+    assert_eq!(
+        (registry.requests().await.len(), service.asked_for().len()),
+        (81, 3)
+    );
+}
+
+#[tokio::test]
+async fn many_tags_of_one_repository_share_one_token() {
+    let service = TokenService::start(Rules::default());
+    let registry = guarded(&service, &names(1)).await;
+    let mut tags = Vec::new();
+    for n in 0..20 {
+        registry.push(&format!("base/r00:t{n}"), "same").await;
+        tags.push(registry.image(&format!("base/r00:t{n}")));
+    }
+    all(&anonymous(), &tags).await;
+    assert_eq!(service.asked_for(), [["base/r00"]]);
+    assert_eq!(registry.requests().await.len(), 21);
+}
+
+#[tokio::test]
+async fn a_service_that_grants_one_repository_only_is_noticed() {
+    for rules in [
+        Rules {
+            only_first: true,
+            ..Rules::default()
+        },
+        Rules {
+            one_scope: true,
+            ..Rules::default()
+        },
+    ] {
+        let service = TokenService::start(rules);
+        let names = names(20);
+        let registry = guarded(&service, &names).await;
+        let registries = anonymous();
+        assert_eq!(all(&registries, &tags(&registry, &names)).await.len(), 20);
+        let asked = service.asked_for();
+        assert!(
+            asked.iter().filter(|asked| asked.len() > 1).count() <= 2,
+            "{asked:?}"
+        );
+        assert!(asked.len() <= 22, "{asked:?}");
+
+        all(&registries, &tags(&registry, &names)).await;
+        let again = service.asked_for();
+        assert!(
+            again.iter().filter(|asked| asked.len() > 1).count() <= 2,
+            "{again:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_is_denied_spoils_no_other_of_its_group() {
+    let service = TokenService::start(Rules {
+        denied: vec!["base/r01"],
+        ..Rules::default()
+    });
+    let names = names(4);
+    let registry = guarded(&service, &names).await;
+    let tags = tags(&registry, &names)
+        .iter()
+        .map(|tag| tag.parse().unwrap())
+        .collect();
+    let looked = anonymous().look_all(tags).await;
+    let refused: Vec<String> = looked
+        .iter()
+        .filter(|(_, seen)| seen.is_err())
+        .map(|(tag, _)| tag.repository().to_owned())
+        .collect();
+    assert_eq!(refused, ["base/r01"]);
+    assert_eq!(service.asked_for().len(), 2);
+    let requests = registry.requests().await;
+    assert_eq!(count(&requests, "/base/r01/"), 2);
+}
+
+#[tokio::test]
+async fn a_login_goes_to_the_token_service_and_not_to_the_registry() {
+    let service = TokenService::start(Rules {
+        login: Some("u:p"),
+        ..Rules::default()
+    });
+    let registry = guarded(&service, &names(1)).await;
+    let (registries, _) = client(&nobody(), vec![login(&registry.host(), "u", "p")]);
+    digest(&registries, &registry.image("base/r00:1")).await;
+    assert_eq!(
+        service.received()[0].header("authorization"),
+        Some("Basic dTpw")
+    );
+    assert_eq!(service.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_that_the_token_service_refuses_is_said_to_be_refused_and_tried_once() {
+    let service = TokenService::start(Rules {
+        login: Some("u:p"),
+        ..Rules::default()
+    });
+    let names = names(20);
+    let registry = guarded(&service, &names).await;
+    let (registries, _) = client(
+        &nobody(),
+        vec![login(&registry.host(), "u", "wrong-canary")],
+    );
+    let error = failure(&registries, &registry.image("base/r00:1")).await;
+    let (text, _) = words(error);
+    assert!(
+        text.contains("refuses the login from the task's own credentials"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("/token: 401 Unauthorized: UNAUTHORIZED: wrong password"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("canary") && !text.contains("scope="),
+        "{text}"
+    );
+    assert_eq!(service.received().len(), 1);
+    for tag in tags(&registry, &names) {
+        let error = failure(&registries, &tag).await;
+        assert_eq!(error.asked().image, tag);
+    }
+    assert_eq!(service.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_tried_for_each_of_many_repositories() {
+    let service = TokenService::start(Rules {
+        login: Some("u:p"),
+        ..Rules::default()
+    });
+    let names = names(60);
+    let registry = guarded(&service, &names).await;
+    let (registries, _) = client(&nobody(), vec![login(&registry.host(), "u", "wrong")]);
+    let tags = tags(&registry, &names)
+        .iter()
+        .map(|tag| tag.parse().unwrap())
+        .collect();
+    let looked = registries.look_all(tags).await;
+    assert!(looked.iter().all(|(_, seen)| seen.is_err()));
+    // For the group of the first, and for the first alone.
+    assert_eq!(service.received().len(), 2);
+    assert_eq!(registry.requests().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_identity_token_is_exchanged_in_a_form() {
+    let service = Scripted::start(|request, _| {
+        assert_eq!(request.method, "POST");
+        Answer::status(200).body(r#"{"access_token":"granted"}"#)
+    });
+    let realm = format!("http://{}/oauth2/token", service.host());
+    let server = bearer_server(&realm);
+    let (registries, _) = client(&nobody(), vec![login(&server.host(), "<token>", "idt")]);
+    assert_eq!(
+        digest(&registries, &server.image("base:1")).await,
+        canned('a')
+    );
+    assert_eq!(
+        service.received()[0].body,
+        "grant_type=refresh_token&refresh_token=idt&client_id=acrt&service=s&scope=repository%3Abase%3Apull"
+    );
+    assert_eq!(service.received()[0].header("authorization"), None);
+}
+
+/// A registry that takes the token `granted` and no other.
+fn bearer_server(realm: &str) -> Scripted {
+    let challenge = format!(r#"Bearer realm="{realm}",service="s",error="invalid_token""#);
+    Scripted::start(move |request, _| match request.header("authorization") {
+        Some("Bearer granted") => Answer::manifest(&canned('a')),
+        _ => Answer::status(401).header("WWW-Authenticate", challenge.clone()),
+    })
+}
+
+#[tokio::test]
+async fn a_token_that_is_taken_back_is_asked_for_once_more() {
+    let service = Scripted::start(|_, before| {
+        Answer::status(200).body(format!(r#"{{"token":"token{before}"}}"#))
+    });
+    let realm = format!("http://{}/token", service.host());
+    // The first token is good for two requests.
+    let server =
+        Scripted::start(
+            move |request, before| match (request.header("authorization"), before) {
+                (Some("Bearer token0"), 0..3) | (Some("Bearer token1"), _) => {
+                    Answer::manifest(&canned('a'))
+                }
+                _ => Answer::status(401).header(
+                    "WWW-Authenticate",
+                    format!(r#"Bearer realm="{realm}",service="s",error="invalid_token""#),
+                ),
+            },
+        );
+    let registries = anonymous();
+    for _ in 0..4 {
+        digest(&registries, &server.image("base:1")).await;
+    }
+    assert_eq!(service.requests().len(), 2);
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[tokio::test]
+async fn a_scope_that_the_registry_names_itself_is_asked_for_once() {
+    let service = Scripted::start(|request, _| {
+        let wide = request.target.contains("registry%3Acatalog");
+        Answer::status(200).body(format!(
+            r#"{{"token":"{}"}}"#,
+            if wide { "wide" } else { "narrow" }
+        ))
+    });
+    let realm = format!("http://{}/token", service.host());
+    let server = Scripted::start(move |request, _| {
+        match request.header("authorization") {
+        Some("Bearer wide") => Answer::manifest(&canned('a')),
+        _ => Answer::status(401).header(
+            "WWW-Authenticate",
+            format!(r#"Bearer realm="{realm}",service="s",scope="registry:catalog:*",error="insufficient_scope""#),
+        ),
+    }
+    });
+    assert_eq!(
+        digest(&anonymous(), &server.image("base:1")).await,
+        canned('a')
+    );
+    assert_eq!((service.requests().len(), server.requests().len()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_registry_that_is_never_content_is_given_up() {
+    let service = Scripted::start(|_, before| {
+        Answer::status(200).body(format!(r#"{{"token":"token{before}"}}"#))
+    });
+    let realm = format!("http://{}/token", service.host());
+    let server = Scripted::start(move |_, before| {
+        Answer::status(401).header(
+            "WWW-Authenticate",
+            format!(r#"Bearer realm="{realm}",service="s",scope="x:{before}:y",error="insufficient_scope""#),
+        )
+    });
+    let error = failure(&anonymous(), &server.image("base:1")).await;
+    assert!(!error.is_absent());
+    assert_eq!((service.requests().len(), server.requests().len()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_token_service_in_trouble_is_not_taken_for_a_refusal() {
+    let service = Scripted::start(|_, _| Answer::status(500).body("oops"));
+    let server = bearer_server(&format!("http://{}/token?secret=1", service.host()));
+    let error = failure(&anonymous(), &server.image("base:1")).await;
+    assert!(error.retry_at().is_some());
+    let (text, _) = words(error);
+    assert!(text.contains("is in trouble"), "{text}");
+    assert!(
+        text.ends_with("/token: 500 Internal Server Error: oops"),
+        "{text}"
+    );
+    assert_eq!((service.requests().len(), server.requests().len()), (4, 1));
+}
+
+#[tokio::test]
+async fn a_token_service_that_limits_us_makes_the_whole_registry_wait() {
+    let service = Scripted::start(|_, _| Answer::status(429).header("Retry-After", "120"));
+    let server = bearer_server(&format!("http://{}/token", service.host()));
+    let registries = anonymous();
+    for name in ["base:1", "other:1"] {
+        let error = failure(&registries, &server.image(name)).await;
+        assert_eq!(
+            error.retry_at().map(|until| until.as_second()),
+            Some(1_000_000_120)
+        );
+    }
+    assert_eq!((service.requests().len(), server.requests().len()), (1, 1));
+}

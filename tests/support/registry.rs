@@ -321,7 +321,12 @@ impl Registry {
         request: ureq::http::request::Builder,
         body: &[u8],
     ) -> ureq::http::Response<ureq::Body> {
-        self.agent.run(request.body(body).unwrap()).unwrap()
+        let request = request.body(body).unwrap();
+        // A tag is rewritten in place, and who reads it at that moment gets a 500.
+        eventually("an answer of the registry", || {
+            let answer = self.agent.run(request.clone()).unwrap();
+            (answer.status() != 500).then_some(answer)
+        })
     }
 
     /// Starts the program, and tells whether it got its port.

@@ -3,7 +3,13 @@
 //! `cargo bench --bench commands` prints a table; `-- --check` also fails where a count is not what it must be. Times are
 //! never checked: a busy machine would make them lie.
 
-#![allow(clippy::disallowed_methods, reason = "a benchmark starts processes")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a benchmark starts processes, prints figures, and has nobody to hand an error to"
+)]
 
 use std::{
     collections::BTreeMap,

@@ -206,9 +206,9 @@ impl Execution<'_> {
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let deadline = tokio::time::Instant::now() + allowed;
         for step in steps {
-            let line = step.line.env(MARKER, request.scratch.display().to_string());
-            let text = log.line(&format!("$ {line}"));
+            let text = log.line(&format!("$ {}", step.line));
             tell(Event::Log(&text));
+            let line = step.line.env(MARKER, request.scratch.display().to_string());
             let limits = Limits {
                 timeout: Some(deadline.saturating_duration_since(tokio::time::Instant::now())),
                 grace: GRACE,

@@ -31,6 +31,13 @@ pub const CHECK: &[Column] = &[
     Column::at("REASON", "/reason"),
 ];
 
+/// A login of a task.
+pub const CREDENTIAL: &[Column] = &[
+    Column::at("LOGIN SERVER", "/loginServer"),
+    Column::at("USERNAME", "/userName/value"),
+    Column::by("PASSWORD", password),
+];
+
 /// A place in a Dockerfile that names an image.
 pub const DEPS: &[Column] = &[
     Column::at("LINE", "/line"),
@@ -100,6 +107,12 @@ fn duration(run: &Value) -> String {
         seconds / 60 % 60,
         seconds % 60
     )
+}
+
+/// Where a password is kept; never the password.
+fn password(login: &Value) -> String {
+    let place = login["password"]["value"].as_str();
+    place.unwrap_or("stored").to_owned()
 }
 
 fn tracked(image: &Value) -> String {

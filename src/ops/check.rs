@@ -21,6 +21,7 @@ use crate::{
 use super::{
     App,
     answer::Moment,
+    credential::all_logins,
     event::{Event, Listener},
     look::{Wanted, look},
     resolve,
@@ -142,6 +143,7 @@ pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Res
         broken = 0;
         keep_with_ancestors(&mut loaded, key);
     }
+    app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
     let mut tags = app.store.tags()?;

@@ -2,13 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::Duration,
 };
 
 use crate::{
     builder::{self, BuildRequest, Builder, DigestSource, Purpose},
-    error::{Error, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
+    registry::AuthFormat,
     store::{file, log::Log, runs::HeldRun, secrets::Secrets},
     sys::{
         process::{self, Ended, Limits},
@@ -24,6 +26,7 @@ use crate::{
 
 use super::{
     App,
+    credential::logins,
     event::{Event, Listener},
     resolve::{self, Inputs, Resolved},
 };
@@ -88,7 +91,7 @@ impl Execution<'_> {
         let key = self.task.key();
         held.run.advance(RunStatus::Started, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
-        let secrets: Vec<Secret> = self.secrets.arguments.values().cloned().collect();
+        let secrets = self.all_secrets();
         let mut log = self.app.store.open_log(id, &secrets)?;
         let mut inputs = None;
         let worked = self.work(&mut held, &mut log, &mut inputs, tell).await;
@@ -120,6 +123,15 @@ impl Execution<'_> {
         });
         self.prune(&key, tell);
         Ok(Finished { run, error })
+    }
+
+    /// Returns everything that must not be in the log.
+    fn all_secrets(&self) -> Vec<Secret> {
+        let arguments = self.secrets.arguments.values().cloned();
+        let passwords = logins(&self.secrets).unwrap_or_default();
+        arguments
+            .chain(passwords.into_iter().map(|login| login.secret))
+            .collect()
     }
 
     /// Returns the command lines that would be run.
@@ -199,8 +211,9 @@ impl Execution<'_> {
         log: &mut Log,
         tell: Listener<'_>,
     ) -> Result<Vec<ImageDescriptor>, Failure> {
-        let request = self.request(&held.run, inputs, resolved, &images);
+        let mut request = self.request(&held.run, inputs, resolved, &images);
         self.place_dockerfile(&request, inputs, resolved)?;
+        let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = builder.plan(&request)?;
         let mut digests: BTreeMap<Reference, Digest> = BTreeMap::new();
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
@@ -289,6 +302,48 @@ impl Execution<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Puts the logins of the task where its builder finds them, for as long as what is returned lives.
+    fn place_logins(
+        &self,
+        id: RunId,
+        request: &mut BuildRequest,
+    ) -> Result<Option<PlacedLogins<'_>>> {
+        let logins = logins(&self.secrets)?;
+        let registries = self.app.registries();
+        let folder = self.app.store.layout().run_logins(id);
+        let placed = PlacedLogins { app: self.app, id };
+        for (name, format) in [
+            ("config.json", AuthFormat::Docker),
+            ("auth.json", AuthFormat::Containers),
+        ] {
+            let Some(text) = registries.auth_file(&logins, format)? else {
+                return Ok(None);
+            };
+            file::replace(&folder.join(name), text.reveal().as_bytes())?;
+        }
+        self.link_docker_folders(&folder)?;
+        request.auth_dir = Some(folder);
+        Ok(Some(placed))
+    }
+
+    /// Keeps docker's contexts, plugins and builders within reach: they lie beside the file that is replaced.
+    fn link_docker_folders(&self, folder: &Path) -> Result<()> {
+        let settings = &self.app.settings;
+        let home = settings.home.as_ref().map(|home| home.join(".docker"));
+        let Some(own) = settings.credentials.docker_config.clone().or(home) else {
+            return Ok(());
+        };
+        for name in ["contexts", "cli-plugins", "buildx"] {
+            let (from, to) = (own.join(name), folder.join(name));
+            if from.exists() {
+                std::os::unix::fs::symlink(&from, &to).context(Kind::Failed, || {
+                    format!("cannot link `{}` to `{}`", to.display(), from.display())
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts the build in the words of the builder room.
@@ -465,6 +520,23 @@ impl Execution<'_> {
             tell(Event::Warning(error.one_line()));
         }
     }
+}
+
+/// The logins of a task in its run's folder. They are removed when this is dropped.
+struct PlacedLogins<'a> {
+    app: &'a App,
+    id: RunId,
+}
+
+impl Drop for PlacedLogins<'_> {
+    fn drop(&mut self) {
+        remove_logins(self.app, self.id);
+    }
+}
+
+/// Removes the logins that a run's builder was given. Where they cannot be removed, only their owner can read them.
+pub fn remove_logins(app: &App, id: RunId) {
+    let _ = std::fs::remove_dir_all(app.store.layout().run_logins(id));
 }
 
 fn stopped(signal: Signal) -> Failure {

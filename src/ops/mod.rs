@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod chain;
 pub mod check;
+pub mod credential;
 pub mod deps;
 pub mod event;
 pub mod execute;
@@ -13,11 +14,11 @@ pub mod runs;
 pub mod task;
 pub mod watch;
 
-use std::{cell::OnceCell, future::Future, path::PathBuf};
+use std::{cell::RefCell, future::Future, path::PathBuf, rc::Rc};
 
 use crate::{
     error::{Context as _, Kind, Result},
-    registry::Registries,
+    registry::{Login, Registries},
     store::Store,
     sys::{clock::Clock, settings::Settings},
 };
@@ -43,7 +44,7 @@ pub struct App {
     pub store: Store,
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: Surroundings,
-    registries: OnceCell<Registries>,
+    registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
 }
 
 impl App {
@@ -62,14 +63,32 @@ impl App {
             store: Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?),
             settings,
             surroundings,
-            registries: OnceCell::new(),
+            registries: RefCell::new(None),
         })
     }
 
     /// Returns the registries, made ready at the first call: most commands never ask one.
-    pub fn registries(&self) -> &Registries {
-        self.registries
-            .get_or_init(|| Registries::new(&self.settings, self.clock.clone(), Vec::new()))
+    pub fn registries(&self) -> Rc<Registries> {
+        let known = self
+            .registries
+            .borrow()
+            .as_ref()
+            .map(|(_, all)| all.clone());
+        known.unwrap_or_else(|| self.registries_with(Vec::new()))
+    }
+
+    /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same.
+    pub fn registries_with(&self, logins: Vec<Login>) -> Rc<Registries> {
+        let mut registries = self.registries.borrow_mut();
+        match &*registries {
+            Some((known, all)) if *known == logins => all.clone(),
+            _ => {
+                let clock = self.clock.clone();
+                let all = Rc::new(Registries::new(&self.settings, clock, logins.clone()));
+                *registries = Some((logins, all.clone()));
+                all
+            }
+        }
     }
 
     /// Carries out an operation that waits for registries or processes.

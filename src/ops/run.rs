@@ -18,8 +18,9 @@ use crate::{
 
 use super::{
     App,
+    credential::logins,
     event::{Event, Listener},
-    execute::{Execution, Finished, MARKER},
+    execute::{Execution, Finished, MARKER, remove_logins},
     task,
 };
 
@@ -112,6 +113,7 @@ pub async fn run(
         });
     };
     clean_up_after_the_dead(app, tell).await?;
+    app.registries_with(logins(&secrets)?);
     let execution = Execution {
         app,
         recorded: request.overrides == Overrides::default(),
@@ -159,6 +161,7 @@ pub async fn run_if_free(
 /// As [`run`], where the run itself would fail before its builder begins.
 pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result<Vec<String>> {
     let (task, secrets) = prepare(app, request)?;
+    app.registries_with(logins(&secrets)?);
     let stop = Stop::never();
     let execution = Execution {
         app,
@@ -207,6 +210,7 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
 /// [`Kind::Failed`] with the path, where the state directory cannot be written.
 pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
     for run in app.store.bury_dead_runs()? {
+        remove_logins(app, run.run_id);
         let marker = app.store.layout().run_folder(run.run_id);
         let killed = process::sweep(MARKER, &marker.display().to_string()).await;
         let of = run.task.map(|task| format!(" of task `{task}`"));

@@ -75,9 +75,12 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
             base_image_trigger: new.base_image_trigger,
         },
     };
+    // A replaced task keeps its logins: they are not among what `create` is told.
+    let kept = app.store.secrets(&key).unwrap_or_default();
     let secrets = Secrets {
         schema: Secrets::SCHEMA,
         arguments: new.secret_arguments,
+        credentials: kept.credentials,
     };
     // A definition that does not parse is replaced like any other: that is how it is mended.
     let old = app.store.task(&key).ok().flatten();
@@ -112,10 +115,8 @@ pub fn update(
     patch.context = patch.context.map(absolute).transpose()?;
     let mut secrets = app.store.secrets(key)?;
     if let Some(arguments) = secret_arguments {
-        secrets = Secrets {
-            schema: Secrets::SCHEMA,
-            arguments,
-        };
+        secrets.schema = Secrets::SCHEMA;
+        secrets.arguments = arguments;
     }
     let task = patch.apply(old.clone());
     validate(app, &task, &secrets, tell)?;

@@ -16,6 +16,7 @@ use crate::{
 use super::{
     App,
     check::{CheckAnswer, Loaded, foresee, load, told},
+    credential::all_logins,
     event::{Event, Listener},
     look::{Wanted, look},
     run::{clean_up_after_the_dead, run_if_free},
@@ -63,6 +64,7 @@ enum Looks {
 pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>, Rounded)> {
     let mut broken = 0;
     let loaded = load(app, &mut broken, tell)?;
+    app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
     let mut tags = app.store.tags()?;
@@ -160,6 +162,7 @@ async fn round(
     let mut rounded = Rounded::default();
     let mut broken = 0;
     let loaded = load(app, &mut broken, tell)?;
+    app.registries_with(all_logins(app, tell)?);
     if broken > 0 {
         rounded.take(Kind::Failed);
     }

@@ -113,11 +113,22 @@ impl Layout {
         self.run_folder(id).join("Dockerfile")
     }
 
+    /// Returns the folder of secrets, with a folder for each registry in it.
+    #[must_use]
+    pub fn secrets_folder(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
+    /// Returns the folder in which a run's builder finds the logins of its task, while it works.
+    #[must_use]
+    pub fn run_logins(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("logins")
+    }
+
     /// Returns the secrets of a task.
     #[must_use]
     pub fn secrets(&self, key: &TaskKey) -> PathBuf {
-        self.root
-            .join("secrets")
+        self.secrets_folder()
             .join(&key.registry)
             .join(format!("{}.yaml", key.name))
     }

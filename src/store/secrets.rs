@@ -10,7 +10,7 @@ use crate::{
     task::TaskKey,
 };
 
-use super::{Store, file};
+use super::{Store, file, tasks::keys_in};
 
 /// The secrets of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,21 @@ pub struct Secrets {
     /// The layout of the file.
     pub schema: u32,
     /// Values of secret build arguments, by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<String, Secret>,
+    /// Logins to registries, by login server.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub credentials: BTreeMap<String, StoredLogin>,
+}
+
+/// A login as it was given: each value itself, or `env:NAME` or `file:PATH` for where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoredLogin {
+    /// The user.
+    pub username: Secret,
+    /// The password.
+    pub password: Secret,
 }
 
 impl Secrets {
@@ -46,6 +59,15 @@ impl Store {
         Ok(file::read_yaml(&path)?.unwrap_or_default())
     }
 
+    /// Returns which tasks have secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn keys_with_secrets(&self) -> Result<Vec<TaskKey>> {
+        keys_in(&self.layout.secrets_folder())
+    }
+
     /// Writes the secrets of a task, or removes the file where there are none.
     ///
     /// # Errors
@@ -53,7 +75,7 @@ impl Store {
     /// [`Kind::Failed`] with the path.
     pub fn save_secrets(&self, key: &TaskKey, secrets: &Secrets) -> Result<()> {
         let path = self.layout.secrets(key);
-        if secrets.arguments.is_empty() {
+        if secrets.arguments.is_empty() && secrets.credentials.is_empty() {
             return file::remove(&path);
         }
         file::write_yaml(&path, secrets)
@@ -77,6 +99,7 @@ mod tests {
         let secrets = Secrets {
             schema: Secrets::SCHEMA,
             arguments: [("TOKEN".to_owned(), Secret::new("hunter2"))].into(),
+            credentials: BTreeMap::new(),
         };
         store.save_secrets(&key, &secrets).unwrap();
         assert_eq!(store.secrets(&key).unwrap(), secrets);

@@ -63,25 +63,7 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
     pub fn task_keys(&self) -> Result<Vec<TaskKey>> {
-        let mut keys = Vec::new();
-        for registry in names(&self.layout.tasks())? {
-            if !is_registry(&registry) {
-                continue;
-            }
-            for file in names(&self.layout.tasks().join(&registry))? {
-                let name = file
-                    .strip_suffix(".yaml")
-                    .and_then(|name| name.parse::<TaskName>().ok());
-                if let Some(name) = name {
-                    keys.push(TaskKey {
-                        registry: registry.clone(),
-                        name,
-                    });
-                }
-            }
-        }
-        keys.sort_unstable();
-        Ok(keys)
+        keys_in(&self.layout.tasks())
     }
 
     /// Reads all definitions, sorted. A broken one is out by itself.
@@ -145,6 +127,29 @@ fn checked(task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
         )));
     }
     Ok(task)
+}
+
+/// Returns the tasks that have a YAML file in a folder of folders, sorted.
+pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
+    let mut keys = Vec::new();
+    for registry in names(folder)? {
+        if !is_registry(&registry) {
+            continue;
+        }
+        for file in names(&folder.join(&registry))? {
+            let name = file
+                .strip_suffix(".yaml")
+                .and_then(|name| name.parse::<TaskName>().ok());
+            if let Some(name) = name {
+                keys.push(TaskKey {
+                    registry: registry.clone(),
+                    name,
+                });
+            }
+        }
+    }
+    keys.sort_unstable();
+    Ok(keys)
 }
 
 /// Returns the names in a folder; none if the folder is not there.

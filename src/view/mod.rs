@@ -61,7 +61,37 @@ impl FromStr for Format {
 pub struct View {
     answer: Box<dyn FnOnce() -> Result<Value, serde_json::Error>>,
     columns: &'static [Column],
-    rows: &'static str,
+    rows: Rows,
+}
+
+/// Where in an answer the rows of its table are.
+#[derive(Clone, Copy, Debug)]
+enum Rows {
+    /// At this JSON pointer.
+    At(&'static str),
+    /// In the values of the answer itself; the keys go into this field.
+    Map(&'static str),
+}
+
+impl Rows {
+    fn of(self, value: &Value) -> Option<Value> {
+        match self {
+            Self::At(pointer) => value.pointer(pointer).cloned(),
+            Self::Map(field) => Some(Value::Array(
+                value
+                    .as_object()?
+                    .iter()
+                    .map(|(key, item)| {
+                        let mut item = item.clone();
+                        if let Some(fields) = item.as_object_mut() {
+                            fields.insert(field.to_owned(), Value::from(key.as_str()));
+                        }
+                        item
+                    })
+                    .collect(),
+            )),
+        }
+    }
 }
 
 impl View {
@@ -70,14 +100,21 @@ impl View {
         Self {
             answer: Box::new(move || serde_json::to_value(&answer)),
             columns,
-            rows: "",
+            rows: Rows::At(""),
         }
     }
 
     /// Takes the rows of the table from this JSON pointer into the answer.
     #[must_use]
     pub fn rows_at(mut self, pointer: &'static str) -> Self {
-        self.rows = pointer;
+        self.rows = Rows::At(pointer);
+        self
+    }
+
+    /// Takes each entry of the answer, a map, for a row of the table, with its key in `field`.
+    #[must_use]
+    pub fn rows_of_map(mut self, field: &'static str) -> Self {
+        self.rows = Rows::Map(field);
         self
     }
 
@@ -110,8 +147,8 @@ impl View {
             Format::Yaml => yaml::draw(&value, false)?,
             Format::Yamlc => yaml::draw(&value, colour)?,
             Format::Table => {
-                let rows = columns.and_then(|_| value.pointer(self.rows));
-                table::draw(rows.unwrap_or(&value), columns)
+                let rows = columns.and_then(|_| self.rows.of(&value));
+                table::draw(rows.as_ref().unwrap_or(&value), columns)
             }
             Format::Tsv => tsv::draw(&value),
             Format::None => String::new(),

@@ -3,5 +3,6 @@
 pub mod azure;
 pub mod build;
 pub mod choice;
+pub mod login;
 pub mod one_task;
 pub mod trigger;

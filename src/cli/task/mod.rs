@@ -2,6 +2,7 @@
 
 mod check;
 mod create;
+mod credential;
 mod delete;
 mod execute;
 mod list;
@@ -31,6 +32,8 @@ pub enum TaskCommand {
     ListRuns(list_runs::ListRunsArgs),
     ShowRun(show_run::ShowRunArgs),
     Logs(logs::LogsArgs),
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
     Execute(execute::ExecuteArgs),
 }
 
@@ -47,6 +50,7 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::ListRuns(args) => list_runs::run(app, report, args),
         TaskCommand::ShowRun(args) => show_run::run(app, report, args),
         TaskCommand::Logs(args) => logs::run(app, report, args),
+        TaskCommand::Credential(command) => credential::run(app, report, command),
         TaskCommand::Execute(args) => execute::run(app, report, args),
     }
 }

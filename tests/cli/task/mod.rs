@@ -2,6 +2,7 @@
 
 mod check;
 mod create;
+mod credential;
 mod delete;
 mod list;
 mod list_runs;

@@ -1,0 +1,114 @@
+//! Options that give a login.
+
+use std::io::Read as _;
+
+use crate::{
+    cli::report::Report,
+    error::{Context as _, Error, Kind, Result},
+    ops::credential::StoredLogin,
+    sys::secret::Secret,
+};
+
+/// The longest password that is read.
+const MAX_PASSWORD: u64 = 64 * 1024;
+
+/// `--login-server`, `--username` and the password.
+#[derive(Debug, clap::Args)]
+pub struct LoginArgs {
+    /// Login server, as ghcr.io or localhost:5000
+    #[arg(long)]
+    login_server: String,
+    /// User; env:NAME or file:PATH say where it is
+    #[arg(short, long)]
+    username: Option<String>,
+    /// Password; env:NAME or file:PATH say where it is
+    #[arg(short, long, conflicts_with = "password_stdin")]
+    password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// Managed identity, without effect outside Azure
+    #[arg(long, hide = true)]
+    use_identity: Option<String>,
+}
+
+/// What was given of a login.
+#[derive(Debug)]
+pub struct Parts {
+    /// The login server.
+    pub server: String,
+    /// The user.
+    pub username: Option<Secret>,
+    /// The password.
+    pub password: Option<Secret>,
+}
+
+impl LoginArgs {
+    /// Returns what was given.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where standard input gives no password.
+    pub fn parts(self, report: &Report) -> Result<Parts> {
+        if self.use_identity.is_some() {
+            report.warning("without effect outside Azure: --use-identity");
+        }
+        let password = match self.password {
+            Some(password) => {
+                if !password.starts_with("env:") && !password.starts_with("file:") {
+                    report.warning(
+                        "other users can read a password in a command line; --password-stdin hides it",
+                    );
+                }
+                Some(Secret::new(password))
+            }
+            None if self.password_stdin => Some(standard_input()?),
+            None => None,
+        };
+        Ok(Parts {
+            server: self.login_server,
+            username: self.username.map(Secret::new),
+            password,
+        })
+    }
+
+    /// Returns a login that has everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where user or password are missing.
+    pub fn whole(self, report: &Report) -> Result<(String, StoredLogin)> {
+        let parts = self.parts(report)?;
+        match (parts.username, parts.password) {
+            (Some(username), Some(password)) => {
+                Ok((parts.server, StoredLogin { username, password }))
+            }
+            _ => Err(Error::new(
+                Kind::Invalid,
+                format!(
+                    "the login for `{}` needs a user and a password",
+                    parts.server
+                ),
+            )
+            .hint("give --username, and --password-stdin or --password env:NAME")),
+        }
+    }
+}
+
+fn standard_input() -> Result<Secret> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_PASSWORD)
+        .read_to_string(&mut text)
+        .context(Kind::Invalid, || {
+            "cannot read the password from standard input".to_owned()
+        })?;
+    let password = text.trim_end_matches(['\n', '\r']);
+    if password.is_empty() {
+        return Err(Error::new(
+            Kind::Invalid,
+            "standard input gives no password",
+        ));
+    }
+    Ok(Secret::new(password))
+}

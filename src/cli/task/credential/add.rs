@@ -1,0 +1,33 @@
+//! `acrt task credential add`
+
+use crate::{
+    cli::{
+        Outcome,
+        flags::{azure::AzureArgs, login::LoginArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+};
+
+/// Add a login to a task
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task credential add --name web --login-server ghcr.io -u me --password-stdin < token\n  acrt task credential add --name web --login-server ghcr.io -u me -p env:GHCR_TOKEN\n  acrt task credential add --name web --login-server ghcr.io -u me -p file:/run/secrets/ghcr"
+)]
+pub struct AddArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: AddArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let (server, login) = args.login.whole(report)?;
+    let answer = ops::credential::add(app, &key, &server, login)?;
+    Ok(super::list::answer(answer))
+}

@@ -1,0 +1,33 @@
+//! `acrt task credential list`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App, credential::CredentialsAnswer},
+    view::View,
+};
+
+/// List the logins of a task, without passwords
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task credential list --name web -o table")]
+pub struct ListArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let credentials = ops::credential::list(app, &args.task.find(app)?)?;
+    Ok(answer(credentials))
+}
+
+/// Shows logins: a map by login server, as az has it, and a row for each in a table.
+pub(super) fn answer(credentials: CredentialsAnswer) -> Outcome {
+    Outcome::answer(View::of(credentials, columns::CREDENTIAL).rows_of_map("loginServer"))
+}

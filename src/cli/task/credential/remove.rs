@@ -1,0 +1,31 @@
+//! `acrt task credential remove`
+
+use crate::{
+    cli::{
+        Outcome,
+        flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+};
+
+/// Remove a login from a task
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task credential remove --name web --login-server ghcr.io")]
+pub struct RemoveArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Login server
+    #[arg(long)]
+    login_server: String,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: RemoveArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let answer = ops::credential::remove(app, &key, &args.login_server)?;
+    Ok(super::list::answer(answer))
+}

@@ -1,0 +1,33 @@
+//! `acrt task credential update`
+
+use crate::{
+    cli::{
+        Outcome,
+        flags::{azure::AzureArgs, login::LoginArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+};
+
+/// Change a login of a task
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  acrt task credential update --name web --login-server ghcr.io --password-stdin < token"
+)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let parts = args.login.parts(report)?;
+    let answer = ops::credential::update(app, &key, &parts.server, parts.username, parts.password)?;
+    Ok(super::list::answer(answer))
+}

@@ -1,0 +1,324 @@
+//! Logins of tasks: add, update, remove and list them, and look up what they stand for.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::reference::is_registry,
+    registry::Login,
+    store::{file, secrets::Secrets},
+    sys::{secret::Secret, settings::Settings},
+    task::TaskKey,
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+    task,
+};
+
+pub use crate::store::secrets::StoredLogin;
+
+/// The largest file that a login is read from.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// The logins of a task, by login server, in the shape of az. Nothing secret is in it.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct CredentialsAnswer(BTreeMap<String, CredentialAnswer>);
+
+/// A login without its password.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialAnswer {
+    identity: Option<String>,
+    password: SecretAnswer,
+    user_name: SecretAnswer,
+}
+
+/// A value: where it is if it is kept elsewhere, and never a password itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretAnswer {
+    r#type: &'static str,
+    value: Option<String>,
+}
+
+impl CredentialsAnswer {
+    /// Puts together what may be shown.
+    #[must_use]
+    pub fn new(secrets: &Secrets) -> Self {
+        let shown = secrets.credentials.iter().map(|(server, login)| {
+            let answer = CredentialAnswer {
+                identity: None,
+                password: SecretAnswer {
+                    r#type: "Opaque",
+                    value: reference(&login.password),
+                },
+                user_name: SecretAnswer {
+                    r#type: "Opaque",
+                    value: Some(login.username.reveal().to_owned()),
+                },
+            };
+            (server.clone(), answer)
+        });
+        Self(shown.collect())
+    }
+}
+
+/// Adds a login to a task.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] if the task has one for that server; [`Kind::Invalid`] if the server is no host name.
+pub fn add(
+    app: &App,
+    key: &TaskKey,
+    server: &str,
+    login: StoredLogin,
+) -> Result<CredentialsAnswer> {
+    let server = login_server(server)?;
+    change(app, key, |credentials| {
+        if credentials.contains_key(&server) {
+            return Err(Error::new(
+                Kind::Failed,
+                format!("task `{key}` has a login for `{server}` already"),
+            )
+            .hint(format!(
+                "change it: acrt task credential update --name {key} --login-server {server}"
+            )));
+        }
+        credentials.insert(server, login);
+        Ok(())
+    })
+}
+
+/// Changes a login of a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if the task has none for that server.
+pub fn update(
+    app: &App,
+    key: &TaskKey,
+    server: &str,
+    username: Option<Secret>,
+    password: Option<Secret>,
+) -> Result<CredentialsAnswer> {
+    let server = login_server(server)?;
+    change(app, key, |credentials| {
+        let login = credentials
+            .get_mut(&server)
+            .ok_or_else(|| none(key, &server))?;
+        if let Some(username) = username {
+            login.username = username;
+        }
+        if let Some(password) = password {
+            login.password = password;
+        }
+        Ok(())
+    })
+}
+
+/// Removes a login from a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if the task has none for that server.
+pub fn remove(app: &App, key: &TaskKey, server: &str) -> Result<CredentialsAnswer> {
+    let server = login_server(server)?;
+    change(app, key, |credentials| {
+        credentials
+            .remove(&server)
+            .map(|_| ())
+            .ok_or_else(|| none(key, &server))
+    })
+}
+
+/// Returns the logins of a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task.
+pub fn list(app: &App, key: &TaskKey) -> Result<CredentialsAnswer> {
+    task::existing(app, key)?;
+    Ok(CredentialsAnswer::new(&app.store.secrets(key)?))
+}
+
+/// Looks up what the logins of a task stand for now.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a variable is unset or a file cannot be read.
+pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
+    secrets
+        .credentials
+        .iter()
+        .map(|(server, login)| {
+            let what = |part: &str| format!("{part} of the login for `{server}`");
+            Ok(Login {
+                registry: server.clone(),
+                username: resolved(&login.username, &what("the user"))?
+                    .reveal()
+                    .to_owned(),
+                secret: resolved(&login.password, &what("the password"))?,
+            })
+        })
+        .collect()
+}
+
+/// Looks up the logins of all tasks, for looks that tasks share. A login that cannot be used is told and left out.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be read.
+pub fn all_logins(app: &App, tell: Listener<'_>) -> Result<Vec<Login>> {
+    let mut all: Vec<Login> = Vec::new();
+    for key in app.store.keys_with_secrets()? {
+        match app.store.secrets(&key).and_then(|secrets| logins(&secrets)) {
+            Ok(logins) => {
+                for login in logins {
+                    if !all.contains(&login) {
+                        all.push(login);
+                    }
+                }
+            }
+            Err(error) => tell(Event::Problem(error)),
+        }
+    }
+    Ok(all)
+}
+
+fn change(
+    app: &App,
+    key: &TaskKey,
+    make: impl FnOnce(&mut BTreeMap<String, StoredLogin>) -> Result<()>,
+) -> Result<CredentialsAnswer> {
+    task::existing(app, key)?;
+    let mut secrets = app.store.secrets(key)?;
+    make(&mut secrets.credentials)?;
+    secrets.schema = Secrets::SCHEMA;
+    app.store.save_secrets(key, &secrets)?;
+    Ok(CredentialsAnswer::new(&secrets))
+}
+
+fn none(key: &TaskKey, server: &str) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("task `{key}` has no login for `{server}`"),
+    )
+    .hint(format!(
+        "see which it has: acrt task credential list --name {key}"
+    ))
+}
+
+/// Reads a login server as people write it, with or without a scheme.
+fn login_server(text: &str) -> Result<String> {
+    let bare = text
+        .trim_start_matches("https://")
+        .trim_start_matches("http://")
+        .trim_end_matches('/');
+    if is_registry(bare) {
+        Ok(bare.to_owned())
+    } else {
+        Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "login server `{}` is not a host name with an optional port",
+                text.escape_debug()
+            ),
+        ))
+    }
+}
+
+/// Returns a value that says where the real one is; nothing for the real one.
+fn reference(value: &Secret) -> Option<String> {
+    let text = value.reveal();
+    let elsewhere = text.starts_with("env:") || text.starts_with("file:");
+    elsewhere.then(|| text.to_owned())
+}
+
+fn resolved(value: &Secret, what: &str) -> Result<Secret> {
+    let text = value.reveal();
+    if let Some(name) = text.strip_prefix("env:") {
+        return Settings::variable(name).map(Secret::new).ok_or_else(|| {
+            Error::new(
+                Kind::Invalid,
+                format!("{what} is in the variable `{name}`, which is unset"),
+            )
+        });
+    }
+    if let Some(path) = text.strip_prefix("file:") {
+        let cannot = || format!("{what} is in the file `{path}`, which cannot be read");
+        let bytes = file::read(path.as_ref(), MAX_FILE)
+            .context(Kind::Invalid, cannot)?
+            .ok_or_else(|| {
+                Error::new(Kind::Invalid, cannot()).because(anyhow::anyhow!("it is not there"))
+            })?;
+        let text = String::from_utf8(bytes).context(Kind::Invalid, cannot)?;
+        // The line end that editors and `echo` put there is no part of a password.
+        return Ok(Secret::new(text.trim_end_matches(['\n', '\r'])));
+    }
+    Ok(value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(username: &str, password: &str) -> Secrets {
+        Secrets {
+            schema: Secrets::SCHEMA,
+            arguments: BTreeMap::new(),
+            credentials: BTreeMap::from([(
+                "r.io".to_owned(),
+                StoredLogin {
+                    username: Secret::new(username),
+                    password: Secret::new(password),
+                },
+            )]),
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown_and_its_place_is() {
+        let shown = |password| {
+            let answer = CredentialsAnswer::new(&secrets("me", password));
+            serde_json::to_value(answer).unwrap()["r.io"].clone()
+        };
+        assert_eq!(
+            shown("hunter2")["password"]["value"],
+            serde_json::Value::Null
+        );
+        assert_eq!(shown("env:TOKEN")["password"]["value"], "env:TOKEN");
+        assert_eq!(shown("hunter2")["userName"]["value"], "me");
+    }
+
+    #[test]
+    fn a_password_in_a_file_is_read_without_its_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let logins = logins(&secrets("me", &format!("file:{}", path.display()))).unwrap();
+        assert_eq!(logins[0].secret.reveal(), "hunter2");
+        assert_eq!(logins[0].username, "me");
+    }
+
+    #[test]
+    fn a_password_that_is_nowhere_is_an_error_that_names_the_place() {
+        let error = logins(&secrets("me", "env:NO_SUCH_VARIABLE_HERE")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the password of the login for `r.io` is in the variable `NO_SUCH_VARIABLE_HERE`, which is unset"
+        );
+    }
+
+    #[test]
+    fn login_servers_are_taken_with_or_without_a_scheme() {
+        assert_eq!(login_server("https://ghcr.io/").unwrap(), "ghcr.io");
+        assert_eq!(login_server("localhost:5000").unwrap(), "localhost:5000");
+        assert!(login_server("a b").is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! `acrt task credential add`: a login that serves the look, the build and the push, and is seen nowhere.
+
+use super::{login, with_password, world};
+use crate::support::{PASSWORD, Registry, World};
+
+#[test]
+fn the_login_serves_the_look_the_build_and_the_push_with_every_builder() {
+    for builder in [World::buildah, World::podman, World::docker] {
+        let (world, registry) = (World::new(), Registry::with_login());
+        builder(&world);
+        registry.push("base:1", &[("version", "one")]);
+        let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+        world.task(&registry, "web", &dockerfile);
+        login(&world, &registry);
+        world.run("web").ok();
+        assert!(registry.stands_on("web:latest", "base:1"));
+
+        registry.push("base:1", &[("version", "two")]);
+        world.watch_once().ok();
+        assert!(registry.stands_on("web:latest", "base:1"));
+        for (path, text) in world.state_files() {
+            assert!(!text.contains(PASSWORD), "{}", path.display());
+        }
+        assert!(!world.path("state/runs/ca1/logins").exists());
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused_by_name() {
+    let (world, registry) = world();
+    let mut words = with_password(&world, &registry, "add", "wrong");
+    words.extend(["--username".into(), "acrt".into()]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    world.acrt(&words).ok();
+    world.run("web").exits(4).says(&[&registry.host()]);
+}
+
+#[test]
+fn a_second_login_for_one_server_and_half_a_login_are_refused() {
+    let (world, registry) = world();
+    login(&world, &registry);
+    let mut words = with_password(&world, &registry, "add", PASSWORD);
+    let half: Vec<&str> = words.iter().map(String::as_str).collect();
+    world.acrt(&half).exits(2).says(&["--username"]);
+    words.extend(["--username".into(), "acrt".into()]);
+    let again: Vec<&str> = words.iter().map(String::as_str).collect();
+    world
+        .acrt(&again)
+        .exits(1)
+        .says(&["already", "credential update"]);
+}

@@ -1,0 +1,23 @@
+//! `acrt task credential remove`
+
+use super::{login, world};
+
+#[test]
+fn a_removed_login_is_used_no_more() {
+    let (world, registry) = world();
+    login(&world, &registry);
+    world.run("web").ok();
+    let host = registry.host();
+    let remove = [
+        "task",
+        "credential",
+        "remove",
+        "--name",
+        "web",
+        "--login-server",
+        &host,
+    ];
+    assert_eq!(world.acrt(&remove).ok().stdout, "{}\n");
+    world.run("web").exits(4);
+    world.acrt(&remove).exits(3).says(&["credential list"]);
+}

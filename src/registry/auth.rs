@@ -140,7 +140,7 @@ impl Auth {
             Scheme::Bearer(realm) => {
                 let scopes = self.scopes(visit)?;
                 let breadth = match scopes.len() {
-                    1 => Breadth::Alone { after_group: false },
+                    0 | 1 => Breadth::Alone { after_group: false },
                     _ => Breadth::Group,
                 };
                 self.token(visit, realm, scopes, breadth).await

@@ -368,7 +368,11 @@ impl Registries {
         }
     }
 
-    fn host(&self, registry: &str) -> Result<Arc<Host>, LookupError> {
+    pub(super) fn keychain(&self) -> &Keychain {
+        &self.keychain
+    }
+
+    pub(super) fn host(&self, registry: &str) -> Result<Arc<Host>, LookupError> {
         let registry = canonical(registry);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(registry) {
@@ -406,7 +410,7 @@ fn defective(defect: Defect, asked: Asked) -> LookupError {
 }
 
 /// Says what an answer means that is none of the wanted ones.
-fn refusal(answer: &Answer) -> LookupError {
+pub(super) fn refusal(answer: &Answer) -> LookupError {
     let asked = answer.asked.clone();
     let codes = server_words(&answer.reply.headers, &answer.reply.body).map(|(_, codes)| codes);
     let codes = codes.unwrap_or_default();

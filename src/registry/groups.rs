@@ -83,10 +83,13 @@ pub fn spread(tags: Vec<Reference>) -> Vec<Reference> {
     tags.into_iter().map(|(_, tag)| tag).collect()
 }
 
-/// Returns the scope of a repository that shares its token with no other.
+/// Returns the scope of a repository that shares its token with no other; none for none, which asks only who we are.
 #[must_use]
 pub fn alone(repository: &str) -> Arc<[String]> {
-    Arc::from([scope(repository)])
+    match repository {
+        "" => Arc::from([]),
+        repository => Arc::from([scope(repository)]),
+    }
 }
 
 /// Returns the scope that allows to pull from a repository.

@@ -511,7 +511,9 @@ fn granted(reply: &Reply, asked: Asked, login: Option<&str>) -> Result<Token, Lo
 fn told(asked: Asked, reply: &Reply) -> Asked {
     Asked {
         status: Some(reply.status),
-        said: server_words(&reply.headers, &reply.body).map(|(words, _)| words),
+        said: server_words(&reply.headers, &reply.body)
+            .filter(|_| reply.status >= 400)
+            .map(|(words, _)| words),
         ..asked
     }
 }

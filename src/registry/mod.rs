@@ -8,6 +8,7 @@ mod auth_file;
 mod challenge;
 mod client;
 mod groups;
+mod health;
 mod helper;
 mod host;
 mod index;
@@ -25,6 +26,7 @@ mod wire;
 
 pub use auth_file::AuthFormat;
 pub use client::Registries;
+pub use health::Health;
 pub use index::ImageConfig;
 pub use keychain::Login;
 pub use limits::Budget;

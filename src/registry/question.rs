@@ -11,7 +11,7 @@ use super::wire::cap;
 pub struct Question {
     /// `HEAD` or `GET`.
     pub method: Method,
-    /// The repository that it is about.
+    /// The repository that it is about; none, if it is about the registry.
     pub repository: String,
     /// What is asked for, below the repository: `manifests/…` or `blobs/…`.
     pub thing: String,
@@ -46,6 +46,17 @@ impl Question {
         }
     }
 
+    /// Asks whether the distribution API is there at all. Only ever asked for the health of a registry.
+    pub fn api() -> Self {
+        Self {
+            method: Method::GET,
+            repository: String::new(),
+            thing: String::new(),
+            image: String::new(),
+            cap: cap::ERROR,
+        }
+    }
+
     fn manifest(method: Method, image: &Reference, which: &str) -> Self {
         Self {
             method,
@@ -58,7 +69,10 @@ impl Question {
 
     /// Returns the path of the URL. The grammar of references leaves nothing in it to be escaped.
     pub fn path(&self) -> String {
-        format!("/v2/{}/{}", self.repository, self.thing)
+        match self.repository.as_str() {
+            "" => "/v2/".to_owned(),
+            repository => format!("/v2/{repository}/{}", self.thing),
+        }
     }
 
     /// Returns the method as it is written.

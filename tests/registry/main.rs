@@ -13,6 +13,7 @@ mod settings;
 mod token_service;
 
 mod absent;
+mod health;
 mod hostile;
 mod index;
 mod limits;

@@ -321,8 +321,8 @@ impl Reader<'_> {
             }),
             Some('/') => self.replacement(&name),
             Some(':') => match self.chars.next() {
-                Some(modifier @ ('-' | '+' | '?')) => self.alternative(&name, modifier, true),
-                modifier => Err(unknown_modifier(":", modifier)),
+                None | Some('#' | '%') => Err(unknown_modifier(":", None)),
+                Some(modifier) => self.alternative(&name, modifier, true),
             },
             Some(modifier @ ('-' | '+' | '?')) => self.alternative(&name, modifier, false),
             Some(end @ ('#' | '%')) => self.trimmed(&name, end),
@@ -369,9 +369,9 @@ impl Reader<'_> {
         match (modifier, set) {
             ('-', None) | ('+', Some(_)) => Ok(word),
             ('+', None) => Ok(String::new()),
-            (_, Some(value)) => Ok(value.clone()),
-            _ if self.lexer.unknown => Ok(String::new()),
-            _ => Err(InvalidWord::Unset {
+            ('-' | '?', Some(value)) => Ok(value.clone()),
+            ('?', None) if self.lexer.unknown => Ok(String::new()),
+            ('?', None) => Err(InvalidWord::Unset {
                 name: name.to_owned(),
                 message: match (value, word.is_empty()) {
                     (_, false) => word,
@@ -379,6 +379,7 @@ impl Reader<'_> {
                     (Some(_), true) => "is not allowed to be empty".to_owned(),
                 },
             }),
+            _ => Err(unknown_modifier(":", Some(modifier))),
         }
     }
 
@@ -525,7 +526,7 @@ mod tests {
     #[test]
     fn unknown_modifiers_and_open_braces_are_refused() {
         assert_eq!(expand("${A:=x}"), Err(InvalidWord::Modifier(":=".into())));
-        assert_eq!(expand("${A:#x}"), Err(InvalidWord::Modifier(":#".into())));
+        assert_eq!(expand("${A:#x}"), Err(InvalidWord::Modifier(":".into())));
         assert_eq!(expand("${A^}"), Err(InvalidWord::Modifier("^".into())));
         assert_eq!(expand("${A"), Err(InvalidWord::Brace));
         assert_eq!(expand("${A:-x"), Err(InvalidWord::Brace));
@@ -581,6 +582,11 @@ mod tests {
         assert_eq!(words("a 'b c'  d\\ e"), ["a", "'b c'", "d\\ e"]);
         assert_eq!(words("$A ${B:-c d}"), ["$A", "${B:-c", "d}"]);
         assert_eq!(words("a<< \tE b"), ["a<< \tE", "b"]);
+        assert_eq!(
+            words("${A:=b}"),
+            ["${A:=b}"],
+            "kept, though it is no modifier"
+        );
     }
 
     #[test]

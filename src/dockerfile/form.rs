@@ -237,9 +237,10 @@ fn pairs(line: &str, rest: Range<usize>, escape: char) -> Result<Arguments, Stri
 /// The type of a health check, and its command.
 fn healthcheck(line: &str, rest: Range<usize>) -> Result<Arguments, String> {
     let text = line.get(rest.clone()).unwrap_or_default();
-    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let is_blank = |c| matches!(c, '\t'..='\r' | ' ');
+    let end = text.find(is_blank).unwrap_or(text.len());
     let (kind, behind) = text.split_at(end);
-    let command = rest.end - behind.trim_start().len()..rest.end;
+    let command = rest.end - behind.trim_start_matches(is_blank).len()..rest.end;
     let arguments = or_json(behind, || whole(rest.start..rest.start + end))?;
     Ok(match arguments {
         Arguments::Texts(texts) => {
@@ -254,6 +255,7 @@ fn healthcheck(line: &str, rest: Range<usize>) -> Result<Arguments, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::Lines;
     use super::*;
 
     /// The arguments of a line.
@@ -324,5 +326,75 @@ mod tests {
         assert_eq!(heredocs("RUN [\"<<A\"]"), 0);
         assert_eq!(heredocs("ONBUILD RUN [\"<<A\"]"), 0);
         assert_eq!(heredocs("NONSENSE <<A"), 0);
+    }
+
+    /// Keyword, trigger, whether JSON, flags, arguments, names of heredocs.
+    type Row = (
+        String,
+        Option<String>,
+        bool,
+        Vec<String>,
+        Vec<String>,
+        Vec<String>,
+    );
+
+    fn rows(text: &str) -> Result<Vec<Row>, Problem> {
+        let mut lines = Lines::new(text);
+        let mut rows = Vec::new();
+        while let Some(line) = lines.next()? {
+            let form = Form::of(&line, lines.escape())?;
+            let tail = line.tail(form.command.rest.start);
+            let trigger = match form.keyword {
+                Some(Keyword::OnBuild) if form.arguments.len() > 0 => {
+                    Some(Form::of(&tail, lines.escape())?)
+                }
+                _ => None,
+            };
+            let inner = trigger.as_ref().unwrap_or(&form);
+            let arguments = &inner.arguments;
+            let texts = (0..arguments.len()).map(|n| arguments.text(inner.line.as_str(), n));
+            let name = |form: &Form<'_>| form.line.as_str()[form.command.name.clone()].to_owned();
+            let mut heredocs = Vec::new();
+            for heredoc in form.heredocs()? {
+                if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs)? {
+                    return Err(Problem::syntax("", "no end"));
+                }
+                heredocs.extend(trigger.is_none().then_some(heredoc.name));
+            }
+            rows.push((
+                name(&form),
+                trigger.as_ref().map(name),
+                matches!(form.arguments, Arguments::Texts(_)),
+                form.command
+                    .flags
+                    .iter()
+                    .map(|flag| flag.text.clone())
+                    .collect(),
+                texts.map(str::to_owned).collect(),
+                heredocs,
+            ));
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn every_line_of_the_corpus_is_split_as_buildkit_splits_it() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            text: String,
+            lines: Option<Vec<Row>>,
+        }
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../tests/data/buildkit-lines.json")).unwrap();
+        assert!(cases.len() >= 590);
+        let wrong: Vec<String> = cases
+            .into_iter()
+            .filter_map(|case| {
+                let found = rows(&case.text).ok().filter(|rows| !rows.is_empty());
+                (found != case.lines)
+                    .then(|| format!("{:?}: {found:?}, not {:?}", case.text, case.lines))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

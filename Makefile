@@ -26,7 +26,7 @@ lint: ## Check format and warnings
 	cargo clippy --all-targets --locked -- -D warnings
 
 bench: ## Measure, and print figures
-	cargo bench --locked --bench watch
+	cargo bench --locked --bench commands
 
 install: ## Put acrt into ~/.cargo/bin
 	cargo install --path . --locked

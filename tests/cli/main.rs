@@ -10,4 +10,5 @@ mod support;
 mod deps;
 mod global;
 mod parts;
+mod readme;
 mod task;

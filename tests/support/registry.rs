@@ -201,6 +201,23 @@ impl Registry {
         self.manifest(&format!("{}@{digest}", repository_of(name)))
     }
 
+    /// Returns the platforms that the index `name` lists, sorted.
+    pub fn platforms(&self, name: &str) -> Vec<String> {
+        let (_, bytes) = self.get(&manifest_path(name), MANIFESTS);
+        let document: Value = serde_json::from_slice(&bytes).unwrap();
+        let part = |entry: &Value, key: &str| entry["platform"][key].as_str().unwrap().to_owned();
+        let platform =
+            |entry: &Value| format!("{}/{}", part(entry, "os"), part(entry, "architecture"));
+        let mut platforms: Vec<_> = document["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(platform)
+            .collect();
+        platforms.sort();
+        platforms
+    }
+
     /// Returns the config of `name`.
     pub fn config(&self, name: &str) -> Value {
         let digest = &self.manifest(name)["config"]["digest"];

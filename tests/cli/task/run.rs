@@ -152,6 +152,158 @@ fn docker_serves() {
     serves(World::docker, false);
 }
 
+/// Builds for two platforms, and follows the base on both.
+fn serves_two_platforms(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    let base = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
+    registry.push_index(
+        "base:1",
+        &[
+            base("linux/amd64", "one"),
+            base("linux/arm64", "one for arm"),
+        ],
+    );
+    world.write("web/own", "mine");
+    let dockerfile = format!("{}COPY own /own\n", from(&registry, "base:1"));
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &[
+            "--platform",
+            "linux/amd64,linux/arm64",
+            "--image",
+            "web:{{.Run.ID}}",
+        ],
+    );
+    world.run("web").ok();
+    assert_eq!(
+        registry.platforms("web:latest"),
+        ["linux/amd64", "linux/arm64"]
+    );
+    assert_eq!(registry.digest("web:ca1"), registry.digest("web:latest"));
+    let recorded = &world.runs()[0]["outputImages"][0]["digest"];
+    assert_eq!(*recorded, registry.digest("web:latest").unwrap());
+    world.watch_once().ok().silent();
+
+    registry.push_index(
+        "base:1",
+        &[
+            base("linux/amd64", "one"),
+            base("linux/arm64", "two for arm"),
+        ],
+    );
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(registry.platforms("web:latest").len(), 2);
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn buildah_serves_two_platforms() {
+    serves_two_platforms(World::buildah);
+}
+
+#[test]
+fn podman_serves_two_platforms() {
+    serves_two_platforms(World::podman);
+}
+
+#[test]
+fn docker_without_buildx_refuses_two_platforms() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    let base = |platform: &str| Image::of(&[]).platform(platform);
+    registry.push_index("base:1", &[base("linux/amd64"), base("linux/arm64")]);
+    let options = ["--platform", "linux/amd64,linux/arm64"];
+    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
+    world.run("web").exits(1).says(&["buildx", "podman"]);
+}
+
+/// The Dockerfile lies in a folder below a context with an odd name, and some files are not to be sent.
+fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, each_its_own: bool) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    registry.push("base:1", &[("version", "one")]);
+    world.write(
+        "-odd 'name'/docker/Dockerfile.prod",
+        &format!(
+            "{}COPY . /all/\nLABEL who=\"it's me\"\n",
+            from(&registry, "base:1")
+        ),
+    );
+    world.write("-odd 'name'/kept", "kept");
+    world.write("-odd 'name'/secret.key", "not for the image");
+    world.write("-odd 'name'/.dockerignore", "*.key\n");
+    let (context, host) = (world.path("-odd 'name'"), registry.host());
+    world
+        .acrt(&[
+            "task",
+            "create",
+            "--name=web",
+            "--registry",
+            &host,
+            "--image=web:latest",
+            "--file=docker/Dockerfile.prod",
+            &format!("--context={}", context.display()),
+        ])
+        .ok();
+    world.run("web").ok();
+    let file = |path: &str| registry.file("web:latest", path);
+    assert_eq!(file("all/kept").as_deref(), Some("kept"));
+    assert_eq!(file("all/secret.key"), None);
+    assert_eq!(
+        registry.label("web:latest", "who").as_deref(),
+        Some("it's me")
+    );
+    if !each_its_own {
+        return;
+    }
+    // The ignore file of this very Dockerfile counts before the context's.
+    world.write("-odd 'name'/docker/Dockerfile.prod.dockerignore", "kept\n");
+    world.run("web").ok();
+    assert_eq!(file("all/kept"), None);
+    assert_eq!(file("all/secret.key").as_deref(), Some("not for the image"));
+}
+
+#[test]
+fn buildah_finds_files_and_ignores_others() {
+    finds_files_and_ignores_others(World::buildah, true);
+}
+
+#[test]
+fn podman_finds_files_and_ignores_others() {
+    finds_files_and_ignores_others(World::podman, true);
+}
+
+#[test]
+fn docker_finds_files_and_ignores_others() {
+    // Its classic builder knows one ignore file, the context's.
+    finds_files_and_ignores_others(World::docker, false);
+}
+
+#[test]
+fn a_stage_can_be_the_target() {
+    let (world, registry) = world();
+    let base = registry.image("base:1");
+    let dockerfile = format!(
+        "FROM {base} AS first\nRUN echo first > /first\nFROM {base} AS second\nRUN echo second > /second\n"
+    );
+    world.task_with(&registry, "web", &dockerfile, &["--target", "first"]);
+    world.run("web").ok();
+    assert!(registry.file("web:latest", "first").is_some());
+    world
+        .acrt(&["task", "update", "-n", "web", "--target", "second"])
+        .ok();
+    world.run("web").ok();
+    assert!(registry.file("web:latest", "second").is_some());
+    assert!(registry.file("web:latest", "first").is_none());
+    world
+        .acrt(&["task", "update", "-n", "web", "--target", "third"])
+        .exits(2)
+        .says(&["third"]);
+}
+
 #[test]
 fn docker_runs_commands_in_a_build_and_is_stopped_with_it() {
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());

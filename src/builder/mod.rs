@@ -130,6 +130,21 @@ impl Builder {
         }
     }
 
+    /// Returns the command that prints the builder's version; none where nobody can tell.
+    #[must_use]
+    pub fn version(&self) -> Option<CommandLine> {
+        match self {
+            // Asks the daemon too: a client alone builds nothing.
+            Self::Docker { program, .. } => Some(
+                program
+                    .call(&["version", "--format"])
+                    .arg("client {{.Client.Version}}, daemon {{.Server.Version}}"),
+            ),
+            Self::Podman(program) | Self::Buildah(program) => Some(program.call(&["--version"])),
+            Self::Command(_) => None,
+        }
+    }
+
     /// Returns the command that succeeds if the builder itself holds an image of this name; none where nobody can tell.
     #[must_use]
     pub fn has_image(&self, name: &str) -> Option<CommandLine> {

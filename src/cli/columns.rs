@@ -31,6 +31,15 @@ pub const CHECK: &[Column] = &[
     Column::at("REASON", "/reason"),
 ];
 
+/// Something whose health was checked.
+pub const HEALTH: &[Column] = &[
+    Column::at("CHECK", "/check"),
+    Column::at("SUBJECT", "/subject"),
+    Column::at("STATUS", "/status"),
+    Column::at("DETAIL", "/detail"),
+    Column::at("HINT", "/hint"),
+];
+
 /// A login of a task.
 pub const CREDENTIAL: &[Column] = &[
     Column::at("LOGIN SERVER", "/loginServer"),

@@ -1,5 +1,6 @@
 //! The front door: one file for each command, at the path at which it is typed.
 
+mod check_health;
 mod columns;
 mod deps;
 mod flags;
@@ -42,6 +43,7 @@ enum Command {
     #[command(subcommand)]
     Task(Box<task::TaskCommand>),
     Deps(deps::DepsArgs),
+    CheckHealth(check_health::CheckHealthArgs),
 }
 
 /// What a command comes to: an answer to print, and perhaps a reason for an exit code other than 0.
@@ -86,6 +88,7 @@ fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
     match command {
         Command::Task(command) => task::run(app, report, *command),
         Command::Deps(args) => deps::run(app, report, args),
+        Command::CheckHealth(args) => check_health::run(app, report, args),
     }
 }
 

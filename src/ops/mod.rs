@@ -7,6 +7,7 @@ pub mod credential;
 pub mod deps;
 pub mod event;
 pub mod execute;
+pub mod health;
 pub mod look;
 pub mod resolve;
 pub mod run;

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check_health;
 mod deps;
 mod global;
 mod parts;

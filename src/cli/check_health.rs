@@ -1,0 +1,43 @@
+//! `acrt check-health`
+
+use crate::{
+    error::Result,
+    ops::{self, App},
+    view::View,
+};
+
+use super::{Outcome, columns, report::Report};
+
+/// Check builder, registries, logins, clock and state directory
+///
+/// Says which file and key a login comes from, and never the login itself.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt check-health -o table\n  acrt check-health ghcr.io localhost:5000 -o table"
+)]
+pub struct CheckHealthArgs {
+    /// Registries to ask [default: those of all tasks]
+    #[arg(value_name = "REGISTRY")]
+    registries: Vec<String>,
+    /// Registry to ask, as az names it
+    #[arg(short, long, value_name = "REGISTRY")]
+    name: Option<String>,
+    /// Go on after errors; it always does
+    #[arg(long, hide = true)]
+    ignore_errors: bool,
+    /// Do not ask; nothing is asked
+    #[arg(short, long, hide = true)]
+    yes: bool,
+}
+
+pub fn run(app: &App, report: &Report, args: CheckHealthArgs) -> Result<Outcome> {
+    let registries = args.registries.into_iter().chain(args.name).collect();
+    let findings = app.wait(ops::health::check(app, registries, &mut |event| {
+        report.event(event);
+    }))?;
+    let exit = ops::health::worst(&findings);
+    Ok(Outcome {
+        view: Some(View::of(findings, columns::HEALTH)),
+        exit,
+    })
+}

@@ -1,0 +1,298 @@
+//! Whether everything is there that acrt works with: a builder, the registries, their logins, the state directory.
+
+use std::{collections::BTreeSet, os::unix::fs::MetadataExt as _};
+
+use serde::Serialize;
+
+use crate::{
+    builder,
+    error::{Error, Kind, Result},
+    registry::Health,
+    sys::process,
+};
+
+use super::{App, credential::all_logins, event::Listener};
+
+/// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
+const CLOCK_TOLERANCE: i64 = 60;
+
+/// Less free space than this, in MiB, is worth a warning: a run's log and an image's layers need more.
+const LITTLE_SPACE: u64 = 500;
+
+/// How one thing is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It is as it should be.
+    Ok,
+    /// It works, and something about it should be known.
+    Warning,
+    /// Nobody could tell.
+    Unknown,
+    /// It does not work.
+    Failed,
+}
+
+/// One thing that was checked.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    check: &'static str,
+    subject: String,
+    /// How it is doing.
+    pub status: Verdict,
+    detail: String,
+    hint: Option<String>,
+}
+
+impl Finding {
+    fn new(
+        check: &'static str,
+        subject: impl Into<String>,
+        status: Verdict,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            subject: subject.into(),
+            status,
+            detail: detail.into(),
+            hint: None,
+        }
+    }
+
+    fn of_error(check: &'static str, subject: impl Into<String>, error: &Error) -> Self {
+        let status = match error.kind() {
+            Kind::Unknown => Verdict::Unknown,
+            _ => Verdict::Failed,
+        };
+        Self {
+            hint: error.advice().map(str::to_owned),
+            ..Self::new(check, subject, status, error.one_line())
+        }
+    }
+}
+
+/// Checks the builder, the state directory and `registries`; with none named, those that tasks and the config file name.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot even be read.
+pub async fn check(app: &App, registries: Vec<String>, tell: Listener<'_>) -> Result<Vec<Finding>> {
+    let mut findings = vec![builder(app).await];
+    findings.extend(state_directory(app));
+    findings.push(config_file(app));
+    app.registries_with(all_logins(app, tell)?);
+    let wanted = match registries.is_empty() {
+        true => used(app)?,
+        false => registries
+            .iter()
+            .map(|name| app.settings.login_server(name))
+            .collect(),
+    };
+    for registry in wanted {
+        let health = app.registries().health(&registry).await;
+        findings.extend(of_registry(app, health));
+    }
+    Ok(findings)
+}
+
+/// Returns the worst of what was found, as an exit code tells it.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> Option<Kind> {
+    let any = |status| findings.iter().any(|finding| finding.status == status);
+    if any(Verdict::Failed) {
+        Some(Kind::Failed)
+    } else if any(Verdict::Unknown) {
+        Some(Kind::Unknown)
+    } else {
+        None
+    }
+}
+
+/// Returns the registries that tasks push to or stand on, and those that the config file names.
+fn used(app: &App) -> Result<BTreeSet<String>> {
+    let config = &app.settings.config.registries;
+    let mut registries: BTreeSet<String> = config
+        .keys()
+        .map(|name| app.settings.login_server(name))
+        .collect();
+    for (key, followed) in app.store.followed()? {
+        registries.insert(key.registry);
+        if let Ok((task, known)) = followed {
+            let bases = known.dependencies.iter();
+            registries.extend(bases.map(|dependency| dependency.image.registry.clone()));
+            let images = task.stable_images();
+            registries.extend(images.iter().map(|image| image.registry().to_owned()));
+        }
+    }
+    Ok(registries)
+}
+
+async fn builder(app: &App) -> Finding {
+    let builder = match builder::detect(None, &app.settings).await {
+        Ok(builder) => builder,
+        Err(error) => return Finding::of_error("builder", "", &error),
+    };
+    let name = builder.kind().to_string();
+    let Some(line) = builder.version() else {
+        return Finding::new("builder", name, Verdict::Ok, "called by its template");
+    };
+    let path = line.program.display().to_string();
+    match process::ask(&line).await {
+        Ok(answer) if answer.succeeded() => {
+            let text = answer.text();
+            let version = text.lines().next().unwrap_or_default();
+            Finding::new("builder", name, Verdict::Ok, format!("{path}: {version}"))
+        }
+        Ok(answer) => {
+            let text = answer.text();
+            let last = text.lines().last().unwrap_or("it ended without a word");
+            Finding::new("builder", name, Verdict::Failed, format!("{path}: {last}"))
+        }
+        Err(error) => Finding::of_error("builder", name, &error),
+    }
+}
+
+fn state_directory(app: &App) -> Vec<Finding> {
+    let root = app.store.layout().root();
+    let subject = root.display().to_string();
+    let check = "state directory";
+    if let Err(error) = app.store.prepare() {
+        return vec![Finding::of_error(check, subject, &error)];
+    }
+    if let Err(problem) = tempfile::tempfile_in(root) {
+        let detail = format!("it cannot be written: {problem}");
+        return vec![Finding::new(check, subject, Verdict::Failed, detail)];
+    }
+    let mut findings = Vec::new();
+    let mode = std::fs::metadata(root).map_or(0o700, |metadata| metadata.mode() & 0o777);
+    findings.push(if mode & 0o077 == 0 {
+        Finding::new(
+            check,
+            subject.clone(),
+            Verdict::Ok,
+            "can be written, by its owner alone",
+        )
+    } else {
+        Finding {
+            hint: Some(format!("chmod 700 '{subject}'")),
+            ..Finding::new(
+                check,
+                subject.clone(),
+                Verdict::Warning,
+                format!("others may enter it: its mode is {mode:o}"),
+            )
+        }
+    });
+    if let Ok(space) = rustix::fs::statvfs(root) {
+        let free = space.f_bavail.saturating_mul(space.f_frsize) / (1024 * 1024);
+        let status = match free < LITTLE_SPACE {
+            true => Verdict::Warning,
+            false => Verdict::Ok,
+        };
+        findings.push(Finding::new(
+            "free space",
+            subject,
+            status,
+            format!("{free} MiB"),
+        ));
+    }
+    findings
+}
+
+fn config_file(app: &App) -> Finding {
+    let path = app.settings.config_path.as_ref();
+    let subject = path
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    let detail = match path.is_some_and(|path| path.exists()) {
+        true => "read",
+        false => "there is none, and none is needed",
+    };
+    Finding::new("config file", subject, Verdict::Ok, detail)
+}
+
+fn of_registry(app: &App, health: Health) -> Vec<Finding> {
+    let registry = health.registry;
+    let mut findings = Vec::new();
+    findings.push(match health.api {
+        Ok(()) => {
+            let took = health.took.as_millis();
+            let detail = format!("its API answers, in {took} ms");
+            Finding::new("registry", registry.clone(), Verdict::Ok, detail)
+        }
+        Err(error) => Finding::of_error("registry", registry.clone(), &Error::from(error)),
+    });
+    let looked: Vec<String> = health
+        .looked_into
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    findings.push(match health.login {
+        Ok(Some(place)) => Finding::new("login", registry.clone(), Verdict::Ok, place),
+        Ok(None) => Finding::new(
+            "login",
+            registry.clone(),
+            Verdict::Ok,
+            format!("none; looked into {}", looked.join(", ")),
+        ),
+        Err(problem) => Finding::new("login", registry.clone(), Verdict::Failed, problem),
+    });
+    if app.settings.registry(&registry).skip_verify {
+        findings.push(Finding::new(
+            "certificate",
+            registry.clone(),
+            Verdict::Warning,
+            "not verified: skipVerify is set in the config file",
+        ));
+    }
+    let budget = health.budget;
+    if let Some(remaining) = &budget.remaining {
+        let limit = budget.limit.as_deref().unwrap_or("unknown");
+        let source = budget
+            .source
+            .map(|source| format!(", counted for {source}"));
+        findings.push(Finding::new(
+            "limits",
+            registry.clone(),
+            Verdict::Ok,
+            format!("{remaining} left of {limit}{}", source.unwrap_or_default()),
+        ));
+    }
+    if let Some(until) = budget.paused_until {
+        findings.push(Finding::new(
+            "limits",
+            registry.clone(),
+            Verdict::Warning,
+            format!("left alone until {until:.0}"),
+        ));
+    }
+    if let Some(ahead) = health.clock_ahead {
+        let seconds = ahead.as_secs();
+        let status = match seconds.abs() > CLOCK_TOLERANCE {
+            true => Verdict::Warning,
+            false => Verdict::Ok,
+        };
+        let detail = match seconds {
+            -1..=1 => "as ours".to_owned(),
+            2.. => format!("{seconds} seconds ahead of ours"),
+            _ => format!("{} seconds behind ours", -seconds),
+        };
+        findings.push(Finding::new("clock", registry, status, detail));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_comes_before_what_could_not_be_asked() {
+        let finding = |status| Finding::new("x", "", status, "");
+        let of = |all: &[Verdict]| worst(&all.iter().map(|s| finding(*s)).collect::<Vec<_>>());
+        assert_eq!(of(&[Verdict::Ok, Verdict::Warning]), None);
+        assert_eq!(of(&[Verdict::Ok, Verdict::Unknown]), Some(Kind::Unknown));
+        assert_eq!(of(&[Verdict::Unknown, Verdict::Failed]), Some(Kind::Failed));
+    }
+}

@@ -1,0 +1,65 @@
+//! `acrt check-health`: what works, what does not, and what to do about it.
+
+use serde_json::Value;
+
+use crate::support::{PASSWORD, Registry, World};
+
+fn finding<'f>(findings: &'f Value, check: &str, subject: &str) -> &'f Value {
+    findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["check"] == check && finding["subject"] == subject)
+        .unwrap_or_else(|| panic!("no {check} of {subject} in {findings:#}"))
+}
+
+#[test]
+fn everything_in_order_is_said_with_the_place_of_the_login() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.buildah();
+    world.write("home/.docker/config.json", &registry.docker_config());
+    let host = registry.host();
+    let output = world.acrt(&["check-health", &host]).ok();
+    let findings = output.json();
+    assert_eq!(finding(&findings, "builder", "buildah")["status"], "ok");
+    assert_eq!(finding(&findings, "registry", &host)["status"], "ok");
+    let login = finding(&findings, "login", &host);
+    let place = login["detail"].as_str().unwrap();
+    assert!(place.contains("config.json"), "{place}");
+    assert!(place.contains(&host), "{place}");
+    assert!(!output.stdout.contains(PASSWORD), "{output}");
+    let state = world.state().display().to_string();
+    assert_eq!(
+        finding(&findings, "state directory", &state)["status"],
+        "ok"
+    );
+}
+
+#[test]
+fn a_registry_that_is_down_is_unknown_and_one_that_refuses_says_what_to_do() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.buildah();
+    let host = registry.host();
+    let findings = world
+        .acrt(&["check-health", &host, "127.0.0.1:1"])
+        .exits(4)
+        .json();
+    assert_eq!(
+        finding(&findings, "registry", "127.0.0.1:1")["status"],
+        "unknown"
+    );
+    let refused = finding(&findings, "registry", &host);
+    assert_eq!(refused["status"], "unknown");
+    let hint = refused["hint"].as_str().unwrap();
+    assert!(hint.contains("acrt task credential add"), "{hint}");
+}
+
+#[test]
+fn without_a_builder_it_fails_and_the_table_says_so() {
+    let world = World::new();
+    let output = world.acrt(&["check-health", "-o", "table"]).exits(1);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert!(lines[0].starts_with("CHECK"), "{output}");
+    assert!(lines[2].starts_with("builder"), "{output}");
+    assert!(lines[2].contains("failed"), "{output}");
+}

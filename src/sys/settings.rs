@@ -30,6 +30,9 @@ pub struct Settings {
     pub path: std::ffi::OsString,
     /// Where credentials may lie.
     pub credentials: CredentialPaths,
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: which proxies there may be. Which of them is used
+    /// for what, and `NO_PROXY`, is the HTTP client's business.
+    pub proxies: Vec<String>,
     /// The config file's contents.
     pub config: Config,
     /// The config file's path, whether or not it exists.
@@ -190,6 +193,11 @@ impl Settings {
                 config_home,
                 docker_config: path("DOCKER_CONFIG"),
             },
+            proxies: ["http_proxy", "https_proxy", "all_proxy"]
+                .iter()
+                .flat_map(|name| [text(name), text(&name.to_ascii_uppercase())])
+                .flatten()
+                .collect(),
             config: match &config_path {
                 Some(path) => Config::read(path, named.is_some())?,
                 None => Config::default(),

@@ -56,7 +56,9 @@ pub enum Pass {
     Basic {
         /// The header.
         header: HeaderValue,
-        /// Where the login is kept.
+        /// The login.
+        credential: Credential,
+        /// Where it is kept.
         login: String,
     },
     /// A token.
@@ -167,10 +169,14 @@ impl Auth {
                 return Ok(Some(pass).filter(|pass| !matches!(pass, Pass::Nothing)));
             }
             Pass::Nothing => return Ok(None),
-            Pass::Basic { .. } => {
-                self.keychain.forget(&self.registry);
-                return Ok(None);
+            Pass::Basic {
+                credential, login, ..
+            } if reply.status == 401 => {
+                let error = visit.refused(login, reply);
+                self.refused(Some(credential.clone()), &error);
+                return Err(error);
             }
+            Pass::Basic { .. } => return Ok(None),
             Pass::Token {
                 token,
                 key,
@@ -215,9 +221,15 @@ impl Auth {
 
     /// Takes in that the registry let somebody in.
     pub fn accepted(&self, pass: &Pass) {
-        let alone = Breadth::Alone { after_group: true };
-        if matches!(pass, Pass::Token { breadth, .. } if *breadth == alone) {
-            lock(&self.groups).refuse();
+        match pass {
+            Pass::Basic { credential, .. } => {
+                lock(&self.standing).insert(Some(credential.clone()), Standing::Good);
+            }
+            Pass::Token {
+                breadth: Breadth::Alone { after_group: true },
+                ..
+            } => lock(&self.groups).refuse(),
+            _ => {}
         }
     }
 
@@ -238,15 +250,20 @@ impl Auth {
     }
 
     async fn basic(&self, visit: &Visit<'_>) -> Result<Pass, LookupError> {
-        Ok(match self.login(visit).await? {
-            Some(Found {
-                credential: Credential::Password { username, password },
-                place,
-            }) => Pass::Basic {
-                header: token::basic(&username, &password),
-                login: place,
-            },
-            _ => Pass::Nothing,
+        let Some(Found { credential, place }) = self.login(visit).await? else {
+            return Ok(Pass::Nothing);
+        };
+        let Credential::Password { username, password } = &credential else {
+            return Ok(Pass::Nothing);
+        };
+        let header = token::basic(username, password);
+        if let Some(refusal) = self.refusal(&Some(credential.clone())) {
+            return Err(visit.shared(&refusal));
+        }
+        Ok(Pass::Basic {
+            header,
+            credential,
+            login: place,
         })
     }
 

@@ -401,7 +401,7 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
     }
 }
 
-fn defective(defect: Defect, asked: Asked) -> LookupError {
+pub(super) fn defective(defect: Defect, asked: Asked) -> LookupError {
     let why = match defect {
         Defect::Schema1 => Trouble::Schema1,
         Defect::Form(problem) => Trouble::BadReply(problem),

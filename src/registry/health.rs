@@ -9,8 +9,9 @@ use jiff::SignedDuration;
 use reqwest::header::DATE;
 
 use super::{
-    client::{Registries, refusal},
+    client::{Registries, defective, refusal},
     limits::Budget,
+    look,
     problem::LookupError,
     question::Question,
     retry,
@@ -56,7 +57,9 @@ impl Registries {
                     let date = date.and_then(retry::http_date);
                     clock_ahead = date.map(|date| date.duration_since(host.now()));
                     match answer.reply.status {
-                        200 => Ok(()),
+                        200 => look::of_head(&answer.reply.headers)
+                            .map(drop)
+                            .map_err(|defect| defective(defect, answer.asked)),
                         _ => Err(refusal(&answer)),
                     }
                 }

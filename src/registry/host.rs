@@ -26,7 +26,7 @@ use super::{
     keychain::{Credential, Keychain},
     limits::Limits,
     manifest,
-    problem::{Asked, LookupError, Trouble, server_words},
+    problem::{Asked, LookupError, Trouble, bare, server_words},
     question::Question,
     reach::Guard,
     retry::{self, Verdict},
@@ -128,7 +128,11 @@ impl Host {
         })?;
         let host = origin.host_str().unwrap_or_default();
         let loopback = settings::is_loopback(host);
-        let guard = Arc::new(Guard::new(host, known_hosts(settings)));
+        let guard = Arc::new(Guard::new(
+            host,
+            known_hosts(settings),
+            proxy_hosts(settings),
+        ));
         let foreign = RegistrySettings {
             ca_file: own.ca_file.clone(),
             ..RegistrySettings::default()
@@ -180,7 +184,7 @@ impl Host {
             };
             let mut pass = Pass::Nothing;
             let outcome = visit.go(&mut pass).await;
-            let asked = visit.asked(question.verb(), &self.url_of(question));
+            let asked = visit.asked_first(None);
             match self.after(outcome, tries, asked.clone()) {
                 After::Done(reply) => {
                     self.limits.answered(&reply);
@@ -315,7 +319,7 @@ impl Visit<'_> {
             match reply.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;
-                    url = self.redirected(&reply).map_err(Failure::Told)?;
+                    url = self.redirected(&url, &reply).map_err(Failure::Told)?;
                     if host.is_own(&url) && self.moves_to(&url) {
                         *pass = host.auth.pass(self).await.map_err(Failure::Told)?;
                     }
@@ -361,24 +365,16 @@ impl Visit<'_> {
         wire.send(request, self.question.cap).await.map_err(broken)
     }
 
-    fn redirected(&self, reply: &Reply) -> Result<Url, LookupError> {
+    fn redirected(&self, from: &Url, reply: &Reply) -> Result<Url, LookupError> {
         let location = reply
             .headers
             .get(LOCATION)
             .and_then(|value| value.to_str().ok());
-        let target = self
-            .host
-            .guard
-            .admit(&self.host.origin, location.unwrap_or_default(), true);
+        let target = self.host.guard.redirect(from, location.unwrap_or_default());
         target.map_err(|forbidden| {
-            let asked = self.asked(self.question.verb(), &self.host.url_of(self.question));
-            LookupError::unknown(
-                Trouble::BadReply(format!("it redirects us to where it must not: {forbidden}")),
-                Asked {
-                    status: Some(reply.status),
-                    ..asked
-                },
-            )
+            let problem = format!("it redirects us to where it must not: {forbidden}");
+            let asked = self.asked(self.question.verb(), from);
+            LookupError::unknown(Trouble::BadReply(problem), told(asked, reply))
         })
     }
 
@@ -402,20 +398,11 @@ impl Visit<'_> {
     ///
     /// The rule that it breaks.
     pub fn realm(&self, text: &str) -> Result<Url, LookupError> {
-        self.host
-            .guard
-            .admit(&self.host.origin, text, false)
-            .map_err(|forbidden| {
-                let asked = self.asked(self.question.verb(), &self.host.url_of(self.question));
-                let problem = format!("it has its tokens granted where it must not: {forbidden}");
-                LookupError::unknown(
-                    Trouble::BadReply(problem),
-                    Asked {
-                        status: Some(401),
-                        ..asked
-                    },
-                )
-            })
+        let host = self.host;
+        host.guard.realm(&host.origin, text).map_err(|forbidden| {
+            let problem = format!("it has its tokens granted where it must not: {forbidden}");
+            LookupError::unknown(Trouble::BadReply(problem), self.asked_first(Some(401)))
+        })
     }
 
     /// Asks a token service until it answers, or there is no more sense in asking.
@@ -475,8 +462,22 @@ impl Visit<'_> {
 
     /// Says that the login for the registry cannot be read.
     pub fn unreadable(&self, problem: String) -> LookupError {
+        LookupError::unknown(Trouble::Login(problem), self.asked_first(None))
+    }
+
+    /// Says that the registry does not take a login.
+    pub fn refused(&self, login: &str, reply: &Reply) -> LookupError {
+        let login = Some(login.to_owned());
+        LookupError::unknown(
+            Trouble::Refused { login },
+            told(self.asked_first(None), reply),
+        )
+    }
+
+    /// Returns what was asked before there was any challenge or redirect.
+    fn asked_first(&self, status: Option<u16>) -> Asked {
         let asked = self.asked(self.question.verb(), &self.host.url_of(self.question));
-        LookupError::unknown(Trouble::Login(problem), asked)
+        Asked { status, ..asked }
     }
 
     fn asked(&self, method: &'static str, url: &Url) -> Asked {
@@ -518,14 +519,6 @@ fn told(asked: Asked, reply: &Reply) -> Asked {
     }
 }
 
-/// Returns a URL without what may be secret in it.
-fn bare(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
-}
-
 /// Returns the hosts, without ports, that the config file names: the user vouches for where they are.
 fn known_hosts(settings: &Settings) -> HashSet<String> {
     let registries = &settings.config.registries;
@@ -535,6 +528,19 @@ fn known_hosts(settings: &Settings) -> HashSet<String> {
     let urls = names
         .flatten()
         .filter_map(|name| Url::parse(&format!("https://{name}/")).ok());
+    urls.filter_map(|url| url.host_str().map(str::to_owned))
+        .collect()
+}
+
+/// Returns the hosts, without ports, of the proxies that the environment names.
+fn proxy_hosts(settings: &Settings) -> HashSet<String> {
+    let urls = settings
+        .proxies
+        .iter()
+        .filter_map(|proxy| match proxy.contains("://") {
+            true => Url::parse(proxy).ok(),
+            false => Url::parse(&format!("http://{proxy}")).ok(),
+        });
     urls.filter_map(|url| url.host_str().map(str::to_owned))
         .collect()
 }

@@ -28,6 +28,9 @@ const POLITE: &[(&str, Rate)] = &[(
     },
 )];
 
+/// Answers after which one more request may be in flight again, where a pause had made them fewer.
+const CALM: u32 = 100;
+
 /// Failed look-ups in a row after which a registry is left alone.
 const PATIENT_FAILURES: u32 = 3;
 
@@ -68,9 +71,12 @@ pub struct Limits {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Slots that exist, and that should.
+    /// Slots that exist, that should, and that the protocol carries.
     granted: usize,
     wanted: usize,
+    full: usize,
+    /// Answers since the last pause.
+    calm: u32,
     answered: bool,
     tokens: f64,
     refilled: Option<Timestamp>,
@@ -215,9 +221,16 @@ impl Limits {
             } else {
                 WIDTH_HTTP1
             };
-            state.wanted = self.configured.unwrap_or(width);
-            self.slots.add_permits(state.wanted - state.granted);
-            state.granted = state.wanted;
+            state.full = self.configured.unwrap_or(width);
+            self.slots.add_permits(state.full - state.granted);
+            (state.granted, state.wanted) = (state.full, state.full);
+        }
+        state.calm += 1;
+        if state.calm >= CALM && state.wanted < state.full && state.granted == state.wanted {
+            state.calm = 0;
+            state.wanted += 1;
+            state.granted += 1;
+            self.slots.add_permits(1);
         }
     }
 
@@ -227,6 +240,7 @@ impl Limits {
     pub fn hold(&self, until: Timestamp, answer: Option<LookupError>) {
         let mut state = self.state();
         state.wanted = (state.granted / 2).max(1);
+        state.calm = 0;
         if state
             .pause
             .as_ref()
@@ -384,7 +398,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pause_halves_what_is_in_flight_afterwards() {
+    async fn a_pause_halves_what_is_in_flight_until_it_has_been_calm_for_long() {
         let clock = clock();
         let limits = Limits::new("r.example", &settings(Some(8), None));
         limits.answered(&reply(false, &[]));
@@ -395,6 +409,10 @@ mod tests {
         limits.hold(clock.now(), None);
         drop(slots);
         assert_eq!(limits.slots.available_permits(), 4);
+        for _ in 0..1000 {
+            limits.answered(&reply(false, &[]));
+        }
+        assert_eq!(limits.slots.available_permits(), 8);
     }
 
     #[test]

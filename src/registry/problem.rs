@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{
+    Url,
+    header::{CONTENT_TYPE, HeaderMap},
+};
 use serde::Deserialize;
 
 use crate::error::{Error, Kind};
@@ -340,6 +343,14 @@ impl From<LookupError> for Error {
             .hint(error.advice())
             .because(error)
     }
+}
+
+/// Returns a URL without what may be secret in it.
+pub(super) fn bare(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
 }
 
 /// What is shown in place of a web page.

@@ -18,6 +18,8 @@ use reqwest::{
 
 use crate::sys::settings;
 
+use super::problem::{bare, clean};
+
 /// How near a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Zone {
@@ -106,6 +108,8 @@ pub struct Guard {
     host: String,
     /// Host names that the config file knows, and so may be anywhere.
     known: HashSet<String>,
+    /// Host names of proxies: connected to, wherever they are, but no place to be sent to.
+    proxies: HashSet<String>,
     /// Where the registry is: the farthest of its addresses. Farther is stricter.
     zone: Mutex<Option<Zone>>,
 }
@@ -120,7 +124,7 @@ impl fmt::Debug for Guard {
 
 impl Guard {
     /// Returns the guard of the registry at `host`, which may be a name or an address.
-    pub fn new(host: &str, known: HashSet<String>) -> Self {
+    pub fn new(host: &str, known: HashSet<String>, proxies: HashSet<String>) -> Self {
         let zone = match address(host) {
             Some(address) => Some(Zone::of(address)),
             None => settings::is_loopback(host).then_some(Zone::Local),
@@ -128,29 +132,40 @@ impl Guard {
         Self {
             host: host.to_owned(),
             known,
+            proxies,
             zone: Mutex::new(zone),
         }
     }
 
-    /// Returns `text` as a URL that the registry at `origin` may send us to, relative to `origin` if it is.
+    /// Returns `text` as a URL that the answer from `from` may send us to; one without a host is relative to `from`.
     ///
     /// Names are only judged by their spelling here; where they lead is checked when they are resolved.
     ///
     /// # Errors
     ///
     /// [`Forbidden`] with the rule that it breaks.
-    pub fn admit(&self, origin: &Url, text: &str, relative: bool) -> Result<Url, Forbidden> {
-        let shown = || super::problem::clean(text);
-        let parsed = match relative {
-            true => origin.join(text),
-            false => Url::parse(text),
-        };
-        let url = parsed.map_err(|_| Forbidden::Form(shown()))?;
+    pub fn redirect(&self, from: &Url, text: &str) -> Result<Url, Forbidden> {
+        let url = from.join(text).map_err(|_| Forbidden::Form(clean(text)))?;
+        self.admit(from, url)
+    }
+
+    /// Returns `text` as the URL of a token service that the registry at `origin` may name; it must be absolute.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::redirect`].
+    pub fn realm(&self, origin: &Url, text: &str) -> Result<Url, Forbidden> {
+        let url = Url::parse(text).map_err(|_| Forbidden::Form(clean(text)))?;
+        self.admit(origin, url)
+    }
+
+    fn admit(&self, from: &Url, url: Url) -> Result<Url, Forbidden> {
+        let shown = || clean(&bare(&url));
         let has_login = !url.username().is_empty() || url.password().is_some();
         let Some(host) = url.host_str().filter(|_| !has_login) else {
             return Err(Forbidden::Form(shown()));
         };
-        match (origin.scheme(), url.scheme()) {
+        match (from.scheme(), url.scheme()) {
             (_, "https") | ("http", "http") => {}
             (_, "http") => return Err(Forbidden::Downgrade(shown())),
             _ => return Err(Forbidden::Form(shown())),
@@ -160,7 +175,8 @@ impl Guard {
             None if settings::is_loopback(host) => Zone::Local,
             None => Zone::Public,
         };
-        if host == self.host || self.known.contains(host) || spelled <= self.zone() {
+        let is_proxy = self.proxies.contains(host);
+        if host == self.host || self.known.contains(host) || (spelled <= self.zone() && !is_proxy) {
             Ok(url)
         } else {
             Err(Forbidden::Nearer(shown()))
@@ -182,7 +198,8 @@ impl Guard {
             *self.zone.lock().unwrap_or_else(PoisonError::into_inner) = zones().min();
             return Ok(());
         }
-        if self.known.contains(name) || zones().all(|zone| zone <= self.zone()) {
+        let is_chosen = self.known.contains(name) || self.proxies.contains(name);
+        if is_chosen || zones().all(|zone| zone <= self.zone()) {
             Ok(())
         } else {
             Err(Forbidden::Nearer(name.to_owned()))
@@ -279,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_registry_points_to_the_world_and_to_its_own_neighbourhood() {
-        let public = Guard::new("registry.example", HashSet::new());
+        let public = Guard::new("registry.example", HashSet::new(), HashSet::new());
         public
             .resolved("registry.example", &at(&["93.184.216.34"]))
             .unwrap();
@@ -287,7 +304,7 @@ mod tests {
             public.resolved("auth.example", &at(&["93.184.216.35"])),
             Ok(())
         );
-        let private = Guard::new("registry.lan", HashSet::new());
+        let private = Guard::new("registry.lan", HashSet::new(), HashSet::new());
         private
             .resolved("registry.lan", &at(&["192.168.1.2"]))
             .unwrap();
@@ -300,7 +317,7 @@ mod tests {
 
     #[test]
     fn one_near_address_among_far_ones_is_enough_to_refuse() {
-        let guard = Guard::new("registry.example", HashSet::new());
+        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
         assert_eq!(
             guard.resolved("auth.example", &at(&["93.184.216.35", "169.254.169.254"])),
             Err(Forbidden::Nearer("auth.example".into()))
@@ -309,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_registry_with_a_near_and_a_far_address_counts_as_far() {
-        let guard = Guard::new("registry.example", HashSet::new());
+        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
         guard
             .resolved("registry.example", &at(&["93.184.216.34", "127.0.0.1"]))
             .unwrap();
@@ -318,15 +335,48 @@ mod tests {
 
     #[test]
     fn a_host_of_the_config_file_may_be_anywhere() {
-        let guard = Guard::new("registry.example", HashSet::from(["auth.corp".to_owned()]));
+        let guard = Guard::new(
+            "registry.example",
+            HashSet::from(["auth.corp".to_owned()]),
+            HashSet::new(),
+        );
         assert_eq!(guard.resolved("auth.corp", &at(&["10.0.0.3"])), Ok(()));
+    }
+
+    #[test]
+    fn a_proxy_may_be_anywhere_and_is_no_place_to_be_sent_to() {
+        let origin = Url::parse("https://registry.example/").unwrap();
+        let proxies = HashSet::from(["proxy.corp".to_owned()]);
+        let guard = Guard::new("registry.example", HashSet::new(), proxies);
+        assert_eq!(guard.resolved("proxy.corp", &at(&["10.0.0.8"])), Ok(()));
+        assert_eq!(
+            guard.realm(&origin, "https://proxy.corp/token"),
+            Err(Forbidden::Nearer("https://proxy.corp/token".into()))
+        );
+    }
+
+    #[test]
+    fn a_relative_redirect_stays_where_it_comes_from() {
+        let elsewhere = Url::parse("https://cdn.example/a/b?x").unwrap();
+        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        assert_eq!(
+            guard.redirect(&elsewhere, "../c").unwrap().as_str(),
+            "https://cdn.example/c"
+        );
+        assert_eq!(
+            guard
+                .redirect(&elsewhere, "//other.example/c")
+                .unwrap()
+                .as_str(),
+            "https://other.example/c"
+        );
     }
 
     #[test]
     fn realms_are_judged_by_scheme_login_and_spelling() {
         let origin = Url::parse("https://registry.example/").unwrap();
-        let guard = Guard::new("registry.example", HashSet::new());
-        let admit = |text: &str| guard.admit(&origin, text, false);
+        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let admit = |text: &str| guard.realm(&origin, text);
         assert!(admit("https://auth.example/token?a=b").is_ok());
         for (text, why) in [
             ("/token", Forbidden::Form("/token".into())),
@@ -347,8 +397,8 @@ mod tests {
                 Forbidden::Nearer("https://127.0.0.1/".into()),
             ),
             (
-                "https://2130706433/",
-                Forbidden::Nearer("https://2130706433/".into()),
+                "https://2130706433/?a",
+                Forbidden::Nearer("https://127.0.0.1/".into()),
             ),
             ("https://[::1]/", Forbidden::Nearer("https://[::1]/".into())),
             (
@@ -367,19 +417,11 @@ mod tests {
     #[test]
     fn a_registry_on_this_machine_may_point_to_this_machine() {
         let origin = Url::parse("http://127.0.0.1:5000/").unwrap();
-        let guard = Guard::new("127.0.0.1", HashSet::new());
-        assert!(
-            guard
-                .admit(&origin, "http://127.0.0.1:5001/token", false)
-                .is_ok()
-        );
-        assert!(
-            guard
-                .admit(&origin, "http://localhost:5001/token", false)
-                .is_ok()
-        );
+        let guard = Guard::new("127.0.0.1", HashSet::new(), HashSet::new());
+        assert!(guard.realm(&origin, "http://127.0.0.1:5001/token").is_ok());
+        assert!(guard.realm(&origin, "http://localhost:5001/token").is_ok());
         assert_eq!(
-            guard.admit(&origin, "/v2/b", true).unwrap().as_str(),
+            guard.redirect(&origin, "/v2/b").unwrap().as_str(),
             "http://127.0.0.1:5000/v2/b"
         );
     }

@@ -235,3 +235,54 @@ fn deepest(error: &dyn std::error::Error) -> String {
     }
     deepest
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use reqwest::{Method, Url};
+
+    use super::*;
+
+    fn wire(settings: &RegistrySettings, tls: bool) -> Wire {
+        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        Wire::new(settings, tls, true, Arc::new(guard))
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_connected_to_for_a_registry_elsewhere() {
+        let wire = wire(&RegistrySettings::default(), false);
+        let request = Request::new(Method::GET, Url::parse("http://localhost:1/token").unwrap());
+        let error = wire.send(request, 0).await.unwrap_err();
+        assert!(
+            matches!(&error, Broken::Forbidden(Forbidden::Nearer(name)) if name == "localhost"),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_or_shown_is_named_and_the_key_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        std::fs::write(&key, "hunter2").unwrap();
+        let problem =
+            |settings: RegistrySettings| wire(&settings, true).client().unwrap_err().to_string();
+        let shown = key.display();
+        assert_eq!(
+            problem(RegistrySettings {
+                ca_file: Some(key.clone()),
+                ..RegistrySettings::default()
+            }),
+            format!("`{shown}` holds no PEM certificate")
+        );
+        let identity = problem(RegistrySettings {
+            client_certificate: Some(key.clone()),
+            ..RegistrySettings::default()
+        });
+        assert!(
+            identity.starts_with(&format!("cannot use the client certificate `{shown}`")),
+            "{identity}"
+        );
+        assert!(!identity.contains("hunter2"), "{identity}");
+    }
+}

@@ -30,6 +30,9 @@ pub struct Settings {
     pub path: std::ffi::OsString,
     /// Where credentials may lie.
     pub credentials: CredentialPaths,
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: which proxies there may be. Which of them is used
+    /// for what, and `NO_PROXY`, is the HTTP client's business.
+    pub proxies: Vec<String>,
     /// The config file's contents.
     pub config: Config,
     /// The config file's path, whether or not it exists.
@@ -190,6 +193,11 @@ impl Settings {
                 config_home,
                 docker_config: path("DOCKER_CONFIG"),
             },
+            proxies: ["http_proxy", "https_proxy", "all_proxy"]
+                .iter()
+                .flat_map(|name| [text(name), text(&name.to_ascii_uppercase())])
+                .flatten()
+                .collect(),
             config: match &config_path {
                 Some(path) => Config::read(path, named.is_some())?,
                 None => Config::default(),
@@ -248,12 +256,15 @@ impl Settings {
             .unwrap_or_default()
     }
 
-    /// Tells whether `registry` is spoken to without TLS: declared so, or on this machine's loopback.
+    /// Tells whether `registry` is spoken to without TLS: declared so, or on this machine's loopback
+    /// without any setting that only TLS has a use for.
     #[must_use]
     pub fn is_plain_http(&self, registry: &str) -> bool {
-        self.registry(registry)
-            .plain_http
-            .unwrap_or_else(|| is_loopback(registry))
+        let own = self.registry(registry);
+        let is_for_tls =
+            own.ca_file.is_some() || own.client_certificate.is_some() || own.skip_verify;
+        own.plain_http
+            .unwrap_or_else(|| is_loopback(registry) && !is_for_tls)
     }
 
     /// Returns the login server that a `--registry` value means: one with a dot, a colon or `localhost` as it is,
@@ -372,6 +383,24 @@ mod tests {
         ] {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    #[test]
+    fn loopback_is_plain_http_unless_a_setting_speaks_of_tls() {
+        let is_plain = |settings: &str| {
+            let text = format!("registries: {{'localhost:5000': {settings}}}");
+            let settings = Settings {
+                config: Config::parse(&text).unwrap(),
+                ..Settings::default()
+            };
+            settings.is_plain_http("localhost:5000")
+        };
+        assert!(is_plain("{}"));
+        assert!(is_plain("{plainHttp: true, caFile: /ca.pem}"));
+        assert!(!is_plain("{plainHttp: false}"));
+        assert!(!is_plain("{caFile: /ca.pem}"));
+        assert!(!is_plain("{skipVerify: true}"));
+        assert!(!Settings::default().is_plain_http("r.example"));
     }
 
     #[test]

@@ -98,6 +98,22 @@ async fn a_wrong_password_is_tried_once_and_never_shown() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_is_not_tried_for_each_of_many_tags() {
+    let registry = Distribution::with(Access::Password);
+    let (registries, _) = client(&nobody(), vec![login(&registry.host(), USER, "wrong")]);
+    let tags = (0..30)
+        .map(|n| registry.image(&format!("base{n}:1")).parse().unwrap())
+        .collect();
+    let looked = registries.look_all(tags).await;
+    assert!(
+        looked
+            .iter()
+            .all(|(_, seen)| seen.as_ref().is_err_and(is_refused))
+    );
+    assert_eq!(registry.requests().await.len(), 2);
+}
+
+#[tokio::test]
 async fn logins_of_docker_and_podman_are_found_where_they_keep_them() {
     let registry = Distribution::with(Access::Password);
     let pushed = registry.push("team/base:1", "one").await;

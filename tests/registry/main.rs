@@ -20,6 +20,7 @@ mod limits;
 mod logins;
 mod look;
 mod network;
+mod proxy;
 mod redirects;
 mod tls;
 mod tokens;

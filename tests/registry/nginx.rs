@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -87,10 +87,6 @@ impl Nginx {
             tls: authority.is_some(),
             _service: service,
         }
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     pub fn host(&self) -> String {
@@ -249,10 +245,5 @@ impl Authority {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         assert!(command.status().unwrap().success(), "{args:?}");
-    }
-
-    /// Returns the folder of all its files.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 }

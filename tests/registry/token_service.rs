@@ -78,11 +78,7 @@ impl TokenService {
 
     /// Returns the repositories of each token that was asked for.
     pub fn asked_for(&self) -> Vec<Vec<String>> {
-        self.server
-            .received()
-            .iter()
-            .map(|request| repositories(request))
-            .collect()
+        self.server.received().iter().map(repositories).collect()
     }
 
     pub fn received(&self) -> Vec<Request> {

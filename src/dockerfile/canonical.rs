@@ -81,6 +81,7 @@ fn write(instructions: &[Instruction]) -> String {
             Instruction::Copy(Some(_)) => writeln!(text, "COPY --from=i{n} s d"),
             Instruction::Run(mounts) if !mounts.is_empty() => writeln!(text, "RUN i{n}"),
             Instruction::OnBuild(_) => writeln!(text, "ONBUILD i{n}"),
+            Instruction::Late(_) => writeln!(text, "LATE i{n}"),
             _ => Ok(()),
         };
     }

@@ -88,6 +88,9 @@ fn instructions(text: &str) -> Result<(Vec<Instruction>, char), Problem> {
             }
         }
         instructions.push(statement.instruction);
+        if in_stage {
+            instructions.extend(statement.late.into_iter().map(Instruction::Late));
+        }
     }
     Ok((instructions, lines.escape()))
 }

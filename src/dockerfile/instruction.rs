@@ -9,6 +9,7 @@ use super::{
     flags::{self, Takes},
     form::{Arguments, Form, Keyword},
     heredoc::{self, Heredoc},
+    late::Late,
     mount::{self, Mount},
     problem::Problem,
     text::{Text, Token},
@@ -24,6 +25,8 @@ pub(super) enum Instruction {
     /// `RUN` with its mounts.
     Run(Vec<Mount>),
     OnBuild(Box<Trigger>),
+    /// An instruction that fails once its stage is built.
+    Late(Late),
     Other,
 }
 
@@ -49,6 +52,8 @@ pub(super) type Trigger = Result<Instruction, Problem>;
 /// A line of the file: an instruction, and the heredocs whose bodies follow.
 pub(super) struct Statement {
     pub instruction: Instruction,
+    /// What is wrong with it, should its stage be built.
+    pub late: Vec<Late>,
     pub heredocs: Vec<Heredoc>,
 }
 
@@ -62,6 +67,7 @@ pub(super) fn read(line: &Text<'_>, escape: char) -> Result<Statement, Problem> 
     Ok(Statement {
         heredocs: form.heredocs()?,
         instruction: form.instruction(escape)?,
+        late: form.late_problems(escape),
     })
 }
 
@@ -229,7 +235,11 @@ impl Form<'_> {
             }
             _ => {}
         }
-        let trigger = Form::of(&line, '\\').and_then(|form| form.instruction('\\'));
+        let trigger = Form::of(&line, '\\').and_then(|form| {
+            let instruction = form.instruction('\\')?;
+            let late = form.late_problems(escape).into_iter().next();
+            late.map_or(Ok(instruction), |late| Err(late.problem))
+        });
         Ok(Instruction::OnBuild(Box::new(trigger)))
     }
 

@@ -6,9 +6,9 @@
 //! |---|---|---|---|
 //! | lines | bytes | logical lines, each byte with its place | `text`, `lines`, `directive` |
 //! | words | a line | keyword, flags, arguments, heredocs | `words`, `form`, `heredoc` |
-//! | meaning | words | instructions, checked | `instruction`, `flags`, `mount`, `duration` |
+//! | meaning | words | instructions, checked | `instruction`, `flags`, `mount`, `duration`, `late` |
 //! | stages | instructions | stages | `canonical` |
-//! | graph | stages and a build | what each stage needs | `graph`, `reach`, `scope`, `expand`, `pattern`, `platform`, `context` |
+//! | graph | stages and a build | what each stage needs | `graph`, `reach`, `scope`, `expand`, `substitution`, `pattern`, `platform`, `context` |
 //! | answer | the graphs of all platforms | [`BaseImage`]s, the pinned copy | `bases`, `pin` |
 
 mod bases;
@@ -23,6 +23,7 @@ mod form;
 mod graph;
 mod heredoc;
 mod instruction;
+mod late;
 mod lines;
 mod mount;
 mod pattern;
@@ -31,6 +32,7 @@ mod platform;
 mod problem;
 mod reach;
 mod scope;
+mod substitution;
 mod text;
 mod words;
 

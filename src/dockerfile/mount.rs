@@ -5,6 +5,9 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::{
+    directive::parse_bool,
+    expand::Lexer,
+    late,
     problem::Problem,
     text::{Text, Token},
     words::Flag,
@@ -48,6 +51,139 @@ pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Mount, Problem> {
         from,
         options: flag.token(line, start..flag.text.len()),
     })
+}
+
+/// Checks the options of a mount, as far as no variable decides them.
+///
+/// # Errors
+///
+/// The first option that does not exist, or does not go with the others.
+pub(super) fn check(options: &str, lexer: Lexer) -> Result<(), String> {
+    let mut mount = Options::default();
+    for field in fields(options)? {
+        match field.text.split_once('=') {
+            Some((name, value)) => {
+                let value = late::expanded(value, lexer)?;
+                mount.set(&name.to_lowercase(), value.as_deref())?;
+            }
+            None => mount.set_switch(&field.text.to_lowercase())?,
+        }
+    }
+    mount.check()
+}
+
+/// Which options a mount has.
+struct Options {
+    /// The type; `None` if a variable decides it.
+    kind: Option<String>,
+    used: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            kind: Some("bind".to_owned()),
+            used: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    fn is(&self, kinds: &[&str]) -> bool {
+        let kind = self.kind.as_deref();
+        kind.is_none_or(|kind| kinds.contains(&kind))
+    }
+
+    fn set_switch(&mut self, name: &str) -> Result<(), String> {
+        match name {
+            "ro" | "readonly" | "rw" | "readwrite" => Ok(()),
+            "required" => self.check_required(),
+            _ => Err(format!("option `{name}` needs a value")),
+        }
+    }
+
+    /// Takes an option, with its value unless a variable decides it.
+    fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
+        let known = |choices: &[&str]| {
+            value.is_none_or(|value| choices.contains(&value.to_lowercase().as_str()))
+        };
+        let number = |base| {
+            let is_digit = |c: char| c.is_digit(base);
+            value.is_none_or(|v| v.chars().all(is_digit) && u32::from_str_radix(v, base).is_ok())
+        };
+        let valid = match name {
+            "type" => {
+                self.kind = value.map(str::to_lowercase);
+                known(&["bind", "cache", "tmpfs", "secret", "ssh"])
+            }
+            "from" | "source" | "src" | "target" | "dst" | "destination" | "id" | "env" => true,
+            "ro" | "readonly" | "rw" | "readwrite" => {
+                value.is_none_or(|value| parse_bool(value).is_some())
+            }
+            "required" => {
+                self.check_required()?;
+                value.is_none_or(|value| parse_bool(value).is_some())
+            }
+            "size" if self.is(&["tmpfs"]) => value.is_none_or(is_size),
+            "size" => return Err("option `size` is for `tmpfs` only".to_owned()),
+            "sharing" => known(&["shared", "private", "locked"]),
+            "mode" => number(8),
+            "uid" | "gid" => number(10),
+            _ => return Err(format!("there is no option `{name}`")),
+        };
+        if !valid {
+            let value = value.unwrap_or_default();
+            return Err(format!("option `{name}` cannot be `{value}`"));
+        }
+        if value != Some("") {
+            self.used.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_required(&self) -> Result<(), String> {
+        match self.is(&["secret", "ssh"]) {
+            true => Ok(()),
+            false => Err("option `required` is for `secret` and `ssh` only".to_owned()),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let uses = |names: &[&str]| self.used.iter().any(|used| names.contains(&used.as_str()));
+        let kind = self.kind.as_deref().unwrap_or_default();
+        let wrong = match kind {
+            _ if self.kind.is_none() => None,
+            "bind" | "tmpfs" if uses(&["mode", "uid", "gid"]) => {
+                Some("options `mode`, `uid` and `gid` are for `cache`, `secret` and `ssh` only")
+            }
+            "bind" | "tmpfs" | "ssh" | "secret" if uses(&["sharing"]) => {
+                Some("option `sharing` is for `cache` only")
+            }
+            "secret" if uses(&["from"]) => Some("a secret comes from no stage"),
+            "secret" if !uses(&["source", "src", "target", "dst", "destination", "id"]) => {
+                Some("a secret needs an `id`, a source or a target")
+            }
+            "secret" if uses(&["source", "src"]) && uses(&["id"]) => {
+                Some("a secret has an `id` or a source")
+            }
+            _ => None,
+        };
+        wrong.map_or(Ok(()), |message| Err(message.to_owned()))
+    }
+}
+
+/// Tells whether a text is a number of bytes, as in `512m`, `1.5GiB` or `64`.
+fn is_size(text: &str) -> bool {
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let end = text.rfind(is_number).map_or(0, |at| at + 1);
+    let (number, unit) = text.split_at(end);
+    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_lowercase();
+    let unit = unit
+        .strip_suffix("ib")
+        .or(unit.strip_suffix('b'))
+        .unwrap_or(&unit);
+    number.parse::<f64>().is_ok_and(|n| n >= 0.0)
+        && matches!(unit, "" | "k" | "m" | "g" | "t" | "p")
 }
 
 /// A field of a comma-separated line, and its bytes without the quotes round it.
@@ -136,34 +272,28 @@ mod tests {
         }
     }
 
-    fn from(line: &str) -> Result<Option<(String, Vec<Range<usize>>)>, String> {
+    /// The source of a mount, and where it begins and ends.
+    fn from(line: &str) -> Result<Option<String>, String> {
         let text = Text::new(line, 0);
         let mount = read(&text, &words::split(line).flags[0]).map_err(|p| p.message)?;
-        Ok(mount
+        let from = mount
             .from
-            .map(|from| (from.text, from.place.ranges().to_vec())))
+            .map(|from| format!("{} at {}", from.text, from.place));
+        Ok(from)
     }
 
     #[test]
     fn the_source_of_a_mount_is_found_with_its_place() {
-        let found = |text: &str, ranges: &[Range<usize>]| Ok(Some((text.into(), ranges.to_vec())));
-        assert_eq!(
-            from("RUN --mount=from=go:1,target=/x y"),
-            found("go:1", &[17..21])
-        );
-        assert_eq!(
-            from("RUN --mount=type=bind,FROM=a y"),
-            found("a", &[27..28])
-        );
-        assert_eq!(from("RUN --mount=from=a,from=b y"), found("b", &[24..25]));
-        assert_eq!(
-            from("RUN --mount=\"from=a,x=y z\" y"),
-            found("a", &[18..19])
-        );
-        assert_eq!(
-            from("RUN --mount='\"from=a\",x=y' y"),
-            found("a", &[19..20])
-        );
+        for (line, found) in [
+            ("RUN --mount=from=go:1,target=/x y", "go:1 at 17..21"),
+            ("RUN --mount=type=bind,FROM=a y", "a at 27..28"),
+            ("RUN --mount=from=a,from=b y", "b at 24..25"),
+            ("RUN --mount=\"from=a,x=y z\" y", "a at 18..19"),
+            ("RUN --mount='\"from=a\",x=y' y", "a at 19..20"),
+            ("RUN --mount=from=a\"b\"c y", "abc at 17..18 19..20 21..22"),
+        ] {
+            assert_eq!(from(line), Ok(Some(found.to_owned())), "{line}");
+        }
         assert_eq!(from("RUN --mount=from=a,from= y"), Ok(None));
         assert_eq!(from("RUN --mount=type=cache,target=/x y"), Ok(None));
         assert_eq!(from("RUN --mount=from y"), Ok(None));
@@ -175,5 +305,49 @@ mod tests {
         assert!(from("RUN --mount=from=a$,target=/x y").is_ok());
         assert!(from("RUN --mount=from=a,target=$b y").is_ok());
         assert!(from("RUN --mount= y").is_err());
+    }
+
+    fn checked(options: &str) -> Result<(), String> {
+        check(options, Lexer::new('\\').unknown_variables())
+    }
+
+    #[test]
+    fn options_go_with_the_type_of_the_mount() {
+        for options in [
+            "type=bind,from=a,source=/x,target=/y,rw",
+            "target=/y,ro=false",
+            "type=cache,target=/x,sharing=locked,mode=0755,uid=1,gid=1,id=a",
+            "type=tmpfs,target=/x,size=1.5GiB",
+            "type=secret,id=a,required,mode=0400",
+            "type=secret,target=/x,env=A",
+            "type=ssh,required=true",
+            "type=$T,size=1,mode=1",
+            "type=CACHE,target=$X,sharing=$S",
+        ] {
+            assert_eq!(checked(options), Ok(()), "{options}");
+        }
+        for options in [
+            "type=foo",
+            "type=bind,foo=bar",
+            "type=bind,target",
+            "type=bind,sharing=shared",
+            "type=cache,sharing=mine",
+            "type=bind,required",
+            "required,type=secret,id=a",
+            "type=bind,mode=0755",
+            "type=cache,mode=9",
+            "type=cache,uid=-1",
+            "type=cache,size=1",
+            "type=tmpfs,size=much",
+            "type=tmpfs,size=1x",
+            "type=secret",
+            "type=secret,id=a,from=b",
+            "type=secret,id=a,source=b",
+            "ro=perhaps",
+            "target='",
+            "",
+        ] {
+            assert!(checked(options).is_err(), "{options}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     file,
     graph::{Graph, Source, Use},
     instruction::Instruction,
+    late::Late,
     problem::Problem,
 };
 
@@ -25,6 +26,7 @@ impl Graph<'_> {
             reached = self.reached_from(target);
         }
         self.refuse_later_stages(&reached)?;
+        self.refuse_late_problems(&reached)?;
         let root = self.root_of(target);
         reached
             .into_iter()
@@ -206,6 +208,21 @@ impl Graph<'_> {
                 if is_later {
                     let message = "a stage must stand above the place that copies from it";
                     return Err(Problem::dependency(&*need.name, message).at(need.offset));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_late_problems(&self, reached: &[usize]) -> Result<(), Problem> {
+        let nodes = reached.iter().filter_map(|stage| self.stages.get(*stage));
+        let built = nodes.filter(|node| !node.replaced);
+        let stages = built.filter_map(|node| self.file.stages.get(node.stage?));
+        for step in stages.flat_map(|stage| &stage.steps) {
+            if let Instruction::Late(Late { problem, unless }) = step {
+                let given = |name: &String| self.build.args.contains_key(name);
+                if !unless.as_ref().is_some_and(given) {
+                    return Err(problem.clone());
                 }
             }
         }

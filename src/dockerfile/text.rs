@@ -1,6 +1,6 @@
 //! Pieces of a Dockerfile that know where in the file they are written, even when lines are joined and quotes removed.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 /// The text of a file, byte for byte as long as the file.
 ///
@@ -43,6 +43,17 @@ impl Place {
             _ if range.is_empty() => {}
             _ => self.0.push(range),
         }
+    }
+}
+
+impl fmt::Display for Place {
+    /// Writes the ranges, as in `15..18 30..35`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, range) in self.0.iter().enumerate() {
+            let blank = if n == 0 { "" } else { " " };
+            write!(f, "{blank}{}..{}", range.start, range.end)?;
+        }
+        Ok(())
     }
 }
 
@@ -177,7 +188,7 @@ mod tests {
         assert_eq!(text.offset(8), 30);
         let token = text.token(5..13);
         assert_eq!(token.text, "alpine:3");
-        assert_eq!(token.place.ranges(), [15..18, 30..35]);
+        assert_eq!(token.place.to_string(), "15..18 30..35");
         assert_eq!(token.place.start(), 15);
     }
 
@@ -187,8 +198,8 @@ mod tests {
         text.join("PY a b", 20);
         let tail = text.tail(8);
         assert_eq!(tail.as_str(), "COPY a b");
-        assert_eq!(tail.place(0..4).ranges(), [8..10, 20..22]);
-        assert_eq!(tail.place(5..6).ranges(), [23..24]);
+        assert_eq!(tail.place(0..4).to_string(), "8..10 20..22");
+        assert_eq!(tail.place(5..6).to_string(), "23..24");
     }
 
     #[test]
@@ -196,8 +207,8 @@ mod tests {
         let text = Text::new("abc", 5);
         let mut place = text.place(0..1);
         text.extend(&mut place, 1..2);
-        assert_eq!(place.ranges(), [5..7]);
+        assert_eq!(place.to_string(), "5..7");
         text.extend(&mut place, 3..3);
-        assert_eq!(place.ranges(), [5..7]);
+        assert_eq!(place.to_string(), "5..7");
     }
 }

@@ -120,7 +120,10 @@ pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Round
         let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
         tokio::select! {
             () = app.clock.sleep(sleep) => {}
-            _ = stop.wait() => {}
+            signal = stop.wait() => {
+                all.worst = Some(signal.kind());
+                return Ok(all);
+            }
         }
     }
 }
@@ -176,6 +179,7 @@ async fn round(
         .filter(|tag| looks == Looks::All || is_due(app, &tags, tag, now))
         .collect();
     tokio::select! {
+        biased;
         looked = look(app, &wanted, due, &mut tags) => looked?,
         signal = stop.wait() => {
             rounded.take(signal.kind());
@@ -186,6 +190,10 @@ async fn round(
     remember(app, &tags)?;
     let mut round = Round::new(nodes.clone());
     while let Some(job) = round.next(&tags, app.clock.now()) {
+        if let Some(signal) = stop.requested() {
+            rounded.take(signal.kind());
+            break;
+        }
         let Some(task) = nodes
             .iter()
             .map(|node| node.task)
@@ -195,10 +203,6 @@ async fn round(
         };
         let outcome = make(app, task, &job.moves, stop, &mut rounded, tell).await?;
         round.finished(outcome);
-        if let Some(signal) = stop.requested() {
-            rounded.take(signal.kind());
-            break;
-        }
         let images = task.stable_images();
         if outcome == Outcome::Succeeded && round.is_stood_on(&images) {
             let stood_on = wanted.tags().into_iter();

@@ -1,0 +1,59 @@
+//! Keeps the documents true: every path that they name is there.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+use std::{fs, path::Path};
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for document in documents(root) {
+        let text = fs::read_to_string(&document).unwrap();
+        for path in named_paths(&text) {
+            let beside = document.parent().unwrap().join(&path);
+            if !root.join(&path).exists() && !beside.exists() {
+                missing.push(format!("{} names `{path}`", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+fn documents(root: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = vec![
+        root.join("README.md"),
+        root.join("CONTRIBUTING.md"),
+        root.join("CHANGELOG.md"),
+    ];
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Returns the targets of links to files, and what stands in backticks and begins like a path of this repository.
+fn named_paths(text: &str) -> Vec<String> {
+    let links = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|target| !target.contains("://") && !target.starts_with('#'));
+    let quoted = text.split('`').skip(1).step_by(2).filter(|quoted| {
+        ["src/", "docs/", "tests/", "benches/", ".ci/"]
+            .iter()
+            .any(|start| quoted.starts_with(start))
+            && quoted
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b))
+    });
+    links.chain(quoted).map(str::to_owned).collect()
+}

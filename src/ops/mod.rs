@@ -1,6 +1,7 @@
 //! The verbs: one file for each thing that acrt does. They join the rooms, and neither print nor know flags.
 
 pub mod answer;
+pub mod cancel_run;
 pub mod chain;
 pub mod check;
 pub mod credential;

@@ -80,7 +80,29 @@ pub fn show(app: &App, id: RunId) -> Result<RunAnswer> {
     Ok(RunAnswer::from(&existing(app, id)?))
 }
 
-fn existing(app: &App, id: RunId) -> Result<Run> {
+/// Keeps a run from pruning, or no longer; `None` changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none; [`Kind::Failed`] while it goes on, for its record is then another process's.
+pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
+    let mut run = existing(app, id)?;
+    if let Some(keep) = keep {
+        if run.status.is_open() {
+            return Err(Error::new(
+                Kind::Failed,
+                format!("run `{id}` cannot be changed while it goes on"),
+            )
+            .hint("wait until it has ended, or stop it: acrt task cancel-run"));
+        }
+        run.is_archive_enabled = keep;
+        app.store.save_run(&run)?;
+    }
+    Ok(RunAnswer::from(&run))
+}
+
+/// Returns a run that must be there.
+pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
     app.store.run(id)?.ok_or_else(|| {
         Error::new(Kind::NotFound, format!("no run `{id}`"))
             .hint("see which there are: acrt task list-runs -o table")

@@ -198,6 +198,18 @@ pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
     Ok(answer)
 }
 
+/// Asks another process of this program to stop what it does, as Ctrl-C would.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where it is not there or not ours.
+pub fn interrupt(pid: u32) -> Result<()> {
+    let cannot = || format!("cannot signal the process {pid}");
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let process = process.ok_or_else(|| Error::new(Kind::Failed, cannot()))?;
+    rustix::process::kill_process(process, Kill::INT).context(Kind::Failed, cannot)
+}
+
 /// Leaves the session and the terminal of whoever started this process.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `acrt task …`: definitions, runs, and the loop that follows base images.
 
+mod cancel_run;
 mod check;
 mod create;
 mod credential;
@@ -12,6 +13,7 @@ mod run;
 mod show;
 mod show_run;
 mod update;
+mod update_run;
 mod watch;
 
 use crate::{error::Result, ops::App};
@@ -32,6 +34,8 @@ pub enum TaskCommand {
     ListRuns(list_runs::ListRunsArgs),
     ShowRun(show_run::ShowRunArgs),
     Logs(logs::LogsArgs),
+    CancelRun(cancel_run::CancelRunArgs),
+    UpdateRun(update_run::UpdateRunArgs),
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
     Execute(execute::ExecuteArgs),
@@ -50,6 +54,8 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::ListRuns(args) => list_runs::run(app, report, args),
         TaskCommand::ShowRun(args) => show_run::run(app, report, args),
         TaskCommand::Logs(args) => logs::run(app, report, args),
+        TaskCommand::CancelRun(args) => cancel_run::run(app, report, args),
+        TaskCommand::UpdateRun(args) => update_run::run(app, report, args),
         TaskCommand::Credential(command) => credential::run(app, report, command),
         TaskCommand::Execute(args) => execute::run(app, report, args),
     }

@@ -1,5 +1,6 @@
 //! `acrt task …`
 
+mod cancel_run;
 mod check;
 mod create;
 mod credential;
@@ -11,4 +12,5 @@ mod run;
 mod show;
 mod show_run;
 mod update;
+mod update_run;
 mod watch;

@@ -1,0 +1,29 @@
+//! `acrt task cancel-run`
+
+use crate::{
+    cli::{Outcome, flags::azure::AzureArgs, report::Report},
+    error::Result,
+    ops::{self, App},
+    task::RunId,
+};
+
+/// Stop a run that is queued or goes on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task cancel-run --run-id ca7")]
+pub struct CancelRunArgs {
+    /// Run to stop, as `acrt task list-runs` lists it
+    #[arg(long)]
+    run_id: RunId,
+    /// Registry of the run; run ids are unique without it
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: CancelRunArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let run = app.wait(ops::cancel_run::cancel(app, args.run_id))?;
+    report.note(&format!("run {} ended with {}", run.run_id, run.status));
+    Ok(Outcome::default())
+}

@@ -1,0 +1,39 @@
+//! `acrt task update-run`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, choice::three_state},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+    task::RunId,
+    view::View,
+};
+
+/// Keep a run from being removed when it grows old, or no longer
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task update-run --run-id ca7 --no-archive false    (keeps it)\n  acrt task update-run --run-id ca7 --no-archive          (lets it go)"
+)]
+pub struct UpdateRunArgs {
+    /// Run to change, as `acrt task list-runs` lists it
+    #[arg(long)]
+    run_id: RunId,
+    /// Whether the run may be removed when it grows old
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    no_archive: Option<bool>,
+    /// Registry of the run; run ids are unique without it
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: UpdateRunArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let keep = args.no_archive.map(|no_archive| !no_archive);
+    let run = ops::runs::keep(app, args.run_id, keep)?;
+    Ok(Outcome::answer(View::of(run, columns::RUN)))
+}

@@ -134,7 +134,7 @@ impl Form<'_> {
             })?;
         Ok(Instruction::From(From {
             image: self.line.token(image.clone()),
-            platform: self.flag("platform"),
+            platform: self.flag("platform").filter(|value| !value.text.is_empty()),
             name,
         }))
     }

@@ -189,6 +189,7 @@ impl Execution<'_> {
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         tell_what_is_built(&resolved, &inputs, log, tell)?;
+        self.tell_what_is_not_verified(&images, &resolved.pulled, log, tell);
         let pushed = self
             .build(held, &builder, &inputs, &resolved, images, log, tell)
             .await?;
@@ -388,7 +389,7 @@ impl Execution<'_> {
             annotations: labels.clone(),
             labels,
             push: step.is_push_enabled,
-            plain_http: self.plain_http(images, &resolved.pulled),
+            plain_http: self.unverified(images, &resolved.pulled),
             bases: resolved.pulled.clone(),
             scratch: layout.run_folder(run.run_id),
             auth_dir: None,
@@ -396,14 +397,33 @@ impl Execution<'_> {
         }
     }
 
-    fn plain_http(&self, images: &[Reference], pulled: &[Reference]) -> BTreeSet<String> {
+    /// Returns the registries for which builders must not insist on a certificate that they trust.
+    fn unverified(&self, images: &[Reference], pulled: &[Reference]) -> BTreeSet<String> {
         images
             .iter()
             .chain(pulled)
             .map(Reference::registry)
-            .filter(|registry| self.app.settings.is_plain_http(registry))
+            .filter(|registry| self.app.settings.is_unverified(registry))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Says in every run which registries anybody could stand in for.
+    fn tell_what_is_not_verified(
+        &self,
+        images: &[Reference],
+        pulled: &[Reference],
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) {
+        for registry in self.unverified(images, pulled) {
+            if self.app.settings.registry(&registry).skip_verify {
+                let text = log.line(&format!(
+                    "acrt: the certificate of `{registry}` is not verified, as skipVerify says"
+                ));
+                tell(Event::Log(&text));
+            }
+        }
     }
 
     fn images(&self, run: &Run) -> Result<Vec<Reference>> {

@@ -92,7 +92,7 @@ pub struct RegistrySettings {
     pub client_certificate: Option<PathBuf>,
     /// The PEM file with the key to `client_certificate`.
     pub client_key: Option<PathBuf>,
-    /// Do not verify the registry's certificate. Said on every run.
+    /// Do not verify the registry's certificate. Said in the log of every run.
     pub skip_verify: bool,
     /// Look at this registry's tags as at a public one's, or not, whatever the built-in list says.
     pub public: Option<bool>,
@@ -265,6 +265,12 @@ impl Settings {
             own.ca_file.is_some() || own.client_certificate.is_some() || own.skip_verify;
         own.plain_http
             .unwrap_or_else(|| is_loopback(registry) && !is_for_tls)
+    }
+
+    /// Tells whether nothing proves that `registry` is who it says: it speaks plain http, or its certificate is not verified.
+    #[must_use]
+    pub fn is_unverified(&self, registry: &str) -> bool {
+        self.is_plain_http(registry) || self.registry(registry).skip_verify
     }
 
     /// Returns the login server that a `--registry` value means: one with a dot, a colon or `localhost` as it is,

@@ -12,10 +12,10 @@ use reqwest::header::HeaderValue;
 use super::{
     challenge::{self, Demand},
     groups::{self, Groups},
-    host::Visit,
     keychain::{Credential, FRESH, Found, Keychain, Place},
     problem::LookupError,
     token::{self, Key, Realm, Token, Tokens},
+    visit::Visit,
     wire::Reply,
 };
 
@@ -42,6 +42,8 @@ enum Standing {
 #[derive(Clone)]
 enum Scheme {
     Unasked,
+    /// Nothing was demanded, not even by the API itself.
+    Silent,
     Basic,
     Bearer(Arc<Realm>),
 }
@@ -137,7 +139,7 @@ impl Auth {
     pub async fn pass(&self, visit: &Visit<'_>) -> Result<Pass, LookupError> {
         let scheme = lock(&self.scheme).clone();
         match scheme {
-            Scheme::Unasked => Ok(Pass::Nothing),
+            Scheme::Unasked | Scheme::Silent => Ok(Pass::Nothing),
             Scheme::Basic => self.basic(visit).await,
             Scheme::Bearer(realm) => {
                 let scopes = self.scopes(visit)?;
@@ -161,62 +163,70 @@ impl Auth {
         pass: &Pass,
         reply: &Reply,
     ) -> Result<Option<Pass>, LookupError> {
-        let demand = challenge::demand(&reply.headers);
-        let (token, key, breadth, is_new) = match pass {
+        match pass {
             Pass::Nothing if reply.status == 401 => {
-                self.learn(visit, demand)?;
+                self.learn(visit, reply).await?;
                 let pass = self.pass(visit).await?;
-                return Ok(Some(pass).filter(|pass| !matches!(pass, Pass::Nothing)));
+                Ok(Some(pass).filter(|pass| !matches!(pass, Pass::Nothing)))
             }
-            Pass::Nothing => return Ok(None),
             Pass::Basic {
                 credential, login, ..
             } if reply.status == 401 => {
                 let error = visit.refused(login, reply);
                 self.refused(Some(credential.clone()), &error);
-                return Err(error);
+                Err(error)
             }
-            Pass::Basic { .. } => return Ok(None),
-            Pass::Token {
-                token,
-                key,
-                breadth,
-                is_new,
-                ..
-            } => (token, key, *breadth, *is_new),
+            Pass::Nothing | Pass::Basic { .. } => Ok(None),
+            Pass::Token { .. } => self.next_token(visit, pass, reply).await,
+        }
+    }
+
+    /// Returns the token to try after one that was not enough: a new one for an old one, one alone for that of
+    /// a group, and at last one for the scope that the registry names itself.
+    async fn next_token(
+        &self,
+        visit: &Visit<'_>,
+        pass: &Pass,
+        reply: &Reply,
+    ) -> Result<Option<Pass>, LookupError> {
+        let Pass::Token {
+            token,
+            key,
+            breadth,
+            is_new,
+            ..
+        } = pass
+        else {
+            return Ok(None);
         };
-        let (error, scope) = match demand {
+        let (error, scope) = match challenge::demand(&reply.headers) {
             Some(Demand::Bearer { error, scope, .. }) => (error.unwrap_or_default(), scope),
             _ => (String::new(), None),
         };
-        let realm = Arc::clone(&key.realm);
-        let was_old = reply.status == 401 && !is_new;
-        if was_old && (breadth != Breadth::Group || error == "invalid_token") {
-            self.tokens.forget(key, token).await;
-            return self
-                .token(visit, realm, Arc::clone(&key.scopes), breadth)
-                .await
-                .map(Some);
-        }
-        match (breadth, scope) {
+        let is_stale = reply.status == 401
+            && !is_new
+            && (*breadth != Breadth::Group || error == "invalid_token");
+        let (scopes, breadth) = match (breadth, scope) {
+            _ if is_stale => {
+                self.tokens.forget(key, token).await;
+                (Arc::clone(&key.scopes), *breadth)
+            }
             (Breadth::Group, _) => {
-                let breadth = Breadth::Alone { after_group: true };
-                self.token(visit, realm, groups::alone(visit.repository()), breadth)
-                    .await
-                    .map(Some)
+                let alone = groups::alone(visit.repository());
+                (alone, Breadth::Alone { after_group: true })
             }
             (Breadth::Alone { .. }, Some(scope))
                 if error == "insufficient_scope" && !key.scopes.contains(&scope) =>
             {
-                self.token(visit, realm, Arc::from([scope]), Breadth::Told)
-                    .await
-                    .map(Some)
+                (Arc::from([scope]), Breadth::Told)
             }
             _ => {
                 self.keychain.forget(&self.registry);
-                Ok(None)
+                return Ok(None);
             }
-        }
+        };
+        let realm = Arc::clone(&key.realm);
+        self.token(visit, realm, scopes, breadth).await.map(Some)
     }
 
     /// Takes in that the registry let somebody in.
@@ -233,19 +243,24 @@ impl Auth {
         }
     }
 
-    fn learn(&self, visit: &Visit<'_>, demand: Option<Demand>) -> Result<(), LookupError> {
-        let mut scheme = lock(&self.scheme);
-        if !matches!(*scheme, Scheme::Unasked) {
-            return Ok(());
+    /// Takes in what the first 401 demands. Where it demands nothing, as gcr.io's once did, the API itself is asked.
+    async fn learn(&self, visit: &Visit<'_>, reply: &Reply) -> Result<(), LookupError> {
+        let mut demand = challenge::demand(&reply.headers);
+        if demand.is_none() && matches!(*lock(&self.scheme), Scheme::Unasked) {
+            demand = challenge::demand(&visit.ping().await);
         }
-        *scheme = match demand {
-            None => Scheme::Unasked,
+        let learnt = match demand {
+            None => Scheme::Silent,
             Some(Demand::Basic) => Scheme::Basic,
             Some(Demand::Bearer { realm, service, .. }) => Scheme::Bearer(Arc::new(Realm {
                 url: visit.realm(&realm)?,
                 service,
             })),
         };
+        let mut scheme = lock(&self.scheme);
+        if matches!(*scheme, Scheme::Unasked | Scheme::Silent) {
+            *scheme = learnt;
+        }
         Ok(())
     }
 

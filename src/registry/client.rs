@@ -9,31 +9,24 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use crate::{
     error::{self, Error},
-    image::{Digest, Platform, Reference},
+    image::Reference,
     sys::{clock::Clock, secret::Secret, settings::Settings},
 };
 
 use super::{
     auth_file::AuthFormat,
-    canonical, groups,
+    canonical,
+    contents::Documents,
+    groups,
     host::{Answer, Host},
-    index::{self, ImageConfig},
     keychain::{Keychain, Login},
     limits::{Budget, WIDTH_HTTP2},
     look::{self, Read, Seen},
-    manifest::{Defect, Document, Entry, Kind},
-    problem::{Absence, Asked, LookupError, Trouble, server_words},
+    manifest::Defect,
+    problem::{Absence, Asked, LookupError, Trouble},
     question::Question,
+    words::server_words,
 };
-
-/// How deep indexes may lie in each other.
-const MAX_DEPTH: usize = 3;
-
-/// How many indexes may lie in one.
-const MAX_NESTED: usize = 32;
-
-/// How many documents are kept for the next question about them.
-const MAX_KEPT: usize = 256;
 
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
 pub struct Registries {
@@ -41,8 +34,7 @@ pub struct Registries {
     clock: Clock,
     keychain: Arc<Keychain>,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
-    /// Documents by their digest, which is all that they are: what is in here cannot be out of date.
-    documents: Mutex<HashMap<Digest, Arc<Document>>>,
+    pub(super) documents: Documents,
 }
 
 impl Registries {
@@ -54,7 +46,7 @@ impl Registries {
             settings: settings.clone(),
             clock,
             hosts: Mutex::default(),
-            documents: Mutex::default(),
+            documents: Documents::default(),
         }
     }
 
@@ -131,7 +123,7 @@ impl Registries {
         first.chain(stream::iter(tags).map(look).buffer_unordered(WIDTH_HTTP2))
     }
 
-    async fn look_at(&self, host: &Host, tag: &Reference) -> Result<Seen, LookupError> {
+    pub(super) async fn look_at(&self, host: &Host, tag: &Reference) -> Result<Seen, LookupError> {
         if !host.reads_bodies() {
             let answer = host.ask(&Question::head(tag)).await?;
             match answer.reply.status {
@@ -155,7 +147,11 @@ impl Registries {
         expected(read.seen, tag, asked)
     }
 
-    async fn read(&self, host: &Host, question: &Question) -> Result<(Read, Asked), LookupError> {
+    pub(super) async fn read(
+        &self,
+        host: &Host,
+        question: &Question,
+    ) -> Result<(Read, Asked), LookupError> {
         let answer = host.ask(question).await?;
         if answer.reply.status != 200 {
             return Err(refusal(&answer));
@@ -165,84 +161,8 @@ impl Registries {
         if !read.honest {
             host.distrust_heads();
         }
-        self.keep(&read);
+        self.documents.keep(&read);
         Ok((read, answer.asked))
-    }
-
-    /// Finds the manifest that each wanted platform gets of what was seen. `None` is not yet: an index may be
-    /// published platform by platform. A single manifest is everybody's.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] if an index cannot be read.
-    pub async fn platforms(
-        &self,
-        image: &Reference,
-        seen: &Seen,
-        wanted: &[Platform],
-    ) -> Result<BTreeMap<Platform, Option<Digest>>, LookupError> {
-        if seen.kind == Kind::Manifest {
-            let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
-            return Ok(wanted.iter().map(same).collect());
-        }
-        let entries = match &*self.document(image, &seen.digest).await? {
-            Document::Index(entries) => self.flatten(image, entries).await?,
-            Document::Manifest { .. } => {
-                let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
-                return Ok(wanted.iter().map(same).collect());
-            }
-        };
-        let choice = |platform: &Platform| {
-            let digest = index::choose(&entries, platform).cloned();
-            (platform.clone(), digest)
-        };
-        Ok(wanted.iter().map(choice).collect())
-    }
-
-    /// Reads the config of an image at a digest, an index or one manifest, for a platform.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`], with [`Absence::Platform`] where the image is not made for the platform.
-    pub async fn config(
-        &self,
-        image: &Reference,
-        platform: &Platform,
-    ) -> Result<ImageConfig, LookupError> {
-        let host = self
-            .host(image.registry())
-            .map_err(|error| error.shared_by(&image.to_string()))?;
-        let digest = match image.digest() {
-            Some(digest) => digest.clone(),
-            None => self.look_at(&host, image).await?.digest,
-        };
-        let mut document = self.document(image, &digest).await?;
-        if let Document::Index(entries) = &*document {
-            let entries = self.flatten(image, entries).await?;
-            let asked = || self.asked_about(image, &digest);
-            let manifest = index::choose(&entries, platform)
-                .ok_or_else(|| LookupError::absent(Absence::Platform, asked()))?;
-            document = self.document(image, manifest).await?;
-        }
-        let Document::Manifest { config } = &*document else {
-            let problem = "an index stands where a manifest should".to_owned();
-            return Err(LookupError::unknown(
-                Trouble::BadReply(problem),
-                self.asked_about(image, &digest),
-            ));
-        };
-        let answer = host.ask(&Question::config_at(image, config)).await?;
-        if answer.reply.status != 200 {
-            return Err(refusal(&answer));
-        }
-        let bad = |problem: String| {
-            LookupError::unknown(Trouble::BadReply(problem), answer.asked.clone())
-        };
-        if !config.matches(&answer.reply.body) {
-            return Err(bad("its content is not of its digest".to_owned()));
-        }
-        ImageConfig::parse(&answer.reply.body)
-            .map_err(|problem| bad(format!("its config is malformed: {problem}")))
     }
 
     /// Returns the text of a file of logins for a builder, the user's own with `logins` of the task before them;
@@ -278,94 +198,6 @@ impl Registries {
             .collect();
         budgets.sort_by(|a, b| a.registry.cmp(&b.registry));
         budgets
-    }
-
-    /// Returns the images below an index, those of indexes within it too.
-    async fn flatten(
-        &self,
-        image: &Reference,
-        entries: &[Entry],
-    ) -> Result<Vec<Entry>, LookupError> {
-        let mut images = Vec::new();
-        let mut open: Vec<(Entry, usize)> = entries
-            .iter()
-            .rev()
-            .map(|entry| (entry.clone(), 1))
-            .collect();
-        let mut seen = BTreeSet::new();
-        while let Some((entry, depth)) = open.pop() {
-            if entry.kind == Kind::Manifest {
-                images.push(entry);
-                continue;
-            }
-            if !seen.insert(entry.digest.clone()) {
-                continue;
-            }
-            if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
-                let problem = "its indexes lie in each other without end".to_owned();
-                let asked = self.asked_about(image, &entry.digest);
-                return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
-            }
-            match &*self.document(image, &entry.digest).await? {
-                Document::Index(inner) => {
-                    open.extend(inner.iter().rev().map(|entry| (entry.clone(), depth + 1)));
-                }
-                Document::Manifest { .. } => images.push(entry),
-            }
-        }
-        Ok(images)
-    }
-
-    async fn document(
-        &self,
-        image: &Reference,
-        digest: &Digest,
-    ) -> Result<Arc<Document>, LookupError> {
-        let known = self
-            .documents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(digest)
-            .cloned();
-        if let Some(document) = known {
-            return Ok(document);
-        }
-        let host = self
-            .host(image.registry())
-            .map_err(|error| error.shared_by(&image.to_string()))?;
-        let (read, asked) = self
-            .read(&host, &Question::document_at(image, digest))
-            .await?;
-        if read.seen.digest != *digest {
-            host.distrust_heads();
-            let problem = format!(
-                "the document is `{}`, not what was asked for",
-                read.seen.digest
-            );
-            return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
-        }
-        Ok(Arc::new(read.document))
-    }
-
-    fn keep(&self, read: &Read) {
-        let mut documents = self
-            .documents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if documents.len() >= MAX_KEPT {
-            documents.clear();
-        }
-        documents.insert(read.seen.digest.clone(), Arc::new(read.document.clone()));
-    }
-
-    fn asked_about(&self, image: &Reference, digest: &Digest) -> Asked {
-        Asked {
-            registry: image.registry().to_owned(),
-            image: image.to_string(),
-            method: "GET",
-            url: format!("/v2/{}/manifests/{digest}", image.repository()),
-            ..Asked::default()
-        }
     }
 
     pub(super) fn keychain(&self) -> &Keychain {
@@ -416,7 +248,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
     let codes = codes.unwrap_or_default();
     match answer.reply.status {
         400 if is_for_tls(&answer.reply.body) => LookupError::unknown(Trouble::SpeaksTls, asked),
-        404 if asked.said.as_deref() == Some(super::problem::WEB_PAGE) => LookupError::unknown(
+        404 if asked.said.as_deref() == Some(super::words::WEB_PAGE) => LookupError::unknown(
             Trouble::BadReply("it is no registry's answer".to_owned()),
             asked,
         ),

@@ -4,7 +4,7 @@ use std::{io::Cursor, time::Duration};
 
 use docker_credential::CredentialRetrievalError;
 
-use super::{keychain::Credential, login_file::credential_of, problem::clean};
+use super::{keychain::Credential, login_file::credential_of, words::clean};
 
 /// How long a helper may take. A locked keychain waits for somebody to unlock it, which under cron is nobody.
 const PATIENCE: Duration = Duration::from_secs(10);

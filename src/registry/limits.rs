@@ -199,7 +199,7 @@ impl Limits {
     pub fn answered(&self, reply: &Reply) {
         let header = |name: &str| {
             let value = reply.headers.get(name)?.to_str().ok()?;
-            Some(super::problem::clean(value))
+            Some(super::words::clean(value))
         };
         let mut state = self.state();
         let budget = &mut state.budget;

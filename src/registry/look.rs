@@ -1,5 +1,7 @@
 //! What an answer says about a tag: its digest, and what kind of document that is. Pure: headers and bytes in, meaning out.
 
+use std::sync::Arc;
+
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use crate::image::Digest;
@@ -50,7 +52,7 @@ pub struct Read {
     /// What it is.
     pub seen: Seen,
     /// What it says.
-    pub document: Document,
+    pub document: Arc<Document>,
     /// Whether the header with the digest told the truth about the body, or was not there.
     pub honest: bool,
 }
@@ -75,7 +77,7 @@ pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Read, Defect> {
             kind,
             media_type,
         },
-        document,
+        document: Arc::new(document),
         honest,
     })
 }

@@ -210,11 +210,13 @@ fn config_of(body: &[u8]) -> Result<Digest, Defect> {
 }
 
 fn digest(text: &str) -> Result<Digest, Defect> {
-    Digest::from_str(text).map_err(|problem| form(super::problem::clean(&problem.to_string())))
+    Digest::from_str(text).map_err(|problem| form(super::words::clean(&problem.to_string())))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -352,5 +354,69 @@ mod tests {
     fn parameters_and_case_of_a_content_type_do_not_matter() {
         assert_eq!(bare("Application/JSON; charset=utf-8"), "application/json");
         assert_eq!(bare(""), "");
+    }
+
+    #[test]
+    fn a_document_that_lacks_any_field_is_read_or_refused_and_nothing_worse() {
+        let entry = entry_json(
+            A,
+            r#","platform":{"os":"linux","architecture":"arm","variant":"v7"}"#,
+        );
+        for whole in [index(&entry), manifest()] {
+            let whole: serde_json::Value = serde_json::from_str(&whole).unwrap();
+            for broken in without_each_field(&whole) {
+                let _ = parse("", broken.to_string().as_bytes());
+            }
+        }
+    }
+
+    /// Returns a document for each field at any depth, once without it and once with nothing in it.
+    fn without_each_field(value: &serde_json::Value) -> Vec<serde_json::Value> {
+        let mut variants = Vec::new();
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, inner) in fields {
+                    let mut without = fields.clone();
+                    without.remove(name);
+                    variants.push(without.into());
+                    for other in without_each_field(inner)
+                        .into_iter()
+                        .chain([serde_json::Value::Null])
+                    {
+                        let mut with = fields.clone();
+                        with.insert(name.clone(), other);
+                        variants.push(with.into());
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => {
+                variants.push(serde_json::json!([]));
+                for inner in items {
+                    variants.extend(
+                        without_each_field(inner)
+                            .into_iter()
+                            .map(|inner| serde_json::json!([inner])),
+                    );
+                }
+            }
+            _ => {}
+        }
+        variants
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse("application/json", &bytes);
+        }
+
+        #[test]
+        fn no_digest_but_a_digest_comes_out(text in "(sha256:)?[0-9a-fA-F:/.]{0,80}") {
+            let body = index(&entry_json(&text, ""));
+            if let Ok((_, Document::Index(entries))) = parse("", body.as_bytes()) {
+                prop_assert_eq!(entries[0].digest.as_str(), text);
+                prop_assert_eq!(entries[0].digest.hex().len(), 64);
+            }
+        }
     }
 }

@@ -7,6 +7,8 @@ mod auth;
 mod auth_file;
 mod challenge;
 mod client;
+mod contents;
+mod grant;
 mod groups;
 mod health;
 mod helper;
@@ -22,7 +24,9 @@ mod question;
 mod reach;
 mod retry;
 mod token;
+mod visit;
 mod wire;
+mod words;
 
 pub use auth_file::AuthFormat;
 pub use client::Registries;

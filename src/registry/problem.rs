@@ -3,18 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use reqwest::{
-    Url,
-    header::{CONTENT_TYPE, HeaderMap},
-};
-use serde::Deserialize;
 
 use crate::error::{Error, Kind};
 
 use super::retry;
-
-/// How much of a server's own words is shown.
-const MAX_WORDS: usize = 300;
 
 /// Why a look-up has no answer. The two cases must never be confused: only a registry that was reached,
 /// understood and allowed to speak can say that something is absent.
@@ -345,82 +337,6 @@ impl From<LookupError> for Error {
     }
 }
 
-/// Returns a URL without what may be secret in it.
-pub(super) fn bare(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
-}
-
-/// What is shown in place of a web page.
-pub(super) const WEB_PAGE: &str = "a web page";
-
-/// Returns what an error answer says, fit to be shown, and the codes of the distribution specification in it.
-pub(super) fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<String>)> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        errors: Vec<Entry>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    if body.is_empty() {
-        return None;
-    }
-    if let Ok(Envelope { errors }) = serde_json::from_slice(body) {
-        let words: Vec<String> = errors
-            .iter()
-            .map(|error| match error.message.is_empty() {
-                true => error.code.clone(),
-                false => format!("{}: {}", error.code, error.message),
-            })
-            .collect();
-        let codes = errors.into_iter().map(|error| error.code).collect();
-        return Some((clean(&words.join("; ")), codes));
-    }
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let text = String::from_utf8_lossy(body);
-    let words = match content_type.is_some_and(|value| value.contains("html"))
-        || text.trim_start().starts_with('<')
-    {
-        true => WEB_PAGE.to_owned(),
-        false => clean(&text),
-    };
-    (!words.is_empty()).then_some((words, Vec::new()))
-}
-
-/// Makes a server's words fit to be shown: on one line, without control or direction characters, and not too many.
-pub(super) fn clean(text: &str) -> String {
-    let mut words = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || is_hostile(c)) {
-        if word.is_empty() {
-            continue;
-        }
-        if !words.is_empty() {
-            words.push(' ');
-        }
-        words.push_str(word);
-    }
-    if words.chars().count() > MAX_WORDS {
-        words = words.chars().take(MAX_WORDS).collect();
-        words.push('…');
-    }
-    words
-}
-
-/// Tells whether a character could move the cursor, ring a bell or turn the text round on a terminal.
-fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -490,14 +406,5 @@ mod tests {
             error.advice(),
             "if its certificate is from a private authority, set `caFile` for `ghcr.io` in the config file"
         );
-    }
-
-    #[test]
-    fn a_servers_words_lose_what_could_play_with_a_terminal() {
-        assert_eq!(
-            clean("a\u{1b}]52;c;x\u{7}\r\nb\u{202e}c\u{9b}2J  d"),
-            "a ]52;c;x b c 2J d"
-        );
-        assert_eq!(clean(&"x".repeat(1000)).chars().count(), MAX_WORDS + 1);
     }
 }

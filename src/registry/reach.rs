@@ -18,7 +18,7 @@ use reqwest::{
 
 use crate::sys::settings;
 
-use super::problem::{bare, clean};
+use super::words::{bare, clean};
 
 /// How near a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -114,7 +114,7 @@ impl Wire {
         if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
             let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
             if encoding != "identity" {
-                return Err(Broken::Encoded(super::problem::clean(&encoding)));
+                return Err(Broken::Encoded(super::words::clean(&encoding)));
             }
         }
         let mut body = Vec::new();

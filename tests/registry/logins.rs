@@ -204,6 +204,16 @@ async fn an_anonymous_registry_reads_no_file_and_asks_no_helper() {
 }
 
 #[tokio::test]
+async fn a_registry_that_never_says_what_it_wants_is_asked_for_that_once() {
+    let server = Scripted::start(|_, _| Answer::status(401));
+    let registries = anonymous();
+    for tag in ["base:1", "base:2", "base:3"] {
+        assert!(is_refused(&failure(&registries, &server.image(tag)).await));
+    }
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
 async fn of_two_challenges_in_one_header_the_one_that_can_be_met_is_met() {
     let server = Scripted::start(|request, _| match request.header("authorization") {
         Some("Basic dTpw") => Answer::manifest(&canned('a')),

@@ -351,3 +351,32 @@ async fn a_token_service_that_limits_us_makes_the_whole_registry_wait() {
     }
     assert_eq!((service.requests().len(), server.requests().len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_401_without_a_challenge_makes_us_ask_the_api_for_one() {
+    let service = Scripted::start(|_, _| Answer::status(200).body(r#"{"token":"granted"}"#));
+    let realm = format!("http://{}/token", service.host());
+    let server = Scripted::start(move |request, _| {
+        match (request.path(), request.header("authorization")) {
+            (_, Some("Bearer granted")) => Answer::manifest(&canned('a')),
+            ("/v2/", _) => Answer::status(401).header(
+                "WWW-Authenticate",
+                format!(r#"Bearer realm="{realm}",service="s""#),
+            ),
+            _ => Answer::status(401),
+        }
+    });
+    let registries = anonymous();
+    for tag in ["base:1", "base:2"] {
+        assert_eq!(digest(&registries, &server.image(tag)).await, canned('a'));
+    }
+    assert_eq!(
+        server.requests(),
+        [
+            "HEAD /v2/base/manifests/1",
+            "GET /v2/",
+            "HEAD /v2/base/manifests/1",
+            "HEAD /v2/base/manifests/2"
+        ]
+    );
+}

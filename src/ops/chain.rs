@@ -9,7 +9,7 @@ use crate::{
     watch::decide::tag_of,
 };
 
-use super::{App, resolve};
+use super::{App, inputs};
 
 /// Follows what `task` stands on upwards, through the tasks that make those images.
 ///
@@ -100,7 +100,7 @@ impl Walk<'_> {
     /// Returns what a task stands on: as its Dockerfile says now, else as its last run recorded.
     fn bases_of(&self, task: &Task) -> Vec<Reference> {
         let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
-        let now = resolve::read(self.app, task, &secrets).and_then(|inputs| inputs.references());
+        let now = inputs::read(self.app, task, &secrets).and_then(|inputs| inputs.references());
         now.unwrap_or_else(|_| {
             let known = self.app.store.known(&task.key()).unwrap_or_default();
             known

@@ -23,8 +23,8 @@ use super::{
     answer::Moment,
     credential::all_logins,
     event::{Event, Listener},
+    inputs,
     look::{Wanted, look},
-    resolve,
 };
 
 /// A task with all that is known of it.
@@ -78,7 +78,7 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loa
 
 fn inputs_of(app: &App, task: &Task) -> Option<Digest> {
     let secrets: Secrets = app.store.secrets(&task.key()).ok()?;
-    Some(resolve::read(app, task, &secrets).ok()?.digest)
+    Some(inputs::read(app, task, &secrets).ok()?.digest)
 }
 
 /// What was found out about all tasks.

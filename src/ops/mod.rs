@@ -1,6 +1,7 @@
 //! The verbs: one file for each thing that acrt does. They join the rooms, and neither print nor know flags.
 
 pub mod answer;
+mod assemble;
 pub mod cancel_run;
 pub mod chain;
 pub mod check;
@@ -9,6 +10,7 @@ pub mod deps;
 pub mod event;
 pub mod execute;
 pub mod health;
+mod inputs;
 pub mod look;
 pub mod resolve;
 pub mod run;

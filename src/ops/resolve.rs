@@ -1,124 +1,26 @@
 //! Works out what a task stands on, and pins it: before the build, so that what was decided is what is built.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     builder::Builder,
-    dockerfile::{BaseImage, BaseKind, Build, Dockerfile, Pinning},
-    error::{Context as _, Error, Kind, Result},
+    dockerfile::{BaseImage, BaseKind, Pinning},
+    error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
-    source::local::LocalContext,
-    store::secrets::Secrets,
-    sys::{process, secret::Secret},
-    task::{Dependency, DependencyKind, ImageDescriptor, Step, Task, Untracked},
+    sys::process,
+    task::{Dependency, DependencyKind, ImageDescriptor, Untracked},
     watch::Known,
 };
 
 use super::{
     App,
     event::{Event, Listener},
+    inputs::Inputs,
 };
 
 /// How often triggers of base images may name further base images.
 const MAX_ON_BUILD: usize = 8;
-
-/// What a build is made of, as far as can be told without a registry.
-#[derive(Debug)]
-pub struct Inputs {
-    /// The folder of its files.
-    pub context: LocalContext,
-    /// The path of the Dockerfile, for messages.
-    pub path: PathBuf,
-    /// The Dockerfile.
-    pub dockerfile: Dockerfile,
-    /// Arguments, target and platforms.
-    pub build: Build,
-    /// What the Dockerfile and the definition are: another value is worth another try.
-    pub digest: Digest,
-}
-
-/// Reads what a task is built from. Asks no registry.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] with path, line and column, where the context or the Dockerfile cannot be used.
-pub fn read(app: &App, task: &Task, secrets: &Secrets) -> Result<Inputs> {
-    let Step::Docker(step) = &task.step;
-    let home = app.store.layout().task(&task.key());
-    let folder = step
-        .context_path
-        .folder(home.parent().unwrap_or(home.as_path()));
-    let context = LocalContext::open(&folder)?;
-    let (path, bytes) = context.dockerfile(&step.docker_file_path)?;
-    let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
-    let secret = |name: &str| {
-        secrets
-            .arguments
-            .get(name)
-            .map(Secret::reveal)
-            .unwrap_or_default()
-    };
-    let args = step.arguments.iter().map(|argument| {
-        let value = match argument.is_secret {
-            true => secret(&argument.name).to_owned(),
-            false => argument.value.clone().unwrap_or_default(),
-        };
-        (argument.name.clone(), value)
-    });
-    let host = Platform::host();
-    let build = Build {
-        args: args.collect(),
-        target: step.target.clone(),
-        platforms: if task.platforms.is_empty() {
-            vec![host.clone()]
-        } else {
-            task.platforms.clone()
-        },
-        build_platform: host,
-        contexts: BTreeMap::new(),
-        on_build: BTreeMap::new(),
-    };
-    let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, || cannot_read(&path))?;
-    Ok(Inputs {
-        digest: Digest::of(&[bytes, definition].concat()),
-        context,
-        path,
-        dockerfile,
-        build,
-    })
-}
-
-fn cannot_read(path: &std::path::Path) -> String {
-    format!("cannot tell what `{}` stands on", path.display())
-}
-
-impl Inputs {
-    /// Returns every place at which the Dockerfile names an image that the build needs.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] with path, line and column.
-    pub fn bases(&self) -> Result<Vec<BaseImage>> {
-        self.dockerfile
-            .bases(&self.build)
-            .context(Kind::Invalid, || cannot_read(&self.path))
-    }
-
-    /// Returns the images that the build needs, each once.
-    ///
-    /// # Errors
-    ///
-    /// As [`Inputs::bases`].
-    pub fn references(&self) -> Result<Vec<Reference>> {
-        let bases = self.bases()?;
-        let unique: BTreeSet<Reference> = bases.into_iter().map(|base| base.reference).collect();
-        Ok(unique.into_iter().collect())
-    }
-}
 
 /// What a build stands on, decided.
 #[derive(Debug)]

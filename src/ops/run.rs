@@ -18,9 +18,10 @@ use crate::{
 
 use super::{
     App,
+    assemble::remove_logins,
     credential::logins,
     event::{Event, Listener},
-    execute::{Execution, Finished, MARKER, remove_logins},
+    execute::{Execution, Finished, MARKER},
     task,
 };
 

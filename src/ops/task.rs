@@ -19,7 +19,7 @@ use super::{
     answer::{TaskAnswer, TaskList},
     chain,
     event::{Event, Listener},
-    resolve,
+    inputs,
 };
 
 /// A task to be made.
@@ -323,7 +323,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
         )));
     }
     let stable: Vec<Reference> = task.stable_images();
-    let inputs = resolve::read(app, task, secrets)?;
+    let inputs = inputs::read(app, task, secrets)?;
     let bases = inputs.references()?;
     chain::refuse_cycles(app, task, &stable, &bases)
 }

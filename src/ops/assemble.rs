@@ -1,0 +1,231 @@
+//! What a builder is given: the request, the pinned Dockerfile, and the logins of the task.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use crate::{
+    builder::BuildRequest,
+    error::{Context as _, Error, Kind, Result},
+    image::{Platform, Reference},
+    registry::AuthFormat,
+    store::{file, log::Log},
+    sys::secret::Secret,
+    task::{Run, RunId, Step, Task, template::RunVariables},
+};
+
+use super::{
+    App,
+    credential::logins,
+    event::{Event, Listener},
+    execute::Execution,
+    inputs::Inputs,
+    resolve::Resolved,
+};
+
+impl Execution<'_> {
+    /// Returns everything that must not be in the log.
+    pub(super) fn all_secrets(&self) -> Vec<Secret> {
+        let arguments = self.secrets.arguments.values().cloned();
+        let passwords = logins(&self.secrets).unwrap_or_default();
+        arguments
+            .chain(passwords.into_iter().map(|login| login.secret))
+            .collect()
+    }
+
+    /// Writes the pinned copy where the builder finds it, with the ignore file that belongs to the Dockerfile alone.
+    pub(super) fn place_dockerfile(
+        &self,
+        request: &BuildRequest,
+        inputs: &Inputs,
+        resolved: &Resolved,
+    ) -> Result<()> {
+        file::replace(&request.dockerfile, &resolved.pinned)?;
+        match inputs.context.ignore_file_of(&inputs.path)? {
+            Some(ignore) => {
+                file::replace(&request.dockerfile.with_extension("dockerignore"), &ignore)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the logins of the task where its builder finds them, for as long as what is returned lives.
+    pub(super) fn place_logins(
+        &self,
+        id: RunId,
+        request: &mut BuildRequest,
+    ) -> Result<Option<PlacedLogins<'_>>> {
+        let logins = logins(&self.secrets)?;
+        let registries = self.app.registries();
+        let folder = self.app.store.layout().run_logins(id);
+        let placed = PlacedLogins { app: self.app, id };
+        for (name, format) in [
+            ("config.json", AuthFormat::Docker),
+            ("auth.json", AuthFormat::Containers),
+        ] {
+            let Some(text) = registries.auth_file(&logins, format)? else {
+                return Ok(None);
+            };
+            file::replace(&folder.join(name), text.reveal().as_bytes())?;
+        }
+        self.link_docker_folders(&folder)?;
+        request.auth_dir = Some(folder);
+        Ok(Some(placed))
+    }
+
+    /// Keeps docker's contexts, plugins and builders within reach: they lie beside the file that is replaced.
+    fn link_docker_folders(&self, folder: &Path) -> Result<()> {
+        let settings = &self.app.settings;
+        let home = settings.home.as_ref().map(|home| home.join(".docker"));
+        let Some(own) = settings.credentials.docker_config.clone().or(home) else {
+            return Ok(());
+        };
+        for name in ["contexts", "cli-plugins", "buildx"] {
+            let (from, to) = (own.join(name), folder.join(name));
+            if from.exists() {
+                std::os::unix::fs::symlink(&from, &to).context(Kind::Failed, || {
+                    format!("cannot link `{}` to `{}`", to.display(), from.display())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the build in the words of the builder room.
+    pub(super) fn request(
+        &self,
+        run: &Run,
+        inputs: &Inputs,
+        resolved: &Resolved,
+        images: &[Reference],
+    ) -> BuildRequest {
+        let layout = self.app.store.layout();
+        let Step::Docker(step) = &self.task.step;
+        let (secret, plain): (Vec<_>, Vec<_>) = step
+            .arguments
+            .iter()
+            .partition(|argument| argument.is_secret);
+        let labels = labels(&self.task, run, resolved);
+        BuildRequest {
+            context: inputs.context.folder().to_owned(),
+            dockerfile: layout.pinned_dockerfile(run.run_id),
+            images: images.to_vec(),
+            args: plain
+                .into_iter()
+                .map(|argument| {
+                    let value = argument.value.clone().unwrap_or_default();
+                    (argument.name.clone(), value)
+                })
+                .collect(),
+            secret_args: secret
+                .into_iter()
+                .map(|argument| {
+                    let value = self.secrets.arguments.get(&argument.name).cloned();
+                    (
+                        argument.name.clone(),
+                        value.unwrap_or_else(|| Secret::new("")),
+                    )
+                })
+                .collect(),
+            target: step.target.clone(),
+            platforms: self.task.platforms.clone(),
+            no_cache: step.no_cache,
+            annotations: labels.clone(),
+            labels,
+            push: step.is_push_enabled,
+            plain_http: self.unverified(images, &resolved.pulled),
+            bases: resolved.pulled.clone(),
+            scratch: layout.run_folder(run.run_id),
+            auth_dir: None,
+            run_id: run.run_id.to_string(),
+        }
+    }
+
+    /// Returns the registries for which builders must not insist on a certificate that they trust.
+    fn unverified(&self, images: &[Reference], pulled: &[Reference]) -> BTreeSet<String> {
+        images
+            .iter()
+            .chain(pulled)
+            .map(Reference::registry)
+            .filter(|registry| self.app.settings.is_unverified(registry))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Says in every run which registries anybody could stand in for.
+    pub(super) fn tell_what_is_not_verified(
+        &self,
+        images: &[Reference],
+        pulled: &[Reference],
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) {
+        for registry in self.unverified(images, pulled) {
+            if self.app.settings.registry(&registry).skip_verify {
+                let text = log.line(&format!(
+                    "acrt: the certificate of `{registry}` is not verified, as skipVerify says"
+                ));
+                tell(Event::Log(&text));
+            }
+        }
+    }
+
+    pub(super) fn images(&self, run: &Run) -> Result<Vec<Reference>> {
+        let platform = self.task.platforms.first().cloned();
+        let platform = platform.unwrap_or_else(Platform::host);
+        let variables = RunVariables {
+            id: run.run_id,
+            date: run.create_time,
+            registry: self.task.registry.clone(),
+            task: self.task.name.to_string(),
+            os: platform.os().into(),
+            architecture: platform.architecture().into(),
+        };
+        self.task.images(&variables).map_err(|problem| {
+            Error::new(
+                Kind::Invalid,
+                format!("cannot use the images of task `{}`", self.task.name),
+            )
+            .because(problem)
+        })
+    }
+}
+
+/// The logins of a task in its run's folder. They are removed when this is dropped.
+pub(super) struct PlacedLogins<'a> {
+    app: &'a App,
+    id: RunId,
+}
+
+impl Drop for PlacedLogins<'_> {
+    fn drop(&mut self) {
+        remove_logins(self.app, self.id);
+    }
+}
+
+/// Removes the logins that a run's builder was given. Where they cannot be removed, only their owner can read them.
+pub fn remove_logins(app: &App, id: RunId) {
+    let _ = std::fs::remove_dir_all(app.store.layout().run_logins(id));
+}
+
+/// Labels by which an image can be traced to what it stands on and to the run that made it.
+fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        ("io.acrt.run-id".to_owned(), run.run_id.to_string()),
+        ("io.acrt.task".to_owned(), task.name.to_string()),
+    ]);
+    if let Some((name, digest)) = &resolved.runtime {
+        labels.insert(
+            "org.opencontainers.image.base.name".into(),
+            name.to_string(),
+        );
+        if let Some(digest) = digest {
+            labels.insert(
+                "org.opencontainers.image.base.digest".into(),
+                digest.to_string(),
+            );
+        }
+    }
+    labels
+}

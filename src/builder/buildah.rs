@@ -14,16 +14,8 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
 
 /// The command lines of buildah and podman, which take the same options.
 pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+    let list = gathered(request)?;
     let mut steps = pulls(program, request);
-    let several = request.platforms.len() > 1;
-    let list = request.images.first().map(ToString::to_string);
-    if several && list.is_none() {
-        return Err(Error::new(
-            Kind::Invalid,
-            "a build for several platforms needs an image name",
-        )
-        .hint("give the task an --image"));
-    }
     let mut build = common(program.call(&["build"]), program, request);
     for (name, value) in &request.annotations {
         build = build.flag("--annotation", format!("{name}={value}"));
@@ -32,9 +24,8 @@ pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Ve
         build = build.flag("--tls-verify", "false");
     }
     match &list {
-        // The images of all platforms are gathered under one name, which the pushes then take.
-        Some(list) if several => build = build.flag("--manifest", list),
-        _ => {
+        Some(list) => build = build.flag("--manifest", list),
+        None => {
             for image in &request.images {
                 build = build.flag("--tag", image.to_string());
             }
@@ -47,11 +38,49 @@ pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Ve
     });
     if request.push {
         for (n, image) in request.images.iter().enumerate() {
-            let from = if several { list.as_deref() } else { None };
-            steps.push(push(program, request, n, image, from));
+            steps.push(push(program, request, n, image, list.as_deref()));
         }
+    } else if let Some(list) = &list {
+        let names = request.images.iter().map(ToString::to_string);
+        steps.push(local(program.call(&["tag", "--", list]).args(names)));
+    }
+    if let Some(list) = &list {
+        steps.push(local(program.call(&["manifest", "rm", "--", list])));
     }
     Ok(steps)
+}
+
+/// Returns the name under which the images of several platforms are gathered; none for a build for one.
+///
+/// It is this run's alone: a build adds to a list of its name that is there already, and what an earlier run left would be
+/// pushed again.
+fn gathered(request: &BuildRequest) -> Result<Option<String>> {
+    if request.platforms.len() < 2 {
+        return Ok(None);
+    }
+    if request.images.is_empty() {
+        return Err(Error::new(
+            Kind::Invalid,
+            "a build for several platforms needs an image name",
+        )
+        .hint("give the task an --image"));
+    }
+    let folder = request.scratch.as_os_str().as_encoded_bytes();
+    let unique = crate::image::Digest::of(folder);
+    Ok(Some(format!(
+        "localhost/acrt-{}:{}",
+        &unique.hex()[..12],
+        request.run_id
+    )))
+}
+
+/// A command that stays on this machine.
+fn local(line: CommandLine) -> Step {
+    Step {
+        purpose: Purpose::Tidy,
+        line,
+        digest: DigestSource::Registry,
+    }
 }
 
 /// What every builder of the docker family takes alike.
@@ -207,10 +236,23 @@ mod tests {
             "{}",
             lines[0]
         );
-        assert!(lines[0].contains("--manifest=localhost:5000/web:1 -- "));
-        assert_eq!(
-            lines[2],
-            "/usr/bin/buildah --storage-driver=vfs manifest push --all --digestfile=/state/runs/ca1/digest-2 -- localhost:5000/web:1 docker://ghcr.io/a/web:1"
+        let list = "localhost/acrt-";
+        assert!(
+            lines[0].contains(&format!("--manifest={list}")),
+            "{}",
+            lines[0]
+        );
+        let push = "/usr/bin/buildah --storage-driver=vfs manifest push --all --digestfile=/state/runs/ca1/digest-2 -- localhost/acrt-";
+        assert!(lines[2].starts_with(push), "{}", lines[2]);
+        assert!(
+            lines[2].ends_with(":ca1 docker://ghcr.io/a/web:1"),
+            "{}",
+            lines[2]
+        );
+        assert!(
+            lines[3].contains(" manifest rm -- localhost/acrt-"),
+            "{}",
+            lines[3]
         );
     }
 

@@ -76,6 +76,8 @@ pub enum Purpose {
     Build,
     /// It pushes an image.
     Push(Reference),
+    /// It names or removes what only this machine sees.
+    Tidy,
 }
 
 impl fmt::Display for Purpose {
@@ -84,6 +86,7 @@ impl fmt::Display for Purpose {
             Self::Pull(image) => write!(f, "the pull of `{image}`"),
             Self::Build => f.write_str("the build"),
             Self::Push(image) => write!(f, "the push of `{image}`"),
+            Self::Tidy => f.write_str("tidying up on the builder"),
         }
     }
 }

@@ -211,8 +211,8 @@ async fn round(
             remember(app, &tags)?;
         }
     }
-    for (node, verdict, outcome) in round.verdicts() {
-        sum_up(node, verdict, outcome, &mut rounded, told, tell);
+    for (node, verdict, _) in round.verdicts() {
+        sum_up(node, verdict, &mut rounded, told, tell);
     }
     Ok(rounded)
 }
@@ -296,7 +296,6 @@ async fn make(
 fn sum_up(
     node: &Node<'_>,
     verdict: &Verdict,
-    outcome: Option<Outcome>,
     rounded: &mut Rounded,
     told: &mut Told,
     tell: Listener<'_>,
@@ -304,10 +303,8 @@ fn sum_up(
     let key = node.task.key();
     match verdict {
         Verdict::Unknown { .. } => rounded.take(Kind::Unknown),
-        Verdict::BackingOff { .. } | Verdict::Waiting { .. } | Verdict::Cycle(_) => {
-            rounded.take(Kind::Failed);
-        }
-        Verdict::Stale(_) if outcome.is_none() => {}
+        Verdict::BackingOff { .. } | Verdict::Cycle(_) => rounded.take(Kind::Failed),
+        // Whatever it waits for has been taken in already, and may be a run that goes on elsewhere and well.
         _ => {}
     }
     let worth_telling = matches!(

@@ -2,6 +2,7 @@
 
 mod check_health;
 mod columns;
+mod completion;
 mod deps;
 mod flags;
 mod global;
@@ -44,6 +45,7 @@ enum Command {
     Task(Box<task::TaskCommand>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
+    Completion(completion::CompletionArgs),
 }
 
 /// What a command comes to: an answer to print, and perhaps a reason for an exit code other than 0.
@@ -89,6 +91,7 @@ fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
         Command::Task(command) => task::run(app, report, *command),
         Command::Deps(args) => deps::run(app, report, args),
         Command::CheckHealth(args) => check_health::run(app, report, args),
+        Command::Completion(args) => completion::run(report, args),
     }
 }
 

@@ -8,6 +8,7 @@
 mod support;
 
 mod check_health;
+mod completion;
 mod deps;
 mod global;
 mod parts;

@@ -71,13 +71,14 @@ fn is_key_of(key: &str, registry: &str) -> bool {
 
 fn entry(login: &Login) -> Value {
     match login.credential() {
-        Credential::Password { username, password } => {
+        Some(Credential::Password { username, password }) => {
             json!({ "auth": base64(&format!("{username}:{}", password.reveal())) })
         }
-        Credential::Identity(token) | Credential::Token(token) => json!({
+        Some(Credential::Identity(token) | Credential::Token(token)) => json!({
             "auth": base64(&format!("{IDENTITY_USER}:")),
             "identitytoken": token.reveal(),
         }),
+        None => json!({}),
     }
 }
 

@@ -1,15 +1,24 @@
 //! Programs that keep logins: `docker-credential-NAME`, asked for one server at a time.
 
-use std::{io::Cursor, time::Duration};
+use serde::Deserialize;
 
-use docker_credential::CredentialRetrievalError;
+use crate::sys::{
+    command::CommandLine,
+    process::{self, Ended, Reply},
+    secret::Secret,
+};
 
-use super::{keychain::Credential, login_file::credential_of, words::clean};
+use super::{
+    keychain::{Credential, credential},
+    words::clean,
+};
 
-/// How long a helper may take. A locked keychain waits for somebody to unlock it, which under cron is nobody.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What all helpers say of a server that they know no login to: the words of docker's own library for them.
+const UNKNOWN: &str = "credentials not found";
 
 /// Asks a helper for the login to `server`; none that it knows is `None`.
+///
+/// A helper has ten seconds. A locked keychain waits for somebody to unlock it, which under cron is nobody.
 ///
 /// # Errors
 ///
@@ -26,42 +35,34 @@ pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, Strin
             clean(&name)
         ));
     }
-    let document = serde_json::json!({ "credHelpers": { server: helper } }).to_string();
-    let server = server.to_owned();
-    let asking = tokio::task::spawn_blocking(move || {
-        docker_credential::get_credential_from_reader(Cursor::new(document), &server)
-    });
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Err(_) => Err(format!(
-            "`{name}` does not answer within {} seconds",
-            PATIENCE.as_secs()
-        )),
-        Ok(Err(_)) => Err(format!("`{name}` could not be asked")),
-        Ok(Ok(answer)) => read(&name, answer.map(credential_of)),
+    let line = CommandLine::new(&name).arg("get");
+    match process::converse(&line, server.as_bytes()).await {
+        Ok(reply) => read(&name, &reply),
+        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
     }
 }
 
-fn read(
-    name: &str,
-    answer: Result<Option<Credential>, CredentialRetrievalError>,
-) -> Result<Option<Credential>, String> {
-    match answer {
-        Ok(credential) => Ok(credential),
-        Err(CredentialRetrievalError::HelperFailure { stdout, stderr, .. }) => {
-            let said = clean(&format!("{stdout} {stderr}"));
-            // The words of docker's own library for helpers, which all of them answer with.
-            match said.contains("credentials not found") {
+fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Told {
+        username: String,
+        secret: Secret,
+    }
+    match reply.ended {
+        Ended::Exited(0) => match serde_json::from_slice::<Told>(&reply.output) {
+            Ok(told) => Ok(credential(told.username, told.secret)),
+            // What it said may be a secret.
+            Err(_) => Err(format!("`{name}` answers with something else than a login")),
+        },
+        Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
+        _ => {
+            let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
+            match said.iter().any(|said| said.contains(UNKNOWN)) {
                 true => Ok(None),
-                false => Err(format!("`{name}` fails: {said}")),
+                false => Err(format!("`{name}` fails: {}", clean(&said.join(" ")))),
             }
         }
-        Err(CredentialRetrievalError::HelperCommunicationError) => {
-            Err(format!("`{name}` cannot be started; it must be on PATH"))
-        }
-        Err(CredentialRetrievalError::MalformedHelperResponse) => {
-            Err(format!("`{name}` answers with something else than a login"))
-        }
-        Err(_) => Err(format!("`{name}` could not be asked")),
     }
 }
 
@@ -69,25 +70,54 @@ fn read(
 mod tests {
     use super::*;
 
-    fn failure(stdout: &str) -> CredentialRetrievalError {
-        CredentialRetrievalError::HelperFailure {
-            helper: "docker-credential-x".into(),
-            stdout: stdout.into(),
-            stderr: String::new(),
-        }
+    fn answer(ended: Ended, output: &str, errors: &str) -> Result<Option<Credential>, String> {
+        let reply = Reply {
+            ended,
+            output: output.into(),
+            errors: errors.into(),
+        };
+        read("docker-credential-x", &reply)
+    }
+
+    #[test]
+    fn a_login_is_read_whatever_the_helper_mutters_besides() {
+        let told = answer(
+            Ended::Exited(0),
+            r#"{"ServerURL":"r.example","Username":"u","Secret":"p"}"#,
+            "warning: old gpg",
+        );
+        assert_eq!(told, Ok(credential("u".into(), Secret::new("p"))));
+        let token = answer(
+            Ended::Exited(0),
+            r#"{"Username":"<token>","Secret":"t"}"#,
+            "",
+        );
+        assert_eq!(token, Ok(Some(Credential::Identity(Secret::new("t")))));
+        let nobody = answer(Ended::Exited(0), r#"{"Username":"","Secret":""}"#, "");
+        assert_eq!(nobody, Ok(None));
     }
 
     #[test]
     fn a_login_that_a_helper_does_not_know_is_none_and_no_failure() {
-        let answer = Err(failure("credentials not found in native keychain\n"));
-        assert_eq!(read("docker-credential-x", answer), Ok(None));
+        let words = "credentials not found in native keychain\n";
+        assert_eq!(answer(Ended::Exited(1), words, ""), Ok(None));
+        assert_eq!(answer(Ended::Exited(1), "", words), Ok(None));
     }
 
     #[test]
-    fn a_helper_that_fails_is_named() {
+    fn a_helper_that_fails_is_named_and_what_it_says_is_not_taken_for_a_login() {
+        let problem = |ended, output: &str| answer(ended, output, "").unwrap_err();
         assert_eq!(
-            read("docker-credential-x", Err(failure("gpg: locked\n"))),
-            Err("`docker-credential-x` fails: gpg: locked".into())
+            problem(Ended::Exited(1), "gpg: locked\n"),
+            "`docker-credential-x` fails: gpg: locked"
+        );
+        assert_eq!(
+            problem(Ended::Exited(0), "hunter2"),
+            "`docker-credential-x` answers with something else than a login"
+        );
+        assert_eq!(
+            problem(Ended::TimedOut, ""),
+            "`docker-credential-x` does not answer within ten seconds"
         );
     }
 
@@ -105,11 +135,9 @@ mod tests {
     #[tokio::test]
     async fn a_helper_is_a_name_and_never_a_path() {
         for helper in ["", "../../bin/sh", "a b", "a/b"] {
+            let problem = ask(helper, "r.example").await.unwrap_err();
             assert!(
-                ask(helper, "r.example")
-                    .await
-                    .unwrap_err()
-                    .ends_with("is no name of a credential helper"),
+                problem.ends_with("is no name of a credential helper"),
                 "{helper}"
             );
         }

@@ -62,14 +62,20 @@ impl fmt::Debug for Credential {
 
 impl Login {
     /// Returns what it proves.
-    pub(super) fn credential(&self) -> Credential {
-        if self.username == IDENTITY_USER {
-            return Credential::Identity(self.secret.clone());
-        }
-        Credential::Password {
-            username: self.username.clone(),
-            password: self.secret.clone(),
-        }
+    pub(super) fn credential(&self) -> Option<Credential> {
+        credential(self.username.clone(), self.secret.clone())
+    }
+}
+
+/// Returns what a user and a secret prove together; without both, nothing.
+pub fn credential(username: String, secret: Secret) -> Option<Credential> {
+    match username.as_str() {
+        "" if secret.reveal().is_empty() => None,
+        IDENTITY_USER => Some(Credential::Identity(secret)),
+        _ => Some(Credential::Password {
+            username,
+            password: secret,
+        }),
     }
 }
 
@@ -169,10 +175,13 @@ impl Keychain {
     pub async fn find(&self, registry: &str, repository: &str) -> Result<Option<Found>, String> {
         for place in self.places(registry, repository)? {
             let found = match place {
-                Place::Task(n) => self.logins.get(n).map(|login| Found {
-                    credential: login.credential(),
-                    place: "the task's own credentials".to_owned(),
-                }),
+                Place::Task(n) => {
+                    let credential = self.logins.get(n).and_then(Login::credential);
+                    credential.map(|credential| Found {
+                        credential,
+                        place: "the task's own credentials".to_owned(),
+                    })
+                }
                 Place::File(n, spot) => self.in_file(n, spot).await?,
             };
             if found.is_some() {

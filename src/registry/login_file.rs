@@ -16,7 +16,7 @@ use crate::{
     sys::{secret::Secret, settings::Settings},
 };
 
-use super::keychain::Credential;
+use super::keychain::{Credential, credential};
 
 /// Such files are small; anything larger is a mistake.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -262,7 +262,12 @@ fn decode(key: &str, entry: &Value) -> Result<Option<Credential>, String> {
     }
     let document = serde_json::json!({ "auths": { key: entry } }).to_string();
     match docker_credential::get_credential_from_reader(Cursor::new(document), key) {
-        Ok(credential) => Ok(credential_of(credential)),
+        Ok(DockerCredential::IdentityToken(token)) => {
+            Ok(Some(Credential::Identity(Secret::new(token))))
+        }
+        Ok(DockerCredential::UsernamePassword(username, password)) => {
+            Ok(credential(username, Secret::new(password)))
+        }
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
         Err(CredentialRetrievalError::CredentialDecodingError) => {
             Err("`auth` is not the base64 of `user:password`".to_owned())
@@ -271,20 +276,6 @@ fn decode(key: &str, entry: &Value) -> Result<Option<Credential>, String> {
             Err("`auth` and `username` with `password` disagree".to_owned())
         }
         Err(_) => Err("the entry is of another form than docker's".to_owned()),
-    }
-}
-
-/// Returns a credential in the words of this room; one without user and password is none.
-pub fn credential_of(credential: DockerCredential) -> Option<Credential> {
-    match credential {
-        DockerCredential::IdentityToken(token) => Some(Credential::Identity(Secret::new(token))),
-        DockerCredential::UsernamePassword(username, password) => {
-            let is_empty = username.is_empty() && password.is_empty();
-            (!is_empty).then(|| Credential::Password {
-                username,
-                password: Secret::new(password),
-            })
-        }
     }
 }
 

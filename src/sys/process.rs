@@ -11,7 +11,11 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal as Kill, kill_process_group};
-use tokio::{io::AsyncReadExt as _, net::unix::pipe, time::Instant};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::unix::pipe,
+    time::Instant,
+};
 
 use crate::error::{Context as _, Error, Kind, Result};
 
@@ -168,6 +172,97 @@ pub async fn ask(line: &CommandLine) -> Result<Answer> {
         ended,
         output: printed,
     })
+}
+
+/// What a process answered to what it was told, its two outputs apart.
+#[derive(Debug)]
+pub struct Reply {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it printed to its output.
+    pub output: Vec<u8>,
+    /// What it printed to its errors.
+    pub errors: Vec<u8>,
+}
+
+/// Runs a process that reads `input` and answers within ten seconds; one that does not is killed with all its children.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the program, where it cannot be started.
+pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
+    converse_for(QUESTION, line, input).await
+}
+
+async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
+    let mut child = tokio::process::Command::from(prepared(line))
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|problem| cannot_start(line, problem))?;
+    let group = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let mut reply = Reply {
+        ended: Ended::TimedOut,
+        output: Vec::new(),
+        errors: Vec::new(),
+    };
+    let tell = async {
+        if let Some(mut stdin) = stdin {
+            // One that does not care for its input may be gone before it is written; what it says counts.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    let talk = async {
+        let mut listen = std::pin::pin!(async {
+            tokio::join!(
+                keep(stdout, &mut reply.output),
+                keep(stderr, &mut reply.errors)
+            )
+        });
+        let mut end = std::pin::pin!(async { tokio::join!(tell, child.wait()).1 });
+        let mut open = true;
+        let status = loop {
+            tokio::select! {
+                _ = &mut listen, if open => open = false,
+                status = &mut end => break status,
+            }
+        };
+        if open {
+            // A grandchild that holds the pipe must not hold us.
+            let _ = tokio::time::timeout(DRAIN, &mut listen).await;
+        }
+        status
+    };
+    match tokio::time::timeout(patience, talk).await {
+        Ok(status) => {
+            reply.ended = ended(status.context(Kind::Failed, || {
+                format!("cannot wait for `{}`", line.program.display())
+            })?);
+        }
+        Err(_) => {
+            if let Some(group) = group {
+                let _ = kill_process_group(group, Kill::KILL);
+            }
+        }
+    }
+    Ok(reply)
+}
+
+/// Reads a stream to its end, and keeps as much of it as an answer may have.
+async fn keep(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        let room = MAX_ANSWER.saturating_sub(kept.len());
+        kept.extend_from_slice(&buffer[..count.min(room)]);
+    }
 }
 
 /// Starts a process that outlives this one and its terminal, gives it `input`, and returns the first line that it prints: by
@@ -398,6 +493,12 @@ mod tests {
         }
     }
 
+    /// Tells whether a process has ended, collected or not.
+    fn is_gone(process: u32) -> bool {
+        fs::read_to_string(format!("/proc/{process}/stat"))
+            .map_or(true, |stat| stat.contains(") Z "))
+    }
+
     async fn run_sh(script: &str, limits: Limits) -> (Ended, String) {
         let mut text = Vec::new();
         let ended = run(&sh(script), &limits, &Stop::never(), &mut |bytes| {
@@ -406,6 +507,51 @@ mod tests {
         .await
         .unwrap();
         (ended, String::from_utf8(text).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_conversation_has_an_input_and_two_outputs() {
+        let reply = converse(
+            &sh("read -r word; echo \"<$word>\"; echo oops >&2; exit 3"),
+            b"hello\n",
+        )
+        .await;
+        let reply = reply.unwrap();
+        assert_eq!(reply.ended, Ended::Exited(3));
+        assert_eq!(
+            (reply.output, reply.errors),
+            (b"<hello>\n".to_vec(), b"oops\n".to_vec())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_conversation_ends_with_the_process_that_does_not_listen() {
+        let reply = converse(&sh("sleep 60 & echo done"), &[b'x'; 1_000_000])
+            .await
+            .unwrap();
+        assert_eq!(
+            (reply.ended, reply.output),
+            (Ended::Exited(0), b"done\n".to_vec())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_conversation_with_one_that_is_silent_is_ended_with_its_children() {
+        let before = std::time::Instant::now();
+        let line = sh("sleep 61 & echo $!; wait");
+        let reply = converse_for(Duration::from_millis(100), &line, b"")
+            .await
+            .unwrap();
+        assert_eq!(reply.ended, Ended::TimedOut);
+        let child: u32 = String::from_utf8(reply.output)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        while !is_gone(child) {
+            assert!(before.elapsed() < Duration::from_secs(5), "{child} lives");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     #[tokio::test]
@@ -425,11 +571,7 @@ mod tests {
         assert_eq!(ended, Ended::TimedOut);
         assert!(before.elapsed() < Duration::from_secs(5));
         let child: u32 = text.trim().parse().unwrap();
-        let gone = || {
-            fs::read_to_string(format!("/proc/{child}/stat"))
-                .map_or(true, |stat| stat.contains(") Z "))
-        };
-        while !gone() {
+        while !is_gone(child) {
             assert!(before.elapsed() < Duration::from_secs(5), "{child} lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

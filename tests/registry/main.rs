@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+mod another_process;
 mod distribution;
 mod documents;
 mod nginx;
@@ -14,6 +15,7 @@ mod token_service;
 
 mod absent;
 mod health;
+mod helpers;
 mod hostile;
 mod index;
 mod limits;

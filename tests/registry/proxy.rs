@@ -1,67 +1,12 @@
-//! Proxies of the environment. The environment is a process's own, so each case runs this test program once more.
-
-use std::process::Output;
-
-use acrt::{
-    registry::Registries,
-    sys::{
-        clock::Clock,
-        settings::{RegistrySettings, Settings},
-    },
-};
+//! Proxies of the environment.
 
 use super::{
+    another_process::{look, says},
     scripted::{Answer, Scripted, digest as canned},
-    service::program,
-    settings::reference,
 };
-
-/// The image that the second process looks at.
-const IMAGE: &str = "ACRT_TEST_IMAGE";
-
-/// Looks at an image in a process of its own, with these variables.
-fn look(image: &str, variables: &[(&str, &str)]) -> Output {
-    let this = std::env::current_exe().unwrap();
-    let mut command = program(this.to_str().unwrap());
-    command.args([
-        "--exact",
-        "proxy::in_a_process_of_its_own",
-        "--ignored",
-        "--nocapture",
-    ]);
-    command
-        .env_clear()
-        .env(IMAGE, image)
-        .envs(variables.iter().copied());
-    command.output().unwrap()
-}
-
-#[tokio::test]
-#[ignore = "started by the other tests"]
-async fn in_a_process_of_its_own() {
-    let mut settings = Settings::load(None).unwrap();
-    let plain = RegistrySettings {
-        plain_http: Some(true),
-        ..RegistrySettings::default()
-    };
-    settings
-        .config
-        .registries
-        .insert("registry.test".to_owned(), plain);
-    let image = Settings::variable(IMAGE).unwrap();
-    let registries = Registries::new(&settings, Clock::System, Vec::new());
-    match registries.look(&reference(&image)).await {
-        Ok(seen) => println!("seen {}", seen.digest),
-        Err(error) => println!("error {}", acrt::Error::from(error).one_line()),
-    }
-}
 
 fn server() -> Scripted {
     Scripted::start(|_, _| Answer::manifest(&canned('a')))
-}
-
-fn says(output: &Output, what: &str) -> bool {
-    String::from_utf8_lossy(&output.stdout).contains(what)
 }
 
 #[test]
@@ -69,10 +14,7 @@ fn a_proxy_is_used_though_its_name_leads_to_this_machine() {
     let proxy = server();
     let address = format!("http://localhost:{}", proxy.port());
     let output = look("registry.test/base:1", &[("http_proxy", address.as_str())]);
-    assert!(
-        says(&output, &format!("seen {}", canned('a'))),
-        "{output:?}"
-    );
+    assert!(says(&output, &canned('a')), "{output:?}");
     assert_eq!(
         proxy.requests(),
         ["HEAD http://registry.test/v2/base/manifests/1"]

@@ -26,7 +26,7 @@ lint: ## Check format and warnings
 	cargo clippy --all-targets --locked -- -D warnings
 
 bench: ## Measure, and print figures
-	cargo bench --locked --bench commands
+	cargo bench --locked --bench watch
 
 completions: ## Write the completion scripts anew
 	cargo build --locked

@@ -1,4 +1,4 @@
-//! The least that a clap program does: the yardstick for acrt's start-up in `benches/commands.rs`.
+//! The least that a clap program does: the yardstick for acrt's start-up in `benches/watch`.
 
 use clap::Parser;
 

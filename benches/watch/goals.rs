@@ -1,0 +1,303 @@
+//! What the figures must be, and whether they are.
+//!
+//! Counts are exact and must hold in every run. Times depend on the machine, so they are held against something that was measured
+//! beside them, or against the number of round trips that the protocol needs.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::Serialize;
+
+use crate::{
+    cases::{ACRT, Case},
+    measure::Row,
+    offline::{HEADING as OFFLINE, HELLO, listing},
+    peers::{self, CONNECTIONS},
+    places::{Door, Wire},
+    registry::STREAMS,
+    slow::Neighbours,
+};
+
+/// How far above its limit a ratio may be before `--check` fails.
+const SLACK: f64 = 1.5;
+
+/// Repositories that share a token.
+const SCOPES: usize = 16;
+
+/// Up to so many tags one HTTP/2 connection is enough.
+const ONE_CONNECTION: usize = 500;
+
+/// Whether a goal is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It is.
+    Met,
+    /// It is not, by less than the slack of a busy machine.
+    Near,
+    /// It is not.
+    Missed,
+}
+
+/// A goal, and what was measured for it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Goal {
+    /// Its number in docs/performance.md.
+    pub name: &'static str,
+    /// The heading under which the figures stand.
+    pub heading: String,
+    /// What was measured.
+    pub measured: String,
+    /// What it must be.
+    pub limit: String,
+    /// Whether it is met.
+    pub verdict: Verdict,
+}
+
+impl Goal {
+    fn exact(
+        name: &'static str,
+        heading: &str,
+        measured: String,
+        limit: String,
+        met: bool,
+    ) -> Self {
+        Self {
+            name,
+            heading: heading.to_owned(),
+            measured,
+            limit,
+            verdict: if met { Verdict::Met } else { Verdict::Missed },
+        }
+    }
+
+    fn at_most(name: &'static str, heading: &str, what: &str, measured: f64, limit: f64) -> Self {
+        Self {
+            name,
+            heading: heading.to_owned(),
+            measured: format!("{measured:.2} {what}"),
+            limit: format!("{limit:.2}"),
+            verdict: match measured {
+                ratio if ratio <= limit => Verdict::Met,
+                ratio if ratio <= limit * SLACK => Verdict::Near,
+                _ => Verdict::Missed,
+            },
+        }
+    }
+}
+
+/// Holds all figures against all goals.
+#[must_use]
+pub fn judge(rows: &[Row], cases: &[Case], neighbours: Option<Neighbours>) -> Vec<Goal> {
+    let find = |heading: &str, tool: &str| {
+        rows.iter()
+            .find(|row| row.heading == heading && row.tool == tool)
+    };
+    let mut goals = Vec::new();
+    for case in cases {
+        let heading = case.to_string();
+        let Some(row) = find(&heading, ACRT) else {
+            continue;
+        };
+        goals.extend(counts(case, row));
+        goals.extend(times(case, row));
+        goals.extend(costs(case, row, find(&heading, peers::FLOOR)));
+        let few = Case::new(case.place.wire, case.place.door, case.place.rtt, 100);
+        if case.tags == 1000 && case.tasks == 1000 {
+            goals.extend(find(&few.to_string(), ACRT).and_then(|few| growth(row, few)));
+        }
+    }
+    for row in rows.iter().filter(|row| row.tool == ACRT) {
+        goals.extend(beside_processes(
+            row,
+            find(&row.heading, "skopeo, 8 at once"),
+        ));
+    }
+    if let Some(hello) = find(OFFLINE, HELLO) {
+        let offline = rows.iter().filter(|row| row.heading == OFFLINE);
+        goals.extend(offline.filter_map(|row| start(row, hello)));
+    }
+    goals.extend(neighbours.map(|measured| {
+        let what = "times as long as beside quick ones";
+        Goal::at_most(
+            "G13",
+            "one of four registries is slow",
+            what,
+            measured.ratio(),
+            1.1,
+        )
+    }));
+    goals
+}
+
+/// What a registry is asked, G1 to G3: no less and no more, in every run.
+fn counts(case: &Case, row: &Row) -> Vec<Goal> {
+    let Some(asked) = &row.asked else {
+        return Vec::new();
+    };
+    let tags = case.tags as u64;
+    let (challenges, tokens) = match case.place.door {
+        Door::Open => (0, 0),
+        // What the password is for is learnt by asking without.
+        Door::Basic => (1, 0),
+        Door::Bearer => (1, case.tags.div_ceil(SCOPES) as u64),
+    };
+    let heads = tags + challenges;
+    let exact = asked.heads == heads
+        && asked.challenges == challenges
+        && asked.tokens == tokens
+        && asked.most_scopes <= SCOPES as u64
+        && asked.needless() == 0;
+    let name = if case.tasks == case.tags { "G1" } else { "G2" };
+    let measured = format!(
+        "{} HEAD, {} tokens, {} others{}",
+        asked.heads,
+        asked.tokens,
+        asked.needless(),
+        if row.steady { "" } else { ", not in every run" }
+    );
+    let limit = format!("{heads} HEAD, {tokens} tokens, 0 others");
+    let most = match (case.place.is_http2(), case.tags) {
+        (true, ..=ONE_CONNECTION) => 1,
+        (true, _) => 4,
+        (false, _) => CONNECTIONS as u64,
+    };
+    vec![
+        Goal::exact(name, &row.heading, measured, limit, exact && row.steady),
+        Goal::exact(
+            "G3",
+            &row.heading,
+            format!("{} connections", asked.connections),
+            format!("at most {most}"),
+            asked.connections <= most,
+        ),
+    ]
+}
+
+/// How many round trips a round takes, G4 to G7 and G14.
+fn times(case: &Case, row: &Row) -> Option<Goal> {
+    if case.place.rtt == 0 {
+        return None;
+    }
+    let trips = row.wall.as_secs_f64() / case.place.round_trip().as_secs_f64();
+    let at_once = match case.place.wire {
+        Wire::Https => STREAMS as usize,
+        _ => CONNECTIONS,
+    };
+    let model = |opening: usize| (opening + case.tags.div_ceil(at_once)) as f64;
+    let (name, limit) = match (case.place.wire, case.place.door, case.tags, case.tasks) {
+        (_, _, 50, _) => ("G2", 6.0),
+        (Wire::Https, Door::Open, 1, _) => ("G7", 3.5),
+        (Wire::Https, Door::Bearer, 1, _) => ("G7", 7.7),
+        (Wire::Https, Door::Open, 1000, 1000) => ("G4", 1.25 * model(3)),
+        (Wire::Http, Door::Open, 1000, 1000) => ("G5", 1.25 * model(1)),
+        (Wire::Https, Door::Open, 10_000, _) => ("G14", 40.0),
+        _ => return None,
+    };
+    Some(Goal::at_most(
+        name,
+        &row.heading,
+        "round trips",
+        trips,
+        limit,
+    ))
+}
+
+/// CPU time, memory and bytes, G8 to G10.
+fn costs(case: &Case, row: &Row, floor: Option<&Row>) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    if case.tags < 100 {
+        return goals;
+    }
+    let alone = case.tasks == case.tags;
+    if alone && case.tags >= 1000 && case.place.door == Door::Open {
+        let limit = if case.place.is_http2() { 60.0 } else { 100.0 };
+        let micros = row.cpu.as_secs_f64() * 1e6 / case.tags as f64;
+        let goal = Goal::at_most("G8", &row.heading, "µs of CPU a tag", micros, limit);
+        // Another machine is no reason to fail: only the ratio below is.
+        goals.push(Goal {
+            verdict: goal.verdict.min(Verdict::Near),
+            ..goal
+        });
+        goals.extend(floor.map(|floor| {
+            let ratio = row.cpu.as_secs_f64() / floor.cpu.as_secs_f64();
+            Goal::at_most("G8", &row.heading, "times the CPU of the floor", ratio, 7.0)
+        }));
+    }
+    let memory = match case.tasks {
+        ..=1000 => 12.0,
+        _ => 24.0,
+    };
+    if case.tasks >= 1000 {
+        goals.push(Goal::at_most(
+            "G9",
+            &row.heading,
+            "MiB",
+            row.peak_mib(),
+            memory,
+        ));
+    }
+    if let Some(bytes) = row.bytes_per_tag() {
+        let limit = match (case.place.door, case.place.is_http2()) {
+            (Door::Bearer, _) => 2500.0,
+            (_, true) => 500.0,
+            (_, false) => 1000.0,
+        };
+        goals.push(Goal::exact(
+            "G10",
+            &row.heading,
+            format!("{bytes:.0} bytes a tag"),
+            format!("{limit:.0}"),
+            bytes <= limit,
+        ));
+    }
+    goals
+}
+
+/// Whether ten times the tags are ten times the bytes, G10.
+fn growth(many: &Row, few: &Row) -> Option<Goal> {
+    let ratio = many.asked.as_ref()?.bytes() as f64 / few.asked.as_ref()?.bytes() as f64;
+    Some(Goal::exact(
+        "G10",
+        &many.heading,
+        format!("{ratio:.1} times the bytes of 100 tags"),
+        "11".to_owned(),
+        ratio <= 11.0,
+    ))
+}
+
+/// One process for all images beside a process for each, G6.
+fn beside_processes(row: &Row, processes: Option<&Row>) -> Option<Goal> {
+    let processes = processes.filter(|_| row.tags >= 100)?;
+    let share = row.wall.as_secs_f64() / processes.wall.as_secs_f64();
+    let what = "of the time of skopeo, 8 at once";
+    Some(Goal::at_most("G6", &row.heading, what, share, 1.0 / 15.0))
+}
+
+/// Commands that ask no registry, beside one that does nothing, G11 and G12.
+fn start(row: &Row, hello: &Row) -> Option<Goal> {
+    // Reading a thousand small files takes as long as starting several programs.
+    let limit = match row.tool.as_str() {
+        HELLO => return None,
+        tool if tool == listing(1000) => 9.0,
+        tool if tool == listing(10_000) => 35.0,
+        _ => 1.5,
+    };
+    let name = if limit > 2.0 { "G12" } else { "G11" };
+    // The shortest times are compared: a start is so short that the median is mostly the machine's noise.
+    let ratio = row.best.as_secs_f64() / hello.best.max(Duration::from_micros(1)).as_secs_f64();
+    let heading = format!("{OFFLINE}, {}", row.tool);
+    Some(Goal::at_most(
+        name,
+        &heading,
+        "times a hello world",
+        ratio,
+        limit,
+    ))
+}
+
+/// Returns the headings of the figures that might be better in another try.
+#[must_use]
+pub fn worth_another_try(goals: &[Goal]) -> BTreeSet<String> {
+    let missed = goals.iter().filter(|goal| goal.verdict == Verdict::Missed);
+    missed.map(|goal| goal.heading.clone()).collect()
+}

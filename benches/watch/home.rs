@@ -1,0 +1,170 @@
+//! State directories as acrt leaves them: tasks, what is known of each, and a config file that says how registries are reached.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use acrt::{
+    image::Reference,
+    store::Store,
+    task::{Dependency, DependencyKind, ImageDescriptor, RunId, Task},
+    watch::Known,
+};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    content::{Document, TAG, repository},
+    launch::Job,
+};
+
+/// A registry as a client sees it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The login server.
+    pub host: String,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Whether it wants the login of `bench`.
+    pub login: bool,
+    /// Whether its tags name indexes.
+    pub indexes: bool,
+}
+
+/// A state directory, and all else that acrt reads.
+pub struct Home {
+    folder: TempDir,
+    tasks: Vec<(String, usize)>,
+}
+
+impl Home {
+    /// Makes `tasks` tasks, that stand in turns on each site, and there on each of the first `tags` repositories.
+    ///
+    /// # Errors
+    ///
+    /// Where the files cannot be written.
+    pub fn make(sites: &[Site], tasks: usize, tags: usize, ca_file: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("acrt-bench-").tempdir()?;
+        let mut config = "registries:\n".to_owned();
+        let mut logins = Vec::new();
+        for site in sites {
+            let (host, plain, ca) = (&site.host, !site.tls, ca_file.display());
+            writeln!(
+                config,
+                "  \"{host}\": {{plainHttp: {plain}, caFile: \"{ca}\"}}"
+            )?;
+            if site.login {
+                logins.push(format!("\"{host}\":{{\"auth\":\"YmVuY2g6YmVuY2g=\"}}"));
+            }
+        }
+        fs::write(folder.path().join("config.yaml"), config)?;
+        fs::create_dir(folder.path().join("docker"))?;
+        let logins = format!("{{\"auths\":{{{}}}}}", logins.join(","));
+        fs::write(folder.path().join("docker/config.json"), logins)?;
+        let mut home = Self {
+            folder,
+            tasks: Vec::with_capacity(tasks),
+        };
+        for number in 0..tasks {
+            let site = &sites[number % sites.len()];
+            let tag = number / sites.len() % tags;
+            home.write_task(&format!("t{number}"), site, tag)?;
+            home.tasks.push((format!("t{number}"), tag));
+        }
+        Ok(home)
+    }
+
+    fn write_task(&self, name: &str, site: &Site, tag: usize) -> Result<()> {
+        let task: Task = serde_yaml::from_str(&format!(
+            "{{schema: 1, name: {name}, registry: r.example, step: {{type: Docker, contextPath: /src/{name}, dockerFilePath: Dockerfile, imageNames: ['{name}:latest', '{name}:{{{{.Run.ID}}}}']}}, trigger: {{baseImageTrigger: {{}}}}}}"
+        ))?;
+        let repository = repository(tag);
+        let document = Document::of(&repository, false, site.indexes);
+        let base: Reference = format!("{}/{repository}:{TAG}", site.host).parse()?;
+        let platform = "linux/amd64".parse()?;
+        let dependency = Dependency {
+            image: ImageDescriptor::new(&base, Some(document.digest)),
+            kind: DependencyKind::Runtime,
+            manifests: BTreeMap::from([(platform, Some(document.manifest))]),
+            line: 1,
+        };
+        let when = "2026-01-01T00:00:00Z".parse()?;
+        let known = Known::succeeded(RunId::new(1), vec![dependency], Vec::new(), when);
+        let store = Store::at(&self.state());
+        // Written plainly: ten thousand files that are each synced would take minutes.
+        write(
+            store.layout().task(&task.key()),
+            &serde_yaml::to_string(&task)?,
+        )?;
+        write(
+            store.layout().known(&task.key()),
+            &serde_json::to_string_pretty(&known)?,
+        )
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Returns a command of acrt that has this home and no other.
+    #[must_use]
+    pub fn acrt(&self, args: &[&str]) -> Job {
+        let program = std::iter::once(env!("CARGO_BIN_EXE_acrt"));
+        let place = |name: &str| self.folder.path().join(name);
+        Job::new(program.chain(args.iter().copied()))
+            .with("ACRT_STATE_DIR", self.state())
+            .with("ACRT_CONFIG", place("config.yaml"))
+            .with("DOCKER_CONFIG", place("docker"))
+            .with("HOME", self.folder.path())
+    }
+
+    /// Checks that acrt finds stale just those tasks whose tag is one of `moved`.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not.
+    pub fn check(&self, moved: &BTreeSet<usize>) -> Result<()> {
+        let answer = self.folder.path().join("answer.json");
+        let mut job = self.acrt(&["task", "check", "-o", "json"]);
+        job.stdout = Some(answer.clone());
+        job.measure()?;
+        let answer: Value = serde_json::from_slice(&fs::read(answer)?)?;
+        let states = answer.as_array().context("the answer is no list")?;
+        let name = |task: &Value| task["name"].as_str().unwrap_or_default().to_owned();
+        let found: BTreeSet<String> = states
+            .iter()
+            .filter(|task| task["state"] != "current")
+            .map(name)
+            .collect();
+        let tasks = self.tasks.iter().filter(|(_, tag)| moved.contains(tag));
+        let expected: BTreeSet<String> = tasks.map(|(name, _)| name.clone()).collect();
+        ensure!(
+            states.len() == self.tasks.len(),
+            "{} tasks of {} are in the answer",
+            states.len(),
+            self.tasks.len()
+        );
+        ensure!(
+            found == expected,
+            "{} tasks are found stale, and {} are",
+            found.len(),
+            expected.len()
+        );
+        Ok(())
+    }
+
+    /// Returns a file of this home, for a peer.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn write(path: PathBuf, text: &str) -> Result<()> {
+    fs::create_dir_all(path.parent().context("a file has no folder")?)?;
+    fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}

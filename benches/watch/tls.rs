@@ -1,0 +1,85 @@
+//! A certificate authority for the occasion, and what it vouches for: this machine's loopback, and the tokens.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose, SanType,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring::default_provider,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
+};
+
+/// A certificate with its key, and the files that programs want them in.
+pub struct Identity {
+    /// PEM of the authority.
+    pub ca_file: PathBuf,
+    /// PEM of the certificate.
+    pub certificate_file: PathBuf,
+    /// PEM of its key.
+    pub key_file: PathBuf,
+    /// The certificate.
+    pub certificate: Vec<u8>,
+    /// Its key, PKCS #8.
+    pub key: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+impl Identity {
+    /// Makes an authority, and a certificate for 127.0.0.1 and localhost.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be made or written.
+    pub fn make() -> Result<Self> {
+        let mut authority = CertificateParams::new(Vec::new())?;
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+        let mut own = CertificateParams::new(vec!["localhost".to_owned()])?;
+        own.subject_alt_names
+            .push(SanType::IpAddress([127, 0, 0, 1].into()));
+        let key = KeyPair::generate()?;
+        let certificate = own.signed_by(&key, &authority)?;
+        let folder = tempfile::tempdir()?;
+        let file = |name: &str, text: String| -> Result<PathBuf> {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).with_context(|| format!("cannot write `{name}`"))?;
+            Ok(path)
+        };
+        Ok(Self {
+            // The ending that skopeo looks for in a folder of authorities.
+            ca_file: file("ca.crt", authority.pem())?,
+            certificate_file: file("server.pem", certificate.pem())?,
+            key_file: file("server-key.pem", key.serialize_pem())?,
+            certificate: certificate.der().to_vec(),
+            key: key.serialize_der(),
+            _folder: folder,
+        })
+    }
+
+    /// Returns what answers TLS with it, for the protocols named.
+    ///
+    /// # Errors
+    ///
+    /// Where rustls does not take it.
+    pub fn acceptor(&self, protocols: &[&str]) -> Result<TlsAcceptor> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![self.certificate.clone().into()],
+                PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone())),
+            )?;
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}

@@ -299,7 +299,8 @@ impl Auth {
         if let Some(refusal) = self.refusal(&key.credential) {
             return Err(visit.shared(&refusal));
         }
-        let ask = async || visit.grant(&key, login.as_deref()).await;
+        // Boxed, as all that is rare: what waits inside a look is kept for each of a thousand looks under way.
+        let ask = async || Box::pin(visit.grant(&key, login.as_deref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
                 lock(&self.standing).insert(key.credential.clone(), Standing::Good);

@@ -20,13 +20,16 @@ use super::{
     groups,
     host::{Answer, Host},
     keychain::{Keychain, Login},
-    limits::{Budget, WIDTH_HTTP2},
+    limits::{Budget, MAX_LANES},
     look::{self, Read, Seen},
     manifest::Defect,
     problem::{Absence, Asked, LookupError, Trouble},
     question::Question,
     words::server_words,
 };
+
+/// A tag, and what it is now or why that is not known.
+type Looked = (Reference, Result<Seen, LookupError>);
 
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
 pub struct Registries {
@@ -56,17 +59,12 @@ impl Registries {
     ///
     /// [`LookupError`]: absent, or could not tell.
     pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
-        let host = self
-            .host(tag.registry())
-            .map_err(|error| error.shared_by(&tag.to_string()))?;
-        self.look_at(&host, tag).await
+        let host = self.host_of(tag)?;
+        self.look_at(&host, tag, 0).await
     }
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
-    pub async fn look_all(
-        &self,
-        tags: Vec<Reference>,
-    ) -> Vec<(Reference, Result<Seen, LookupError>)> {
+    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<Looked> {
         let mut looked = Vec::with_capacity(tags.len());
         self.look_each(tags, |tag, seen| looked.push((tag, seen)))
             .await;
@@ -97,35 +95,59 @@ impl Registries {
     }
 
     /// Looks at tags of one registry: the first alone, so that its connection and its challenge serve all others.
+    /// Where there are several connections, the first on each goes before the others on it.
     fn look_at_registry(
         &self,
         registry: String,
         tags: BTreeSet<Reference>,
-    ) -> impl Stream<Item = (Reference, Result<Seen, LookupError>)> + '_ {
+    ) -> impl Stream<Item = Looked> + '_ {
         let host = self.host(&registry);
         if let Ok(host) = &host {
             host.auth
                 .expect(tags.iter().map(|tag| tag.repository().to_owned()));
         }
+        let count = tags.len();
         let mut tags = groups::spread(tags.into_iter().collect()).into_iter();
-        let first = tags.next();
-        let look = move |tag: Reference| {
+        let first: Vec<Reference> = tags.by_ref().take(1).collect();
+        let look = {
             let host = host.clone();
-            async move {
-                let seen = match host {
-                    Ok(host) => self.look_at(&host, &tag).await,
-                    Err(error) => Err(error.shared_by(&tag.to_string())),
-                };
-                (tag, seen)
+            move |(tag, lane): (Reference, usize)| {
+                let host = host.clone();
+                async move {
+                    let seen = match host {
+                        Ok(host) => self.look_at(&host, &tag, lane).await,
+                        Err(error) => Err(error.shared_by(&tag.to_string())),
+                    };
+                    (tag, seen)
+                }
             }
         };
-        let first = stream::iter(first).then(look.clone());
-        first.chain(stream::iter(tags).map(look).buffer_unordered(WIDTH_HTTP2))
+        let others = {
+            let look = look.clone();
+            // How many connections there are is known only after the first answer.
+            stream::once(async move {
+                let (lanes, width) = host.map_or((1, 1), |host| host.limits.lanes(count));
+                let leaders: Vec<_> = tags.by_ref().take(lanes - 1).zip(1..).collect();
+                let followers = tags.zip((0..lanes).cycle());
+                stream::iter(leaders)
+                    .map(look.clone())
+                    .buffer_unordered(MAX_LANES)
+                    .chain(stream::iter(followers).map(look).buffer_unordered(width))
+            })
+        };
+        let first = stream::iter(first).map(|tag| (tag, 0)).then(look);
+        first.chain(others.flatten())
     }
 
-    pub(super) async fn look_at(&self, host: &Host, tag: &Reference) -> Result<Seen, LookupError> {
+    /// Looks at a tag, over one of the registry's connections.
+    pub(super) async fn look_at(
+        &self,
+        host: &Host,
+        tag: &Reference,
+        lane: usize,
+    ) -> Result<Seen, LookupError> {
         if !host.reads_bodies() {
-            let answer = host.ask(&Question::head(tag)).await?;
+            let answer = host.ask(&Question::head(tag).on(lane)).await?;
             match answer.reply.status {
                 200 => {
                     let seen = look::of_head(&answer.reply.headers);
@@ -143,7 +165,7 @@ impl Registries {
                 _ => return Err(refusal(&answer)),
             }
         }
-        let (read, asked) = self.read(host, &Question::document(tag)).await?;
+        let (read, asked) = self.read(host, &Question::document(tag).on(lane)).await?;
         expected(read.seen, tag, asked)
     }
 
@@ -202,6 +224,12 @@ impl Registries {
 
     pub(super) fn keychain(&self) -> &Keychain {
         &self.keychain
+    }
+
+    /// Returns the registry of an image.
+    pub(super) fn host_of(&self, image: &Reference) -> Result<Arc<Host>, LookupError> {
+        self.host(image.registry())
+            .map_err(|error| error.shared_by(&image.to_string()))
     }
 
     pub(super) fn host(&self, registry: &str) -> Result<Arc<Host>, LookupError> {
@@ -276,4 +304,18 @@ fn is_for_tls(body: &[u8]) -> bool {
     let words = String::from_utf8_lossy(body);
     words.contains("HTTP request to an HTTPS server")
         || words.contains("HTTP request was sent to HTTPS port")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_under_way_is_small_because_a_thousand_are_at_once() {
+        let clock = Clock::new(Some("0")).unwrap();
+        let registries = Registries::new(&Settings::default(), clock, Vec::new());
+        let tag = "r.example/base:1".parse().unwrap();
+        let size = std::mem::size_of_val(&registries.look(&tag));
+        assert!(size <= 2560, "{size}");
+    }
 }

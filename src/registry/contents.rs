@@ -86,12 +86,10 @@ impl Registries {
         image: &Reference,
         platform: &Platform,
     ) -> Result<ImageConfig, LookupError> {
-        let host = self
-            .host(image.registry())
-            .map_err(|error| error.shared_by(&image.to_string()))?;
+        let host = self.host_of(image)?;
         let digest = match image.digest() {
             Some(digest) => digest.clone(),
-            None => self.look_at(&host, image).await?.digest,
+            None => self.look_at(&host, image, 0).await?.digest,
         };
         let mut document = self.document(image, &digest).await?;
         if let Document::Index(entries) = &*document {
@@ -166,9 +164,7 @@ impl Registries {
         if let Some(document) = self.documents.get(digest) {
             return Ok(document);
         }
-        let host = self
-            .host(image.registry())
-            .map_err(|error| error.shared_by(&image.to_string()))?;
+        let host = self.host_of(image)?;
         let (read, asked) = self
             .read(&host, &Question::document_at(image, digest))
             .await?;

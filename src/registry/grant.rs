@@ -64,7 +64,7 @@ impl Visit<'_> {
     async fn ask_for_token(&self, key: &Key) -> Result<Reply, Failure> {
         let url = &key.realm.url;
         let broken = |broken| Failure::Broken(broken, url.clone());
-        let wire = self.host.wire_to(url);
+        let wire = self.host.wire_to(url, 0);
         let request = token::request(wire.client().map_err(broken)?, key);
         let request = request.map_err(|error| broken(Broken::Network(error)))?;
         wire.send(request, cap::TOKEN).await.map_err(broken)

@@ -24,7 +24,7 @@ use crate::sys::{
 use super::{
     auth::{Auth, Pass},
     keychain::Keychain,
-    limits::Limits,
+    limits::{self, Limits},
     problem::{Asked, LookupError, Trouble},
     question::Question,
     reach::Guard,
@@ -56,7 +56,8 @@ pub struct Host {
     pub guard: Arc<Guard>,
     /// The right to ask for one more token at the same time.
     pub token_slots: Semaphore,
-    own: Wire,
+    /// One connection each over HTTP/2, and all but the first only for very many tags.
+    lanes: Vec<Wire>,
     /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
     foreign: Wire,
     /// Whether its answers to HEAD are of no use: not known, without digest, or with a wrong one.
@@ -136,7 +137,9 @@ impl Host {
         Ok(Self {
             limits: Limits::new(registry, &own),
             auth: Auth::new(registry, keychain),
-            own: Wire::new(&own, tls, loopback, Arc::clone(&guard)),
+            lanes: (0..limits::MAX_LANES)
+                .map(|_| Wire::new(&own, tls, loopback, Arc::clone(&guard)))
+                .collect(),
             foreign: Wire::new(&foreign, true, loopback, Arc::clone(&guard)),
             registry: registry.to_owned(),
             clock: clock.clone(),
@@ -287,11 +290,10 @@ impl Host {
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
-    pub fn wire_to(&self, url: &Url) -> &Wire {
-        match self.is_own(url) || url.scheme() == "http" {
-            true => &self.own,
-            false => &self.foreign,
-        }
+    pub fn wire_to(&self, url: &Url, lane: usize) -> &Wire {
+        let own = self.lanes.get(lane % limits::MAX_LANES);
+        own.filter(|_| self.is_own(url) || url.scheme() == "http")
+            .unwrap_or(&self.foreign)
     }
 }
 

@@ -204,12 +204,11 @@ impl Keychain {
             })),
             Spot::Helper { helper, server } => {
                 let place = format!("`docker-credential-{helper}`, which `{path}` names");
-                let answer = self
-                    .ask(Helper {
-                        name: helper,
-                        server,
-                    })
-                    .await;
+                let helper = Helper {
+                    name: helper,
+                    server,
+                };
+                let answer = Box::pin(self.ask(helper)).await;
                 let answer = answer.map_err(|problem| format!("{problem}; `{path}` names it"))?;
                 Ok(answer.map(|credential| Found { credential, place }))
             }

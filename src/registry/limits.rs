@@ -16,7 +16,15 @@ use super::{problem::LookupError, retry, wire::Reply};
 const WIDTH_HTTP1: usize = 64;
 
 /// Requests in flight where one connection carries them all; above what servers allow on one connection.
-pub const WIDTH_HTTP2: usize = 250;
+const WIDTH_HTTP2: usize = 250;
+
+/// Connections over HTTP/2 to one registry, at most, and the tags for which one is enough: what a server carries at
+/// once on one of them is over a hundred, and a connection more costs a handshake.
+pub const MAX_LANES: usize = 4;
+const TAGS_A_LANE: usize = 2500;
+
+/// Requests in flight on each connection, where there are several: each takes memory, and servers allow about as many.
+const WIDTH_LANE: usize = 128;
 
 /// Requests a second, and at once, to registries that are known to lock out whoever asks faster.
 const POLITE: &[(&str, Rate)] = &[(
@@ -78,6 +86,7 @@ struct State {
     /// Answers since the last pause.
     calm: u32,
     answered: bool,
+    http2: bool,
     tokens: f64,
     refilled: Option<Timestamp>,
     pause: Option<Pause>,
@@ -216,6 +225,7 @@ impl Limits {
         state.holds = 0;
         if !state.answered {
             state.answered = true;
+            state.http2 = reply.http2;
             let width = if reply.http2 {
                 WIDTH_HTTP2
             } else {
@@ -232,6 +242,21 @@ impl Limits {
             state.granted += 1;
             self.slots.add_permits(1);
         }
+    }
+
+    /// Returns over how many connections to look at so many tags, and how many of the looks to have under way.
+    pub fn lanes(&self, tags: usize) -> (usize, usize) {
+        let mut state = self.state();
+        if !state.http2 || self.configured.is_some() {
+            return (1, state.full.max(1));
+        }
+        let lanes = (tags / TAGS_A_LANE).clamp(1, MAX_LANES);
+        let full = (WIDTH_LANE * lanes).max(WIDTH_HTTP2);
+        if full > state.full && state.wanted == state.full && state.granted == state.full {
+            self.slots.add_permits(full - state.full);
+            (state.full, state.granted, state.wanted) = (full, full, full);
+        }
+        (lanes, full)
     }
 
     /// Takes in that the registry asked for a pause: from now on fewer requests are in flight.
@@ -351,6 +376,30 @@ mod tests {
         let told = Limits::new("r.example", &settings(Some(3), None));
         told.answered(&reply(true, &[]));
         assert_eq!(told.slots.available_permits(), 3);
+    }
+
+    #[test]
+    fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
+        let limits = Limits::new("r.example", &settings(None, None));
+        assert_eq!(limits.lanes(10_000), (1, 1));
+        limits.answered(&reply(true, &[]));
+        assert_eq!(
+            [500, 2500, 5000, 10_000, 90_000].map(|tags| limits.lanes(tags)),
+            [(1, 250), (1, 250), (2, 256), (4, 512), (4, 512)]
+        );
+        assert_eq!(limits.slots.available_permits(), 512);
+        let http1 = Limits::new("r.example", &settings(None, None));
+        http1.answered(&reply(false, &[]));
+        assert_eq!(
+            (http1.lanes(10_000), http1.slots.available_permits()),
+            ((1, 64), 64)
+        );
+        let told = Limits::new("r.example", &settings(Some(8), None));
+        told.answered(&reply(true, &[]));
+        assert_eq!(
+            (told.lanes(10_000), told.slots.available_permits()),
+            ((1, 8), 8)
+        );
     }
 
     #[tokio::test]

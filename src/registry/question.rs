@@ -19,12 +19,19 @@ pub struct Question {
     pub image: String,
     /// How many bytes of an answer are read.
     pub cap: usize,
+    /// Which of the registry's connections it takes, where there are several.
+    pub lane: usize,
 }
 
 impl Question {
     /// Asks for the digest of what a reference names.
     pub fn head(image: &Reference) -> Self {
         Self::manifest(Method::HEAD, image, image.tag_or_digest())
+    }
+
+    /// Returns the same question on another connection.
+    pub fn on(self, lane: usize) -> Self {
+        Self { lane, ..self }
     }
 
     /// Asks for the document that a reference names.
@@ -54,6 +61,7 @@ impl Question {
             thing: String::new(),
             image: String::new(),
             cap: cap::ERROR,
+            lane: 0,
         }
     }
 
@@ -64,6 +72,7 @@ impl Question {
             thing: format!("manifests/{which}"),
             image: image.to_string(),
             cap: cap::MANIFEST,
+            lane: 0,
         }
     }
 

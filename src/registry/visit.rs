@@ -66,7 +66,7 @@ impl<'a> Visit<'a> {
                     }
                 }
                 401 | 403 if is_own => {
-                    let next = host.auth.next(self, pass, &reply).await;
+                    let next = Box::pin(host.auth.next(self, pass, &reply)).await;
                     match next.map_err(Failure::Told)? {
                         Some(next) => *pass = next,
                         None => return Ok(reply),
@@ -90,7 +90,7 @@ impl<'a> Visit<'a> {
 
     async fn send(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Reply, Failure> {
         let broken = |broken| Failure::Broken(broken, url.clone());
-        let wire = self.host.wire_to(url);
+        let wire = self.host.wire_to(url, self.question.lane);
         wire.client().map_err(broken)?;
         let mut request = Request::new(self.question.method.clone(), url.clone());
         let headers = request.headers_mut();

@@ -258,7 +258,7 @@ async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> R
 /// Reads a stream to its end, and keeps as much of it as an answer may have.
 async fn keep(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     let Some(mut stream) = stream else { return };
-    let mut buffer = [0; 4096];
+    let mut buffer = vec![0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         let room = MAX_ANSWER.saturating_sub(kept.len());
         kept.extend_from_slice(&buffer[..count.min(room)]);

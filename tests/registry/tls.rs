@@ -137,6 +137,29 @@ async fn all_requests_to_a_registry_share_one_http2_connection() {
 }
 
 #[tokio::test]
+async fn very_many_tags_take_a_few_http2_connections_and_one_head_each() {
+    let registry = Distribution::start();
+    let authority = Authority::new();
+    let rules = format!(
+        "location /v2/ {{
+            default_type {};
+            add_header Docker-Content-Digest sha256:{};
+            return 200;
+        }}",
+        super::documents::INDEX,
+        "a".repeat(64)
+    );
+    let front = Nginx::with_tls(registry.port(), &rules, &authority);
+    let (registries, _) = client(&trusting(&front.host(), &authority), Vec::new());
+    let tags: Vec<String> = (0..5000)
+        .map(|n| front.image(&format!("base{n}:1")))
+        .collect();
+    assert_eq!(all(&registries, &tags).await.len(), 5000);
+    assert_eq!(front.requests().await.len(), 5000);
+    assert_eq!(front.connections().await, 2);
+}
+
+#[tokio::test]
 async fn a_setting_that_cannot_be_used_is_named_with_its_file() {
     let host = "127.0.0.1:1";
     let folder = tempfile::tempdir().unwrap();

@@ -75,12 +75,7 @@ pub async fn look(
     for (tag, result) in looked {
         let rest = result.as_ref().err().and_then(LookupError::retry_at);
         let observed = match result {
-            Ok(seen) => manifests(app, wanted, &tag, &seen, tags)
-                .await
-                .map(|manifests| Observation {
-                    digest: seen.digest,
-                    manifests,
-                }),
+            Ok(seen) => observation(app, wanted, &tag, seen, tags).await,
             Err(error) => Err(Error::from(error)),
         };
         match observed {
@@ -98,6 +93,31 @@ pub async fn look(
         record.not_before = rest;
     }
     Ok(())
+}
+
+/// Reads what is behind what was seen. A registry whose header names another digest than its body has is only found out
+/// by the body; it is then asked once more, and answers by its bodies from there on.
+async fn observation(
+    app: &App,
+    wanted: &Wanted<'_>,
+    tag: &Reference,
+    seen: Seen,
+    tags: &Tags,
+) -> Result<Observation> {
+    let observed = |seen: Seen, manifests| Observation {
+        digest: seen.digest,
+        manifests,
+    };
+    match manifests(app, wanted, tag, &seen, tags).await {
+        Ok(found) => Ok(observed(seen, found)),
+        Err(problem) => match app.registries().look(tag).await {
+            Ok(again) if again.digest != seen.digest => {
+                let found = manifests(app, wanted, tag, &again, tags).await?;
+                Ok(observed(again, found))
+            }
+            _ => Err(problem),
+        },
+    }
 }
 
 /// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     context::Contexts,
-    expand::{Budget, Lexer},
-    file::Dockerfile,
-    graph::{Graph, Source, Use},
+    expand::Lexer,
+    file::{self, Dockerfile},
+    graph::{Given, Graph, Source},
     problem::{Cursor, DockerfileError, Problem},
+    reach::Use,
     text::{self, Place},
 };
 use crate::image::{Platform, Reference};
@@ -107,17 +108,10 @@ pub enum Unpinnable {
     Argument,
 }
 
-/// One place of the file, and what it means on all platforms.
-struct Spot {
-    first: Use,
-    meanings: Vec<Meaning>,
-    runtime: bool,
-}
-
-/// What a place means on some of the platforms.
+/// What a place of the file means on some of the platforms.
 struct Meaning {
-    source: Source,
     name: String,
+    source: Source,
     platforms: BTreeSet<Platform>,
 }
 
@@ -152,39 +146,46 @@ impl Dockerfile {
     /// The images of all stages, each with its offset in the file.
     fn find_bases(&self, build: &Build) -> Result<Vec<(usize, BaseImage)>, Problem> {
         let contexts = Contexts::new(&build.contexts);
-        let mut spots: BTreeMap<(usize, usize), Spot> = BTreeMap::new();
+        let triggers = build.on_build.iter().map(|(image, triggers)| {
+            let triggers = triggers.iter().map(|text| file::trigger(text));
+            (image, triggers.collect())
+        });
+        let triggers = triggers.collect();
         let own = [build.build_platform.clone()];
         let platforms = match build.platforms.as_slice() {
             [] => &own,
             platforms => platforms,
         };
+        let mut uses = Vec::new();
         for platform in platforms {
-            let budget = Budget::new();
-            let words = (Lexer::new(self.escape), &budget);
-            let graph = Graph::new(&self.stages, build, &contexts, platform, words)?;
-            for found in graph.uses()? {
-                match spots.get_mut(&(found.name.offset, found.name.number)) {
-                    Some(spot) => spot.add(found),
-                    None => {
-                        let key = (found.name.offset, found.name.number);
-                        spots.insert(key, Spot::new(found));
-                    }
-                }
-            }
+            let graph = Graph::new(Given {
+                file: &self.stages,
+                lexer: Lexer::new(self.escape),
+                build,
+                contexts: &contexts,
+                triggers: &triggers,
+                platform,
+            })?;
+            uses.extend(graph.uses()?);
         }
-        let runtime: BTreeSet<Reference> = spots
-            .values()
-            .filter(|spot| spot.runtime)
-            .flat_map(|spot| {
-                let meanings = spot.meanings.iter();
-                meanings.filter_map(|meaning| meaning.source.image())
-            })
-            .cloned()
+        if platforms.len() == 1 {
+            // What names no image matters only where it names one on another platform.
+            uses.retain(|found| found.source.image().is_some());
+        }
+        uses.sort_by_key(|found| found.name.key());
+        let runtime: BTreeSet<Reference> = uses
+            .iter()
+            .filter(|found| found.runtime)
+            .filter_map(|found| found.source.image().cloned())
             .collect();
-        Ok(spots
-            .into_values()
-            .flat_map(|spot| spot.bases(&runtime))
-            .collect())
+        let mut bases = Vec::with_capacity(uses.len());
+        let mut uses = uses.into_iter().peekable();
+        while let Some(first) = uses.next() {
+            let key = first.name.key();
+            let others = std::iter::from_fn(|| uses.next_if(|next| next.name.key() == key));
+            bases.extend(of_place(first, others, &runtime));
+        }
+        Ok(bases)
     }
 
     fn frontend_base(&self, build: &Build) -> Result<Option<(usize, BaseImage)>, Problem> {
@@ -228,71 +229,276 @@ impl Source {
             Self::None | Self::Invalid(_) => None,
         }
     }
+
+    fn into_image(self) -> Option<Reference> {
+        match self {
+            Self::Image(reference) | Self::Instead(reference) => Some(reference),
+            Self::None | Self::Invalid(_) => None,
+        }
+    }
 }
 
-impl Spot {
-    fn new(first: Use) -> Self {
-        Self {
-            runtime: first.runtime,
-            meanings: vec![Meaning::of(&first)],
-            first,
-        }
-    }
-
-    fn add(&mut self, found: Use) {
-        self.runtime |= found.runtime;
-        let mut meanings = self.meanings.iter_mut();
-        match meanings.find(|meaning| meaning.source == found.source) {
+/// One base for every image that a place means, from its uses on all platforms.
+fn of_place<'d>(
+    first: Use<'d>,
+    others: impl Iterator<Item = Use<'d>>,
+    runtime: &BTreeSet<Reference>,
+) -> impl Iterator<Item = (usize, BaseImage)> {
+    let (name, is_from) = (first.name, first.is_from);
+    let mut meanings = vec![Meaning::of(first)];
+    for other in others {
+        let mut known = meanings.iter_mut();
+        match known.find(|meaning| meaning.source == other.source) {
             Some(meaning) => {
-                meaning.platforms.insert(found.platform);
+                meaning.platforms.insert(other.platform.into_owned());
             }
-            None => self.meanings.push(Meaning::of(&found)),
+            None => meanings.push(Meaning::of(other)),
         }
     }
-
-    /// One base for every image that the place means.
-    fn bases(self, runtime: &BTreeSet<Reference>) -> Vec<(usize, BaseImage)> {
-        let Self {
-            first, meanings, ..
-        } = self;
-        let differs = meanings.len() > 1;
-        let pinning = |source: &Source| match (&first.name.place, source) {
-            _ if differs => Pinning::Impossible(Unpinnable::Platforms),
-            (_, Source::Instead(_)) => Pinning::Impossible(Unpinnable::Context),
-            (Some(place), _) => Pinning::Place(place.clone()),
-            (None, _) => Pinning::Impossible(Unpinnable::Trigger),
+    let differs = meanings.len() > 1;
+    let pinning = move |source: &Source| match (name.place(), source) {
+        _ if differs => Pinning::Impossible(Unpinnable::Platforms),
+        (_, Source::Instead(_)) => Pinning::Impossible(Unpinnable::Context),
+        (Some(place), _) => Pinning::Place(place.clone()),
+        (None, _) => Pinning::Impossible(Unpinnable::Trigger),
+    };
+    meanings.into_iter().filter_map(move |meaning| {
+        let pinning = pinning(&meaning.source);
+        let reference = meaning.source.into_image()?;
+        let base = BaseImage {
+            line: 0,
+            column: 0,
+            written: name.token.text.clone(),
+            name: meaning.name,
+            kind: match runtime.contains(&reference) {
+                true => BaseKind::Runtime,
+                false => BaseKind::Buildtime,
+            },
+            platforms: meaning.platforms,
+            is_from,
+            pinning,
+            reference,
         };
-        let bases = meanings.into_iter().filter_map(|meaning| {
-            let reference = meaning.source.image()?.clone();
-            let base = BaseImage {
-                line: 0,
-                column: 0,
-                written: first.name.text.clone(),
-                name: meaning.name,
-                kind: match runtime.contains(&reference) {
-                    true => BaseKind::Runtime,
-                    false => BaseKind::Buildtime,
-                },
-                platforms: meaning.platforms,
-                is_from: first.is_from,
-                pinning: pinning(&meaning.source),
-                reference,
-            };
-            Some((first.name.offset, base))
-        });
-        bases.collect()
-    }
+        Some((name.key().0, base))
+    })
 }
 
 impl Meaning {
-    fn of(found: &Use) -> Self {
+    fn of(found: Use<'_>) -> Self {
         Self {
-            source: found.source.clone(),
             name: match &found.source {
                 Source::Instead(reference) => reference.to_string(),
-                _ => found.base_name.clone(),
+                _ => found.base_name.into_owned(),
             },
-            platforms: BTreeSet::from([found.platform.clone()]),
+            source: found.source,
+            platforms: BTreeSet::from([found.platform.into_owned()]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DockerfileErrorKind;
+    use super::*;
+
+    fn platform(text: &str) -> Platform {
+        text.parse().unwrap()
+    }
+
+    fn build() -> Build {
+        Build {
+            args: BTreeMap::new(),
+            target: None,
+            platforms: vec![platform("linux/arm64")],
+            build_platform: platform("linux/amd64"),
+            contexts: BTreeMap::new(),
+            on_build: BTreeMap::new(),
+        }
+    }
+
+    fn bases(file: &str, build: &Build) -> Vec<BaseImage> {
+        let dockerfile = Dockerfile::parse(file.as_bytes()).unwrap();
+        dockerfile.bases(build).unwrap()
+    }
+
+    fn error(file: &str) -> DockerfileError {
+        let dockerfile = Dockerfile::parse(file.as_bytes());
+        dockerfile
+            .and_then(|file| file.bases(&build()))
+            .unwrap_err()
+    }
+
+    #[test]
+    fn bases_come_in_the_order_of_the_file_with_line_and_column() {
+        let file = "# syntax=f\n\nFROM é AS é\n";
+        assert_eq!((error(file).line, error(file).column), (3, 11));
+        let file = "# syntax=f\nFROM golang:1 AS go\nFROM alpine\nRUN --mount=from=b:1,target=/x \\\n  --mount=from=c,target=/y z\nCOPY --from=go / /\n";
+        let found: Vec<_> = bases(file, &build())
+            .into_iter()
+            .map(|base| (base.line, base.column, base.written, base.kind))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (1, 10, "f".to_owned(), BaseKind::Frontend),
+                (2, 6, "golang:1".to_owned(), BaseKind::Buildtime),
+                (3, 6, "alpine".to_owned(), BaseKind::Runtime),
+                (4, 18, "b:1".to_owned(), BaseKind::Buildtime),
+                (5, 16, "c".to_owned(), BaseKind::Buildtime),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_image_that_is_continued_is_a_runtime_one_wherever_it_stands() {
+        let file =
+            "FROM a:1 AS x\nFROM docker.io/library/a:1\nCOPY --from=x / /\nCOPY --from=a:1 / /\n";
+        let kinds: Vec<_> = bases(file, &build()).iter().map(|base| base.kind).collect();
+        assert_eq!(kinds, [BaseKind::Runtime; 3]);
+    }
+
+    #[test]
+    fn each_base_has_the_platforms_that_are_used_of_it() {
+        let file = "FROM --platform=$BUILDPLATFORM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=c / /\nRUN --mount=from=d,target=/x y\n";
+        let platforms: Vec<String> = bases(file, &build())
+            .iter()
+            .map(|base| base.platforms.iter().map(Platform::to_string).collect())
+            .collect();
+        assert_eq!(
+            platforms,
+            ["linux/amd64", "linux/arm64", "linux/arm64", "linux/arm64"]
+        );
+        let several = Build {
+            platforms: vec![platform("linux/arm64"), platform("linux/arm/v7")],
+            ..build()
+        };
+        let found = bases("FROM a\n", &several);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].platforms.len(), 2);
+        let none = Build {
+            platforms: Vec::new(),
+            ..build()
+        };
+        assert_eq!(
+            bases("FROM a\n", &none)[0].platforms,
+            BTreeSet::from([platform("linux/amd64")])
+        );
+    }
+
+    #[test]
+    fn a_name_is_told_as_written_and_as_meant() {
+        let build = Build {
+            args: BTreeMap::from([("T".to_owned(), "1".to_owned())]),
+            ..build()
+        };
+        let base = bases("ARG T\nFROM \"my/app\":$T\n", &build).remove(0);
+        assert_eq!(base.written, "\"my/app\":$T");
+        assert_eq!(base.name, "my/app:1");
+        assert_eq!(base.reference.to_string(), "docker.io/my/app:1");
+    }
+
+    #[test]
+    fn only_images_of_from_run_their_triggers() {
+        let from: Vec<_> = bases("FROM a\nCOPY --from=b / /\n", &build())
+            .iter()
+            .map(|base| base.is_from)
+            .collect();
+        assert_eq!(from, [true, false]);
+    }
+
+    #[test]
+    fn an_image_of_a_trigger_stands_at_the_from_and_cannot_be_pinned() {
+        let build = Build {
+            on_build: BTreeMap::from([(
+                "a".parse().unwrap(),
+                vec![
+                    "COPY --from=b / /".to_owned(),
+                    "RUN --mount=from=c,target=/x --mount=from=b,target=/y z".to_owned(),
+                ],
+            )]),
+            ..build()
+        };
+        let found: Vec<_> = bases("FROM scratch AS s\nFROM a\n", &build)
+            .into_iter()
+            .map(|base| (base.line, base.written, base.pinning))
+            .collect();
+        let trigger = Pinning::Impossible(Unpinnable::Trigger);
+        assert!(matches!(found[0].2, Pinning::Place(_)));
+        assert_eq!(
+            found[1..],
+            [
+                (2, "b".to_owned(), trigger.clone()),
+                (2, "c".to_owned(), trigger.clone()),
+                (2, "b".to_owned(), trigger),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_named_context_stands_at_the_name_that_it_replaces() {
+        let build = Build {
+            contexts: BTreeMap::from([("a".to_owned(), "docker-image://b:1".to_owned())]),
+            ..build()
+        };
+        let base = bases("FROM a\n", &build).remove(0);
+        assert_eq!(base.written, "a");
+        assert_eq!(base.name, "docker.io/library/b:1");
+        assert_eq!(base.pinning, Pinning::Impossible(Unpinnable::Context));
+    }
+
+    #[test]
+    fn a_frontend_may_be_given_by_an_argument() {
+        let build = Build {
+            args: BTreeMap::from([(SYNTAX.to_owned(), "d/f:1 x".to_owned())]),
+            ..build()
+        };
+        let base = bases("FROM scratch\n", &build).remove(0);
+        assert_eq!(
+            (base.kind, base.written.as_str()),
+            (BaseKind::Frontend, "d/f:1")
+        );
+        assert_eq!(base.pinning, Pinning::Impossible(Unpinnable::Argument));
+    }
+
+    #[test]
+    fn errors_name_the_place_of_what_is_wrong() {
+        for (file, line, column, text) in [
+            ("FROM alpine\n\nFROM --platform=foo busybox", 3, 17, "foo"),
+            ("FROM alpine AS a\nCOPY --from=9 / /\n", 2, 13, "9"),
+            ("ARG A=${\nFROM alpine\n", 1, 7, "${"),
+            ("FROM alpine\nRUN a \\\n  --b\nFROM Alpine", 4, 6, "Alpine"),
+            (
+                "FROM a AS x\nRUN --mount=from=b,target=/y --mount=from=x,target=/z q",
+                2,
+                43,
+                "x",
+            ),
+            ("FROM a AS x\nONBUILD COPY --from=7 / /\nFROM x", 2, 21, "7"),
+        ] {
+            let error = error(file);
+            assert_eq!(error.kind, DockerfileErrorKind::Dependency, "{file}");
+            assert_eq!(
+                (error.line, error.column, error.text.as_str()),
+                (line, column, text),
+                "{file}"
+            );
+        }
+        let error = error("FROM alpine\nRUN --foo x\n");
+        assert_eq!(error.kind, DockerfileErrorKind::Syntax);
+        assert_eq!(
+            error.to_string(),
+            "line 2, column 5: `--foo`: unknown flag `--foo`"
+        );
+    }
+
+    #[test]
+    fn a_target_that_does_not_exist_has_no_place() {
+        let dockerfile = Dockerfile::parse(b"FROM a AS b\n").unwrap();
+        let build = Build {
+            target: Some("c".to_owned()),
+            ..build()
+        };
+        let error = dockerfile.bases(&build).unwrap_err();
+        assert_eq!(error.to_string(), "`c`: the file has no stage of this name");
     }
 }

@@ -30,35 +30,42 @@ pub(super) struct Stage {
 }
 
 impl Stages {
-    /// Groups the instructions of a file.
+    /// Groups the instructions of a file: the crate finds the arguments and the stages, and what stands between two
+    /// stages belongs to the first.
     ///
     /// # Errors
     ///
     /// None that a file can cause: the canonical text is always read back as it was written.
     pub fn of(instructions: Vec<Instruction>) -> Result<Self, Problem> {
         let text = write(&instructions);
-        let mut instructions: Vec<_> = instructions.into_iter().map(Some).collect();
-        let mut stages = Self::default();
         let file = canonical::Dockerfile::parse(&text).map_err(|_| misread())?;
-        for line in &file.instructions {
-            let instruction = number(line)
-                .and_then(|number| instructions.get_mut(number)?.take())
-                .ok_or_else(misread)?;
-            stages.push(instruction);
+        let mut numbers = file.instructions.iter().map(number);
+        let mut next = numbers.next();
+        let mut stages = Self::default();
+        for (n, instruction) in instructions.into_iter().enumerate() {
+            if next == Some(Some(n)) {
+                next = numbers.next();
+                stages.begin(instruction)?;
+            } else if let Some(stage) = stages.stages.last_mut() {
+                stage.steps.push(instruction);
+            }
         }
-        Ok(stages)
+        match next {
+            None => Ok(stages),
+            Some(_) => Err(misread()),
+        }
     }
 
-    fn push(&mut self, instruction: Instruction) {
-        match (instruction, self.stages.last_mut()) {
-            (Instruction::From(from), _) => self.stages.push(Stage {
+    fn begin(&mut self, instruction: Instruction) -> Result<(), Problem> {
+        match instruction {
+            Instruction::From(from) => self.stages.push(Stage {
                 from,
                 steps: Vec::new(),
             }),
-            (Instruction::Arg(arguments), None) => self.arguments.extend(arguments),
-            (step, Some(stage)) => stage.steps.push(step),
-            (_, None) => {}
+            Instruction::Arg(arguments) => self.arguments.extend(arguments),
+            _ => return Err(misread()),
         }
+        Ok(())
     }
 }
 
@@ -66,7 +73,7 @@ fn misread() -> Problem {
     Problem::syntax("", "the file cannot be split into stages")
 }
 
-/// Writes one line for each instruction that matters; `ARG` matters before the first stage only.
+/// Writes a line for each stage, and for each `ARG` before the first.
 fn write(instructions: &[Instruction]) -> String {
     let mut text = String::new();
     let mut in_stage = false;
@@ -78,10 +85,6 @@ fn write(instructions: &[Instruction]) -> String {
                 writeln!(text, "FROM i{n}")
             }
             Instruction::Arg(_) if !in_stage => writeln!(text, "ARG i{n}"),
-            Instruction::Copy(Some(_)) => writeln!(text, "COPY --from=i{n} s d"),
-            Instruction::Run(mounts) if !mounts.is_empty() => writeln!(text, "RUN i{n}"),
-            Instruction::OnBuild(_) => writeln!(text, "ONBUILD i{n}"),
-            Instruction::Late(_) => writeln!(text, "LATE i{n}"),
             _ => Ok(()),
         };
     }
@@ -91,14 +94,11 @@ fn write(instructions: &[Instruction]) -> String {
 /// Returns the number that stands in a canonical instruction.
 fn number(line: &canonical::Instruction) -> Option<usize> {
     let word = match line {
-        canonical::Instruction::From(from) => from.image.content.clone(),
-        canonical::Instruction::Arg(argument) => argument.name.content.clone(),
-        canonical::Instruction::Copy(copy) => copy.flags.first()?.value.content.clone(),
-        canonical::Instruction::Run(run) => run.as_shell()?.to_string(),
-        canonical::Instruction::Misc(other) => other.arguments.to_string(),
+        canonical::Instruction::From(from) => &from.image.content,
+        canonical::Instruction::Arg(argument) => &argument.name.content,
         _ => return None,
     };
-    word.trim().strip_prefix('i')?.parse().ok()
+    word.strip_prefix('i')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -116,12 +116,9 @@ mod tests {
         let stages = stages(&[
             "ARG A=1 B",
             "FROM a AS x",
-            "ARG C",
             "RUN --mount=from=b c",
-            "RUN c",
             "FROM d",
             "COPY --from=x e f",
-            "COPY e f",
             "ONBUILD RUN g",
         ]);
         let arguments: Vec<&str> = stages.arguments.iter().map(|a| a.name.as_str()).collect();

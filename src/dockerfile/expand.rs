@@ -104,6 +104,11 @@ impl Lexer {
         }
     }
 
+    /// Tells whether a text means itself: it holds nothing that could be replaced or removed.
+    pub fn is_plain(self, text: &str) -> bool {
+        !text.contains(['$', '\'', '"', self.escape])
+    }
+
     /// Returns `text` with its variables replaced, as one word.
     ///
     /// # Errors

@@ -36,9 +36,6 @@ impl Dockerfile {
             return Err(Problem::syntax("", "the file is empty"));
         }
         let (instructions, escape) = instructions(text)?;
-        if instructions.is_empty() {
-            return Err(Problem::syntax("", "the file holds no instruction"));
-        }
         let stages = Stages::of(instructions)?;
         if stages.stages.is_empty() {
             return Err(Problem::dependency(
@@ -61,12 +58,14 @@ impl Dockerfile {
     }
 }
 
-/// Reads all instructions of a file, and the character that escapes in it.
+/// Reads all instructions of a file, and returns those that matter, and the character that escapes in it.
 fn instructions(text: &str) -> Result<(Vec<Instruction>, char), Problem> {
     let mut lines = Lines::new(text);
     let mut instructions = Vec::new();
     let mut in_stage = false;
+    let mut is_empty = true;
     while let Some(line) = lines.next()? {
+        is_empty = false;
         let statement = instruction::read(&line, lines.escape())?;
         let outside = || {
             Problem::syntax(
@@ -87,12 +86,17 @@ fn instructions(text: &str) -> Result<(Vec<Instruction>, char), Problem> {
                 return Err(Problem::syntax(heredoc.name, message).at(line.offset(0)));
             }
         }
-        instructions.push(statement.instruction);
+        if statement.instruction.matters(in_stage) {
+            instructions.push(statement.instruction);
+        }
         if in_stage {
             instructions.extend(statement.late.into_iter().map(Instruction::Late));
         }
     }
-    Ok((instructions, lines.escape()))
+    match is_empty {
+        true => Err(Problem::syntax("", "the file holds no instruction")),
+        false => Ok((instructions, lines.escape())),
+    }
 }
 
 /// Reads the trigger of an image, an instruction that stands alone.

@@ -3,65 +3,80 @@
 //! The rules are those of BuildKit's `dockerfile2llb/convert.go`. As there, an image that a `COPY` or a mount names is
 //! a stage of its own behind those of the file, and can be copied from by its number.
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use super::{
+    bases::Build,
     canonical::{Stage, Stages},
     context::{Context, Contexts},
-    expand::{Budget, InvalidWord, Lexer, Variables},
-    instruction::{From, Instruction},
+    expand::{Budget, Lexer, Variables},
+    instruction::{From, Instruction, Trigger},
     mount::Mount,
     platform,
     problem::Problem,
     scope,
     text::{Place, Token},
 };
-use crate::{
-    dockerfile::bases::Build,
-    image::{Platform, Reference},
-};
+use crate::image::{InvalidReference, Platform, Reference};
+
+/// What a graph is made from.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'d> {
+    pub file: &'d Stages,
+    /// How the file's words are read.
+    pub lexer: Lexer,
+    pub build: &'d Build,
+    pub contexts: &'d Contexts,
+    /// The triggers of images' configurations.
+    pub triggers: &'d BTreeMap<&'d Reference, Vec<Trigger>>,
+    /// The platform that is built for.
+    pub platform: &'d Platform,
+}
 
 /// The stages of a build and what each needs.
 pub(super) struct Graph<'d> {
-    pub file: &'d Stages,
-    pub build: &'d Build,
-    pub contexts: &'d Contexts,
-    /// The platform that is built for.
-    pub platform: &'d Platform,
-    pub lexer: Lexer,
-    pub budget: &'d Budget,
-    pub stages: Vec<Node>,
-    pub by_name: HashMap<String, usize>,
+    pub given: Given<'d>,
+    pub budget: Budget,
+    pub stages: Vec<Node<'d>>,
+    pub by_name: HashMap<&'d str, usize>,
 }
 
 /// A stage of the file, or an image that a `COPY` or a mount names.
-pub(super) struct Node {
-    pub name: Name,
+pub(super) struct Node<'d> {
+    pub name: Name<'d>,
     /// The name once variables are replaced.
-    pub base_name: String,
-    /// The number in the file; `None` for an image that is no stage of it.
-    pub stage: Option<usize>,
+    pub base_name: Cow<'d, str>,
+    /// Whether it is a stage of the file.
+    pub is_stage: bool,
     /// The stage that it continues.
     pub base: Option<usize>,
     pub source: Source,
     pub platform: Option<Platform>,
     /// A named context stands in its place, so its instructions do not run.
     pub replaced: bool,
-    pub needs: Vec<Need>,
+    pub needs: Vec<Need<'d>>,
     pub triggered: bool,
 }
 
-/// Where the name of a base is written.
-#[derive(Clone, Debug)]
-pub(super) struct Name {
-    /// As written, without the quotes of a flag.
-    pub text: String,
-    /// The byte of the file that stands for it.
-    pub offset: usize,
-    /// `None` if the name is not in the file: it comes from a trigger in an image's configuration.
-    pub place: Option<Place>,
-    /// Tells apart names that have one offset.
-    pub number: usize,
+/// A name of a base, and where it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'d> {
+    pub token: &'d Token,
+    pub written: Written,
+}
+
+/// Where a name is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Where its token is.
+    Here,
+    /// Nowhere: the token is a mount's that names no source.
+    Not,
+    /// In a trigger of the image whose name is at this offset; the number tells the names of its triggers apart.
+    Trigger(usize, usize),
 }
 
 /// What a stage begins with.
@@ -77,23 +92,9 @@ pub(super) enum Source {
 }
 
 /// A stage that another one copies or mounts from.
-pub(super) struct Need {
+pub(super) struct Need<'d> {
     pub stage: usize,
-    pub name: String,
-    pub offset: usize,
-    /// Whether the stage must stand above in the file.
-    pub ordered: bool,
-}
-
-/// A base that the target needs, on one platform.
-pub(super) struct Use {
-    pub name: Name,
-    pub base_name: String,
-    pub source: Source,
-    pub platform: Platform,
-    /// Whether the target's chain of `FROM` ends here.
-    pub runtime: bool,
-    pub is_from: bool,
+    pub name: Name<'d>,
 }
 
 impl<'d> Graph<'d> {
@@ -102,29 +103,19 @@ impl<'d> Graph<'d> {
     /// # Errors
     ///
     /// A base, a platform or a stage that cannot be told, whether the target needs it or not.
-    pub fn new(
-        file: &'d Stages,
-        build: &'d Build,
-        contexts: &'d Contexts,
-        platform: &'d Platform,
-        words: (Lexer, &'d Budget),
-    ) -> Result<Self, Problem> {
-        let (lexer, budget) = words;
+    pub fn new(given: Given<'d>) -> Result<Self, Problem> {
+        let stages = &given.file.stages;
         let mut graph = Self {
-            file,
-            build,
-            contexts,
-            platform,
-            lexer,
-            budget,
-            stages: Vec::with_capacity(file.stages.len()),
-            by_name: HashMap::new(),
+            given,
+            budget: Budget::new(),
+            stages: Vec::with_capacity(stages.len()),
+            by_name: HashMap::with_capacity(stages.len()),
         };
-        let variables = scope::variables(file, build, platform, lexer, budget)?;
-        for (number, stage) in file.stages.iter().enumerate() {
-            graph.add_stage(number, stage, &variables)?;
+        let variables = scope::variables(given, &graph.budget)?;
+        for stage in stages {
+            graph.add_stage(stage, &variables)?;
         }
-        for (number, stage) in file.stages.iter().enumerate() {
+        for (number, stage) in stages.iter().enumerate() {
             for step in &stage.steps {
                 graph.add_needs(number, step, None)?;
             }
@@ -133,12 +124,7 @@ impl<'d> Graph<'d> {
         Ok(graph)
     }
 
-    fn add_stage(
-        &mut self,
-        number: usize,
-        stage: &Stage,
-        variables: &Variables,
-    ) -> Result<(), Problem> {
+    fn add_stage(&mut self, stage: &'d Stage, variables: &Variables) -> Result<(), Problem> {
         let From {
             image,
             platform,
@@ -158,24 +144,23 @@ impl<'d> Graph<'d> {
         };
         let base = match context {
             Some(_) => None,
-            None => self.by_name.get(&base_name).copied(),
+            None => self.by_name.get(&*base_name).copied(),
         };
-        let source = match (&context, base) {
+        let source = match (context, base) {
             (Some(context), _) => Source::of(context),
             (None, Some(_)) => Source::None,
             (None, None) => self
                 .image(&base_name, platform.as_ref())
                 .map_err(|message| wrong(image, message))?,
         };
+        let number = self.stages.len();
         self.stages.push(Node {
             name: Name {
-                text: image.text.clone(),
-                offset: image.place.start(),
-                place: Some(image.place.clone()),
-                number: 0,
+                token: image,
+                written: Written::Here,
             },
             base_name,
-            stage: Some(number),
+            is_stage: true,
             base,
             source,
             platform,
@@ -184,20 +169,25 @@ impl<'d> Graph<'d> {
             triggered: false,
         });
         if let Some(name) = name {
-            self.by_name.insert(name.clone(), number);
+            self.by_name.insert(name, number);
         }
         Ok(())
     }
 
-    fn expand(&self, token: &Token, variables: &Variables) -> Result<String, Problem> {
-        self.lexer
-            .word(&token.text, variables, self.budget)
+    fn expand(&self, token: &'d Token, variables: &Variables) -> Result<Cow<'d, str>, Problem> {
+        let lexer = self.given.lexer;
+        if lexer.is_plain(&token.text) {
+            return Ok(Cow::Borrowed(&token.text));
+        }
+        lexer
+            .word(&token.text, variables, &self.budget)
+            .map(Cow::Owned)
             .map_err(|error| wrong(token, error.to_string()))
     }
 
-    fn stage_platform(&self, token: &Token, variables: &Variables) -> Result<Platform, Problem> {
+    fn stage_platform(&self, token: &'d Token, variables: &Variables) -> Result<Platform, Problem> {
         let text = self.expand(token, variables)?;
-        platform::parse(&text, &self.build.build_platform).ok_or_else(|| {
+        platform::parse(&text, &self.given.build.build_platform).ok_or_else(|| {
             let form = "is not of the form os[/architecture[/variant]]";
             wrong(token, format!("platform `{text}` {form}"))
         })
@@ -209,19 +199,17 @@ impl<'d> Graph<'d> {
         name: &str,
         image: &Token,
         platform: Option<&Platform>,
-    ) -> Result<Option<Context>, Problem> {
+    ) -> Result<Option<&'d Context>, Problem> {
         if matches!(name, "scratch" | "context") {
             return Ok(None);
         }
         // BuildKit reads the name of every stage as that of a context, and so as a reference.
         let name = name.parse().map_err(|error| {
-            wrong(
-                image,
-                format!("the stage's name cannot be that of a context: {error}"),
-            )
+            let message = format!("the stage's name cannot be that of a context: {error}");
+            wrong(image, message)
         })?;
-        let platform = platform.unwrap_or(self.platform);
-        Ok(self.contexts.get(&name, platform).cloned())
+        let platform = platform.unwrap_or(self.given.platform);
+        Ok(self.given.contexts.get(&name, platform))
     }
 
     /// Returns the image that a name means outside the file.
@@ -231,9 +219,9 @@ impl<'d> Graph<'d> {
         }
         let reference: Reference = name
             .parse()
-            .map_err(|error: crate::image::InvalidReference| error.to_string())?;
-        let platform = platform.unwrap_or(self.platform);
-        Ok(match self.contexts.get(&reference, platform) {
+            .map_err(|error: InvalidReference| error.to_string())?;
+        let platform = platform.unwrap_or(self.given.platform);
+        Ok(match self.given.contexts.get(&reference, platform) {
             Some(context) if name != "context" => Source::of(context),
             _ => Source::Image(reference),
         })
@@ -244,39 +232,32 @@ impl<'d> Graph<'d> {
     pub fn add_needs(
         &mut self,
         stage: usize,
-        step: &Instruction,
+        step: &'d Instruction,
         elsewhere: Option<usize>,
     ) -> Result<(), Problem> {
         match step {
             Instruction::Copy(Some(from)) => {
                 let name = self.name(stage, from, elsewhere);
-                self.check_constant(from, &name)?;
+                self.check_constant(name)?;
                 let source = match from.text.parse::<i64>() {
                     Ok(number) => usize::try_from(number)
                         .ok()
                         .filter(|number| *number < self.stages.len())
                         .ok_or_else(|| {
-                            let message = format!("there is no stage with the number {number}");
-                            Problem::dependency(&*from.text, message).at(name.offset)
+                            name.problem(format!("there is no stage with the number {number}"))
                         })?,
-                    Err(_) => self.stage_or_image(&name)?,
+                    Err(_) => self.stage_or_image(name)?,
                 };
-                self.add_need(stage, source, name, true);
+                self.add_need(stage, source, name);
             }
             Instruction::Run(mounts) => {
                 for Mount { from, options } in mounts {
-                    let name = self.name(stage, from.as_ref().unwrap_or(options), elsewhere);
-                    let name = match from {
-                        Some(_) => name,
-                        // A mount without a source is BuildKit's stage `scratch`, should the file have one.
-                        None => Name {
-                            text: "scratch".to_owned(),
-                            place: None,
-                            ..name
-                        },
-                    };
-                    let source = self.stage_or_image(&name)?;
-                    self.add_need(stage, source, name, from.is_some());
+                    let mut name = self.name(stage, from.as_ref().unwrap_or(options), elsewhere);
+                    if from.is_none() {
+                        name.written = Written::Not;
+                    }
+                    let source = self.stage_or_image(name)?;
+                    self.add_need(stage, source, name);
                 }
             }
             _ => {}
@@ -284,41 +265,44 @@ impl<'d> Graph<'d> {
         Ok(())
     }
 
-    fn name(&self, stage: usize, token: &Token, elsewhere: Option<usize>) -> Name {
-        let needs = self.stages.get(stage).map_or(0, |node| node.needs.len());
-        Name {
-            text: token.text.clone(),
-            offset: elsewhere.unwrap_or(token.place.start()),
-            place: elsewhere.is_none().then(|| token.place.clone()),
-            number: elsewhere.map_or(0, |_| needs + 1),
-        }
+    fn name(&self, stage: usize, token: &'d Token, elsewhere: Option<usize>) -> Name<'d> {
+        let written = match elsewhere {
+            None => Written::Here,
+            Some(offset) => {
+                let needs = self.stages.get(stage).map_or(0, |node| node.needs.len());
+                Written::Trigger(offset, needs + 1)
+            }
+        };
+        Name { token, written }
     }
 
     /// Refuses variables, quotes and escapes behind `COPY --from=`.
-    fn check_constant(&self, from: &Token, name: &Name) -> Result<(), Problem> {
-        let wrong = |message: String| Problem::dependency(&*from.text, message).at(name.offset);
-        match self.lexer.word(&from.text, &Variables::new(), self.budget) {
-            Ok(word) if word == from.text => Ok(()),
-            Ok(_) => Err(wrong(
-                "`--from` must not hold a variable; name a stage instead".to_owned(),
-            )),
-            Err(InvalidWord::Large) => Err(wrong(InvalidWord::Large.to_string())),
-            Err(error) => Err(wrong(error.to_string())),
+    fn check_constant(&self, from: Name<'_>) -> Result<(), Problem> {
+        let text = &from.token.text;
+        let lexer = self.given.lexer;
+        if lexer.is_plain(text) {
+            return Ok(());
+        }
+        match lexer.word(text, &Variables::new(), &self.budget) {
+            Ok(word) if word == *text => Ok(()),
+            Ok(_) => Err(from.problem("`--from` must not hold a variable; name a stage instead")),
+            Err(error) => Err(from.problem(error.to_string())),
         }
     }
 
     /// Returns the last stage of that name in any case, or a new one that is an image.
-    fn stage_or_image(&mut self, name: &Name) -> Result<usize, Problem> {
-        if let Some(stage) = self.by_name.get(&name.text.to_lowercase()) {
+    fn stage_or_image(&mut self, name: Name<'d>) -> Result<usize, Problem> {
+        let text = name.text();
+        if let Some(stage) = self.by_name.get(&*lower_case(text)) {
             return Ok(*stage);
         }
         let source = self
-            .image(&name.text, None)
-            .map_err(|message| Problem::dependency(&*name.text, message).at(name.offset))?;
+            .image(text, None)
+            .map_err(|message| name.problem(message))?;
         self.stages.push(Node {
-            name: name.clone(),
-            base_name: name.text.clone(),
-            stage: None,
+            name,
+            base_name: Cow::Borrowed(text),
+            is_stage: false,
             base: None,
             source,
             platform: None,
@@ -329,15 +313,41 @@ impl<'d> Graph<'d> {
         Ok(self.stages.len() - 1)
     }
 
-    fn add_need(&mut self, stage: usize, source: usize, name: Name, ordered: bool) {
+    fn add_need(&mut self, stage: usize, source: usize, name: Name<'d>) {
         if let Some(node) = self.stages.get_mut(stage) {
             node.needs.push(Need {
                 stage: source,
-                name: name.text,
-                offset: name.offset,
-                ordered,
+                name,
             });
         }
+    }
+}
+
+impl<'d> Name<'d> {
+    /// Returns the name. A mount without a source is BuildKit's stage `scratch`, should the file have one.
+    pub fn text(&self) -> &'d str {
+        match self.written {
+            Written::Not => "scratch",
+            _ => &self.token.text,
+        }
+    }
+
+    /// Returns the byte of the file that stands for the name, and a number that tells names at one byte apart.
+    pub fn key(&self) -> (usize, usize) {
+        match self.written {
+            Written::Trigger(offset, number) => (offset, number),
+            _ => (self.token.place.start(), 0),
+        }
+    }
+
+    /// Returns where the name is in the file.
+    pub fn place(&self) -> Option<&'d Place> {
+        (self.written == Written::Here).then_some(&self.token.place)
+    }
+
+    /// Returns a problem of the name.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem::dependency(self.text(), message).at(self.key().0)
     }
 }
 
@@ -348,6 +358,16 @@ impl Source {
             Context::Files => Self::None,
             Context::Invalid(image) => Self::Invalid(image.clone()),
         }
+    }
+}
+
+fn lower_case(text: &str) -> Cow<'_, str> {
+    let is_lower = text
+        .bytes()
+        .all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+    match is_lower {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.to_lowercase()),
     }
 }
 

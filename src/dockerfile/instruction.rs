@@ -30,6 +30,19 @@ pub(super) enum Instruction {
     Other,
 }
 
+impl Instruction {
+    /// Tells whether the instruction can name an image, or fail, later on.
+    pub fn matters(&self, in_stage: bool) -> bool {
+        match self {
+            Self::From(_) | Self::OnBuild(_) | Self::Late(_) => true,
+            Self::Arg(_) => !in_stage,
+            Self::Copy(from) => from.is_some(),
+            Self::Run(mounts) => !mounts.is_empty(),
+            Self::Other => false,
+        }
+    }
+}
+
 /// `FROM image AS name`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct From {

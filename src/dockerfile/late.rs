@@ -114,7 +114,7 @@ impl Form<'_> {
 ///
 /// Why it cannot be expanded.
 pub(super) fn expanded(word: &str, lexer: Lexer) -> Result<Option<Cow<'_, str>>, String> {
-    if !word.contains(['$', '\'', '"', '\\', '`']) {
+    if lexer.is_plain(word) {
         return Ok(Some(Cow::Borrowed(word)));
     }
     let expanded = lexer

@@ -25,15 +25,14 @@ impl Dockerfile {
             let Pinning::Place(place) = &base.pinning else {
                 continue;
             };
-            let (Some(digest), Some((last, before))) = (pin(base), place.ranges().split_last())
-            else {
+            let Some(digest) = pin(base) else {
                 continue;
             };
-            for range in before {
-                edits.insert(range.start, (range.clone(), String::new()));
+            let mut name = base.reference.at(digest).to_string();
+            for range in place.ranges().rev() {
+                // All but the last part of the name go.
+                edits.insert(range.start, (range.clone(), std::mem::take(&mut name)));
             }
-            let name = base.reference.at(digest).to_string();
-            edits.insert(last.start, (last.clone(), name));
         }
         let mut pinned = Vec::with_capacity(self.bytes.len() + 64 * edits.len());
         let mut at = 0;
@@ -52,5 +51,175 @@ impl Dockerfile {
         }
         pinned.extend_from_slice(self.bytes.get(at..).unwrap_or_default());
         pinned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bases::Build;
+    use super::*;
+    use crate::image::Platform;
+
+    fn build(platforms: &[&str]) -> Build {
+        Build {
+            args: BTreeMap::from([("TAG".to_owned(), "1".to_owned())]),
+            target: None,
+            platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
+            build_platform: Platform::new("linux", "amd64", None),
+            contexts: BTreeMap::new(),
+            on_build: BTreeMap::new(),
+        }
+    }
+
+    fn digest() -> Digest {
+        Digest::of(b"abc")
+    }
+
+    /// The pinned copy, with `@` for the digest.
+    fn pinned_for(file: &str, platforms: &[&str]) -> String {
+        let dockerfile = Dockerfile::parse(file.as_bytes()).unwrap();
+        let bases = dockerfile.bases(&build(platforms)).unwrap();
+        let pinned = dockerfile.pinned(&bases, &|_| Some(digest()));
+        String::from_utf8(pinned)
+            .unwrap()
+            .replace(&format!("@{}", digest()), "@")
+    }
+
+    fn pinned(file: &str) -> String {
+        pinned_for(file, &["linux/amd64"])
+    }
+
+    #[test]
+    fn names_are_replaced_where_they_stand() {
+        assert_eq!(
+            pinned("FROM alpine:3.19 AS a\nFROM a\n"),
+            "FROM docker.io/library/alpine@ AS a\nFROM a\n"
+        );
+        assert_eq!(
+            pinned("from --platform=linux/arm64\tghcr.io/a/b  as x"),
+            "from --platform=linux/arm64\tghcr.io/a/b@  as x"
+        );
+        assert_eq!(
+            pinned("FROM localhost:5000/a:1\n"),
+            "FROM localhost:5000/a@\n"
+        );
+        assert_eq!(pinned("FROM [::1]:5000/a:1\n"), "FROM [::1]:5000/a@\n");
+    }
+
+    #[test]
+    fn every_byte_beside_the_names_stays() {
+        assert_eq!(
+            pinned("\u{feff}# c\r\n\r\n\tFROM\ta \r\n# d\r\nRUN <<E\r\nFROM a\r\nE\r\n"),
+            "\u{feff}# c\r\n\r\n\tFROM\tdocker.io/library/a@ \r\n# d\r\nRUN <<E\r\nFROM a\r\nE\r\n"
+        );
+        let bytes = b"FROM a\nRUN \xff\xfe\n";
+        let dockerfile = Dockerfile::parse(bytes).unwrap();
+        let bases = dockerfile.bases(&build(&[])).unwrap();
+        let pinned = dockerfile.pinned(&bases, &|_| Some(digest()));
+        assert!(pinned.ends_with(b"\nRUN \xff\xfe\n"));
+    }
+
+    #[test]
+    fn a_name_with_variables_and_quotes_is_replaced_whole() {
+        assert_eq!(
+            pinned("ARG TAG\nFROM \"alpine\":${TAG:-'2'}\n"),
+            "ARG TAG\nFROM docker.io/library/alpine@\n"
+        );
+        assert_eq!(
+            pinned("# escape=`\nFROM alp`ine\n"),
+            "# escape=`\nFROM docker.io/library/alpine@\n"
+        );
+    }
+
+    #[test]
+    fn a_name_over_several_lines_is_replaced_on_its_last() {
+        assert_eq!(
+            pinned("FROM alp\\\n# c\n\nine:3 AS x\nRUN y"),
+            "FROM \\\n# c\n\ndocker.io/library/alpine@ AS x\nRUN y"
+        );
+        assert_eq!(
+            pinned("FROM \\\nal\\ \r\npi\\\r\nne\r\nRUN y\r\n"),
+            "FROM \\\n\\ \r\n\\\r\ndocker.io/library/alpine@\r\nRUN y\r\n"
+        );
+    }
+
+    #[test]
+    fn flags_keep_their_quotes() {
+        assert_eq!(
+            pinned(
+                "FROM a\nCOPY --from=\"b:1\" x y\nCOPY --from=b\"c:1\" x y\nCOPY --from=\\b x y\n"
+            ),
+            "FROM docker.io/library/a@\nCOPY --from=\"docker.io/library/b@\" x y\n\
+             COPY --from=\"docker.io/library/bc@\" x y\nCOPY --from=docker.io/library/b@ x y\n"
+        );
+        assert_eq!(
+            pinned("FROM a\nCOPY --from=ngi\\\nnx:1 x y\n"),
+            "FROM docker.io/library/a@\nCOPY --from=\\\ndocker.io/library/nginx@ x y\n"
+        );
+    }
+
+    #[test]
+    fn every_mount_of_a_line_is_replaced() {
+        assert_eq!(
+            pinned("FROM a\nRUN --mount=from=b,target=/x --mount='\"from=c\",target=/y' z\n"),
+            "FROM docker.io/library/a@\n\
+             RUN --mount=from=docker.io/library/b@,target=/x --mount='\"from=docker.io/library/c@\",target=/y' z\n"
+        );
+    }
+
+    #[test]
+    fn triggers_are_replaced_where_they_are_written() {
+        assert_eq!(
+            pinned("FROM a AS x\nONBUILD COPY --from=b / /\nFROM x\n"),
+            "FROM docker.io/library/a@ AS x\nONBUILD COPY --from=docker.io/library/b@ / /\nFROM x\n"
+        );
+        let unused = "FROM scratch AS x\nONBUILD COPY --from=b / /\n";
+        assert_eq!(pinned(unused), unused);
+    }
+
+    #[test]
+    fn the_frontend_is_replaced_in_its_comment() {
+        assert_eq!(
+            pinned("# syntax = docker/dockerfile:1 x\nFROM scratch\n"),
+            "# syntax = docker.io/docker/dockerfile@ x\nFROM scratch\n"
+        );
+    }
+
+    #[test]
+    fn stages_that_nobody_needs_stay_as_written() {
+        let file = "FROM b AS u\nCOPY --from=c / /\nFROM scratch\n";
+        assert_eq!(pinned(file), file);
+    }
+
+    #[test]
+    fn a_name_that_differs_between_platforms_stays() {
+        let file = "FROM a AS x\nFROM b:$TARGETARCH\nCOPY --from=x / /\n";
+        assert_eq!(
+            pinned_for(file, &["linux/amd64", "linux/arm64"]),
+            "FROM docker.io/library/a@ AS x\nFROM b:$TARGETARCH\nCOPY --from=x / /\n"
+        );
+        assert_eq!(
+            pinned_for(file, &["linux/arm64"]),
+            "FROM docker.io/library/a@ AS x\nFROM docker.io/library/b@\nCOPY --from=x / /\n"
+        );
+        let stage = "FROM scratch AS b-amd64\nFROM b-$TARGETARCH\n";
+        assert_eq!(pinned_for(stage, &["linux/amd64", "linux/arm64"]), stage);
+    }
+
+    #[test]
+    fn without_pins_the_copy_is_the_file() {
+        let file = b"FROM a\r\nCOPY --from=b / /";
+        let dockerfile = Dockerfile::parse(file).unwrap();
+        let bases = dockerfile.bases(&build(&[])).unwrap();
+        assert_eq!(dockerfile.pinned(&bases, &|_| None), file);
+        assert_eq!(dockerfile.pinned(&[], &|_| Some(digest())), file);
+    }
+
+    #[test]
+    fn bases_of_another_file_do_no_harm() {
+        let long = Dockerfile::parse(format!("{}FROM a", "\n".repeat(99)).as_bytes()).unwrap();
+        let bases = long.bases(&build(&[])).unwrap();
+        let short = Dockerfile::parse(b"FROM b").unwrap();
+        assert_eq!(short.pinned(&bases, &|_| Some(digest())), b"FROM b");
     }
 }

@@ -1,24 +1,38 @@
 //! From the target of a build to everything that it needs.
 
+use std::borrow::Cow;
+
 use super::{
-    canonical::Stages,
-    file,
-    graph::{Graph, Source, Use},
-    instruction::Instruction,
+    graph::{Graph, Name, Node, Source, Written},
+    instruction::{Instruction, Trigger},
     late::Late,
     problem::Problem,
 };
+use crate::image::Platform;
 
 /// What a trigger that runs costs of the budget: one file can let many stages run many of them.
 const TRIGGER_COST: usize = 256;
 
-impl Graph<'_> {
+/// A base that the target needs, on one platform.
+pub(super) struct Use<'d> {
+    pub name: Name<'d>,
+    /// The name once variables are replaced.
+    pub base_name: Cow<'d, str>,
+    pub source: Source,
+    pub platform: Cow<'d, Platform>,
+    /// Whether the target's chain of `FROM` ends here.
+    pub runtime: bool,
+    pub is_from: bool,
+}
+
+impl<'d> Graph<'d> {
     /// Returns the bases that the target needs, and the places that name another stage or nothing.
     ///
     /// # Errors
     ///
-    /// A target that does not exist; a trigger that cannot run; a stage that is needed above the place where it stands.
-    pub fn uses(mut self) -> Result<Vec<Use>, Problem> {
+    /// A target that does not exist; a trigger that cannot run; a stage that is needed above the place where it
+    /// stands; an instruction that cannot be built.
+    pub fn uses(mut self) -> Result<Vec<Use<'d>>, Problem> {
         let target = self.target()?;
         let mut reached = self.reached_from(target);
         // A trigger may need further stages, whose bases may have further triggers.
@@ -28,21 +42,25 @@ impl Graph<'_> {
         self.refuse_later_stages(&reached)?;
         self.refuse_late_problems(&reached)?;
         let root = self.root_of(target);
-        reached
-            .into_iter()
-            .filter_map(|stage| self.stages.get(stage).map(|node| (stage, node)))
-            .map(|(stage, node)| {
+        let given = self.given;
+        let nodes = self.stages.into_iter().zip(reached).enumerate();
+        nodes
+            .filter(|(_, (_, reached))| *reached)
+            .map(|(stage, (node, _))| {
                 if let Source::Invalid(image) = &node.source {
-                    let message = "the named context is no image";
-                    return Err(Problem::dependency(image.as_str(), message).at(node.name.offset));
+                    let message = format!("the named context `{image}` is no image");
+                    return Err(node.name.problem(message));
                 }
                 Ok(Use {
-                    name: node.name.clone(),
-                    base_name: node.base_name.clone(),
-                    source: node.source.clone(),
-                    platform: node.platform.as_ref().unwrap_or(self.platform).clone(),
+                    name: node.name,
+                    base_name: node.base_name,
+                    source: node.source,
+                    platform: match node.platform {
+                        Some(platform) => Cow::Owned(platform),
+                        None => Cow::Borrowed(given.platform),
+                    },
                     runtime: stage == root,
-                    is_from: node.stage.is_some(),
+                    is_from: node.is_stage,
                 })
             })
             .collect()
@@ -50,18 +68,18 @@ impl Graph<'_> {
 
     /// The last stage of the wanted name, or the last stage of the file.
     fn target(&self) -> Result<usize, Problem> {
-        match self.build.target.as_deref().filter(|name| !name.is_empty()) {
-            None => Ok(self.file.stages.len().saturating_sub(1)),
-            Some(name) => self
-                .by_name
-                .get(&name.to_lowercase())
-                .copied()
-                .ok_or_else(|| Problem::dependency(name, "the file has no stage of this name")),
+        let target = self.given.build.target.as_deref();
+        match target.filter(|name| !name.is_empty()) {
+            None => Ok(self.given.file.stages.len().saturating_sub(1)),
+            Some(name) => {
+                let stage = self.by_name.get(name.to_lowercase().as_str()).copied();
+                stage.ok_or_else(|| Problem::dependency(name, "the file has no stage of this name"))
+            }
         }
     }
 
-    /// Returns the stages that one stage needs, itself among them, in the order of the file.
-    fn reached_from(&self, target: usize) -> Vec<usize> {
+    /// Tells of each stage whether one stage needs it.
+    fn reached_from(&self, target: usize) -> Vec<bool> {
         let mut reached = vec![false; self.stages.len()];
         let mut ahead = vec![target];
         while let Some(stage) = ahead.pop() {
@@ -73,10 +91,7 @@ impl Graph<'_> {
                 ahead.extend(node.needs.iter().map(|need| need.stage));
             }
         }
-        let stages = reached.into_iter().enumerate();
-        stages
-            .filter_map(|(stage, reached)| reached.then_some(stage))
-            .collect()
+        reached
     }
 
     /// Follows the chain of `FROM` to the stage that continues no other.
@@ -88,10 +103,10 @@ impl Graph<'_> {
     }
 
     /// Adds what the triggers of these stages' bases need, once for each stage; tells whether there was anything.
-    fn run_triggers(&mut self, stages: &[usize]) -> Result<bool, Problem> {
+    fn run_triggers(&mut self, reached: &[bool]) -> Result<bool, Problem> {
         let mut found = false;
-        for stage in stages {
-            let Some(node) = self.stages.get_mut(*stage) else {
+        for stage in (0..reached.len()).filter(|stage| reached.get(*stage) == Some(&true)) {
+            let Some(node) = self.stages.get_mut(stage) else {
                 continue;
             };
             if std::mem::replace(&mut node.triggered, true) {
@@ -99,28 +114,24 @@ impl Graph<'_> {
             }
             let needs = node.needs.len();
             match node.base {
-                Some(base) => self.run_triggers_of_stage(*stage, base)?,
-                None => self.run_triggers_of_image(*stage)?,
+                Some(base) => self.run_triggers_of_stage(stage, base)?,
+                None => self.run_triggers_of_image(stage)?,
             }
             found |= self
                 .stages
-                .get(*stage)
+                .get(stage)
                 .is_some_and(|node| node.needs.len() > needs);
         }
         Ok(found)
     }
 
     fn run_triggers_of_stage(&mut self, stage: usize, base: usize) -> Result<(), Problem> {
-        let file: &Stages = self.file;
-        let number = self.stages.get(base).and_then(|node| node.stage);
-        let Some(base) = number.and_then(|number| file.stages.get(number)) else {
+        let Some(base) = self.given.file.stages.get(base) else {
             return Ok(());
         };
         for step in &base.steps {
             if let Instruction::OnBuild(trigger) = step {
-                let trigger = trigger.as_ref().as_ref().map_err(Problem::clone)?;
-                self.charge(stage)?;
-                self.add_needs(stage, trigger, None)?;
+                self.run_trigger(stage, trigger, None)?;
             }
         }
         Ok(())
@@ -129,31 +140,34 @@ impl Graph<'_> {
     /// BuildKit looks at the triggers of an image that is only copied from, too: it runs none of them, yet asks for the
     /// images that they name.
     fn run_triggers_of_image(&mut self, stage: usize) -> Result<(), Problem> {
+        let given = self.given;
         let Some(node) = self.stages.get(stage) else {
             return Ok(());
         };
         let (Source::Image(image) | Source::Instead(image)) = &node.source else {
             return Ok(());
         };
-        let offset = node.name.offset;
-        let triggers = self.build.on_build.get(image).into_iter().flatten();
-        for text in triggers {
-            let trigger = file::trigger(text).map_err(|problem| {
-                let message = format!("its trigger `{text}` cannot run: {}", problem.message);
-                Problem::dependency(problem.text, message).at(offset)
-            })?;
-            self.charge(stage)?;
-            self.add_needs(stage, &trigger, Some(offset))?;
+        let name = node.name;
+        for trigger in given.triggers.get(image).into_iter().flatten() {
+            self.run_trigger(stage, trigger, Some(name.key().0))
+                .map_err(|problem| {
+                    let (text, problem) = (problem.text, problem.message);
+                    name.problem(format!("its trigger `{text}` cannot run: {problem}"))
+                })?;
         }
         Ok(())
     }
 
-    fn charge(&self, stage: usize) -> Result<(), Problem> {
-        self.budget.charge(TRIGGER_COST).map_err(|_| {
-            let offset = self.stages.get(stage).map(|node| node.name.offset);
-            Problem::dependency("", "the stages of this file run too many triggers")
-                .at(offset.unwrap_or_default())
-        })
+    fn run_trigger(
+        &mut self,
+        stage: usize,
+        trigger: &'d Trigger,
+        elsewhere: Option<usize>,
+    ) -> Result<(), Problem> {
+        let trigger = trigger.as_ref().map_err(Problem::clone)?;
+        let too_many = |_| Problem::dependency("", "the stages of the file run too many triggers");
+        self.budget.charge(TRIGGER_COST).map_err(too_many)?;
+        self.add_needs(stage, trigger, elsewhere)
     }
 
     /// Refuses stages that copy from each other in a circle, whether the target needs them or not.
@@ -165,7 +179,7 @@ impl Graph<'_> {
             Done,
         }
         let mut marks = vec![Mark::New; self.stages.len()];
-        for start in 0..self.file.stages.len() {
+        for start in 0..self.given.file.stages.len() {
             let mut path = vec![(start, 0)];
             while let Some((stage, next)) = path.last_mut() {
                 let (Some(mark), Some(node)) = (marks.get_mut(*stage), self.stages.get(*stage))
@@ -186,7 +200,7 @@ impl Graph<'_> {
                 match marks.get(need.stage) {
                     Some(Mark::OnPath) => {
                         let message = "stages must not copy from each other in a circle";
-                        return Err(Problem::dependency(&*need.name, message).at(need.offset));
+                        return Err(need.name.problem(message));
                     }
                     Some(Mark::New) => path.push((need.stage, 0)),
                     _ => {}
@@ -196,36 +210,40 @@ impl Graph<'_> {
         Ok(())
     }
 
-    fn refuse_later_stages(&self, reached: &[usize]) -> Result<(), Problem> {
-        for stage in reached {
-            let Some(node) = self.stages.get(*stage).filter(|node| !node.replaced) else {
-                continue;
-            };
-            for need in node.needs.iter().filter(|need| need.ordered) {
+    fn refuse_later_stages(&self, reached: &[bool]) -> Result<(), Problem> {
+        for (stage, node) in self.built(reached) {
+            let written = node.needs.iter().filter(|n| n.name.written != Written::Not);
+            for need in written {
                 let source = self.stages.get(need.stage);
-                let is_later = need.stage > *stage
-                    && source.is_some_and(|source| source.stage.is_some() && !source.replaced);
-                if is_later {
+                let must_stand_above = source.is_some_and(|s| s.is_stage && !s.replaced);
+                if need.stage > stage && must_stand_above {
                     let message = "a stage must stand above the place that copies from it";
-                    return Err(Problem::dependency(&*need.name, message).at(need.offset));
+                    return Err(need.name.problem(message));
                 }
             }
         }
         Ok(())
     }
 
-    fn refuse_late_problems(&self, reached: &[usize]) -> Result<(), Problem> {
-        let nodes = reached.iter().filter_map(|stage| self.stages.get(*stage));
-        let built = nodes.filter(|node| !node.replaced);
-        let stages = built.filter_map(|node| self.file.stages.get(node.stage?));
+    fn refuse_late_problems(&self, reached: &[bool]) -> Result<(), Problem> {
+        let stages = self.built(reached);
+        let stages = stages.filter_map(|(stage, _)| self.given.file.stages.get(stage));
         for step in stages.flat_map(|stage| &stage.steps) {
             if let Instruction::Late(Late { problem, unless }) = step {
-                let given = |name: &String| self.build.args.contains_key(name);
+                let given = |name: &String| self.given.build.args.contains_key(name);
                 if !unless.as_ref().is_some_and(given) {
                     return Err(problem.clone());
                 }
             }
         }
         Ok(())
+    }
+
+    /// The stages whose instructions run.
+    fn built(&self, reached: &[bool]) -> impl Iterator<Item = (usize, &Node<'d>)> {
+        let nodes = self.stages.iter().zip(reached).enumerate();
+        nodes.filter_map(|(stage, (node, reached))| {
+            (*reached && !node.replaced).then_some((stage, node))
+        })
     }
 }

@@ -4,37 +4,28 @@
 //! declared, as it is; nothing else reaches `FROM`, neither `ENV` nor the `ARG` of a stage.
 
 use super::{
-    bases::Build,
-    canonical::Stages,
-    expand::{Budget, Lexer, Variables},
+    expand::{Budget, Variables},
+    graph::Given,
     problem::Problem,
 };
-use crate::image::Platform;
 
 /// Returns the variables of a build for one target platform.
 ///
 /// # Errors
 ///
 /// A default that cannot be expanded.
-pub(super) fn variables(
-    file: &Stages,
-    build: &Build,
-    platform: &Platform,
-    lexer: Lexer,
-    budget: &Budget,
-) -> Result<Variables, Problem> {
-    let mut variables = predefined(file, build, platform);
-    for argument in &file.arguments {
-        let value = match (build.args.get(&argument.name), &argument.value) {
-            (Some(given), _) => given.clone(),
-            (None, Some(default)) => {
-                lexer
-                    .word(&default.text, &variables, budget)
-                    .map_err(|error| {
-                        Problem::dependency(&*default.text, error.to_string())
-                            .at(default.place.start())
-                    })?
-            }
+pub(super) fn variables(given: Given<'_>, budget: &Budget) -> Result<Variables, Problem> {
+    let mut variables = predefined(given);
+    for argument in &given.file.arguments {
+        let value = match (given.build.args.get(&argument.name), &argument.value) {
+            (Some(value), _) => value.clone(),
+            (None, Some(default)) => given
+                .lexer
+                .word(&default.text, &variables, budget)
+                .map_err(|error| {
+                    let offset = default.place.start();
+                    Problem::dependency(&*default.text, error.to_string()).at(offset)
+                })?,
             (None, None) => continue,
         };
         variables.insert(argument.name.clone(), value);
@@ -42,16 +33,18 @@ pub(super) fn variables(
     Ok(variables)
 }
 
-fn predefined(file: &Stages, build: &Build, platform: &Platform) -> Variables {
+fn predefined(given: Given<'_>) -> Variables {
+    let build = given.build;
     let target = match &build.target {
         Some(target) if !target.is_empty() => Some(target),
-        _ => file
+        _ => given
+            .file
             .stages
             .last()
             .and_then(|stage| stage.from.name.as_ref()),
     };
     let mut variables = Variables::new();
-    for (side, platform) in [("BUILD", &build.build_platform), ("TARGET", platform)] {
+    for (side, platform) in [("BUILD", &build.build_platform), ("TARGET", given.platform)] {
         for (part, value) in [
             ("PLATFORM", platform.to_string()),
             ("OS", platform.os().to_owned()),

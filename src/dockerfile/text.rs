@@ -22,26 +22,38 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
 ///
 /// More than one range if the token goes on behind a line continuation, or if there are quotes within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place(Vec<Range<usize>>);
+pub struct Place {
+    first: Range<usize>,
+    more: Vec<Range<usize>>,
+}
 
 impl Place {
+    fn new(range: Range<usize>) -> Self {
+        Self {
+            first: range,
+            more: Vec::new(),
+        }
+    }
+
     /// Returns the offset of the first byte.
     #[must_use]
     pub fn start(&self) -> usize {
-        self.0.first().map_or(0, |range| range.start)
+        self.first.start
     }
 
-    /// Returns the ranges of bytes, in order, none empty and none touching the next.
-    #[must_use]
-    pub fn ranges(&self) -> &[Range<usize>] {
-        &self.0
+    /// Returns the ranges of bytes, in order, none touching the next.
+    pub fn ranges(&self) -> impl DoubleEndedIterator<Item = &Range<usize>> {
+        std::iter::once(&self.first).chain(&self.more)
     }
 
     fn push(&mut self, range: Range<usize>) {
-        match self.0.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ if range.is_empty() => {}
-            _ => self.0.push(range),
+        let last = self.more.last_mut().unwrap_or(&mut self.first);
+        if last.end == range.start {
+            last.end = range.end;
+        } else if last.start == last.end {
+            *last = range;
+        } else if !range.is_empty() {
+            self.more.push(range);
         }
     }
 }
@@ -49,11 +61,9 @@ impl Place {
 impl fmt::Display for Place {
     /// Writes the ranges, as in `15..18 30..35`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, range) in self.0.iter().enumerate() {
-            let blank = if n == 0 { "" } else { " " };
-            write!(f, "{blank}{}..{}", range.start, range.end)?;
-        }
-        Ok(())
+        write!(f, "{}..{}", self.first.start, self.first.end)?;
+        let mut more = self.more.iter();
+        more.try_for_each(|range| write!(f, " {}..{}", range.start, range.end))
     }
 }
 
@@ -108,7 +118,8 @@ impl<'f> Text<'f> {
 
     /// Returns where the bytes of `range` stand in the file.
     pub fn place(&self, range: Range<usize>) -> Place {
-        let mut place = Place(Vec::with_capacity(1));
+        let start = self.offset(range.start);
+        let mut place = Place::new(start..start);
         self.extend(&mut place, range);
         place
     }

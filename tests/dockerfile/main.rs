@@ -1,0 +1,74 @@
+//! What Dockerfiles stand on: cases with answers, properties, and a long run of broken files.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod cases;
+mod fuzz;
+mod properties;
+
+use std::collections::BTreeMap;
+
+use acrt::{
+    dockerfile::{BaseImage, Build, Dockerfile, Pinning},
+    image::{Digest, Platform},
+};
+
+/// A build for `platforms`, on linux/amd64.
+fn build(platforms: &[&str]) -> Build {
+    Build {
+        args: BTreeMap::new(),
+        target: None,
+        platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
+        build_platform: Platform::new("linux", "amd64", None),
+        contexts: BTreeMap::new(),
+        on_build: BTreeMap::new(),
+    }
+}
+
+/// The digest that a base is pinned to.
+fn pin(base: &BaseImage) -> Option<Digest> {
+    Some(Digest::of(base.reference.to_string().as_bytes()))
+}
+
+/// Checks what must hold for any bytes, and tells whether they are a Dockerfile that can be built.
+fn check(bytes: &[u8], build: &Build) -> bool {
+    let Ok(file) = Dockerfile::parse(bytes) else {
+        return false;
+    };
+    let Ok(bases) = file.bases(build) else {
+        return false;
+    };
+    assert_eq!(
+        file.pinned(&bases, &|_| None),
+        bytes,
+        "a copy without pins is the file"
+    );
+    let pinned = file.pinned(&bases, &pin);
+    let copy = Dockerfile::parse(&pinned).unwrap();
+    let found = copy.bases(build).unwrap();
+    assert_eq!(
+        found.len(),
+        bases.len(),
+        "{}",
+        String::from_utf8_lossy(&pinned)
+    );
+    for (base, found) in bases.iter().zip(&found) {
+        let wanted = match &base.pinning {
+            Pinning::Place(_) => base.reference.at(pin(base).unwrap()),
+            Pinning::Impossible(_) => base.reference.clone(),
+        };
+        assert_eq!(
+            found.reference,
+            wanted,
+            "{}",
+            String::from_utf8_lossy(&pinned)
+        );
+        assert_eq!(
+            found.kind,
+            base.kind,
+            "{}",
+            String::from_utf8_lossy(&pinned)
+        );
+    }
+    true
+}

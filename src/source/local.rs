@@ -55,6 +55,9 @@ impl LocalContext {
             .map_err(|error| error.hint("name it with --file, relative to the context"))?;
         let problem = if metadata.is_dir() {
             Some("it is a folder")
+        } else if !metadata.is_file() {
+            // A pipe would keep whoever reads it waiting for ever.
+            Some("it is not a file")
         } else if metadata.len() > MAX_DOCKERFILE {
             Some("it is larger than 16 MiB")
         } else {

@@ -112,8 +112,7 @@ pub async fn run(
         .id()
         .and_then(|id| i32::try_from(id).ok())
         .and_then(Pid::from_raw);
-    let mut pipe =
-        pipe::Receiver::from_owned_fd_unchecked(reader.into()).context(Kind::Failed, cannot)?;
+    let mut pipe = pipe::Receiver::from_owned_fd(reader.into()).context(Kind::Failed, cannot)?;
     let mut stopper = Stopper {
         group,
         grace: limits.grace,
@@ -575,6 +574,15 @@ mod tests {
             assert!(before.elapsed() < Duration::from_secs(5), "{child} lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_fills_the_buffer_and_falls_silent_is_still_ended_in_time() {
+        let before = std::time::Instant::now();
+        let script = "dd if=/dev/zero bs=65536 count=1 2>/dev/null; sleep 60";
+        let (ended, text) = run_sh(script, limits(300)).await;
+        assert_eq!((ended, text.len()), (Ended::TimedOut, 65_536));
+        assert!(before.elapsed() < Duration::from_secs(5));
     }
 
     #[tokio::test]

@@ -122,12 +122,16 @@ impl Builder {
     ///
     /// [`crate::error::Kind::Invalid`] for a request that this builder cannot meet.
     pub fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
-        match self {
-            Self::Docker { program, buildx } => docker::plan(program, *buildx, request),
-            Self::Podman(program) => podman::plan(program, request),
-            Self::Buildah(program) => buildah::plan(program, request),
-            Self::Command(template) => template.plan(request),
-        }
+        let (program, built) = match self {
+            Self::Docker { program, buildx } => (program, docker::plan(program, *buildx, request)?),
+            Self::Podman(program) => (program, podman::plan(program, request)?),
+            Self::Buildah(program) => (program, buildah::plan(program, request)?),
+            Self::Command(template) => return template.plan(request),
+        };
+        let verifies = matches!(self, Self::Podman(_) | Self::Buildah(_));
+        let mut steps = fetches(program, verifies, request);
+        steps.extend(built);
+        Ok(steps)
     }
 
     /// Returns the command that prints the builder's version; none where nobody can tell.
@@ -165,6 +169,36 @@ impl Builder {
             Self::Command(_) => None,
         }
     }
+}
+
+/// Fetches the images that cannot be pinned where they are named, and gives each its tag on this machine: a builder would
+/// take an older copy of its own for them.
+fn fetches(program: &Program, verifies: bool, request: &BuildRequest) -> Vec<Step> {
+    let step = |purpose, line| Step {
+        purpose,
+        line,
+        digest: DigestSource::Registry,
+    };
+    let mut steps = Vec::new();
+    for (image, digest) in &request.unpinned {
+        let fixed = image.at(digest.clone());
+        let mut pull = program.call(&["pull"]);
+        if verifies && request.is_plain(image) {
+            pull = pull.flag("--tls-verify", "false");
+        }
+        if let Some(dir) = &request.auth_dir {
+            let auth = dir.join("auth.json").display().to_string();
+            pull = pull
+                .env("DOCKER_CONFIG", dir.display().to_string())
+                .env("REGISTRY_AUTH_FILE", auth);
+        }
+        let pull = pull.arg("--").arg(fixed.to_string());
+        steps.push(step(Purpose::Pull(fixed.clone()), pull));
+        let tag = program.call(&["tag", "--"]);
+        let tag = tag.arg(fixed.to_string()).arg(image.to_string());
+        steps.push(step(Purpose::Tidy, tag));
+    }
+    steps
 }
 
 /// Finds the digest in what `docker push` prints: `latest: digest: sha256:… size: 528`.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    image::{Platform, Reference},
+    image::{Digest, Platform, Reference},
     sys::{command::CommandLine, secret::Secret},
 };
 
@@ -40,6 +40,8 @@ pub struct BuildRequest {
     pub plain_http: BTreeSet<String>,
     /// The images that the build takes from registries, at their digests.
     pub bases: Vec<Reference>,
+    /// Images that the build names by their tags, in places that cannot be pinned, at the digests that were decided.
+    pub unpinned: Vec<(Reference, Digest)>,
     /// A folder for small files that the builder writes.
     pub scratch: PathBuf,
     /// A folder with a `config.json` and an `auth.json` for this build alone.
@@ -135,6 +137,7 @@ pub(super) mod tests {
                     .parse()
                     .unwrap(),
             ],
+            unpinned: Vec::new(),
             scratch: "/state/runs/ca1".into(),
             auth_dir: None,
             run_id: "ca1".into(),

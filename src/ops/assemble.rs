@@ -136,6 +136,7 @@ impl Execution<'_> {
             push: step.is_push_enabled,
             plain_http: self.unverified(images, &resolved.pulled),
             bases: resolved.pulled.clone(),
+            unpinned: resolved.unpinned.clone(),
             scratch: layout.run_folder(run.run_id),
             auth_dir: None,
             run_id: run.run_id.to_string(),

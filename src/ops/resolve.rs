@@ -33,6 +33,8 @@ pub struct Resolved {
     pub untracked: Vec<Untracked>,
     /// The image that the final stage stands on, for the labels.
     pub runtime: Option<(Reference, Option<Digest>)>,
+    /// The images that registries have and that cannot be pinned where they are named.
+    pub unpinned: Vec<(Reference, Digest)>,
     /// The images that the build takes from registries, pinned.
     pub pulled: Vec<Reference>,
 }
@@ -243,7 +245,11 @@ fn conclude(
     let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
     let mut untracked = Vec::new();
     let mut pulled = BTreeSet::new();
+    let mut unpinned = BTreeMap::new();
     for base in bases {
+        if let (Pinning::Impossible(_), Some(digest)) = (&base.pinning, pin(base)) {
+            unpinned.insert(base.reference.clone(), digest);
+        }
         let mut untrack = |reason: &str| {
             untracked.push(Untracked {
                 image: base.written.clone(),
@@ -281,6 +287,7 @@ fn conclude(
             };
             (base.reference.clone(), digest)
         }),
+        unpinned: unpinned.into_iter().collect(),
         pulled: pulled.into_iter().collect(),
     }
 }

@@ -45,7 +45,8 @@ pub fn fake(world: &World, name: &str, script: &str) -> Calls {
 ///
 /// The store is `vfs`, which needs no mounts that a killed build would leave behind. `chroot` isolation needs neither
 /// a network of its own nor cgroups; podman heeds it too. Without `tmp_dir` and `static_dir`, podman would leave
-/// folders in `/run` and `/var/lib`.
+/// folders in `/run` and `/var/lib`. Limits are named because the builders' own are higher than a machine that is itself a
+/// container may allow.
 pub fn containers_program(world: &World, name: &str) -> Calls {
     let dir = world.path("containers").display().to_string();
     let storage = world.write(
@@ -58,6 +59,7 @@ pub fn containers_program(world: &World, name: &str) -> Calls {
         "containers/containers.conf",
         &format!(
             "[containers]\nnetns = \"host\"\n\
+             default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
              [network]\nnetwork_config_dir = \"{dir}/net\"\n\
              [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nlock_type = \"file\"\n\
              static_dir = \"{dir}/static\"\ntmp_dir = \"{dir}/tmp\"\nvolume_path = \"{dir}/volumes\"\n"

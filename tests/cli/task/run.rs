@@ -673,12 +673,14 @@ fn a_dry_run_prints_the_commands_and_starts_none() {
     assert_eq!(world.runs().len(), 0);
 }
 
-#[test]
-fn triggers_of_a_base_that_copy_from_images_are_followed_too() {
-    let (world, registry) = world();
+/// The image in a trigger of the base cannot be pinned in the Dockerfile, and is nevertheless built as it was decided.
+fn follows_triggers_of_a_base(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
     registry.push("assets:1", &[("asset", "one")]);
     let trigger = format!("COPY --from={} /asset /asset", registry.image("assets:1"));
-    registry.push_image("onbuild:1", &Image::of(&[]).shell().on_build(&trigger));
+    let base = Image::of(&[("version", "one")]).on_build(&trigger);
+    registry.push_image("onbuild:1", &base);
     world.task_with(
         &registry,
         "web",
@@ -686,10 +688,26 @@ fn triggers_of_a_base_that_copy_from_images_are_followed_too() {
         &["--base-image-trigger-type", "All"],
     );
     world.run("web").ok();
-    assert_eq!(registry.file("web:latest", "asset").as_deref(), Some("one"));
+    let asset = || registry.file("web:latest", "asset");
+    assert_eq!(asset().as_deref(), Some("one"));
     registry.push("assets:1", &[("asset", "two")]);
     world.watch_once().ok();
-    assert_eq!(registry.file("web:latest", "asset").as_deref(), Some("two"));
+    assert_eq!(asset().as_deref(), Some("two"));
+}
+
+#[test]
+fn buildah_follows_triggers_of_a_base() {
+    follows_triggers_of_a_base(World::buildah);
+}
+
+#[test]
+fn podman_follows_triggers_of_a_base() {
+    follows_triggers_of_a_base(World::podman);
+}
+
+#[test]
+fn docker_follows_triggers_of_a_base() {
+    follows_triggers_of_a_base(World::docker);
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Distribution {
             _ => String::new(),
         };
         Ok(format!(
-            "version: 0.1\nlog: {{level: fatal, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {address}\n{tls}{auth}",
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {address}\n{tls}{auth}",
             folder.path().display()
         ))
     }

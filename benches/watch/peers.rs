@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::Result;
 
 use crate::{
-    content::{TAG, repository},
+    content::{INDEX, MANIFEST, TAG, repository},
     floor,
     home::{Home, Site},
     launch::Job,
@@ -72,9 +72,14 @@ pub fn curl(site: &Site, tags: usize, runs: usize, home: &Home, ca_file: &Path) 
     let list = list.display().to_string();
     let ca = ca_file.display().to_string();
     let most = if site.tls { "128" } else { "64" };
+    // Without it Docker Distribution has no manifest that curl could take.
+    let accept = format!("Accept: {INDEX}, {MANIFEST}");
     let job = Job::new([
         "curl",
         "--silent",
+        "--no-progress-meter",
+        "--header",
+        &accept,
         "--fail",
         "--head",
         "--cacert",

@@ -11,7 +11,7 @@ use sha2::Digest as _;
 /// Only a checked digest reaches a path or a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Digest(String);
+pub struct Digest(Box<str>);
 
 /// Why a text is no digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ impl Digest {
     /// Returns the digest of `bytes`, by SHA-256.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))))
+        Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))).into())
     }
 
     /// Tells whether this is the digest of `bytes`, by its own algorithm.
@@ -107,7 +107,7 @@ impl TryFrom<String> for Digest {
 
 impl From<Digest> for String {
     fn from(digest: Digest) -> Self {
-        digest.0
+        digest.0.into()
     }
 }
 

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
-    os: String,
-    architecture: String,
-    variant: Option<String>,
+    /// `os/architecture[/variant]`, in one piece: it is kept for every task and every tag.
+    text: Box<str>,
 }
 
 /// Why a text is no platform.
@@ -24,9 +23,10 @@ impl Platform {
     /// Returns a platform of its parts, normalised.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
-        let os = match os.to_ascii_lowercase().as_str() {
-            "macos" => "darwin".to_owned(),
-            os => os.to_owned(),
+        let os = os.to_ascii_lowercase();
+        let os = match os.as_str() {
+            "macos" => "darwin",
+            os => os,
         };
         let architecture = architecture.to_ascii_lowercase();
         let variant = variant.map(str::to_ascii_lowercase).unwrap_or_default();
@@ -44,11 +44,11 @@ impl Platform {
             ("arm", "8") => ("arm", "v8"),
             (architecture, variant) => (architecture, variant),
         };
-        Self {
-            os,
-            architecture: architecture.to_owned(),
-            variant: (!variant.is_empty()).then(|| variant.to_owned()),
-        }
+        let text = match variant {
+            "" => format!("{os}/{architecture}"),
+            variant => format!("{os}/{architecture}/{variant}"),
+        };
+        Self { text: text.into() }
     }
 
     /// Returns the platform of the machine that this program was built for, with Linux in place of
@@ -65,19 +65,23 @@ impl Platform {
     /// Returns the operating system, `linux`.
     #[must_use]
     pub fn os(&self) -> &str {
-        &self.os
+        self.part(0).unwrap_or_default()
     }
 
     /// Returns the architecture in Go's words, `amd64`.
     #[must_use]
     pub fn architecture(&self) -> &str {
-        &self.architecture
+        self.part(1).unwrap_or_default()
     }
 
     /// Returns the variant, `v7`, if there is one that means something.
     #[must_use]
     pub fn variant(&self) -> Option<&str> {
-        self.variant.as_deref()
+        self.part(2)
+    }
+
+    fn part(&self, n: usize) -> Option<&str> {
+        self.text.splitn(3, '/').nth(n)
     }
 
     /// Tells how well an image for `self` runs on `wanted`: 0 is exact, larger is worse, `None` is not at all.
@@ -88,17 +92,16 @@ impl Platform {
         if self == wanted {
             return Some(0);
         }
-        if self.os != wanted.os || self.architecture != wanted.architecture {
+        if self.os() != wanted.os() || self.architecture() != wanted.architecture() {
             return None;
         }
-        let number = |variant: &Option<String>| -> Option<u8> {
-            variant.as_deref()?.strip_prefix('v')?.parse().ok()
-        };
-        match self.architecture.as_str() {
-            "arm" => number(&wanted.variant)?.checked_sub(number(&self.variant)?),
-            "amd64" => match &self.variant {
-                None => number(&wanted.variant),
-                Some(_) => number(&wanted.variant)?.checked_sub(number(&self.variant)?),
+        let number =
+            |platform: &Self| -> Option<u8> { platform.variant()?.strip_prefix('v')?.parse().ok() };
+        match self.architecture() {
+            "arm" => number(wanted)?.checked_sub(number(self)?),
+            "amd64" => match self.variant() {
+                None => number(wanted),
+                Some(_) => number(wanted)?.checked_sub(number(self)?),
             },
             _ => None,
         }
@@ -140,17 +143,13 @@ impl TryFrom<String> for Platform {
 
 impl From<Platform> for String {
     fn from(platform: Platform) -> Self {
-        platform.to_string()
+        platform.text.into()
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        match &self.variant {
-            Some(variant) => write!(f, "/{variant}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.text)
     }
 }
 

@@ -1,6 +1,6 @@
 //! References: which image, on which registry, under which tag or digest.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +17,17 @@ const MAX_NAME: usize = 255;
 /// The grammar and the rules are those of `github.com/distribution/reference`: a name without a registry is on
 /// Docker Hub, an official image is in `library/`, and `:latest` stands in only where there is neither tag nor digest.
 /// Where there are both, the digest decides.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
-    registry: String,
-    repository: String,
-    tag: Option<String>,
-    digest: Option<Digest>,
+    /// `registry/repository[:tag]`, in one piece: a round over ten thousand tasks holds several for each.
+    text: Box<str>,
+    /// Where the registry ends in it.
+    registry_end: u16,
+    /// Where the repository ends in it.
+    repository_end: u16,
+    /// Boxed, because few have one.
+    digest: Option<Box<Digest>>,
 }
 
 /// Why a text is no reference.
@@ -78,47 +82,48 @@ impl Reference {
     /// Returns the login server, `docker.io` or `host[:port]`.
     #[must_use]
     pub fn registry(&self) -> &str {
-        &self.registry
+        &self.text[..usize::from(self.registry_end)]
     }
 
     /// Returns the repository, `library/node`.
     #[must_use]
     pub fn repository(&self) -> &str {
-        &self.repository
+        &self.text[usize::from(self.registry_end) + 1..usize::from(self.repository_end)]
     }
 
     /// Returns the tag, if one is meant.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
+        self.text.get(usize::from(self.repository_end) + 1..)
     }
 
     /// Returns the digest, if one was written. It decides, whatever the tag says.
     #[must_use]
     pub fn digest(&self) -> Option<&Digest> {
-        self.digest.as_ref()
+        self.digest.as_deref()
     }
 
     /// Returns registry and repository, `docker.io/library/node`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}/{}", self.registry, self.repository)
+        self.text[..usize::from(self.repository_end)].to_owned()
     }
 
     /// Returns the same repository at `digest`, without a tag: what a pinned Dockerfile reads.
     #[must_use]
     pub fn at(&self, digest: Digest) -> Self {
         Self {
-            tag: None,
-            digest: Some(digest),
-            ..self.clone()
+            text: self.name().into(),
+            registry_end: self.registry_end,
+            repository_end: self.repository_end,
+            digest: Some(Box::new(digest)),
         }
     }
 
     /// Returns what a registry is asked for: the digest if there is one, else the tag.
     #[must_use]
     pub fn tag_or_digest(&self) -> &str {
-        match (&self.digest, &self.tag) {
+        match (self.digest(), self.tag()) {
             (Some(digest), _) => digest.as_str(),
             (None, Some(tag)) => tag,
             (None, None) => "latest",
@@ -136,6 +141,30 @@ impl Reference {
             (None, _) if text.is_empty() => Err(InvalidReference::Empty),
             (None, _) => format!("{registry}/{text}").parse(),
         }
+    }
+}
+
+impl Reference {
+    fn parts(&self) -> (&str, &str, Option<&str>, Option<&Digest>) {
+        (
+            self.registry(),
+            self.repository(),
+            self.tag(),
+            self.digest(),
+        )
+    }
+}
+
+impl Ord for Reference {
+    /// By registry, then repository, then tag.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for Reference {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -199,23 +228,30 @@ impl FromStr for Reference {
                 tag: tag.into(),
             });
         }
-        let repository = if registry == DOCKER_HUB && !path.contains('/') {
-            format!("library/{path}")
-        } else {
-            path.to_owned()
-        };
-        if registry.len() + 1 + repository.len() > MAX_NAME {
+        let official = registry == DOCKER_HUB && !path.contains('/');
+        let mut whole = format!(
+            "{registry}/{}{path}",
+            if official { "library/" } else { "" }
+        );
+        if whole.len() > MAX_NAME {
             return Err(InvalidReference::TooLong(text.into()));
         }
+        let too_long = |_| InvalidReference::TooLong(text.into());
+        let registry_end = u16::try_from(registry.len()).map_err(too_long)?;
+        let repository_end = u16::try_from(whole.len()).map_err(too_long)?;
         let tag = match (tag, &digest) {
             (None, None) => Some("latest"),
             (tag, _) => tag,
         };
+        if let Some(tag) = tag {
+            whole.push(':');
+            whole.push_str(tag);
+        }
         Ok(Self {
-            registry: registry.to_owned(),
-            repository,
-            tag: tag.map(str::to_owned),
-            digest,
+            text: whole.into(),
+            registry_end,
+            repository_end,
+            digest: digest.map(Box::new),
         })
     }
 }
@@ -322,10 +358,7 @@ impl From<Reference> for String {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.registry, self.repository)?;
-        if let Some(tag) = &self.tag {
-            write!(f, ":{tag}")?;
-        }
+        f.write_str(&self.text)?;
         if let Some(digest) = &self.digest {
             write!(f, "@{digest}")?;
         }

@@ -1,12 +1,15 @@
 //! Parsed copies of many small files, so that ten thousand definitions are read as fast as one large one.
 //!
 //! The files stay the truth. A copy counts only while its file has the same inode, size and times; the cache may be removed at
-//! any time, and is not made at all for folders that are read fast enough without it.
+//! any time, and is not made at all for folders that are read fast enough without it. It has a line of JSON for each copy, in the
+//! order of the files, so that it is read and written without ever being in memory as a whole.
 
 use std::{
-    fs::{self, Metadata},
+    fs::{self, File, Metadata},
+    io::{BufRead as _, BufReader, BufWriter, Write},
+    marker::PhantomData,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -75,6 +78,41 @@ pub struct TaskFiles<'a> {
     pub cache: PathBuf,
 }
 
+/// The copies of a cache, one after the other. One that is missing has none, and a broken one none from there on: it holds
+/// nothing that cannot be had again.
+struct Copies<T> {
+    lines: Option<BufReader<File>>,
+    line: Vec<u8>,
+    of: PhantomData<T>,
+}
+
+impl<T> Copies<T> {
+    fn open(cache: &Path) -> Self {
+        Self {
+            lines: File::open(cache).ok().map(BufReader::new),
+            line: Vec::new(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Copies<T> {
+    type Item = Copy<T>;
+
+    fn next(&mut self) -> Option<Copy<T>> {
+        self.line.clear();
+        self.lines
+            .as_mut()?
+            .read_until(b'\n', &mut self.line)
+            .ok()?;
+        let copy = serde_json::from_slice(&self.line).ok();
+        if copy.is_none() {
+            self.lines = None;
+        }
+        copy
+    }
+}
+
 struct Found {
     key: TaskKey,
     stamp: Stamp,
@@ -101,14 +139,14 @@ impl TaskFiles<'_> {
                 })
                 .collect());
         }
-        let mut copies = self.copies::<T>().into_iter().peekable();
+        let mut copies = Copies::open(&self.cache).peekable();
         let mut values = Vec::with_capacity(found.len());
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
         for file in found {
             // Both are sorted: what is left behind here belongs to files that are gone.
             while copies.next_if(|copy| copy.key < file.key).is_some() {}
-            let copy = copies.next_if(|copy| copy.key == file.key);
+            let copy: Option<Copy<T>> = copies.next_if(|copy| copy.key == file.key);
             let value = match copy.filter(|copy| copy.stamp == file.stamp) {
                 Some(copy) => Some(Ok(copy.value)),
                 None => {
@@ -157,14 +195,6 @@ impl TaskFiles<'_> {
         Ok(found)
     }
 
-    /// Reads the cache. One that is missing or broken is empty: it holds nothing that cannot be had again.
-    fn copies<T: DeserializeOwned>(&self) -> Vec<Copy<T>> {
-        let copies: Option<Vec<Copy<T>>> = fs::read(&self.cache)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        copies.unwrap_or_default()
-    }
-
     /// Writes the cache, with the files that last changed before `settled`. That it cannot be written costs time and
     /// nothing else.
     fn remember<T: Serialize>(
@@ -173,7 +203,7 @@ impl TaskFiles<'_> {
         stamps: &[Stamp],
         settled: i128,
     ) {
-        let copies: Vec<Copy<&T>> = values
+        let mut copies = values
             .iter()
             .zip(stamps)
             .filter(|(_, stamp)| stamp.age() < settled)
@@ -183,11 +213,15 @@ impl TaskFiles<'_> {
                     stamp: *stamp,
                     value: value.as_ref().ok()?,
                 })
-            })
-            .collect();
-        if let Ok(bytes) = serde_json::to_vec(&copies) {
-            let _ = file::replace(&self.cache, &bytes);
-        }
+            });
+        let _ = file::replace_with(&self.cache, |file| {
+            let mut lines = BufWriter::new(file);
+            copies.try_for_each(|copy| {
+                serde_json::to_writer(&mut lines, &copy)?;
+                lines.write_all(b"\n")
+            })?;
+            lines.flush()
+        });
     }
 
     /// Returns the moment before which a change would show in a file's times whatever came after it.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Read as _, Write as _},
+    io::{self, BufWriter, ErrorKind, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
 };
@@ -39,21 +39,33 @@ pub fn make_folder(path: &Path) -> Result<()> {
 ///
 /// [`Kind::Failed`] with the path; the old file is then as it was.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    replace_with(path, |file| file.write_all(content))
+}
+
+/// Replaces `path` in one step by what `write` writes, for content that is not in memory as a whole.
+///
+/// # Errors
+///
+/// As [`replace`].
+pub fn replace_with(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> Result<()> {
     let cannot = || format!("cannot write `{}`", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
-    let write = || -> std::io::Result<()> {
+    let replace = || -> io::Result<()> {
         // Made with mode 0600, in the same folder so that the rename stays on one file system.
         let mut file = tempfile::Builder::new()
             .prefix(".")
             .suffix(".new")
             .tempfile_in(folder)?;
-        file.write_all(content)?;
+        write(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         fs::File::open(folder)?.sync_all()
     };
-    write().context(Kind::Failed, cannot)
+    replace().context(Kind::Failed, cannot)
 }
 
 /// Replaces `path` by `value` as JSON, for records.
@@ -62,11 +74,12 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
 ///
 /// As [`replace`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(value).context(Kind::Failed, || {
-        format!("cannot write `{}` as JSON", path.display())
-    })?;
-    text.push(b'\n');
-    replace(path, &text)
+    replace_with(path, |file| {
+        let mut lines = BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut lines, value)?;
+        lines.write_all(b"\n")?;
+        lines.flush()
+    })
 }
 
 /// Replaces `path` by `value` as YAML, for what a person may edit.
@@ -92,7 +105,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.context(Kind::Failed, cannot)?,
     };
-    let mut content = Vec::new();
+    // One block of the right size: what grows by doubling takes up twice the room.
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut content = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
     file.take(limit + 1)
         .read_to_end(&mut content)
         .context(Kind::Failed, cannot)?;

@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::StreamExt as _;
+
 use crate::{
     error::{Error, Result},
     image::{Platform, Reference},
     registry::{LookupError, Seen},
-    task::Dependency,
+    task::{Dependency, Manifests},
     watch::{Node, Observation, Tags, decide::followed, rhythm},
 };
 
 use super::App;
+
+/// How many answers are worked on at once. Each registry has limits of its own; this is well above them, so that indexes
+/// that come slowly from one hold up none from another.
+const READ_AT_ONCE: usize = 1024;
 
 /// What somebody wants to know of each tag: the platforms that are built on it, and the digests that were.
 #[derive(Debug, Default)]
@@ -70,14 +76,23 @@ pub async fn look(
         .into_iter()
         .filter(|tag| !tags.get(tag).is_some_and(|record| record.rests(now)))
         .collect();
-    let looked = app.registries().look_all(which).await;
+    let registries = app.registries();
+    let before = &*tags;
+    let looked: Vec<_> = registries
+        .looks(which)
+        .map(async |(tag, result)| {
+            let rest = result.as_ref().err().and_then(LookupError::retry_at);
+            let observed = match result {
+                Ok(seen) => observation(app, wanted, &tag, seen, before).await,
+                Err(error) => Err(Error::from(error)),
+            };
+            (tag, rest, observed)
+        })
+        .buffer_unordered(READ_AT_ONCE)
+        .collect()
+        .await;
     let now = app.clock.now();
-    for (tag, result) in looked {
-        let rest = result.as_ref().err().and_then(LookupError::retry_at);
-        let observed = match result {
-            Ok(seen) => observation(app, wanted, &tag, seen, tags).await,
-            Err(error) => Err(Error::from(error)),
-        };
+    for (tag, rest, observed) in looked {
         match observed {
             Ok(observation) => tags.observe(&tag, observation, now),
             Err(error) => {
@@ -127,9 +142,9 @@ async fn manifests(
     tag: &Reference,
     seen: &Seen,
     tags: &Tags,
-) -> Result<BTreeMap<Platform, Option<crate::image::Digest>>> {
+) -> Result<Manifests> {
     if !wanted.needs_manifests(tag, seen) {
-        return Ok(BTreeMap::new());
+        return Ok(Manifests::new());
     }
     let record = tags
         .get(tag)
@@ -140,7 +155,8 @@ async fn manifests(
         .filter(|platform| record.is_none_or(|record| !record.manifests.contains_key(platform)))
         .collect();
     if missing.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Manifests::new());
     }
-    Ok(app.registries().platforms(tag, seen, &missing).await?)
+    let found = app.registries().platforms(tag, seen, &missing).await?;
+    Ok(found.into_iter().collect())
 }

@@ -65,19 +65,12 @@ impl Registries {
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
     pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<Looked> {
-        let mut looked = Vec::with_capacity(tags.len());
-        self.look_each(tags, |tag, seen| looked.push((tag, seen)))
-            .await;
-        looked
+        self.looks(tags).collect().await
     }
 
     /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
     /// keeps back nobody's answer but its own.
-    pub async fn look_each(
-        &self,
-        tags: Vec<Reference>,
-        mut found: impl FnMut(Reference, Result<Seen, LookupError>),
-    ) {
+    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = Looked> + '_ {
         let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
         for tag in tags {
             by_registry
@@ -88,10 +81,7 @@ impl Registries {
         let looks = by_registry
             .into_iter()
             .map(|(registry, tags)| self.look_at_registry(registry, tags).boxed_local());
-        let mut looks = stream::select_all(looks);
-        while let Some((tag, seen)) = looks.next().await {
-            found(tag, seen);
-        }
+        stream::select_all(looks)
     }
 
     /// Looks at tags of one registry: the first alone, so that its connection and its challenge serve all others.

@@ -6,6 +6,7 @@ use acrt::{
     registry::Registries,
     sys::{clock::Clock, settings::RegistrySettings},
 };
+use futures_util::StreamExt as _;
 
 use super::{
     distribution::Distribution,
@@ -274,12 +275,11 @@ async fn a_slow_registry_keeps_back_nobodys_answer_but_its_own() {
     let start = Instant::now();
     let mut order = Vec::new();
     let registries = Registries::new(&nobody(), Clock::System, Vec::new());
-    registries
-        .look_each(tags, |tag, seen| {
-            assert!(seen.is_ok());
-            order.push((tag.registry().to_owned(), start.elapsed()));
-        })
-        .await;
+    let mut looks = registries.looks(tags);
+    while let Some((tag, seen)) = looks.next().await {
+        assert!(seen.is_ok());
+        order.push((tag.registry().to_owned(), start.elapsed()));
+    }
     assert_eq!(order.len(), 61);
     assert_eq!(order[60].0, slow.host());
     assert!(order[59].1 < Duration::from_secs(1), "{:?}", order[59].1);

@@ -1,7 +1,7 @@
 //! State directories as acrt leaves them: tasks, what is known of each, and a config file that says how registries are reached.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use std::{
 use acrt::{
     image::Reference,
     store::Store,
-    task::{Dependency, DependencyKind, ImageDescriptor, RunId, Task},
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
     watch::Known,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -89,7 +89,7 @@ impl Home {
         let dependency = Dependency {
             image: ImageDescriptor::new(&base, Some(document.digest)),
             kind: DependencyKind::Runtime,
-            manifests: BTreeMap::from([(platform, Some(document.manifest))]),
+            manifests: Manifests::from_iter([(platform, Some(document.manifest))]),
             line: 1,
         };
         let when = "2026-01-01T00:00:00Z".parse()?;

@@ -56,8 +56,9 @@ impl Loaded {
 ///
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loaded>> {
-    let mut loaded = Vec::new();
-    for (_, followed) in app.store.followed()? {
+    let followed = app.store.followed()?;
+    let mut loaded = Vec::with_capacity(followed.len());
+    for (_, followed) in followed {
         match followed {
             Ok((task, known)) => {
                 let inputs = known.failure.as_ref().and_then(|_| inputs_of(app, &task));

@@ -9,7 +9,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
     sys::process,
-    task::{Dependency, DependencyKind, ImageDescriptor, Untracked},
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked},
     watch::Known,
 };
 
@@ -44,7 +44,7 @@ pub struct Resolved {
 enum Answer {
     Found {
         seen: Seen,
-        manifests: BTreeMap<Platform, Option<Digest>>,
+        manifests: Manifests,
     },
     /// It was written with a digest, which nobody needs to ask for.
     Fixed(Digest),
@@ -146,6 +146,7 @@ impl Resolver<'_> {
             .registries()
             .platforms(reference, &seen, &wanted)
             .await?;
+        let manifests = manifests.into_iter().collect();
         Ok(Answer::Found { seen, manifests })
     }
 
@@ -292,11 +293,7 @@ fn conclude(
     }
 }
 
-fn dependency(
-    base: &BaseImage,
-    seen: &Seen,
-    manifests: &BTreeMap<Platform, Option<Digest>>,
-) -> Dependency {
+fn dependency(base: &BaseImage, seen: &Seen, manifests: &Manifests) -> Dependency {
     Dependency {
         image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
         kind: kind(base.kind),

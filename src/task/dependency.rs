@@ -1,7 +1,6 @@
 //! The images that a run stood on, as they were then.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Platform, Reference};
@@ -63,6 +62,11 @@ impl DependencyKind {
     }
 }
 
+/// The manifest for each platform that somebody builds for; `None` for a platform that the image does not have, or not yet.
+///
+/// Nearly always one entry, and kept for every task and every tag.
+pub type Manifests = LiteMap<Platform, Option<Digest>>;
+
 /// An image that a successful run stood on and whose tag may move: what `watch` compares with the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +80,7 @@ pub struct Dependency {
     /// The manifest for each platform that was built; these decide whether the image moved.
     /// `None` for a platform that the image did not have yet.
     #[serde(default)]
-    pub manifests: BTreeMap<Platform, Option<Digest>>,
+    pub manifests: Manifests,
     /// The line of the Dockerfile that names it, counted from 1; 0 where no line does.
     #[serde(default)]
     pub line: usize,

@@ -11,7 +11,7 @@ pub mod template;
 pub mod trigger;
 
 pub use definition::{Argument, Context, DockerStep, Status, Step, Task};
-pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Untracked};
+pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
 pub use patch::{Patch, TaskPatch};
 pub use run::{Cause, InvalidRunId, Run, RunId, RunStatus, RunType};

@@ -25,7 +25,7 @@ pub struct Known {
     /// When it did.
     pub recorded: Option<Timestamp>,
     /// What it stood on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub dependencies: Vec<Dependency>,
     /// What it stood on and nothing follows.
     #[serde(default)]
@@ -53,6 +53,15 @@ pub struct Failure {
     /// What the Dockerfile and the definition were; a change is worth a try at once.
     #[serde(default)]
     pub inputs: Option<Digest>,
+}
+
+/// Reads a list without room to grow: there is one for every task, and most have one entry.
+fn exact<'de, D, T>(input: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Box::<[T]>::deserialize(input).map(Vec::from)
 }
 
 impl Known {
@@ -128,7 +137,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::tags::Observation;
+    use crate::{task::Manifests, watch::tags::Observation};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -147,7 +156,7 @@ mod tests {
             &"r.io/base:1".parse().unwrap(),
             Observation {
                 digest: Digest::of(content),
-                manifests: BTreeMap::new(),
+                manifests: Manifests::new(),
             },
             at(1000),
         );

@@ -192,11 +192,9 @@ pub fn vertex(node: &Node<'_>) -> Vertex {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::{
-        task::{Dependency, DependencyKind, ImageDescriptor, RunId},
+        task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId},
         watch::tags::Observation,
     };
 
@@ -222,7 +220,7 @@ mod tests {
             .map(|base| Dependency {
                 image: ImageDescriptor::new(&image(base), Some(digest(base, on))),
                 kind: DependencyKind::Runtime,
-                manifests: BTreeMap::new(),
+                manifests: Manifests::new(),
                 line: 1,
             })
             .collect();
@@ -236,7 +234,7 @@ mod tests {
     fn see(tags: &mut Tags, name: &str, version: &str) {
         let seen = Observation {
             digest: digest(name, version),
-            manifests: BTreeMap::new(),
+            manifests: Manifests::new(),
         };
         tags.observe(&image(name), seen, at(1));
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, DependencyKind, ImageDescriptor, RunId, Task},
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
 };
 
 use super::{Known, Node, Observation, Outcome, Round, Tags};
@@ -107,7 +107,7 @@ impl World {
             } else {
                 let seen = Observation {
                     digest: digest(&tag, self.truth[&tag]),
-                    manifests: BTreeMap::new(),
+                    manifests: Manifests::new(),
                 };
                 self.tags.observe(&tag, seen, self.now);
             }
@@ -131,7 +131,7 @@ impl World {
             .map(|(tag, version)| Dependency {
                 image: ImageDescriptor::new(&tag, Some(digest(&tag, version))),
                 kind: DependencyKind::Runtime,
-                manifests: BTreeMap::new(),
+                manifests: Manifests::new(),
                 line: 1,
             })
             .collect();

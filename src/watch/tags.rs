@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    image::{Digest, Platform, Reference},
-    task::Dependency,
+    image::{Digest, Reference},
+    task::{Dependency, Manifests},
 };
 
 /// What a registry said of a tag.
@@ -16,7 +16,7 @@ pub struct Observation {
     /// The digest of what the tag names: the index, where there is one.
     pub digest: Digest,
     /// The manifest for each platform that was asked for; `None` where the index has none for now.
-    pub manifests: BTreeMap<Platform, Option<Digest>>,
+    pub manifests: Manifests,
 }
 
 /// All that is remembered of a tag.
@@ -26,7 +26,7 @@ pub struct TagRecord {
     /// The last good answer. An error never erases it.
     pub digest: Option<Digest>,
     /// The manifests behind it, for the platforms that somebody builds for.
-    pub manifests: BTreeMap<Platform, Option<Digest>>,
+    pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,
     /// When a registry was last asked, whatever it said.
@@ -205,6 +205,7 @@ impl Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Platform;
     use crate::task::{DependencyKind, ImageDescriptor};
 
     fn tag() -> Reference {
@@ -227,7 +228,7 @@ mod tests {
         Dependency {
             image: ImageDescriptor::new(&tag(), Some(digest(index))),
             kind: DependencyKind::Runtime,
-            manifests: [(platform(), manifest.map(digest))].into(),
+            manifests: Manifests::from_iter([(platform(), manifest.map(digest))]),
             line: 1,
         }
     }
@@ -236,7 +237,7 @@ mod tests {
         let mut tags = Tags::default();
         let seen = Observation {
             digest: digest(index),
-            manifests: [(platform(), manifest.map(digest))].into(),
+            manifests: Manifests::from_iter([(platform(), manifest.map(digest))]),
         };
         tags.observe(&tag(), seen, at(5));
         tags
@@ -311,7 +312,7 @@ mod tests {
         let mut tags = seeing("i1", Some("m1"));
         let seen = Observation {
             digest: digest("i1"),
-            manifests: BTreeMap::new(),
+            manifests: Manifests::new(),
         };
         tags.observe(&tag(), seen, at(99));
         let record = tags.get(&tag()).unwrap();

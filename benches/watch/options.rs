@@ -16,6 +16,9 @@ pub struct Options {
     /// Fail where a count is not exact, or a ratio more than half above its limit in three tries
     #[arg(long)]
     pub check: bool,
+    /// Fail only where a count is not exact, whatever the times are: for machines that do something else meanwhile
+    #[arg(long)]
+    pub counts: bool,
     /// Measure only what has this in its heading (can be repeated)
     #[arg(long, value_name = "TEXT")]
     pub only: Vec<String>,

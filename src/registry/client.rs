@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    rc::Rc,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -20,9 +21,10 @@ use super::{
     groups,
     host::{Answer, Host},
     keychain::{Keychain, Login},
-    limits::{Budget, MAX_LANES},
+    limits::{Budget, Fan, MAX_LANES},
     look::{self, Read, Seen},
     manifest::Defect,
+    opening::Opening,
     problem::{Absence, Asked, LookupError, Trouble},
     question::Question,
     words::server_words,
@@ -116,13 +118,32 @@ impl Registries {
             let look = look.clone();
             // How many connections there are is known only after the first answer.
             stream::once(async move {
-                let (lanes, width) = host.map_or((1, 1), |host| host.limits.lanes(count));
-                let leaders: Vec<_> = tags.by_ref().take(lanes - 1).zip(1..).collect();
-                let followers = tags.zip((0..lanes).cycle());
+                let fan = host.map_or(Fan::SINGLE, |host| host.limits.fan(count));
+                let leaders: Vec<_> = tags.by_ref().take(fan.lanes - 1).zip(1..).collect();
+                let opening = Rc::new(Opening::new(fan.openers.min(tags.len())));
+                let followers = tags.zip((0..fan.lanes).cycle());
+                let follow = {
+                    let look = look.clone();
+                    move |(n, follower)| {
+                        let (opening, look) = (Rc::clone(&opening), look.clone());
+                        async move {
+                            if n >= fan.openers {
+                                opening.over().await;
+                            }
+                            let seen = look(follower).await;
+                            opening.answered();
+                            seen
+                        }
+                    }
+                };
                 stream::iter(leaders)
-                    .map(look.clone())
+                    .map(look)
                     .buffer_unordered(MAX_LANES)
-                    .chain(stream::iter(followers).map(look).buffer_unordered(width))
+                    .chain(
+                        stream::iter(followers.enumerate())
+                            .map(follow)
+                            .buffer_unordered(fan.width),
+                    )
             })
         };
         let first = stream::iter(first).map(|tag| (tag, 0)).then(look);

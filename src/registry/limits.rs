@@ -21,6 +21,27 @@ const WIDTH_HTTP2: usize = 250;
 /// Connections over HTTP/2 to one registry, at most, and the tags for which one is enough: what a server carries at
 /// once on one of them is over a hundred, and a connection more costs a handshake.
 pub const MAX_LANES: usize = 4;
+
+/// How many looks there are at once, and over how many connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fan {
+    /// Connections of HTTP/2; 1 where every request has a connection of its own.
+    pub lanes: usize,
+    /// Looks under way at once.
+    pub width: usize,
+    /// How many looks of the first wave make a connection each.
+    pub openers: usize,
+}
+
+impl Fan {
+    /// One look after the other.
+    pub const SINGLE: Self = Self {
+        lanes: 1,
+        width: 1,
+        openers: 0,
+    };
+}
+
 const TAGS_A_LANE: usize = 2500;
 
 /// Requests in flight on each connection, where there are several: each takes memory, and servers allow about as many.
@@ -244,11 +265,16 @@ impl Limits {
         }
     }
 
-    /// Returns over how many connections to look at so many tags, and how many of the looks to have under way.
-    pub fn lanes(&self, tags: usize) -> (usize, usize) {
+    /// Returns how to look at so many tags.
+    pub fn fan(&self, tags: usize) -> Fan {
         let mut state = self.state();
         if !state.http2 || self.configured.is_some() {
-            return (1, state.full.max(1));
+            let width = state.full.max(1);
+            return Fan {
+                lanes: 1,
+                width,
+                openers: if state.http2 { 0 } else { width },
+            };
         }
         let lanes = (tags / TAGS_A_LANE).clamp(1, MAX_LANES);
         let full = (WIDTH_LANE * lanes).max(WIDTH_HTTP2);
@@ -256,7 +282,11 @@ impl Limits {
             self.slots.add_permits(full - state.full);
             (state.full, state.granted, state.wanted) = (full, full, full);
         }
-        (lanes, full)
+        Fan {
+            lanes,
+            width: full,
+            openers: 0,
+        }
     }
 
     /// Takes in that the registry asked for a pause: from now on fewer requests are in flight.
@@ -378,26 +408,41 @@ mod tests {
         assert_eq!(told.slots.available_permits(), 3);
     }
 
+    fn lanes_and_width(limits: &Limits, tags: usize) -> (usize, usize) {
+        let fan = limits.fan(tags);
+        (fan.lanes, fan.width)
+    }
+
     #[test]
     fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
         let limits = Limits::new("r.example", &settings(None, None));
-        assert_eq!(limits.lanes(10_000), (1, 1));
+        assert_eq!(lanes_and_width(&limits, 10_000), (1, 1));
         limits.answered(&reply(true, &[]));
         assert_eq!(
-            [500, 2500, 5000, 10_000, 90_000].map(|tags| limits.lanes(tags)),
+            [500, 2500, 5000, 10_000, 90_000].map(|tags| lanes_and_width(&limits, tags)),
             [(1, 250), (1, 250), (2, 256), (4, 512), (4, 512)]
         );
         assert_eq!(limits.slots.available_permits(), 512);
         let http1 = Limits::new("r.example", &settings(None, None));
         http1.answered(&reply(false, &[]));
         assert_eq!(
-            (http1.lanes(10_000), http1.slots.available_permits()),
-            ((1, 64), 64)
+            (http1.fan(10_000), http1.slots.available_permits()),
+            (
+                Fan {
+                    lanes: 1,
+                    width: 64,
+                    openers: 64
+                },
+                64
+            )
         );
         let told = Limits::new("r.example", &settings(Some(8), None));
         told.answered(&reply(true, &[]));
         assert_eq!(
-            (told.lanes(10_000), told.slots.available_permits()),
+            (
+                lanes_and_width(&told, 10_000),
+                told.slots.available_permits()
+            ),
             ((1, 8), 8)
         );
     }

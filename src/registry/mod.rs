@@ -19,6 +19,7 @@ mod limits;
 mod login_file;
 mod look;
 mod manifest;
+mod opening;
 mod problem;
 mod question;
 mod reach;

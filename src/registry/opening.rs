@@ -1,0 +1,76 @@
+//! The first wave over HTTP/1.1, in which the connections are made that all other requests then share.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+
+/// One in so many openers may be slow without the others being waited with.
+const STRAGGLERS: usize = 8;
+
+/// Keeps requests back until nearly all connections are there.
+///
+/// A request that finds no idle connection makes one, even if another is about to become idle. Were the next request sent as
+/// soon as the first answers come, there would be more connections in the end than requests at once.
+#[derive(Debug)]
+pub struct Opening {
+    missing: AtomicUsize,
+    over: Semaphore,
+}
+
+impl Opening {
+    /// Begins a wave of so many requests; none means that there is nothing to wait for.
+    #[must_use]
+    pub fn new(openers: usize) -> Self {
+        let over = Semaphore::new(0);
+        if openers == 0 {
+            over.close();
+        }
+        Self {
+            missing: AtomicUsize::new(openers - openers / STRAGGLERS),
+            over,
+        }
+    }
+
+    /// Takes in that a request has been answered, one way or another.
+    pub fn answered(&self) {
+        let missing = self
+            .missing
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |missing| {
+                missing.checked_sub(1)
+            });
+        if missing == Ok(1) {
+            self.over.close();
+        }
+    }
+
+    /// Waits until the wave is over.
+    pub async fn over(&self) {
+        // It has no permits: that it is closed is what is waited for.
+        let _ = self.over.acquire().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_wave_is_over_when_all_but_its_stragglers_have_been_answered() {
+        let opening = Opening::new(16);
+        for _ in 0..13 {
+            opening.answered();
+        }
+        assert_eq!(opening.over().now_or_never(), None);
+        opening.answered();
+        assert_eq!(opening.over().now_or_never(), Some(()));
+        opening.answered();
+        assert_eq!(opening.over().now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn without_openers_there_is_nothing_to_wait_for() {
+        assert_eq!(Opening::new(0).over().now_or_never(), Some(()));
+    }
+}

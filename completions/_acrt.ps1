@@ -66,6 +66,7 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the log of a run, and follow it while the run goes on')
             [CompletionResult]::new('cancel-run', 'cancel-run', [CompletionResultType]::ParameterValue, 'Stop a run that is queued or goes on')
             [CompletionResult]::new('update-run', 'update-run', [CompletionResultType]::ParameterValue, 'Keep a run from being removed when it grows old, or no longer')
+            [CompletionResult]::new('timer', 'timer', [CompletionResultType]::ParameterValue, 'Run a task at set times')
             [CompletionResult]::new('credential', 'credential', [CompletionResultType]::ParameterValue, 'Give a task logins to registries, before those of docker and podman')
             [CompletionResult]::new('execute', 'execute', [CompletionResultType]::ParameterValue, 'Carry out a run that `task run --no-wait` hands over on standard input')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -95,6 +96,7 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             [CompletionResult]::new('--commit-trigger-enabled', '--commit-trigger-enabled', [CompletionResultType]::ParameterName, 'Run the task when its source changes')
             [CompletionResult]::new('--pull-request-trigger-enabled', '--pull-request-trigger-enabled', [CompletionResultType]::ParameterName, 'Run the task for pull requests')
             [CompletionResult]::new('--base-image-trigger-name', '--base-image-trigger-name', [CompletionResultType]::ParameterName, 'Name of the base image trigger')
+            [CompletionResult]::new('--schedule', '--schedule', [CompletionResultType]::ParameterName, 'Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)')
             [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Name of resource group')
             [CompletionResult]::new('--resource-group', '--resource-group', [CompletionResultType]::ParameterName, 'Name of resource group')
             [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Name or id of subscription')
@@ -408,6 +410,139 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'acrt;task;timer' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Pick from the answer, a JMESPath expression')
+            [CompletionResult]::new('--builder', '--builder', [CompletionResultType]::ParameterName, 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Config file [default: the platform''s, or $ACRT_CONFIG]')
+            [CompletionResult]::new('--only-show-errors', '--only-show-errors', [CompletionResultType]::ParameterName, 'Print errors only, no warnings')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more about what is done')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Tell everything about what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a timer to a task')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a timer of a task')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a timer from a task')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the timers of a task, with the next three times of each')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'acrt;task;timer;add' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--timer-name', '--timer-name', [CompletionResultType]::ParameterName, 'Name of the timer')
+            [CompletionResult]::new('--schedule', '--schedule', [CompletionResultType]::ParameterName, 'Minute, hour, day of month, month, day of week, in UTC, as "0 21 * * *"')
+            [CompletionResult]::new('--enabled', '--enabled', [CompletionResultType]::ParameterName, 'Whether the timer does anything')
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--resource-group', '--resource-group', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Name or id of subscription')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Pick from the answer, a JMESPath expression')
+            [CompletionResult]::new('--builder', '--builder', [CompletionResultType]::ParameterName, 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Config file [default: the platform''s, or $ACRT_CONFIG]')
+            [CompletionResult]::new('--only-show-errors', '--only-show-errors', [CompletionResultType]::ParameterName, 'Print errors only, no warnings')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more about what is done')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Tell everything about what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'acrt;task;timer;update' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--timer-name', '--timer-name', [CompletionResultType]::ParameterName, 'Name of the timer')
+            [CompletionResult]::new('--schedule', '--schedule', [CompletionResultType]::ParameterName, 'Minute, hour, day of month, month, day of week, in UTC, as "0 21 * * *"')
+            [CompletionResult]::new('--enabled', '--enabled', [CompletionResultType]::ParameterName, 'Whether the timer does anything')
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--resource-group', '--resource-group', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Name or id of subscription')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Pick from the answer, a JMESPath expression')
+            [CompletionResult]::new('--builder', '--builder', [CompletionResultType]::ParameterName, 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Config file [default: the platform''s, or $ACRT_CONFIG]')
+            [CompletionResult]::new('--only-show-errors', '--only-show-errors', [CompletionResultType]::ParameterName, 'Print errors only, no warnings')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more about what is done')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Tell everything about what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'acrt;task;timer;remove' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--timer-name', '--timer-name', [CompletionResultType]::ParameterName, 'Name of the timer')
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--resource-group', '--resource-group', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Name or id of subscription')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Pick from the answer, a JMESPath expression')
+            [CompletionResult]::new('--builder', '--builder', [CompletionResultType]::ParameterName, 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Config file [default: the platform''s, or $ACRT_CONFIG]')
+            [CompletionResult]::new('--only-show-errors', '--only-show-errors', [CompletionResultType]::ParameterName, 'Print errors only, no warnings')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more about what is done')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Tell everything about what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'acrt;task;timer;list' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the task')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registry of the task; needed only where several have a task of this name')
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--resource-group', '--resource-group', [CompletionResultType]::ParameterName, 'Name of resource group')
+            [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Name or id of subscription')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Pick from the answer, a JMESPath expression')
+            [CompletionResult]::new('--builder', '--builder', [CompletionResultType]::ParameterName, 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Config file [default: the platform''s, or $ACRT_CONFIG]')
+            [CompletionResult]::new('--only-show-errors', '--only-show-errors', [CompletionResultType]::ParameterName, 'Print errors only, no warnings')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more about what is done')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Tell everything about what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'acrt;task;timer;help' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a timer to a task')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a timer of a task')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a timer from a task')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the timers of a task, with the next three times of each')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'acrt;task;timer;help;add' {
+            break
+        }
+        'acrt;task;timer;help;update' {
+            break
+        }
+        'acrt;task;timer;help;remove' {
+            break
+        }
+        'acrt;task;timer;help;list' {
+            break
+        }
+        'acrt;task;timer;help;help' {
+            break
+        }
         'acrt;task;credential' {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none')
@@ -577,6 +712,7 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the log of a run, and follow it while the run goes on')
             [CompletionResult]::new('cancel-run', 'cancel-run', [CompletionResultType]::ParameterValue, 'Stop a run that is queued or goes on')
             [CompletionResult]::new('update-run', 'update-run', [CompletionResultType]::ParameterValue, 'Keep a run from being removed when it grows old, or no longer')
+            [CompletionResult]::new('timer', 'timer', [CompletionResultType]::ParameterValue, 'Run a task at set times')
             [CompletionResult]::new('credential', 'credential', [CompletionResultType]::ParameterValue, 'Give a task logins to registries, before those of docker and podman')
             [CompletionResult]::new('execute', 'execute', [CompletionResultType]::ParameterValue, 'Carry out a run that `task run --no-wait` hands over on standard input')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -619,6 +755,25 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             break
         }
         'acrt;task;help;update-run' {
+            break
+        }
+        'acrt;task;help;timer' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a timer to a task')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a timer of a task')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a timer from a task')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the timers of a task, with the next three times of each')
+            break
+        }
+        'acrt;task;help;timer;add' {
+            break
+        }
+        'acrt;task;help;timer;update' {
+            break
+        }
+        'acrt;task;help;timer;remove' {
+            break
+        }
+        'acrt;task;help;timer;list' {
             break
         }
         'acrt;task;help;credential' {
@@ -722,6 +877,7 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the log of a run, and follow it while the run goes on')
             [CompletionResult]::new('cancel-run', 'cancel-run', [CompletionResultType]::ParameterValue, 'Stop a run that is queued or goes on')
             [CompletionResult]::new('update-run', 'update-run', [CompletionResultType]::ParameterValue, 'Keep a run from being removed when it grows old, or no longer')
+            [CompletionResult]::new('timer', 'timer', [CompletionResultType]::ParameterValue, 'Run a task at set times')
             [CompletionResult]::new('credential', 'credential', [CompletionResultType]::ParameterValue, 'Give a task logins to registries, before those of docker and podman')
             [CompletionResult]::new('execute', 'execute', [CompletionResultType]::ParameterValue, 'Carry out a run that `task run --no-wait` hands over on standard input')
             break
@@ -763,6 +919,25 @@ Register-ArgumentCompleter -Native -CommandName 'acrt' -ScriptBlock {
             break
         }
         'acrt;help;task;update-run' {
+            break
+        }
+        'acrt;help;task;timer' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a timer to a task')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a timer of a task')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a timer from a task')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the timers of a task, with the next three times of each')
+            break
+        }
+        'acrt;help;task;timer;add' {
+            break
+        }
+        'acrt;help;task;timer;update' {
+            break
+        }
+        'acrt;help;task;timer;remove' {
+            break
+        }
+        'acrt;help;task;timer;list' {
             break
         }
         'acrt;help;task;credential' {

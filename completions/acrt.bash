@@ -82,6 +82,9 @@ _acrt() {
             acrt__subcmd__help__subcmd__task,show-run)
                 cmd="acrt__subcmd__help__subcmd__task__subcmd__show__subcmd__run"
                 ;;
+            acrt__subcmd__help__subcmd__task,timer)
+                cmd="acrt__subcmd__help__subcmd__task__subcmd__timer"
+                ;;
             acrt__subcmd__help__subcmd__task,update)
                 cmd="acrt__subcmd__help__subcmd__task__subcmd__update"
                 ;;
@@ -102,6 +105,18 @@ _acrt() {
                 ;;
             acrt__subcmd__help__subcmd__task__subcmd__credential,update)
                 cmd="acrt__subcmd__help__subcmd__task__subcmd__credential__subcmd__update"
+                ;;
+            acrt__subcmd__help__subcmd__task__subcmd__timer,add)
+                cmd="acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__add"
+                ;;
+            acrt__subcmd__help__subcmd__task__subcmd__timer,list)
+                cmd="acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__list"
+                ;;
+            acrt__subcmd__help__subcmd__task__subcmd__timer,remove)
+                cmd="acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__remove"
+                ;;
+            acrt__subcmd__help__subcmd__task__subcmd__timer,update)
+                cmd="acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__update"
                 ;;
             acrt__subcmd__task,cancel-run)
                 cmd="acrt__subcmd__task__subcmd__cancel__subcmd__run"
@@ -141,6 +156,9 @@ _acrt() {
                 ;;
             acrt__subcmd__task,show-run)
                 cmd="acrt__subcmd__task__subcmd__show__subcmd__run"
+                ;;
+            acrt__subcmd__task,timer)
+                cmd="acrt__subcmd__task__subcmd__timer"
                 ;;
             acrt__subcmd__task,update)
                 cmd="acrt__subcmd__task__subcmd__update"
@@ -220,6 +238,9 @@ _acrt() {
             acrt__subcmd__task__subcmd__help,show-run)
                 cmd="acrt__subcmd__task__subcmd__help__subcmd__show__subcmd__run"
                 ;;
+            acrt__subcmd__task__subcmd__help,timer)
+                cmd="acrt__subcmd__task__subcmd__help__subcmd__timer"
+                ;;
             acrt__subcmd__task__subcmd__help,update)
                 cmd="acrt__subcmd__task__subcmd__help__subcmd__update"
                 ;;
@@ -240,6 +261,48 @@ _acrt() {
                 ;;
             acrt__subcmd__task__subcmd__help__subcmd__credential,update)
                 cmd="acrt__subcmd__task__subcmd__help__subcmd__credential__subcmd__update"
+                ;;
+            acrt__subcmd__task__subcmd__help__subcmd__timer,add)
+                cmd="acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__add"
+                ;;
+            acrt__subcmd__task__subcmd__help__subcmd__timer,list)
+                cmd="acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__list"
+                ;;
+            acrt__subcmd__task__subcmd__help__subcmd__timer,remove)
+                cmd="acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__remove"
+                ;;
+            acrt__subcmd__task__subcmd__help__subcmd__timer,update)
+                cmd="acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__update"
+                ;;
+            acrt__subcmd__task__subcmd__timer,add)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__add"
+                ;;
+            acrt__subcmd__task__subcmd__timer,help)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__help"
+                ;;
+            acrt__subcmd__task__subcmd__timer,list)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__list"
+                ;;
+            acrt__subcmd__task__subcmd__timer,remove)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__remove"
+                ;;
+            acrt__subcmd__task__subcmd__timer,update)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__update"
+                ;;
+            acrt__subcmd__task__subcmd__timer__subcmd__help,add)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__add"
+                ;;
+            acrt__subcmd__task__subcmd__timer__subcmd__help,help)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__help"
+                ;;
+            acrt__subcmd__task__subcmd__timer__subcmd__help,list)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__list"
+                ;;
+            acrt__subcmd__task__subcmd__timer__subcmd__help,remove)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__remove"
+                ;;
+            acrt__subcmd__task__subcmd__timer__subcmd__help,update)
+                cmd="acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__update"
                 ;;
             *)
                 ;;
@@ -502,7 +565,7 @@ _acrt() {
             return 0
             ;;
         acrt__subcmd__help__subcmd__task)
-            opts="create update show list delete run watch check list-runs show-run logs cancel-run update-run credential execute"
+            opts="create update show list delete run watch check list-runs show-run logs cancel-run update-run timer credential execute"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -739,6 +802,76 @@ _acrt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        acrt__subcmd__help__subcmd__task__subcmd__timer)
+            opts="add update remove list"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__help__subcmd__task__subcmd__timer__subcmd__update)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         acrt__subcmd__help__subcmd__task__subcmd__update)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -782,7 +915,7 @@ _acrt() {
             return 0
             ;;
         acrt__subcmd__task)
-            opts="-o -h --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help create update show list delete run watch check list-runs show-run logs cancel-run update-run credential execute help"
+            opts="-o -h --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help create update show list delete run watch check list-runs show-run logs cancel-run update-run timer credential execute help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -936,7 +1069,7 @@ _acrt() {
             return 0
             ;;
         acrt__subcmd__task__subcmd__create)
-            opts="-n -r -c -f -t -g -o -h --name --registry --context --file --image --status --arg --secret-arg --target --platform --no-push --no-cache --timeout --base-image-trigger-enabled --base-image-trigger-type --commit-trigger-enabled --pull-request-trigger-enabled --base-image-trigger-name --resource-group --subscription --agent-pool --log-template --assign-identity --auth-mode --cpu --is-system-task --source-acr-auth-id --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help"
+            opts="-n -r -c -f -t -g -o -h --name --registry --context --file --image --status --arg --secret-arg --target --platform --no-push --no-cache --timeout --base-image-trigger-enabled --base-image-trigger-type --commit-trigger-enabled --pull-request-trigger-enabled --base-image-trigger-name --schedule --resource-group --subscription --agent-pool --log-template --assign-identity --auth-mode --cpu --is-system-task --source-acr-auth-id --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1031,6 +1164,10 @@ _acrt() {
                     return 0
                     ;;
                 --base-image-trigger-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schedule)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1644,7 +1781,7 @@ _acrt() {
             return 0
             ;;
         acrt__subcmd__task__subcmd__help)
-            opts="create update show list delete run watch check list-runs show-run logs cancel-run update-run credential execute help"
+            opts="create update show list delete run watch check list-runs show-run logs cancel-run update-run timer credential execute help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1884,6 +2021,76 @@ _acrt() {
         acrt__subcmd__task__subcmd__help__subcmd__show__subcmd__run)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__help__subcmd__timer)
+            opts="add update remove list"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__help__subcmd__timer__subcmd__update)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2339,6 +2546,420 @@ _acrt() {
                     return 0
                     ;;
                 -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resource-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subscription)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --builder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer)
+            opts="-o -h --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help add update remove list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --builder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__add)
+            opts="-n -r -g -o -h --name --registry --timer-name --schedule --enabled --resource-group --subscription --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timer-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schedule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --enabled)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resource-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subscription)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --builder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__help)
+            opts="add update remove list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__help__subcmd__update)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__list)
+            opts="-n -r -g -o -h --name --registry --resource-group --subscription --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resource-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subscription)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --builder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__remove)
+            opts="-n -r -g -o -h --name --registry --timer-name --resource-group --subscription --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timer-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resource-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subscription)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --builder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        acrt__subcmd__task__subcmd__timer__subcmd__update)
+            opts="-n -r -g -o -h --name --registry --timer-name --schedule --enabled --resource-group --subscription --output --query --only-show-errors --verbose --debug --builder --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timer-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schedule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --enabled)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

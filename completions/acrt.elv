@@ -62,6 +62,7 @@ set edit:completion:arg-completer[acrt] = {|@words|
             cand logs 'Print the log of a run, and follow it while the run goes on'
             cand cancel-run 'Stop a run that is queued or goes on'
             cand update-run 'Keep a run from being removed when it grows old, or no longer'
+            cand timer 'Run a task at set times'
             cand credential 'Give a task logins to registries, before those of docker and podman'
             cand execute 'Carry out a run that `task run --no-wait` hands over on standard input'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -90,6 +91,7 @@ set edit:completion:arg-completer[acrt] = {|@words|
             cand --commit-trigger-enabled 'Run the task when its source changes'
             cand --pull-request-trigger-enabled 'Run the task for pull requests'
             cand --base-image-trigger-name 'Name of the base image trigger'
+            cand --schedule 'Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)'
             cand -g 'Name of resource group'
             cand --resource-group 'Name of resource group'
             cand --subscription 'Name or id of subscription'
@@ -390,6 +392,128 @@ set edit:completion:arg-completer[acrt] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'acrt;task;timer'= {
+            cand -o 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --output 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --query 'Pick from the answer, a JMESPath expression'
+            cand --builder 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]'
+            cand --state-dir 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]'
+            cand --config 'Config file [default: the platform''s, or $ACRT_CONFIG]'
+            cand --only-show-errors 'Print errors only, no warnings'
+            cand --verbose 'Tell more about what is done'
+            cand --debug 'Tell everything about what is done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand add 'Add a timer to a task'
+            cand update 'Change a timer of a task'
+            cand remove 'Remove a timer from a task'
+            cand list 'List the timers of a task, with the next three times of each'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'acrt;task;timer;add'= {
+            cand -n 'Name of the task'
+            cand --name 'Name of the task'
+            cand -r 'Registry of the task; needed only where several have a task of this name'
+            cand --registry 'Registry of the task; needed only where several have a task of this name'
+            cand --timer-name 'Name of the timer'
+            cand --schedule 'Minute, hour, day of month, month, day of week, in UTC, as "0 21 * * *"'
+            cand --enabled 'Whether the timer does anything'
+            cand -g 'Name of resource group'
+            cand --resource-group 'Name of resource group'
+            cand --subscription 'Name or id of subscription'
+            cand -o 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --output 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --query 'Pick from the answer, a JMESPath expression'
+            cand --builder 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]'
+            cand --state-dir 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]'
+            cand --config 'Config file [default: the platform''s, or $ACRT_CONFIG]'
+            cand --only-show-errors 'Print errors only, no warnings'
+            cand --verbose 'Tell more about what is done'
+            cand --debug 'Tell everything about what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'acrt;task;timer;update'= {
+            cand -n 'Name of the task'
+            cand --name 'Name of the task'
+            cand -r 'Registry of the task; needed only where several have a task of this name'
+            cand --registry 'Registry of the task; needed only where several have a task of this name'
+            cand --timer-name 'Name of the timer'
+            cand --schedule 'Minute, hour, day of month, month, day of week, in UTC, as "0 21 * * *"'
+            cand --enabled 'Whether the timer does anything'
+            cand -g 'Name of resource group'
+            cand --resource-group 'Name of resource group'
+            cand --subscription 'Name or id of subscription'
+            cand -o 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --output 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --query 'Pick from the answer, a JMESPath expression'
+            cand --builder 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]'
+            cand --state-dir 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]'
+            cand --config 'Config file [default: the platform''s, or $ACRT_CONFIG]'
+            cand --only-show-errors 'Print errors only, no warnings'
+            cand --verbose 'Tell more about what is done'
+            cand --debug 'Tell everything about what is done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'acrt;task;timer;remove'= {
+            cand -n 'Name of the task'
+            cand --name 'Name of the task'
+            cand -r 'Registry of the task; needed only where several have a task of this name'
+            cand --registry 'Registry of the task; needed only where several have a task of this name'
+            cand --timer-name 'Name of the timer'
+            cand -g 'Name of resource group'
+            cand --resource-group 'Name of resource group'
+            cand --subscription 'Name or id of subscription'
+            cand -o 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --output 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --query 'Pick from the answer, a JMESPath expression'
+            cand --builder 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]'
+            cand --state-dir 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]'
+            cand --config 'Config file [default: the platform''s, or $ACRT_CONFIG]'
+            cand --only-show-errors 'Print errors only, no warnings'
+            cand --verbose 'Tell more about what is done'
+            cand --debug 'Tell everything about what is done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'acrt;task;timer;list'= {
+            cand -n 'Name of the task'
+            cand --name 'Name of the task'
+            cand -r 'Registry of the task; needed only where several have a task of this name'
+            cand --registry 'Registry of the task; needed only where several have a task of this name'
+            cand -g 'Name of resource group'
+            cand --resource-group 'Name of resource group'
+            cand --subscription 'Name or id of subscription'
+            cand -o 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --output 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
+            cand --query 'Pick from the answer, a JMESPath expression'
+            cand --builder 'Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]'
+            cand --state-dir 'Folder that keeps tasks and runs [default: the platform''s, or $ACRT_STATE_DIR]'
+            cand --config 'Config file [default: the platform''s, or $ACRT_CONFIG]'
+            cand --only-show-errors 'Print errors only, no warnings'
+            cand --verbose 'Tell more about what is done'
+            cand --debug 'Tell everything about what is done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'acrt;task;timer;help'= {
+            cand add 'Add a timer to a task'
+            cand update 'Change a timer of a task'
+            cand remove 'Remove a timer from a task'
+            cand list 'List the timers of a task, with the next three times of each'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'acrt;task;timer;help;add'= {
+        }
+        &'acrt;task;timer;help;update'= {
+        }
+        &'acrt;task;timer;help;remove'= {
+        }
+        &'acrt;task;timer;help;list'= {
+        }
+        &'acrt;task;timer;help;help'= {
+        }
         &'acrt;task;credential'= {
             cand -o 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
             cand --output 'Print the answer as json, jsonc, yaml, yamlc, table, tsv or none'
@@ -547,6 +671,7 @@ set edit:completion:arg-completer[acrt] = {|@words|
             cand logs 'Print the log of a run, and follow it while the run goes on'
             cand cancel-run 'Stop a run that is queued or goes on'
             cand update-run 'Keep a run from being removed when it grows old, or no longer'
+            cand timer 'Run a task at set times'
             cand credential 'Give a task logins to registries, before those of docker and podman'
             cand execute 'Carry out a run that `task run --no-wait` hands over on standard input'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -576,6 +701,20 @@ set edit:completion:arg-completer[acrt] = {|@words|
         &'acrt;task;help;cancel-run'= {
         }
         &'acrt;task;help;update-run'= {
+        }
+        &'acrt;task;help;timer'= {
+            cand add 'Add a timer to a task'
+            cand update 'Change a timer of a task'
+            cand remove 'Remove a timer from a task'
+            cand list 'List the timers of a task, with the next three times of each'
+        }
+        &'acrt;task;help;timer;add'= {
+        }
+        &'acrt;task;help;timer;update'= {
+        }
+        &'acrt;task;help;timer;remove'= {
+        }
+        &'acrt;task;help;timer;list'= {
         }
         &'acrt;task;help;credential'= {
             cand add 'Add a login to a task'
@@ -667,6 +806,7 @@ set edit:completion:arg-completer[acrt] = {|@words|
             cand logs 'Print the log of a run, and follow it while the run goes on'
             cand cancel-run 'Stop a run that is queued or goes on'
             cand update-run 'Keep a run from being removed when it grows old, or no longer'
+            cand timer 'Run a task at set times'
             cand credential 'Give a task logins to registries, before those of docker and podman'
             cand execute 'Carry out a run that `task run --no-wait` hands over on standard input'
         }
@@ -695,6 +835,20 @@ set edit:completion:arg-completer[acrt] = {|@words|
         &'acrt;help;task;cancel-run'= {
         }
         &'acrt;help;task;update-run'= {
+        }
+        &'acrt;help;task;timer'= {
+            cand add 'Add a timer to a task'
+            cand update 'Change a timer of a task'
+            cand remove 'Remove a timer from a task'
+            cand list 'List the timers of a task, with the next three times of each'
+        }
+        &'acrt;help;task;timer;add'= {
+        }
+        &'acrt;help;task;timer;update'= {
+        }
+        &'acrt;help;task;timer;remove'= {
+        }
+        &'acrt;help;task;timer;list'= {
         }
         &'acrt;help;task;credential'= {
             cand add 'Add a login to a task'

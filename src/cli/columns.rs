@@ -40,6 +40,14 @@ pub const HEALTH: &[Column] = &[
     Column::at("HINT", "/hint"),
 ];
 
+/// A timer of a task.
+pub const TIMER: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("SCHEDULE", "/schedule"),
+    Column::at("STATUS", "/status"),
+    Column::by("NEXT", next_occurrence),
+];
+
 /// A login of a task.
 pub const CREDENTIAL: &[Column] = &[
     Column::at("LOGIN SERVER", "/loginServer"),
@@ -101,6 +109,14 @@ fn started(run: &Value) -> String {
     let started = time(run, "startTime");
     started.map_or(String::new(), |time| {
         time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    })
+}
+
+fn next_occurrence(timer: &Value) -> String {
+    let next = timer.pointer("/nextOccurrences/0").and_then(Value::as_str);
+    let next: Option<jiff::Timestamp> = next.and_then(|next| next.parse().ok());
+    next.map_or(String::new(), |time| {
+        time.strftime("%Y-%m-%dT%H:%MZ").to_string()
     })
 }
 

@@ -6,8 +6,9 @@ use serde::Serialize;
 use crate::{
     image::{Digest, Platform},
     task::{
-        BaseImageTrigger, Dependency, ImageDescriptor, Run, RunId, RunStatus, RunType, Status,
-        Step, Task, TaskName, Untracked, run::ImageUpdateTrigger,
+        BaseImageTrigger, Cron, Dependency, ImageDescriptor, Occurrence, Run, RunId, RunStatus,
+        RunType, Status, Step, Task, TaskName, TimerName, TimerTrigger, Untracked,
+        run::ImageUpdateTrigger,
     },
     watch::Known,
 };
@@ -109,7 +110,25 @@ pub struct StepAnswer {
 pub struct TriggerAnswer {
     base_image_trigger: Option<BaseImageTrigger>,
     source_triggers: Option<Vec<()>>,
-    timer_triggers: Option<Vec<()>>,
+    timer_triggers: Option<Vec<TimerTriggerAnswer>>,
+}
+
+/// A timer.
+#[derive(Debug, Serialize)]
+pub struct TimerTriggerAnswer {
+    name: TimerName,
+    schedule: Cron,
+    status: Status,
+}
+
+impl From<&TimerTrigger> for TimerTriggerAnswer {
+    fn from(timer: &TimerTrigger) -> Self {
+        Self {
+            name: timer.name.clone(),
+            schedule: timer.schedule.clone(),
+            status: timer.status,
+        }
+    }
 }
 
 /// Whether the images that a task stands on are followed. ACR keeps this to itself.
@@ -188,7 +207,8 @@ impl TaskAnswer {
             trigger: TriggerAnswer {
                 base_image_trigger: task.trigger.base_image_trigger.clone(),
                 source_triggers: None,
-                timer_triggers: None,
+                timer_triggers: (!task.trigger.timer_triggers.is_empty())
+                    .then(|| task.trigger.timer_triggers.iter().map(Into::into).collect()),
             },
             tracking: TrackingAnswer {
                 state: if known.has_run() {
@@ -251,6 +271,23 @@ impl Serialize for TaskList {
     }
 }
 
+/// The timer that started a run; of several that fired since the last round, the first.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OccurrenceAnswer {
+    timer_trigger_name: TimerName,
+    schedule_occurrence: Moment,
+}
+
+impl From<&Occurrence> for OccurrenceAnswer {
+    fn from(occurrence: &Occurrence) -> Self {
+        Self {
+            timer_trigger_name: occurrence.timer.clone(),
+            schedule_occurrence: occurrence.time.into(),
+        }
+    }
+}
+
 /// A run, as `task show-run` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -272,7 +309,7 @@ pub struct RunAnswer {
     output_images: Option<Vec<ImageDescriptor>>,
     image_update_trigger: Option<ImageUpdateAnswer>,
     source_trigger: Option<()>,
-    timer_trigger: Option<()>,
+    timer_trigger: Option<OccurrenceAnswer>,
     is_archive_enabled: bool,
     run_error_message: Option<String>,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
@@ -298,7 +335,7 @@ impl From<&Run> for RunAnswer {
             output_images: run.output_images.clone(),
             image_update_trigger: run.image_update_trigger.as_ref().map(Into::into),
             source_trigger: None,
-            timer_trigger: None,
+            timer_trigger: run.timer_triggers.first().map(Into::into),
             is_archive_enabled: run.is_archive_enabled,
             run_error_message: run.run_error_message.clone(),
             base_image_dependencies: dependencies

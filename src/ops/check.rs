@@ -12,7 +12,7 @@ use crate::{
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
         Known, Node, Outcome, Round, Standing, Tags, Verdict,
-        decide::{Move, followed},
+        decide::{Move, Reasons, followed},
         graph::Graph,
         round::vertex,
     },
@@ -247,13 +247,12 @@ impl CheckAnswer {
         };
         let (waiting_for, next_try) = match verdict {
             Verdict::Waiting { on, .. } => (on.iter().map(ToString::to_string).collect(), None),
-            Verdict::Stale(moves) => (parents(moves), None),
+            Verdict::Stale(reasons) => (parents(&reasons.moves), None),
             Verdict::BackingOff { until, .. } => (Vec::new(), Some(Moment(*until))),
             _ => (Vec::new(), None),
         };
         // What only a parent's run will move is not stale yet: it waits for that run.
-        let waits =
-            matches!(verdict, Verdict::Stale(moves) if moves.iter().all(|m| m.to.is_none()));
+        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.timers.is_empty() && reasons.moves.iter().all(|m| m.to.is_none()));
         Self {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
@@ -279,7 +278,7 @@ pub fn reason(verdict: &Verdict) -> String {
         Verdict::TriggerOff => "its base image trigger is off".into(),
         Verdict::NeverRun => "no run has succeeded yet, so that nothing is followed".into(),
         Verdict::Current => String::new(),
-        Verdict::Stale(moves) => told(moves),
+        Verdict::Stale(reasons) => told(reasons),
         Verdict::Unknown { problems, .. } => {
             let problems = problems.iter().map(|problem| {
                 let since = problem.since.map(|since| format!(" (since {since:.0})"));
@@ -293,16 +292,16 @@ pub fn reason(verdict: &Verdict) -> String {
             problems.collect::<Vec<_>>().join("; ")
         }
         Verdict::BackingOff {
-            moves,
+            reasons,
             until,
             failures,
         } => format!(
             "{}; failed {failures} in a row, tried again at {until:.0}",
-            told(moves)
+            told(reasons)
         ),
-        Verdict::Waiting { on, moves } => {
+        Verdict::Waiting { on, reasons } => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
-            format!("{}; waits for {}", told(moves), on.join(", "))
+            format!("{}; waits for {}", told(reasons), on.join(", "))
         }
         Verdict::Cycle(path) => {
             let mut names: Vec<String> = path.iter().map(ToString::to_string).collect();
@@ -312,19 +311,23 @@ pub fn reason(verdict: &Verdict) -> String {
     }
 }
 
-/// Says which images moved, from what to what.
+/// Says which images moved, from what to what, and which timers fired.
 #[must_use]
-pub fn told(moves: &[Move]) -> String {
+pub fn told(reasons: &Reasons) -> String {
     let short = |digest: &Option<Digest>| {
         digest
             .as_ref()
             .map_or("unknown".to_owned(), |digest| digest.short().to_owned())
     };
-    let moves = moves.iter().map(|one| match &one.to {
+    let timers = reasons
+        .timers
+        .iter()
+        .map(|fired| format!("timer {} of {:.0}", fired.timer, fired.time));
+    let moves = reasons.moves.iter().map(|one| match &one.to {
         Some(_) => format!("{} {} -> {}", one.tag, short(&one.from), short(&one.to)),
         None => format!("{} {} -> to be rebuilt", one.tag, short(&one.from)),
     });
-    moves.collect::<Vec<_>>().join(", ")
+    moves.chain(timers).collect::<Vec<_>>().join(", ")
 }
 
 fn images(node: &Node<'_>, tags: &Tags) -> Vec<ImageAnswer> {

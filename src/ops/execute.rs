@@ -334,6 +334,9 @@ impl Execution<'_> {
             resolved.untracked.clone(),
             started,
         );
+        // Read anew: a watcher may have noted a timer meanwhile.
+        let before = self.app.store.known(key).unwrap_or_default();
+        let known = known.serving(before, &held.run.timer_triggers);
         self.app.store.save_known(key, &known)
     }
 

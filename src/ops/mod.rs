@@ -16,6 +16,7 @@ pub mod resolve;
 pub mod run;
 pub mod runs;
 pub mod task;
+pub mod timer;
 pub mod watch;
 
 use std::{cell::RefCell, future::Future, path::PathBuf, rc::Rc};

@@ -20,6 +20,7 @@ use super::{
     chain,
     event::{Event, Listener},
     inputs,
+    timer::{Schedule, timers},
 };
 
 /// A task to be made.
@@ -43,6 +44,8 @@ pub struct NewTask {
     pub status: Status,
     /// Its base image trigger; none if it was switched off.
     pub base_image_trigger: Option<BaseImageTrigger>,
+    /// Its timers.
+    pub schedules: Vec<Schedule>,
 }
 
 /// Makes a task, or replaces the one of that name. Its runs are kept either way.
@@ -73,6 +76,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         }),
         trigger: Trigger {
             base_image_trigger: new.base_image_trigger,
+            timer_triggers: timers(new.schedules, app.clock.now())?,
         },
     };
     // A replaced task keeps its logins: they are not among what `create` is told.
@@ -366,13 +370,17 @@ fn save(
     if !holds {
         // Before the definition: a crash in between leaves a task that says it must be run, never one that
         // follows the wrong images.
-        app.store.forget_known(&key)?;
+        let forgotten = known.forgotten();
+        match forgotten.timers.is_empty() {
+            true => app.store.forget_known(&key)?,
+            false => app.store.save_known(&key, &forgotten)?,
+        }
         if known.has_run() {
             tell(Event::Warning(format!(
                 "what task `{key}` stands on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));
         }
-        known = Known::default();
+        known = forgotten;
     }
     app.store.save_secrets(&key, secrets)?;
     app.store.save_task(task)?;

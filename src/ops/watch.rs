@@ -9,8 +9,8 @@ use crate::{
     image::Reference,
     store::lock::{self, Lock},
     sys::signal::Stop,
-    task::{Cause, RunStatus, Task, TaskKey},
-    watch::{Node, Outcome, Round, Tags, Verdict, decide::Move},
+    task::{Cause, RunStatus, Task, TaskKey, TimerName},
+    watch::{Node, Outcome, Round, Tags, Verdict, decide::Reasons},
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub struct Rounded {
     pub rebuilt: usize,
     /// The worst of what happened, as an exit code tells it.
     pub worst: Option<Kind>,
+    /// When the next timer fires.
+    next_timer: Option<Timestamp>,
 }
 
 impl Rounded {
@@ -108,15 +110,19 @@ pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Round
     let mut told = Told::default();
     let mut all = Rounded::default();
     loop {
+        let mut next_timer = None;
         match round(app, Looks::Due, stop, &mut told, tell).await {
-            Ok(rounded) => all.rebuilt += rounded.rebuilt,
+            Ok(rounded) => {
+                all.rebuilt += rounded.rebuilt;
+                next_timer = rounded.next_timer;
+            }
             Err(error) => tell(Event::Problem(error)),
         }
         if let Some(signal) = stop.requested() {
             all.worst = Some(signal.kind());
             return Ok(all);
         }
-        let sleep = until_next(app).unwrap_or(LONGEST_SLEEP);
+        let sleep = until_next(app, next_timer).unwrap_or(LONGEST_SLEEP);
         let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
         tokio::select! {
             () = app.clock.sleep(sleep) => {}
@@ -164,15 +170,17 @@ async fn round(
 ) -> Result<Rounded> {
     let mut rounded = Rounded::default();
     let mut broken = 0;
-    let loaded = load(app, &mut broken, tell)?;
+    let mut loaded = load(app, &mut broken, tell)?;
     app.registries_with(all_logins(app, tell)?);
     if broken > 0 {
         rounded.take(Kind::Failed);
     }
+    let now = app.clock.now();
+    begin_timers(app, &mut loaded, now)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
+    rounded.next_timer = nodes.iter().filter_map(|node| node.next_timer(now)).min();
     let wanted = Wanted::by(&nodes);
     let mut tags = app.store.tags()?;
-    let now = app.clock.now();
     let due = wanted
         .tags()
         .into_iter()
@@ -201,7 +209,7 @@ async fn round(
         else {
             break;
         };
-        let outcome = make(app, task, &job.moves, stop, &mut rounded, tell).await?;
+        let outcome = make(app, task, &job.reasons, stop, &mut rounded, tell).await?;
         round.finished(outcome);
         let images = task.stable_images();
         if outcome == Outcome::Succeeded && round.is_stood_on(&images) {
@@ -217,6 +225,25 @@ async fn round(
     Ok(rounded)
 }
 
+/// Notes for timers that nobody has seen before, in definitions written by hand, that they count from now on.
+fn begin_timers(app: &App, loaded: &mut [Loaded], now: Timestamp) -> Result<()> {
+    for one in loaded {
+        let names: Vec<TimerName> = one
+            .node()
+            .unserved(now)
+            .map(|timer| timer.name.clone())
+            .collect();
+        if names.is_empty() {
+            continue;
+        }
+        one.known
+            .timers
+            .extend(names.into_iter().map(|name| (name, now)));
+        app.store.save_known(&one.task.key(), &one.known)?;
+    }
+    Ok(())
+}
+
 /// Writes what was seen, if there is anything to remember.
 fn remember(app: &App, tags: &Tags) -> Result<()> {
     if tags.records().is_empty() && !app.store.layout().bases().exists() {
@@ -229,13 +256,13 @@ fn remember(app: &App, tags: &Tags) -> Result<()> {
 async fn make(
     app: &App,
     task: &Task,
-    moves: &[Move],
+    reasons: &Reasons,
     stop: &Stop,
     rounded: &mut Rounded,
     tell: Listener<'_>,
 ) -> Result<Outcome> {
     let key = task.key();
-    let cause = Cause::ImageUpdate(moves.iter().map(Move::image).collect());
+    let cause = Cause::Triggered(reasons.triggers());
     // The log goes into its file; cron must not mail it.
     let mut quiet = |event: Event<'_>| match event {
         Event::Log(_) | Event::Queued { .. } | Event::Ended { .. } => {}
@@ -264,7 +291,7 @@ async fn make(
         };
         tell(Event::Rebuilt(format!(
             "{key}: rebuilt, {}, run {}, {seconds}s",
-            told(moves),
+            told(reasons),
             run.run_id
         )));
         return Ok(Outcome::Succeeded);
@@ -336,13 +363,14 @@ fn is_due(app: &App, tags: &Tags, tag: &Reference, now: Timestamp) -> bool {
 }
 
 /// Returns how long it is until something is due, at least a second.
-fn until_next(app: &App) -> Result<SignedDuration> {
+fn until_next(app: &App, next_timer: Option<Timestamp>) -> Result<SignedDuration> {
     let now = app.clock.now();
     let tags = app.store.tags()?;
     let next = tags
         .records()
         .values()
         .filter_map(|record| record.next_look)
+        .chain(next_timer)
         .min();
     let until = next.map_or(LONGEST_SLEEP, |next| next.duration_since(now));
     Ok(until.clamp(SignedDuration::from_secs(1), LONGEST_SLEEP))

@@ -2,6 +2,7 @@
 //!
 //! Values only: nothing here knows where a task is stored, or starts anything.
 
+pub mod cron;
 pub mod definition;
 pub mod dependency;
 pub mod name;
@@ -10,9 +11,12 @@ pub mod run;
 pub mod template;
 pub mod trigger;
 
+pub use cron::{Cron, InvalidCron};
 pub use definition::{Argument, Context, DockerStep, Status, Step, Task};
 pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
 pub use patch::{Patch, TaskPatch};
-pub use run::{Cause, InvalidRunId, Run, RunId, RunStatus, RunType};
-pub use trigger::{BaseImageTrigger, BaseImageTriggerType, Trigger};
+pub use run::{Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, Triggers};
+pub use trigger::{
+    BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, TimerName, TimerTrigger, Trigger,
+};

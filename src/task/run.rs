@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Platform, Reference};
 
-use super::{Dependency, ImageDescriptor, TaskName, Untracked};
+use super::{Dependency, ImageDescriptor, TaskName, TimerName, Untracked};
 
 /// A run's id: `ca` and a number in base 36, counted from 1: `ca1`, `ca2` … `caz`, `ca10`.
 ///
@@ -139,13 +139,34 @@ pub struct ImageUpdateTrigger {
     pub images: Vec<ImageDescriptor>,
 }
 
+/// A moment at which a timer fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Occurrence {
+    /// The timer.
+    #[serde(rename = "timerTriggerName")]
+    pub timer: TimerName,
+    /// The moment, as its schedule has it.
+    #[serde(rename = "scheduleOccurrence")]
+    pub time: Timestamp,
+}
+
+/// What makes a task run by itself; at least one thing, and all that there is at that time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Triggers {
+    /// The images that moved, with their new digests.
+    pub images: Vec<ImageDescriptor>,
+    /// The timers that fired.
+    pub timers: Vec<Occurrence>,
+}
+
 /// Why a task is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Somebody asked for it.
     Manual,
-    /// These images moved.
-    ImageUpdate(Vec<ImageDescriptor>),
+    /// Nobody did.
+    Triggered(Triggers),
 }
 
 /// One execution of a task, as it is recorded.
@@ -179,6 +200,9 @@ pub struct Run {
     pub output_images: Option<Vec<ImageDescriptor>>,
     /// The images whose move started it.
     pub image_update_trigger: Option<ImageUpdateTrigger>,
+    /// The timers that started it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timer_triggers: Vec<Occurrence>,
     /// Whether it is kept from pruning.
     #[serde(default)]
     pub is_archive_enabled: bool,
@@ -205,16 +229,14 @@ impl Run {
     /// Returns a run that has just been asked for.
     #[must_use]
     pub fn queued(id: RunId, registry: &str, cause: &Cause, now: Timestamp) -> Self {
-        let (run_type, image_update_trigger) = match cause {
-            Cause::Manual => (RunType::QuickRun, None),
-            Cause::ImageUpdate(images) => (
-                RunType::AutoRun,
-                Some(ImageUpdateTrigger {
-                    id: id.to_string(),
-                    timestamp: now,
-                    images: images.clone(),
-                }),
-            ),
+        let (run_type, triggers) = match cause {
+            Cause::Manual => (RunType::QuickRun, Triggers::default()),
+            Cause::Triggered(triggers) => (RunType::AutoRun, triggers.clone()),
+        };
+        let image_update = |images| ImageUpdateTrigger {
+            id: id.to_string(),
+            timestamp: now,
+            images,
         };
         Self {
             schema: Self::SCHEMA,
@@ -229,7 +251,9 @@ impl Run {
             last_updated_time: now,
             platforms: Vec::new(),
             output_images: None,
-            image_update_trigger,
+            image_update_trigger: (!triggers.images.is_empty())
+                .then(|| image_update(triggers.images)),
+            timer_triggers: triggers.timers,
             is_archive_enabled: false,
             run_error_message: None,
             base_image_dependencies: None,

@@ -1,8 +1,11 @@
 //! What makes a task run by itself.
 
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{Cron, Status};
 
 /// The name of the base image trigger of a task that gives none.
 pub const DEFAULT_BASE_IMAGE_TRIGGER: &str = "defaultBaseimageTriggerName";
@@ -14,6 +17,79 @@ pub struct Trigger {
     /// Runs the task when an image that it stands on moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_image_trigger: Option<BaseImageTrigger>,
+    /// Run the task at set times.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timer_triggers: Vec<TimerTrigger>,
+}
+
+/// Runs a task at set times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TimerTrigger {
+    /// Its name, by which the `task timer` commands refer to it.
+    pub name: TimerName,
+    /// When it fires, in UTC.
+    pub schedule: Cron,
+    /// A disabled timer stays in the definition and does nothing.
+    #[serde(default)]
+    pub status: Status,
+    /// When it was set to this schedule, or enabled: no run makes up for what lies before. Without it, in a definition
+    /// that was written by hand, that is when `watch` first sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// The name of a timer: up to 50 characters, none of them a colon or a control character, because `--schedule` takes
+/// `NAME:CRON`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimerName(String);
+
+/// A text that names no timer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timer name `{}` must be 1 to 50 characters without colons and control characters", .0.escape_debug())]
+pub struct InvalidTimerName(pub String);
+
+impl TimerName {
+    /// Returns the name of a timer that was given none: `t` and its place among the timers, counted from 1, as az does.
+    #[must_use]
+    pub fn of_place(place: usize) -> Self {
+        Self(format!("t{place}"))
+    }
+}
+
+impl FromStr for TimerName {
+    type Err = InvalidTimerName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimerName> {
+        let name = text.trim();
+        let fits = (1..=50).contains(&name.chars().count());
+        if fits && !name.contains(|c: char| c == ':' || c.is_control()) {
+            Ok(Self(name.into()))
+        } else {
+            Err(InvalidTimerName(text.into()))
+        }
+    }
+}
+
+impl TryFrom<String> for TimerName {
+    type Error = InvalidTimerName;
+
+    fn try_from(text: String) -> Result<Self, InvalidTimerName> {
+        text.parse()
+    }
+}
+
+impl From<TimerName> for String {
+    fn from(name: TimerName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for TimerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Runs a task when an image that it stands on moves.
@@ -54,5 +130,45 @@ impl Trigger {
         self.base_image_trigger
             .as_ref()
             .filter(|trigger| trigger.status == Status::Enabled)
+    }
+
+    /// Returns the timers that are enabled.
+    pub fn timers(&self) -> impl Iterator<Item = &TimerTrigger> {
+        self.timer_triggers
+            .iter()
+            .filter(|timer| timer.status == Status::Enabled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_name_is_any_short_text_that_can_stand_before_a_colon() {
+        for name in ["t1", "every night", "nächtlich", "-x"] {
+            assert_eq!(name.parse::<TimerName>().unwrap().to_string(), name);
+        }
+        assert_eq!(" t1 ".parse::<TimerName>().unwrap().to_string(), "t1");
+        for text in ["", " ", "a:b", "a\nb", "\u{1b}[31m", &"x".repeat(51)] {
+            assert_eq!(
+                text.parse::<TimerName>(),
+                Err(InvalidTimerName(text.into())),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_disabled_timer_does_nothing() {
+        let trigger: Trigger = serde_yaml::from_str(
+            "{timerTriggers: [{name: a, schedule: '0 1 * * *'}, {name: b, schedule: '0 2 * * *', status: Disabled}]}",
+        )
+        .unwrap();
+        let names: Vec<String> = trigger
+            .timers()
+            .map(|timer| timer.name.to_string())
+            .collect();
+        assert_eq!(names, ["a"]);
     }
 }

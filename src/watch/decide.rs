@@ -4,7 +4,10 @@ use jiff::Timestamp;
 
 use crate::{
     image::{Digest, Reference},
-    task::{BaseImageTriggerType, Dependency, ImageDescriptor, Status, TaskKey},
+    task::{
+        BaseImageTriggerType, Dependency, ImageDescriptor, Occurrence, Status, TaskKey,
+        TimerTrigger, Triggers,
+    },
 };
 
 use super::{
@@ -28,6 +31,32 @@ impl Move {
     #[must_use]
     pub fn image(&self) -> ImageDescriptor {
         ImageDescriptor::new(&self.tag, self.to.clone())
+    }
+}
+
+/// What makes a task run: everything that does at that time, so that it makes one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasons {
+    /// The images that moved.
+    pub moves: Vec<Move>,
+    /// The timers that fired; of each the last time, however often it was missed.
+    pub timers: Vec<Occurrence>,
+}
+
+impl Reasons {
+    /// Tells whether there is nothing to run for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.moves.is_empty() && self.timers.is_empty()
+    }
+
+    /// Returns them as a run records them.
+    #[must_use]
+    pub fn triggers(&self) -> Triggers {
+        Triggers {
+            images: self.moves.iter().map(Move::image).collect(),
+            timers: self.timers.clone(),
+        }
     }
 }
 
@@ -55,20 +84,20 @@ pub enum Verdict {
     NeverRun,
     /// Nothing: everything it stands on is as it was.
     Current,
-    /// A run, because of these moves.
-    Stale(Vec<Move>),
+    /// A run, for these reasons.
+    Stale(Reasons),
     /// An answer: some of what it stands on could not be looked at. It is not run, because the run would need
     /// the same answer.
     Unknown {
         /// What could not be looked at.
         problems: Vec<Problem>,
-        /// What moved all the same.
-        moves: Vec<Move>,
+        /// What it would be run for all the same.
+        reasons: Reasons,
     },
     /// A run, but not yet: it failed with what it would be run with.
     BackingOff {
-        /// What moved.
-        moves: Vec<Move>,
+        /// What it is run for.
+        reasons: Reasons,
         /// When it is tried again.
         until: Timestamp,
         /// How often it has failed in a row.
@@ -78,24 +107,24 @@ pub enum Verdict {
     Waiting {
         /// The tasks whose images it stands on.
         on: Vec<TaskKey>,
-        /// What moved already.
-        moves: Vec<Move>,
+        /// What it is run for.
+        reasons: Reasons,
     },
     /// Nothing can be done: the tasks stand on each other, in this order.
     Cycle(Vec<TaskKey>),
 }
 
 impl Verdict {
-    /// Returns what moved.
+    /// Returns what the task is run for, or would be.
     #[must_use]
-    pub fn moves(&self) -> &[Move] {
+    pub fn reasons(&self) -> Option<&Reasons> {
         match self {
-            Self::Stale(moves)
-            | Self::Unknown { moves, .. }
-            | Self::BackingOff { moves, .. }
-            | Self::Waiting { moves, .. } => moves,
+            Self::Stale(reasons)
+            | Self::Unknown { reasons, .. }
+            | Self::BackingOff { reasons, .. }
+            | Self::Waiting { reasons, .. } => Some(reasons),
             Self::Disabled | Self::TriggerOff | Self::NeverRun | Self::Current | Self::Cycle(_) => {
-                &[]
+                None
             }
         }
     }
@@ -141,23 +170,64 @@ impl Node<'_> {
         (self.task.status == Status::Enabled).then_some(trigger.base_image_trigger_type)
     }
 
+    /// Returns the timers that have fired since they were last served, each with the last time it did.
+    #[must_use]
+    pub fn fired(&self, now: Timestamp) -> Vec<Occurrence> {
+        let fired = self.task.trigger.timers().filter_map(|timer| {
+            let served = self.served(timer, now)?;
+            let time = timer.schedule.last_until(now)?;
+            (time > served).then(|| Occurrence {
+                timer: timer.name.clone(),
+                time,
+            })
+        });
+        fired.collect()
+    }
+
+    /// Returns the timers of which nobody knows since when they count: they count from now on.
+    pub fn unserved(&self, now: Timestamp) -> impl Iterator<Item = &TimerTrigger> {
+        let timers = self.task.trigger.timers();
+        timers.filter(move |timer| self.served(timer, now).is_none())
+    }
+
+    /// Returns up to when a timer has been served. What lies ahead was written by a clock that has since been set back,
+    /// and does not count.
+    fn served(&self, timer: &TimerTrigger, now: Timestamp) -> Option<Timestamp> {
+        let served = self.known.timers.get(&timer.name).copied();
+        [served, timer.since]
+            .into_iter()
+            .flatten()
+            .filter(|time| *time <= now)
+            .max()
+    }
+
+    /// Returns when the next of its timers fires.
+    #[must_use]
+    pub fn next_timer(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.task.status == Status::Disabled {
+            return None;
+        }
+        let timers = self.task.trigger.timers();
+        timers
+            .filter_map(|timer| timer.schedule.next_after(now))
+            .min()
+    }
+
     /// Decides what this task needs, seen alone: without regard to the tasks whose images it stands on.
     #[must_use]
     pub fn decide(&self, tags: &Tags, now: Timestamp) -> Verdict {
         if self.task.status == Status::Disabled {
             return Verdict::Disabled;
         }
-        if self.trigger().is_none() {
-            return Verdict::TriggerOff;
-        }
-        if !self.known.has_run() {
-            return Verdict::NeverRun;
-        }
-        let (mut moves, mut problems) = (Vec::new(), Vec::new());
+        let mut reasons = Reasons {
+            moves: Vec::new(),
+            timers: self.fired(now),
+        };
+        let mut problems = Vec::new();
         for (tag, dependency) in followed(self) {
             match tags.standing(&tag, dependency) {
                 Standing::Current => {}
-                Standing::Moved(to) => moves.push(Move {
+                Standing::Moved(to) => reasons.moves.push(Move {
                     tag,
                     from: dependency.image.digest.clone(),
                     to,
@@ -171,18 +241,98 @@ impl Node<'_> {
             }
         }
         if !problems.is_empty() {
-            return Verdict::Unknown { problems, moves };
+            return Verdict::Unknown { problems, reasons };
         }
-        if moves.is_empty() {
-            return Verdict::Current;
+        if reasons.is_empty() {
+            return match self.trigger() {
+                None => Verdict::TriggerOff,
+                Some(_) if !self.known.has_run() => Verdict::NeverRun,
+                Some(_) => Verdict::Current,
+            };
         }
         match &self.known.failure {
             Some(failure) if failure.holds(tags, self.inputs, now) => Verdict::BackingOff {
-                moves,
+                reasons,
                 until: failure.next_try,
                 failures: failure.count,
             },
-            _ => Verdict::Stale(moves),
+            _ => Verdict::Stale(reasons),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{task::Task, watch::Known};
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-01-{text}Z").parse().unwrap()
+    }
+
+    /// A task that is to be run at nine every day, and counts from the first at eight.
+    fn task() -> Task {
+        serde_yaml::from_str(
+            "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: /c, dockerFilePath: D}, trigger: {timerTriggers: [{name: t, schedule: '0 9 * * *', since: '2026-01-01T08:00:00Z'}]}}",
+        )
+        .unwrap()
+    }
+
+    fn served(time: &str) -> Known {
+        let timers = [("t".parse().unwrap(), at(time))].into();
+        Known {
+            timers,
+            ..Known::default()
+        }
+    }
+
+    fn fired(known: &Known, now: &str) -> Vec<String> {
+        let task = task();
+        let node = Node {
+            task: &task,
+            known,
+            inputs: None,
+        };
+        let fired = node.fired(at(now));
+        fired.iter().map(|one| one.time.to_string()).collect()
+    }
+
+    #[test]
+    fn a_timer_fires_once_for_all_the_times_that_were_missed() {
+        let never = Known::default();
+        assert!(fired(&never, "01T08:59:59").is_empty());
+        assert_eq!(fired(&never, "01T09:00:00"), ["2026-01-01T09:00:00Z"]);
+        assert_eq!(fired(&never, "20T08:00:00"), ["2026-01-19T09:00:00Z"]);
+        assert!(fired(&served("19T09:00:00"), "20T08:00:00").is_empty());
+        assert_eq!(
+            fired(&served("19T09:00:00"), "20T09:00:00"),
+            ["2026-01-20T09:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn what_a_clock_that_ran_ahead_has_written_does_not_silence_a_timer() {
+        assert_eq!(
+            fired(&served("31T09:00:00"), "20T10:00:00"),
+            ["2026-01-20T09:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn a_timer_needs_no_base_image_trigger_and_no_run_before() {
+        let (task, known) = (task(), Known::default());
+        let node = Node {
+            task: &task,
+            known: &known,
+            inputs: None,
+        };
+        let now = at("01T09:00:30");
+        assert_eq!(node.next_timer(now), Some(at("02T09:00:00")));
+        match node.decide(&Tags::default(), now) {
+            Verdict::Stale(reasons) => assert_eq!(reasons.timers.len(), 1),
+            other => panic!("{other:?}"),
+        }
+        let before = node.decide(&Tags::default(), at("01T08:30:00"));
+        assert_eq!(before, Verdict::TriggerOff);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, RunId, Untracked},
+    task::{Dependency, Occurrence, RunId, TimerName, Untracked},
 };
 
 use super::{backoff, tags::Tags};
@@ -33,6 +33,9 @@ pub struct Known {
     /// The failures since.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// For each timer, up to when it has been served: by a run that succeeded, or because it was not there before.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timers: BTreeMap<TimerName, Timestamp>,
 }
 
 /// Runs that failed, one after the other.
@@ -83,6 +86,28 @@ impl Known {
             dependencies,
             untracked,
             failure: None,
+            timers: BTreeMap::new(),
+        }
+    }
+
+    /// Adds up to when timers have been served: what was known before, and what a run has done since.
+    #[must_use]
+    pub fn serving(mut self, before: Self, run: &[Occurrence]) -> Self {
+        self.timers = before.timers;
+        for Occurrence { timer, time } in run {
+            let served = self.timers.entry(timer.clone()).or_insert(*time);
+            *served = (*served).max(*time);
+        }
+        self
+    }
+
+    /// Returns what is left when what the last run stood on counts no more: up to when timers have been served.
+    #[must_use]
+    pub fn forgotten(&self) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            timers: self.timers.clone(),
+            ..Self::default()
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    decide::{Move, Verdict, followed, tag_of},
+    decide::{Reasons, Verdict, followed, tag_of},
     graph::{Graph, Vertex},
     known::Known,
     tags::Tags,
@@ -42,7 +42,7 @@ pub struct Job {
     /// The task.
     pub task: TaskKey,
     /// Why.
-    pub moves: Vec<Move>,
+    pub reasons: Reasons,
 }
 
 /// One round: every task is decided once, after all tasks whose images it stands on.
@@ -102,9 +102,9 @@ impl<'a> Round<'a> {
             self.next += 1;
             let verdict = self.decide(n, tags, now);
             let job = match &verdict {
-                Verdict::Stale(moves) => Some(Job {
+                Verdict::Stale(reasons) => Some(Job {
                     task: self.nodes[n].task.key(),
-                    moves: moves.clone(),
+                    reasons: reasons.clone(),
                 }),
                 _ => None,
             };
@@ -143,18 +143,22 @@ impl<'a> Round<'a> {
 
     fn decide(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
         let verdict = self.nodes[n].decide(tags, now);
-        let Verdict::Stale(moves) = verdict else {
+        let Verdict::Stale(reasons) = verdict else {
             return verdict;
         };
+        // A timer is no matter of what is current: a parent that fails every night must not keep its children from theirs.
+        if !reasons.timers.is_empty() {
+            return Verdict::Stale(reasons);
+        }
         let on: Vec<TaskKey> = self.graph.parents[n]
             .iter()
             .filter(|parent| self.is_followed(n, **parent) && self.holds_back(**parent))
             .map(|parent| self.nodes[*parent].task.key())
             .collect();
         if on.is_empty() {
-            Verdict::Stale(moves)
+            Verdict::Stale(reasons)
         } else {
-            Verdict::Waiting { on, moves }
+            Verdict::Waiting { on, reasons }
         }
     }
 
@@ -169,7 +173,7 @@ impl<'a> Round<'a> {
         match (&self.verdicts[n], self.outcomes[n]) {
             (_, Some(Outcome::Failed | Outcome::Busy)) => true,
             (_, Some(Outcome::Succeeded)) => false,
-            (Some(Verdict::Unknown { moves, .. }), None) => !moves.is_empty(),
+            (Some(Verdict::Unknown { reasons, .. }), None) => !reasons.is_empty(),
             (Some(Verdict::BackingOff { .. } | Verdict::Waiting { .. }), None) => true,
             _ => false,
         }
@@ -406,7 +410,12 @@ mod tests {
         });
         let mut round = Round::new(nodes.collect());
         let job = round.next(&tags, at(2)).unwrap();
-        let moved: Vec<String> = job.moves.iter().map(|m| m.tag.to_string()).collect();
+        let moved: Vec<String> = job
+            .reasons
+            .moves
+            .iter()
+            .map(|m| m.tag.to_string())
+            .collect();
         assert_eq!(moved, ["r.io/one:1", "r.io/two:1"]);
         round.finished(Outcome::Succeeded);
         assert_eq!(round.next(&tags, at(2)), None);

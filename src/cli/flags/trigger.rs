@@ -2,10 +2,37 @@
 
 use crate::{
     error::{Error, Kind, Result},
-    task::{BaseImageTrigger, BaseImageTriggerType, Status, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
+    ops::timer::Schedule,
+    task::{
+        BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Status,
+        trigger::DEFAULT_BASE_IMAGE_TRIGGER,
+    },
 };
 
 use super::choice::{TriggerType, three_state};
+
+/// Reads `CRON` or `NAME:CRON`.
+///
+/// # Errors
+///
+/// What is wrong with either.
+pub fn schedule(text: &str) -> Result<Schedule, String> {
+    let (name, cron) = match text.split_once(':') {
+        Some((name, cron)) => (Some(name), cron),
+        None => (None, text),
+    };
+    Ok(Schedule {
+        name: name
+            .map(|name| {
+                name.parse()
+                    .map_err(|error: InvalidTimerName| error.to_string())
+            })
+            .transpose()?,
+        cron: cron
+            .parse()
+            .map_err(|error: InvalidCron| error.to_string())?,
+    })
+}
 
 /// Triggers of create and update.
 #[derive(Debug, clap::Args)]

@@ -9,12 +9,12 @@ use crate::{
             azure::AzureTaskArgs,
             build::{ArgumentArgs, Platforms, dockerfile, platforms},
             choice::{Status, three_state},
-            trigger::TriggerArgs,
+            trigger::{TriggerArgs, schedule},
         },
         report::Report,
     },
     error::Result,
-    ops::{self, App, task::NewTask},
+    ops::{self, App, task::NewTask, timer::Schedule},
     task::{Context, DockerStep, TaskName},
     view::View,
 };
@@ -24,7 +24,7 @@ use crate::{
 /// A task builds a Dockerfile and pushes the images. Once it has run, it is run again whenever what it stands on moves.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . --base-image-trigger-enabled false"
+    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . --base-image-trigger-enabled false\n  acrt task create -n nightly -t web:nightly -c ./web --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\""
 )]
 pub struct CreateArgs {
     /// Name of the task: letters, digits, `-` and `_`
@@ -72,6 +72,9 @@ pub struct CreateArgs {
     /// Name of the base image trigger
     #[arg(long, help_heading = "Trigger options", value_name = "NAME")]
     base_image_trigger_name: Option<String>,
+    /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)
+    #[arg(long = "schedule", help_heading = "Trigger options", value_name = "[NAME:]CRON", value_parser = schedule)]
+    schedules: Vec<Schedule>,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -97,6 +100,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         builder: app.surroundings.builder.clone(),
         status: args.status.into(),
         base_image_trigger: args.triggers.for_new_task(args.base_image_trigger_name)?,
+        schedules: args.schedules,
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;
     Ok(Outcome::answer(View::of(task, columns::TASK)))

@@ -12,6 +12,7 @@ mod logs;
 mod run;
 mod show;
 mod show_run;
+mod timer;
 mod update;
 mod update_run;
 mod watch;
@@ -37,6 +38,8 @@ pub enum TaskCommand {
     CancelRun(cancel_run::CancelRunArgs),
     UpdateRun(update_run::UpdateRunArgs),
     #[command(subcommand)]
+    Timer(timer::TimerCommand),
+    #[command(subcommand)]
     Credential(credential::CredentialCommand),
     Execute(execute::ExecuteArgs),
 }
@@ -56,6 +59,7 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::Logs(args) => logs::run(app, report, args),
         TaskCommand::CancelRun(args) => cancel_run::run(app, report, args),
         TaskCommand::UpdateRun(args) => update_run::run(app, report, args),
+        TaskCommand::Timer(command) => timer::run(app, report, command),
         TaskCommand::Credential(command) => credential::run(app, report, command),
         TaskCommand::Execute(args) => execute::run(app, report, args),
     }

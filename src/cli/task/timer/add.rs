@@ -1,0 +1,45 @@
+//! `acrt task timer add`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, choice::three_state, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+    task::{Cron, Status, TimerName},
+    view::View,
+};
+
+/// Add a timer to a task
+///
+/// `acrt task watch` runs the task at these times, whether or not its base images moved. A time that was missed while nothing watched
+/// is made up for once.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task timer add --name web --timer-name nightly --schedule \"0 21 * * *\"\n  acrt task timer add -n web --timer-name weekdays --schedule \"30 6 * * MON-FRI\" --enabled false"
+)]
+pub struct AddArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Name of the timer
+    #[arg(long, value_name = "NAME")]
+    timer_name: TimerName,
+    /// Minute, hour, day of month, month, day of week, in UTC, as "0 21 * * *"
+    #[arg(long, value_name = "CRON")]
+    schedule: Cron,
+    /// Whether the timer does anything
+    #[arg(long, num_args = 0..=1, default_value = "true", default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    enabled: bool,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: AddArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let status = Status::enabled(args.enabled);
+    let task = ops::timer::add(app, &key, args.timer_name, args.schedule, status)?;
+    Ok(Outcome::answer(View::of(task, columns::TASK)))
+}

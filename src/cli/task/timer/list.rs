@@ -1,0 +1,28 @@
+//! `acrt task timer list`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+    view::View,
+};
+
+/// List the timers of a task, with the next three times of each
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task timer list --name web -o table")]
+pub struct ListArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let timers = ops::timer::list(app, &args.task.find(app)?)?;
+    Ok(Outcome::answer(View::of(timers, columns::TIMER)))
+}

@@ -1,0 +1,33 @@
+//! `acrt task timer remove`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+    task::TimerName,
+    view::View,
+};
+
+/// Remove a timer from a task
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task timer remove --name web --timer-name nightly")]
+pub struct RemoveArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Name of the timer
+    #[arg(long, value_name = "NAME")]
+    timer_name: TimerName,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: RemoveArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let task = ops::timer::remove(app, &key, &args.timer_name)?;
+    Ok(Outcome::answer(View::of(task, columns::TASK)))
+}

@@ -1,0 +1,42 @@
+//! `acrt task timer update`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{azure::AzureArgs, choice::three_state, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::{self, App},
+    task::{Cron, Status, TimerName},
+    view::View,
+};
+
+/// Change a timer of a task
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task timer update --name web --timer-name nightly --schedule \"0 12 * * *\"\n  acrt task timer update --name web --timer-name nightly --enabled false"
+)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Name of the timer
+    #[arg(long, value_name = "NAME")]
+    timer_name: TimerName,
+    /// Minute, hour, day of month, month, day of week, in UTC, as "0 21 * * *"
+    #[arg(long, value_name = "CRON")]
+    schedule: Option<Cron>,
+    /// Whether the timer does anything
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    enabled: Option<bool>,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let key = args.task.find(app)?;
+    let status = args.enabled.map(Status::enabled);
+    let task = ops::timer::update(app, &key, &args.timer_name, args.schedule, status)?;
+    Ok(Outcome::answer(View::of(task, columns::TASK)))
+}

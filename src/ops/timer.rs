@@ -1,0 +1,213 @@
+//! Timers of tasks: add, update, remove and list them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    error::{Error, Kind, Result},
+    task::{Cron, Status, Task, TaskKey, TimerName, TimerTrigger},
+};
+
+use super::{
+    App,
+    answer::{Moment, TaskAnswer},
+    task::existing,
+};
+
+/// How many coming times a list of timers shows.
+const COMING: usize = 3;
+
+/// A timer, as `--schedule` gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Its name, unless it is named by its place.
+    pub name: Option<TimerName>,
+    /// When it fires.
+    pub cron: Cron,
+}
+
+/// A timer, with when it fires next.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimerAnswer {
+    name: TimerName,
+    schedule: Cron,
+    status: Status,
+    /// The next three times; none while the timer or its task is disabled.
+    next_occurrences: Vec<Moment>,
+}
+
+/// Makes the timers of a new task: those without a name are called `t` and their place.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where two have one name, or one schedule.
+pub fn timers(schedules: Vec<Schedule>, now: Timestamp) -> Result<Vec<TimerTrigger>> {
+    let mut timers = Vec::with_capacity(schedules.len());
+    for (place, schedule) in (1..).zip(schedules) {
+        let name = schedule.name.unwrap_or_else(|| TimerName::of_place(place));
+        put(
+            &mut timers,
+            timer(name, schedule.cron, Status::Enabled, now),
+        )?;
+    }
+    Ok(timers)
+}
+
+/// Adds a timer to a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] if the task has a timer of that name, or one with that schedule.
+pub fn add(
+    app: &App,
+    key: &TaskKey,
+    name: TimerName,
+    cron: Cron,
+    status: Status,
+) -> Result<TaskAnswer> {
+    let now = app.clock.now();
+    change(app, key, |task| {
+        put(
+            &mut task.trigger.timer_triggers,
+            timer(name, cron, status, now),
+        )
+        .map_err(|error| {
+            error.hint(format!(
+                "see the timers there are: acrt task timer list --name {key}"
+            ))
+        })
+    })
+}
+
+/// Changes a timer of a task. With another schedule, or enabled again, it counts from now on.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task or timer.
+pub fn update(
+    app: &App,
+    key: &TaskKey,
+    name: &TimerName,
+    cron: Option<Cron>,
+    status: Option<Status>,
+) -> Result<TaskAnswer> {
+    let now = app.clock.now();
+    change(app, key, |task| {
+        let place = place_of(task, key, name)?;
+        let mut timers = std::mem::take(&mut task.trigger.timer_triggers);
+        let old = timers.remove(place);
+        let new = timer(
+            old.name.clone(),
+            cron.unwrap_or_else(|| old.schedule.clone()),
+            status.unwrap_or(old.status),
+            now,
+        );
+        let same = new.schedule == old.schedule && new.status == old.status;
+        refuse_twin(&timers, &new)?;
+        timers.insert(place, if same { old } else { new });
+        task.trigger.timer_triggers = timers;
+        Ok(())
+    })
+}
+
+/// Removes a timer from a task.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task or timer.
+pub fn remove(app: &App, key: &TaskKey, name: &TimerName) -> Result<TaskAnswer> {
+    change(app, key, |task| {
+        let place = place_of(task, key, name)?;
+        task.trigger.timer_triggers.remove(place);
+        Ok(())
+    })
+}
+
+/// Returns the timers of a task, in their order.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task.
+pub fn list(app: &App, key: &TaskKey) -> Result<Vec<TimerAnswer>> {
+    let now = app.clock.now();
+    let task = existing(app, key)?;
+    let answer = |timer: &TimerTrigger| {
+        let fires = task.status == Status::Enabled && timer.status == Status::Enabled;
+        let next = |time: &Timestamp| timer.schedule.next_after(*time);
+        let coming = std::iter::successors(next(&now), next);
+        TimerAnswer {
+            name: timer.name.clone(),
+            schedule: timer.schedule.clone(),
+            status: timer.status,
+            next_occurrences: coming
+                .take(if fires { COMING } else { 0 })
+                .map(Moment)
+                .collect(),
+        }
+    };
+    Ok(task.trigger.timer_triggers.iter().map(answer).collect())
+}
+
+fn timer(name: TimerName, schedule: Cron, status: Status, now: Timestamp) -> TimerTrigger {
+    TimerTrigger {
+        name,
+        schedule,
+        status,
+        since: Some(now),
+    }
+}
+
+fn put(timers: &mut Vec<TimerTrigger>, new: TimerTrigger) -> Result<()> {
+    if timers.iter().any(|timer| timer.name == new.name) {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("there is a timer `{}` already", new.name),
+        ));
+    }
+    refuse_twin(timers, &new)?;
+    timers.push(new);
+    Ok(())
+}
+
+/// Two timers that always fire together are one run and one mistake, which ACR refuses too.
+fn refuse_twin(timers: &[TimerTrigger], new: &TimerTrigger) -> Result<()> {
+    match timers.iter().find(|timer| timer.schedule == new.schedule) {
+        None => Ok(()),
+        Some(twin) => Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "timers `{}` and `{}` have the same schedule `{}`",
+                twin.name, new.name, new.schedule
+            ),
+        )),
+    }
+}
+
+fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
+    let mut timers = task.trigger.timer_triggers.iter();
+    timers.position(|timer| timer.name == *name).ok_or_else(|| {
+        let known: Vec<String> = task.trigger.timer_triggers.iter().map(|timer| timer.name.to_string()).collect();
+        let error = Error::new(
+            Kind::NotFound,
+            format!("task `{key}` has no timer `{name}`"),
+        );
+        match known.is_empty() {
+            true => error.hint(format!(
+                "add one: acrt task timer add --name {key} --timer-name {name} --schedule \"0 3 * * *\""
+            )),
+            false => error.hint(format!("it has {}", known.join(", "))),
+        }
+    })
+}
+
+fn change(
+    app: &App,
+    key: &TaskKey,
+    make: impl FnOnce(&mut Task) -> Result<()>,
+) -> Result<TaskAnswer> {
+    let mut task = existing(app, key)?;
+    make(&mut task)?;
+    app.store.save_task(&task)?;
+    Ok(TaskAnswer::new(&task, &app.store.known(key)?))
+}

@@ -1,0 +1,216 @@
+//! `acrt task timer add`, and what a timer does from then on.
+
+use serde_json::json;
+
+use super::{timer, world};
+use crate::support::World;
+
+fn nightly(world: &World) {
+    let options = ["--timer-name", "nightly", "--schedule", "0 21 * * *"];
+    timer(world, "add", &options).ok();
+}
+
+#[test]
+fn the_answer_is_the_whole_task_and_every_listing_names_the_timer() {
+    let (world, _registry) = world();
+    let options = ["--timer-name", "nightly", "--schedule", "0 21 * * *"];
+    let task = timer(&world, "add", &options).ok().json();
+    assert_eq!(
+        task["trigger"]["timerTriggers"],
+        json!([{"name": "nightly", "schedule": "0 21 * * *", "status": "Enabled"}])
+    );
+    let table = world.acrt(&["task", "list", "-o", "table"]).ok();
+    assert!(table.stdout.contains("BASE_IMAGE, TIMER"), "{table}");
+}
+
+#[test]
+fn a_task_that_no_run_was_made_of_is_run_at_its_time_and_once() {
+    let (world, _registry) = world();
+    nightly(&world);
+    world.set("ACRT_NOW", "2026-01-31T20:59:59Z");
+    world.watch_once().ok().silent();
+    world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
+    assert_eq!(world.state_of("web"), "stale");
+    let round = world.watch_once().ok();
+    assert!(
+        round
+            .stdout
+            .starts_with("web: rebuilt, timer nightly of 2026-01-31T21:00:00Z, run ca1"),
+        "{round}"
+    );
+    let run = &world.runs()[0];
+    assert_eq!(
+        run["timerTrigger"],
+        json!({"timerTriggerName": "nightly", "scheduleOccurrence": "2026-01-31T21:00:00+00:00"})
+    );
+    assert_eq!(run["runType"], "AutoRun");
+    assert_eq!(run["imageUpdateTrigger"], json!(null));
+    let table = world.acrt(&["task", "list-runs", "-o", "table"]).ok();
+    assert!(table.stdout.contains("Timer"), "{table}");
+    world.set("ACRT_NOW", "2026-02-01T20:00:00Z");
+    world.watch_once().ok().silent();
+    assert_eq!(world.history(), ["web Succeeded"]);
+}
+
+#[test]
+fn times_that_were_missed_make_one_run() {
+    let (world, _registry) = world();
+    nightly(&world);
+    world.set("ACRT_NOW", "2026-03-01T12:00:00Z");
+    world.watch_once().ok();
+    world.watch_once().ok().silent();
+    let runs = world.runs();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(
+        runs[0]["timerTrigger"]["scheduleOccurrence"],
+        "2026-02-28T21:00:00+00:00"
+    );
+}
+
+#[test]
+fn a_timer_and_a_base_that_moved_make_one_run_with_both_causes() {
+    let (world, registry) = world();
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    nightly(&world);
+    registry.push("base:1", &[("version", "two")]);
+    world.set("ACRT_NOW", "2026-01-31T21:00:30Z");
+    world.watch_once().ok();
+    let run = &world.runs()[0];
+    assert_eq!(run["timerTrigger"]["timerTriggerName"], "nightly");
+    assert_eq!(run["imageUpdateTrigger"]["images"][0]["repository"], "base");
+    assert_eq!(world.history().len(), 2);
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn a_run_that_failed_is_tried_again_and_its_timer_is_not_forgotten() {
+    let (world, _registry) = world();
+    nightly(&world);
+    world.write("web/Dockerfile", "FROM scratch\nCOPY missing /\n");
+    world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
+    world.watch_once().exits(1);
+    assert_eq!(world.state_of("web"), "backing-off");
+    world.write("web/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    world.set("ACRT_NOW", "2026-01-31T21:02:00Z");
+    world.watch_once().ok();
+    assert_eq!(world.history(), ["web Failed", "web Succeeded"]);
+    let run = &world.runs()[0];
+    assert_eq!(
+        run["timerTrigger"]["scheduleOccurrence"],
+        "2026-01-31T21:00:00+00:00"
+    );
+}
+
+#[test]
+fn a_disabled_timer_or_task_is_not_run_and_nothing_is_made_up_for_afterwards() {
+    let (world, _registry) = world();
+    nightly(&world);
+    let off = ["--timer-name", "nightly", "--enabled", "false"];
+    timer(&world, "update", &off).ok();
+    world.set("ACRT_NOW", "2026-01-31T22:00:00Z");
+    world.watch_once().ok().silent();
+    let on = ["--timer-name", "nightly", "--enabled", "true"];
+    timer(&world, "update", &on).ok();
+    world.watch_once().ok().silent();
+    assert_eq!(world.history().len(), 0);
+    world
+        .acrt(&["task", "update", "--name", "web", "--status", "Disabled"])
+        .ok();
+    world.set("ACRT_NOW", "2026-02-01T22:00:00Z");
+    world.watch_once().ok().silent();
+    assert_eq!(world.history().len(), 0);
+}
+
+#[test]
+fn a_timer_written_by_hand_counts_from_when_it_is_first_seen() {
+    let (world, registry) = world();
+    let file = world
+        .state()
+        .join(format!("tasks/{}/web.yaml", registry.host()));
+    let mut definition = std::fs::read_to_string(&file).unwrap();
+    definition.push_str("  timerTriggers: [{name: t1, schedule: '*/5 * * * *'}]\n");
+    std::fs::write(&file, definition).unwrap();
+    world.watch_once().ok().silent();
+    world.set("ACRT_NOW", "2026-01-31T08:05:00Z");
+    world.watch_once().ok();
+    assert_eq!(world.history(), ["web Succeeded"]);
+}
+
+#[test]
+fn a_change_of_what_the_task_stands_on_does_not_bring_back_old_times() {
+    let (world, _registry) = world();
+    nightly(&world);
+    world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
+    world.watch_once().ok();
+    world
+        .acrt(&["task", "update", "--name", "web", "--arg", "A=1"])
+        .ok();
+    world.set("ACRT_NOW", "2026-01-31T21:05:00Z");
+    world.watch_once().ok().silent();
+    assert_eq!(world.history(), ["web Succeeded"]);
+}
+
+#[test]
+fn names_and_schedules_that_are_there_already_are_refused_and_so_is_what_is_no_schedule() {
+    let (world, _registry) = world();
+    nightly(&world);
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "nightly", "--schedule", "0 3 * * *"],
+    )
+    .exits(2)
+    .says(&["there is a timer `nightly` already"]);
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "other", "--schedule", "0 21 * * *"],
+    )
+    .exits(2)
+    .says(&["`nightly` and `other` have the same schedule"]);
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "other", "--schedule", "0 25 * * *"],
+    )
+    .exits(2)
+    .says(&["hour `25` must be from 0 to 23"]);
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "a:b", "--schedule", "0 3 * * *"],
+    )
+    .exits(2);
+}
+
+#[test]
+fn schedules_of_create_are_named_by_their_place_or_by_what_stands_before_the_colon() {
+    let (world, registry) = world();
+    let (context, host) = (world.context("two", "FROM scratch\n"), registry.host());
+    let line = [
+        "task",
+        "create",
+        "-n",
+        "two",
+        "-r",
+        &host,
+        "-t",
+        "two:1",
+        "-c",
+        &context,
+        "--schedule",
+        "noon:0 12 * * *",
+        "--schedule",
+        "0 0 * * Sun",
+    ];
+    let task = world.acrt(&line).ok().json();
+    assert_eq!(
+        task["trigger"]["timerTriggers"],
+        json!([
+            {"name": "noon", "schedule": "0 12 * * *", "status": "Enabled"},
+            {"name": "t2", "schedule": "0 0 * * Sun", "status": "Enabled"}
+        ])
+    );
+}

@@ -1,0 +1,23 @@
+//! `acrt task timer remove`
+
+use serde_json::json;
+
+use super::{timer, world};
+
+#[test]
+fn a_removed_timer_is_gone_also_the_last_one_and_comes_no_more() {
+    let (world, _registry) = world();
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "t", "--schedule", "0 21 * * *"],
+    )
+    .ok();
+    let task = timer(&world, "remove", &["--timer-name", "t"]).ok().json();
+    assert_eq!(task["trigger"]["timerTriggers"], json!(null));
+    world.set("ACRT_NOW", "2026-02-01T21:00:00Z");
+    world.watch_once().ok().silent();
+    timer(&world, "remove", &["--timer-name", "t"])
+        .exits(3)
+        .says(&["no timer `t`", "acrt task timer add"]);
+}

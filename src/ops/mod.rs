@@ -72,6 +72,20 @@ impl App {
         })
     }
 
+    /// Reads the environment and the config file anew, for a process that goes on. The clock goes on too, and the state
+    /// directory stays the one that this process has locked.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::new`]; then the old settings still serve.
+    pub fn read_again(&self) -> Result<Self> {
+        Ok(Self {
+            clock: self.clock.clone(),
+            store: Store::at(self.store.layout().root()),
+            ..Self::new(self.surroundings.clone())?
+        })
+    }
+
     /// Returns the registries, made ready at the first call: most commands never ask one.
     pub fn registries(&self) -> Rc<Registries> {
         let known = self

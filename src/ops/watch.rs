@@ -109,7 +109,10 @@ pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Round
     clean_up_after_the_dead(app, tell).await?;
     let mut told = Told::default();
     let mut all = Rounded::default();
+    let mut hangup = stop.clone();
+    let mut reloaded: Option<App> = None;
     loop {
+        let app = reloaded.as_ref().unwrap_or(app);
         let mut next_timer = None;
         match round(app, Looks::Due, stop, &mut told, tell).await {
             Ok(rounded) => {
@@ -126,6 +129,13 @@ pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Round
         let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
         tokio::select! {
             () = app.clock.sleep(sleep) => {}
+            () = hangup.reload() => match app.read_again() {
+                Ok(again) => {
+                    tell(Event::Note("read the config file and all tasks again".into()));
+                    reloaded = Some(again);
+                }
+                Err(error) => tell(Event::Problem(error)),
+            },
             signal = stop.wait() => {
                 all.worst = Some(signal.kind());
                 return Ok(all);

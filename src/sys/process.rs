@@ -119,6 +119,7 @@ pub async fn run(
         deadline: limits.timeout.map(|timeout| Instant::now() + timeout),
         ending: None,
         kill_at: None,
+        running: true,
     };
     let mut buffer = vec![0; 64 * 1024];
     let mut open = true;
@@ -135,8 +136,10 @@ pub async fn run(
             () = stopper.next(stop) => {}
         }
     };
-    if stopper.ending.is_some() {
-        stopper.finish_off();
+    stopper.running = false;
+    // Whoever else has killed the process did not mean to leave its children.
+    if stopper.ending.is_some() || status.signal().is_some() {
+        stopper.send(Kill::KILL);
     }
     let rest = async {
         while open {
@@ -289,6 +292,12 @@ pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
             .read_line(&mut answer)
             .context(Kind::Failed, cannot)?;
     }
+    if answer.is_empty() {
+        let ended = child.wait().context(Kind::Failed, cannot)?;
+        return Err(Error::new(Kind::Failed, cannot()).because(anyhow::anyhow!(
+            "it ended before it had said anything: {ended}"
+        )));
+    }
     Ok(answer)
 }
 
@@ -431,6 +440,16 @@ struct Stopper {
     deadline: Option<Instant>,
     ending: Option<Ended>,
     kill_at: Option<Instant>,
+    running: bool,
+}
+
+impl Drop for Stopper {
+    /// Nobody waits for the process any more: it must not go on unseen.
+    fn drop(&mut self) {
+        if self.running {
+            self.send(Kill::KILL);
+        }
+    }
 }
 
 impl Stopper {
@@ -455,11 +474,6 @@ impl Stopper {
                 self.kill_at = Some(Instant::now() + Duration::from_millis(50));
             }
         }
-    }
-
-    /// Kills what the ended process has left in its group.
-    fn finish_off(&self) {
-        self.send(Kill::KILL);
     }
 
     fn send(&self, signal: Kill) {
@@ -496,6 +510,49 @@ mod tests {
     fn is_gone(process: u32) -> bool {
         fs::read_to_string(format!("/proc/{process}/stat"))
             .map_or(true, |stat| stat.contains(") Z "))
+    }
+
+    #[tokio::test]
+    async fn a_process_that_nobody_waits_for_any_more_is_ended_with_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let pids = folder.path().join("pids");
+        let script = format!("sleep 60 & echo $$ $! > {}; wait", pids.display());
+        let (line, limits, stop) = (sh(&script), limits(60_000), Stop::never());
+        let mut ignore = |_: &[u8]| {};
+        let process = run(&line, &limits, &stop, &mut ignore);
+        let started = async {
+            while fs::read_to_string(&pids).map_or(true, |text| text.is_empty()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            _ = process => panic!("it should still run"),
+            () = started => {}
+        }
+        let pids = fs::read_to_string(&pids).unwrap();
+        for process in pids.split_whitespace() {
+            let process = process.parse().unwrap();
+            while !is_gone(process) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_children_of_a_process_that_somebody_else_killed_do_not_go_on() {
+        let (ended, text) = run_sh("sleep 60 & echo $!; kill -9 $$", limits(60_000)).await;
+        assert_eq!(ended, Ended::Killed(9));
+        let child = text.trim().parse().unwrap();
+        while !is_gone(child) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[test]
+    fn a_process_that_says_nothing_has_not_taken_over() {
+        let error = detach(&sh("exit 3"), b"").unwrap_err();
+        let cause = error.causes().remove(0);
+        assert!(cause.contains("before it had said anything"), "{cause}");
     }
 
     async fn run_sh(script: &str, limits: Limits) -> (Ended, String) {

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM as values.
+//! SIGINT, SIGTERM and SIGHUP as values.
 
 use std::fmt;
 
@@ -16,6 +16,17 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM, as `kill` and systemd send it.
     Terminate,
+    /// SIGHUP, as a terminal sends it that is closed.
+    Hangup,
+}
+
+/// What SIGHUP means. Where it was ignored when this process began, as by `nohup`, it means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHangup {
+    /// The terminal is gone: stop.
+    Stop,
+    /// Read everything again, as daemons do.
+    Reload,
 }
 
 impl Signal {
@@ -24,7 +35,7 @@ impl Signal {
     pub fn kind(self) -> Kind {
         match self {
             Self::Interrupt => Kind::Interrupted,
-            Self::Terminate => Kind::Terminated,
+            Self::Terminate | Self::Hangup => Kind::Terminated,
         }
     }
 }
@@ -34,6 +45,7 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
         })
     }
 }
@@ -42,32 +54,43 @@ impl fmt::Display for Signal {
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: watch::Receiver<(Option<Signal>, u32)>,
+    reloads: watch::Receiver<u32>,
 }
 
 impl Stop {
-    /// Takes SIGINT and SIGTERM from now on, instead of dying of them.
+    /// Takes SIGINT, SIGTERM and SIGHUP from now on, instead of dying of them.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] where the machine does not allow it.
-    pub fn listen() -> Result<Self> {
+    pub fn listen(on_hangup: OnHangup) -> Result<Self> {
         let cannot = || "cannot listen for signals".to_owned();
         let mut interrupt = signal(SignalKind::interrupt()).context(Kind::Failed, cannot)?;
         let mut terminate = signal(SignalKind::terminate()).context(Kind::Failed, cannot)?;
+        let mut hangup = match is_hangup_ignored() {
+            true => None,
+            false => Some(signal(SignalKind::hangup()).context(Kind::Failed, cannot)?),
+        };
         let (sender, asked) = watch::channel((None, 0));
+        let (reload, reloads) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 let signal = tokio::select! {
                     _ = interrupt.recv() => Signal::Interrupt,
                     _ = terminate.recv() => Signal::Terminate,
+                    () = next(&mut hangup) => Signal::Hangup,
                 };
+                if signal == Signal::Hangup && on_hangup == OnHangup::Reload {
+                    reload.send_modify(|count| *count += 1);
+                    continue;
+                }
                 sender.send_modify(|(first, count)| {
                     first.get_or_insert(signal);
                     *count += 1;
                 });
             }
         });
-        Ok(Self { asked })
+        Ok(Self { asked, reloads })
     }
 
     /// Returns a stop that never comes, for work that nobody waits for.
@@ -75,6 +98,7 @@ impl Stop {
     pub fn never() -> Self {
         Self {
             asked: watch::channel((None, 0)).1,
+            reloads: watch::channel(0).1,
         }
     }
 
@@ -94,6 +118,14 @@ impl Stop {
         self.nth(2).await;
     }
 
+    /// Waits until everything is to be read again; at once, if that was asked for since the last time.
+    pub async fn reload(&mut self) {
+        if self.reloads.changed().await.is_err() {
+            // Nobody listens, so that nothing will ever come.
+            std::future::pending().await
+        }
+    }
+
     async fn nth(&self, n: u32) -> Signal {
         let mut asked = self.asked.clone();
         match asked.wait_for(|(_, count)| *count >= n).await {
@@ -101,5 +133,39 @@ impl Stop {
             // Nobody listens, so that nothing will ever come.
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+async fn next(hangup: &mut Option<tokio::signal::unix::Signal>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells whether this process was started with SIGHUP ignored. Only Linux says so; elsewhere it is not taken to be.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores_hangup(&status)
+}
+
+/// Reads the mask of ignored signals; SIGHUP is the first.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_bit_of_the_mask_of_ignored_signals_is_sighup() {
+        assert!(ignores_hangup("Name:\tacrt\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("Name:\tacrt\nSigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangup(""));
     }
 }

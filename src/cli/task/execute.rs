@@ -6,7 +6,10 @@ use crate::{
     cli::{Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::{self, App, event::Event, run::RunRequest},
-    sys::{process::leave_session, signal::Stop},
+    sys::{
+        process::leave_session,
+        signal::{OnHangup, Stop},
+    },
     task::Cause,
 };
 
@@ -26,7 +29,7 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
     let request: RunRequest = serde_json::from_slice(&text)
         .context(Kind::Invalid, || "cannot use the request".to_owned())?;
     let finished = app.wait(async {
-        let stop = Stop::listen()?;
+        let stop = Stop::listen(OnHangup::Stop)?;
         // The id tells whoever asked that this process has taken over. The log is in its file.
         let mut tell = |event: Event<'_>| {
             if let Event::Queued { id, .. } = event {

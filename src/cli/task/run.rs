@@ -20,7 +20,7 @@ use crate::{
         execute::Finished,
         run::{Overrides, RunRequest},
     },
-    sys::signal::Stop,
+    sys::signal::{OnHangup, Stop},
     task::{Cause, Context},
     view::View,
 };
@@ -91,7 +91,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     }
     let no_logs = args.no_logs;
     let finished = app.wait(async {
-        let stop = Stop::listen()?;
+        let stop = Stop::listen(OnHangup::Stop)?;
         let mut tell = |event: Event<'_>| {
             if !(no_logs && matches!(event, Event::Log(_))) {
                 report.event(event);

@@ -4,7 +4,7 @@ use crate::{
     cli::{Outcome, columns, report::Report},
     error::{Kind, Result},
     ops::{self, App, watch::Rounded},
-    sys::signal::Stop,
+    sys::signal::{OnHangup, Stop},
     view::View,
 };
 
@@ -40,7 +40,12 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         });
     }
     let rounded = app.wait(async {
-        let stop = Stop::listen()?;
+        let on_hangup = if args.once {
+            OnHangup::Stop
+        } else {
+            OnHangup::Reload
+        };
+        let stop = Stop::listen(on_hangup)?;
         let mut tell = |event: ops::event::Event<'_>| report.event(event);
         match args.once {
             true => ops::watch::once(app, &stop, &mut tell).await,

@@ -11,6 +11,7 @@ mod logs;
 mod run;
 mod show;
 mod show_run;
+mod signals;
 mod timer;
 mod update;
 mod update_run;

@@ -1,0 +1,82 @@
+//! SIGHUP: a terminal that is closed, and a daemon that is to read its files again.
+
+use rustix::process::Signal;
+
+use crate::support::{Gate, Registry, World};
+
+/// A machine with buildah, and a registry with `base:1`.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+#[test]
+fn a_run_whose_terminal_is_closed_is_canceled_and_leaves_nothing_running() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let base = registry.image("base:1");
+    world.task(
+        &registry,
+        "web",
+        &format!("FROM {base}\nRUN {}\n", gate.wait_command()),
+    );
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let _waiting = gate.arrival();
+    run.signal(Signal::HUP);
+    run.wait().exits(143);
+    assert_eq!(world.history(), ["web Canceled"]);
+    assert!(world.processes().is_empty());
+}
+
+#[test]
+fn what_nohup_has_started_goes_on_when_its_terminal_is_closed() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let base = registry.image("base:1");
+    world.task(
+        &registry,
+        "web",
+        &format!("FROM {base}\nRUN {}\n", gate.wait_command()),
+    );
+    let mut nohup = world.command("/usr/bin/env");
+    nohup.args([
+        "--ignore-signal=HUP",
+        env!("CARGO_BIN_EXE_acrt"),
+        "task",
+        "run",
+        "--name",
+        "web",
+    ]);
+    let run = world.start(nohup, "nohup acrt task run".into());
+    let waiting = gate.arrival();
+    run.signal(Signal::HUP);
+    waiting.go_on();
+    run.wait().ok();
+    assert_eq!(world.history(), ["web Succeeded"]);
+}
+
+#[test]
+fn the_loop_reads_the_config_file_again_and_goes_on() {
+    let (world, registry) = world();
+    world.config("watch: {everySeconds: 1}\n");
+    world.tracked_task(
+        &registry,
+        "web",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    registry.push_shell("base:1", &[("version", "two")]);
+    let watch = world.spawn(&["task", "watch"]);
+    watch.stdout_has("web: rebuilt");
+    world.config("watch: {everySeconds: oops}\n");
+    watch.signal(Signal::HUP);
+    watch.stderr_has("config.yaml");
+    world.config("watch: {everySeconds: 2}\n");
+    watch.signal(Signal::HUP);
+    watch.stderr_has("again");
+    registry.push_shell("base:1", &[("version", "three")]);
+    watch.stdout_has("run ca3");
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+}

@@ -11,7 +11,7 @@ mod task;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -65,6 +65,12 @@ impl Outcome {
     }
 }
 
+/// Returns every command with its options, as completions, man pages and the reference are made of them.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Carries out a command line, and returns its exit code.
 #[must_use]
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -73,6 +79,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(usage) => return report::usage(&usage),
     };
     let report = Report::new(&cli.global);
+    flags::azure::tell_global(&cli.global, &report);
     let worked = App::new(cli.global.surroundings())
         .and_then(|app| dispatch(&app, &report, cli.command))
         .and_then(|outcome| show(&report, &cli.global, outcome));
@@ -107,8 +114,6 @@ fn show(report: &Report, global: &Global, outcome: Outcome) -> Result<Option<Kin
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

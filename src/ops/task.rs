@@ -134,6 +134,17 @@ pub fn show(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     Ok(TaskAnswer::new(&task, &app.store.known(key)?))
 }
 
+/// Returns a task with the values of its secret arguments.
+///
+/// # Errors
+///
+/// As [`show`]; [`Kind::Invalid`] too where others may read the file of its secrets.
+pub fn show_with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
+    let mut task = show(app, key)?;
+    task.reveal(&app.store.secrets(key)?.arguments);
+    Ok(task)
+}
+
 /// Returns all tasks, or those of one registry. What cannot be read is told and left out.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod check_health;
 mod completion;
 mod deps;
 mod global;
+mod options;
 mod parts;
 mod readme;
 mod task;

@@ -23,10 +23,10 @@ pub struct TriggerArgs {
     )]
     base_image_trigger_type: Option<TriggerType>,
     /// Run the task when its source changes
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
     /// Run the task for pull requests
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
 }
 

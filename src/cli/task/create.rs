@@ -15,7 +15,7 @@ use crate::{
     },
     error::Result,
     ops::{self, App, task::NewTask},
-    task::{Context, DockerStep, TaskName},
+    task::{Context, DockerStep, TaskName, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
     view::View,
 };
 
@@ -26,6 +26,8 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . --base-image-trigger-enabled false"
 )]
+#[command(mut_arg("base_image_trigger_enabled", |arg| arg.default_value("true")))]
+#[command(mut_arg("base_image_trigger_type", |arg| arg.default_value("Runtime")))]
 pub struct CreateArgs {
     /// Name of the task: letters, digits, `-` and `_`
     #[arg(short, long)]
@@ -70,8 +72,8 @@ pub struct CreateArgs {
     #[command(flatten)]
     triggers: TriggerArgs,
     /// Name of the base image trigger
-    #[arg(long, help_heading = "Trigger options", value_name = "NAME")]
-    base_image_trigger_name: Option<String>,
+    #[arg(long, help_heading = "Trigger options", default_value = DEFAULT_BASE_IMAGE_TRIGGER, value_name = "NAME")]
+    base_image_trigger_name: String,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -96,7 +98,9 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         timeout: args.timeout,
         builder: app.surroundings.builder.clone(),
         status: args.status.into(),
-        base_image_trigger: args.triggers.for_new_task(args.base_image_trigger_name)?,
+        base_image_trigger: args
+            .triggers
+            .for_new_task(Some(args.base_image_trigger_name))?,
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;
     Ok(Outcome::answer(View::of(task, columns::TASK)))

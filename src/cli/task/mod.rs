@@ -6,6 +6,7 @@ mod create;
 mod credential;
 mod delete;
 mod execute;
+mod identity;
 mod list;
 mod list_runs;
 mod logs;
@@ -38,6 +39,8 @@ pub enum TaskCommand {
     UpdateRun(update_run::UpdateRunArgs),
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
     Execute(execute::ExecuteArgs),
 }
 
@@ -57,6 +60,7 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::CancelRun(args) => cancel_run::run(app, report, args),
         TaskCommand::UpdateRun(args) => update_run::run(app, report, args),
         TaskCommand::Credential(command) => credential::run(app, report, command),
+        TaskCommand::Identity(command) => identity::run(app, report, command),
         TaskCommand::Execute(args) => execute::run(app, report, args),
     }
 }

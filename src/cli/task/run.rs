@@ -6,7 +6,7 @@ use crate::{
     cli::{
         Outcome, columns,
         flags::{
-            azure::AzureRunArgs,
+            azure::{AZURE, AzureRunArgs},
             build::{ArgumentArgs, dockerfile},
             one_task::OneTaskArgs,
         },
@@ -53,17 +53,23 @@ pub struct RunArgs {
     #[arg(long)]
     no_wait: bool,
     /// Do not format the log; it never is
-    #[arg(long, hide = true)]
+    #[arg(long, hide_short_help = true)]
     no_format: bool,
     /// Print the builder's command lines, and run none of them
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     azure: AzureRunArgs,
+    /// Token that Azure hands to its update trigger endpoint
+    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "TOKEN")]
+    update_trigger_token: Option<String>,
 }
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    if args.update_trigger_token.is_some() {
+        report.warning("without effect outside Azure: --update-trigger-token");
+    }
     let key = args.task.find(app)?;
     let (arguments, secret_arguments) = args.arguments.arguments();
     let request = RunRequest {

@@ -55,6 +55,13 @@ pub const IDENTITY: &[Column] = &[
     Column::at("USER ASSIGNED IDENTITIES", "/userAssignedIdentities"),
 ];
 
+/// A value of the config file.
+pub const CONFIG: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("VALUE", "/value"),
+    Column::at("SOURCE", "/source"),
+];
+
 /// A place in a Dockerfile that names an image.
 pub const DEPS: &[Column] = &[
     Column::at("LINE", "/line"),

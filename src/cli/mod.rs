@@ -2,7 +2,9 @@
 
 mod check_health;
 mod columns;
+mod complete;
 mod completion;
+mod config;
 mod deps;
 mod flags;
 mod global;
@@ -15,7 +17,7 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     error::{Error, Kind, Result},
-    ops::App,
+    ops::{App, Surroundings},
     view::View,
 };
 
@@ -45,6 +47,8 @@ enum Command {
     Task(Box<task::TaskCommand>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Completion(completion::CompletionArgs),
 }
 
@@ -74,14 +78,19 @@ pub fn command() -> clap::Command {
 /// Carries out a command line, and returns its exit code.
 #[must_use]
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    match complete::answered(&args) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(problem) => return report::usage(&problem),
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(usage) => return report::usage(&usage),
     };
     let report = Report::new(&cli.global);
     flags::azure::tell_global(&cli.global, &report);
-    let worked = App::new(cli.global.surroundings())
-        .and_then(|app| dispatch(&app, &report, cli.command))
+    let worked = dispatch(&cli.global.surroundings(), &report, cli.command)
         .and_then(|outcome| show(&report, &cli.global, outcome));
     let kind = match worked {
         Ok(kind) => kind,
@@ -93,11 +102,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(kind.map_or(0, Kind::exit_code))
 }
 
-fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
+fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<Outcome> {
+    let app = || App::new(around.clone());
     match command {
-        Command::Task(command) => task::run(app, report, *command),
-        Command::Deps(args) => deps::run(app, report, args),
-        Command::CheckHealth(args) => check_health::run(app, report, args),
+        Command::Task(command) => task::run(&app()?, report, *command),
+        Command::Deps(args) => deps::run(&app()?, report, args),
+        Command::CheckHealth(args) => check_health::run(&app()?, report, args),
+        Command::Config(command) => config::run(around.config.as_deref(), command),
         Command::Completion(args) => completion::run(report, args),
     }
 }

@@ -165,6 +165,15 @@ pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<Tas
     Ok(TaskList(tasks))
 }
 
+/// Returns which tasks there are, by the names of their files alone.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory itself cannot be read.
+pub fn keys(app: &App) -> Result<Vec<TaskKey>> {
+    app.store.task_keys()
+}
+
 /// Deletes a task with what is known of it and its secrets. Its runs stay.
 ///
 /// # Errors

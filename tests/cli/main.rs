@@ -9,6 +9,7 @@ mod support;
 
 mod check_health;
 mod completion;
+mod config;
 mod deps;
 mod global;
 mod options;

@@ -12,6 +12,7 @@ mod completion;
 mod config;
 mod deps;
 mod global;
+mod help;
 mod options;
 mod parts;
 mod readme;

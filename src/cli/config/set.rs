@@ -13,7 +13,7 @@ use crate::{
 /// Comments and what else is written there stay. The file is made if there is none.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt config set defaults.registry=localhost:5000\n  acrt config set defaults.builder podman\n  acrt config set watch.everySeconds=30 registries.registry.lan:5000.plainHttp=true"
+    after_help = "Examples:\n  acrt config set defaults.registry=localhost:5000\n  acrt config set defaults.builder podman\n  acrt config set watch.everySeconds=30 registries.r.lan.plainHttp=true"
 )]
 pub struct SetArgs {
     /// KEY=VALUE, of which there may be several, or KEY VALUE

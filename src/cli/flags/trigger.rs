@@ -9,7 +9,7 @@ use super::choice::{TriggerType, three_state};
 
 /// Triggers of create and update.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Trigger options")]
+#[command(next_help_heading = "Triggers")]
 pub struct TriggerArgs {
     /// Run the task when an image that it stands on moves
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]

@@ -24,7 +24,7 @@ use crate::{
 /// A task builds a Dockerfile and pushes the images. Once it has run, it is run again whenever what it stands on moves.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . --base-image-trigger-enabled false"
+    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false"
 )]
 #[command(mut_arg("base_image_trigger_enabled", |arg| arg.default_value("true")))]
 #[command(mut_arg("base_image_trigger_type", |arg| arg.default_value("Runtime")))]
@@ -36,13 +36,23 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
     /// Folder of the build
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     context: Context,
     /// Dockerfile, relative to the context
-    #[arg(short, long, default_value = "Dockerfile")]
+    #[arg(
+        short,
+        long,
+        default_value = "Dockerfile",
+        help_heading = "What is built"
+    )]
     file: PathBuf,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
-    #[arg(short = 't', long = "image", value_name = "IMAGE")]
+    #[arg(
+        short = 't',
+        long = "image",
+        help_heading = "Images",
+        value_name = "IMAGE"
+    )]
     images: Vec<String>,
     /// Enabled or Disabled
     #[arg(
@@ -55,24 +65,24 @@ pub struct CreateArgs {
     #[command(flatten)]
     arguments: ArgumentArgs,
     /// Stage to build, if not the last
-    #[arg(long, help_heading = "Build options", value_name = "STAGE")]
+    #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,
     /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
-    #[arg(long, help_heading = "Build options", value_parser = platforms)]
+    #[arg(long, help_heading = "What is built", value_parser = platforms)]
     platform: Option<Platforms>,
     /// Build without pushing
-    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "Images", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_push: Option<bool>,
     /// Build without the builder's cache
-    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_cache: Option<bool>,
     /// Seconds that a run may take
-    #[arg(long, help_heading = "Build options", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
     #[command(flatten)]
     triggers: TriggerArgs,
     /// Name of the base image trigger
-    #[arg(long, help_heading = "Trigger options", default_value = DEFAULT_BASE_IMAGE_TRIGGER, value_name = "NAME")]
+    #[arg(long, help_heading = "Triggers", default_value = DEFAULT_BASE_IMAGE_TRIGGER, value_name = "NAME")]
     base_image_trigger_name: String,
     #[command(flatten)]
     azure: AzureTaskArgs,

@@ -38,7 +38,7 @@ pub struct AzureTaskArgs {
     #[arg(long, hide_short_help = true, num_args = 0.., value_name = "IDENTITY")]
     assign_identity: Option<Vec<String>>,
     /// Auth mode of the source registry
-    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"])]
+    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
     auth_mode: Option<String>,
     /// The number of processors
     #[arg(long, hide_short_help = true, value_name = "COUNT")]
@@ -53,7 +53,7 @@ pub struct AzureTaskArgs {
     #[arg(long, hide_short_help = true, value_name = "URL")]
     update_trigger_endpoint: Option<String>,
     /// What Azure tells of it
-    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "Token"])]
+    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "Token"], value_name = "TYPE")]
     update_trigger_payload_type: Option<String>,
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod deps;
 mod flags;
 mod global;
+mod progress;
 mod report;
 mod task;
 
@@ -90,8 +91,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let report = Report::new(&cli.global);
     flags::azure::tell_global(&cli.global, &report);
-    let worked = dispatch(&cli.global.surroundings(), &report, cli.command)
-        .and_then(|outcome| show(&report, &cli.global, outcome));
+    let worked = dispatch(&cli.global.surroundings(), &report, cli.command);
+    report.done();
+    let worked = worked.and_then(|outcome| show(&report, &cli.global, outcome));
     let kind = match worked {
         Ok(kind) => kind,
         Err(error) => {

@@ -10,7 +10,7 @@ use crate::{
     watch::{Node, Observation, Tags, decide::followed, rhythm},
 };
 
-use super::App;
+use super::{App, event::Event};
 
 /// What somebody wants to know of each tag: the platforms that are built on it, and the digests that were.
 #[derive(Debug, Default)]
@@ -52,6 +52,14 @@ impl<'a> Wanted<'a> {
     fn dependencies(&self, tag: &Reference) -> impl Iterator<Item = &'a Dependency> + '_ {
         self.tags.get(tag).into_iter().flatten().copied()
     }
+}
+
+/// Tells that some tags are being looked at.
+pub fn looking_at<'a>(tags: usize) -> Event<'a> {
+    Event::Doing(match tags {
+        1 => "looking at 1 tag".into(),
+        _ => format!("looking at {tags} tags"),
+    })
 }
 
 /// Looks at `which` of the wanted tags and takes in the answers: one HEAD each, and one GET only where an index moved.

@@ -319,6 +319,15 @@ pub fn wants_colour(is_terminal: bool) -> bool {
     is_terminal && !off && set("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// Tells whether somebody watches a stream on which a line is drawn again and again: a terminal that is not dumb, and not
+/// that of a job of CI, whose log would hold every drawing.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub fn wants_progress(is_terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    is_terminal && set("CI").is_none() && set("TERM").is_some_and(|term| term != "dumb")
+}
+
 /// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
 #[must_use]
 pub fn is_loopback(registry: &str) -> bool {

@@ -15,5 +15,6 @@ mod global;
 mod help;
 mod options;
 mod parts;
+mod progress;
 mod readme;
 mod task;

@@ -21,7 +21,7 @@ use crate::{
         run::{Overrides, RunRequest},
     },
     sys::signal::Stop,
-    task::{Cause, Context},
+    task::{Cause, Context, Run},
     view::View,
 };
 
@@ -105,6 +105,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
         };
         ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
     })?;
+    report.done();
     Ok(conclude(report, &finished, no_logs))
 }
 
@@ -128,10 +129,34 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
             _ => Kind::Failed,
         }
     });
+    if !no_logs && exit.is_none() {
+        report.note(&summary(&finished.run));
+    }
     Outcome {
         view: no_logs.then(|| View::of(RunAnswer::from(&finished.run), columns::RUN)),
         exit,
     }
+}
+
+/// Sums up a run that succeeded: what it pushed can be copied from the line and pulled.
+fn summary(run: &Run) -> String {
+    let seconds = match (run.start_time, run.finish_time) {
+        (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
+        _ => 0,
+    };
+    let pushed = run.output_images.iter().flatten().map(|image| {
+        let digest = image.digest.as_ref().map(|digest| format!("@{digest}"));
+        format!("{}{}", image.tagged(), digest.unwrap_or_default())
+    });
+    let pushed: Vec<String> = pushed.collect();
+    let pushed = match pushed.is_empty() {
+        true => "nothing".into(),
+        false => pushed.join(", "),
+    };
+    format!(
+        "run {}: {} in {seconds}s, pushed {pushed}",
+        run.run_id, run.status
+    )
 }
 
 fn absolute(context: Context) -> Result<Context> {

@@ -1,18 +1,10 @@
-//! `acrt config …`: values of the config file, without a hand on the rest of it.
+//! `acrt config set`
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use crate::support::{Output, World};
+use crate::support::World;
 
-const FILE: &str = "config/acrt/config.yaml";
-
-fn config(world: &World, words: &[&str]) -> Output {
-    world.acrt(&[&["config"], words].concat())
-}
-
-fn text(world: &World) -> String {
-    fs::read_to_string(world.path(FILE)).unwrap()
-}
+use super::{FILE, config, text};
 
 #[test]
 fn a_value_that_is_set_is_used_shown_and_taken_away() {
@@ -97,28 +89,4 @@ fn a_file_that_is_named_is_made_and_a_broken_value_can_be_taken_away() {
     world.acrt(&["task", "list"]).exits(2);
     config(&world, &["unset", "defaults.registri"]).ok();
     world.acrt(&["task", "list"]).ok();
-}
-
-#[test]
-fn every_format_shows_the_same_values() {
-    let world = World::new();
-    world.config("runs: {keep: 5}\nregistries: {r.example: {plainHttp: true}}\n");
-    let list = |format: &str| {
-        let answer = config(&world, &["list", "-o", format]).ok().stdout;
-        answer.replace(world.path(FILE).to_str().unwrap(), "FILE")
-    };
-    assert_eq!(
-        list("tsv"),
-        "runs.keep\tFILE\t5\nregistries.r.example.plainHttp\tFILE\tTrue\n"
-    );
-    assert_eq!(
-        list("yaml"),
-        "- name: runs.keep\n  source: FILE\n  value: 5\n- name: registries.r.example.plainHttp\n  source: FILE\n  value: true\n"
-    );
-    let table = list("table");
-    assert!(
-        table.starts_with("NAME                            VALUE    SOURCE\n"),
-        "{table}"
-    );
-    assert!(list("json").contains("\"value\": 5"));
 }

@@ -11,6 +11,7 @@ mod check_health;
 mod completion;
 mod config;
 mod deps;
+mod formats;
 mod global;
 mod help;
 mod options;

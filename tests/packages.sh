@@ -23,6 +23,7 @@ nginx            nginx-light
 openssl          openssl
 strace           strace
 script           bsdutils
+fish             fish
 '
 
 dry_run=''

@@ -12,7 +12,7 @@ use super::{Outcome, complete::VARIABLE, report::Report};
 /// The script asks acrt itself, and so knows the names of tasks and runs too.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt completion bash > ~/.local/share/bash-completion/completions/acrt\n  acrt completion zsh > ~/.zfunc/_acrt\n  acrt completion fish > ~/.config/fish/completions/acrt.fish"
+    after_help = "Examples:\n  acrt completion bash > ~/.local/share/bash-completion/completions/acrt\n  eval \"$(acrt completion zsh)\"    (in ~/.zshrc, behind compinit)\n  acrt completion fish > ~/.config/fish/completions/acrt.fish"
 )]
 pub struct CompletionArgs {
     /// Shell: bash, zsh, fish, powershell or elvish

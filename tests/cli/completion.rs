@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::World;
+use crate::support::{World, program};
 
 #[test]
 fn the_scripts_in_the_repository_are_fresh() {
@@ -90,5 +90,25 @@ fn bash_completes_commands_options_and_what_is_in_the_state_directory() {
     assert_eq!(
         offered(&world, "acrt task show --state-dir none --name w"),
         [""; 0]
+    );
+}
+
+#[test]
+fn fish_completes_too_and_says_what_an_option_means() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_acrt"), world.path("bin/acrt")).unwrap();
+    let offered = |line: &str| {
+        let mut fish = world.command(program("fish"));
+        let script = "acrt completion fish | source; complete -C $argv[1]";
+        fish.args(["--no-config", "-c", script, line]);
+        world.start(fish, line.to_owned()).wait().ok().stdout
+    };
+    assert_eq!(offered("acrt task show --name w"), "web\n");
+    assert_eq!(
+        offered("acrt task create --no-c"),
+        "--no-cache\tBuild without the builder's cache\n"
     );
 }

@@ -39,6 +39,8 @@ fn examples(command: &Command) -> Vec<Vec<String>> {
         .map(|line| {
             let line = line.split("    (").next().unwrap();
             let line = &line[line.find("acrt").unwrap_or_else(|| panic!("{line}"))..];
+            // `eval "$(acrt …)"` is still a line of acrt.
+            let line = line.strip_suffix(")\"").unwrap_or(line);
             let words = shlex::split(line).unwrap_or_else(|| panic!("{line}"));
             let ends = ["<", ">", "|", "||"];
             words

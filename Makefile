@@ -1,7 +1,7 @@
 # What a developer or a curious stranger types. Each target does its own set-up on Debian or Ubuntu with cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench completions install
+.PHONY: help demo test build lint bench completions docs install
 
 # Builders and daemons of one's own need root, so without it the compiled tests are run through sudo.
 AS_ROOT := $(shell test "$$(id -u)" = 0 || echo "--config 'target.\"cfg(unix)\".runner=[\"sudo\",\"-E\"]'")
@@ -35,6 +35,9 @@ completions: ## Write the completion scripts anew
 	target/debug/acrt completion fish > completions/acrt.fish
 	target/debug/acrt completion powershell > completions/_acrt.ps1
 	target/debug/acrt completion elvish > completions/acrt.elv
+
+docs: ## Write docs/reference and docs/man anew
+	cargo run --locked --example reference
 
 install: ## Put acrt into ~/.cargo/bin
 	cargo install --path . --locked

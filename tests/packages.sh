@@ -22,6 +22,8 @@ busybox          busybox-static
 nginx            nginx-light
 openssl          openssl
 strace           strace
+script           bsdutils
+fish             fish
 '
 
 dry_run=''

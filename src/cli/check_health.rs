@@ -6,7 +6,7 @@ use crate::{
     view::View,
 };
 
-use super::{Outcome, columns, report::Report};
+use super::{Outcome, columns, flags::azure::AzureHealthArgs, report::Report};
 
 /// Check builder, registries, logins, clock and state directory
 ///
@@ -23,14 +23,17 @@ pub struct CheckHealthArgs {
     #[arg(short, long, value_name = "REGISTRY")]
     name: Option<String>,
     /// Go on after errors; it always does
-    #[arg(long, hide = true)]
+    #[arg(long, hide_short_help = true)]
     ignore_errors: bool,
     /// Do not ask; nothing is asked
-    #[arg(short, long, hide = true)]
+    #[arg(short, long, hide_short_help = true)]
     yes: bool,
+    #[command(flatten)]
+    azure: AzureHealthArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: CheckHealthArgs) -> Result<Outcome> {
+    args.azure.tell(report);
     let registries = args.registries.into_iter().chain(args.name).collect();
     let findings = app.wait(ops::health::check(app, registries, &mut |event| {
         report.event(event);

@@ -55,6 +55,21 @@ pub const CREDENTIAL: &[Column] = &[
     Column::by("PASSWORD", password),
 ];
 
+/// The identities of a task, in the columns of az.
+pub const IDENTITY: &[Column] = &[
+    Column::at("PRINCIPAL ID", "/principalId"),
+    Column::at("TENANT ID", "/tenantId"),
+    Column::at("TYPE", "/type"),
+    Column::at("USER ASSIGNED IDENTITIES", "/userAssignedIdentities"),
+];
+
+/// A value of the config file.
+pub const CONFIG: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("VALUE", "/value"),
+    Column::at("SOURCE", "/source"),
+];
+
 /// A place in a Dockerfile that names an image.
 pub const DEPS: &[Column] = &[
     Column::at("LINE", "/line"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::flags::azure::AZURE;
 use crate::{
     ops::Surroundings,
     view::{Format, Query},
@@ -31,7 +32,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub verbose: bool,
     /// Tell everything about what is done
-    #[arg(long, global = true, hide = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub debug: bool,
     /// Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]
     #[arg(long, global = true, value_name = "BUILDER")]
@@ -42,6 +43,9 @@ pub struct Global {
     /// Config file [default: the platform's, or $ACRT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Name or id of a subscription; without effect
+    #[arg(long, global = true, hide_short_help = true, help_heading = AZURE, value_name = "NAME")]
+    pub subscription: Option<String>,
 }
 
 impl Global {

@@ -2,20 +2,23 @@
 
 mod check_health;
 mod columns;
+mod complete;
 mod completion;
+mod config;
 mod deps;
 mod flags;
 mod global;
+mod progress;
 mod report;
 mod task;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use crate::{
     error::{Error, Kind, Result},
-    ops::App,
+    ops::{App, Surroundings},
     view::View,
 };
 
@@ -45,6 +48,8 @@ enum Command {
     Task(Box<task::TaskCommand>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Completion(completion::CompletionArgs),
 }
 
@@ -65,17 +70,30 @@ impl Outcome {
     }
 }
 
+/// Returns every command with its options, as completions, man pages and the reference are made of them.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Carries out a command line, and returns its exit code.
 #[must_use]
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    match complete::answered(&args) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(problem) => return report::usage(&problem),
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(usage) => return report::usage(&usage),
     };
     let report = Report::new(&cli.global);
-    let worked = App::new(cli.global.surroundings())
-        .and_then(|app| dispatch(&app, &report, cli.command))
-        .and_then(|outcome| show(&report, &cli.global, outcome));
+    flags::azure::tell_global(&cli.global, &report);
+    let worked = dispatch(&cli.global.surroundings(), &report, cli.command);
+    report.done();
+    let worked = worked.and_then(|outcome| show(&report, &cli.global, outcome));
     let kind = match worked {
         Ok(kind) => kind,
         Err(error) => {
@@ -86,11 +104,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(kind.map_or(0, Kind::exit_code))
 }
 
-fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
+fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<Outcome> {
+    let app = || App::new(around.clone());
     match command {
-        Command::Task(command) => task::run(app, report, *command),
-        Command::Deps(args) => deps::run(app, report, args),
-        Command::CheckHealth(args) => check_health::run(app, report, args),
+        Command::Task(command) => task::run(&app()?, report, *command),
+        Command::Deps(args) => deps::run(&app()?, report, args),
+        Command::CheckHealth(args) => check_health::run(&app()?, report, args),
+        Command::Config(command) => config::run(around.config.as_deref(), command),
         Command::Completion(args) => completion::run(report, args),
     }
 }
@@ -107,8 +127,6 @@ fn show(report: &Report, global: &Global, outcome: Outcome) -> Result<Option<Kin
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     view::{Format, column::harmless},
 };
 
-use super::global::Global;
+use super::{global::Global, progress::Progress};
 
 /// Prints what a command has to say.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub struct Report {
     only_errors: bool,
     verbose: bool,
     table: bool,
+    progress: Option<Progress>,
     /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
 }
@@ -33,6 +34,7 @@ impl Report {
             only_errors: global.only_show_errors,
             verbose: global.verbose || global.debug,
             table: global.output == Format::Table,
+            progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
         }
     }
@@ -55,7 +57,7 @@ impl Report {
     ///
     /// [`Kind::Failed`] where nothing can be read.
     pub fn ask(&self, question: &str) -> Result<String> {
-        to_stderr(question);
+        self.tell(question);
         let mut line = String::new();
         io::stdin()
             .read_line(&mut line)
@@ -72,8 +74,11 @@ impl Report {
         if self.reader_gone.get() {
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        let print = || {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        };
+        match self.above(print) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.reader_gone.set(true);
                 Ok(())
@@ -85,12 +90,18 @@ impl Report {
     /// Tells what happens while a command works.
     pub fn event(&self, event: Event<'_>) {
         match event {
+            Event::Doing(text) => {
+                if let Some(progress) = &self.progress {
+                    progress.doing(&text);
+                }
+            }
             // What a full disk keeps from a log's reader is still in the log.
             Event::Log(bytes) => drop(self.answer(bytes)),
             Event::Rebuilt(line) => drop(self.answer(format!("{}\n", harmless(&line)).as_bytes())),
             Event::Queued { id, .. } => self.warning(&format!("Queued a run with ID: {id}")),
             Event::WaitingForTask(key) => {
                 self.warning(&format!("Waiting for another run of task `{key}`..."));
+                self.event(Event::Doing(format!("waiting for another run of {key}")));
             }
             Event::Ended {
                 id, status, task, ..
@@ -100,7 +111,7 @@ impl Report {
                 }
             }
             Event::Decided { task, verdict } => {
-                to_stderr(&format!(
+                self.tell(&format!(
                     "{task}: {}: {}\n",
                     verdict.word(),
                     harmless(&reason(verdict))
@@ -129,14 +140,14 @@ impl Report {
     /// Says something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.only_errors {
-            to_stderr(&format!("{}\n", harmless(text)));
+            self.tell(&format!("{}\n", harmless(text)));
         }
     }
 
     /// Says something that is not as it should be, or that az says as a warning.
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
-            to_stderr(&format!("warning: {}\n", harmless(text)));
+            self.tell(&format!("warning: {}\n", harmless(text)));
         }
     }
 
@@ -149,7 +160,26 @@ impl Report {
         if let Some(hint) = error.advice() {
             text.push_str(&format!("hint: {}\n", harmless(hint)));
         }
-        to_stderr(&text);
+        self.tell(&text);
+    }
+
+    /// Takes away the line that says what is being done: whatever it was has ended.
+    pub fn done(&self) {
+        if let Some(progress) = &self.progress {
+            progress.clear();
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        // Where stderr is closed there is nobody to tell.
+        let _ = self.above(|| io::stderr().lock().write_all(text.as_bytes()));
+    }
+
+    fn above<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.progress {
+            Some(progress) => progress.above(print),
+            None => print(),
+        }
     }
 }
 
@@ -163,9 +193,4 @@ pub fn usage(usage: &clap::Error) -> ExitCode {
     } else {
         0
     })
-}
-
-fn to_stderr(text: &str) {
-    // Where stderr is closed there is nobody to tell.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,10 +1,13 @@
 //! Answers in the shapes of `az acr task`: what `-o json` prints and `--query` sees.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     image::{Digest, Platform},
+    sys::secret::Secret,
     task::{
         BaseImageTrigger, Cron, Dependency, ImageDescriptor, Occurrence, Run, RunId, RunStatus,
         RunType, Status, Step, Task, TaskName, TimerName, TimerTrigger, Untracked,
@@ -80,7 +83,7 @@ impl From<&Dependency> for DependencyAnswer {
     }
 }
 
-/// A build argument. The value of a secret one is `null`.
+/// A build argument. The value of a secret one is `null`, unless it is asked for.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ArgumentAnswer {
@@ -170,6 +173,14 @@ impl TaskAnswer {
     #[must_use]
     pub fn is_tracking(&self) -> bool {
         self.tracking.run_id.is_some()
+    }
+
+    /// Shows the values of secret arguments too.
+    pub fn reveal(&mut self, values: &BTreeMap<String, Secret>) {
+        for argument in self.step.arguments.iter_mut().filter(|a| a.is_secret) {
+            let value = values.get(&argument.name);
+            argument.value = value.map(|value| value.reveal().to_owned());
+        }
     }
 
     /// Puts together what is to be shown of a task.

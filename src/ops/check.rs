@@ -24,7 +24,7 @@ use super::{
     credential::all_logins,
     event::{Event, Listener},
     inputs,
-    look::{Wanted, look},
+    look::{Wanted, look, looking_at},
 };
 
 /// A task with all that is known of it.
@@ -148,7 +148,9 @@ pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Res
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
     let mut tags = app.store.tags()?;
-    look(app, &wanted, wanted.tags().into_iter().collect(), &mut tags).await?;
+    let all: Vec<_> = wanted.tags().into_iter().collect();
+    tell(looking_at(all.len()));
+    look(app, &wanted, all, &mut tags).await?;
     if !loaded.is_empty() {
         app.store.prepare()?;
         app.store.save_tags(&tags)?;

@@ -17,6 +17,8 @@ pub enum Event<'a> {
     },
     /// A run waits for another run of its task.
     WaitingForTask(&'a TaskKey),
+    /// What is being done from now on, until something else is: as `building web`.
+    Doing(String),
     /// Whole lines of a run's log.
     Log(&'a [u8]),
     /// A run has ended.

@@ -156,6 +156,7 @@ impl Execution<'_> {
         let builder = self.builder().await?;
         held.run.builder = Some(builder.kind().to_string());
         let known = self.app.store.known(&key)?;
+        tell(Event::Doing(format!("resolving what {key} stands on")));
         let resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
@@ -202,6 +203,8 @@ impl Execution<'_> {
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let deadline = tokio::time::Instant::now() + allowed;
         for step in steps {
+            let (id, purpose) = (held.run.run_id, &step.purpose);
+            tell(Event::Doing(format!("run {id}: {purpose}")));
             let text = log.line(&format!("$ {}", step.line));
             tell(Event::Log(&text));
             let line = step.line.env(MARKER, request.scratch.display().to_string());

@@ -12,7 +12,7 @@ use crate::{
     watch::{Node, Observation, Tags, decide::followed, rhythm},
 };
 
-use super::App;
+use super::{App, event::Event};
 
 /// How many answers are worked on at once. Each registry has limits of its own; this is well above them, so that indexes
 /// that come slowly from one hold up none from another.
@@ -58,6 +58,14 @@ impl<'a> Wanted<'a> {
     fn dependencies(&self, tag: &Reference) -> impl Iterator<Item = &'a Dependency> + '_ {
         self.tags.get(tag).into_iter().flatten().copied()
     }
+}
+
+/// Tells that some tags are being looked at.
+pub fn looking_at<'a>(tags: usize) -> Event<'a> {
+    Event::Doing(match tags {
+        1 => "looking at 1 tag".into(),
+        _ => format!("looking at {tags} tags"),
+    })
 }
 
 /// Looks at `which` of the wanted tags and takes in the answers: one HEAD each, and one GET only where an index moved.

@@ -5,6 +5,7 @@ mod assemble;
 pub mod cancel_run;
 pub mod chain;
 pub mod check;
+pub mod config;
 pub mod credential;
 pub mod deps;
 pub mod event;

@@ -138,6 +138,17 @@ pub fn show(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     Ok(TaskAnswer::new(&task, &app.store.known(key)?))
 }
 
+/// Returns a task with the values of its secret arguments.
+///
+/// # Errors
+///
+/// As [`show`]; [`Kind::Invalid`] too where others may read the file of its secrets.
+pub fn show_with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
+    let mut task = show(app, key)?;
+    task.reveal(&app.store.secrets(key)?.arguments);
+    Ok(task)
+}
+
 /// Returns all tasks, or those of one registry. What cannot be read is told and left out.
 ///
 /// # Errors
@@ -156,6 +167,15 @@ pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<Tas
         }
     }
     Ok(TaskList(tasks))
+}
+
+/// Returns which tasks there are, by the names of their files alone.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory itself cannot be read.
+pub fn keys(app: &App) -> Result<Vec<TaskKey>> {
+    app.store.task_keys()
 }
 
 /// Deletes a task with what is known of it and its secrets. Its runs stay.

@@ -18,7 +18,7 @@ use super::{
     check::{CheckAnswer, Loaded, foresee, load, told},
     credential::all_logins,
     event::{Event, Listener},
-    look::{Wanted, look},
+    look::{Wanted, look, looking_at},
     run::{clean_up_after_the_dead, run_if_free},
 };
 
@@ -70,7 +70,9 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
     let mut tags = app.store.tags()?;
-    look(app, &wanted, wanted.tags().into_iter().collect(), &mut tags).await?;
+    let all: Vec<Reference> = wanted.tags().into_iter().collect();
+    tell(looking_at(all.len()));
+    look(app, &wanted, all, &mut tags).await?;
     let answers = foresee(nodes, tags, app.clock.now());
     let mut rounded = Rounded::default();
     if broken > 0 {
@@ -126,6 +128,9 @@ pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Round
             return Ok(all);
         }
         let sleep = until_next(app, next_timer).unwrap_or(LONGEST_SLEEP);
+        let next = app.clock.now().saturating_add(sleep);
+        let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
+        tell(Event::Doing(format!("watching, next look at {next}")));
         let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
         tokio::select! {
             () = app.clock.sleep(sleep) => {}
@@ -191,11 +196,12 @@ async fn round(
     rounded.next_timer = nodes.iter().filter_map(|node| node.next_timer(now)).min();
     let wanted = Wanted::by(&nodes);
     let mut tags = app.store.tags()?;
-    let due = wanted
+    let due: Vec<Reference> = wanted
         .tags()
         .into_iter()
         .filter(|tag| looks == Looks::All || is_due(app, &tags, tag, now))
         .collect();
+    tell(looking_at(due.len()));
     tokio::select! {
         biased;
         looked = look(app, &wanted, due, &mut tags) => looked?,

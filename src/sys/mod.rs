@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod config_file;
 pub mod process;
 pub mod secret;
 pub mod settings;

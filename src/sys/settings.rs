@@ -174,12 +174,8 @@ impl Settings {
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         };
-        let named = config.map(Path::to_owned).or_else(|| path("ACRT_CONFIG"));
+        let (config_path, is_named) = Self::config_path(config);
         let config_home = path("XDG_CONFIG_HOME").filter(|p| p.is_absolute());
-        let config_path = named.clone().or_else(|| {
-            directories::ProjectDirs::from("", "", "acrt")
-                .map(|dirs| dirs.config_dir().join("config.yaml"))
-        });
         Ok(Self {
             now: text("ACRT_NOW"),
             registry: text("ACRT_REGISTRY"),
@@ -199,11 +195,27 @@ impl Settings {
                 .flatten()
                 .collect(),
             config: match &config_path {
-                Some(path) => Config::read(path, named.is_some())?,
+                Some(path) => Config::read(path, is_named)?,
                 None => Config::default(),
             },
             config_path,
         })
+    }
+
+    /// Returns the path of the config file, whether or not it exists: `flag`, else `ACRT_CONFIG`, else the platform's; and
+    /// whether one of the first two names it, so that it must exist to be read.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub fn config_path(flag: Option<&Path>) -> (Option<PathBuf>, bool) {
+        let variable = || std::env::var_os("ACRT_CONFIG").filter(|value| !value.is_empty());
+        let named = flag
+            .map(Path::to_owned)
+            .or_else(|| variable().map(PathBuf::from));
+        if named.is_some() {
+            return (named, true);
+        }
+        let dirs = directories::ProjectDirs::from("", "", "acrt");
+        (dirs.map(|d| d.config_dir().join("config.yaml")), false)
     }
 
     /// Returns the value of an environment variable of the user's choice, as `--arg NAME` asks for it.
@@ -305,6 +317,15 @@ pub fn wants_colour(is_terminal: bool) -> bool {
     }
     let off = set("CLICOLOR").is_some_and(|value| value == "0");
     is_terminal && !off && set("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Tells whether somebody watches a stream on which a line is drawn again and again: a terminal that is not dumb, and not
+/// that of a job of CI, whose log would hold every drawing.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub fn wants_progress(is_terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    is_terminal && set("CI").is_none() && set("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.

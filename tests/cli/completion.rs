@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::World;
+use crate::support::{World, program};
 
 #[test]
 fn the_scripts_in_the_repository_are_fresh() {
@@ -27,4 +27,88 @@ fn the_scripts_in_the_repository_are_fresh() {
 #[test]
 fn an_unknown_shell_is_wrong_usage() {
     World::new().acrt(&["completion", "tcsh"]).exits(2);
+}
+
+/// Returns what bash offers for the last word of a line.
+fn offered(world: &World, line: &str) -> Vec<String> {
+    let bin = world.path("bin/acrt");
+    if !bin.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_acrt"), &bin).unwrap();
+    }
+    let script = "eval \"$(acrt completion bash)\"
+        IFS=' ' read -ra COMP_WORDS <<<\"$1\"; [[ $1 == *' ' ]] && COMP_WORDS+=('')
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_TYPE=9
+        _clap_complete_acrt acrt \"${COMP_WORDS[COMP_CWORD]}\" '' 2>/dev/null
+        printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = world.command("/bin/bash");
+    bash.args(["-c", script, "bash", line]);
+    let printed = world.start(bash, line.to_owned()).wait().ok().stdout;
+    let lines = printed.lines().filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_commands_options_and_what_is_in_the_state_directory() {
+    let world = World::new();
+    world.fake("docker", "exit 1");
+    let context = world.context("web", "FROM scratch\n");
+    for name in ["web", "worker", "api"] {
+        world
+            .acrt(&[
+                "task",
+                "create",
+                "-n",
+                name,
+                "-r",
+                "localhost:5000",
+                "-c",
+                &context,
+            ])
+            .ok();
+    }
+    assert_eq!(
+        offered(&world, "acrt task show --name w"),
+        ["web", "worker"]
+    );
+    assert_eq!(offered(&world, "acrt task show -n a"), ["api"]);
+    assert_eq!(
+        offered(&world, "acrt task list --registry loc"),
+        ["localhost:5000"]
+    );
+    assert_eq!(offered(&world, "acrt task show-run --run-id "), [""; 0]);
+    world.acrt(&["task", "run", "-n", "web"]).exits(1);
+    assert_eq!(offered(&world, "acrt task show-run --run-id "), ["ca1"]);
+    assert_eq!(offered(&world, "acrt task list-ru"), ["list-runs"]);
+    assert_eq!(offered(&world, "acrt task create --no-c"), ["--no-cache"]);
+    assert_eq!(offered(&world, "acrt task create --no-cache f"), ["false"]);
+    assert!(!offered(&world, "acrt task list --").contains(&"--resource-group".to_owned()));
+    assert_eq!(
+        offered(&world, "acrt config get defaults."),
+        ["defaults.registry", "defaults.builder"]
+    );
+    assert_eq!(offered(&world, "acrt task exec"), [""; 0]);
+    assert_eq!(
+        offered(&world, "acrt task show --state-dir none --name w"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn fish_completes_too_and_says_what_an_option_means() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_acrt"), world.path("bin/acrt")).unwrap();
+    let offered = |line: &str| {
+        let mut fish = world.command(program("fish"));
+        let script = "acrt completion fish | source; complete -C $argv[1]";
+        fish.args(["--no-config", "-c", script, line]);
+        world.start(fish, line.to_owned()).wait().ok().stdout
+    };
+    assert_eq!(offered("acrt task show --name w"), "web\n");
+    assert_eq!(
+        offered("acrt task create --no-c"),
+        "--no-cache\tBuild without the builder's cache\n"
+    );
 }

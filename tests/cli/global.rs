@@ -130,3 +130,17 @@ fn a_time_that_makes_no_sense_is_refused() {
         .exits(2)
         .says(&["soon", "ACRT_NOW"]);
 }
+
+#[test]
+fn options_of_azure_are_accepted_and_said_once_to_be_without_effect() {
+    let world = World::new();
+    let list = |options: &[&str]| world.acrt(&[&["task", "list"], options].concat()).ok();
+    let said = list(&["-g", "rg", "--subscription", "s"]).stderr;
+    for option in ["--resource-group", "--subscription"] {
+        assert_eq!(said.matches(option).count(), 1, "{said}");
+    }
+    assert_eq!(list(&["-g", "rg", "--only-show-errors"]).stderr, "");
+    let help = |flag: &str| world.acrt(&["task", "list", flag]).ok().stdout;
+    assert!(help("--help").contains("Azure only, without effect:"));
+    assert!(!help("-h").contains("Azure only"));
+}

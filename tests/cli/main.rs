@@ -9,8 +9,13 @@ mod support;
 
 mod check_health;
 mod completion;
+mod config;
 mod deps;
+mod formats;
 mod global;
+mod help;
+mod options;
 mod parts;
+mod progress;
 mod readme;
 mod task;

@@ -73,6 +73,7 @@ pub fn program(name: &str) -> PathBuf {
     let package = match name {
         "busybox" => "busybox-static",
         "docker" | "dockerd" => "docker.io",
+        "script" => "bsdutils",
         "unshare" => "util-linux",
         other => other,
     };

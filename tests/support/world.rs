@@ -84,6 +84,17 @@ impl World {
         self.start(acrt, format!("acrt {}", args.join(" ")))
     }
 
+    /// Starts `acrt` on a terminal of its own: what it prints on either stream is in the standard output.
+    pub fn spawn_on_terminal(&self, args: &[&str]) -> Running {
+        let acrt = std::iter::once(env!("CARGO_BIN_EXE_acrt")).chain(args.iter().copied());
+        let quoted: Vec<String> = acrt.map(|word| format!("'{word}'")).collect();
+        let mut script = self.command(super::program("script"));
+        script.env("TERM", "xterm").env("SHELL", "/bin/sh");
+        script.envs(self.env.borrow().iter().map(|(name, value)| (name, value)));
+        script.args(["-qec", &quoted.join(" "), "/dev/null"]);
+        self.start(script, format!("acrt {}", args.join(" ")))
+    }
+
     /// Starts a program in this world.
     pub fn start(&self, command: Command, line: String) -> Running {
         let number = self.started.replace(self.started.get() + 1);

@@ -1,62 +1,88 @@
 //! Options that only mean something in Azure: accepted, so that scripts run, and without effect.
 
-use crate::cli::report::Report;
+use crate::cli::{global::Global, report::Report};
+
+/// The heading above them in help.
+pub const AZURE: &str = "Azure only, without effect";
 
 /// Options that only mean something in Azure.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Azure only, without effect")]
+#[command(next_help_heading = AZURE)]
 pub struct AzureArgs {
     /// Name of resource group
-    #[arg(short = 'g', long, hide = true, value_name = "NAME")]
+    #[arg(short = 'g', long, hide_short_help = true, value_name = "NAME")]
     resource_group: Option<String>,
-    /// Name or id of subscription
-    #[arg(long, hide = true, value_name = "NAME")]
-    subscription: Option<String>,
 }
 
 /// More options that only mean something in Azure, of the commands that run builds.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Azure only, without effect")]
+#[command(next_help_heading = AZURE)]
 pub struct AzureRunArgs {
     #[command(flatten)]
     common: AzureArgs,
     /// The name of the agent pool
-    #[arg(long, hide = true, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
     agent_pool: Option<String>,
     /// The log repository
-    #[arg(long, hide = true, value_name = "TEMPLATE")]
+    #[arg(long, hide_short_help = true, value_name = "TEMPLATE")]
     log_template: Option<String>,
 }
 
 /// Still more, of the commands that define tasks.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Azure only, without effect")]
+#[command(next_help_heading = AZURE)]
 pub struct AzureTaskArgs {
     #[command(flatten)]
     run: AzureRunArgs,
     /// Managed identities
-    #[arg(long, hide = true, num_args = 0.., value_name = "IDENTITY")]
+    #[arg(long, hide_short_help = true, num_args = 0.., value_name = "IDENTITY")]
     assign_identity: Option<Vec<String>>,
     /// Auth mode of the source registry
-    #[arg(long, hide = true, ignore_case = true, value_parser = ["Default", "None"])]
+    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
     auth_mode: Option<String>,
     /// The number of processors
-    #[arg(long, hide = true, value_name = "COUNT")]
+    #[arg(long, hide_short_help = true, value_name = "COUNT")]
     cpu: Option<u32>,
     /// Whether the task is a system task
-    #[arg(long, hide = true)]
+    #[arg(long, hide_short_help = true)]
     is_system_task: bool,
     /// Identity for the source registry
-    #[arg(long, hide = true, value_name = "ID")]
+    #[arg(long, hide_short_help = true, value_name = "ID")]
     source_acr_auth_id: Option<String>,
+    /// Where Azure tells of a new base image
+    #[arg(long, hide_short_help = true, value_name = "URL")]
+    update_trigger_endpoint: Option<String>,
+    /// What Azure tells of it
+    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "Token"], value_name = "TYPE")]
+    update_trigger_payload_type: Option<String>,
+}
+
+/// Those of `check-health`.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = AZURE)]
+pub struct AzureHealthArgs {
+    /// Repository whose permissions Azure checks
+    #[arg(long, hide_short_help = true, value_name = "REPOSITORY")]
+    repository: Option<String>,
+    /// Virtual network that Azure checks
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
+    vnet: Option<String>,
+}
+
+impl AzureHealthArgs {
+    /// Says once which of them were given.
+    pub fn tell(&self, report: &Report) {
+        let given = [
+            ("--repository", self.repository.is_some()),
+            ("--vnet", self.vnet.is_some()),
+        ];
+        tell(&named(&given), report);
+    }
 }
 
 impl AzureArgs {
     fn given(&self) -> Vec<&'static str> {
-        named(&[
-            ("--resource-group", self.resource_group.is_some()),
-            ("--subscription", self.subscription.is_some()),
-        ])
+        named(&[("--resource-group", self.resource_group.is_some())])
     }
 
     /// Says once which of them were given.
@@ -91,9 +117,25 @@ impl AzureTaskArgs {
             ("--cpu", self.cpu.is_some()),
             ("--is-system-task", self.is_system_task),
             ("--source-acr-auth-id", self.source_acr_auth_id.is_some()),
+            (
+                "--update-trigger-endpoint",
+                self.update_trigger_endpoint.is_some(),
+            ),
+            (
+                "--update-trigger-payload-type",
+                self.update_trigger_payload_type.is_some(),
+            ),
         ]));
         tell(&given, report);
     }
+}
+
+/// Says once which of the global options that only mean something in Azure were given.
+pub fn tell_global(global: &Global, report: &Report) {
+    tell(
+        &named(&[("--subscription", global.subscription.is_some())]),
+        report,
+    );
 }
 
 fn named(options: &[(&'static str, bool)]) -> Vec<&'static str> {

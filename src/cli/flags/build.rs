@@ -11,7 +11,7 @@ use crate::{
 
 /// `--arg` and `--secret-arg`.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Build options")]
+#[command(next_help_heading = "What is built")]
 pub struct ArgumentArgs {
     /// Build argument, NAME=VALUE; without a value it is taken from the environment (can be repeated)
     #[arg(long = "arg", value_name = "NAME[=VALUE]")]

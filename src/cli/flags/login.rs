@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use crate::{
-    cli::report::Report,
+    cli::{flags::azure::AZURE, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::credential::StoredLogin,
     sys::secret::Secret,
@@ -27,8 +27,8 @@ pub struct LoginArgs {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
-    /// Managed identity, without effect outside Azure
-    #[arg(long, hide = true)]
+    /// Managed identity for the login
+    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "IDENTITY")]
     use_identity: Option<String>,
 }
 

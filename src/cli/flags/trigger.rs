@@ -36,7 +36,7 @@ pub fn schedule(text: &str) -> Result<Schedule, String> {
 
 /// Triggers of create and update.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Trigger options")]
+#[command(next_help_heading = "Triggers")]
 pub struct TriggerArgs {
     /// Run the task when an image that it stands on moves
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
@@ -50,10 +50,10 @@ pub struct TriggerArgs {
     )]
     base_image_trigger_type: Option<TriggerType>,
     /// Run the task when its source changes
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
     /// Run the task for pull requests
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
 }
 

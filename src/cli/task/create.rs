@@ -15,7 +15,7 @@ use crate::{
     },
     error::Result,
     ops::{self, App, task::NewTask, timer::Schedule},
-    task::{Context, DockerStep, TaskName},
+    task::{Context, DockerStep, TaskName, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
     view::View,
 };
 
@@ -24,8 +24,10 @@ use crate::{
 /// A task builds a Dockerfile and pushes the images. Once it has run, it is run again whenever what it stands on moves.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . --base-image-trigger-enabled false\n  acrt task create -n nightly -t web:nightly -c ./web --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\""
+    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false\n  acrt task create -n nightly -t ghcr.io/acme/web:nightly -c ./web \\\n    --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\""
 )]
+#[command(mut_arg("base_image_trigger_enabled", |arg| arg.default_value("true")))]
+#[command(mut_arg("base_image_trigger_type", |arg| arg.default_value("Runtime")))]
 pub struct CreateArgs {
     /// Name of the task: letters, digits, `-` and `_`
     #[arg(short, long)]
@@ -34,13 +36,23 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
     /// Folder of the build
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     context: Context,
     /// Dockerfile, relative to the context
-    #[arg(short, long, default_value = "Dockerfile")]
+    #[arg(
+        short,
+        long,
+        default_value = "Dockerfile",
+        help_heading = "What is built"
+    )]
     file: PathBuf,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
-    #[arg(short = 't', long = "image", value_name = "IMAGE")]
+    #[arg(
+        short = 't',
+        long = "image",
+        help_heading = "Images",
+        value_name = "IMAGE"
+    )]
     images: Vec<String>,
     /// Enabled or Disabled
     #[arg(
@@ -53,27 +65,27 @@ pub struct CreateArgs {
     #[command(flatten)]
     arguments: ArgumentArgs,
     /// Stage to build, if not the last
-    #[arg(long, help_heading = "Build options", value_name = "STAGE")]
+    #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,
     /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
-    #[arg(long, help_heading = "Build options", value_parser = platforms)]
+    #[arg(long, help_heading = "What is built", value_parser = platforms)]
     platform: Option<Platforms>,
     /// Build without pushing
-    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "Images", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_push: Option<bool>,
     /// Build without the builder's cache
-    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_cache: Option<bool>,
     /// Seconds that a run may take
-    #[arg(long, help_heading = "Build options", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
     #[command(flatten)]
     triggers: TriggerArgs,
     /// Name of the base image trigger
-    #[arg(long, help_heading = "Trigger options", value_name = "NAME")]
-    base_image_trigger_name: Option<String>,
+    #[arg(long, help_heading = "Triggers", default_value = DEFAULT_BASE_IMAGE_TRIGGER, value_name = "NAME")]
+    base_image_trigger_name: String,
     /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)
-    #[arg(long = "schedule", help_heading = "Trigger options", value_name = "[NAME:]CRON", value_parser = schedule)]
+    #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
     schedules: Vec<Schedule>,
     #[command(flatten)]
     azure: AzureTaskArgs,
@@ -99,7 +111,9 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         timeout: args.timeout,
         builder: app.surroundings.builder.clone(),
         status: args.status.into(),
-        base_image_trigger: args.triggers.for_new_task(args.base_image_trigger_name)?,
+        base_image_trigger: args
+            .triggers
+            .for_new_task(Some(args.base_image_trigger_name))?,
         schedules: args.schedules,
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;

@@ -28,7 +28,7 @@ pub struct LogsArgs {
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
     /// Do not format the log; it never is
-    #[arg(long, hide = true)]
+    #[arg(long, hide_short_help = true)]
     no_format: bool,
     #[command(flatten)]
     azure: AzureArgs,

@@ -6,6 +6,7 @@ mod create;
 mod credential;
 mod delete;
 mod execute;
+mod identity;
 mod list;
 mod list_runs;
 mod logs;
@@ -41,6 +42,8 @@ pub enum TaskCommand {
     Timer(timer::TimerCommand),
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
     Execute(execute::ExecuteArgs),
 }
 
@@ -61,6 +64,7 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::UpdateRun(args) => update_run::run(app, report, args),
         TaskCommand::Timer(command) => timer::run(app, report, command),
         TaskCommand::Credential(command) => credential::run(app, report, command),
+        TaskCommand::Identity(command) => identity::run(app, report, command),
         TaskCommand::Execute(args) => execute::run(app, report, args),
     }
 }

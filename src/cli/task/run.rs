@@ -6,7 +6,7 @@ use crate::{
     cli::{
         Outcome, columns,
         flags::{
-            azure::AzureRunArgs,
+            azure::{AZURE, AzureRunArgs},
             build::{ArgumentArgs, dockerfile},
             one_task::OneTaskArgs,
         },
@@ -21,7 +21,7 @@ use crate::{
         run::{Overrides, RunRequest},
     },
     sys::signal::{OnHangup, Stop},
-    task::{Cause, Context},
+    task::{Cause, Context, Run},
     view::View,
 };
 
@@ -53,17 +53,23 @@ pub struct RunArgs {
     #[arg(long)]
     no_wait: bool,
     /// Do not format the log; it never is
-    #[arg(long, hide = true)]
+    #[arg(long, hide_short_help = true)]
     no_format: bool,
     /// Print the builder's command lines, and run none of them
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     azure: AzureRunArgs,
+    /// Token that Azure hands to its update trigger endpoint
+    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "TOKEN")]
+    update_trigger_token: Option<String>,
 }
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    if args.update_trigger_token.is_some() {
+        report.warning("without effect outside Azure: --update-trigger-token");
+    }
     let key = args.task.find(app)?;
     let (arguments, secret_arguments) = args.arguments.arguments();
     let request = RunRequest {
@@ -99,6 +105,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
         };
         ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
     })?;
+    report.done();
     Ok(conclude(report, &finished, no_logs))
 }
 
@@ -122,10 +129,34 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
             _ => Kind::Failed,
         }
     });
+    if !no_logs && exit.is_none() {
+        report.note(&summary(&finished.run));
+    }
     Outcome {
         view: no_logs.then(|| View::of(RunAnswer::from(&finished.run), columns::RUN)),
         exit,
     }
+}
+
+/// Sums up a run that succeeded: what it pushed can be copied from the line and pulled.
+fn summary(run: &Run) -> String {
+    let seconds = match (run.start_time, run.finish_time) {
+        (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
+        _ => 0,
+    };
+    let pushed = run.output_images.iter().flatten().map(|image| {
+        let digest = image.digest.as_ref().map(|digest| format!("@{digest}"));
+        format!("{}{}", image.tagged(), digest.unwrap_or_default())
+    });
+    let pushed: Vec<String> = pushed.collect();
+    let pushed = match pushed.is_empty() {
+        true => "nothing".into(),
+        false => pushed.join(", "),
+    };
+    format!(
+        "run {}: {} in {seconds}s, pushed {pushed}",
+        run.run_id, run.status
+    )
 }
 
 fn absolute(context: Context) -> Result<Context> {

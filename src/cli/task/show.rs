@@ -14,18 +14,25 @@ use crate::{
 /// Show a task
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task show --name web\n  acrt task show --name web --query step.baseImageDependencies"
+    after_help = "Examples:\n  acrt task show --name web\n  acrt task show --name web --query step.baseImageDependencies\n  acrt task show --name web --with-secure-properties --query step.arguments"
 )]
 pub struct ShowArgs {
     #[command(flatten)]
     task: OneTaskArgs,
+    /// Show the values of secret arguments too
+    #[arg(long)]
+    with_secure_properties: bool,
     #[command(flatten)]
     azure: AzureArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let task = ops::task::show(app, &args.task.find(app)?)?;
+    let key = args.task.find(app)?;
+    let task = match args.with_secure_properties {
+        true => ops::task::show_with_secrets(app, &key)?,
+        false => ops::task::show(app, &key)?,
+    };
     report.never_run(Some(&task.name).filter(|_| !task.is_tracking()).into_iter());
     Ok(Outcome::answer(View::of(task, columns::TASK)))
 }

@@ -31,13 +31,18 @@ pub struct UpdateArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     /// Folder of the build
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     context: Option<Context>,
     /// Dockerfile, relative to the context
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
-    #[arg(short = 't', long = "image", value_name = "IMAGE")]
+    #[arg(
+        short = 't',
+        long = "image",
+        help_heading = "Images",
+        value_name = "IMAGE"
+    )]
     images: Vec<String>,
     /// Enabled or Disabled
     #[arg(long, ignore_case = true, hide_possible_values = true)]
@@ -45,19 +50,19 @@ pub struct UpdateArgs {
     #[command(flatten)]
     arguments: ArgumentArgs,
     /// Stage to build; empty is the last
-    #[arg(long, help_heading = "Build options", value_name = "STAGE")]
+    #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,
     /// Platforms to build for, as linux/amd64,linux/arm64
-    #[arg(long, help_heading = "Build options", value_parser = platforms)]
+    #[arg(long, help_heading = "What is built", value_parser = platforms)]
     platform: Option<Platforms>,
     /// Build without pushing
-    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "Images", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_push: Option<bool>,
     /// Build without the builder's cache
-    #[arg(long, help_heading = "Build options", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_cache: Option<bool>,
     /// Seconds that a run may take
-    #[arg(long, help_heading = "Build options", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    #[arg(long, help_heading = "What is built", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: Option<u32>,
     #[command(flatten)]
     triggers: TriggerArgs,

@@ -1,6 +1,6 @@
 //! `acrt task delete`
 
-use crate::support::{Registry, World};
+use crate::support::{Output, Registry, World, program};
 
 #[test]
 fn it_takes_the_task_and_leaves_its_runs() {
@@ -45,4 +45,30 @@ fn without_a_terminal_it_wants_yes() {
     world
         .acrt(&["task", "delete", "-n", "no", "--yes"])
         .exits(3);
+}
+
+/// Types an answer on a terminal on which the task `web` is being deleted.
+fn answered(world: &World, answer: &str) -> Output {
+    let mut sh = world.command("/bin/sh");
+    let line = "printf '%s\\n' \"$3\" | \"$1\" -qec \"'$2' task delete -n web\" /dev/null";
+    sh.args(["-c", line, "sh"]).arg(program("script"));
+    sh.args([env!("CARGO_BIN_EXE_acrt"), answer]);
+    world.start(sh, format!("delete with {answer:?}")).wait()
+}
+
+#[test]
+fn on_a_terminal_it_asks_and_only_yes_deletes() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    for answer in ["n", "", "yesterday"] {
+        answered(&world, answer).exits(1).prints(&[
+            "Are you sure you want to delete the task 'web' (y/n): ",
+            "operation cancelled",
+        ]);
+    }
+    world.acrt(&["task", "show", "-n", "web"]).ok();
+    answered(&world, "Y").ok();
+    world.acrt(&["task", "show", "-n", "web"]).exits(3);
 }

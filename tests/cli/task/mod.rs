@@ -5,6 +5,7 @@ mod check;
 mod create;
 mod credential;
 mod delete;
+mod identity;
 mod list;
 mod list_runs;
 mod logs;

@@ -146,3 +146,29 @@ fn a_broken_definition_is_named_with_its_place() {
         .exits(2)
         .says(&[path.to_str().unwrap(), "nmae"]);
 }
+
+#[test]
+fn values_of_secret_arguments_are_shown_only_when_they_are_asked_for() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];
+    let secret = [&context, "--arg", "A=1", "--secret-arg", "TOKEN=hunter2"];
+    let created = world.acrt(&[&create[..], &secret].concat()).ok();
+    assert!(!created.stdout.contains("hunter2"));
+    let arguments = |options: &[&str]| {
+        let show = [
+            "task",
+            "show",
+            "-n",
+            "web",
+            "--query",
+            "step.arguments[].value",
+        ];
+        world.acrt(&[&show[..], options].concat()).ok().json()
+    };
+    assert_eq!(arguments(&[]), serde_json::json!(["1"]));
+    assert_eq!(
+        arguments(&["--with-secure-properties"]),
+        serde_json::json!(["1", "hunter2"])
+    );
+}

@@ -13,7 +13,7 @@ use crate::{
 /// Add a login to a task
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task credential add --name web --login-server ghcr.io -u me --password-stdin < token\n  acrt task credential add --name web --login-server ghcr.io -u me -p env:GHCR_TOKEN\n  acrt task credential add --name web --login-server ghcr.io -u me -p file:/run/secrets/ghcr"
+    after_help = "Examples:\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me --password-stdin < token\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me -p env:GHCR_TOKEN\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me -p file:/run/secrets/ghcr"
 )]
 pub struct AddArgs {
     #[command(flatten)]

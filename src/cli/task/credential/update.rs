@@ -13,7 +13,7 @@ use crate::{
 /// Change a login of a task
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  acrt task credential update --name web --login-server ghcr.io --password-stdin < token"
+    after_help = "Example:\n  acrt task credential update --name web --login-server ghcr.io \\\n    --password-stdin < token"
 )]
 pub struct UpdateArgs {
     #[command(flatten)]

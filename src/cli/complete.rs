@@ -1,0 +1,169 @@
+//! What is offered after a tab: commands and options from their definitions, and names from the state directory.
+//!
+//! The script of a shell calls acrt with [`VARIABLE`] set. Without that variable, nothing here costs anything.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use clap::{Arg, Command};
+use clap_complete::{
+    CompleteEnv,
+    engine::{ArgValueCompleter, CompletionCandidate},
+};
+
+use crate::ops::{self, App, Surroundings};
+
+/// The variable that says which shell wants to complete a line.
+pub const VARIABLE: &str = "ACRT_COMPLETE";
+
+/// How many of the newest runs are offered.
+const RUNS: usize = 50;
+
+/// Completes a line if a shell asks for it, and tells whether one did.
+///
+/// # Errors
+///
+/// Where the shell is unknown or stdout cannot be written.
+pub fn answered(args: &[OsString]) -> clap::error::Result<bool> {
+    let folder = std::env::current_dir().ok();
+    CompleteEnv::with_factory(|| tree(args))
+        .var(VARIABLE)
+        .try_complete(args.iter().cloned(), folder.as_deref())
+}
+
+/// Returns all commands, with what is known of the values of their options.
+fn tree(args: &[OsString]) -> Command {
+    let surroundings = Arc::new(surroundings(args));
+    super::command().mut_subcommands(|command| {
+        let names: Values = match command.get_name() {
+            "task" => task_names,
+            _ => registries,
+        };
+        offer(command, names, &surroundings)
+    })
+}
+
+/// All values that there are, for an option.
+type Values = fn(&App) -> Vec<String>;
+
+fn offer(command: Command, names: Values, surroundings: &Arc<Surroundings>) -> Command {
+    let command = command
+        .mut_args(|arg| with_values(arg, names, surroundings))
+        .mut_subcommands(|sub| offer(sub, names, surroundings));
+    // The engine offers what is hidden once nothing else begins with what is typed; nothing begins with no name.
+    match command.is_hide_set() {
+        true => command.name(""),
+        false => command,
+    }
+}
+
+/// Says which values an option may have, where its definition does not. `names` are those of `--name`: az calls registries
+/// so too, outside of its tasks.
+fn with_values(arg: Arg, names: Values, surroundings: &Arc<Surroundings>) -> Arg {
+    let is_seldom_wanted = arg.is_hide_short_help_set();
+    let arg = arg.hide(is_seldom_wanted);
+    let is_switch = arg
+        .get_value_names()
+        .is_some_and(|names| names.iter().any(|name| name == "true|false"));
+    let values: Values = match arg.get_id().as_str() {
+        "name" => names,
+        "run_id" => run_ids,
+        "registry" => registries,
+        "key" => |_| ops::config::keys(),
+        "output" => |_| words("json jsonc yaml yamlc table tsv none"),
+        "builder" => |_| words("docker podman buildah command"),
+        _ if is_switch => |_| words("true false"),
+        _ => return arg,
+    };
+    let surroundings = Arc::clone(surroundings);
+    arg.add(ArgValueCompleter::new(move |typed: &OsStr| {
+        let Some(typed) = typed.to_str() else {
+            return Vec::new();
+        };
+        // What cannot be read is not offered. The command itself will say what is wrong with it.
+        let all = App::new((*surroundings).clone()).map(|app| values(&app));
+        let fitting = all.unwrap_or_default().into_iter();
+        fitting
+            .filter(|value| value.starts_with(typed))
+            .map(CompletionCandidate::new)
+            .collect()
+    }))
+}
+
+fn words(list: &str) -> Vec<String> {
+    list.split(' ').map(str::to_owned).collect()
+}
+
+fn task_names(app: &App) -> Vec<String> {
+    let keys = ops::task::keys(app).unwrap_or_default();
+    let mut names: Vec<String> = keys.iter().map(|key| key.name.to_string()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn registries(app: &App) -> Vec<String> {
+    let keys = ops::task::keys(app).unwrap_or_default();
+    let configured = app.settings.config.registries.keys().cloned();
+    let mut registries: Vec<String> = keys.into_iter().map(|key| key.registry).collect();
+    registries.extend(configured);
+    registries.sort_unstable();
+    registries.dedup();
+    registries
+}
+
+fn run_ids(app: &App) -> Vec<String> {
+    let newest = ops::runs::RunFilter {
+        top: RUNS,
+        ..Default::default()
+    };
+    let runs = ops::runs::list(app, &newest, &mut |_| {}).unwrap_or_default();
+    runs.iter().map(|run| run.run_id.to_string()).collect()
+}
+
+/// Takes `--state-dir` and `--config` from the line that is being typed.
+fn surroundings(args: &[OsString]) -> Surroundings {
+    let value = |option: &str| -> Option<PathBuf> {
+        let mut words = args.iter().skip_while(|word| *word != "--").skip(1);
+        let with_equals = format!("{option}=");
+        while let Some(word) = words.next() {
+            if word == option {
+                return words.next().map(PathBuf::from);
+            }
+            if let Some(value) = word.to_str().and_then(|w| w.strip_prefix(&with_equals)) {
+                return Some(PathBuf::from(value));
+            }
+        }
+        None
+    };
+    Surroundings {
+        state_dir: value("--state-dir"),
+        config: value("--config"),
+        builder: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_directory_may_be_on_the_line_that_is_typed() {
+        let line = "acrt -- acrt --state-dir /a task show --config=/b --name w";
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let surroundings = surroundings(&args);
+        assert_eq!(surroundings.state_dir, Some(PathBuf::from("/a")));
+        assert_eq!(surroundings.config, Some(PathBuf::from("/b")));
+    }
+
+    #[test]
+    fn a_hidden_command_has_no_name_to_complete() {
+        let tree = tree(&[]);
+        let task = tree.find_subcommand("task").unwrap();
+        assert!(task.find_subcommand("show").is_some());
+        assert!(task.find_subcommand("execute").is_none());
+    }
+}

@@ -1,0 +1,25 @@
+//! `acrt config get`
+
+use std::path::Path;
+
+use crate::{
+    cli::{Outcome, columns},
+    error::Result,
+    ops,
+    view::View,
+};
+
+/// Show a value of the config file
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt config get defaults.registry\n  acrt config get defaults.registry --query value -o tsv"
+)]
+pub struct GetArgs {
+    /// Key, as defaults.registry or registries.registry.lan:5000.plainHttp
+    key: String,
+}
+
+pub fn run(file: Option<&Path>, args: GetArgs) -> Result<Outcome> {
+    let entry = ops::config::get(file, &args.key)?;
+    Ok(Outcome::answer(View::of(entry, columns::CONFIG)))
+}

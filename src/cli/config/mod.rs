@@ -1,0 +1,31 @@
+//! `acrt config …`: values of the config file.
+
+mod get;
+mod list;
+mod set;
+mod unset;
+
+use std::path::Path;
+
+use crate::error::Result;
+
+use super::Outcome;
+
+/// Read and change the config file
+#[derive(Debug, clap::Subcommand)]
+pub enum ConfigCommand {
+    Get(get::GetArgs),
+    Set(set::SetArgs),
+    List(list::ListArgs),
+    Unset(unset::UnsetArgs),
+}
+
+/// Carries it out without reading the settings first: so a broken file can be mended too.
+pub fn run(file: Option<&Path>, command: ConfigCommand) -> Result<Outcome> {
+    match command {
+        ConfigCommand::Get(args) => get::run(file, args),
+        ConfigCommand::Set(args) => set::run(file, args),
+        ConfigCommand::List(args) => list::run(file, args),
+        ConfigCommand::Unset(args) => unset::run(file, args),
+    }
+}

@@ -1,0 +1,66 @@
+//! `acrt config set`
+
+use std::path::Path;
+
+use crate::{
+    cli::Outcome,
+    error::{Error, Kind, Result},
+    ops,
+};
+
+/// Set values in the config file
+///
+/// Comments and what else is written there stay. The file is made if there is none.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt config set defaults.registry=localhost:5000\n  acrt config set defaults.builder podman\n  acrt config set watch.everySeconds=30 registries.r.lan.plainHttp=true"
+)]
+pub struct SetArgs {
+    /// KEY=VALUE, of which there may be several, or KEY VALUE
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    key: Vec<String>,
+}
+
+pub fn run(file: Option<&Path>, args: SetArgs) -> Result<Outcome> {
+    ops::config::set(file, &pairs(&args.key)?)?;
+    Ok(Outcome::default())
+}
+
+fn pairs(words: &[String]) -> Result<Vec<(String, String)>> {
+    if let [key, value] = words
+        && !key.contains('=')
+    {
+        return Ok(vec![(key.clone(), value.clone())]);
+    }
+    let pair = |word: &String| {
+        let (key, value) = word.split_once('=').ok_or_else(|| {
+            Error::new(
+                Kind::Invalid,
+                format!("`{}` is not of the form KEY=VALUE", word.escape_debug()),
+            )
+        })?;
+        Ok((key.to_owned(), value.to_owned()))
+    };
+    words.iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_and_its_value_are_one_word_or_two() {
+        let read = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            pairs(&words).ok()
+        };
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(read(&["a.b", "c=d"]), Some(vec![pair("a.b", "c=d")]));
+        assert_eq!(
+            read(&["a.b=c=d", "e.f="]),
+            Some(vec![pair("a.b", "c=d"), pair("e.f", "")])
+        );
+        assert_eq!(read(&["a.b"]), None);
+        assert_eq!(read(&["a.b", "c", "d"]), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! `acrt task identity show`
+
+use serde_json::json;
+
+use crate::{
+    cli::{Outcome, columns, report::Report},
+    error::Result,
+    ops::App,
+    view::View,
+};
+
+use super::IdentityArgs;
+
+/// Show the identities of a task: none
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt task identity show --name web")]
+pub struct ShowArgs {
+    #[command(flatten)]
+    identity: IdentityArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
+    args.identity.accept(app, report, &[])?;
+    Ok(Outcome::answer(View::of(json!({}), columns::IDENTITY)))
+}

@@ -1,0 +1,167 @@
+//! Reads and changes the config file, one value at a time.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    store::file,
+    sys::{
+        config_file::{self, Key, Unchangeable},
+        settings::Settings,
+    },
+};
+
+/// A value of the config file. One that must not be seen is `***`, unless it only says where to find it.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// Its key, as `defaults.registry`.
+    pub name: String,
+    value: serde_json::Value,
+    /// The file.
+    source: PathBuf,
+}
+
+/// Returns all values that the config file has, in its order.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the file does not parse.
+pub fn list(flag: Option<&Path>) -> Result<Vec<Entry>> {
+    let (path, text) = read(flag)?;
+    let entries = config_file::entries(&text).map_err(|problem| refused(&path, problem))?;
+    entries
+        .into_iter()
+        .map(|(key, value)| entry(&path, &key, &value))
+        .collect()
+}
+
+/// Returns one value of the config file.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] where the file has no such value.
+pub fn get(flag: Option<&Path>, name: &str) -> Result<Entry> {
+    let (path, text) = read(flag)?;
+    let refused = |problem| refused(&path, problem);
+    let key: Key = name.parse().map_err(refused)?;
+    let entries = config_file::entries(&text).map_err(refused)?;
+    match entries.iter().find(|(other, _)| *other == key) {
+        Some((key, value)) => entry(&path, key, value),
+        None => Err(not_set(&path, &key)),
+    }
+}
+
+/// Sets values, all or none of them, and makes the file if there is none.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for a key that no config file has, or a value that it does not take.
+pub fn set(flag: Option<&Path>, pairs: &[(String, String)]) -> Result<()> {
+    let (path, mut text) = read(flag)?;
+    for (name, value) in pairs {
+        let refused = |problem| {
+            Error::new(
+                Kind::Invalid,
+                format!("cannot set `{}`", name.escape_debug()),
+            )
+            .because(refused(&path, problem))
+        };
+        let key: Key = name.parse().map_err(refused)?;
+        text = config_file::set(&text, &key, value).map_err(refused)?;
+    }
+    write(&path, &text)
+}
+
+/// Takes values away, all or none of them.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] where the file has no such value.
+pub fn unset(flag: Option<&Path>, names: &[String]) -> Result<()> {
+    let (path, mut text) = read(flag)?;
+    for name in names {
+        let refused = |problem| refused(&path, problem);
+        let key: Key = name.parse().map_err(refused)?;
+        text = config_file::unset(&text, &key)
+            .map_err(refused)?
+            .ok_or_else(|| not_set(&path, &key))?;
+    }
+    write(&path, &text)
+}
+
+/// Returns the keys that every config file may have.
+#[must_use]
+pub fn keys() -> Vec<String> {
+    config_file::KEYS
+        .iter()
+        .map(|key| (*key).to_owned())
+        .collect()
+}
+
+fn read(flag: Option<&Path>) -> Result<(PathBuf, String)> {
+    let (Some(path), _) = Settings::config_path(flag) else {
+        return Err(
+            Error::new(Kind::Invalid, "cannot tell where the config file is")
+                .hint("set ACRT_CONFIG or give --config"),
+        );
+    };
+    let cannot = || format!("cannot use the config file `{}`", path.display());
+    let path = std::path::absolute(&path).context(Kind::Invalid, cannot)?;
+    // A link leads to the file that is to be replaced; the link itself stays.
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
+    let bytes = file::read(&path, file::MAX_YAML)?.unwrap_or_default();
+    let text = String::from_utf8(bytes).context(Kind::Invalid, || {
+        format!("cannot read the config file `{}`", path.display())
+    })?;
+    Ok((path, text))
+}
+
+/// Replaces the file in one step, and leaves to others what they were allowed.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let allowed = std::fs::metadata(path).map(|metadata| metadata.permissions());
+    file::replace(path, text.as_bytes())?;
+    match allowed {
+        Ok(allowed) => std::fs::set_permissions(path, allowed).context(Kind::Failed, || {
+            format!("cannot set the permissions of `{}`", path.display())
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
+fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
+    let is_place = value
+        .as_str()
+        .is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
+    let value = match key.is_secret() && !is_place {
+        true => "***".into(),
+        false => serde_json::to_value(value).context(Kind::Invalid, || {
+            format!("cannot show `{key}` of `{}`", path.display())
+        })?,
+    };
+    Ok(Entry {
+        name: key.to_string(),
+        value,
+        source: path.to_owned(),
+    })
+}
+
+fn refused(path: &Path, problem: Unchangeable) -> Error {
+    let error = Error::new(
+        Kind::Invalid,
+        format!("cannot use the config file `{}` so", path.display()),
+    );
+    match problem {
+        Unchangeable::Style => error.because(problem).hint("edit it by hand"),
+        problem => error.because(problem),
+    }
+}
+
+fn not_set(path: &Path, key: &Key) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("`{key}` is not set in `{}`", path.display()),
+    )
+    .hint("see what is set: acrt config list -o table")
+}

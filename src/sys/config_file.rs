@@ -1,0 +1,405 @@
+//! The config file as text: one value is read, changed or taken away, and the rest stays as it was written.
+
+use serde_yaml::{Mapping, Value};
+use yaml_edit::{Document, Mapping as Block, YamlValue};
+
+use super::settings::Config;
+
+/// Keys that every config file may have. Registries, builders and others with names of their own come beside them.
+pub const KEYS: &[&str] = &[
+    "defaults.registry",
+    "defaults.builder",
+    "watch.everySeconds",
+    "watch.publicMinSeconds",
+    "watch.publicMaxSeconds",
+    "runs.keep",
+    "runs.keepDays",
+];
+
+/// The place of a value: a section, the name of a thing in it if the section has such, and a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key(Vec<String>);
+
+/// Why a config file cannot be changed as it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Unchangeable {
+    /// The key has no section or no field.
+    #[error("`{}` is not of the form section.key, as defaults.registry, or section.name.key", .0.escape_debug())]
+    Form(String),
+    /// The file would no longer be read.
+    #[error("{0}")]
+    Refused(String),
+    /// The file does not parse as it is.
+    #[error("the file does not parse")]
+    Broken(#[from] serde_yaml::Error),
+    /// It can be read, but not changed without touching the rest.
+    #[error("it cannot be changed without touching what else is written in it")]
+    Style,
+}
+
+impl std::str::FromStr for Key {
+    type Err = Unchangeable;
+
+    /// Reads `section.field` or `section.name.field`; the name may have dots, as login servers do.
+    fn from_str(text: &str) -> Result<Self, Unchangeable> {
+        let form = || Unchangeable::Form(text.to_owned());
+        let (section, rest) = text.split_once('.').ok_or_else(form)?;
+        let mut parts = vec![section];
+        match rest.rsplit_once('.') {
+            Some((name, field)) => parts.extend([name, field]),
+            None => parts.push(rest),
+        }
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(form());
+        }
+        Ok(Self(parts.into_iter().map(str::to_owned).collect()))
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+impl Key {
+    /// Tells by its name whether the value must not be seen.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        let field = self.0.last().map(|field| field.to_lowercase());
+        field.is_some_and(|field| {
+            ["secret", "password", "token"]
+                .iter()
+                .any(|word| field.contains(word))
+        })
+    }
+}
+
+/// Returns all values of a config file, in the order in which they are written.
+///
+/// # Errors
+///
+/// [`Unchangeable::Broken`] where it does not parse.
+pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, Unchangeable> {
+    fn collect(path: &[String], value: &Value, found: &mut Vec<(Key, Value)>) {
+        match value {
+            Value::Mapping(fields) if path.len() < 3 => {
+                for (name, value) in fields {
+                    let name = name.as_str().unwrap_or_default().to_owned();
+                    collect(&[path, &[name]].concat(), value, found);
+                }
+            }
+            Value::Null => {}
+            value => found.push((Key(path.to_vec()), value.clone())),
+        }
+    }
+    let mut found = Vec::new();
+    collect(&[], &serde_yaml::from_str(text)?, &mut found);
+    Ok(found)
+}
+
+/// Returns the text with a value in it, which was typed as `value`: a number or `true` where the key takes one, else a text.
+///
+/// # Errors
+///
+/// [`Unchangeable::Refused`] for a key that no config file has or a value that it does not take.
+pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
+    let typed = accepted(key, value)?;
+    let mut wanted: Value = serde_yaml::from_str(text)?;
+    put(&mut wanted, &key.0, typed.clone());
+    let single = || {
+        let mut alone = Value::Null;
+        put(&mut alone, &key.0, typed.clone());
+        serde_yaml::to_string(&alone)
+    };
+    let edited = edit(text, |root| insert(root, &key.0, &typed));
+    // Behind what is there: right for a file of comments alone, and for a new section.
+    let appended = match text.is_empty() || text.ends_with('\n') {
+        true => format!("{text}{}", single()?),
+        false => format!("{text}\n{}", single()?),
+    };
+    first_that_says(&wanted, edited.into_iter().chain([appended]))
+}
+
+/// Returns the text without a value, or `None` where it has none.
+///
+/// # Errors
+///
+/// [`Unchangeable::Style`] where that cannot be done.
+pub fn unset(text: &str, key: &Key) -> Result<Option<String>, Unchangeable> {
+    let mut wanted: Value = serde_yaml::from_str(text)?;
+    if !take(&mut wanted, &key.0) {
+        return Ok(None);
+    }
+    let edited = edit(text, |root| remove(root, gone(&wanted, &key.0)));
+    first_that_says(&wanted, edited.into_iter().chain([String::new()])).map(Some)
+}
+
+/// Returns the first of the texts that says what is wanted: whatever an editor did, nothing else has changed.
+fn first_that_says(
+    wanted: &Value,
+    texts: impl Iterator<Item = String>,
+) -> Result<String, Unchangeable> {
+    let says = |text: &String| serde_yaml::from_str::<Value>(text).is_ok_and(|v| v == *wanted);
+    texts.into_iter().find(says).ok_or(Unchangeable::Style)
+}
+
+/// Reads a value as the key takes it.
+fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
+    let alone = |value: &Value| {
+        let mut config = Value::Null;
+        put(&mut config, &key.0, value.clone());
+        serde_yaml::from_value::<Config>(config)
+    };
+    let as_yaml = serde_yaml::from_str::<Value>(text).ok();
+    let as_yaml = as_yaml.filter(|value| !value.is_null() && !value.is_mapping());
+    if let Some(value) = as_yaml.filter(|value| alone(value).is_ok()) {
+        return Ok(value);
+    }
+    let as_text = Value::String(text.to_owned());
+    match alone(&as_text) {
+        Ok(_) => Ok(as_text),
+        Err(problem) => Err(Unchangeable::Refused(match key.is_secret() {
+            true => "the value is not what the key takes".into(),
+            false => problem.to_string(),
+        })),
+    }
+}
+
+fn put(value: &mut Value, path: &[String], new: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *value = new;
+        return;
+    };
+    if !value.is_mapping() {
+        *value = Value::Mapping(Mapping::new());
+    }
+    if let Value::Mapping(fields) = value {
+        let key = Value::String(first.clone());
+        put(fields.entry(key).or_insert(Value::Null), rest, new);
+    }
+}
+
+/// Takes a value away, and what is empty without it. Tells whether it was there.
+fn take(value: &mut Value, path: &[String]) -> bool {
+    let (Some((first, rest)), Value::Mapping(fields)) = (path.split_first(), &mut *value) else {
+        return false;
+    };
+    let was_there = match rest {
+        [] => fields.shift_remove(first.as_str()).is_some(),
+        rest => {
+            let inner = fields.get_mut(first.as_str());
+            let was_there = inner.is_some_and(|inner| take(inner, rest));
+            let is_empty = fields.get(first.as_str()).is_some_and(Value::is_null);
+            if was_there && is_empty {
+                fields.shift_remove(first.as_str());
+            }
+            was_there
+        }
+    };
+    if was_there && fields.is_empty() {
+        *value = Value::Null;
+    }
+    was_there
+}
+
+/// Changes a text with an editor that keeps comments and order. `None` where it has no mapping to change.
+fn edit(text: &str, change: impl FnOnce(&Block)) -> Option<String> {
+    let document: Document = text.parse().ok()?;
+    change(&document.as_mapping()?);
+    Some(document.to_string())
+}
+
+fn insert(block: &Block, path: &[String], value: &Value) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    match block.get_mapping(first.as_str()) {
+        Some(inner) if !rest.is_empty() => insert(&inner, rest, value),
+        _ => {
+            let mut new = value.clone();
+            for name in rest.iter().rev() {
+                let mut outer = Value::Null;
+                put(&mut outer, std::slice::from_ref(name), new);
+                new = outer;
+            }
+            block.set(first.as_str(), node(&new));
+        }
+    }
+}
+
+/// Returns the shortest part of a path that leads nowhere in a value.
+fn gone<'p>(value: &Value, path: &'p [String]) -> &'p [String] {
+    let mut inner = Some(value);
+    for (n, name) in path.iter().enumerate() {
+        inner = inner.and_then(|value| value.get(name.as_str()));
+        if inner.is_none() {
+            return path.get(..=n).unwrap_or(path);
+        }
+    }
+    path
+}
+
+fn remove(block: &Block, path: &[String]) {
+    match path {
+        [] => {}
+        [last] => drop(block.remove(last.as_str())),
+        [first, rest @ ..] => {
+            if let Some(inner) = block.get_mapping(first.as_str()) {
+                remove(&inner, rest);
+            }
+        }
+    }
+}
+
+fn node(value: &Value) -> YamlValue {
+    match value {
+        Value::Bool(value) => YamlValue::from(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => YamlValue::from(whole),
+            None => YamlValue::from(number.as_f64().unwrap_or_default()),
+        },
+        Value::Sequence(items) => YamlValue::from(items.iter().map(node).collect::<Vec<_>>()),
+        Value::Mapping(fields) => {
+            let fields = fields.iter();
+            let fields = fields.filter_map(|(key, value)| Some((key.as_str()?, node(value))));
+            YamlValue::from(fields.collect::<std::collections::BTreeMap<_, _>>())
+        }
+        other => YamlValue::from(other.as_str().unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# mine\nwatch:\n  everySeconds: 60 # a minute\n\nregistries:\n  # the lab\n  registry.lan:5000:\n    plainHttp: true\ndefaults: {registry: 'localhost:5000'}\n";
+
+    fn key(text: &str) -> Key {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_value_is_changed_where_it_stands_and_comments_stay() {
+        assert_eq!(
+            set(FILE, &key("watch.everySeconds"), "30").unwrap(),
+            FILE.replace("everySeconds: 60", "everySeconds: 30")
+        );
+        let text = set(
+            FILE,
+            &key("registries.registry.lan:5000.plainHttp"),
+            "false",
+        )
+        .unwrap();
+        assert_eq!(text, FILE.replace("plainHttp: true", "plainHttp: false"));
+    }
+
+    #[test]
+    fn a_new_value_joins_its_section() {
+        let text = set(FILE, &key("watch.publicMinSeconds"), "900").unwrap();
+        assert!(text.contains("  everySeconds: 60 # a minute\n"), "{text}");
+        assert!(text.contains("  publicMinSeconds: 900\n"), "{text}");
+        let text = set(FILE, &key("defaults.builder"), "podman").unwrap();
+        assert!(
+            text.contains("builder: podman}") || text.contains("builder: podman }"),
+            "{text}"
+        );
+        let text = set(FILE, &key("registries.ghcr.io.concurrency"), "4").unwrap();
+        assert!(text.contains("# the lab"), "{text}");
+        assert!(text.contains("ghcr.io:\n    concurrency: 4\n"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_empty_or_all_comments_gets_its_first_value() {
+        let first = "defaults:\n  registry: localhost:5000\n";
+        let registry = key("defaults.registry");
+        assert_eq!(set("", &registry, "localhost:5000").unwrap(), first);
+        let text = set("# nothing yet", &registry, "localhost:5000").unwrap();
+        assert_eq!(text, format!("# nothing yet\n{first}"));
+    }
+
+    #[test]
+    fn a_value_that_is_taken_away_takes_an_empty_section_with_it() {
+        let text = unset(FILE, &key("watch.everySeconds")).unwrap().unwrap();
+        assert!(!text.contains("watch"), "{text}");
+        assert!(text.contains("# the lab"), "{text}");
+        let without = unset(FILE, &key("registries.registry.lan:5000.plainHttp"));
+        assert!(!without.unwrap().unwrap().contains("registries"));
+        assert_eq!(unset(FILE, &key("runs.keep")).unwrap(), None);
+        let alone = "defaults:\n  registry: x\n";
+        assert_eq!(
+            unset(alone, &key("defaults.registry")).unwrap().unwrap(),
+            ""
+        );
+    }
+
+    #[test]
+    fn numbers_truths_lists_and_texts_are_what_the_key_takes() {
+        let text = set("", &key("registries.r.io.plainHttp"), "true").unwrap();
+        assert_eq!(text, "registries:\n  r.io:\n    plainHttp: true\n");
+        let text = set("", &key("defaults.registry"), "5000").unwrap();
+        assert_eq!(text, "defaults:\n  registry: '5000'\n");
+        let text = set(
+            "",
+            &key("builders.buildah.buildArgs"),
+            "[--isolation=chroot]",
+        )
+        .unwrap();
+        assert_eq!(
+            text,
+            "builders:\n  buildah:\n    buildArgs:\n    - --isolation=chroot\n"
+        );
+        let text = set("", &key("defaults.builder"), "a: b\n'c'").unwrap();
+        let value: Value = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(value["defaults"]["builder"], "a: b\n'c'");
+    }
+
+    #[test]
+    fn unknown_keys_and_values_that_do_not_fit_are_refused_with_what_is_allowed() {
+        let refused = |name: &str, value: &str| set("", &key(name), value).unwrap_err().to_string();
+        let text = refused("defaults.registri", "x");
+        assert!(
+            text.contains("`registry`") && text.contains("`builder`"),
+            "{text}"
+        );
+        assert!(refused("watchh.everySeconds", "1").contains("`watch`"));
+        assert!(refused("watch.everySeconds", "soon").contains("u64"));
+        assert!("registry".parse::<Key>().is_err());
+        assert!("defaults.".parse::<Key>().is_err());
+    }
+
+    #[test]
+    fn the_keys_to_offer_are_those_that_a_config_file_takes() {
+        for section in ["defaults", "watch", "runs"] {
+            let text = set("", &key(&format!("{section}.?")), "1")
+                .unwrap_err()
+                .to_string();
+            let allowed = text
+                .split('`')
+                .skip(3)
+                .step_by(2)
+                .map(|name| format!("{section}.{name}"));
+            let offered = KEYS.iter().filter(|key| key.starts_with(section));
+            assert!(allowed.eq(offered.copied().map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_listed_as_they_are_written() {
+        let listed: Vec<String> = entries(FILE)
+            .unwrap()
+            .iter()
+            .map(|(key, _)| key.to_string())
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                "watch.everySeconds",
+                "registries.registry.lan:5000.plainHttp",
+                "defaults.registry"
+            ]
+        );
+        assert!(key("webhooks.hub.sharedSecret").is_secret());
+        assert!(!key("defaults.registry").is_secret());
+    }
+}

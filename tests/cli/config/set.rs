@@ -1,0 +1,92 @@
+//! `acrt config set`
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::support::World;
+
+use super::{FILE, config, text};
+
+#[test]
+fn a_value_that_is_set_is_used_shown_and_taken_away() {
+    let world = World::new();
+    config(&world, &["set", "defaults.registry=localhost:5000"])
+        .ok()
+        .silent();
+    assert_eq!(text(&world), "defaults:\n  registry: localhost:5000\n");
+    let context = world.context("web", "FROM scratch\n");
+    let task = world
+        .acrt(&["task", "create", "-n", "web", "-c", &context])
+        .ok()
+        .json();
+    assert_eq!(task["registry"], "localhost:5000");
+    let shown = config(&world, &["get", "defaults.registry"]).ok().json();
+    assert_eq!(shown["value"], "localhost:5000");
+    assert_eq!(shown["source"], world.path(FILE).to_str().unwrap());
+    config(&world, &["unset", "defaults.registry"])
+        .ok()
+        .silent();
+    config(&world, &["get", "defaults.registry"])
+        .exits(3)
+        .says(&["`defaults.registry` is not set", "acrt config list"]);
+}
+
+#[test]
+fn comments_order_links_and_permissions_stay() {
+    let world = World::new();
+    let own = world.write(
+        "dotfiles/acrt.yaml",
+        "# mine\nwatch:\n  everySeconds: 60 # a minute\nruns: {keep: 5}\n",
+    );
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::symlink(&own, world.path(FILE)).unwrap();
+    config(&world, &["set", "watch.everySeconds", "30"]).ok();
+    assert_eq!(
+        text(&world),
+        "# mine\nwatch:\n  everySeconds: 30 # a minute\nruns: {keep: 5}\n"
+    );
+    assert!(world.path(FILE).is_symlink());
+    assert_eq!(
+        fs::metadata(&own).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
+}
+
+#[test]
+fn a_key_or_value_that_makes_no_sense_is_refused_with_what_does_and_changes_nothing() {
+    let world = World::new();
+    world.config("defaults: {builder: podman}\n");
+    config(&world, &["set", "runs.keep=7", "defaults.registri=x"])
+        .exits(2)
+        .says(&["defaults.registri", "`registry`", "`builder`"]);
+    config(&world, &["set", "watch.everySeconds=soon"])
+        .exits(2)
+        .says(&["watch.everySeconds", "soon"]);
+    config(&world, &["set", "registry=x"])
+        .exits(2)
+        .says(&["section.key"]);
+    config(&world, &["set", "registry"])
+        .exits(2)
+        .says(&["KEY=VALUE"]);
+    config(&world, &["unset", "runs.keep"]).exits(3);
+    assert_eq!(text(&world), "defaults: {builder: podman}\n");
+}
+
+#[test]
+fn a_file_that_is_named_is_made_and_a_broken_value_can_be_taken_away() {
+    let world = World::new();
+    let path = world.path("new/own.yaml");
+    let option = ["--config", path.to_str().unwrap()];
+    config(
+        &world,
+        &[&["set", "defaults.builder=buildah"], &option[..]].concat(),
+    )
+    .ok();
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    world.config("defaults: {registri: x, builder: podman}\n");
+    world.acrt(&["task", "list"]).exits(2);
+    config(&world, &["unset", "defaults.registri"]).ok();
+    world.acrt(&["task", "list"]).ok();
+}

@@ -1,0 +1,20 @@
+//! `acrt config unset`
+
+use crate::support::World;
+
+use super::{config, text};
+
+#[test]
+fn all_the_values_go_or_none_does() {
+    let world = World::new();
+    let written = "# mine\nwatch:\n  everySeconds: 60\nruns:\n  keep: 5 # few\n  keepDays: 3\n";
+    world.config(written);
+    config(&world, &["unset", "runs.keep", "defaults.registry"])
+        .exits(3)
+        .says(&["defaults.registry"]);
+    assert_eq!(text(&world), written);
+    config(&world, &["unset", "watch.everySeconds", "runs.keepDays"])
+        .ok()
+        .silent();
+    assert_eq!(text(&world), "# mine\nruns:\n  keep: 5 # few\n");
+}

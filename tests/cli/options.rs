@@ -1,0 +1,248 @@
+//! Every option of `az acr`, as its own parser lists them in `tests/data/az-acr-options.txt`: acrt knows it, with its
+//! short name, its values in any case, its default, and whether it must be given.
+
+use std::fs;
+
+use clap::{Arg, Command, error::ErrorKind};
+
+/// Commands, and options of commands, that acrt does not have yet. Whatever appears must leave this list.
+const NOT_YET: &[&str] = &[
+    "acrt build",
+    "acrt import",
+    "acrt run",
+    "acrt task create --cmd",
+    "acrt task create --git-access-token",
+    "acrt task create --set",
+    "acrt task create --set-secret",
+    "acrt task create --source-trigger-name",
+    "acrt task create --values",
+    "acrt task run --set",
+    "acrt task run --set-secret",
+    "acrt task update --cmd",
+    "acrt task update --git-access-token",
+    "acrt task update --set",
+    "acrt task update --set-secret",
+    "acrt task update --values",
+];
+
+/// Where acrt differs on purpose. `docs/az-differences.md` says it to users.
+const DIFFERENT: &[(&str, &str, &str)] = &[
+    // A registry is found by the name of the task, the images, the environment or the config file.
+    ("*", "--registry", "required"),
+    // Only Azure's own system tasks have none, and a Dockerfile is called Dockerfile.
+    ("acrt task create", "--context", "required"),
+    ("acrt task create", "--file", "default"),
+    // Most contexts are local folders, which have no commits to wait for.
+    ("acrt task create", "--commit-trigger-enabled", "default"),
+    // Without effect, so that a default would only be noise.
+    ("acrt task create", "--cpu", "default"),
+    (
+        "acrt task create",
+        "--update-trigger-payload-type",
+        "default",
+    ),
+];
+
+/// The options that every az command has.
+const GLOBAL: &[(&str, Option<char>)] = &[
+    ("debug", None),
+    ("help", Some('h')),
+    ("only-show-errors", None),
+    ("output", Some('o')),
+    ("query", None),
+    ("subscription", None),
+    ("verbose", None),
+];
+
+/// One line of the list.
+struct Listed<'t> {
+    command: &'t str,
+    long: &'t str,
+    short: Option<char>,
+    required: bool,
+    values: Vec<&'t str>,
+    default: Option<&'t str>,
+}
+
+impl Listed<'_> {
+    fn name(&self) -> String {
+        format!("{} {}", self.command, self.long)
+    }
+
+    fn is_different(&self, aspect: &str) -> bool {
+        DIFFERENT.iter().any(|(command, option, what)| {
+            (*command == "*" || *command == self.command) && *option == self.long && *what == aspect
+        })
+    }
+}
+
+fn list() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/az-acr-options.txt");
+    fs::read_to_string(path).unwrap()
+}
+
+fn options(list: &str) -> Vec<Listed<'_>> {
+    let mut command = "";
+    let mut options = Vec::new();
+    for line in list.lines().filter(|line| !line.is_empty()) {
+        if let Some(heading) = line.strip_prefix("## ") {
+            command = heading;
+            continue;
+        }
+        let mut words = line.split_whitespace();
+        let long = words.next().unwrap();
+        let rest: Vec<&str> = words.collect();
+        let short = rest
+            .iter()
+            .find(|word| word.len() == 2 && word.starts_with('-'));
+        let values = line.split_once("values=").map(|(_, rest)| rest);
+        let values = values.map(|rest| rest.split(" default=").next().unwrap());
+        options.push(Listed {
+            command,
+            long,
+            short: short.and_then(|word| word.chars().nth(1)),
+            required: rest.contains(&"required"),
+            values: values.map_or(Vec::new(), |values| values.split(", ").collect()),
+            default: line
+                .split_once("default=")
+                .map(|(_, default)| default.trim()),
+        });
+    }
+    options
+}
+
+/// Finds a command by the line that it is typed as.
+fn find<'c>(root: &'c Command, line: &str) -> Option<&'c Command> {
+    let mut words = line.split(' ').skip(1);
+    words.try_fold(root, |command, word| command.find_subcommand(word))
+}
+
+fn option<'c>(command: &'c Command, long: &str) -> Option<&'c Arg> {
+    let long = long.trim_start_matches('-');
+    command
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(long))
+}
+
+/// Tells what clap says of one option with this value, whatever else is missing.
+fn value_is_taken(root: &Command, listed: &Listed<'_>, value: &str) -> bool {
+    let option = format!("{}={value}", listed.long);
+    let line = listed.command.split(' ').chain([option.as_str()]);
+    match root.clone().try_get_matches_from(line) {
+        Ok(_) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::UnknownArgument
+        ),
+    }
+}
+
+fn check(root: &Command, listed: &Listed<'_>, arg: &Arg) -> Vec<String> {
+    let name = listed.name();
+    let mut wrong = Vec::new();
+    if arg.get_short() != listed.short {
+        wrong.push(format!("{name}: short name {:?}", arg.get_short()));
+    }
+    if arg.is_required_set() != listed.required && !listed.is_different("required") {
+        wrong.push(format!("{name}: required {}", arg.is_required_set()));
+    }
+    for value in &listed.values {
+        for value in [
+            (*value).to_owned(),
+            value.to_uppercase(),
+            value.to_lowercase(),
+        ] {
+            if !value_is_taken(root, listed, &value) {
+                wrong.push(format!("{name}: refuses `{value}`"));
+            }
+        }
+    }
+    let is_closed = !listed.values.is_empty() && !listed.values.iter().any(|v| v.starts_with('['));
+    if is_closed && value_is_taken(root, listed, "nosuch") {
+        wrong.push(format!("{name}: takes any value"));
+    }
+    let defaults: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_str().unwrap().to_lowercase())
+        .collect();
+    let takes_value = arg.get_action().takes_values();
+    let wanted: Vec<String> = listed
+        .default
+        .iter()
+        .map(|text| text.to_lowercase())
+        .collect();
+    if takes_value && defaults != wanted && !listed.is_different("default") {
+        wrong.push(format!("{name}: default {defaults:?}"));
+    }
+    wrong
+}
+
+#[test]
+fn every_option_of_az_is_known_with_its_values_and_its_default() {
+    let (mut root, list) = (acrt::cli::command(), list());
+    root.build();
+    let mut wrong = Vec::new();
+    for listed in options(&list) {
+        let name = listed.name();
+        let found = find(&root, listed.command).and_then(|command| option(command, listed.long));
+        let is_awaited = NOT_YET.contains(&name.as_str()) || NOT_YET.contains(&listed.command);
+        match found {
+            Some(_) if is_awaited => wrong.push(format!("{name} is there: take it off NOT_YET")),
+            Some(arg) => wrong.extend(check(&root, &listed, arg)),
+            None if is_awaited => {}
+            None => wrong.push(format!("{name} is missing")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_not_there_yet_is_in_the_list_of_az() {
+    let list = list();
+    let options = options(&list);
+    for awaited in NOT_YET {
+        assert!(
+            options
+                .iter()
+                .any(|o| o.name() == *awaited || o.command == *awaited),
+            "{awaited}"
+        );
+    }
+}
+
+#[test]
+fn every_command_has_the_global_options_of_az() {
+    fn check(command: &Command, path: &str) {
+        for (long, short) in GLOBAL {
+            let arg = option(command, long).unwrap_or_else(|| panic!("{path} has no --{long}"));
+            assert_eq!(arg.get_short(), *short, "{path} --{long}");
+        }
+        for sub in command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            check(sub, &format!("{path} {}", sub.get_name()));
+        }
+    }
+    let mut root = acrt::cli::command();
+    root.build();
+    check(&root, "acrt");
+}
+
+#[test]
+fn every_flag_of_az_with_two_values_may_stand_bare() {
+    let (mut root, list) = (acrt::cli::command(), list());
+    root.build();
+    for listed in options(&list) {
+        let known = find(&root, listed.command).and_then(|command| option(command, listed.long));
+        if let Some(arg) = known.filter(|_| listed.values == ["false", "true"]) {
+            assert_eq!(
+                arg.get_num_args().unwrap().min_values(),
+                0,
+                "{}",
+                listed.name()
+            );
+        }
+    }
+}

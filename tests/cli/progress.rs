@@ -1,0 +1,120 @@
+//! The line at the foot of a terminal, and what a person is told when a run has ended.
+
+use crate::support::{Gate, Registry, World};
+
+/// What is left of a text on a terminal: its lines, each as it was drawn last.
+fn screen(text: &str) -> Vec<String> {
+    let lines = text.split('\n').map(|line| {
+        let last = line
+            .trim_end_matches('\r')
+            .rsplit('\r')
+            .next()
+            .unwrap_or_default();
+        let drawn = last.rsplit("\u{1b}[2K").next().unwrap_or_default();
+        drawn.trim_end().to_owned()
+    });
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+fn world() -> (World, Registry, Gate) {
+    let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
+    world.buildah();
+    registry.push_shell("base:1", &[]);
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    let dockerfile = format!("{from}RUN echo above && {}\n", gate.wait_command());
+    world.task(&registry, "web", &dockerfile);
+    (world, registry, gate)
+}
+
+#[test]
+fn a_terminal_shows_what_is_being_done_below_whole_lines_of_the_log() {
+    let (world, registry, gate) = world();
+    let run = world.spawn_on_terminal(&["task", "run", "--name", "web"]);
+    let waiting = gate.arrival();
+    run.stdout_has("run ca1: the build");
+    waiting.go_on();
+    let printed = run.wait().ok().stdout;
+    let lines = screen(&printed);
+    assert!(lines.contains(&"above".to_owned()), "{lines:?}");
+    let digest = registry.digest("web:latest").unwrap();
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("run ca1: Succeeded in "), "{lines:?}");
+    assert!(
+        last.ends_with(&format!("pushed {}@{digest}", registry.image("web:latest"))),
+        "{last}"
+    );
+    assert!(
+        !lines.iter().any(|line| line.contains("the build")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn without_a_terminal_or_a_person_there_is_no_such_line() {
+    let (world, registry, gate) = world();
+    drop(gate);
+    world.task(
+        &registry,
+        "quick",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    let line = ": the build";
+    let piped = world.run("quick").ok();
+    assert!(
+        !piped.stderr.contains('\r') && !piped.stderr.contains(line),
+        "{piped}"
+    );
+    assert!(piped.stderr.contains("run ca1: Succeeded in "), "{piped}");
+    let on_terminal = |options: &[&str]| {
+        let run = [&["task", "run", "--name", "quick"], options].concat();
+        world.spawn_on_terminal(&run).wait().ok().stdout
+    };
+    let quiet = on_terminal(&["--only-show-errors"]);
+    assert!(
+        !quiet.contains('\u{1b}') && !quiet.contains("Succeeded in"),
+        "{quiet}"
+    );
+    assert!(on_terminal(&[]).contains(line));
+    world.set("CI", "true");
+    assert!(!on_terminal(&[]).contains(line));
+    world.set("CI", "");
+    world.set("TERM", "dumb");
+    assert!(!on_terminal(&[]).contains(line));
+}
+
+#[test]
+fn watching_says_when_it_looks_again() {
+    let (world, registry, gate) = world();
+    drop(gate);
+    world.task(
+        &registry,
+        "quick",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    world.run("quick").ok();
+    let watch = world.spawn_on_terminal(&["task", "watch"]);
+    watch.stdout_has("watching, next look at ");
+}
+
+#[test]
+fn who_creates_a_task_is_told_what_to_do_next() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        "localhost:5000",
+        "-c",
+        &context,
+    ];
+    world
+        .acrt(&create)
+        .ok()
+        .says(&["follows nothing until it has run once: acrt task run --name web"]);
+    world
+        .acrt(&[&create[..], &["--only-show-errors"]].concat())
+        .ok();
+}

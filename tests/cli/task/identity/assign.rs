@@ -1,0 +1,16 @@
+//! `acrt task identity assign`
+
+use super::{identity, world};
+
+#[test]
+fn it_is_accepted_and_said_once_to_be_without_effect() {
+    let world = world();
+    let said = identity(
+        &world,
+        &["assign", "-n", "web", "--identities", "[system]", "a"],
+    )
+    .ok();
+    assert_eq!(said.stdout, "");
+    assert_eq!(said.stderr.matches("[system], a").count(), 1, "{said}");
+    identity(&world, &["assign", "-n", "other"]).exits(3);
+}

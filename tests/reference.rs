@@ -1,0 +1,49 @@
+//! `docs/reference/` and `docs/man/` are what the commands say of themselves.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+#[path = "../examples/reference.rs"]
+#[allow(dead_code, reason = "its main writes what this compares")]
+mod reference;
+
+#[test]
+fn the_reference_and_the_man_pages_are_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = reference::pages().unwrap();
+    for (path, text) in &pages {
+        let kept = fs::read_to_string(root.join(path)).unwrap_or_default();
+        assert!(kept == *text, "{path} is stale: make docs");
+    }
+    let kept: BTreeSet<String> = reference::FOLDERS
+        .iter()
+        .flat_map(|folder| {
+            let entries = fs::read_dir(root.join(folder)).unwrap();
+            entries.map(move |e| format!("{folder}/{}", e.unwrap().file_name().to_str().unwrap()))
+        })
+        .collect();
+    let made: BTreeSet<String> = pages.keys().cloned().collect();
+    assert_eq!(kept, made, "make docs");
+}
+
+#[test]
+fn a_page_has_what_the_command_does_its_examples_and_its_options() {
+    let pages = reference::pages().unwrap();
+    let page = &pages["docs/reference/acrt-task-run.md"];
+    for part in [
+        "# acrt task run\n\nRun a task now, and print its log\n",
+        "```text\nacrt task run [OPTIONS] --name <NAME>\n```",
+        "## Examples\n\n```sh\nacrt task run --name web\n",
+        "| `-n, --name <NAME>` | Name of the task; required |\n",
+        "## Global options\n",
+    ] {
+        assert!(page.contains(part), "no {part:?} in {page}");
+    }
+    assert!(!pages.keys().any(|path| path.contains("execute")));
+    let man = &pages["docs/man/acrt-task-run.1"];
+    assert!(
+        man.contains(".SH EXAMPLES\n.nf\n  acrt task run \\-\\-name web\n"),
+        "{man}"
+    );
+}

@@ -11,7 +11,11 @@ use crate::{
     sys::process,
 };
 
-use super::{App, credential::all_logins, event::Listener};
+use super::{
+    App,
+    credential::all_logins,
+    event::{Event, Listener},
+};
 
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
 const CLOCK_TOLERANCE: i64 = 60;
@@ -90,6 +94,7 @@ pub async fn check(app: &App, registries: Vec<String>, tell: Listener<'_>) -> Re
             .collect(),
     };
     for registry in wanted {
+        tell(Event::Doing(format!("asking {registry}")));
         let health = app.registries().health(&registry).await;
         findings.extend(of_registry(app, health));
     }

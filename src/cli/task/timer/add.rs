@@ -18,7 +18,7 @@ use crate::{
 /// is made up for once.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task timer add --name web --timer-name nightly --schedule \"0 21 * * *\"\n  acrt task timer add -n web --timer-name weekdays --schedule \"30 6 * * MON-FRI\" --enabled false"
+    after_help = "Examples:\n  acrt task timer add --name web --timer-name nightly \\\n    --schedule \"0 21 * * *\"\n  acrt task timer add -n web --timer-name weekdays --enabled false \\\n    --schedule \"30 6 * * MON-FRI\""
 )]
 pub struct AddArgs {
     #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::{
 /// Change a timer of a task
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task timer update --name web --timer-name nightly --schedule \"0 12 * * *\"\n  acrt task timer update --name web --timer-name nightly --enabled false"
+    after_help = "Examples:\n  acrt task timer update --name web --timer-name nightly \\\n    --schedule \"0 12 * * *\"\n  acrt task timer update --name web --timer-name nightly \\\n    --enabled false"
 )]
 pub struct UpdateArgs {
     #[command(flatten)]

@@ -1,14 +1,17 @@
 //! The only code that prints: answers and logs to stdout, everything else to stderr.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io::{self, ErrorKind, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
+use serde_json::{Value, json};
+
 use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{check::reason, event::Event},
+    sys::clock::Clock,
     task::TaskName,
     view::{Format, column::harmless},
 };
@@ -24,6 +27,8 @@ pub struct Report {
     progress: Option<Progress>,
     /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
+    /// Where the time in each line on stderr comes from, if these are JSON.
+    json: RefCell<Option<Clock>>,
 }
 
 impl Report {
@@ -36,7 +41,13 @@ impl Report {
             table: global.output == Format::Table,
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
+            json: RefCell::new(None),
         }
+    }
+
+    /// From now on, prints every line on stderr as a JSON object, for programs that collect logs.
+    pub fn log_as_json(&self, clock: Clock) {
+        *self.json.borrow_mut() = Some(clock);
     }
 
     /// Tells whether stdout shows colours.
@@ -99,23 +110,35 @@ impl Report {
             Event::Log(bytes) => drop(self.answer(bytes)),
             Event::Rebuilt(line) => drop(self.answer(format!("{}\n", harmless(&line)).as_bytes())),
             Event::Queued { id, .. } => self.warning(&format!("Queued a run with ID: {id}")),
+            Event::Begun { id, task, why } => {
+                let fields = json!({"event": "runBegun", "task": task.to_string(), "run": id});
+                self.detail(&format!("run {id} of task `{task}`: {why}"), fields);
+            }
             Event::WaitingForTask(key) => {
                 self.warning(&format!("Waiting for another run of task `{key}`..."));
                 self.event(Event::Doing(format!("waiting for another run of {key}")));
             }
             Event::Ended {
-                id, status, task, ..
+                id,
+                status,
+                task,
+                reason,
             } => {
-                if self.verbose {
-                    self.warning(&format!("run {id} of task `{task}`: {status}"));
-                }
+                let fields = json!({
+                    "event": "runEnded", "task": task.to_string(), "run": id, "status": status,
+                    "reason": reason
+                });
+                self.detail(&format!("run {id} of task `{task}`: {status}"), fields);
             }
             Event::Decided { task, verdict } => {
-                self.tell(&format!(
-                    "{task}: {}: {}\n",
-                    verdict.word(),
-                    harmless(&reason(verdict))
-                ));
+                let (word, why) = (verdict.word(), reason(verdict));
+                let fields = json!({"event": "decided", "task": task.to_string(), "state": word});
+                self.line(
+                    "warning",
+                    &format!("{task}: {word}: {}\n", harmless(&why)),
+                    &why,
+                    fields,
+                );
             }
             Event::Note(text) => self.note(&text),
             Event::Warning(text) => self.warning(&text),
@@ -140,14 +163,24 @@ impl Report {
     /// Says something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.only_errors {
-            self.tell(&format!("{}\n", harmless(text)));
+            self.line("info", &format!("{}\n", harmless(text)), text, json!({}));
         }
     }
 
     /// Says something that is not as it should be, or that az says as a warning.
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
-            self.tell(&format!("warning: {}\n", harmless(text)));
+            let plain = format!("warning: {}\n", harmless(text));
+            self.line("warning", &plain, text, json!({}));
+        }
+    }
+
+    /// Says something that only who asked for details, or a program that collects logs, wants to know.
+    fn detail(&self, text: &str, fields: Value) {
+        let is_json = self.json.borrow().is_some();
+        if (self.verbose || is_json) && !self.only_errors {
+            let plain = format!("warning: {}\n", harmless(text));
+            self.line("info", &plain, text, fields);
         }
     }
 
@@ -160,7 +193,22 @@ impl Report {
         if let Some(hint) = error.advice() {
             text.push_str(&format!("hint: {}\n", harmless(hint)));
         }
-        self.tell(&text);
+        let fields = json!({"causes": error.causes(), "hint": error.advice()});
+        self.line("error", &text, &error.to_string(), fields);
+    }
+
+    /// Prints a line on stderr: as it is, or its message and fields as a JSON object.
+    fn line(&self, level: &str, plain: &str, message: &str, fields: Value) {
+        let json = self.json.borrow();
+        let Some(clock) = &*json else {
+            self.tell(plain);
+            return;
+        };
+        let mut line = json!({"time": clock.now(), "level": level, "message": message});
+        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+            line.extend(fields);
+        }
+        self.tell(&format!("{line}\n"));
     }
 
     /// Takes away the line that says what is being done: whatever it was has ended.

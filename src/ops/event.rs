@@ -15,6 +15,15 @@ pub enum Event<'a> {
         /// Its task.
         task: &'a TaskKey,
     },
+    /// `watch` begins a run.
+    Begun {
+        /// The run.
+        id: RunId,
+        /// Its task.
+        task: &'a TaskKey,
+        /// Why it is made.
+        why: &'a str,
+    },
     /// A run waits for another run of its task.
     WaitingForTask(&'a TaskKey),
     /// What is being done from now on, until something else is: as `building web`.

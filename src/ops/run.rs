@@ -145,6 +145,10 @@ pub async fn run_if_free(
     let held = app
         .store
         .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
+    tell(Event::Queued {
+        id: held.run.run_id,
+        task: key,
+    });
     let execution = Execution {
         app,
         recorded: true,

@@ -279,9 +279,15 @@ async fn make(
 ) -> Result<Outcome> {
     let key = task.key();
     let cause = Cause::Triggered(reasons.triggers());
+    let why = told(reasons);
     // The log goes into its file; cron must not mail it.
     let mut quiet = |event: Event<'_>| match event {
-        Event::Log(_) | Event::Queued { .. } | Event::Ended { .. } => {}
+        Event::Log(_) => {}
+        Event::Queued { id, task } => tell(Event::Begun {
+            id,
+            task,
+            why: &why,
+        }),
         other => tell(other),
     };
     let finished = match run_if_free(app, &key, &cause, stop, &mut quiet).await {
@@ -306,8 +312,7 @@ async fn make(
             _ => 0,
         };
         tell(Event::Rebuilt(format!(
-            "{key}: rebuilt, {}, run {}, {seconds}s",
-            told(reasons),
+            "{key}: rebuilt, {why}, run {}, {seconds}s",
             run.run_id
         )));
         return Ok(Outcome::Succeeded);

@@ -1,7 +1,7 @@
 //! `acrt task watch`
 
 use crate::{
-    cli::{Outcome, columns, report::Report},
+    cli::{Outcome, columns, flags::choice::LogFormat, report::Report},
     error::{Kind, Result},
     ops::{self, App, watch::Rounded},
     sys::signal::{OnHangup, Stop},
@@ -23,12 +23,24 @@ pub struct WatchArgs {
     /// Say what would be run, and run nothing
     #[arg(long)]
     dry_run: bool,
+    /// What the lines on stderr are: text, or json with an object a line
+    #[arg(
+        long,
+        default_value = "text",
+        ignore_case = true,
+        hide_possible_values = true,
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
     /// End with 10 if something was, or would be, rebuilt
     #[arg(long)]
     exit_code: bool,
 }
 
 pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
+    if args.log_format == LogFormat::Json {
+        report.log_as_json(app.clock.clone());
+    }
     if args.dry_run {
         let (answers, rounded) = app.wait(ops::watch::dry_run(app, &mut |event| {
             report.event(event);

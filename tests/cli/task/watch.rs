@@ -680,3 +680,44 @@ fn a_full_disk_is_said_and_loses_nothing() {
         Some("two")
     );
 }
+
+#[test]
+fn log_lines_as_json_are_objects_with_time_level_and_what_they_are_about() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    world.tracked_task(&registry, "broken", &from(&registry, "base:1"));
+    world.write(
+        "broken/Dockerfile",
+        &format!("{}COPY missing /\n", from(&registry, "base:1")),
+    );
+    registry.push_shell("base:1", &[("version", "two")]);
+    let round = world
+        .acrt(&["task", "watch", "--once", "--log-format", "json"])
+        .exits(1);
+    let lines: Vec<serde_json::Value> = round
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for line in &lines {
+        assert!(
+            line["time"].is_string() && line["message"].is_string(),
+            "{line}"
+        );
+    }
+    let of = |event: &str, task: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line["event"] == event && line["task"] == task);
+        line.unwrap_or_else(|| panic!("{round}")).clone()
+    };
+    assert_eq!(of("runBegun", "web")["run"], "ca4");
+    assert_eq!(of("runEnded", "web")["status"], "Succeeded");
+    assert_eq!(of("runEnded", "broken")["status"], "Failed");
+    let error = lines.iter().find(|line| line["level"] == "error").unwrap();
+    assert!(
+        error["hint"].as_str().unwrap().contains("acrt task logs"),
+        "{error}"
+    );
+    assert!(round.stdout.starts_with("web: rebuilt"), "{round}");
+}

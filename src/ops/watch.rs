@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::Reference,
     store::lock::{self, Lock},
-    sys::signal::Stop,
+    sys::{service::Service, signal::Stop},
     task::{Cause, RunStatus, Task, TaskKey, TimerName},
     watch::{Node, Outcome, Round, Tags, Verdict, decide::Reasons},
 };
@@ -109,6 +109,7 @@ pub async fn once(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Rounded>
 pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     clean_up_after_the_dead(app, tell).await?;
+    let service = Service::ready();
     let mut told = Told::default();
     let mut all = Rounded::default();
     let mut hangup = stop.clone();
@@ -130,7 +131,9 @@ pub async fn forever(app: &App, stop: &Stop, tell: Listener<'_>) -> Result<Round
         let sleep = until_next(app, next_timer).unwrap_or(LONGEST_SLEEP);
         let next = app.clock.now().saturating_add(sleep);
         let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
-        tell(Event::Doing(format!("watching, next look at {next}")));
+        let doing = format!("watching, next look at {next}");
+        service.status(&doing);
+        tell(Event::Doing(doing));
         let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
         tokio::select! {
             () = app.clock.sleep(sleep) => {}

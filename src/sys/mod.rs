@@ -5,5 +5,6 @@ pub mod command;
 pub mod config_file;
 pub mod process;
 pub mod secret;
+pub mod service;
 pub mod settings;
 pub mod signal;

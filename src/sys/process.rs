@@ -402,6 +402,10 @@ pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
 fn prepared(line: &CommandLine) -> std::process::Command {
     let mut command = std::process::Command::new(&line.program);
     command.args(&line.args);
+    // What the service manager wants to hear from us it does not want to hear from a builder.
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        command.env_remove(name);
+    }
     for (name, value) in &line.env {
         command.env(name, value.reveal());
     }

@@ -721,3 +721,37 @@ fn log_lines_as_json_are_objects_with_time_level_and_what_they_are_about() {
     );
     assert!(round.stdout.starts_with("web: rebuilt"), "{round}");
 }
+
+#[test]
+fn a_service_manager_is_told_that_the_loop_has_started_and_lives_and_the_builder_is_not_asked_to() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let path = world.path("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+        .unwrap();
+    let mut watch = world.command(env!("CARGO_BIN_EXE_acrt"));
+    watch.args(["task", "watch"]);
+    watch
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "20000");
+    let watch = world.start(watch, "acrt task watch".into());
+    let mut open = vec!["READY=1", "STATUS=watching", "WATCHDOG=1"];
+    let mut buffer = [0; 512];
+    while !open.is_empty() {
+        let size = socket.recv(&mut buffer).unwrap();
+        let told = String::from_utf8_lossy(&buffer[..size]).into_owned();
+        open.retain(|text| !told.contains(text));
+    }
+    watch.signal(Signal::TERM);
+    let last = loop {
+        let size = socket.recv(&mut buffer).unwrap();
+        let told = String::from_utf8_lossy(&buffer[..size]).into_owned();
+        if !told.starts_with("WATCHDOG") && !told.starts_with("STATUS") {
+            break told;
+        }
+    };
+    assert_eq!(last, "STOPPING=1\n");
+    watch.wait().exits(143);
+}

@@ -723,7 +723,7 @@ fn log_lines_as_json_are_objects_with_time_level_and_what_they_are_about() {
 }
 
 #[test]
-fn a_service_manager_is_told_that_the_loop_has_started_and_lives_and_the_builder_is_not_asked_to() {
+fn a_service_manager_is_told_that_the_loop_has_started_and_lives() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let path = world.path("notify");

@@ -7,6 +7,7 @@ mod deps;
 mod flags;
 mod global;
 mod report;
+mod run;
 mod task;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -43,6 +44,7 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Task(Box<task::TaskCommand>),
+    Run(Box<run::RunArgs>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     Completion(completion::CompletionArgs),
@@ -89,6 +91,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(app: &App, report: &Report, command: Command) -> Result<Outcome> {
     match command {
         Command::Task(command) => task::run(app, report, *command),
+        Command::Run(args) => run::run(app, report, *args),
         Command::Deps(args) => deps::run(app, report, args),
         Command::CheckHealth(args) => check_health::run(app, report, args),
         Command::Completion(args) => completion::run(report, args),

@@ -181,6 +181,15 @@ fn is_remote(context: &str) -> bool {
 }
 
 impl BuildStep {
+    /// Returns the path of the Dockerfile, relative to the working directory.
+    #[must_use]
+    pub fn file_path(&self) -> String {
+        match &self.file {
+            Some(file) => file.clone(),
+            None => format!("{}/Dockerfile", self.context.trim_end_matches('/')),
+        }
+    }
+
     /// Reads a group of short options, as `-t x`, `-tx`, `-t=x` and `-qt x`.
     fn short<'w>(
         &mut self,

@@ -1,5 +1,7 @@
 //! The order of steps, by their `when`. A graph cannot be made of anything but steps that wait for earlier ones.
 
+use std::collections::BTreeSet;
+
 use super::{
     file::{Network, Volume},
     problem::InvalidTaskFile,
@@ -55,15 +57,28 @@ impl Graph {
         edges
     }
 
-    /// Tells whether `step` can only start when `before` has ended.
+    /// Returns the steps that have ended when `step` starts.
     #[must_use]
-    pub fn follows(&self, step: &Step, before: &StepId) -> bool {
-        step.after.iter().any(|id| {
-            id == before
-                || self
-                    .step(id)
-                    .is_some_and(|above| self.follows(above, before))
-        })
+    pub fn ancestors(&self, step: &Step) -> BTreeSet<&StepId> {
+        let mut found = BTreeSet::new();
+        let mut wanted: BTreeSet<&StepId> = BTreeSet::new();
+        wanted.extend(self.step(&step.id).into_iter().flat_map(|step| &step.after));
+        // Each step stands after those that it waits for, so that one look from the end finds them all.
+        for other in self.steps.iter().rev() {
+            if wanted.remove(&other.id) {
+                found.insert(&other.id);
+                wanted.extend(&other.after);
+            }
+        }
+        found
+    }
+
+    /// Tells whether every step waits for the one before it in the file.
+    #[must_use]
+    pub fn is_chain(&self) -> bool {
+        let follows =
+            |pair: &[Step]| matches!(pair, [first, second] if second.after == [first.id.clone()]);
+        self.steps.windows(2).all(follows)
     }
 }
 
@@ -116,4 +131,35 @@ fn check(step: &StepId, names: &[StepId], ids: &[StepId], n: usize) -> Result<()
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::steps::{Graph, Variables, read};
+
+    fn graph(text: &str) -> Graph {
+        read(text, &Variables::default(), &mut |_| Err(String::new()))
+            .unwrap()
+            .0
+    }
+
+    #[test]
+    fn a_step_follows_all_that_its_predecessors_follow() {
+        let graph = graph(
+            "steps:\n- {id: a, cmd: x}\n- {id: b, cmd: x, when: ['-']}\n- {id: c, cmd: x, when: [a]}\n- {id: d, cmd: x}\n",
+        );
+        let names = |n: usize| -> Vec<String> {
+            let found = graph.ancestors(&graph.steps()[n]);
+            found.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names(3), ["a", "c"]);
+        assert_eq!(names(1), Vec::<String>::new());
+        assert!(!graph.is_chain());
+    }
+
+    #[test]
+    fn without_when_a_file_is_a_chain() {
+        assert!(graph("steps:\n- {cmd: x}\n- {cmd: x}\n- {cmd: x}\n").is_chain());
+        assert!(graph("steps:\n- {id: a, cmd: x}\n- {cmd: x, when: [a]}\n").is_chain());
+    }
 }

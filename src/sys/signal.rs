@@ -42,6 +42,21 @@ impl fmt::Display for Signal {
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: watch::Receiver<(Option<Signal>, u32)>,
+    halted: Option<watch::Receiver<(Option<Signal>, u32)>>,
+}
+
+/// Stops a part of the work, while the rest goes on.
+#[derive(Debug)]
+pub struct Halt(watch::Sender<(Option<Signal>, u32)>);
+
+impl Halt {
+    /// Asks that part to stop.
+    pub fn ask(&self) {
+        self.0.send_modify(|(first, count)| {
+            first.get_or_insert(Signal::Terminate);
+            *count += 1;
+        });
+    }
 }
 
 impl Stop {
@@ -67,7 +82,10 @@ impl Stop {
                 });
             }
         });
-        Ok(Self { asked })
+        Ok(Self {
+            asked,
+            halted: None,
+        })
     }
 
     /// Returns a stop that never comes, for work that nobody waits for.
@@ -75,13 +93,26 @@ impl Stop {
     pub fn never() -> Self {
         Self {
             asked: watch::channel((None, 0)).1,
+            halted: None,
         }
+    }
+
+    /// Returns a stop that also comes when somebody in this program asks for it.
+    #[must_use]
+    pub fn or_halt(&self) -> (Halt, Self) {
+        let (sender, halted) = watch::channel((None, 0));
+        let stop = Self {
+            asked: self.asked.clone(),
+            halted: Some(halted),
+        };
+        (Halt(sender), stop)
     }
 
     /// Returns the first signal, if one has come.
     #[must_use]
     pub fn requested(&self) -> Option<Signal> {
-        self.asked.borrow().0
+        let halted = self.halted.as_ref().and_then(|halted| halted.borrow().0);
+        self.asked.borrow().0.or(halted)
     }
 
     /// Waits for the first signal.
@@ -95,11 +126,40 @@ impl Stop {
     }
 
     async fn nth(&self, n: u32) -> Signal {
-        let mut asked = self.asked.clone();
-        match asked.wait_for(|(_, count)| *count >= n).await {
-            Ok(state) => state.0.unwrap_or(Signal::Terminate),
-            // Nobody listens, so that nothing will ever come.
-            Err(_) => std::future::pending().await,
+        let halted = async {
+            match &self.halted {
+                Some(halted) => nth(halted, n).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = nth(&self.asked, n) => signal,
+            signal = halted => signal,
         }
+    }
+}
+
+async fn nth(asked: &watch::Receiver<(Option<Signal>, u32)>, n: u32) -> Signal {
+    let mut asked = asked.clone();
+    match asked.wait_for(|(_, count)| *count >= n).await {
+        Ok(state) => state.0.unwrap_or(Signal::Terminate),
+        // Nobody listens, so that nothing will ever come.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_halt_stops_its_part_alone() {
+        let all = Stop::never();
+        let (halt, part) = all.or_halt();
+        assert_eq!(part.requested(), None);
+        halt.ask();
+        assert_eq!(part.wait().await, Signal::Terminate);
+        assert_eq!(part.requested(), Some(Signal::Terminate));
+        assert_eq!(all.requested(), None);
     }
 }

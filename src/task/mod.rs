@@ -4,6 +4,7 @@
 
 pub mod definition;
 pub mod dependency;
+pub mod multi_step;
 pub mod name;
 pub mod patch;
 pub mod run;
@@ -12,6 +13,7 @@ pub mod trigger;
 
 pub use definition::{Argument, Context, DockerStep, Status, Step, Task};
 pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Untracked};
+pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
 pub use patch::{Patch, TaskPatch};
 pub use run::{Cause, InvalidRunId, Run, RunId, RunStatus, RunType};

@@ -13,4 +13,5 @@ mod deps;
 mod global;
 mod parts;
 mod readme;
+mod run;
 mod task;

@@ -9,7 +9,7 @@ mod execute;
 mod list;
 mod list_runs;
 mod logs;
-mod run;
+pub mod run;
 mod show;
 mod show_run;
 mod update;

@@ -10,6 +10,7 @@ pub mod image;
 pub mod ops;
 pub mod registry;
 pub mod source;
+pub mod steps;
 pub mod store;
 pub mod sys;
 pub mod task;

@@ -110,7 +110,10 @@ pub(super) fn common(build: CommandLine, program: &Program, request: &BuildReque
     if request.no_cache {
         line = line.arg("--no-cache");
     }
-    line
+    for (name, place) in &request.contexts {
+        line = line.flag("--build-context", format!("{name}={place}"));
+    }
+    line.args(&request.options)
 }
 
 /// Fetches bases from registries without TLS one by one, where the build also takes some from registries with it: the build
@@ -143,7 +146,7 @@ fn all_plain(request: &BuildRequest) -> bool {
     !request.bases.is_empty() && request.bases.iter().all(|base| request.is_plain(base))
 }
 
-fn push(
+pub(super) fn push(
     program: &Program,
     request: &BuildRequest,
     n: usize,

@@ -80,6 +80,22 @@ impl Template {
         }
         Ok(steps)
     }
+
+    /// Returns the command that pushes one image.
+    pub(super) fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
+        if self.push.is_empty() {
+            return Err(Error::new(
+                Kind::Invalid,
+                "the builder `command` has no command line for pushes",
+            )
+            .hint("put it into the config file: builders: {command: {push: [mybuild, push, '{image}']}}"));
+        }
+        Ok(Step {
+            purpose: Purpose::Push(image.clone()),
+            line: filled(&self.push, request, Some(image)),
+            digest: DigestSource::Registry,
+        })
+    }
 }
 
 /// Returns the names of the gaps in an argument.

@@ -14,7 +14,10 @@ pub(super) fn plan(program: &Program, buildx: bool, request: &BuildRequest) -> R
     }
     // `docker build` is buildx where the plugin is there and the classic builder where it is not; either leaves
     // the image with the daemon. DOCKER_BUILDKIT is the user's to set.
-    let mut build = common(program.call(&["build"]), program, request);
+    let mut build = match &request.cache {
+        Some(cache) if buildx => with_cache(program, request, cache),
+        _ => common(program.call(&["build"]), program, request),
+    };
     for image in &request.images {
         build = build.flag("--tag", image.to_string());
     }
@@ -32,6 +35,14 @@ pub(super) fn plan(program: &Program, buildx: bool, request: &BuildRequest) -> R
         );
     }
     Ok(steps)
+}
+
+/// A cache on a registry is buildx's own; the image is loaded into the daemon all the same.
+fn with_cache(program: &Program, request: &BuildRequest, cache: &Reference) -> CommandLine {
+    common(program.call(&["buildx", "build"]), program, request)
+        .arg("--load")
+        .flag("--cache-to", format!("type=registry,ref={cache},mode=max"))
+        .flag("--cache-from", format!("type=registry,ref={cache}"))
 }
 
 /// The daemon cannot hold an image of several platforms, so that the build itself pushes.
@@ -60,7 +71,7 @@ fn several_platforms(program: &Program, buildx: bool, request: &BuildRequest) ->
     }])
 }
 
-fn push(program: &Program, request: &BuildRequest, image: &Reference) -> Step {
+pub(super) fn push(program: &Program, request: &BuildRequest, image: &Reference) -> Step {
     let line = program.call(&["push", "--"]).arg(image.to_string());
     Step {
         purpose: Purpose::Push(image.clone()),
@@ -101,6 +112,19 @@ mod tests {
             ]
         );
         assert_eq!(steps[1].digest, DigestSource::Output);
+    }
+
+    #[test]
+    fn a_cache_on_a_registry_is_for_buildx_alone() {
+        let mut request = full();
+        request.cache = Some("r.io/web:cache_t_a".parse().unwrap());
+        let line = |buildx| printed(&plan(&program(), buildx, &request).unwrap())[0].clone();
+        assert!(!line(false).contains("cache_t_a"));
+        let line = line(true);
+        assert!(
+            line.contains(" --load --cache-to=type=registry,ref=r.io/web:cache_t_a,mode=max --cache-from=type=registry,ref=r.io/web:cache_t_a "),
+            "{line}"
+        );
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! A build request as the command lines of one builder. Runs nothing.
 
 pub mod buildah;
+pub mod container;
 pub mod custom;
 pub mod detect;
 pub mod docker;
 pub mod podman;
 pub mod request;
 
+pub use container::{ContainerRequest, FolderMount, Left};
 pub use detect::detect;
 pub use request::{BuildRequest, DigestSource, Purpose, Step};
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{error::Result, image::Digest, sys::command::CommandLine};
+use crate::{
+    error::Result,
+    image::{Digest, Reference},
+    sys::command::CommandLine,
+};
 
 /// The builders that acrt knows how to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +138,22 @@ impl Builder {
         let mut steps = fetches(program, verifies, request);
         steps.extend(built);
         Ok(steps)
+    }
+
+    /// Returns the command that pushes an image which the builder holds. `request` says with which logins, and which registries are
+    /// spoken to without TLS; its folder takes the file with the digest.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] for a builder that has no command for it.
+    pub fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
+        match self {
+            Self::Docker { program, .. } => Ok(docker::push(program, request, image)),
+            Self::Podman(program) | Self::Buildah(program) => {
+                Ok(buildah::push(program, request, 0, image, None))
+            }
+            Self::Command(template) => template.push(request, image),
+        }
     }
 
     /// Returns the command that prints the builder's version; none where nobody can tell.

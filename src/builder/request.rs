@@ -30,6 +30,12 @@ pub struct BuildRequest {
     pub platforms: Vec<Platform>,
     /// Whether the cache is left unused.
     pub no_cache: bool,
+    /// Named contexts: a folder, or an image as `docker-image://name`.
+    pub contexts: BTreeMap<String, String>,
+    /// Further options, each one argument, that builders of the docker family take.
+    pub options: Vec<String>,
+    /// An image that keeps the cache on its registry, for builders that can.
+    pub cache: Option<Reference>,
     /// Labels for the image's config.
     pub labels: BTreeMap<String, String>,
     /// Annotations for the manifest, where the builder can.
@@ -128,6 +134,9 @@ pub(super) mod tests {
             target: Some("prod".into()),
             platforms: vec!["linux/amd64".parse().unwrap()],
             no_cache: true,
+            contexts: BTreeMap::new(),
+            options: Vec::new(),
+            cache: None,
             labels: map(&[("l", "1")]),
             annotations: map(&[("n", "2")]),
             push: true,

@@ -10,6 +10,7 @@ mod flags;
 mod global;
 mod progress;
 mod report;
+mod run;
 mod task;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -46,6 +47,7 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Task(Box<task::TaskCommand>),
+    Run(Box<run::RunArgs>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -108,6 +110,7 @@ fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<
     let app = || App::new(around.clone());
     match command {
         Command::Task(command) => task::run(&app()?, report, *command),
+        Command::Run(args) => run::run(&app()?, report, *args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around.config.as_deref(), command),

@@ -1,17 +1,15 @@
 //! Answers in the shapes of `az acr task`: what `-o json` prints and `--query` sees.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     image::{Digest, Platform},
-    sys::secret::Secret,
+    store::secrets::Secrets,
     task::{
-        BaseImageTrigger, Cron, Dependency, ImageDescriptor, Occurrence, Run, RunId, RunStatus,
-        RunType, Status, Step, Task, TaskName, TimerName, TimerTrigger, Untracked,
-        run::ImageUpdateTrigger,
+        Argument, BaseImageTrigger, Cron, Dependency, DockerStep, ImageDescriptor, Occurrence, Run,
+        RunId, RunStatus, RunType, Status, Step, Task, TaskName, TimerName, TimerTrigger,
+        Untracked, run::ImageUpdateTrigger,
     },
     watch::Known,
 };
@@ -92,10 +90,88 @@ pub struct ArgumentAnswer {
     value: Option<String>,
 }
 
-/// What a run of a task does.
+/// What a run of a task does, in az's shape for each kind of step.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum StepAnswer {
+    /// A Dockerfile.
+    Docker(DockerAnswer),
+    /// A multi-step file, in the context or in the definition.
+    Steps(Box<StepsAnswer>),
+}
+
+/// A multi-step file. az shows other keys for one of the context than for one of the definition.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StepAnswer {
+pub struct StepsAnswer {
+    r#type: &'static str,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    context_access_token: Option<()>,
+    context_path: Option<String>,
+    #[serde(flatten)]
+    place: PlaceAnswer,
+    values: Vec<ArgumentAnswer>,
+    allow_privileged: bool,
+}
+
+/// Where a multi-step file is.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum PlaceAnswer {
+    /// In the context.
+    File {
+        /// The file.
+        task_file_path: String,
+        /// The file of its values.
+        values_file_path: Option<String>,
+    },
+    /// In the definition, in base64.
+    Encoded {
+        /// The file.
+        encoded_task_content: String,
+        /// The file of its values.
+        encoded_values_content: Option<String>,
+    },
+}
+
+impl StepAnswer {
+    fn new(step: &Step, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
+        let (kind, place) = match step {
+            Step::Docker(step) => return Self::Docker(DockerAnswer::new(step, dependencies)),
+            Step::FileTask(step) => (
+                "FileTask",
+                PlaceAnswer::File {
+                    task_file_path: step.task_file_path.display().to_string(),
+                    values_file_path: step
+                        .values_file_path
+                        .as_ref()
+                        .map(|path| path.display().to_string()),
+                },
+            ),
+            Step::EncodedTask(step) => (
+                "EncodedTask",
+                PlaceAnswer::Encoded {
+                    encoded_task_content: step.encoded_task_content.clone(),
+                    encoded_values_content: step.encoded_values_content.clone(),
+                },
+            ),
+        };
+        Self::Steps(Box::new(StepsAnswer {
+            r#type: kind,
+            base_image_dependencies: dependencies,
+            context_access_token: None,
+            context_path: step.context().map(ToString::to_string),
+            place,
+            values: step.values().iter().map(Into::into).collect(),
+            allow_privileged: step.allows_privileged(),
+        }))
+    }
+}
+
+/// A Dockerfile that is built, and what is made of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DockerAnswer {
     r#type: &'static str,
     arguments: Vec<ArgumentAnswer>,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
@@ -105,6 +181,32 @@ pub struct StepAnswer {
     is_push_enabled: bool,
     no_cache: bool,
     target: Option<String>,
+}
+
+impl DockerAnswer {
+    fn new(step: &DockerStep, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
+        Self {
+            r#type: "Docker",
+            arguments: step.arguments.iter().map(Into::into).collect(),
+            base_image_dependencies: dependencies,
+            context_path: step.context_path.to_string(),
+            docker_file_path: step.docker_file_path.display().to_string(),
+            image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),
+            is_push_enabled: step.is_push_enabled,
+            no_cache: step.no_cache,
+            target: step.target.clone(),
+        }
+    }
+}
+
+impl From<&Argument> for ArgumentAnswer {
+    fn from(argument: &Argument) -> Self {
+        Self {
+            is_secret: argument.is_secret,
+            name: argument.name.clone(),
+            value: argument.value.clone(),
+        }
+    }
 }
 
 /// The triggers of a task.
@@ -176,9 +278,13 @@ impl TaskAnswer {
     }
 
     /// Shows the values of secret arguments too.
-    pub fn reveal(&mut self, values: &BTreeMap<String, Secret>) {
-        for argument in self.step.arguments.iter_mut().filter(|a| a.is_secret) {
-            let value = values.get(&argument.name);
+    pub fn reveal(&mut self, secrets: &Secrets) {
+        let (arguments, kept) = match &mut self.step {
+            StepAnswer::Docker(step) => (&mut step.arguments, &secrets.arguments),
+            StepAnswer::Steps(step) => (&mut step.values, &secrets.values),
+        };
+        for argument in arguments.iter_mut().filter(|a| a.is_secret) {
+            let value = kept.get(&argument.name);
             argument.value = value.map(|value| value.reveal().to_owned());
         }
     }
@@ -186,12 +292,6 @@ impl TaskAnswer {
     /// Puts together what is to be shown of a task.
     #[must_use]
     pub fn new(task: &Task, known: &Known) -> Self {
-        let Step::Docker(step) = &task.step;
-        let arguments = step.arguments.iter().map(|argument| ArgumentAnswer {
-            is_secret: argument.is_secret,
-            name: argument.name.clone(),
-            value: argument.value.clone(),
-        });
         let dependencies = known
             .has_run()
             .then(|| known.dependencies.iter().map(Into::into).collect());
@@ -202,17 +302,7 @@ impl TaskAnswer {
             platform: first(&task.platforms),
             platforms: task.platforms.clone(),
             status: task.status,
-            step: StepAnswer {
-                r#type: "Docker",
-                arguments: arguments.collect(),
-                base_image_dependencies: dependencies,
-                context_path: step.context_path.to_string(),
-                docker_file_path: step.docker_file_path.display().to_string(),
-                image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),
-                is_push_enabled: step.is_push_enabled,
-                no_cache: step.no_cache,
-                target: step.target.clone(),
-            },
+            step: StepAnswer::new(&task.step, dependencies),
             timeout: task.timeout,
             builder: task.builder.clone(),
             trigger: TriggerAnswer {

@@ -12,7 +12,7 @@ use crate::{
     registry::AuthFormat,
     store::{file, log::Log},
     sys::secret::Secret,
-    task::{Run, RunId, Step, Task, template::RunVariables},
+    task::{DockerStep, Run, RunId, Task, template::RunVariables},
 };
 
 use super::{
@@ -28,8 +28,10 @@ impl Execution<'_> {
     /// Returns everything that must not be in the log.
     pub(super) fn all_secrets(&self) -> Vec<Secret> {
         let arguments = self.secrets.arguments.values().cloned();
+        let values = self.secrets.values.values().cloned();
         let passwords = logins(&self.secrets).unwrap_or_default();
         arguments
+            .chain(values)
             .chain(passwords.into_iter().map(|login| login.secret))
             .collect()
     }
@@ -95,13 +97,13 @@ impl Execution<'_> {
     /// Puts the build in the words of the builder room.
     pub(super) fn request(
         &self,
+        step: &DockerStep,
         run: &Run,
         inputs: &Inputs,
         resolved: &Resolved,
         images: &[Reference],
     ) -> BuildRequest {
         let layout = self.app.store.layout();
-        let Step::Docker(step) = &self.task.step;
         let (secret, plain): (Vec<_>, Vec<_>) = step
             .arguments
             .iter()
@@ -131,6 +133,9 @@ impl Execution<'_> {
             target: step.target.clone(),
             platforms: self.task.platforms.clone(),
             no_cache: step.no_cache,
+            contexts: BTreeMap::new(),
+            options: Vec::new(),
+            cache: None,
             annotations: labels.clone(),
             labels,
             push: step.is_push_enabled,
@@ -144,7 +149,11 @@ impl Execution<'_> {
     }
 
     /// Returns the registries for which builders must not insist on a certificate that they trust.
-    fn unverified(&self, images: &[Reference], pulled: &[Reference]) -> BTreeSet<String> {
+    pub(super) fn unverified(
+        &self,
+        images: &[Reference],
+        pulled: &[Reference],
+    ) -> BTreeSet<String> {
         images
             .iter()
             .chain(pulled)
@@ -211,11 +220,14 @@ pub fn remove_logins(app: &App, id: RunId) {
 }
 
 /// Labels by which an image can be traced to what it stands on and to the run that made it.
-fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
+pub(super) fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
         ("io.acrt.run-id".to_owned(), run.run_id.to_string()),
         ("io.acrt.task".to_owned(), task.name.to_string()),
     ]);
+    if run.task.is_none() {
+        labels.remove("io.acrt.task");
+    }
     if let Some((name, digest)) = &resolved.runtime {
         labels.insert(
             "org.opencontainers.image.base.name".into(),

@@ -9,7 +9,7 @@ use crate::{
     watch::decide::tag_of,
 };
 
-use super::{App, inputs};
+use super::{App, inputs, steps};
 
 /// Follows what `task` stands on upwards, through the tasks that make those images.
 ///
@@ -38,6 +38,10 @@ pub fn refuse_cycles(
         .into_iter()
         .filter(|stored| stored.key != task.key())
         .filter_map(|stored| stored.task.ok())
+        .map(|mut task| {
+            steps::read::find_pushes(app, &mut task);
+            task
+        })
         .collect();
     let mut makers: HashMap<Reference, Vec<&Task>> = HashMap::new();
     for other in &others {
@@ -100,7 +104,7 @@ impl Walk<'_> {
     /// Returns what a task stands on: as its Dockerfile says now, else as its last run recorded.
     fn bases_of(&self, task: &Task) -> Vec<Reference> {
         let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
-        let now = inputs::read(self.app, task, &secrets).and_then(|inputs| inputs.references());
+        let now = inputs::survey(self.app, task, &secrets).map(|survey| survey.bases);
         now.unwrap_or_else(|_| {
             let known = self.app.store.known(&task.key()).unwrap_or_default();
             known

@@ -25,6 +25,7 @@ use super::{
     event::{Event, Listener},
     inputs,
     look::{Wanted, look, looking_at},
+    steps,
 };
 
 /// A task with all that is known of it.
@@ -60,7 +61,8 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loa
     let mut loaded = Vec::with_capacity(followed.len());
     for (_, followed) in followed {
         match followed {
-            Ok((task, known)) => {
+            Ok((mut task, known)) => {
+                steps::read::find_pushes(app, &mut task);
                 let inputs = known.failure.as_ref().and_then(|_| inputs_of(app, &task));
                 loaded.push(Loaded {
                     task,
@@ -79,7 +81,7 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loa
 
 fn inputs_of(app: &App, task: &Task) -> Option<Digest> {
     let secrets: Secrets = app.store.secrets(&task.key()).ok()?;
-    Some(inputs::read(app, task, &secrets).ok()?.digest)
+    Some(inputs::survey(app, task, &secrets).ok()?.digest)
 }
 
 /// What was found out about all tasks.

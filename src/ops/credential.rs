@@ -240,7 +240,12 @@ fn reference(value: &Secret) -> Option<String> {
     elsewhere.then(|| text.to_owned())
 }
 
-fn resolved(value: &Secret, what: &str) -> Result<Secret> {
+/// Looks up a value that may only say where it is: `env:NAME` or `file:PATH`.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a variable is unset or a file cannot be read.
+pub fn resolved(value: &Secret, what: &str) -> Result<Secret> {
     let text = value.reveal();
     if let Some(name) = text.strip_prefix("env:") {
         return Settings::variable(name).map(Secret::new).ok_or_else(|| {
@@ -272,6 +277,7 @@ mod tests {
         Secrets {
             schema: Secrets::SCHEMA,
             arguments: BTreeMap::new(),
+            values: BTreeMap::new(),
             credentials: BTreeMap::from([(
                 "r.io".to_owned(),
                 StoredLogin {

@@ -11,7 +11,9 @@ use crate::{
         process::{self, Ended, Limits},
         signal::{Signal, Stop},
     },
-    task::{Cause, Dependency, ImageDescriptor, Run, RunId, RunStatus, Step, Task, TaskKey},
+    task::{
+        Cause, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task, TaskKey,
+    },
     watch::{Known, decide::tag_of},
 };
 
@@ -67,6 +69,8 @@ pub struct Execution<'a> {
     pub recorded: bool,
     /// The values of secret arguments.
     pub secrets: Secrets,
+    /// How many steps of a multi-step file may work at once.
+    pub jobs: usize,
     /// What would stop it.
     pub stop: &'a Stop,
 }
@@ -124,17 +128,20 @@ impl Execution<'_> {
     pub async fn plan(self, tell: Listener<'_>) -> Result<Vec<String>> {
         let now = self.app.clock.now();
         let run = Run::queued(RunId::new(1), &self.task.registry, &Cause::Manual, now);
+        let Step::Docker(step) = &self.task.step else {
+            return self.plan_steps(&run);
+        };
         let images = self.images(&run)?;
-        let mut inputs = inputs::read(self.app, &self.task, &self.secrets)?;
+        let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
         let builder = self.builder().await?;
         let known = self.app.store.known(&self.task.key())?;
         let resolved = resolve::resolve(self.app, &mut inputs, &builder, &known, tell).await?;
-        let request = self.request(&run, &inputs, &resolved, &images);
+        let request = self.request(step, &run, &inputs, &resolved, &images);
         let steps = builder.plan(&request)?;
         Ok(steps.iter().map(|step| step.line.to_string()).collect())
     }
 
-    async fn builder(&self) -> Result<Builder> {
+    pub(super) async fn builder(&self) -> Result<Builder> {
         let choice = self.app.surroundings.builder.as_deref();
         let choice = choice.or(self.task.builder.as_deref());
         builder::detect(choice, &self.app.settings).await
@@ -148,10 +155,26 @@ impl Execution<'_> {
         inputs_digest: &mut Option<Digest>,
         tell: Listener<'_>,
     ) -> Result<(), Failure> {
+        match &self.task.step {
+            Step::Docker(step) => self.work_docker(step, held, log, inputs_digest, tell).await,
+            Step::FileTask(_) | Step::EncodedTask(_) => {
+                self.work_steps(held, log, inputs_digest, tell).await
+            }
+        }
+    }
+
+    async fn work_docker(
+        &self,
+        step: &DockerStep,
+        held: &mut HeldRun,
+        log: &mut Log,
+        inputs_digest: &mut Option<Digest>,
+        tell: Listener<'_>,
+    ) -> Result<(), Failure> {
         let key = self.task.key();
         let started = self.app.clock.now();
         let images = self.images(&held.run)?;
-        let mut inputs = inputs::read(self.app, &self.task, &self.secrets)?;
+        let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
         *inputs_digest = Some(inputs.digest.clone());
         let builder = self.builder().await?;
         held.run.builder = Some(builder.kind().to_string());
@@ -174,11 +197,11 @@ impl Execution<'_> {
         tell_what_is_built(&resolved, &inputs, log, tell)?;
         self.tell_what_is_not_verified(&images, &resolved.pulled, log, tell);
         let pushed = self
-            .build(held, &builder, &inputs, &resolved, images, log, tell)
+            .build(step, held, &builder, &inputs, &resolved, images, log, tell)
             .await?;
         held.run.output_images = Some(pushed);
         if self.recorded {
-            self.record(&key, held, &resolved, log, tell, started)?;
+            self.record(&key, held, log, tell, started)?;
         }
         Ok(())
     }
@@ -187,6 +210,7 @@ impl Execution<'_> {
     #[expect(clippy::too_many_arguments, reason = "each is another part of one run")]
     async fn build(
         &self,
+        docker: &DockerStep,
         held: &HeldRun,
         builder: &Builder,
         inputs: &Inputs,
@@ -195,7 +219,7 @@ impl Execution<'_> {
         log: &mut Log,
         tell: Listener<'_>,
     ) -> Result<Vec<ImageDescriptor>, Failure> {
-        let mut request = self.request(&held.run, inputs, resolved, &images);
+        let mut request = self.request(docker, &held.run, inputs, resolved, &images);
         self.place_dockerfile(&request, inputs, resolved)?;
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = builder.plan(&request)?;
@@ -238,15 +262,14 @@ impl Execution<'_> {
                 digests.extend(digest.map(|digest| (image.clone(), digest)));
             }
         }
-        let Step::Docker(step) = &self.task.step;
-        if !step.is_push_enabled {
+        if !docker.is_push_enabled {
             return Ok(Vec::new());
         }
         self.outputs(images, digests).await
     }
 
     /// Returns what was pushed. Where the builder did not say under which digest, the registry is asked.
-    async fn outputs(
+    pub(super) async fn outputs(
         &self,
         images: Vec<Reference>,
         mut digests: BTreeMap<Reference, Digest>,
@@ -315,11 +338,10 @@ impl Execution<'_> {
     }
 
     /// Records what the run stood on: from now on, that is what is compared.
-    fn record(
+    pub(super) fn record(
         &self,
         key: &TaskKey,
         held: &HeldRun,
-        resolved: &Resolved,
         log: &mut Log,
         tell: Listener<'_>,
         started: jiff::Timestamp,
@@ -333,8 +355,8 @@ impl Execution<'_> {
         }
         let known = Known::succeeded(
             held.run.run_id,
-            resolved.dependencies.clone(),
-            resolved.untracked.clone(),
+            held.run.base_image_dependencies.clone().unwrap_or_default(),
+            held.run.untracked_images.clone(),
             started,
         );
         // Read anew: a watcher may have noted a timer meanwhile.
@@ -373,7 +395,8 @@ impl Execution<'_> {
     }
 }
 
-fn stopped(signal: Signal) -> Failure {
+/// A run that was stopped.
+pub fn stopped(signal: Signal) -> Failure {
     Failure {
         status: RunStatus::Canceled,
         error: Error::new(signal.kind(), format!("the run was stopped by {signal}")),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::{
@@ -12,10 +12,13 @@ use crate::{
     source::local::LocalContext,
     store::secrets::Secrets,
     sys::secret::Secret,
-    task::{Step, Task},
+    task::{DockerStep, Step, Task},
 };
 
-use super::App;
+use super::{
+    App,
+    steps::{self, read::Survey},
+};
 
 /// What a build is made of, as far as can be told without a registry.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Inputs {
     pub dockerfile: Dockerfile,
     /// Arguments, target and platforms.
     pub build: Build,
+    /// Images that earlier steps of the same run have built: the builder has them, whatever a registry has.
+    pub made: BTreeSet<Reference>,
     /// What the Dockerfile and the definition are: another value is worth another try.
     pub digest: Digest,
 }
@@ -37,14 +42,12 @@ pub struct Inputs {
 /// # Errors
 ///
 /// [`Kind::Invalid`] with path, line and column, where the context or the Dockerfile cannot be used.
-pub fn read(app: &App, task: &Task, secrets: &Secrets) -> Result<Inputs> {
-    let Step::Docker(step) = &task.step;
+pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Result<Inputs> {
     let home = app.store.layout().task(&task.key());
     let folder = step
         .context_path
         .folder(home.parent().unwrap_or(home.as_path()));
     let context = LocalContext::open(&folder)?;
-    let (path, bytes) = context.dockerfile(&step.docker_file_path)?;
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
     let secret = |name: &str| {
         secrets
@@ -73,6 +76,16 @@ pub fn read(app: &App, task: &Task, secrets: &Secrets) -> Result<Inputs> {
         contexts: BTreeMap::new(),
         on_build: BTreeMap::new(),
     };
+    of(context, &step.docker_file_path, build, definition)
+}
+
+/// Reads what a build is made of: `file`, seen from the context, and what else is part of it.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>) -> Result<Inputs> {
+    let (path, bytes) = context.dockerfile(file)?;
     let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, || cannot_read(&path))?;
     Ok(Inputs {
         digest: Digest::of(&[bytes, definition].concat()),
@@ -80,6 +93,26 @@ pub fn read(app: &App, task: &Task, secrets: &Secrets) -> Result<Inputs> {
         path,
         dockerfile,
         build,
+        made: BTreeSet::new(),
+    })
+}
+
+/// Finds out what can be told about a task of any kind without a run and without a registry.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where its files cannot be used.
+pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
+    let Step::Docker(step) = &task.step else {
+        return steps::read::survey(app, task, secrets);
+    };
+    let inputs = read(app, task, step, secrets)?;
+    Ok(Survey {
+        bases: inputs.references()?,
+        pushes: task.stable_images(),
+        digest: inputs.digest,
+        notices: Vec::new(),
+        privileged: Vec::new(),
     })
 }
 

@@ -16,6 +16,7 @@ pub mod look;
 pub mod resolve;
 pub mod run;
 pub mod runs;
+pub mod steps;
 pub mod task;
 pub mod timer;
 pub mod watch;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     builder::Builder,
-    dockerfile::{BaseImage, BaseKind, Pinning},
+    dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
@@ -50,6 +50,8 @@ enum Answer {
     Fixed(Digest),
     /// It is on no registry, and the builder has it.
     Local(String),
+    /// An earlier step of the same run has built it.
+    Made,
 }
 
 /// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
@@ -64,7 +66,11 @@ pub async fn resolve(
     known: &Known,
     tell: Listener<'_>,
 ) -> Result<Resolved> {
-    let mut answers: BTreeMap<Reference, Answer> = BTreeMap::new();
+    let made = inputs
+        .made
+        .iter()
+        .map(|image| (image.clone(), Answer::Made));
+    let mut answers: BTreeMap<Reference, Answer> = made.collect();
     let mut bases = inputs.bases()?;
     for _ in 0..MAX_ON_BUILD {
         let resolver = Resolver {
@@ -88,7 +94,54 @@ pub async fn resolve(
             )));
         }
     }
-    Ok(conclude(inputs, &bases, &answers))
+    let pin = |base: &BaseImage| pin(&answers, base);
+    let pinned = inputs.dockerfile.pinned(&bases, &pin);
+    Ok(conclude(pinned, &bases, &answers))
+}
+
+/// Returns the digest that was decided for an image; none where it stays as it is written.
+fn pin(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Digest> {
+    match answers.get(&base.reference)? {
+        Answer::Found { seen, .. } => Some(seen.digest.clone()),
+        Answer::Fixed(_) | Answer::Local(_) | Answer::Made => None,
+    }
+}
+
+/// Asks the registry what an image is now that is run and not built on. A run of it is no part of what is made, so that it counts as
+/// an image of the build's other stages would.
+///
+/// # Errors
+///
+/// As [`resolve`].
+pub async fn image(
+    app: &App,
+    image: &Reference,
+    platforms: &[Platform],
+    builder: &Builder,
+    known: &Known,
+) -> Result<Resolved> {
+    let host = Platform::host();
+    let base = BaseImage {
+        line: 0,
+        column: 0,
+        written: image.to_string(),
+        name: image.to_string(),
+        reference: image.clone(),
+        kind: BaseKind::Buildtime,
+        platforms: [platforms.first().cloned().unwrap_or(host)].into(),
+        is_from: false,
+        pinning: Pinning::Impossible(Unpinnable::Context),
+    };
+    let mut answers = BTreeMap::new();
+    let resolver = Resolver {
+        app,
+        builder,
+        known,
+    };
+    resolver
+        .answer(std::slice::from_ref(&base), &mut answers)
+        .await?;
+    Ok(conclude(Vec::new(), &[base], &answers))
 }
 
 struct Resolver<'a> {
@@ -179,8 +232,12 @@ impl Resolver<'_> {
         let error = Error::new(
             kind,
             format!(
-                "cannot find out what `{}` is, which line {} stands on",
-                base.reference, base.line
+                "cannot find out what `{}` is{}",
+                base.reference,
+                match base.line {
+                    0 => String::new(),
+                    line => format!(", which line {line} stands on"),
+                }
             ),
         )
         .because(error);
@@ -213,7 +270,7 @@ impl Resolver<'_> {
             let digest = match answers.get(&base.reference) {
                 Some(Answer::Found { seen, .. }) => seen.digest.clone(),
                 Some(Answer::Fixed(digest)) => digest.clone(),
-                Some(Answer::Local(_)) | None => continue,
+                Some(Answer::Local(_) | Answer::Made) | None => continue,
             };
             let Some(platform) = base.platforms.first() else {
                 continue;
@@ -235,20 +292,16 @@ impl Resolver<'_> {
 
 /// Turns the answers into what is recorded and what is built.
 fn conclude(
-    inputs: &Inputs,
+    pinned: Vec<u8>,
     bases: &[BaseImage],
     answers: &BTreeMap<Reference, Answer>,
 ) -> Resolved {
-    let pin = |base: &BaseImage| match answers.get(&base.reference)? {
-        Answer::Found { seen, .. } => Some(seen.digest.clone()),
-        Answer::Fixed(_) | Answer::Local(_) => None,
-    };
     let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
     let mut untracked = Vec::new();
     let mut pulled = BTreeSet::new();
     let mut unpinned = BTreeMap::new();
     for base in bases {
-        if let (Pinning::Impossible(_), Some(digest)) = (&base.pinning, pin(base)) {
+        if let (Pinning::Impossible(_), Some(digest)) = (&base.pinning, pin(answers, base)) {
             unpinned.insert(base.reference.clone(), digest);
         }
         let mut untrack = |reason: &str| {
@@ -271,13 +324,13 @@ fn conclude(
                 untrack("it is pinned by its digest and cannot move");
             }
             Some(Answer::Local(reason)) => untrack(reason),
-            None => {}
+            Some(Answer::Made) | None => {}
         }
     }
     untracked.dedup();
     let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
     Resolved {
-        pinned: inputs.dockerfile.pinned(bases, &pin),
+        pinned,
         dependencies: dependencies.into_values().collect(),
         untracked,
         runtime: runtime.map(|base| {

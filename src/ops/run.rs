@@ -13,7 +13,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
-    task::{Argument, Cause, Context, Run, RunId, Step, Task, TaskKey},
+    task::{Argument, Cause, Context, Run, RunId, Step, Task, TaskKey, multi_step::is_task_file},
 };
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     credential::logins,
     event::{Event, Listener},
     execute::{Execution, Finished, MARKER},
+    steps::{crew::DEFAULT_JOBS, sweep::after_the_dead},
     task,
 };
 
@@ -41,6 +42,18 @@ pub struct Overrides {
     pub arguments: Vec<Argument>,
     /// Values of secret build arguments to add or replace.
     pub secret_arguments: BTreeMap<String, Secret>,
+    /// Values for the templates of a multi-step file to add or replace.
+    #[serde(default)]
+    pub values: Vec<Argument>,
+    /// Secret values for the templates of a multi-step file to add or replace.
+    #[serde(default)]
+    pub secret_values: BTreeMap<String, Secret>,
+    /// Another values file of a multi-step file.
+    #[serde(default)]
+    pub values_file: Option<PathBuf>,
+    /// Whether steps may be privileged, whatever the task says.
+    #[serde(default)]
+    pub allow_privileged: bool,
 }
 
 /// A run that somebody asks for.
@@ -52,6 +65,21 @@ pub struct RunRequest {
     pub name: crate::task::TaskName,
     /// What this run does otherwise.
     pub overrides: Overrides,
+    /// How many steps of a multi-step file may work at once; none leaves it to acrt.
+    #[serde(default)]
+    pub jobs: Option<usize>,
+    /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
+    #[serde(default)]
+    pub quick: Option<Box<Quick>>,
+}
+
+/// A run without a stored task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Quick {
+    /// What is run. Its name is only there to fill a place.
+    pub task: Task,
+    /// Its secrets.
+    pub secrets: Secrets,
 }
 
 impl RunRequest {
@@ -62,6 +90,17 @@ impl RunRequest {
             registry: key.registry.clone(),
             name: key.name.clone(),
             overrides: Overrides::default(),
+            jobs: None,
+            quick: None,
+        }
+    }
+
+    /// Asks for a run of what is stored nowhere.
+    #[must_use]
+    pub fn quick(quick: Quick) -> Self {
+        Self {
+            quick: Some(Box::new(quick.clone())),
+            ..Self::of(&quick.task.key())
         }
     }
 
@@ -92,15 +131,22 @@ pub async fn run(
         // What was typed is told as wrong usage, before there is a run that could fail of it.
         builder::detect(app.surroundings.builder.as_deref(), &app.settings).await?;
     }
-    let mut held = app
-        .store
-        .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
+    let is_quick = request.quick.is_some();
+    let mut held = app.store.new_run(|id| {
+        let mut run = queued(id, &task, cause, app.clock.now());
+        run.task = run.task.filter(|_| !is_quick);
+        run
+    })?;
     tell(Event::Queued {
         id: held.run.run_id,
         task: &key,
     });
-    let locked = wait_for_task(app, &key, stop, tell).await?;
-    let Some(_lock) = locked else {
+    // A quick run waits for nobody, and nobody for it.
+    let locked = match is_quick {
+        true => None,
+        false => wait_for_task(app, &key, stop, tell).await?,
+    };
+    if locked.is_none() && !is_quick {
         let now = app.clock.now();
         held.run.fail(
             crate::task::RunStatus::Canceled,
@@ -112,14 +158,15 @@ pub async fn run(
             run: app.store.end_run(held)?,
             error: Some(Error::new(kind, "the run was stopped while it waited")),
         });
-    };
+    }
     clean_up_after_the_dead(app, tell).await?;
     app.registries_with(logins(&secrets)?);
     let execution = Execution {
         app,
-        recorded: request.overrides == Overrides::default(),
+        recorded: !is_quick && request.overrides == Overrides::default(),
         task,
         secrets,
+        jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         stop,
     };
     execution.carry_out(held, tell).await
@@ -154,6 +201,7 @@ pub async fn run_if_free(
         recorded: true,
         task,
         secrets,
+        jobs: DEFAULT_JOBS,
         stop,
     };
     execution.carry_out(held, tell).await.map(Some)
@@ -173,6 +221,7 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
         recorded: false,
         task,
         secrets,
+        jobs: DEFAULT_JOBS,
         stop: &stop,
     };
     execution.plan(tell).await
@@ -184,7 +233,9 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
 ///
 /// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the process cannot be started.
 pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
-    task::existing(app, &request.key())?;
+    if request.quick.is_none() {
+        task::existing(app, &request.key())?;
+    }
     let program = std::env::current_exe().context(Kind::Failed, || {
         "cannot find this program itself".to_owned()
     })?;
@@ -218,6 +269,9 @@ pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()
         remove_logins(app, run.run_id);
         let marker = app.store.layout().run_folder(run.run_id);
         let killed = process::sweep(MARKER, &marker.display().to_string()).await;
+        for text in after_the_dead(app, &run).await {
+            tell(Event::Warning(text));
+        }
         let of = run.task.map(|task| format!(" of task `{task}`"));
         tell(Event::Warning(format!(
             "run `{}`{} had died with its process{}",
@@ -263,24 +317,77 @@ fn queued(id: RunId, task: &Task, cause: &Cause, now: jiff::Timestamp) -> Run {
 
 /// Reads the definition and the secrets, with what one run does otherwise.
 fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
-    let key = request.key();
-    let mut task = task::existing(app, &key)?;
-    let mut secrets = app.store.secrets(&key)?;
-    let overrides = request.overrides.clone();
-    let Step::Docker(step) = &mut task.step;
-    if let Some(context) = overrides.context {
-        step.context_path = context;
-    }
-    if let Some(file) = overrides.file {
-        step.docker_file_path = file;
-    }
-    if let Some(target) = overrides.target {
-        step.target = Some(target);
-    }
-    let names: BTreeSet<&String> = overrides.arguments.iter().map(|a| &a.name).collect();
-    step.arguments
-        .retain(|argument| !names.contains(&argument.name));
-    step.arguments.extend(overrides.arguments.iter().cloned());
-    secrets.arguments.extend(overrides.secret_arguments);
+    let (mut task, mut secrets) = match &request.quick {
+        Some(quick) => (quick.task.clone(), quick.secrets.clone()),
+        None => {
+            let key = request.key();
+            (task::existing(app, &key)?, app.store.secrets(&key)?)
+        }
+    };
+    let overrides = &request.overrides;
+    change(&mut task, overrides)?;
+    secrets.arguments.extend(overrides.secret_arguments.clone());
+    secrets.values.extend(overrides.secret_values.clone());
     Ok((task, secrets))
+}
+
+/// Makes a task what one run wants it to be.
+fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
+    let replace = |own: &mut Vec<Argument>, with: &[Argument]| {
+        let names: BTreeSet<&String> = with.iter().map(|a| &a.name).collect();
+        own.retain(|argument| !names.contains(&argument.name));
+        own.extend(with.iter().cloned());
+    };
+    match &mut task.step {
+        Step::Docker(step) => {
+            if let Some(context) = &overrides.context {
+                step.context_path = context.clone();
+            }
+            if let Some(file) = &overrides.file {
+                if is_task_file(file) {
+                    return Err(other_kind(task, "a Dockerfile, and not a multi-step file"));
+                }
+                step.docker_file_path.clone_from(file);
+            }
+            if let Some(target) = &overrides.target {
+                step.target = Some(target.clone());
+            }
+            replace(&mut step.arguments, &overrides.arguments);
+        }
+        Step::FileTask(step) => {
+            if let Some(context) = &overrides.context {
+                step.context_path = context.clone();
+            }
+            if let Some(file) = &overrides.file {
+                if !is_task_file(file) {
+                    return Err(other_kind(task, "a multi-step file, and not a Dockerfile"));
+                }
+                step.task_file_path.clone_from(file);
+            }
+            if overrides.values_file.is_some() {
+                step.values_file_path.clone_from(&overrides.values_file);
+            }
+            replace(&mut step.values, &overrides.values);
+            step.allow_privileged |= overrides.allow_privileged;
+        }
+        Step::EncodedTask(step) => {
+            if let Some(context) = &overrides.context {
+                step.context_path = Some(context.clone()).filter(|c| *c != Context::None);
+            }
+            if overrides.file.is_some() {
+                return Err(other_kind(task, "the file in its definition, and no other"));
+            }
+            replace(&mut step.values, &overrides.values);
+            step.allow_privileged |= overrides.allow_privileged;
+        }
+    }
+    Ok(())
+}
+
+fn other_kind(task: &Task, takes: &str) -> Error {
+    Error::new(
+        Kind::Invalid,
+        format!("a run of task `{}` takes {takes}", task.name),
+    )
+    .hint("change the task itself: acrt task update --file FILE")
 }

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::{Platform, Reference},
+    image::Platform,
     store::secrets::Secrets,
     sys::secret::Secret,
     task::{
-        Argument, BaseImageTrigger, Context, DockerStep, RunId, Status, Step, Task, TaskKey,
-        TaskName, TaskPatch, Trigger, template::RunVariables,
+        Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, RunId, Status,
+        Step, Task, TaskKey, TaskName, TaskPatch, Trigger, template::RunVariables,
     },
     watch::Known,
 };
@@ -31,9 +31,11 @@ pub struct NewTask {
     /// Its registry, as it was typed; found from the images or the defaults if left out.
     pub registry: Option<String>,
     /// What its runs do.
-    pub step: DockerStep,
+    pub step: Step,
     /// The values of its secret arguments.
     pub secret_arguments: BTreeMap<String, Secret>,
+    /// The secret values of its templates.
+    pub secret_values: BTreeMap<String, Secret>,
     /// Its platforms.
     pub platforms: Vec<Platform>,
     /// Seconds that a run may take.
@@ -55,7 +57,11 @@ pub struct NewTask {
 /// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
 /// reference, it stands on itself.
 pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer> {
-    let registry = registry_for(app, new.registry.as_deref(), &new.step.image_names)?;
+    let images = match &new.step {
+        Step::Docker(step) => step.image_names.as_slice(),
+        Step::FileTask(_) | Step::EncodedTask(_) => &[],
+    };
+    let registry = registry_for(app, new.registry.as_deref(), images)?;
     let key = TaskKey {
         registry,
         name: new.name,
@@ -70,10 +76,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         platforms: new.platforms,
         timeout: new.timeout,
         builder: new.builder,
-        step: Step::Docker(DockerStep {
-            context_path: absolute(new.step.context_path)?,
-            ..new.step
-        }),
+        step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: new.base_image_trigger,
             timer_triggers: timers(new.schedules, app.clock.now())?,
@@ -84,6 +87,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
     let secrets = Secrets {
         schema: Secrets::SCHEMA,
         arguments: new.secret_arguments,
+        values: new.secret_values,
         credentials: kept.credentials,
     };
     // A definition that does not parse is replaced like any other: that is how it is mended.
@@ -102,6 +106,61 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
     Ok(TaskAnswer::new(&task, &known))
 }
 
+/// A run without a stored task, as it is asked for.
+#[derive(Clone, Debug)]
+pub struct QuickTask<'a> {
+    /// The registry, as it was typed; found from the defaults if left out.
+    pub registry: Option<&'a str>,
+    /// What is run.
+    pub step: Step,
+    /// Its platforms.
+    pub platforms: Vec<Platform>,
+    /// Seconds that it may take.
+    pub timeout: u32,
+    /// The secret values of its templates.
+    pub secret_values: BTreeMap<String, Secret>,
+}
+
+/// Returns the definition of a run that nobody keeps, with its secrets.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where its files cannot be used, or nobody can tell which registry it is for.
+pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
+    let name = "quick-run".parse();
+    let task = Task {
+        schema: Task::SCHEMA,
+        name: name.context(Kind::Failed, || "cannot name a quick run".to_owned())?,
+        registry: registry_for(app, new.registry, &[])?,
+        status: Status::Enabled,
+        creation_date: None,
+        platforms: new.platforms,
+        timeout: new.timeout,
+        builder: None,
+        step: with_absolute_context(new.step)?,
+        trigger: Trigger {
+            base_image_trigger: None,
+            timer_triggers: Vec::new(),
+        },
+    };
+    let secrets = Secrets {
+        schema: Secrets::SCHEMA,
+        values: new.secret_values,
+        ..Secrets::default()
+    };
+    inputs::survey(app, &task, &secrets)?;
+    Ok((task, secrets))
+}
+
+/// Which secrets of a task are replaced; `None` leaves them alone.
+#[derive(Clone, Debug, Default)]
+pub struct SecretPatch {
+    /// Those of build arguments.
+    pub arguments: Option<BTreeMap<String, Secret>>,
+    /// Those of templates.
+    pub values: Option<BTreeMap<String, Secret>>,
+}
+
 /// Changes a task.
 ///
 /// # Errors
@@ -111,16 +170,20 @@ pub fn update(
     app: &App,
     key: &TaskKey,
     patch: TaskPatch,
-    secret_arguments: Option<BTreeMap<String, Secret>>,
+    new_secrets: SecretPatch,
     tell: Listener<'_>,
 ) -> Result<TaskAnswer> {
     let old = existing(app, key)?;
     let mut patch = patch;
     patch.context = patch.context.map(absolute).transpose()?;
     let mut secrets = app.store.secrets(key)?;
-    if let Some(arguments) = secret_arguments {
+    if let Some(arguments) = new_secrets.arguments {
         secrets.schema = Secrets::SCHEMA;
         secrets.arguments = arguments;
+    }
+    if let Some(values) = new_secrets.values {
+        secrets.schema = Secrets::SCHEMA;
+        secrets.values = values;
     }
     let task = patch.apply(old.clone());
     validate(app, &task, &secrets, tell)?;
@@ -145,7 +208,7 @@ pub fn show(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
 /// As [`show`]; [`Kind::Invalid`] too where others may read the file of its secrets.
 pub fn show_with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     let mut task = show(app, key)?;
-    task.reveal(&app.store.secrets(key)?.arguments);
+    task.reveal(&app.store.secrets(key)?);
     Ok(task)
 }
 
@@ -291,9 +354,31 @@ fn images_registry(images: &[String]) -> Option<String> {
         .then_some(first)
 }
 
+fn with_absolute_context(step: Step) -> Result<Step> {
+    Ok(match step {
+        Step::Docker(step) => Step::Docker(DockerStep {
+            context_path: absolute(step.context_path)?,
+            ..step
+        }),
+        Step::FileTask(step) => Step::FileTask(FileStep {
+            context_path: absolute(step.context_path)?,
+            ..step
+        }),
+        Step::EncodedTask(step) => Step::EncodedTask(EncodedStep {
+            context_path: step.context_path.map(absolute).transpose()?,
+            ..step
+        }),
+    })
+}
+
 /// Makes a local context absolute: watchers and cron start in other folders.
-fn absolute(context: Context) -> Result<Context> {
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where there is no current folder to see it from.
+pub fn absolute(context: Context) -> Result<Context> {
     match context {
+        Context::None => Ok(Context::None),
         Context::Local(path) => std::path::absolute(&path)
             .map(|path| Context::Local(normal(&path)))
             .context(Kind::Invalid, || {
@@ -336,20 +421,29 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
     let images = task.images(&sample).context(Kind::Invalid, || {
         format!("cannot use the images of task `{}`", task.name)
     })?;
-    let Step::Docker(step) = &task.step;
-    for argument in &step.arguments {
-        check_argument(argument)?;
+    if let Step::Docker(step) = &task.step {
+        for argument in &step.arguments {
+            check_argument(argument)?;
+        }
+        if images.is_empty() && step.is_push_enabled {
+            tell(Event::Warning(format!(
+                "task `{}` has no --image: its runs build, and push nothing",
+                task.name
+            )));
+        }
     }
-    if images.is_empty() && step.is_push_enabled {
+    let survey = inputs::survey(app, task, secrets)?;
+    for notice in &survey.notices {
+        tell(Event::Warning(notice.to_string()));
+    }
+    if let Some(step) = survey.privileged.first()
+        && !task.step.allows_privileged()
+    {
         tell(Event::Warning(format!(
-            "task `{}` has no --image: its runs build, and push nothing",
-            task.name
+            "step `{step}` asks to be privileged, and runs will be refused without --allow-privileged"
         )));
     }
-    let stable: Vec<Reference> = task.stable_images();
-    let inputs = inputs::read(app, task, secrets)?;
-    let bases = inputs.references()?;
-    chain::refuse_cycles(app, task, &stable, &bases)
+    chain::refuse_cycles(app, task, &survey.pushes, &survey.bases)
 }
 
 fn check_argument(argument: &Argument) -> Result<()> {
@@ -385,7 +479,7 @@ fn save(
     let same_secrets = app
         .store
         .secrets(&key)
-        .is_ok_and(|kept| kept.arguments == secrets.arguments);
+        .is_ok_and(|kept| kept.arguments == secrets.arguments && kept.values == secrets.values);
     let holds = same_secrets && old.is_some_and(|old| old.stands_on_the_same_as(task));
     if !holds {
         // Before the definition: a crash in between leaves a task that says it must be run, never one that

@@ -125,6 +125,12 @@ impl Layout {
         self.run_folder(id).join("logins")
     }
 
+    /// Returns the folder in which the steps of a run work, while they do.
+    #[must_use]
+    pub fn run_steps(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("steps")
+    }
+
     /// Returns the secrets of a task.
     #[must_use]
     pub fn secrets(&self, key: &TaskKey) -> PathBuf {

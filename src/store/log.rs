@@ -49,24 +49,31 @@ impl Store {
             .context(Kind::Failed, || {
                 format!("cannot write the log `{}`", path.display())
             })?;
-        let mut secrets: Vec<String> = secrets
-            .iter()
-            .flat_map(|secret| secret.reveal().lines().map(str::to_owned))
-            .filter(|line| line.len() >= SHORTEST_SECRET)
-            .collect();
-        // A secret that contains another one must be hidden first, and whole.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Ok(Log {
+        let mut log = Log {
             file,
-            secrets,
+            secrets: Vec::new(),
             pending: Vec::new(),
             written: 0,
             problem: None,
-        })
+        };
+        log.hide(secrets);
+        Ok(log)
     }
 }
 
 impl Log {
+    /// Keeps further values out of the log, from now on.
+    pub fn hide(&mut self, secrets: &[Secret]) {
+        let lines = secrets
+            .iter()
+            .flat_map(|secret| secret.reveal().lines().map(str::to_owned));
+        self.secrets
+            .extend(lines.filter(|line| line.len() >= SHORTEST_SECRET));
+        // A secret that contains another one must be hidden first, and whole.
+        self.secrets
+            .sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
     /// Takes bytes, and returns the lines that they complete, as they were written.
     pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.pending.extend_from_slice(bytes);

@@ -21,6 +21,9 @@ pub struct Secrets {
     /// Values of secret build arguments, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<String, Secret>,
+    /// Secret values for the templates of multi-step files, by name: each itself, or `env:NAME` or `file:PATH` for where it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Secret>,
     /// Logins to registries, by login server.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, StoredLogin>,
@@ -75,7 +78,10 @@ impl Store {
     /// [`Kind::Failed`] with the path.
     pub fn save_secrets(&self, key: &TaskKey, secrets: &Secrets) -> Result<()> {
         let path = self.layout.secrets(key);
-        if secrets.arguments.is_empty() && secrets.credentials.is_empty() {
+        if secrets.arguments.is_empty()
+            && secrets.values.is_empty()
+            && secrets.credentials.is_empty()
+        {
             return file::remove(&path);
         }
         file::write_yaml(&path, secrets)
@@ -99,7 +105,7 @@ mod tests {
         let secrets = Secrets {
             schema: Secrets::SCHEMA,
             arguments: [("TOKEN".to_owned(), Secret::new("hunter2"))].into(),
-            credentials: BTreeMap::new(),
+            ..Secrets::default()
         };
         store.save_secrets(&key, &secrets).unwrap();
         assert_eq!(store.secrets(&key).unwrap(), secrets);

@@ -55,6 +55,21 @@ impl fmt::Display for Signal {
 pub struct Stop {
     asked: watch::Receiver<(Option<Signal>, u32)>,
     reloads: watch::Receiver<u32>,
+    halted: Option<watch::Receiver<(Option<Signal>, u32)>>,
+}
+
+/// Stops a part of the work, while the rest goes on.
+#[derive(Debug)]
+pub struct Halt(watch::Sender<(Option<Signal>, u32)>);
+
+impl Halt {
+    /// Asks that part to stop.
+    pub fn ask(&self) {
+        self.0.send_modify(|(first, count)| {
+            first.get_or_insert(Signal::Terminate);
+            *count += 1;
+        });
+    }
 }
 
 impl Stop {
@@ -90,7 +105,11 @@ impl Stop {
                 });
             }
         });
-        Ok(Self { asked, reloads })
+        Ok(Self {
+            asked,
+            reloads,
+            halted: None,
+        })
     }
 
     /// Returns a stop that never comes, for work that nobody waits for.
@@ -99,13 +118,27 @@ impl Stop {
         Self {
             asked: watch::channel((None, 0)).1,
             reloads: watch::channel(0).1,
+            halted: None,
         }
+    }
+
+    /// Returns a stop that also comes when somebody in this program asks for it.
+    #[must_use]
+    pub fn or_halt(&self) -> (Halt, Self) {
+        let (sender, halted) = watch::channel((None, 0));
+        let stop = Self {
+            asked: self.asked.clone(),
+            reloads: self.reloads.clone(),
+            halted: Some(halted),
+        };
+        (Halt(sender), stop)
     }
 
     /// Returns the first signal, if one has come.
     #[must_use]
     pub fn requested(&self) -> Option<Signal> {
-        self.asked.borrow().0
+        let halted = self.halted.as_ref().and_then(|halted| halted.borrow().0);
+        self.asked.borrow().0.or(halted)
     }
 
     /// Waits for the first signal.
@@ -127,11 +160,15 @@ impl Stop {
     }
 
     async fn nth(&self, n: u32) -> Signal {
-        let mut asked = self.asked.clone();
-        match asked.wait_for(|(_, count)| *count >= n).await {
-            Ok(state) => state.0.unwrap_or(Signal::Terminate),
-            // Nobody listens, so that nothing will ever come.
-            Err(_) => std::future::pending().await,
+        let halted = async {
+            match &self.halted {
+                Some(halted) => nth(halted, n).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = nth(&self.asked, n) => signal,
+            signal = halted => signal,
         }
     }
 }
@@ -158,9 +195,29 @@ fn ignores_hangup(status: &str) -> bool {
     mask.is_some_and(|mask| mask & 1 == 1)
 }
 
+async fn nth(asked: &watch::Receiver<(Option<Signal>, u32)>, n: u32) -> Signal {
+    let mut asked = asked.clone();
+    match asked.wait_for(|(_, count)| *count >= n).await {
+        Ok(state) => state.0.unwrap_or(Signal::Terminate),
+        // Nobody listens, so that nothing will ever come.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_halt_stops_its_part_alone() {
+        let all = Stop::never();
+        let (halt, part) = all.or_halt();
+        assert_eq!(part.requested(), None);
+        halt.ask();
+        assert_eq!(part.wait().await, Signal::Terminate);
+        assert_eq!(part.requested(), Some(Signal::Terminate));
+        assert_eq!(all.requested(), None);
+    }
 
     #[test]
     fn the_lowest_bit_of_the_mask_of_ignored_signals_is_sighup() {

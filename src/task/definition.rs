@@ -13,6 +13,7 @@ use crate::image::{InvalidReference, Platform, Reference};
 
 use super::{
     TaskKey, TaskName, Trigger,
+    multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
 
@@ -81,6 +82,51 @@ impl Status {
 pub enum Step {
     /// Builds an image from a Dockerfile and pushes it.
     Docker(DockerStep),
+    /// Carries out a multi-step file of the context.
+    FileTask(FileStep),
+    /// Carries out a multi-step file that the definition holds.
+    EncodedTask(EncodedStep),
+}
+
+impl Step {
+    /// Returns the context, if there is one.
+    #[must_use]
+    pub fn context(&self) -> Option<&Context> {
+        match self {
+            Self::Docker(step) => Some(&step.context_path),
+            Self::FileTask(step) => Some(&step.context_path),
+            Self::EncodedTask(step) => step.context_path.as_ref(),
+        }
+    }
+
+    /// Returns the values for templates; a Dockerfile has none.
+    #[must_use]
+    pub fn values(&self) -> &[Argument] {
+        match self {
+            Self::Docker(_) => &[],
+            Self::FileTask(step) => &step.values,
+            Self::EncodedTask(step) => &step.values,
+        }
+    }
+
+    /// Tells whether steps may be privileged.
+    #[must_use]
+    pub fn allows_privileged(&self) -> bool {
+        match self {
+            Self::Docker(_) => false,
+            Self::FileTask(step) => step.allow_privileged,
+            Self::EncodedTask(step) => step.allow_privileged,
+        }
+    }
+
+    /// Remembers which images a multi-step file pushes. A Dockerfile's are in the definition.
+    pub fn set_pushes(&mut self, images: Vec<Reference>) {
+        match self {
+            Self::Docker(_) => {}
+            Self::FileTask(step) => step.pushes = images,
+            Self::EncodedTask(step) => step.pushes = images,
+        }
+    }
 }
 
 /// Builds an image from a Dockerfile and pushes it.
@@ -132,6 +178,8 @@ pub struct Argument {
 pub enum Context {
     /// A folder of this machine; absolute, but for definitions written by hand.
     Local(PathBuf),
+    /// None: `/dev/null`.
+    None,
 }
 
 /// Why a text is no context.
@@ -146,11 +194,15 @@ pub enum InvalidContext {
 }
 
 impl Context {
+    /// How no context is written.
+    pub const NONE: &str = "/dev/null";
+
     /// Returns the folder, seen from `home` if it is relative.
     #[must_use]
     pub fn folder(&self, home: &Path) -> PathBuf {
         match self {
             Self::Local(path) => home.join(path),
+            Self::None => Self::NONE.into(),
         }
     }
 }
@@ -161,6 +213,9 @@ impl FromStr for Context {
     fn from_str(text: &str) -> Result<Self, InvalidContext> {
         if text.is_empty() {
             return Err(InvalidContext::Empty);
+        }
+        if text.eq_ignore_ascii_case(Self::NONE) {
+            return Ok(Self::None);
         }
         if text.contains("://") || text.starts_with("git@") {
             return Err(InvalidContext::Url(text.into()));
@@ -187,6 +242,7 @@ impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(path) => write!(f, "{}", path.display()),
+            Self::None => f.write_str(Self::NONE),
         }
     }
 }
@@ -224,7 +280,9 @@ impl Task {
     ///
     /// [`InvalidImageName`] for the first name that cannot be used.
     pub fn images(&self, run: &RunVariables) -> Result<Vec<Reference>, InvalidImageName> {
-        let Step::Docker(step) = &self.step;
+        let Step::Docker(step) = &self.step else {
+            return Ok(Vec::new());
+        };
         let mut images: Vec<Reference> = Vec::new();
         for name in &step.image_names {
             let image = Reference::within(&self.registry, &template::render(name, run)?)?;
@@ -242,7 +300,11 @@ impl Task {
     /// and that are pushed at all.
     #[must_use]
     pub fn stable_images(&self) -> Vec<Reference> {
-        let Step::Docker(step) = &self.step;
+        let step = match &self.step {
+            Step::Docker(step) => step,
+            Step::FileTask(step) => return step.pushes.clone(),
+            Step::EncodedTask(step) => return step.pushes.clone(),
+        };
         step.image_names
             .iter()
             .filter(|name| step.is_push_enabled && !template::is_unique(name))
@@ -253,12 +315,28 @@ impl Task {
     /// Tells whether a record of what this task stood on would also be true of `other`.
     #[must_use]
     pub fn stands_on_the_same_as(&self, other: &Self) -> bool {
-        let (Step::Docker(mine), Step::Docker(theirs)) = (&self.step, &other.step);
-        mine.context_path == theirs.context_path
-            && mine.docker_file_path == theirs.docker_file_path
-            && mine.target == theirs.target
-            && mine.arguments == theirs.arguments
-            && self.platforms == other.platforms
+        let same = match (&self.step, &other.step) {
+            (Step::Docker(mine), Step::Docker(theirs)) => {
+                mine.context_path == theirs.context_path
+                    && mine.docker_file_path == theirs.docker_file_path
+                    && mine.target == theirs.target
+                    && mine.arguments == theirs.arguments
+            }
+            (Step::FileTask(mine), Step::FileTask(theirs)) => {
+                mine.context_path == theirs.context_path
+                    && mine.task_file_path == theirs.task_file_path
+                    && mine.values_file_path == theirs.values_file_path
+                    && mine.values == theirs.values
+            }
+            (Step::EncodedTask(mine), Step::EncodedTask(theirs)) => {
+                mine.context_path == theirs.context_path
+                    && mine.encoded_task_content == theirs.encoded_task_content
+                    && mine.encoded_values_content == theirs.encoded_values_content
+                    && mine.values == theirs.values
+            }
+            _ => false,
+        };
+        same && self.platforms == other.platforms
     }
 }
 
@@ -294,7 +372,9 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
         let task = task(SHORT);
         assert_eq!(task.timeout, 3600);
         assert_eq!(task.status, Status::Enabled);
-        let Step::Docker(step) = &task.step;
+        let Step::Docker(step) = &task.step else {
+            panic!("it builds a Dockerfile");
+        };
         assert!(step.is_push_enabled);
         assert_eq!(task.trigger.base_image_trigger, None);
     }
@@ -340,7 +420,9 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
             names(&task),
             ["localhost:5000/web:latest", "ghcr.io/a/web:1"]
         );
-        let Step::Docker(step) = &mut task.step;
+        let Step::Docker(step) = &mut task.step else {
+            panic!("it builds a Dockerfile");
+        };
         step.is_push_enabled = false;
         assert!(names(&task).is_empty());
     }

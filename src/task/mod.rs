@@ -5,6 +5,7 @@
 pub mod cron;
 pub mod definition;
 pub mod dependency;
+pub mod multi_step;
 pub mod name;
 pub mod patch;
 pub mod run;
@@ -14,6 +15,7 @@ pub mod trigger;
 pub use cron::{Cron, InvalidCron};
 pub use definition::{Argument, Context, DockerStep, Status, Step, Task};
 pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked};
+pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
 pub use patch::{Patch, TaskPatch};
 pub use run::{Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, Triggers};

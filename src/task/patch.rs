@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use crate::image::Platform;
 
-use super::{Argument, BaseImageTrigger, BaseImageTriggerType, Context, Status, Step, Task};
+use super::{
+    Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, Status, Step, Task,
+    multi_step::{EncodedStep, FileStep, is_task_file},
+};
 
 /// What becomes of one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +57,16 @@ pub struct TaskPatch {
     pub push: Option<bool>,
     /// Whether the cache is left unused.
     pub no_cache: Option<bool>,
+    /// A multi-step file to hold in the definition.
+    pub content: Option<String>,
+    /// The values file of a multi-step file: its path in the context.
+    pub values_file: Patch<PathBuf>,
+    /// The values file of a multi-step file that the definition holds.
+    pub values_content: Option<String>,
+    /// Values for the templates of a multi-step file.
+    pub values: Option<Vec<Argument>>,
+    /// Whether steps may be privileged.
+    pub allow_privileged: Option<bool>,
     /// Whether the base image trigger works.
     pub base_image_trigger: Option<Status>,
     /// Which images count for it.
@@ -64,15 +77,35 @@ impl TaskPatch {
     /// Returns `task` with the changes made.
     #[must_use]
     pub fn apply(self, mut task: Task) -> Task {
-        let Step::Docker(step) = &mut task.step;
-        set(&mut task.status, self.status);
-        set(&mut step.context_path, self.context);
-        set(&mut step.docker_file_path, self.file);
-        set(&mut step.image_names, self.images);
-        set(&mut step.arguments, self.arguments);
-        self.target.apply(&mut step.target);
-        set(&mut step.is_push_enabled, self.push);
-        set(&mut step.no_cache, self.no_cache);
+        task.step = self.turned(task.step);
+        match &mut task.step {
+            Step::Docker(step) => {
+                set(&mut step.context_path, self.context);
+                set(&mut step.docker_file_path, self.file);
+                set(&mut step.image_names, self.images);
+                set(&mut step.arguments, self.arguments);
+                self.target.apply(&mut step.target);
+                set(&mut step.is_push_enabled, self.push);
+                set(&mut step.no_cache, self.no_cache);
+            }
+            Step::FileTask(step) => {
+                set(&mut step.context_path, self.context);
+                set(&mut step.task_file_path, self.file);
+                self.values_file.apply(&mut step.values_file_path);
+                set(&mut step.values, self.values);
+                set(&mut step.allow_privileged, self.allow_privileged);
+            }
+            Step::EncodedTask(step) => {
+                if let Some(context) = self.context {
+                    step.context_path = Some(context).filter(|context| *context != Context::None);
+                }
+                set(&mut step.encoded_task_content, self.content);
+                step.encoded_values_content =
+                    self.values_content.or(step.encoded_values_content.take());
+                set(&mut step.values, self.values);
+                set(&mut step.allow_privileged, self.allow_privileged);
+            }
+        }
         set(&mut task.platforms, self.platforms);
         set(&mut task.timeout, self.timeout);
         self.builder.apply(&mut task.builder);
@@ -89,6 +122,63 @@ impl TaskPatch {
             );
         }
         task
+    }
+}
+
+impl TaskPatch {
+    /// Makes a step of another kind of `step`, where the file that it is given asks for one.
+    fn turned(&self, step: Step) -> Step {
+        if let Some(content) = &self.content {
+            return match step {
+                Step::EncodedTask(step) => Step::EncodedTask(step),
+                other => Step::EncodedTask(EncodedStep {
+                    context_path: None,
+                    encoded_task_content: content.clone(),
+                    encoded_values_content: None,
+                    values: other.values().to_vec(),
+                    allow_privileged: other.allows_privileged(),
+                    pushes: Vec::new(),
+                }),
+            };
+        }
+        let Some(file) = &self.file else { return step };
+        let context = self.context.as_ref().or(step.context()).cloned();
+        match (step, context) {
+            (Step::Docker(_), Some(context_path)) if is_task_file(file) => {
+                Step::FileTask(FileStep {
+                    context_path,
+                    task_file_path: file.clone(),
+                    values_file_path: None,
+                    values: Vec::new(),
+                    allow_privileged: false,
+                    pushes: Vec::new(),
+                })
+            }
+            (Step::EncodedTask(step), Some(context_path)) if is_task_file(file) => {
+                Step::FileTask(FileStep {
+                    context_path,
+                    task_file_path: file.clone(),
+                    values_file_path: None,
+                    values: step.values,
+                    allow_privileged: step.allow_privileged,
+                    pushes: Vec::new(),
+                })
+            }
+            (Step::FileTask(_) | Step::EncodedTask(_), Some(context_path))
+                if !is_task_file(file) =>
+            {
+                Step::Docker(DockerStep {
+                    context_path,
+                    docker_file_path: file.clone(),
+                    image_names: Vec::new(),
+                    is_push_enabled: true,
+                    no_cache: false,
+                    target: None,
+                    arguments: Vec::new(),
+                })
+            }
+            (step, _) => step,
+        }
     }
 }
 
@@ -121,7 +211,9 @@ mod tests {
             ..TaskPatch::default()
         };
         let updated = patch.apply(task());
-        let Step::Docker(step) = &updated.step;
+        let Step::Docker(step) = &updated.step else {
+            panic!("{updated:?}")
+        };
         assert!(!step.is_push_enabled);
         assert_eq!(updated.timeout, 900);
     }
@@ -159,7 +251,9 @@ mod tests {
             ..TaskPatch::default()
         };
         let updated = patch.apply(task());
-        let Step::Docker(step) = &updated.step;
+        let Step::Docker(step) = &updated.step else {
+            panic!("{updated:?}")
+        };
         assert_eq!(step.target, None);
     }
 }

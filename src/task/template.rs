@@ -21,6 +21,14 @@ pub struct RunVariables {
     pub architecture: String,
 }
 
+impl RunVariables {
+    /// Returns `Run.Date`.
+    #[must_use]
+    pub fn written_date(&self) -> String {
+        self.date.strftime("%Y%m%d-%H%M%Sz").to_string()
+    }
+}
+
 /// Why a template cannot be filled in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
@@ -76,7 +84,7 @@ fn value(variable: &str, run: &RunVariables) -> Option<String> {
     Some(match variable {
         // `.Build.ID` is the old name that ACR still takes.
         ".Run.ID" | ".Build.ID" => run.id.to_string(),
-        ".Run.Date" => run.date.strftime("%Y%m%d-%H%M%Sz").to_string(),
+        ".Run.Date" => run.written_date(),
         ".Run.Registry" => run.registry.clone(),
         ".Run.RegistryName" => run.registry.split('.').next().unwrap_or_default().into(),
         ".Run.TaskName" => run.task.clone(),

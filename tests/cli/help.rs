@@ -7,6 +7,7 @@ use crate::support::World;
 /// The headings of options, in every command's help.
 const HEADINGS: &[&str] = &[
     "What is built",
+    "Multi-step files",
     "Images",
     "Triggers",
     "Global options",

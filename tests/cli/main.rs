@@ -18,4 +18,5 @@ mod options;
 mod parts;
 mod progress;
 mod readme;
+mod run;
 mod task;

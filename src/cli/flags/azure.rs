@@ -28,6 +28,32 @@ pub struct AzureRunArgs {
     log_template: Option<String>,
 }
 
+/// Those of quick builds and runs.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = AZURE)]
+pub struct AzureQuickArgs {
+    #[command(flatten)]
+    run: AzureRunArgs,
+    /// Auth mode of the source registry
+    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
+    auth_mode: Option<String>,
+    /// Identity for the source registry
+    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["[caller]", "none"], value_name = "ID")]
+    source_acr_auth_id: Option<String>,
+}
+
+impl AzureQuickArgs {
+    /// Says once which of them were given.
+    pub fn tell(&self, report: &Report) {
+        let mut given = self.run.given();
+        given.extend(named(&[
+            ("--auth-mode", self.auth_mode.is_some()),
+            ("--source-acr-auth-id", self.source_acr_auth_id.is_some()),
+        ]));
+        tell(&given, report);
+    }
+}
+
 /// Still more, of the commands that define tasks.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]

@@ -1,9 +1,8 @@
 //! Options that say what is built.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use crate::{
-    error::{Error, Kind, Result},
     image::Platform,
     sys::{secret::Secret, settings::Settings},
     task::Argument,
@@ -85,28 +84,6 @@ pub fn platforms(text: &str) -> Result<Platforms, String> {
 #[derive(Clone, Debug, Default)]
 pub struct Platforms(pub Vec<Platform>);
 
-/// Refuses files that are no Dockerfiles by their names, as az tells the kinds of steps apart.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] for a task file.
-pub fn dockerfile(file: PathBuf) -> Result<PathBuf> {
-    let task_file = file
-        .extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if task_file {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "`{}` is a multi-step task file, and acrt builds Dockerfiles",
-                file.display()
-            ),
-        )
-        .hint("give a Dockerfile with --file"));
-    }
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,11 +107,5 @@ mod tests {
     fn platforms_are_a_list() {
         assert_eq!(platforms("linux/amd64, linux/arm64").unwrap().0.len(), 2);
         assert!(platforms("linux/amd64,").is_err());
-    }
-
-    #[test]
-    fn a_task_file_is_no_dockerfile() {
-        assert!(dockerfile("acb.yaml".into()).is_err());
-        assert!(dockerfile("Dockerfile.prod".into()).is_ok());
     }
 }

@@ -5,4 +5,5 @@ pub mod build;
 pub mod choice;
 pub mod login;
 pub mod one_task;
+pub mod steps;
 pub mod trigger;

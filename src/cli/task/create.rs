@@ -7,24 +7,25 @@ use crate::{
         Outcome, columns,
         flags::{
             azure::AzureTaskArgs,
-            build::{ArgumentArgs, Platforms, dockerfile, platforms},
+            build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
+            steps::{ValueArgs, Wanted},
             trigger::{TriggerArgs, schedule},
         },
         report::Report,
     },
     error::Result,
     ops::{self, App, task::NewTask, timer::Schedule},
-    task::{Context, DockerStep, TaskName, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
+    task::{Context, DockerStep, Step, TaskName, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
     view::View,
 };
 
 /// Create a task, or replace the one of that name
 ///
-/// A task builds a Dockerfile and pushes the images. Once it has run, it is run again whenever what it stands on moves.
+/// A task builds a Dockerfile and pushes the images, or carries out the steps of a YAML file. Once it has run, it is run again whenever what it stands on moves.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false\n  acrt task create -n nightly -t ghcr.io/acme/web:nightly -c ./web \\\n    --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\""
+    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false\n  acrt task create -n nightly -t ghcr.io/acme/web:nightly -c ./web \\\n    --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\"\n  acrt task create -n gate -r localhost:5000 -c ./web -f acb.yaml --set tag=1\n  acrt task create -n purge -r localhost:5000 -c /dev/null \\\n    --cmd \"alpine:3 date\""
 )]
 #[command(mut_arg("base_image_trigger_enabled", |arg| arg.default_value("true")))]
 #[command(mut_arg("base_image_trigger_type", |arg| arg.default_value("Runtime")))]
@@ -35,17 +36,17 @@ pub struct CreateArgs {
     /// Registry that the images go to [default: the one in --image, or $ACRT_REGISTRY]
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
-    /// Folder of the build
+    /// Folder of the build, or /dev/null for none
     #[arg(short, long, help_heading = "What is built")]
     context: Context,
-    /// Dockerfile, relative to the context
-    #[arg(
-        short,
-        long,
-        default_value = "Dockerfile",
-        help_heading = "What is built"
-    )]
-    file: PathBuf,
+    /// Dockerfile or multi-step file (.yaml), relative to the context, or - [default: Dockerfile]
+    #[arg(short, long, help_heading = "What is built")]
+    file: Option<PathBuf>,
+    /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
+    #[arg(long, help_heading = "What is built", value_name = "COMMAND")]
+    cmd: Option<String>,
+    #[command(flatten)]
+    values: ValueArgs,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(
         short = 't',
@@ -94,19 +95,31 @@ pub struct CreateArgs {
 pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let (arguments, secret_arguments) = args.arguments.arguments();
-    let new = NewTask {
-        name: args.name,
-        registry: args.registry,
-        step: DockerStep {
+    let wanted = Wanted {
+        context: &args.context,
+        file: args.file.as_deref(),
+        command: args.cmd.as_deref(),
+        timeout: args.timeout,
+        values: &args.values,
+    };
+    let step = match wanted.step()? {
+        Some(step) => step,
+        None => Step::Docker(DockerStep {
             context_path: args.context,
-            docker_file_path: dockerfile(args.file)?,
+            docker_file_path: args.file.unwrap_or_else(|| "Dockerfile".into()),
             image_names: args.images,
             is_push_enabled: !args.no_push.unwrap_or(false),
             no_cache: args.no_cache.unwrap_or(false),
             target: args.target,
             arguments,
-        },
+        }),
+    };
+    let new = NewTask {
+        name: args.name,
+        registry: args.registry,
+        step,
         secret_arguments,
+        secret_values: args.values.values().1,
         platforms: args.platform.unwrap_or_default().0,
         timeout: args.timeout,
         builder: app.surroundings.builder.clone(),

@@ -10,7 +10,7 @@ mod identity;
 mod list;
 mod list_runs;
 mod logs;
-mod run;
+pub mod run;
 mod show;
 mod show_run;
 mod timer;

@@ -7,12 +7,13 @@ use crate::{
         Outcome, columns,
         flags::{
             azure::{AZURE, AzureRunArgs},
-            build::{ArgumentArgs, dockerfile},
+            build::ArgumentArgs,
             one_task::OneTaskArgs,
+            steps::ValueArgs,
         },
         report::Report,
     },
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     ops::{
         self, App,
         answer::RunAnswer,
@@ -38,9 +39,14 @@ pub struct RunArgs {
     /// Another folder, for this run
     #[arg(short, long)]
     context: Option<Context>,
-    /// Another Dockerfile, for this run
+    /// Another Dockerfile or multi-step file, for this run
     #[arg(short, long)]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    values: ValueArgs,
+    /// How many steps may work at once
+    #[arg(long, help_heading = "Multi-step files", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
+    jobs: Option<u16>,
     /// Another stage, for this run
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
@@ -72,14 +78,20 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     }
     let key = args.task.find(app)?;
     let (arguments, secret_arguments) = args.arguments.arguments();
+    let (values, secret_values) = args.values.values();
     let request = RunRequest {
         overrides: Overrides {
-            context: args.context.map(absolute).transpose()?,
-            file: args.file.map(dockerfile).transpose()?,
+            context: args.context.map(ops::task::absolute).transpose()?,
+            file: args.file,
             target: args.target,
             arguments,
             secret_arguments,
+            values,
+            secret_values,
+            values_file: args.values.file().cloned(),
+            allow_privileged: args.values.allow_privileged,
         },
+        jobs: args.jobs.map(usize::from),
         ..RunRequest::of(&key)
     };
     if args.dry_run {
@@ -110,7 +122,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
 }
 
 /// Says how the run ended: by its record if that is asked for, and by the exit code.
-fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
+pub fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
     let exit = finished.error.as_ref().map(|error| {
         let told = Error::new(
             error.kind(),
@@ -157,14 +169,4 @@ fn summary(run: &Run) -> String {
         "run {}: {} in {seconds}s, pushed {pushed}",
         run.run_id, run.status
     )
-}
-
-fn absolute(context: Context) -> Result<Context> {
-    match context {
-        Context::Local(path) => std::path::absolute(&path)
-            .map(Context::Local)
-            .context(Kind::Invalid, || {
-                format!("cannot use the context `{}`", path.display())
-            }),
-    }
 }

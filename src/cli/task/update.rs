@@ -7,16 +7,17 @@ use crate::{
         Outcome, columns,
         flags::{
             azure::AzureTaskArgs,
-            build::{ArgumentArgs, Platforms, dockerfile, platforms},
+            build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
             one_task::OneTaskArgs,
+            steps::{ValueArgs, Wanted, text_of},
             trigger::TriggerArgs,
         },
         report::Report,
     },
     error::Result,
-    ops::{self, App},
-    task::{Context, Patch, TaskPatch},
+    ops::{self, App, task::SecretPatch},
+    task::{Context, Patch, Step, TaskPatch, multi_step::encoded},
     view::View,
 };
 
@@ -33,9 +34,14 @@ pub struct UpdateArgs {
     /// Folder of the build
     #[arg(short, long, help_heading = "What is built")]
     context: Option<Context>,
-    /// Dockerfile, relative to the context
+    /// Dockerfile or multi-step file (.yaml), relative to the context, or -
     #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
+    /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
+    #[arg(long, help_heading = "Multi-step files", value_name = "COMMAND")]
+    cmd: Option<String>,
+    #[command(flatten)]
+    values: ValueArgs,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(
         short = 't',
@@ -80,10 +86,51 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         }
         false => (None, None),
     };
+    let (values, secret_values) = match args.values.has_values() {
+        true => {
+            let (values, secrets) = args.values.values();
+            (Some(values), Some(secrets))
+        }
+        false => (None, None),
+    };
+    let old = ops::task::existing(app, &key)?;
+    let context = args.context.as_ref().or(old.step.context());
+    let holds_its_file = matches!(old.step, Step::EncodedTask(_));
+    let wanted = Wanted {
+        context: context.unwrap_or(&Context::None),
+        file: args.file.as_deref(),
+        command: args.cmd.as_deref(),
+        timeout: args.timeout.unwrap_or(old.timeout),
+        values: &args.values,
+    };
+    let content = match args.file.is_some() || args.cmd.is_some() {
+        true => wanted.content()?,
+        false => None,
+    };
+    let values_content = match holds_its_file || content.is_some() {
+        true => args
+            .values
+            .file()
+            .map(|path| encoded_file(path))
+            .transpose()?,
+        false => None,
+    };
+    let new_secrets = SecretPatch {
+        arguments: secrets,
+        values: secret_values,
+    };
     let patch = TaskPatch {
         status: args.status.map(Into::into),
         context: args.context,
-        file: args.file.map(dockerfile).transpose()?,
+        file: args.file.filter(|_| content.is_none()),
+        content: content.as_deref().map(encoded),
+        values_file: match args.values.file() {
+            Some(path) => Patch::Set(path.clone()),
+            None => Patch::Keep,
+        },
+        values_content,
+        values,
+        allow_privileged: args.values.allow_privileged.then_some(true),
         images: Some(args.images).filter(|images| !images.is_empty()),
         arguments,
         target: emptied(args.target),
@@ -95,8 +142,14 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         base_image_trigger: args.triggers.switch()?,
         base_image_trigger_type: args.triggers.kind(),
     };
-    let task = ops::task::update(app, &key, patch, secrets, &mut |event| report.event(event))?;
+    let task = ops::task::update(app, &key, patch, new_secrets, &mut |event| {
+        report.event(event)
+    })?;
     Ok(Outcome::answer(View::of(task, columns::TASK)))
+}
+
+fn encoded_file(path: &std::path::Path) -> Result<String> {
+    text_of(path).map(|text| encoded(&text))
 }
 
 /// An option that is not given keeps the value, an empty one takes it away.

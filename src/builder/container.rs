@@ -1,0 +1,441 @@
+//! A container to run, as the command lines of one builder, and how what is left of it is taken away. Runs nothing.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    error::{Error, Kind, Result},
+    sys::{command::CommandLine, secret::Secret},
+};
+
+use super::{Builder, Program};
+
+/// Everything that a container may need. No field is a builder's option.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerRequest {
+    /// Its name, unlike that of any other container on the machine.
+    pub name: String,
+    /// Its image, with registry, and with a digest where one was decided.
+    pub image: String,
+    /// What is given to its entry point.
+    pub args: Vec<String>,
+    /// What is run instead of the image's entry point.
+    pub entry_point: Option<String>,
+    /// Its working directory, absolute.
+    pub working_directory: Option<String>,
+    /// Variables set for it.
+    pub env: Vec<(String, String)>,
+    /// Variables whose values must not be seen.
+    pub secret_env: Vec<(String, Secret)>,
+    /// The user.
+    pub user: Option<String>,
+    /// The network, by the name that the builder knows.
+    pub network: Option<String>,
+    /// What other containers of its network call it.
+    pub alias: Option<String>,
+    /// Ports that it opens to other containers.
+    pub expose: Vec<String>,
+    /// Ports of the machine that lead to it.
+    pub ports: Vec<String>,
+    /// How many processors it may use.
+    pub cpus: Option<String>,
+    /// Folders of the machine in it.
+    pub mounts: Vec<FolderMount>,
+    /// Whether it goes on by itself.
+    pub detach: bool,
+    /// Whether it stays when it has ended.
+    pub keep: bool,
+    /// Whether it may do anything to the machine.
+    pub privileged: bool,
+    /// By what it is found again.
+    pub labels: BTreeMap<String, String>,
+    /// Whether its registry is spoken to without TLS.
+    pub plain_http: bool,
+    /// A folder with a `config.json` and an `auth.json`.
+    pub auth_dir: Option<PathBuf>,
+}
+
+/// A folder of the machine in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderMount {
+    /// Where it is on the machine.
+    pub from: PathBuf,
+    /// Where it is in the container.
+    pub to: String,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+}
+
+/// The command lines that a container takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPlan {
+    /// What has to go well before the container begins.
+    pub before: Vec<CommandLine>,
+    /// The container itself.
+    pub run: CommandLine,
+}
+
+/// What a run may have left on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Containers.
+    Containers,
+    /// Networks.
+    Networks,
+}
+
+impl Builder {
+    /// Returns how a container is run.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] for what this builder cannot do.
+    pub fn container(&self, request: &ContainerRequest) -> Result<ContainerPlan> {
+        match self {
+            Self::Docker { program, .. } => Ok(run(program, request, false)),
+            Self::Podman(program) => Ok(run(program, request, true)),
+            Self::Buildah(program) => buildah(program, request),
+            Self::Command(_) => Err(Error::new(
+                Kind::Invalid,
+                "the builder `command` runs no containers",
+            )
+            .hint("run the steps with --builder docker, podman or buildah")),
+        }
+    }
+
+    /// Returns the command that makes a network; none where the builder has no networks.
+    #[must_use]
+    pub fn make_network(
+        &self,
+        name: &str,
+        driver: Option<&str>,
+        ipv6: bool,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<CommandLine> {
+        let program = self.containers()?;
+        let mut line = program.call(&["network", "create"]);
+        if let Some(driver) = driver {
+            line = line.flag("--driver", driver);
+        }
+        if ipv6 {
+            line = line.arg("--ipv6");
+        }
+        for (name, value) in labels {
+            line = line.flag("--label", format!("{name}={value}"));
+        }
+        Some(line.arg("--").arg(name))
+    }
+
+    /// Returns the command that makes a container end at once, and takes it away.
+    #[must_use]
+    pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, .. } => Some(
+                program
+                    .call(&["rm", "--force", "--volumes", "--"])
+                    .arg(name),
+            ),
+            Self::Podman(program) => Some(
+                program
+                    .call(&["rm", "--force", "--time=0", "--volumes", "--"])
+                    .arg(name),
+            ),
+            Self::Buildah(program) => Some(program.call(&["rm", "--"]).arg(name)),
+            Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that takes a network away.
+    #[must_use]
+    pub fn remove_network(&self, name: &str) -> Option<CommandLine> {
+        let program = self.containers()?;
+        Some(program.call(&["network", "rm", "--"]).arg(name))
+    }
+
+    /// Returns the command that prints what carries a label, one name a line. buildah has no labels on containers and prints all
+    /// names.
+    #[must_use]
+    pub fn list_left(&self, left: Left, label: &str, value: &str) -> Option<CommandLine> {
+        if let Self::Buildah(program) = self {
+            let list = program.call(&["containers", "--format", "{{.ContainerName}}"]);
+            return (left == Left::Containers).then_some(list);
+        }
+        let program = self.containers()?;
+        let (list, name) = match left {
+            Left::Containers => (program.call(&["ps", "--all"]), "{{.Names}}"),
+            Left::Networks => (program.call(&["network", "ls"]), "{{.Name}}"),
+        };
+        let filter = format!("label={label}={value}");
+        Some(list.flag("--filter", filter).flag("--format", name))
+    }
+
+    /// Returns the command that removes a folder whose files belong to users that only exist in containers; none where the builder
+    /// has no such users.
+    #[must_use]
+    pub fn remove_folder(&self, folder: &std::path::Path) -> Option<CommandLine> {
+        match self {
+            Self::Podman(program) | Self::Buildah(program) => {
+                Some(program.call(&["unshare", "rm", "-rf", "--"]).arg(folder))
+            }
+            Self::Docker { .. } | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that gives an image of this machine a second name.
+    #[must_use]
+    pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
+        let program = match self {
+            Self::Docker { program, .. } | Self::Podman(program) | Self::Buildah(program) => {
+                program
+            }
+            Self::Command(_) => return None,
+        };
+        Some(program.call(&["tag", "--"]).arg(image).arg(name))
+    }
+
+    /// Returns the program, where it knows containers with labels, and networks.
+    fn containers(&self) -> Option<&Program> {
+        match self {
+            Self::Docker { program, .. } | Self::Podman(program) => Some(program),
+            Self::Buildah(_) | Self::Command(_) => None,
+        }
+    }
+}
+
+fn run(program: &Program, request: &ContainerRequest, podman: bool) -> ContainerPlan {
+    let mut line = program.call(&["run"]).flag("--name", &request.name);
+    if request.detach {
+        line = line.arg("--detach");
+    }
+    if !request.keep && !request.detach {
+        line = line.arg("--rm");
+    }
+    for (name, value) in &request.labels {
+        line = line.flag("--label", format!("{name}={value}"));
+    }
+    if let Some(network) = &request.network {
+        line = line.flag("--network", network);
+        if let Some(alias) = &request.alias {
+            line = line.flag("--network-alias", alias);
+        }
+    }
+    for mount in &request.mounts {
+        line = line.flag("--mount", mount_text(mount, podman));
+    }
+    line = surroundings(line, request);
+    for (option, values) in [("--expose", &request.expose), ("--publish", &request.ports)] {
+        for value in values {
+            line = line.flag(option, value);
+        }
+    }
+    for (option, value) in [
+        ("--cpus", &request.cpus),
+        ("--entrypoint", &request.entry_point),
+    ] {
+        if let Some(value) = value {
+            line = line.flag(option, value);
+        }
+    }
+    if request.privileged {
+        line = line.arg("--privileged");
+    }
+    if podman && request.plain_http {
+        line = line.flag("--tls-verify", "false");
+    }
+    line = with_logins(line, request);
+    ContainerPlan {
+        before: Vec::new(),
+        run: line.arg(&request.image).args(&request.args),
+    }
+}
+
+/// buildah makes a container first, and runs a command in it as a step of a build would.
+fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPlan> {
+    let refused = [
+        (request.detach, "leave a container running (`detach`)"),
+        (!request.ports.is_empty(), "open ports (`ports`)"),
+        (request.cpus.is_some(), "limit processors (`cpus`)"),
+        (
+            request.privileged,
+            "run privileged containers (`privileged`)",
+        ),
+        (
+            request.network.is_some(),
+            "put containers into networks of their own",
+        ),
+    ];
+    if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
+        return Err(Error::new(Kind::Invalid, format!("buildah cannot {what}"))
+            .hint("run the steps with --builder docker or podman"));
+    }
+    let mut from = program.call(&["from"]).flag("--name", &request.name);
+    if request.plain_http {
+        from = from.flag("--tls-verify", "false");
+    }
+    from = with_logins(from, request).arg("--").arg(&request.image);
+    let mut line = program.call(&["run"]);
+    for mount in &request.mounts {
+        let end = if mount.read_only { ":ro" } else { "" };
+        let text = format!("{}:{}{end}", mount.from.display(), mount.to);
+        line = line.flag("--volume", text);
+    }
+    line = surroundings(line, request).arg("--").arg(&request.name);
+    Ok(ContainerPlan {
+        before: vec![from],
+        run: line.args(&request.entry_point).args(&request.args),
+    })
+}
+
+/// What `run` of all builders takes alike.
+fn surroundings(mut line: CommandLine, request: &ContainerRequest) -> CommandLine {
+    for (name, value) in &request.env {
+        line = line.flag("--env", format!("{name}={value}"));
+    }
+    for (name, value) in &request.secret_env {
+        // Without a value the builder takes it from its environment, which other users cannot read.
+        line = line.flag("--env", name).secret_env(name, value.clone());
+    }
+    for (option, value) in [
+        ("--workdir", &request.working_directory),
+        ("--user", &request.user),
+    ] {
+        if let Some(value) = value {
+            line = line.flag(option, value);
+        }
+    }
+    line
+}
+
+fn with_logins(line: CommandLine, request: &ContainerRequest) -> CommandLine {
+    match &request.auth_dir {
+        Some(dir) => line.env("DOCKER_CONFIG", dir.display().to_string()).env(
+            "REGISTRY_AUTH_FILE",
+            dir.join("auth.json").display().to_string(),
+        ),
+        None => line,
+    }
+}
+
+/// Writes a mount as the comma-separated fields that docker and podman read.
+fn mount_text(mount: &FolderMount, podman: bool) -> String {
+    let field = |text: String| match text.contains([',', '"', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    };
+    let mut text = format!(
+        "type=bind,{},{}",
+        field(format!("source={}", mount.from.display())),
+        field(format!("target={}", mount.to))
+    );
+    if mount.read_only {
+        text.push_str(",readonly=true");
+    }
+    if podman {
+        // Where there is SELinux, only folders with its label can be read from containers.
+        text.push_str(",relabel=shared");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(name: &str) -> Program {
+        Program {
+            path: name.into(),
+            global_args: vec![],
+            build_args: vec![],
+        }
+    }
+
+    fn full() -> ContainerRequest {
+        ContainerRequest {
+            name: "acrt-1-test".into(),
+            image: "r.io/test@sha256:aa".into(),
+            args: vec!["-c".into(), "a b".into()],
+            entry_point: Some("sh".into()),
+            working_directory: Some("/workspace/x".into()),
+            env: vec![("A".into(), "-b c".into())],
+            secret_env: vec![("TOKEN".into(), Secret::new("hunter2"))],
+            user: Some("1:1".into()),
+            mounts: vec![FolderMount {
+                from: "/s,1/w".into(),
+                to: "/workspace".into(),
+                read_only: false,
+            }],
+            labels: BTreeMap::from([("l".into(), "1".into())]),
+            ..ContainerRequest::default()
+        }
+    }
+
+    fn printed(builder: &Builder, request: &ContainerRequest) -> Vec<String> {
+        let plan = builder.container(request).unwrap();
+        let lines = plan.before.iter().chain([&plan.run]);
+        lines.map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn docker_runs_a_container_with_every_value_an_argument_of_its_own() {
+        let docker = Builder::Docker {
+            program: program("docker"),
+            buildx: false,
+        };
+        let mut request = full();
+        request.network = Some("n".into());
+        request.alias = Some("test".into());
+        request.ports = vec!["80:80".into()];
+        request.privileged = true;
+        assert_eq!(
+            printed(&docker, &request),
+            [
+                "TOKEN=*** docker run --name=acrt-1-test --rm --label=l=1 --network=n --network-alias=test '--mount=type=bind,\"source=/s,1/w\",target=/workspace' '--env=A=-b c' --env=TOKEN --workdir=/workspace/x --user=1:1 --publish=80:80 --entrypoint=sh --privileged r.io/test@sha256:aa -c 'a b'"
+            ]
+        );
+    }
+
+    #[test]
+    fn podman_speaks_plain_http_and_leaves_what_is_kept() {
+        let mut request = full();
+        request.plain_http = true;
+        request.keep = true;
+        let line = &printed(&Builder::Podman(program("podman")), &request)[0];
+        assert!(
+            line.contains(" --tls-verify=false ") && !line.contains(" --rm "),
+            "{line}"
+        );
+        assert!(line.contains(",relabel=shared"), "{line}");
+    }
+
+    #[test]
+    fn buildah_makes_a_container_before_it_runs_a_command_in_it() {
+        let buildah = Builder::Buildah(program("buildah"));
+        assert_eq!(
+            printed(&buildah, &full()),
+            [
+                "buildah from --name=acrt-1-test -- r.io/test@sha256:aa",
+                "TOKEN=*** buildah run --volume=/s,1/w:/workspace '--env=A=-b c' --env=TOKEN --workdir=/workspace/x --user=1:1 -- acrt-1-test sh -c 'a b'"
+            ]
+        );
+        let mut request = full();
+        request.detach = true;
+        let error = buildah.container(&request).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "buildah cannot leave a container running (`detach`)"
+        );
+    }
+
+    #[test]
+    fn what_is_left_is_found_by_its_label() {
+        let podman = Builder::Podman(program("podman"));
+        let line = podman.list_left(Left::Networks, "l", "1").unwrap();
+        assert_eq!(
+            line.to_string(),
+            "podman network ls --filter=label=l=1 '--format={{.Name}}'"
+        );
+        assert_eq!(
+            Builder::Buildah(program("buildah")).list_left(Left::Networks, "l", "1"),
+            None
+        );
+    }
+}

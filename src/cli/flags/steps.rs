@@ -1,0 +1,216 @@
+//! Options of multi-step files: values for their templates, and a command instead of a file.
+
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    sys::secret::Secret,
+    task::{
+        Argument, Context, EncodedStep, FileStep, Step,
+        multi_step::{encoded, file_of_command, is_task_file},
+    },
+};
+
+/// The file of a multi-step task where none is named.
+pub const DEFAULT_FILE: &str = "acb.yaml";
+
+/// `--set`, `--set-secret`, `--values` and `--allow-privileged`.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Multi-step files")]
+pub struct ValueArgs {
+    /// Value for {{.Values.NAME}}, NAME=VALUE (can be repeated)
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Value that is never shown, NAME=VALUE; VALUE may be env:NAME or file:PATH (can be repeated)
+    #[arg(long = "set-secret", value_name = "NAME=VALUE")]
+    set_secret: Vec<String>,
+    /// File of values, relative to the context
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
+    /// Let steps be privileged: they can do anything to this machine
+    #[arg(long)]
+    pub allow_privileged: bool,
+}
+
+impl ValueArgs {
+    /// Tells whether any value was given.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        !self.set.is_empty() || !self.set_secret.is_empty()
+    }
+
+    /// Returns the file of values.
+    #[must_use]
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.values.as_ref()
+    }
+
+    /// Returns the values in the order given, and the secret ones apart. Of two with one name the later counts.
+    #[must_use]
+    pub fn values(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
+        let mut values: Vec<Argument> = Vec::new();
+        let mut secrets = BTreeMap::new();
+        let mut add = |name: &str, value: Option<&str>| {
+            values.retain(|other| other.name != name);
+            values.push(Argument {
+                name: name.to_owned(),
+                is_secret: value.is_none(),
+                value: value.map(str::to_owned),
+            });
+        };
+        for text in &self.set {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            add(name, Some(value));
+        }
+        for text in &self.set_secret {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            secrets.insert(name.to_owned(), Secret::new(value));
+            add(name, None);
+        }
+        (values, secrets)
+    }
+}
+
+/// What the options say about a multi-step file.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The context, as it was given.
+    pub context: &'a Context,
+    /// The file, as it was given.
+    pub file: Option<&'a Path>,
+    /// `--cmd`
+    pub command: Option<&'a str>,
+    /// Seconds that the step of a `--cmd` may take.
+    pub timeout: u32,
+    /// Values.
+    pub values: &'a ValueArgs,
+}
+
+impl Wanted<'_> {
+    /// Returns the step that the options ask for; `None` for a Dockerfile. A file that the definition is to hold is read now.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where the options contradict each other, or a file cannot be read.
+    pub fn step(&self) -> Result<Option<Step>> {
+        if let Some(content) = self.content()? {
+            let values = self.values.file().map(|path| text_of(path)).transpose()?;
+            return Ok(Some(Step::EncodedTask(EncodedStep {
+                context_path: Some(self.context.clone()).filter(|c| *c != Context::None),
+                encoded_task_content: encoded(&content),
+                encoded_values_content: values.as_deref().map(encoded),
+                values: self.values.values().0,
+                allow_privileged: self.values.allow_privileged,
+                pushes: Vec::new(),
+            })));
+        }
+        let Some(file) = self.file.filter(|file| is_task_file(file)) else {
+            return Ok(None);
+        };
+        Ok(Some(Step::FileTask(FileStep {
+            context_path: self.context.clone(),
+            task_file_path: file.to_owned(),
+            values_file_path: self.values.file().cloned(),
+            values: self.values.values().0,
+            allow_privileged: self.values.allow_privileged,
+            pushes: Vec::new(),
+        })))
+    }
+
+    /// Returns the text of a file that the definition is to hold; `None` where it stays in the context.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wanted::step`].
+    pub fn content(&self) -> Result<Option<String>> {
+        match (self.command, self.file) {
+            (Some(_), Some(_)) => Err(Error::new(
+                Kind::Invalid,
+                "`--cmd` and `--file` say two things: what is run is one of them",
+            )),
+            (Some(command), None) => Ok(Some(file_of_command(command, self.timeout))),
+            (None, Some(file)) if file == Path::new("-") => {
+                let mut text = String::new();
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .context(Kind::Invalid, || {
+                        "cannot read the task file from standard input".to_owned()
+                    })?;
+                Ok(Some(text))
+            }
+            (None, file) if *self.context == Context::None => {
+                text_of(file.unwrap_or(Path::new(DEFAULT_FILE))).map(Some)
+            }
+            (None, _) => Ok(None),
+        }
+    }
+}
+
+/// Reads a file of the folder that the command is typed in.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the path.
+pub fn text_of(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).context(Kind::Invalid, || {
+        format!("cannot read the file `{}`", path.display())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_split_at_the_first_equal_sign_and_secret_ones_kept_apart() {
+        let args = ValueArgs {
+            set: vec!["a=b=c".into(), "e".into(), "a=2".into()],
+            set_secret: vec!["t=env:TOKEN".into()],
+            ..ValueArgs::default()
+        };
+        let (values, secrets) = args.values();
+        let told: Vec<_> = values
+            .iter()
+            .map(|value| (value.name.as_str(), value.value.as_deref(), value.is_secret))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("e", Some(""), false),
+                ("a", Some("2"), false),
+                ("t", None, true)
+            ]
+        );
+        assert_eq!(secrets["t"].reveal(), "env:TOKEN");
+    }
+
+    #[test]
+    fn the_file_and_the_context_decide_the_kind_of_step() {
+        let values = ValueArgs::default();
+        let kind = |context: &str, file: Option<&str>, command: Option<&str>| {
+            let wanted = Wanted {
+                context: &context.parse().unwrap(),
+                file: file.map(Path::new),
+                command,
+                timeout: 60,
+                values: &values,
+            };
+            match wanted.step() {
+                Ok(Some(Step::FileTask(_))) => "file",
+                Ok(Some(Step::EncodedTask(_))) => "encoded",
+                Ok(_) => "docker",
+                Err(_) => "error",
+            }
+        };
+        assert_eq!(kind(".", Some("acb.yaml"), None), "file");
+        assert_eq!(kind(".", Some("Dockerfile"), None), "docker");
+        assert_eq!(kind(".", None, None), "docker");
+        assert_eq!(kind("/dev/null", None, Some("bash")), "encoded");
+        assert_eq!(kind("/dev/null", Some("acb.yaml"), Some("bash")), "error");
+        assert_eq!(kind("/dev/null", Some("no-such-file.yaml"), None), "error");
+    }
+}

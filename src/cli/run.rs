@@ -1,0 +1,138 @@
+//! `acrt run`
+
+use std::path::PathBuf;
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{
+            azure::AzureQuickArgs,
+            build::{Platforms, platforms},
+            steps::{DEFAULT_FILE, ValueArgs, Wanted},
+        },
+        report::Report,
+        task::run::conclude,
+    },
+    error::{Error, Kind, Result},
+    ops::{
+        self, App,
+        event::Event,
+        run::{Quick, RunRequest},
+        task::QuickTask,
+    },
+    sys::signal::{OnHangup, Stop},
+    task::{Cause, Context},
+    view::View,
+};
+
+/// Run the steps of a file, or one command, without a task
+///
+/// The steps work on a copy of the folder. What they stand on is recorded with the run, and not followed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt run --registry localhost:5000 --file acb.yaml .\n  acrt run -r localhost:5000 --cmd \"alpine:3 date\" /dev/null\n  acrt run -r localhost:5000 -f - --set tag=1 . < acb.yaml"
+)]
+pub struct RunArgs {
+    /// Folder that the steps work on, or /dev/null for none
+    #[arg(value_name = "CONTEXT")]
+    context: Context,
+    /// Registry that the images go to [default: $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Multi-step file, relative to the context, or - [default: acb.yaml]
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
+    #[arg(long, value_name = "COMMAND")]
+    cmd: Option<String>,
+    #[command(flatten)]
+    values: ValueArgs,
+    /// How many steps may work at once
+    #[arg(long, help_heading = "What is built", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
+    jobs: Option<u16>,
+    /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
+    #[arg(long, value_parser = platforms)]
+    platform: Option<Platforms>,
+    /// Seconds that the run may take
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    timeout: u32,
+    /// Print the run when it has ended, instead of its log
+    #[arg(long)]
+    no_logs: bool,
+    /// Return at once; the run goes on by itself
+    #[arg(long)]
+    no_wait: bool,
+    /// Do not format the log; it never is
+    #[arg(long, hide = true)]
+    no_format: bool,
+    /// Print the steps in their order, and carry out none of them
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    azure: AzureQuickArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let request = request(app, &args)?;
+    if args.dry_run {
+        let lines = app.wait(ops::run::plan(app, &request, &mut |event| {
+            report.event(event);
+        }))?;
+        report.answer((lines.join("\n") + "\n").as_bytes())?;
+        return Ok(Outcome::default());
+    }
+    if args.no_wait {
+        let id = ops::run::detach(app, &request)?;
+        report.warning(&format!("Queued a run with ID: {id}"));
+        let run = ops::runs::show(app, id)?;
+        return Ok(Outcome::answer(View::of(run, columns::RUN)));
+    }
+    let no_logs = args.no_logs;
+    let finished = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        let mut tell = |event: Event<'_>| {
+            if !(no_logs && matches!(event, Event::Log(_))) {
+                report.event(event);
+            }
+        };
+        ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
+    })?;
+    Ok(conclude(report, &finished, no_logs))
+}
+
+fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
+    let default =
+        (args.cmd.is_none() && args.context != Context::None).then(|| DEFAULT_FILE.into());
+    let file = args.file.clone().or(default);
+    let context = ops::task::absolute(args.context.clone())?;
+    let wanted = Wanted {
+        context: &context,
+        file: file.as_deref(),
+        command: args.cmd.as_deref(),
+        timeout: args.timeout,
+        values: &args.values,
+    };
+    let step = wanted.step()?.ok_or_else(|| {
+        Error::new(
+            Kind::Invalid,
+            format!(
+                "`{}` is not a multi-step file by its name: it ends with .yaml or .yml",
+                file.unwrap_or_default().display()
+            ),
+        )
+        .hint("a Dockerfile is built by a task: acrt task create --help")
+    })?;
+    let quick = QuickTask {
+        registry: args.registry.as_deref(),
+        step,
+        platforms: args.platform.clone().unwrap_or_default().0,
+        timeout: args.timeout,
+        secret_values: args.values.values().1,
+    };
+    let (task, secrets) = ops::task::quick(app, quick)?;
+    Ok(RunRequest {
+        jobs: args.jobs.map(usize::from),
+        ..RunRequest::quick(Quick { task, secrets })
+    })
+}

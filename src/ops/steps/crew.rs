@@ -1,0 +1,314 @@
+//! Carries out the steps of a multi-step run: side by side where the file allows it, until all are done or one has failed.
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::time::Instant;
+
+use crate::{
+    builder::{BuildRequest, Builder},
+    error::{Error, Kind, Result},
+    image::{Digest, Reference},
+    ops::{
+        chain,
+        event::{Event, Listener},
+        execute::{Execution, Failure},
+    },
+    steps::{Action, Graph, Progress, Step, StepId, progress::State},
+    store::{log::Log, runs::HeldRun},
+    sys::{process, signal::Halt},
+    task::{Run, RunStatus, Task, template::RunVariables},
+    watch::Known,
+};
+
+use super::{
+    LABEL,
+    read::{self, Lookup, MultiStep},
+    site::{Found, Site, Story},
+    sweep::sweep,
+    workspace::Workspace,
+};
+
+/// How many steps work at once where nobody says.
+pub const DEFAULT_JOBS: usize = 4;
+
+impl Execution<'_> {
+    /// Does the work of a multi-step task. Every way out but success is a failure with its status.
+    pub(in crate::ops) async fn work_steps(
+        &self,
+        held: &mut HeldRun,
+        log: &mut Log,
+        inputs_digest: &mut Option<Digest>,
+        tell: Listener<'_>,
+    ) -> Result<(), Failure> {
+        let key = self.task.key();
+        let started = self.app.clock.now();
+        let survey = read::survey(self.app, &self.task, &self.secrets)?;
+        *inputs_digest = Some(survey.digest);
+        self.refuse_privileged(&survey.privileged)?;
+        let variables = variables_of(&self.task, &held.run);
+        let read = read::read(self.app, &self.task, &self.secrets, &variables, Lookup::Now)?;
+        log.hide(&read.hidden);
+        for notice in &read.notices {
+            let text = log.line(&format!("acrt: {notice}"));
+            tell(Event::Log(&text));
+        }
+        let builder = self.builder().await?;
+        held.run.builder = Some(builder.kind().to_string());
+        let known = self.app.store.known(&key)?;
+        chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases)?;
+        held.run.advance(RunStatus::Running, self.app.clock.now());
+        self.app.store.save_run(&held.run)?;
+
+        let outcome = self
+            .in_workspace(&held.run, &read, &builder, &known, log, tell)
+            .await;
+        let stays = sweep(self.app, &builder, held.run.run_id).await;
+        for text in stays {
+            tell(Event::Warning(text));
+        }
+        let (found, outcome) = outcome?;
+        held.run.base_image_dependencies = Some(found.dependencies.into_values().collect());
+        held.run.untracked_images = found.untracked;
+        let outputs = self.pushed(found.pushed).await;
+        outcome?;
+        held.run.output_images = Some(outputs?);
+        if self.recorded {
+            self.record(&key, held, log, tell, started)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the order in which the steps would be carried out, one line each, with secrets hidden.
+    pub(in crate::ops) fn plan_steps(&self, run: &Run) -> Result<Vec<String>> {
+        let variables = variables_of(&self.task, run);
+        let read = read::read(
+            self.app,
+            &self.task,
+            &self.secrets,
+            &variables,
+            Lookup::Later,
+        )?;
+        Ok(read.graph.steps().iter().map(planned).collect())
+    }
+
+    fn refuse_privileged(&self, steps: &[String]) -> Result<()> {
+        match steps.first() {
+            Some(step) if !self.task.step.allows_privileged() => Err(Error::new(
+                Kind::Invalid,
+                format!(
+                    "step `{step}` asks to be privileged: it could do anything to this machine"
+                ),
+            )
+            .hint("if that is meant, allow it: --allow-privileged")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn pushed(
+        &self,
+        pushed: Vec<(Reference, Option<Digest>)>,
+    ) -> Result<Vec<crate::task::ImageDescriptor>, Failure> {
+        let images = pushed.iter().map(|(image, _)| image.clone()).collect();
+        let digests = pushed
+            .into_iter()
+            .filter_map(|(image, digest)| Some((image, digest?)))
+            .collect();
+        self.outputs(images, digests).await
+    }
+
+    /// Makes what the steps need, and lets them work. What they have found out is told even where they failed.
+    async fn in_workspace(
+        &self,
+        run: &Run,
+        read: &MultiStep,
+        builder: &Builder,
+        known: &Known,
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) -> Result<(Found, Result<(), Failure>), Failure> {
+        let volumes = &read.graph.volumes;
+        let workspace = Workspace::make(self.app, run.run_id, read.folder.as_deref(), volumes)?;
+        let mut logins = BuildRequest::default();
+        let _placed = self.place_logins(run.run_id, &mut logins)?;
+        let (halt, stop) = self.stop.or_halt();
+        let allowed = Duration::from_secs(u64::from(self.task.timeout));
+        let mut site = Site {
+            execution: self,
+            run,
+            read,
+            builder,
+            known,
+            workspace,
+            stop,
+            deadline: Instant::now() + allowed,
+            auth_dir: logins.auth_dir,
+            networks: BTreeMap::new(),
+            story: RefCell::new(Story { log, tell }),
+            found: RefCell::default(),
+        };
+        site.networks = site.make_networks().await?;
+        let outcome = site.carry_out(self.jobs, &halt).await;
+        Ok((site.found.take(), outcome))
+    }
+}
+
+impl Site<'_> {
+    /// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
+    ///
+    /// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not
+    /// every machine can have one.
+    async fn make_networks(&self) -> Result<BTreeMap<String, String>> {
+        let graph = &self.read.graph;
+        let mut made = BTreeMap::new();
+        for network in &graph.networks {
+            let used =
+                containers(graph).any(|cmd| cmd.place.network.as_ref() == Some(&network.name));
+            let is_default = network.name == crate::steps::file::DEFAULT_NETWORK;
+            if !used || (is_default && !is_talkative(graph)) {
+                continue;
+            }
+            if network.is_external {
+                made.insert(network.name.clone(), network.name.clone());
+                continue;
+            }
+            let name = self.name(&network.name);
+            let marker = self
+                .execution
+                .app
+                .store
+                .layout()
+                .run_folder(self.run.run_id);
+            let labels = [(LABEL.to_owned(), marker.display().to_string())].into();
+            let line =
+                self.builder
+                    .make_network(&name, network.driver.as_deref(), network.ipv6, &labels);
+            let Some(line) = line else {
+                return Err(Error::new(
+                    Kind::Invalid,
+                    format!(
+                        "the builder `{}` has no networks, and steps of the file are in `{}`",
+                        self.builder.kind(),
+                        network.name
+                    ),
+                )
+                .hint("run the steps with --builder docker or podman, or with `network: host`"));
+            };
+            let answer = process::ask(&line).await?;
+            if !answer.succeeded() {
+                return Err(Error::new(
+                    Kind::Failed,
+                    format!("cannot make the network `{}`", network.name),
+                )
+                .because(anyhow::anyhow!(answer.text())));
+            }
+            made.insert(network.name.clone(), name);
+        }
+        Ok(made)
+    }
+
+    /// Lets steps work, as many at once as there is room for, until all are done or one has failed.
+    async fn carry_out(&self, jobs: usize, halt: &Halt) -> Result<(), Failure> {
+        let graph = &self.read.graph;
+        let mut progress = Progress::new(graph);
+        let mut working = FuturesUnordered::new();
+        let mut first: Option<Failure> = None;
+        loop {
+            let room = jobs.max(1).saturating_sub(progress.running());
+            for step in progress.start_ready(room) {
+                self.say(Some(&step.id), "acrt: started");
+                let begun = self.execution.app.clock.now();
+                working.push(async move { (step, begun, self.step(step).await) });
+            }
+            let Some((step, begun, ended)) = working.next().await else {
+                break;
+            };
+            let seconds = self
+                .execution
+                .app
+                .clock
+                .now()
+                .duration_since(begun)
+                .as_secs()
+                .max(0);
+            let Err(failure) = ended else {
+                self.say(Some(&step.id), &format!("acrt: succeeded after {seconds}s"));
+                progress.finish(step, true);
+                continue;
+            };
+            // That the whole run is stopped, or has taken too long, is no error of the step that could be ignored.
+            let ignored = step.ignores_errors && failure.status == RunStatus::Failed;
+            let end = if ignored { ", which is ignored" } else { "" };
+            let reason = failure.error.one_line();
+            self.say(
+                Some(&step.id),
+                &format!("acrt: failed after {seconds}s{end}: {reason}"),
+            );
+            progress.finish(step, ignored);
+            if !ignored {
+                first.get_or_insert(failure);
+                halt.ask();
+            }
+        }
+        match first {
+            Some(failure) => {
+                self.tell_what_was_skipped(graph, &progress);
+                Err(failure)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn tell_what_was_skipped(&self, graph: &Graph, progress: &Progress<'_>) {
+        let steps = graph.steps().iter();
+        let skipped: Vec<&str> = steps
+            .filter(|step| progress.state(&step.id) == State::Skipped)
+            .map(|step| StepId::as_str(&step.id))
+            .collect();
+        if !skipped.is_empty() {
+            self.say(None, &format!("acrt: skipped: {}", skipped.join(", ")));
+        }
+    }
+}
+
+fn variables_of(task: &Task, run: &Run) -> RunVariables {
+    let mut variables = read::variables_of(task, run.run_id, run.create_time);
+    if run.task.is_none() {
+        variables.task.clear();
+    }
+    variables
+}
+
+fn containers(graph: &Graph) -> impl Iterator<Item = &crate::steps::CmdStep> {
+    graph.steps().iter().filter_map(|step| match &step.action {
+        Action::Cmd(cmd) => Some(&**cmd),
+        Action::Build(_) | Action::Push(_) => None,
+    })
+}
+
+/// Tells whether two containers of a file may be there at once.
+fn is_talkative(graph: &Graph) -> bool {
+    containers(graph).count() > 1 && (!graph.is_chain() || containers(graph).any(|cmd| cmd.detach))
+}
+
+/// Returns a step as `--dry-run` shows it.
+fn planned(step: &Step) -> String {
+    let after: Vec<&str> = step.after.iter().map(StepId::as_str).collect();
+    let after = match after.is_empty() {
+        true => String::new(),
+        false => format!(" after {}", after.join(", ")),
+    };
+    let quoted = |words: &[String]| shell_words::join(words);
+    let action = match &step.action {
+        Action::Build(build) => {
+            let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();
+            format!("build {} from {}", images.join(", "), build.context)
+        }
+        Action::Push(pushed) => {
+            let images: Vec<String> = pushed.iter().map(|one| one.image.to_string()).collect();
+            format!("push {}", images.join(", "))
+        }
+        Action::Cmd(cmd) => format!("run {} {}", cmd.image, quoted(&cmd.args)),
+    };
+    format!("{}{after}: {}", step.id, action.trim_end())
+}

@@ -1,0 +1,11 @@
+//! Multi-step tasks: the file is read, its steps are carried out, and what they stand on is found out.
+
+pub mod crew;
+mod one;
+pub mod read;
+mod site;
+pub mod sweep;
+mod workspace;
+
+/// The label by which what a run leaves on the builder is found again. Its value is the run's folder.
+const LABEL: &str = "io.acrt.run";

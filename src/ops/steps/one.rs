@@ -1,0 +1,487 @@
+//! One step: its tries, and what each kind of step does.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    builder::{self, BuildRequest, ContainerRequest, DigestSource, FolderMount},
+    error::{Error, Kind, Result},
+    image::{Digest, Reference},
+    ops::{
+        assemble::labels,
+        event::Event,
+        execute::{Failure, stopped},
+        inputs::{self, Inputs},
+        resolve::{self, Resolved},
+    },
+    source::local::LocalContext,
+    steps::{Action, BuildStep, CmdStep, Mount, Step, step::Pushed},
+    store::file,
+    sys::secret::Secret,
+};
+
+use super::{
+    LABEL,
+    read::{arguments_of, build_of, made_before, within},
+    site::{Site, Trouble},
+};
+
+/// How long a build or a push has to end by itself when it is told to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a container has: the first process of one often ignores what it is told.
+const CONTAINER_GRACE: Duration = Duration::from_secs(2);
+
+/// How often a push is tried, as in ACR.
+const PUSHES: u32 = 3;
+
+/// The largest file of a digest, in bytes.
+const MAX_DIGEST: u64 = 1024;
+
+impl Site<'_> {
+    /// Carries a step out, with all its delays, repeats and tries.
+    pub async fn step(&self, step: &Step) -> Result<(), Failure> {
+        self.pause(step.limits.start_delay).await?;
+        let deadline = Instant::now() + Duration::from_secs(u64::from(step.limits.timeout));
+        let mut failed = Vec::new();
+        for _ in 0..=step.limits.repeat {
+            match self.tries(step, deadline).await {
+                Ok(()) => {}
+                Err(Trouble::Exit { text, .. }) => failed.push(text),
+                Err(Trouble::Final(failure)) => return Err(failure),
+            }
+        }
+        match failed.first() {
+            None => Ok(()),
+            Some(first) if step.limits.repeat == 0 => Err(Error::new(Kind::Failed, first).into()),
+            Some(first) => Err(Error::new(
+                Kind::Failed,
+                format!(
+                    "{first} ({} of {} times)",
+                    failed.len(),
+                    u64::from(step.limits.repeat) + 1
+                ),
+            )
+            .into()),
+        }
+    }
+
+    async fn tries(&self, step: &Step, deadline: Instant) -> Result<(), Trouble> {
+        let mut left = step.limits.retries;
+        loop {
+            let Err(trouble) = self.attempt(step, deadline).await else {
+                return Ok(());
+            };
+            let again = match &trouble {
+                Trouble::Exit { printed, .. } => {
+                    let printed = String::from_utf8_lossy(printed);
+                    let errors = &step.limits.retry_on;
+                    errors.is_empty() || errors.iter().any(|error| printed.contains(error))
+                }
+                Trouble::Final(_) => false,
+            };
+            if left == 0 || !again {
+                return Err(trouble);
+            }
+            left -= 1;
+            self.say(
+                Some(&step.id),
+                &format!("acrt: tried again in {} seconds", step.limits.retry_delay),
+            );
+            self.pause(step.limits.retry_delay).await?;
+        }
+    }
+
+    async fn attempt(&self, step: &Step, deadline: Instant) -> Result<(), Trouble> {
+        match &step.action {
+            Action::Build(build) => self.build(step, build, deadline).await,
+            Action::Push(images) => self.push(step, images, deadline).await,
+            Action::Cmd(cmd) => self.cmd(step, cmd, deadline).await,
+        }
+    }
+
+    /// Waits, unless the run is to stop.
+    async fn pause(&self, seconds: u32) -> Result<(), Failure> {
+        if seconds == 0 {
+            return Ok(());
+        }
+        tokio::select! {
+            () = self.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
+            signal = self.stop.wait() => Err(stopped(signal)),
+        }
+    }
+
+    async fn build(
+        &self,
+        step: &Step,
+        build: &BuildStep,
+        deadline: Instant,
+    ) -> Result<(), Trouble> {
+        let mut inputs = self.inputs(step, build)?;
+        let mut told = Vec::new();
+        let resolved = {
+            let mut tell = |event: Event<'_>| {
+                if let Event::Warning(text) = event {
+                    told.push(text);
+                }
+            };
+            let app = self.execution.app;
+            let resolving = resolve::resolve(app, &mut inputs, self.builder, self.known, &mut tell);
+            tokio::select! {
+                resolved = resolving => resolved?,
+                signal = self.stop.wait() => return Err(stopped(signal).into()),
+            }
+        };
+        self.tell_what_was_found(step, &resolved);
+        for text in told {
+            self.warn(&step.id, &text);
+        }
+        for line in resolve::unpinned(&inputs.bases()?) {
+            self.say(Some(&step.id), &format!("acrt: {line}"));
+        }
+        let request = self.build_request(step, build, &inputs, &resolved)?;
+        self.execution
+            .place_dockerfile(&request, &inputs, &resolved)?;
+        let directory = self.directory(build.working_directory.as_deref(), ".")?;
+        for planned in self.builder.plan(&request)? {
+            let mut line = planned.line;
+            for (name, value) in &build.env {
+                line = match self.is_secret(value) {
+                    true => line.secret_env(name, Secret::new(value)),
+                    false => line.env(name, value),
+                };
+            }
+            line.dir = Some(directory.clone());
+            let ended = self.process(&step.id, line, deadline, GRACE).await?;
+            self.judge(&planned.purpose.to_string(), step, ended)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the Dockerfile of a build from the workspace, where earlier steps may have written it.
+    fn inputs(&self, step: &Step, build: &BuildStep) -> Result<Inputs> {
+        let folder = self.directory(build.working_directory.as_deref(), &build.context)?;
+        let context = LocalContext::open(&folder)?;
+        let path = self.directory(build.working_directory.as_deref(), &build.file_path())?;
+        let mut wanted = build_of(build, &self.execution.task.platforms);
+        wanted.contexts = self.contexts(build)?;
+        let mut inputs = inputs::of(context, &path, wanted, Vec::new())?;
+        inputs.made = made_before(&self.read.graph, step);
+        Ok(inputs)
+    }
+
+    /// Returns the named contexts of a build, folders as they are on the machine.
+    fn contexts(&self, build: &BuildStep) -> Result<std::collections::BTreeMap<String, String>> {
+        let contexts = build.contexts.iter().map(|(name, place)| {
+            if place.contains("://") {
+                return Ok((name.clone(), place.clone()));
+            }
+            let folder = self.directory(build.working_directory.as_deref(), place)?;
+            Ok((name.clone(), folder.display().to_string()))
+        });
+        contexts.collect()
+    }
+
+    fn build_request(
+        &self,
+        step: &Step,
+        build: &BuildStep,
+        inputs: &Inputs,
+        resolved: &Resolved,
+    ) -> Result<BuildRequest> {
+        let scratch = self.workspace.step(&step.id)?;
+        let (secret, plain): (Vec<_>, Vec<_>) = arguments_of(build)
+            .into_iter()
+            .partition(|(_, value)| self.is_secret(value));
+        let mut labels = labels(&self.execution.task, self.run, resolved);
+        let annotations = labels.clone();
+        labels.extend(build.labels.clone());
+        let task = &self.execution.task;
+        Ok(BuildRequest {
+            context: inputs.context.folder().to_owned(),
+            dockerfile: scratch.join("Dockerfile"),
+            images: build.images.clone(),
+            args: plain,
+            secret_args: secret
+                .into_iter()
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect(),
+            target: build.target.clone(),
+            platforms: match build.platforms.is_empty() {
+                true => task.platforms.clone(),
+                false => build.platforms.clone(),
+            },
+            no_cache: build.no_cache,
+            contexts: inputs.build.contexts.clone(),
+            options: build
+                .options
+                .iter()
+                .map(|option| self.on_this_machine(option, &build.mounts))
+                .collect(),
+            cache: build.cache.clone(),
+            labels,
+            annotations,
+            push: false,
+            plain_http: self.execution.unverified(&build.images, &resolved.pulled),
+            bases: resolved.pulled.clone(),
+            unpinned: resolved.unpinned.clone(),
+            scratch,
+            auth_dir: self.auth_dir.clone(),
+            run_id: self.run.run_id.to_string(),
+        })
+    }
+
+    /// Puts the folder of a volume where an option names the place at which the file mounts it.
+    fn on_this_machine(&self, option: &str, mounts: &[Mount]) -> String {
+        let mut option = option.to_owned();
+        for mount in mounts {
+            let folder = self.workspace.volume(&mount.name).display().to_string();
+            for key in ["src=", "source="] {
+                let from = format!("{key}{}/", mount.path.trim_end_matches('/'));
+                option = option.replace(&from, &format!("{key}{folder}/"));
+            }
+        }
+        option
+    }
+
+    async fn push(&self, step: &Step, images: &[Pushed], deadline: Instant) -> Result<(), Trouble> {
+        let made = made_before(&self.read.graph, step);
+        let request = BuildRequest {
+            images: images.iter().map(|pushed| pushed.image.clone()).collect(),
+            scratch: self.workspace.step(&step.id)?,
+            auth_dir: self.auth_dir.clone(),
+            plain_http: {
+                let images: Vec<Reference> = images.iter().map(|one| one.image.clone()).collect();
+                self.execution.unverified(&images, &[])
+            },
+            ..BuildRequest::default()
+        };
+        for pushed in images {
+            let written: Option<Reference> = pushed.written.parse().ok();
+            let other = written.filter(|name| !made.contains(&pushed.image) && made.contains(name));
+            if let Some(line) = other.and_then(|name| {
+                self.builder
+                    .tag(&name.to_string(), &pushed.image.to_string())
+            }) {
+                let ended = self.process(&step.id, line, deadline, GRACE).await?;
+                self.judge("naming the image", step, ended)?;
+            }
+            let digest = self
+                .push_one(step, &request, &pushed.image, deadline)
+                .await?;
+            self.found
+                .borrow_mut()
+                .pushed
+                .push((pushed.image.clone(), digest));
+        }
+        Ok(())
+    }
+
+    async fn push_one(
+        &self,
+        step: &Step,
+        request: &BuildRequest,
+        image: &Reference,
+        deadline: Instant,
+    ) -> Result<Option<Digest>, Trouble> {
+        let planned = self.builder.push(request, image)?;
+        let mut tries = 1;
+        let printed = loop {
+            let ended = self
+                .process(&step.id, planned.line.clone(), deadline, GRACE)
+                .await?;
+            match self.judge(&planned.purpose.to_string(), step, ended) {
+                Ok(printed) => break printed,
+                Err(Trouble::Exit { .. }) if tries < PUSHES => {
+                    tries += 1;
+                    self.pause(tries - 1).await?;
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        };
+        Ok(match &planned.digest {
+            DigestSource::File(path) => {
+                let bytes = file::read(path, MAX_DIGEST)?.unwrap_or_default();
+                file::remove(path)?;
+                String::from_utf8_lossy(&bytes).trim().parse().ok()
+            }
+            DigestSource::Output => builder::digest_in_output(&printed),
+            DigestSource::Registry => None,
+        })
+    }
+
+    async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), Trouble> {
+        let image = self.image_of(step, cmd).await?;
+        let request = self.container_request(step, cmd, &image);
+        if cmd.args.iter().any(|arg| self.is_secret(arg)) {
+            self.warn(
+                &step.id,
+                "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`",
+            );
+        }
+        let plan = self.builder.container(&request)?;
+        let mut ended = Ok(Vec::new());
+        let detaches = cmd.detach;
+        for line in plan.before.into_iter().chain([plan.run]) {
+            let process = self
+                .process(&step.id, line, deadline, CONTAINER_GRACE)
+                .await?;
+            ended = self.judge("the command", step, process);
+            if ended.is_err() {
+                break;
+            }
+        }
+        // A client that was told to end may leave its container running, and buildah always leaves one.
+        let stays = ended.is_ok() && (detaches || cmd.keep);
+        if !stays && let Some(line) = self.builder.remove_container(&request.name) {
+            let _ = crate::sys::process::ask(&line).await;
+        }
+        ended.map(|_| ())
+    }
+
+    /// Finds out what image a command runs: one that a step made, or what a registry has under that name now.
+    async fn image_of(&self, step: &Step, cmd: &CmdStep) -> Result<Reference, Trouble> {
+        if made_before(&self.read.graph, step).contains(&cmd.image) {
+            return Ok(cmd.image.clone());
+        }
+        let platforms = &self.execution.task.platforms;
+        let app = self.execution.app;
+        let resolving = resolve::image(app, &cmd.image, platforms, self.builder, self.known);
+        let resolved = tokio::select! {
+            resolved = resolving => resolved?,
+            signal = self.stop.wait() => return Err(stopped(signal).into()),
+        };
+        self.tell_what_was_found(step, &resolved);
+        let pinned = resolved.pulled.first();
+        Ok(pinned.unwrap_or(&cmd.image).clone())
+    }
+
+    /// Takes in what a step stands on, and writes it into the log.
+    fn tell_what_was_found(&self, step: &Step, resolved: &Resolved) {
+        self.found.borrow_mut().take(resolved);
+        for dependency in &resolved.dependencies {
+            let digest = dependency
+                .image
+                .digest
+                .as_ref()
+                .map_or("unknown", Digest::as_str);
+            let tagged = dependency.image.tagged();
+            self.say(Some(&step.id), &format!("acrt: {tagged} is {digest}"));
+        }
+        for untracked in &resolved.untracked {
+            let text = format!(
+                "acrt: `{}` is not followed: {}",
+                untracked.image, untracked.reason
+            );
+            self.say(Some(&step.id), &text);
+        }
+        for registry in self.execution.unverified(&[], &resolved.pulled) {
+            let skips = self.execution.app.settings.registry(&registry).skip_verify;
+            if skips && self.found.borrow_mut().unverified.insert(registry.clone()) {
+                self.say(
+                    None,
+                    &format!(
+                        "acrt: the certificate of `{registry}` is not verified, as skipVerify says"
+                    ),
+                );
+            }
+        }
+    }
+
+    fn container_request(&self, step: &Step, cmd: &CmdStep, image: &Reference) -> ContainerRequest {
+        let place = &cmd.place;
+        let (secret, mut env): (Vec<_>, Vec<_>) = place
+            .env
+            .iter()
+            .cloned()
+            .partition(|(_, value)| self.is_secret(value));
+        if !place.env.iter().any(|(name, _)| name == "HOME") {
+            env.push(("HOME".into(), "/acb/home".into()));
+        }
+        let network = place.network.as_ref();
+        let ours = network.and_then(|name| self.networks.get(name));
+        let known = |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
+        let mounts = place.mounts.iter().map(|mount| FolderMount {
+            from: self.workspace.volume(&mount.name),
+            to: mount.path.clone(),
+            read_only: true,
+        });
+        let folder = |from: PathBuf, to: &str| FolderMount {
+            from,
+            to: to.to_owned(),
+            read_only: false,
+        };
+        let marker = self
+            .execution
+            .app
+            .store
+            .layout()
+            .run_folder(self.run.run_id);
+        ContainerRequest {
+            name: self.name(step.id.as_str()),
+            image: image.to_string(),
+            args: cmd.args.clone(),
+            entry_point: place.entry_point.clone(),
+            working_directory: place.working_directory.as_deref().map(in_container),
+            env,
+            secret_env: secret
+                .into_iter()
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect(),
+            user: place.user.clone(),
+            alias: ours.map(|_| step.id.to_string()),
+            network: ours.or(network.filter(known)).cloned(),
+            expose: place.expose.clone(),
+            ports: place.ports.clone(),
+            cpus: place.cpus.clone(),
+            mounts: [
+                folder(self.workspace.workspace(), "/workspace"),
+                folder(self.workspace.home(), "/acb/home"),
+            ]
+            .into_iter()
+            .chain(mounts)
+            .collect(),
+            detach: cmd.detach,
+            keep: cmd.keep,
+            privileged: cmd.privileged,
+            labels: [(LABEL.to_owned(), marker.display().to_string())].into(),
+            plain_http: !self
+                .execution
+                .unverified(std::slice::from_ref(image), &[])
+                .is_empty(),
+            auth_dir: self.auth_dir.clone(),
+        }
+    }
+
+    /// Returns a path of the workspace as it is on the machine.
+    fn directory(&self, working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
+        let clean = within(working_directory, path.as_ref()).ok_or_else(|| {
+            Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))
+                .hint("name a path below the context")
+        })?;
+        Ok(self.workspace.workspace().join(clean))
+    }
+}
+
+/// Returns a working directory as the container has it.
+fn in_container(path: &str) -> String {
+    match path {
+        "" => "/workspace".into(),
+        path if path == "/workspace" || path.starts_with("/workspace/") => path.into(),
+        path => format!("/workspace/{}", path.trim_start_matches('/')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn working_directories_are_below_the_workspace() {
+        assert_eq!(in_container(""), "/workspace");
+        assert_eq!(in_container("src"), "/workspace/src");
+        assert_eq!(in_container("/src"), "/workspace/src");
+        assert_eq!(in_container("/workspace/src"), "/workspace/src");
+    }
+}

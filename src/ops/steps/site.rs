@@ -1,0 +1,302 @@
+//! What the steps of one run share: the folders, the log, the logins, and what has been found out so far.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    builder::Builder,
+    error::{Error, Kind, Result},
+    image::{Digest, Reference},
+    ops::{
+        event::{Event, Listener},
+        execute::{Execution, Failure, MARKER, stopped},
+        resolve::Resolved,
+    },
+    steps::StepId,
+    store::log::Log,
+    sys::{
+        command::CommandLine,
+        process::{self, Ended, Limits},
+        signal::Stop,
+    },
+    task::{Dependency, Run, RunStatus, Untracked},
+    watch::{Known, decide::tag_of},
+};
+
+use super::{read::MultiStep, workspace::Workspace};
+
+/// How much of what a step printed is looked at for the errors after which it is tried again, in bytes.
+const MAX_PRINTED: usize = 1024 * 1024;
+
+/// What the steps of one run share.
+pub(super) struct Site<'a> {
+    pub execution: &'a Execution<'a>,
+    pub run: &'a Run,
+    pub read: &'a MultiStep,
+    pub builder: &'a Builder,
+    pub known: &'a Known,
+    pub workspace: Workspace,
+    /// Comes when the run is to stop, and when another step has failed.
+    pub stop: Stop,
+    /// When the run has taken too long.
+    pub deadline: Instant,
+    pub auth_dir: Option<PathBuf>,
+    /// The networks of the file, by the names that the builder knows.
+    pub networks: BTreeMap<String, String>,
+    pub story: RefCell<Story<'a>>,
+    pub found: RefCell<Found>,
+}
+
+/// Where what happens is told.
+pub(super) struct Story<'a> {
+    pub log: &'a mut Log,
+    pub tell: Listener<'a>,
+}
+
+/// What has been found out so far.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub dependencies: BTreeMap<Reference, Dependency>,
+    pub untracked: Vec<Untracked>,
+    /// In the order in which they were pushed.
+    pub pushed: Vec<(Reference, Option<Digest>)>,
+    /// The registries whose certificates are not verified, as has been told.
+    pub unverified: BTreeSet<String>,
+}
+
+impl Found {
+    /// Takes in what one step stands on. The first answer about an image stays: a later one would hide a move in between.
+    pub fn take(&mut self, resolved: &Resolved) {
+        for dependency in &resolved.dependencies {
+            let Some(tag) = tag_of(&dependency.image) else {
+                continue;
+            };
+            self.dependencies
+                .entry(tag)
+                .and_modify(|old| old.kind = old.kind.min(dependency.kind))
+                .or_insert_with(|| dependency.clone());
+        }
+        for untracked in &resolved.untracked {
+            if !self.untracked.contains(untracked) {
+                self.untracked.push(untracked.clone());
+            }
+        }
+    }
+}
+
+/// Why a try of a step came to nothing.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A process of it failed: worth another try, perhaps only after some errors.
+    Exit { text: String, printed: Vec<u8> },
+    /// Another try would be no better.
+    Final(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Trouble {
+    fn from(failure: E) -> Self {
+        Self::Final(failure.into())
+    }
+}
+
+impl Site<'_> {
+    /// Says something in the log, as one step's line or as the run's.
+    pub fn say(&self, step: Option<&StepId>, text: &str) {
+        let prefix = self.prefix(step);
+        let mut story = self.story.borrow_mut();
+        let text = story.log.line(&format!("{prefix}{text}"));
+        (story.tell)(Event::Log(&text));
+    }
+
+    /// Tells something that people should know, besides the log.
+    pub fn warn(&self, step: &StepId, text: &str) {
+        self.say(Some(step), &format!("acrt: {text}"));
+        let mut story = self.story.borrow_mut();
+        (story.tell)(Event::Warning(format!("step `{step}`: {text}")));
+    }
+
+    /// Returns what stands before a step's lines; nothing where there is only one step.
+    fn prefix(&self, step: Option<&StepId>) -> String {
+        match step {
+            Some(step) if self.read.graph.steps().len() > 1 => format!("{step} | "),
+            _ => String::new(),
+        }
+    }
+
+    /// Runs one process of a step to its end, its lines in the log. Returns what it printed.
+    pub async fn process(
+        &self,
+        step: &StepId,
+        line: CommandLine,
+        deadline: Instant,
+        grace: Duration,
+    ) -> Result<(Ended, Vec<u8>)> {
+        self.say(Some(step), &format!("$ {line}"));
+        let app = self.execution.app;
+        let marker = app.store.layout().run_folder(self.run.run_id);
+        let line = line.env(MARKER, marker.display().to_string());
+        let limits = Limits {
+            timeout: Some(
+                deadline
+                    .min(self.deadline)
+                    .saturating_duration_since(Instant::now()),
+            ),
+            grace,
+        };
+        let mut lines = Lines {
+            prefix: self.prefix(Some(step)),
+            pending: Vec::new(),
+        };
+        let mut printed = Vec::new();
+        let ended = process::run(&line, &limits, &self.stop, &mut |bytes| {
+            let room = MAX_PRINTED.saturating_sub(printed.len());
+            printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            self.write(&lines.take(bytes));
+        })
+        .await?;
+        self.write(&lines.rest());
+        Ok((ended, printed))
+    }
+
+    fn write(&self, lines: &[u8]) {
+        let mut story = self.story.borrow_mut();
+        let text = story.log.write(lines);
+        (story.tell)(Event::Log(&text));
+    }
+
+    /// Turns how a process of a step ended into what becomes of the step.
+    pub fn judge(
+        &self,
+        what: &str,
+        step: &crate::steps::Step,
+        (ended, printed): (Ended, Vec<u8>),
+    ) -> Result<Vec<u8>, Trouble> {
+        let id = &step.id;
+        let failure = |status, text: String| {
+            Trouble::Final(Failure {
+                status,
+                error: Error::new(Kind::Failed, text),
+            })
+        };
+        match ended {
+            Ended::Exited(0) => Ok(printed),
+            Ended::Exited(code) => Err(Trouble::Exit {
+                text: format!("step `{id}` failed: the exit code of {what} is {code}"),
+                printed,
+            }),
+            Ended::Killed(signal) => Err(Trouble::Exit {
+                text: format!("step `{id}` failed: {what} was killed by signal {signal}"),
+                printed,
+            }),
+            Ended::TimedOut if Instant::now() >= self.deadline => Err(failure(
+                RunStatus::Timeout,
+                format!(
+                    "the run took longer than {} seconds",
+                    self.execution.task.timeout
+                ),
+            )),
+            Ended::TimedOut => Err(failure(
+                RunStatus::Failed,
+                format!(
+                    "step `{id}` took longer than {} seconds",
+                    step.limits.timeout
+                ),
+            )),
+            Ended::Stopped(signal) => Err(Trouble::Final(stopped(signal))),
+        }
+    }
+
+    /// Tells whether a text holds something that must not be seen.
+    pub fn is_secret(&self, text: &str) -> bool {
+        let mut hidden = self.read.hidden.iter();
+        hidden.any(|secret| !secret.reveal().is_empty() && text.contains(secret.reveal()))
+    }
+
+    /// Returns the name that a container or a network of this run has on the machine.
+    pub fn name(&self, of: &str) -> String {
+        format!(
+            "{}{}",
+            prefix_of(self.execution.app, self.run.run_id),
+            tame(of)
+        )
+    }
+}
+
+/// Returns what the names of all containers and networks of a run begin with: unlike those of any other run of any state directory.
+pub(super) fn prefix_of(app: &crate::ops::App, id: crate::task::RunId) -> String {
+    let folder = app.store.layout().run_folder(id);
+    let unique = Digest::of(folder.as_os_str().as_encoded_bytes());
+    format!("acrt-{}-{id}-", &unique.hex()[..12])
+}
+
+/// Makes a name of letters, digits, `_`, `.` and `-`, which is all that builders take.
+fn tame(name: &str) -> String {
+    let tame = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || "_.-".contains(c) => c,
+        _ => '-',
+    };
+    name.chars().map(tame).collect()
+}
+
+/// Puts a step's name before each of its lines.
+struct Lines {
+    prefix: String,
+    pending: Vec<u8>,
+}
+
+impl Lines {
+    /// The longest piece of a line that is held back.
+    const LONGEST: usize = 64 * 1024;
+
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            self.pending.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                out.extend_from_slice(self.prefix.as_bytes());
+                out.append(&mut self.pending);
+            } else if self.pending.len() >= Self::LONGEST {
+                out.extend(self.rest());
+            }
+        }
+        out
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        if self.pending.is_empty() {
+            return Vec::new();
+        }
+        let mut out = self.prefix.clone().into_bytes();
+        out.append(&mut self.pending);
+        out.push(b'\n');
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_says_whose_it_is() {
+        let mut lines = Lines {
+            prefix: "test | ".into(),
+            pending: Vec::new(),
+        };
+        assert_eq!(lines.take(b"one\ntw"), b"test | one\n");
+        assert_eq!(lines.take(b"o\n\nx"), b"test | two\ntest | \n");
+        assert_eq!(lines.rest(), b"test | x\n");
+        assert_eq!(lines.rest(), b"");
+    }
+
+    #[test]
+    fn names_are_such_as_builders_take() {
+        assert_eq!(tame("a/b c:d_1.x-y"), "a-b-c-d_1.x-y");
+    }
+}

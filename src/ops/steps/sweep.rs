@@ -1,0 +1,65 @@
+//! Takes away what a multi-step run has left on the builder: containers, networks, folders.
+
+use crate::{
+    builder::{self, Builder, Left},
+    ops::App,
+    sys::process,
+    task::{Run, RunId},
+};
+
+use super::{LABEL, site::prefix_of, workspace};
+
+/// Takes away everything that a run has on its builder. Returns what stays, for people to see to.
+pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {
+    let mut stays = Vec::new();
+    for left in [Left::Containers, Left::Networks] {
+        for name in left_of(app, builder, id, left).await {
+            let line = match left {
+                Left::Containers => builder.remove_container(&name),
+                Left::Networks => builder.remove_network(&name),
+            };
+            let Some(line) = line else { continue };
+            match process::ask(&line).await {
+                Ok(answer) if answer.succeeded() => {}
+                Ok(answer) => stays.push(format!("cannot remove `{name}`: {}", answer.text())),
+                Err(error) => stays.push(error.one_line()),
+            }
+        }
+    }
+    if let Err(error) = workspace::remove(app, id, Some(builder)).await {
+        stays.push(error.one_line());
+    }
+    stays
+}
+
+/// Takes away what a run has left whose process died.
+pub async fn after_the_dead(app: &App, run: &Run) -> Vec<String> {
+    if !app.store.layout().run_steps(run.run_id).exists() {
+        return Vec::new();
+    }
+    match builder::detect(run.builder.as_deref(), &app.settings).await {
+        Ok(builder) => sweep(app, &builder, run.run_id).await,
+        Err(error) => vec![format!(
+            "cannot tell what run `{}` has left running: {}",
+            run.run_id,
+            error.one_line()
+        )],
+    }
+}
+
+async fn left_of(app: &App, builder: &Builder, id: RunId, left: Left) -> Vec<String> {
+    let marker = app.store.layout().run_folder(id);
+    let Some(line) = builder.list_left(left, LABEL, &marker.display().to_string()) else {
+        return Vec::new();
+    };
+    let Ok(answer) = process::ask(&line).await else {
+        return Vec::new();
+    };
+    let text = answer.text();
+    let prefix = prefix_of(app, id);
+    let names = text
+        .lines()
+        .map(str::trim)
+        .filter(|name| name.starts_with(&prefix));
+    names.map(str::to_owned).collect()
+}

@@ -1,0 +1,350 @@
+//! Aliases: `$Registry` for `{{.Run.Registry}}` and the like, from version v1.1.0 on.
+//!
+//! They are replaced anywhere in the text before templates are read, and may stand for templates themselves. An image alias
+//! also stands without `$` where a `cmd` begins.
+
+use std::collections::BTreeMap;
+
+use super::{
+    problem::{InvalidTaskFile, Notice},
+    yaml::{self, Node},
+};
+
+/// The version from which on there are aliases; versions are compared as text, as ACR does.
+const SINCE: &str = "v1.1.0";
+
+/// The aliases of every file.
+const BUILT_IN: [(&str, &str); 9] = [
+    ("ID", "{{.Run.ID}}"),
+    ("SharedVolume", "{{.Run.SharedVolume}}"),
+    ("Registry", "{{.Run.Registry}}"),
+    ("RegistryName", "{{.Run.RegistryName}}"),
+    ("Date", "{{.Run.Date}}"),
+    ("OS", "{{.Run.OS}}"),
+    ("Architecture", "{{.Run.Architecture}}"),
+    ("Commit", "{{.Run.Commit}}"),
+    ("Branch", "{{.Run.Branch}}"),
+];
+
+/// The images that may be named without `$` where a `cmd` begins.
+const IMAGES: [(&str, &str); 5] = [
+    ("acr", "mcr.microsoft.com/acr/acr-cli:0.19"),
+    ("az", "mcr.microsoft.com/acr/azure-cli:2ff604c"),
+    ("bash", "mcr.microsoft.com/acr/bash:2ff604c"),
+    ("curl", "mcr.microsoft.com/acr/curl:2ff604c"),
+    ("cssc", "mcr.microsoft.com/acr/cssc:2ff604c"),
+];
+
+/// Reads a file of aliases that a task file names under `src`.
+pub type Load<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
+
+/// A text whose aliases are replaced.
+#[derive(Debug)]
+pub struct Expanded {
+    /// The text. The section `alias` is left out; its lines are there, and empty.
+    pub text: String,
+    /// What may stand where a `cmd` begins.
+    pub commands: BTreeMap<String, String>,
+    /// What is odd about the file.
+    pub notices: Vec<Notice>,
+}
+
+/// Replaces the aliases of a task file.
+///
+/// # Errors
+///
+/// [`InvalidTaskFile`] where the section `alias` does not make sense, or a file that it names cannot be read.
+pub fn expand(text: &str, load: Load<'_>) -> Result<Expanded, InvalidTaskFile> {
+    let (section, rest) = separated(text);
+    if version(text).as_str() < SINCE {
+        return Ok(Expanded {
+            notices: unheeded(&rest, section.trim().is_empty()),
+            text: rest,
+            commands: BTreeMap::new(),
+        });
+    }
+    let Aliases { directive, own } = read(&section, load)?;
+    let mut all = own.clone();
+    for (name, value) in BUILT_IN.into_iter().chain(IMAGES) {
+        all.entry(name.to_owned())
+            .or_insert_with(|| value.to_owned());
+    }
+    let mut commands = own;
+    for (name, image) in IMAGES {
+        commands
+            .entry(name.to_owned())
+            .or_insert_with(|| image.to_owned());
+    }
+    Ok(Expanded {
+        text: replaced(&rest, directive, &all),
+        commands,
+        notices: Vec::new(),
+    })
+}
+
+struct Aliases {
+    directive: char,
+    own: BTreeMap<String, String>,
+}
+
+/// Reads the section: its values, then each file under `src`, the later before the earlier.
+fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
+    let mut aliases = Aliases {
+        directive: '$',
+        own: BTreeMap::new(),
+    };
+    let document = yaml::parse(section)?;
+    let Some(alias) = Node::root(section, &document).get("alias") else {
+        return Ok(aliases);
+    };
+    if let Some(node) = alias.get("directive") {
+        let text = node.text()?.unwrap_or_default();
+        let mut chars = text.chars();
+        aliases.directive = match (chars.next(), chars.next()) {
+            (Some(one), None) if !one.is_alphanumeric() => one,
+            _ => {
+                return Err(node.problem(
+                    "`directive` must be a single character that is no letter and no digit",
+                ));
+            }
+        };
+    }
+    for (name, node) in alias
+        .get("values")
+        .map(|node| node.entries())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        check_name(&name).map_err(|text| node.problem(text))?;
+        aliases.own.insert(name, node.text()?.unwrap_or_default());
+    }
+    let sources = alias
+        .get("src")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default();
+    for source in sources.iter().rev() {
+        let name = source.text()?.unwrap_or_default();
+        if name.contains("://") {
+            return Err(source.problem(format!(
+                "aliases are read from files of the context, and `{name}` is a URL"
+            )));
+        }
+        let cannot = |problem: String| {
+            source.problem(format!("cannot use the aliases of `{name}`: {problem}"))
+        };
+        let text = load(&name).map_err(cannot)?;
+        let document = yaml::parse(&text).map_err(|problem| cannot(problem.to_string()))?;
+        for (key, node) in Node::root(&text, &document).entries()? {
+            check_name(&key).map_err(|problem| cannot(problem.to_owned()))?;
+            aliases
+                .own
+                .entry(key)
+                .or_insert(node.text()?.unwrap_or_default());
+        }
+    }
+    Ok(aliases)
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        Ok(())
+    } else {
+        Err("names of aliases are made of letters and digits")
+    }
+}
+
+/// Takes the section `alias` out of a file. It may hold templates, and the rest need not be YAML yet.
+fn separated(text: &str) -> (String, String) {
+    let (mut section, mut rest) = (String::new(), String::new());
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        let is_key = line.starts_with(|c: char| !c.is_whitespace() && c != '#' && c != '-')
+            && line.contains(':');
+        if is_key {
+            inside = line
+                .split(':')
+                .next()
+                .is_some_and(|key| key.trim_end() == "alias");
+        }
+        let (to, other) = match inside {
+            true => (&mut section, &mut rest),
+            false => (&mut rest, &mut section),
+        };
+        to.push_str(line);
+        other.push('\n');
+    }
+    (section, rest)
+}
+
+/// Returns the version that a file names, in lower case.
+pub(super) fn version(text: &str) -> String {
+    let written = text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim_end() == "version").then_some(value)
+    });
+    let written = written.unwrap_or_default();
+    let value = written.split(" #").next().unwrap_or_default();
+    value.trim().trim_matches(['"', '\'']).to_lowercase()
+}
+
+fn replaced(text: &str, directive: char, aliases: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(directive) {
+        out.push_str(before);
+        if let Some(escaped) = after.strip_prefix(directive) {
+            out.push(directive);
+            rest = escaped;
+            continue;
+        }
+        let end = after
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(after.len());
+        match aliases.get(&after[..end]) {
+            Some(value) => out.push_str(value),
+            None => {
+                out.push(directive);
+                out.push_str(&after[..end]);
+            }
+        }
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Says which aliases stand in a file whose version has none: nearly always a line was forgotten.
+fn unheeded(text: &str, no_section: bool) -> Vec<Notice> {
+    let hint = "write `version: v1.1.0` at the top of the file to have aliases replaced";
+    let mut notices = Vec::new();
+    if !no_section {
+        notices.push(Notice {
+            line: None,
+            text: format!("`alias` is not heeded; {hint}"),
+        });
+    }
+    for (n, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with('#') {
+            continue;
+        }
+        let used = BUILT_IN.iter().find(|(name, _)| {
+            line.match_indices(&format!("${name}")).any(|(at, found)| {
+                !line[at + found.len()..]
+                    .starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            })
+        });
+        if let Some((name, _)) = used {
+            notices.push(Notice {
+                line: Some(n + 1),
+                text: format!("`${name}` stays as it is; {hint}"),
+            });
+        }
+    }
+    notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(text: &str) -> String {
+        let mut load = |name: &str| match name {
+            "one.yaml" => Ok("a: one\nb: one\n".to_owned()),
+            "two.yaml" => Ok("b: two\nID: mine\n".to_owned()),
+            _ => Err("no such file".to_owned()),
+        };
+        match expand(text, &mut load) {
+            Ok(expanded) => expanded.text,
+            Err(problem) => format!("! {problem}"),
+        }
+    }
+
+    #[test]
+    fn built_in_aliases_stand_for_run_variables() {
+        assert_eq!(
+            expanded("version: v1.1.0\ncmd: $Registry/web:$ID\n"),
+            "version: v1.1.0\ncmd: {{.Run.Registry}}/web:{{.Run.ID}}\n"
+        );
+        assert_eq!(
+            expanded("version: v1.1.0\n$ID$ID"),
+            "version: v1.1.0\n{{.Run.ID}}{{.Run.ID}}"
+        );
+    }
+
+    #[test]
+    fn unknown_names_stay_and_two_signs_are_one() {
+        assert_eq!(
+            expanded("version: v1.1.0\n$nope $$ID $ $5 a$"),
+            "version: v1.1.0\n$nope $ID $ $5 a$"
+        );
+    }
+
+    #[test]
+    fn an_alias_ends_where_letters_and_digits_end() {
+        assert_eq!(
+            expanded("version: v1.1.0\n$ID_x $IDx $ID.x"),
+            "version: v1.1.0\n{{.Run.ID}}_x $IDx {{.Run.ID}}.x"
+        );
+    }
+
+    #[test]
+    fn own_values_count_over_files_and_the_later_file_over_the_earlier() {
+        let file = "version: v1.1.0\nalias:\n  values:\n    a: own\n  src:\n    - one.yaml\n    - two.yaml\nsteps: $a $b $ID\n";
+        assert_eq!(
+            expanded(file),
+            "version: v1.1.0\n\n\n\n\n\n\nsteps: own two mine\n"
+        );
+    }
+
+    #[test]
+    fn another_sign_can_be_chosen() {
+        let file = "version: v1.1.0\nalias:\n  directive: '&'\n  values: {foo: bar}\nsteps: &foo $foo &&x\n";
+        assert!(expanded(file).ends_with("steps: bar $foo &x\n"));
+        for sign in ["a", "''", "ab", "7"] {
+            let file = format!("version: v1.1.0\nalias:\n  directive: {sign}\nsteps: x\n");
+            assert!(
+                expanded(&file).starts_with("! line 3: `directive` must be"),
+                "{sign}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_names_its_line() {
+        assert_eq!(
+            expanded("version: v1.1.0\nalias:\n  values:\n    a-b: x\n"),
+            "! line 4: names of aliases are made of letters and digits"
+        );
+        assert_eq!(
+            expanded("version: v1.1.0\nalias:\n  src: [nope.yaml]\n"),
+            "! line 3: cannot use the aliases of `nope.yaml`: no such file"
+        );
+        assert!(expanded("version: v1.1.0\nalias:\n  src: ['https://x/y']\n").contains("is a URL"));
+    }
+
+    #[test]
+    fn without_the_version_aliases_stay_and_are_told() {
+        let told = |text: &str| {
+            let expanded = expand(text, &mut |_| Err(String::new())).unwrap();
+            let notices = expanded.notices.iter().map(ToString::to_string);
+            (expanded.text, notices.collect::<Vec<_>>())
+        };
+        let (text, notices) = told("steps:\n  - cmd: $Registry/x $IDx $HOME\n");
+        assert_eq!(text, "steps:\n  - cmd: $Registry/x $IDx $HOME\n");
+        assert_eq!(
+            notices,
+            [
+                "line 2: `$Registry` stays as it is; write `version: v1.1.0` at the top of the file to have aliases replaced"
+            ]
+        );
+        assert_eq!(told("steps: [$HOME]\n").1, Vec::<String>::new());
+        assert_eq!(told("alias: {values: {a: b}}\nsteps: []\n").1.len(), 1);
+    }
+
+    #[test]
+    fn the_version_is_read_before_the_file_is() {
+        assert_eq!(version("a: {{\nversion: 'V1.1.0' # new\n"), "v1.1.0");
+        assert_eq!(version("steps: []\n"), "");
+    }
+}

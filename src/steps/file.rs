@@ -1,0 +1,699 @@
+//! The keys of a task file, checked and with their defaults.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use crate::image::Reference;
+
+use super::{
+    build::{self, BuildStep},
+    graph::{self, Graph, When},
+    problem::{InvalidTaskFile, Notice},
+    step::{Action, CmdStep, Limits, Mount, Place, Pushed, Step, StepId},
+    variables::Variables,
+    words,
+    yaml::Node,
+};
+
+/// The network of steps in a file that names no networks.
+pub const DEFAULT_NETWORK: &str = "acb_default_network";
+
+/// Seconds that a step may take where the file says nothing.
+const STEP_TIMEOUT: u32 = 600;
+
+/// Seconds before a step is tried again where the file says nothing, or 0.
+const RETRY_DELAY: u32 = 5;
+
+const VERSIONS: [&str; 3] = ["1.0-preview-1", "v1.0.0", "v1.1.0"];
+
+const FILE_KEYS: [&str; 9] = [
+    "version",
+    "stepTimeout",
+    "workingDirectory",
+    "env",
+    "secrets",
+    "networks",
+    "volumes",
+    "steps",
+    "alias",
+];
+
+const STEP_KEYS: [&str; 30] = [
+    "id",
+    "cmd",
+    "build",
+    "push",
+    "workingDirectory",
+    "entryPoint",
+    "user",
+    "network",
+    "isolation",
+    "cpus",
+    "env",
+    "expose",
+    "ports",
+    "when",
+    "timeout",
+    "startDelay",
+    "retries",
+    "retryDelay",
+    "retryOnErrors",
+    "repeat",
+    "cmdDownloadRetries",
+    "cmdDownloadRetryDelay",
+    "keep",
+    "detach",
+    "privileged",
+    "ignoreErrors",
+    "disableWorkingDirectoryOverride",
+    "pull",
+    "cache",
+    "volumeMounts",
+];
+
+/// Keys that say something about a container, and so nothing about a build or a push.
+const CONTAINER_KEYS: [&str; 11] = [
+    "entryPoint",
+    "user",
+    "network",
+    "cpus",
+    "expose",
+    "ports",
+    "keep",
+    "detach",
+    "privileged",
+    "pull",
+    "disableWorkingDirectoryOverride",
+];
+
+/// Keys that ACR reads and that do nothing on this machine.
+const IDLE_KEYS: [(&str, &str); 5] = [
+    ("isolation", "it is for Windows containers"),
+    ("exitedWith", "ACR does not heed it either"),
+    ("exitedWithout", "ACR does not heed it either"),
+    ("cmdDownloadRetries", "the builder fetches images itself"),
+    ("cmdDownloadRetryDelay", "the builder fetches images itself"),
+];
+
+/// A network of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name in the file.
+    pub name: String,
+    /// Its driver; none is the builder's own choice.
+    pub driver: Option<String>,
+    /// Whether it has IPv6 addresses.
+    pub ipv6: bool,
+    /// Whether it is there already, under just this name.
+    pub is_external: bool,
+}
+
+/// A volume of a file: small files for containers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Its files, by name, byte for byte.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl std::fmt::Debug for Volume {
+    /// Shows the names; what is in the files is secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Volume")
+            .field("name", &self.name)
+            .field("files", &self.files.keys())
+            .finish()
+    }
+}
+
+/// A secret that a file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretSource {
+    /// Its name in templates.
+    pub id: String,
+    /// Where the file says it is: `env:NAME`, `file:PATH`, or the URL of a key vault.
+    pub place: Option<String>,
+    /// The line, counted from 1.
+    pub line: Option<usize>,
+}
+
+/// Reads the keys of one file.
+pub(super) struct Reader<'a> {
+    pub variables: &'a Variables,
+    /// What may stand where a `cmd` begins.
+    pub commands: &'a BTreeMap<String, String>,
+}
+
+/// What steps take over from their file.
+struct Defaults {
+    timeout: u32,
+    working_directory: Option<String>,
+    env: Vec<(String, String)>,
+    network: Option<String>,
+    volumes: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    pub fn graph(
+        &self,
+        root: &Node<'_>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Graph, InvalidTaskFile> {
+        root.unknown_keys(&FILE_KEYS, notices)?;
+        let version = self.version(root)?;
+        secrets(root, notices)?;
+        let (networks, network) = networks(root, notices)?;
+        let volumes = volumes(root, notices)?;
+        let defaults = Defaults {
+            timeout: seconds(root, "stepTimeout")?
+                .filter(|s| *s > 0)
+                .unwrap_or(STEP_TIMEOUT),
+            working_directory: text(root, "workingDirectory")?,
+            env: env(root)?,
+            network,
+            volumes: volumes.iter().map(|volume| volume.name.clone()).collect(),
+        };
+        let nodes = root
+            .get("steps")
+            .map(|node| node.items())
+            .transpose()?
+            .unwrap_or_default();
+        if nodes.is_empty() {
+            return Err(InvalidTaskFile::new("the file has no steps"));
+        }
+        let mut drafts = Vec::new();
+        for (n, node) in nodes.iter().enumerate() {
+            drafts.push(self.step(n, node, &defaults, notices)?);
+        }
+        Ok(Graph {
+            version,
+            steps: graph::ordered(drafts)?,
+            networks,
+            volumes,
+        })
+    }
+
+    fn version(&self, root: &Node<'_>) -> Result<String, InvalidTaskFile> {
+        let Some(node) = root.get("version") else {
+            return Ok("v1.0.0".into());
+        };
+        let version = node.text()?.unwrap_or_default();
+        if version.is_empty() {
+            return Ok("v1.0.0".into());
+        }
+        match VERSIONS.contains(&version.to_lowercase().as_str()) {
+            true => Ok(version),
+            false => Err(node.problem(format!(
+                "there is no version `{version}`: there are {}",
+                VERSIONS.join(", ")
+            ))),
+        }
+    }
+
+    fn step(
+        &self,
+        n: usize,
+        node: &Node<'_>,
+        defaults: &Defaults,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Step, When, Option<usize>), InvalidTaskFile> {
+        let mut known: Vec<&str> = STEP_KEYS.to_vec();
+        known.extend(["exitedWith", "exitedWithout"]);
+        node.unknown_keys(&known, notices)?;
+        let id = match text(node, "id")? {
+            None => StepId::numbered(n),
+            Some(id) => StepId::new(&id).map_err(|problem| blame(node, "id", problem))?,
+        };
+        for (key, why) in IDLE_KEYS {
+            if let Some(idle) = node.get(key) {
+                notices.push(Notice {
+                    line: idle.line(),
+                    text: format!("`{key}` of step `{id}` does nothing: {why}"),
+                });
+            }
+        }
+        let action = self.action(&id, node, defaults)?;
+        if !matches!(action, Action::Cmd(_)) {
+            idle_container_keys(&id, node, notices);
+        }
+        let step = Step {
+            line: node.line(),
+            after: Vec::new(),
+            action,
+            limits: limits(node, defaults.timeout)?,
+            ignores_errors: switch(node, "ignoreErrors")?,
+            id,
+        };
+        let when = when(&step.id, node)?;
+        let line = node.get("when").and_then(|when| when.line());
+        Ok((step, when, line))
+    }
+
+    fn action(
+        &self,
+        id: &StepId,
+        node: &Node<'_>,
+        defaults: &Defaults,
+    ) -> Result<Action, InvalidTaskFile> {
+        let cmd = text(node, "cmd")?;
+        let build = text(node, "build")?;
+        let push = list(node, "push")?;
+        let kinds = usize::from(cmd.is_some())
+            + usize::from(build.is_some())
+            + usize::from(!push.is_empty());
+        match kinds {
+            1 => {}
+            0 => {
+                return Err(
+                    node.problem(format!("step `{id}` has none of `cmd`, `build` and `push`"))
+                );
+            }
+            _ => {
+                return Err(node.problem(format!(
+                    "step `{id}` must have only one of `cmd`, `build` and `push`"
+                )));
+            }
+        }
+        let mounts = mounts(node, &defaults.volumes)?;
+        if let Some(cmd) = cmd {
+            return Ok(Action::Cmd(Box::new(
+                self.cmd(id, &cmd, node, defaults, mounts)?,
+            )));
+        }
+        if let Some(build) = build {
+            return Ok(Action::Build(Box::new(
+                self.build(id, &build, node, defaults, mounts)?,
+            )));
+        }
+        if !mounts.is_empty() {
+            return Err(blame(
+                node,
+                "volumeMounts",
+                "only `cmd` and `build` steps have volumes",
+            ));
+        }
+        self.push(node, &push).map(Action::Push)
+    }
+
+    fn cmd(
+        &self,
+        id: &StepId,
+        text_of: &str,
+        node: &Node<'_>,
+        defaults: &Defaults,
+        mounts: Vec<Mount>,
+    ) -> Result<CmdStep, InvalidTaskFile> {
+        let mut words = words::split(text_of).map_err(|problem| blame(node, "cmd", problem))?;
+        if let Some(operator) = words::operator(&words) {
+            return Err(blame(
+                node,
+                "cmd",
+                format!("no shell reads `{operator}` in `cmd`: write IMAGE sh -c '… {operator} …'"),
+            ));
+        }
+        if words.is_empty() {
+            return Err(blame(
+                node,
+                "cmd",
+                format!("step `{id}` has an empty `cmd`"),
+            ));
+        }
+        let first = words.remove(0);
+        let image = self.commands.get(&first).unwrap_or(&first);
+        if image.starts_with('-') {
+            return Err(blame(
+                node,
+                "cmd",
+                format!("`cmd` begins with an image, and not with `{image}`"),
+            ));
+        }
+        let image: Reference =
+            image
+                .parse()
+                .map_err(|problem: crate::image::InvalidReference| {
+                    blame(node, "cmd", problem.to_string())
+                })?;
+        let own = match switch(node, "disableWorkingDirectoryOverride")? {
+            true => None,
+            false => Some(working_directory(node, defaults)?.unwrap_or_default()),
+        };
+        Ok(CmdStep {
+            image,
+            args: words,
+            place: Place {
+                working_directory: own,
+                env: merged(env(node)?, &defaults.env),
+                entry_point: text(node, "entryPoint")?,
+                user: text(node, "user")?,
+                network: text(node, "network")?.or_else(|| defaults.network.clone()),
+                expose: list(node, "expose")?,
+                ports: list(node, "ports")?,
+                cpus: text(node, "cpus")?,
+                mounts,
+            },
+            detach: switch(node, "detach")?,
+            keep: switch(node, "keep")?,
+            privileged: switch(node, "privileged")?,
+            pull: switch(node, "pull")?,
+        })
+    }
+
+    fn build(
+        &self,
+        id: &StepId,
+        text_of: &str,
+        node: &Node<'_>,
+        defaults: &Defaults,
+        mounts: Vec<Mount>,
+    ) -> Result<BuildStep, InvalidTaskFile> {
+        let words = words::split(text_of).map_err(|problem| blame(node, "build", problem))?;
+        let mut step = build::parse(&words).map_err(|problem| blame(node, "build", problem))?;
+        step.env = merged(env(node)?, &defaults.env);
+        step.working_directory = working_directory(node, defaults)?;
+        step.mounts = mounts;
+        let cached = match text(node, "cache")?
+            .map(|word| word.to_lowercase())
+            .as_deref()
+        {
+            None | Some("disabled") => false,
+            Some("enabled") => true,
+            Some(_) => return Err(blame(node, "cache", "`cache` must be enabled or disabled")),
+        };
+        if cached && let Some(first) = step.images.first() {
+            let task = &self.variables.run.task_name;
+            let cache = format!("{}:cache_{task}_{id}", first.name());
+            step.cache = cache.parse().ok();
+        }
+        Ok(step)
+    }
+
+    fn push(&self, node: &Node<'_>, names: &[String]) -> Result<Vec<Pushed>, InvalidTaskFile> {
+        let mut pushed: Vec<Pushed> = Vec::new();
+        for name in names {
+            let registry = &self.variables.run.registry;
+            let image = match registry.as_str() {
+                "" => name.parse(),
+                registry => Reference::within(registry, name),
+            };
+            let image = image.map_err(|problem| blame(node, "push", problem.to_string()))?;
+            if image.digest().is_some() {
+                return Err(blame(
+                    node,
+                    "push",
+                    format!("`{name}` has a digest, which is what the push makes: name a tag"),
+                ));
+            }
+            if !pushed.iter().any(|other| other.image == image) {
+                pushed.push(Pushed {
+                    written: name.clone(),
+                    image,
+                });
+            }
+        }
+        Ok(pushed)
+    }
+}
+
+/// Reads the secrets that a file asks for.
+pub(super) fn secrets(
+    root: &Node<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<SecretSource>, InvalidTaskFile> {
+    let mut secrets: Vec<SecretSource> = Vec::new();
+    for node in root
+        .get("secrets")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        node.unknown_keys(&["id", "keyvault", "clientID"], notices)?;
+        let id = text(&node, "id")?.ok_or_else(|| node.problem("a secret has no `id`"))?;
+        if id.contains(char::is_whitespace) {
+            return Err(node.problem(format!(
+                "the id `{id}` of a secret must not contain white space"
+            )));
+        }
+        if secrets.iter().any(|other| other.id == id) {
+            return Err(node.problem(format!("there are two secrets `{id}`")));
+        }
+        secrets.push(SecretSource {
+            place: text(&node, "keyvault")?,
+            line: node.line(),
+            id,
+        });
+    }
+    Ok(secrets)
+}
+
+/// Reads the networks of a file, and which of them steps are in that name none.
+fn networks(
+    root: &Node<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
+    let nodes = root
+        .get("networks")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default();
+    if nodes.is_empty() {
+        let network = Network {
+            name: DEFAULT_NETWORK.into(),
+            driver: None,
+            ipv6: false,
+            is_external: false,
+        };
+        return Ok((vec![network], Some(DEFAULT_NETWORK.into())));
+    }
+    let mut networks: Vec<Network> = Vec::new();
+    let mut default = None;
+    for node in nodes {
+        node.unknown_keys(
+            &["name", "driver", "ipv6", "skipCreation", "isDefault"],
+            notices,
+        )?;
+        let name = text(&node, "name")?.ok_or_else(|| node.problem("a network has no `name`"))?;
+        if networks.iter().any(|other| other.name == name) {
+            return Err(node.problem(format!("there are two networks `{name}`")));
+        }
+        if switch(&node, "isDefault")? {
+            default = Some(name.clone());
+        }
+        networks.push(Network {
+            driver: text(&node, "driver")?,
+            ipv6: switch(&node, "ipv6")?,
+            is_external: switch(&node, "skipCreation")?,
+            name,
+        });
+    }
+    Ok((networks, default))
+}
+
+fn volumes(root: &Node<'_>, notices: &mut Vec<Notice>) -> Result<Vec<Volume>, InvalidTaskFile> {
+    let is_name = |name: &str, more: &str| {
+        !name.is_empty()
+            && name != "."
+            && name != ".."
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    let mut volumes: Vec<Volume> = Vec::new();
+    for node in root
+        .get("volumes")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        node.unknown_keys(&["name", "secret"], notices)?;
+        let name = text(&node, "name")?.unwrap_or_default();
+        if !is_name(&name, "-_") {
+            return Err(node.problem(format!(
+                "the name `{name}` of a volume must be made of letters, digits, `-` and `_`"
+            )));
+        }
+        if volumes.iter().any(|other| other.name == name) {
+            return Err(node.problem(format!("there are two volumes `{name}`")));
+        }
+        let entries = node
+            .get("secret")
+            .map(|secret| secret.entries())
+            .transpose()?
+            .unwrap_or_default();
+        if entries.is_empty() {
+            return Err(node.problem(format!("volume `{name}` has no files under `secret`")));
+        }
+        let mut files = BTreeMap::new();
+        for (file, node) in entries {
+            if !is_name(&file, "-_.") {
+                return Err(node.problem(format!(
+                    "the file name `{file}` of a volume must be made of letters, digits, `-`, `_` and `.`"
+                )));
+            }
+            let encoded = node.text()?.unwrap_or_default();
+            let encoded: String = encoded.split_whitespace().collect();
+            let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| {
+                node.problem(format!(
+                    "the file `{file}` of volume `{name}` must be base64"
+                ))
+            })?;
+            files.insert(file, bytes);
+        }
+        volumes.push(Volume { name, files });
+    }
+    Ok(volumes)
+}
+
+fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {
+    let mut mounts: Vec<Mount> = Vec::new();
+    for item in node
+        .get("volumeMounts")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        let name = text(&item, "name")?.unwrap_or_default();
+        let path = text(&item, "mountPath")?.unwrap_or_default();
+        if !volumes.contains(&name) {
+            return Err(item.problem(format!("there is no volume `{name}`")));
+        }
+        if !path.starts_with('/') || path.contains([':', ',']) {
+            return Err(item.problem(format!(
+                "the mountPath `{path}` must begin with `/`, and hold neither `:` nor `,`"
+            )));
+        }
+        if mounts.iter().any(|other| other.path == path) {
+            return Err(item.problem(format!("two volumes are mounted at `{path}`")));
+        }
+        mounts.push(Mount { name, path });
+    }
+    Ok(mounts)
+}
+
+fn limits(node: &Node<'_>, timeout: u32) -> Result<Limits, InvalidTaskFile> {
+    Ok(Limits {
+        timeout: seconds(node, "timeout")?
+            .filter(|s| *s > 0)
+            .unwrap_or(timeout),
+        start_delay: seconds(node, "startDelay")?.unwrap_or(0),
+        retries: count(node, "retries")?,
+        retry_delay: seconds(node, "retryDelay")?
+            .filter(|s| *s > 0)
+            .unwrap_or(RETRY_DELAY),
+        retry_on: list(node, "retryOnErrors")?,
+        repeat: count(node, "repeat")?,
+    })
+}
+
+fn when(id: &StepId, node: &Node<'_>) -> Result<When, InvalidTaskFile> {
+    let names = list(node, "when")?;
+    if names.is_empty() {
+        return Ok(When::Previous);
+    }
+    if names.iter().any(|name| name == "-") {
+        return match names.len() {
+            1 => Ok(When::AtOnce),
+            _ => Err(blame(
+                node,
+                "when",
+                format!("step `{id}` starts at once, by `-`, and so waits for nothing else"),
+            )),
+        };
+    }
+    let ids = names
+        .iter()
+        .map(|name| StepId::new(name))
+        .collect::<Result<_, _>>();
+    ids.map(When::After)
+        .map_err(|problem| blame(node, "when", problem))
+}
+
+fn idle_container_keys(id: &StepId, node: &Node<'_>, notices: &mut Vec<Notice>) {
+    for key in CONTAINER_KEYS {
+        if let Some(idle) = node.get(key) {
+            notices.push(Notice {
+                line: idle.line(),
+                text: format!("`{key}` of step `{id}` does nothing: the step runs no container"),
+            });
+        }
+    }
+}
+
+fn working_directory(
+    node: &Node<'_>,
+    defaults: &Defaults,
+) -> Result<Option<String>, InvalidTaskFile> {
+    Ok(text(node, "workingDirectory")?.or_else(|| defaults.working_directory.clone()))
+}
+
+/// Reads `env`, of which the later of two with one name counts.
+fn env(node: &Node<'_>) -> Result<Vec<(String, String)>, InvalidTaskFile> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for item in node
+        .get("env")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        let text = item.text()?.unwrap_or_default();
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                pairs.retain(|(other, _)| other != name);
+                pairs.push((name.to_owned(), value.to_owned()));
+            }
+            _ => return Err(item.problem(format!("`{text}` in `env` must be NAME=VALUE"))),
+        }
+    }
+    Ok(pairs)
+}
+
+fn merged(mut own: Vec<(String, String)>, file: &[(String, String)]) -> Vec<(String, String)> {
+    for (name, value) in file {
+        if !own.iter().any(|(other, _)| other == name) {
+            own.push((name.clone(), value.clone()));
+        }
+    }
+    own
+}
+
+fn blame(node: &Node<'_>, key: &str, text: impl Into<String>) -> InvalidTaskFile {
+    match node.get(key) {
+        Some(at) => at.problem(text),
+        None => node.problem(text),
+    }
+}
+
+fn text(node: &Node<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
+    let text = node.get(key).map(|node| node.text()).transpose()?.flatten();
+    Ok(text.filter(|text| !text.trim().is_empty()))
+}
+
+fn list(node: &Node<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
+    let items = node
+        .get(key)
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default();
+    let texts = items
+        .iter()
+        .map(|item| Ok(item.text()?.unwrap_or_default()));
+    texts.collect()
+}
+
+fn switch(node: &Node<'_>, key: &str) -> Result<bool, InvalidTaskFile> {
+    node.get(key).map_or(Ok(false), |node| node.switch())
+}
+
+/// Reads seconds; a negative number is as good as none.
+fn seconds(node: &Node<'_>, key: &str) -> Result<Option<u32>, InvalidTaskFile> {
+    let whole = node.get(key).map(|node| node.whole()).transpose()?;
+    Ok(whole.map(|whole| u32::try_from(whole.max(0)).unwrap_or(u32::MAX)))
+}
+
+fn count(node: &Node<'_>, key: &str) -> Result<u32, InvalidTaskFile> {
+    let Some(at) = node.get(key) else {
+        return Ok(0);
+    };
+    u32::try_from(at.whole()?).map_err(|_| at.problem(format!("`{key}` must be 0 or more")))
+}

@@ -1,0 +1,165 @@
+//! Which steps may start, given how others ended. Owns no process and no clock.
+
+use std::collections::HashMap;
+
+use super::{
+    graph::Graph,
+    step::{Step, StepId},
+};
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits for others, or will never start.
+    Skipped,
+    /// It works.
+    Running,
+    /// It ended well, or how it ended does not matter.
+    Succeeded,
+    /// It did not.
+    Failed,
+}
+
+/// How far the steps of a graph have come.
+#[derive(Debug)]
+pub struct Progress<'g> {
+    graph: &'g Graph,
+    states: HashMap<&'g StepId, State>,
+}
+
+impl<'g> Progress<'g> {
+    /// Begins: no step has started.
+    #[must_use]
+    pub fn new(graph: &'g Graph) -> Self {
+        let states = graph.steps().iter().map(|step| (&step.id, State::Skipped));
+        Self {
+            graph,
+            states: states.collect(),
+        }
+    }
+
+    /// Marks up to `room` steps that can start now as running, and returns them in the order of the file. None can once a step
+    /// has failed.
+    pub fn start_ready(&mut self, room: usize) -> Vec<&'g Step> {
+        if self.has_failed() {
+            return Vec::new();
+        }
+        let ready: Vec<&'g Step> = self
+            .graph
+            .steps()
+            .iter()
+            .filter(|step| self.state(&step.id) == State::Skipped)
+            .filter(|step| {
+                let mut before = step.after.iter();
+                before.all(|id| self.state(id) == State::Succeeded)
+            })
+            .take(room)
+            .collect();
+        for step in &ready {
+            self.states.insert(&step.id, State::Running);
+        }
+        ready
+    }
+
+    /// Says how a step ended.
+    pub fn finish(&mut self, step: &'g Step, ok: bool) {
+        let state = match ok || step.ignores_errors {
+            true => State::Succeeded,
+            false => State::Failed,
+        };
+        self.states.insert(&step.id, state);
+    }
+
+    /// Returns how far a step has come.
+    #[must_use]
+    pub fn state(&self, id: &StepId) -> State {
+        self.states.get(id).copied().unwrap_or(State::Skipped)
+    }
+
+    /// Tells whether a step has failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.states.values().any(|state| *state == State::Failed)
+    }
+
+    /// Returns how many steps are running.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.states
+            .values()
+            .filter(|state| **state == State::Running)
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::{Variables, read};
+
+    fn graph(text: &str) -> Graph {
+        read(text, &Variables::default(), &mut |_| Err(String::new()))
+            .unwrap()
+            .0
+    }
+
+    fn names(steps: &[&Step]) -> Vec<String> {
+        steps.iter().map(|step| step.id.to_string()).collect()
+    }
+
+    #[test]
+    fn without_when_one_follows_the_other() {
+        let graph = graph("steps:\n- {id: a, cmd: x}\n- {id: b, cmd: x}\n");
+        let mut progress = Progress::new(&graph);
+        let first = progress.start_ready(9);
+        assert_eq!(names(&first), ["a"]);
+        assert!(progress.start_ready(9).is_empty());
+        progress.finish(first[0], true);
+        assert_eq!(names(&progress.start_ready(9)), ["b"]);
+    }
+
+    #[test]
+    fn a_push_waits_for_both_builds() {
+        let graph = graph(
+            "steps:\n- {id: a, build: ., when: ['-']}\n- {id: b, build: ., when: ['-']}\n- {id: p, push: [x], when: [a, b]}\n",
+        );
+        let mut progress = Progress::new(&graph);
+        let builds = progress.start_ready(9);
+        assert_eq!(names(&builds), ["a", "b"]);
+        progress.finish(builds[1], true);
+        assert!(progress.start_ready(9).is_empty());
+        progress.finish(builds[0], true);
+        assert_eq!(names(&progress.start_ready(9)), ["p"]);
+    }
+
+    #[test]
+    fn no_more_start_than_there_is_room_for() {
+        let graph =
+            graph("steps:\n- {id: a, cmd: x, when: ['-']}\n- {id: b, cmd: x, when: ['-']}\n");
+        let mut progress = Progress::new(&graph);
+        assert_eq!(names(&progress.start_ready(1)), ["a"]);
+        assert_eq!(progress.running(), 1);
+        assert_eq!(names(&progress.start_ready(1)), ["b"]);
+    }
+
+    #[test]
+    fn after_a_failure_nothing_starts_unless_errors_are_ignored() {
+        let graph = graph(
+            "steps:\n- {id: a, cmd: x, ignoreErrors: true}\n- {id: b, cmd: x}\n- {id: c, cmd: x}\n- {id: d, cmd: x, when: ['-']}\n",
+        );
+        let mut progress = Progress::new(&graph);
+        let (a, d) = match progress.start_ready(9)[..] {
+            [a, d] => (a, d),
+            ref other => panic!("{other:?}"),
+        };
+        progress.finish(a, false);
+        assert_eq!(progress.state(&a.id), State::Succeeded);
+        let b = progress.start_ready(9)[0];
+        progress.finish(b, false);
+        progress.finish(d, true);
+        assert!(progress.has_failed());
+        assert!(progress.start_ready(9).is_empty());
+        let c = &graph.steps()[2].id;
+        assert_eq!(progress.state(c), State::Skipped);
+    }
+}

@@ -1,0 +1,240 @@
+//! From the text of a task file to its graph.
+
+use super::{
+    alias::{self, Load},
+    file::{self, SecretSource},
+    graph::Graph,
+    problem::{InvalidTaskFile, Notice},
+    render,
+    variables::Variables,
+    yaml::{self, MAX_BYTES, Node},
+};
+
+/// Reads a task file.
+///
+/// `load` reads the files of aliases that it names. Returns what is odd about the file besides.
+///
+/// # Errors
+///
+/// [`InvalidTaskFile`] with the line, where the file cannot be used.
+pub fn read(
+    text: &str,
+    variables: &Variables,
+    load: Load<'_>,
+) -> Result<(Graph, Vec<Notice>), InvalidTaskFile> {
+    let (rendered, commands, mut notices) = rendered(text, variables, load)?;
+    let document = yaml::parse(&rendered)?;
+    let root = Node::root(&rendered, &document);
+    let reader = file::Reader {
+        variables,
+        commands: &commands,
+    };
+    let graph = reader.graph(&root, &mut notices)?;
+    Ok((graph, notices))
+}
+
+/// Returns the secrets that a task file asks for. They are not needed to find that out: while it is read for this, they are empty.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn secrets(
+    text: &str,
+    variables: &Variables,
+    load: Load<'_>,
+) -> Result<Vec<SecretSource>, InvalidTaskFile> {
+    if !text.contains("secrets") {
+        return Ok(Vec::new());
+    }
+    let (rendered, _, _) = rendered(text, variables, load)?;
+    let document = yaml::parse(&rendered)?;
+    file::secrets(&Node::root(&rendered, &document), &mut Vec::new())
+}
+
+type Rendered = (
+    String,
+    std::collections::BTreeMap<String, String>,
+    Vec<Notice>,
+);
+
+fn rendered(
+    text: &str,
+    variables: &Variables,
+    load: Load<'_>,
+) -> Result<Rendered, InvalidTaskFile> {
+    if text.len() > MAX_BYTES {
+        return Err(InvalidTaskFile::new("the file is larger than 1 MiB"));
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let expanded = alias::expand(text, load)?;
+    let rendered = render::render(&expanded.text, variables)?;
+    if rendered.trim().is_empty() {
+        return Err(InvalidTaskFile::new("the file is empty"));
+    }
+    let mut commands = expanded.commands;
+    for value in commands.values_mut() {
+        *value = render::render(value, variables)?;
+    }
+    Ok((rendered, commands, expanded.notices))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::steps::{Action, Run, Step, Values};
+
+    fn variables(case: &Value) -> Variables {
+        let mut values = Values::parse(case["values"].as_str().unwrap()).unwrap();
+        for set in case["set"].as_array().unwrap() {
+            let (name, value) = set.as_str().unwrap().split_once('=').unwrap();
+            values.set(name, value);
+        }
+        Variables {
+            run: Run {
+                id: "r1".into(),
+                registry: "myreg.example.io".into(),
+                registry_name: "myreg".into(),
+                date: "20260102-030405z".into(),
+                commit: "abc123".into(),
+                branch: "main".into(),
+                os: "linux".into(),
+                architecture: "amd64".into(),
+                task_name: "t1".into(),
+                ..Run::default()
+            },
+            values,
+            ..Variables::default()
+        }
+    }
+
+    fn pairs(pairs: &[(String, String)]) -> Vec<String> {
+        pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
+    }
+
+    /// Compares a step with what a case expects of it: only the keys that the case names.
+    fn compare(name: &str, step: &Step, expected: &Value) {
+        let is = |key: &str, found: Value| {
+            if let Some(wanted) = expected.get(key) {
+                assert_eq!(found, *wanted, "{name}: `{key}` of {}", step.id);
+            }
+        };
+        is("id", step.id.as_str().into());
+        is("timeout", step.limits.timeout.into());
+        is("retryDelay", step.limits.retry_delay.into());
+        match &step.action {
+            Action::Cmd(cmd) => {
+                let words = shell_words::split(expected["cmd"].as_str().unwrap()).unwrap();
+                let image = words[0].parse().unwrap();
+                assert_eq!((&cmd.image, &cmd.args[..]), (&image, &words[1..]), "{name}");
+                let env = pairs(&cmd.place.env);
+                is(
+                    "env",
+                    if env.is_empty() {
+                        Value::Null
+                    } else {
+                        json!(env)
+                    },
+                );
+                is("network", json!(cmd.place.network));
+                is("workingDirectory", json!(cmd.place.working_directory));
+            }
+            Action::Build(build) => {
+                let tags: Vec<_> = build.images.iter().map(ToString::to_string).collect();
+                let tags: Vec<_> = tags
+                    .iter()
+                    .map(|tag| tag.trim_start_matches("docker.io/library/"))
+                    .collect();
+                is("tags", json!(tags));
+                let args = build.args.iter();
+                let args: Vec<_> = args
+                    .map(|(name, value)| format!("{name}={}", value.clone().unwrap_or_default()))
+                    .collect();
+                is("buildArgs", json!(args));
+                if expected["build"].as_str().unwrap().contains("--cache-to") {
+                    let cache = build.cache.as_ref().unwrap().to_string();
+                    assert!(
+                        expected["build"]
+                            .as_str()
+                            .unwrap()
+                            .contains(&format!("--cache-from=type=registry,ref={cache} ")),
+                        "{name}"
+                    );
+                }
+            }
+            Action::Push(pushed) => {
+                let images: Vec<_> = pushed.iter().map(|one| one.image.to_string()).collect();
+                is("push", json!(images));
+            }
+        }
+    }
+
+    #[test]
+    fn every_case_comes_out_as_acr_has_it_or_names_its_line() {
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/data/task-yaml.json")).unwrap();
+        assert!(cases.len() > 70, "{}", cases.len());
+        for case in &cases {
+            let name = case["name"].as_str().unwrap();
+            if name == "set-bad" {
+                // What `--set` takes is the command line's to say.
+                continue;
+            }
+            let expected = &case["expect"];
+            let read = read(
+                case["yaml"].as_str().unwrap(),
+                &variables(case),
+                &mut |_| Err(String::new()),
+            );
+            let (graph, notices) = match (read, expected["message"].as_str()) {
+                (Ok(read), None) => read,
+                (Err(problem), Some(message)) => {
+                    let told = problem.to_string();
+                    let same =
+                        told == message || (message.ends_with(": ") && told.starts_with(message));
+                    assert!(same, "{name}: {told}");
+                    continue;
+                }
+                (Err(problem), None) => panic!("{name}: {problem}"),
+                (Ok(_), Some(_)) => panic!("{name}: no problem was found"),
+            };
+            assert_eq!(graph.version, expected["version"], "{name}");
+            let edges: Vec<_> = graph
+                .edges()
+                .iter()
+                .map(|(from, to)| json!([from.map_or("", |id| id.as_str()), to.as_str()]))
+                .collect();
+            assert_eq!(Value::from(edges), expected["edges"], "{name}");
+            let steps = expected["steps"].as_array().unwrap();
+            assert_eq!(graph.steps().len(), steps.len(), "{name}");
+            for (step, expected) in graph.steps().iter().zip(steps) {
+                compare(name, step, expected);
+            }
+            if let Some(wanted) = expected.get("notices") {
+                let told: Vec<_> = notices.iter().map(ToString::to_string).collect();
+                assert_eq!(json!(told), *wanted, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_found_before_they_are_known() {
+        let text = "secrets:\n- {id: token, keyvault: 'env:TOKEN'}\n- id: other\nsteps:\n- cmd: x {{.Secrets.token}}\n";
+        let found = secrets(text, &Variables::default(), &mut |_| Err(String::new())).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| (one.id.as_str(), one.place.as_deref(), one.line))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("token", Some("env:TOKEN"), Some(2)),
+                ("other", None, Some(3))
+            ]
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! One step of a task file: what it does, when it may start, and how often it is tried.
+
+use std::fmt;
+
+use crate::image::Reference;
+
+use super::build::BuildStep;
+
+/// The name of a step: unique in its file, without white space.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepId(String);
+
+impl StepId {
+    /// Takes a name that a file gives.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err("`id` is empty");
+        }
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err("`id` must not contain white space");
+        }
+        if text == "acb_root" {
+            return Err("the id `acb_root` is taken: it is where every file begins");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Returns the name of a step that has none, by its place in the file, counted from 0.
+    #[must_use]
+    pub fn numbered(n: usize) -> Self {
+        Self(format!("acb_step_{n}"))
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// Its line in the file, counted from 1, where that could be told.
+    pub line: Option<usize>,
+    /// The steps that must have succeeded before it starts; all of them stand before it in the file.
+    pub after: Vec<StepId>,
+    /// What it does.
+    pub action: Action,
+    /// How long and how often.
+    pub limits: Limits,
+    /// Whether it counts as succeeded however it ends.
+    pub ignores_errors: bool,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Builds an image.
+    Build(Box<BuildStep>),
+    /// Pushes images, each once.
+    Push(Vec<Pushed>),
+    /// Runs a container.
+    Cmd(Box<CmdStep>),
+}
+
+/// An image to push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// What the file says; an earlier step may have built it under just that name.
+    pub written: String,
+    /// Where it goes: to the task's registry, unless it names another.
+    pub image: Reference,
+}
+
+/// How long a step may take, and how often it is tried. Times are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For all tries and repeats together; the delay before the start is not in it.
+    pub timeout: u32,
+    /// How long it waits before it starts.
+    pub start_delay: u32,
+    /// How often it is tried again after a failure.
+    pub retries: u32,
+    /// The pause before it is tried again.
+    pub retry_delay: u32,
+    /// If there are any, it is tried again only after a failure that printed one of these.
+    pub retry_on: Vec<String>,
+    /// How often it is done again; failures do not end the series, and one makes it fail.
+    pub repeat: u32,
+}
+
+/// A container to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CmdStep {
+    /// Its image, by docker's own reading of the name.
+    pub image: Reference,
+    /// What is given to the image's entry point, word by word.
+    pub args: Vec<String>,
+    /// Where it runs.
+    pub place: Place,
+    /// Whether it goes on by itself while the next steps run.
+    pub detach: bool,
+    /// Whether it is kept after it ended, until the run ends.
+    pub keep: bool,
+    /// Whether it may do anything to the machine. Only with leave from whoever runs the file.
+    pub privileged: bool,
+    /// Whether the image is fetched anew even if the machine has it.
+    pub pull: bool,
+}
+
+/// The surroundings of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its working directory, relative to `/workspace`; none leaves the image's own.
+    pub working_directory: Option<String>,
+    /// Variables set for it.
+    pub env: Vec<(String, String)>,
+    /// What is run instead of the image's entry point.
+    pub entry_point: Option<String>,
+    /// The user, as a name or a number, perhaps with a group.
+    pub user: Option<String>,
+    /// The network, by the name that the file gives it.
+    pub network: Option<String>,
+    /// Ports that it opens to the other containers.
+    pub expose: Vec<String>,
+    /// Ports of the machine that lead to it.
+    pub ports: Vec<String>,
+    /// How many processors it may use.
+    pub cpus: Option<String>,
+    /// Volumes of the file.
+    pub mounts: Vec<Mount>,
+}
+
+/// A volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The volume.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_no_white_space() {
+        assert_eq!(StepId::new("build-web").unwrap().as_str(), "build-web");
+        assert_eq!(StepId::new("a b"), Err("`id` must not contain white space"));
+        assert_eq!(StepId::new(""), Err("`id` is empty"));
+        assert!(StepId::new("acb_root").is_err());
+        assert_eq!(StepId::numbered(2).as_str(), "acb_step_2");
+    }
+}

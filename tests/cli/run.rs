@@ -1,0 +1,348 @@
+//! `acrt run`: the steps of a file, for once.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::support::{Calls, Gate, Registry, World};
+
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    registry.push_shell("base:1", &[("version", "one")]);
+    registry.push_shell("tool:1", &[("name", "tool")]);
+    (world, registry)
+}
+
+fn run(world: &World, registry: &Registry, file: &str, options: &[&str]) -> crate::support::Output {
+    world.write("src/acb.yaml", file);
+    let context = world.path("src").display().to_string();
+    let host = registry.host();
+    world.acrt(&[&["run", "--registry", &host], options, &[&context]].concat())
+}
+
+#[test]
+fn a_command_runs_in_a_container() {
+    let (world, registry) = world();
+    let cmd = format!(
+        "{} sh -c 'echo hello $((1+2)); pwd'",
+        registry.image("tool:1")
+    );
+    let host = registry.host();
+    let run = world
+        .acrt(&["run", "--registry", &host, "--cmd", &cmd, "/dev/null"])
+        .ok()
+        .prints(&["hello 3\n", "Run ID: ca1 was successful"]);
+    assert!(
+        run.stdout.contains(&registry.digest("tool:1").unwrap()),
+        "{run}"
+    );
+    let shown = world
+        .acrt(&["task", "show-run", "--run-id", "ca1"])
+        .ok()
+        .json();
+    assert_eq!(shown["runType"], "QuickRun");
+    assert_eq!(shown["task"], serde_json::Value::Null);
+    assert_eq!(shown["status"], "Succeeded");
+    assert!(!world.state().join("runs/ca1/steps").exists());
+    assert!(fs::read_dir(world.state().join("tasks")).is_err());
+}
+
+/// Builds, tests what was built, and pushes it, with a builder that is on `PATH`.
+fn serves(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    registry.push_shell("base:1", &[("version", "one")]);
+    world.write(
+        "src/Dockerfile",
+        &format!(
+            "FROM {}\nRUN echo built > /made\n",
+            registry.image("base:1")
+        ),
+    );
+    let file = "version: v1.1.0\nsteps:\n- build: -t $Registry/web:$ID .\n- cmd: $Registry/web:$ID sh -c 'cat /made; pwd'\n- push: ['$Registry/web:$ID']\n";
+    run(&world, &registry, file, &[])
+        .ok()
+        .prints(&["| built\n", "| /workspace\n"]);
+    assert_eq!(registry.file("web:ca1", "made").as_deref(), Some("built\n"));
+    assert!(registry.stands_on("web:ca1", "base:1"));
+    assert!(!world.state().join("runs/ca1/steps").exists());
+}
+
+#[test]
+fn podman_serves() {
+    serves(World::podman);
+}
+
+#[test]
+fn buildah_serves() {
+    serves(World::buildah);
+}
+
+/// A file that builds two images side by side, tests one, and pushes both: the example of ACR's documentation.
+fn gate_file(registry: &Registry, test: &str) -> String {
+    format!(
+        "version: v1.1.0\nsteps:\n\
+         - id: build-web\n  build: -t $Registry/web:$ID --build-arg BASE={base} -f web/Dockerfile web\n  when: ['-']\n\
+         - id: build-test\n  build: --tag=$Registry/test:$ID -f test/Dockerfile test\n  when: ['-']\n\
+         - id: test\n  cmd: $Registry/test:$ID {test}\n  when: [build-web, build-test]\n\
+         - id: push\n  push: ['$Registry/web:$ID', '$Registry/test:$ID']\n  when: [test]\n",
+        base = registry.image("base:1")
+    )
+}
+
+fn write_contexts(world: &World, registry: &Registry) {
+    world.write(
+        "src/web/Dockerfile",
+        "ARG BASE\nFROM $BASE\nRUN echo web > /web\n",
+    );
+    let tool = registry.image("tool:1");
+    world.write(
+        "src/test/Dockerfile",
+        &format!("FROM {tool}\nRUN echo test > /test\n"),
+    );
+}
+
+#[test]
+fn a_gate_pushes_what_passed_its_test() {
+    let (world, registry) = world();
+    write_contexts(&world, &registry);
+    let file = gate_file(&registry, "sh -c 'echo testing; cat /test'");
+    let run = run(&world, &registry, &file, &["--jobs", "2"])
+        .ok()
+        .prints(&["test | testing\n", "push | acrt: succeeded"]);
+    assert_eq!(registry.tags("web"), ["ca1"], "{run}");
+    assert!(registry.stands_on("web:ca1", "base:1"), "{run}");
+    assert_eq!(registry.file("web:ca1", "web").as_deref(), Some("web\n"));
+    let shown = world
+        .acrt(&["task", "show-run", "--run-id", "ca1"])
+        .ok()
+        .json();
+    let bases: Vec<_> = shown["baseImageDependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|base| base["repository"].as_str().unwrap())
+        .collect();
+    assert_eq!(bases, ["base", "tool"]);
+    assert_eq!(
+        shown["outputImages"][0]["digest"],
+        registry.digest("web:ca1").unwrap()
+    );
+}
+
+#[test]
+fn a_gate_pushes_nothing_when_the_test_fails() {
+    let (world, registry) = world();
+    write_contexts(&world, &registry);
+    let file = gate_file(&registry, "sh -c 'exit 7'");
+    let run = run(&world, &registry, &file, &[])
+        .exits(1)
+        .says(&["step `test` failed: the exit code of the command is 7"])
+        .prints(&["acrt: skipped: push\n"]);
+    assert_eq!(registry.digest("web:ca1"), None, "{run}");
+    assert!(!world.state().join("runs/ca1/steps").exists());
+}
+
+#[test]
+fn steps_share_a_workspace_that_is_not_the_users_folder() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    world.write("src/own", "mine");
+    let file = format!(
+        "steps:\n\
+         - cmd: {tool} sh -c 'cat own; echo FROM {tool} > made; echo RUN echo made it >> made; echo $HOME > /acb/home/x'\n\
+         - cmd: {tool} sh -c 'pwd; cat ../own ../../acb/home/x'\n  workingDirectory: sub\n\
+         - build: -f made -t local .\n"
+    );
+    fs::create_dir_all(world.path("src/sub")).unwrap();
+    run(&world, &registry, &file, &[]).ok().prints(&[
+        "/workspace/sub\n",
+        "mine/acb/home\n",
+        "made it\n",
+    ]);
+    assert!(!world.path("src/made").exists());
+}
+
+#[test]
+fn failures_are_tried_again_repeated_or_ignored_as_the_file_says() {
+    let (world, registry) = world();
+    world.set("ACRT_NOW", "2026-01-02T03:04:05Z");
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n\
+         - id: flaky\n  cmd: {tool} sh -c 'echo x >> n; echo try $(wc -l < n); test $(wc -l < n) -ge 2'\n  retries: 2\n  retryDelay: 3600\n\
+         - id: series\n  cmd: {tool} sh -c 'echo y >> m; wc -l < m; test $(wc -l < m) = 2'\n  repeat: 1\n  ignoreErrors: true\n\
+         - id: picky\n  cmd: {tool} sh -c 'echo fatal; exit 3'\n  retries: 5\n  retryOnErrors: [transient]\n"
+    );
+    let run = run(&world, &registry, &file, &[])
+        .exits(1)
+        .says(&["step `picky` failed: the exit code of the command is 3"])
+        .prints(&[
+            "flaky | try 2\n",
+            "flaky | acrt: tried again in 3600 seconds",
+            "series | 2\n",
+            "which is ignored",
+            "(1 of 2 times)",
+        ]);
+    assert_eq!(run.stdout.matches("picky | fatal\n").count(), 1, "{run}");
+}
+
+#[test]
+fn a_step_that_takes_too_long_is_ended_with_its_container() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n- id: slow\n  cmd: {tool} sh -c 'sleep 1000'\n  timeout: 1\n- cmd: {tool} sh\n"
+    );
+    run(&world, &registry, &file, &[])
+        .exits(1)
+        .says(&["step `slow` took longer than 1 seconds"]);
+    assert!(world.processes().is_empty(), "{:?}", world.processes());
+}
+
+#[test]
+fn secrets_reach_a_step_and_no_log() {
+    let (world, registry) = world();
+    world.set("MY_TOKEN", "hunter2-from-env");
+    world.write("token", "hunter2-from-file\n");
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "secrets:\n- id: token\n  keyvault: env:MY_TOKEN\n- id: other\n  keyvault: https://v.vault.azure.net/secrets/x\n\
+         volumes:\n- name: keys\n  secret:\n    key: {{{{ .Secrets.token | b64enc }}}}\n\
+         steps:\n- cmd: {tool} sh -c 'echo $A $B; cat /keys/key; stat -c %a /keys/key; wc -c < /keys/key'\n  env: ['A={{{{.Secrets.other}}}}', 'B={{{{.Values.plain}}}}']\n  volumeMounts:\n  - name: keys\n    mountPath: /keys\n"
+    );
+    let from_file = format!("other=file:{}", world.path("token").display());
+    let options = ["--set-secret", from_file.as_str(), "--set", "plain=seen"];
+    let run = run(&world, &registry, &file, &options)
+        .ok()
+        .prints(&["*** seen\n", "600\n", "16\n"]);
+    let told = format!("{}{}", run.stdout, run.stderr);
+    assert!(!told.contains("hunter2"), "{run}");
+    for (path, text) in world.state_files() {
+        assert!(
+            !text.contains("hunter2"),
+            "{} has the secret",
+            path.display()
+        );
+    }
+    let calls = fs::read_to_string(world.path("calls/docker")).unwrap();
+    assert!(
+        calls.contains("--env=A ") && !calls.contains("hunter2"),
+        "{calls}"
+    );
+}
+
+#[test]
+fn a_secret_that_is_nowhere_is_named_with_what_to_type() {
+    let (world, registry) = world();
+    let file = "secrets:\n- id: token\n  keyvault: https://v.vault.azure.net/secrets/x\nsteps:\n- cmd: x\n";
+    run(&world, &registry, file, &[]).exits(1).says(&[
+        "line 2: the secret `token` is in a key vault",
+        "--set-secret token=env:NAME",
+    ]);
+}
+
+#[test]
+fn privileged_steps_need_leave() {
+    let (world, registry) = world();
+    let file = "steps:\n- id: all\n  cmd: x\n  privileged: true\n";
+    run(&world, &registry, file, &[])
+        .exits(1)
+        .says(&["step `all` asks to be privileged", "--allow-privileged"]);
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_nothing_behind() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n- id: a\n  cmd: {tool} sh -c '{}; sleep 1000'\n  network: host\n  when: ['-']\n- id: b\n  cmd: {tool} sh -c 'sleep 1000'\n  when: ['-']\n",
+        gate.wait_command()
+    );
+    world.write("src/acb.yaml", &file);
+    let context = world.path("src").display().to_string();
+    let running = world.spawn(&["run", "--registry", &registry.host(), &context]);
+    gate.arrival().go_on();
+    running.signal(Signal::INT);
+    running.wait().exits(130).prints(&["was canceled after"]);
+    assert!(world.processes().is_empty(), "{:?}", world.processes());
+    assert!(!world.state().join("runs/ca1/steps").exists());
+}
+
+#[test]
+fn what_a_killed_run_leaves_goes_with_the_next() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n- cmd: {tool} sh -c '{}; sleep 1000'\n  network: host\n",
+        gate.wait_command()
+    );
+    world.write("src/acb.yaml", &file);
+    let context = world.path("src").display().to_string();
+    let host = registry.host();
+    let running = world.spawn(&["run", "--registry", &host, &context]);
+    let waiting = gate.arrival();
+    running.kill();
+    waiting.go_on();
+    assert!(world.state().join("runs/ca1/steps").exists());
+    let cmd = format!("{tool} sh -c :");
+    world
+        .acrt(&["run", "--registry", &host, "--cmd", &cmd, "/dev/null"])
+        .ok()
+        .says(&["run `ca1` had died with its process"]);
+    assert!(!world.state().join("runs/ca1/steps").exists());
+    assert!(world.processes().is_empty(), "{:?}", world.processes());
+}
+
+#[test]
+fn the_file_can_come_from_standard_input_and_only_be_shown() {
+    let (world, registry) = world();
+    let file = gate_file(&registry, "echo ok");
+    write_contexts(&world, &registry);
+    let host = registry.host();
+    let run = run(&world, &registry, &file, &["--dry-run"]).ok();
+    assert_eq!(
+        run.stdout,
+        format!(
+            "build-web: build {host}/web:ca1 from web\nbuild-test: build {host}/test:ca1 from test\ntest after build-web, build-test: run {host}/test:ca1 echo ok\npush after test: push {host}/web:ca1, {host}/test:ca1\n"
+        )
+    );
+    assert!(world.runs().is_empty());
+}
+
+#[test]
+fn a_broken_file_is_wrong_usage_and_names_the_line() {
+    let (world, registry) = world();
+    run(
+        &world,
+        &registry,
+        "steps:\n- {id: a, cmd: x, when: [b]}\n",
+        &[],
+    )
+    .exits(2)
+    .says(&[
+        "acb.yaml`",
+        "line 2: step `a` waits for `b`, and there is no such step",
+    ]);
+    let host = registry.host();
+    world
+        .acrt(&["run", "--registry", &host, "--file", "Dockerfile", "."])
+        .exits(2)
+        .says(&["it ends with .yaml or .yml"]);
+}
+
+#[test]
+fn odd_keys_are_told_and_nothing_else() {
+    let (world, registry) = world();
+    let file = format!(
+        "bogus: 1\nsteps:\n- cmd: {} sh -c : $Registry\n",
+        registry.image("tool:1")
+    );
+    run(&world, &registry, &file, &[]).ok().prints(&[
+        "acrt: line 1: `bogus` means nothing here",
+        "acrt: line 3: `$Registry` stays as it is",
+    ]);
+}

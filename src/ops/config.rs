@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::{
+    builder::BuilderKind,
     error::{Context as _, Error, Kind, Result},
+    image::reference::is_registry,
     store::file,
     sys::{
         config_file::{self, Key, Unchangeable},
         settings::Settings,
     },
 };
+
+const READ: &str = "cannot read the config file";
 
 /// A value of the config file. One that must not be seen is `***`, unless it only says where to find it.
 #[derive(Debug, Serialize)]
@@ -30,7 +34,7 @@ pub struct Entry {
 /// [`Kind::Invalid`] where the file does not parse.
 pub fn list(flag: Option<&Path>) -> Result<Vec<Entry>> {
     let (path, text) = read(flag)?;
-    let entries = config_file::entries(&text).map_err(|problem| refused(&path, problem))?;
+    let entries = config_file::entries(&text).map_err(|problem| refused(READ, &path, problem))?;
     entries
         .into_iter()
         .map(|(key, value)| entry(&path, &key, &value))
@@ -44,7 +48,7 @@ pub fn list(flag: Option<&Path>) -> Result<Vec<Entry>> {
 /// [`Kind::NotFound`] where the file has no such value.
 pub fn get(flag: Option<&Path>, name: &str) -> Result<Entry> {
     let (path, text) = read(flag)?;
-    let refused = |problem| refused(&path, problem);
+    let refused = |problem| refused(READ, &path, problem);
     let key: Key = name.parse().map_err(refused)?;
     let entries = config_file::entries(&text).map_err(refused)?;
     match entries.iter().find(|(other, _)| *other == key) {
@@ -61,14 +65,10 @@ pub fn get(flag: Option<&Path>, name: &str) -> Result<Entry> {
 pub fn set(flag: Option<&Path>, pairs: &[(String, String)]) -> Result<()> {
     let (path, mut text) = read(flag)?;
     for (name, value) in pairs {
-        let refused = |problem| {
-            Error::new(
-                Kind::Invalid,
-                format!("cannot set `{}`", name.escape_debug()),
-            )
-            .because(refused(&path, problem))
-        };
+        let doing = format!("cannot set `{}` in", name.escape_debug());
+        let refused = |problem| refused(&doing, &path, problem);
         let key: Key = name.parse().map_err(refused)?;
+        check(name, value).context(Kind::Invalid, || format!("{doing} `{}`", path.display()))?;
         text = config_file::set(&text, &key, value).map_err(refused)?;
     }
     write(&path, &text)
@@ -82,7 +82,8 @@ pub fn set(flag: Option<&Path>, pairs: &[(String, String)]) -> Result<()> {
 pub fn unset(flag: Option<&Path>, names: &[String]) -> Result<()> {
     let (path, mut text) = read(flag)?;
     for name in names {
-        let refused = |problem| refused(&path, problem);
+        let doing = format!("cannot take `{}` out of", name.escape_debug());
+        let refused = |problem| refused(&doing, &path, problem);
         let key: Key = name.parse().map_err(refused)?;
         text = config_file::unset(&text, &key)
             .map_err(refused)?
@@ -98,6 +99,22 @@ pub fn keys() -> Vec<String> {
         .iter()
         .map(|key| (*key).to_owned())
         .collect()
+}
+
+/// Refuses values that are texts and still make no sense.
+fn check(name: &str, value: &str) -> Result<()> {
+    let problem = match name {
+        "defaults.builder" => value.parse::<BuilderKind>().err().map(|e| e.to_string()),
+        "defaults.registry" if !is_registry(value) => Some(format!(
+            "registry `{}` is not a host name with an optional port",
+            value.escape_debug()
+        )),
+        _ => None,
+    };
+    match problem {
+        Some(problem) => Err(Error::new(Kind::Invalid, problem)),
+        None => Ok(()),
+    }
 }
 
 fn read(flag: Option<&Path>) -> Result<(PathBuf, String)> {
@@ -147,11 +164,9 @@ fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
     })
 }
 
-fn refused(path: &Path, problem: Unchangeable) -> Error {
-    let error = Error::new(
-        Kind::Invalid,
-        format!("cannot use the config file `{}` so", path.display()),
-    );
+/// Says what was being done to the file, and why it cannot be done.
+fn refused(doing: &str, path: &Path, problem: Unchangeable) -> Error {
+    let error = Error::new(Kind::Invalid, format!("{doing} `{}`", path.display()));
     match problem {
         Unchangeable::Style => error.because(problem).hint("edit it by hand"),
         problem => error.because(problem),

@@ -161,7 +161,11 @@ fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
         Ok(_) => Ok(as_text),
         Err(problem) => Err(Unchangeable::Refused(match key.is_secret() {
             true => "the value is not what the key takes".into(),
-            false => problem.to_string(),
+            false => ["u64", "u32", "usize"]
+                .iter()
+                .fold(problem.to_string(), |text, number| {
+                    text.replace(&format!("expected {number}"), "expected a whole number")
+                }),
         })),
     }
 }
@@ -363,7 +367,7 @@ mod tests {
             "{text}"
         );
         assert!(refused("watchh.everySeconds", "1").contains("`watch`"));
-        assert!(refused("watch.everySeconds", "soon").contains("u64"));
+        assert!(refused("watch.everySeconds", "soon").contains("a whole number"));
         assert!("registry".parse::<Key>().is_err());
         assert!("defaults.".parse::<Key>().is_err());
     }

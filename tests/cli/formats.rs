@@ -19,7 +19,9 @@ step:
   dockerFilePath: Dockerfile
   imageNames: [web:latest, \"web:{{.Run.ID}}\"]
   arguments: [{name: NODE, value: '20'}, {name: TOKEN, isSecret: true}]
-trigger: {baseImageTrigger: {}}
+trigger:
+  baseImageTrigger: {}
+  timerTriggers: [{name: nightly, schedule: 0 21 * * *}, {name: noon, schedule: 0 12 * * MON-FRI, status: Disabled}]
 ";
 
 const RUN: &str = r#"{
@@ -61,7 +63,7 @@ fn world() -> World {
     .unwrap();
     world.write("state/tasks/localhost:5000/web.yaml", TASK);
     let off = TASK.replace("name: web\n", "name: api\nstatus: Disabled\n");
-    let off = off.replace("trigger: {baseImageTrigger: {}}\n", "");
+    let off = off.split("trigger:").next().unwrap().to_owned();
     world.write("state/tasks/localhost:5000/api.yaml", &off);
     world.write("state/runs/ca2/run.json", RUN);
     world.write(
@@ -99,6 +101,12 @@ fn tasks() {
         "[].{name: name, on: status, step: step}",
     ];
     assert_snapshot!("task-list-query", every_format(&world, &query));
+}
+
+#[test]
+fn timers() {
+    let list = ["task", "timer", "list", "-n", "web"];
+    assert_snapshot!("task-timer-list", every_format(&world(), &list));
 }
 
 #[test]

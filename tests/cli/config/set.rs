@@ -61,6 +61,12 @@ fn a_key_or_value_that_makes_no_sense_is_refused_with_what_does_and_changes_noth
     config(&world, &["set", "watch.everySeconds=soon"])
         .exits(2)
         .says(&["watch.everySeconds", "soon"]);
+    config(&world, &["set", "defaults.builder=make"])
+        .exits(2)
+        .says(&["no builder `make`", "podman"]);
+    config(&world, &["set", "defaults.registry=a b"])
+        .exits(2)
+        .says(&["registry `a b`"]);
     config(&world, &["set", "registry=x"])
         .exits(2)
         .says(&["section.key"]);

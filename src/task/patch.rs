@@ -78,6 +78,7 @@ impl TaskPatch {
     #[must_use]
     pub fn apply(self, mut task: Task) -> Task {
         task.step = self.turned(task.step);
+        set(&mut task.status, self.status);
         match &mut task.step {
             Step::Docker(step) => {
                 set(&mut step.context_path, self.context);

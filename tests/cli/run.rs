@@ -288,7 +288,7 @@ fn what_a_killed_run_leaves_goes_with_the_next() {
     running.kill();
     waiting.go_on();
     assert!(world.state().join("runs/ca1/steps").exists());
-    let cmd = format!("{tool} sh -c :");
+    let cmd = format!("{tool} sh -c exit");
     world
         .acrt(&["run", "--registry", &host, "--cmd", &cmd, "/dev/null"])
         .ok()
@@ -338,7 +338,7 @@ fn a_broken_file_is_wrong_usage_and_names_the_line() {
 fn odd_keys_are_told_and_nothing_else() {
     let (world, registry) = world();
     let file = format!(
-        "bogus: 1\nsteps:\n- cmd: {} sh -c : $Registry\n",
+        "bogus: 1\nsteps:\n- cmd: {} sh -c 'exit 0' $Registry\n",
         registry.image("tool:1")
     );
     run(&world, &registry, &file, &[]).ok().prints(&[

@@ -420,3 +420,31 @@ fn steps_that_need_not_wait_work_side_by_side_and_no_more_than_are_allowed() {
     );
     assert!(end < begin, "{output}");
 }
+
+#[test]
+fn a_run_goes_on_by_itself_with_a_file_from_standard_input() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    let file = format!("steps:\n- cmd: {tool} sh -c 'echo {{{{.Values.word}}}} {{{{.Run.ID}}}}'\n");
+    let file = world.write("piped.yaml", &file);
+    let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));
+    acrt.args([
+        "run",
+        "--registry",
+        &registry.host(),
+        "--file",
+        "-",
+        "--no-wait",
+    ])
+    .args(["--set-secret", "word=hunter2", "/dev/null"])
+    .stdin(fs::File::open(file).unwrap());
+    let queued = acrt.output().unwrap();
+    assert!(queued.status.success(), "{queued:?}");
+    let queued: serde_json::Value = serde_json::from_slice(&queued.stdout).unwrap();
+    assert_eq!(queued["runId"], "ca1");
+    // The log is followed to its end.
+    world
+        .acrt(&["task", "logs", "--run-id", "ca1"])
+        .ok()
+        .prints(&["*** ca1\n", "Run ID: ca1 was successful"]);
+}

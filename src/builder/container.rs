@@ -102,6 +102,20 @@ impl Builder {
         }
     }
 
+    /// Returns the command that prints, as JSON, what the image of a container says about itself; none where the builder heeds that
+    /// by itself.
+    #[must_use]
+    pub fn inspect_container(&self, name: &str) -> Option<CommandLine> {
+        match self {
+            Self::Buildah(program) => Some(
+                program
+                    .call(&["inspect", "--type", "container", "--"])
+                    .arg(name),
+            ),
+            Self::Docker { .. } | Self::Podman(_) | Self::Command(_) => None,
+        }
+    }
+
     /// Returns the command that makes a network; none where the builder has no networks.
     #[must_use]
     pub fn make_network(
@@ -221,7 +235,7 @@ fn run(program: &Program, request: &ContainerRequest, podman: bool) -> Container
     for mount in &request.mounts {
         line = line.flag("--mount", mount_text(mount, podman));
     }
-    line = surroundings(line, request);
+    line = surroundings(line, request, "--workdir");
     for (option, values) in [("--expose", &request.expose), ("--publish", &request.ports)] {
         for value in values {
             line = line.flag(option, value);
@@ -278,7 +292,9 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
         let text = format!("{}:{}{end}", mount.from.display(), mount.to);
         line = line.flag("--volume", text);
     }
-    line = surroundings(line, request).arg("--").arg(&request.name);
+    line = surroundings(line, request, "--workingdir")
+        .arg("--")
+        .arg(&request.name);
     Ok(ContainerPlan {
         before: vec![from],
         run: line.args(&request.entry_point).args(&request.args),
@@ -286,7 +302,7 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
 }
 
 /// What `run` of all builders takes alike.
-fn surroundings(mut line: CommandLine, request: &ContainerRequest) -> CommandLine {
+fn surroundings(mut line: CommandLine, request: &ContainerRequest, folder: &str) -> CommandLine {
     for (name, value) in &request.env {
         line = line.flag("--env", format!("{name}={value}"));
     }
@@ -295,7 +311,7 @@ fn surroundings(mut line: CommandLine, request: &ContainerRequest) -> CommandLin
         line = line.flag("--env", name).secret_env(name, value.clone());
     }
     for (option, value) in [
-        ("--workdir", &request.working_directory),
+        (folder, &request.working_directory),
         ("--user", &request.user),
     ] {
         if let Some(value) = value {
@@ -334,6 +350,23 @@ fn mount_text(mount: &FolderMount, podman: bool) -> String {
         text.push_str(",relabel=shared");
     }
     text
+}
+
+/// Puts together what an image runs, from what [`Builder::inspect_container`] prints: its entry point with `args`, or else with its own
+/// arguments.
+#[must_use]
+pub fn command_of(inspected: &[u8], args: &[String]) -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_slice(inspected).unwrap_or_default();
+    let words = |key: &str| -> Vec<String> {
+        let list = document["OCIv1"]["config"][key].as_array();
+        let words = list.into_iter().flatten().filter_map(|word| word.as_str());
+        words.map(str::to_owned).collect()
+    };
+    let args = match args.is_empty() {
+        true => words("Cmd"),
+        false => args.to_vec(),
+    };
+    [words("Entrypoint"), args].concat()
 }
 
 #[cfg(test)]
@@ -413,7 +446,7 @@ mod tests {
             printed(&buildah, &full()),
             [
                 "buildah from --name=acrt-1-test -- r.io/test@sha256:aa",
-                "TOKEN=*** buildah run --volume=/s,1/w:/workspace '--env=A=-b c' --env=TOKEN --workdir=/workspace/x --user=1:1 -- acrt-1-test sh -c 'a b'"
+                "TOKEN=*** buildah run --volume=/s,1/w:/workspace '--env=A=-b c' --env=TOKEN --workingdir=/workspace/x --user=1:1 -- acrt-1-test sh -c 'a b'"
             ]
         );
         let mut request = full();
@@ -423,6 +456,15 @@ mod tests {
             error.to_string(),
             "buildah cannot leave a container running (`detach`)"
         );
+    }
+
+    #[test]
+    fn an_images_own_entry_point_comes_first() {
+        let inspected =
+            br#"{"OCIv1": {"config": {"Entrypoint": ["/bin/tool"], "Cmd": ["--help"]}}}"#;
+        assert_eq!(command_of(inspected, &[]), ["/bin/tool", "--help"]);
+        assert_eq!(command_of(inspected, &["a".into()]), ["/bin/tool", "a"]);
+        assert_eq!(command_of(b"{}", &["a".into()]), ["a"]);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const STEP_TIMEOUT: u32 = 600;
 /// Seconds before a step is tried again where the file says nothing, or 0.
 const RETRY_DELAY: u32 = 5;
 
+/// How many steps a file may have.
+const MAX_STEPS: usize = 1000;
+
 const VERSIONS: [&str; 3] = ["1.0-preview-1", "v1.0.0", "v1.1.0"];
 
 const FILE_KEYS: [&str; 9] = [
@@ -183,13 +186,19 @@ impl Reader<'_> {
         if nodes.is_empty() {
             return Err(InvalidTaskFile::new("the file has no steps"));
         }
+        if nodes.len() > MAX_STEPS {
+            return Err(InvalidTaskFile::new(format!(
+                "the file has more than {MAX_STEPS} steps"
+            )));
+        }
         let mut drafts = Vec::new();
         for (n, node) in nodes.iter().enumerate() {
             drafts.push(self.step(n, node, &defaults, notices)?);
         }
         Ok(Graph {
             version,
-            steps: graph::ordered(drafts)?,
+            // Lines are only looked up for what is wrong: each look reads the file again.
+            steps: graph::ordered(drafts).map_err(|(n, key, text)| blame(&nodes[n], key, text))?,
             networks,
             volumes,
         })
@@ -218,7 +227,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         defaults: &Defaults,
         notices: &mut Vec<Notice>,
-    ) -> Result<(Step, When, Option<usize>), InvalidTaskFile> {
+    ) -> Result<(Step, When), InvalidTaskFile> {
         let mut known: Vec<&str> = STEP_KEYS.to_vec();
         known.extend(["exitedWith", "exitedWithout"]);
         node.unknown_keys(&known, notices)?;
@@ -239,7 +248,6 @@ impl Reader<'_> {
             idle_container_keys(&id, node, notices);
         }
         let step = Step {
-            line: node.line(),
             after: Vec::new(),
             action,
             limits: limits(node, defaults.timeout)?,
@@ -247,8 +255,7 @@ impl Reader<'_> {
             id,
         };
         let when = when(&step.id, node)?;
-        let line = node.get("when").and_then(|when| when.line());
-        Ok((step, when, line))
+        Ok((step, when))
     }
 
     fn action(

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{
     file::{Network, Volume},
-    problem::InvalidTaskFile,
     step::{Step, StepId},
 };
 
@@ -82,28 +81,26 @@ impl Graph {
     }
 }
 
+/// What is wrong with the order of a file: the number of the step, counted from 0, the key that is to blame, and why.
+pub(super) type Disorder = (usize, &'static str, String);
+
 /// Puts steps into order: each with what it waits for.
 ///
 /// # Errors
 ///
-/// [`InvalidTaskFile`] with the line, where `when` names a step that is not there, stands further down, or is the step itself.
-pub(super) fn ordered(
-    drafts: Vec<(Step, When, Option<usize>)>,
-) -> Result<Vec<Step>, InvalidTaskFile> {
-    let ids: Vec<StepId> = drafts.iter().map(|(step, _, _)| step.id.clone()).collect();
+/// [`Disorder`] where two steps have one name, or `when` names a step that is not there, stands further down, or is the step itself.
+pub(super) fn ordered(drafts: Vec<(Step, When)>) -> Result<Vec<Step>, Disorder> {
+    let ids: Vec<StepId> = drafts.iter().map(|(step, _)| step.id.clone()).collect();
     let mut steps: Vec<Step> = Vec::new();
-    for (n, (mut step, when, line)) in drafts.into_iter().enumerate() {
+    for (n, (mut step, when)) in drafts.into_iter().enumerate() {
         if ids[..n].contains(&step.id) {
-            return Err(InvalidTaskFile::at(
-                step.line,
-                format!("there are two steps `{}`", step.id),
-            ));
+            return Err((n, "id", format!("there are two steps `{}`", step.id)));
         }
         step.after = match when {
             When::AtOnce => Vec::new(),
             When::Previous => ids[..n].last().cloned().into_iter().collect(),
             When::After(names) => {
-                check(&step.id, &names, &ids, n).map_err(|text| InvalidTaskFile::at(line, text))?;
+                check(&step.id, &names, &ids, n).map_err(|text| (n, "when", text))?;
                 names
             }
         };

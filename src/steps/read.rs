@@ -222,6 +222,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_a_thousand_steps_at_most() {
+        let steps = |count: usize| format!("steps:\n{}", "- cmd: x\n  retries: 1\n".repeat(count));
+        let read = |count| {
+            read(&steps(count), &Variables::default(), &mut |_| {
+                Err(String::new())
+            })
+        };
+        assert_eq!(read(1000).unwrap().0.steps().len(), 1000);
+        assert_eq!(
+            read(1001).unwrap_err().to_string(),
+            "the file has more than 1000 steps"
+        );
+    }
+
+    #[test]
     fn secrets_are_found_before_they_are_known() {
         let text = "secrets:\n- {id: token, keyvault: 'env:TOKEN'}\n- id: other\nsteps:\n- cmd: x {{.Secrets.token}}\n";
         let found = secrets(text, &Variables::default(), &mut |_| Err(String::new())).unwrap();

@@ -53,8 +53,6 @@ impl fmt::Display for StepId {
 pub struct Step {
     /// Its name.
     pub id: StepId,
-    /// Its line in the file, counted from 1, where that could be told.
-    pub line: Option<usize>,
     /// The steps that must have succeeded before it starts; all of them stand before it in the file.
     pub after: Vec<StepId>,
     /// What it does.

@@ -14,6 +14,25 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
+/// Checks that docker has neither containers nor networks of a run.
+fn docker_is_empty(world: &World) {
+    let docker = world.path("bin/docker");
+    for list in [
+        ["ps", "--all", "--format={{.Names}}"],
+        ["network", "ls", "--format={{.Name}}"],
+    ] {
+        let mut docker = world.command(&docker);
+        docker.args(list);
+        let printed = docker.output().unwrap().stdout;
+        let names = String::from_utf8(printed).unwrap();
+        let names: Vec<&str> = names
+            .lines()
+            .filter(|name| !["host", "none"].contains(name))
+            .collect();
+        assert!(names.is_empty(), "{names:?}");
+    }
+}
+
 fn run(world: &World, registry: &Registry, file: &str, options: &[&str]) -> crate::support::Output {
     world.write("src/acb.yaml", file);
     let context = world.path("src").display().to_string();
@@ -199,6 +218,7 @@ fn a_step_that_takes_too_long_is_ended_with_its_container() {
         .exits(1)
         .says(&["step `slow` took longer than 1 seconds"]);
     assert!(world.processes().is_empty(), "{:?}", world.processes());
+    docker_is_empty(&world);
 }
 
 #[test]
@@ -268,6 +288,7 @@ fn a_run_that_is_stopped_leaves_nothing_behind() {
     running.signal(Signal::INT);
     running.wait().exits(130).prints(&["was canceled after"]);
     assert!(world.processes().is_empty(), "{:?}", world.processes());
+    docker_is_empty(&world);
     assert!(!world.state().join("runs/ca1/steps").exists());
 }
 
@@ -288,13 +309,14 @@ fn what_a_killed_run_leaves_goes_with_the_next() {
     running.kill();
     waiting.go_on();
     assert!(world.state().join("runs/ca1/steps").exists());
-    let cmd = format!("{tool} sh -c :");
+    let cmd = format!("{tool} sh -c exit");
     world
         .acrt(&["run", "--registry", &host, "--cmd", &cmd, "/dev/null"])
         .ok()
         .says(&["run `ca1` had died with its process"]);
     assert!(!world.state().join("runs/ca1/steps").exists());
     assert!(world.processes().is_empty(), "{:?}", world.processes());
+    docker_is_empty(&world);
 }
 
 #[test]
@@ -338,11 +360,91 @@ fn a_broken_file_is_wrong_usage_and_names_the_line() {
 fn odd_keys_are_told_and_nothing_else() {
     let (world, registry) = world();
     let file = format!(
-        "bogus: 1\nsteps:\n- cmd: {} sh -c : $Registry\n",
+        "bogus: 1\nsteps:\n- cmd: {} sh -c 'exit 0' $Registry\n",
         registry.image("tool:1")
     );
     run(&world, &registry, &file, &[]).ok().prints(&[
         "acrt: line 1: `bogus` means nothing here",
         "acrt: line 3: `$Registry` stays as it is",
     ]);
+}
+
+#[test]
+fn a_container_that_goes_on_is_reached_by_its_id_and_ended_with_the_run() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n\
+         - id: server\n  cmd: {tool} sh -c 'cd /tmp 2>/dev/null || mkdir /tmp; cd /tmp; echo it answers > x; busybox httpd -f -p 8000'\n  detach: true\n\
+         - id: client\n  cmd: {tool} sh -c 'busybox wget -q -O - http://server:8000/x'\n  retries: 5\n  retryDelay: 1\n"
+    );
+    run(&world, &registry, &file, &[])
+        .ok()
+        .prints(&["client | it answers\n"]);
+    docker_is_empty(&world);
+}
+
+#[test]
+fn steps_that_need_not_wait_work_side_by_side_and_no_more_than_are_allowed() {
+    let (world, registry) = world();
+    let (one, other) = (Gate::new(), Gate::new());
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n- id: a\n  cmd: {tool} sh -c '{}'\n  network: host\n  when: ['-']\n- id: b\n  cmd: {tool} sh -c '{}'\n  network: host\n  when: ['-']\n- id: c\n  cmd: {tool} sh -c 'echo both'\n  network: host\n  when: [a, b]\n",
+        one.wait_command(),
+        other.wait_command()
+    );
+    world.write("src/acb.yaml", &file);
+    let context = world.path("src").display().to_string();
+    let running = world.spawn(&["run", "--registry", &registry.host(), &context]);
+    let (first, second) = (one.arrival(), other.arrival());
+    second.go_on();
+    first.go_on();
+    running.wait().ok().prints(&["c | both\n"]);
+
+    let running = world.spawn(&[
+        "run",
+        "--registry",
+        &registry.host(),
+        "--jobs",
+        "1",
+        &context,
+    ]);
+    let first = one.arrival();
+    first.go_on();
+    other.arrival().go_on();
+    let output = running.wait().ok();
+    let (end, begin) = (
+        output.stdout.find("a | acrt: succeeded").unwrap(),
+        output.stdout.find("b | acrt: started").unwrap(),
+    );
+    assert!(end < begin, "{output}");
+}
+
+#[test]
+fn a_run_goes_on_by_itself_with_a_file_from_standard_input() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    let file = format!("steps:\n- cmd: {tool} sh -c 'echo {{{{.Values.word}}}} {{{{.Run.ID}}}}'\n");
+    let file = world.write("piped.yaml", &file);
+    let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));
+    acrt.args([
+        "run",
+        "--registry",
+        &registry.host(),
+        "--file",
+        "-",
+        "--no-wait",
+    ])
+    .args(["--set-secret", "word=hunter2", "/dev/null"])
+    .stdin(fs::File::open(file).unwrap());
+    let queued = acrt.output().unwrap();
+    assert!(queued.status.success(), "{queued:?}");
+    let queued: serde_json::Value = serde_json::from_slice(&queued.stdout).unwrap();
+    assert_eq!(queued["runId"], "ca1");
+    // The log is followed to its end.
+    world
+        .acrt(&["task", "logs", "--run-id", "ca1"])
+        .ok()
+        .prints(&["*** ca1\n", "Run ID: ca1 was successful"]);
 }

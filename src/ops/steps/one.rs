@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    builder::{self, BuildRequest, ContainerRequest, DigestSource, FolderMount},
+    builder::{
+        self, BuildRequest, ContainerRequest, DigestSource, FolderMount, container::command_of,
+    },
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
@@ -320,24 +322,38 @@ impl Site<'_> {
                 "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`",
             );
         }
-        let plan = self.builder.container(&request)?;
-        let mut ended = Ok(Vec::new());
-        let detaches = cmd.detach;
-        for line in plan.before.into_iter().chain([plan.run]) {
-            let process = self
-                .process(&step.id, line, deadline, CONTAINER_GRACE)
-                .await?;
-            ended = self.judge("the command", step, process);
-            if ended.is_err() {
-                break;
-            }
-        }
+        let ended = self.in_container(step, request.clone(), deadline).await;
         // A client that was told to end may leave its container running, and buildah always leaves one.
-        let stays = ended.is_ok() && (detaches || cmd.keep);
+        let stays = ended.is_ok() && (cmd.detach || cmd.keep);
         if !stays && let Some(line) = self.builder.remove_container(&request.name) {
             let _ = crate::sys::process::ask(&line).await;
         }
-        ended.map(|_| ())
+        ended
+    }
+
+    async fn in_container(
+        &self,
+        step: &Step,
+        mut request: ContainerRequest,
+        deadline: Instant,
+    ) -> Result<(), Trouble> {
+        for line in self.builder.container(&request)?.before {
+            let ended = self
+                .process(&step.id, line, deadline, CONTAINER_GRACE)
+                .await?;
+            self.judge("making the container", step, ended)?;
+        }
+        if request.entry_point.is_none()
+            && let Some(line) = self.builder.inspect_container(&request.name)
+        {
+            let inspected = crate::sys::process::ask(&line).await?;
+            request.args = command_of(&inspected.output, &request.args);
+        }
+        let line = self.builder.container(&request)?.run;
+        let ended = self
+            .process(&step.id, line, deadline, CONTAINER_GRACE)
+            .await?;
+        self.judge("the command", step, ended).map(|_| ())
     }
 
     /// Finds out what image a command runs: one that a step made, or what a registry has under that name now.
@@ -460,7 +476,11 @@ impl Site<'_> {
             Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))
                 .hint("name a path below the context")
         })?;
-        Ok(self.workspace.workspace().join(clean))
+        let root = self.workspace.workspace();
+        Ok(match clean.as_os_str().is_empty() {
+            true => root,
+            false => root.join(clean),
+        })
     }
 }
 

@@ -347,3 +347,140 @@ fn an_option_of_azure_alone_is_accepted_and_said_to_do_nothing() {
     .ok();
     assert_eq!(quiet.stderr, "");
 }
+
+/// A machine with docker, a registry, and a folder `gate` with a Dockerfile and `acb.yaml`.
+fn multi_step(file: &str) -> (World, Registry, String) {
+    let (world, registry) = (World::new(), Registry::start());
+    registry.push_shell("base:1", &[("version", "one")]);
+    registry.push_shell("tool:1", &[("name", "one")]);
+    let context = world.context("gate", &format!("FROM {}\n", registry.image("base:1")));
+    world.write("gate/acb.yaml", file);
+    (world, registry, context)
+}
+
+#[test]
+fn a_yaml_file_makes_a_file_task() {
+    let (world, registry, context) = multi_step("steps:\n- build: -t web .\n");
+    let host = registry.host();
+    let task = world
+        .acrt(&[
+            "task",
+            "create",
+            "--name",
+            "gate",
+            "--registry",
+            &host,
+            "--context",
+            &context,
+            "--file",
+            "acb.yaml",
+            "--set",
+            "a=b",
+            "--set-secret",
+            "token=hunter2",
+        ])
+        .ok()
+        .json();
+    let step = &task["step"];
+    assert_eq!(step["type"], "FileTask");
+    assert_eq!(step["taskFilePath"], "acb.yaml");
+    assert_eq!(step["contextPath"], context.as_str());
+    assert_eq!(step["valuesFilePath"], serde_json::Value::Null);
+    assert_eq!(
+        step["values"],
+        serde_json::json!([
+            { "isSecret": false, "name": "a", "value": "b" },
+            { "isSecret": true, "name": "token", "value": null },
+        ])
+    );
+    let definition =
+        std::fs::read_to_string(world.state().join(format!("tasks/{host}/gate.yaml"))).unwrap();
+    assert!(!definition.contains("hunter2"), "{definition}");
+    let shown = world
+        .acrt(&[
+            "task",
+            "update",
+            "--name",
+            "gate",
+            "--set",
+            "a=c",
+            "--file",
+            "Dockerfile",
+        ])
+        .ok()
+        .json();
+    assert_eq!(shown["step"]["type"], "Docker");
+}
+
+#[test]
+fn a_command_or_a_file_without_a_context_is_kept_in_the_definition() {
+    let (world, registry, _) = multi_step("");
+    let host = registry.host();
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "date",
+        "--registry",
+        &host,
+        "--context",
+        "/dev/null",
+    ];
+    let task = world
+        .acrt(
+            &[
+                &create,
+                ["--cmd", "alpine:3 sh -c \"a: b\"", "--timeout", "60"].as_slice(),
+            ]
+            .concat(),
+        )
+        .ok()
+        .json();
+    assert_eq!(task["step"]["type"], "EncodedTask");
+    assert_eq!(task["step"]["contextPath"], serde_json::Value::Null);
+    let lines = world
+        .acrt(&["task", "run", "--name", "date", "--dry-run"])
+        .ok();
+    assert_eq!(
+        lines.stdout,
+        "acb_step_0: run docker.io/library/alpine:3 sh -c 'a: b'\n"
+    );
+    let file = world.write("elsewhere.yaml", "steps:\n- push: [web]\n");
+    world
+        .acrt(&[&create, ["--file", file.to_str().unwrap()].as_slice()].concat())
+        .ok();
+    let lines = world
+        .acrt(&["task", "run", "--name", "date", "--dry-run"])
+        .ok();
+    assert_eq!(
+        lines.stdout,
+        format!("acb_step_0: push {host}/web:latest\n")
+    );
+}
+
+#[test]
+fn a_broken_task_file_makes_no_task() {
+    let (world, registry, context) = multi_step("steps:\n- {id: a, cmd: x, build: .}\n");
+    let host = registry.host();
+    world
+        .acrt(&[
+            "task",
+            "create",
+            "--name",
+            "gate",
+            "--registry",
+            &host,
+            "--context",
+            &context,
+            "--file",
+            "acb.yaml",
+        ])
+        .exits(2)
+        .says(&["line 2: step `a` must have only one of `cmd`, `build` and `push`"]);
+    assert!(
+        !world
+            .state()
+            .join(format!("tasks/{host}/gate.yaml"))
+            .exists()
+    );
+}

@@ -755,3 +755,59 @@ fn a_service_manager_is_told_that_the_loop_has_started_and_lives() {
     assert_eq!(last, "STOPPING=1\n");
     watch.wait().exits(143);
 }
+
+#[test]
+fn a_moved_base_runs_a_multi_step_task_and_what_stands_on_it() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    registry.push_shell("base:1", &[("version", "one")]);
+    registry.push_shell("tool:1", &[("version", "one")]);
+    let file = format!(
+        "version: v1.1.0\nsteps:\n- build: -t $Registry/web:latest -t $Registry/web:$ID .\n- cmd: $Registry/web:latest sh -c 'cat /version'\n- cmd: {} sh -c 'echo checked'\n- push: ['$Registry/web:latest', '$Registry/web:$ID']\n",
+        registry.image("tool:1")
+    );
+    let context = world.context("gate", &from(&registry, "base:1"));
+    world.write("gate/acb.yaml", &file);
+    let host = registry.host();
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "gate",
+        "--registry",
+        &host,
+        "--context",
+        &context,
+        "--file",
+        "acb.yaml",
+    ];
+    world.acrt(&create).ok();
+    world.run("gate").ok();
+    world.tracked_task(&registry, "child", &from(&registry, "web:latest"));
+    assert_eq!(world.state_of("gate"), "current");
+
+    // What a step only runs counts for the trigger type `All` alone.
+    registry.push_shell("tool:1", &[("version", "two")]);
+    world.watch_once().ok().silent();
+    registry.push_shell("base:1", &[("version", "two")]);
+    assert_eq!(world.states()["child"], "waiting");
+    world.watch_once().ok();
+    assert_eq!(world.history()[2..], ["gate Succeeded", "child Succeeded"]);
+    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.stands_on("child:latest", "web:latest"));
+    assert_eq!(registry.digest("web:ca3"), registry.digest("web:latest"));
+    world.watch_once().ok().silent();
+
+    world
+        .acrt(&[
+            "task",
+            "update",
+            "--name",
+            "gate",
+            "--base-image-trigger-type",
+            "All",
+        ])
+        .ok();
+    registry.push_shell("tool:1", &[("version", "three")]);
+    assert_eq!(world.state_of("gate"), "stale");
+}

@@ -81,7 +81,7 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loa
 
 fn inputs_of(app: &App, task: &Task) -> Option<Digest> {
     let secrets: Secrets = app.store.secrets(&task.key()).ok()?;
-    Some(inputs::survey(app, task, &secrets).ok()?.digest)
+    inputs::survey(app, task, &secrets).ok()?.digest
 }
 
 /// What was found out about all tasks.

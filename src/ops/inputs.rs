@@ -7,12 +7,12 @@ use std::{
 
 use crate::{
     dockerfile::{BaseImage, Build, Dockerfile},
-    error::{Context as _, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
     source::local::LocalContext,
     store::secrets::Secrets,
     sys::secret::Secret,
-    task::{DockerStep, Step, Task},
+    task::{Context, DockerStep, Step, Task},
 };
 
 use super::{
@@ -43,11 +43,7 @@ pub struct Inputs {
 ///
 /// [`Kind::Invalid`] with path, line and column, where the context or the Dockerfile cannot be used.
 pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Result<Inputs> {
-    let home = app.store.layout().task(&task.key());
-    let folder = step
-        .context_path
-        .folder(home.parent().unwrap_or(home.as_path()));
-    let context = LocalContext::open(&folder)?;
+    let context = open(app, task, &step.context_path)?;
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
     let secret = |name: &str| {
         secrets
@@ -79,6 +75,24 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
     of(context, &step.docker_file_path, build, definition)
 }
 
+/// Opens a context of this machine.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is missing, no folder, or somewhere else.
+pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
+    let home = app.store.layout().task(&task.key());
+    let folder = context.folder(home.parent().unwrap_or(home.as_path()));
+    let folder = folder.ok_or_else(|| {
+        Error::new(
+            Kind::Invalid,
+            format!("cannot look into `{context}` before it is fetched"),
+        )
+        .hint("only a run fetches it: acrt task run")
+    })?;
+    LocalContext::open(&folder)
+}
+
 /// Reads what a build is made of: `file`, seen from the context, and what else is part of it.
 ///
 /// # Errors
@@ -103,6 +117,16 @@ pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>)
 ///
 /// [`Kind::Invalid`] where its files cannot be used.
 pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
+    if task.step.context().is_some_and(Context::is_remote) {
+        // What is fetched is looked into by the run that fetches it.
+        return Ok(Survey {
+            bases: Vec::new(),
+            pushes: task.stable_images(),
+            digest: None,
+            notices: Vec::new(),
+            privileged: Vec::new(),
+        });
+    }
     let Step::Docker(step) = &task.step else {
         return steps::read::survey(app, task, secrets);
     };
@@ -110,7 +134,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     Ok(Survey {
         bases: inputs.references()?,
         pushes: task.stable_images(),
-        digest: inputs.digest,
+        digest: Some(inputs.digest),
         notices: Vec::new(),
         privileged: Vec::new(),
     })

@@ -378,12 +378,12 @@ fn with_absolute_context(step: Step) -> Result<Step> {
 /// [`Kind::Invalid`] where there is no current folder to see it from.
 pub fn absolute(context: Context) -> Result<Context> {
     match context {
-        Context::None => Ok(Context::None),
         Context::Local(path) => std::path::absolute(&path)
             .map(|path| Context::Local(normal(&path)))
             .context(Kind::Invalid, || {
                 format!("cannot use the context `{}`", path.display())
             }),
+        elsewhere => Ok(elsewhere),
     }
 }
 

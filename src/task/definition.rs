@@ -1,10 +1,6 @@
 //! The definition of a task: what the user asked for.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{InvalidReference, Platform, Reference};
 
 use super::{
-    TaskKey, TaskName, Trigger,
+    Context, TaskKey, TaskName, Trigger,
     multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
@@ -170,81 +166,6 @@ pub struct Argument {
     /// Whether its value must not be shown.
     #[serde(default)]
     pub is_secret: bool,
-}
-
-/// Where the files of a build are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Context {
-    /// A folder of this machine; absolute, but for definitions written by hand.
-    Local(PathBuf),
-    /// None: `/dev/null`.
-    None,
-}
-
-/// Why a text is no context.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidContext {
-    /// Nothing was given.
-    #[error("context is empty")]
-    Empty,
-    /// A URL of some kind.
-    #[error("context `{0}` is a URL: contexts are local folders")]
-    Url(String),
-}
-
-impl Context {
-    /// How no context is written.
-    pub const NONE: &str = "/dev/null";
-
-    /// Returns the folder, seen from `home` if it is relative.
-    #[must_use]
-    pub fn folder(&self, home: &Path) -> PathBuf {
-        match self {
-            Self::Local(path) => home.join(path),
-            Self::None => Self::NONE.into(),
-        }
-    }
-}
-
-impl FromStr for Context {
-    type Err = InvalidContext;
-
-    fn from_str(text: &str) -> Result<Self, InvalidContext> {
-        if text.is_empty() {
-            return Err(InvalidContext::Empty);
-        }
-        if text.eq_ignore_ascii_case(Self::NONE) {
-            return Ok(Self::None);
-        }
-        if text.contains("://") || text.starts_with("git@") {
-            return Err(InvalidContext::Url(text.into()));
-        }
-        Ok(Self::Local(text.into()))
-    }
-}
-
-impl TryFrom<String> for Context {
-    type Error = InvalidContext;
-
-    fn try_from(text: String) -> Result<Self, InvalidContext> {
-        text.parse()
-    }
-}
-
-impl From<Context> for String {
-    fn from(context: Context) -> Self {
-        context.to_string()
-    }
-}
-
-impl fmt::Display for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local(path) => write!(f, "{}", path.display()),
-            Self::None => f.write_str(Self::NONE),
-        }
-    }
 }
 
 /// Why an image name of a task cannot be used.
@@ -425,14 +346,5 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
         };
         step.is_push_enabled = false;
         assert!(names(&task).is_empty());
-    }
-
-    #[test]
-    fn a_url_is_no_context() {
-        assert_eq!(
-            "https://example.com/r.git".parse::<Context>(),
-            Err(InvalidContext::Url("https://example.com/r.git".into()))
-        );
-        assert_eq!("".parse::<Context>(), Err(InvalidContext::Empty));
     }
 }

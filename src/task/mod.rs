@@ -2,6 +2,7 @@
 //!
 //! Values only: nothing here knows where a task is stored, or starts anything.
 
+pub mod context;
 pub mod cron;
 pub mod definition;
 pub mod dependency;
@@ -12,8 +13,9 @@ pub mod run;
 pub mod template;
 pub mod trigger;
 
+pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
-pub use definition::{Argument, Context, DockerStep, Status, Step, Task};
+pub use definition::{Argument, DockerStep, Status, Step, Task};
 pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked};
 pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};

@@ -44,7 +44,7 @@ impl Execution<'_> {
         let key = self.task.key();
         let started = self.app.clock.now();
         let survey = read::survey(self.app, &self.task, &self.secrets)?;
-        *inputs_digest = Some(survey.digest);
+        *inputs_digest = survey.digest;
         self.refuse_privileged(&survey.privileged)?;
         let variables = variables_of(&self.task, &held.run);
         let read = read::read(self.app, &self.task, &self.secrets, &variables, Lookup::Now)?;

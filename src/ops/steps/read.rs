@@ -9,14 +9,13 @@ use crate::{
     dockerfile::{Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    source::local::LocalContext,
     steps::{self, Action, BuildStep, Graph, InvalidTaskFile, Notice, Values, Variables},
     store::{file, secrets::Secrets},
     sys::secret::Secret,
     task::{Context, RunId, Step, Task, multi_step::decoded, template::RunVariables},
 };
 
-use super::super::{App, credential::resolved};
+use super::super::{App, credential::resolved, inputs};
 
 /// The largest file that is read; a larger one is refused when it is parsed.
 const MAX_FILE: u64 = 1024 * 1024 + 1;
@@ -56,7 +55,8 @@ pub struct Survey {
     /// The images that it pushes under names that stay the same from run to run.
     pub pushes: Vec<Reference>,
     /// What it is made of.
-    pub digest: Digest,
+    /// None where it is not known before the context has been fetched.
+    pub digest: Option<Digest>,
     /// What is odd about the file.
     pub notices: Vec<Notice>,
     /// The steps that ask to be privileged.
@@ -168,7 +168,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     Ok(Survey {
         bases: bases.into_iter().collect(),
         pushes: one.intersection(&other).cloned().collect(),
-        digest: Digest::of(&made_of.concat()),
+        digest: Some(Digest::of(&made_of.concat())),
         privileged: privileged.map(|step| step.id.to_string()).collect(),
         notices: first.notices,
     })
@@ -443,9 +443,7 @@ impl Sources {
 
 /// Returns the folder of a task's files.
 fn folder_of(app: &App, task: &Task, context: &Context) -> Result<PathBuf> {
-    let home = app.store.layout().task(&task.key());
-    let folder = context.folder(home.parent().unwrap_or(home.as_path()));
-    Ok(LocalContext::open(&folder)?.folder().to_owned())
+    Ok(inputs::open(app, task, context)?.folder().to_owned())
 }
 
 fn text_of(path: &Path, what: &str) -> Result<String> {

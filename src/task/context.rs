@@ -1,0 +1,373 @@
+//! Where the files of a build come from.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::{InvalidReference, Reference};
+
+/// Where the files of a build are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Context {
+    /// A folder of this machine; absolute, but for definitions written by hand.
+    Local(PathBuf),
+    /// A folder of a git repository.
+    Git(GitContext),
+    /// An archive that is fetched by http or https.
+    Tarball(String),
+    /// The files of an artifact in a registry.
+    Artifact(Reference),
+    /// None: `/dev/null`.
+    None,
+}
+
+/// A folder of a git repository, as `URL#REF:FOLDER`, in the form of `docker build` and ACR.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GitContext {
+    /// The repository, without a fragment and without a password.
+    pub url: String,
+    /// The branch, the tag or the commit; the repository's default branch, if none is named.
+    pub reference: Option<String>,
+    /// The folder in it; the whole repository, if none is named.
+    pub folder: Option<String>,
+}
+
+/// Why a text is no context.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidContext {
+    /// Nothing was given.
+    #[error("context is empty")]
+    Empty,
+    /// A URL of a kind that nobody knows.
+    #[error(
+        "context `{0}` is no git repository, archive or artifact: these begin with https://, http://, ssh://, git://, git@, file:// or oci://"
+    )]
+    Scheme(String),
+    /// A password would be kept in the definition, and shown. It is not in this message either.
+    #[error(
+        "context holds a password: leave it out of the URL and give it with --git-access-token"
+    )]
+    Password,
+    /// What is behind the number sign would be taken for an option, or lies outside of the repository.
+    #[error(
+        "context `{0}` must name a branch, tag or commit, and a folder inside of the repository, behind the number sign"
+    )]
+    Fragment(String),
+    /// What is behind `oci://` is no reference.
+    #[error(transparent)]
+    Artifact(#[from] InvalidReference),
+}
+
+/// How the schemes of git repositories begin.
+const GIT_SCHEMES: [&str; 4] = ["git://", "ssh://", "file://", "git@"];
+
+/// How the paths of archives end.
+const ARCHIVES: [&str; 3] = [".tar.gz", ".tgz", ".tar"];
+
+/// Hosts whose repositories are known without `.git`.
+const GIT_HOSTS: [&str; 3] = ["github.com", "gitlab.com", "bitbucket.org"];
+
+impl Context {
+    /// How no context is written.
+    pub const NONE: &str = "/dev/null";
+
+    /// Returns the folder, seen from `home` if it is relative; none if the files must be fetched first.
+    #[must_use]
+    pub fn folder(&self, home: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Local(path) => Some(home.join(path)),
+            Self::None => Some(Self::NONE.into()),
+            Self::Git(_) | Self::Tarball(_) | Self::Artifact(_) => None,
+        }
+    }
+
+    /// Tells whether the files must be fetched before a build.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Git(_) | Self::Tarball(_) | Self::Artifact(_))
+    }
+
+    /// Returns the git repository, if it is one.
+    #[must_use]
+    pub fn git(&self) -> Option<&GitContext> {
+        match self {
+            Self::Git(git) => Some(git),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Context {
+    type Err = InvalidContext;
+
+    fn from_str(text: &str) -> Result<Self, InvalidContext> {
+        if text.is_empty() {
+            return Err(InvalidContext::Empty);
+        }
+        if text.eq_ignore_ascii_case(Self::NONE) {
+            return Ok(Self::None);
+        }
+        if GIT_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+            return git(text).map(Self::Git);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Local(text.into()));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "oci" => Ok(Self::Artifact(rest.parse()?)),
+            "http" | "https" if is_git(rest) => git(text).map(Self::Git),
+            "http" | "https" => match has_password(text) {
+                true => Err(InvalidContext::Password),
+                false => Ok(Self::Tarball(text.into())),
+            },
+            _ => Err(InvalidContext::Scheme(text.into())),
+        }
+    }
+}
+
+/// Tells a repository from an archive, by what is behind the scheme.
+fn is_git(rest: &str) -> bool {
+    let (address, fragment) = match rest.split_once('#') {
+        Some((address, _)) => (address, true),
+        None => (rest, false),
+    };
+    let address = address.split('?').next().unwrap_or(address);
+    let lower = address.to_ascii_lowercase();
+    if ARCHIVES.iter().any(|end| lower.ends_with(end)) {
+        return false;
+    }
+    let host = lower.split('/').next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or(host);
+    let parts = lower.trim_end_matches('/').split('/').count();
+    fragment
+        || lower.trim_end_matches('/').ends_with(".git")
+        // Azure DevOps
+        || lower.contains("/_git/")
+        || GIT_HOSTS.contains(&host) && parts == 3
+}
+
+fn git(text: &str) -> Result<GitContext, InvalidContext> {
+    if has_password(text) {
+        return Err(InvalidContext::Password);
+    }
+    let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let (reference, folder) = fragment.split_once(':').unwrap_or((fragment, ""));
+    let is_inside = |folder: &str| {
+        !folder.starts_with('/') && !folder.split('/').any(|part| matches!(part, ".." | ".git"))
+    };
+    let plain = |text: &str| !text.starts_with('-') && !text.contains(|c: char| c.is_control());
+    // Colons and blanks are in no reference; `..` would name a range.
+    let is_reference = |text: &str| {
+        plain(text)
+            && !text.contains([' ', ':', '^', '~', '?', '*', '[', '\\'])
+            && !text.contains("..")
+    };
+    if !is_reference(reference) || !plain(folder) || !is_inside(folder) || !plain(url) {
+        return Err(InvalidContext::Fragment(text.escape_debug().to_string()));
+    }
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Ok(GitContext {
+        url: url.to_owned(),
+        reference: some(reference),
+        folder: some(folder.trim_matches('/')).filter(|folder| folder != "."),
+    })
+}
+
+/// Tells whether the part of a URL before the host names a password; over ssh a user alone is the rule.
+fn has_password(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    match authority.rsplit_once('@') {
+        // A lone user over http is how tokens are written.
+        Some((user, _)) => user.contains(':') || scheme.to_ascii_lowercase().starts_with("http"),
+        None => false,
+    }
+}
+
+impl TryFrom<String> for Context {
+    type Error = InvalidContext;
+
+    fn try_from(text: String) -> Result<Self, InvalidContext> {
+        text.parse()
+    }
+}
+
+impl From<Context> for String {
+    fn from(context: Context) -> Self {
+        context.to_string()
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "{}", path.display()),
+            Self::Git(git) => git.fmt(f),
+            Self::Tarball(url) => f.write_str(url),
+            Self::Artifact(reference) => write!(f, "oci://{reference}"),
+            Self::None => f.write_str(Self::NONE),
+        }
+    }
+}
+
+impl fmt::Display for GitContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)?;
+        match (&self.reference, &self.folder) {
+            (None, None) => Ok(()),
+            (Some(reference), None) => write!(f, "#{reference}"),
+            (reference, Some(folder)) => {
+                write!(f, "#{}:{folder}", reference.as_deref().unwrap_or_default())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(text: &str) -> Context {
+        text.parse().unwrap()
+    }
+
+    fn git(url: &str, reference: Option<&str>, folder: Option<&str>) -> Context {
+        Context::Git(GitContext {
+            url: url.into(),
+            reference: reference.map(Into::into),
+            folder: folder.map(Into::into),
+        })
+    }
+
+    #[test]
+    fn a_repository_may_name_a_reference_and_a_folder() {
+        let url = "https://github.com/acme/web.git";
+        assert_eq!(context(url), git(url, None, None));
+        for (fragment, reference, folder) in [
+            ("#main", Some("main"), None),
+            ("#main:app", Some("main"), Some("app")),
+            ("#:app/sub/", None, Some("app/sub")),
+            ("#v1.0:.", Some("v1.0"), None),
+            ("#refs/pull/5/head", Some("refs/pull/5/head"), None),
+            ("#", None, None),
+        ] {
+            assert_eq!(
+                context(&format!("{url}{fragment}")),
+                git(url, reference, folder),
+                "{fragment}"
+            );
+        }
+    }
+
+    #[test]
+    fn repositories_are_known_by_scheme_ending_host_or_fragment() {
+        for url in [
+            "https://github.com/acme/web",
+            "https://dev.azure.com/acme/project/_git/web",
+            "http://127.0.0.1:8080/web.git",
+            "ssh://git@example.com/web.git",
+            "git@github.com:acme/web.git",
+            "git://127.0.0.1/web",
+            "file:///srv/web.git",
+        ] {
+            assert_eq!(context(url), git(url, None, None), "{url}");
+        }
+        let fragment = "https://git.example.com/web#main";
+        assert_eq!(
+            context(fragment),
+            git("https://git.example.com/web", Some("main"), None)
+        );
+    }
+
+    #[test]
+    fn archives_artifacts_folders_and_nothing_are_told_apart() {
+        for url in [
+            "https://example.com/web.tar.gz",
+            "http://127.0.0.1:1/a.tgz?x=1",
+            "https://github.com/acme/web/archive/main.tar.gz",
+        ] {
+            assert_eq!(context(url), Context::Tarball(url.into()));
+        }
+        assert_eq!(
+            context("oci://r.io/context:1"),
+            Context::Artifact("r.io/context:1".parse().unwrap())
+        );
+        assert_eq!(context("/DEV/null"), Context::None);
+        for path in [
+            ".",
+            "./web",
+            "/srv/web",
+            "-odd",
+            "a b",
+            "github.com/acme/web",
+        ] {
+            assert_eq!(context(path), Context::Local(path.into()));
+        }
+    }
+
+    #[test]
+    fn every_context_is_read_back_as_it_is_shown() {
+        for text in [
+            "https://github.com/acme/web.git#main:app",
+            "https://github.com/acme/web.git#:app",
+            "git@github.com:acme/web.git#v1",
+            "oci://r.io/context:1",
+            "https://example.com/web.tar.gz",
+            "/srv/web",
+            "/dev/null",
+        ] {
+            assert_eq!(context(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn passwords_are_refused_and_not_repeated() {
+        for text in [
+            "https://me:hunter2@example.com/web.git",
+            "https://hunter2@github.com/acme/web.git#main",
+            "https://me:hunter2@example.com/web.tar.gz",
+            "ssh://git:hunter2@example.com/web.git",
+        ] {
+            let problem = text.parse::<Context>().unwrap_err();
+            assert_eq!(problem, InvalidContext::Password);
+            assert!(!problem.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_would_be_an_option_or_lies_outside_of_the_repository_is_refused() {
+        for fragment in [
+            "--upload-pack=evil",
+            "main:/etc",
+            "main:../..",
+            "main:a/../../b",
+            "main:.git",
+            "main:-x",
+            "a..b",
+            "a b",
+            "main\n",
+        ] {
+            let text = format!("https://example.com/web.git#{fragment}");
+            assert!(
+                matches!(text.parse::<Context>(), Err(InvalidContext::Fragment(_))),
+                "{fragment:?}"
+            );
+        }
+        assert!(matches!(
+            "ext::sh -c evil://x".parse::<Context>(),
+            Err(InvalidContext::Scheme(_))
+        ));
+        assert!(matches!(
+            "ftp://example.com/x".parse::<Context>(),
+            Err(InvalidContext::Scheme(_))
+        ));
+        assert_eq!("".parse::<Context>(), Err(InvalidContext::Empty));
+    }
+}

@@ -12,6 +12,7 @@ use crate::{
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
         Known, Node, Outcome, Round, Standing, Tags, Verdict,
+        backoff::STALLED_AFTER,
         decide::{Move, Reasons, followed},
         graph::Graph,
         round::vertex,
@@ -20,7 +21,7 @@ use crate::{
 
 use super::{
     App,
-    answer::Moment,
+    answer::{Moment, resume},
     credential::all_logins,
     event::{Event, Listener},
     inputs,
@@ -100,7 +101,7 @@ pub struct CheckAnswer {
     /// Its name.
     pub name: TaskName,
     registry: String,
-    /// One of current, stale, unknown, waiting, backing-off, never-run, disabled, cycle.
+    /// One of current, stale, unknown, waiting, backing-off, stalled, settling, never-run, disabled, cycle.
     pub state: &'static str,
     /// Why, on one line.
     pub reason: String,
@@ -190,7 +191,7 @@ pub fn foresee(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<Chec
         for image in images.get(&job.task).into_iter().flatten() {
             tags.assume_moved(image.clone());
         }
-        round.finished(Outcome::Succeeded);
+        round.finished(&job.task, Outcome::Succeeded);
     }
     round
         .verdicts()
@@ -208,7 +209,7 @@ fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
         Some(Kind::Failed)
     } else if any(&["unknown"]) {
         Some(Kind::Unknown)
-    } else if any(&["stale", "waiting", "backing-off"]) {
+    } else if any(&["stale", "waiting", "backing-off", "stalled", "settling"]) {
         Some(Kind::Stale)
     } else {
         None
@@ -249,24 +250,23 @@ impl CheckAnswer {
                 .collect();
             names.into_iter().collect()
         };
-        let (waiting_for, next_try) = match verdict {
-            Verdict::Waiting { on, .. } => (on.iter().map(ToString::to_string).collect(), None),
-            Verdict::Stale(reasons) => (parents(&reasons.moves), None),
-            Verdict::BackingOff { until, .. } => (Vec::new(), Some(Moment(*until))),
-            _ => (Vec::new(), None),
+        let waiting_for = match verdict {
+            Verdict::Waiting { on, .. } => on.iter().map(ToString::to_string).collect(),
+            Verdict::Stale(reasons) => parents(&reasons.moves),
+            _ => Vec::new(),
         };
         // What only a parent's run will move is not stale yet: it waits for that run.
-        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.timers.is_empty() && reasons.moves.iter().all(|m| m.to.is_none()));
+        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.only_will_be());
         Self {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
             state: if waits { "waiting" } else { verdict.word() },
             reason: match waits {
                 true => format!("stands on {}, to be rebuilt first", waiting_for.join(", ")),
-                false => reason(verdict),
+                false => reason(&node.task.key(), verdict),
             },
             waiting_for,
-            next_try,
+            next_try: verdict.until().map(Moment),
             images: images(node, tags),
             untracked_images: node.known.untracked.clone(),
             turn: None,
@@ -276,7 +276,7 @@ impl CheckAnswer {
 
 /// Says a verdict's reason on one line.
 #[must_use]
-pub fn reason(verdict: &Verdict) -> String {
+pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Disabled => "the task is disabled".into(),
         Verdict::TriggerOff => "its base image trigger is off".into(),
@@ -299,13 +299,29 @@ pub fn reason(verdict: &Verdict) -> String {
             reasons,
             until,
             failures,
-        } => format!(
-            "{}; failed {failures} in a row, tried again at {until:.0}",
-            told(reasons)
-        ),
+        } => {
+            let stalled = match *failures >= STALLED_AFTER {
+                true => format!("; stalled, to try it now: {}", resume(key)),
+                false => String::new(),
+            };
+            format!(
+                "{}; failed {failures} in a row, tried again at {until:.0}{stalled}",
+                told(reasons)
+            )
+        }
+        Verdict::Settling { reasons, until } => {
+            format!(
+                "{}; waits until {until:.0} for a further move",
+                told(reasons)
+            )
+        }
         Verdict::Waiting { on, reasons } => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
-            format!("{}; waits for {}", told(reasons), on.join(", "))
+            let on = on.join(", ");
+            match reasons.is_empty() {
+                true => format!("stands on {on}, which is to be rebuilt and was not"),
+                false => format!("{}; waits for {on}", told(reasons)),
+            }
         }
         Verdict::Cycle(path) => {
             let mut names: Vec<String> = path.iter().map(ToString::to_string).collect();

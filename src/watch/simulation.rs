@@ -164,7 +164,7 @@ impl World {
                     .map(|(tag, version)| (tag.clone(), digest(tag, *version)))
                     .collect();
                 self.known[n].failed(RunId::new(1), tried, None, self.now);
-                round.finished(Outcome::Failed);
+                round.finished(&job.task, Outcome::Failed);
                 continue;
             }
             assert!(
@@ -177,7 +177,7 @@ impl World {
             }
             self.record(n, decided);
             self.observe(tasks[n].stable_images());
-            round.finished(Outcome::Succeeded);
+            round.finished(&job.task, Outcome::Succeeded);
         }
         ran
     }

@@ -159,6 +159,19 @@ impl<'a> Round<'a> {
             .filter_map(|((node, verdict), outcome)| Some((node, verdict.as_ref()?, *outcome)))
     }
 
+    /// Returns the tags whose moves were the reason of a run.
+    #[must_use]
+    pub fn built_on(&self) -> BTreeSet<Reference> {
+        let verdicts = self.verdicts.iter().flatten();
+        let reasons = verdicts.filter_map(|verdict| match verdict {
+            Verdict::Stale(reasons) => Some(reasons),
+            _ => None,
+        });
+        reasons
+            .flat_map(|reasons| reasons.moves.iter().map(|one| one.tag.clone()))
+            .collect()
+    }
+
     /// Returns when something will be due without any tag moving: a timer, the next try of a task that failed, the end of a wait.
     #[must_use]
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {

@@ -181,6 +181,15 @@ impl Tags {
         self.settled.extend(pushed);
     }
 
+    /// Takes in that a round has built on `tags`: if they move again, that is waited for anew.
+    pub fn built_on(&mut self, tags: &BTreeSet<Reference>) {
+        for tag in tags {
+            if let Some(record) = self.records.get_mut(tag) {
+                record.restless_since = None;
+            }
+        }
+    }
+
     /// Returns when `tag` will have been quiet for long enough, unless it has been: but never later than ten quiet periods after it
     /// began to move.
     #[must_use]
@@ -401,6 +410,19 @@ mod tests {
             "ten periods after the first move"
         );
         assert_eq!(tags.settles_at(&tag(), at(2600)), None);
+    }
+
+    #[test]
+    fn a_tag_that_was_built_on_in_the_midst_of_its_moves_is_waited_for_anew() {
+        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        push(&mut tags, "quiet", 1000);
+        push(&mut tags, "one", 2000);
+        push(&mut tags, "two", 2050);
+        tags.built_on(&[tag()].into());
+        push(&mut tags, "three", 2080);
+        push(&mut tags, "four", 2130);
+        assert_eq!(tags.get(&tag()).unwrap().restless_since, Some(at(2080)));
+        assert_eq!(tags.settles_at(&tag(), at(2130)), Some(at(2190)));
     }
 
     #[test]

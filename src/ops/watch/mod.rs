@@ -5,13 +5,13 @@ mod round;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     error::{Error, Kind, Result},
     store::lock::{self, Lock},
     sys::{service::Service, signal::Stop},
-    watch::Node,
+    watch::{Node, rhythm},
 };
 
 use super::{
@@ -26,9 +26,6 @@ use super::{
 use round::{Told, round};
 
 pub use round::Rounded;
-
-/// The longest the loop sleeps: definitions may have changed.
-const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(60);
 
 /// Which tags a round looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +127,7 @@ pub async fn forever(
             all.worst = Some(signal.kind());
             return Ok(all);
         }
-        let sleep = until(due, app.clock.now());
+        let sleep = rhythm::nap(due, app.clock.now());
         let next = app.clock.now().saturating_add(sleep);
         let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
         let doing = format!("watching, next look at {next}");
@@ -152,12 +149,6 @@ pub async fn forever(
             }
         }
     }
-}
-
-/// Returns how long the loop sleeps before what is due next: at least a second, and never so long that an edit goes unseen.
-fn until(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
-    let until = next.map_or(LONGEST_SLEEP, |next| next.duration_since(now));
-    until.clamp(SignedDuration::from_secs(1), LONGEST_SLEEP)
 }
 
 fn lock_watcher(app: &App) -> Result<Lock> {

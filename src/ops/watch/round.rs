@@ -171,6 +171,11 @@ impl Work<'_> {
         if let Some(signal) = stop.requested() {
             rounded.take(signal.kind());
         }
+        let built_on = self.round.built_on();
+        if !built_on.is_empty() {
+            self.tags.built_on(&built_on);
+            remember(self.app, &self.tags)?;
+        }
         Ok(())
     }
 

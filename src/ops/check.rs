@@ -27,6 +27,7 @@ use super::{
     inputs,
     look::{Wanted, look, looking_at},
     steps,
+    timer::{self, TimerAnswer},
 };
 
 /// A task with all that is known of it.
@@ -107,7 +108,10 @@ pub struct CheckAnswer {
     pub reason: String,
     waiting_for: Vec<String>,
     next_try: Option<Moment>,
+    /// The command that tries a stalled task at once.
+    resume: Option<String>,
     images: Vec<ImageAnswer>,
+    timers: Vec<TimerAnswer>,
     untracked_images: Vec<Untracked>,
     /// When it would be run in a round, counted from 0.
     #[serde(skip)]
@@ -128,6 +132,8 @@ pub struct ImageAnswer {
     first_seen: Option<Moment>,
     last_looked: Option<Moment>,
     next_look: Option<Moment>,
+    /// Until when its registry wants to be left alone.
+    paused_until: Option<Moment>,
     error: Option<String>,
     error_since: Option<Moment>,
 }
@@ -197,7 +203,7 @@ pub fn foresee(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<Chec
         .verdicts()
         .map(|(node, verdict, _)| CheckAnswer {
             turn: turns.get(&node.task.key()).copied(),
-            ..CheckAnswer::new(node, verdict, &seen, &makers)
+            ..CheckAnswer::new(node, verdict, &seen, &makers, now)
         })
         .collect()
 }
@@ -241,6 +247,7 @@ impl CheckAnswer {
         verdict: &Verdict,
         tags: &Tags,
         makers: &BTreeMap<Reference, TaskKey>,
+        now: Timestamp,
     ) -> Self {
         let parents = |moves: &[Move]| -> Vec<String> {
             let names: BTreeSet<String> = moves
@@ -267,7 +274,9 @@ impl CheckAnswer {
             },
             waiting_for,
             next_try: verdict.until().map(Moment),
-            images: images(node, tags),
+            resume: node.known.is_stalled().then(|| resume(&node.task.key())),
+            timers: timer::answers(node.task, now),
+            images: images(node, tags, now),
             untracked_images: node.known.untracked.clone(),
             turn: None,
         }
@@ -350,7 +359,7 @@ pub fn told(reasons: &Reasons) -> String {
     moves.chain(timers).collect::<Vec<_>>().join(", ")
 }
 
-fn images(node: &Node<'_>, tags: &Tags) -> Vec<ImageAnswer> {
+fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
     let followed: BTreeMap<Reference, Standing> = followed(node)
         .map(|(tag, dependency)| {
             let standing = tags.standing(&tag, dependency);
@@ -379,6 +388,10 @@ fn images(node: &Node<'_>, tags: &Tags) -> Vec<ImageAnswer> {
                 first_seen: record.and_then(|record| record.first_seen).map(Moment),
                 last_looked: record.and_then(|record| record.last_looked).map(Moment),
                 next_look: record.and_then(|record| record.next_look).map(Moment),
+                paused_until: record
+                    .filter(|record| record.rests(now))
+                    .and_then(|record| record.not_before)
+                    .map(Moment),
                 error: error.map(|error| error.message.clone()),
                 error_since: error.map(|error| Moment(error.since)),
             }

@@ -481,4 +481,95 @@ mod tests {
         });
         assert_eq!(Round::new(nodes.collect()).tags(), [image("base")]);
     }
+
+    #[test]
+    fn a_failed_parent_makes_a_child_wait_that_nothing_else_moved() {
+        let mut story = chain();
+        story.failing = vec!["app"];
+        let (ran, verdicts) = story.play();
+        assert_eq!(ran, ["app"]);
+        assert_eq!(verdicts[0], ("site".into(), "waiting"));
+    }
+
+    #[test]
+    fn a_rebuilt_parent_whose_digest_is_as_before_stops_there() {
+        let story = chain();
+        let nodes = story.tasks.iter().map(|(task, known)| Node {
+            task,
+            known,
+            inputs: None,
+        });
+        let mut round = Round::new(nodes.collect());
+        let job = round.next(&story.tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "app");
+        round.finished(&job.task, Outcome::Succeeded);
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
+        assert_eq!(words, ["current", "stale"]);
+    }
+
+    #[test]
+    fn jobs_go_on_side_by_side_where_no_task_stands_on_the_other() {
+        let tasks = [
+            (task("top"), built(&["left", "right"], "old")),
+            (task("left"), built(&["base"], "old")),
+            (task("right"), built(&["base"], "old")),
+        ];
+        let mut tags = seeing(&[("base", "new"), ("left", "old"), ("right", "old")]);
+        let nodes = tasks.iter().map(|(task, known)| Node {
+            task,
+            known,
+            inputs: None,
+        });
+        let mut round = Round::new(nodes.collect());
+        let mut next = |tags: &Tags, done: Option<&Job>| {
+            if let Some(job) = done {
+                round.finished(&job.task, Outcome::Succeeded);
+            }
+            round.next(tags, at(2))
+        };
+        let left = next(&tags, None).unwrap();
+        let right = next(&tags, None).unwrap();
+        assert_eq!(
+            [left.task.to_string(), right.task.to_string()],
+            ["left", "right"]
+        );
+        assert_eq!(next(&tags, None), None);
+        see(&mut tags, "right", "new");
+        assert_eq!(next(&tags, Some(&right)), None);
+        see(&mut tags, "left", "new");
+        let top = next(&tags, Some(&left)).unwrap();
+        assert_eq!(top.reasons.moves.len(), 2);
+    }
+
+    #[test]
+    fn a_child_of_a_settling_parent_waits_and_a_timer_waits_for_nothing() {
+        let mut timed = task("timed");
+        timed.trigger.timer_triggers = serde_yaml::from_str(
+            "[{name: t1, schedule: '* * * * *', since: '1969-12-31T00:00:00Z'}]",
+        )
+        .unwrap();
+        let tasks = [
+            (task("site"), built(&["app", "other"], "old")),
+            (task("app"), built(&["base"], "old")),
+            (timed, built(&["base"], "old")),
+        ];
+        let mut tags = Tags::default().settling(jiff::SignedDuration::from_secs(60));
+        for (name, version) in [("base", "new"), ("app", "old"), ("other", "new")] {
+            see(&mut tags, name, version);
+        }
+        let nodes = tasks.iter().map(|(task, known)| Node {
+            task,
+            known,
+            inputs: None,
+        });
+        let mut round = Round::new(nodes.collect());
+        let job = round.next(&tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "timed");
+        assert_eq!(job.reasons.moves.len(), 1);
+        assert_eq!(round.next(&tags, at(2)), None);
+        let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
+        assert_eq!(words, ["settling", "settling", "stale"]);
+        assert_eq!(round.next_due(at(2)), Some(at(60)));
+    }
 }

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    ops::{check::reason, event::Event},
+    ops::{answer::resume, check::reason, event::Event},
     sys::clock::Clock,
-    task::TaskName,
+    task::{TaskKey, TaskName},
     view::{Format, column::harmless},
 };
 
@@ -131,7 +131,7 @@ impl Report {
                 self.detail(&format!("run {id} of task `{task}`: {status}"), fields);
             }
             Event::Decided { task, verdict } => {
-                let (word, why) = (verdict.word(), reason(verdict));
+                let (word, why) = (verdict.word(), reason(task, verdict));
                 let fields = json!({"event": "decided", "task": task.to_string(), "state": word});
                 self.line(
                     "warning",
@@ -156,6 +156,19 @@ impl Report {
             self.note(&format!(
                 "nothing is followed until a run has succeeded: {}",
                 names.join(", ")
+            ));
+        }
+    }
+
+    /// Says beside a table which of the tasks have failed many times in a row, and how each is tried at once.
+    pub fn stalled(&self, tasks: impl Iterator<Item = TaskKey>) {
+        if !self.table {
+            return;
+        }
+        for key in tasks {
+            self.warning(&format!(
+                "task `{key}` has failed many times in a row and is tried ever more seldom; to try it now: {}",
+                resume(&key)
             ));
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     store::secrets::Secrets,
     task::{
         Argument, BaseImageTrigger, Cron, Dependency, DockerStep, ImageDescriptor, Occurrence, Run,
-        RunId, RunStatus, RunType, Status, Step, Task, TaskName, TimerName, TimerTrigger,
+        RunId, RunStatus, RunType, Status, Step, Task, TaskKey, TaskName, TimerName, TimerTrigger,
         Untracked, run::ImageUpdateTrigger,
     },
     watch::Known,
@@ -240,7 +240,7 @@ impl From<&TimerTrigger> for TimerTriggerAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingAnswer {
-    /// `never-run` until a run has succeeded: nothing is followed. Then `tracking`.
+    /// `stalled` after five failed runs in a row. Else `never-run` until a run has succeeded: nothing is followed; then `tracking`.
     state: &'static str,
     /// The run that recorded what is followed.
     run_id: Option<RunId>,
@@ -248,6 +248,8 @@ pub struct TrackingAnswer {
     /// Failed runs in a row since.
     failures: u32,
     next_try: Option<Moment>,
+    /// The command that tries a stalled task at once.
+    resume: Option<String>,
     untracked_images: Vec<Untracked>,
 }
 
@@ -312,10 +314,10 @@ impl TaskAnswer {
                     .then(|| task.trigger.timer_triggers.iter().map(Into::into).collect()),
             },
             tracking: TrackingAnswer {
-                state: if known.has_run() {
-                    "tracking"
-                } else {
-                    "never-run"
+                state: match known.has_run() {
+                    _ if known.is_stalled() => "stalled",
+                    true => "tracking",
+                    false => "never-run",
                 },
                 run_id: known.run_id,
                 recorded: known.recorded.map(Moment),
@@ -324,6 +326,7 @@ impl TaskAnswer {
                     .failure
                     .as_ref()
                     .map(|failure| Moment(failure.next_try)),
+                resume: known.is_stalled().then(|| resume(&task.key())),
                 untracked_images: known.untracked.clone(),
             },
         }
@@ -348,6 +351,15 @@ impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
     }
 }
 
+/// Returns the command that tries a task at once that has failed many times.
+#[must_use]
+pub fn resume(key: &TaskKey) -> String {
+    format!(
+        "acrt task run --name {} --registry {}",
+        key.name, key.registry
+    )
+}
+
 /// Many tasks. Each becomes an answer when somebody wants to see it.
 #[derive(Debug)]
 pub struct TaskList(pub Vec<(Task, Known)>);
@@ -359,6 +371,14 @@ impl TaskList {
         tasks
             .filter(|(_, known)| !known.has_run())
             .map(|(task, _)| &task.name)
+    }
+
+    /// Returns the tasks that have failed many times in a row.
+    pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
+        let tasks = self.0.iter();
+        tasks
+            .filter(|(_, known)| known.is_stalled())
+            .map(|(task, _)| task.key())
     }
 }
 

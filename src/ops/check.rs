@@ -12,6 +12,7 @@ use crate::{
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
         Known, Node, Outcome, Round, Standing, Tags, Verdict,
+        backoff::STALLED_AFTER,
         decide::{Move, Reasons, followed},
         graph::Graph,
         round::vertex,
@@ -20,12 +21,13 @@ use crate::{
 
 use super::{
     App,
-    answer::Moment,
+    answer::{Moment, resume},
     credential::all_logins,
     event::{Event, Listener},
     inputs,
     look::{Wanted, look, looking_at},
     steps,
+    timer::{self, TimerAnswer},
 };
 
 /// A task with all that is known of it.
@@ -100,13 +102,16 @@ pub struct CheckAnswer {
     /// Its name.
     pub name: TaskName,
     registry: String,
-    /// One of current, stale, unknown, waiting, backing-off, never-run, disabled, cycle.
+    /// One of current, stale, unknown, waiting, backing-off, stalled, settling, never-run, disabled, cycle.
     pub state: &'static str,
     /// Why, on one line.
     pub reason: String,
     waiting_for: Vec<String>,
     next_try: Option<Moment>,
+    /// The command that tries a stalled task at once.
+    resume: Option<String>,
     images: Vec<ImageAnswer>,
+    timers: Vec<TimerAnswer>,
     untracked_images: Vec<Untracked>,
     /// When it would be run in a round, counted from 0.
     #[serde(skip)]
@@ -127,6 +132,8 @@ pub struct ImageAnswer {
     first_seen: Option<Moment>,
     last_looked: Option<Moment>,
     next_look: Option<Moment>,
+    /// Until when its registry wants to be left alone.
+    paused_until: Option<Moment>,
     error: Option<String>,
     error_since: Option<Moment>,
 }
@@ -190,13 +197,13 @@ pub fn foresee(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<Chec
         for image in images.get(&job.task).into_iter().flatten() {
             tags.assume_moved(image.clone());
         }
-        round.finished(Outcome::Succeeded);
+        round.finished(&job.task, Outcome::Succeeded);
     }
     round
         .verdicts()
         .map(|(node, verdict, _)| CheckAnswer {
             turn: turns.get(&node.task.key()).copied(),
-            ..CheckAnswer::new(node, verdict, &seen, &makers)
+            ..CheckAnswer::new(node, verdict, &seen, &makers, now)
         })
         .collect()
 }
@@ -208,7 +215,7 @@ fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
         Some(Kind::Failed)
     } else if any(&["unknown"]) {
         Some(Kind::Unknown)
-    } else if any(&["stale", "waiting", "backing-off"]) {
+    } else if any(&["stale", "waiting", "backing-off", "stalled", "settling"]) {
         Some(Kind::Stale)
     } else {
         None
@@ -240,6 +247,7 @@ impl CheckAnswer {
         verdict: &Verdict,
         tags: &Tags,
         makers: &BTreeMap<Reference, TaskKey>,
+        now: Timestamp,
     ) -> Self {
         let parents = |moves: &[Move]| -> Vec<String> {
             let names: BTreeSet<String> = moves
@@ -249,25 +257,26 @@ impl CheckAnswer {
                 .collect();
             names.into_iter().collect()
         };
-        let (waiting_for, next_try) = match verdict {
-            Verdict::Waiting { on, .. } => (on.iter().map(ToString::to_string).collect(), None),
-            Verdict::Stale(reasons) => (parents(&reasons.moves), None),
-            Verdict::BackingOff { until, .. } => (Vec::new(), Some(Moment(*until))),
-            _ => (Vec::new(), None),
+        let waiting_for = match verdict {
+            Verdict::Waiting { on, .. } => on.iter().map(ToString::to_string).collect(),
+            Verdict::Stale(reasons) => parents(&reasons.moves),
+            _ => Vec::new(),
         };
         // What only a parent's run will move is not stale yet: it waits for that run.
-        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.timers.is_empty() && reasons.moves.iter().all(|m| m.to.is_none()));
+        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.only_will_be());
         Self {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
             state: if waits { "waiting" } else { verdict.word() },
             reason: match waits {
                 true => format!("stands on {}, to be rebuilt first", waiting_for.join(", ")),
-                false => reason(verdict),
+                false => reason(&node.task.key(), verdict),
             },
             waiting_for,
-            next_try,
-            images: images(node, tags),
+            next_try: verdict.until().map(Moment),
+            resume: node.known.is_stalled().then(|| resume(&node.task.key())),
+            timers: timer::answers(node.task, now),
+            images: images(node, tags, now),
             untracked_images: node.known.untracked.clone(),
             turn: None,
         }
@@ -276,7 +285,7 @@ impl CheckAnswer {
 
 /// Says a verdict's reason on one line.
 #[must_use]
-pub fn reason(verdict: &Verdict) -> String {
+pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Disabled => "the task is disabled".into(),
         Verdict::TriggerOff => "its base image trigger is off".into(),
@@ -299,13 +308,29 @@ pub fn reason(verdict: &Verdict) -> String {
             reasons,
             until,
             failures,
-        } => format!(
-            "{}; failed {failures} in a row, tried again at {until:.0}",
-            told(reasons)
-        ),
+        } => {
+            let stalled = match *failures >= STALLED_AFTER {
+                true => format!("; stalled, to try it now: {}", resume(key)),
+                false => String::new(),
+            };
+            format!(
+                "{}; failed {failures} in a row, tried again at {until:.0}{stalled}",
+                told(reasons)
+            )
+        }
+        Verdict::Settling { reasons, until } => {
+            format!(
+                "{}; waits until {until:.0} for a further move",
+                told(reasons)
+            )
+        }
         Verdict::Waiting { on, reasons } => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
-            format!("{}; waits for {}", told(reasons), on.join(", "))
+            let on = on.join(", ");
+            match reasons.is_empty() {
+                true => format!("stands on {on}, which is to be rebuilt and was not"),
+                false => format!("{}; waits for {on}", told(reasons)),
+            }
         }
         Verdict::Cycle(path) => {
             let mut names: Vec<String> = path.iter().map(ToString::to_string).collect();
@@ -334,7 +359,7 @@ pub fn told(reasons: &Reasons) -> String {
     moves.chain(timers).collect::<Vec<_>>().join(", ")
 }
 
-fn images(node: &Node<'_>, tags: &Tags) -> Vec<ImageAnswer> {
+fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
     let followed: BTreeMap<Reference, Standing> = followed(node)
         .map(|(tag, dependency)| {
             let standing = tags.standing(&tag, dependency);
@@ -363,6 +388,10 @@ fn images(node: &Node<'_>, tags: &Tags) -> Vec<ImageAnswer> {
                 first_seen: record.and_then(|record| record.first_seen).map(Moment),
                 last_looked: record.and_then(|record| record.last_looked).map(Moment),
                 next_look: record.and_then(|record| record.next_look).map(Moment),
+                paused_until: record
+                    .filter(|record| record.rests(now))
+                    .and_then(|record| record.not_before)
+                    .map(Moment),
                 error: error.map(|error| error.message.clone()),
                 error_since: error.map(|error| Moment(error.since)),
             }

@@ -111,8 +111,13 @@ pub async fn look(
         let settings = app.settings.registry(tag.registry());
         let public = rhythm::is_public(tag.registry());
         let pause = app.settings.config.watch.pause(&settings, public);
+        let next = rhythm::next_look(&tag, now, pause);
+        // A tag that moves is looked at once more when it should be quiet, however seldom it is looked at else.
+        let next = tags
+            .settles_at(&tag, now)
+            .map_or(next, |until| next.min(until));
         let record = tags.entry(&tag);
-        record.next_look = Some(rhythm::next_look(&tag, now, pause));
+        record.next_look = Some(next);
         record.not_before = rest;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::Platform,
-    store::secrets::Secrets,
+    store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
         Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, RunId, Status,
@@ -20,7 +20,7 @@ use super::{
     chain,
     event::{Event, Listener},
     inputs,
-    timer::{Schedule, timers},
+    timer::{self, Schedule, timers},
 };
 
 /// A task to be made.
@@ -67,7 +67,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         name: new.name,
     };
     refuse_other_case(app, &key)?;
-    let task = Task {
+    let mut task = Task {
         schema: Task::SCHEMA,
         name: key.name.clone(),
         registry: key.registry.clone(),
@@ -92,6 +92,11 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
     };
     // A definition that does not parse is replaced like any other: that is how it is mended.
     let old = app.store.task(&key).ok().flatten();
+    if let Some(old) = &old {
+        let given = std::mem::take(&mut task.trigger.timer_triggers);
+        task.trigger.timer_triggers = timer::as_before(given, &old.trigger.timer_triggers);
+        timer::count_anew(old, &mut task, app.clock.now());
+    }
     let replaces = app.store.layout().task(&key).exists();
     validate(app, &task, &secrets, tell)?;
     if replaces {
@@ -185,7 +190,10 @@ pub fn update(
         secrets.schema = Secrets::SCHEMA;
         secrets.values = values;
     }
-    let task = patch.apply(old.clone());
+    let mut task = patch.apply(old.clone());
+    let timers = std::mem::take(&mut task.trigger.timer_triggers);
+    task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
+    timer::count_anew(&old, &mut task, app.clock.now());
     validate(app, &task, &secrets, tell)?;
     let known = save(app, Some(&old), &task, &secrets, tell)?;
     Ok(TaskAnswer::new(&task, &known))
@@ -495,6 +503,11 @@ fn save(
             )));
         }
         known = forgotten;
+    } else if known.failure.take().is_some() {
+        // A change is worth a try at once, and ends that the task is marked as stalled. What a run that goes on knows is its own.
+        if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
+            app.store.save_known(&key, &known)?;
+        }
     }
     app.store.save_secrets(&key, secrets)?;
     app.store.save_task(task)?;

@@ -54,6 +54,29 @@ pub fn timers(schedules: Vec<Schedule>, now: Timestamp) -> Result<Vec<TimerTrigg
     Ok(timers)
 }
 
+/// Returns `timers`, of which those that were there before, just so, go on counting from when they did.
+#[must_use]
+pub fn as_before(mut timers: Vec<TimerTrigger>, before: &[TimerTrigger]) -> Vec<TimerTrigger> {
+    for timer in &mut timers {
+        let same = |old: &&TimerTrigger| {
+            (&old.name, &old.schedule, old.status) == (&timer.name, &timer.schedule, timer.status)
+        };
+        if let Some(old) = before.iter().find(same) {
+            timer.since = old.since;
+        }
+    }
+    timers
+}
+
+/// Lets the timers of a task that is enabled again count from now on: nothing is made up for that fell into the time between.
+pub fn count_anew(before: &Task, task: &mut Task, now: Timestamp) {
+    if before.status == Status::Disabled && task.status == Status::Enabled {
+        for timer in &mut task.trigger.timer_triggers {
+            timer.since = Some(now);
+        }
+    }
+}
+
 /// Adds a timer to a task.
 ///
 /// # Errors
@@ -130,8 +153,12 @@ pub fn remove(app: &App, key: &TaskKey, name: &TimerName) -> Result<TaskAnswer> 
 ///
 /// [`Kind::NotFound`] if there is no such task.
 pub fn list(app: &App, key: &TaskKey) -> Result<Vec<TimerAnswer>> {
-    let now = app.clock.now();
-    let task = existing(app, key)?;
+    Ok(answers(&existing(app, key)?, app.clock.now()))
+}
+
+/// Puts together what is to be shown of a task's timers.
+#[must_use]
+pub fn answers(task: &Task, now: Timestamp) -> Vec<TimerAnswer> {
     let answer = |timer: &TimerTrigger| {
         let fires = task.status == Status::Enabled && timer.status == Status::Enabled;
         let next = |time: &Timestamp| timer.schedule.next_after(*time);
@@ -146,7 +173,7 @@ pub fn list(app: &App, key: &TaskKey) -> Result<Vec<TimerAnswer>> {
                 .collect(),
         }
     };
-    Ok(task.trigger.timer_triggers.iter().map(answer).collect())
+    task.trigger.timer_triggers.iter().map(answer).collect()
 }
 
 fn timer(name: TimerName, schedule: Cron, status: Status, now: Timestamp) -> TimerTrigger {

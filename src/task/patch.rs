@@ -6,6 +6,7 @@ use crate::image::Platform;
 
 use super::{
     Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, Status, Step, Task,
+    TimerTrigger,
     multi_step::{EncodedStep, FileStep, is_task_file},
 };
 
@@ -71,6 +72,8 @@ pub struct TaskPatch {
     pub base_image_trigger: Option<Status>,
     /// Which images count for it.
     pub base_image_trigger_type: Option<BaseImageTriggerType>,
+    /// The timers.
+    pub timers: Option<Vec<TimerTrigger>>,
 }
 
 impl TaskPatch {
@@ -107,6 +110,7 @@ impl TaskPatch {
                 set(&mut step.allow_privileged, self.allow_privileged);
             }
         }
+        set(&mut task.trigger.timer_triggers, self.timers);
         set(&mut task.platforms, self.platforms);
         set(&mut task.timeout, self.timeout);
         self.builder.apply(&mut task.builder);
@@ -256,5 +260,18 @@ mod tests {
             panic!("{updated:?}")
         };
         assert_eq!(step.target, None);
+    }
+
+    #[test]
+    fn the_status_and_the_timers_of_a_task_can_be_changed() {
+        let timers = serde_yaml::from_str("[{name: t1, schedule: '0 3 * * *'}]").unwrap();
+        let patch = TaskPatch {
+            status: Some(Status::Disabled),
+            timers: Some(timers),
+            ..TaskPatch::default()
+        };
+        let updated = patch.apply(task());
+        assert_eq!(updated.status, Status::Disabled);
+        assert_eq!(updated.trigger.timer_triggers[0].name.to_string(), "t1");
     }
 }

@@ -1,6 +1,6 @@
 //! What one task needs.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     image::{Digest, Reference},
@@ -11,9 +11,13 @@ use crate::{
 };
 
 use super::{
+    backoff::STALLED_AFTER,
     round::Node,
     tags::{Standing, Tags},
 };
+
+/// The largest step back of a clock that is waited out: more than any correction, less than a zone taken for another.
+const LARGEST_STEP_BACK: SignedDuration = SignedDuration::from_mins(59);
 
 /// An image that moved away from what a task was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,12 @@ impl Reasons {
             images: self.moves.iter().map(Move::image).collect(),
             timers: self.timers.clone(),
         }
+    }
+
+    /// Tells whether all that moved only will, by runs that have yet to be.
+    #[must_use]
+    pub fn only_will_be(&self) -> bool {
+        self.timers.is_empty() && self.moves.iter().all(|one| one.to.is_none())
     }
 }
 
@@ -103,11 +113,18 @@ pub enum Verdict {
         /// How often it has failed in a row.
         failures: u32,
     },
+    /// A run, but not yet: what moved may move again in a moment.
+    Settling {
+        /// What it is run for.
+        reasons: Reasons,
+        /// When it will have been quiet for long enough.
+        until: Timestamp,
+    },
     /// A run, but after these tasks, which have not succeeded.
     Waiting {
         /// The tasks whose images it stands on.
         on: Vec<TaskKey>,
-        /// What it is run for.
+        /// What it is run for; nothing, where only their runs would move what it stands on.
         reasons: Reasons,
     },
     /// Nothing can be done: the tasks stand on each other, in this order.
@@ -122,10 +139,20 @@ impl Verdict {
             Self::Stale(reasons)
             | Self::Unknown { reasons, .. }
             | Self::BackingOff { reasons, .. }
+            | Self::Settling { reasons, .. }
             | Self::Waiting { reasons, .. } => Some(reasons),
             Self::Disabled | Self::TriggerOff | Self::NeverRun | Self::Current | Self::Cycle(_) => {
                 None
             }
+        }
+    }
+
+    /// Returns when time alone will change the verdict.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::BackingOff { until, .. } | Self::Settling { until, .. } => Some(*until),
+            _ => None,
         }
     }
 
@@ -138,7 +165,9 @@ impl Verdict {
             Self::Current => "current",
             Self::Stale(_) => "stale",
             Self::Unknown { .. } => "unknown",
+            Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => "stalled",
             Self::BackingOff { .. } => "backing-off",
+            Self::Settling { .. } => "settling",
             Self::Waiting { .. } => "waiting",
             Self::Cycle(_) => "cycle",
         }
@@ -190,14 +219,16 @@ impl Node<'_> {
         timers.filter(move |timer| self.served(timer, now).is_none())
     }
 
-    /// Returns up to when a timer has been served. What lies ahead was written by a clock that has since been set back,
-    /// and does not count.
+    /// Returns up to when a timer has been served. What lies far ahead was written by a clock that has since been set back,
+    /// and does not count. A small step back is waited out: the times between have been served.
     fn served(&self, timer: &TimerTrigger, now: Timestamp) -> Option<Timestamp> {
+        let latest = now.saturating_add(LARGEST_STEP_BACK);
+        let latest = latest.unwrap_or(Timestamp::MAX);
         let served = self.known.timers.get(&timer.name).copied();
         [served, timer.since]
             .into_iter()
             .flatten()
-            .filter(|time| *time <= now)
+            .filter(|time| *time <= latest)
             .max()
     }
 
@@ -256,8 +287,18 @@ impl Node<'_> {
                 until: failure.next_try,
                 failures: failure.count,
             },
-            _ => Verdict::Stale(reasons),
+            _ => settled(reasons, tags, now),
         }
+    }
+}
+
+/// Waits until what moved has been quiet. A timer that fired waits for nothing, and takes along what has moved.
+fn settled(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
+    let moved = reasons.moves.iter().filter(|one| one.to.is_some());
+    let until = moved.filter_map(|one| tags.settles_at(&one.tag, now)).max();
+    match until {
+        Some(until) if reasons.timers.is_empty() => Verdict::Settling { reasons, until },
+        _ => Verdict::Stale(reasons),
     }
 }
 
@@ -316,6 +357,12 @@ mod tests {
             fired(&served("31T09:00:00"), "20T10:00:00"),
             ["2026-01-20T09:00:00Z"]
         );
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_a_little_fires_no_timer_again() {
+        assert!(fired(&served("20T09:00:00"), "20T08:59:59").is_empty());
+        assert!(fired(&served("20T09:00:00"), "20T09:00:00").is_empty());
     }
 
     #[test]

@@ -56,16 +56,27 @@ impl Graph {
             cycles,
         }
     }
+
+    /// Returns, for each task, those that stand on its images.
+    #[must_use]
+    pub fn children(&self) -> Vec<Vec<usize>> {
+        children(&self.parents)
+    }
 }
 
-/// Kahn's algorithm; what it cannot place is in a cycle, or behind one.
-fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
+fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut children = vec![Vec::new(); parents.len()];
     for (child, its) in parents.iter().enumerate() {
         for parent in its {
             children[*parent].push(child);
         }
     }
+    children
+}
+
+/// Kahn's algorithm; what it cannot place is in a cycle, or behind one.
+fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
+    let children = children(parents);
     let mut open: Vec<usize> = parents.iter().map(Vec::len).collect();
     let mut ready: BTreeSet<usize> = (0..parents.len()).filter(|n| open[*n] == 0).collect();
     let mut order = Vec::with_capacity(parents.len());

@@ -134,6 +134,13 @@ impl Known {
         });
     }
 
+    /// Tells whether it has failed so often in a row that somebody has to look.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        let failures = self.failure.as_ref().map_or(0, |failure| failure.count);
+        failures >= backoff::STALLED_AFTER
+    }
+
     /// Tells whether any run has succeeded, so that something is followed.
     #[must_use]
     pub fn has_run(&self) -> bool {
@@ -222,5 +229,15 @@ mod tests {
             Known::succeeded(RunId::new(3), vec![], vec![], at(3)).failure,
             None
         );
+    }
+
+    #[test]
+    fn the_fifth_failure_in_a_row_marks_a_task_as_stalled() {
+        let mut known = Known::default();
+        let stalled = [1, 2, 3, 4, 5, 6].map(|n| {
+            known.failed(RunId::new(n), BTreeMap::new(), None, at(0));
+            known.is_stalled()
+        });
+        assert_eq!(stalled, [false, false, false, false, true, true]);
     }
 }

@@ -56,6 +56,16 @@ pub fn next_look(
     looked.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
+/// The longest that the loop sleeps: definitions may have changed.
+const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(60);
+
+/// Returns how long the loop sleeps before what is due next: at least a second, and never so long that an edit goes unseen.
+#[must_use]
+pub fn nap(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+    let until = next.map_or(LONGEST_NAP, |next| next.duration_since(now));
+    until.clamp(SignedDuration::from_secs(1), LONGEST_NAP)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +101,15 @@ mod tests {
         let looked = Timestamp::from_second(5).unwrap();
         let tag = "r.io/x:1".parse().unwrap();
         assert_eq!(next_look(&tag, looked, (MINUTE, MINUTE)).as_second(), 65);
+    }
+
+    #[test]
+    fn the_loop_sleeps_until_something_is_due_for_a_second_to_a_minute() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let nap = |next: Option<i64>| nap(next.map(at), at(1000)).as_secs();
+        assert_eq!(nap(None), 60);
+        assert_eq!(nap(Some(1030)), 30);
+        assert_eq!(nap(Some(5000)), 60);
+        assert_eq!([nap(Some(1000)), nap(Some(10))], [1, 1]);
     }
 }

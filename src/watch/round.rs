@@ -1,5 +1,7 @@
 //! One round over all tasks: what is run, in which order, and what waits.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 
 use crate::{
@@ -47,16 +49,19 @@ pub struct Job {
 
 /// One round: every task is decided once, after all tasks whose images it stands on.
 ///
-/// It starts nothing and waits for nothing. The caller makes each [`Job`], looks again at the tags that it pushed, and says
-/// how it ended before it asks for the next.
+/// It starts nothing and waits for nothing. The caller makes each [`Job`], one after the other or side by side; when one has ended, it
+/// looks again at the tags that the job pushed, and then says how it ended. Only that lets the tasks that stand on it be decided.
 #[derive(Debug)]
 pub struct Round<'a> {
     nodes: Vec<Node<'a>>,
     graph: Graph,
-    next: usize,
+    children: Vec<Vec<usize>>,
+    /// For each task, how many of those that it stands on have yet to be decided or to end.
+    open: Vec<usize>,
+    ready: BTreeSet<usize>,
+    running: BTreeMap<TaskKey, usize>,
     verdicts: Vec<Option<Verdict>>,
     outcomes: Vec<Option<Outcome>>,
-    running: Option<usize>,
 }
 
 impl<'a> Round<'a> {
@@ -72,14 +77,17 @@ impl<'a> Round<'a> {
                 verdicts[*n] = Some(Verdict::Cycle(path));
             }
         }
-        let count = nodes.len();
+        let open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
+        let ready = graph.order.iter().copied().filter(|n| open[*n] == 0);
         Self {
-            nodes,
-            graph,
-            next: 0,
+            ready: ready.collect(),
+            children: graph.children(),
+            open,
+            running: BTreeMap::new(),
+            outcomes: vec![None; nodes.len()],
             verdicts,
-            outcomes: vec![None; count],
-            running: None,
+            graph,
+            nodes,
         }
     }
 
@@ -96,40 +104,50 @@ impl<'a> Round<'a> {
         tags
     }
 
-    /// Decides tasks until one is to be run, and returns that one. `None` ends the round.
+    /// Decides tasks until one is to be run, and returns that one. `None` where nothing more can be begun for now; where no job goes
+    /// on either, that is the end of the round.
     pub fn next(&mut self, tags: &Tags, now: Timestamp) -> Option<Job> {
-        while let Some(n) = self.graph.order.get(self.next).copied() {
-            self.next += 1;
+        while let Some(n) = self.ready.pop_first() {
             let verdict = self.decide(n, tags, now);
-            let job = match &verdict {
-                Verdict::Stale(reasons) => Some(Job {
-                    task: self.nodes[n].task.key(),
-                    reasons: reasons.clone(),
-                }),
+            let reasons = match &verdict {
+                Verdict::Stale(reasons) => Some(reasons.clone()),
                 _ => None,
             };
             self.verdicts[n] = Some(verdict);
-            if job.is_some() {
-                self.running = Some(n);
-                return job;
+            if let Some(reasons) = reasons {
+                let task = self.nodes[n].task.key();
+                self.running.insert(task.clone(), n);
+                return Some(Job { task, reasons });
             }
+            self.let_children_go(n);
         }
         None
     }
 
-    /// Takes in how the job that [`Round::next`] gave last has ended.
-    pub fn finished(&mut self, outcome: Outcome) {
-        if let Some(n) = self.running.take() {
+    /// Takes in how a job has ended.
+    pub fn finished(&mut self, task: &TaskKey, outcome: Outcome) {
+        if let Some(n) = self.running.remove(task) {
             self.outcomes[n] = Some(outcome);
+            self.let_children_go(n);
+        }
+    }
+
+    fn let_children_go(&mut self, parent: usize) {
+        for child in &self.children[parent] {
+            self.open[*child] -= 1;
+            if self.open[*child] == 0 {
+                self.ready.insert(*child);
+            }
         }
     }
 
     /// Tells whether a task that has yet to be decided stands on one of `images`.
     #[must_use]
     pub fn is_stood_on(&self, images: &[Reference]) -> bool {
-        self.graph.order[self.next.min(self.graph.order.len())..]
-            .iter()
-            .any(|n| followed(&self.nodes[*n]).any(|(tag, _)| images.contains(&tag)))
+        let undecided = self.nodes.iter().zip(&self.verdicts);
+        undecided
+            .filter(|(_, verdict)| verdict.is_none())
+            .any(|(node, _)| followed(node).any(|(tag, _)| images.contains(&tag)))
     }
 
     /// Returns what was decided for every task, in the order given, with how its run ended.
@@ -141,22 +159,42 @@ impl<'a> Round<'a> {
             .filter_map(|((node, verdict), outcome)| Some((node, verdict.as_ref()?, *outcome)))
     }
 
+    /// Returns the tags whose moves were the reason of a run.
+    #[must_use]
+    pub fn built_on(&self) -> BTreeSet<Reference> {
+        let verdicts = self.verdicts.iter().flatten();
+        let reasons = verdicts.filter_map(|verdict| match verdict {
+            Verdict::Stale(reasons) => Some(reasons),
+            _ => None,
+        });
+        reasons
+            .flat_map(|reasons| reasons.moves.iter().map(|one| one.tag.clone()))
+            .collect()
+    }
+
+    /// Returns when something will be due without any tag moving: a timer, the next try of a task that failed, the end of a wait.
+    #[must_use]
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let timers = self.nodes.iter().map(|node| node.next_timer(now));
+        let verdicts = self.verdicts.iter().flatten().map(Verdict::until);
+        timers.chain(verdicts).flatten().min()
+    }
+
     fn decide(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
         let verdict = self.nodes[n].decide(tags, now);
-        let Verdict::Stale(reasons) = verdict else {
-            return verdict;
+        let reasons = match &verdict {
+            // A timer is no matter of what is current: a parent that fails every night must not keep its children from theirs.
+            Verdict::Stale(reasons) if reasons.timers.is_empty() => reasons.clone(),
+            Verdict::Current => Reasons::default(),
+            _ => return verdict,
         };
-        // A timer is no matter of what is current: a parent that fails every night must not keep its children from theirs.
-        if !reasons.timers.is_empty() {
-            return Verdict::Stale(reasons);
-        }
         let on: Vec<TaskKey> = self.graph.parents[n]
             .iter()
-            .filter(|parent| self.is_followed(n, **parent) && self.holds_back(**parent))
+            .filter(|parent| self.is_followed(n, **parent) && self.holds_back(**parent, &reasons))
             .map(|parent| self.nodes[*parent].task.key())
             .collect();
         if on.is_empty() {
-            Verdict::Stale(reasons)
+            verdict
         } else {
             Verdict::Waiting { on, reasons }
         }
@@ -168,13 +206,23 @@ impl<'a> Round<'a> {
         followed(&self.nodes[child]).any(|(tag, _)| pushes.contains(&tag))
     }
 
-    /// Tells whether what stands on this task must wait for it: it should have been run, and was not, or failed.
-    fn holds_back(&self, n: usize) -> bool {
-        match (&self.verdicts[n], self.outcomes[n]) {
-            (_, Some(Outcome::Failed | Outcome::Busy)) => true,
+    /// Tells whether what stands on this task must wait for it: it should have been rebuilt, and was not.
+    ///
+    /// A child that nothing else moved is only held back by a failure: whatever else its parent waits for will pass.
+    fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
+        let Some(verdict) = &self.verdicts[parent] else {
+            return false;
+        };
+        let moved = verdict
+            .reasons()
+            .is_some_and(|reasons| !reasons.moves.is_empty());
+        match (verdict, self.outcomes[parent]) {
             (_, Some(Outcome::Succeeded)) => false,
-            (Some(Verdict::Unknown { reasons, .. }), None) => !reasons.is_empty(),
-            (Some(Verdict::BackingOff { .. } | Verdict::Waiting { .. }), None) => true,
+            (_, Some(Outcome::Failed)) => moved,
+            (_, Some(Outcome::Busy)) => !reasons.is_empty(),
+            (Verdict::Unknown { .. } | Verdict::BackingOff { .. }, None) => moved,
+            (Verdict::Settling { .. }, None) => !reasons.is_empty(),
+            (Verdict::Waiting { .. }, None) => true,
             _ => false,
         }
     }
@@ -270,10 +318,10 @@ mod tests {
             while let Some(job) = round.next(&self.tags, at(2)) {
                 let name = job.task.to_string();
                 if self.failing.contains(&name.as_str()) {
-                    round.finished(Outcome::Failed);
+                    round.finished(&job.task, Outcome::Failed);
                 } else {
                     see(&mut self.tags, &name, "new");
-                    round.finished(Outcome::Succeeded);
+                    round.finished(&job.task, Outcome::Succeeded);
                 }
                 ran.push(name);
             }
@@ -417,7 +465,7 @@ mod tests {
             .map(|m| m.tag.to_string())
             .collect();
         assert_eq!(moved, ["r.io/one:1", "r.io/two:1"]);
-        round.finished(Outcome::Succeeded);
+        round.finished(&job.task, Outcome::Succeeded);
         assert_eq!(round.next(&tags, at(2)), None);
     }
 
@@ -432,5 +480,96 @@ mod tests {
             inputs: None,
         });
         assert_eq!(Round::new(nodes.collect()).tags(), [image("base")]);
+    }
+
+    #[test]
+    fn a_failed_parent_makes_a_child_wait_that_nothing_else_moved() {
+        let mut story = chain();
+        story.failing = vec!["app"];
+        let (ran, verdicts) = story.play();
+        assert_eq!(ran, ["app"]);
+        assert_eq!(verdicts[0], ("site".into(), "waiting"));
+    }
+
+    #[test]
+    fn a_rebuilt_parent_whose_digest_is_as_before_stops_there() {
+        let story = chain();
+        let nodes = story.tasks.iter().map(|(task, known)| Node {
+            task,
+            known,
+            inputs: None,
+        });
+        let mut round = Round::new(nodes.collect());
+        let job = round.next(&story.tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "app");
+        round.finished(&job.task, Outcome::Succeeded);
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
+        assert_eq!(words, ["current", "stale"]);
+    }
+
+    #[test]
+    fn jobs_go_on_side_by_side_where_no_task_stands_on_the_other() {
+        let tasks = [
+            (task("top"), built(&["left", "right"], "old")),
+            (task("left"), built(&["base"], "old")),
+            (task("right"), built(&["base"], "old")),
+        ];
+        let mut tags = seeing(&[("base", "new"), ("left", "old"), ("right", "old")]);
+        let nodes = tasks.iter().map(|(task, known)| Node {
+            task,
+            known,
+            inputs: None,
+        });
+        let mut round = Round::new(nodes.collect());
+        let mut next = |tags: &Tags, done: Option<&Job>| {
+            if let Some(job) = done {
+                round.finished(&job.task, Outcome::Succeeded);
+            }
+            round.next(tags, at(2))
+        };
+        let left = next(&tags, None).unwrap();
+        let right = next(&tags, None).unwrap();
+        assert_eq!(
+            [left.task.to_string(), right.task.to_string()],
+            ["left", "right"]
+        );
+        assert_eq!(next(&tags, None), None);
+        see(&mut tags, "right", "new");
+        assert_eq!(next(&tags, Some(&right)), None);
+        see(&mut tags, "left", "new");
+        let top = next(&tags, Some(&left)).unwrap();
+        assert_eq!(top.reasons.moves.len(), 2);
+    }
+
+    #[test]
+    fn a_child_of_a_settling_parent_waits_and_a_timer_waits_for_nothing() {
+        let mut timed = task("timed");
+        timed.trigger.timer_triggers = serde_yaml::from_str(
+            "[{name: t1, schedule: '* * * * *', since: '1969-12-31T00:00:00Z'}]",
+        )
+        .unwrap();
+        let tasks = [
+            (task("site"), built(&["app", "other"], "old")),
+            (task("app"), built(&["base"], "old")),
+            (timed, built(&["base"], "old")),
+        ];
+        let mut tags = Tags::default().settling(jiff::SignedDuration::from_secs(60));
+        for (name, version) in [("base", "new"), ("app", "old"), ("other", "new")] {
+            see(&mut tags, name, version);
+        }
+        let nodes = tasks.iter().map(|(task, known)| Node {
+            task,
+            known,
+            inputs: None,
+        });
+        let mut round = Round::new(nodes.collect());
+        let job = round.next(&tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "timed");
+        assert_eq!(job.reasons.moves.len(), 1);
+        assert_eq!(round.next(&tags, at(2)), None);
+        let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
+        assert_eq!(words, ["settling", "settling", "stale"]);
+        assert_eq!(round.next_due(at(2)), Some(at(60)));
     }
 }

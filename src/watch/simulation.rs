@@ -1,4 +1,4 @@
-//! Months of watching in no time: pushes, failures, outages and crashes at random, and what must hold at the end.
+//! Months of watching in no time: pushes, failures, outages, timers and crashes at random, and what must hold at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, Occurrence, RunId, Task},
 };
 
-use super::{Known, Node, Observation, Outcome, Round, Tags};
+use super::{Known, Node, Observation, Outcome, Round, Tags, rhythm};
 
 /// Something that happens to the world.
 #[derive(Clone, Debug)]
@@ -25,12 +25,30 @@ enum Happening {
     /// The registry of an outside base stops answering, or answers again.
     CutOff(usize),
     Reconnect(usize),
-    /// Time passes, in minutes.
-    Pass(u16),
-    /// A round is made. It dies at this run, if there is one: before its images are pushed, or after.
-    Round {
-        dies_at: Option<(usize, bool)>,
-    },
+    /// Time passes, in seconds.
+    Pass(u32),
+    /// A round is made.
+    Round(Course),
+}
+
+/// How a round goes.
+#[derive(Clone, Debug, Default)]
+struct Course {
+    /// It dies when this run ends, if there is one: before its images are pushed, or after.
+    dies_at: Option<(usize, bool)>,
+    /// This base is pushed again while the first builds go on.
+    pushed_meanwhile: Option<usize>,
+    /// Which of the runs that go on ends next.
+    picks: Vec<usize>,
+}
+
+/// How it is watched.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    /// Runs side by side.
+    jobs: usize,
+    /// Seconds that a moved tag must be quiet.
+    settle: i64,
 }
 
 #[derive(Debug)]
@@ -45,7 +63,16 @@ struct World {
     cut_off: BTreeSet<Reference>,
     broken: BTreeSet<usize>,
     builds: u64,
+    manner: Manner,
+    outsides: usize,
+    /// The times that timers have been served for, with their tasks.
+    served: Vec<(usize, Timestamp)>,
+    /// When something is due that no look tells.
+    next_due: Option<Timestamp>,
 }
+
+/// The outside bases and the tasks that one task stands on.
+type Edges = (BTreeSet<usize>, BTreeSet<usize>);
 
 fn outside(n: usize) -> Reference {
     format!("outside.example/base:{n}").parse().unwrap()
@@ -57,11 +84,17 @@ fn digest(image: &Reference, version: u64) -> Digest {
 
 impl World {
     /// Builds a world in which task `n` stands on the outside bases and the earlier tasks that `edges` says.
-    fn new(edges: &[(BTreeSet<usize>, BTreeSet<usize>)], outsides: usize) -> Self {
+    ///
+    /// Those in `timed` have a timer too, at each full hour.
+    fn new(edges: &[Edges], outsides: usize, timed: &BTreeSet<usize>, manner: Manner) -> Self {
         let tasks: Vec<Task> = (0..edges.len())
             .map(|n| {
+                let timer = match timed.contains(&n) {
+                    true => "{name: t1, schedule: '0 * * * *', since: '1970-01-12T13:46:40Z'}",
+                    false => "",
+                };
                 serde_yaml::from_str(&format!(
-                    "{{schema: 1, name: t{n}, registry: r.io, step: {{type: Docker, contextPath: /c, dockerFilePath: D, imageNames: ['t{n}:1']}}, trigger: {{baseImageTrigger: {{}}}}}}"
+                    "{{schema: 1, name: t{n}, registry: r.io, step: {{type: Docker, contextPath: /c, dockerFilePath: D, imageNames: ['t{n}:1']}}, trigger: {{baseImageTrigger: {{}}, timerTriggers: [{timer}]}}}}"
                 ))
                 .unwrap()
             })
@@ -91,11 +124,15 @@ impl World {
             cut_off: BTreeSet::new(),
             broken: BTreeSet::new(),
             builds: 0,
+            manner,
+            outsides,
+            served: Vec::new(),
+            next_due: None,
         };
         for n in 0..world.tasks.len() {
             let decided = world.resolve(n);
             world.push(n);
-            world.record(n, decided);
+            world.record(n, decided, &[]);
         }
         world
     }
@@ -125,7 +162,7 @@ impl World {
         self.truth.insert(image, self.builds);
     }
 
-    fn record(&mut self, n: usize, decided: Vec<(Reference, u64)>) {
+    fn record(&mut self, n: usize, decided: Vec<(Reference, u64)>, timers: &[Occurrence]) {
         let dependencies = decided
             .into_iter()
             .map(|(tag, version)| Dependency {
@@ -135,11 +172,20 @@ impl World {
                 line: 1,
             })
             .collect();
-        self.known[n] = Known::succeeded(RunId::new(self.builds), dependencies, vec![], self.now);
+        let before = std::mem::take(&mut self.known[n]);
+        let known = Known::succeeded(RunId::new(self.builds), dependencies, vec![], self.now);
+        self.known[n] = known.serving(before, timers);
+        for Occurrence { time, .. } in timers {
+            assert!(
+                !self.served.contains(&(n, *time)),
+                "a timer is served twice for one time"
+            );
+            self.served.push((n, *time));
+        }
     }
 
-    /// Makes a round, and returns which tasks were run, in order.
-    fn round(&mut self, dies_at: Option<(usize, bool)>) -> Vec<usize> {
+    /// Makes a round, and returns which tasks were run, in the order in which they began.
+    fn round(&mut self, course: &Course) -> Vec<usize> {
         let (tasks, known) = (self.tasks.clone(), self.known.clone());
         let nodes = tasks.iter().zip(&known).map(|(task, known)| Node {
             task,
@@ -147,39 +193,75 @@ impl World {
             inputs: None,
         });
         let mut round = Round::new(nodes.collect());
+        let quiet = SignedDuration::from_secs(self.manner.settle);
+        self.tags = Tags::new(self.tags.records().clone()).settling(quiet);
         self.observe(round.tags());
-        let mut ran = Vec::new();
-        while let Some(job) = round.next(&self.tags, self.now) {
-            let n = tasks.iter().position(|t| t.key() == job.task).unwrap();
-            assert!(!ran.contains(&n), "a task is run twice in one round");
-            let dies = dies_at.filter(|(at, _)| *at == ran.len());
-            ran.push(n);
+        let mut meanwhile = course.pushed_meanwhile;
+        let mut disturbed = false;
+        let mut picks = course.picks.iter().copied();
+        let (mut ran, mut ended, mut running) = (Vec::new(), 0, Vec::new());
+        loop {
+            while running.len() < self.manner.jobs
+                && let Some(job) = round.next(&self.tags, self.now)
+            {
+                let n = tasks.iter().position(|t| t.key() == job.task).unwrap();
+                assert!(!ran.contains(&n), "a task is run twice in one round");
+                assert!(
+                    disturbed || self.is_stale(n) || !job.reasons.timers.is_empty(),
+                    "a task is run although it stands on what is there"
+                );
+                assert!(
+                    !running.iter().any(|(m, _, _)| self.stands_on(n, *m)),
+                    "a task is run beside one whose image it stands on"
+                );
+                ran.push(n);
+                running.push((n, job, self.resolve(n)));
+            }
+            if running.is_empty() {
+                self.next_due = round.next_due(self.now);
+                self.tags.built_on(&round.built_on());
+                return ran;
+            }
+            if let Some(base) = meanwhile.take() {
+                disturbed = true;
+                self.push_outside(base);
+            }
+            let pick = picks.next().unwrap_or_default() % running.len();
+            let (n, job, decided) = running.remove(pick);
+            let dies = course.dies_at.filter(|(at, _)| *at == ended);
+            ended += 1;
             if let Some((_, false)) = dies {
                 return ran;
             }
-            let decided = self.resolve(n);
             if self.broken.contains(&n) {
                 let tried = decided
                     .iter()
                     .map(|(tag, version)| (tag.clone(), digest(tag, *version)))
                     .collect();
                 self.known[n].failed(RunId::new(1), tried, None, self.now);
-                round.finished(Outcome::Failed);
+                round.finished(&job.task, Outcome::Failed);
                 continue;
             }
-            assert!(
-                self.is_stale(n),
-                "a task is run although it stands on what is there"
-            );
             self.push(n);
             if dies.is_some() {
                 return ran;
             }
-            self.record(n, decided);
+            self.record(n, decided, &job.reasons.timers);
+            self.tags.settle(tasks[n].stable_images());
             self.observe(tasks[n].stable_images());
-            round.finished(Outcome::Succeeded);
+            round.finished(&job.task, Outcome::Succeeded);
         }
-        ran
+    }
+
+    fn stands_on(&self, child: usize, parent: usize) -> bool {
+        let pushes = self.tasks[parent].stable_images();
+        self.bases[child].iter().any(|base| pushes.contains(base))
+    }
+
+    fn push_outside(&mut self, n: usize) {
+        self.builds += 1;
+        let base = outside(n % self.outsides);
+        self.truth.insert(base, self.builds + 1_000_000);
     }
 
     /// Tells by the truth, not by what was seen, whether a task stands on something older than there is.
@@ -190,14 +272,10 @@ impl World {
         })
     }
 
-    fn happen(&mut self, happening: &Happening, outsides: usize) {
-        let count = self.tasks.len();
+    fn happen(&mut self, happening: &Happening) {
+        let (count, outsides) = (self.tasks.len(), self.outsides);
         match happening {
-            Happening::Push(n) => {
-                self.builds += 1;
-                self.truth
-                    .insert(outside(n % outsides), self.builds + 1_000_000);
-            }
+            Happening::Push(n) => self.push_outside(*n),
             Happening::PushBack(n) => {
                 self.truth.insert(outside(n % outsides), 1);
             }
@@ -213,11 +291,11 @@ impl World {
             Happening::Reconnect(n) => {
                 self.cut_off.remove(&outside(n % outsides));
             }
-            Happening::Pass(minutes) => {
-                self.now += SignedDuration::from_mins(i64::from(*minutes));
+            Happening::Pass(seconds) => {
+                self.now += SignedDuration::from_secs(i64::from(*seconds));
             }
-            Happening::Round { dies_at } => {
-                self.round(*dies_at);
+            Happening::Round(course) => {
+                self.round(course);
             }
         }
     }
@@ -231,13 +309,26 @@ fn happenings() -> impl Strategy<Value = Happening> {
         1 => (0..8_usize).prop_map(Happening::Mend),
         1 => (0..4_usize).prop_map(Happening::CutOff),
         1 => (0..4_usize).prop_map(Happening::Reconnect),
-        2 => (0..2000_u16).prop_map(Happening::Pass),
-        5 => prop::option::weighted(0.3, (0..4_usize, any::<bool>()))
-            .prop_map(|dies_at| Happening::Round { dies_at }),
+        1 => (0..300_u32).prop_map(Happening::Pass),
+        1 => (0..120_000_u32).prop_map(Happening::Pass),
+        5 => course().prop_map(Happening::Round),
     ]
 }
 
-fn edges() -> impl Strategy<Value = Vec<(BTreeSet<usize>, BTreeSet<usize>)>> {
+fn course() -> impl Strategy<Value = Course> {
+    (
+        prop::option::weighted(0.3, (0..4_usize, any::<bool>())),
+        prop::option::weighted(0.2, 0..4_usize),
+        prop::collection::vec(0..8_usize, 0..8),
+    )
+        .prop_map(|(dies_at, pushed_meanwhile, picks)| Course {
+            dies_at,
+            pushed_meanwhile,
+            picks,
+        })
+}
+
+fn edges() -> impl Strategy<Value = Vec<Edges>> {
     let some = || prop::collection::btree_set(0..8_usize, 0..3);
     prop::collection::vec((some(), some()), 1..8)
 }
@@ -249,20 +340,80 @@ proptest! {
     fn no_update_is_lost_and_nothing_loops_whatever_happens(
         edges in edges(),
         outsides in 1..4_usize,
+        timed in prop::collection::btree_set(0..8_usize, 0..3),
+        jobs in 1..4_usize,
+        settle in prop_oneof![Just(0), Just(60), Just(600)],
         story in prop::collection::vec(happenings(), 0..60),
     ) {
-        let mut world = World::new(&edges, outsides);
+        let mut world = World::new(&edges, outsides, &timed, Manner { jobs, settle });
         for happening in &story {
-            world.happen(happening, outsides);
+            world.happen(happening);
         }
-        // Everything works again, and every pause is over: one round carries all changes to the end.
+        // Everything works again, and every pause is over: once what moved is seen and has been quiet, one round carries all changes to
+        // the end.
         world.broken.clear();
         world.cut_off.clear();
         world.now += SignedDuration::from_hours(25);
-        world.round(None);
+        world.round(&Course::default());
+        world.now += SignedDuration::from_secs(settle);
+        world.round(&Course::default());
         for n in 0..world.tasks.len() {
             prop_assert!(!world.is_stale(n), "task t{n} stands on something old");
         }
-        prop_assert!(world.round(None).is_empty(), "a round without a change runs something");
+        prop_assert!(world.round(&Course::default()).is_empty(), "a round without a change runs something");
     }
+}
+
+/// A chain of three tasks on one base, and one beside it that runs each hour: for a week, in steps as the loop makes them.
+fn week(settle: i64, pushes_at: impl Fn(i64) -> bool) -> (World, Vec<usize>) {
+    let on = |outsides: &[usize], tasks: &[usize]| {
+        let set = |all: &[usize]| all.iter().copied().collect::<BTreeSet<usize>>();
+        (set(outsides), set(tasks))
+    };
+    let edges = [on(&[0], &[]), on(&[], &[0]), on(&[0], &[1]), on(&[], &[])];
+    let manner = Manner { jobs: 2, settle };
+    let mut world = World::new(&edges, 1, &[3].into(), manner);
+    world.now = "2026-01-05T00:00:30Z".parse().unwrap();
+    world.known[3].timers = [("t1".parse().unwrap(), world.now)].into();
+    let (begin, mut runs) = (world.now, vec![0; 4]);
+    let mut pushed = 0;
+    while world.now.duration_since(begin) < SignedDuration::from_hours(7 * 24) {
+        // All pushes that fell into the time slept.
+        let minute = world.now.duration_since(begin).as_mins();
+        while pushed <= minute {
+            if pushes_at(pushed) {
+                world.push_outside(0);
+            }
+            pushed += 1;
+        }
+        for n in world.round(&Course::default()) {
+            runs[n] += 1;
+        }
+        world.now += rhythm::nap(world.next_due, world.now);
+    }
+    (world, runs)
+}
+
+#[test]
+fn a_week_of_the_loop_makes_one_run_of_each_task_for_each_push_and_one_for_each_hour() {
+    let (world, runs) = week(60, |minute| minute > 0 && minute % 97 == 0);
+    // 10,080 minutes hold 103 such pushes, and a week 168 full hours.
+    assert_eq!(runs, [103, 103, 103, 168]);
+    assert!((0..3).all(|n| !world.is_stale(n)));
+}
+
+#[test]
+fn pushes_in_a_row_are_waited_for_and_make_one_run() {
+    // Five pushes, a minute apart, four times a day.
+    let burst = |minute: i64| (100..105).contains(&(minute % 360));
+    let (world, runs) = week(90, burst);
+    assert_eq!(runs, [28, 28, 28, 168]);
+    assert!((0..3).all(|n| !world.is_stale(n)));
+}
+
+#[test]
+fn a_tag_that_never_stays_quiet_is_built_all_the_same() {
+    let (_, runs) = week(90, |_| true);
+    // Ten quiet periods of 90 seconds are a quarter of an hour; the wait begins anew with the next push.
+    assert!((560..=680).contains(&runs[0]), "{runs:?}");
 }

@@ -29,6 +29,9 @@ pub struct TagRecord {
     pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,
+    /// When the tag began to move after it had been quiet; only where somebody waits for it to be quiet again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restless_since: Option<Timestamp>,
     /// When a registry was last asked, whatever it said.
     pub last_looked: Option<Timestamp>,
     /// When it is asked next.
@@ -67,11 +70,16 @@ pub struct LookError {
     pub hint: Option<String>,
 }
 
+/// How many times the quiet period a tag is waited for at most, if it never stays quiet.
+const LONGEST_SETTLING: i32 = 10;
+
 /// What is remembered of every tag that somebody stands on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
     records: BTreeMap<Reference, TagRecord>,
     assumed: BTreeSet<Reference>,
+    settled: BTreeSet<Reference>,
+    quiet: SignedDuration,
 }
 
 /// Whether an image is still what a run was built on. Three answers, never two.
@@ -98,8 +106,15 @@ impl Tags {
     pub fn new(records: BTreeMap<Reference, TagRecord>) -> Self {
         Self {
             records,
-            assumed: BTreeSet::new(),
+            ..Self::default()
         }
+    }
+
+    /// Lets tags that moved be taken for moving until they have been quiet for `quiet`; zero waits for nothing.
+    #[must_use]
+    pub fn settling(mut self, quiet: SignedDuration) -> Self {
+        self.quiet = quiet;
+        self
     }
 
     /// Returns everything, to remember it.
@@ -121,10 +136,19 @@ impl Tags {
 
     /// Takes in an answer.
     pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
+        let quiet = self.quiet;
         let record = self.entry(tag);
         if record.digest.as_ref() == Some(&seen.digest) {
             record.manifests.extend(seen.manifests);
         } else {
+            let moves_on = record
+                .first_seen
+                .is_some_and(|seen| now < later(seen, quiet));
+            record.restless_since = match record.restless_since {
+                _ if quiet.is_zero() => None,
+                Some(since) if moves_on => Some(since),
+                _ => Some(now),
+            };
             record.first_seen = Some(now);
             record.manifests = seen.manifests;
             record.digest = Some(seen.digest);
@@ -150,6 +174,35 @@ impl Tags {
     /// Assumes that a run that has yet to be will move `tag`: how a dry run follows a chain.
     pub fn assume_moved(&mut self, tag: Reference) {
         self.assumed.insert(tag);
+    }
+
+    /// Takes what a run of this round has pushed for settled: what it moves follows at once.
+    pub fn settle(&mut self, pushed: impl IntoIterator<Item = Reference>) {
+        self.settled.extend(pushed);
+    }
+
+    /// Takes in that a round has built on `tags`: if they move again, that is waited for anew.
+    pub fn built_on(&mut self, tags: &BTreeSet<Reference>) {
+        for tag in tags {
+            if let Some(record) = self.records.get_mut(tag) {
+                record.restless_since = None;
+            }
+        }
+    }
+
+    /// Returns when `tag` will have been quiet for long enough, unless it has been: but never later than ten quiet periods after it
+    /// began to move.
+    #[must_use]
+    pub fn settles_at(&self, tag: &Reference, now: Timestamp) -> Option<Timestamp> {
+        let record = self.get(tag)?;
+        let seen = record.first_seen.filter(|seen| *seen <= now)?;
+        if self.quiet.is_zero() || self.settled.contains(tag) {
+            return None;
+        }
+        let began = record.restless_since.unwrap_or(seen);
+        let longest = self.quiet.saturating_mul(LONGEST_SETTLING);
+        let until = later(seen, self.quiet).min(later(began, longest));
+        (until > now).then_some(until)
     }
 
     /// Forgets every tag that nobody stands on any more.
@@ -200,6 +253,10 @@ impl Tags {
         }
         Standing::Current
     }
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -319,5 +376,80 @@ mod tests {
         assert_eq!(record.first_seen, Some(at(5)));
         assert_eq!(record.last_looked, Some(at(99)));
         assert_eq!(record.manifests[&platform()], Some(digest("m1")));
+    }
+
+    fn push(tags: &mut Tags, content: &str, second: i64) {
+        let seen = Observation {
+            digest: digest(content),
+            manifests: Manifests::new(),
+        };
+        tags.observe(&tag(), seen, at(second));
+    }
+
+    #[test]
+    fn a_tag_is_settled_once_it_has_been_quiet() {
+        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        push(&mut tags, "one", 1000);
+        push(&mut tags, "two", 2000);
+        assert_eq!(tags.settles_at(&tag(), at(2000)), Some(at(2060)));
+        push(&mut tags, "two", 2030);
+        assert_eq!(tags.settles_at(&tag(), at(2059)), Some(at(2060)));
+        assert_eq!(tags.settles_at(&tag(), at(2060)), None);
+    }
+
+    #[test]
+    fn each_further_move_begins_the_quiet_anew_but_not_for_ever() {
+        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        push(&mut tags, "quiet", 1000);
+        for n in 0..12 {
+            push(&mut tags, &format!("{n}"), 2000 + n * 50);
+        }
+        assert_eq!(
+            tags.settles_at(&tag(), at(2599)),
+            Some(at(2600)),
+            "ten periods after the first move"
+        );
+        assert_eq!(tags.settles_at(&tag(), at(2600)), None);
+    }
+
+    #[test]
+    fn a_tag_that_was_built_on_in_the_midst_of_its_moves_is_waited_for_anew() {
+        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        push(&mut tags, "quiet", 1000);
+        push(&mut tags, "one", 2000);
+        push(&mut tags, "two", 2050);
+        tags.built_on(&[tag()].into());
+        push(&mut tags, "three", 2080);
+        push(&mut tags, "four", 2130);
+        assert_eq!(tags.get(&tag()).unwrap().restless_since, Some(at(2080)));
+        assert_eq!(tags.settles_at(&tag(), at(2130)), Some(at(2190)));
+    }
+
+    #[test]
+    fn a_move_after_a_quiet_period_is_waited_for_anew() {
+        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        push(&mut tags, "one", 1000);
+        push(&mut tags, "two", 1100);
+        push(&mut tags, "three", 9000);
+        assert_eq!(tags.settles_at(&tag(), at(9001)), Some(at(9060)));
+    }
+
+    #[test]
+    fn nothing_is_waited_for_without_a_quiet_period_or_after_an_own_push() {
+        let mut tags = Tags::default();
+        push(&mut tags, "one", 1000);
+        assert_eq!(tags.settles_at(&tag(), at(1000)), None);
+        assert_eq!(tags.get(&tag()).unwrap().restless_since, None);
+        let mut tags = tags.settling(SignedDuration::from_secs(60));
+        push(&mut tags, "two", 1001);
+        tags.settle([tag()]);
+        assert_eq!(tags.settles_at(&tag(), at(1001)), None);
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_stretch_the_wait() {
+        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        push(&mut tags, "one", 100_000);
+        assert_eq!(tags.settles_at(&tag(), at(5)), None);
     }
 }

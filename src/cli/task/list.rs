@@ -28,6 +28,7 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
         report.event(event);
     })?;
     report.never_run(tasks.never_run());
+    report.stalled(tasks.stalled());
     Ok(Outcome {
         view: Some(View::of(tasks, columns::TASK)),
         exit: broken.then_some(Kind::Failed),

@@ -11,19 +11,19 @@ use crate::{
             choice::{Status, three_state},
             one_task::OneTaskArgs,
             steps::{ValueArgs, Wanted, text_of},
-            trigger::TriggerArgs,
+            trigger::{TriggerArgs, schedule},
         },
         report::Report,
     },
     error::Result,
-    ops::{self, App, task::SecretPatch},
+    ops::{self, App, task::SecretPatch, timer::Schedule},
     task::{Context, Patch, Step, TaskPatch, multi_step::encoded},
     view::View,
 };
 
 /// Change a task
 ///
-/// What is not given stays as it is. Lists are replaced as a whole: `--image` and `--arg` name all that shall be there.
+/// What is not given stays as it is. Lists are replaced as a whole: `--image`, `--arg` and `--schedule` name all that shall be there.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task update --name web --base-image-trigger-enabled false\n  acrt task update --name web --arg NODE=22\n  acrt task update --name web --target \"\"    (builds the last stage again)"
@@ -72,6 +72,9 @@ pub struct UpdateArgs {
     timeout: Option<u32>,
     #[command(flatten)]
     triggers: TriggerArgs,
+    /// Run the task at these times, in UTC, and at no others (can be repeated)
+    #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
+    schedules: Vec<Schedule>,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -141,6 +144,10 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         no_cache: args.no_cache,
         base_image_trigger: args.triggers.switch()?,
         base_image_trigger_type: args.triggers.kind(),
+        timers: match args.schedules.is_empty() {
+            true => None,
+            false => Some(ops::timer::timers(args.schedules, app.clock.now())?),
+        },
     };
     let task = ops::task::update(app, &key, patch, new_secrets, &mut |event| {
         report.event(event)

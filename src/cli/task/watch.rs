@@ -1,12 +1,20 @@
 //! `acrt task watch`
 
+use jiff::SignedDuration;
+
 use crate::{
     cli::{Outcome, columns, flags::choice::LogFormat, report::Report},
     error::{Kind, Result},
-    ops::{self, App, watch::Rounded},
+    ops::{
+        self, App,
+        watch::{Looks, Rounded, WatchOptions},
+    },
     sys::signal::{OnHangup, Stop},
     view::View,
 };
+
+/// Seconds that the loop waits for a moved tag to be quiet: a push of several tags, or one that is taken back, takes about as long.
+const LOOP_SETTLE: i64 = 60;
 
 /// Follow base images, and rebuild what stands on those that moved
 ///
@@ -20,6 +28,15 @@ pub struct WatchArgs {
     /// Make one round, now, and end
     #[arg(long)]
     once: bool,
+    /// Look only at tags whose time has come, as the loop does, instead of at all
+    #[arg(long, requires = "once")]
+    due: bool,
+    /// Seconds that a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    settle: Option<u32>,
+    /// Builds side by side, where no task stands on the other
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
     /// Say what would be run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -51,6 +68,17 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
             view: Some(View::of(answers, columns::CHECK)),
         });
     }
+    let options = WatchOptions {
+        looks: match args.once && !args.due {
+            true => Looks::All,
+            false => Looks::Due,
+        },
+        settle: SignedDuration::from_secs(
+            args.settle
+                .map_or(if args.once { 0 } else { LOOP_SETTLE }, i64::from),
+        ),
+        jobs: args.jobs.into(),
+    };
     let rounded = app.wait(async {
         let on_hangup = if args.once {
             OnHangup::Stop
@@ -60,8 +88,8 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         let stop = Stop::listen(on_hangup)?;
         let mut tell = |event: ops::event::Event<'_>| report.event(event);
         match args.once {
-            true => ops::watch::once(app, &stop, &mut tell).await,
-            false => ops::watch::forever(app, &stop, &mut tell).await,
+            true => ops::watch::once(app, &options, &stop, &mut tell).await,
+            false => ops::watch::forever(app, &options, &stop, &mut tell).await,
         }
     })?;
     Ok(Outcome {

@@ -17,3 +17,5 @@ mod timer;
 mod update;
 mod update_run;
 mod watch;
+mod watch_killed;
+mod watch_options;

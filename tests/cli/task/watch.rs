@@ -434,7 +434,7 @@ fn the_loop_rebuilds_by_itself_and_ends_with_the_signal_that_stopped_it() {
         let (world, registry) = world();
         world.config("watch: {everySeconds: 1}\n");
         world.tracked_task(&registry, "web", &from(&registry, "base:1"));
-        let watch = world.spawn(&["task", "watch"]);
+        let watch = world.spawn(&["task", "watch", "--settle", "0"]);
         for version in ["two", "three"] {
             let before = registry.digest("web:latest");
             registry.push_shell("base:1", &[("version", version)]);

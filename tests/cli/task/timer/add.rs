@@ -214,3 +214,25 @@ fn schedules_of_create_are_named_by_their_place_or_by_what_stands_before_the_col
         ])
     );
 }
+
+#[test]
+fn a_watcher_that_is_killed_neither_loses_a_time_nor_serves_it_twice() {
+    let (world, _registry) = world();
+    nightly(&world);
+    let gate = crate::support::Gate::new();
+    world.fake("buildah", &format!("exec {}", gate.wait_command()));
+    world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
+    let watch = world.spawn(&["task", "watch", "--once"]);
+    let build = gate.arrival();
+    watch.kill();
+    drop(build);
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T21:10:00Z");
+    world.watch_once().ok();
+    world.watch_once().ok().silent();
+    assert_eq!(world.history(), ["web Error", "web Succeeded"]);
+    assert_eq!(
+        world.runs()[0]["timerTrigger"]["scheduleOccurrence"],
+        "2026-01-31T21:00:00+00:00"
+    );
+}

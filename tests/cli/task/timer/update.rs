@@ -48,3 +48,67 @@ fn a_timer_that_is_not_there_is_not_found_and_the_others_are_named() {
     .exits(3)
     .says(&["no timer `x`", "it has t"]);
 }
+
+/// Makes a round at a time, and returns how many runs there have been by then.
+fn runs_by(world: &crate::support::World, now: &str) -> usize {
+    world.set("ACRT_NOW", now);
+    world.watch_once().ok();
+    world.history().len()
+}
+
+#[test]
+fn a_task_that_is_enabled_again_makes_up_for_nothing() {
+    let (world, _registry) = world();
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "t", "--schedule", "0 9 * * *"],
+    )
+    .ok();
+    let status = |status| {
+        world
+            .acrt(&["task", "update", "-n", "web", "--status", status])
+            .ok()
+    };
+    status("Disabled");
+    assert_eq!(runs_by(&world, "2026-02-03T12:00:00Z"), 0);
+    status("Enabled");
+    assert_eq!(runs_by(&world, "2026-02-03T12:01:00Z"), 0);
+    assert_eq!(runs_by(&world, "2026-02-04T09:00:00Z"), 1);
+}
+
+#[test]
+fn an_update_of_the_task_names_all_its_timers_and_those_that_stay_go_on() {
+    let (world, _registry) = world();
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "a", "--schedule", "0 9 * * *"],
+    )
+    .ok();
+    timer(
+        &world,
+        "add",
+        &["--timer-name", "b", "--schedule", "0 10 * * *"],
+    )
+    .ok();
+    // After both would have been due: the one that stays still is, the new one is not.
+    world.set("ACRT_NOW", "2026-01-31T12:00:00Z");
+    let update = ["task", "update", "-n", "web", "--schedule", "a:0 9 * * *"];
+    let task = world
+        .acrt(&[&update[..], &["--schedule", "0 11 * * *"]].concat())
+        .ok()
+        .json();
+    assert_eq!(
+        task["trigger"]["timerTriggers"],
+        json!([
+            {"name": "a", "schedule": "0 9 * * *", "status": "Enabled"},
+            {"name": "t2", "schedule": "0 11 * * *", "status": "Enabled"}
+        ])
+    );
+    world
+        .watch_once()
+        .ok()
+        .prints(&["rebuilt, timer a of 2026-01-31T09:00:00Z, run ca1"]);
+    assert_eq!(runs_by(&world, "2026-01-31T12:01:00Z"), 1);
+}

@@ -1,0 +1,107 @@
+//! Makes one run for the watcher, and says how it ended.
+
+use std::cell::RefCell;
+
+use crate::{
+    error::{Error, Kind},
+    ops::{
+        App,
+        check::told,
+        event::{Event, Listener},
+        run::run_if_free,
+    },
+    sys::signal::Stop,
+    task::{Cause, Run, RunStatus, TaskKey},
+    watch::{Outcome, round::Job},
+};
+
+/// A listener that runs side by side share.
+pub type SharedListener<'a> = RefCell<Listener<'a>>;
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct Made {
+    /// The task.
+    pub task: TaskKey,
+    /// How its run ended, for the tasks that stand on it.
+    pub outcome: Outcome,
+    /// What it did to the result of the round; none where all went well.
+    pub worst: Option<Kind>,
+}
+
+/// Makes one run, and says how it ended. What goes wrong is told, and is its outcome.
+pub async fn make(app: &App, job: Job, stop: &Stop, tell: &SharedListener<'_>) -> Made {
+    let say = |event: Event<'_>| (tell.borrow_mut())(event);
+    let key = job.task;
+    let cause = Cause::Triggered(job.reasons.triggers());
+    let why = told(&job.reasons);
+    // The log goes into its file; cron must not mail it.
+    let mut quiet = |event: Event<'_>| match event {
+        Event::Log(_) => {}
+        Event::Queued { id, task } => say(Event::Begun {
+            id,
+            task,
+            why: &why,
+        }),
+        other => say(other),
+    };
+    let (outcome, worst) = match run_if_free(app, &key, &cause, stop, &mut quiet).await {
+        Ok(None) => {
+            say(Event::Note(format!(
+                "task `{key}` is being run already; looked at again in the next round"
+            )));
+            (Outcome::Busy, None)
+        }
+        Ok(Some(finished)) if finished.run.status == RunStatus::Succeeded => {
+            say(Event::Rebuilt(rebuilt(&key, &why, &finished.run)));
+            (Outcome::Succeeded, None)
+        }
+        Ok(Some(finished)) => {
+            let error = failed(&key, &finished.run, finished.error);
+            let kind = error.kind();
+            say(Event::Problem(error));
+            (Outcome::Failed, Some(kind))
+        }
+        Err(error) => {
+            let kind = error.kind();
+            say(Event::Problem(error));
+            (Outcome::Failed, Some(kind))
+        }
+    };
+    Made {
+        task: key,
+        outcome,
+        worst,
+    }
+}
+
+/// The one line about a task that was rebuilt.
+fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
+    let seconds = match (run.start_time, run.finish_time) {
+        (Some(start), Some(end)) => end.duration_since(start).as_secs(),
+        _ => 0,
+    };
+    format!("{key}: rebuilt, {why}, run {}, {seconds}s", run.run_id)
+}
+
+fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {
+    let kind = match cause.as_ref().map(Error::kind) {
+        Some(kind @ (Kind::Unknown | Kind::Interrupted | Kind::Terminated)) => kind,
+        _ => Kind::Failed,
+    };
+    let error = Error::new(
+        kind,
+        format!(
+            "run `{}` of task `{key}` ended with {}",
+            run.run_id, run.status
+        ),
+    )
+    .hint(format!(
+        "read its log: acrt task logs --run-id {}",
+        run.run_id
+    ));
+    match cause {
+        Some(cause) => error.because(cause),
+        None => error,
+    }
+}

@@ -1,0 +1,136 @@
+//! `acrt task watch` with `--due`, `--settle` and `--jobs`, and what it does with tasks that fail again and again.
+
+use crate::support::{Gate, Registry, World};
+
+/// A machine with buildah at eight in the morning, and a registry with `base:1`.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push_shell("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+/// Makes a round at a time with these options, and returns how many runs there have been by then.
+fn runs_after(world: &World, now: &str, options: &[&str]) -> usize {
+    world.set("ACRT_NOW", now);
+    world
+        .acrt(&[&["task", "watch", "--once"], options].concat())
+        .ok();
+    world.history().len()
+}
+
+#[test]
+fn with_due_only_tags_whose_time_has_come_are_looked_at() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    assert_eq!(runs_after(&world, "2026-01-31T08:00:00Z", &["--due"]), 1);
+    registry.push_shell("base:1", &[("version", "two")]);
+    registry.forget_requests();
+    assert_eq!(runs_after(&world, "2026-01-31T08:00:59Z", &["--due"]), 1);
+    assert_eq!(registry.requests(), []);
+    assert_eq!(runs_after(&world, "2026-01-31T08:01:00Z", &["--due"]), 2);
+    world.acrt(&["task", "watch", "--due"]).exits(2);
+}
+
+#[test]
+fn a_moved_tag_is_built_once_it_has_been_quiet() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let settle = ["--settle", "120"];
+    runs_after(&world, "2026-01-31T08:00:00Z", &settle);
+    registry.push_shell("base:1", &[("version", "two")]);
+    assert_eq!(runs_after(&world, "2026-01-31T09:00:00Z", &settle), 1);
+    registry.push_shell("base:1", &[("version", "three")]);
+    assert_eq!(runs_after(&world, "2026-01-31T09:01:00Z", &settle), 1);
+    assert_eq!(runs_after(&world, "2026-01-31T09:02:59Z", &settle), 1);
+    assert_eq!(runs_after(&world, "2026-01-31T09:03:00Z", &settle), 2);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("three")
+    );
+    assert_eq!(runs_after(&world, "2026-01-31T09:10:00Z", &settle), 2);
+}
+
+#[test]
+fn two_jobs_build_side_by_side_and_what_stands_on_both_comes_after() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    for side in ["left", "right"] {
+        let dockerfile = format!(
+            "{}RUN echo {side} > /{side}; [ ! -e /two ] || {}\n",
+            from(&registry, "base:1"),
+            gate.wait_command()
+        );
+        world.tracked_task(&registry, side, &dockerfile);
+    }
+    let dockerfile = format!(
+        "{}COPY --from={} /right /right\n",
+        from(&registry, "left:latest"),
+        registry.image("right:latest")
+    );
+    let all = ["--base-image-trigger-type", "All"];
+    world.task_with(&registry, "top", &dockerfile, &all);
+    world.run("top").ok();
+    registry.push_shell("base:1", &[("two", "yes")]);
+
+    let watch = world.spawn(&["task", "watch", "--once", "--jobs", "2"]);
+    let (first, second) = (gate.arrival(), gate.arrival());
+    let open = |task: &&serde_json::Value| task["status"] == "Running";
+    assert_eq!(world.runs().iter().filter(open).count(), 2);
+    first.go_on();
+    second.go_on();
+    let round = watch.wait().ok();
+    assert_eq!(round.stdout.lines().count(), 3, "{round}");
+    let history = world.history();
+    assert_eq!(history.len(), 6);
+    assert_eq!(history[5], "top Succeeded");
+    assert!(registry.stands_on("top:latest", "left:latest"));
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn a_task_that_fails_five_times_is_stalled_and_says_what_resumes_it() {
+    let (world, registry) = world();
+    let dockerfile = format!("{}RUN [ ! -e /broken ]\n", from(&registry, "base:1"));
+    world.tracked_task(&registry, "app", &dockerfile);
+    world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
+    registry.push_shell("base:1", &[("broken", "yes")]);
+    for minute in ["00", "01", "03", "07", "15"] {
+        assert_ne!(world.states()["app"], "stalled");
+        world.set("ACRT_NOW", &format!("2026-01-31T09:{minute}:00Z"));
+        world.watch_once().exits(1);
+    }
+    assert_eq!(world.history()[2..], ["app Failed"; 5]);
+
+    let host = registry.host();
+    let resume = format!("acrt task run --name app --registry {host}");
+    let check = world.acrt(&["task", "check"]).json();
+    assert_eq!(check[0]["state"], "stalled");
+    assert_eq!(check[0]["resume"], resume.as_str());
+    assert_eq!(check[0]["nextTry"], "2026-01-31T09:31:00+00:00");
+    assert!(check[0]["reason"].as_str().unwrap().contains(&resume));
+    assert_eq!(check[1]["state"], "waiting");
+    assert_eq!(check[1]["waitingFor"][0], "app");
+    let show = world.acrt(&["task", "show", "-n", "app"]).ok().json();
+    assert_eq!(show["tracking"]["state"], "stalled");
+    assert_eq!(show["tracking"]["resume"], resume.as_str());
+    world
+        .acrt(&["task", "list", "-o", "table"])
+        .ok()
+        .says(&["task `app` has failed many times", &resume]);
+
+    // A change of the task is a fresh start.
+    world
+        .acrt(&["task", "update", "-n", "app", "--timeout", "900"])
+        .ok();
+    assert_eq!(world.states()["app"], "stale");
+    registry.push_shell("base:1", &[("version", "three")]);
+    world.watch_once().ok();
+    assert_eq!(world.history()[7..], ["app Succeeded", "site Succeeded"]);
+    assert_eq!(world.states()["app"], "current");
+}

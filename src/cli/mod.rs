@@ -1,5 +1,6 @@
 //! The front door: one file for each command, at the path at which it is typed.
 
+mod build;
 mod check_health;
 mod columns;
 mod complete;
@@ -47,6 +48,7 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Task(Box<task::TaskCommand>),
+    Build(Box<build::BuildArgs>),
     Run(Box<run::RunArgs>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
@@ -110,6 +112,7 @@ fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<
     let app = || App::new(around.clone());
     match command {
         Command::Task(command) => task::run(&app()?, report, *command),
+        Command::Build(args) => build::run(&app()?, report, *args),
         Command::Run(args) => run::run(&app()?, report, *args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),

@@ -1,6 +1,6 @@
 //! `acrt run`
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     cli::{
@@ -128,6 +128,7 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
         step,
         platforms: args.platform.clone().unwrap_or_default().0,
         timeout: args.timeout,
+        secret_arguments: BTreeMap::new(),
         secret_values: args.values.values().1,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;

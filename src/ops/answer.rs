@@ -435,6 +435,7 @@ pub struct RunAnswer {
     run_error_message: Option<String>,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
     untracked_images: Vec<Untracked>,
+    source_commit: Option<String>,
     builder: Option<String>,
 }
 
@@ -462,6 +463,7 @@ impl From<&Run> for RunAnswer {
             base_image_dependencies: dependencies
                 .map(|dependencies| dependencies.iter().map(Into::into).collect()),
             untracked_images: run.untracked_images.clone(),
+            source_commit: run.source_commit.clone(),
             builder: run.builder.clone(),
         }
     }

@@ -30,8 +30,10 @@ impl Execution<'_> {
         let arguments = self.secrets.arguments.values().cloned();
         let values = self.secrets.values.values().cloned();
         let passwords = logins(&self.secrets).unwrap_or_default();
+        let token = self.secrets.git_access_token.iter().cloned();
         arguments
             .chain(values)
+            .chain(token)
             .chain(passwords.into_iter().map(|login| login.secret))
             .collect()
     }

@@ -12,7 +12,8 @@ use crate::{
         signal::{Signal, Stop},
     },
     task::{
-        Cause, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task, TaskKey,
+        Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
+        TaskKey,
     },
     watch::{Known, decide::tag_of},
 };
@@ -20,6 +21,7 @@ use crate::{
 use super::{
     App,
     event::{Event, Listener},
+    fetch::{self, Fetched},
     inputs::{self, Inputs},
     resolve::{self, Resolved},
 };
@@ -71,6 +73,8 @@ pub struct Execution<'a> {
     pub secrets: Secrets,
     /// How many steps of a multi-step file may work at once.
     pub jobs: usize,
+    /// The definition as it is stored, once `task` has its context on this machine.
+    pub stored: Option<Task>,
     /// What would stop it.
     pub stop: &'a Stop,
 }
@@ -155,12 +159,52 @@ impl Execution<'_> {
         inputs_digest: &mut Option<Digest>,
         tell: Listener<'_>,
     ) -> Result<(), Failure> {
+        let _fetched = self.fetch(held, log, tell).await?;
         match &self.task.step {
             Step::Docker(step) => self.work_docker(step, held, log, inputs_digest, tell).await,
             Step::FileTask(_) | Step::EncodedTask(_) => {
                 self.work_steps(held, log, inputs_digest, tell).await
             }
         }
+    }
+
+    /// Fetches the context if it is not on this machine; from then on, the task is one of a local folder.
+    async fn fetch(
+        &mut self,
+        held: &mut HeldRun,
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) -> Result<Option<Fetched>, Failure> {
+        let Some(context) = self
+            .task
+            .step
+            .context()
+            .filter(|it| it.is_remote())
+            .cloned()
+        else {
+            return Ok(None);
+        };
+        let id = held.run.run_id;
+        tell(Event::Doing(format!("fetching {context}")));
+        let fetching = fetch::fetch(self.app, id, &context, &self.secrets, self.stop);
+        let fetched = match self.unless_stopped(fetching).await {
+            Ok(fetched) => fetched,
+            // What was stopped on the way is no failure of the server.
+            Err(_) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
+            Err(failure) => return Err(failure),
+        };
+        let of = match &fetched.commit {
+            Some(commit) => format!(" at {commit}"),
+            None => String::new(),
+        };
+        let text = log.line(&format!("acrt: fetched {context}{of}"));
+        tell(Event::Log(&text));
+        held.run.source_commit.clone_from(&fetched.commit);
+        self.stored = Some(self.task.clone());
+        self.task
+            .step
+            .set_context(Context::Local(fetched.folder.clone()));
+        Ok(Some(fetched))
     }
 
     async fn work_docker(
@@ -347,7 +391,8 @@ impl Execution<'_> {
         started: jiff::Timestamp,
     ) -> Result<()> {
         let now = self.app.store.task(key)?;
-        let unchanged = now.is_some_and(|now| now.stands_on_the_same_as(&self.task));
+        let ours = self.stored.as_ref().unwrap_or(&self.task);
+        let unchanged = now.is_some_and(|now| now.stands_on_the_same_as(ours));
         if !unchanged {
             let text = log.line("acrt: the task was changed while it ran; run it again to follow what it stands on now");
             tell(Event::Log(&text));

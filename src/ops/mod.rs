@@ -10,6 +10,7 @@ pub mod credential;
 pub mod deps;
 pub mod event;
 pub mod execute;
+pub mod fetch;
 pub mod health;
 mod inputs;
 pub mod look;

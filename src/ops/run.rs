@@ -13,7 +13,10 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
-    task::{Argument, Cause, Context, Run, RunId, Step, Task, TaskKey, multi_step::is_task_file},
+    task::{
+        Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey,
+        multi_step::is_task_file,
+    },
 };
 
 use super::{
@@ -135,6 +138,9 @@ pub async fn run(
     let mut held = app.store.new_run(|id| {
         let mut run = queued(id, &task, cause, app.clock.now());
         run.task = run.task.filter(|_| !is_quick);
+        if is_quick && matches!(task.step, Step::Docker(_)) {
+            run.run_type = RunType::QuickBuild;
+        }
         run
     })?;
     tell(Event::Queued {
@@ -167,6 +173,7 @@ pub async fn run(
         task,
         secrets,
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
+        stored: None,
         stop,
     };
     execution.carry_out(held, tell).await
@@ -202,6 +209,7 @@ pub async fn run_if_free(
         task,
         secrets,
         jobs: DEFAULT_JOBS,
+        stored: None,
         stop,
     };
     execution.carry_out(held, tell).await.map(Some)
@@ -222,6 +230,7 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
         task,
         secrets,
         jobs: DEFAULT_JOBS,
+        stored: None,
         stop: &stop,
     };
     execution.plan(tell).await
@@ -267,6 +276,8 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
 pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
     for run in app.store.bury_dead_runs()? {
         remove_logins(app, run.run_id);
+        // It can only be in the way of nobody: a run's id is never given again.
+        let _ = std::fs::remove_dir_all(app.store.layout().run_context(run.run_id));
         let marker = app.store.layout().run_folder(run.run_id);
         let killed = process::sweep(MARKER, &marker.display().to_string()).await;
         for text in after_the_dead(app, &run).await {

@@ -34,6 +34,8 @@ pub struct NewTask {
     pub step: Step,
     /// The values of its secret arguments.
     pub secret_arguments: BTreeMap<String, Secret>,
+    /// What opens the git repository of its context.
+    pub git_access_token: Option<Secret>,
     /// The secret values of its templates.
     pub secret_values: BTreeMap<String, Secret>,
     /// Its platforms.
@@ -88,6 +90,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         schema: Secrets::SCHEMA,
         arguments: new.secret_arguments,
         values: new.secret_values,
+        git_access_token: new.git_access_token.clone(),
         credentials: kept.credentials,
     };
     // A definition that does not parse is replaced like any other: that is how it is mended.
@@ -122,6 +125,8 @@ pub struct QuickTask<'a> {
     pub platforms: Vec<Platform>,
     /// Seconds that it may take.
     pub timeout: u32,
+    /// The values of its secret arguments.
+    pub secret_arguments: BTreeMap<String, Secret>,
     /// The secret values of its templates.
     pub secret_values: BTreeMap<String, Secret>,
 }
@@ -136,7 +141,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     let task = Task {
         schema: Task::SCHEMA,
         name: name.context(Kind::Failed, || "cannot name a quick run".to_owned())?,
-        registry: registry_for(app, new.registry, &[])?,
+        registry: registry_for(app, new.registry, images_of(&new.step))?,
         status: Status::Enabled,
         creation_date: None,
         platforms: new.platforms,
@@ -150,11 +155,24 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     };
     let secrets = Secrets {
         schema: Secrets::SCHEMA,
+        arguments: new.secret_arguments,
         values: new.secret_values,
         ..Secrets::default()
     };
+    if let Step::Docker(step) = &task.step {
+        for argument in &step.arguments {
+            check_argument(argument)?;
+        }
+    }
     inputs::survey(app, &task, &secrets)?;
     Ok((task, secrets))
+}
+
+fn images_of(step: &Step) -> &[String] {
+    match step {
+        Step::Docker(step) => &step.image_names,
+        Step::FileTask(_) | Step::EncodedTask(_) => &[],
+    }
 }
 
 /// Which secrets of a task are replaced; `None` leaves them alone.
@@ -164,6 +182,8 @@ pub struct SecretPatch {
     pub arguments: Option<BTreeMap<String, Secret>>,
     /// Those of templates.
     pub values: Option<BTreeMap<String, Secret>>,
+    /// What opens the git repository of the context.
+    pub git_access_token: Option<Secret>,
 }
 
 /// Changes a task.
@@ -189,6 +209,10 @@ pub fn update(
     if let Some(values) = new_secrets.values {
         secrets.schema = Secrets::SCHEMA;
         secrets.values = values;
+    }
+    if let Some(token) = new_secrets.git_access_token {
+        secrets.schema = Secrets::SCHEMA;
+        secrets.git_access_token = Some(token);
     }
     let mut task = patch.apply(old.clone());
     let timers = std::mem::take(&mut task.trigger.timer_triggers);

@@ -3,6 +3,7 @@
 //! This room speaks the OCI distribution API and nothing else. It does not decide when to look, keeps nothing on disk,
 //! and answers each question in one of three ways: found, absent, or could not tell.
 
+mod artifact;
 mod auth;
 mod auth_file;
 mod challenge;

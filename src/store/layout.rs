@@ -131,6 +131,12 @@ impl Layout {
         self.run_folder(id).join("steps")
     }
 
+    /// Returns the folder that the context of a run is fetched into, while it goes on.
+    #[must_use]
+    pub fn run_context(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("context")
+    }
+
     /// Returns the secrets of a task.
     #[must_use]
     pub fn secrets(&self, key: &TaskKey) -> PathBuf {

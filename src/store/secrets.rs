@@ -24,6 +24,9 @@ pub struct Secrets {
     /// Secret values for the templates of multi-step files, by name: each itself, or `env:NAME` or `file:PATH` for where it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, Secret>,
+    /// What opens the git repository of the context: itself, or `env:NAME` or `file:PATH` for where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_access_token: Option<Secret>,
     /// Logins to registries, by login server.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, StoredLogin>,
@@ -81,6 +84,7 @@ impl Store {
         if secrets.arguments.is_empty()
             && secrets.values.is_empty()
             && secrets.credentials.is_empty()
+            && secrets.git_access_token.is_none()
         {
             return file::remove(&path);
         }

@@ -95,6 +95,15 @@ impl Step {
         }
     }
 
+    /// Takes its files from elsewhere.
+    pub fn set_context(&mut self, context: Context) {
+        match self {
+            Self::Docker(step) => step.context_path = context,
+            Self::FileTask(step) => step.context_path = context,
+            Self::EncodedTask(step) => step.context_path = Some(context),
+        }
+    }
+
     /// Returns the values for templates; a Dockerfile has none.
     #[must_use]
     pub fn values(&self) -> &[Argument] {

@@ -214,6 +214,9 @@ pub struct Run {
     /// The images that it stands on and that nothing follows.
     #[serde(default)]
     pub untracked_images: Vec<Untracked>,
+    /// The commit that it was built from, where its context is a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_commit: Option<String>,
     /// The builder that did the work.
     #[serde(default)]
     pub builder: Option<String>,
@@ -258,6 +261,7 @@ impl Run {
             run_error_message: None,
             base_image_dependencies: None,
             untracked_images: Vec::new(),
+            source_commit: None,
             builder: None,
             pid: None,
         }

@@ -7,9 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod build;
 mod check_health;
 mod completion;
 mod config;
+mod contexts;
 mod deps;
 mod formats;
 mod global;

@@ -5,6 +5,7 @@
 
 mod builders;
 mod gate;
+mod git;
 mod image;
 pub mod processes;
 mod registry;
@@ -21,6 +22,7 @@ use std::{
 
 pub use builders::Calls;
 pub use gate::Gate;
+pub use git::GitServer;
 pub use image::Image;
 pub use registry::{PASSWORD, Registry};
 pub use running::Output;

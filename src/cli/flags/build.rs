@@ -21,6 +21,12 @@ pub struct ArgumentArgs {
 }
 
 impl ArgumentArgs {
+    /// Takes what the same options of another name were given.
+    #[must_use]
+    pub fn of(args: Vec<String>, secret_args: Vec<String>) -> Self {
+        Self { args, secret_args }
+    }
+
     /// Tells whether any was given.
     #[must_use]
     pub fn is_given(&self) -> bool {

@@ -16,6 +16,7 @@ use crate::{
     },
     error::Result,
     ops::{self, App, task::NewTask, timer::Schedule},
+    sys::secret::Secret,
     task::{Context, DockerStep, Step, TaskName, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
     view::View,
 };
@@ -88,6 +89,9 @@ pub struct CreateArgs {
     /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)
     #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
     schedules: Vec<Schedule>,
+    /// What opens the git repository of the context: itself, env:NAME or file:PATH
+    #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
+    git_access_token: Option<String>,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -119,6 +123,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         registry: args.registry,
         step,
         secret_arguments,
+        git_access_token: args.git_access_token.map(Secret::new),
         secret_values: args.values.values().1,
         platforms: args.platform.unwrap_or_default().0,
         timeout: args.timeout,

@@ -17,6 +17,7 @@ use crate::{
     },
     error::Result,
     ops::{self, App, task::SecretPatch, timer::Schedule},
+    sys::secret::Secret,
     task::{Context, Patch, Step, TaskPatch, multi_step::encoded},
     view::View,
 };
@@ -75,6 +76,9 @@ pub struct UpdateArgs {
     /// Run the task at these times, in UTC, and at no others (can be repeated)
     #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
     schedules: Vec<Schedule>,
+    /// What opens the git repository of the context: itself, env:NAME or file:PATH
+    #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
+    git_access_token: Option<String>,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -121,6 +125,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     let new_secrets = SecretPatch {
         arguments: secrets,
         values: secret_values,
+        git_access_token: args.git_access_token.map(Secret::new),
     };
     let patch = TaskPatch {
         status: args.status.map(Into::into),

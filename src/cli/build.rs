@@ -1,0 +1,166 @@
+//! `acrt build`
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{
+            azure::AzureQuickArgs,
+            build::{ArgumentArgs, Platforms, platforms},
+        },
+        report::Report,
+        task::run::conclude,
+    },
+    error::{Context as _, Error, Kind, Result},
+    ops::{
+        self, App,
+        event::Event,
+        run::{Quick, RunRequest},
+        task::QuickTask,
+    },
+    sys::signal::{OnHangup, Stop},
+    task::{Cause, Context, DockerStep, Step},
+    view::View,
+};
+
+/// Build and push an image without a task
+///
+/// Its bases are resolved and pinned as those of a task are. What it stands on is recorded with the run, and not followed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt build --registry localhost:5000 --image web:latest .\n  acrt build -r localhost:5000 -t web:{{.Run.ID}} -f Dockerfile.prod ./web\n  acrt build -t ghcr.io/acme/web:1 --build-arg NODE=20 \\\n    https://github.com/acme/web.git#main:app"
+)]
+pub struct BuildArgs {
+    /// Folder, git repository, archive or artifact
+    #[arg(value_name = "CONTEXT")]
+    context: Context,
+    /// Registry that the images go to [default: the one in --image, or $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
+    #[arg(
+        short = 't',
+        long = "image",
+        help_heading = "Images",
+        value_name = "IMAGE"
+    )]
+    images: Vec<String>,
+    /// Dockerfile, relative to the context, or - for standard input [default: Dockerfile]
+    #[arg(short, long, help_heading = "What is built")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    arguments: BuildArgumentArgs,
+    /// Stage to build, if not the last
+    #[arg(long, help_heading = "What is built", value_name = "STAGE")]
+    target: Option<String>,
+    /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
+    #[arg(long, help_heading = "What is built", value_parser = platforms)]
+    platform: Option<Platforms>,
+    /// Build without pushing
+    #[arg(long, help_heading = "Images")]
+    no_push: bool,
+    /// Seconds that the build may take
+    #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    timeout: u32,
+    /// Print the run when it has ended, instead of its log
+    #[arg(long)]
+    no_logs: bool,
+    /// Return at once; the build goes on by itself
+    #[arg(long)]
+    no_wait: bool,
+    /// Do not format the log; it never is
+    #[arg(long, hide = true)]
+    no_format: bool,
+    #[command(flatten)]
+    azure: AzureQuickArgs,
+}
+
+/// `--build-arg` and `--secret-build-arg`, which are `--arg` and `--secret-arg` of a task.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "What is built")]
+struct BuildArgumentArgs {
+    /// Build argument, NAME=VALUE; without a value it is taken from the environment (can be repeated)
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    args: Vec<String>,
+    /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
+    #[arg(long = "secret-build-arg", value_name = "NAME[=VALUE]")]
+    secret_args: Vec<String>,
+}
+
+pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    if args.images.is_empty() && !args.no_push {
+        report.warning("'--image or -t' is not provided. Skipping image push after build.");
+    }
+    let (no_logs, no_wait) = (args.no_logs, args.no_wait);
+    let (request, _dockerfile) = request(app, args)?;
+    if no_wait {
+        let id = ops::run::detach(app, &request)?;
+        report.warning(&format!("Queued a build with ID: {id}"));
+        let run = ops::runs::show(app, id)?;
+        return Ok(Outcome::answer(View::of(run, columns::RUN)));
+    }
+    let finished = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        let mut tell = |event: Event<'_>| {
+            if !(no_logs && matches!(event, Event::Log(_))) {
+                report.event(event);
+            }
+        };
+        ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
+    })?;
+    Ok(conclude(report, &finished, no_logs))
+}
+
+/// Turns the options into a request. The file, if there is one, is the Dockerfile that came by standard input.
+fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::NamedTempFile>)> {
+    let from_stdin = args.file.as_deref() == Some(Path::new("-"));
+    if from_stdin && args.no_wait {
+        return Err(Error::new(
+            Kind::Invalid,
+            "`--file -` needs somebody who waits: standard input ends with this command",
+        )
+        .hint("write the Dockerfile to a file, or leave out --no-wait"));
+    }
+    let dockerfile = from_stdin.then(stdin_file).transpose()?;
+    let file = match &dockerfile {
+        Some(file) => file.path().to_owned(),
+        None => args.file.unwrap_or_else(|| "Dockerfile".into()),
+    };
+    let (arguments, secret_arguments) =
+        ArgumentArgs::of(args.arguments.args, args.arguments.secret_args).arguments();
+    let quick = QuickTask {
+        registry: args.registry.as_deref(),
+        step: Step::Docker(DockerStep {
+            context_path: args.context,
+            docker_file_path: file,
+            is_push_enabled: !args.no_push && !args.images.is_empty(),
+            image_names: args.images,
+            no_cache: false,
+            target: args.target,
+            arguments,
+        }),
+        platforms: args.platform.unwrap_or_default().0,
+        timeout: args.timeout,
+        secret_arguments,
+        secret_values: BTreeMap::new(),
+    };
+    let (task, secrets) = ops::task::quick(app, quick)?;
+    Ok((RunRequest::quick(Quick { task, secrets }), dockerfile))
+}
+
+/// Keeps what comes by standard input in a file, because builders want one.
+fn stdin_file() -> Result<tempfile::NamedTempFile> {
+    let cannot = || "cannot read the Dockerfile from standard input".to_owned();
+    let mut file = tempfile::Builder::new()
+        .prefix("Dockerfile.")
+        .tempfile()
+        .context(Kind::Invalid, cannot)?;
+    io::copy(&mut io::stdin().lock(), &mut file).context(Kind::Invalid, cannot)?;
+    Ok(file)
+}

@@ -1,0 +1,134 @@
+//! `acrt build`: a build without a task.
+
+use std::io::Write as _;
+
+use crate::support::{Registry, World};
+
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+#[test]
+fn an_image_is_built_pinned_and_pushed_and_the_run_is_listed() {
+    let (world, registry) = world();
+    let base = registry.image("base:1");
+    let context = world.context(
+        "web",
+        &format!("ARG A\nFROM {base}\nARG A\nRUN echo $A > /a\n"),
+    );
+    let host = registry.host();
+    world.set("GREETING", "hello");
+    let line = [
+        "build",
+        "--registry",
+        &host,
+        "-t",
+        "web:latest",
+        "--image",
+        "web:{{.Run.ID}}",
+        "--build-arg",
+        "A=1",
+        "--secret-build-arg",
+        "GREETING",
+        &context,
+    ];
+    let build = world.acrt(&line).ok();
+    assert!(build.stdout.contains("@sha256:"), "{build}");
+    assert!(!build.stdout.contains("hello"), "{build}");
+    assert_eq!(registry.file("web:latest", "a").as_deref(), Some("1\n"));
+    assert_eq!(registry.digest("web:ca1"), registry.digest("web:latest"));
+    assert!(registry.stands_on("web:latest", "base:1"));
+    let runs = world.runs();
+    assert_eq!(runs[0]["runType"], "QuickBuild");
+    assert_eq!(runs[0]["task"], serde_json::Value::Null);
+    assert_eq!(runs[0]["outputImages"][0]["tag"], "latest");
+    world
+        .acrt(&["task", "logs", "--run-id", "ca1"])
+        .ok()
+        .prints(&["STEP"]);
+    // Nothing follows it.
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn without_an_image_nothing_is_pushed_and_that_is_said() {
+    let (world, registry) = world();
+    let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    let host = registry.host();
+    world
+        .acrt(&["build", "-r", &host, &context])
+        .ok()
+        .says(&["Skipping image push"]);
+    let run = world.acrt(&[
+        "build",
+        "-r",
+        &host,
+        "-t",
+        "web:1",
+        "--no-push",
+        "--no-logs",
+        &context,
+    ]);
+    assert_eq!(run.ok().json()["outputImages"], serde_json::json!([]));
+    assert!(registry.digest("web:1").is_none());
+}
+
+#[test]
+fn the_dockerfile_may_come_by_standard_input() {
+    let (world, registry) = world();
+    let context = world.context("web", "FROM scratch\n");
+    let host = registry.host();
+    let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));
+    acrt.args(["build", "-r", &host, "-t", "web:1", "-f", "-", &context]);
+    let mut file = tempfile::tempfile().unwrap();
+    write!(
+        file,
+        "FROM {}\nCOPY Dockerfile /copied\n",
+        registry.image("base:1")
+    )
+    .unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    acrt.stdin(file);
+    assert!(acrt.output().unwrap().status.success());
+    assert_eq!(
+        registry.file("web:1", "copied").as_deref(),
+        Some("FROM scratch\n")
+    );
+    world
+        .acrt(&["build", "-r", &host, "-f", "-", "--no-wait", &context])
+        .exits(2)
+        .says(&["--no-wait"]);
+}
+
+#[test]
+fn a_build_that_goes_on_by_itself_can_be_followed() {
+    let (world, registry) = world();
+    let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    let host = registry.host();
+    let run = world.acrt(&["build", "-r", &host, "-t", "web:1", "--no-wait", &context]);
+    assert_eq!(
+        run.ok().says(&["Queued a build with ID: ca1"]).json()["runId"],
+        "ca1"
+    );
+    world.acrt(&["task", "logs", "--run-id", "ca1"]).ok();
+    assert!(registry.digest("web:1").is_some());
+}
+
+#[test]
+fn a_failing_build_and_a_missing_context_say_so() {
+    let (world, registry) = world();
+    let context = world.context("web", "FROM scratch\nCOPY missing /\n");
+    let host = registry.host();
+    world
+        .acrt(&["build", "-r", &host, "-t", "web:1", &context])
+        .exits(1);
+    assert_eq!(world.runs()[0]["status"], "Failed");
+    world
+        .acrt(&["build", "-r", &host, "-t", "web:1", "./nowhere"])
+        .exits(2)
+        .says(&["nowhere"]);
+}

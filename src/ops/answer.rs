@@ -8,8 +8,8 @@ use crate::{
     store::secrets::Secrets,
     task::{
         Argument, BaseImageTrigger, Cron, Dependency, DockerStep, ImageDescriptor, Occurrence, Run,
-        RunId, RunStatus, RunType, Status, Step, Task, TaskKey, TaskName, TimerName, TimerTrigger,
-        Untracked, run::ImageUpdateTrigger,
+        RunId, RunStatus, RunType, SourceEvent, SourceTrigger, Status, Step, Task, TaskKey,
+        TaskName, TimerName, TimerTrigger, Untracked, run::ImageUpdateTrigger,
     },
     watch::Known,
 };
@@ -214,8 +214,50 @@ impl From<&Argument> for ArgumentAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct TriggerAnswer {
     base_image_trigger: Option<BaseImageTrigger>,
-    source_triggers: Option<Vec<()>>,
+    source_triggers: Option<Vec<SourceTriggerAnswer>>,
     timer_triggers: Option<Vec<TimerTriggerAnswer>>,
+}
+
+/// A trigger by the source. Where it looks is the context of the step; az shows it here once more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceTriggerAnswer {
+    name: String,
+    status: Status,
+    source_trigger_events: Vec<SourceEvent>,
+    source_repository: RepositoryAnswer,
+}
+
+/// A git repository.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryAnswer {
+    branch: Option<String>,
+    repository_url: String,
+    source_control_type: &'static str,
+    source_control_auth_properties: Option<()>,
+}
+
+impl SourceTriggerAnswer {
+    fn of(task: &Task) -> Option<Vec<Self>> {
+        let git = task.step.context()?.git()?;
+        let triggers = &task.trigger.source_triggers;
+        let answer = |trigger: &SourceTrigger| Self {
+            name: trigger.name.clone(),
+            status: trigger.status,
+            source_trigger_events: trigger.source_trigger_events.clone(),
+            source_repository: RepositoryAnswer {
+                branch: git.reference.clone(),
+                repository_url: git.url.clone(),
+                source_control_type: match git.url.contains("github.com") {
+                    true => "Github",
+                    false => "Git",
+                },
+                source_control_auth_properties: None,
+            },
+        };
+        (!triggers.is_empty()).then(|| triggers.iter().map(answer).collect())
+    }
 }
 
 /// A timer.
@@ -309,7 +351,7 @@ impl TaskAnswer {
             builder: task.builder.clone(),
             trigger: TriggerAnswer {
                 base_image_trigger: task.trigger.base_image_trigger.clone(),
-                source_triggers: None,
+                source_triggers: SourceTriggerAnswer::of(task),
                 timer_triggers: (!task.trigger.timer_triggers.is_empty())
                     .then(|| task.trigger.timer_triggers.iter().map(Into::into).collect()),
             },
@@ -392,6 +434,19 @@ impl Serialize for TaskList {
     }
 }
 
+/// The commit that started a run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceCauseAnswer {
+    id: RunId,
+    event_type: &'static str,
+    commit_id: String,
+    repository_url: String,
+    branch_name: Option<String>,
+    pull_request_id: Option<String>,
+    provider_type: &'static str,
+}
+
 /// The timer that started a run; of several that fired since the last round, the first.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -429,7 +484,7 @@ pub struct RunAnswer {
     platform: PlatformAnswer,
     output_images: Option<Vec<ImageDescriptor>>,
     image_update_trigger: Option<ImageUpdateAnswer>,
-    source_trigger: Option<()>,
+    source_trigger: Option<SourceCauseAnswer>,
     timer_trigger: Option<OccurrenceAnswer>,
     is_archive_enabled: bool,
     run_error_message: Option<String>,
@@ -456,7 +511,15 @@ impl From<&Run> for RunAnswer {
             platform: first(&run.platforms),
             output_images: run.output_images.clone(),
             image_update_trigger: run.image_update_trigger.as_ref().map(Into::into),
-            source_trigger: None,
+            source_trigger: run.source_trigger.as_ref().map(|cause| SourceCauseAnswer {
+                id: run.run_id,
+                event_type: "Commit",
+                commit_id: cause.commit_id.clone(),
+                repository_url: cause.repository_url.clone(),
+                branch_name: cause.branch_name.clone(),
+                pull_request_id: None,
+                provider_type: "Git",
+            }),
             timer_trigger: run.timer_triggers.first().map(Into::into),
             is_archive_enabled: run.is_archive_enabled,
             run_error_message: run.run_error_message.clone(),

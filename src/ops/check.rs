@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     store::secrets::Secrets,
+    sys::signal::Stop,
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
         Known, Node, Outcome, Round, Standing, Tags, Verdict,
@@ -24,6 +25,7 @@ use super::{
     answer::{Moment, resume},
     credential::all_logins,
     event::{Event, Listener},
+    heads::Heads,
     inputs,
     look::{Wanted, look, looking_at},
     steps,
@@ -156,7 +158,8 @@ pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Res
     app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
-    let mut tags = app.store.tags()?;
+    let heads = Heads::default().of(app, &nodes, true, &Stop::never()).await;
+    let mut tags = app.store.tags()?.with_heads(heads);
     let all: Vec<_> = wanted.tags().into_iter().collect();
     tell(looking_at(all.len()));
     look(app, &wanted, all, &mut tags).await?;
@@ -297,7 +300,7 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
                 let since = problem.since.map(|since| format!(" (since {since:.0})"));
                 format!(
                     "{}: {}{}",
-                    problem.tag,
+                    problem.subject,
                     problem.why,
                     since.unwrap_or_default()
                 )
@@ -356,7 +359,16 @@ pub fn told(reasons: &Reasons) -> String {
         Some(_) => format!("{} {} -> {}", one.tag, short(&one.from), short(&one.to)),
         None => format!("{} {} -> to be rebuilt", one.tag, short(&one.from)),
     });
-    moves.chain(timers).collect::<Vec<_>>().join(", ")
+    let source = reasons.source.iter().map(|source| {
+        let branch = source.branch_name.as_deref().unwrap_or("HEAD");
+        let commit = source.commit_id.get(..12).unwrap_or(&source.commit_id);
+        format!("{} {branch} -> {commit}", source.repository_url)
+    });
+    moves
+        .chain(source)
+        .chain(timers)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {

@@ -275,6 +275,7 @@ mod tests {
 
     fn secrets(username: &str, password: &str) -> Secrets {
         Secrets {
+            git_access_token: None,
             schema: Secrets::SCHEMA,
             arguments: BTreeMap::new(),
             values: BTreeMap::new(),

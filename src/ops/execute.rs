@@ -406,7 +406,8 @@ impl Execution<'_> {
         );
         // Read anew: a watcher may have noted a timer meanwhile.
         let before = self.app.store.known(key).unwrap_or_default();
-        let known = known.serving(before, &held.run.timer_triggers);
+        let mut known = known.serving(before, &held.run.timer_triggers);
+        known.commit.clone_from(&held.run.source_commit);
         self.app.store.save_known(key, &known)
     }
 
@@ -419,6 +420,10 @@ impl Execution<'_> {
             let key = self.task.key();
             let mut known = self.app.store.known(&key).unwrap_or_default();
             known.failed(run.run_id, tried(run), inputs, now);
+            let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
+            if let Some(failure) = &mut known.failure {
+                failure.commit = run.source_commit.clone().or(meant);
+            }
             self.app.store.save_known(&key, &known)?;
         }
         Ok(failure.error)

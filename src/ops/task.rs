@@ -20,6 +20,7 @@ use super::{
     chain,
     event::{Event, Listener},
     inputs,
+    source_trigger::{self, SourceWish},
     timer::{self, Schedule, timers},
 };
 
@@ -50,6 +51,8 @@ pub struct NewTask {
     pub base_image_trigger: Option<BaseImageTrigger>,
     /// Its timers.
     pub schedules: Vec<Schedule>,
+    /// What its source is to run it for.
+    pub source: SourceWish,
 }
 
 /// Makes a task, or replaces the one of that name. Its runs are kept either way.
@@ -82,8 +85,12 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         trigger: Trigger {
             base_image_trigger: new.base_image_trigger,
             timer_triggers: timers(new.schedules, app.clock.now())?,
+            source_triggers: Vec::new(),
         },
     };
+    let has_token = new.git_access_token.is_some();
+    task.trigger.source_triggers = source_trigger::of_new(&new.source, &task.step, has_token)?;
+    source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, tell);
     // A replaced task keeps its logins: they are not among what `create` is told.
     let kept = app.store.secrets(&key).unwrap_or_default();
     let secrets = Secrets {
@@ -151,6 +158,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         trigger: Trigger {
             base_image_trigger: None,
             timer_triggers: Vec::new(),
+            source_triggers: Vec::new(),
         },
     };
     let secrets = Secrets {
@@ -195,6 +203,7 @@ pub fn update(
     app: &App,
     key: &TaskKey,
     patch: TaskPatch,
+    wish: &SourceWish,
     new_secrets: SecretPatch,
     tell: Listener<'_>,
 ) -> Result<TaskAnswer> {
@@ -215,6 +224,11 @@ pub fn update(
         secrets.git_access_token = Some(token);
     }
     let mut task = patch.apply(old.clone());
+    let sources = std::mem::take(&mut task.trigger.source_triggers);
+    task.trigger.source_triggers = source_trigger::changed(wish, sources, &task.step)?;
+    if wish.pull_requests == Some(true) {
+        source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, tell);
+    }
     let timers = std::mem::take(&mut task.trigger.timer_triggers);
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
     timer::count_anew(&old, &mut task, app.clock.now());

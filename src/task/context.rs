@@ -102,6 +102,16 @@ impl Context {
     }
 }
 
+impl GitContext {
+    /// Tells whether it names a commit in full, which cannot move.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.reference.as_ref().is_some_and(|reference| {
+            matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())
+        })
+    }
+}
+
 impl FromStr for Context {
     type Err = InvalidContext;
 

@@ -20,7 +20,10 @@ pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Manifests, Unt
 pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
 pub use patch::{Patch, TaskPatch};
-pub use run::{Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, Triggers};
+pub use run::{
+    Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, SourceCause, Triggers,
+};
 pub use trigger::{
-    BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, TimerName, TimerTrigger, Trigger,
+    BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, SourceEvent, SourceTrigger,
+    TimerName, TimerTrigger, Trigger,
 };

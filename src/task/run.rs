@@ -158,6 +158,20 @@ pub struct Triggers {
     pub images: Vec<ImageDescriptor>,
     /// The timers that fired.
     pub timers: Vec<Occurrence>,
+    /// The commit that the repository of the context has now.
+    pub source: Option<SourceCause>,
+}
+
+/// A change of a git repository that runs a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceCause {
+    /// The repository.
+    pub repository_url: String,
+    /// The branch or tag; the repository's default branch, if none is named.
+    pub branch_name: Option<String>,
+    /// The commit that it names now.
+    pub commit_id: String,
 }
 
 /// Why a task is run.
@@ -203,6 +217,9 @@ pub struct Run {
     /// The timers that started it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timer_triggers: Vec<Occurrence>,
+    /// The commit that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_trigger: Option<SourceCause>,
     /// Whether it is kept from pruning.
     #[serde(default)]
     pub is_archive_enabled: bool,
@@ -257,6 +274,7 @@ impl Run {
             image_update_trigger: (!triggers.images.is_empty())
                 .then(|| image_update(triggers.images)),
             timer_triggers: triggers.timers,
+            source_trigger: triggers.source,
             is_archive_enabled: false,
             run_error_message: None,
             base_image_dependencies: None,

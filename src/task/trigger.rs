@@ -20,6 +20,35 @@ pub struct Trigger {
     /// Run the task at set times.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub timer_triggers: Vec<TimerTrigger>,
+    /// Run the task when its git repository changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub source_triggers: Vec<SourceTrigger>,
+}
+
+/// The name of the source trigger of a task that gives none.
+pub const DEFAULT_SOURCE_TRIGGER: &str = "defaultSourceTriggerName";
+
+/// Runs a task when the git repository of its context changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceTrigger {
+    /// Its name, which nothing but people refer to.
+    pub name: String,
+    /// A disabled trigger stays in the definition and does nothing.
+    #[serde(default)]
+    pub status: Status,
+    /// What it waits for.
+    pub source_trigger_events: Vec<SourceEvent>,
+}
+
+/// Something that happens to a git repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceEvent {
+    /// The branch of the context names another commit.
+    Commit,
+    /// Somebody asks for a change to be taken in. Only a webhook can tell.
+    PullRequest,
 }
 
 /// Runs a task at set times.
@@ -130,6 +159,15 @@ impl Trigger {
         self.base_image_trigger
             .as_ref()
             .filter(|trigger| trigger.status == Status::Enabled)
+    }
+
+    /// Tells whether a new commit runs the task.
+    #[must_use]
+    pub fn follows_commits(&self) -> bool {
+        self.source_triggers.iter().any(|trigger| {
+            trigger.status == Status::Enabled
+                && trigger.source_trigger_events.contains(&SourceEvent::Commit)
+        })
     }
 
     /// Returns the timers that are enabled.

@@ -5,15 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, Dependency, ImageDescriptor, Occurrence, Status, TaskKey,
-        TimerTrigger, Triggers,
+        BaseImageTriggerType, Dependency, GitContext, ImageDescriptor, Occurrence, SourceCause,
+        Status, TaskKey, TimerTrigger, Triggers,
     },
 };
 
 use super::{
     backoff::STALLED_AFTER,
+    known::Failure,
     round::Node,
-    tags::{Standing, Tags},
+    tags::{Head, Standing, Tags},
 };
 
 /// The largest step back of a clock that is waited out: more than any correction, less than a zone taken for another.
@@ -45,13 +46,15 @@ pub struct Reasons {
     pub moves: Vec<Move>,
     /// The timers that fired; of each the last time, however often it was missed.
     pub timers: Vec<Occurrence>,
+    /// The commit that the repository of the context has now.
+    pub source: Option<SourceCause>,
 }
 
 impl Reasons {
     /// Tells whether there is nothing to run for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.moves.is_empty() && self.timers.is_empty()
+        self.moves.is_empty() && self.timers.is_empty() && self.source.is_none()
     }
 
     /// Returns them as a run records them.
@@ -60,21 +63,23 @@ impl Reasons {
         Triggers {
             images: self.moves.iter().map(Move::image).collect(),
             timers: self.timers.clone(),
+            source: self.source.clone(),
         }
     }
 
     /// Tells whether all that moved only will, by runs that have yet to be.
     #[must_use]
     pub fn only_will_be(&self) -> bool {
-        self.timers.is_empty() && self.moves.iter().all(|one| one.to.is_none())
+        let waits_for_nothing = !self.timers.is_empty() || self.source.is_some();
+        !waits_for_nothing && self.moves.iter().all(|one| one.to.is_none())
     }
 }
 
-/// An image of which nobody could tell whether it moved.
+/// An image or a repository of which nobody could tell whether it moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The tag.
-    pub tag: Reference,
+    /// The tag, or the repository.
+    pub subject: String,
     /// Why nobody could tell.
     pub why: String,
     /// Since when.
@@ -199,6 +204,17 @@ impl Node<'_> {
         (self.task.status == Status::Enabled).then_some(trigger.base_image_trigger_type)
     }
 
+    /// Returns the git repository whose commits run this task, if there is one.
+    #[must_use]
+    pub fn source(&self) -> Option<&GitContext> {
+        let follows = self.task.status == Status::Enabled && self.task.trigger.follows_commits();
+        self.task
+            .step
+            .context()?
+            .git()
+            .filter(|git| follows && !git.is_fixed())
+    }
+
     /// Returns the timers that have fired since they were last served, each with the last time it did.
     #[must_use]
     pub fn fired(&self, now: Timestamp) -> Vec<Occurrence> {
@@ -253,8 +269,27 @@ impl Node<'_> {
         let mut reasons = Reasons {
             moves: Vec::new(),
             timers: self.fired(now),
+            source: None,
         };
         let mut problems = Vec::new();
+        if let Some(git) = self.source() {
+            match (tags.head(git), &self.known.commit) {
+                (Some(Head::At(commit)), Some(built)) if commit != built => {
+                    reasons.source = Some(SourceCause {
+                        repository_url: git.url.clone(),
+                        branch_name: git.reference.clone(),
+                        commit_id: commit.clone(),
+                    });
+                }
+                (Some(Head::Unknown { why, hint }), _) => problems.push(Problem {
+                    subject: git.to_string(),
+                    why: why.clone(),
+                    since: None,
+                    hint: hint.clone(),
+                }),
+                _ => {}
+            }
+        }
         for (tag, dependency) in followed(self) {
             match tags.standing(&tag, dependency) {
                 Standing::Current => {}
@@ -264,7 +299,7 @@ impl Node<'_> {
                     to,
                 }),
                 Standing::Unknown { why, since, hint } => problems.push(Problem {
-                    tag,
+                    subject: tag.to_string(),
                     why,
                     since,
                     hint,
@@ -276,20 +311,30 @@ impl Node<'_> {
         }
         if reasons.is_empty() {
             return match self.trigger() {
-                None => Verdict::TriggerOff,
-                Some(_) if !self.known.has_run() => Verdict::NeverRun,
-                Some(_) => Verdict::Current,
+                None if self.source().is_none() => Verdict::TriggerOff,
+                _ if !self.known.has_run() => Verdict::NeverRun,
+                _ => Verdict::Current,
             };
         }
         match &self.known.failure {
-            Some(failure) if failure.holds(tags, self.inputs, now) => Verdict::BackingOff {
-                reasons,
-                until: failure.next_try,
-                failures: failure.count,
-            },
+            Some(failure)
+                if failure.holds(tags, self.inputs, now) && !is_another(&reasons, failure) =>
+            {
+                Verdict::BackingOff {
+                    reasons,
+                    until: failure.next_try,
+                    failures: failure.count,
+                }
+            }
             _ => settled(reasons, tags, now),
         }
     }
+}
+
+/// Tells whether there is a commit that has not been tried.
+fn is_another(reasons: &Reasons, failure: &Failure) -> bool {
+    let commit = reasons.source.as_ref().map(|source| &source.commit_id);
+    commit.is_some() && commit != failure.commit.as_ref()
 }
 
 /// Waits until what moved has been quiet. A timer that fired waits for nothing, and takes along what has moved.
@@ -297,7 +342,9 @@ fn settled(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
     let moved = reasons.moves.iter().filter(|one| one.to.is_some());
     let until = moved.filter_map(|one| tags.settles_at(&one.tag, now)).max();
     match until {
-        Some(until) if reasons.timers.is_empty() => Verdict::Settling { reasons, until },
+        Some(until) if reasons.timers.is_empty() && reasons.source.is_none() => {
+            Verdict::Settling { reasons, until }
+        }
         _ => Verdict::Stale(reasons),
     }
 }

@@ -33,6 +33,9 @@ pub struct Known {
     /// The failures since.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// The commit that the last successful run was built from, where its context is a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// For each timer, up to when it has been served: by a run that succeeded, or because it was not there before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timers: BTreeMap<TimerName, Timestamp>,
@@ -56,6 +59,9 @@ pub struct Failure {
     /// What the Dockerfile and the definition were; a change is worth a try at once.
     #[serde(default)]
     pub inputs: Option<Digest>,
+    /// The commit that it was tried with; another is worth a try at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// Reads a list without room to grow: there is one for every task, and most have one entry.
@@ -86,6 +92,7 @@ impl Known {
             dependencies,
             untracked,
             failure: None,
+            commit: None,
             timers: BTreeMap::new(),
         }
     }
@@ -131,6 +138,7 @@ impl Known {
             next_try: backoff::next_try(count, now),
             tried,
             inputs,
+            commit: None,
         });
     }
 

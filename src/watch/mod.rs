@@ -16,4 +16,4 @@ pub mod tags;
 pub use decide::{Move, Problem, Verdict};
 pub use known::{Failure, Known};
 pub use round::{Node, Outcome, Round};
-pub use tags::{LookError, Observation, Standing, TagRecord, Tags};
+pub use tags::{Head, LookError, Observation, Standing, TagRecord, Tags};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, Manifests},
+    task::{Dependency, GitContext, Manifests},
 };
 
 /// What a registry said of a tag.
@@ -78,6 +78,7 @@ const LONGEST_SETTLING: i32 = 10;
 pub struct Tags {
     records: BTreeMap<Reference, TagRecord>,
     assumed: BTreeSet<Reference>,
+    heads: BTreeMap<GitContext, Head>,
     settled: BTreeSet<Reference>,
     quiet: SignedDuration,
 }
@@ -100,6 +101,20 @@ pub enum Standing {
     },
 }
 
+/// Which commit a git repository has under the name that a context gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// This one.
+    At(String),
+    /// Nobody could tell.
+    Unknown {
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
 impl Tags {
     /// Takes up what was remembered.
     #[must_use]
@@ -115,6 +130,19 @@ impl Tags {
     pub fn settling(mut self, quiet: SignedDuration) -> Self {
         self.quiet = quiet;
         self
+    }
+
+    /// Takes in which commits git repositories have now.
+    #[must_use]
+    pub fn with_heads(mut self, heads: BTreeMap<GitContext, Head>) -> Self {
+        self.heads = heads;
+        self
+    }
+
+    /// Returns which commit a repository has now, if it was asked.
+    #[must_use]
+    pub fn head(&self, git: &GitContext) -> Option<&Head> {
+        self.heads.get(git)
     }
 
     /// Returns everything, to remember it.

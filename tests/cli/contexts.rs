@@ -240,3 +240,117 @@ fn the_files_of_an_artifact_are_built() {
             .all(|it| it.file_name() != "context")
     );
 }
+
+#[test]
+fn a_new_commit_runs_the_task_once_and_joins_a_base_that_moved() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
+    let files = [("Dockerfile", dockerfile.as_str()), ("text", "one")];
+    let repository = world.repository("web", &files);
+    let server = GitServer::start(&world.path("repos"), None);
+    let context = format!("{}#main", server.url("web"));
+    let task = create(
+        &world,
+        &registry,
+        &context,
+        &["--commit-trigger-enabled", "true"],
+    )
+    .ok()
+    .json();
+    let trigger = &task["trigger"]["sourceTriggers"][0];
+    assert_eq!(
+        trigger["sourceTriggerEvents"],
+        serde_json::json!(["commit"])
+    );
+    assert_eq!(trigger["sourceRepository"]["branch"], "main");
+    // A second task of the same repository costs no second question.
+    let host = registry.host();
+    world
+        .acrt(&[
+            "task",
+            "create",
+            "-n",
+            "other",
+            "-r",
+            &host,
+            "-t",
+            "other:1",
+            "-c",
+            &context,
+            "--commit-trigger-enabled",
+        ])
+        .ok();
+    world.run("web").ok();
+    world.run("other").ok();
+    server.asked();
+    world.watch_once().ok().silent();
+    let refs = server.asked();
+    assert_eq!(
+        refs.iter()
+            .filter(|line| line.contains("/info/refs"))
+            .count(),
+        1,
+        "{refs:?}"
+    );
+
+    let commit = repository.commit(&[("text", "two")]);
+    assert_eq!(world.state_of("web"), "stale");
+    world
+        .watch_once()
+        .ok()
+        .prints(&["web: rebuilt", &commit[..12]]);
+    world.watch_once().ok().silent();
+    let run = &world.runs()[0];
+    assert_eq!(run["sourceTrigger"]["commitId"], *commit);
+    assert_eq!(run["sourceTrigger"]["eventType"], "Commit");
+    assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
+
+    repository.commit(&[("text", "three")]);
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    let run = &world.runs()[0];
+    assert!(
+        run["sourceTrigger"].is_object() && run["imageUpdateTrigger"].is_object(),
+        "{run}"
+    );
+    assert_eq!(world.history().len(), 6);
+}
+
+#[test]
+fn a_repository_that_does_not_answer_is_unknown_and_no_commit_is_lost() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
+    create(
+        &world,
+        &registry,
+        &repository.url(),
+        &["--commit-trigger-enabled"],
+    )
+    .ok();
+    world.run("web").ok();
+    repository.commit(&[("text", "two")]);
+    let (here, away) = (world.path("repos/web.git"), world.path("repos/away.git"));
+    fs::rename(&here, &away).unwrap();
+    assert_eq!(world.state_of("web"), "unknown");
+    world.watch_once().exits(4);
+    fs::rename(&away, &here).unwrap();
+    world.watch_once().ok();
+    assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
+}
+
+#[test]
+fn a_folder_has_no_commits_to_wait_for() {
+    let (world, registry) = world();
+    let context = world.context("web", "FROM scratch\n");
+    create(&world, &registry, &context, &["--commit-trigger-enabled"])
+        .exits(2)
+        .says(&["no git repository"]);
+    let off = [
+        "--commit-trigger-enabled",
+        "false",
+        "--pull-request-trigger-enabled",
+        "false",
+    ];
+    create(&world, &registry, &context, &off).ok();
+}

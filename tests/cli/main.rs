@@ -22,3 +22,4 @@ mod progress;
 mod readme;
 mod run;
 mod task;
+mod tutorials;

@@ -22,7 +22,7 @@ use std::{
 
 pub use builders::Calls;
 pub use gate::Gate;
-pub use git::GitServer;
+pub use git::{GitServer, Repository};
 pub use image::Image;
 pub use registry::{PASSWORD, Registry};
 pub use running::Output;

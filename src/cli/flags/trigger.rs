@@ -1,8 +1,7 @@
 //! Options that say what makes a task run by itself.
 
 use crate::{
-    error::{Error, Kind, Result},
-    ops::timer::Schedule,
+    ops::{source_trigger::SourceWish, timer::Schedule},
     task::{
         BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Status,
         trigger::DEFAULT_BASE_IMAGE_TRIGGER,
@@ -49,62 +48,48 @@ pub struct TriggerArgs {
         value_name = "TYPE"
     )]
     base_image_trigger_type: Option<TriggerType>,
-    /// Run the task when its source changes
+    /// Run the task when the git repository of its context has a new commit
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
-    /// Run the task for pull requests
+    /// Run the task for pull requests, as far as a webhook tells of them
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
 }
 
 impl TriggerArgs {
     /// Returns the trigger of a new task: on, unless it is switched off.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] if a source trigger is asked for: contexts are local folders.
-    pub fn for_new_task(&self, name: Option<String>) -> Result<Option<BaseImageTrigger>> {
-        self.refuse_source_triggers()?;
+    #[must_use]
+    pub fn for_new_task(&self, name: Option<String>) -> Option<BaseImageTrigger> {
         let kind = self.kind().unwrap_or(BaseImageTriggerType::Runtime);
         let trigger = BaseImageTrigger {
             name: name.unwrap_or_else(|| DEFAULT_BASE_IMAGE_TRIGGER.into()),
             status: Status::Enabled,
             base_image_trigger_type: kind,
         };
-        Ok(self
-            .base_image_trigger_enabled
+        self.base_image_trigger_enabled
             .unwrap_or(true)
-            .then_some(trigger))
+            .then_some(trigger)
     }
 
     /// Returns whether an update switches the trigger.
-    ///
-    /// # Errors
-    ///
-    /// As [`TriggerArgs::for_new_task`].
-    pub fn switch(&self) -> Result<Option<Status>> {
-        self.refuse_source_triggers()?;
-        Ok(self.base_image_trigger_enabled.map(Status::enabled))
+    #[must_use]
+    pub fn switch(&self) -> Option<Status> {
+        self.base_image_trigger_enabled.map(Status::enabled)
+    }
+
+    /// Returns what was said of triggers by the source.
+    #[must_use]
+    pub fn source(&self, name: Option<String>) -> SourceWish {
+        SourceWish {
+            commits: self.commit_trigger_enabled,
+            pull_requests: self.pull_request_trigger_enabled,
+            name,
+        }
     }
 
     /// Returns which images count, if that was said.
     #[must_use]
     pub fn kind(&self) -> Option<BaseImageTriggerType> {
         self.base_image_trigger_type.map(Into::into)
-    }
-
-    fn refuse_source_triggers(&self) -> Result<()> {
-        let asked = [
-            self.commit_trigger_enabled,
-            self.pull_request_trigger_enabled,
-        ];
-        if asked.contains(&Some(true)) {
-            return Err(Error::new(
-                Kind::Invalid,
-                "a local folder has no commits or pull requests to wait for",
-            )
-            .hint("leave out --commit-trigger-enabled and --pull-request-trigger-enabled"));
-        }
-        Ok(())
     }
 }

@@ -17,7 +17,10 @@ use crate::{
     error::Result,
     ops::{self, App, task::NewTask, timer::Schedule},
     sys::secret::Secret,
-    task::{Context, DockerStep, Step, TaskName, trigger::DEFAULT_BASE_IMAGE_TRIGGER},
+    task::{
+        Context, DockerStep, Step, TaskName,
+        trigger::{DEFAULT_BASE_IMAGE_TRIGGER, DEFAULT_SOURCE_TRIGGER},
+    },
     view::View,
 };
 
@@ -89,6 +92,9 @@ pub struct CreateArgs {
     /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)
     #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
     schedules: Vec<Schedule>,
+    /// Name of the source trigger
+    #[arg(long, help_heading = "Triggers", default_value = DEFAULT_SOURCE_TRIGGER, value_name = "NAME")]
+    source_trigger_name: String,
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
     git_access_token: Option<String>,
@@ -129,9 +135,10 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         timeout: args.timeout,
         builder: app.surroundings.builder.clone(),
         status: args.status.into(),
+        source: args.triggers.source(Some(args.source_trigger_name)),
         base_image_trigger: args
             .triggers
-            .for_new_task(Some(args.base_image_trigger_name))?,
+            .for_new_task(Some(args.base_image_trigger_name)),
         schedules: args.schedules,
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;

@@ -127,6 +127,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         values: secret_values,
         git_access_token: args.git_access_token.map(Secret::new),
     };
+    let wish = args.triggers.source(None);
     let patch = TaskPatch {
         status: args.status.map(Into::into),
         context: args.context,
@@ -147,14 +148,14 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         builder: emptied(app.surroundings.builder.clone()),
         push: args.no_push.map(|no_push| !no_push),
         no_cache: args.no_cache,
-        base_image_trigger: args.triggers.switch()?,
+        base_image_trigger: args.triggers.switch(),
         base_image_trigger_type: args.triggers.kind(),
         timers: match args.schedules.is_empty() {
             true => None,
             false => Some(ops::timer::timers(args.schedules, app.clock.now())?),
         },
     };
-    let task = ops::task::update(app, &key, patch, new_secrets, &mut |event| {
+    let task = ops::task::update(app, &key, patch, &wish, new_secrets, &mut |event| {
         report.event(event)
     })?;
     Ok(Outcome::answer(View::of(task, columns::TASK)))

@@ -19,6 +19,7 @@ use super::{
     check::{CheckAnswer, Loaded, foresee, load},
     credential::all_logins,
     event::{Event, Listener},
+    heads::Heads,
     look::{Wanted, look, looking_at},
     run::clean_up_after_the_dead,
 };
@@ -58,7 +59,8 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
-    let mut tags = app.store.tags()?;
+    let heads = Heads::default().of(app, &nodes, true, &Stop::never()).await;
+    let mut tags = app.store.tags()?.with_heads(heads);
     let all: Vec<_> = wanted.tags().into_iter().collect();
     tell(looking_at(all.len()));
     look(app, &wanted, all, &mut tags).await?;

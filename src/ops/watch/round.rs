@@ -16,6 +16,7 @@ use crate::{
         check::{Loaded, load},
         credential::all_logins,
         event::{Event, Listener},
+        heads::Heads,
         look::{Wanted, look, looking_at},
     },
     store::lock,
@@ -64,11 +65,14 @@ impl Rounded {
 
 /// What has been told already, so that a loop says each thing once.
 #[derive(Debug, Default)]
-pub struct Told(HashMap<TaskKey, Verdict>);
+pub struct Told {
+    verdicts: HashMap<TaskKey, Verdict>,
+    heads: Heads,
+}
 
 impl Told {
     fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
-        self.0.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+        self.verdicts.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
     }
 }
 
@@ -95,11 +99,13 @@ pub async fn round(
     begin_timers(app, &mut loaded, now)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
     let wanted = Wanted::by(&nodes);
-    let mut tags = app.store.tags()?.settling(options.settle);
+    let all = options.looks == Looks::All;
+    let heads = told.heads.of(app, &nodes, all, stop).await;
+    let mut tags = app.store.tags()?.settling(options.settle).with_heads(heads);
     let due: Vec<Reference> = wanted
         .tags()
         .into_iter()
-        .filter(|tag| options.looks == Looks::All || is_due(app, &tags, tag, now))
+        .filter(|tag| all || is_due(app, &tags, tag, now))
         .collect();
     tell(looking_at(due.len()));
     tokio::select! {

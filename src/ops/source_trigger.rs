@@ -1,0 +1,165 @@
+//! What `--commit-trigger-enabled` and `--pull-request-trigger-enabled` make of a task.
+
+use crate::{
+    error::{Error, Kind, Result},
+    task::{Context, SourceEvent, SourceTrigger, Status, Step, trigger::DEFAULT_SOURCE_TRIGGER},
+};
+
+use super::event::{Event, Listener};
+
+/// What was said about triggers by the source; nothing leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceWish {
+    /// Whether new commits run the task.
+    pub commits: Option<bool>,
+    /// Whether pull requests do.
+    pub pull_requests: Option<bool>,
+    /// What the trigger is called.
+    pub name: Option<String>,
+}
+
+/// Makes the triggers of a new task. As in az, giving a token asks for commits to be followed; without one they are only
+/// where that is said, because a public repository needs no token.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the context has no commits.
+pub fn of_new(wish: &SourceWish, step: &Step, has_token: bool) -> Result<Vec<SourceTrigger>> {
+    let is_git = step.context().and_then(Context::git).is_some();
+    let commits = wish.commits.unwrap_or(is_git && has_token);
+    let wish = SourceWish {
+        commits: Some(commits),
+        ..wish.clone()
+    };
+    changed(&wish, Vec::new(), step)
+}
+
+/// Changes the triggers of a task.
+///
+/// # Errors
+///
+/// As [`of_new`].
+pub fn changed(
+    wish: &SourceWish,
+    old: Vec<SourceTrigger>,
+    step: &Step,
+) -> Result<Vec<SourceTrigger>> {
+    let wanted = [
+        (SourceEvent::Commit, wish.commits),
+        (SourceEvent::PullRequest, wish.pull_requests),
+    ];
+    let asks = wanted.iter().any(|(_, on)| *on == Some(true));
+    if asks && step.context().and_then(Context::git).is_none() {
+        return Err(Error::new(
+            Kind::Invalid,
+            "the context is no git repository: it has no commits or pull requests to wait for",
+        )
+        .hint("leave out --commit-trigger-enabled and --pull-request-trigger-enabled"));
+    }
+    let mut old = old.into_iter();
+    let first = old.next();
+    if first.is_none() && !asks {
+        return Ok(Vec::new());
+    }
+    let mut trigger = first.unwrap_or_else(|| SourceTrigger {
+        name: DEFAULT_SOURCE_TRIGGER.into(),
+        status: Status::Disabled,
+        source_trigger_events: Vec::new(),
+    });
+    if let Some(name) = &wish.name {
+        trigger.name.clone_from(name);
+    }
+    let before = trigger.source_trigger_events.clone();
+    for (event, on) in wanted {
+        let Some(on) = on else { continue };
+        trigger
+            .source_trigger_events
+            .retain(|other| *other != event);
+        if on {
+            trigger.source_trigger_events.push(event);
+            trigger.status = Status::Enabled;
+        }
+    }
+    if trigger.source_trigger_events.is_empty() {
+        // What it waited for stays on record, as that of the other triggers does.
+        trigger.source_trigger_events = before;
+        trigger.status = Status::Disabled;
+    }
+    Ok(std::iter::once(trigger).chain(old).collect())
+}
+
+/// Says what a trigger cannot do by itself.
+pub fn tell_of_pull_requests(triggers: &[SourceTrigger], tell: Listener<'_>) {
+    let waits = triggers.iter().any(|trigger| {
+        trigger.status == Status::Enabled
+            && trigger
+                .source_trigger_events
+                .contains(&SourceEvent::PullRequest)
+    });
+    if waits {
+        tell(Event::Note(
+            "pull requests are only noticed where a webhook tells of them: acrt task watch --listen".into(),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(context: &str) -> Step {
+        serde_yaml::from_str(&format!(
+            "{{type: Docker, contextPath: '{context}', dockerFilePath: Dockerfile}}"
+        ))
+        .unwrap()
+    }
+
+    fn wish(commits: Option<bool>, pull_requests: Option<bool>) -> SourceWish {
+        SourceWish {
+            commits,
+            pull_requests,
+            name: None,
+        }
+    }
+
+    const GIT: &str = "https://example.com/web.git";
+
+    #[test]
+    fn a_token_asks_for_commits_and_so_does_the_option() {
+        let events = |wish, token| {
+            let made = of_new(&wish, &step(GIT), token).unwrap();
+            made.first().map(|it| it.source_trigger_events.clone())
+        };
+        assert_eq!(events(wish(None, None), false), None);
+        assert_eq!(
+            events(wish(None, None), true),
+            Some(vec![SourceEvent::Commit])
+        );
+        assert_eq!(events(wish(Some(false), None), true), None);
+        assert_eq!(
+            events(wish(Some(true), Some(true)), false),
+            Some(vec![SourceEvent::Commit, SourceEvent::PullRequest])
+        );
+    }
+
+    #[test]
+    fn a_folder_has_no_commits_and_saying_so_is_fine() {
+        assert!(of_new(&wish(Some(true), None), &step("/c"), false).is_err());
+        assert_eq!(
+            of_new(&wish(Some(false), Some(false)), &step("/c"), false).unwrap(),
+            []
+        );
+        assert_eq!(of_new(&wish(None, None), &step("/c"), true).unwrap(), []);
+    }
+
+    #[test]
+    fn a_trigger_that_is_switched_off_stays_on_record_and_can_be_switched_on() {
+        let git = step(GIT);
+        let on = of_new(&wish(Some(true), None), &git, false).unwrap();
+        let off = changed(&wish(Some(false), None), on.clone(), &git).unwrap();
+        assert_eq!(off[0].status, Status::Disabled);
+        assert_eq!(off[0].source_trigger_events, [SourceEvent::Commit]);
+        assert_eq!(changed(&wish(Some(true), None), off, &git).unwrap(), on);
+        assert_eq!(changed(&wish(None, None), on.clone(), &git).unwrap(), on);
+    }
+}

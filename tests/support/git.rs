@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     sync::{Arc, Mutex},
     thread,
 };
@@ -85,7 +85,7 @@ impl Repository {
 
 /// Calls git as somebody who has no settings.
 fn git(dir: &Path, args: &[&str]) -> String {
-    let output = Command::new("/usr/bin/git")
+    let output = super::command("/usr/bin/git")
         .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
         .args(args)
         .current_dir(dir)
@@ -163,7 +163,7 @@ fn answer(stream: &TcpStream, root: &Path, token: Option<&str>, log: &Mutex<Vec<
     let mut words = first.split(' ');
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut backend = Command::new("/usr/bin/git")
+    let mut backend = super::command("/usr/bin/git")
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", root)
         .env("GIT_HTTP_EXPORT_ALL", "1")

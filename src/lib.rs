@@ -7,6 +7,7 @@ pub mod cli;
 pub mod dockerfile;
 pub mod error;
 pub mod image;
+pub mod listen;
 pub mod ops;
 pub mod registry;
 pub mod source;

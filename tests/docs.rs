@@ -10,14 +10,31 @@ fn every_path_that_a_document_names_exists() {
     let mut missing = Vec::new();
     for document in documents(root) {
         let text = fs::read_to_string(&document).unwrap();
-        for path in named_paths(&text) {
-            let beside = document.parent().unwrap().join(&path);
-            if !root.join(&path).exists() && !beside.exists() {
-                missing.push(format!("{} names `{path}`", document.display()));
+        for named in named_paths(&text) {
+            let (path, heading) = named.split_once('#').unwrap_or((&named, ""));
+            let places = [root.join(path), document.parent().unwrap().join(path)];
+            let place = places.iter().find(|place| place.exists());
+            if !place.is_some_and(|place| has_heading(place, heading)) {
+                missing.push(format!("{} names `{named}`", document.display()));
             }
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Tells whether a link to this heading finds it; an empty one means the whole document.
+fn has_heading(document: &Path, heading: &str) -> bool {
+    let anchor = |line: &str| {
+        line.trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .replace(' ', "-")
+    };
+    heading.is_empty()
+        || fs::read_to_string(document)
+            .unwrap()
+            .lines()
+            .any(|line| line.starts_with('#') && anchor(line) == heading)
 }
 
 fn documents(root: &Path) -> Vec<std::path::PathBuf> {

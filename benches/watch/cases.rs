@@ -1,4 +1,4 @@
-//! Rounds of `task watch --once` in which nothing has moved.
+//! Rounds of `task watch`: most in which nothing has moved, and one that finds what has.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -29,6 +29,8 @@ pub struct Case {
     pub tasks: usize,
     /// How many tags they stand on.
     pub tags: usize,
+    /// How many of these have moved.
+    pub moved: usize,
 }
 
 impl Case {
@@ -39,6 +41,7 @@ impl Case {
             place: Place { wire, door, rtt },
             tasks: tags,
             tags,
+            moved: 0,
         }
     }
 
@@ -47,18 +50,28 @@ impl Case {
     pub const fn shared_by(self, tasks: usize) -> Self {
         Self { tasks, ..self }
     }
+
+    /// The same, after some tags have moved. What would be built is then said, and not built.
+    #[must_use]
+    pub const fn after(self, moved: usize) -> Self {
+        Self { moved, ..self }
+    }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tasks == self.tags {
-            write!(f, "{}, {} tags", self.place, self.tags)
+            write!(f, "{}, {} tags", self.place, self.tags)?;
         } else {
             write!(
                 f,
                 "{}, {} tasks on {} tags",
                 self.place, self.tasks, self.tags
-            )
+            )?;
+        }
+        match self.moved {
+            0 => Ok(()),
+            moved => write!(f, ", {moved} moved"),
         }
     }
 }
@@ -94,6 +107,8 @@ pub fn all(quick: bool) -> Vec<Case> {
             for tags in [50, 100] {
                 cases.push(Case::new(wire, Open, rtt, tags).shared_by(10_000));
             }
+            let many = Case::new(wire, Open, rtt, 1000).shared_by(10_000);
+            cases.extend([many, many.after(10)]);
         }
     }
     cases
@@ -129,7 +144,12 @@ impl Prepared {
     ///
     /// Where one of them fails, or the answer is wrong.
     pub fn measure(&self, options: &Options, servers: &Servers) -> Result<Vec<Row>> {
-        let Case { place, tasks, tags } = self.case;
+        let Case {
+            place, tasks, tags, ..
+        } = self.case;
+        if self.case.moved > 0 {
+            return self.measure_moved(options);
+        }
         let site = &self.endpoint.site;
         let runs = options.runs();
         let watch = self.home.acrt(&["task", "watch", "--once"]);
@@ -155,14 +175,36 @@ impl Prepared {
         Ok(rows)
     }
 
+    /// Measures what a round costs that finds what has moved, without the builds.
+    fn measure_moved(&self, options: &Options) -> Result<Vec<Row>> {
+        let registry = &self.endpoint.registry;
+        let moved = self.some_tags(self.case.moved);
+        registry.move_only(moved.iter().map(|tag| repository(*tag)));
+        let watch = self
+            .home
+            .acrt(&["task", "watch", "--dry-run", "-o", "none"]);
+        let tools = [Tool::new(ACRT, watch, options.runs())];
+        let heading = self.case.to_string();
+        let rows = in_turns(&heading, self.case.tags, &tools, Some(registry));
+        let checked = self.home.check(&moved);
+        registry.move_only([]);
+        checked.with_context(|| format!("the answer of acrt is wrong: {heading}"))?;
+        rows
+    }
+
     /// Moves some tags, and checks that acrt finds those.
     fn check_answer(&self) -> Result<()> {
-        let tags = self.case.tags;
-        let moved: BTreeSet<usize> = (0..MOVED.min(tags)).map(|n| n * 7919 % tags).collect();
+        let moved = self.some_tags(MOVED);
         let registry = &self.endpoint.registry;
         registry.move_only(moved.iter().map(|tag| repository(*tag)));
         let checked = self.home.check(&moved);
         registry.move_only([]);
         checked
+    }
+
+    /// Returns so many tags, from all over.
+    fn some_tags(&self, count: usize) -> BTreeSet<usize> {
+        let tags = self.case.tags;
+        (0..count.min(tags)).map(|n| n * 7919 % tags).collect()
     }
 }

@@ -25,6 +25,12 @@ const FRESH: SignedDuration = SignedDuration::from_secs(59);
 pub struct Heads(HashMap<GitContext, (Timestamp, Head)>);
 
 impl Heads {
+    /// Forgets what was said by the repository that has one of these URLs, so that the next round asks it.
+    pub fn forget(&mut self, urls: &[String]) {
+        let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
+        self.0.retain(|git, _| !places.contains(&place(&git.url)));
+    }
+
     /// Returns the commits that tasks wait for: as they were said within the last minute, unless `all` are to be asked now.
     pub async fn of(
         &mut self,
@@ -79,9 +85,68 @@ impl Heads {
     }
 }
 
+/// Returns where a repository is, however it is reached: as `example.com/team/web` for `https://me@example.com/Team/web.git`.
+///
+/// Two repositories that differ in no more than letters' case are taken for one: that costs a question, and the hosts that matter do the same.
+fn place(url: &str) -> String {
+    let rest = match url.split_once("://") {
+        Some((_, rest)) => rest.to_owned(),
+        // git@example.com:team/web.git
+        None => url.replacen(':', "/", 1),
+    };
+    let (host, path) = rest.split_once('/').unwrap_or((&rest, ""));
+    let host = host.rsplit('@').next().unwrap_or(host);
+    let path = path.trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    format!("{host}/{path}").to_lowercase()
+}
+
 fn whole(git: &GitContext) -> GitContext {
     GitContext {
         folder: None,
         ..git.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_the_same_however_it_is_reached() {
+        for url in [
+            "https://example.com/team/web.git",
+            "https://example.com/team/web",
+            "https://me@example.com/Team/Web.git/",
+            "ssh://git@example.com/team/web.git",
+            "git@example.com:team/web.git",
+        ] {
+            assert_eq!(place(url), "example.com/team/web", "{url}");
+        }
+        assert_ne!(
+            place("https://example.com/team/web2"),
+            "example.com/team/web"
+        );
+        assert_ne!(
+            place("https://example.org/team/web"),
+            "example.com/team/web"
+        );
+    }
+
+    #[test]
+    fn only_the_repository_that_is_named_is_asked_again() {
+        let git = |url: &str| GitContext {
+            url: url.into(),
+            reference: None,
+            folder: Some("sub".into()),
+        };
+        let said = |url| (git(url), (Timestamp::UNIX_EPOCH, Head::At("1".into())));
+        let all = ["https://example.com/a.git", "https://example.com/b.git"];
+        let mut heads = Heads(all.map(said).into_iter().collect());
+        heads.forget(&[
+            "git@example.com:c.git".into(),
+            "git@example.com:a.git".into(),
+        ]);
+        assert_eq!(heads.0.keys().collect::<Vec<_>>(), [&git(all[1])]);
     }
 }

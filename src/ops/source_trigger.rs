@@ -98,7 +98,7 @@ pub fn tell_of_pull_requests(triggers: &[SourceTrigger], tell: Listener<'_>) {
     });
     if waits {
         tell(Event::Note(
-            "pull requests are only noticed where a webhook tells of them: acrt task watch --listen".into(),
+            "a trigger by pull requests is kept in the definition and runs nothing: acrt follows commits".into(),
         ));
     }
 }

@@ -1,8 +1,15 @@
 //! Values that must never be seen.
 
-use std::fmt;
+use std::{fmt, io::Read as _, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Context as _, Error, Kind, Result};
+
+use super::settings::Settings;
+
+/// A secret is short; a longer file is not the one that was meant.
+const MAX_FILE: u64 = 64 * 1024;
 
 /// A password, a token or a secret argument. It prints as `***`, in `{}` as in `{:?}`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,9 +41,108 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Where a secret is kept: the config file names the place, never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum SecretPlace {
+    /// `env:NAME`: an environment variable.
+    Variable(String),
+    /// `file:PATH`: a file, without the line end that it may have.
+    File(PathBuf),
+}
+
+/// What was written is no such place. It is not said, because it may be the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a secret must be given as env:NAME or file:PATH, not as it is")]
+pub struct InvalidPlace;
+
+impl FromStr for SecretPlace {
+    type Err = InvalidPlace;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlace> {
+        match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(InvalidPlace),
+        }
+    }
+}
+
+impl TryFrom<String> for SecretPlace {
+    type Error = InvalidPlace;
+
+    fn try_from(text: String) -> Result<Self, InvalidPlace> {
+        text.parse()
+    }
+}
+
+impl SecretPlace {
+    /// Returns the secret that is there. `what` says whose it is, as `the secret of webhook source lan`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where there is none.
+    pub fn read(&self, what: &str) -> Result<Secret> {
+        let place = match self {
+            Self::Variable(name) => format!("the variable `{name}`"),
+            Self::File(path) => format!("the file `{}`", path.display()),
+        };
+        let text = match self {
+            Self::Variable(name) => Settings::variable(name).unwrap_or_default(),
+            Self::File(path) => {
+                let mut text = String::new();
+                std::fs::File::open(path)
+                    .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
+                    .context(Kind::Invalid, || {
+                        format!("{what} is in {place}, which cannot be read")
+                    })?;
+                // The line end that editors and `echo` put there is no part of a secret.
+                text.trim_end_matches(['\n', '\r']).to_owned()
+            }
+        };
+        if text.is_empty() {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("{what} is in {place}, which is empty or unset"),
+            ));
+        }
+        Ok(Secret::new(text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_a_variable_or_a_file_and_never_the_secret_itself() {
+        assert_eq!("env:HOOK".parse(), Ok(SecretPlace::Variable("HOOK".into())));
+        assert_eq!("file:/a:b".parse(), Ok(SecretPlace::File("/a:b".into())));
+        for text in ["hunter2", "env:", "file:", ""] {
+            let error = text.parse::<SecretPlace>().unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_file_loses_its_line_end_and_an_empty_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let place = SecretPlace::File(path.clone());
+        assert!(
+            place
+                .read("it")
+                .unwrap_err()
+                .one_line()
+                .contains("cannot be read")
+        );
+        std::fs::write(&path, " hunter2 \r\n").unwrap();
+        assert_eq!(place.read("it").unwrap().reveal(), " hunter2 ");
+        std::fs::write(&path, "\n").unwrap();
+        assert!(place.read("it").unwrap_err().to_string().contains("empty"));
+        let unset = SecretPlace::Variable("NO_SUCH_VARIABLE_HERE".into());
+        assert!(unset.read("it").unwrap_err().to_string().contains("unset"));
+    }
 
     #[test]
     fn a_secret_prints_as_stars() {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use crate::error::{Context as _, Error, Kind, Result};
 
+use super::secret::SecretPlace;
+
 /// The config file is small; anything larger is a mistake.
 const MAX_CONFIG: u64 = 1024 * 1024;
 
@@ -66,6 +68,18 @@ pub struct Config {
     pub watch: WatchSettings,
     /// How many finished runs are kept.
     pub runs: RunSettings,
+    /// Who may send webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
+    pub listen: BTreeMap<String, HookSettings>,
+}
+
+/// One sender of webhooks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HookSettings {
+    /// Where the secret is that it must know.
+    pub secret: Option<SecretPlace>,
+    /// What tasks call the registry that it tells of, where that differs from what it says.
+    pub registry: Option<String>,
 }
 
 /// What commands use when their options say nothing.

@@ -6,7 +6,9 @@
 pub mod backoff;
 pub mod decide;
 pub mod graph;
+pub mod hints;
 pub mod known;
+pub mod metrics;
 pub mod rhythm;
 pub mod round;
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub use gate::Gate;
 pub use git::{GitServer, Repository};
 pub use image::Image;
 pub use registry::{PASSWORD, Registry};
-pub use running::Output;
+pub use running::{Output, Running};
 pub use world::World;
 
 /// How long anything may take before a test gives up on it: long, because the machine may be busy.

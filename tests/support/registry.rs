@@ -42,6 +42,8 @@ pub struct Registry {
     service: RefCell<Option<Service>>,
     agent: ureq::Agent,
     password: bool,
+    /// Where it sends its events, as its config file says it.
+    notifications: RefCell<String>,
     /// How many lines of the access log [`Registry::forget_requests`] has put behind us.
     forgotten: Cell<usize>,
 }
@@ -77,6 +79,7 @@ impl Registry {
             service: RefCell::new(None),
             agent: config.into(),
             password,
+            notifications: RefCell::default(),
             forgotten: Cell::new(0),
         };
         eventually("a free port", || {
@@ -100,6 +103,15 @@ impl Registry {
         eventually("the registry's own port", || {
             self.try_to_serve().then_some(())
         });
+    }
+
+    /// Sends all its events to `url` from now on, with this header: pulls too, and whatever it cannot deliver again and again.
+    pub fn notify(&self, url: &str, (header, value): (&str, &str)) {
+        *self.notifications.borrow_mut() = format!(
+            "notifications:\n  endpoints:\n  - {{name: acrt, url: '{url}', timeout: 10s, threshold: 10, backoff: 100ms, \
+             headers: {{{header}: ['{value}']}}}}\n"
+        );
+        self.restart();
     }
 
     /// Returns its address, as images name it.
@@ -361,8 +373,9 @@ impl Registry {
         let config = format!(
             "version: 0.1\n\
              storage:\n  filesystem: {{rootdirectory: {}/data}}\n  delete: {{enabled: true}}\n\
-             http: {{addr: '{host}'}}\n{auth}",
-            dir.display()
+             http: {{addr: '{host}'}}\n{auth}{}",
+            dir.display(),
+            self.notifications.borrow()
         );
         fs::write(dir.join("config.yml"), config).unwrap();
         let mut serve = command(program("docker-registry"));

@@ -53,6 +53,16 @@ impl Running {
         });
     }
 
+    /// Waits until its standard error has a line with `text`, and returns what stands behind that in it.
+    pub fn stderr_after(&self, text: &str) -> String {
+        eventually(&format!("`{text}` from {}", self.line), || {
+            let printed = fs::read_to_string(&self.stderr).unwrap();
+            let (_, rest) = printed.split_once(text)?;
+            // A line that is not ended may still grow.
+            rest.split_once('\n').map(|(line, _)| line.to_owned())
+        })
+    }
+
     /// Waits until its standard output contains `text`.
     pub fn stdout_has(&self, text: &str) {
         eventually(&format!("`{text}` from {}", self.line), || {

@@ -51,7 +51,7 @@ pub struct TriggerArgs {
     /// Run the task when the git repository of its context has a new commit
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
-    /// Run the task for pull requests, as far as a webhook tells of them
+    /// Kept in the definition; pull requests run nothing
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
 }

@@ -1,5 +1,7 @@
 //! `acrt task watch`
 
+use std::net::SocketAddr;
+
 use jiff::SignedDuration;
 
 use crate::{
@@ -22,7 +24,7 @@ const LOOP_SETTLE: i64 = 60;
 /// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task watch\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  */5 * * * * acrt task watch --once    (in a crontab)"
+    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  */5 * * * * acrt task watch --once    (in a crontab)"
 )]
 pub struct WatchArgs {
     /// Make one round, now, and end
@@ -40,6 +42,14 @@ pub struct WatchArgs {
     /// Say what would be run, and run nothing
     #[arg(long)]
     dry_run: bool,
+    /// Take in webhooks at this address, as 127.0.0.1:8585, and look at once at what they name
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = address,
+        conflicts_with_all = ["once", "dry_run"]
+    )]
+    listen: Option<SocketAddr>,
     /// What the lines on stderr are: text, or json with an object a line
     #[arg(
         long,
@@ -78,6 +88,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
                 .map_or(if args.once { 0 } else { LOOP_SETTLE }, i64::from),
         ),
         jobs: args.jobs.into(),
+        listen: args.listen,
     };
     let rounded = app.wait(async {
         let on_hangup = if args.once {
@@ -96,6 +107,16 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         view: None,
         exit: exit(&rounded, args.exit_code && rounded.rebuilt > 0),
     })
+}
+
+/// Reads an address and a port; `localhost` is this machine, whatever it has in its hosts file.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    let form = || "it is not of the form ADDRESS:PORT, as 127.0.0.1:8585 or [::1]:8585".to_owned();
+    numeric.parse().map_err(|_| form())
 }
 
 fn exit(rounded: &Rounded, told_of_change: bool) -> Option<Kind> {

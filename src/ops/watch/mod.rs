@@ -1,16 +1,20 @@
 //! Looks, decides, runs what is stale, in order; once, or for as long as the process lives.
 
+mod hooks;
 mod make;
 mod round;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use jiff::SignedDuration;
 
 use crate::{
     error::{Error, Kind, Result},
     store::lock::{self, Lock},
-    sys::{service::Service, signal::Stop},
+    sys::{
+        service::Service,
+        signal::{Signal, Stop},
+    },
     watch::{Node, rhythm},
 };
 
@@ -24,6 +28,7 @@ use super::{
     run::clean_up_after_the_dead,
 };
 
+use hooks::Hooks;
 use round::{Told, round};
 
 pub use round::Rounded;
@@ -46,6 +51,8 @@ pub struct WatchOptions {
     pub settle: SignedDuration,
     /// How many runs go on side by side, at most.
     pub jobs: usize,
+    /// Where the loop takes in webhooks.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Says what a round would run, in that order, without running it.
@@ -101,7 +108,8 @@ pub async fn once(
 ///
 /// # Errors
 ///
-/// [`Kind::Locked`] if another watcher holds the state directory; else how it was stopped.
+/// [`Kind::Locked`] if another watcher holds the state directory; [`Kind::Invalid`] or [`Kind::Failed`] where it cannot listen; else how
+/// it was stopped.
 pub async fn forever(
     app: &App,
     options: &WatchOptions,
@@ -110,6 +118,7 @@ pub async fn forever(
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     clean_up_after_the_dead(app, tell).await?;
+    let mut hooks = Hooks::open(app, options.listen, tell)?;
     let service = Service::ready();
     let mut told = Told::default();
     let mut all = Rounded::default();
@@ -118,7 +127,13 @@ pub async fn forever(
     loop {
         let app = reloaded.as_ref().unwrap_or(app);
         let mut due = None;
-        match round(app, options, stop, &mut told, tell).await {
+        let mut measured = |event: Event<'_>| {
+            hooks.measure_event(&event);
+            tell(event);
+        };
+        let result = round(app, options, stop, &mut told, &mut measured).await;
+        hooks.measure_round(&result);
+        match result {
             Ok(rounded) => {
                 all.rebuilt += rounded.rebuilt;
                 due = rounded.next;
@@ -136,20 +151,51 @@ pub async fn forever(
         service.status(&doing);
         tell(Event::Doing(doing));
         let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
-        tokio::select! {
-            () = app.clock.sleep(sleep) => {}
-            () = hangup.reload() => match app.read_again() {
+        match wait(app, sleep, &hooks, &mut hangup, stop).await {
+            Woken::Due => {}
+            Woken::Hinted => match hooks.heed(app, tell) {
+                Ok(sources) => {
+                    let all = sources.iter();
+                    all.for_each(|source| told.ask_again(&source.repository));
+                }
+                Err(error) => tell(Event::Problem(error)),
+            },
+            Woken::Reload => match app.read_again().and_then(|again| hooks.read_again(again)) {
                 Ok(again) => {
-                    tell(Event::Note("read the config file and all tasks again".into()));
+                    tell(Event::Note(
+                        "read the config file and all tasks again".into(),
+                    ));
                     reloaded = Some(again);
                 }
                 Err(error) => tell(Event::Problem(error)),
             },
-            signal = stop.wait() => {
+            Woken::Stopped(signal) => {
                 all.worst = Some(signal.kind());
                 return Ok(all);
             }
         }
+    }
+}
+
+/// Why the loop goes on after a pause.
+enum Woken {
+    /// Something is due.
+    Due,
+    /// A webhook came in.
+    Hinted,
+    /// Everything is to be read again.
+    Reload,
+    /// It is to end.
+    Stopped(Signal),
+}
+
+/// Waits until something is due, or until something comes first.
+async fn wait(app: &App, pause: Duration, hooks: &Hooks, hangup: &mut Stop, stop: &Stop) -> Woken {
+    tokio::select! {
+        () = app.clock.sleep(pause) => Woken::Due,
+        () = hooks.arrived(&app.clock) => Woken::Hinted,
+        () = hangup.reload() => Woken::Reload,
+        signal = stop.wait() => Woken::Stopped(signal),
     }
 }
 

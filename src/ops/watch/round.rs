@@ -22,7 +22,7 @@ use crate::{
     store::lock,
     sys::signal::Stop,
     task::{TaskKey, TimerName},
-    watch::{Node, Outcome, Round, Tags, Verdict},
+    watch::{Node, Outcome, Round, Tags, Verdict, metrics::RoundMetrics},
 };
 
 use super::{
@@ -39,6 +39,10 @@ pub struct Rounded {
     pub worst: Option<Kind>,
     /// When something is due next, as far as that can be told.
     pub next: Option<Timestamp>,
+    /// How many tags were looked at because they were due.
+    pub(super) looks: usize,
+    /// What was measured, once the round was over.
+    pub(super) measured: Option<RoundMetrics>,
 }
 
 impl Rounded {
@@ -71,6 +75,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// Lets the next round ask the repository that has one of these URLs, however lately it was asked.
+    pub fn ask_again(&mut self, urls: &[String]) {
+        self.heads.forget(urls);
+    }
+
     fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
         self.verdicts.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
     }
@@ -108,6 +117,7 @@ pub async fn round(
         .filter(|tag| all || is_due(app, &tags, tag, now))
         .collect();
     tell(looking_at(due.len()));
+    rounded.looks = due.len();
     tokio::select! {
         biased;
         looked = look(app, &wanted, due, &mut tags) => looked?,
@@ -136,6 +146,8 @@ pub async fn round(
         sum_up(&node.task.key(), verdict, &mut rounded, told, tell);
     }
     rounded.next = work.next_due();
+    let ended = app.clock.now();
+    rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
     Ok(rounded)
 }
 

@@ -18,4 +18,5 @@ mod update;
 mod update_run;
 mod watch;
 mod watch_killed;
+mod watch_listen;
 mod watch_options;

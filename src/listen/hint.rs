@@ -1,0 +1,45 @@
+//! What a webhook tells, whoever sent it.
+
+use crate::image::Reference;
+
+/// Where something may have changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hint {
+    /// A tag was pushed. Its registry is named as the sender names it, which need not be how tasks name it.
+    Image(Reference),
+    /// A git repository has changed.
+    Source(SourceHint),
+}
+
+/// A change in a git repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceHint {
+    /// The URLs that the sender knows it by: over HTTPS and over SSH. Only for comparison with those of tasks: nothing is ever fetched
+    /// from a URL that came in by a webhook.
+    pub repository: Vec<String>,
+    /// What happened in it.
+    pub change: Change,
+}
+
+/// What happened in a git repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A branch has a new commit.
+    Push {
+        /// The branch, without `refs/heads/`.
+        branch: String,
+        /// Its commit.
+        commit: String,
+    },
+    /// A pull request, or merge request, was opened or has a new commit.
+    PullRequest {
+        /// Its number.
+        number: u64,
+        /// The branch that it is to be merged into.
+        into: String,
+        /// Its last commit.
+        commit: String,
+        /// Whether it comes from somebody else's repository: what it would build is a stranger's.
+        from_fork: bool,
+    },
+}

@@ -1,0 +1,212 @@
+//! What has come in and waits to be taken: each hint once, however often it was sent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::hint::Hint;
+
+/// How many different hints may wait. Whoever sends more is answered by a look at everything.
+const ROOM: usize = 1000;
+
+/// The box between the server, which puts hints in, and whoever takes them out.
+#[derive(Clone, Debug, Default)]
+pub struct Inbox(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    arrived: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Arrivals,
+    counts: Counts,
+    noticed: BTreeSet<Notice>,
+}
+
+/// All that has come in since the last time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Where to look, each place once.
+    pub hints: BTreeSet<Hint>,
+    /// More came than could be kept: look everywhere.
+    pub everything: bool,
+    /// What people should know.
+    pub notices: Vec<Notice>,
+}
+
+/// A request that was of no use. Each is told once in the life of a server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Notice {
+    /// The source that it was sent to.
+    pub source: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It told of a push.
+    Hinted,
+    /// It told of something else, such as a pull or a delivery to try the connection.
+    Ignored,
+    /// Nobody here knows what it tells.
+    NotUnderstood,
+    /// It did not know the secret.
+    Refused,
+    /// Its body was too large, or took too long.
+    CutShort,
+}
+
+impl Outcome {
+    /// Returns the word for it in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hinted => "hinted",
+            Self::Ignored => "ignored",
+            Self::NotUnderstood => "not_understood",
+            Self::Refused => "refused",
+            Self::CutShort => "cut_short",
+        }
+    }
+}
+
+/// How many requests came in, since the server was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// For each source and outcome.
+    pub requests: BTreeMap<(String, Outcome), u64>,
+    /// When the last authentic one of each source came.
+    pub last: BTreeMap<String, Timestamp>,
+}
+
+impl Inbox {
+    /// Takes in what a request told.
+    pub fn put(&self, source: &str, outcome: Outcome, hints: Vec<Hint>, now: Timestamp) {
+        let mut state = self.state();
+        let count = state.counts.requests.entry((source.to_owned(), outcome));
+        *count.or_default() += 1;
+        if !matches!(outcome, Outcome::Refused | Outcome::CutShort) {
+            state.counts.last.insert(source.to_owned(), now);
+        }
+        if !matches!(outcome, Outcome::Hinted | Outcome::Ignored) {
+            let notice = Notice {
+                source: source.to_owned(),
+                outcome,
+            };
+            if state.noticed.insert(notice.clone()) {
+                state.waiting.notices.push(notice);
+            }
+        }
+        for hint in hints {
+            if state.waiting.hints.len() < ROOM {
+                state.waiting.hints.insert(hint);
+            } else if !state.waiting.hints.contains(&hint) {
+                state.waiting.everything = true;
+            }
+        }
+        if !state.waiting.is_empty() {
+            self.0.arrived.notify_one();
+        }
+    }
+
+    /// Waits until something has come in; returns at once if something waits.
+    pub async fn arrived(&self) {
+        while self.state().waiting.is_empty() {
+            self.0.arrived.notified().await;
+        }
+    }
+
+    /// Takes out all that has come in.
+    #[must_use]
+    pub fn take(&self) -> Arrivals {
+        std::mem::take(&mut self.state().waiting)
+    }
+
+    /// Returns how many requests came in.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state().counts.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Arrivals {
+    fn is_empty(&self) -> bool {
+        self.hints.is_empty() && self.notices.is_empty() && !self.everything
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn hint(tag: usize) -> Hint {
+        Hint::Image(format!("r.io/base:{tag}").parse().unwrap())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_burst_of_the_same_hint_is_one() {
+        let inbox = Inbox::default();
+        for second in 0..50 {
+            inbox.put("lan", Outcome::Hinted, vec![hint(1)], at(second));
+        }
+        assert_eq!(inbox.take().hints, BTreeSet::from([hint(1)]));
+        assert_eq!(inbox.take(), Arrivals::default());
+        let counts = inbox.counts();
+        assert_eq!(counts.requests[&("lan".to_owned(), Outcome::Hinted)], 50);
+        assert_eq!(counts.last["lan"], at(49));
+    }
+
+    #[test]
+    fn more_hints_than_there_is_room_for_mean_everything() {
+        let inbox = Inbox::default();
+        inbox.put("lan", Outcome::Hinted, (0..ROOM).map(hint).collect(), at(0));
+        inbox.put("lan", Outcome::Hinted, vec![hint(0)], at(0));
+        assert!(!inbox.0.state.lock().unwrap().waiting.everything);
+        inbox.put("lan", Outcome::Hinted, vec![hint(ROOM)], at(0));
+        let arrivals = inbox.take();
+        assert!(arrivals.everything);
+        assert_eq!(arrivals.hints.len(), ROOM);
+    }
+
+    #[test]
+    fn what_nobody_sent_and_what_was_ignored_wakes_nobody() {
+        let inbox = Inbox::default();
+        assert_eq!(inbox.arrived().now_or_never(), None);
+        inbox.put("lan", Outcome::Ignored, vec![], at(0));
+        assert_eq!(inbox.arrived().now_or_never(), None);
+        inbox.put("lan", Outcome::Hinted, vec![hint(1)], at(0));
+        assert_eq!(inbox.arrived().now_or_never(), Some(()));
+        drop(inbox.take());
+        assert_eq!(inbox.arrived().now_or_never(), None);
+    }
+
+    #[test]
+    fn a_wrong_secret_is_told_once_for_each_source_and_is_no_sign_of_life() {
+        let inbox = Inbox::default();
+        for source in ["lan", "lan", "hub", "lan"] {
+            inbox.put(source, Outcome::Refused, vec![], at(0));
+        }
+        let told: Vec<_> = inbox.take().notices.into_iter().map(|n| n.source).collect();
+        assert_eq!(told, ["lan", "hub"]);
+        assert!(inbox.counts().last.is_empty());
+    }
+}

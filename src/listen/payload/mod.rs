@@ -1,0 +1,366 @@
+//! What the body of a webhook tells: one function for each kind of sender.
+//!
+//! Senders are told apart by their headers where they have any, else by the shape of their JSON. Only what was pushed under a tag
+//! counts. A field that is missing or of another type than its documentation says makes an event say less, never an error.
+
+mod cloud_event;
+mod registries;
+mod repositories;
+
+use axum::http::HeaderMap;
+use serde_json::Value;
+
+use crate::image::Reference;
+
+use super::hint::Hint;
+
+/// What a body told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Where to look; nowhere, for an event of another kind than a push.
+    Hints(Vec<Hint>),
+    /// Azure Event Grid wants this code back before it sends anything.
+    Validation(String),
+}
+
+/// Nobody here knows such a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUnderstood;
+
+/// Reads a body. `registry` is what the registry of every image is called, whatever the sender calls it.
+pub fn read(
+    headers: &HeaderMap,
+    body: &Value,
+    registry: Option<&str>,
+) -> Result<Told, NotUnderstood> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let hints = if let Some(event) = header("x-gitlab-event") {
+        repositories::gitlab(event, body)
+    } else if let Some(event) = header("x-github-event") {
+        match event {
+            "package" | "registry_package" => registries::github_package(body, registry),
+            _ => repositories::github(event, body),
+        }
+    } else if let Some(kind) = header("ce-type") {
+        cloud_event::binary(kind, header("ce-subject"), body, registry)
+    } else {
+        return by_shape(body, registry);
+    };
+    Ok(Told::Hints(hints))
+}
+
+fn by_shape(body: &Value, registry: Option<&str>) -> Result<Told, NotUnderstood> {
+    let has = |key: &str| body.get(key).is_some();
+    let hints = if let Some(events) = body.as_array() {
+        if let Some(code) = events.iter().find_map(cloud_event::validation_code) {
+            return Ok(Told::Validation(code));
+        }
+        let read = |event| cloud_event::structured(event, registry);
+        events.iter().flat_map(read).collect()
+    } else if has("specversion") {
+        cloud_event::structured(body, registry)
+    } else if let Some(events) = body.get("events").and_then(Value::as_array) {
+        let read = |event| registries::distribution(event, registry);
+        events.iter().filter_map(read).collect()
+    } else if has("target") && has("action") {
+        // Azure Container Registry sends the events of Distribution one by one, without an envelope.
+        registries::distribution(body, registry)
+            .into_iter()
+            .collect()
+    } else if has("push_data") {
+        registries::docker_hub(body, registry)
+    } else if has("event_data") {
+        registries::harbor(body, registry)
+    } else if has("docker_url") {
+        registries::quay(body, registry)
+    } else {
+        return Err(NotUnderstood);
+    };
+    Ok(Told::Hints(hints))
+}
+
+/// Returns the text at a JSON pointer (RFC 6901).
+fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+/// Returns a hint at a tag, if it is one: Harbor puts a digest there, GitHub an empty text.
+fn image(registry: &str, repository: &str, tag: &str) -> Option<Hint> {
+    if tag.is_empty() || tag.contains([':', '@', '/']) {
+        return None;
+    }
+    // GitHub writes owners as they do; in references they are lower-case.
+    let name = format!("{registry}/{}:{tag}", repository.to_lowercase());
+    let reference: Reference = name.parse().ok()?;
+    Some(Hint::Image(reference))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::{Change, SourceHint};
+
+    fn told(headers: &[(&'static str, &'static str)], body: &str) -> Result<Told, NotUnderstood> {
+        told_of(headers, body, None)
+    }
+
+    fn told_of(
+        headers: &[(&'static str, &'static str)],
+        body: &str,
+        registry: Option<&str>,
+    ) -> Result<Told, NotUnderstood> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    axum::http::HeaderName::from_static(name),
+                    axum::http::HeaderValue::from_static(value),
+                )
+            })
+            .collect();
+        read(&headers, &serde_json::from_str(body).unwrap(), registry)
+    }
+
+    fn images(names: &[&str]) -> Result<Told, NotUnderstood> {
+        let hints = names.iter().map(|name| Hint::Image(name.parse().unwrap()));
+        Ok(Told::Hints(hints.collect()))
+    }
+
+    fn source(urls: &[&str], change: Change) -> Result<Told, NotUnderstood> {
+        Ok(Told::Hints(vec![Hint::Source(SourceHint {
+            repository: urls.iter().map(|url| (*url).to_owned()).collect(),
+            change,
+        })]))
+    }
+
+    macro_rules! data {
+        ($name:literal) => {
+            include_str!(concat!("../../../tests/data/webhooks/", $name, ".json"))
+        };
+    }
+
+    #[test]
+    fn distribution_tells_of_pulls_and_layers_too_and_only_the_tagged_manifest_counts() {
+        assert_eq!(
+            told(&[], data!("distribution-push")),
+            images(&["192.168.100.227:5000/team/hello-world:1.2"])
+        );
+    }
+
+    #[test]
+    fn a_source_that_names_its_registry_knows_better_than_who_pushed() {
+        assert_eq!(
+            told_of(&[], data!("distribution-push"), Some("registry.lan:5000")),
+            images(&["registry.lan:5000/team/hello-world:1.2"])
+        );
+    }
+
+    #[test]
+    fn azure_sends_single_events() {
+        assert_eq!(
+            told(&[], data!("acr-push")),
+            images(&["myregistry.azurecr.io/hello-world:v1"])
+        );
+        assert_eq!(told(&[], data!("acr-delete")), images(&[]));
+    }
+
+    #[test]
+    fn event_grid_sends_lists_and_wants_its_code_back_first() {
+        assert_eq!(
+            told(&[], data!("event-grid-push")),
+            images(&["demo.azurecr.io/aci-helloworld:v1"])
+        );
+        assert_eq!(
+            told(&[], data!("event-grid-validation")),
+            Ok(Told::Validation(
+                "512d38b6-c7b8-40c8-89fe-f46f9e9622b6".into()
+            ))
+        );
+    }
+
+    #[test]
+    fn docker_hub_names_no_registry() {
+        assert_eq!(
+            told(&[], data!("hub-push")),
+            images(&["docker.io/svendowideit/testhook:latest"])
+        );
+    }
+
+    #[test]
+    fn harbor_puts_a_digest_where_a_tag_belongs_when_none_was_pushed() {
+        assert_eq!(
+            told(&[], data!("harbor-push")),
+            images(&["harbor.example.com/alpine/alpine:3.17"])
+        );
+        assert_eq!(
+            told(&[], data!("harbor-cloud-event")),
+            images(&["harbor.example.com/library/alpine:latest"])
+        );
+        let pull = data!("harbor-push").replace("PUSH_ARTIFACT", "PULL_ARTIFACT");
+        assert_eq!(told(&[], &pull), images(&[]));
+    }
+
+    #[test]
+    fn quay_lists_tags_and_once_had_them_as_keys() {
+        assert_eq!(
+            told(&[], data!("quay-push")),
+            images(&["quay.io/dgangaia/test:latest", "quay.io/dgangaia/test:2.1"])
+        );
+        assert_eq!(
+            told(&[], data!("quay-push-2013")),
+            images(&["quay.io/devtable/ubuntu:latest"])
+        );
+    }
+
+    #[test]
+    fn github_writes_owners_with_capitals_and_leaves_the_tag_of_children_empty() {
+        let event = [("x-github-event", "registry_package")];
+        assert_eq!(
+            told(&event, data!("github-package")),
+            images(&["ghcr.io/codertocat/hello-world:nightly"])
+        );
+        let child = data!("github-package").replace("nightly", "");
+        assert_eq!(told(&event, &child), images(&[]));
+    }
+
+    #[test]
+    fn a_push_to_a_branch_names_its_commit() {
+        assert_eq!(
+            told(&[("x-github-event", "push")], data!("github-push")),
+            source(
+                &[
+                    "https://github.com/Codertocat/Hello-World.git",
+                    "git@github.com:Codertocat/Hello-World.git"
+                ],
+                Change::Push {
+                    branch: "main".into(),
+                    commit: "59b20b8d5c6ff8d09518216e87bb4f0f9c4c2d0a".into()
+                }
+            )
+        );
+        assert_eq!(
+            told(&[("x-gitlab-event", "Push Hook")], data!("gitlab-push")),
+            source(
+                &[
+                    "http://example.com/mike/diaspora.git",
+                    "git@example.com:mike/diaspora.git"
+                ],
+                Change::Push {
+                    branch: "feature/login".into(),
+                    commit: "da1560886d4f094c3e6c9ef40349f7d38b5d27d7".into()
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn a_branch_that_is_gone_a_git_tag_and_a_ping_are_no_push() {
+        let push = data!("github-push");
+        let gone = push.replace(
+            "59b20b8d5c6ff8d09518216e87bb4f0f9c4c2d0a\",\n  \"repository",
+            "0000000000000000000000000000000000000000\",\n  \"repository",
+        );
+        let tag = push.replace("refs/heads/", "refs/tags/");
+        for body in [gone.as_str(), &tag] {
+            assert_eq!(told(&[("x-github-event", "push")], body), images(&[]));
+        }
+        let ping = r#"{"zen": "Keep it logically awesome.", "hook_id": 1}"#;
+        assert_eq!(told(&[("x-github-event", "ping")], ping), images(&[]));
+        let gone = data!("gitlab-push").replace(
+            "\"checkout_sha\": \"da1560886d4f094c3e6c9ef40349f7d38b5d27d7\"",
+            "\"checkout_sha\": null",
+        );
+        assert_eq!(told(&[("x-gitlab-event", "Push Hook")], &gone), images(&[]));
+    }
+
+    #[test]
+    fn a_pull_request_says_whether_a_stranger_wrote_it() {
+        let github = data!("github-pull-request");
+        assert_eq!(
+            told(&[("x-github-event", "pull_request")], github),
+            source(
+                &[
+                    "https://github.com/Codertocat/Hello-World.git",
+                    "git@github.com:Codertocat/Hello-World.git"
+                ],
+                Change::PullRequest {
+                    number: 2,
+                    into: "master".into(),
+                    commit: "ec26c3e57ca3a959ca5aad62de7213c562f8c821".into(),
+                    from_fork: true
+                }
+            )
+        );
+        assert_eq!(
+            told(
+                &[("x-gitlab-event", "Merge Request Hook")],
+                data!("gitlab-merge-request")
+            ),
+            source(
+                &[
+                    "http://example.com/gitlabhq/gitlab-test.git",
+                    "git@example.com:gitlabhq/gitlab-test.git"
+                ],
+                Change::PullRequest {
+                    number: 1,
+                    into: "master".into(),
+                    commit: "da1560886d4f094c3e6c9ef40349f7d38b5d27d7".into(),
+                    from_fork: false
+                }
+            )
+        );
+        let closed = github.replace("synchronize", "closed");
+        assert_eq!(
+            told(&[("x-github-event", "pull_request")], &closed),
+            images(&[])
+        );
+    }
+
+    #[test]
+    fn a_cloud_event_names_an_image_in_its_data_or_as_its_subject() {
+        let base = images(&["registry.lan:5000/team/base:1"]);
+        assert_eq!(told(&[], data!("cloud-event")), base);
+        let subject =
+            r#"{"specversion": "1.0", "type": "x", "subject": "registry.lan:5000/team/base:1"}"#;
+        assert_eq!(told(&[], subject), base);
+        assert_eq!(told(&[], &format!("[{subject}]")), base);
+        let binary = [
+            ("ce-type", "com.example.image.published"),
+            ("ce-subject", "registry.lan:5000/team/base:1"),
+        ];
+        assert_eq!(told(&binary, "{}"), base);
+        assert_eq!(
+            told(
+                &[("ce-type", "x")],
+                r#"{"image": "registry.lan:5000/team/base:1"}"#
+            ),
+            base
+        );
+        let list = r#"{"specversion": "1.0", "data": {"image": ["r.io/a:1", "r.io/b:2@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#;
+        assert_eq!(told(&[], list), images(&["r.io/a:1", "r.io/b:2"]));
+    }
+
+    #[test]
+    fn bodies_that_lack_what_they_should_have_say_nothing_and_strangers_are_not_understood() {
+        for body in [
+            r#"{"events": []}"#,
+            r#"{"events": [null, 1, {"action": "push"}, {"action": "push", "target": []}]}"#,
+            r#"{"push_data": {}}"#,
+            r#"{"event_data": {"resources": null}, "type": "PUSH_ARTIFACT"}"#,
+            r#"{"docker_url": "quay.io/a/b"}"#,
+            r#"{"docker_url": "nonsense", "updated_tags": ["1"]}"#,
+            r#"{"specversion": "1.0", "subject": "not an image", "data": {"image": 5}}"#,
+            r#"{"push_data": {"tag": "a b\n"}, "repository": {"repo_name": "x/y"}}"#,
+            "[]",
+        ] {
+            assert_eq!(told(&[], body), images(&[]), "{body}");
+        }
+        for event in ["push", "pull_request", "package", "star"] {
+            let headers = [("x-github-event", event)];
+            assert_eq!(told(&headers, "{}"), images(&[]), "{event}");
+        }
+        for body in ["{}", "null", "17", r#""push""#, r#"{"text": "hello"}"#] {
+            assert_eq!(told(&[], body), Err(NotUnderstood), "{body}");
+        }
+    }
+}

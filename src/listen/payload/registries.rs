@@ -1,0 +1,103 @@
+//! Events of registries: which tag was pushed.
+
+use serde_json::Value;
+
+use crate::listen::hint::Hint;
+
+use super::{image, text};
+
+/// An event of Docker Distribution, and of what speaks as it does: Azure Container Registry and GitLab's registry.
+///
+/// <https://distribution.github.io/distribution/about/notifications/#events>,
+/// <https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference>
+pub fn distribution(event: &Value, registry: Option<&str>) -> Option<Hint> {
+    // Every HEAD and GET of a manifest is an event too, also our own: whoever followed those would look for ever.
+    if text(event, "/action") != Some("push") {
+        return None;
+    }
+    // The name under which whoever pushed it knows the registry.
+    let host = registry.or_else(|| text(event, "/request/host"))?;
+    let repository = text(event, "/target/repository")?;
+    // Layers, and the manifests of single platforms, have none.
+    image(host, repository, text(event, "/target/tag")?)
+}
+
+/// A push to Docker Hub.
+///
+/// <https://docs.docker.com/docker-hub/repos/manage/webhooks/>
+pub fn docker_hub(body: &Value, registry: Option<&str>) -> Vec<Hint> {
+    let hint = || {
+        let repository = text(body, "/repository/repo_name")?;
+        let tag = text(body, "/push_data/tag")?;
+        image(registry.unwrap_or("docker.io"), repository, tag)
+    };
+    hint().into_iter().collect()
+}
+
+/// A push to Harbor, in its default format.
+///
+/// <https://goharbor.io/docs/edge/working-with-projects/project-configuration/configure-webhooks/>
+pub fn harbor(body: &Value, registry: Option<&str>) -> Vec<Hint> {
+    // `pushImage` is what versions before 2.0 called it.
+    match text(body, "/type") {
+        Some("PUSH_ARTIFACT" | "pushImage") => {}
+        _ => return Vec::new(),
+    }
+    let data = body.get("event_data");
+    data.map(|data| harbor_resources(data, registry))
+        .unwrap_or_default()
+}
+
+/// The resources of an event of Harbor, which are the same in both of its formats.
+pub fn harbor_resources(data: &Value, registry: Option<&str>) -> Vec<Hint> {
+    let Some(repository) = text(data, "/repository/repo_full_name") else {
+        return Vec::new();
+    };
+    let resources = data.get("resources").and_then(Value::as_array);
+    let hint = |resource: &Value| {
+        let host = text(resource, "/resource_url").and_then(|url| url.split('/').next());
+        image(registry.or(host)?, repository, text(resource, "/tag")?)
+    };
+    resources.into_iter().flatten().filter_map(hint).collect()
+}
+
+/// A push to Quay.
+///
+/// <https://docs.projectquay.io/use_quay.html#repository-events>
+pub fn quay(body: &Value, registry: Option<&str>) -> Vec<Hint> {
+    let Some((host, repository)) = text(body, "/docker_url").and_then(|url| url.split_once('/'))
+    else {
+        return Vec::new();
+    };
+    let tags: Vec<&str> = match body.get("updated_tags") {
+        Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).collect(),
+        // Its first versions gave the image id of each tag as well.
+        Some(Value::Object(tags)) => tags.keys().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let host = registry.unwrap_or(host);
+    tags.into_iter()
+        .filter_map(|tag| image(host, repository, tag))
+        .collect()
+}
+
+/// A push to GitHub's container registry: `package` or `registry_package`.
+///
+/// <https://docs.github.com/webhooks/webhook-events-and-payloads#registry_package>
+pub fn github_package(body: &Value, registry: Option<&str>) -> Vec<Hint> {
+    if !matches!(text(body, "/action"), Some("published" | "updated")) {
+        return Vec::new();
+    }
+    let hint = || {
+        let package = body
+            .get("registry_package")
+            .or_else(|| body.get("package"))?;
+        let tag = text(package, "/package_version/container_metadata/tag/name")?;
+        // `ghcr.io/owner/name:tag`; the parts of it are given too, but not alike for all owners.
+        let url = text(package, "/package_version/package_url")?;
+        let (host, name) = url.split_once('/')?;
+        let repository = name.split(':').next()?;
+        image(registry.unwrap_or(host), repository, tag)
+    };
+    hint().into_iter().collect()
+}

@@ -1,0 +1,180 @@
+//! Whether a request was sent by somebody who knows the secret.
+//!
+//! All comparisons take the same time whatever is compared: of a signature by the MAC itself, of everything else by a MAC over both sides.
+
+use axum::http::{HeaderMap, header::AUTHORIZATION};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::sys::secret::Secret;
+
+/// The header in which GitHub, Gitea and Forgejo send an HMAC-SHA256 over the body, as `sha256=` and hex digits.
+const SIGNATURE: &str = "x-hub-signature-256";
+
+/// The header in which GitLab sends the secret itself.
+const GITLAB_TOKEN: &str = "x-gitlab-token";
+
+/// The field of the query that the web hook specification of CloudEvents names for the secret.
+const QUERY_FIELD: &str = "access_token";
+
+/// What a request has to show for itself before its body is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It knows the secret.
+    Known,
+    /// It carries a signature, which the body will prove or not.
+    Signed(Vec<u8>),
+    /// It does not know the secret.
+    Missing,
+}
+
+impl Proof {
+    /// Takes the proof out of headers and query: the secret as a bearer token, as a basic password, as the whole `Authorization`, as
+    /// GitLab's token or in the query; else a signature.
+    #[must_use]
+    pub fn of(secret: &Secret, headers: &HeaderMap, query: &str) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let authorization = text(AUTHORIZATION.as_str()).unwrap_or_default();
+        let mut presented = vec![authorization.to_owned()];
+        presented.extend(after_scheme(authorization, "bearer").map(str::to_owned));
+        presented.extend(after_scheme(authorization, "basic").and_then(password));
+        presented.extend(text(GITLAB_TOKEN).map(str::to_owned));
+        presented.extend(
+            form_urlencoded::parse(query.as_bytes())
+                .filter(|(name, _)| name == QUERY_FIELD)
+                .map(|(_, value)| value.into_owned()),
+        );
+        if presented.iter().any(|value| is_secret(secret, value)) {
+            return Self::Known;
+        }
+        let signature = text(SIGNATURE)
+            .and_then(|value| value.strip_prefix("sha256="))
+            .and_then(bytes_of_hex);
+        signature.map_or(Self::Missing, Self::Signed)
+    }
+}
+
+/// Tells whether `signature` is the HMAC-SHA256 of `body` under the secret.
+#[must_use]
+pub fn is_signed(secret: &Secret, signature: &[u8], body: &[u8]) -> bool {
+    mac(secret, body).is_some_and(|mac| mac.verify_slice(signature).is_ok())
+}
+
+/// Tells whether a value is the secret.
+fn is_secret(secret: &Secret, value: &str) -> bool {
+    let of = |text: &str| Some(mac(secret, text.as_bytes())?.finalize());
+    of(value).is_some_and(|value| Some(value) == of(secret.reveal()))
+}
+
+/// Begins a MAC under the secret. An empty secret is none, and proves nothing.
+fn mac(secret: &Secret, message: &[u8]) -> Option<Hmac<Sha256>> {
+    let key = secret.reveal().as_bytes();
+    let mac = (!key.is_empty()).then(|| Hmac::<Sha256>::new_from_slice(key))?;
+    Some(mac.ok()?.chain_update(message))
+}
+
+fn after_scheme<'h>(authorization: &'h str, scheme: &str) -> Option<&'h str> {
+    let (found, rest) = authorization.split_once(' ')?;
+    found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+/// Returns the password of a basic login. The user may have any name.
+fn password(login: &str) -> Option<String> {
+    let login = String::from_utf8(STANDARD.decode(login).ok()?).ok()?;
+    login
+        .split_once(':')
+        .map(|(_, password)| password.to_owned())
+}
+
+fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    // Thirty-two bytes, no fewer: `sha256=` alone is what Gitea sends where no secret is set.
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(headers: &[(&'static str, &str)], query: &str) -> Proof {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    axum::http::HeaderName::from_static(name),
+                    value.parse().unwrap(),
+                )
+            })
+            .collect();
+        Proof::of(&Secret::new("s3cret:with colon"), &headers, query)
+    }
+
+    #[test]
+    fn the_secret_is_known_however_a_sender_can_say_it() {
+        let basic = STANDARD.encode("anybody:s3cret:with colon");
+        for (name, value) in [
+            ("authorization", "Bearer s3cret:with colon".to_owned()),
+            ("authorization", "bearer s3cret:with colon".to_owned()),
+            ("authorization", "s3cret:with colon".to_owned()),
+            ("authorization", format!("Basic {basic}")),
+            ("x-gitlab-token", "s3cret:with colon".to_owned()),
+        ] {
+            assert_eq!(proof(&[(name, &value)], ""), Proof::Known, "{name} {value}");
+        }
+        let query = "a=b&access_token=s3cret%3Awith+colon";
+        assert_eq!(proof(&[], query), Proof::Known);
+    }
+
+    #[test]
+    fn anything_else_is_no_proof() {
+        for (name, value) in [
+            ("authorization", ""),
+            ("authorization", "Bearer"),
+            ("authorization", "Bearer s3cret"),
+            ("authorization", "Bearer s3cret:with colon2"),
+            ("authorization", "Basic !!!"),
+            ("authorization", "Basic czNjcmV0"),
+            ("x-gitlab-token", "S3CRET:WITH COLON"),
+            ("x-hub-signature-256", "sha256="),
+            ("x-hub-signature-256", "sha256=abcd"),
+        ] {
+            assert_eq!(
+                proof(&[(name, value)], ""),
+                Proof::Missing,
+                "{name} {value}"
+            );
+        }
+        assert_eq!(proof(&[], "access_token="), Proof::Missing);
+        assert_eq!(proof(&[], ""), Proof::Missing);
+    }
+
+    #[test]
+    fn an_empty_secret_lets_nobody_in() {
+        let empty = Secret::new("");
+        assert_eq!(Proof::of(&empty, &HeaderMap::new(), ""), Proof::Missing);
+        assert!(!is_signed(&empty, &[0; 32], b""));
+    }
+
+    /// The example of GitHub's documentation.
+    #[test]
+    fn a_signature_is_checked_as_github_makes_it() {
+        let hex = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        let Proof::Signed(signature) = proof(&[(SIGNATURE, &format!("sha256={hex}"))], "") else {
+            panic!("no signature was found");
+        };
+        let secret = Secret::new("It's a Secret to Everybody");
+        assert!(is_signed(&secret, &signature, b"Hello, World!"));
+        assert!(!is_signed(&secret, &signature, b"Hello, World"));
+        assert!(!is_signed(
+            &Secret::new("another"),
+            &signature,
+            b"Hello, World!"
+        ));
+    }
+}

@@ -1,0 +1,181 @@
+//! What the loop of `task watch` hears and tells over HTTP: webhooks in, metrics out.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    error::Result,
+    listen::{self, Counts, Hint, Server, Source, SourceHint, Sources},
+    ops::{
+        App,
+        event::{Event, Listener},
+    },
+    sys::clock::Clock,
+    watch::{hints::Hinted, metrics::Metrics},
+};
+
+use super::round::Rounded;
+
+/// How long the loop waits for more after the first hint of a burst: a push of several tags is several.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// The loop's ears. Where it was not asked to listen, it hears nothing.
+pub struct Hooks {
+    server: Option<Server>,
+    hinted: Hinted,
+    metrics: Arc<Mutex<Metrics>>,
+}
+
+impl Hooks {
+    /// Begins to listen at `address`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] where a secret is missing; [`crate::error::Kind::Failed`] where the address cannot be had.
+    pub fn open(app: &App, address: Option<SocketAddr>, tell: Listener<'_>) -> Result<Self> {
+        let metrics = Arc::new(Mutex::new(Metrics::default()));
+        let server = match address {
+            None => None,
+            Some(address) => {
+                let measured = metrics.clone();
+                let text = move |counts: &Counts| with_counts(&locked(&measured), counts).text();
+                let clock = app.clock.clone();
+                let server = Server::start(address, sources(app)?, clock, Arc::new(text))?;
+                tell(Event::Note(format!(
+                    "listening on http://{}",
+                    server.address()
+                )));
+                Some(server)
+            }
+        };
+        Ok(Self {
+            server,
+            hinted: Hinted::default(),
+            metrics,
+        })
+    }
+
+    /// Lets those send from now on whom the config file names now, and returns what was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hooks::open`]; then those who could send before still can.
+    pub fn read_again(&self, app: App) -> Result<App> {
+        if let Some(server) = &self.server {
+            server.replace(sources(&app)?)?;
+        }
+        Ok(app)
+    }
+
+    /// Waits until something has come in, and a moment longer for what belongs to it.
+    pub async fn arrived(&self, clock: &Clock) {
+        let Some(server) = &self.server else {
+            return std::future::pending().await;
+        };
+        server.inbox().arrived().await;
+        clock.pause(GATHER).await;
+    }
+
+    /// Makes due the tags that were hinted at, and tells what people should know. Returns the git repositories that were hinted at.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be used.
+    pub fn heed(&mut self, app: &App, tell: Listener<'_>) -> Result<Vec<SourceHint>> {
+        let Some(server) = &self.server else {
+            return Ok(Vec::new());
+        };
+        let arrivals = server.inbox().take();
+        for notice in &arrivals.notices {
+            tell(Event::Warning(said(notice)));
+        }
+        let (now, mut tags) = (app.clock.now(), app.store.tags()?);
+        let mut repositories = Vec::new();
+        let mut is_due = arrivals.everything;
+        if arrivals.everything {
+            self.hinted.heed_all(&mut tags, now);
+        }
+        for hint in arrivals.hints {
+            match hint {
+                Hint::Image(pushed) => is_due |= self.hinted.heed(&mut tags, &pushed, now),
+                Hint::Source(source) => repositories.push(source),
+            }
+        }
+        if is_due {
+            app.store.save_tags(&tags)?;
+        }
+        Ok(repositories)
+    }
+
+    /// Takes in an event of a round.
+    pub fn measure_event(&self, event: &Event<'_>) {
+        if let Event::Ended { status, .. } = event {
+            locked(&self.metrics).run_ended(status);
+        }
+    }
+
+    /// Takes in how a round ended.
+    pub fn measure_round(&self, result: &Result<Rounded>) {
+        let mut metrics = locked(&self.metrics);
+        match result {
+            Ok(rounded) => {
+                if let Some(round) = rounded.measured.clone() {
+                    metrics.round_ended(round, rounded.looks);
+                }
+            }
+            Err(_) => metrics.round_failed(),
+        }
+    }
+}
+
+/// Returns who may send, with their secrets.
+fn sources(app: &App) -> Result<Sources> {
+    let mut sources = BTreeMap::new();
+    for (name, settings) in &app.settings.config.listen {
+        let what = format!("the secret of webhook source `{}`", name.escape_debug());
+        let source = Source {
+            secret: settings
+                .secret
+                .as_ref()
+                .map(|place| place.read(&what))
+                .transpose()?,
+            registry: settings
+                .registry
+                .as_deref()
+                .map(|name| app.settings.login_server(name)),
+        };
+        sources.insert(name.clone(), source);
+    }
+    Sources::new(sources)
+}
+
+fn said(notice: &listen::Notice) -> String {
+    let why = match notice.outcome {
+        listen::Outcome::Refused => "does not know its secret",
+        listen::Outcome::CutShort => "is larger than 1 MiB, or takes longer than 10 seconds",
+        _ => "is of no kind that is known",
+    };
+    format!(
+        "a webhook for `{}` {why}; if there are more of them, they are only counted",
+        notice.source
+    )
+}
+
+fn with_counts(metrics: &Metrics, counts: &Counts) -> Metrics {
+    let requests = counts.requests.iter();
+    Metrics {
+        webhooks: requests
+            .map(|((source, outcome), count)| (source.clone(), outcome.word(), *count))
+            .collect(),
+        last_webhooks: counts.last.clone().into_iter().collect(),
+        ..metrics.clone()
+    }
+}
+
+fn locked(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
+    metrics.lock().unwrap_or_else(PoisonError::into_inner)
+}

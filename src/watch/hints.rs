@@ -1,0 +1,175 @@
+//! What it changes that somebody says a tag was pushed: when that tag is looked at next, and nothing else.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::image::Reference;
+
+use super::{rhythm::is_public, tags::Tags};
+
+/// The pause between two looks at a tag because of hints. A sender that repeats itself, or one that is driven by our own looks, costs no more.
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// When each tag was last looked at because of a hint, or is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hinted(BTreeMap<Reference, Timestamp>);
+
+impl Hinted {
+    /// Makes due what is meant by `pushed`. Tells whether anybody stands on it.
+    ///
+    /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
+    /// to a registry often knows it by another name or address than those who pull.
+    pub fn heed(&mut self, tags: &mut Tags, pushed: &Reference, now: Timestamp) -> bool {
+        let meant: Vec<Reference> = match tags.get(pushed) {
+            Some(_) => vec![pushed.clone()],
+            None => {
+                let all = tags.records().keys();
+                all.filter(|tag| is_alias(tag, pushed)).cloned().collect()
+            }
+        };
+        for tag in &meant {
+            self.make_due(tags, tag, now);
+        }
+        !meant.is_empty()
+    }
+
+    /// Makes everything due.
+    pub fn heed_all(&mut self, tags: &mut Tags, now: Timestamp) {
+        let all: Vec<Reference> = tags.records().keys().cloned().collect();
+        for tag in &all {
+            self.make_due(tags, tag, now);
+        }
+    }
+
+    fn make_due(&mut self, tags: &mut Tags, tag: &Reference, now: Timestamp) {
+        self.0.retain(|_, last| rests_until(*last, now).is_some());
+        let rest = self.0.get(tag).and_then(|last| rests_until(*last, now));
+        let record = tags.entry(tag);
+        let wish = record.not_before.filter(|_| record.rests(now));
+        let due = rest.into_iter().chain(wish).max().unwrap_or(now);
+        record.next_look = Some(record.next_look.map_or(due, |next| next.min(due)));
+        self.0.insert(tag.clone(), due);
+    }
+}
+
+/// Returns when a tag may be looked at that was, or is to be, looked at `last`; none if at once. A clock that was set back ends all pauses.
+fn rests_until(last: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let after = |time: Timestamp| time.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+    if last > now {
+        // It is put off already, and no further by more hints.
+        return (last <= after(now)).then_some(last);
+    }
+    (now < after(last)).then(|| after(last))
+}
+
+fn is_alias(tag: &Reference, pushed: &Reference) -> bool {
+    !is_public(tag.registry())
+        && !is_public(pushed.registry())
+        && tag.repository() == pushed.repository()
+        && tag.tag() == pushed.tag()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::TagRecord;
+
+    fn image(name: &str) -> Reference {
+        name.parse().unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Tags that were looked at and are due in an hour.
+    fn tags(names: &[&str]) -> Tags {
+        let records = names.iter().map(|name| {
+            let record = TagRecord {
+                next_look: Some(at(3_600)),
+                ..TagRecord::default()
+            };
+            (image(name), record)
+        });
+        Tags::new(records.collect())
+    }
+
+    fn due(tags: &Tags, name: &str) -> i64 {
+        let record = tags.get(&image(name)).unwrap();
+        record.next_look.unwrap().as_second()
+    }
+
+    #[test]
+    fn a_tag_that_was_pushed_is_due_at_once_and_no_other() {
+        let mut tags = tags(&["r.io/a:1", "r.io/a:2", "ghcr.io/a:1"]);
+        assert!(Hinted::default().heed(&mut tags, &image("r.io/a:1"), at(10)));
+        assert_eq!(due(&tags, "r.io/a:1"), 10);
+        assert_eq!(due(&tags, "r.io/a:2"), 3_600);
+        assert_eq!(due(&tags, "ghcr.io/a:1"), 3_600);
+    }
+
+    #[test]
+    fn a_tag_that_nobody_stands_on_changes_nothing() {
+        let mut tags = tags(&["r.io/a:1"]);
+        let before = tags.clone();
+        assert!(!Hinted::default().heed(&mut tags, &image("r.io/b:1"), at(10)));
+        assert_eq!(tags, before);
+    }
+
+    #[test]
+    fn a_registry_of_ones_own_may_have_another_name_for_who_pushes() {
+        let mut tags = tags(&[
+            "registry.lan/a:1",
+            "docker.io/library/a:1",
+            "r.io/library/a:1",
+        ]);
+        assert!(Hinted::default().heed(&mut tags, &image("127.0.0.1:5000/a:1"), at(10)));
+        assert_eq!(due(&tags, "registry.lan/a:1"), 10);
+        assert_eq!(due(&tags, "r.io/library/a:1"), 3_600);
+        assert!(!Hinted::default().heed(&mut tags, &image("127.0.0.1:5000/library/b:1"), at(10)));
+        // Docker Hub is no alias of anybody.
+        assert!(Hinted::default().heed(&mut tags, &image("docker.io/library/a:1"), at(10)));
+        assert_eq!(due(&tags, "r.io/library/a:1"), 3_600);
+    }
+
+    #[test]
+    fn who_repeats_himself_waits_for_the_end_of_the_pause() {
+        let (mut tags, mut hinted) = (tags(&["r.io/a:1"]), Hinted::default());
+        let pushed = image("r.io/a:1");
+        hinted.heed(&mut tags, &pushed, at(10));
+        for second in [11, 12, 14] {
+            // It was looked at in between.
+            tags.entry(&pushed).next_look = Some(at(3_600));
+            hinted.heed(&mut tags, &pushed, at(second));
+            assert_eq!(due(&tags, "r.io/a:1"), 15, "at {second}");
+        }
+        tags.entry(&pushed).next_look = Some(at(3_600));
+        hinted.heed(&mut tags, &pushed, at(16));
+        assert_eq!(due(&tags, "r.io/a:1"), 20);
+        tags.entry(&pushed).next_look = Some(at(3_600));
+        hinted.heed(&mut tags, &pushed, at(26));
+        assert_eq!(due(&tags, "r.io/a:1"), 26);
+        // An hour back.
+        tags.entry(&pushed).next_look = Some(at(3_600));
+        hinted.heed(&mut tags, &pushed, at(-3_600));
+        assert_eq!(due(&tags, "r.io/a:1"), -3_600);
+    }
+
+    #[test]
+    fn a_registry_that_wants_to_be_left_alone_is() {
+        let mut tags = tags(&["r.io/a:1"]);
+        tags.entry(&image("r.io/a:1")).not_before = Some(at(90));
+        Hinted::default().heed(&mut tags, &image("r.io/a:1"), at(10));
+        assert_eq!(due(&tags, "r.io/a:1"), 90);
+    }
+
+    #[test]
+    fn everything_is_everything_and_what_is_due_sooner_stays_so() {
+        let mut tags = tags(&["r.io/a:1", "docker.io/library/a:1"]);
+        tags.entry(&image("r.io/a:1")).next_look = Some(at(3));
+        Hinted::default().heed_all(&mut tags, at(10));
+        assert_eq!(due(&tags, "r.io/a:1"), 3);
+        assert_eq!(due(&tags, "docker.io/library/a:1"), 10);
+    }
+}

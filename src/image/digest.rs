@@ -47,6 +47,16 @@ impl Digest {
         self.hex() == found
     }
 
+    /// Returns what takes in bytes piece by piece, to tell whether together they have this digest.
+    #[must_use]
+    pub fn checker(&self) -> Checker {
+        match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
+            Some("sha512") => Checker::Sha512(sha2::Sha512::new()),
+            Some("sha384") => Checker::Sha384(sha2::Sha384::new()),
+            _ => Checker::Sha256(sha2::Sha256::new()),
+        }
+    }
+
     /// Returns the whole text, `sha256:…`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -64,6 +74,39 @@ impl Digest {
     pub fn short(&self) -> &str {
         let end = self.0.find(':').map_or(0, |colon| colon + 13);
         &self.0[..end.min(self.0.len())]
+    }
+}
+
+/// Bytes that are checked piece by piece.
+#[derive(Clone, Debug)]
+pub enum Checker {
+    /// By SHA-256.
+    Sha256(sha2::Sha256),
+    /// By SHA-384.
+    Sha384(sha2::Sha384),
+    /// By SHA-512.
+    Sha512(sha2::Sha512),
+}
+
+impl Checker {
+    /// Takes in the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hash) => hash.update(bytes),
+            Self::Sha384(hash) => hash.update(bytes),
+            Self::Sha512(hash) => hash.update(bytes),
+        }
+    }
+
+    /// Returns the digest of all pieces.
+    #[must_use]
+    pub fn digest(self) -> Digest {
+        let text = match self {
+            Self::Sha256(hash) => format!("sha256:{}", hex(&hash.finalize())),
+            Self::Sha384(hash) => format!("sha384:{}", hex(&hash.finalize())),
+            Self::Sha512(hash) => format!("sha512:{}", hex(&hash.finalize())),
+        };
+        Digest(text.into())
     }
 }
 
@@ -141,6 +184,10 @@ mod tests {
             let digest: Digest = digest.parse().unwrap();
             assert!(digest.matches(b"abc"), "{digest}");
             assert!(!digest.matches(b"abd"), "{digest}");
+            let mut checker = digest.checker();
+            checker.update(b"a");
+            checker.update(b"bc");
+            assert_eq!(checker.digest(), digest);
         }
     }
 

@@ -6,6 +6,6 @@ pub mod digest;
 pub mod platform;
 pub mod reference;
 
-pub use digest::{Digest, InvalidDigest};
+pub use digest::{Checker, Digest, InvalidDigest};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};

@@ -14,6 +14,7 @@ use super::{
     groups::{self, Groups},
     keychain::{Credential, FRESH, Found, Keychain, Place},
     problem::LookupError,
+    question::Access,
     token::{self, Key, Realm, Token, Tokens},
     visit::Visit,
     wire::Reply,
@@ -141,6 +142,11 @@ impl Auth {
         match scheme {
             Scheme::Unasked | Scheme::Silent => Ok(Pass::Nothing),
             Scheme::Basic => self.basic(visit).await,
+            Scheme::Bearer(realm) if *visit.access() != Access::Pull => {
+                let scopes = groups::to_write(visit.repository(), visit.access());
+                let breadth = Breadth::Alone { after_group: false };
+                self.token(visit, realm, scopes, breadth).await
+            }
             Scheme::Bearer(realm) => {
                 let scopes = self.scopes(visit)?;
                 let breadth = match scopes.len() {

@@ -12,7 +12,7 @@ use super::{
     problem::{Asked, LookupError, Trouble},
     token::{self, Key, Token},
     visit::Visit,
-    wire::{Broken, Reply, cap},
+    wire::{Body, Broken, Reply, cap},
 };
 
 impl Visit<'_> {
@@ -67,7 +67,9 @@ impl Visit<'_> {
         let wire = self.host.wire_to(url, 0);
         let request = token::request(wire.client().map_err(broken)?, key);
         let request = request.map_err(|error| broken(Broken::Network(error)))?;
-        wire.send(request, cap::TOKEN).await.map_err(broken)
+        wire.send(request, Body::UpTo(cap::TOKEN))
+            .await
+            .map_err(broken)
     }
 
     /// Tells whether a login sent to `url` could be read on its way: plain http, and to another machine than

@@ -7,6 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::image::Reference;
 
+use super::question::Access;
+
 /// Repositories that share a token.
 const MAX_REPOSITORIES: usize = 16;
 
@@ -89,6 +91,18 @@ pub fn alone(repository: &str) -> Arc<[String]> {
     match repository {
         "" => Arc::from([]),
         repository => Arc::from([scope(repository)]),
+    }
+}
+
+/// Returns the scopes of somebody who writes to a repository. They share no token: a service that grants less than it was asked
+/// for would keep from all what it keeps from one.
+#[must_use]
+pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
+    let both = format!("repository:{repository}:pull,push");
+    match access {
+        Access::Pull => alone(repository),
+        Access::PushFrom(other) if other != repository => Arc::from([both, scope(other)]),
+        Access::Push | Access::PushFrom(_) => Arc::from([both]),
     }
 }
 

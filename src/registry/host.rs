@@ -279,8 +279,16 @@ impl Host {
 
     /// Returns the URL of what is asked for.
     pub fn url_of(&self, question: &Question) -> Url {
+        let more = question.more.as_ref();
+        if let Some(url) = more.and_then(|more| more.url.clone()) {
+            return url;
+        }
         let mut url = self.origin.clone();
         url.set_path(&question.path());
+        url.set_query(
+            more.map(|more| more.query.as_str())
+                .filter(|it| !it.is_empty()),
+        );
         url
     }
 

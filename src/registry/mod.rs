@@ -9,6 +9,7 @@ mod auth_file;
 mod challenge;
 mod client;
 mod contents;
+pub mod copy;
 mod grant;
 mod groups;
 mod health;

@@ -180,44 +180,35 @@ impl LookupError {
                 ),
                 Absence::Platform => format!("`{subject}` does not exist for this platform"),
             },
-            Self::Unknown { why, .. } => match why {
-                Trouble::Network(_) => {
-                    format!("cannot find out what `{subject}` is: `{registry}` cannot be reached")
-                }
-                Trouble::Refused { login: None } => {
-                    format!("cannot find out what `{subject}` is: `{registry}` wants a login")
-                }
-                Trouble::Refused { login: Some(login) } => format!(
-                    "cannot find out what `{subject}` is: `{registry}` refuses the login from {login}, or that login may not pull it"
-                ),
-                Trouble::Limited { until } => format!(
-                    "cannot find out what `{subject}` is: `{registry}` limits us until {}",
-                    seconds(*until)
-                ),
-                Trouble::Server { .. } => {
-                    format!("cannot find out what `{subject}` is: `{registry}` is in trouble")
-                }
-                Trouble::BadReply(_) => {
-                    format!(
-                        "cannot find out what `{subject}` is: the answer of `{registry}` cannot be used"
-                    )
-                }
-                Trouble::SpeaksTls => format!(
-                    "cannot find out what `{subject}` is: `{registry}` speaks TLS, and was spoken to without"
-                ),
-                Trouble::Schema1 => format!(
-                    "cannot find out what `{subject}` is: it is stored in the outdated schema 1 format"
-                ),
-                Trouble::Login(_) => {
-                    format!(
-                        "cannot find out what `{subject}` is: the login for `{registry}` cannot be read"
-                    )
-                }
-                Trouble::Settings(_) => format!(
-                    "cannot find out what `{subject}` is: the settings of `{registry}` cannot be used"
-                ),
-            },
+            Self::Unknown { why, .. } => {
+                let why = why.message(registry, "pull it");
+                format!("cannot find out what `{subject}` is: {why}")
+            }
         }
+    }
+
+    /// Returns the same failure as it concerns somebody who would write to `place`, a repository or an image.
+    #[must_use]
+    pub fn of_writing(self, place: &str) -> Error {
+        let registry = self.asked().registry.clone();
+        let message = match &self {
+            Self::Absent { .. } => format!(
+                "cannot write to `{place}`: `{registry}` knows no such repository, or hides it from this login"
+            ),
+            Self::Unknown { why, .. } => {
+                let why = why.message(&registry, "push to it");
+                format!("cannot write to `{place}`: {why}")
+            }
+        };
+        let advice = match &self {
+            Self::Absent { .. } => format!(
+                "make the repository, or give a login that may: acrt task credential add --login-server {registry}"
+            ),
+            Self::Unknown { .. } => self.advice(),
+        };
+        Error::new(Kind::Unknown, message)
+            .hint(advice)
+            .because(self)
     }
 
     fn advice(&self) -> String {
@@ -256,6 +247,28 @@ impl LookupError {
                     )
                 }
             },
+        }
+    }
+}
+
+impl Trouble {
+    /// Says what is wrong with `registry`, or with the login that may not do what is wanted.
+    fn message(&self, registry: &str, wanted: &str) -> String {
+        match self {
+            Self::Network(_) => format!("`{registry}` cannot be reached"),
+            Self::Refused { login: None } => format!("`{registry}` wants a login"),
+            Self::Refused { login: Some(login) } => format!(
+                "`{registry}` refuses the login from {login}, or that login may not {wanted}"
+            ),
+            Self::Limited { until } => {
+                format!("`{registry}` limits us until {}", seconds(*until))
+            }
+            Self::Server { .. } => format!("`{registry}` is in trouble"),
+            Self::BadReply(_) => format!("the answer of `{registry}` cannot be used"),
+            Self::SpeaksTls => format!("`{registry}` speaks TLS, and was spoken to without"),
+            Self::Schema1 => "it is stored in the outdated schema 1 format".to_owned(),
+            Self::Login(_) => format!("the login for `{registry}` cannot be read"),
+            Self::Settings(_) => format!("the settings of `{registry}` cannot be used"),
         }
     }
 }

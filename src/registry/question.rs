@@ -1,6 +1,9 @@
 //! What a registry is asked, before it is known how: the method, the thing, and how much of an answer is read.
 
-use reqwest::Method;
+use reqwest::{
+    Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE},
+};
 
 use crate::image::{Digest, Reference};
 
@@ -9,7 +12,7 @@ use super::wire::cap;
 /// A request to a registry, without what it takes to be let in.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// `HEAD` or `GET`.
+    /// `HEAD`, `GET`, or for those who write `POST`, `PUT` or `DELETE`.
     pub method: Method,
     /// The repository that it is about; none, if it is about the registry.
     pub repository: String,
@@ -21,6 +24,37 @@ pub struct Question {
     pub cap: usize,
     /// Which of the registry's connections it takes, where there are several.
     pub lane: usize,
+    /// What only those have who copy images. Boxed, because a thousand look-ups at once have none.
+    pub more: Option<Box<More>>,
+}
+
+/// What a request has beyond a method and a place.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// What it needs to be allowed to.
+    pub access: Access,
+    /// Parameters of the URL, as they are sent.
+    pub query: String,
+    /// Where the registry said to go, in place of the path.
+    pub url: Option<Url>,
+    /// Further headers.
+    pub headers: HeaderMap,
+    /// What is sent.
+    pub body: bytes::Bytes,
+    /// Whether the body of a success is left unread, however long it is, for whoever asked.
+    pub leaves_body: bool,
+}
+
+/// What a request needs to be allowed to do with its repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    #[default]
+    Pull,
+    /// Read and write.
+    Push,
+    /// Read and write, and read another repository of the same registry.
+    PushFrom(String),
 }
 
 impl Question {
@@ -70,6 +104,7 @@ impl Question {
             image: String::new(),
             cap: cap::ERROR,
             lane: 0,
+            more: None,
         }
     }
 
@@ -81,7 +116,101 @@ impl Question {
             image: image.to_string(),
             cap: cap::MANIFEST,
             lane: 0,
+            more: None,
         }
+    }
+
+    /// Asks for what a reference names as somebody who is going to write beside it: a token for both serves both.
+    pub fn head_to_push(image: &Reference) -> Self {
+        Self::head(image).with(|more| more.access = Access::Push)
+    }
+
+    /// Asks whether a document with `digest` is there, as [`Self::head_to_push`].
+    pub fn head_at_to_push(image: &Reference, digest: &Digest) -> Self {
+        Self::manifest(Method::HEAD, image, digest.as_str()).with(|more| more.access = Access::Push)
+    }
+
+    /// Asks for what refers to a document.
+    pub fn referrers(image: &Reference, digest: &Digest) -> Self {
+        Self {
+            thing: format!("referrers/{digest}"),
+            ..Self::document(image)
+        }
+    }
+
+    /// Writes a document as the tag or digest `which`.
+    pub fn put_manifest(
+        image: &Reference,
+        which: &str,
+        media_type: HeaderValue,
+        body: bytes::Bytes,
+    ) -> Self {
+        Self::manifest(Method::PUT, image, which).with(|more| {
+            more.access = Access::Push;
+            more.headers.insert(CONTENT_TYPE, media_type);
+            more.body = body;
+        })
+    }
+
+    /// Asks whether a blob is there.
+    pub fn head_blob(image: &Reference, digest: &Digest) -> Self {
+        Self {
+            method: Method::HEAD,
+            ..Self::config_at(image, digest)
+        }
+        .with(|more| more.access = Access::Push)
+    }
+
+    /// Asks for a blob from the byte `from` on; its body is left to be read.
+    pub fn blob(image: &Reference, digest: &Digest, from: u64) -> Self {
+        Self::config_at(image, digest).with(|more| {
+            more.leaves_body = true;
+            if from > 0 {
+                more.header(RANGE, &format!("bytes={from}-"));
+            }
+        })
+    }
+
+    /// Begins the upload of a blob, or has it taken over from another repository, `mount` of the same registry.
+    pub fn begin_upload(image: &Reference, mount: Option<(&Digest, &str)>) -> Self {
+        Self {
+            method: Method::POST,
+            thing: "blobs/uploads/".to_owned(),
+            cap: cap::ERROR,
+            ..Self::document(image)
+        }
+        .with(|more| match mount {
+            None => more.access = Access::Push,
+            Some((digest, from)) => {
+                more.access = Access::PushFrom(from.to_owned());
+                more.query = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("mount", digest.as_str())
+                    .append_pair("from", from)
+                    .finish();
+            }
+        })
+    }
+
+    /// Asks an upload how far it has come, or with `DELETE` to be given up.
+    pub fn upload(method: Method, image: &Reference, url: Url) -> Self {
+        Self {
+            method,
+            ..Self::begin_upload(image, None)
+        }
+        .with(|more| more.url = Some(url))
+    }
+
+    /// Adds what only those have who copy.
+    fn with(mut self, change: impl FnOnce(&mut More)) -> Self {
+        change(self.more.get_or_insert_default());
+        self
+    }
+
+    /// Returns what it needs to be allowed to.
+    pub fn access(&self) -> &Access {
+        self.more
+            .as_ref()
+            .map_or(&Access::Pull, |more| &more.access)
     }
 
     /// Returns the path of the URL. The grammar of references leaves nothing in it to be escaped.
@@ -96,7 +225,19 @@ impl Question {
     pub fn verb(&self) -> &'static str {
         match self.method {
             Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::DELETE => "DELETE",
             _ => "GET",
+        }
+    }
+}
+
+impl More {
+    /// Adds a header whose value is made of what no header could be broken with.
+    pub fn header(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
         }
     }
 }

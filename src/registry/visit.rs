@@ -1,7 +1,7 @@
 //! One try at a question: the request, and all that challenge, tokens and redirects make of it.
 
 use reqwest::{
-    Request, Url,
+    Method, Request, Url,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
 };
 
@@ -10,8 +10,8 @@ use super::{
     host::{Failure, Host, told},
     manifest,
     problem::{Asked, LookupError, Trouble},
-    question::Question,
-    wire::Reply,
+    question::{Access, Question},
+    wire::{Body, Reply},
     words::bare,
 };
 
@@ -42,6 +42,11 @@ impl<'a> Visit<'a> {
     /// Returns the repository in question; another one than was asked for, if the registry redirected us.
     pub fn repository(&self) -> &str {
         &self.repository
+    }
+
+    /// Returns what is to be allowed there.
+    pub fn access(&self) -> &Access {
+        self.question.access()
     }
 
     /// Makes one try: as many requests as challenge, tokens and redirects take. `pass` is what got in, or did not.
@@ -99,7 +104,17 @@ impl<'a> Visit<'a> {
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        wire.send(request, self.question.cap).await.map_err(broken)
+        let mut limit = Body::UpTo(self.question.cap);
+        if let Some(more) = &self.question.more {
+            request.headers_mut().extend(more.headers.clone());
+            if writes(&self.question.method) {
+                *request.body_mut() = Some(more.body.clone().into());
+            }
+            if more.leaves_body {
+                limit = Body::Left;
+            }
+        }
+        wire.send(request, limit).await.map_err(broken)
     }
 
     /// Asks the API of the registry, and returns the headers of its answer; none, if there is none.
@@ -175,4 +190,9 @@ impl<'a> Visit<'a> {
             said: None,
         }
     }
+}
+
+/// Tells whether a request has a body, be it an empty one: servers refuse those of this kind without a length.
+fn writes(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT)
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, header::HeaderMap};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, Response, header::HeaderMap};
 
 use crate::sys::settings::RegistrySettings;
 
@@ -17,6 +17,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long an exchange may take as a whole, so that a registry that sends a byte a second is not waited for.
 const TOTAL: Duration = Duration::from_secs(30);
+
+/// How long a body may take that is read or sent as it comes; whoever does that bounds each of its parts.
+const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a body may pause that is read or sent as it comes.
+pub const PAUSE: Duration = Duration::from_secs(60);
 
 /// How long an unused connection is kept. Shorter than what servers keep them.
 pub const IDLE: Duration = Duration::from_secs(55);
@@ -56,6 +62,17 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Whether it came over HTTP/2, where one connection carries all requests.
     pub http2: bool,
+    /// The body of a success that was asked to be left unread.
+    pub rest: Option<Box<Response>>,
+}
+
+/// What becomes of the body of a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It is read, up to so many bytes.
+    UpTo(usize),
+    /// It is left to be read by whoever asked, in as much time as it takes.
+    Left,
 }
 
 /// Why there is no answer.
@@ -76,6 +93,9 @@ pub enum Broken {
     /// The body is compressed although that was not asked for, so its digest cannot be told.
     #[error("the body comes with the encoding `{0}`, which was not asked for")]
     Encoded(String),
+    /// Nothing came for so long.
+    #[error("nothing came for {} seconds", .0.as_secs())]
+    Silent(Duration),
 }
 
 impl Wire {
@@ -103,14 +123,17 @@ impl Wire {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Sends a request and reads the answer: up to `cap` bytes of it if it is a success, else of its error.
+    /// Sends a request and reads the answer: of a success what `wanted` says, else the words of its error.
     ///
     /// # Errors
     ///
     /// [`Broken`] if there is no whole answer within the bounds of time and size.
-    pub async fn send(&self, request: Request, cap: usize) -> Result<Reply, Broken> {
+    pub async fn send(&self, request: Request, wanted: Body) -> Result<Reply, Broken> {
         let has_body = request.method() != reqwest::Method::HEAD;
-        let mut response = self.client()?.execute(request).await.map_err(broken)?;
+        let mut response = match wanted {
+            Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
+            Body::Left => self.open(request).await?,
+        };
         let status = response.status();
         let encoding = response.headers().get(reqwest::header::CONTENT_ENCODING);
         if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
@@ -119,6 +142,19 @@ impl Wire {
                 return Err(Broken::Encoded(super::words::clean(&encoding)));
             }
         }
+        if let (Body::Left, true) = (wanted, status.is_success()) {
+            return Ok(Reply {
+                status: status.as_u16(),
+                http2: response.version() == reqwest::Version::HTTP_2,
+                headers: std::mem::take(response.headers_mut()),
+                body: Vec::new(),
+                rest: Some(Box::new(response)),
+            });
+        }
+        let cap = match wanted {
+            Body::UpTo(cap) => cap,
+            Body::Left => 0,
+        };
         let mut body = Vec::new();
         if has_body && status.is_success() {
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -135,7 +171,25 @@ impl Wire {
             http2: response.version() == reqwest::Version::HTTP_2,
             headers: std::mem::take(response.headers_mut()),
             body,
+            rest: None,
         })
+    }
+
+    /// Sends a request whose body, or whose answer, may take as long as it comes. Only the wait for the beginning of the answer
+    /// to a request without body has a bound here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub async fn open(&self, mut request: Request) -> Result<Response, Broken> {
+        *request.timeout_mut() = Some(UNBOUNDED);
+        let answers_at_once = request.body().is_none();
+        let answer = self.client()?.execute(request);
+        if answers_at_once {
+            let answer = tokio::time::timeout(TOTAL, answer).await;
+            return answer.map_err(|_| Broken::Silent(TOTAL))?.map_err(broken);
+        }
+        answer.await.map_err(broken)
     }
 
     fn build(&self) -> Result<Client, Broken> {
@@ -197,7 +251,7 @@ impl Wire {
 }
 
 /// Tells a name that leads where it must not from other trouble with a connection.
-fn broken(error: reqwest::Error) -> Broken {
+pub fn broken(error: reqwest::Error) -> Broken {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = next {
         if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
@@ -210,7 +264,7 @@ fn broken(error: reqwest::Error) -> Broken {
 }
 
 /// Reads what an error answer says. An answer that breaks off still has its status.
-async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
+pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
     let mut words = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = cap::ERROR - words.len();
@@ -255,7 +309,7 @@ mod tests {
     async fn a_name_that_leads_to_this_machine_is_not_connected_to_for_a_registry_elsewhere() {
         let wire = wire(&RegistrySettings::default(), false);
         let request = Request::new(Method::GET, Url::parse("http://localhost:1/token").unwrap());
-        let error = wire.send(request, 0).await.unwrap_err();
+        let error = wire.send(request, Body::UpTo(0)).await.unwrap_err();
         assert!(
             matches!(&error, Broken::Forbidden(Forbidden::Nearer(name)) if name == "localhost"),
             "{error:?}"

@@ -1,0 +1,429 @@
+//! A folder of the OCI image layout as one side of a copy: for machines that no network reaches.
+//!
+//! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{image::Digest, registry::wire::cap};
+
+use super::{
+    CopyError, Watcher,
+    feed::{Feed, Sink, Stop},
+    side::{Given, Side},
+    tree::{Descriptor, Document},
+};
+
+/// The file that says that a folder is an image layout.
+const MARKER: &str = "oci-layout";
+
+/// The version of the layout that is read and written.
+const VERSION: &str = "1.0.0";
+
+/// The annotation with the name of an image.
+const NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The largest index of a folder that is read, in bytes.
+const MAX_INDEX: u64 = 16 * 1024 * 1024;
+
+/// How much of a file is read at once, in bytes.
+const PART: usize = 256 * 1024;
+
+/// A folder, and the image in it that is meant.
+#[derive(Debug)]
+pub struct Layout {
+    folder: PathBuf,
+    name: Option<String>,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "oci:{}", self.folder.display())?;
+        match &self.name {
+            Some(name) => write!(f, ":{name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A blob in a folder that is read part by part.
+#[derive(Debug)]
+pub struct Part(File);
+
+impl Part {
+    /// Returns the next bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let mut part = vec![0; PART];
+        let read = self.0.read(&mut part)?;
+        part.truncate(read);
+        Ok((read > 0).then(|| part.into()))
+    }
+}
+
+impl Layout {
+    /// Opens a folder that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError::Folder`] where it is no image layout.
+    pub fn open(folder: &Path, name: Option<&str>) -> Result<Self, CopyError> {
+        let layout = Self {
+            folder: folder.to_owned(),
+            name: name.map(str::to_owned),
+        };
+        let marker = layout.folder.join(MARKER);
+        let text = match fs::read(&marker) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(CopyError::folder(
+                    folder,
+                    "it is no OCI image layout, which has a file `oci-layout`",
+                ));
+            }
+            Err(error) => return Err(CopyError::folder(marker, error)),
+        };
+        let version = serde_json::from_slice::<Value>(&text);
+        let version = version.map_err(|problem| CopyError::folder(&marker, problem))?;
+        match version["imageLayoutVersion"].as_str() {
+            Some(VERSION) => Ok(layout),
+            _ => Err(CopyError::folder(
+                marker,
+                format!("its `imageLayoutVersion` is not `{VERSION}`"),
+            )),
+        }
+    }
+
+    /// Opens a folder, and makes it if there is none. One that holds something else is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError::Folder`] where it cannot be made, or is something else.
+    pub fn make(folder: &Path) -> Result<Self, CopyError> {
+        let cannot = |error: io::Error| CopyError::folder(folder, error);
+        fs::create_dir_all(folder).map_err(cannot)?;
+        let marker = folder.join(MARKER);
+        if !marker.exists() {
+            if fs::read_dir(folder).map_err(cannot)?.next().is_some() {
+                return Err(CopyError::folder(
+                    folder,
+                    "it holds something else than an OCI image layout",
+                ));
+            }
+            replace(
+                &marker,
+                json!({"imageLayoutVersion": VERSION})
+                    .to_string()
+                    .as_bytes(),
+            )?;
+        }
+        Self::open(folder, None)
+    }
+
+    /// Reads a document: one that another names, or the one that is meant.
+    pub fn document(&self, which: Option<&Descriptor>) -> Result<Document, CopyError> {
+        let descriptor = match which {
+            Some(descriptor) => descriptor.clone(),
+            None => self.meant()?,
+        };
+        let path = self.blob_path(&descriptor.digest);
+        let bytes = read(&path, cap::MANIFEST as u64)?;
+        if !descriptor.digest.matches(&bytes) {
+            return Err(CopyError::Corrupt {
+                image: self.to_string(),
+                digest: descriptor.digest,
+                found: format!("has the content of `{}`", Digest::of(&bytes)),
+            });
+        }
+        Document::of(descriptor.digest, descriptor.media_type, bytes.into())
+            .map_err(|defect| CopyError::defect(&path.display().to_string(), &defect))
+    }
+
+    /// Finds the image that is meant: by its name, by its digest, or because there is no other.
+    fn meant(&self) -> Result<Descriptor, CopyError> {
+        let all = self.images()?;
+        let named = |image: &&Descriptor| match &self.name {
+            Some(name) => {
+                image.annotations.get(NAME) == Some(name) || image.digest.as_str() == name
+            }
+            None => true,
+        };
+        let found: Vec<&Descriptor> = all.iter().filter(named).collect();
+        match (found.as_slice(), &self.name) {
+            ([only], _) | ([only, ..], Some(_)) => Ok((*only).clone()),
+            _ => Err(CopyError::Unnamed {
+                folder: self.folder.clone(),
+                names: all
+                    .iter()
+                    .filter_map(|image| image.annotations.get(NAME).cloned())
+                    .collect(),
+                name: self.name.clone(),
+            }),
+        }
+    }
+
+    fn images(&self) -> Result<Vec<Descriptor>, CopyError> {
+        let path = self.folder.join("index.json");
+        let index = read(&path, MAX_INDEX)?;
+        let mut index: Value =
+            serde_json::from_slice(&index).map_err(|problem| CopyError::folder(&path, problem))?;
+        let images = index["manifests"].take();
+        serde_json::from_value(images).map_err(|problem| CopyError::folder(&path, problem))
+    }
+
+    /// Returns the digest of the image of a name, if there is one.
+    pub fn digest_of(&self, name: &str) -> Result<Option<Digest>, CopyError> {
+        if !self.folder.join("index.json").exists() {
+            return Ok(None);
+        }
+        let images = self.images()?;
+        let named = images
+            .into_iter()
+            .find(|image| image.annotations.get(NAME).is_some_and(|it| it == name));
+        Ok(named.map(|image| image.digest))
+    }
+
+    /// Opens a blob from the byte `from` on.
+    pub fn blob(&self, digest: &Digest, from: u64) -> Result<Part, CopyError> {
+        let path = self.blob_path(digest);
+        let open = || {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(from))?;
+            Ok(Part(file))
+        };
+        open().map_err(|error: io::Error| CopyError::folder(&path, error))
+    }
+
+    /// Returns what refers to a document: those images of the index whose subject it is.
+    pub fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+        let mut found = Vec::new();
+        for image in self.images()? {
+            if self.document(Some(&image))?.subject.as_ref() == Some(digest) {
+                found.push(image);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tells whether a blob is there. A file gets its name only when its content is checked, so its size says enough.
+    pub fn has_blob(&self, blob: &Descriptor) -> bool {
+        fs::metadata(self.blob_path(&blob.digest)).is_ok_and(|file| file.len() == blob.size)
+    }
+
+    /// Takes a blob from another side.
+    pub async fn take(
+        &self,
+        from: &Side,
+        blob: &Descriptor,
+        watch: Watcher<'_>,
+    ) -> Result<Given, CopyError> {
+        let path = self.blob_path(&blob.digest);
+        let folder = path.parent().unwrap_or(&self.folder);
+        let cannot = |error: io::Error| CopyError::folder(&path, error);
+        fs::create_dir_all(folder).map_err(cannot)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".")
+            .tempfile_in(folder)
+            .map_err(cannot)?;
+        let mut feed = Feed::new(from, blob, watch);
+        let poured = feed.pour(0, &mut Sink::File(file.as_file_mut())).await;
+        match poured {
+            Ok(()) => {}
+            Err(Stop::Source(error)) => return Err(error),
+            Err(Stop::Sink(problem)) => return Err(CopyError::folder(&path, problem)),
+        }
+        keep(file, &path).map_err(cannot)?;
+        Ok(Given::Sent)
+    }
+
+    /// Writes a document, and gives it a name if it is to have one.
+    pub fn write(&self, document: &Document, name: Option<&str>) -> Result<(), CopyError> {
+        let path = self.blob_path(&document.digest);
+        if !fs::metadata(&path).is_ok_and(|file| file.len() == document.bytes.len() as u64) {
+            replace(&path, &document.bytes)?;
+        }
+        match name {
+            Some(name) => self.list(document, Some(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a document into the folder's index. Who had its name before loses it.
+    pub fn list(&self, document: &Document, name: Option<&str>) -> Result<(), CopyError> {
+        let cannot = |error: io::Error| CopyError::folder(&self.folder, error);
+        // Two copies into one folder must not lose each other's entries.
+        let lock = File::open(self.folder.join(MARKER)).map_err(cannot)?;
+        lock.lock().map_err(cannot)?;
+        let path = self.folder.join("index.json");
+        let mut index = match fs::exists(&path).map_err(cannot)? {
+            true => serde_json::from_slice(&read(&path, MAX_INDEX)?)
+                .map_err(|problem| CopyError::folder(&path, problem))?,
+            false => json!({
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": [],
+            }),
+        };
+        let Some(images) = index["manifests"].as_array_mut() else {
+            return Err(CopyError::folder(path, "it has no `manifests`"));
+        };
+        let digest = document.digest.as_str();
+        let named = |image: &Value| image["annotations"][NAME].as_str().map(str::to_owned);
+        if name.is_none() && images.iter().any(|image| image["digest"] == digest) {
+            return Ok(());
+        }
+        // An entry without a name is only there so that the image is found; one with a name serves that too.
+        images.retain(|image| match named(image) {
+            None => image["digest"] != digest,
+            Some(old) => Some(old.as_str()) != name,
+        });
+        let mut entry = json!({
+            "mediaType": document.media_type,
+            "digest": digest,
+            "size": document.bytes.len(),
+        });
+        if let Some(name) = name {
+            entry["annotations"] = json!({ NAME: name });
+        }
+        images.push(entry);
+        replace(&path, index.to_string().as_bytes())
+    }
+
+    /// Returns the file of a blob. A digest is checked before it is one, so nothing in it leads out of the folder.
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let (algorithm, hex) = digest.as_str().split_once(':').unwrap_or(("sha256", ""));
+        self.folder.join("blobs").join(algorithm).join(hex)
+    }
+}
+
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, CopyError> {
+    let cannot = |error: io::Error| CopyError::folder(path, error);
+    let file = File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    match bytes.len() as u64 > most {
+        true => Err(CopyError::folder(
+            path,
+            format!("it has more than {most} bytes"),
+        )),
+        false => Ok(bytes),
+    }
+}
+
+fn replace(path: &Path, content: &[u8]) -> Result<(), CopyError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
+        file.write_all(content)?;
+        keep(file, path)
+    };
+    write().map_err(|error: io::Error| CopyError::folder(path, error))
+}
+
+/// Gives a file its name when all of it is on the disk. Others may read it: it is an image, made to be passed on.
+fn keep(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        let body = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{text}"}}}}"#
+        );
+        Document::parse(&HeaderMap::new(), body.into()).unwrap()
+    }
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::make(&folder.path().join("new")).unwrap();
+        (folder, layout)
+    }
+
+    fn named(layout: &Layout, name: Option<&str>) -> Result<Document, CopyError> {
+        Layout::open(&layout.folder, name).unwrap().document(None)
+    }
+
+    #[test]
+    fn an_image_is_found_by_its_name_by_its_digest_and_alone() {
+        let (_folder, layout) = layout();
+        let (one, two) = (document("one"), document("two"));
+        layout.write(&one, Some("1")).unwrap();
+        assert_eq!(named(&layout, None).unwrap(), one);
+        layout.write(&two, Some("2")).unwrap();
+        assert_eq!(named(&layout, Some("2")).unwrap(), two);
+        assert_eq!(named(&layout, Some(one.digest.as_str())).unwrap(), one);
+        let error = crate::Error::from(named(&layout, None).unwrap_err());
+        assert_eq!(error.advice(), Some("it has: 1, 2"));
+    }
+
+    #[test]
+    fn a_name_that_moves_leaves_nothing_behind_under_it() {
+        let (_folder, layout) = layout();
+        layout.write(&document("one"), Some("1")).unwrap();
+        layout.write(&document("two"), Some("1")).unwrap();
+        assert_eq!(layout.images().unwrap().len(), 1);
+        assert_eq!(layout.digest_of("1").unwrap(), Some(document("two").digest));
+        assert_eq!(layout.digest_of("2").unwrap(), None);
+    }
+
+    #[test]
+    fn what_has_no_name_is_listed_once_and_a_name_replaces_the_bare_entry() {
+        let (_folder, layout) = layout();
+        let one = document("one");
+        layout.write(&one, None).unwrap();
+        layout.list(&one, None).unwrap();
+        layout.list(&one, None).unwrap();
+        assert_eq!(layout.images().unwrap().len(), 1);
+        layout.write(&one, Some("1")).unwrap();
+        assert_eq!(layout.images().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_folder_with_something_else_in_it_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.txt"), "x").unwrap();
+        let error = crate::Error::from(Layout::make(folder.path()).unwrap_err());
+        assert!(
+            error
+                .one_line()
+                .ends_with("it holds something else than an OCI image layout")
+        );
+        let error = crate::Error::from(Layout::open(folder.path(), None).unwrap_err());
+        assert!(error.one_line().contains("it is no OCI image layout"));
+    }
+
+    #[test]
+    fn a_damaged_document_is_not_used() {
+        let (_folder, layout) = layout();
+        let one = document("one");
+        layout.write(&one, Some("1")).unwrap();
+        fs::write(layout.blob_path(&one.digest), "{}").unwrap();
+        assert!(matches!(
+            named(&layout, Some("1")),
+            Err(CopyError::Corrupt { .. })
+        ));
+    }
+}

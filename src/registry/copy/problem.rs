@@ -1,0 +1,185 @@
+//! Why an image was not copied.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Error, Kind},
+    image::{Digest, Platform},
+    registry::{LookupError, Trouble, manifest::Defect},
+};
+
+use super::side::Side;
+
+/// Why an image was not copied. No tag was changed.
+#[derive(Clone, Debug)]
+pub enum CopyError {
+    /// It could not be read.
+    Read(LookupError),
+    /// It could not be written.
+    Write {
+        /// The repository.
+        place: String,
+        /// Why.
+        why: LookupError,
+    },
+    /// What came is not what its digest says.
+    Corrupt {
+        /// The image.
+        image: String,
+        /// The part that came.
+        digest: Digest,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// Its documents are not of a form that can be copied.
+    Malformed {
+        /// The image.
+        image: String,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A tag stands for another image, and was not to be moved.
+    Exists {
+        /// The image with that tag.
+        image: String,
+        /// What it is.
+        there: Digest,
+        /// What it would have become.
+        new: Digest,
+    },
+    /// It does not exist for a platform that was asked for.
+    Platform {
+        /// The image.
+        image: String,
+        /// The platform.
+        platform: Platform,
+    },
+    /// A folder could not be read or written.
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// A folder has no image of this name.
+    Unnamed {
+        /// The folder.
+        folder: PathBuf,
+        /// The names that it has.
+        names: Vec<String>,
+        /// The name that was asked for; none, if one was needed.
+        name: Option<String>,
+    },
+}
+
+impl CopyError {
+    /// Says that a document of the image is not of a form that can be copied.
+    pub(super) fn malformed(side: &Side, digest: &Digest, problem: &str) -> Self {
+        Self::Malformed {
+            image: side.name(),
+            problem: format!("`{digest}`: {problem}"),
+        }
+    }
+
+    /// Says that a document of the image has a defect.
+    pub(super) fn defect(image: &str, defect: &Defect) -> Self {
+        Self::Malformed {
+            image: image.to_owned(),
+            problem: defect.to_string(),
+        }
+    }
+
+    /// Says why a file or folder could not be used.
+    pub(super) fn folder(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+        Self::Folder {
+            path: path.into(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// Tells whether the place that the image should come from says that it is not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Read(error) => error.is_absent(),
+            Self::Unnamed { .. } | Self::Platform { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Tells whether another try in a moment may help: something broke off, and nobody said no.
+    pub(super) fn is_passing(&self) -> bool {
+        let why = match self {
+            Self::Read(error) | Self::Write { why: error, .. } => error,
+            _ => return false,
+        };
+        matches!(
+            why,
+            LookupError::Unknown {
+                why: Trouble::Network(_),
+                ..
+            }
+        )
+    }
+}
+
+impl From<CopyError> for Error {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Read(error) if error.is_absent() => {
+                let failed = Self::from(error);
+                let hint = failed.advice().map(str::to_owned).unwrap_or_default();
+                Self::new(Kind::Failed, "the source is not there")
+                    .hint(hint)
+                    .because(failed)
+            }
+            CopyError::Read(error) => error.into(),
+            CopyError::Write { place, why } => why.of_writing(&place),
+            CopyError::Corrupt {
+                image,
+                digest,
+                found,
+            } => Self::new(
+                Kind::Failed,
+                format!("what came of `{image}` is damaged: `{digest}` {found}"),
+            )
+            .hint("nothing was tagged; try again, and if it stays so, push the source anew"),
+            CopyError::Malformed { image, problem } => Self::new(
+                Kind::Failed,
+                format!("cannot copy `{image}`, which is malformed: {problem}"),
+            )
+            .hint("push the image again with any current builder"),
+            CopyError::Exists { image, there, new } => Self::new(
+                Kind::Failed,
+                format!("`{image}` exists and is another image: `{there}`, not `{new}`"),
+            )
+            .hint("to move the tag: --force"),
+            CopyError::Platform { image, platform } => Self::new(
+                Kind::Failed,
+                format!("`{image}` does not exist for the platform `{platform}`"),
+            )
+            .hint("leave out --platform to copy all platforms that it has"),
+            CopyError::Folder { path, problem } => Self::new(
+                Kind::Failed,
+                format!("cannot use `{}`: {problem}", path.display()),
+            )
+            .hint("a folder of the OCI image layout is made by acrt import, skopeo or buildah"),
+            CopyError::Unnamed {
+                folder,
+                names,
+                name,
+            } => {
+                let folder = folder.display();
+                let message = match name {
+                    Some(name) => format!("`{folder}` has no image with the name `{name}`"),
+                    None => format!("`{folder}` has several images, and no name was given"),
+                };
+                let hint = match names.is_empty() {
+                    true => "its images have no names".to_owned(),
+                    false => format!("it has: {}", names.join(", ")),
+                };
+                Self::new(Kind::Failed, message).hint(hint)
+            }
+        }
+    }
+}

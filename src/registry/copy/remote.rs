@@ -1,0 +1,238 @@
+//! A repository as one side of a copy.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::header::HeaderValue;
+
+use crate::{
+    image::{Digest, Reference},
+    registry::{
+        client::{Registries, defective, refusal},
+        host::{Answer, Host},
+        look,
+        problem::{LookupError, Trouble},
+        question::Question,
+    },
+};
+
+use super::{
+    CopyError,
+    side::Chunks,
+    tree::{Descriptor, Document},
+};
+
+/// A repository, and the image in it that is meant.
+pub struct Remote {
+    /// Its registry.
+    pub host: Arc<Host>,
+    /// The image.
+    pub image: Reference,
+}
+
+/// Whether a registry keeps the list of what refers to a document by itself, as its answer to a write says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// It does.
+    ByRegistry,
+    /// Whoever writes must keep the list.
+    ByNobody,
+}
+
+impl Remote {
+    /// Returns the repository of an image.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError::Read`] where the name of its registry is no host.
+    pub fn new(registries: &Registries, image: &Reference) -> Result<Self, CopyError> {
+        Ok(Self {
+            host: registries.host_of(image).map_err(CopyError::Read)?,
+            image: image.clone(),
+        })
+    }
+
+    /// Returns the repository in words.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.image.registry(), self.image.repository())
+    }
+
+    /// Says why it could not be written.
+    pub fn unwritten(&self, why: LookupError) -> CopyError {
+        CopyError::Write {
+            place: self.place(),
+            why,
+        }
+    }
+
+    /// Returns the digest of the image, without reading it where the registry tells it.
+    pub async fn digest(&self) -> Result<Digest, CopyError> {
+        let answer = self.host.ask(&Question::head(&self.image)).await;
+        let answer = answer.map_err(CopyError::Read)?;
+        match look::of_head(&answer.reply.headers) {
+            Ok(Some(seen)) if answer.reply.status == 200 => Ok(seen.digest),
+            // Only the body says more, be it about a document or about an error.
+            _ => Ok(self.document(None).await?.digest),
+        }
+    }
+
+    /// Returns what a tag of this repository stands for; nothing, if there is none.
+    pub async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, CopyError> {
+        let Ok(image) = format!("{}:{tag}", self.image.name()).parse() else {
+            return Err(CopyError::Malformed {
+                image: self.place(),
+                problem: format!("`{tag}` is no tag"),
+            });
+        };
+        let question = Question::head_to_push(&image);
+        let answer = self.host.ask(&question).await;
+        let answer = answer.map_err(|error| self.unwritten(error))?;
+        match answer.reply.status {
+            200 => {}
+            404 | 410 => return Ok(None),
+            _ => return Err(self.unwritten(refusal(&answer))),
+        }
+        match look::of_head(&answer.reply.headers) {
+            Ok(Some(seen)) => Ok(Some(seen.digest)),
+            _ => {
+                let tagged = Self {
+                    host: Arc::clone(&self.host),
+                    image,
+                };
+                tagged.document(None).await.map(|it| Some(it.digest))
+            }
+        }
+    }
+
+    /// Reads the document with `digest`, or else the one that the image names.
+    pub async fn document(&self, digest: Option<&Digest>) -> Result<Document, CopyError> {
+        let wanted = digest.or(self.image.digest());
+        let question = match wanted {
+            Some(digest) => Question::document_at(&self.image, digest),
+            None => Question::document(&self.image),
+        };
+        let answer = self.host.ask(&question).await.map_err(CopyError::Read)?;
+        if answer.reply.status != 200 {
+            return Err(CopyError::Read(refusal(&answer)));
+        }
+        let body = Bytes::from(answer.reply.body);
+        if let Some(digest) = wanted.filter(|digest| !digest.matches(&body)) {
+            return Err(CopyError::Corrupt {
+                image: self.image.to_string(),
+                digest: digest.clone(),
+                found: format!("has the content of `{}`", Digest::of(&body)),
+            });
+        }
+        let mut document = Document::parse(&answer.reply.headers, body)
+            .map_err(|defect| CopyError::Read(defective(defect, answer.asked)))?;
+        if let Some(digest) = wanted {
+            document.digest = digest.clone();
+        }
+        Ok(document)
+    }
+
+    /// Opens a blob from the byte `from` on.
+    pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
+        let question = Question::blob(&self.image, &blob.digest, from);
+        let mut answer = self.host.ask(&question).await.map_err(CopyError::Read)?;
+        let skip = match answer.reply.status {
+            206 if from > 0 => 0,
+            // It does not know ranges, and begins at the beginning.
+            200 => from,
+            _ => return Err(CopyError::Read(refusal(&answer))),
+        };
+        let Some(body) = answer.reply.rest.take() else {
+            return Err(CopyError::Read(refusal(&answer)));
+        };
+        let mut chunks = Chunks::from(body);
+        skip_bytes(&mut chunks, skip).await.map_err(|problem| {
+            CopyError::Read(LookupError::unknown(
+                Trouble::BadReply(problem),
+                answer.asked,
+            ))
+        })?;
+        Ok(chunks)
+    }
+
+    /// Tells whether a document is there.
+    pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
+        let question = Question::head_at_to_push(&self.image, digest);
+        self.is_there(&question).await
+    }
+
+    /// Tells whether a blob is there.
+    pub async fn has_blob(&self, digest: &Digest) -> Result<bool, CopyError> {
+        let question = Question::head_blob(&self.image, digest);
+        self.is_there(&question).await
+    }
+
+    async fn is_there(&self, question: &Question) -> Result<bool, CopyError> {
+        let answer = self.host.ask(question).await;
+        let answer = answer.map_err(|error| self.unwritten(error))?;
+        match answer.reply.status {
+            200 => Ok(true),
+            404 | 405 | 410 => Ok(false),
+            _ => Err(self.unwritten(refusal(&answer))),
+        }
+    }
+
+    /// Writes a document under a tag, or by its digest alone.
+    pub async fn write(&self, document: &Document, tag: Option<&str>) -> Result<Listed, CopyError> {
+        let which = tag.unwrap_or(document.digest.as_str());
+        let media_type =
+            HeaderValue::from_str(&document.media_type).map_err(|_| CopyError::Malformed {
+                image: self.place(),
+                problem: "its media type cannot be sent".to_owned(),
+            })?;
+        let body = document.bytes.clone();
+        let question = Question::put_manifest(&self.image, which, media_type, body);
+        let answer = self.host.ask(&question).await;
+        let answer = answer.map_err(|error| self.unwritten(error))?;
+        if !matches!(answer.reply.status, 200..=202) {
+            return Err(self.unwritten(refusal(&answer)));
+        }
+        self.expect(&answer, &document.digest)?;
+        match answer.reply.headers.contains_key("oci-subject") {
+            true => Ok(Listed::ByRegistry),
+            false => Ok(Listed::ByNobody),
+        }
+    }
+
+    /// Checks that a registry took what it was given, and nothing that it made of it.
+    fn expect(&self, answer: &Answer, digest: &Digest) -> Result<(), CopyError> {
+        let told = answer.reply.headers.get("docker-content-digest");
+        let told = told.and_then(|value| value.to_str().ok());
+        match told.filter(|told| *told != digest.as_str()) {
+            Some(told) => {
+                let problem = format!(
+                    "it stored `{}` where it was given `{digest}`",
+                    crate::registry::words::clean(told)
+                );
+                Err(self.unwritten(LookupError::unknown(
+                    Trouble::BadReply(problem),
+                    answer.asked.clone(),
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads and drops the beginning of an answer that should have begun later.
+async fn skip_bytes(chunks: &mut Chunks, count: u64) -> Result<(), String> {
+    let mut left = count;
+    while left > 0 {
+        let Some(chunk) = chunks.next().await? else {
+            return Err("the blob is shorter than it was before".to_owned());
+        };
+        let len = chunk.len() as u64;
+        if len > left {
+            // Chunks are cut where the network cuts them, so the rest of this one is kept for the reader.
+            let rest = chunk.slice(usize::try_from(left).unwrap_or(chunk.len())..);
+            chunks.put_back(rest);
+            return Ok(());
+        }
+        left -= len;
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! The two sides of a copy: a repository of a registry, or a folder.
+
+use bytes::Bytes;
+use reqwest::Response;
+
+use crate::{
+    image::Digest,
+    registry::{
+        client::Registries,
+        wire::{self, Broken},
+    },
+};
+
+use super::{
+    CopyError, Place, Watcher,
+    layout::{Layout, Part},
+    remote::Remote,
+    tree::{Descriptor, Document},
+};
+
+/// One side of a copy.
+pub enum Side {
+    /// A repository.
+    Registry(Remote),
+    /// A folder.
+    Layout(Layout),
+}
+
+/// How a blob came to be where it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It was there.
+    Present,
+    /// The registry took it over from another of its repositories.
+    Mounted,
+    /// It was sent.
+    Sent,
+}
+
+/// The bytes of a blob, as they come.
+pub struct Chunks {
+    from: Origin,
+    /// Bytes that were read too early.
+    first: Option<Bytes>,
+}
+
+enum Origin {
+    Answer(Box<Response>),
+    File(Part),
+}
+
+impl From<Box<Response>> for Chunks {
+    fn from(answer: Box<Response>) -> Self {
+        Self {
+            from: Origin::Answer(answer),
+            first: None,
+        }
+    }
+}
+
+impl From<Part> for Chunks {
+    fn from(part: Part) -> Self {
+        Self {
+            from: Origin::File(part),
+            first: None,
+        }
+    }
+}
+
+impl Chunks {
+    /// Gives back bytes that were read too early: they are the next.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.first = Some(bytes);
+    }
+
+    /// Returns the next bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] or what the disk says: it may go on where it broke off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        match &mut self.from {
+            Origin::Answer(answer) => {
+                let chunk = tokio::time::timeout(wire::PAUSE, answer.chunk()).await;
+                let chunk = chunk.map_err(|_| Broken::Silent(wire::PAUSE).to_string())?;
+                chunk.map_err(|error| wire::broken(error).to_string())
+            }
+            Origin::File(part) => part.next().map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl Side {
+    /// Returns where an image comes from.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] where its registry's name is no host, or its folder is no image layout.
+    pub fn source(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
+        match place {
+            Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
+            Place::Layout { folder, name } => {
+                Layout::open(folder, name.as_deref()).map(Self::Layout)
+            }
+        }
+    }
+
+    /// Returns where an image goes. A folder is made, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::source`], or that the folder cannot be made.
+    pub fn target(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
+        match place {
+            Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
+            Place::Layout { folder, .. } => Layout::make(folder).map(Self::Layout),
+        }
+    }
+
+    /// Returns the name of the image, for messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Registry(remote) => remote.image.to_string(),
+            Self::Layout(layout) => layout.to_string(),
+        }
+    }
+
+    /// Returns the name that the image has here under a tag.
+    pub fn tagged(&self, tag: &str) -> String {
+        match self {
+            Self::Registry(remote) => format!("{}:{tag}", remote.place()),
+            Self::Layout(layout) => format!("{layout}:{tag}"),
+        }
+    }
+
+    /// Returns the digest of the image that is meant, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::document`].
+    pub async fn digest(&self) -> Result<Digest, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.digest().await,
+            Self::Layout(layout) => Ok(layout.document(None)?.digest),
+        }
+    }
+
+    /// Returns what a tag stands for here; nothing, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] if that could not be found out.
+    pub async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.digest_of(tag).await,
+            Self::Layout(layout) => layout.digest_of(tag),
+        }
+    }
+
+    /// Reads a document: the one that is meant, or one below it.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] if it is not there, not what its digest says, or could not be read.
+    pub async fn document(&self, which: Option<&Descriptor>) -> Result<Document, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.document(which.map(|it| &it.digest)).await,
+            Self::Layout(layout) => layout.document(which),
+        }
+    }
+
+    /// Opens a blob from the byte `from` on.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] if it is not there, or could not be read.
+    pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.open(blob, from).await,
+            Self::Layout(layout) => layout.blob(&blob.digest, from).map(Chunks::from),
+        }
+    }
+
+    /// Returns what refers to a document.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] if that could not be found out.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.referrers(digest).await,
+            Self::Layout(layout) => layout.referrers(digest),
+        }
+    }
+
+    /// Tells whether a document is there, and with it all that it consists of: no registry takes it before.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] if that could not be found out.
+    pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.has_document(digest).await,
+            // In a folder nobody checks what a manifest stands on; to look for each blob costs nothing there.
+            Self::Layout(_) => Ok(false),
+        }
+    }
+
+    /// Tells whether a blob is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::has_document`].
+    pub async fn has_blob(&self, blob: &Descriptor) -> Result<bool, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.has_blob(&blob.digest).await,
+            Self::Layout(layout) => Ok(layout.has_blob(blob)),
+        }
+    }
+
+    /// Takes a blob from another side.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] of either side; then it is not there, not even in part under its name.
+    pub async fn take(
+        &self,
+        from: &Self,
+        blob: &Descriptor,
+        watch: Watcher<'_>,
+    ) -> Result<Given, CopyError> {
+        match self {
+            Self::Registry(remote) => remote.take(from, blob, watch).await,
+            Self::Layout(layout) => layout.take(from, blob, watch).await,
+        }
+    }
+
+    /// Writes a document under a tag, or by its digest alone.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] if it was not taken.
+    pub async fn write(&self, document: &Document, tag: Option<&str>) -> Result<(), CopyError> {
+        match self {
+            Self::Registry(remote) => remote.write(document, tag).await.map(drop),
+            Self::Layout(layout) => layout.write(document, tag),
+        }
+    }
+
+    /// Makes a document findable that has no tag. A registry finds all that it has by their digests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn keep(&self, document: &Document) -> Result<(), CopyError> {
+        match self {
+            Self::Registry(_) => Ok(()),
+            Self::Layout(layout) => layout.list(document, None),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a manifest or an index consists of. Pure: bytes in, descriptors out; the bytes are kept as they came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::{
+    image::Digest,
+    registry::{
+        look,
+        manifest::{self, Defect},
+    },
+};
+use reqwest::header::HeaderMap;
+
+/// How deep indexes may lie in each other.
+pub const MAX_DEPTH: usize = 4;
+
+/// More blobs, or entries of an index, than any image has that people make.
+const MAX_PARTS: usize = 2000;
+
+/// Something that a document names: what it is of, its digest and its size.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// The media type.
+    #[serde(default)]
+    pub media_type: String,
+    /// The digest.
+    pub digest: Digest,
+    /// Bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// Other places that have it: only layers that must not be passed on name any.
+    #[serde(default)]
+    pub urls: Vec<String>,
+    /// Notes.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A manifest or an index, with the bytes that its digest is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// It.
+    pub bytes: Bytes,
+    /// The documents below it, if it is an index.
+    pub children: Vec<Descriptor>,
+    /// The blobs below it, if it is a manifest.
+    pub blobs: Vec<Descriptor>,
+    /// What it refers to, if it is a signature, an SBOM or the like.
+    pub subject: Option<Digest>,
+}
+
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
+}
+
+impl Document {
+    /// Reads a document as it came.
+    ///
+    /// # Errors
+    ///
+    /// [`Defect`] if it is none, or one of a format that cannot be copied byte for byte.
+    pub fn parse(headers: &HeaderMap, bytes: Bytes) -> Result<Self, Defect> {
+        let read = look::of_body(headers, &bytes)?;
+        Self::of(read.seen.digest, read.seen.media_type, bytes)
+    }
+
+    /// Reads a document whose digest and media type are known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn of(digest: Digest, media_type: String, bytes: Bytes) -> Result<Self, Defect> {
+        let malformed = |problem: String| Defect::Form(problem);
+        let (media_type, _) = manifest::parse(&media_type, &bytes)?;
+        let parts: Parts = serde_json::from_slice(&bytes)
+            .map_err(|problem| malformed(format!("its manifest is malformed: {problem}")))?;
+        if parts.layers.len().max(parts.manifests.len()) > MAX_PARTS {
+            return Err(malformed(format!("it has more than {MAX_PARTS} parts")));
+        }
+        Ok(Self {
+            digest,
+            media_type,
+            bytes,
+            children: parts.manifests,
+            blobs: parts.config.into_iter().chain(parts.layers).collect(),
+            subject: parts.subject.map(|subject| subject.digest),
+        })
+    }
+
+    /// Returns the type by which an index of referrers lists it: its own, or that of its config.
+    pub fn artifact_type(&self) -> Option<String> {
+        let parts: Parts = serde_json::from_slice(&self.bytes).ok()?;
+        let of_config = parts.config.map(|config| config.media_type);
+        parts.artifact_type.or(of_config)
+    }
+}
+
+/// Returns what lies directly below some documents, each once, without what is `known`.
+pub fn children(above: &[Document], known: &BTreeSet<Digest>) -> Vec<Descriptor> {
+    let mut seen = known.clone();
+    let all = above.iter().flat_map(|document| &document.children);
+    all.filter(|child| seen.insert(child.digest.clone()))
+        .cloned()
+        .collect()
+}
+
+/// Returns what still lies below the deepest level that is read, if something does.
+pub fn too_deep(deepest: &[Document], known: &[Digest]) -> Option<Digest> {
+    let known = known.iter().cloned().collect();
+    let below = children(deepest, &known);
+    below.into_iter().next().map(|child| child.digest)
+}
+
+/// Returns the blobs of some documents, each once, the largest first, because what begins last ends last. Layers that
+/// must not be passed on are left where their own URLs say.
+pub fn blobs<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<Descriptor> {
+    let mut seen = BTreeSet::new();
+    let all = documents.flat_map(|document| &document.blobs);
+    let mut blobs: Vec<Descriptor> = all
+        .filter(|blob| !is_foreign(blob) && seen.insert(blob.digest.clone()))
+        .cloned()
+        .collect();
+    blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+    blobs
+}
+
+/// Tells a layer of Windows' base images and its like, whose license keeps it where it is.
+fn is_foreign(blob: &Descriptor) -> bool {
+    let marked = blob.media_type.contains(".foreign.")
+        || blob.media_type.contains("image.layer.nondistributable");
+    marked && !blob.urls.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn descriptor(text: &str, size: u64) -> String {
+        let digest = digest(text);
+        format!(r#"{{"mediaType":"t","digest":"{digest}","size":{size}}}"#)
+    }
+
+    fn manifest(layers: &[String]) -> Document {
+        let body = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[{}]}}"#,
+            descriptor("config", 2),
+            layers.join(",")
+        );
+        Document::parse(&HeaderMap::new(), body.into()).unwrap()
+    }
+
+    #[test]
+    fn a_manifest_has_its_config_and_layers_and_keeps_its_bytes() {
+        let document = manifest(&[descriptor("a", 10), descriptor("b", 30)]);
+        assert_eq!(document.digest, Digest::of(&document.bytes));
+        let blobs: Vec<&Digest> = document.blobs.iter().map(|blob| &blob.digest).collect();
+        assert_eq!(blobs, [&digest("config"), &digest("a"), &digest("b")]);
+    }
+
+    #[test]
+    fn blobs_are_sent_once_and_the_largest_first() {
+        let documents = [
+            manifest(&[descriptor("a", 10), descriptor("b", 30)]),
+            manifest(&[descriptor("b", 30), descriptor("c", 20)]),
+        ];
+        let sizes: Vec<u64> = blobs(documents.iter()).iter().map(|it| it.size).collect();
+        assert_eq!(sizes, [30, 20, 10, 2]);
+    }
+
+    #[test]
+    fn layers_that_must_not_be_passed_on_stay_where_they_are() {
+        let foreign = format!(
+            r#"{{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":"{}","size":5,"urls":["https://mcr.microsoft.com/x"]}}"#,
+            digest("w")
+        );
+        let document = manifest(&[foreign, descriptor("a", 1)]);
+        let left: Vec<Digest> = blobs([document].iter())
+            .into_iter()
+            .map(|blob| blob.digest)
+            .collect();
+        assert_eq!(left, [digest("config"), digest("a")]);
+    }
+
+    #[test]
+    fn an_index_that_names_one_manifest_twice_has_one_child() {
+        let entry = descriptor("m", 1);
+        let body = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{entry},{entry}]}}"#
+        );
+        let index = Document::parse(&HeaderMap::new(), body.into()).unwrap();
+        assert_eq!(children(&[index.clone()], &BTreeSet::new()).len(), 1);
+        assert_eq!(too_deep(&[index], &[digest("m")]), None);
+    }
+}

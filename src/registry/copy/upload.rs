@@ -1,0 +1,343 @@
+//! How a blob gets into a registry: one request for its bytes, and as many more as it takes where connections break.
+
+use std::{pin::pin, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{
+    StreamExt as _,
+    future::{self, Either},
+    stream,
+};
+use reqwest::{
+    Method, Request, Response, Url,
+    header::{
+        AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+        LOCATION, RANGE,
+    },
+};
+use tokio::sync::mpsc;
+
+use crate::registry::{
+    auth::Pass,
+    client::refusal,
+    host::{Answer, told},
+    problem::{Asked, LookupError, Trouble},
+    question::Question,
+    retry::{self, Verdict},
+    visit::Visit,
+    wire::{self, Broken, Reply},
+};
+
+use super::{
+    CopyError, Watcher,
+    feed::{Feed, Sink, Stop},
+    remote::Remote,
+    side::{Given, Side},
+    tree::Descriptor,
+};
+
+/// How often the upload of one blob is taken up again without getting on.
+const TRIES: usize = 4;
+
+/// How long a registry may take to check and store a blob that it has got as a whole.
+const COMMIT: Duration = Duration::from_secs(600);
+
+/// Parts of a blob between the source and the target: enough to keep both busy, and small in memory.
+const IN_FLIGHT: usize = 4;
+
+/// How one attempt at the bytes of a blob ended.
+enum Attempt {
+    /// It is stored.
+    Done,
+    /// It broke off, and may be taken up again.
+    Torn(LookupError),
+    /// There is no more sense in trying.
+    Failed(CopyError),
+}
+
+impl Remote {
+    /// Takes a blob from another side: from a repository of the same registry without sending a byte, where it allows that.
+    pub async fn take(
+        &self,
+        from: &Side,
+        blob: &Descriptor,
+        watch: Watcher<'_>,
+    ) -> Result<Given, CopyError> {
+        let mount = match from {
+            Side::Registry(source) if source.host.registry == self.host.registry => {
+                Some((&blob.digest, source.image.repository()))
+            }
+            _ => None,
+        };
+        let Some(mut upload) = self.begin(mount).await? else {
+            return Ok(Given::Mounted);
+        };
+        let mut feed = Feed::new(from, blob, watch);
+        let (mut at, mut tries) = (0, 0);
+        loop {
+            let torn = match self.attempt(&mut feed, blob, &upload, at).await {
+                Attempt::Done => return Ok(Given::Sent),
+                Attempt::Failed(error) => {
+                    self.give_up(upload).await;
+                    return Err(error);
+                }
+                Attempt::Torn(error) => error,
+            };
+            let before = at;
+            let known = self.progress_of(&upload).await;
+            (upload, at) = match known.filter(|(_, at)| *at <= feed.reached()) {
+                Some(known) => known,
+                None => match self.begin(None).await? {
+                    Some(upload) => (upload, 0),
+                    None => return Ok(Given::Mounted),
+                },
+            };
+            tries = if at > before { 1 } else { tries + 1 };
+            match retry::pause(tries).filter(|_| tries < TRIES) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(self.unwritten(torn)),
+            }
+        }
+    }
+
+    /// Begins an upload, and returns where its bytes go; nowhere, if the registry could take the blob over.
+    async fn begin(
+        &self,
+        mount: Option<(&crate::image::Digest, &str)>,
+    ) -> Result<Option<Url>, CopyError> {
+        let question = Question::begin_upload(&self.image, mount);
+        let answer = self.host.ask(&question).await;
+        let answer = answer.map_err(|error| self.unwritten(error))?;
+        match answer.reply.status {
+            201 if mount.is_some() => Ok(None),
+            202 => self
+                .location(&self.host.url_of(&question), &answer)
+                .map(Some),
+            // Who may not read the other repository can still write to this one.
+            401 | 403 | 404 if mount.is_some() => Box::pin(self.begin(None)).await,
+            _ => Err(self.unwritten(refusal(&answer))),
+        }
+    }
+
+    fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
+        next(&self.host.guard, from, &answer.reply.headers).map_err(|problem| {
+            let asked = answer.asked.clone();
+            self.unwritten(LookupError::unknown(Trouble::BadReply(problem), asked))
+        })
+    }
+
+    /// Asks how far an upload has come, and returns where it goes on; nothing, if it cannot.
+    async fn progress_of(&self, upload: &Url) -> Option<(Url, u64)> {
+        let question = Question::upload(Method::GET, &self.image, upload.clone());
+        let answer = self.host.ask(&question).await.ok()?;
+        if answer.reply.status != 204 {
+            return None;
+        }
+        let range = answer.reply.headers.get(RANGE)?.to_str().ok()?;
+        let received = received(range)?;
+        let next = next(&self.host.guard, upload, &answer.reply.headers).ok()?;
+        Some((next, received))
+    }
+
+    /// Tells the registry that nothing more comes. Those that do not hear it forget by themselves.
+    async fn give_up(&self, upload: Url) {
+        let question = Question::upload(Method::DELETE, &self.image, upload);
+        let _ = self.host.ask(&question).await;
+    }
+
+    /// Sends the bytes of a blob from `at` on, with which it is complete.
+    async fn attempt(
+        &self,
+        feed: &mut Feed<'_>,
+        blob: &Descriptor,
+        upload: &Url,
+        at: u64,
+    ) -> Attempt {
+        let mut url = upload.clone();
+        url.query_pairs_mut()
+            .append_pair("digest", blob.digest.as_str());
+        let question = Question::upload(Method::PUT, &self.image, url.clone());
+        let visit = Visit::new(&self.host, &question);
+        let pass = match self.host.auth.pass(&visit).await {
+            Ok(pass) => pass,
+            Err(error) => return Attempt::Failed(self.unwritten(error)),
+        };
+        let asked = visit.asked("PUT", &url);
+        let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
+        let mut request = Request::new(Method::PUT, url.clone());
+        *request.headers_mut() = self.headers(blob, at, &url, &pass);
+        *request.body_mut() = Some(body(receiver));
+        let wire = self.host.wire_to(&url, 0);
+        let (poured, answered) = side_by_side(feed, at, sender, wire.open(request)).await;
+        match (poured, answered) {
+            (Err(Stop::Source(error)), _) => Attempt::Failed(error),
+            (_, Some(Ok(response))) => self.judge(response, &visit, &pass, asked).await,
+            (_, Some(Err(broken))) => Attempt::Torn(torn(broken, asked)),
+            (Err(Stop::Sink(problem)), None) => {
+                Attempt::Torn(LookupError::unknown(Trouble::BadReply(problem), asked))
+            }
+            (Ok(()), None) => Attempt::Torn(torn(Broken::Silent(COMMIT), asked)),
+        }
+    }
+
+    fn headers(&self, blob: &Descriptor, at: u64, url: &Url, pass: &Pass) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let octets = HeaderValue::from_static("application/octet-stream");
+        headers.insert(CONTENT_TYPE, octets);
+        let left = blob.size.saturating_sub(at);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(left));
+        if at > 0 {
+            let range = format!("{at}-{}", blob.size.saturating_sub(1));
+            headers.extend(
+                HeaderValue::from_str(&range)
+                    .ok()
+                    .map(|range| (CONTENT_RANGE, range)),
+            );
+        }
+        if let Some(login) = pass.header().filter(|_| self.host.is_own(url)) {
+            headers.insert(AUTHORIZATION, login.clone());
+        }
+        headers
+    }
+
+    /// Judges what a registry says of a blob that it was sent.
+    async fn judge(
+        &self,
+        mut response: Response,
+        visit: &Visit<'_>,
+        pass: &Pass,
+        asked: Asked,
+    ) -> Attempt {
+        let status = response.status().as_u16();
+        let body = wire::words_of(&mut response).await;
+        if matches!(status, 200..=204) {
+            return Attempt::Done;
+        }
+        let reply = Reply {
+            status,
+            headers: std::mem::take(response.headers_mut()),
+            body,
+            http2: false,
+            rest: None,
+        };
+        let asked = told(asked, &reply);
+        if status == 401 && matches!(pass, Pass::Token { .. }) {
+            // The token has run out on the way; what is asked for next brings a new one.
+            let _ = self.host.auth.next(visit, pass, &reply).await;
+            return Attempt::Torn(LookupError::unknown(
+                Trouble::Refused { login: None },
+                asked,
+            ));
+        }
+        match retry::verdict(status, None) {
+            Verdict::Final if status == 404 => {
+                let problem = "it has forgotten the upload".to_owned();
+                Attempt::Torn(LookupError::unknown(Trouble::BadReply(problem), asked))
+            }
+            Verdict::Final => {
+                let answer = Answer {
+                    asked,
+                    login: pass.login().map(str::to_owned),
+                    had_token: matches!(pass, Pass::Token { .. }),
+                    reply,
+                };
+                Attempt::Failed(self.unwritten(refusal(&answer)))
+            }
+            Verdict::Again | Verdict::Limited(_) => {
+                let until = self.host.now();
+                Attempt::Torn(LookupError::unknown(Trouble::Server { until }, asked))
+            }
+        }
+    }
+}
+
+/// Reads from the source and writes to the registry at the same time. Whoever ends early ends the other; a registry that has got
+/// all bytes gets some more time to store them.
+async fn side_by_side(
+    feed: &mut Feed<'_>,
+    at: u64,
+    sender: mpsc::Sender<Bytes>,
+    answer: impl Future<Output = Result<Response, Broken>>,
+) -> (Result<(), Stop>, Option<Result<Response, Broken>>) {
+    let mut sink = Sink::Upload(sender);
+    let answer = pin!(answer);
+    let pouring = {
+        let pour = pin!(feed.pour(at, &mut sink));
+        match future::select(pour, answer).await {
+            Either::Left((poured, answer)) => Ok((poured, answer)),
+            Either::Right((answered, _)) => Err(answered),
+        }
+    };
+    match pouring {
+        // It did not wait for the end: what it says is why.
+        Err(answered) => (Ok(()), Some(answered)),
+        Ok((Err(stop), _)) => (Err(stop), None),
+        Ok((Ok(()), answer)) => {
+            drop(sink);
+            let answered = tokio::time::timeout(COMMIT, answer).await;
+            (Ok(()), answered.ok())
+        }
+    }
+}
+
+fn body(receiver: mpsc::Receiver<Bytes>) -> reqwest::Body {
+    let parts = stream::unfold(receiver, async |mut receiver| {
+        let part = receiver.recv().await?;
+        Some((Ok::<_, std::io::Error>(part), receiver))
+    });
+    reqwest::Body::wrap_stream(parts.boxed())
+}
+
+fn torn(broken: Broken, asked: Asked) -> LookupError {
+    match broken {
+        Broken::Network(error) => {
+            LookupError::unknown(Trouble::Network(std::sync::Arc::new(error)), asked)
+        }
+        other => LookupError::unknown(Trouble::BadReply(other.to_string()), asked),
+    }
+}
+
+/// Returns where an upload goes on, as the answer says.
+fn next(
+    guard: &crate::registry::reach::Guard,
+    from: &Url,
+    headers: &HeaderMap,
+) -> Result<Url, String> {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let location = location.ok_or("it does not say where the upload goes")?;
+    guard
+        .redirect(from, location)
+        .map_err(|forbidden| format!("it sends the upload to where it must not: {forbidden}"))
+}
+
+/// Returns how many bytes an upload has, out of `0-99`. Some say `0-0` of one without any, which costs one byte sent twice, or none:
+/// such an upload is begun anew.
+fn received(range: &str) -> Option<u64> {
+    let last: u64 = range
+        .trim_start_matches("bytes=")
+        .strip_prefix("0-")?
+        .parse()
+        .ok()?;
+    match last {
+        0 => None,
+        last => last.checked_add(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_of_an_upload_tells_where_it_goes_on() {
+        assert_eq!(received("0-99"), Some(100));
+        assert_eq!(received("bytes=0-1048575"), Some(1_048_576));
+    }
+
+    #[test]
+    fn an_upload_whose_range_says_nothing_is_begun_anew() {
+        for range in ["0-0", "", "0--1", "5-9", "0-x", "bytes=0-"] {
+            assert_eq!(received(range), None, "{range}");
+        }
+    }
+}

@@ -24,6 +24,13 @@ pub const RUN: &[Column] = &[
     Column::by("DURATION", duration),
 ];
 
+/// The names of a copy.
+pub const IMPORT: &[Column] = &[
+    Column::at("IMAGE", "/image"),
+    Column::at("DIGEST", "/digest"),
+    Column::at("STATE", "/state"),
+];
+
 /// What a task needs.
 pub const CHECK: &[Column] = &[
     Column::at("NAME", "/name"),

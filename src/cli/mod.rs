@@ -9,6 +9,7 @@ mod config;
 mod deps;
 mod flags;
 mod global;
+mod import;
 mod progress;
 mod report;
 mod run;
@@ -50,6 +51,7 @@ enum Command {
     Task(Box<task::TaskCommand>),
     Build(Box<build::BuildArgs>),
     Run(Box<run::RunArgs>),
+    Import(Box<import::ImportArgs>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -114,6 +116,7 @@ fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<
         Command::Task(command) => task::run(&app()?, report, *command),
         Command::Build(args) => build::run(&app()?, report, *args),
         Command::Run(args) => run::run(&app()?, report, *args),
+        Command::Import(args) => import::run(&app()?, report, *args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around.config.as_deref(), command),

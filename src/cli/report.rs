@@ -106,6 +106,11 @@ impl Report {
                     progress.doing(&text);
                 }
             }
+            Event::Copying(copying) => {
+                if let Some(progress) = &self.progress {
+                    progress.copying(copying);
+                }
+            }
             // What a full disk keeps from a log's reader is still in the log.
             Event::Log(bytes) => drop(self.answer(bytes)),
             Event::Rebuilt(line) => drop(self.answer(format!("{}\n", harmless(&line)).as_bytes())),

@@ -7,9 +7,9 @@ use crate::{
     image::{Digest, Platform},
     store::secrets::Secrets,
     task::{
-        Argument, BaseImageTrigger, Cron, Dependency, DockerStep, ImageDescriptor, Occurrence, Run,
-        RunId, RunStatus, RunType, SourceEvent, SourceTrigger, Status, Step, Task, TaskKey,
-        TaskName, TimerName, TimerTrigger, Untracked, run::ImageUpdateTrigger,
+        Argument, BaseImageTrigger, Cron, Dependency, DockerStep, ImageDescriptor, ImportStep,
+        Occurrence, Run, RunId, RunStatus, RunType, SourceEvent, SourceTrigger, Status, Step, Task,
+        TaskKey, TaskName, TimerName, TimerTrigger, Untracked, run::ImageUpdateTrigger,
     },
     watch::Known,
 };
@@ -98,6 +98,33 @@ pub enum StepAnswer {
     Docker(DockerAnswer),
     /// A multi-step file, in the context or in the definition.
     Steps(Box<StepsAnswer>),
+    /// The copy of an image.
+    Import(ImportAnswer),
+}
+
+/// An image that is copied. az has no such step; the keys are named as those of its others.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportAnswer {
+    r#type: &'static str,
+    all_referrers: bool,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    image_names: Vec<String>,
+    source: String,
+    test: Option<Vec<String>>,
+}
+
+impl ImportAnswer {
+    fn new(step: &ImportStep, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
+        Self {
+            r#type: "Import",
+            all_referrers: step.all_referrers,
+            base_image_dependencies: dependencies,
+            image_names: step.image_names.clone(),
+            source: step.source.clone(),
+            test: (!step.test.is_empty()).then(|| step.test.clone()),
+        }
+    }
 }
 
 /// A multi-step file. az shows other keys for one of the context than for one of the definition.
@@ -138,6 +165,7 @@ impl StepAnswer {
     fn new(step: &Step, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
         let (kind, place) = match step {
             Step::Docker(step) => return Self::Docker(DockerAnswer::new(step, dependencies)),
+            Step::Import(step) => return Self::Import(ImportAnswer::new(step, dependencies)),
             Step::FileTask(step) => (
                 "FileTask",
                 PlaceAnswer::File {
@@ -326,6 +354,7 @@ impl TaskAnswer {
         let (arguments, kept) = match &mut self.step {
             StepAnswer::Docker(step) => (&mut step.arguments, &secrets.arguments),
             StepAnswer::Steps(step) => (&mut step.values, &secrets.values),
+            StepAnswer::Import(_) => return,
         };
         for argument in arguments.iter_mut().filter(|a| a.is_secret) {
             let value = kept.get(&argument.name);

@@ -12,7 +12,10 @@ use crate::{
     registry::AuthFormat,
     store::{file, log::Log},
     sys::secret::Secret,
-    task::{DockerStep, Run, RunId, Task, template::RunVariables},
+    task::{
+        DockerStep, Run, RunId, Task,
+        template::{self, RunVariables},
+    },
 };
 
 use super::{
@@ -184,23 +187,38 @@ impl Execution<'_> {
     }
 
     pub(super) fn images(&self, run: &Run) -> Result<Vec<Reference>> {
+        let images = self.task.images(&self.variables(run));
+        images.map_err(|problem| self.unusable().because(problem))
+    }
+
+    /// Returns the names of the images with run variables filled in, whatever they name.
+    pub(super) fn image_names(&self, run: &Run) -> Result<Vec<String>> {
+        let variables = self.variables(run);
+        let names = self.task.step.image_names().iter();
+        names
+            .map(|name| template::render(name, &variables))
+            .collect::<Result<_, _>>()
+            .map_err(|problem| self.unusable().because(problem))
+    }
+
+    fn unusable(&self) -> Error {
+        Error::new(
+            Kind::Invalid,
+            format!("cannot use the images of task `{}`", self.task.name),
+        )
+    }
+
+    fn variables(&self, run: &Run) -> RunVariables {
         let platform = self.task.platforms.first().cloned();
         let platform = platform.unwrap_or_else(Platform::host);
-        let variables = RunVariables {
+        RunVariables {
             id: run.run_id,
             date: run.create_time,
             registry: self.task.registry.clone(),
             task: self.task.name.to_string(),
             os: platform.os().into(),
             architecture: platform.architecture().into(),
-        };
-        self.task.images(&variables).map_err(|problem| {
-            Error::new(
-                Kind::Invalid,
-                format!("cannot use the images of task `{}`", self.task.name),
-            )
-            .because(problem)
-        })
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a long operation tells while it works.
 
+pub use crate::registry::copy::Progress;
+
 use crate::{
     task::{RunId, RunStatus, TaskKey},
     watch::Verdict,
@@ -28,6 +30,8 @@ pub enum Event<'a> {
     WaitingForTask(&'a TaskKey),
     /// What is being done from now on, until something else is: as `building web`.
     Doing(String),
+    /// Blobs are being copied.
+    Copying(Progress<'a>),
     /// Whole lines of a run's log.
     Log(&'a [u8]),
     /// A run has ended.

@@ -30,7 +30,7 @@ use super::{
 pub const MARKER: &str = "ACRT_RUN";
 
 /// How long a builder has to end by itself when it is told to.
-const GRACE: Duration = Duration::from_secs(10);
+pub const GRACE: Duration = Duration::from_secs(10);
 
 /// How a run ended badly: its status, and why.
 #[derive(Debug)]
@@ -132,8 +132,10 @@ impl Execution<'_> {
     pub async fn plan(self, tell: Listener<'_>) -> Result<Vec<String>> {
         let now = self.app.clock.now();
         let run = Run::queued(RunId::new(1), &self.task.registry, &Cause::Manual, now);
-        let Step::Docker(step) = &self.task.step else {
-            return self.plan_steps(&run);
+        let step = match &self.task.step {
+            Step::Docker(step) => step,
+            Step::Import(step) => return Ok(vec![format!("acrt import --source {}", step.source)]),
+            Step::FileTask(_) | Step::EncodedTask(_) => return self.plan_steps(&run),
         };
         let images = self.images(&run)?;
         let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
@@ -165,6 +167,7 @@ impl Execution<'_> {
             Step::FileTask(_) | Step::EncodedTask(_) => {
                 self.work_steps(held, log, inputs_digest, tell).await
             }
+            Step::Import(step) => self.work_import(step, held, log, inputs_digest, tell).await,
         }
     }
 
@@ -371,7 +374,7 @@ impl Execution<'_> {
     }
 
     /// Gives up an operation when the run is to stop.
-    async fn unless_stopped<T>(
+    pub(super) async fn unless_stopped<T>(
         &self,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T, Failure> {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, import,
     steps::{self, read::Survey},
 };
 
@@ -127,8 +127,12 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
             privileged: Vec::new(),
         });
     }
-    let Step::Docker(step) = &task.step else {
-        return steps::read::survey(app, task, secrets);
+    let step = match &task.step {
+        Step::Docker(step) => step,
+        Step::Import(step) => return import::survey(task, step),
+        Step::FileTask(_) | Step::EncodedTask(_) => {
+            return steps::read::survey(app, task, secrets);
+        }
     };
     let inputs = read(app, task, step, secrets)?;
     Ok(Survey {

@@ -13,6 +13,7 @@ pub mod execute;
 pub mod fetch;
 pub mod heads;
 pub mod health;
+pub mod import;
 mod inputs;
 pub mod look;
 pub mod resolve;

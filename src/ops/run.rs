@@ -391,6 +391,12 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             replace(&mut step.values, &overrides.values);
             step.allow_privileged |= overrides.allow_privileged;
         }
+        Step::Import(_) => {
+            let nothing = Overrides::default();
+            if *overrides != nothing {
+                return Err(other_kind(task, "no options: it copies an image"));
+            }
+        }
     }
     Ok(())
 }

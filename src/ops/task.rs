@@ -62,11 +62,7 @@ pub struct NewTask {
 /// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
 /// reference, it stands on itself.
 pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer> {
-    let images = match &new.step {
-        Step::Docker(step) => step.image_names.as_slice(),
-        Step::FileTask(_) | Step::EncodedTask(_) => &[],
-    };
-    let registry = registry_for(app, new.registry.as_deref(), images)?;
+    let registry = registry_for(app, new.registry.as_deref(), new.step.image_names())?;
     let key = TaskKey {
         registry,
         name: new.name,
@@ -148,7 +144,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     let task = Task {
         schema: Task::SCHEMA,
         name: name.context(Kind::Failed, || "cannot name a quick run".to_owned())?,
-        registry: registry_for(app, new.registry, images_of(&new.step))?,
+        registry: registry_for(app, new.registry, new.step.image_names())?,
         status: Status::Enabled,
         creation_date: None,
         platforms: new.platforms,
@@ -174,13 +170,6 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     }
     inputs::survey(app, &task, &secrets)?;
     Ok((task, secrets))
-}
-
-fn images_of(step: &Step) -> &[String] {
-    match step {
-        Step::Docker(step) => &step.image_names,
-        Step::FileTask(_) | Step::EncodedTask(_) => &[],
-    }
 }
 
 /// Which secrets of a task are replaced; `None` leaves them alone.
@@ -361,7 +350,7 @@ fn default_registry(app: &App) -> Option<String> {
 }
 
 /// Finds the registry of a new task: the one given, else the one that its images name, else the default.
-fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
+pub(super) fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
     let registry = match given {
         Some(name) => app.settings.login_server(name),
         None => match images_registry(images).or_else(|| default_registry(app)) {
@@ -414,6 +403,7 @@ fn with_absolute_context(step: Step) -> Result<Step> {
             context_path: step.context_path.map(absolute).transpose()?,
             ..step
         }),
+        Step::Import(step) => Step::Import(step),
     })
 }
 

@@ -36,7 +36,7 @@ type Looked = (Reference, Result<Seen, LookupError>);
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
 pub struct Registries {
     settings: Settings,
-    clock: Clock,
+    pub(super) clock: Clock,
     keychain: Arc<Keychain>,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     pub(super) documents: Documents,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{InvalidReference, Platform, Reference};
 
 use super::{
-    Context, TaskKey, TaskName, Trigger,
+    Context, ImportStep, TaskKey, TaskName, Trigger,
     multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
@@ -82,6 +82,8 @@ pub enum Step {
     FileTask(FileStep),
     /// Carries out a multi-step file that the definition holds.
     EncodedTask(EncodedStep),
+    /// Copies an image.
+    Import(ImportStep),
 }
 
 impl Step {
@@ -92,23 +94,35 @@ impl Step {
             Self::Docker(step) => Some(&step.context_path),
             Self::FileTask(step) => Some(&step.context_path),
             Self::EncodedTask(step) => step.context_path.as_ref(),
+            Self::Import(_) => None,
         }
     }
 
-    /// Takes its files from elsewhere.
+    /// Takes its files from elsewhere. A copy has none.
     pub fn set_context(&mut self, context: Context) {
         match self {
             Self::Docker(step) => step.context_path = context,
             Self::FileTask(step) => step.context_path = context,
             Self::EncodedTask(step) => step.context_path = Some(context),
+            Self::Import(_) => {}
         }
     }
 
-    /// Returns the values for templates; a Dockerfile has none.
+    /// Returns the names of the images that the definition itself says; a multi-step file says its own.
+    #[must_use]
+    pub fn image_names(&self) -> &[String] {
+        match self {
+            Self::Docker(step) => &step.image_names,
+            Self::Import(step) => &step.image_names,
+            Self::FileTask(_) | Self::EncodedTask(_) => &[],
+        }
+    }
+
+    /// Returns the values for templates; only multi-step files have any.
     #[must_use]
     pub fn values(&self) -> &[Argument] {
         match self {
-            Self::Docker(_) => &[],
+            Self::Docker(_) | Self::Import(_) => &[],
             Self::FileTask(step) => &step.values,
             Self::EncodedTask(step) => &step.values,
         }
@@ -118,16 +132,16 @@ impl Step {
     #[must_use]
     pub fn allows_privileged(&self) -> bool {
         match self {
-            Self::Docker(_) => false,
+            Self::Docker(_) | Self::Import(_) => false,
             Self::FileTask(step) => step.allow_privileged,
             Self::EncodedTask(step) => step.allow_privileged,
         }
     }
 
-    /// Remembers which images a multi-step file pushes. A Dockerfile's are in the definition.
+    /// Remembers which images a multi-step file pushes. Those of other steps are in the definition.
     pub fn set_pushes(&mut self, images: Vec<Reference>) {
         match self {
-            Self::Docker(_) => {}
+            Self::Docker(_) | Self::Import(_) => {}
             Self::FileTask(step) => step.pushes = images,
             Self::EncodedTask(step) => step.pushes = images,
         }
@@ -210,11 +224,8 @@ impl Task {
     ///
     /// [`InvalidImageName`] for the first name that cannot be used.
     pub fn images(&self, run: &RunVariables) -> Result<Vec<Reference>, InvalidImageName> {
-        let Step::Docker(step) = &self.step else {
-            return Ok(Vec::new());
-        };
         let mut images: Vec<Reference> = Vec::new();
-        for name in &step.image_names {
+        for name in self.step.image_names() {
             let image = Reference::within(&self.registry, &template::render(name, run)?)?;
             if image.digest().is_some() {
                 return Err(InvalidImageName::Digest(name.clone()));
@@ -230,14 +241,15 @@ impl Task {
     /// and that are pushed at all.
     #[must_use]
     pub fn stable_images(&self) -> Vec<Reference> {
-        let step = match &self.step {
-            Step::Docker(step) => step,
+        match &self.step {
+            Step::Docker(step) if !step.is_push_enabled => return Vec::new(),
+            Step::Docker(_) | Step::Import(_) => {}
             Step::FileTask(step) => return step.pushes.clone(),
             Step::EncodedTask(step) => return step.pushes.clone(),
-        };
-        step.image_names
-            .iter()
-            .filter(|name| step.is_push_enabled && !template::is_unique(name))
+        }
+        let names = self.step.image_names().iter();
+        names
+            .filter(|name| !template::is_unique(name))
             .filter_map(|name| Reference::within(&self.registry, name).ok())
             .collect()
     }
@@ -264,6 +276,7 @@ impl Task {
                     && mine.encoded_values_content == theirs.encoded_values_content
                     && mine.values == theirs.values
             }
+            (Step::Import(mine), Step::Import(theirs)) => mine.source == theirs.source,
             _ => false,
         };
         same && self.platforms == other.platforms

@@ -68,6 +68,10 @@ pub struct TaskPatch {
     pub values: Option<Vec<Argument>>,
     /// Whether steps may be privileged.
     pub allow_privileged: Option<bool>,
+    /// The image that is copied.
+    pub source: Option<String>,
+    /// What tries a new copy.
+    pub test: Option<Vec<String>>,
     /// Whether the base image trigger works.
     pub base_image_trigger: Option<Status>,
     /// Which images count for it.
@@ -108,6 +112,11 @@ impl TaskPatch {
                     self.values_content.or(step.encoded_values_content.take());
                 set(&mut step.values, self.values);
                 set(&mut step.allow_privileged, self.allow_privileged);
+            }
+            Step::Import(step) => {
+                set(&mut step.source, self.source);
+                set(&mut step.image_names, self.images);
+                set(&mut step.test, self.test);
             }
         }
         set(&mut task.trigger.timer_triggers, self.timers);

@@ -143,7 +143,33 @@ impl Distribution {
         assert_eq!(answer.status(), StatusCode::ACCEPTED);
     }
 
-    async fn upload(&self, repository: &str, blob: &[u8]) {
+    /// Uploads an image with these layers, without a tag.
+    pub async fn layered(&self, repository: &str, seed: &str, layers: &[&[u8]]) -> Document {
+        let config = documents::config(seed, serde_json::json!({}));
+        self.upload(repository, &config).await;
+        for layer in layers {
+            self.upload(repository, layer).await;
+        }
+        let document = documents::manifest_of(&config, layers);
+        self.put(repository, &document.digest(), &document).await;
+        document
+    }
+
+    /// Returns what the registry has at a path below `/v2/`, as `name/manifests/1`; nothing, if it has nothing.
+    pub async fn get(&self, path: &str) -> Option<Vec<u8>> {
+        let request = self.request(Method::GET, &format!("/v2/{path}")).header(
+            "Accept",
+            "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json",
+        );
+        let answer = request.send().await.unwrap();
+        match answer.status() {
+            StatusCode::OK => Some(answer.bytes().await.unwrap().to_vec()),
+            _ => None,
+        }
+    }
+
+    /// Uploads a blob.
+    pub async fn upload(&self, repository: &str, blob: &[u8]) {
         let path = format!("/v2/{repository}/blobs/uploads/");
         let started = self.request(Method::POST, &path).send().await.unwrap();
         assert_eq!(started.status(), StatusCode::ACCEPTED);

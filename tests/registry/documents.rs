@@ -36,11 +36,23 @@ pub fn config(seed: &str, more: Value) -> Vec<u8> {
 
 /// A manifest without layers.
 pub fn manifest(config: &[u8]) -> Document {
+    manifest_of(config, &[])
+}
+
+/// A manifest with these layers.
+pub fn manifest_of(config: &[u8], layers: &[&[u8]]) -> Document {
+    let layers: Vec<Value> = layers
+        .iter()
+        .map(|layer| {
+            json!({"mediaType": "application/vnd.oci.image.layer.v1.tar",
+                   "digest": Digest::of(layer).as_str(), "size": layer.len()})
+        })
+        .collect();
     let config = json!({"mediaType": "application/vnd.oci.image.config.v1+json",
                         "digest": Digest::of(config).as_str(), "size": config.len()});
     Document::of(
         MANIFEST,
-        &json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}),
+        &json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}),
     )
 }
 

@@ -14,6 +14,7 @@ mod settings;
 mod token_service;
 
 mod absent;
+mod copy;
 mod health;
 mod helpers;
 mod hostile;

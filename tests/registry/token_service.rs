@@ -102,9 +102,11 @@ fn answer(request: &Request, rules: &Rules, signer: &Signer) -> Answer {
         asked.truncate(1);
     }
     asked.retain(|name| !rules.denied.contains(&name.as_str()));
-    let access = asked
-        .iter()
-        .map(|name| json!({"type": "repository", "name": name, "actions": ["pull"]}));
+    let writes = request.target.contains("%2Cpush");
+    let access = asked.iter().map(|name| {
+        let actions: &[&str] = if writes { &["pull", "push"] } else { &["pull"] };
+        json!({"type": "repository", "name": name, "actions": actions})
+    });
     let mut body = json!({"token": signer.sign(access.collect())});
     if let Some(life) = rules.expires_in {
         body["expires_in"] = json!(life);

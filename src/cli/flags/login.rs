@@ -53,22 +53,10 @@ impl LoginArgs {
         if self.use_identity.is_some() {
             report.warning("without effect outside Azure: --use-identity");
         }
-        let password = match self.password {
-            Some(password) => {
-                if !password.starts_with("env:") && !password.starts_with("file:") {
-                    report.warning(
-                        "other users can read a password in a command line; --password-stdin hides it",
-                    );
-                }
-                Some(Secret::new(password))
-            }
-            None if self.password_stdin => Some(standard_input()?),
-            None => None,
-        };
         Ok(Parts {
             server: self.login_server,
             username: self.username.map(Secret::new),
-            password,
+            password: password(report, self.password, self.password_stdin)?,
         })
     }
 
@@ -92,6 +80,30 @@ impl LoginArgs {
             )
             .hint("give --username, and --password-stdin or --password env:NAME")),
         }
+    }
+}
+
+/// Returns the password that was given, or that standard input gives.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where standard input gives none.
+pub fn password(
+    report: &Report,
+    password: Option<String>,
+    from_stdin: bool,
+) -> Result<Option<Secret>> {
+    match password {
+        Some(password) => {
+            if !password.starts_with("env:") && !password.starts_with("file:") {
+                report.warning(
+                    "other users can read a password in a command line; --password-stdin hides it",
+                );
+            }
+            Ok(Some(Secret::new(password)))
+        }
+        None if from_stdin => standard_input().map(Some),
+        None => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod azure;
 pub mod build;
 pub mod choice;
+pub mod copies;
 pub mod login;
 pub mod one_task;
 pub mod steps;

@@ -9,6 +9,7 @@ use crate::{
             azure::AzureTaskArgs,
             build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
+            copies::words,
             steps::{ValueArgs, Wanted},
             trigger::{TriggerArgs, schedule},
         },
@@ -18,7 +19,7 @@ use crate::{
     ops::{self, App, task::NewTask, timer::Schedule},
     sys::secret::Secret,
     task::{
-        Context, DockerStep, Step, TaskName,
+        Context, DockerStep, ImportStep, Step, TaskName,
         trigger::{DEFAULT_BASE_IMAGE_TRIGGER, DEFAULT_SOURCE_TRIGGER},
     },
     view::View,
@@ -26,10 +27,10 @@ use crate::{
 
 /// Create a task, or replace the one of that name
 ///
-/// A task builds a Dockerfile and pushes the images, or carries out the steps of a YAML file. Once it has run, it is run again whenever what it stands on moves.
+/// A task builds a Dockerfile and pushes the images, carries out the steps of a YAML file, or keeps a copy of an image. Once it has run, it is run again whenever what it stands on moves.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false\n  acrt task create -n nightly -t ghcr.io/acme/web:nightly -c ./web \\\n    --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\"\n  acrt task create -n gate -r localhost:5000 -c ./web -f acb.yaml --set tag=1\n  acrt task create -n purge -r localhost:5000 -c /dev/null \\\n    --cmd \"alpine:3 date\""
+    after_help = "Examples:\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false\n  acrt task create -n nightly -t ghcr.io/acme/web:nightly -c ./web \\\n    --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\"\n  acrt task create -n gate -r localhost:5000 -c ./web -f acb.yaml --set tag=1\n  acrt task create -n purge -r localhost:5000 -c /dev/null \\\n    --cmd \"alpine:3 date\"\n  acrt task create -n node -r localhost:5000 -t base/node:20 \\\n    --import docker.io/library/node:20"
 )]
 #[command(mut_arg("base_image_trigger_enabled", |arg| arg.default_value("true")))]
 #[command(mut_arg("base_image_trigger_type", |arg| arg.default_value("Runtime")))]
@@ -41,8 +42,27 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
     /// Folder of the build, or /dev/null for none
-    #[arg(short, long, help_heading = "What is built")]
-    context: Context,
+    #[arg(
+        short,
+        long,
+        help_heading = "What is built",
+        required_unless_present = "import"
+    )]
+    context: Option<Context>,
+    /// Image to copy instead of a build, so that the copy stays fresh
+    #[arg(long, help_heading = "Copies", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
+    import: Option<String>,
+    /// Program that tries a new copy, $ACRT_IMAGE, before its tags move
+    #[arg(
+        long,
+        help_heading = "Copies",
+        value_name = "COMMAND",
+        requires = "import"
+    )]
+    test: Option<String>,
+    /// Copy what refers to the image too: signatures, SBOMs
+    #[arg(long, help_heading = "Copies", requires = "import")]
+    all_referrers: bool,
     /// Dockerfile or multi-step file (.yaml), relative to the context, or - [default: Dockerfile]
     #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
@@ -105,17 +125,34 @@ pub struct CreateArgs {
 pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let (arguments, secret_arguments) = args.arguments.arguments();
+    let context = args.context.unwrap_or(Context::None);
     let wanted = Wanted {
-        context: &args.context,
+        context: &context,
         file: args.file.as_deref(),
         command: args.cmd.as_deref(),
         timeout: args.timeout,
         values: &args.values,
     };
-    let step = match wanted.step()? {
+    let step = match args.import {
+        Some(source) => Some(Step::Import(ImportStep {
+            source,
+            image_names: args.images.clone(),
+            repositories: Vec::new(),
+            all_referrers: args.all_referrers,
+            force: true,
+            test: args
+                .test
+                .as_deref()
+                .map(words)
+                .transpose()?
+                .unwrap_or_default(),
+        })),
+        None => wanted.step()?,
+    };
+    let step = match step {
         Some(step) => step,
         None => Step::Docker(DockerStep {
-            context_path: args.context,
+            context_path: context,
             docker_file_path: args.file.unwrap_or_else(|| "Dockerfile".into()),
             image_names: args.images,
             is_push_enabled: !args.no_push.unwrap_or(false),

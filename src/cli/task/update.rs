@@ -9,6 +9,7 @@ use crate::{
             azure::AzureTaskArgs,
             build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
+            copies::words,
             one_task::OneTaskArgs,
             steps::{ValueArgs, Wanted, text_of},
             trigger::{TriggerArgs, schedule},
@@ -38,6 +39,12 @@ pub struct UpdateArgs {
     /// Dockerfile or multi-step file (.yaml), relative to the context, or -
     #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
+    /// Image to copy, of a task that keeps a copy
+    #[arg(long, help_heading = "Copies", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
+    import: Option<String>,
+    /// Program that tries a new copy before its tags move; empty for none
+    #[arg(long, help_heading = "Copies", value_name = "COMMAND")]
+    test: Option<String>,
     /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
     #[arg(long, help_heading = "Multi-step files", value_name = "COMMAND")]
     cmd: Option<String>,
@@ -139,6 +146,8 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         },
         values_content,
         values,
+        source: args.import,
+        test: args.test.as_deref().map(words).transpose()?,
         allow_privileged: args.values.allow_privileged.then_some(true),
         images: Some(args.images).filter(|images| !images.is_empty()),
         arguments,

@@ -176,7 +176,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 
 /// Lets a multi-step task know which images it pushes. Where the file cannot be used, it pushes none.
 pub fn find_pushes(app: &App, task: &mut Task) {
-    if matches!(task.step, Step::Docker(_)) {
+    if matches!(task.step, Step::Docker(_) | Step::Import(_)) {
         return;
     }
     let secrets = app.store.secrets(&task.key()).unwrap_or_default();
@@ -399,9 +399,9 @@ impl Sources {
                     name,
                 })
             }
-            Step::Docker(_) => Err(Error::new(
+            Step::Docker(_) | Step::Import(_) => Err(Error::new(
                 Kind::Invalid,
-                format!("task `{}` builds a Dockerfile, and has no steps", task.name),
+                format!("task `{}` carries out no multi-step file", task.name),
             )),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     registry::{retry, wire},
 };
 
-use super::{CopyError, Progress, Watcher, side::Side, tree::Descriptor};
+use super::{Around, CopyError, Progress, side::Side, tree::Descriptor};
 
 /// How often in a row a source may break off without giving a byte.
 const TRIES: usize = 4;
@@ -38,19 +38,19 @@ pub struct Feed<'a> {
     checker: Checker,
     /// How many bytes have been checked; they are the first ones.
     checked: u64,
-    watch: Watcher<'a>,
+    around: &'a Around<'a>,
 }
 
 impl<'a> Feed<'a> {
     /// Returns a blob of which nothing was read yet.
-    pub fn new(source: &'a Side, blob: &'a Descriptor, watch: Watcher<'a>) -> Self {
-        watch(Progress::Begun(&blob.digest, blob.size));
+    pub fn new(source: &'a Side, blob: &'a Descriptor, around: &'a Around<'a>) -> Self {
+        (around.watch)(Progress::Begun(&blob.digest, blob.size));
         Self {
             source,
             blob,
             checker: blob.digest.checker(),
             checked: 0,
-            watch,
+            around,
         }
     }
 
@@ -81,7 +81,7 @@ impl<'a> Feed<'a> {
             }
             tries = if at > begun { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
-                Some(pause) => tokio::time::sleep(pause).await,
+                Some(pause) => self.around.clock.sleep(pause).await,
                 None => return Err(Stop::Source(self.corrupt(&format!("broke off: {torn}")))),
             }
         }
@@ -135,7 +135,7 @@ impl<'a> Feed<'a> {
         if let Some(new) = chunk.get(known..).filter(|new| !new.is_empty()) {
             self.checker.update(new);
             self.checked += new.len() as u64;
-            (self.watch)(Progress::Sent(&self.blob.digest, self.checked));
+            (self.around.watch)(Progress::Sent(&self.blob.digest, self.checked));
         }
     }
 

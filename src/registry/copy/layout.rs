@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{image::Digest, registry::wire::cap};
 
 use super::{
-    CopyError, Watcher,
+    Around, CopyError,
     feed::{Feed, Sink, Stop},
     side::{Given, Side},
     tree::{Descriptor, Document},
@@ -225,7 +225,7 @@ impl Layout {
         &self,
         from: &Side,
         blob: &Descriptor,
-        watch: Watcher<'_>,
+        around: &Around<'_>,
     ) -> Result<Given, CopyError> {
         let path = self.blob_path(&blob.digest);
         let folder = path.parent().unwrap_or(&self.folder);
@@ -235,7 +235,7 @@ impl Layout {
             .prefix(".")
             .tempfile_in(folder)
             .map_err(cannot)?;
-        let mut feed = Feed::new(from, blob, watch);
+        let mut feed = Feed::new(from, blob, around);
         let poured = feed.pour(0, &mut Sink::File(file.as_file_mut())).await;
         match poured {
             Ok(()) => {}

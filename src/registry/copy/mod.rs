@@ -17,7 +17,10 @@ use std::{cell::RefCell, collections::BTreeSet, path::PathBuf};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::image::{Digest, Platform, Reference};
+use crate::{
+    image::{Digest, Platform, Reference},
+    sys::clock::Clock,
+};
 
 use super::client::Registries;
 
@@ -114,6 +117,13 @@ pub enum Progress<'a> {
 /// Who is told of the progress.
 pub type Watcher<'a> = &'a dyn Fn(Progress<'_>);
 
+/// What surrounds a copy: who watches it, and the time that its pauses take.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    watch: Watcher<'a>,
+    clock: &'a Clock,
+}
+
 impl Registries {
     /// Copies an image.
     ///
@@ -128,7 +138,10 @@ impl Registries {
         let copy = Copy {
             from: Side::source(self, &request.from)?,
             to: Side::target(self, &request.to)?,
-            watch,
+            around: Around {
+                watch,
+                clock: &self.clock,
+            },
             amount: RefCell::default(),
         };
         let before = copy.standing(&request.tags).await?;
@@ -160,11 +173,40 @@ impl Registries {
     }
 }
 
+impl Registries {
+    /// Tells whether a copy would be refused because a tag stands for another image, for whoever copies to several places and wants
+    /// all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`], [`CopyError::Exists`] among them.
+    pub async fn may_copy(&self, request: &CopyRequest) -> Result<(), CopyError> {
+        let copy = Copy {
+            from: Side::source(self, &request.from)?,
+            to: Side::target(self, &request.to)?,
+            around: Around {
+                watch: &|_| {},
+                clock: &self.clock,
+            },
+            amount: RefCell::default(),
+        };
+        let before = copy.standing(&request.tags).await?;
+        if before.iter().all(Option::is_none)
+            || copy.nothing_to_do(request, &before).await?.is_some()
+        {
+            return Ok(());
+        }
+        let root = copy.from.document(None).await?;
+        let root = subset::of(&copy.from, root, &request.platforms).await?;
+        copy.judge(request, &root, before).map(drop)
+    }
+}
+
 /// One copy under way.
 struct Copy<'a> {
     from: Side,
     to: Side,
-    watch: Watcher<'a>,
+    around: Around<'a>,
     amount: RefCell<Amount>,
 }
 
@@ -275,7 +317,7 @@ impl Copy<'_> {
         documents: impl Iterator<Item = &Document>,
     ) -> Result<(), CopyError> {
         let blobs = tree::blobs(documents);
-        (self.watch)(Progress::Total(blobs.iter().map(|blob| blob.size).sum()));
+        (self.around.watch)(Progress::Total(blobs.iter().map(|blob| blob.size).sum()));
         stream::iter(&blobs)
             .map(|blob| self.bring_blob(blob))
             .buffer_unordered(AT_ONCE)
@@ -286,7 +328,7 @@ impl Copy<'_> {
     async fn bring_blob(&self, blob: &Descriptor) -> Result<(), CopyError> {
         let given = match self.to.has_blob(blob).await? {
             true => Given::Present,
-            false => self.to.take(&self.from, blob, self.watch).await?,
+            false => self.to.take(&self.from, blob, &self.around).await?,
         };
         let mut amount = self.amount.borrow_mut();
         match given {
@@ -297,7 +339,7 @@ impl Copy<'_> {
                 amount.bytes += blob.size;
             }
         }
-        (self.watch)(Progress::Done(&blob.digest, blob.size));
+        (self.around.watch)(Progress::Done(&blob.digest, blob.size));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    CopyError, Place, Watcher,
+    Around, CopyError, Place,
     layout::{Layout, Part},
     remote::Remote,
     tree::{Descriptor, Document},
@@ -230,11 +230,11 @@ impl Side {
         &self,
         from: &Self,
         blob: &Descriptor,
-        watch: Watcher<'_>,
+        around: &Around<'_>,
     ) -> Result<Given, CopyError> {
         match self {
-            Self::Registry(remote) => remote.take(from, blob, watch).await,
-            Self::Layout(layout) => layout.take(from, blob, watch).await,
+            Self::Registry(remote) => remote.take(from, blob, around).await,
+            Self::Layout(layout) => layout.take(from, blob, around).await,
         }
     }
 

@@ -29,7 +29,7 @@ use crate::registry::{
 };
 
 use super::{
-    CopyError, Watcher,
+    Around, CopyError,
     feed::{Feed, Sink, Stop},
     remote::Remote,
     side::{Given, Side},
@@ -61,7 +61,7 @@ impl Remote {
         &self,
         from: &Side,
         blob: &Descriptor,
-        watch: Watcher<'_>,
+        around: &Around<'_>,
     ) -> Result<Given, CopyError> {
         let mount = match from {
             Side::Registry(source) if source.host.registry == self.host.registry => {
@@ -72,7 +72,7 @@ impl Remote {
         let Some(mut upload) = self.begin(mount).await? else {
             return Ok(Given::Mounted);
         };
-        let mut feed = Feed::new(from, blob, watch);
+        let mut feed = Feed::new(from, blob, around);
         let (mut at, mut tries) = (0, 0);
         loop {
             let torn = match self.attempt(&mut feed, blob, &upload, at).await {
@@ -94,7 +94,7 @@ impl Remote {
             };
             tries = if at > before { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
-                Some(pause) => tokio::time::sleep(pause).await,
+                Some(pause) => around.clock.sleep(pause).await,
                 None => return Err(self.unwritten(torn)),
             }
         }

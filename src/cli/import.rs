@@ -1,0 +1,147 @@
+//! `acrt import`
+
+use crate::{
+    cli::{
+        Outcome, columns,
+        flags::{
+            azure::AzureArgs,
+            build::{Platforms, platforms},
+            login::password,
+        },
+        report::Report,
+    },
+    error::{Error, Kind, Result},
+    ops::{
+        self, App,
+        credential::StoredLogin,
+        event::Event,
+        import::{self, Import},
+    },
+    sys::{
+        secret::Secret,
+        signal::{OnHangup, Stop},
+    },
+    view::View,
+};
+
+/// Copy an image to another registry or folder
+///
+/// All platforms are copied, byte for byte, so that the digest stays the same. What is there already is not sent again. No container daemon is needed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt import --name localhost:5000 --source docker.io/library/node:20\n  acrt import -n localhost:5000 --source ghcr.io/acme/base:1 \\\n    -t base:1 -t base:latest --force\n  acrt import --source docker.io/library/node:20 --image oci:/media/usb/images:node-20\n  acrt import --source oci:/media/usb/images:node-20 -t localhost:5000/node:20"
+)]
+pub struct ImportArgs {
+    /// Image to copy, or a folder, as oci:FOLDER[:NAME]
+    #[arg(long, value_name = "IMAGE")]
+    source: String,
+    /// Registry that the copy goes to [default: the one in --image, or $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    name: Option<String>,
+    /// Registry of a source whose name has none; without --name, the registry that the copy goes to
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Name of the copy, as name:tag or oci:FOLDER[:NAME] [default: that of the source] (can be repeated)
+    #[arg(short = 't', long = "image", value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Repository that gets the copy without a tag (can be repeated)
+    #[arg(long = "repository", value_name = "NAME")]
+    repositories: Vec<String>,
+    /// Move tags that stand for another image
+    #[arg(long)]
+    force: bool,
+    /// Platforms to copy, as linux/amd64,linux/arm64; the copy gets another digest then [default: all]
+    #[arg(long, value_parser = platforms)]
+    platform: Option<Platforms>,
+    /// Copy signatures, SBOMs and whatever else refers to the image too
+    #[arg(long)]
+    all_referrers: bool,
+    /// User at the registry of the source; env:NAME or file:PATH say where it is
+    #[arg(short, long)]
+    username: Option<String>,
+    /// Password at the registry of the source; env:NAME or file:PATH say where it is
+    #[arg(short, long, conflicts_with = "password_stdin")]
+    password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// Return at once; the copy goes on by itself, as a run
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ImportArgs) -> Result<Outcome> {
+    args.azure.tell(report);
+    let no_wait = args.no_wait;
+    let import = request(report, args)?;
+    if no_wait {
+        let id = ops::run::detach(app, &import::quick(app, &import)?)?;
+        report.warning(&format!("Queued a run with ID: {id}"));
+        let run = ops::runs::show(app, id)?;
+        return Ok(Outcome::answer(View::of(run, columns::RUN)));
+    }
+    let answer = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        let mut tell = |event: Event<'_>| report.event(event);
+        import::import(app, &import, &stop, &mut tell).await
+    })?;
+    Ok(Outcome::answer(
+        View::of(answer, columns::IMPORT).rows_at("/images"),
+    ))
+}
+
+fn request(report: &Report, args: ImportArgs) -> Result<Import> {
+    let password = password(report, args.password, args.password_stdin)?;
+    let login = match (args.username, password) {
+        (Some(username), Some(password)) => Some(StoredLogin {
+            username: Secret::new(username),
+            password,
+        }),
+        (None, None) => None,
+        _ => {
+            return Err(Error::new(
+                Kind::Invalid,
+                "a login for the source needs a user and a password",
+            )
+            .hint("give --username, and --password-stdin or --password env:NAME"));
+        }
+    };
+    let source_registry = args.registry.as_deref().map(of_resource_id);
+    let (registry, source_registry) = match args.name {
+        Some(name) => (Some(name), source_registry),
+        None => (source_registry, None),
+    };
+    Ok(Import {
+        source: args.source,
+        source_registry,
+        images: args.images,
+        repositories: args.repositories,
+        registry,
+        platforms: args.platform.unwrap_or_default().0,
+        all_referrers: args.all_referrers,
+        force: args.force,
+        login,
+    })
+}
+
+/// Returns the name of a registry that was given as Azure's resource id, `/subscriptions/…/registries/NAME`.
+fn of_resource_id(text: &str) -> String {
+    let name = text
+        .starts_with("/subscriptions/")
+        .then(|| text.rsplit('/').next());
+    name.flatten().unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_may_be_given_as_a_resource_of_azure() {
+        let id = "/subscriptions/1/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/acme";
+        assert_eq!(of_resource_id(id), "acme");
+        assert_eq!(of_resource_id("localhost:5000"), "localhost:5000");
+    }
+}

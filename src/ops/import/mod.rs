@@ -1,0 +1,329 @@
+//! Copies images between registries and folders: at once for `acrt import`, and as the step of a task that keeps a copy.
+
+mod places;
+mod run;
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use serde::Serialize;
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::{Digest, Platform},
+    registry::{
+        Login,
+        copy::{Amount, CopyRequest, Place, Progress, Tagged},
+    },
+    store::secrets::Secrets,
+    sys::signal::Stop,
+    task::{ImportStep, Status, Step, Task, Trigger},
+};
+
+use super::{
+    App,
+    credential::StoredLogin,
+    event::{Event, Listener},
+    execute,
+    run::{Quick, RunRequest},
+    task::registry_for,
+};
+
+use places::Target;
+pub use run::survey;
+
+/// A copy, as it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// The image that is copied, or the folder that it is in.
+    pub source: String,
+    /// The registry of the source, where its name has none.
+    pub source_registry: Option<String>,
+    /// What the copy is called; as the source, if nothing is given.
+    pub images: Vec<String>,
+    /// Repositories that get it without a tag.
+    pub repositories: Vec<String>,
+    /// The registry that it goes to, where its names have none.
+    pub registry: Option<String>,
+    /// Its platforms; all if empty.
+    pub platforms: Vec<Platform>,
+    /// Whether what refers to it is copied too.
+    pub all_referrers: bool,
+    /// Whether tags that stand for another image are moved.
+    pub force: bool,
+    /// The login for the source.
+    pub login: Option<StoredLogin>,
+}
+
+/// What a copy came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportAnswer {
+    source: String,
+    digest: Digest,
+    images: Vec<CopyAnswer>,
+    blobs: BlobsAnswer,
+}
+
+/// One name of a copy.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CopyAnswer {
+    image: String,
+    digest: Digest,
+    /// `Created`, `Moved` or `Unchanged`.
+    state: &'static str,
+}
+
+/// What was sent for all names together.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlobsAnswer {
+    sent: usize,
+    mounted: usize,
+    present: usize,
+    bytes_sent: u64,
+}
+
+impl BlobsAnswer {
+    fn add(&mut self, amount: &Amount) {
+        self.sent += amount.sent;
+        self.mounted += amount.mounted;
+        self.present += amount.present;
+        self.bytes_sent += amount.bytes;
+    }
+}
+
+/// Copies an image now.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where names make no sense, [`Kind::Unknown`] where a registry does not answer or refuses, [`Kind::Failed`] where
+/// the source is not there or damaged, or a tag stands for another image. No tag has changed then that is not in the answer's
+/// place: tags of one repository change together with the last request.
+pub async fn import(
+    app: &App,
+    import: &Import,
+    stop: &Stop,
+    tell: Listener<'_>,
+) -> Result<ImportAnswer> {
+    let source = places::source(app, &import.source, import.source_registry.as_deref())?;
+    let targets = places::targets(app, import, &source)?;
+    app.registries_with(logins(import, &source)?);
+    let options = Options {
+        platforms: &import.platforms,
+        all_referrers: import.all_referrers,
+        force: import.force,
+    };
+    let copying = copy_all(app, &source, &targets, &options, tell);
+    let copies = tokio::select! {
+        copies = copying => copies?,
+        signal = stop.wait() => return Err(execute::stopped(signal).error),
+    };
+    let mut blobs = BlobsAnswer::default();
+    let mut images = Vec::new();
+    let mut digest = None;
+    for copy in copies {
+        blobs.add(&copy.amount);
+        digest = Some(copy.source);
+        images.extend(copy.names.into_iter().map(|(image, state)| CopyAnswer {
+            image,
+            digest: copy.digest.clone(),
+            state: state_of(&state),
+        }));
+    }
+    let digest = digest.ok_or_else(|| Error::new(Kind::Invalid, "there is nothing to copy to"))?;
+    Ok(ImportAnswer {
+        source: places::name(&source),
+        digest,
+        images,
+        blobs,
+    })
+}
+
+/// Returns the run that copies an image by itself, while nobody waits.
+///
+/// # Errors
+///
+/// As [`import`], where names make no sense.
+pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
+    let source = places::source(app, &import.source, import.source_registry.as_deref())?;
+    // Told now, to whoever typed it, and not to a log later.
+    let targets = places::targets(app, import, &source)?;
+    let name = "import".parse();
+    let name = name.map_err(|problem| {
+        Error::new(Kind::Failed, "cannot name the copy").because(anyhow::anyhow!("{problem}"))
+    })?;
+    let mut secrets = Secrets {
+        schema: Secrets::SCHEMA,
+        ..Secrets::default()
+    };
+    if let Some((server, login)) = places::registry(&source).zip(import.login.clone()) {
+        secrets.credentials.insert(server.to_owned(), login);
+    }
+    let names = |tagged: bool| {
+        let targets = targets
+            .iter()
+            .filter(move |it| it.tags.is_empty() != tagged);
+        targets.flat_map(Target::names).collect::<Vec<String>>()
+    };
+    let registry = targets
+        .iter()
+        .find_map(|target| places::registry(&target.place));
+    let registry = registry.or(places::registry(&source));
+    let task = Task {
+        schema: Task::SCHEMA,
+        name,
+        registry: registry.unwrap_or("localhost").to_owned(),
+        status: Status::Enabled,
+        creation_date: None,
+        platforms: import.platforms.clone(),
+        timeout: crate::task::definition::DEFAULT_TIMEOUT,
+        builder: None,
+        step: Step::Import(ImportStep {
+            source: places::name(&source),
+            image_names: names(true),
+            repositories: names(false),
+            all_referrers: import.all_referrers,
+            force: import.force,
+            test: Vec::new(),
+        }),
+        trigger: Trigger {
+            base_image_trigger: None,
+            timer_triggers: Vec::new(),
+            source_triggers: Vec::new(),
+        },
+    };
+    Ok(RunRequest::quick(Quick { task, secrets }))
+}
+
+fn logins(import: &Import, source: &Place) -> Result<Vec<Login>> {
+    let Some(login) = &import.login else {
+        return Ok(Vec::new());
+    };
+    let Some(server) = places::registry(source) else {
+        return Err(Error::new(
+            Kind::Invalid,
+            "a folder is read without a login",
+        )
+        .hint("leave out --username and --password; a login for the target is kept by docker login"));
+    };
+    let secrets = Secrets {
+        credentials: BTreeMap::from([(server.to_owned(), login.clone())]),
+        ..Secrets::default()
+    };
+    super::credential::logins(&secrets)
+}
+
+/// How all targets are copied to.
+struct Options<'a> {
+    platforms: &'a [Platform],
+    all_referrers: bool,
+    force: bool,
+}
+
+/// What came of one target.
+struct Made {
+    /// The digest of the copy.
+    digest: Digest,
+    /// The digest of the source.
+    source: Digest,
+    /// Each name, and what became of it.
+    names: Vec<(String, Tagged)>,
+    amount: Amount,
+}
+
+/// Copies to one target after the other: what one has taken, the next can often take over.
+async fn copy_all(
+    app: &App,
+    source: &Place,
+    targets: &[Target],
+    options: &Options<'_>,
+    tell: Listener<'_>,
+) -> Result<Vec<Made>> {
+    let registries = app.registries();
+    let request = |target: &Target| CopyRequest {
+        from: source.clone(),
+        to: target.place.clone(),
+        tags: target.tags.clone(),
+        platforms: options.platforms.to_vec(),
+        all_referrers: options.all_referrers,
+        force: options.force,
+    };
+    if targets.len() > 1 && !options.force {
+        for target in targets {
+            let may = registries.may_copy(&request(target)).await;
+            may.map_err(|error| failed(source, target, error.into()))?;
+        }
+    }
+    let tell = RefCell::new(tell);
+    let mut made: Vec<Made> = Vec::new();
+    for target in targets {
+        let mut request = request(target);
+        if let Some(near) = nearest(&made, targets, target) {
+            request.from = near;
+            request.platforms.clear();
+        }
+        let doing = format!(
+            "copying {} to {}",
+            places::name(source),
+            target.names().join(", ")
+        );
+        (tell.borrow_mut())(Event::Doing(doing));
+        let watch = |progress: Progress<'_>| (tell.borrow_mut())(Event::Copying(progress));
+        let copied = registries.copy(&request, &watch).await;
+        let copied = copied.map_err(|error| failed(source, target, error.into()))?;
+        let states = match copied.tags.is_empty() {
+            true => vec![Tagged::Created],
+            false => copied.tags,
+        };
+        let names: Vec<(String, Tagged)> = target.names().into_iter().zip(states).collect();
+        for (name, state) in &names {
+            if *state == Tagged::Unchanged {
+                let text = format!("`{name}` is that image already: {}", copied.digest);
+                (tell.borrow_mut())(Event::Note(text));
+            }
+        }
+        let whole = made.first().map(|first| first.source.clone());
+        made.push(Made {
+            digest: copied.digest,
+            source: whole.unwrap_or(copied.source),
+            names,
+            amount: copied.amount,
+        });
+    }
+    Ok(made)
+}
+
+/// Returns a copy in the registry of `target`, from which that registry can take the blobs without being sent them.
+fn nearest(made: &[Made], targets: &[Target], target: &Target) -> Option<Place> {
+    let Place::Registry(wanted) = &target.place else {
+        return None;
+    };
+    made.iter()
+        .zip(targets)
+        .find_map(|(made, target)| match &target.place {
+            Place::Registry(image) if image.registry() == wanted.registry() => {
+                Some(Place::Registry(image.at(made.digest.clone())))
+            }
+            _ => None,
+        })
+}
+
+/// Says which copy failed, above why.
+fn failed(source: &Place, target: &Target, error: Error) -> Error {
+    let (kind, hint) = (error.kind(), error.advice().map(str::to_owned));
+    let (source, names) = (places::name(source), target.names().join("`, `"));
+    let failed = Error::new(kind, format!("cannot copy `{source}` to `{names}`")).because(error);
+    match hint {
+        Some(hint) => failed.hint(hint),
+        None => failed,
+    }
+}
+
+fn state_of(tagged: &Tagged) -> &'static str {
+    match tagged {
+        Tagged::Created => "Created",
+        Tagged::Moved(_) => "Moved",
+        Tagged::Unchanged => "Unchanged",
+    }
+}

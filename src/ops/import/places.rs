@@ -1,0 +1,273 @@
+//! What the names mean that a copy is asked for with: which image, which registry, which folder.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::Reference,
+    registry::copy::Place,
+};
+
+use super::{App, Import, registry_for};
+
+/// What a folder of the OCI image layout is written with, as skopeo and buildah do.
+const FOLDER: &str = "oci:";
+
+/// A repository or folder that a copy goes to, and the tags that it gets there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The repository or folder; its own tag does not matter.
+    pub place: Place,
+    /// The tags; without any, the copy is found by its digest.
+    pub tags: Vec<String>,
+}
+
+impl Target {
+    /// Returns the names of the copy there.
+    pub fn names(&self) -> Vec<String> {
+        let base = match &self.place {
+            Place::Registry(image) => image.name(),
+            Place::Layout { folder, .. } => format!("{FOLDER}{}", folder.display()),
+        };
+        match self.tags.is_empty() {
+            true => vec![base],
+            false => self
+                .tags
+                .iter()
+                .map(|tag| format!("{base}:{tag}"))
+                .collect(),
+        }
+    }
+}
+
+/// Returns a place as it is written.
+pub fn name(place: &Place) -> String {
+    match place {
+        Place::Registry(image) => image.to_string(),
+        Place::Layout { folder, name } => {
+            let name = name.as_ref().map(|name| format!(":{name}"));
+            format!("{FOLDER}{}{}", folder.display(), name.unwrap_or_default())
+        }
+    }
+}
+
+/// Returns the login server of a place; a folder has none.
+pub fn registry(place: &Place) -> Option<&str> {
+    match place {
+        Place::Registry(image) => Some(image.registry()),
+        Place::Layout { .. } => None,
+    }
+}
+
+/// Finds out what is copied.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is neither an image nor a folder.
+pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
+    let of = || format!("cannot use the source `{}`", text.escape_debug());
+    if let Some(place) = folder(text).context(Kind::Invalid, of)? {
+        return Ok(place);
+    }
+    let image = match registry {
+        Some(registry) => Reference::within(&app.settings.login_server(registry), text),
+        None => text.parse(),
+    };
+    image.map(Place::Registry).context(Kind::Invalid, of)
+}
+
+/// Finds out where a copy goes, each repository and folder once.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a name makes no sense, or nobody can tell which registry is meant.
+pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>> {
+    let needs_registry = |names: &[String]| names.iter().any(|name| !name.starts_with(FOLDER));
+    let nothing = import.images.is_empty() && import.repositories.is_empty();
+    let registry =
+        match nothing || needs_registry(&import.images) || !import.repositories.is_empty() {
+            true => {
+                let names = [import.images.as_slice(), &import.repositories].concat();
+                registry_for(app, import.registry.as_deref(), &names)?
+            }
+            false => String::new(),
+        };
+    let mut targets = Vec::new();
+    if nothing {
+        add(&mut targets, same_name(&registry, source)?);
+    }
+    for name in &import.images {
+        add(&mut targets, image(&registry, name)?);
+    }
+    for name in &import.repositories {
+        add(&mut targets, repository(&registry, name)?);
+    }
+    Ok(targets)
+}
+
+/// Puts tags of one repository together: its blobs are copied once, and its tags change at the end.
+pub fn add(targets: &mut Vec<Target>, new: Target) {
+    let same = |old: &&mut Target| {
+        let same = match (&old.place, &new.place) {
+            (Place::Registry(old), Place::Registry(new)) => old.name() == new.name(),
+            (old, new) => old == new,
+        };
+        same && old.tags.is_empty() == new.tags.is_empty()
+    };
+    match targets.iter_mut().find(same) {
+        Some(old) => {
+            for tag in new.tags {
+                if !old.tags.contains(&tag) {
+                    old.tags.push(tag);
+                }
+            }
+        }
+        None => targets.push(new),
+    }
+}
+
+/// Returns the place of an image name, `repository:tag` or `oci:FOLDER[:NAME]`.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is neither.
+pub fn image(registry: &str, text: &str) -> Result<Target> {
+    let of = || format!("cannot use the image name `{}`", text.escape_debug());
+    if let Some(Place::Layout { folder, name }) = folder(text).context(Kind::Invalid, of)? {
+        return Ok(Target {
+            tags: name.into_iter().collect(),
+            place: Place::Layout { folder, name: None },
+        });
+    }
+    let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
+    if image.digest().is_some() {
+        return Err(Error::new(Kind::Invalid, of()).because(anyhow::anyhow!(
+            "it names a digest, and a copy has that of its source"
+        )));
+    }
+    Ok(Target {
+        tags: vec![image.tag().unwrap_or("latest").to_owned()],
+        place: Place::Registry(image),
+    })
+}
+
+/// Returns the place of a repository that gets a copy without a tag.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is none, or has a tag.
+pub fn repository(registry: &str, text: &str) -> Result<Target> {
+    let of = || format!("cannot use the repository `{}`", text.escape_debug());
+    let last = text.rsplit('/').next().unwrap_or(text);
+    if last.contains([':', '@']) {
+        return Err(Error::new(Kind::Invalid, of())
+            .because(anyhow::anyhow!("it has a tag or a digest"))
+            .hint("for a copy with a tag: --image"));
+    }
+    let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
+    Ok(Target {
+        place: Place::Registry(image),
+        tags: Vec::new(),
+    })
+}
+
+/// Returns the place in `registry` that has the name of the source, without its digest.
+fn same_name(registry: &str, source: &Place) -> Result<Target> {
+    match source {
+        Place::Registry(source) => {
+            let tag = source.tag().unwrap_or("latest");
+            image(
+                registry,
+                &format!("{registry}/{}:{tag}", source.repository()),
+            )
+        }
+        Place::Layout { .. } => Err(Error::new(
+            Kind::Invalid,
+            "a copy out of a folder needs a name",
+        )
+        .hint("give --image repository:tag")),
+    }
+}
+
+/// Reads `oci:FOLDER[:NAME]`. The last colon parts the name from the folder, unless a slash follows it.
+fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
+    let Some(rest) = text.strip_prefix(FOLDER) else {
+        return Ok(None);
+    };
+    let (path, name) = match rest.rsplit_once(':') {
+        Some((path, name)) if !name.contains('/') => (path, Some(name)),
+        _ => (rest, None),
+    };
+    anyhow::ensure!(!path.is_empty(), "it names no folder: oci:FOLDER[:NAME]");
+    anyhow::ensure!(name != Some(""), "there is no name behind its colon");
+    // A run that goes on by itself starts in another folder.
+    let folder: PathBuf = std::path::absolute(path)?;
+    Ok(Some(Place::Layout {
+        folder,
+        name: name.map(str::to_owned),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(path: &str, name: Option<&str>) -> Place {
+        Place::Layout {
+            folder: path.into(),
+            name: name.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_folder_is_written_as_skopeo_writes_it() {
+        for (text, path, name) in [
+            ("oci:/srv/images", "/srv/images", None),
+            ("oci:/srv/images:1.0", "/srv/images", Some("1.0")),
+            ("oci:/srv/a:b/images", "/srv/a:b/images", None),
+        ] {
+            assert_eq!(folder(text).unwrap(), Some(layout(path, name)), "{text}");
+        }
+        assert_eq!(folder("docker.io/library/node:20").unwrap(), None);
+        assert!(folder("oci:").is_err() && folder("oci:/a:").is_err());
+    }
+
+    #[test]
+    fn a_copy_without_a_name_is_called_as_its_source() {
+        let source = Place::Registry("node:20".parse().unwrap());
+        let target = same_name("localhost:5000", &source).unwrap();
+        assert_eq!(target.names(), ["localhost:5000/library/node:20"]);
+        let digest = crate::image::Digest::of(b"");
+        let source = Place::Registry(format!("ghcr.io/a/b@{digest}").parse().unwrap());
+        let target = same_name("localhost:5000", &source).unwrap();
+        assert_eq!(target.names(), ["localhost:5000/a/b:latest"]);
+        assert!(same_name("localhost:5000", &layout("/srv", None)).is_err());
+    }
+
+    #[test]
+    fn tags_of_one_repository_are_one_target_and_a_copy_without_tag_is_another() {
+        let mut targets = Vec::new();
+        for name in ["node:20", "node:latest", "node:20", "other:1"] {
+            add(&mut targets, image("r.io", name).unwrap());
+        }
+        add(&mut targets, repository("r.io", "node").unwrap());
+        let names: Vec<Vec<String>> = targets.iter().map(Target::names).collect();
+        assert_eq!(
+            names,
+            [
+                vec!["r.io/node:20".to_owned(), "r.io/node:latest".into()],
+                vec!["r.io/other:1".into()],
+                vec!["r.io/node".into()],
+            ]
+        );
+    }
+
+    #[test]
+    fn digests_and_tags_stand_where_they_make_sense() {
+        let digest = crate::image::Digest::of(b"");
+        assert!(image("r.io", &format!("node@{digest}")).is_err());
+        assert!(repository("r.io", "node:20").is_err());
+        assert!(repository("r.io", "localhost:5000/node").is_ok());
+        assert!(image("r.io", "Node Twenty").is_err());
+    }
+}

@@ -1,0 +1,319 @@
+//! The run of a task that keeps a copy: looks at the source, copies what it is, lets it be tried, moves the tags.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    ops::{
+        event::{Event, Listener},
+        execute::{Execution, Failure, GRACE, MARKER},
+        steps::read::Survey,
+    },
+    registry::copy::Place,
+    store::{log::Log, runs::HeldRun},
+    sys::{
+        command::CommandLine,
+        process::{self, Ended, Limits},
+    },
+    task::{
+        Dependency, DependencyKind, ImageDescriptor, ImportStep, Manifests, RunStatus, Task,
+        Untracked, import::candidate,
+    },
+};
+
+use super::{
+    Made, Options, copy_all,
+    places::{self, Target},
+};
+
+/// Finds out what can be told about a copy without a run and without a registry.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where its source is no image of a registry, or its copy has no name.
+pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
+    let source = step.source().context(Kind::Invalid, || {
+        format!("cannot use the source of task `{}`", task.name)
+    })?;
+    if step.image_names.is_empty() {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "task `{}` copies an image and gives the copy no name",
+                task.name
+            ),
+        )
+        .hint("give --image repository:tag"));
+    }
+    let definition = format!("{}\n{}", step.source, step.image_names.join("\n"));
+    Ok(Survey {
+        digest: Some(Digest::of(definition.as_bytes())),
+        bases: vec![source],
+        pushes: task.stable_images(),
+        notices: Vec::new(),
+        privileged: Vec::new(),
+    })
+}
+
+/// The source of a copy, decided before anything is copied.
+struct Decided {
+    place: Place,
+    dependencies: Vec<Dependency>,
+    untracked: Vec<Untracked>,
+}
+
+impl Execution<'_> {
+    /// Copies an image. Every way out but success is a failure with its status.
+    pub(crate) async fn work_import(
+        &self,
+        step: &ImportStep,
+        held: &mut HeldRun,
+        log: &mut Log,
+        inputs_digest: &mut Option<Digest>,
+        tell: Listener<'_>,
+    ) -> Result<(), Failure> {
+        let started = self.app.clock.now();
+        let key = self.task.key();
+        let targets = self.targets(step, held)?;
+        *inputs_digest = survey(&self.task, step).ok().and_then(|it| it.digest);
+        tell(Event::Doing(format!("looking at {}", step.source)));
+        let decided = self.unless_stopped(self.decide(step)).await?;
+        let bases: Vec<Reference> = step.source().into_iter().collect();
+        let images: Vec<Reference> = targets.iter().flat_map(references).collect();
+        crate::ops::chain::refuse_cycles(self.app, &self.task, &images, &bases)?;
+        held.run.base_image_dependencies = Some(decided.dependencies.clone());
+        held.run.untracked_images.clone_from(&decided.untracked);
+        held.run.advance(RunStatus::Running, self.app.clock.now());
+        self.app.store.save_run(&held.run)?;
+        for dependency in &decided.dependencies {
+            let digest = dependency.image.digest.as_ref();
+            let digest = digest.map_or("unknown", Digest::as_str);
+            say(
+                log,
+                tell,
+                &format!("{} is {digest}", dependency.image.tagged()),
+            );
+        }
+        let allowed = Duration::from_secs(u64::from(self.task.timeout));
+        let work = self.copy_and_try(step, held, &decided.place, &targets, log, tell);
+        let made = match tokio::time::timeout(allowed, work).await {
+            Ok(made) => made?,
+            Err(_) => {
+                return Err(Failure {
+                    status: RunStatus::Timeout,
+                    error: Error::new(
+                        Kind::Failed,
+                        format!("the run took longer than {} seconds", self.task.timeout),
+                    ),
+                });
+            }
+        };
+        let digest = made.first().map(|made| made.digest.clone());
+        held.run.output_images = Some(
+            images
+                .iter()
+                .map(|image| ImageDescriptor::new(image, digest.clone()))
+                .collect(),
+        );
+        if self.recorded {
+            self.record(&key, held, log, tell, started)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out where the copy goes.
+    fn targets(&self, step: &ImportStep, held: &HeldRun) -> Result<Vec<Target>> {
+        let mut targets = Vec::new();
+        for name in self.image_names(&held.run)? {
+            places::add(&mut targets, places::image(&self.task.registry, &name)?);
+        }
+        for name in &step.repositories {
+            places::add(&mut targets, places::repository(&self.task.registry, name)?);
+        }
+        Ok(targets)
+    }
+
+    /// Asks what the source is now, so that what was decided is what is copied, however long that takes.
+    async fn decide(&self, step: &ImportStep) -> Result<Decided> {
+        let source = match places::source(self.app, &step.source, None)? {
+            Place::Registry(source) => source,
+            folder => {
+                return Ok(Decided {
+                    place: folder,
+                    dependencies: Vec::new(),
+                    untracked: Vec::new(),
+                });
+            }
+        };
+        if source.digest().is_some() {
+            let reason = "it is pinned by its digest and cannot move".to_owned();
+            let image = step.source.clone();
+            return Ok(Decided {
+                place: Place::Registry(source),
+                dependencies: Vec::new(),
+                untracked: vec![Untracked { image, reason }],
+            });
+        }
+        let registries = self.app.registries();
+        let seen = registries.look(&source).await.map_err(|error| {
+            let absent = error.is_absent();
+            let error = Error::from(error);
+            let kind = if absent { Kind::Failed } else { error.kind() };
+            let hint = error.advice().unwrap_or_default().to_owned();
+            Error::new(kind, format!("cannot find out what `{source}` is"))
+                .because(error)
+                .hint(hint)
+        })?;
+        // All platforms are copied unless some are named, so all that the tag stands for counts.
+        let manifests: Manifests = match self.task.platforms.as_slice() {
+            [] => Manifests::new(),
+            platforms => {
+                let found = registries.platforms(&source, &seen, platforms).await?;
+                found.into_iter().collect()
+            }
+        };
+        Ok(Decided {
+            dependencies: vec![Dependency {
+                image: ImageDescriptor::new(&source, Some(seen.digest.clone())),
+                kind: DependencyKind::Runtime,
+                manifests,
+                line: 0,
+            }],
+            place: Place::Registry(source.at(seen.digest)),
+            untracked: Vec::new(),
+        })
+    }
+
+    async fn copy_and_try(
+        &self,
+        step: &ImportStep,
+        held: &HeldRun,
+        source: &Place,
+        targets: &[Target],
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) -> Result<Vec<Made>, Failure> {
+        if !step.test.is_empty() {
+            let candidates: Vec<Target> = targets.iter().filter_map(as_candidate).collect();
+            let made = self.copy(step, source, &candidates, log, tell).await?;
+            if let (Some(made), Some(target)) = (made.first(), candidates.first()) {
+                self.try_out(step, held, target, &made.digest, log, tell)
+                    .await?;
+            }
+        }
+        self.copy(step, source, targets, log, tell).await
+    }
+
+    async fn copy(
+        &self,
+        step: &ImportStep,
+        source: &Place,
+        targets: &[Target],
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) -> Result<Vec<Made>, Failure> {
+        let platforms: &[Platform] = &self.task.platforms;
+        let options = Options {
+            platforms,
+            all_referrers: step.all_referrers,
+            force: step.force || !step.test.is_empty(),
+        };
+        let copying = copy_all(self.app, source, targets, &options, &mut *tell);
+        let made = self.unless_stopped(copying).await?;
+        for made in &made {
+            let amount = &made.amount;
+            for (name, state) in &made.names {
+                let state = super::state_of(state).to_lowercase();
+                say(log, tell, &format!("{name} is {}, {state}", made.digest));
+            }
+            say(
+                log,
+                tell,
+                &format!(
+                    "{} blobs sent with {} bytes, {} mounted, {} there before",
+                    amount.sent, amount.bytes, amount.mounted, amount.present
+                ),
+            );
+        }
+        Ok(made)
+    }
+
+    /// Lets the new copy be tried by a program of the user's, before anybody who pulls the tag gets it.
+    async fn try_out(
+        &self,
+        step: &ImportStep,
+        held: &HeldRun,
+        target: &Target,
+        digest: &Digest,
+        log: &mut Log,
+        tell: Listener<'_>,
+    ) -> Result<(), Failure> {
+        let Some((program, arguments)) = step.test.split_first() else {
+            return Ok(());
+        };
+        let image = match &target.place {
+            Place::Registry(image) => image.at(digest.clone()).to_string(),
+            folder @ Place::Layout { .. } => places::name(folder),
+        };
+        let run_folder = self.app.store.layout().run_folder(held.run.run_id);
+        let line = CommandLine::new(program)
+            .args(arguments.iter().cloned())
+            .env("ACRT_IMAGE", image)
+            .env("ACRT_CANDIDATE", target.names().join(" "))
+            .env("ACRT_SOURCE", step.source.clone())
+            .env(MARKER, run_folder.display().to_string());
+        let id = held.run.run_id;
+        tell(Event::Doing(format!("run {id}: trying the copy")));
+        let text = log.line(&format!("$ {line}"));
+        tell(Event::Log(&text));
+        let limits = Limits {
+            timeout: None,
+            grace: GRACE,
+        };
+        let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
+            let text = log.write(bytes);
+            tell(Event::Log(&text));
+        })
+        .await?;
+        let text = log.flush();
+        tell(Event::Log(&text));
+        match ended {
+            Ended::Exited(0) => Ok(()),
+            Ended::Stopped(signal) => Err(crate::ops::execute::stopped(signal)),
+            Ended::Exited(code) => Err(failed(&format!("its exit code is {code}"))),
+            Ended::Killed(signal) => Err(failed(&format!("it was killed by signal {signal}"))),
+            Ended::TimedOut => Err(failed("it took too long")),
+        }
+    }
+}
+
+fn failed(why: &str) -> Failure {
+    Failure {
+        status: RunStatus::Failed,
+        error: Error::new(
+            Kind::Failed,
+            format!("the copy did not pass its test: {why}"),
+        )
+        .hint("the tag stays as it was; the copy can be looked at under its candidate tag"),
+    }
+}
+
+/// Returns the same target under tags that nobody pulls by mistake.
+fn as_candidate(target: &Target) -> Option<Target> {
+    let tag = target.tags.first()?;
+    Some(Target {
+        place: target.place.clone(),
+        tags: vec![candidate(tag)],
+    })
+}
+
+fn references(target: &Target) -> Vec<Reference> {
+    let names = target.names();
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn say(log: &mut Log, tell: Listener<'_>, text: &str) {
+    let text = log.line(&format!("acrt: {text}"));
+    tell(Event::Log(&text));
+}

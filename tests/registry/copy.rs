@@ -1,0 +1,515 @@
+//! Copies between registries: what is sent, in which order, and what becomes of it when the way is bad.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use acrt::{
+    image::Digest,
+    registry::{
+        Registries,
+        copy::{Copied, CopyError, CopyRequest, Place, Tagged},
+    },
+};
+use serde_json::json;
+
+use super::{
+    distribution::{Access, Distribution, PASSWORD, USER},
+    documents::{self, Document},
+    scripted::{Answer, Request, Scripted},
+    settings::{anonymous, client, login, nobody, reference},
+    token_service::{Rules, TokenService},
+};
+
+fn request(from: &str, to: &str, tag: &str) -> CopyRequest {
+    CopyRequest {
+        from: Place::Registry(reference(from)),
+        to: Place::Registry(reference(to)),
+        tags: vec![tag.to_owned()],
+        platforms: Vec::new(),
+        all_referrers: false,
+        force: false,
+    }
+}
+
+async fn copy(registries: &Registries, request: &CopyRequest) -> Result<Copied, CopyError> {
+    registries.copy(request, &|_| {}).await
+}
+
+fn count(requests: &[String], what: &str) -> usize {
+    let all = requests.iter();
+    all.filter(|request| request.starts_with(what)).count()
+}
+
+/// An index of two platforms, one of them with an attestation.
+async fn index(registry: &Distribution, repository: &str) -> Document {
+    let amd64 = registry
+        .layered(repository, "amd64", &[b"shared", b"amd64"])
+        .await;
+    let arm64 = registry
+        .layered(repository, "arm64", &[b"shared", b"arm64"])
+        .await;
+    let about = registry
+        .layered(repository, "about", &[b"provenance"])
+        .await;
+    let index = documents::index(&[
+        documents::entry(&amd64, "linux/amd64"),
+        documents::entry(&arm64, "linux/arm64"),
+        documents::attestation(&about, &amd64),
+    ]);
+    registry.put(repository, "1", &index).await;
+    index
+}
+
+#[tokio::test]
+async fn an_index_arrives_byte_for_byte_with_all_that_it_names_and_its_tag_comes_last() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let index = index(&source, "base").await;
+    let (from, to) = (source.image("base:1"), target.image("own/base:1"));
+    let copied = copy(&anonymous(), &request(&from, &to, "1")).await.unwrap();
+    assert_eq!(copied.digest.as_str(), index.digest());
+    assert_eq!(copied.tags, [Tagged::Created]);
+    // Three configs, two layers of their own, one shared, one of the attestation.
+    assert_eq!(copied.amount.sent, 7);
+    assert_eq!(target.get("own/base/manifests/1").await, Some(index.bytes));
+    let asked = target.requests().await;
+    assert_eq!(count(&asked, "PUT /v2/own/base/manifests/"), 5);
+    assert_eq!(asked.last().unwrap(), "PUT /v2/own/base/manifests/1 201");
+    assert_eq!(count(&source.requests().await, "GET /v2/base/blobs/"), 7);
+}
+
+#[tokio::test]
+async fn what_is_there_already_costs_two_questions() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    index(&source, "base").await;
+    let wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+    copy(&anonymous(), &wanted).await.unwrap();
+    let (before, after) = (source.requests().await.len(), target.requests().await.len());
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(copied.tags, [Tagged::Unchanged]);
+    let asked = source.requests().await.split_off(before);
+    assert_eq!(asked, ["HEAD /v2/base/manifests/1 200"]);
+    let asked = target.requests().await.split_off(after);
+    assert_eq!(asked, ["HEAD /v2/base/manifests/1 200"]);
+}
+
+#[tokio::test]
+async fn a_second_tag_of_what_is_there_sends_no_blob() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    index(&source, "base").await;
+    let (from, to) = (source.image("base:1"), target.image("base:1"));
+    copy(&anonymous(), &request(&from, &to, "1")).await.unwrap();
+    let before = target.requests().await.len();
+    let copied = copy(&anonymous(), &request(&from, &to, "2")).await.unwrap();
+    assert_eq!(copied.amount.sent, 0);
+    let asked = target.requests().await.split_off(before);
+    assert_eq!(count(&asked, "PUT"), 1, "{asked:?}");
+    assert_eq!(count(&asked, "HEAD /v2/base/blobs/"), 0, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_tag_of_another_image_is_left_alone_without_force() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    source.push("base:1", "new").await;
+    let old = target.push("base:1", "old").await;
+    let mut wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    assert!(matches!(&error, CopyError::Exists { there, .. } if there.as_str() == old));
+    assert_eq!(count(&target.requests().await, "POST"), 0);
+    wanted.force = true;
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(copied.tags, [Tagged::Moved(old.parse().unwrap())]);
+}
+
+#[tokio::test]
+async fn within_one_registry_blobs_are_taken_over_and_not_sent() {
+    let registry = Distribution::start();
+    index(&registry, "base").await;
+    let wanted = request(&registry.image("base:1"), &registry.image("own:1"), "1");
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!((copied.amount.mounted, copied.amount.sent), (7, 0));
+    let asked = registry.requests().await;
+    assert_eq!(count(&asked, "GET /v2/base/blobs/"), 0);
+    assert_eq!(count(&asked, "PUT /v2/own/blobs/"), 0);
+}
+
+#[tokio::test]
+async fn a_registry_with_passwords_and_one_with_tokens_each_get_their_own_login() {
+    let service = TokenService::start(Rules {
+        login: Some("writer:secret"),
+        ..Rules::default()
+    });
+    let target = Distribution::with(Access::Token {
+        realm: service.realm(),
+        certificate: service.certificate(),
+    });
+    let source = Distribution::with(Access::Password);
+    let index = index(&source, "base").await;
+    let logins = vec![
+        login(&source.host(), USER, PASSWORD),
+        login(&target.host(), "writer", "secret"),
+    ];
+    let (registries, _) = client(&nobody(), logins);
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let copied = copy(&registries, &wanted).await.unwrap();
+    assert_eq!(copied.digest.as_str(), index.digest());
+    let tokens: Vec<String> = service.received().into_iter().map(|it| it.target).collect();
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+    assert!(
+        tokens[0].contains("repository%3Aown%3Apull%2Cpush"),
+        "{tokens:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_may_pull_and_not_push_is_told_so() {
+    let service = TokenService::start(Rules {
+        denied: vec!["own"],
+        ..Rules::default()
+    });
+    let target = Distribution::with(Access::Token {
+        realm: service.realm(),
+        certificate: service.certificate(),
+    });
+    let source = Distribution::start();
+    source.push("base:1", "x").await;
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let error = acrt::Error::from(copy(&anonymous(), &wanted).await.unwrap_err());
+    let place = target.image("own");
+    assert!(
+        error
+            .one_line()
+            .starts_with(&format!("cannot write to `{place}`: `{}` ", target.host())),
+        "{}",
+        error.one_line()
+    );
+    assert!(error.advice().unwrap().contains("acrt task credential add"));
+}
+
+#[tokio::test]
+async fn a_copy_that_was_broken_off_is_finished_by_sending_what_is_missing() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let document = source.layered("base", "x", &[b"one", b"two"]).await;
+    source.put("base", "1", &document).await;
+    // What a copy leaves that was killed: some blobs, no manifest.
+    target.upload("own", b"one").await;
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!((copied.amount.present, copied.amount.sent), (1, 2));
+    assert_eq!(count(&source.requests().await, "GET /v2/base/blobs/"), 2);
+}
+
+#[tokio::test]
+async fn a_platform_alone_is_copied_as_its_manifest_and_two_as_an_index_of_their_own() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let whole = index(&source, "base").await;
+    let mut wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+    wanted.platforms = vec!["linux/arm64".parse().unwrap()];
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(copied.source.as_str(), whole.digest());
+    let manifest = target.get("base/manifests/1").await.unwrap();
+    assert_eq!(Digest::of(&manifest), copied.digest);
+    assert_eq!(copied.amount.sent, 3);
+
+    wanted.tags = vec!["2".into()];
+    wanted.platforms.push("linux/amd64".parse().unwrap());
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    let index = target.get("base/manifests/2").await.unwrap();
+    assert_eq!(Digest::of(&index), copied.digest);
+    // What is attested about a platform goes with it.
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 3);
+
+    wanted.platforms = vec!["linux/s390x".parse().unwrap()];
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    assert!(matches!(error, CopyError::Platform { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_refers_to_an_image_is_copied_when_that_is_asked_for() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let image = source.layered("base", "x", &[b"layer"]).await;
+    source.put("base", "1", &image).await;
+    let config = documents::config("signature", json!({}));
+    source.upload("base", &config).await;
+    let mut signature: serde_json::Value =
+        serde_json::from_slice(&documents::manifest(&config).bytes).unwrap();
+    signature["artifactType"] = "application/vnd.example.signature".into();
+    signature["subject"] = json!({"mediaType": documents::MANIFEST, "digest": image.digest(), "size": image.bytes.len()});
+    let signature = Document {
+        media_type: documents::MANIFEST,
+        bytes: serde_json::to_vec(&signature).unwrap(),
+    };
+    source.put("base", &signature.digest(), &signature).await;
+    // This registry keeps no list of referrers, so whoever signs keeps it under a tag.
+    let list = documents::index(&[
+        json!({"mediaType": documents::MANIFEST, "digest": signature.digest(), "size": signature.bytes.len()}),
+    ]);
+    let tag = image.digest().replace(':', "-");
+    source.put("base", &tag, &list).await;
+
+    let mut wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    wanted.all_referrers = true;
+    copy(&anonymous(), &wanted).await.unwrap();
+    let path = format!("own/manifests/{}", signature.digest());
+    assert_eq!(target.get(&path).await, Some(signature.bytes.clone()));
+    let list = target.get(&format!("own/manifests/{tag}")).await.unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    assert_eq!(list["manifests"][0]["digest"], signature.digest().as_str());
+    assert_eq!(
+        list["manifests"][0]["artifactType"],
+        "application/vnd.example.signature"
+    );
+}
+
+/// A source with one image of one layer, whose answers about that layer a test decides.
+fn source(
+    layer: &'static [u8],
+    blob: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+) -> Scripted {
+    let config = documents::config("x", json!({}));
+    let manifest = documents::manifest_of(&config, &[layer]);
+    let path = format!("blobs/{}", Digest::of(layer));
+    let seen = AtomicUsize::new(0);
+    Scripted::start(move |request, _| {
+        if request.path().ends_with(&path) {
+            return blob(request, seen.fetch_add(1, Ordering::SeqCst));
+        }
+        if request.path().contains("/blobs/") {
+            return Answer::status(200).body(config.clone());
+        }
+        Answer::status(200)
+            .header("Content-Type", documents::MANIFEST)
+            .header("Docker-Content-Digest", manifest.digest())
+            .body(manifest.bytes.clone())
+    })
+}
+
+fn beginning(layer: &[u8], sent: usize) -> Vec<u8> {
+    let mut bytes =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", layer.len()).into_bytes();
+    bytes.extend_from_slice(&layer[..sent]);
+    bytes
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_off_is_asked_for_the_rest() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |request, before| {
+        match (before, request.header("range")) {
+            (0, None) => Answer::torn(beginning(layer, 4)),
+            (1, Some("bytes=4-")) => Answer::status(206).body(&layer[4..]),
+            other => panic!("{other:?}"),
+        }
+    });
+    let target = Distribution::start();
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(copied.amount.sent, 2);
+    let path = format!("own/blobs/{}", Digest::of(layer));
+    assert_eq!(target.get(&path).await.as_deref(), Some(layer));
+}
+
+#[tokio::test]
+async fn a_source_that_knows_no_ranges_is_read_again_and_checked_once() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |_, before| match before {
+        0 => Answer::torn(beginning(layer, 4)),
+        _ => Answer::status(200).body(layer),
+    });
+    let target = Distribution::start();
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    copy(&anonymous(), &wanted).await.unwrap();
+    let path = format!("own/blobs/{}", Digest::of(layer));
+    assert_eq!(target.get(&path).await.as_deref(), Some(layer));
+}
+
+#[tokio::test]
+async fn a_source_that_always_breaks_off_is_given_up_and_nothing_is_tagged() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |_, _| Answer::torn(beginning(layer, 0)));
+    let target = Distribution::start();
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let error = acrt::Error::from(copy(&anonymous(), &wanted).await.unwrap_err());
+    assert!(
+        error.one_line().contains("broke off"),
+        "{}",
+        error.one_line()
+    );
+    assert_eq!(count(&target.requests().await, "PUT /v2/own/manifests/"), 0);
+}
+
+#[tokio::test]
+async fn content_of_another_digest_never_gets_through_whole() {
+    for wrong in [b"9876543210".as_slice(), b"01234567890", b"012345678"] {
+        let layer: &[u8] = b"0123456789";
+        let source = source(layer, move |_, _| Answer::status(200).body(wrong));
+        let target = Distribution::start();
+        let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+        let error = copy(&anonymous(), &wanted).await.unwrap_err();
+        assert!(matches!(error, CopyError::Corrupt { .. }), "{error:?}");
+        let asked = target.requests().await;
+        assert_eq!(count(&asked, "PUT /v2/own/manifests/"), 0, "{asked:?}");
+        assert_eq!(
+            target
+                .get(&format!("own/blobs/{}", Digest::of(wrong)))
+                .await,
+            None
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_wants_a_pause_is_given_one() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |_, before| match before {
+        0 => Answer::status(429).header("Retry-After", "7"),
+        _ => Answer::status(200).body(layer),
+    });
+    let target = Distribution::start();
+    let (registries, clock) = client(&nobody(), Vec::new());
+    let begun = clock.now();
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    copy(&registries, &wanted).await.unwrap();
+    assert!(clock.now().duration_since(begun).as_secs() >= 7);
+}
+
+/// A target that takes what it gets, unless the test says otherwise; it keeps a list of what it took.
+fn target(
+    odd: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static,
+) -> (Scripted, Arc<Mutex<Vec<String>>>) {
+    let took = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&took);
+    let target = Scripted::start(move |request, _| {
+        if let Some(answer) = odd(request) {
+            return answer;
+        }
+        match request.method.as_str() {
+            "POST" => Answer::status(202).header("Location", "/v2/own/blobs/uploads/1?state=a"),
+            "PUT" => {
+                list.lock().unwrap().push(request.body.clone());
+                Answer::status(201)
+            }
+            _ => Answer::status(404),
+        }
+    });
+    (target, took)
+}
+
+#[tokio::test]
+async fn an_upload_that_stumbles_goes_on_where_the_registry_says() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |request, _| match request.header("range") {
+        Some("bytes=4-") => Answer::status(206).body(&layer[4..]),
+        _ => Answer::status(200).body(layer),
+    });
+    let first = AtomicUsize::new(0);
+    let digest = Digest::of(layer).to_string().replace(':', "%3A");
+    let (target, took) = target(move |request| {
+        let of_layer = request.method == "PUT" && request.target.contains(&digest);
+        if of_layer && first.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Some(Answer::status(502));
+        }
+        (request.method == "GET" && request.path().contains("/uploads/")).then(|| {
+            Answer::status(204)
+                .header("Range", "0-3")
+                .header("Location", "/v2/own/blobs/uploads/1?state=b")
+        })
+    });
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    copy(&anonymous(), &wanted).await.unwrap();
+    assert!(
+        took.lock().unwrap().contains(&"456789".to_owned()),
+        "{took:?}"
+    );
+    let requests = target.received();
+    let rest = requests
+        .iter()
+        .find(|request| request.body == "456789")
+        .unwrap();
+    assert_eq!(rest.header("content-range"), Some("4-9"));
+    assert!(rest.target.contains("state=b"), "{}", rest.target);
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_target_is_said_and_nothing_is_tagged() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |_, _| Answer::status(200).body(layer));
+    let (target, _) = target(|request| {
+        (request.method == "PUT").then(|| {
+            Answer::status(507)
+                .body(r#"{"errors":[{"code":"UNKNOWN","message":"no space left on device"}]}"#)
+        })
+    });
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let error = acrt::Error::from(copy(&anonymous(), &wanted).await.unwrap_err());
+    let text = error.one_line();
+    assert!(text.contains("no space left on device"), "{text}");
+    assert_eq!(count(&target.requests(), "PUT /v2/own/manifests/"), 0);
+}
+
+#[tokio::test]
+async fn a_registry_that_stores_something_else_than_it_was_given_is_not_believed() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |_, _| Answer::status(200).body(layer));
+    let (target, _) = target(|request| {
+        (request.method == "PUT" && request.path().contains("/manifests/")).then(|| {
+            Answer::status(201).header("Docker-Content-Digest", super::scripted::digest('a'))
+        })
+    });
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let error = acrt::Error::from(copy(&anonymous(), &wanted).await.unwrap_err());
+    assert!(
+        error.one_line().contains("it stored `sha256:aaaa"),
+        "{}",
+        error.one_line()
+    );
+}
+
+#[tokio::test]
+async fn an_upload_is_not_sent_to_where_the_registry_must_not_point() {
+    let layer: &[u8] = b"0123456789";
+    let source = source(layer, move |_, _| Answer::status(200).body(layer));
+    let (target, _) = target(|request| {
+        (request.method == "POST")
+            .then(|| Answer::status(202).header("Location", "ftp://example.com/x"))
+    });
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let error = acrt::Error::from(copy(&anonymous(), &wanted).await.unwrap_err());
+    assert!(
+        error
+            .one_line()
+            .contains("it sends the upload to where it must not"),
+        "{}",
+        error.one_line()
+    );
+}
+
+#[tokio::test]
+async fn an_image_goes_into_a_folder_and_out_again() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let index = index(&source, "base").await;
+    let folder = tempfile::tempdir().unwrap();
+    let layout = |name: Option<&str>| Place::Layout {
+        folder: folder.path().join("images"),
+        name: name.map(str::to_owned),
+    };
+    let mut wanted = request(&source.image("base:1"), "unused:1", "base-1");
+    wanted.to = layout(None);
+    copy(&anonymous(), &wanted).await.unwrap();
+    let again = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(again.tags, [Tagged::Unchanged]);
+
+    let mut wanted = request("unused:1", &target.image("own:1"), "1");
+    wanted.from = layout(Some("base-1"));
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(copied.digest.as_str(), index.digest());
+    assert_eq!(target.get("own/manifests/1").await, Some(index.bytes));
+    wanted.from = layout(Some("other"));
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    assert!(
+        matches!(&error, CopyError::Unnamed { names, .. } if *names == ["base-1"]),
+        "{error:?}"
+    );
+}

@@ -16,6 +16,7 @@ mod deps;
 mod formats;
 mod global;
 mod help;
+mod import;
 mod options;
 mod parts;
 mod progress;

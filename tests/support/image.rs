@@ -118,6 +118,25 @@ impl Image {
         }
     }
 
+    /// Returns the config and the manifest of an image of these layers, which are what they are: for those who copy, and never unpack.
+    pub fn of_layers(layers: &[Blob]) -> (Blob, Blob) {
+        let config = Blob::json(
+            "application/vnd.oci.image.config.v1+json",
+            &serde_json::json!({"os": "linux", "architecture": "amd64", "layers": layers.len()}),
+        );
+        let descriptors: Vec<_> = layers.iter().map(Blob::descriptor).collect();
+        let manifest = Blob::json(
+            "application/vnd.oci.image.manifest.v1+json",
+            &serde_json::json!({
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": config.descriptor(),
+                "layers": descriptors,
+            }),
+        );
+        (config, manifest)
+    }
+
     fn archive(&self) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         for (path, bytes, mode) in &self.files {
@@ -165,7 +184,7 @@ impl Parts {
 }
 
 impl Blob {
-    fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
+    pub fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
         let hash = Sha256::digest(&bytes);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Self {

@@ -148,6 +148,21 @@ impl Registry {
         self.put_manifest(repository, tag, &parts.manifest)
     }
 
+    /// Puts an image of these layers under `name`, whatever they are.
+    pub fn push_layers(&self, name: &str, layers: &[Vec<u8>]) -> String {
+        let (repository, tag) = name.rsplit_once(':').unwrap();
+        let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+        let layers: Vec<Blob> = layers
+            .iter()
+            .map(|bytes| Blob::new(media_type, bytes.clone()))
+            .collect();
+        let (config, manifest) = Image::of_layers(&layers);
+        for blob in layers.iter().chain([&config]) {
+            self.upload(repository, blob);
+        }
+        self.put_manifest(repository, tag, &manifest)
+    }
+
     /// Puts an index over `images` under `name` and returns the index's digest.
     pub fn push_index(&self, name: &str, images: &[Image]) -> String {
         let (repository, tag) = name.rsplit_once(':').unwrap();

@@ -261,12 +261,12 @@ impl Execution<'_> {
             .args(arguments.iter().cloned())
             .env("ACRT_IMAGE", image)
             .env("ACRT_CANDIDATE", target.names().join(" "))
-            .env("ACRT_SOURCE", step.source.clone())
-            .env(MARKER, run_folder.display().to_string());
+            .env("ACRT_SOURCE", step.source.clone());
         let id = held.run.run_id;
         tell(Event::Doing(format!("run {id}: trying the copy")));
         let text = log.line(&format!("$ {line}"));
         tell(Event::Log(&text));
+        let line = line.env(MARKER, run_folder.display().to_string());
         let limits = Limits {
             timeout: None,
             grace: GRACE,

@@ -1,0 +1,440 @@
+//! `acrt import`: copies between registries and folders, without a container daemon.
+
+use std::{fs, path::Path};
+
+use rustix::process::Signal;
+
+use crate::support::{Image, Registry, World, command, eventually};
+
+/// An image for three platforms, with what is attested about the first.
+fn three_platforms(registry: &Registry, name: &str) -> String {
+    let amd64 = Image::of(&[("a", "1")]).platform("linux/amd64");
+    let about = Image::attestation(&amd64.parts().manifest.digest, "made by a test");
+    let arm64 = Image::of(&[("a", "2")]).platform("linux/arm64");
+    let s390x = Image::of(&[("a", "3")]).platform("linux/s390x");
+    registry.push_index(name, &[amd64, arm64, s390x, about])
+}
+
+/// Returns a document as another tool reads it.
+fn raw(registry: &Registry, name: &str, login: bool) -> Vec<u8> {
+    let mut skopeo = command("skopeo");
+    skopeo.args(["inspect", "--raw", "--tls-verify=false"]);
+    if login {
+        skopeo.arg("--creds=acrt:hunter2-canary");
+    }
+    let output = skopeo
+        .arg(format!("docker://{}", registry.image(name)))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+#[test]
+fn an_index_is_the_same_on_both_sides_to_the_last_byte() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::with_login());
+    let digest = three_platforms(&source, "base:1");
+    world.write("home/.docker/config.json", &target.docker_config());
+    let from = source.image("base:1");
+    let import = world
+        .acrt(&["import", "--source", &from, "--name", &target.host()])
+        .ok();
+    let answer = import.json();
+    assert_eq!(answer["digest"], digest.as_str());
+    assert_eq!(answer["images"][0]["image"], target.image("base:1"));
+    assert_eq!(answer["images"][0]["state"], "Created");
+    assert_eq!(answer["blobs"]["sent"], 8);
+    assert_eq!(raw(&source, "base:1", false), raw(&target, "base:1", true));
+    assert!(!import.to_string().contains("hunter2"), "{import}");
+}
+
+#[test]
+fn the_source_gets_the_login_that_is_given_by_standard_input() {
+    let (world, source, target) = (World::new(), Registry::with_login(), Registry::start());
+    source.push("base:1", &[("a", "1")]);
+    let (from, to) = (source.image("base:1"), target.host());
+    let line = ["import", "--source", &from, "-n", &to];
+    world
+        .acrt(&line)
+        .exits(4)
+        .says(&["wants a login", "acrt task credential add"]);
+    let login = [&line[..], &["--username", "acrt", "--password-stdin"]].concat();
+    let password = world.write("password", "hunter2-canary\n");
+    let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));
+    acrt.args(&login).stdin(fs::File::open(password).unwrap());
+    let output = acrt.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(target.digest("base:1"), source.digest("base:1"));
+    world
+        .acrt(&[&line[..], &["--username", "acrt"]].concat())
+        .exits(2)
+        .says(&["needs a user and a password"]);
+}
+
+#[test]
+fn a_tag_that_is_there_is_kept_unless_it_is_forced_and_the_same_image_is_success() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let new = source.push("base:1", &[("a", "new")]);
+    let old = target.push("base:1", &[("a", "old")]);
+    let (from, to) = (source.image("base:1"), target.host());
+    let line = ["import", "--source", &from, "--name", &to];
+    world
+        .acrt(&line)
+        .exits(1)
+        .says(&["exists and is another image", &old, &new, "--force"]);
+    assert_eq!(target.digest("base:1").as_deref(), Some(old.as_str()));
+    let forced = world.acrt(&[&line[..], &["--force"]].concat()).ok();
+    assert_eq!(forced.json()["images"][0]["state"], "Moved");
+    let again = world.acrt(&line).ok().says(&["is that image already"]);
+    assert_eq!(again.json()["images"][0]["state"], "Unchanged");
+}
+
+#[test]
+fn of_several_names_all_are_made_or_none() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    source.push("base:1", &[("a", "new")]);
+    target.push("taken:1", &[("a", "old")]);
+    let (from, to) = (source.image("base:1"), target.host());
+    let line = [
+        "import", "--source", &from, "--name", &to, "-t", "free:1", "-t",
+    ];
+    world.acrt(&[&line[..], &["taken:1"]].concat()).exits(1);
+    assert_eq!(target.digest("free:1"), None);
+    let made = [
+        &line[..],
+        &["free:latest", "-t", "other/b:1", "--repository", "bare"],
+    ]
+    .concat();
+    let answer = world.acrt(&made).ok().json();
+    let names: Vec<&str> = answer["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["image"].as_str().unwrap())
+        .collect();
+    let expected = ["free:1", "free:latest", "other/b:1", "bare"].map(|name| target.image(name));
+    assert_eq!(names, expected);
+    // The second repository takes over what the first one has.
+    assert_eq!(answer["blobs"]["sent"], 2);
+    assert_eq!(answer["blobs"]["mounted"], 4);
+}
+
+#[test]
+fn names_and_registries_are_told_as_az_tells_them() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    source.push("team/base:1", &[("a", "1")]);
+    let (from, to) = (source.host(), target.host());
+    // A source without a registry is in the one of --registry; az's other options do no harm.
+    let line = [
+        "import",
+        "--source",
+        "team/base:1",
+        "-r",
+        &from,
+        "-n",
+        &to,
+        "-g",
+        "group",
+        "--force",
+    ];
+    world.acrt(&line).ok().says(&["--resource-group"]);
+    assert_eq!(target.digest("team/base:1"), source.digest("team/base:1"));
+    // --registry alone is where the copy goes.
+    let image = source.image("team/base:1");
+    let line = [
+        "import",
+        "--source",
+        &image,
+        "--registry",
+        &to,
+        "-t",
+        "own:2",
+    ];
+    world.acrt(&line).ok();
+    assert_eq!(target.tags("own"), ["2"]);
+    world
+        .acrt(&["import", "--source", &image])
+        .exits(2)
+        .says(&["cannot tell which registry", "--registry"]);
+    world
+        .acrt(&["import", "--source", "No Image", "-n", &to])
+        .exits(2)
+        .says(&["cannot use the source `No Image`"]);
+}
+
+#[test]
+fn an_image_travels_in_a_folder_to_where_there_is_no_network() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let digest = three_platforms(&source, "base:1");
+    let folder = world.path("usb stick");
+    let place = format!("oci:{}:base-1", folder.display());
+    let from = source.image("base:1");
+    world
+        .acrt(&["import", "--source", &from, "--image", &place])
+        .ok();
+    // Other tools read it.
+    let inspect = command("skopeo")
+        .args(["inspect", "--raw", &place])
+        .output()
+        .unwrap();
+    assert_eq!(inspect.stdout, raw(&source, "base:1", false));
+    source.stop();
+    let to = target.image("copy:1");
+    world.acrt(&["import", "--source", &place, "-t", &to]).ok();
+    assert_eq!(target.digest("copy:1"), Some(digest));
+    let elsewhere = format!("oci:{}", world.path("home").display());
+    world
+        .acrt(&["import", "--source", &elsewhere, "-t", &to])
+        .exits(1)
+        .says(&["it is no OCI image layout"]);
+}
+
+#[test]
+fn a_source_that_is_not_there_is_told_from_one_that_does_not_answer() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let (from, to) = (source.image("base:1"), target.host());
+    let line = ["import", "--source", &from, "-n", &to];
+    world
+        .acrt(&line)
+        .exits(1)
+        .says(&["the source is not there"]);
+    source.stop();
+    world.acrt(&line).exits(4).says(&["cannot be reached"]);
+}
+
+#[test]
+fn a_copy_may_go_on_by_itself() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let digest = source.push("base:1", &[("a", "1")]);
+    let (from, to) = (source.image("base:1"), target.host());
+    let line = ["import", "--source", &from, "-n", &to, "--no-wait"];
+    let run = world.acrt(&line).ok().says(&["Queued a run with ID: ca1"]);
+    assert_eq!(run.json()["runType"], "QuickRun");
+    eventually("the copy", || {
+        target.digest("base:1").filter(|it| *it == digest)
+    });
+    eventually("the end of the run", || {
+        (world.runs()[0]["status"] == "Succeeded").then_some(())
+    });
+    let logs = world.acrt(&["task", "logs", "--run-id", "ca1"]).ok();
+    assert!(logs.stdout.contains("2 blobs sent"), "{logs}");
+}
+
+/// Bytes that no compression and no accident makes alike.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+#[test]
+fn a_copy_that_is_killed_leaves_no_tag_and_goes_on_with_what_is_missing() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let layers: Vec<Vec<u8>> = (1..=40).map(|n| noise(n, 2_000_000)).collect();
+    source.push_layers("big:1", &layers);
+    let (from, to) = (source.image("big:1"), target.host());
+    let line = ["import", "--source", &from, "-n", &to];
+    let running = world.spawn(&line);
+    // Some layers have arrived, and the tag has not.
+    eventually("the first layers", || {
+        let sent = target.requests();
+        let puts = sent
+            .iter()
+            .filter(|it| it.method == "PUT" && it.status == 201);
+        (puts.count() >= 5).then_some(())
+    });
+    running.kill();
+    assert_eq!(target.digest("big:1"), None);
+    let before: usize = stored(&target);
+    source.forget_requests();
+    let answer = world.acrt(&line).ok().json();
+    let present = answer["blobs"]["present"].as_u64().unwrap();
+    assert!(present >= 5, "{answer}");
+    let fetched = source
+        .requests()
+        .into_iter()
+        .filter(|it| it.path.contains("/blobs/"));
+    assert_eq!(fetched.count() as u64, 41 - present);
+    assert!(before as u64 >= present, "{before} {present}");
+    assert_eq!(target.digest("big:1"), source.digest("big:1"));
+}
+
+/// Returns how many blobs a registry has taken.
+fn stored(registry: &Registry) -> usize {
+    let all = registry.requests().into_iter();
+    all.filter(|it| it.method == "PUT" && it.status == 201)
+        .count()
+}
+
+#[test]
+fn a_large_layer_passes_through_little_memory() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    source.push_layers("big:1", &[noise(7, 500_000_000)]);
+    let (from, to) = (source.image("big:1"), target.host());
+    let acrt = env!("CARGO_BIN_EXE_acrt");
+    // A bound on all memory but code and stacks, so that a copy that kept the layer would end here.
+    let limited = format!("ulimit -d 65536 && exec {acrt} import --source {from} -n {to}");
+    let mut shell = world.command("/bin/sh");
+    shell.args(["-c", &limited]);
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(target.digest("big:1"), source.digest("big:1"));
+}
+
+#[test]
+fn ctrl_c_stops_a_copy_and_leaves_no_tag() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let layers: Vec<Vec<u8>> = (1..=40).map(|n| noise(n, 2_000_000)).collect();
+    source.push_layers("big:1", &layers);
+    let (from, to) = (source.image("big:1"), target.host());
+    let running = world.spawn(&["import", "--source", &from, "-n", &to]);
+    eventually("the first layer", || (stored(&target) >= 1).then_some(()));
+    running.signal(Signal::INT);
+    running.wait().exits(130);
+    assert_eq!(target.digest("big:1"), None);
+}
+
+/// A task that keeps a copy of `node:20` as `base/node:20`.
+fn mirror(world: &World, source: &Registry, target: &Registry, options: &[&str]) {
+    let (from, to) = (source.image("node:20"), target.host());
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "mirror-node",
+        "--registry",
+        &to,
+        "--import",
+        &from,
+        "--image",
+        "base/node:20",
+    ];
+    world.acrt(&[&create[..], options].concat()).ok();
+}
+
+#[test]
+fn a_task_keeps_a_copy_fresh_and_what_stands_on_it_is_rebuilt_in_the_same_round() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    world.buildah();
+    source.push_shell("node:20", &[("version", "one")]);
+    mirror(&world, &source, &target, &[]);
+    world.run("mirror-node").ok().prints(&["was successful"]);
+    world.tracked_task(
+        &target,
+        "web",
+        &format!("FROM {}\n", target.image("base/node:20")),
+    );
+    world.watch_once().ok().silent();
+    let new = source.push_shell("node:20", &[("version", "two")]);
+    let check = world.acrt(&["task", "check", "-o", "json"]).ok().json();
+    assert_eq!(check[0]["state"], "stale", "{check}");
+    world
+        .watch_once()
+        .ok()
+        .prints(&["mirror-node: rebuilt", "web: rebuilt"]);
+    assert_eq!(target.digest("base/node:20"), Some(new.clone()));
+    assert_eq!(target.file("web:latest", "version").as_deref(), Some("two"));
+    assert_eq!(
+        world.history(),
+        [
+            "mirror-node Succeeded",
+            "web Succeeded",
+            "mirror-node Succeeded",
+            "web Succeeded"
+        ]
+    );
+    let run = &world.runs()[1];
+    assert_eq!(run["outputImages"][0]["digest"], new.as_str());
+    assert_eq!(
+        run["imageUpdateTrigger"]["images"][0]["digest"],
+        new.as_str()
+    );
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn a_copy_of_an_index_follows_every_platform() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    three_platforms(&source, "node:20");
+    mirror(&world, &source, &target, &[]);
+    world.run("mirror-node").ok();
+    let changed = Image::of(&[("a", "changed")]).platform("linux/s390x");
+    let digest = source.push_index(
+        "node:20",
+        &[Image::of(&[("a", "1")]).platform("linux/amd64"), changed],
+    );
+    world.watch_once().ok().prints(&["mirror-node: rebuilt"]);
+    assert_eq!(target.digest("base/node:20"), Some(digest));
+}
+
+#[test]
+fn a_copy_that_fails_its_test_moves_no_tag() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let old = source.push("node:20", &[("version", "one")]);
+    let verdict = world.write("verdict", "0");
+    let script = format!(
+        "echo \"trying $ACRT_IMAGE\"; exit $(/bin/cat {})",
+        verdict.display()
+    );
+    let test = format!("/bin/sh -c '{script}'");
+    mirror(&world, &source, &target, &["--test", &test]);
+    let place = target.image("base/node:20");
+    world.run("mirror-node").ok();
+    assert_eq!(target.digest("base/node:20"), Some(old.clone()));
+    let new = source.push("node:20", &[("version", "two")]);
+    fs::write(Path::new(&verdict), "3").unwrap();
+    world
+        .watch_once()
+        .exits(1)
+        .says(&["did not pass its test", "exit code is 3"]);
+    assert_eq!(target.digest("base/node:20"), Some(old));
+    assert_eq!(target.digest("base/node:20-candidate"), Some(new.clone()));
+    let log = world.acrt(&["task", "logs", "--run-id", "ca2"]).ok();
+    let tried = format!("trying {}@{new}", place.trim_end_matches(":20"));
+    assert!(log.stdout.contains(&tried), "{log}");
+    fs::write(Path::new(&verdict), "0").unwrap();
+    world.run("mirror-node").ok();
+    assert_eq!(target.digest("base/node:20"), Some(new));
+}
+
+#[test]
+fn a_task_that_copies_is_shown_and_changed_like_any_other() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    source.push("node:20", &[("a", "1")]);
+    source.push("node:22", &[("a", "2")]);
+    mirror(&world, &source, &target, &[]);
+    let name = ["--name", "mirror-node"];
+    let show = world
+        .acrt(&[&["task", "show"][..], &name].concat())
+        .ok()
+        .json();
+    assert_eq!(show["step"]["type"], "Import");
+    assert_eq!(show["step"]["source"], source.image("node:20"));
+    assert_eq!(
+        show["step"]["baseImageDependencies"],
+        serde_json::Value::Null
+    );
+    let update = ["--import", &source.image("node:22"), "-t", "base/node:22"];
+    world
+        .acrt(&[&["task", "update"][..], &name, &update].concat())
+        .ok();
+    world.run("mirror-node").ok();
+    assert_eq!(target.tags("base/node"), ["22"]);
+    let itself = target.image("base/node:22");
+    let circle = ["--import", &itself];
+    world
+        .acrt(&[&["task", "update"][..], &name, &circle].concat())
+        .exits(2)
+        .says(&["stands on it"]);
+    world
+        .acrt(&["task", "run", "--name", "mirror-node", "--arg", "A=1"])
+        .exits(2)
+        .says(&["it copies an image"]);
+}

@@ -381,6 +381,7 @@ mod tests {
             headers: map,
             body: Vec::new(),
             http2,
+            rest: None,
         }
     }
 

@@ -50,18 +50,18 @@ pub struct CreateArgs {
     )]
     context: Option<Context>,
     /// Image to copy instead of a build, so that the copy stays fresh
-    #[arg(long, help_heading = "Copies", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
+    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
     import: Option<String>,
     /// Program that tries a new copy, $ACRT_IMAGE, before its tags move
     #[arg(
         long,
-        help_heading = "Copies",
+        help_heading = "What is built",
         value_name = "COMMAND",
         requires = "import"
     )]
     test: Option<String>,
     /// Copy what refers to the image too: signatures, SBOMs
-    #[arg(long, help_heading = "Copies", requires = "import")]
+    #[arg(long, help_heading = "What is built", requires = "import")]
     all_referrers: bool,
     /// Dockerfile or multi-step file (.yaml), relative to the context, or - [default: Dockerfile]
     #[arg(short, long, help_heading = "What is built")]

@@ -40,10 +40,10 @@ pub struct UpdateArgs {
     #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
     /// Image to copy, of a task that keeps a copy
-    #[arg(long, help_heading = "Copies", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
+    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
     import: Option<String>,
     /// Program that tries a new copy before its tags move; empty for none
-    #[arg(long, help_heading = "Copies", value_name = "COMMAND")]
+    #[arg(long, help_heading = "What is built", value_name = "COMMAND")]
     test: Option<String>,
     /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
     #[arg(long, help_heading = "Multi-step files", value_name = "COMMAND")]

@@ -208,7 +208,10 @@ mod tests {
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{entry},{entry}]}}"#
         );
         let index = Document::parse(&HeaderMap::new(), body.into()).unwrap();
-        assert_eq!(children(&[index.clone()], &BTreeSet::new()).len(), 1);
+        assert_eq!(
+            children(std::slice::from_ref(&index), &BTreeSet::new()).len(),
+            1
+        );
         assert_eq!(too_deep(&[index], &[digest("m")]), None);
     }
 }

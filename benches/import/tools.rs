@@ -1,0 +1,97 @@
+//! The two programs that copy, and what one copy of each takes.
+
+use std::{
+    fmt,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::registry::Registry;
+
+/// The peer.
+pub const PEER: &str = "skopeo";
+
+/// A program that copies.
+#[derive(Clone, Copy)]
+pub enum Tool {
+    Acrt,
+    Skopeo,
+}
+
+/// What one copy took.
+#[derive(Clone, Copy)]
+pub struct Measured {
+    /// From the start of the process to its end.
+    pub wall: Duration,
+    /// Of the process, in user and kernel mode.
+    pub cpu: Duration,
+    /// The most that was resident, in KiB.
+    pub kibibytes: f64,
+    /// Requests that the target saw.
+    pub requests: usize,
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Acrt => "acrt import",
+            Self::Skopeo => "skopeo copy --all",
+        })
+    }
+}
+
+impl Tool {
+    /// Copies the image, in a process of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where the program fails.
+    pub fn copy(self, source: &Registry, target: &Registry) -> Result<Measured> {
+        let home = tempfile::tempdir()?;
+        let (from, to) = (source.image(), target.image());
+        let program = match self {
+            Self::Acrt => env!("CARGO_BIN_EXE_acrt"),
+            Self::Skopeo => PEER,
+        };
+        let mut command = Command::new("/usr/bin/time");
+        command.args(["-f", "%M %U %S", program]);
+        match self {
+            Self::Acrt => command.args(["import", "--source", &from, "--image", &to, "-o", "none"]),
+            Self::Skopeo => command
+                .args(["copy", "-q", "--all"])
+                .args(["--src-tls-verify=false", "--dest-tls-verify=false"])
+                .arg(format!("docker://{from}"))
+                .arg(format!("docker://{to}")),
+        };
+        command
+            .env("HOME", home.path())
+            .env("ACRT_STATE_DIR", home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let begun = Instant::now();
+        let output = command
+            .output()
+            .context("`/usr/bin/time` is needed: apt-get install time")?;
+        let wall = begun.elapsed();
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{self} failed: {said}");
+        let figures: Vec<f64> = said
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .split(' ')
+            .filter_map(|figure| figure.parse().ok())
+            .collect();
+        let [memory, user, system] = figures.as_slice() else {
+            anyhow::bail!("`time` says nothing of use: {said}");
+        };
+        Ok(Measured {
+            wall,
+            cpu: Duration::from_secs_f64(user + system),
+            kibibytes: *memory,
+            requests: 0,
+        })
+    }
+}

@@ -8,6 +8,7 @@ pub mod dockerfile;
 pub mod error;
 pub mod image;
 pub mod listen;
+pub mod notify;
 pub mod ops;
 pub mod registry;
 pub mod source;

@@ -7,9 +7,10 @@ use crate::{
     image::{Digest, Platform},
     store::secrets::Secrets,
     task::{
-        Argument, BaseImageTrigger, Cron, Dependency, DockerStep, ImageDescriptor, ImportStep,
-        Occurrence, Run, RunId, RunStatus, RunType, SourceEvent, SourceTrigger, Status, Step, Task,
-        TaskKey, TaskName, TimerName, TimerTrigger, Untracked, run::ImageUpdateTrigger,
+        Argument, BaseImageTrigger, BaseImageTriggerType, Cron, Dependency, DockerStep,
+        ImageDescriptor, ImportStep, Occurrence, Run, RunId, RunStatus, RunType, SourceEvent,
+        SourceTrigger, Status, Step, Task, TaskKey, TaskName, TimerName, TimerTrigger, Untracked,
+        UpdatePayload, run::ImageUpdateTrigger,
     },
     watch::Known,
 };
@@ -241,9 +242,32 @@ impl From<&Argument> for ArgumentAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerAnswer {
-    base_image_trigger: Option<BaseImageTrigger>,
+    base_image_trigger: Option<BaseImageTriggerAnswer>,
     source_triggers: Option<Vec<SourceTriggerAnswer>>,
     timer_triggers: Option<Vec<TimerTriggerAnswer>>,
+}
+
+/// The base image trigger, in az's shape. Where its webhook is may be secret, and is only shown with secure properties.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseImageTriggerAnswer {
+    base_image_trigger_type: BaseImageTriggerType,
+    name: String,
+    status: Status,
+    update_trigger_endpoint: Option<String>,
+    update_trigger_payload_type: Option<UpdatePayload>,
+}
+
+impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
+    fn from(trigger: &BaseImageTrigger) -> Self {
+        Self {
+            base_image_trigger_type: trigger.base_image_trigger_type,
+            name: trigger.name.clone(),
+            status: trigger.status,
+            update_trigger_endpoint: None,
+            update_trigger_payload_type: trigger.update_trigger_payload_type,
+        }
+    }
 }
 
 /// A trigger by the source. Where it looks is the context of the step; az shows it here once more.
@@ -351,6 +375,10 @@ impl TaskAnswer {
 
     /// Shows the values of secret arguments too.
     pub fn reveal(&mut self, secrets: &Secrets) {
+        if let Some(trigger) = &mut self.trigger.base_image_trigger {
+            let endpoint = secrets.update_trigger_endpoint.as_ref();
+            trigger.update_trigger_endpoint = endpoint.map(|it| it.reveal().to_owned());
+        }
         let (arguments, kept) = match &mut self.step {
             StepAnswer::Docker(step) => (&mut step.arguments, &secrets.arguments),
             StepAnswer::Steps(step) => (&mut step.values, &secrets.values),
@@ -379,7 +407,7 @@ impl TaskAnswer {
             timeout: task.timeout,
             builder: task.builder.clone(),
             trigger: TriggerAnswer {
-                base_image_trigger: task.trigger.base_image_trigger.clone(),
+                base_image_trigger: task.trigger.base_image_trigger.as_ref().map(Into::into),
                 source_triggers: SourceTriggerAnswer::of(task),
                 timer_triggers: (!task.trigger.timer_triggers.is_empty())
                     .then(|| task.trigger.timer_triggers.iter().map(Into::into).collect()),

@@ -275,10 +275,7 @@ mod tests {
 
     fn secrets(username: &str, password: &str) -> Secrets {
         Secrets {
-            git_access_token: None,
             schema: Secrets::SCHEMA,
-            arguments: BTreeMap::new(),
-            values: BTreeMap::new(),
             credentials: BTreeMap::from([(
                 "r.io".to_owned(),
                 StoredLogin {
@@ -286,6 +283,7 @@ mod tests {
                     password: Secret::new(password),
                 },
             )]),
+            ..Secrets::default()
         }
     }
 

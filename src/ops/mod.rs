@@ -16,6 +16,7 @@ pub mod health;
 pub mod import;
 mod inputs;
 pub mod look;
+pub mod notify;
 pub mod resolve;
 pub mod run;
 pub mod runs;

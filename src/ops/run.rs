@@ -25,6 +25,7 @@ use super::{
     credential::logins,
     event::{Event, Listener},
     execute::{Execution, Finished, MARKER},
+    notify,
     steps::{crew::DEFAULT_JOBS, sweep::after_the_dead},
     task,
 };
@@ -167,6 +168,10 @@ pub async fn run(
     }
     clean_up_after_the_dead(app, tell).await?;
     app.registries_with(logins(&secrets)?);
+    let told = (!is_quick).then(|| task.clone());
+    if let Some(task) = &told {
+        prepare_to_tell(app, task, tell).await;
+    }
     let execution = Execution {
         app,
         recorded: !is_quick && request.overrides == Overrides::default(),
@@ -176,7 +181,18 @@ pub async fn run(
         stored: None,
         stop,
     };
-    execution.carry_out(held, tell).await
+    let finished = execution.carry_out(held, tell).await?;
+    if let Some(task) = &told {
+        notify::after_run(app, task, stop, tell).await;
+    }
+    Ok(finished)
+}
+
+/// Lets those who are told know of the run. That they cannot be told does not keep it from being made.
+async fn prepare_to_tell(app: &App, task: &Task, tell: Listener<'_>) {
+    if let Err(error) = notify::before_run(app, task).await {
+        tell(Event::Problem(error));
+    }
 }
 
 /// Runs a task because of a trigger. Returns `None` at once if a run of it is going on.
@@ -203,6 +219,8 @@ pub async fn run_if_free(
         id: held.run.run_id,
         task: key,
     });
+    let told = task.clone();
+    prepare_to_tell(app, &told, tell).await;
     let execution = Execution {
         app,
         recorded: true,
@@ -212,7 +230,9 @@ pub async fn run_if_free(
         stored: None,
         stop,
     };
-    execution.carry_out(held, tell).await.map(Some)
+    let finished = execution.carry_out(held, tell).await?;
+    notify::after_run(app, &told, stop, tell).await;
+    Ok(Some(finished))
 }
 
 /// Returns the command lines that a run would carry out, with secrets hidden. Starts nothing but questions.

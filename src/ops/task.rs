@@ -9,7 +9,8 @@ use crate::{
     sys::secret::Secret,
     task::{
         Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, RunId, Status,
-        Step, Task, TaskKey, TaskName, TaskPatch, Trigger, template::RunVariables,
+        Step, Task, TaskKey, TaskName, TaskPatch, Trigger, multi_step::encoded,
+        template::RunVariables,
     },
     watch::Known,
 };
@@ -53,6 +54,10 @@ pub struct NewTask {
     pub schedules: Vec<Schedule>,
     /// What its source is to run it for.
     pub source: SourceWish,
+    /// What a successful run starts.
+    pub on_success: Vec<String>,
+    /// Where the webhook of its base image trigger is.
+    pub update_trigger_endpoint: Option<Secret>,
 }
 
 /// Makes a task, or replaces the one of that name. Its runs are kept either way.
@@ -77,6 +82,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         platforms: new.platforms,
         timeout: new.timeout,
         builder: new.builder,
+        on_success: new.on_success,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: new.base_image_trigger,
@@ -94,6 +100,8 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         arguments: new.secret_arguments,
         values: new.secret_values,
         git_access_token: new.git_access_token.clone(),
+        update_trigger_endpoint: new.update_trigger_endpoint,
+        update_trigger_token: kept.update_trigger_token,
         credentials: kept.credentials,
     };
     // A definition that does not parse is replaced like any other: that is how it is mended.
@@ -150,6 +158,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         platforms: new.platforms,
         timeout: new.timeout,
         builder: None,
+        on_success: Vec::new(),
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: None,
@@ -181,6 +190,8 @@ pub struct SecretPatch {
     pub values: Option<BTreeMap<String, Secret>>,
     /// What opens the git repository of the context.
     pub git_access_token: Option<Secret>,
+    /// Where the webhook of the base image trigger is.
+    pub update_trigger_endpoint: Option<Secret>,
 }
 
 /// Changes a task.
@@ -212,6 +223,11 @@ pub fn update(
         secrets.schema = Secrets::SCHEMA;
         secrets.git_access_token = Some(token);
     }
+    if let Some(endpoint) = new_secrets.update_trigger_endpoint {
+        secrets.schema = Secrets::SCHEMA;
+        secrets.update_trigger_endpoint =
+            Some(endpoint).filter(|endpoint| !endpoint.reveal().is_empty());
+    }
     let mut task = patch.apply(old.clone());
     let sources = std::mem::take(&mut task.trigger.source_triggers);
     task.trigger.source_triggers = source_trigger::changed(wish, sources, &task.step)?;
@@ -224,6 +240,18 @@ pub fn update(
     validate(app, &task, &secrets, tell)?;
     let known = save(app, Some(&old), &task, &secrets, tell)?;
     Ok(TaskAnswer::new(&task, &known))
+}
+
+/// Keeps what the webhook of a task's base image trigger is given, in base64 as az sends it.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] and [`Kind::Failed`] as the file of its secrets cannot be read or written.
+pub fn keep_update_token(app: &App, key: &TaskKey, token: &str) -> Result<()> {
+    let mut secrets = app.store.secrets(key)?;
+    secrets.schema = Secrets::SCHEMA;
+    secrets.update_trigger_token = Some(Secret::new(encoded(token)));
+    app.store.save_secrets(key, &secrets)
 }
 
 /// Returns a task.

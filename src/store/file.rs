@@ -68,6 +68,29 @@ pub fn replace_with(
     replace().context(Kind::Failed, cannot)
 }
 
+/// Replaces `path` in one step by what everybody may read, in a folder that must be there.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path; the old file is then as it was.
+pub fn publish(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
+        file.write_all(content)?;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().context(Kind::Failed, || {
+        format!("cannot write `{}`", path.display())
+    })
+}
+
 /// Replaces `path` by `value` as JSON, for records.
 ///
 /// # Errors

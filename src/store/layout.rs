@@ -65,6 +65,18 @@ impl Layout {
         self.root.join("bases.json")
     }
 
+    /// Returns what people have been told.
+    #[must_use]
+    pub fn told(&self) -> PathBuf {
+        self.root.join("told.json")
+    }
+
+    /// Returns the lock of whoever tells them.
+    #[must_use]
+    pub fn told_lock(&self) -> PathBuf {
+        self.root.join("told.lock")
+    }
+
     /// Returns the folder of runs.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

@@ -12,6 +12,7 @@ pub mod log;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
+pub mod told;
 
 use std::path::Path;
 

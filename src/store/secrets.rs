@@ -27,6 +27,12 @@ pub struct Secrets {
     /// What opens the git repository of the context: itself, or `env:NAME` or `file:PATH` for where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_access_token: Option<Secret>,
+    /// Where az's update trigger tells of a moved base image: a URL, or `env:NAME` or `file:PATH` for where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_trigger_endpoint: Option<Secret>,
+    /// What it hands on with each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_trigger_token: Option<Secret>,
     /// Logins to registries, by login server.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, StoredLogin>,
@@ -85,6 +91,8 @@ impl Store {
             && secrets.values.is_empty()
             && secrets.credentials.is_empty()
             && secrets.git_access_token.is_none()
+            && secrets.update_trigger_endpoint.is_none()
+            && secrets.update_trigger_token.is_none()
         {
             return file::remove(&path);
         }

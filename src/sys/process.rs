@@ -196,7 +196,12 @@ pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
     converse_for(QUESTION, line, input).await
 }
 
-async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
+/// Runs a process as [`converse`], for as long as `patience`.
+///
+/// # Errors
+///
+/// As [`converse`].
+pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
     let mut child = tokio::process::Command::from(prepared(line))
         .process_group(0)
         .stdin(Stdio::piped())

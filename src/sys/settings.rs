@@ -70,6 +70,44 @@ pub struct Config {
     pub runs: RunSettings,
     /// Who may send webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
     pub listen: BTreeMap<String, HookSettings>,
+    /// Who is told of runs and failures.
+    pub notify: Vec<NotifySettings>,
+    /// The program and its arguments that every successful run of a task starts, unless the task has its own.
+    pub on_success: Vec<String>,
+}
+
+/// Somebody who is told: by a program or by a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NotifySettings {
+    /// What it is called in messages, and kept under; the program or host, if unset.
+    pub name: Option<String>,
+    /// The program and its arguments, which gets the message on its standard input.
+    pub command: Vec<String>,
+    /// The URL that gets the message by POST; `env:NAME` or `file:PATH` say where it is.
+    pub url: Option<String>,
+    /// Where the secret is that a POST is signed with.
+    pub secret: Option<SecretPlace>,
+    /// What it is told; all but `success` if unset.
+    pub on: Option<Vec<Occasion>>,
+    /// The names of the tasks that it is told of; all if empty.
+    pub tasks: Vec<String>,
+}
+
+/// Something that people may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// A run has succeeded.
+    Success,
+    /// A run has failed, of a task whose last one had not.
+    Failure,
+    /// What had failed works again.
+    Recovery,
+    /// A task has failed many times in a row.
+    Stalled,
+    /// A registry or repository does not say what tasks need to know.
+    CheckFailing,
 }
 
 /// One sender of webhooks.

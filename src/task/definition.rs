@@ -43,6 +43,9 @@ pub struct Task {
     /// The builder, where it is not left to be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builder: Option<String>,
+    /// The program and its arguments that a successful run starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_success: Vec<String>,
     /// What a run does.
     pub step: Step,
     /// What makes it run by itself.

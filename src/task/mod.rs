@@ -27,5 +27,5 @@ pub use run::{
 };
 pub use trigger::{
     BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, SourceEvent, SourceTrigger,
-    TimerName, TimerTrigger, Trigger,
+    TimerName, TimerTrigger, Trigger, UpdatePayload,
 };

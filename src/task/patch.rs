@@ -6,7 +6,7 @@ use crate::image::Platform;
 
 use super::{
     Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, Status, Step, Task,
-    TimerTrigger,
+    TimerTrigger, UpdatePayload,
     multi_step::{EncodedStep, FileStep, is_task_file},
 };
 
@@ -68,6 +68,10 @@ pub struct TaskPatch {
     pub values: Option<Vec<Argument>>,
     /// Whether steps may be privileged.
     pub allow_privileged: Option<bool>,
+    /// What a successful run starts; empty is nothing.
+    pub on_success: Option<Vec<String>>,
+    /// What the webhook of the base image trigger is told.
+    pub update_trigger_payload_type: Patch<UpdatePayload>,
     /// The image that is copied.
     pub source: Option<String>,
     /// What tries a new copy.
@@ -122,6 +126,7 @@ impl TaskPatch {
         set(&mut task.trigger.timer_triggers, self.timers);
         set(&mut task.platforms, self.platforms);
         set(&mut task.timeout, self.timeout);
+        set(&mut task.on_success, self.on_success);
         self.builder.apply(&mut task.builder);
         if self.base_image_trigger.is_some() || self.base_image_trigger_type.is_some() {
             // Naming the type of a trigger that is not there asks for it to be there.
@@ -134,6 +139,10 @@ impl TaskPatch {
                 &mut trigger.base_image_trigger_type,
                 self.base_image_trigger_type,
             );
+        }
+        if let Some(trigger) = &mut task.trigger.base_image_trigger {
+            self.update_trigger_payload_type
+                .apply(&mut trigger.update_trigger_payload_type);
         }
         task
     }

@@ -131,6 +131,19 @@ pub struct BaseImageTrigger {
     pub status: Status,
     /// Which of the images count.
     pub base_image_trigger_type: BaseImageTriggerType,
+    /// What a webhook is told of a run that a moved image caused, if there is one. Its URL may be secret, and is kept elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_trigger_payload_type: Option<UpdatePayload>,
+}
+
+/// What the webhook of a base image trigger is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdatePayload {
+    /// The images that moved, the run and the token.
+    #[default]
+    Default,
+    /// The token alone.
+    Token,
 }
 
 impl Default for BaseImageTrigger {
@@ -139,6 +152,7 @@ impl Default for BaseImageTrigger {
             name: DEFAULT_BASE_IMAGE_TRIGGER.into(),
             status: Status::Enabled,
             base_image_trigger_type: BaseImageTriggerType::Runtime,
+            update_trigger_payload_type: None,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod round;
 #[cfg(test)]
 mod simulation;
 pub mod tags;
+pub mod told;
 
 pub use decide::{Move, Problem, Verdict};
 pub use known::{Failure, Known};

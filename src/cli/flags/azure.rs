@@ -75,12 +75,6 @@ pub struct AzureTaskArgs {
     /// Identity for the source registry
     #[arg(long, hide_short_help = true, value_name = "ID")]
     source_acr_auth_id: Option<String>,
-    /// Where Azure tells of a new base image
-    #[arg(long, hide_short_help = true, value_name = "URL")]
-    update_trigger_endpoint: Option<String>,
-    /// What Azure tells of it
-    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "Token"], value_name = "TYPE")]
-    update_trigger_payload_type: Option<String>,
 }
 
 /// Those of `check-health`.
@@ -143,14 +137,6 @@ impl AzureTaskArgs {
             ("--cpu", self.cpu.is_some()),
             ("--is-system-task", self.is_system_task),
             ("--source-acr-auth-id", self.source_acr_auth_id.is_some()),
-            (
-                "--update-trigger-endpoint",
-                self.update_trigger_endpoint.is_some(),
-            ),
-            (
-                "--update-trigger-payload-type",
-                self.update_trigger_payload_type.is_some(),
-            ),
         ]));
         tell(&given, report);
     }

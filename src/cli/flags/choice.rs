@@ -55,6 +55,25 @@ impl From<TriggerType> for task::BaseImageTriggerType {
     }
 }
 
+/// `--update-trigger-payload-type`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PayloadType {
+    /// The images that moved, the run and the token
+    Default,
+    /// The token alone
+    Token,
+}
+
+impl From<PayloadType> for task::UpdatePayload {
+    fn from(kind: PayloadType) -> Self {
+        match kind {
+            PayloadType::Default => Self::Default,
+            PayloadType::Token => Self::Token,
+        }
+    }
+}
+
 /// `--log-format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {

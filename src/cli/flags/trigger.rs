@@ -2,13 +2,14 @@
 
 use crate::{
     ops::{source_trigger::SourceWish, timer::Schedule},
+    sys::secret::Secret,
     task::{
-        BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Status,
-        trigger::DEFAULT_BASE_IMAGE_TRIGGER,
+        BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch, Status,
+        UpdatePayload, trigger::DEFAULT_BASE_IMAGE_TRIGGER,
     },
 };
 
-use super::choice::{TriggerType, three_state};
+use super::choice::{PayloadType, TriggerType, three_state};
 
 /// Reads `CRON` or `NAME:CRON`.
 ///
@@ -51,6 +52,18 @@ pub struct TriggerArgs {
     /// Run the task when the git repository of its context has a new commit
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
+    /// Webhook to tell of runs that a moved image caused: its URL, env:NAME or file:PATH
+    #[arg(long, hide_short_help = true, value_name = "URL")]
+    update_trigger_endpoint: Option<String>,
+    /// What that webhook is told: Default, or the Token alone
+    #[arg(
+        long,
+        hide_short_help = true,
+        hide_possible_values = true,
+        ignore_case = true,
+        value_name = "TYPE"
+    )]
+    update_trigger_payload_type: Option<PayloadType>,
     /// Kept in the definition; pull requests run nothing
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
@@ -65,10 +78,35 @@ impl TriggerArgs {
             name: name.unwrap_or_else(|| DEFAULT_BASE_IMAGE_TRIGGER.into()),
             status: Status::Enabled,
             base_image_trigger_type: kind,
+            update_trigger_payload_type: self.payload(),
         };
         self.base_image_trigger_enabled
             .unwrap_or(true)
             .then_some(trigger)
+    }
+
+    /// Returns where the webhook of the base image trigger is.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Secret> {
+        self.update_trigger_endpoint.clone().map(Secret::new)
+    }
+
+    /// Returns what that webhook is told, if there is to be one.
+    #[must_use]
+    pub fn payload(&self) -> Option<UpdatePayload> {
+        let said = self.update_trigger_payload_type.map(Into::into);
+        let endpoint = self.update_trigger_endpoint.as_deref();
+        said.or_else(|| endpoint.map(|_| UpdatePayload::Default))
+    }
+
+    /// Returns what an update changes of it: an empty endpoint ends it.
+    #[must_use]
+    pub fn changed_payload(&self) -> Patch<UpdatePayload> {
+        match (self.update_trigger_endpoint.as_deref(), self.payload()) {
+            (Some(""), _) => Patch::Clear,
+            (_, Some(payload)) => Patch::Set(payload),
+            (_, None) => Patch::Keep,
+        }
     }
 
     /// Returns whether an update switches the trigger.

@@ -118,6 +118,9 @@ pub struct CreateArgs {
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
     git_access_token: Option<String>,
+    /// Program that a successful run starts, with the run as JSON on its standard input
+    #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
+    on_success: Option<String>,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -177,6 +180,13 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             .triggers
             .for_new_task(Some(args.base_image_trigger_name)),
         schedules: args.schedules,
+        on_success: args
+            .on_success
+            .as_deref()
+            .map(words)
+            .transpose()?
+            .unwrap_or_default(),
+        update_trigger_endpoint: args.triggers.endpoint(),
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;
     Ok(Outcome::answer(View::of(task, columns::TASK)))

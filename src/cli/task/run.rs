@@ -6,10 +6,7 @@ use crate::{
     cli::{
         Outcome, columns,
         flags::{
-            azure::{AZURE, AzureRunArgs},
-            build::ArgumentArgs,
-            one_task::OneTaskArgs,
-            steps::ValueArgs,
+            azure::AzureRunArgs, build::ArgumentArgs, one_task::OneTaskArgs, steps::ValueArgs,
         },
         report::Report,
     },
@@ -66,17 +63,17 @@ pub struct RunArgs {
     dry_run: bool,
     #[command(flatten)]
     azure: AzureRunArgs,
-    /// Token that Azure hands to its update trigger endpoint
-    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "TOKEN")]
+    /// What the task's update trigger endpoint is given from now on
+    #[arg(long, hide_short_help = true, value_name = "TOKEN")]
     update_trigger_token: Option<String>,
 }
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    if args.update_trigger_token.is_some() {
-        report.warning("without effect outside Azure: --update-trigger-token");
-    }
     let key = args.task.find(app)?;
+    if let Some(token) = args.update_trigger_token {
+        ops::task::keep_update_token(app, &key, &token)?;
+    }
     let (arguments, secret_arguments) = args.arguments.arguments();
     let (values, secret_values) = args.values.values();
     let request = RunRequest {

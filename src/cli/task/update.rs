@@ -86,6 +86,9 @@ pub struct UpdateArgs {
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
     git_access_token: Option<String>,
+    /// Program that a successful run starts, with the run as JSON on its standard input; empty for none
+    #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
+    on_success: Option<String>,
     #[command(flatten)]
     azure: AzureTaskArgs,
 }
@@ -133,6 +136,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         arguments: secrets,
         values: secret_values,
         git_access_token: args.git_access_token.map(Secret::new),
+        update_trigger_endpoint: args.triggers.endpoint(),
     };
     let wish = args.triggers.source(None);
     let patch = TaskPatch {
@@ -146,6 +150,8 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         },
         values_content,
         values,
+        on_success: args.on_success.as_deref().map(words).transpose()?,
+        update_trigger_payload_type: args.triggers.changed_payload(),
         source: args.import,
         test: args.test.as_deref().map(words).transpose()?,
         allow_privileged: args.values.allow_privileged.then_some(true),

@@ -1,6 +1,6 @@
 //! `acrt task watch`
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use jiff::SignedDuration;
 
@@ -59,6 +59,9 @@ pub struct WatchArgs {
         value_name = "FORMAT"
     )]
     log_format: LogFormat,
+    /// File to write metrics to after each round, for the textfile collector of node_exporter
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    metrics_file: Option<PathBuf>,
     /// End with 10 if something was, or would be, rebuilt
     #[arg(long)]
     exit_code: bool,
@@ -89,6 +92,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         ),
         jobs: args.jobs.into(),
         listen: args.listen,
+        metrics_file: args.metrics_file,
     };
     let rounded = app.wait(async {
         let on_hangup = if args.once {

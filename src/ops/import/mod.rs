@@ -179,6 +179,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
         platforms: import.platforms.clone(),
         timeout: crate::task::definition::DEFAULT_TIMEOUT,
         builder: None,
+        on_success: Vec::new(),
         step: Step::Import(ImportStep {
             source: places::name(&source),
             image_names: names(true),

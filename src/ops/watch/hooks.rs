@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use crate::{
         App,
         event::{Event, Listener},
     },
+    store::file,
     sys::clock::Clock,
     watch::{hints::Hinted, metrics::Metrics},
 };
@@ -115,6 +117,17 @@ impl Hooks {
     pub fn measure_event(&self, event: &Event<'_>) {
         if let Event::Ended { status, .. } = event {
             locked(&self.metrics).run_ended(status);
+        }
+    }
+
+    /// Writes the metrics into a file, if there is to be one. That it cannot be written is told, and does no harm.
+    pub fn write_metrics(&self, path: Option<&Path>, tell: Listener<'_>) {
+        let Some(path) = path else {
+            return;
+        };
+        let text = locked(&self.metrics).text();
+        if let Err(error) = file::publish(path, text.as_bytes()) {
+            tell(Event::Problem(error));
         }
     }
 

@@ -4,7 +4,7 @@ mod hooks;
 mod make;
 mod round;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::SignedDuration;
 
@@ -53,6 +53,8 @@ pub struct WatchOptions {
     pub jobs: usize,
     /// Where the loop takes in webhooks.
     pub listen: Option<SocketAddr>,
+    /// The file that metrics are written to after each round.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Says what a round would run, in that order, without running it.
@@ -101,7 +103,15 @@ pub async fn once(
     let _lock = lock_watcher(app)?;
     clean_up_after_the_dead(app, tell).await?;
     let mut told = Told::default();
-    round(app, options, stop, &mut told, tell).await
+    let hooks = Hooks::open(app, None, tell)?;
+    let mut measured = |event: Event<'_>| {
+        hooks.measure_event(&event);
+        tell(event);
+    };
+    let result = round(app, options, stop, &mut told, &mut measured).await;
+    hooks.measure_round(&result);
+    hooks.write_metrics(options.metrics_file.as_deref(), tell);
+    result
 }
 
 /// Goes round and round until it is stopped. Errors end a round, not the loop.
@@ -133,6 +143,7 @@ pub async fn forever(
         };
         let result = round(app, options, stop, &mut told, &mut measured).await;
         hooks.measure_round(&result);
+        hooks.write_metrics(options.metrics_file.as_deref(), tell);
         match result {
             Ok(rounded) => {
                 all.rebuilt += rounded.rebuilt;

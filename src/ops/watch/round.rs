@@ -18,6 +18,7 @@ use crate::{
         event::{Event, Listener},
         heads::Heads,
         look::{Wanted, look, looking_at},
+        notify,
     },
     store::lock,
     sys::signal::Stop,
@@ -145,6 +146,7 @@ pub async fn round(
     for (node, verdict, _) in work.round.verdicts() {
         sum_up(&node.task.key(), verdict, &mut rounded, told, tell);
     }
+    tell_people(app, &loaded, &work.round, stop, tell).await;
     rounded.next = work.next_due();
     let ended = app.clock.now();
     rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
@@ -242,6 +244,34 @@ fn begin_timers(app: &App, loaded: &mut [Loaded], now: Timestamp) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Tells those of the config file and of the tasks what has changed, if there are any.
+async fn tell_people(
+    app: &App,
+    loaded: &[Loaded],
+    round: &Round<'_>,
+    stop: &Stop,
+    tell: Listener<'_>,
+) {
+    let config = &app.settings.config;
+    let of_task = |one: &Loaded| {
+        let trigger = one.task.trigger.base_image_trigger.as_ref();
+        !one.task.on_success.is_empty()
+            || trigger.is_some_and(|trigger| trigger.update_trigger_payload_type.is_some())
+    };
+    let nobody = config.notify.is_empty() && config.on_success.is_empty();
+    if nobody && !loaded.iter().any(of_task) {
+        return;
+    }
+    let problems: Vec<_> = round
+        .verdicts()
+        .filter_map(|(node, verdict, _)| match verdict {
+            Verdict::Unknown { problems, .. } => Some((node.task.key(), problems.clone())),
+            _ => None,
+        })
+        .collect();
+    notify::after_round(app, &problems, stop, tell).await;
 }
 
 /// Writes what was seen, if there is anything to remember.

@@ -19,4 +19,5 @@ mod update_run;
 mod watch;
 mod watch_killed;
 mod watch_listen;
+mod watch_notify;
 mod watch_options;

@@ -1,0 +1,70 @@
+//! A program that is told: the message on its standard input, no shell between.
+
+use std::time::Duration;
+
+use crate::sys::{
+    command::CommandLine,
+    process::{self, Ended},
+};
+
+/// How long a program may take, with all that it starts.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How much of what a failing program printed is shown.
+const SHOWN: usize = 300;
+
+/// Runs a program that reads `message`, and returns what it printed.
+///
+/// # Errors
+///
+/// How it failed, with the end of what it printed.
+pub async fn tell(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, String> {
+    let reply = process::converse_for(PATIENCE, line, message).await;
+    let reply = reply.map_err(|error| error.one_line())?;
+    let how = match reply.ended {
+        Ended::Exited(0) => return Ok([reply.output, reply.errors].concat()),
+        Ended::Exited(code) => format!("its exit code is {code}"),
+        Ended::Killed(signal) => format!("it was killed by signal {signal}"),
+        Ended::TimedOut => format!("it took longer than {} seconds", PATIENCE.as_secs()),
+        Ended::Stopped(signal) => format!("it was stopped by {signal}"),
+    };
+    Err(match last_words(&[reply.output, reply.errors].concat()) {
+        Some(words) => format!("{how}: {words}"),
+        None => how,
+    })
+}
+
+/// Returns the last line of a text, the end of it if it is long.
+fn last_words(printed: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(printed);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    let skip = last.chars().count().saturating_sub(SHOWN);
+    Some(last.trim().chars().skip(skip).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> CommandLine {
+        CommandLine::new("/bin/sh").args(["-c", script])
+    }
+
+    #[tokio::test]
+    async fn a_program_reads_the_message_and_what_it_prints_is_kept() {
+        let printed = tell(&shell("cat; echo"), b"{\"a\":1}").await.unwrap();
+        assert_eq!(printed, b"{\"a\":1}\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_has_the_last_word() {
+        let why = tell(&shell("echo one; echo two >&2; exit 3"), b"").await;
+        assert_eq!(why.unwrap_err(), "its exit code is 3: two");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_care_for_its_input_is_no_failure() {
+        let message = vec![b'x'; 1 << 20];
+        assert!(tell(&shell("exec <&-; exit 0"), &message).await.is_ok());
+    }
+}

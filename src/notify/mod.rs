@@ -1,0 +1,115 @@
+//! Tells somebody outside: a program of the user's, or a server by a webhook. Knows how to deliver, and not what is worth telling.
+
+mod command;
+mod webhook;
+
+use std::fmt;
+
+use reqwest::Url;
+use serde::Serialize;
+
+use crate::sys::{clock::Clock, command::CommandLine, secret::Secret};
+
+/// Who is told.
+#[derive(Clone, Debug)]
+pub enum Receiver {
+    /// A program, which reads the message from its standard input.
+    Command(CommandLine),
+    /// A server, which gets the message by POST.
+    Webhook {
+        /// Where it is.
+        url: Address,
+        /// What the message is signed with, if it is to be.
+        secret: Option<Secret>,
+    },
+}
+
+/// The URL of a webhook. Paths and queries of such are often secret, so nothing but its host is ever shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(Url);
+
+impl Address {
+    /// Reads a URL of http or https.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, without what may be secret in it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|problem| format!("it is no URL: {problem}"))?;
+        match url.scheme() {
+            "http" | "https" if url.has_host() => Ok(Self(url)),
+            other => Err(format!("it is of `{other}`, and not of http or https")),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.host_str().unwrap_or_default();
+        write!(f, "{}://{host}", self.0.scheme())?;
+        match self.0.port() {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+impl fmt::Display for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(line) => write!(f, "{}", line.program.display()),
+            Self::Webhook { url, .. } => write!(f, "{url}"),
+        }
+    }
+}
+
+/// Delivers one message as JSON, with the word for what it tells. Returns what the receiver printed.
+///
+/// # Errors
+///
+/// Why it was not taken, without what may be secret.
+pub async fn deliver(
+    receiver: &Receiver,
+    event: &str,
+    message: &impl Serialize,
+    clock: &Clock,
+) -> Result<Vec<u8>, String> {
+    let body = serde_json::to_vec(message).map_err(|problem| problem.to_string())?;
+    match receiver {
+        Receiver::Command(line) => command::tell(line, &body).await,
+        Receiver::Webhook { url, secret } => {
+            let request = webhook::Request {
+                url: &url.0,
+                secret: secret.as_ref(),
+                event,
+                body,
+            };
+            webhook::send(&request, clock).await.map(|()| Vec::new())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_webhook_only_the_host_is_shown() {
+        let url = Address::parse("https://u:p@hooks.example:8443/T0/SECRET?token=x").unwrap();
+        assert_eq!(url.to_string(), "https://hooks.example:8443");
+        assert_eq!(format!("{url:?}"), "Address(https://hooks.example:8443)");
+    }
+
+    #[test]
+    fn a_webhook_is_of_http() {
+        assert!(Address::parse("ftp://hooks.example/").is_err());
+        assert!(Address::parse("notaurl").is_err());
+        assert!(Address::parse("http://127.0.0.1:1/x").is_ok());
+    }
+}

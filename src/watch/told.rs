@@ -1,0 +1,348 @@
+//! What people have been told of each task and registry, and what is to be told now: each change of a state once.
+//!
+//! States are compared, and not moments kept: what could not be told, or was not because of a crash, is told by the next comparison.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::task::{RunId, TaskKey};
+
+use super::{Known, backoff, decide::Problem};
+
+/// Something that may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum News {
+    /// A run has succeeded.
+    Success,
+    /// A run has failed, of a task whose last one had not.
+    Failure,
+    /// A run has succeeded after one that failed, or a registry answers again.
+    Recovery,
+    /// A task has failed so often in a row that somebody has to look.
+    Stalled,
+    /// A registry or git repository does not say what tasks need to know.
+    CheckFailing,
+}
+
+impl News {
+    /// Returns the word for it, as config files and messages have it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Recovery => "recovery",
+            Self::Stalled => "stalled",
+            Self::CheckFailing => "check-failing",
+        }
+    }
+}
+
+/// What one receiver has been told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// When it was first seen: what happened before is nothing to it.
+    pub since: Timestamp,
+    /// Of each task.
+    #[serde(default)]
+    pub tasks: BTreeMap<String, ToldOfTask>,
+    /// The registries and repositories of which it knows that they do not answer, and since when.
+    #[serde(default)]
+    pub failing: BTreeMap<String, Timestamp>,
+    /// How often in a row it could not be told.
+    #[serde(default)]
+    pub failures: u32,
+    /// When it is tried again, if it could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<Timestamp>,
+}
+
+/// What one receiver has been told of one task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToldOfTask {
+    /// The last run whose success was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// That it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failing: bool,
+    /// That it has failed many times in a row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stalled: bool,
+}
+
+/// A registry or repository that does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Since when, as far as that is known.
+    pub since: Option<Timestamp>,
+    /// Why, for the first of what it was asked.
+    pub why: String,
+    /// The tasks that wait for an answer.
+    pub tasks: Vec<TaskKey>,
+}
+
+impl Told {
+    /// Returns what a receiver knows that was never told anything.
+    #[must_use]
+    pub fn from(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            ..Self::default()
+        }
+    }
+
+    /// Tells whether it rests, because it could not be told.
+    #[must_use]
+    pub fn rests(&self, now: Timestamp) -> bool {
+        // A clock that was set back must not silence anybody for long.
+        let sensible = |next: &Timestamp| *next <= backoff::next_try(self.failures.max(1), now);
+        self.next_try
+            .filter(sensible)
+            .is_some_and(|next| now < next)
+    }
+
+    /// Takes in that it could not be told.
+    pub fn failed(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        self.next_try = Some(backoff::next_try(self.failures, now));
+    }
+
+    /// Takes in that it could be told.
+    pub fn reached(&mut self) {
+        self.failures = 0;
+        self.next_try = None;
+    }
+
+    /// Returns what is to be told of a task, in that order.
+    #[must_use]
+    pub fn news(&self, task: &TaskKey, known: &Known) -> Vec<News> {
+        let told = self.of(task);
+        let mut news = Vec::new();
+        match &known.failure {
+            Some(_) => {
+                if !told.failing {
+                    news.push(News::Failure);
+                }
+                if known.is_stalled() && !told.stalled {
+                    news.push(News::Stalled);
+                }
+            }
+            None => {
+                if self.is_new_success(&told, known) {
+                    news.push(News::Success);
+                }
+                if told.failing && known.has_run() {
+                    news.push(News::Recovery);
+                }
+            }
+        }
+        news
+    }
+
+    fn is_new_success(&self, told: &ToldOfTask, known: &Known) -> bool {
+        match (known.run_id, told.run) {
+            (None, _) => false,
+            (Some(run), Some(last)) => run != last,
+            (Some(_), None) => known.recorded.is_some_and(|time| time >= self.since),
+        }
+    }
+
+    /// Takes in that one of its news was told.
+    pub fn told(&mut self, task: &TaskKey, news: News, known: &Known) {
+        let entry = self.tasks.entry(task.to_string()).or_default();
+        match news {
+            News::Success => entry.run = known.run_id,
+            News::Failure => entry.failing = true,
+            News::Stalled => entry.stalled = true,
+            News::Recovery => {
+                entry.failing = false;
+                entry.stalled = false;
+            }
+            News::CheckFailing => {}
+        }
+    }
+
+    /// Takes in what needs no words: that a task which is told to fail has been made anew.
+    pub fn settle(&mut self, task: &TaskKey, known: &Known) {
+        let text = task.to_string();
+        if known.failure.is_none()
+            && let Some(entry) = self.tasks.get_mut(&text)
+            && !known.has_run()
+        {
+            entry.failing = false;
+            entry.stalled = false;
+        }
+        if let Some(entry) = self.tasks.get_mut(&text)
+            && !known.is_stalled()
+        {
+            entry.stalled = false;
+        }
+    }
+
+    /// Forgets tasks that are no more.
+    pub fn keep_only(&mut self, is_task: impl Fn(&str) -> bool) {
+        self.tasks.retain(|task, _| is_task(task));
+    }
+
+    fn of(&self, task: &TaskKey) -> ToldOfTask {
+        self.tasks
+            .get(&task.to_string())
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+/// Returns who did not answer, out of what was decided for each task: by registry, so that one that is down is one piece of news.
+pub fn silences<'a>(
+    problems: impl Iterator<Item = (TaskKey, &'a [Problem])>,
+) -> BTreeMap<String, Silence> {
+    let mut silences: BTreeMap<String, Silence> = BTreeMap::new();
+    for (task, problems) in problems {
+        for problem in problems {
+            let silence = silences
+                .entry(whose(&problem.subject))
+                .or_insert_with(|| Silence {
+                    since: problem.since,
+                    why: problem.why.clone(),
+                    tasks: Vec::new(),
+                });
+            silence.since = silence.since.min(problem.since).or(problem.since);
+            if silence.tasks.last() != Some(&task) {
+                silence.tasks.push(task.clone());
+            }
+        }
+    }
+    silences
+}
+
+/// Returns whose answer is missing: the registry of an image, or the repository itself.
+fn whose(subject: &str) -> String {
+    match subject.parse::<crate::image::Reference>() {
+        Ok(image) => image.registry().to_owned(),
+        Err(_) => subject.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> TaskKey {
+        TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn succeeded(run: u64, second: i64) -> Known {
+        Known::succeeded(RunId::new(run), vec![], vec![], at(second))
+    }
+
+    fn failed(mut known: Known, times: u64) -> Known {
+        for n in 0..times {
+            known.failed(RunId::new(100 + n), BTreeMap::new(), None, at(1000));
+        }
+        known
+    }
+
+    /// Tells all that is to be told, and returns it.
+    fn tell(told: &mut Told, known: &Known) -> Vec<News> {
+        told.settle(&key(), known);
+        let news = told.news(&key(), known);
+        for one in &news {
+            told.told(&key(), *one, known);
+        }
+        news
+    }
+
+    #[test]
+    fn each_change_of_a_task_is_told_once_however_often_it_is_looked_at() {
+        let mut told = Told::from(at(10));
+        let good = succeeded(1, 20);
+        assert_eq!(tell(&mut told, &good), [News::Success]);
+        assert_eq!(tell(&mut told, &good), []);
+        let bad = failed(good, 1);
+        assert_eq!(tell(&mut told, &bad), [News::Failure]);
+        let worse = failed(bad, 2);
+        assert_eq!(tell(&mut told, &worse), []);
+        let stalled = failed(worse, 2);
+        assert_eq!(tell(&mut told, &stalled), [News::Stalled]);
+        assert_eq!(tell(&mut told, &stalled), []);
+        let again = succeeded(9, 2000);
+        assert_eq!(tell(&mut told, &again), [News::Success, News::Recovery]);
+        assert_eq!(tell(&mut told, &again), []);
+    }
+
+    #[test]
+    fn what_happened_before_somebody_listened_is_nothing_to_them_and_what_still_fails_is() {
+        let mut told = Told::from(at(100));
+        assert_eq!(tell(&mut told, &succeeded(1, 20)), []);
+        assert_eq!(
+            tell(&mut told, &failed(succeeded(1, 20), 1)),
+            [News::Failure]
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_by_the_next_comparison() {
+        let told = Told::from(at(10));
+        let known = failed(Known::default(), 5);
+        assert_eq!(told.news(&key(), &known), [News::Failure, News::Stalled]);
+        assert_eq!(told.news(&key(), &known), [News::Failure, News::Stalled]);
+    }
+
+    #[test]
+    fn a_task_that_is_made_anew_has_not_recovered() {
+        let mut told = Told::from(at(10));
+        tell(&mut told, &failed(Known::default(), 5));
+        assert_eq!(tell(&mut told, &Known::default()), []);
+        assert_eq!(
+            tell(&mut told, &failed(Known::default(), 1)),
+            [News::Failure]
+        );
+    }
+
+    #[test]
+    fn who_cannot_be_told_is_tried_ever_more_seldom() {
+        let mut told = Told::from(at(0));
+        assert!(!told.rests(at(0)));
+        told.failed(at(0));
+        assert!(told.rests(at(59)) && !told.rests(at(60)));
+        told.failed(at(60));
+        assert!(told.rests(at(179)) && !told.rests(at(180)));
+        // A clock that is set back by years does not silence for years.
+        told.next_try = Some(at(1_000_000));
+        assert!(!told.rests(at(200)));
+        told.reached();
+        assert!(!told.rests(at(0)));
+    }
+
+    #[test]
+    fn a_registry_that_is_down_is_one_piece_of_news_for_all_its_tags() {
+        let problem = |subject: &str| Problem {
+            subject: subject.into(),
+            why: "it cannot be reached".into(),
+            since: Some(at(5)),
+            hint: None,
+        };
+        let problems = [
+            problem("r.io/a:1"),
+            problem("r.io/b:2"),
+            problem("https://git.example/x.git"),
+        ];
+        let silences = silences([(key(), problems.as_slice())].into_iter());
+        let names: Vec<&String> = silences.keys().collect();
+        assert_eq!(names, ["https://git.example/x.git", "r.io"]);
+        assert_eq!(silences["r.io"].tasks, [key()]);
+    }
+}

@@ -1,0 +1,358 @@
+//! Who is told of runs and failures, and how often.
+
+use std::fs;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::support::{Receiver, Registry, World};
+
+const SECRET: &str = "notify-canary-4711";
+
+/// A machine with buildah, a registry with `base:1`, and a task that builds while the file `broken` of its context says so.
+fn world() -> (World, Registry, Receiver) {
+    let (world, registry, receiver) = (World::new(), Registry::start(), Receiver::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    (world, registry, receiver)
+}
+
+fn task(world: &World, registry: &Registry, options: &[&str]) {
+    world.write("web/state", "0");
+    let dockerfile = format!(
+        "FROM {}\nCOPY state /state\nRUN exit $(cat /state)\n",
+        registry.image("base:1")
+    );
+    world.task_with(registry, "web", &dockerfile, options);
+}
+
+/// Moves the clock to this minute.
+fn minute(world: &World, minute: u32) {
+    world.set("ACRT_NOW", &(1_000_000_000 + minute * 60).to_string());
+}
+
+#[test]
+fn each_change_is_told_once_and_signed() {
+    let (world, registry, receiver) = world();
+    world.set("NOTIFY_SECRET", SECRET);
+    world.config(&format!(
+        "notify:\n- url: {}\n  secret: env:NOTIFY_SECRET\n  on: [success, failure, recovery, stalled, check-failing]\n",
+        receiver.url("/hook")
+    ));
+    minute(&world, 0);
+    task(&world, &registry, &[]);
+    world.run("web").ok();
+    assert_eq!(receiver.told(), ["success web"]);
+    let first = &receiver.messages()[0];
+    assert_eq!(first.header("x-acrt-event"), Some("success"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(&first.body);
+    let expected: String = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(
+        first.header("x-hub-signature-256"),
+        Some(format!("sha256={expected}").as_str())
+    );
+    let message = first.json();
+    assert_eq!(message["schema"], 1);
+    assert_eq!(message["run"]["runId"], "ca1");
+    assert_eq!(message["run"]["outputImages"][0]["repository"], "web");
+    assert_eq!(message["resume"], Value::Null);
+
+    // It fails, and is tried again, and fails: that is one piece of news, until it is a stalled task.
+    world.write("web/state", "3");
+    registry.push_shell("base:1", &[("version", "two")]);
+    for now in [10, 20, 30, 60, 100, 200] {
+        minute(&world, now);
+        world.watch_once().exits(1);
+    }
+    assert_eq!(
+        receiver.told(),
+        ["success web", "failure web", "stalled web"]
+    );
+    let stalled = receiver.messages()[2].json();
+    let resume = format!("acrt task run --name web --registry {}", registry.host());
+    assert_eq!(stalled["resume"], resume);
+    let text = stalled["message"].as_str().unwrap();
+    assert!(text.contains("has failed 5 times in a row"), "{text}");
+
+    world.write("web/state", "0");
+    minute(&world, 300);
+    world.watch_once().ok();
+    minute(&world, 301);
+    world.watch_once().ok().silent();
+    let told = receiver.told().split_off(3);
+    assert_eq!(told, ["success web", "recovery web"]);
+}
+
+#[test]
+fn a_registry_that_is_down_is_told_once_for_all_its_tasks_and_once_when_it_is_back() {
+    let (world, registry, receiver) = world();
+    world.config(&format!("notify: [{{url: '{}'}}]\n", receiver.url("/")));
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "one", &from);
+    world.tracked_task(&registry, "two", &from);
+    registry.stop();
+    for _ in 0..3 {
+        world.watch_once().exits(4);
+    }
+    assert_eq!(
+        receiver.told(),
+        [format!("check-failing {}", registry.host())]
+    );
+    let message = receiver.messages()[0].json();
+    let tasks: Vec<&str> = message["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task.as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(tasks, ["one", "two"]);
+    registry.restart();
+    world.watch_once().ok().silent();
+    world.watch_once().ok().silent();
+    let told = receiver.told().split_off(1);
+    assert_eq!(told, [format!("recovery {}", registry.host())]);
+}
+
+#[test]
+fn a_receiver_that_stumbles_is_told_again_and_one_that_is_gone_is_told_later() {
+    let (world, registry, receiver) = world();
+    world.config(&format!(
+        "notify: [{{name: ops, url: '{}', on: [success]}}]\n",
+        receiver.url("/T0/PATH-CANARY")
+    ));
+    minute(&world, 0);
+    task(&world, &registry, &[]);
+    receiver.answers(&[500, 503]);
+    world.run("web").ok();
+    assert_eq!(receiver.messages().len(), 3);
+    // Down for longer: the run is what it is, and the news waits.
+    receiver.answers(&[502, 502, 502]);
+    minute(&world, 10);
+    let run = world.run("web").ok();
+    run.says(&[
+        "cannot tell `ops` of success: it answers 502",
+        "tried again",
+    ]);
+    let before = receiver.told().len();
+    world.watch_once().ok();
+    assert_eq!(
+        receiver.told().len(),
+        before,
+        "it is left alone for a minute"
+    );
+    minute(&world, 12);
+    world.watch_once().ok().silent();
+    assert_eq!(receiver.told().len(), before + 1);
+    // What it does not want is not sent again and again, and its path is nobody's business.
+    receiver.answers(&[404]);
+    minute(&world, 20);
+    let run = world.run("web").ok();
+    assert!(run.stderr.contains("it answers 404"), "{run}");
+    assert!(!run.to_string().contains("PATH-CANARY"), "{run}");
+    let last = receiver.messages().len();
+    assert_eq!(receiver.messages()[last - 1].status, 404);
+    assert_ne!(receiver.messages()[last - 2].status, 404);
+}
+
+#[test]
+fn a_program_is_told_on_its_standard_input_and_by_variables() {
+    let (world, registry, _) = world();
+    let told = world.path("told");
+    world.config(&format!(
+        "notify:\n- command: [/bin/sh, -c, '/bin/cat > {0}; echo \"$ACRT_EVENT $ACRT_TASK $ACRT_RUN_ID $ACRT_IMAGES\" > {0}.env', '-weird \"arg\"']\n  on: [success]\n  tasks: [web]\n",
+        told.display()
+    ));
+    task(&world, &registry, &[]);
+    world.run("web").ok();
+    let message: Value = serde_json::from_str(&fs::read_to_string(&told).unwrap()).unwrap();
+    assert_eq!(message["task"], "web");
+    let variables = fs::read_to_string(world.path("told.env")).unwrap();
+    let image = format!(
+        "{}@{}",
+        registry.image("web"),
+        registry.digest("web:latest").unwrap()
+    );
+    assert_eq!(variables, format!("success web ca1 {image}\n"));
+    // Of other tasks it is not told.
+    fs::remove_file(&told).unwrap();
+    world.tracked_task(
+        &registry,
+        "other",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    assert!(!told.exists());
+}
+
+#[test]
+fn a_hook_after_success_runs_after_each_success_and_its_failure_is_no_failure_of_the_run() {
+    let (world, registry, _) = world();
+    let deployed = world.path("deployed");
+    world.write("exit", "0");
+    let hook = format!(
+        "/bin/sh -c 'echo $ACRT_RUN_ID >> {}; exit $(/bin/cat {})'",
+        deployed.display(),
+        world.path("exit").display()
+    );
+    minute(&world, 0);
+    task(&world, &registry, &["--on-success", &hook]);
+    world.run("web").ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+    minute(&world, 5);
+    world.watch_once().ok();
+    assert_eq!(fs::read_to_string(&deployed).unwrap(), "ca1\nca2\n");
+    // A run that fails starts nothing.
+    world.write("web/state", "3");
+    world.run("web").exits(1);
+    assert_eq!(fs::read_to_string(&deployed).unwrap(), "ca1\nca2\n");
+    world.write("web/state", "0");
+    world.write("exit", "7");
+    minute(&world, 10);
+    let run = world.run("web").ok();
+    assert!(run.stderr.contains("its exit code is 7"), "{run}");
+    assert_eq!(world.runs()[0]["status"], "Succeeded");
+    // It is tried again when its time has come.
+    world.write("exit", "0");
+    minute(&world, 12);
+    world.watch_once().ok();
+    world.watch_once().ok();
+    assert_eq!(
+        fs::read_to_string(&deployed).unwrap(),
+        "ca1\nca2\nca4\nca4\n"
+    );
+    let update = ["task", "update", "--name", "web", "--on-success", ""];
+    world.acrt(&update).ok();
+    world.run("web").ok();
+    assert_eq!(
+        fs::read_to_string(&deployed).unwrap(),
+        "ca1\nca2\nca4\nca4\n"
+    );
+}
+
+#[test]
+fn the_update_trigger_of_az_is_a_webhook_for_runs_that_a_moved_image_caused() {
+    let (world, registry, receiver) = world();
+    let url = receiver.url("/update?code=CODE-CANARY");
+    task(&world, &registry, &["--update-trigger-endpoint", &url]);
+    let token = [
+        "task",
+        "run",
+        "--name",
+        "web",
+        "--update-trigger-token",
+        "opaque",
+    ];
+    world.acrt(&token).ok();
+    assert!(receiver.messages().is_empty(), "a run by hand is no update");
+    let digest = registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    let messages = receiver.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].path, "/update?code=CODE-CANARY");
+    let message = messages[0].json();
+    assert_eq!(
+        message["imageUpdateTrigger"]["images"][0]["digest"],
+        digest.as_str()
+    );
+    assert_eq!(message["token"], "b3BhcXVl");
+    let show = ["task", "show", "--name", "web"];
+    let shown = world.acrt(&show).ok();
+    assert!(!shown.stdout.contains("CODE-CANARY"), "{shown}");
+    let trigger = &shown.json()["trigger"]["baseImageTrigger"];
+    assert_eq!(trigger["updateTriggerPayloadType"], "Default");
+
+    let update = [
+        "task",
+        "update",
+        "--name",
+        "web",
+        "--update-trigger-payload-type",
+        "token",
+    ];
+    world.acrt(&update).ok();
+    registry.push_shell("base:1", &[("version", "three")]);
+    world.watch_once().ok();
+    let messages = receiver.messages();
+    assert_eq!(messages[1].json(), serde_json::json!({"token": "b3BhcXVl"}));
+    let end = [
+        "task",
+        "update",
+        "--name",
+        "web",
+        "--update-trigger-endpoint",
+        "",
+    ];
+    world.acrt(&end).ok();
+    registry.push_shell("base:1", &[("version", "four")]);
+    world.watch_once().ok();
+    assert_eq!(receiver.messages().len(), 2);
+    for (path, text) in world.state_files() {
+        let is_secret = path.components().any(|part| part.as_os_str() == "secrets");
+        assert!(
+            is_secret || !text.contains("CODE-CANARY"),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_receiver_that_makes_no_sense_is_named_with_its_place() {
+    let (world, registry, _) = world();
+    world.config("notify: [{on: [success]}]\n");
+    task(&world, &registry, &[]);
+    world.run("web").ok().says(&[
+        "cannot use entry 1 of `notify` in the config file",
+        "neither or both",
+    ]);
+    world.config("notify: [{url: 'https://x', on: [succes]}]\n");
+    world
+        .acrt(&["task", "list"])
+        .exits(2)
+        .says(&["succes", "check-failing"]);
+}
+
+#[test]
+fn metrics_are_written_whole_where_a_collector_reads_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (world, registry, _) = world();
+    task(&world, &registry, &[]);
+    world.run("web").ok();
+    let path = world.path("acrt.prom");
+    let once = [
+        "task",
+        "watch",
+        "--once",
+        "--metrics-file",
+        path.to_str().unwrap(),
+    ];
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.acrt(&once).ok();
+    let text = fs::read_to_string(&path).unwrap();
+    for line in [
+        "acrt_rounds_total 1",
+        "acrt_runs_total{status=\"Succeeded\"} 1",
+        "acrt_tasks{state=\"current\"} 1",
+        "acrt_last_round_timestamp_seconds ",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    // A place that is not there is told, and the round is made all the same.
+    let nowhere = world.path("nowhere/acrt.prom");
+    let once = [
+        "task",
+        "watch",
+        "--once",
+        "--metrics-file",
+        nowhere.to_str().unwrap(),
+    ];
+    world.acrt(&once).ok().says(&["cannot write"]);
+}

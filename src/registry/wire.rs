@@ -132,7 +132,8 @@ impl Wire {
         let has_body = request.method() != reqwest::Method::HEAD;
         let mut response = match wanted {
             Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
-            Body::Left => self.open(request).await?,
+            // Boxed, because what is rare must not make a thousand look-ups larger.
+            Body::Left => Box::pin(self.open(request)).await?,
         };
         let status = response.status();
         let encoding = response.headers().get(reqwest::header::CONTENT_ENCODING);

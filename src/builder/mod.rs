@@ -5,11 +5,13 @@ pub mod container;
 pub mod custom;
 pub mod detect;
 pub mod docker;
+pub mod left;
 pub mod podman;
 pub mod request;
 
-pub use container::{ContainerRequest, FolderMount, Left};
+pub use container::{ContainerRequest, FolderMount};
 pub use detect::detect;
+pub use left::Left;
 pub use request::{BuildRequest, DigestSource, Purpose, Step};
 
 use std::{fmt, path::PathBuf, str::FromStr};

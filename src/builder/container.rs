@@ -7,7 +7,7 @@ use crate::{
     sys::{command::CommandLine, secret::Secret},
 };
 
-use super::{Builder, Program};
+use super::{Builder, NO_STEPS_HINT, Program, csv_field};
 
 /// Everything that a container may need. No field is a builder's option.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,22 @@ pub struct ContainerPlan {
 }
 
 impl Builder {
+    /// Refuses a multi-step task where none of its images would be there for the steps behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] for a builder that holds no images on this machine.
+    pub fn refuse_steps(&self) -> Result<()> {
+        match self {
+            Self::Buildctl(_) => Err(Error::new(
+                Kind::Invalid,
+                "buildctl cannot carry out multi-step tasks: it holds no images on this machine",
+            )
+            .hint(NO_STEPS_HINT)),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns how a container is run.
     ///
     /// # Errors
@@ -82,14 +98,16 @@ impl Builder {
     /// [`Kind::Invalid`] for what this builder cannot do.
     pub fn container(&self, request: &ContainerRequest) -> Result<ContainerPlan> {
         match self {
-            Self::Docker { program, .. } => Ok(run(program, request, false)),
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                Ok(run(program, request, false))
+            }
             Self::Podman(program) => Ok(run(program, request, true)),
             Self::Buildah(program) => buildah(program, request),
-            Self::Command(_) => Err(Error::new(
+            Self::Buildctl(_) | Self::Command(_) => Err(Error::new(
                 Kind::Invalid,
-                "the builder `command` runs no containers",
+                format!("the builder `{}` runs no containers", self.kind()),
             )
-            .hint("run the steps with --builder docker, podman or buildah")),
+            .hint(NO_STEPS_HINT)),
         }
     }
 
@@ -103,7 +121,11 @@ impl Builder {
                     .call(&["inspect", "--type", "container", "--"])
                     .arg(name),
             ),
-            Self::Docker { .. } | Self::Podman(_) | Self::Command(_) => None,
+            Self::Docker { .. }
+            | Self::Buildx { .. }
+            | Self::Podman(_)
+            | Self::Buildctl(_)
+            | Self::Command(_) => None,
         }
     }
 }
@@ -226,14 +248,10 @@ fn with_logins(line: CommandLine, request: &ContainerRequest) -> CommandLine {
 
 /// Writes a mount as the comma-separated fields that docker and podman read.
 fn mount_text(mount: &FolderMount, podman: bool) -> String {
-    let field = |text: String| match text.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    };
     let mut text = format!(
         "type=bind,{},{}",
-        field(format!("source={}", mount.from.display())),
-        field(format!("target={}", mount.to))
+        csv_field(format!("source={}", mount.from.display())),
+        csv_field(format!("target={}", mount.to))
     );
     if mount.read_only {
         text.push_str(",readonly=true");
@@ -265,6 +283,7 @@ pub fn command_of(inspected: &[u8], args: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builder::docker::Abilities;
 
     fn program(name: &str) -> Program {
         Program {
@@ -304,7 +323,7 @@ mod tests {
     fn docker_runs_a_container_with_every_value_an_argument_of_its_own() {
         let docker = Builder::Docker {
             program: program("docker"),
-            buildx: false,
+            can: Abilities::default(),
         };
         let mut request = full();
         request.network = Some("n".into());

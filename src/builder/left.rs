@@ -43,7 +43,7 @@ impl Builder {
     #[must_use]
     pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
         match self {
-            Self::Docker { program, .. } => Some(
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(
                 program
                     .call(&["rm", "--force", "--volumes", "--"])
                     .arg(name),
@@ -54,7 +54,7 @@ impl Builder {
                     .arg(name),
             ),
             Self::Buildah(program) => Some(program.call(&["rm", "--"]).arg(name)),
-            Self::Command(_) => None,
+            Self::Buildctl(_) | Self::Command(_) => None,
         }
     }
 
@@ -90,7 +90,9 @@ impl Builder {
             Self::Podman(program) | Self::Buildah(program) => {
                 Some(program.call(&["unshare", "rm", "-rf", "--"]).arg(folder))
             }
-            Self::Docker { .. } | Self::Command(_) => None,
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                None
+            }
         }
     }
 
@@ -98,10 +100,11 @@ impl Builder {
     #[must_use]
     pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
         let program = match self {
-            Self::Docker { program, .. } | Self::Podman(program) | Self::Buildah(program) => {
-                program
-            }
-            Self::Command(_) => return None,
+            Self::Docker { program, .. }
+            | Self::Buildx { program, .. }
+            | Self::Podman(program)
+            | Self::Buildah(program) => program,
+            Self::Buildctl(_) | Self::Command(_) => return None,
         };
         Some(program.call(&["tag", "--"]).arg(image).arg(name))
     }
@@ -109,8 +112,10 @@ impl Builder {
     /// Returns the program, where it knows containers with labels, and networks.
     fn containers(&self) -> Option<&Program> {
         match self {
-            Self::Docker { program, .. } | Self::Podman(program) => Some(program),
-            Self::Buildah(_) | Self::Command(_) => None,
+            Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
+                Some(program)
+            }
+            Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
         }
     }
 }

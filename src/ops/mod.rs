@@ -15,6 +15,7 @@ pub mod heads;
 pub mod health;
 mod inputs;
 pub mod look;
+mod pushed;
 pub mod resolve;
 pub mod run;
 pub mod runs;

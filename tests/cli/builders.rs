@@ -184,7 +184,6 @@ fn the_health_of_a_builder_is_that_of_its_daemon() {
         let output = world.acrt(&["check-health", "--builder", builder]);
         output.json()[0].clone()
     };
-    world.set("ACRT_BUILDER", "buildctl");
     let finding = check("buildctl");
     assert_eq!(finding["subject"], "buildctl");
     assert_eq!(finding["status"], "ok");

@@ -26,13 +26,17 @@ script           bsdutils
 fish             fish
 '
 
+# A newer Docker than Debian 12 has, with buildx: unpacked into a folder of the tests, and not installed, so that they have both.
+newer=/usr/local/lib/acrt-tests
+newer_test='docker-buildx docker.io docker-cli containerd'
+
 dry_run=''
 if [ "${1:-}" = -n ]; then
     dry_run=yes
     shift
 fi
 case "${1:-}" in
-    demo) wanted=$demo ;;
+    demo) wanted=$demo newer_test='' ;;
     test) wanted=$demo$test ;;
     *)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
@@ -49,12 +53,17 @@ while read -r program package; do
     fi
 done <<<"$wanted"
 
-if [ -z "$missing" ]; then
+if [ -e $newer/usr/libexec/docker/cli-plugins/docker-buildx ] && [ -e $newer/usr/sbin/dockerd ]; then
+    newer_test=''
+fi
+
+if [ -z "$missing$newer_test" ]; then
     echo "all packages for \`$1\` are there"
     exit 0
 fi
 if [ -n "$dry_run" ]; then
     echo "to install:$missing"
+    [ -z "$newer_test" ] || echo "to unpack into $newer: $newer_test"
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then
@@ -84,6 +93,33 @@ $apt update
 if ! apt-cache show docker-cli >/dev/null 2>&1; then
     missing=${missing//docker-cli/docker.io}
 fi
-echo "installing:$missing"
-# shellcheck disable=SC2086  # words are meant to be split
-$apt install --no-install-recommends $missing
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    # shellcheck disable=SC2086  # words are meant to be split
+    $apt install --no-install-recommends $missing
+fi
+[ -n "$newer_test" ] || exit 0
+
+echo "unpacking into $newer: $newer_test"
+fetched=$(mktemp -d)
+cd "$fetched"
+# apt's own user cannot write there.
+apt="$apt -o APT::Sandbox::User=root"
+if ! apt-cache show docker-buildx >/dev/null 2>&1; then
+    # Debian 13's packages run on Debian 12. They are asked for with lists of their own, so that nothing else is taken from there.
+    # shellcheck disable=SC2016  # the format is apt's
+    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+    mkdir -p lists/partial cache/archives/partial
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive trixie main" >sources.list
+    apt="$apt -o Dir::Etc::SourceList=$fetched/sources.list -o Dir::Etc::SourceParts=-"
+    apt="$apt -o Dir::State::Lists=$fetched/lists -o Dir::Cache=$fetched/cache"
+    $apt update
+fi
+# The client has a package of its own, or comes with the daemon.
+for package in $newer_test; do
+    $apt download "$package" || [ "$package" = docker-cli ]
+done
+for package in *.deb; do
+    $as_root dpkg --extract "$package" $newer
+done
+cd / && $as_root rm -rf "$fetched"

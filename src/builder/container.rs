@@ -1,4 +1,4 @@
-//! A container to run, as the command lines of one builder, and how what is left of it is taken away. Runs nothing.
+//! A container to run, as the command lines of one builder. Runs nothing.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -7,7 +7,7 @@ use crate::{
     sys::{command::CommandLine, secret::Secret},
 };
 
-use super::{Builder, Program};
+use super::{Builder, NO_STEPS_HINT, Program, csv_field};
 
 /// Everything that a container may need. No field is a builder's option.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,16 +74,23 @@ pub struct ContainerPlan {
     pub run: CommandLine,
 }
 
-/// What a run may have left on the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
-    /// Containers.
-    Containers,
-    /// Networks.
-    Networks,
-}
-
 impl Builder {
+    /// Refuses a multi-step task where none of its images would be there for the steps behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] for a builder that holds no images on this machine.
+    pub fn refuse_steps(&self) -> Result<()> {
+        match self {
+            Self::Buildctl(_) => Err(Error::new(
+                Kind::Invalid,
+                "buildctl cannot carry out multi-step tasks: it holds no images on this machine",
+            )
+            .hint(NO_STEPS_HINT)),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns how a container is run.
     ///
     /// # Errors
@@ -91,14 +98,16 @@ impl Builder {
     /// [`Kind::Invalid`] for what this builder cannot do.
     pub fn container(&self, request: &ContainerRequest) -> Result<ContainerPlan> {
         match self {
-            Self::Docker { program, .. } => Ok(run(program, request, false)),
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                Ok(run(program, request, false))
+            }
             Self::Podman(program) => Ok(run(program, request, true)),
             Self::Buildah(program) => buildah(program, request),
-            Self::Command(_) => Err(Error::new(
+            Self::Buildctl(_) | Self::Command(_) => Err(Error::new(
                 Kind::Invalid,
-                "the builder `command` runs no containers",
+                format!("the builder `{}` runs no containers", self.kind()),
             )
-            .hint("run the steps with --builder docker, podman or buildah")),
+            .hint(NO_STEPS_HINT)),
         }
     }
 
@@ -112,105 +121,11 @@ impl Builder {
                     .call(&["inspect", "--type", "container", "--"])
                     .arg(name),
             ),
-            Self::Docker { .. } | Self::Podman(_) | Self::Command(_) => None,
-        }
-    }
-
-    /// Returns the command that makes a network; none where the builder has no networks.
-    #[must_use]
-    pub fn make_network(
-        &self,
-        name: &str,
-        driver: Option<&str>,
-        ipv6: bool,
-        labels: &BTreeMap<String, String>,
-    ) -> Option<CommandLine> {
-        let program = self.containers()?;
-        let mut line = program.call(&["network", "create"]);
-        if let Some(driver) = driver {
-            line = line.flag("--driver", driver);
-        }
-        if ipv6 {
-            line = line.arg("--ipv6");
-        }
-        for (name, value) in labels {
-            line = line.flag("--label", format!("{name}={value}"));
-        }
-        Some(line.arg("--").arg(name))
-    }
-
-    /// Returns the command that makes a container end at once, and takes it away.
-    #[must_use]
-    pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
-        match self {
-            Self::Docker { program, .. } => Some(
-                program
-                    .call(&["rm", "--force", "--volumes", "--"])
-                    .arg(name),
-            ),
-            Self::Podman(program) => Some(
-                program
-                    .call(&["rm", "--force", "--time=0", "--volumes", "--"])
-                    .arg(name),
-            ),
-            Self::Buildah(program) => Some(program.call(&["rm", "--"]).arg(name)),
-            Self::Command(_) => None,
-        }
-    }
-
-    /// Returns the command that takes a network away.
-    #[must_use]
-    pub fn remove_network(&self, name: &str) -> Option<CommandLine> {
-        let program = self.containers()?;
-        Some(program.call(&["network", "rm", "--"]).arg(name))
-    }
-
-    /// Returns the command that prints what carries a label, one name a line. buildah has no labels on containers and prints all
-    /// names.
-    #[must_use]
-    pub fn list_left(&self, left: Left, label: &str, value: &str) -> Option<CommandLine> {
-        if let Self::Buildah(program) = self {
-            let list = program.call(&["containers", "--format", "{{.ContainerName}}"]);
-            return (left == Left::Containers).then_some(list);
-        }
-        let program = self.containers()?;
-        let (list, name) = match left {
-            Left::Containers => (program.call(&["ps", "--all"]), "{{.Names}}"),
-            Left::Networks => (program.call(&["network", "ls"]), "{{.Name}}"),
-        };
-        let filter = format!("label={label}={value}");
-        Some(list.flag("--filter", filter).flag("--format", name))
-    }
-
-    /// Returns the command that removes a folder whose files belong to users that only exist in containers; none where the builder
-    /// has no such users.
-    #[must_use]
-    pub fn remove_folder(&self, folder: &std::path::Path) -> Option<CommandLine> {
-        match self {
-            Self::Podman(program) | Self::Buildah(program) => {
-                Some(program.call(&["unshare", "rm", "-rf", "--"]).arg(folder))
-            }
-            Self::Docker { .. } | Self::Command(_) => None,
-        }
-    }
-
-    /// Returns the command that gives an image of this machine a second name.
-    #[must_use]
-    pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
-        let program = match self {
-            Self::Docker { program, .. } | Self::Podman(program) | Self::Buildah(program) => {
-                program
-            }
-            Self::Command(_) => return None,
-        };
-        Some(program.call(&["tag", "--"]).arg(image).arg(name))
-    }
-
-    /// Returns the program, where it knows containers with labels, and networks.
-    fn containers(&self) -> Option<&Program> {
-        match self {
-            Self::Docker { program, .. } | Self::Podman(program) => Some(program),
-            Self::Buildah(_) | Self::Command(_) => None,
+            Self::Docker { .. }
+            | Self::Buildx { .. }
+            | Self::Podman(_)
+            | Self::Buildctl(_)
+            | Self::Command(_) => None,
         }
     }
 }
@@ -333,14 +248,10 @@ fn with_logins(line: CommandLine, request: &ContainerRequest) -> CommandLine {
 
 /// Writes a mount as the comma-separated fields that docker and podman read.
 fn mount_text(mount: &FolderMount, podman: bool) -> String {
-    let field = |text: String| match text.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    };
     let mut text = format!(
         "type=bind,{},{}",
-        field(format!("source={}", mount.from.display())),
-        field(format!("target={}", mount.to))
+        csv_field(format!("source={}", mount.from.display())),
+        csv_field(format!("target={}", mount.to))
     );
     if mount.read_only {
         text.push_str(",readonly=true");
@@ -372,6 +283,7 @@ pub fn command_of(inspected: &[u8], args: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builder::docker::Abilities;
 
     fn program(name: &str) -> Program {
         Program {
@@ -411,7 +323,7 @@ mod tests {
     fn docker_runs_a_container_with_every_value_an_argument_of_its_own() {
         let docker = Builder::Docker {
             program: program("docker"),
-            buildx: false,
+            can: Abilities::default(),
         };
         let mut request = full();
         request.network = Some("n".into());
@@ -465,19 +377,5 @@ mod tests {
         assert_eq!(command_of(inspected, &[]), ["/bin/tool", "--help"]);
         assert_eq!(command_of(inspected, &["a".into()]), ["/bin/tool", "a"]);
         assert_eq!(command_of(b"{}", &["a".into()]), ["a"]);
-    }
-
-    #[test]
-    fn what_is_left_is_found_by_its_label() {
-        let podman = Builder::Podman(program("podman"));
-        let line = podman.list_left(Left::Networks, "l", "1").unwrap();
-        assert_eq!(
-            line.to_string(),
-            "podman network ls --filter=label=l=1 '--format={{.Name}}'"
-        );
-        assert_eq!(
-            Builder::Buildah(program("buildah")).list_left(Left::Networks, "l", "1"),
-            None
-        );
     }
 }

@@ -110,8 +110,7 @@ fn gaps(argument: &str) -> impl Iterator<Item = &str> {
 fn filled(template: &[String], request: &BuildRequest, image: Option<&Reference>) -> CommandLine {
     let mut words = template
         .iter()
-        .flat_map(|argument| repeated(argument, request))
-        .map(|argument| single(&argument, request, image));
+        .flat_map(|argument| arguments(argument, request, image));
     let mut line = CommandLine::new(PathBuf::from(words.next().unwrap_or_default()));
     line = line.args(words);
     for (name, value) in &request.secret_args {
@@ -126,32 +125,38 @@ fn filled(template: &[String], request: &BuildRequest, image: Option<&Reference>
     line
 }
 
-/// Repeats an argument for each item of the list that it names.
-fn repeated(argument: &str, request: &BuildRequest) -> Vec<String> {
-    let each = |gap: &str, items: Vec<String>| -> Vec<String> {
-        items
-            .iter()
-            .map(|item| argument.replace(gap, item))
-            .collect()
+/// Fills the gaps of an argument, once for each item of the list that it names.
+fn arguments(argument: &str, request: &BuildRequest, image: Option<&Reference>) -> Vec<String> {
+    let Some((list, items)) = list_in(argument, request) else {
+        return vec![single(argument, |name| value(name, request, image))];
     };
-    let pairs = |pairs: Vec<(&String, &String)>| -> Vec<String> {
-        pairs.iter().map(|(k, v)| format!("{k}={v}")).collect()
+    let with = |item: &String| {
+        single(argument, |name| match name == list {
+            true => Some(item.clone()),
+            false => value(name, request, image),
+        })
     };
+    items.iter().map(with).collect()
+}
+
+/// Returns the list that an argument names, if it names one, with its items.
+fn list_in(argument: &str, request: &BuildRequest) -> Option<(&'static str, Vec<String>)> {
+    let pair = |(name, value): (&String, &String)| format!("{name}={value}");
     if argument.contains("{images}") {
         let images = request.images.iter().map(ToString::to_string);
-        each("{images}", images.collect())
+        Some(("images", images.collect()))
     } else if argument.contains("{args}") {
-        let args = request.args.iter().map(|(k, v)| (k, v));
-        each("{args}", pairs(args.collect()))
+        let args = request.args.iter().map(|(name, value)| (name, value));
+        Some(("args", args.map(pair).collect()))
     } else if argument.contains("{labels}") {
-        each("{labels}", pairs(request.labels.iter().collect()))
+        Some(("labels", request.labels.iter().map(pair).collect()))
     } else {
-        vec![argument.to_owned()]
+        None
     }
 }
 
-/// Fills the gaps that have one value. What fills a gap is not looked at again.
-fn single(argument: &str, request: &BuildRequest, image: Option<&Reference>) -> String {
+/// Fills the gaps of an argument. What fills a gap is not looked at again: a value may hold braces of its own.
+fn single(argument: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = argument;
     while let Some((before, after)) = rest.split_once('{') {
@@ -161,7 +166,7 @@ fn single(argument: &str, request: &BuildRequest, image: Option<&Reference>) -> 
             rest = after;
             continue;
         };
-        match value(name, request, image) {
+        match value(name) {
             Some(value) => out.push_str(&value),
             None => {
                 out.push('{');
@@ -227,6 +232,19 @@ mod tests {
                 "TOKEN=*** mypush localhost:5000/web:1",
                 "TOKEN=*** mypush ghcr.io/a/web:1",
             ]
+        );
+    }
+
+    #[test]
+    fn what_fills_a_gap_is_not_filled_again() {
+        let template = Template::new(&settings(&["x", "--arg={args}", "{target}"], &[])).unwrap();
+        let mut request = full();
+        request.secret_args.clear();
+        request.args = vec![("A".into(), "{image} {args}".into())];
+        request.target = Some("{runId}".into());
+        assert_eq!(
+            printed(&template.plan(&request).unwrap()),
+            ["x '--arg=A={image} {args}' '{runId}'"]
         );
     }
 

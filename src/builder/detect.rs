@@ -8,14 +8,24 @@ use crate::{
     },
 };
 
-use super::{Builder, BuilderKind, Program, custom::Template};
+use super::{Builder, BuilderKind, Program, custom::Template, docker::Abilities};
+
+/// The builders that are looked for where none is named, in this order. buildx is not among them: docker uses it by itself.
+const ORDER: [BuilderKind; 4] = [
+    BuilderKind::Docker,
+    BuilderKind::Podman,
+    BuilderKind::Buildah,
+    BuilderKind::Buildctl,
+];
 
 /// Finds the builder: `choice` (the command line, then the task), else `ACRT_BUILDER`, else the config file's, else the first
-/// of docker, podman and buildah on `PATH`. docker without a daemon that answers is passed over, unless it is named.
+/// of docker, podman, buildah and buildctl on `PATH`. docker and buildctl without a daemon that answers are passed over, unless
+/// they are named. A `docker` that is podman under another name is podman.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a name that is no builder, for one that is not installed, and where there is none at all.
+/// [`Kind::Invalid`] for a name that is no builder, for one that is not installed, and where there is none at all;
+/// [`Kind::Failed`] for buildx where nothing answers that it could build with.
 pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
     let named =
         choice
@@ -28,23 +38,18 @@ pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder
         })?;
         return by_name(kind, settings).await;
     }
-    for kind in [
-        BuilderKind::Docker,
-        BuilderKind::Podman,
-        BuilderKind::Buildah,
-    ] {
+    for kind in ORDER {
         let Some(program) = program(kind, settings) else {
             continue;
         };
-        if kind == BuilderKind::Docker && !daemon_answers(&program).await {
-            continue;
+        if daemon_answers(kind, &program).await {
+            return ready(kind, program, settings).await;
         }
-        return ready(kind, program).await;
     }
     Err(Error::new(
         Kind::Invalid,
         format!(
-            "no builder on PATH `{}`: neither docker with a running daemon, nor podman, nor buildah",
+            "no builder on PATH `{}`: neither docker with a running daemon, nor podman, nor buildah, nor buildctl with a running buildkitd",
             settings.path.display()
         ),
     )
@@ -68,38 +73,121 @@ async fn by_name(kind: BuilderKind, settings: &Settings) -> Result<Builder> {
         )
         .hint("install it, or name another one with --builder")
     })?;
-    ready(kind, program).await
+    ready(kind, program, settings).await
 }
 
-async fn ready(kind: BuilderKind, program: Program) -> Result<Builder> {
+async fn ready(kind: BuilderKind, program: Program, settings: &Settings) -> Result<Builder> {
     Ok(match kind {
-        BuilderKind::Docker => Builder::Docker {
-            buildx: succeeds(&program, &["buildx", "version"]).await,
-            program,
-        },
+        BuilderKind::Docker => docker(program, settings).await,
+        BuilderKind::Buildx => buildx(program).await?,
         BuilderKind::Podman => Builder::Podman(program),
+        BuilderKind::Buildctl => Builder::Buildctl(program),
         BuilderKind::Buildah | BuilderKind::Command => Builder::Buildah(program),
     })
+}
+
+/// Finds out what `docker` is and what it can do.
+async fn docker(program: Program, settings: &Settings) -> Builder {
+    let (version, buildx, help) = tokio::join!(
+        answer(&program, &["--version"]),
+        answer(&program, &["buildx", "version"]),
+        answer(&program, &["build", "--help"]),
+    );
+    if version.is_some_and(|text| is_podman(&text)) {
+        // The package podman-docker. podman itself is the same program, and has settings of its own.
+        let podman = self::program(BuilderKind::Podman, settings);
+        return Builder::Podman(podman.unwrap_or(program));
+    }
+    let can = Abilities {
+        buildx: buildx.is_some(),
+        load: help.is_some_and(|text| text.contains("--load")),
+    };
+    Builder::Docker { program, can }
+}
+
+/// Finds out which BuildKit docker's buildx builds with.
+async fn buildx(program: Program) -> Result<Builder> {
+    let version = answer(&program, &["--version"]).await;
+    if version.is_some_and(|text| is_podman(&text)) {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "`{}` is podman, which has no buildx",
+                program.path.display()
+            ),
+        )
+        .hint("build with --builder podman"));
+    }
+    if answer(&program, &["buildx", "version"]).await.is_none() {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("`{}` has no buildx", program.path.display()),
+        )
+        .hint("install docker's buildx plugin, for example: apt-get install docker-buildx"));
+    }
+    // The arguments of every build may choose the BuildKit.
+    let chosen = program.build_args.iter();
+    let chosen = chosen.filter(|argument| argument.starts_with("--builder="));
+    let inspect = program.call(&["buildx", "inspect"]).args(chosen);
+    let answer = process::ask(&inspect).await?;
+    let text = answer.text();
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    match field("Driver:") {
+        Some(driver) if answer.succeeded() && !driver.is_empty() => Ok(Builder::Buildx {
+            in_daemon: driver == "docker",
+            program,
+        }),
+        _ => {
+            let why = field("Error:").or(text.lines().last()).unwrap_or_default();
+            Err(Error::new(
+                Kind::Failed,
+                "cannot find out what docker's buildx builds with",
+            )
+            .because(anyhow::anyhow!("{why}"))
+            .hint("start the Docker daemon, or choose another BuildKit with `docker buildx use`"))
+        }
+    }
+}
+
+/// Tells whether what `--version` prints is podman's, which may be preceded by a remark of its shim.
+fn is_podman(version: &str) -> bool {
+    version
+        .lines()
+        .any(|line| line.starts_with("podman version"))
 }
 
 fn program(kind: BuilderKind, settings: &Settings) -> Option<Program> {
     let own = settings.config.builders.get(kind.name()).cloned();
     let own = own.unwrap_or_default();
+    let name = match kind {
+        BuilderKind::Buildx => BuilderKind::Docker.name(),
+        _ => kind.name(),
+    };
     Some(Program {
-        path: find(kind.name(), &settings.path)?,
+        path: find(name, &settings.path)?,
         global_args: own.global_args,
         build_args: own.build_args,
     })
 }
 
-async fn daemon_answers(program: &Program) -> bool {
-    succeeds(program, &["version", "--format", "{{.Server.Version}}"]).await
+/// Tells whether the daemon answers that a builder needs, if it needs one.
+async fn daemon_answers(kind: BuilderKind, program: &Program) -> bool {
+    let question: &[&str] = match kind {
+        BuilderKind::Docker => &["version", "--format", "{{.Server.Version}}"],
+        BuilderKind::Buildctl => &["debug", "workers"],
+        _ => return true,
+    };
+    answer(program, question).await.is_some()
 }
 
-async fn succeeds(program: &Program, command: &[&str]) -> bool {
-    process::ask(&program.call(command))
-        .await
-        .is_ok_and(|answer| answer.succeeded())
+/// Returns what a call prints; none where it does not end well.
+async fn answer(program: &Program, command: &[&str]) -> Option<String> {
+    let answer = process::ask(&program.call(command)).await.ok()?;
+    answer.succeeded().then(|| answer.text())
 }
 
 #[cfg(test)]
@@ -110,10 +198,20 @@ mod tests {
 
     /// Puts programs that exit with these codes on a PATH of their own.
     fn machine(programs: &[(&str, i32)]) -> (tempfile::TempDir, Settings) {
+        let scripts: Vec<(&str, String)> = programs
+            .iter()
+            .map(|(name, code)| (*name, format!("exit {code}")))
+            .collect();
+        let scripts: Vec<(&str, &str)> = scripts.iter().map(|(n, s)| (*n, s.as_str())).collect();
+        scripted(&scripts)
+    }
+
+    /// Puts shell scripts on a PATH of their own.
+    fn scripted(programs: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
         let folder = tempfile::tempdir().unwrap();
-        for (name, code) in programs {
+        for (name, script) in programs {
             let path = folder.path().join(name);
-            fs::write(&path, format!("#!/bin/sh\nexit {code}\n")).unwrap();
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         let mut settings = Settings::default();
@@ -129,6 +227,102 @@ mod tests {
         let (_folder, settings) = machine(&[("docker", 1), ("podman", 0), ("buildah", 0)]);
         let builder = detect(None, &settings).await.unwrap();
         assert_eq!(builder.kind(), BuilderKind::Podman);
+    }
+
+    /// A docker whose buildx has these answers to `buildx inspect`.
+    fn docker_with(inspect: &str) -> String {
+        format!(
+            r#"case "$1 $2" in
+"buildx inspect") printf '{inspect}' ;;
+"build --help") echo "      --load    Shorthand" ;;
+esac"#
+        )
+    }
+
+    #[tokio::test]
+    async fn buildctl_comes_last_and_only_if_its_daemon_answers() {
+        let (_folder, settings) = machine(&[("buildctl", 0), ("buildah", 0)]);
+        let builder = detect(None, &settings).await.unwrap();
+        assert_eq!(builder.kind(), BuilderKind::Buildah);
+        let (_folder, settings) = machine(&[("buildctl", 0)]);
+        let builder = detect(None, &settings).await.unwrap();
+        assert_eq!(builder.kind(), BuilderKind::Buildctl);
+        let (_folder, settings) = machine(&[("buildctl", 1)]);
+        assert!(detect(None, &settings).await.is_err());
+        let builder = detect(Some("buildctl"), &settings).await.unwrap();
+        assert_eq!(builder.kind(), BuilderKind::Buildctl);
+    }
+
+    #[tokio::test]
+    async fn a_docker_that_is_podman_is_podman() {
+        let shim = "echo Emulate Docker CLI using podman. >&2\necho podman version 4.3.1";
+        let (folder, settings) = scripted(&[("docker", shim), ("podman", "")]);
+        for choice in [None, Some("docker")] {
+            let Builder::Podman(program) = detect(choice, &settings).await.unwrap() else {
+                panic!("it is taken for docker");
+            };
+            assert_eq!(program.path, folder.path().join("podman"));
+        }
+        let error = detect(Some("buildx"), &settings).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(
+            error
+                .to_string()
+                .ends_with("is podman, which has no buildx")
+        );
+        let (folder, settings) = scripted(&[("docker", shim)]);
+        let builder = detect(None, &settings).await.unwrap();
+        assert!(matches!(&builder, Builder::Podman(it) if it.path == folder.path().join("docker")));
+    }
+
+    #[tokio::test]
+    async fn what_docker_can_do_is_asked() {
+        let script = docker_with("");
+        let (_folder, settings) = scripted(&[("docker", &script)]);
+        let builder = detect(None, &settings).await.unwrap();
+        assert!(matches!(
+            builder,
+            Builder::Docker {
+                can: Abilities {
+                    buildx: true,
+                    load: true
+                },
+                ..
+            }
+        ));
+        let (_folder, settings) = scripted(&[(
+            "docker",
+            r#"test "$1" != buildx && echo "Usage: docker build""#,
+        )]);
+        let builder = detect(None, &settings).await.unwrap();
+        assert!(matches!(builder, Builder::Docker { can, .. } if can == Abilities::default()));
+    }
+
+    #[tokio::test]
+    async fn buildx_builds_in_the_daemon_or_elsewhere() {
+        for (driver, expected) in [("docker", true), ("docker-container", false)] {
+            let script = docker_with(&format!("Name:   x\\nDriver: {driver}\\n"));
+            let (_folder, settings) = scripted(&[("docker", &script)]);
+            let builder = detect(Some("buildx"), &settings).await.unwrap();
+            assert!(
+                matches!(builder, Builder::Buildx { in_daemon, .. } if in_daemon == expected),
+                "{driver}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn buildx_that_has_nothing_to_build_with_says_why() {
+        let script = docker_with("Name:   default\\nDriver:\\nError:  Cannot connect\\n");
+        let (_folder, settings) = scripted(&[("docker", &script)]);
+        let error = detect(Some("buildx"), &settings).await.unwrap_err();
+        assert_eq!(error.causes(), ["Cannot connect"]);
+        let (_folder, settings) = scripted(&[("docker", "test \"$1\" != buildx")]);
+        let error = detect(Some("buildx"), &settings).await.unwrap_err();
+        assert!(
+            error.to_string().ends_with("/docker` has no buildx"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -6,20 +6,37 @@ use crate::{
     sys::command::CommandLine,
 };
 
-use super::{BuildRequest, DigestSource, Program, Purpose, Step, buildah::common};
+use super::{BuildRequest, DigestSource, Program, Purpose, Step, buildah::common, buildx};
 
-pub(super) fn plan(program: &Program, buildx: bool, request: &BuildRequest) -> Result<Vec<Step>> {
+/// What a docker client can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Whether `docker buildx` works.
+    pub buildx: bool,
+    /// Whether `docker build` is buildx, which takes `--load`.
+    pub load: bool,
+}
+
+pub(super) fn plan(program: &Program, can: Abilities, request: &BuildRequest) -> Result<Vec<Step>> {
     if request.platforms.len() > 1 {
-        return several_platforms(program, buildx, request);
+        return several_platforms(program, can, request);
     }
-    // `docker build` is buildx where the plugin is there and the classic builder where it is not; either leaves
-    // the image with the daemon. DOCKER_BUILDKIT is the user's to set.
-    let mut build = match &request.cache {
-        Some(cache) if buildx => with_cache(program, request, cache),
-        _ => common(program.call(&["build"]), program, request),
-    };
+    if request.cache.is_some() && can.buildx {
+        // A cache on a registry is buildx's own.
+        return Ok(buildx::plan(program, true, request));
+    }
+    // `docker build` is buildx where the plugin is there and the classic builder where it is not. DOCKER_BUILDKIT is the
+    // user's to set.
+    let mut build = common(program.call(&["build"]), program, request);
     for image in &request.images {
         build = build.flag("--tag", image.to_string());
+    }
+    if can.load {
+        build = buildx::plain(build);
+        // What is pushed next has to be with the daemon, and BUILDX_BUILDER may name a builder that keeps it elsewhere.
+        if !request.images.is_empty() {
+            build = build.arg("--load");
+        }
     }
     let mut steps = vec![Step {
         purpose: Purpose::Build,
@@ -37,38 +54,20 @@ pub(super) fn plan(program: &Program, buildx: bool, request: &BuildRequest) -> R
     Ok(steps)
 }
 
-/// A cache on a registry is buildx's own; the image is loaded into the daemon all the same.
-fn with_cache(program: &Program, request: &BuildRequest, cache: &Reference) -> CommandLine {
-    common(program.call(&["buildx", "build"]), program, request)
-        .arg("--load")
-        .flag("--cache-to", format!("type=registry,ref={cache},mode=max"))
-        .flag("--cache-from", format!("type=registry,ref={cache}"))
-}
-
-/// The daemon cannot hold an image of several platforms, so that the build itself pushes.
-fn several_platforms(program: &Program, buildx: bool, request: &BuildRequest) -> Result<Vec<Step>> {
-    if !buildx {
-        return Err(Error::new(
-            Kind::Invalid,
-            "docker without buildx cannot build for several platforms",
-        )
-        .hint("install docker's buildx plugin, or build with --builder podman or buildah"));
+/// The daemon cannot be counted on to hold an image of several platforms, so that the build itself pushes.
+fn several_platforms(
+    program: &Program,
+    can: Abilities,
+    request: &BuildRequest,
+) -> Result<Vec<Step>> {
+    if can.buildx {
+        return Ok(buildx::plan(program, false, request));
     }
-    let mut build = common(program.call(&["buildx", "build"]), program, request);
-    for (name, value) in &request.annotations {
-        build = build.flag("--annotation", format!("index,manifest:{name}={value}"));
-    }
-    for image in &request.images {
-        build = build.flag("--tag", image.to_string());
-    }
-    if request.push {
-        build = build.arg("--push");
-    }
-    Ok(vec![Step {
-        purpose: Purpose::Build,
-        line: with_auth(build, request).arg("--").arg(&request.context),
-        digest: DigestSource::Registry,
-    }])
+    Err(Error::new(
+        Kind::Invalid,
+        "docker without buildx cannot build for several platforms",
+    )
+    .hint("install docker's buildx plugin, or build with --builder podman or buildah"))
 }
 
 pub(super) fn push(program: &Program, request: &BuildRequest, image: &Reference) -> Step {
@@ -80,7 +79,7 @@ pub(super) fn push(program: &Program, request: &BuildRequest, image: &Reference)
     }
 }
 
-fn with_auth(line: CommandLine, request: &BuildRequest) -> CommandLine {
+pub(super) fn with_auth(line: CommandLine, request: &BuildRequest) -> CommandLine {
     match &request.auth_dir {
         Some(dir) => line.env("DOCKER_CONFIG", dir.display().to_string()),
         None => line,
@@ -100,9 +99,18 @@ mod tests {
         }
     }
 
+    const CLASSIC: Abilities = Abilities {
+        buildx: false,
+        load: false,
+    };
+    const MODERN: Abilities = Abilities {
+        buildx: true,
+        load: true,
+    };
+
     #[test]
     fn a_build_is_one_command_and_each_push_another() {
-        let steps = plan(&program(), false, &full()).unwrap();
+        let steps = plan(&program(), CLASSIC, &full()).unwrap();
         assert_eq!(
             printed(&steps),
             [
@@ -115,25 +123,48 @@ mod tests {
     }
 
     #[test]
+    fn a_build_by_buildx_is_loaded_into_the_daemon_that_pushes_it() {
+        let mut request = full();
+        let lines = printed(&plan(&program(), MODERN, &request).unwrap());
+        assert!(
+            lines[0]
+                .starts_with("TOKEN=*** BUILDX_NO_DEFAULT_ATTESTATIONS=1 /usr/bin/docker build "),
+            "{}",
+            lines[0]
+        );
+        assert!(
+            lines[0].ends_with(" --load -- '/src/my web'"),
+            "{}",
+            lines[0]
+        );
+        assert_eq!(lines[1], "/usr/bin/docker push -- localhost:5000/web:1");
+        request.images.clear();
+        let lines = printed(&plan(&program(), MODERN, &request).unwrap());
+        assert!(!lines[0].contains("--load"), "{}", lines[0]);
+    }
+
+    #[test]
     fn a_cache_on_a_registry_is_for_buildx_alone() {
         let mut request = full();
         request.cache = Some("r.io/web:cache_t_a".parse().unwrap());
-        let line = |buildx| printed(&plan(&program(), buildx, &request).unwrap())[0].clone();
-        assert!(!line(false).contains("cache_t_a"));
-        let line = line(true);
+        let line = |can| printed(&plan(&program(), can, &request).unwrap())[0].clone();
+        assert!(!line(CLASSIC).contains("cache_t_a"));
+        let line = line(MODERN);
         assert!(
-            line.contains(" --load --cache-to=type=registry,ref=r.io/web:cache_t_a,mode=max --cache-from=type=registry,ref=r.io/web:cache_t_a "),
+            line.contains(" --cache-to=type=registry,ref=r.io/web:cache_t_a,mode=max --cache-from=type=registry,ref=r.io/web:cache_t_a "),
             "{line}"
         );
+        assert!(line.contains(" --load "), "{line}");
     }
 
     #[test]
     fn several_platforms_need_buildx_and_are_pushed_by_the_build() {
         let mut request = full();
+        request.plain_http.clear();
         request.platforms.push("linux/arm64".parse().unwrap());
-        let error = plan(&program(), false, &request).unwrap_err();
+        let error = plan(&program(), CLASSIC, &request).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
-        let lines = printed(&plan(&program(), true, &request).unwrap());
+        let lines = printed(&plan(&program(), MODERN, &request).unwrap());
         assert_eq!(lines.len(), 1);
         assert!(lines[0].contains(" buildx build "), "{}", lines[0]);
         assert!(lines[0].contains(" --push -- "), "{}", lines[0]);

@@ -1,21 +1,27 @@
 //! A build request as the command lines of one builder. Runs nothing.
 
 pub mod buildah;
+pub mod buildctl;
+pub mod buildkit;
+pub mod buildx;
 pub mod container;
 pub mod custom;
 pub mod detect;
 pub mod docker;
+pub mod left;
 pub mod podman;
 pub mod request;
 
-pub use container::{ContainerRequest, FolderMount, Left};
+pub use buildkit::digest_in_metadata;
+pub use container::{ContainerRequest, FolderMount};
 pub use detect::detect;
+pub use left::Left;
 pub use request::{BuildRequest, DigestSource, Purpose, Step};
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use crate::{
-    error::Result,
+    error::{Error, Kind, Result},
     image::{Digest, Reference},
     sys::command::CommandLine,
 };
@@ -25,25 +31,38 @@ use crate::{
 pub enum BuilderKind {
     /// docker, with or without buildx
     Docker,
+    /// docker's buildx, with the BuildKit that it is set to
+    Buildx,
     /// podman
     Podman,
     /// buildah
     Buildah,
+    /// buildctl, BuildKit's own client
+    Buildctl,
     /// Any program, by a template in the config file.
     Command,
 }
 
 impl BuilderKind {
-    /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 4] = [Self::Docker, Self::Podman, Self::Buildah, Self::Command];
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Docker,
+        Self::Buildx,
+        Self::Podman,
+        Self::Buildah,
+        Self::Buildctl,
+        Self::Command,
+    ];
 
     /// Returns its name, as `--builder` takes it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::Buildx => "buildx",
             Self::Podman => "podman",
             Self::Buildah => "buildah",
+            Self::Buildctl => "buildctl",
             Self::Command => "command",
         }
     }
@@ -51,7 +70,7 @@ impl BuilderKind {
 
 /// A text that names no builder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no builder `{}`; there are docker, podman, buildah and command", .0.escape_debug())]
+#[error("no builder `{}`; there are docker, buildx, podman, buildah, buildctl and command", .0.escape_debug())]
 pub struct UnknownBuilder(pub String);
 
 impl FromStr for BuilderKind {
@@ -95,17 +114,26 @@ impl Program {
 /// A builder that can be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Builder {
-    /// docker; `buildx` tells whether it has that plugin.
+    /// docker
     Docker {
         /// The docker client.
         program: Program,
-        /// Whether `docker buildx` works.
-        buildx: bool,
+        /// What it can do.
+        can: docker::Abilities,
+    },
+    /// docker's buildx
+    Buildx {
+        /// The docker client.
+        program: Program,
+        /// Whether it builds in the Docker daemon, which then has the image and sees images of its own.
+        in_daemon: bool,
     },
     /// podman
     Podman(Program),
     /// buildah
     Buildah(Program),
+    /// buildctl
+    Buildctl(Program),
     /// Any program, by a template.
     Command(custom::Template),
 }
@@ -116,8 +144,10 @@ impl Builder {
     pub fn kind(&self) -> BuilderKind {
         match self {
             Self::Docker { .. } => BuilderKind::Docker,
+            Self::Buildx { .. } => BuilderKind::Buildx,
             Self::Podman(_) => BuilderKind::Podman,
             Self::Buildah(_) => BuilderKind::Buildah,
+            Self::Buildctl(_) => BuilderKind::Buildctl,
             Self::Command(_) => BuilderKind::Command,
         }
     }
@@ -129,15 +159,36 @@ impl Builder {
     /// [`crate::error::Kind::Invalid`] for a request that this builder cannot meet.
     pub fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
         let (program, built) = match self {
-            Self::Docker { program, buildx } => (program, docker::plan(program, *buildx, request)?),
+            Self::Docker { program, can } => (program, docker::plan(program, *can, request)?),
+            Self::Buildx { program, in_daemon } => {
+                (program, buildx::plan(program, *in_daemon, request))
+            }
             Self::Podman(program) => (program, podman::plan(program, request)?),
             Self::Buildah(program) => (program, buildah::plan(program, request)?),
+            Self::Buildctl(program) => (program, buildctl::plan(program, request)?),
             Self::Command(template) => return template.plan(request),
         };
-        let verifies = matches!(self, Self::Podman(_) | Self::Buildah(_));
-        let mut steps = fetches(program, verifies, request);
+        let mut steps = match self.builds_from_own_images(request) {
+            true => fetches(program, self.verifies_tls(), request),
+            false => Vec::new(),
+        };
         steps.extend(built);
         Ok(steps)
+    }
+
+    /// Tells whether an image that the builder holds already is taken for one of the same name on its registry.
+    fn builds_from_own_images(&self, request: &BuildRequest) -> bool {
+        match self {
+            Self::Docker { .. } => request.platforms.len() < 2,
+            Self::Buildx { in_daemon, .. } => *in_daemon && request.platforms.len() < 2,
+            Self::Podman(_) | Self::Buildah(_) => true,
+            Self::Buildctl(_) | Self::Command(_) => false,
+        }
+    }
+
+    /// Tells whether the builder's commands say which registry goes without TLS, and not its settings.
+    fn verifies_tls(&self) -> bool {
+        matches!(self, Self::Podman(_) | Self::Buildah(_))
     }
 
     /// Returns the command that pushes an image which the builder holds. `request` says with which logins, and which registries are
@@ -148,10 +199,17 @@ impl Builder {
     /// [`crate::error::Kind::Invalid`] for a builder that has no command for it.
     pub fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
         match self {
-            Self::Docker { program, .. } => Ok(docker::push(program, request, image)),
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                Ok(docker::push(program, request, image))
+            }
             Self::Podman(program) | Self::Buildah(program) => {
                 Ok(buildah::push(program, request, 0, image, None))
             }
+            Self::Buildctl(_) => Err(Error::new(
+                Kind::Invalid,
+                format!("buildctl cannot push `{image}`: it holds no images on this machine"),
+            )
+            .hint(NO_STEPS_HINT)),
             Self::Command(template) => template.push(request, image),
         }
     }
@@ -166,7 +224,14 @@ impl Builder {
                     .call(&["version", "--format"])
                     .arg("client {{.Client.Version}}, daemon {{.Server.Version}}"),
             ),
+            Self::Buildx { program, .. } => Some(program.call(&["buildx", "version"])),
             Self::Podman(program) | Self::Buildah(program) => Some(program.call(&["--version"])),
+            // The daemon again: it prints nothing where no daemon answers.
+            Self::Buildctl(program) => Some(
+                program
+                    .call(&["debug", "workers", "--format"])
+                    .arg("daemon {{(index . 0).BuildkitVersion.Version}}"),
+            ),
             Self::Command(_) => None,
         }
     }
@@ -175,9 +240,11 @@ impl Builder {
     #[must_use]
     pub fn has_image(&self, name: &str) -> Option<CommandLine> {
         match self {
-            Self::Docker { program, .. } => {
-                Some(program.call(&["image", "inspect", "--format", "ok", "--", name]))
-            }
+            Self::Docker { program, .. }
+            | Self::Buildx {
+                program,
+                in_daemon: true,
+            } => Some(program.call(&["image", "inspect", "--format", "ok", "--", name])),
             Self::Podman(program) => Some(program.call(&["image", "exists", "--", name])),
             Self::Buildah(program) => Some(
                 // buildah insists on a template that takes something.
@@ -188,10 +255,13 @@ impl Builder {
                     name,
                 ]),
             ),
-            Self::Command(_) => None,
+            Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => None,
         }
     }
 }
+
+/// What to do about a multi-step task that a builder cannot carry out.
+const NO_STEPS_HINT: &str = "run the steps with --builder docker, podman or buildah";
 
 /// Fetches the images that cannot be pinned where they are named, and gives each its tag on this machine: a builder would
 /// take an older copy of its own for them.
@@ -233,6 +303,14 @@ pub fn digest_in_output(output: &[u8]) -> Option<Digest> {
     })
 }
 
+/// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.
+fn csv_field(text: String) -> String {
+    match text.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,8 +320,37 @@ mod tests {
         assert_eq!("Podman".parse(), Ok(BuilderKind::Podman));
         assert_eq!(
             "kaniko".parse::<BuilderKind>().unwrap_err().to_string(),
-            "no builder `kaniko`; there are docker, podman, buildah and command"
+            "no builder `kaniko`; there are docker, buildx, podman, buildah, buildctl and command"
         );
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pinned_is_fetched_where_a_builder_would_take_its_own() {
+        let program = Program {
+            path: "docker".into(),
+            global_args: vec![],
+            build_args: vec![],
+        };
+        let request = BuildRequest {
+            unpinned: vec![("node:20".parse().unwrap(), Digest::of(b"x"))],
+            ..BuildRequest::default()
+        };
+        let lines = |in_daemon| {
+            let program = program.clone();
+            let builder = Builder::Buildx { program, in_daemon };
+            request::tests::printed(&builder.plan(&request).unwrap())
+        };
+        let digest = Digest::of(b"x");
+        assert_eq!(
+            lines(true)[..2],
+            [
+                format!("docker pull -- docker.io/library/node@{digest}"),
+                format!("docker tag -- docker.io/library/node@{digest} docker.io/library/node:20"),
+            ]
+        );
+        assert_eq!(lines(false).len(), 1);
+        let pin = format!("--build-context=node:20=docker-image://docker.io/library/node@{digest}");
+        assert!(lines(false)[0].contains(&pin), "{}", lines(false)[0]);
     }
 
     #[test]

@@ -84,8 +84,22 @@ pub enum Purpose {
     Build,
     /// It pushes an image.
     Push(Reference),
+    /// It builds, and pushes the images.
+    Publish(Vec<Reference>),
     /// It names or removes what only this machine sees.
     Tidy,
+}
+
+impl Purpose {
+    /// Returns the images that it pushes.
+    #[must_use]
+    pub fn pushes(&self) -> &[Reference] {
+        match self {
+            Self::Push(image) => std::slice::from_ref(image),
+            Self::Publish(images) => images,
+            Self::Pull(_) | Self::Build | Self::Tidy => &[],
+        }
+    }
 }
 
 impl fmt::Display for Purpose {
@@ -94,6 +108,7 @@ impl fmt::Display for Purpose {
             Self::Pull(image) => write!(f, "the pull of `{image}`"),
             Self::Build => f.write_str("the build"),
             Self::Push(image) => write!(f, "the push of `{image}`"),
+            Self::Publish(_) => f.write_str("the build and push"),
             Self::Tidy => f.write_str("tidying up on the builder"),
         }
     }
@@ -104,6 +119,8 @@ impl fmt::Display for Purpose {
 pub enum DigestSource {
     /// In a file that the command writes.
     File(PathBuf),
+    /// In a file of metadata that BuildKit's clients write.
+    Metadata(PathBuf),
     /// In what the command prints.
     Output,
     /// On the registry, or nothing is pushed.

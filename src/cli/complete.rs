@@ -74,7 +74,7 @@ fn with_values(arg: Arg, names: Values, surroundings: &Arc<Surroundings>) -> Arg
         "registry" => registries,
         "key" => |_| ops::config::keys(),
         "output" => |_| words("json jsonc yaml yamlc table tsv none"),
-        "builder" => |_| words("docker podman buildah command"),
+        "builder" => |_| words("docker buildx podman buildah buildctl command"),
         _ if is_switch => |_| words("true false"),
         _ => return arg,
     };

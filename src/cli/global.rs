@@ -34,7 +34,7 @@ pub struct Global {
     /// Tell everything about what is done
     #[arg(long, global = true, hide_short_help = true)]
     pub debug: bool,
-    /// Builder: docker, podman, buildah or command [default: the first that works, or $ACRT_BUILDER]
+    /// Builder: docker, buildx, podman, buildah, buildctl or command [default: the first that works, or $ACRT_BUILDER]
     #[arg(long, global = true, value_name = "BUILDER")]
     pub builder: Option<String>,
     /// Folder that keeps tasks and runs [default: the platform's, or $ACRT_STATE_DIR]

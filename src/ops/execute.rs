@@ -6,7 +6,7 @@ use crate::{
     builder::{self, Builder, DigestSource, Purpose},
     error::{Error, Kind, Result},
     image::{Digest, Reference},
-    store::{file, log::Log, runs::HeldRun, secrets::Secrets},
+    store::{log::Log, runs::HeldRun, secrets::Secrets},
     sys::{
         process::{self, Ended, Limits},
         signal::{Signal, Stop},
@@ -23,6 +23,7 @@ use super::{
     event::{Event, Listener},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
+    pushed,
     resolve::{self, Resolved},
 };
 
@@ -296,17 +297,9 @@ impl Execution<'_> {
             let text = log.flush();
             tell(Event::Log(&text));
             self.judge(ended, &step.purpose)?;
-            if let Purpose::Push(image) = &step.purpose {
-                let digest = match &step.digest {
-                    DigestSource::File(path) => {
-                        let text = file::read(path, 1024)?;
-                        file::remove(path)?;
-                        text.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok())
-                    }
-                    DigestSource::Output => builder::digest_in_output(&printed),
-                    DigestSource::Registry => None,
-                };
-                digests.extend(digest.map(|digest| (image.clone(), digest)));
+            if let Some(digest) = pushed::digest(&step.digest, &printed)? {
+                let images = step.purpose.pushes().iter().cloned();
+                digests.extend(images.map(|image| (image, digest.clone())));
             }
         }
         if !docker.is_push_enabled {

@@ -17,6 +17,7 @@ pub mod import;
 mod inputs;
 pub mod look;
 pub mod notify;
+mod pushed;
 pub mod resolve;
 pub mod run;
 pub mod runs;

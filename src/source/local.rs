@@ -8,8 +8,8 @@ use std::{
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-/// The largest Dockerfile that is read: far beyond any that a person or a generator writes.
-const MAX_DOCKERFILE: u64 = 16 * 1024 * 1024;
+/// The largest Dockerfile or ignore file that is read, in bytes: far beyond any that a person or a generator writes.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// A folder that holds the files of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,26 +50,12 @@ impl LocalContext {
     pub fn dockerfile(&self, file: &Path) -> Result<(PathBuf, Vec<u8>)> {
         let path = self.folder.join(file);
         let cannot = || format!("cannot read the Dockerfile `{}`", path.display());
-        let metadata = fs::metadata(&path)
+        let bytes = read_file(&path)
             .context(Kind::Invalid, cannot)
-            .map_err(|error| error.hint("name it with --file, relative to the context"))?;
-        let problem = if metadata.is_dir() {
-            Some("it is a folder")
-        } else if !metadata.is_file() {
-            // A pipe would keep whoever reads it waiting for ever.
-            Some("it is not a file")
-        } else if metadata.len() > MAX_DOCKERFILE {
-            Some("it is larger than 16 MiB")
-        } else {
-            None
-        };
-        if let Some(problem) = problem {
-            return Err(Error::new(Kind::Invalid, cannot()).because(anyhow::anyhow!(problem)));
-        }
-        let mut bytes = Vec::new();
-        fs::File::open(&path)
-            .and_then(|opened| opened.take(MAX_DOCKERFILE).read_to_end(&mut bytes))
-            .context(Kind::Invalid, cannot)?;
+            .map_err(|error| match path.exists() {
+                true => error,
+                false => error.hint("name it with --file, relative to the context"),
+            })?;
         Ok((path, bytes))
     }
 
@@ -77,17 +63,51 @@ impl LocalContext {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the path, where it is there and cannot be read.
+    /// [`Kind::Invalid`] with the path, where it is there and is no file, or too large.
     pub fn ignore_file_of(&self, dockerfile: &Path) -> Result<Option<Vec<u8>>> {
         let mut name = dockerfile.as_os_str().to_owned();
         name.push(".dockerignore");
         let path = PathBuf::from(name);
-        match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        match read_file(&path) {
+            Err(Unreadable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some).context(Kind::Invalid, || {
                 format!("cannot read `{}`", path.display())
             }),
         }
+    }
+}
+
+/// Why a file of a context cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("it is a folder")]
+    Folder,
+    // A pipe would keep whoever reads it waiting for ever.
+    #[error("it is not a file")]
+    NoFile,
+    #[error("it is larger than 16 MiB")]
+    TooLarge,
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Reads a whole file of at most [`MAX_FILE`] bytes.
+fn read_file(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(Unreadable::Folder);
+    }
+    if !metadata.is_file() {
+        return Err(Unreadable::NoFile);
+    }
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    fs::File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(Unreadable::TooLarge),
+        false => Ok(bytes),
     }
 }
 
@@ -105,6 +125,28 @@ mod tests {
         assert_eq!(bytes, b"FROM scratch\n");
         let ignore = context.ignore_file_of(&path).unwrap();
         assert_eq!(ignore.as_deref(), Some(b"*.log\n".as_slice()));
+    }
+
+    #[test]
+    fn an_ignore_file_that_is_no_file_or_too_large_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = LocalContext::open(folder.path()).unwrap();
+        let dockerfile = folder.path().join("Dockerfile");
+        assert_eq!(context.ignore_file_of(&dockerfile).unwrap(), None);
+        let ignore = folder.path().join("Dockerfile.dockerignore");
+        let file = fs::File::create(&ignore).unwrap();
+        file.set_len(16 * 1024 * 1024 + 1).unwrap();
+        let error = context.ignore_file_of(&dockerfile).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot read `{}`", ignore.display())
+        );
+        assert_eq!(error.causes(), ["it is larger than 16 MiB"]);
+        assert_eq!(error.kind(), Kind::Invalid);
+        fs::remove_file(&ignore).unwrap();
+        fs::create_dir(&ignore).unwrap();
+        let error = context.ignore_file_of(&dockerfile).unwrap_err();
+        assert_eq!(error.causes(), ["it is a folder"]);
     }
 
     #[test]

@@ -165,9 +165,9 @@ pub struct BuilderSettings {
     pub build: Vec<String>,
     /// For the builder `command`: what pushes one image, `{image}`. Left out where the build itself pushes.
     pub push: Vec<String>,
-    /// Arguments put behind the program's name in every call of docker, podman or buildah.
+    /// Arguments put behind the program's name in every call of a builder that acrt knows.
     pub global_args: Vec<String>,
-    /// Arguments put behind `build` in every build by docker, podman or buildah.
+    /// Arguments put behind `build` in every build by a builder that acrt knows.
     pub build_args: Vec<String>,
 }
 

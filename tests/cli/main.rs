@@ -8,6 +8,7 @@
 mod support;
 
 mod build;
+mod builders;
 mod check_health;
 mod completion;
 mod config;

@@ -74,12 +74,31 @@ pub fn containers_program(world: &World, name: &str) -> Calls {
     fake(world, name, &script)
 }
 
+/// Where `tests/packages.sh` unpacks a Docker that is newer than Debian 12's.
+const NEWER: &str = "/usr/local/lib/acrt-tests/usr";
+
+/// Returns a file of the newer Docker.
+///
+/// # Panics
+///
+/// If it is missing: a test never skips silently.
+fn newer(path: &str) -> PathBuf {
+    let path = Path::new(NEWER).join(path);
+    assert!(
+        path.exists(),
+        "`{}` is missing: type `tests/packages.sh test`",
+        path.display()
+    );
+    path
+}
+
 /// A Docker daemon of one's own.
 pub struct Docker {
     // In the order in which they have to go.
     _daemon: Service,
     _traces: Traces,
     dir: tempfile::TempDir,
+    client: PathBuf,
 }
 
 /// What a daemon leaves behind when it is killed.
@@ -97,15 +116,25 @@ impl Docker {
     /// It runs in namespaces of its own: with the first process of the one for processes everything ends, containers
     /// and shims, and with the one for mounts go the mounts. It has no bridge, because that would be the machine's.
     pub fn start() -> Self {
+        Self::of(&program("dockerd"), program("docker"), "{}")
+    }
+
+    /// Starts a newer daemon, which keeps images as containerd does, and knows such of several platforms.
+    pub fn start_newer() -> Self {
+        let settings = r#"{"features": {"containerd-snapshotter": true}}"#;
+        Self::of(&newer("sbin/dockerd"), newer("bin/docker"), settings)
+    }
+
+    fn of(program: &Path, client: PathBuf, settings: &str) -> Self {
         let dir = super::folder();
         let path = |name: &str| dir.path().join(name).display().to_string();
         let cgroup = dir.path().file_name().unwrap().to_str().unwrap().to_owned();
-        fs::write(path("daemon.json"), "{}").unwrap();
-        let mut unshare = command(program("unshare"));
+        fs::write(path("daemon.json"), settings).unwrap();
+        let mut unshare = command(super::program("unshare"));
         unshare
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
             .args(["sh", "-c", IN_OWN_RUN, "dockerd"])
-            .arg(program("dockerd"))
+            .arg(program)
             .args(["--data-root", &path("data"), "--exec-root", &path("exec")])
             .args([
                 "--pidfile",
@@ -116,7 +145,9 @@ impl Docker {
             .args(["--host", &format!("unix://{}", path("sock"))])
             .args(["--bridge=none", "--iptables=false", "--ip-forward=false"])
             .arg(format!("--cgroup-parent=/{cgroup}"))
-            .env("HOME", dir.path());
+            .env("HOME", dir.path())
+            // The daemon takes its containerd from here; all else is the machine's.
+            .env("PATH", path_of(program));
         let log = dir.path().join("log");
         let daemon = Service::start(&unshare, &dir.path().join("out"), &log);
         eventually("dockerd", || {
@@ -131,18 +162,38 @@ impl Docker {
                 cgroup,
             },
             dir,
+            client,
         }
+    }
+
+    /// Returns the socket at which it answers.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("sock")
     }
 
     /// Puts the client on the world's `PATH`.
     pub fn put_on_path(&self, world: &World) -> Calls {
         let script = format!(
-            "export PATH DOCKER_HOST='unix://{}/sock'\nexec '{}' \"$@\"",
-            self.dir.path().display(),
-            program("docker").display()
+            "export PATH DOCKER_HOST='unix://{}'\nexec '{}' \"$@\"",
+            self.socket().display(),
+            self.client.display()
         );
         fake(world, "docker", &script)
     }
+}
+
+/// Puts docker's buildx within reach of the world's docker.
+pub fn add_buildx(world: &World) {
+    let plugins = world.path("home/.docker/cli-plugins");
+    fs::create_dir_all(&plugins).unwrap();
+    let plugin = newer("libexec/docker/cli-plugins/docker-buildx");
+    std::os::unix::fs::symlink(plugin, plugins.join("docker-buildx")).unwrap();
+}
+
+/// Returns where a daemon looks for the programs that it starts: beside it, then where the machine has them.
+fn path_of(daemon: &Path) -> String {
+    let own = daemon.parent().and_then(Path::parent).unwrap().join("bin");
+    format!("{}:{SYSTEM_PATH}", own.display())
 }
 
 impl Drop for Traces {

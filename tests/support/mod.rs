@@ -4,6 +4,7 @@
 //! killed. Every wait is a poll with a deadline.
 
 mod builders;
+mod buildkit;
 mod gate;
 mod git;
 mod image;

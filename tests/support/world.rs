@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     builders::{self, Calls, Docker},
-    command, processes,
+    buildkit, command, processes,
     running::{Output, Running},
 };
 
@@ -132,6 +132,42 @@ impl World {
         let calls = docker.put_on_path(self);
         *self.docker.borrow_mut() = Some(docker);
         calls
+    }
+
+    /// Puts a newer docker with buildx on `PATH`, with a daemon of its own.
+    pub fn newer_docker(&self) -> Calls {
+        let docker = Docker::start_newer();
+        let calls = docker.put_on_path(self);
+        *self.docker.borrow_mut() = Some(docker);
+        builders::add_buildx(self);
+        calls
+    }
+
+    /// Has buildx build in a Docker daemon of its own.
+    pub fn buildx(&self) -> Calls {
+        let calls = self.newer_docker();
+        self.set("ACRT_BUILDER", "buildx");
+        calls
+    }
+
+    /// Has buildx build with a BuildKit to which the Docker daemon's images mean nothing.
+    pub fn buildx_elsewhere(&self) -> Calls {
+        let calls = self.buildx();
+        let address = self.buildkit();
+        let mut create = self.command(self.path("bin/docker"));
+        create.args(["buildx", "create", "--use", "--driver=remote", &address]);
+        self.start(create, "docker buildx create".into())
+            .wait()
+            .ok();
+        calls
+    }
+
+    /// Opens the BuildKit of the newer docker to any of its clients, and returns its address.
+    pub fn buildkit(&self) -> String {
+        let socket = self.path("buildkit.sock");
+        let daemon = self.docker.borrow().as_ref().unwrap().socket();
+        buildkit::listen(&socket, daemon);
+        format!("unix://{}", socket.display())
     }
 
     /// Puts a program on `PATH` that writes down its arguments and then is the shell script `script`.

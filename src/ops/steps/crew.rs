@@ -54,6 +54,7 @@ impl Execution<'_> {
             tell(Event::Log(&text));
         }
         let builder = self.builder().await?;
+        builder.refuse_steps()?;
         held.run.builder = Some(builder.kind().to_string());
         let known = self.app.store.known(&key)?;
         chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases)?;

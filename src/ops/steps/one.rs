@@ -5,9 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    builder::{
-        self, BuildRequest, ContainerRequest, DigestSource, FolderMount, container::command_of,
-    },
+    builder::{BuildRequest, ContainerRequest, FolderMount, container::command_of},
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
@@ -15,11 +13,11 @@ use crate::{
         event::Event,
         execute::{Failure, stopped},
         inputs::{self, Inputs},
+        pushed,
         resolve::{self, Resolved},
     },
     source::local::LocalContext,
     steps::{Action, BuildStep, CmdStep, Mount, Step, step::Pushed},
-    store::file,
     sys::secret::Secret,
 };
 
@@ -37,9 +35,6 @@ const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 
 /// How often a push is tried, as in ACR.
 const PUSHES: u32 = 3;
-
-/// The largest file of a digest, in bytes.
-const MAX_DIGEST: u64 = 1024;
 
 impl Site<'_> {
     /// Carries a step out, with all its delays, repeats and tries.
@@ -302,15 +297,7 @@ impl Site<'_> {
                 Err(trouble) => return Err(trouble),
             }
         };
-        Ok(match &planned.digest {
-            DigestSource::File(path) => {
-                let bytes = file::read(path, MAX_DIGEST)?.unwrap_or_default();
-                file::remove(path)?;
-                String::from_utf8_lossy(&bytes).trim().parse().ok()
-            }
-            DigestSource::Output => builder::digest_in_output(&printed),
-            DigestSource::Registry => None,
-        })
+        Ok(pushed::digest(&planned.digest, &printed)?)
     }
 
     async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), Trouble> {

@@ -152,6 +152,21 @@ fn docker_serves() {
     serves(World::docker, false);
 }
 
+#[test]
+fn docker_with_buildx_serves() {
+    serves(World::newer_docker, false);
+}
+
+#[test]
+fn buildx_serves() {
+    serves(World::buildx, false);
+}
+
+#[test]
+fn buildx_serves_from_elsewhere() {
+    serves(World::buildx_elsewhere, true);
+}
+
 /// Builds for two platforms, and follows the base on both.
 fn serves_two_platforms(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
@@ -207,6 +222,16 @@ fn buildah_serves_two_platforms() {
 #[test]
 fn podman_serves_two_platforms() {
     serves_two_platforms(World::podman);
+}
+
+#[test]
+fn docker_with_buildx_serves_two_platforms() {
+    serves_two_platforms(World::newer_docker);
+}
+
+#[test]
+fn buildx_serves_two_platforms_from_elsewhere() {
+    serves_two_platforms(World::buildx_elsewhere);
 }
 
 #[test]
@@ -283,6 +308,11 @@ fn docker_finds_files_and_ignores_others() {
 }
 
 #[test]
+fn buildx_finds_files_and_ignores_others() {
+    finds_files_and_ignores_others(World::buildx_elsewhere, true);
+}
+
+#[test]
 fn a_stage_can_be_the_target() {
     let (world, registry) = world();
     let base = registry.image("base:1");
@@ -304,12 +334,14 @@ fn a_stage_can_be_the_target() {
         .says(&["third"]);
 }
 
-#[test]
-fn docker_runs_commands_in_a_build_and_is_stopped_with_it() {
+/// The daemon of the tests has no network of its own to give to a build.
+const NETWORK: &str =
+    "builders: {docker: {buildArgs: [--network=host]}, buildx: {buildArgs: [--network=host]}}\n";
+
+fn is_stopped_with_its_build(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
-    world.docker();
-    // The daemon of the tests has no network of its own to give to a build.
-    world.config("builders: {docker: {buildArgs: [--network=host]}}\n");
+    put_on_path(&world);
+    world.config(NETWORK);
     registry.push_shell("base:1", &[("version", "one")]);
     waiting_task(&world, &registry, &gate, &[]);
     let run = world.spawn(&["task", "run", "--name", "web"]);
@@ -323,6 +355,16 @@ fn docker_runs_commands_in_a_build_and_is_stopped_with_it() {
             .then_some(())
     });
     drop(waiting);
+}
+
+#[test]
+fn docker_runs_commands_in_a_build_and_is_stopped_with_it() {
+    is_stopped_with_its_build(World::docker);
+}
+
+#[test]
+fn buildx_runs_commands_in_a_build_and_is_stopped_with_it() {
+    is_stopped_with_its_build(World::buildx);
 }
 
 #[test]
@@ -596,7 +638,7 @@ fn keeps_a_secret(put_on_path: impl Fn(&World) -> Calls) {
     let canary = "canary-8d1f33";
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
     let calls = put_on_path(&world);
-    world.config("builders: {docker: {buildArgs: [--network=host]}}\n");
+    world.config(NETWORK);
     registry.push_shell("base:1", &[]);
     let dockerfile = format!(
         "{}ARG TOKEN\nRUN echo \"it is $TOKEN\"; [ \"$TOKEN\" = {canary} ] && {}\n",
@@ -649,6 +691,11 @@ fn podman_keeps_a_secret() {
 #[test]
 fn docker_keeps_a_secret() {
     keeps_a_secret(World::docker);
+}
+
+#[test]
+fn buildx_keeps_a_secret() {
+    keeps_a_secret(World::buildx);
 }
 
 #[test]
@@ -712,7 +759,13 @@ fn docker_follows_triggers_of_a_base() {
 
 #[test]
 fn a_docker_login_serves_the_look_the_build_and_the_push() {
-    for builder in [World::buildah, World::podman, World::docker] {
+    let builders = [
+        World::buildah,
+        World::podman,
+        World::docker,
+        World::buildx_elsewhere,
+    ];
+    for builder in builders {
         let (world, registry) = (World::new(), Registry::with_login());
         builder(&world);
         registry.push("base:1", &[("version", "one")]);

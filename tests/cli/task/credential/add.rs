@@ -5,7 +5,13 @@ use crate::support::{PASSWORD, Registry, World};
 
 #[test]
 fn the_login_serves_the_look_the_build_and_the_push_with_every_builder() {
-    for builder in [World::buildah, World::podman, World::docker] {
+    let builders = [
+        World::buildah,
+        World::podman,
+        World::docker,
+        World::buildx_elsewhere,
+    ];
+    for builder in builders {
         let (world, registry) = (World::new(), Registry::with_login());
         builder(&world);
         registry.push("base:1", &[("version", "one")]);

@@ -1,0 +1,231 @@
+//! buildctl, BuildKit's own client: no Docker, and no store of images on this machine.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::{
+    error::{Error, Kind, Result},
+    sys::command::CommandLine,
+};
+
+use super::{
+    BuildRequest, Program, Step,
+    buildkit::{self, Pass},
+    csv_field,
+    docker::with_auth,
+};
+
+pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+    if let Some((name, _)) = request.secret_args.first() {
+        // It has no way to take a build argument but its command line, which every user of the machine can read.
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("buildctl cannot be given the secret build argument `{name}` unseen"),
+        )
+        .hint("build with --builder buildx, docker, podman or buildah"));
+    }
+    let passes = buildkit::passes(request);
+    let request = buildkit::pinned(request);
+    let steps = passes.iter().map(|pass| Step {
+        purpose: pass.purpose(),
+        line: line(program, &request, pass),
+        digest: pass.digest(),
+    });
+    Ok(steps.collect())
+}
+
+fn line(program: &Program, request: &BuildRequest, pass: &Pass) -> CommandLine {
+    let mut line = program
+        .call(&["build"])
+        .args(&program.build_args)
+        .flag("--frontend", "dockerfile.v0")
+        .flag("--local", pair("context", request.context.as_os_str()));
+    if let (Some(folder), Some(name)) =
+        (request.dockerfile.parent(), request.dockerfile.file_name())
+    {
+        line = line
+            .flag("--local", pair("dockerfile", folder.as_os_str()))
+            .flag("--opt", pair("filename", name));
+    }
+    for (option, value) in options(request) {
+        line = line.flag("--opt", format!("{option}={value}"));
+    }
+    for (name, place) in &request.contexts {
+        line = with_context(line, name, place);
+    }
+    if request.no_cache && !pass.again {
+        line = line.arg("--no-cache");
+    }
+    if let Some(cache) = &request.cache {
+        line = line
+            .flag(
+                "--export-cache",
+                format!("type=registry,ref={cache},mode=max"),
+            )
+            .flag("--import-cache", format!("type=registry,ref={cache}"));
+    }
+    if !pass.images.is_empty() {
+        line = line.flag("--output", output(request, pass));
+    }
+    if pass.push {
+        line = line.flag("--metadata-file", &pass.metadata);
+    }
+    with_auth(line, request)
+}
+
+/// Returns what the reader of the Dockerfile is told: names and values as BuildKit's `frontend/dockerui` takes them.
+fn options(request: &BuildRequest) -> Vec<(String, String)> {
+    let mut options: Vec<(String, String)> = Vec::new();
+    for (name, value) in &request.args {
+        options.push((format!("build-arg:{name}"), value.clone()));
+    }
+    for (name, value) in &request.labels {
+        options.push((format!("label:{name}"), value.clone()));
+    }
+    if let Some(target) = &request.target {
+        options.push(("target".into(), target.clone()));
+    }
+    if !request.platforms.is_empty() {
+        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
+        options.push(("platform".into(), platforms.join(",")));
+    }
+    options
+}
+
+/// Adds a named context: an address as it is, a folder by a name of its own.
+fn with_context(line: CommandLine, name: &str, place: &str) -> CommandLine {
+    if place.contains("://") {
+        return line.flag("--opt", format!("context:{name}={place}"));
+    }
+    // BuildKit knows the folders of a build by name, and `context` and `dockerfile` are taken.
+    line.flag("--local", format!("named-{name}={place}"))
+        .flag("--opt", format!("context:{name}=local:named-{name}"))
+}
+
+/// Writes what becomes of the image, as a line of comma-separated values.
+fn output(request: &BuildRequest, pass: &Pass) -> String {
+    let names: Vec<String> = pass.images.iter().map(ToString::to_string).collect();
+    let mut fields = vec!["type=image".to_owned(), format!("name={}", names.join(","))];
+    if pass.push {
+        fields.push("push=true".into());
+    }
+    if pass.is_plain {
+        fields.push("registry.insecure=true".into());
+    }
+    for (name, value) in &request.annotations {
+        fields.push(format!("annotation.{name}={value}"));
+        if request.platforms.len() > 1 {
+            fields.push(format!("annotation-index.{name}={value}"));
+        }
+    }
+    let fields: Vec<String> = fields.into_iter().map(csv_field).collect();
+    fields.join(",")
+}
+
+fn pair(name: &str, value: &OsStr) -> OsString {
+    let mut pair = OsString::from(name);
+    pair.push("=");
+    pair.push(value);
+    pair
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::{
+        Purpose,
+        request::tests::{full, printed},
+    };
+
+    fn program() -> Program {
+        Program {
+            path: "buildctl".into(),
+            global_args: vec!["--addr=tcp://far:1234".into()],
+            build_args: vec!["--progress=plain".into()],
+        }
+    }
+
+    fn request() -> BuildRequest {
+        let mut request = full();
+        request.secret_args.clear();
+        request
+    }
+
+    #[test]
+    fn one_command_builds_and_pushes_and_says_the_digest() {
+        let mut request = request();
+        request.plain_http.clear();
+        let steps = plan(&program(), &request).unwrap();
+        assert_eq!(
+            printed(&steps),
+            [
+                "buildctl --addr=tcp://far:1234 build --progress=plain --frontend=dockerfile.v0 '--local=context=/src/my web' --local=dockerfile=/state/runs/ca1 --opt=filename=Dockerfile '--opt=build-arg:A=-b c' --opt=label:l=1 --opt=target=prod --opt=platform=linux/amd64 --no-cache '--output=type=image,\"name=localhost:5000/web:1,ghcr.io/a/web:1\",push=true,annotation.n=2' --metadata-file=/state/runs/ca1/metadata-1.json"
+            ]
+        );
+        assert_eq!(steps[0].purpose, Purpose::Publish(request.images));
+    }
+
+    #[test]
+    fn tls_is_left_out_for_the_registry_without_it_alone() {
+        let lines = printed(&plan(&program(), &request()).unwrap());
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines[0].contains("--output=type=image,name=ghcr.io/a/web:1,push=true,annotation.n=2 "),
+            "{}",
+            lines[0]
+        );
+        assert!(
+            lines[1].contains(
+                "--output=type=image,name=localhost:5000/web:1,push=true,registry.insecure=true,annotation.n=2 "
+            ),
+            "{}",
+            lines[1]
+        );
+        assert!(!lines[1].contains("--no-cache"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn a_secret_argument_would_be_seen_and_is_refused() {
+        let error = plan(&program(), &full()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert_eq!(
+            error.to_string(),
+            "buildctl cannot be given the secret build argument `TOKEN` unseen"
+        );
+    }
+
+    #[test]
+    fn values_with_commas_and_quotes_stay_one_field() {
+        let mut request = request();
+        request.annotations = [("n".to_owned(), "a,b \"c\"".to_owned())].into();
+        let pass = &buildkit::passes(&request)[0];
+        assert_eq!(
+            output(&request, pass),
+            r#"type=image,name=ghcr.io/a/web:1,push=true,"annotation.n=a,b ""c""""#
+        );
+    }
+
+    #[test]
+    fn contexts_are_folders_or_images() {
+        let mut request = request();
+        request.contexts = [
+            ("files".to_owned(), "/src/my files".to_owned()),
+            ("base".to_owned(), "docker-image://r.io/base:1".to_owned()),
+        ]
+        .into();
+        let line = &printed(&plan(&program(), &request).unwrap())[0];
+        assert!(
+            line.contains(" --opt=context:base=docker-image://r.io/base:1 '--local=named-files=/src/my files' --opt=context:files=local:named-files "),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_name_stays_in_the_cache() {
+        let mut request = request();
+        request.images.clear();
+        let steps = plan(&program(), &request).unwrap();
+        let line = &printed(&steps)[0];
+        assert!(!line.contains("--output"), "{line}");
+        assert_eq!(steps[0].purpose, Purpose::Build);
+    }
+}

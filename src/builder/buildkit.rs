@@ -1,0 +1,208 @@
+//! What buildx and buildctl share: both are clients of BuildKit, which builds and pushes in one command.
+
+use std::path::PathBuf;
+
+use crate::image::{Digest, Reference};
+
+use super::{BuildRequest, DigestSource, Purpose};
+
+/// The build argument that names the image which reads the Dockerfile.
+const SYNTAX: &str = "BUILDKIT_SYNTAX";
+
+/// How named contexts name an image.
+const IMAGE: &str = "docker-image://";
+
+/// One command: the images that it names, and how it pushes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// The images that it names.
+    pub images: Vec<Reference>,
+    /// Whether it pushes them.
+    pub push: bool,
+    /// Whether their registries are spoken to without TLS.
+    pub is_plain: bool,
+    /// The file that it writes the digest of the image to.
+    pub metadata: PathBuf,
+    /// Whether an earlier command has built what this one pushes.
+    pub again: bool,
+}
+
+impl Pass {
+    /// Returns what it is for.
+    pub fn purpose(&self) -> Purpose {
+        match self.push {
+            true => Purpose::Publish(self.images.clone()),
+            false => Purpose::Build,
+        }
+    }
+
+    /// Returns where the digest of what it pushes is to be found.
+    pub fn digest(&self) -> DigestSource {
+        match self.push {
+            true => DigestSource::Metadata(self.metadata.clone()),
+            false => DigestSource::Registry,
+        }
+    }
+}
+
+/// Returns the commands that a build takes. It is one, unless some of its registries are spoken to without TLS and some with: a
+/// command that may leave TLS out leaves it out for every image that it pushes, so that the others are pushed by a second one
+/// which takes the build from the cache.
+pub(super) fn passes(request: &BuildRequest) -> Vec<Pass> {
+    let push = request.push && !request.images.is_empty();
+    let pass = |n: usize, images: Vec<Reference>, is_plain: bool| Pass {
+        images,
+        push,
+        is_plain,
+        metadata: request.scratch.join(format!("metadata-{n}.json")),
+        again: n > 1,
+    };
+    if !push {
+        return vec![pass(1, request.images.clone(), false)];
+    }
+    let (plain, safe): (Vec<_>, Vec<_>) = request
+        .images
+        .iter()
+        .cloned()
+        .partition(|image| request.is_plain(image));
+    let parts = [(safe, false), (plain, true)];
+    let parts = parts.into_iter().filter(|(images, _)| !images.is_empty());
+    parts
+        .zip(1..)
+        .map(|((images, is_plain), n)| pass(n, images, is_plain))
+        .collect()
+}
+
+/// Returns the request with those images pinned that cannot be pinned in the Dockerfile.
+///
+/// A named context stands in for every image of its name, wherever it is named; the image that a context or `BUILDKIT_SYNTAX` names is
+/// pinned there. See `docker buildx build --build-context`.
+pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
+    let mut request = request.clone();
+    let pin = |text: &str| -> Option<Reference> {
+        let named: Reference = text.parse().ok()?;
+        let (image, digest) = request.unpinned.iter().find(|(image, _)| *image == named)?;
+        Some(image.at(digest.clone()))
+    };
+    for place in request.contexts.values_mut() {
+        if let Some(image) = place.strip_prefix(IMAGE).and_then(pin) {
+            *place = format!("{IMAGE}{image}");
+        }
+    }
+    for (name, value) in &mut request.args {
+        if name == SYNTAX
+            && let Some(image) = pin(value)
+        {
+            *value = image.to_string();
+        }
+    }
+    for (image, digest) in &request.unpinned {
+        let place = format!("{IMAGE}{}", image.at(digest.clone()));
+        request.contexts.entry(familiar(image)).or_insert(place);
+    }
+    request
+}
+
+/// Returns the name by which BuildKit looks a context up: as short as it can be written.
+fn familiar(image: &Reference) -> String {
+    let full = image.to_string();
+    let short = full.strip_prefix("docker.io/").unwrap_or(&full);
+    let short = short
+        .strip_prefix("library/")
+        .filter(|_| image.registry() == "docker.io")
+        .unwrap_or(short);
+    short.strip_suffix(":latest").unwrap_or(short).to_owned()
+}
+
+/// Returns the digest that a metadata file says, the index's where there are several platforms; none where it says none.
+#[must_use]
+pub fn digest_in_metadata(bytes: &[u8]) -> Option<Digest> {
+    let metadata: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    metadata["containerimage.digest"].as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::request::tests::full;
+
+    fn names(pass: &Pass) -> Vec<String> {
+        pass.images.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_registry_with_tls_is_not_pushed_to_together_with_one_without() {
+        let passes = passes(&full());
+        assert_eq!(passes.len(), 2);
+        assert_eq!(names(&passes[0]), ["ghcr.io/a/web:1"]);
+        assert!(!passes[0].is_plain && !passes[0].again);
+        assert_eq!(names(&passes[1]), ["localhost:5000/web:1"]);
+        assert!(passes[1].is_plain && passes[1].again);
+        assert_ne!(passes[0].metadata, passes[1].metadata);
+    }
+
+    #[test]
+    fn what_is_not_pushed_is_built_once() {
+        let mut request = full();
+        request.push = false;
+        let passes = passes(&request);
+        assert_eq!(passes.len(), 1);
+        assert_eq!(passes[0].images.len(), 2);
+        assert_eq!(passes[0].purpose(), Purpose::Build);
+    }
+
+    #[test]
+    fn without_an_image_there_is_nothing_to_push() {
+        let mut request = full();
+        request.images.clear();
+        let passes = passes(&request);
+        assert_eq!(passes.len(), 1);
+        assert!(!passes[0].push);
+    }
+
+    #[test]
+    fn a_context_of_its_name_pins_an_image_that_the_dockerfile_cannot() {
+        let mut request = full();
+        let digest = Digest::of(b"x");
+        request.unpinned = vec![
+            ("node:20".parse().unwrap(), digest.clone()),
+            ("r.io/library/a".parse().unwrap(), digest.clone()),
+        ];
+        let contexts = pinned(&request).contexts;
+        assert_eq!(
+            contexts["node:20"],
+            format!("docker-image://docker.io/library/node@{digest}")
+        );
+        assert_eq!(
+            contexts["r.io/library/a"],
+            format!("docker-image://r.io/library/a@{digest}")
+        );
+    }
+
+    #[test]
+    fn an_image_is_pinned_where_a_context_or_the_syntax_names_it() {
+        let mut request = full();
+        let digest = Digest::of(b"x");
+        request.contexts = [("base".to_owned(), "docker-image://r.io/base:1".to_owned())].into();
+        request.args = vec![("BUILDKIT_SYNTAX".into(), "r.io/syntax:1".into())];
+        request.unpinned = vec![
+            ("r.io/base:1".parse().unwrap(), digest.clone()),
+            ("r.io/syntax:1".parse().unwrap(), digest.clone()),
+        ];
+        let pinned = pinned(&request);
+        assert_eq!(
+            pinned.contexts["base"],
+            format!("docker-image://r.io/base@{digest}")
+        );
+        assert_eq!(pinned.args[0].1, format!("r.io/syntax@{digest}"));
+    }
+
+    #[test]
+    fn the_digest_is_found_in_the_metadata() {
+        let digest = Digest::of(b"x");
+        let text = format!(r#"{{"containerimage.digest": "{digest}", "image.name": "a"}}"#);
+        assert_eq!(digest_in_metadata(text.as_bytes()), Some(digest));
+        assert_eq!(digest_in_metadata(b"{}"), None);
+        assert_eq!(digest_in_metadata(b"cut of"), None);
+    }
+}

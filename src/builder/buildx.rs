@@ -1,0 +1,214 @@
+//! docker's buildx: builds on any BuildKit, and pushes from there.
+
+use crate::sys::command::CommandLine;
+
+use super::{
+    BuildRequest, DigestSource, Program, Purpose, Step,
+    buildah::common,
+    buildkit::{self, Pass},
+    docker,
+};
+
+/// Tells buildx to add no provenance by itself: az adds none, and every build would be an index with one image and a text.
+const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
+
+/// Plans a build. `in_daemon` tells whether BuildKit is the one in the Docker daemon, which keeps the images and pushes them.
+pub(super) fn plan(program: &Program, in_daemon: bool, request: &BuildRequest) -> Vec<Step> {
+    if in_daemon && request.platforms.len() < 2 {
+        return plan_in_daemon(program, request);
+    }
+    let passes = buildkit::passes(request);
+    let request = buildkit::pinned(request);
+    let steps = passes.iter().map(|pass| Step {
+        purpose: pass.purpose(),
+        line: line(program, &request, pass),
+        digest: pass.digest(),
+    });
+    steps.collect()
+}
+
+/// The daemon packs an image anew for each registry, so that its digests are only known push by push.
+fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
+    let build = loaded(begin(program, request), request);
+    let mut steps = vec![Step {
+        purpose: Purpose::Build,
+        line: end(build, request),
+        digest: DigestSource::Registry,
+    }];
+    if request.push {
+        let images = request.images.iter();
+        steps.extend(images.map(|image| docker::push(program, request, image)));
+    }
+    steps
+}
+
+fn line(program: &Program, request: &BuildRequest, pass: &Pass) -> CommandLine {
+    let mut request = request.clone();
+    request.images.clone_from(&pass.images);
+    // What was built a moment ago is in the cache.
+    request.no_cache &= !pass.again;
+    let build = begin(program, &request);
+    if !pass.push {
+        let build = match request.platforms.len() < 2 {
+            true => loaded(build, &request),
+            // No Docker daemon is sure to hold an image of several platforms; it stays in the cache.
+            false => build,
+        };
+        return end(build, &request);
+    }
+    let mut build = tagged(build, &request);
+    let level = match request.platforms.len() < 2 {
+        true => "manifest",
+        false => "index,manifest",
+    };
+    for (name, value) in &request.annotations {
+        build = build.flag("--annotation", format!("{level}:{name}={value}"));
+    }
+    build = build.flag("--metadata-file", &pass.metadata);
+    build = match pass.is_plain {
+        true => build.flag("--output", "type=image,push=true,registry.insecure=true"),
+        false => build.arg("--push"),
+    };
+    end(build, &request)
+}
+
+fn begin(program: &Program, request: &BuildRequest) -> CommandLine {
+    let mut build = common(program.call(&["buildx", "build"]), program, request);
+    if let Some(cache) = &request.cache {
+        build = build
+            .flag("--cache-to", format!("type=registry,ref={cache},mode=max"))
+            .flag("--cache-from", format!("type=registry,ref={cache}"));
+    }
+    build
+}
+
+/// Has the image put into the Docker daemon, which not every BuildKit does by itself.
+fn loaded(build: CommandLine, request: &BuildRequest) -> CommandLine {
+    match request.images.is_empty() {
+        true => build,
+        false => tagged(build, request).arg("--load"),
+    }
+}
+
+fn tagged(mut build: CommandLine, request: &BuildRequest) -> CommandLine {
+    for image in &request.images {
+        build = build.flag("--tag", image.to_string());
+    }
+    build
+}
+
+fn end(build: CommandLine, request: &BuildRequest) -> CommandLine {
+    docker::with_auth(plain(build), request)
+        .arg("--")
+        .arg(&request.context)
+}
+
+/// Has the image made without what no other builder adds.
+pub(super) fn plain(build: CommandLine) -> CommandLine {
+    build.env(NO_ATTESTATIONS, "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::request::tests::{full, printed};
+
+    fn program() -> Program {
+        Program {
+            path: "docker".into(),
+            global_args: vec![],
+            build_args: vec!["--builder=far".into()],
+        }
+    }
+
+    #[test]
+    fn one_command_builds_and_pushes_and_says_the_digest() {
+        let mut request = full();
+        request.images.truncate(1);
+        request.plain_http.clear();
+        let steps = plan(&program(), false, &request);
+        assert_eq!(
+            printed(&steps),
+            [
+                "TOKEN=*** BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker buildx build --builder=far --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --tag=localhost:5000/web:1 --annotation=manifest:n=2 --metadata-file=/state/runs/ca1/metadata-1.json --push -- '/src/my web'",
+            ]
+        );
+        assert_eq!(steps[0].purpose, Purpose::Publish(request.images));
+        assert_eq!(
+            steps[0].digest,
+            DigestSource::Metadata("/state/runs/ca1/metadata-1.json".into())
+        );
+    }
+
+    #[test]
+    fn tls_is_left_out_for_the_registry_without_it_alone() {
+        let lines = printed(&plan(&program(), false, &full()));
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines[0].contains(" --tag=ghcr.io/a/web:1 ") && lines[0].contains(" --push "),
+            "{}",
+            lines[0]
+        );
+        assert!(lines[0].contains(" --no-cache "), "{}", lines[0]);
+        assert!(
+            lines[1].contains(" --tag=localhost:5000/web:1 ")
+                && lines[1].contains(" --output=type=image,push=true,registry.insecure=true "),
+            "{}",
+            lines[1]
+        );
+        assert!(!lines[1].contains("--no-cache"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn a_docker_daemon_keeps_the_image_and_pushes_it_itself() {
+        let steps = plan(&program(), true, &full());
+        let lines = printed(&steps);
+        assert!(
+            lines[0].contains(
+                " --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 --load -- '/src/my web'"
+            ),
+            "{}",
+            lines[0]
+        );
+        assert_eq!(
+            lines[1..],
+            [
+                "docker push -- localhost:5000/web:1",
+                "docker push -- ghcr.io/a/web:1"
+            ]
+        );
+        assert_eq!(steps[2].digest, DigestSource::Output);
+    }
+
+    #[test]
+    fn several_platforms_make_an_index_that_is_annotated_too() {
+        let mut request = full();
+        request.platforms.push("linux/arm64".parse().unwrap());
+        request.plain_http.clear();
+        let lines = printed(&plan(&program(), true, &request));
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].contains(" --annotation=index,manifest:n=2 "),
+            "{}",
+            lines[0]
+        );
+        request.push = false;
+        let lines = printed(&plan(&program(), false, &request));
+        assert!(!lines[0].contains("--load"), "{}", lines[0]);
+    }
+
+    #[test]
+    fn what_is_not_pushed_is_loaded_if_it_has_a_name() {
+        let mut request = full();
+        request.push = false;
+        let lines = printed(&plan(&program(), false, &request));
+        assert!(
+            lines[0].ends_with(" --load -- '/src/my web'"),
+            "{}",
+            lines[0]
+        );
+        request.images.clear();
+        let lines = printed(&plan(&program(), false, &request));
+        assert!(!lines[0].contains("--load"), "{}", lines[0]);
+    }
+}

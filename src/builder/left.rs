@@ -1,0 +1,148 @@
+//! What a multi-step run makes on a builder besides images: its containers, networks and folders, found again and taken away.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::sys::command::CommandLine;
+
+use super::{Builder, Program};
+
+/// What a run may have left on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Containers.
+    Containers,
+    /// Networks.
+    Networks,
+}
+
+impl Builder {
+    /// Returns the command that makes a network; none where the builder has no networks.
+    #[must_use]
+    pub fn make_network(
+        &self,
+        name: &str,
+        driver: Option<&str>,
+        ipv6: bool,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<CommandLine> {
+        let program = self.containers()?;
+        let mut line = program.call(&["network", "create"]);
+        if let Some(driver) = driver {
+            line = line.flag("--driver", driver);
+        }
+        if ipv6 {
+            line = line.arg("--ipv6");
+        }
+        for (name, value) in labels {
+            line = line.flag("--label", format!("{name}={value}"));
+        }
+        Some(line.arg("--").arg(name))
+    }
+
+    /// Returns the command that makes a container end at once, and takes it away.
+    #[must_use]
+    pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(
+                program
+                    .call(&["rm", "--force", "--volumes", "--"])
+                    .arg(name),
+            ),
+            Self::Podman(program) => Some(
+                program
+                    .call(&["rm", "--force", "--time=0", "--volumes", "--"])
+                    .arg(name),
+            ),
+            Self::Buildah(program) => Some(program.call(&["rm", "--"]).arg(name)),
+            Self::Buildctl(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that takes a network away.
+    #[must_use]
+    pub fn remove_network(&self, name: &str) -> Option<CommandLine> {
+        let program = self.containers()?;
+        Some(program.call(&["network", "rm", "--"]).arg(name))
+    }
+
+    /// Returns the command that prints what carries a label, one name a line. buildah has no labels on containers and prints all
+    /// names.
+    #[must_use]
+    pub fn list_left(&self, left: Left, label: &str, value: &str) -> Option<CommandLine> {
+        if let Self::Buildah(program) = self {
+            let list = program.call(&["containers", "--format", "{{.ContainerName}}"]);
+            return (left == Left::Containers).then_some(list);
+        }
+        let program = self.containers()?;
+        let (list, name) = match left {
+            Left::Containers => (program.call(&["ps", "--all"]), "{{.Names}}"),
+            Left::Networks => (program.call(&["network", "ls"]), "{{.Name}}"),
+        };
+        let filter = format!("label={label}={value}");
+        Some(list.flag("--filter", filter).flag("--format", name))
+    }
+
+    /// Returns the command that removes a folder whose files belong to users that only exist in containers; none where the builder
+    /// has no such users.
+    #[must_use]
+    pub fn remove_folder(&self, folder: &Path) -> Option<CommandLine> {
+        match self {
+            Self::Podman(program) | Self::Buildah(program) => {
+                Some(program.call(&["unshare", "rm", "-rf", "--"]).arg(folder))
+            }
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                None
+            }
+        }
+    }
+
+    /// Returns the command that gives an image of this machine a second name.
+    #[must_use]
+    pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
+        let program = match self {
+            Self::Docker { program, .. }
+            | Self::Buildx { program, .. }
+            | Self::Podman(program)
+            | Self::Buildah(program) => program,
+            Self::Buildctl(_) | Self::Command(_) => return None,
+        };
+        Some(program.call(&["tag", "--"]).arg(image).arg(name))
+    }
+
+    /// Returns the program, where it knows containers with labels, and networks.
+    fn containers(&self) -> Option<&Program> {
+        match self {
+            Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
+                Some(program)
+            }
+            Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(name: &str) -> Program {
+        Program {
+            path: name.into(),
+            global_args: vec![],
+            build_args: vec![],
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_found_by_its_label() {
+        let podman = Builder::Podman(program("podman"));
+        let line = podman.list_left(Left::Networks, "l", "1").unwrap();
+        assert_eq!(
+            line.to_string(),
+            "podman network ls --filter=label=l=1 '--format={{.Name}}'"
+        );
+        assert_eq!(
+            Builder::Buildah(program("buildah")).list_left(Left::Networks, "l", "1"),
+            None
+        );
+    }
+}

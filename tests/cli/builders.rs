@@ -1,0 +1,215 @@
+//! What one builder does and the others do not: buildx, buildctl, and a docker that is podman.
+
+use crate::support::{Calls, Image, Registry, World, program};
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+/// Puts a stand-in for buildctl on `PATH`, which no Debian has a package of. It pushes the image that the Dockerfile begins with
+/// under the name that it is told, and writes its digest as buildctl does.
+fn buildctl(world: &World) -> Calls {
+    let script = format!(
+        r#"[ "$1 $2" = 'debug workers' ] && exec echo 'daemon v0'
+for word; do
+    case $word in
+        --local=dockerfile=*) folder=${{word#--local=dockerfile=}} ;;
+        --output=*) name=$(printf %s "$word" | sed 's/.*,name=\([^,]*\),push=true.*/\1/') ;;
+        --metadata-file=*) metadata=${{word#--metadata-file=}} ;;
+    esac
+done
+image=$(sed -n 's/^FROM //p' "$folder/Dockerfile")
+'{}' copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
+    --digestfile "$metadata" "docker://$image" "docker://$name" || exit
+printf '{{"containerimage.digest": "%s"}}' "$(cat "$metadata")" > "$metadata"
+"#,
+        program("skopeo").display()
+    );
+    world.fake("buildctl", &script)
+}
+
+#[test]
+fn buildctl_builds_pushes_and_says_the_digest() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = buildctl(&world);
+    registry.push("base:1", &[("version", "one")]);
+    let options = ["--platform", "linux/amd64", "--arg", "A=-b c,d"];
+    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
+    world.run("web").ok();
+    let base = registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(registry.digest("web:latest"), Some(base.clone()));
+    let run = &world.runs()[0];
+    assert_eq!(run["outputImages"][0]["digest"], base);
+    assert_eq!(run["builder"], "buildctl");
+    assert_eq!(calls.of("build").len(), 2);
+    let call = &calls.of("build")[0];
+    for part in [
+        "build --frontend=dockerfile.v0 --local=context=",
+        " --opt=filename=Dockerfile ",
+        " --opt=build-arg:A=-b c,d ",
+        " --opt=label:io.acrt.task=web ",
+        " --opt=platform=linux/amd64 ",
+    ] {
+        assert!(call.contains(part), "{part:?} in {call}");
+    }
+    let left = world.state_files();
+    assert!(
+        left.iter()
+            .all(|(path, _)| !path.ends_with("metadata-1.json"))
+    );
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn buildctl_refuses_what_others_would_see_and_what_it_could_not_find_again() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = buildctl(&world);
+    registry.push("base:1", &[]);
+    let options = ["--secret-arg", "TOKEN=hunter2"];
+    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
+    world
+        .run("web")
+        .exits(1)
+        .says(&["`TOKEN`", "--builder buildx"]);
+    let cmd = format!("--cmd={} true", registry.image("base:1"));
+    world
+        .acrt(&["run", "--registry", &registry.host(), &cmd, "/dev/null"])
+        .exits(1)
+        .says(&["multi-step", "--builder docker"]);
+    assert_eq!(calls.of("build").len(), 0);
+}
+
+#[test]
+fn a_docker_that_is_podman_is_called_as_podman() {
+    let (world, registry) = (World::new(), Registry::start());
+    let podman = world.podman();
+    let path = world.path("bin/podman");
+    let docker = world.fake(
+        "docker",
+        &format!(
+            "echo Emulate Docker CLI using podman. >&2\nexec '{}' \"$@\"",
+            path.display()
+        ),
+    );
+    registry.push("base:1", &[("version", "one")]);
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    world.run("web").ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+    assert_eq!(world.runs()[0]["builder"], "podman");
+    assert_eq!(docker.of("push").len(), 0);
+    assert_eq!(podman.of("push").len(), 1);
+    world
+        .acrt(&["task", "run", "--name", "web", "--builder", "buildx"])
+        .exits(2)
+        .says(&["is podman, which has no buildx"]);
+}
+
+#[test]
+fn buildx_pins_an_image_whose_name_differs_between_the_platforms() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.buildx_elsewhere();
+    let push = |name: &str, platform: &str, text: &str| {
+        registry.push_image(name, &Image::of(&[("version", text)]).platform(platform));
+    };
+    push("base-amd64:1", "linux/amd64", "one");
+    push("base-arm64:1", "linux/arm64", "one for arm");
+    let base = format!("{}/base-$TARGETARCH:1", registry.host());
+    let options = ["--platform", "linux/amd64,linux/arm64"];
+    world.task_with(&registry, "web", &format!("FROM {base}\n"), &options);
+    let run = world.run("web").ok();
+    let name = registry.image("base-arm64:1");
+    let digest = registry.digest("base-arm64:1").unwrap();
+    let pin = format!(
+        "--build-context={name}=docker-image://{}@{digest}",
+        registry.image("base-arm64")
+    );
+    let build = &calls.of("buildx")[calls.of("buildx").len() - 1];
+    assert!(build.contains(&pin), "{pin} in {build}");
+    // BuildKit says where it has taken it from.
+    assert!(run.stdout.contains(&format!("[context {name}]")), "{run}");
+    push("base-arm64:1", "linux/arm64", "two for arm");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn docker_gets_what_a_builder_elsewhere_has_built() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.buildx_elsewhere();
+    world.set("ACRT_BUILDER", "docker");
+    let mut names = world.command(world.path("bin/docker"));
+    names.args(["buildx", "inspect"]);
+    let inspected = world
+        .start(names, "docker buildx inspect".into())
+        .wait()
+        .ok();
+    let name = inspected
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("Name:"));
+    world.set("BUILDX_BUILDER", name.unwrap().trim());
+    registry.push("base:1", &[("version", "one")]);
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    world.run("web").ok();
+    assert!(registry.stands_on("web:latest", "base:1"));
+    assert_eq!(calls.of("push").len(), 1);
+}
+
+#[test]
+fn buildx_carries_out_the_steps_of_a_file_with_docker() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildx();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let context = world.context("web", &from(&registry, "base:1"));
+    world.write(
+        "web/acb.yaml",
+        "version: v1.1.0\nsteps:\n\
+         - build: -t $Registry/web:{{.Run.ID}} .\n\
+         - cmd: $Registry/web:{{.Run.ID}} sh -c 'echo run by docker'\n  network: host\n\
+         - push: [\"$Registry/web:{{.Run.ID}}\"]\n",
+    );
+    let run = world
+        .acrt(&["run", "--registry", &registry.host(), &context])
+        .ok();
+    assert!(run.stdout.contains("| run by docker"), "{run}");
+    assert!(registry.stands_on("web:ca1", "base:1"));
+}
+
+#[test]
+fn the_health_of_a_builder_is_that_of_its_daemon() {
+    let world = World::new();
+    buildctl(&world);
+    let check = |builder: &str| {
+        let output = world.acrt(&["check-health", "--builder", builder]);
+        output.json()[0].clone()
+    };
+    let finding = check("buildctl");
+    assert_eq!(finding["subject"], "buildctl");
+    assert_eq!(finding["status"], "ok");
+    world.fake(
+        "buildctl",
+        "echo 'error: failed to list workers: Unavailable'; exit 1",
+    );
+    let finding = check("buildctl");
+    assert_eq!(finding["status"], "failed");
+    assert!(finding["detail"].as_str().unwrap().ends_with("Unavailable"));
+    world.newer_docker();
+    let finding = check("buildx");
+    assert_eq!(
+        (&finding["subject"], &finding["status"]),
+        (&"buildx".into(), &"ok".into())
+    );
+    assert!(
+        finding["detail"]
+            .as_str()
+            .unwrap()
+            .contains("docker/buildx")
+    );
+    world.set("DOCKER_HOST", "unix:///nowhere");
+    world.fake(
+        "docker",
+        &format!("exec '{}' \"$@\"", program("docker").display()),
+    );
+    assert_eq!(check("buildx")["status"], "failed");
+}

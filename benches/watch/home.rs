@@ -91,6 +91,7 @@ impl Home {
             kind: DependencyKind::Runtime,
             manifests: Manifests::from_iter([(platform, Some(document.manifest))]),
             line: 1,
+            mirror: None,
         };
         let when = "2026-01-01T00:00:00Z".parse()?;
         let known = Known::succeeded(RunId::new(1), vec![dependency], Vec::new(), when);

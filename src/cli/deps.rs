@@ -22,7 +22,7 @@ use super::{
 /// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt deps -o table\n  acrt deps ./web --file Dockerfile.prod --target runtime --arg NODE=20\n  acrt deps --file - < Dockerfile"
+    after_help = "Examples:\n  acrt deps -o table\n  acrt deps ./web --file Dockerfile.prod --target runtime --arg NODE=20\n  acrt deps --file - < Dockerfile\n  acrt deps --rewrite docker.io/library=localhost:5000/base --dockerfile"
 )]
 pub struct DepsArgs {
     /// Folder of the build
@@ -46,9 +46,15 @@ pub struct DepsArgs {
     /// Add digests, asked from the registries
     #[arg(long)]
     digests: bool,
+    /// Name the copies of images too: SOURCE=COPY, or a YAML file of such [default: `mirrors` in the config file] (can be repeated)
+    #[arg(long, value_name = "MAP")]
+    rewrite: Vec<String>,
+    /// Print the Dockerfile with the copies in place of the images, instead of the list
+    #[arg(long)]
+    dockerfile: bool,
 }
 
-pub fn run(app: &App, _: &Report, args: DepsArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: DepsArgs) -> Result<Outcome> {
     let text = match args.file.as_os_str() == "-" {
         true => Some(standard_input()?),
         false => None,
@@ -62,8 +68,13 @@ pub fn run(app: &App, _: &Report, args: DepsArgs) -> Result<Outcome> {
         platforms: args.platform.unwrap_or_default().0,
         contexts: pairs(&args.build_contexts, "--build-context")?,
         digests: args.digests,
+        rewrite: args.rewrite,
     };
     let answer: DepsAnswer = app.wait(ops::deps::deps(app, request))?;
+    if args.dockerfile {
+        report.answer(&answer.rewritten)?;
+        return Ok(Outcome::default());
+    }
     Ok(Outcome::answer(
         View::of(answer, columns::DEPS).rows_at("/images"),
     ))

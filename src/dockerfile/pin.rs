@@ -6,7 +6,7 @@ use super::{
     bases::{BaseImage, Pinning},
     file::Dockerfile,
 };
-use crate::image::Digest;
+use crate::image::{Digest, Reference};
 
 impl Dockerfile {
     /// Returns the file with `name@digest` in the place of every image that has a pin; all else stays byte for byte.
@@ -20,15 +20,26 @@ impl Dockerfile {
         bases: &[BaseImage],
         pin: &dyn Fn(&BaseImage) -> Option<Digest>,
     ) -> Vec<u8> {
+        self.rewritten(bases, &|base| Some(base.reference.at(pin(base)?)))
+    }
+
+    /// Returns the file with another name in the place of every image that gets one; all else stays byte for byte, as in
+    /// [`Dockerfile::pinned`].
+    #[must_use]
+    pub fn rewritten(
+        &self,
+        bases: &[BaseImage],
+        name: &dyn Fn(&BaseImage) -> Option<Reference>,
+    ) -> Vec<u8> {
         let mut edits: BTreeMap<usize, (Range<usize>, String)> = BTreeMap::new();
         for base in bases {
             let Pinning::Place(place) = &base.pinning else {
                 continue;
             };
-            let Some(digest) = pin(base) else {
+            let Some(name) = name(base) else {
                 continue;
             };
-            let mut name = base.reference.at(digest).to_string();
+            let mut name = name.to_string();
             for range in place.ranges().rev() {
                 // All but the last part of the name go.
                 edits.insert(range.start, (range.clone(), std::mem::take(&mut name)));

@@ -3,9 +3,11 @@
 //! Values only. Nothing here knows a registry, a file or a clock.
 
 pub mod digest;
+pub mod mirrors;
 pub mod platform;
 pub mod reference;
 
 pub use digest::{Checker, Digest, InvalidDigest};
+pub use mirrors::{InvalidMirror, Mirrors};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};

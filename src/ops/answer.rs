@@ -8,9 +8,9 @@ use crate::{
     store::secrets::Secrets,
     task::{
         Argument, BaseImageTrigger, BaseImageTriggerType, Cron, Dependency, DockerStep,
-        ImageDescriptor, ImportStep, Occurrence, Run, RunId, RunStatus, RunType, SourceEvent,
-        SourceTrigger, Status, Step, Task, TaskKey, TaskName, TimerName, TimerTrigger, Untracked,
-        UpdatePayload, run::ImageUpdateTrigger,
+        ImageDescriptor, ImportStep, MirrorUse, Occurrence, Run, RunId, RunStatus, RunType,
+        SourceEvent, SourceTrigger, Status, Step, Task, TaskKey, TaskName, TimerName, TimerTrigger,
+        Untracked, UpdatePayload, run::ImageUpdateTrigger,
     },
     watch::Known,
 };
@@ -68,6 +68,8 @@ pub struct DependencyAnswer {
     tag: Option<String>,
     digest: Option<Digest>,
     r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorUse>,
 }
 
 impl From<&Dependency> for DependencyAnswer {
@@ -78,6 +80,7 @@ impl From<&Dependency> for DependencyAnswer {
             tag: dependency.image.tag.clone(),
             digest: dependency.image.digest.clone(),
             r#type: format!("{:?}", dependency.kind),
+            mirror: dependency.mirror.as_deref().cloned(),
         }
     }
 }

@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     dockerfile::{BaseImage, BaseKind, Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
-    image::{Digest, Platform, Reference},
+    image::{Digest, Mirrors, Platform, Reference},
     source::local::LocalContext,
+    store::file,
 };
 
 use super::App;
@@ -35,6 +36,8 @@ pub struct DepsRequest {
     pub contexts: BTreeMap<String, String>,
     /// Whether registries are asked for digests.
     pub digests: bool,
+    /// The copies that are named beside the images; those of the config file, if none is given.
+    pub rewrite: Vec<String>,
 }
 
 /// The images that a Dockerfile stands on.
@@ -48,6 +51,9 @@ pub struct DepsAnswer {
     pub frontend: Option<String>,
     /// Every place that names an image.
     pub images: Vec<DepsImage>,
+    /// The Dockerfile with the copies in the places of the images that have one.
+    #[serde(skip)]
+    pub rewritten: Vec<u8>,
 }
 
 /// One place that names an image.
@@ -62,6 +68,9 @@ pub struct DepsImage {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Digest>,
+    /// The copy of one's own, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewritten: Option<Reference>,
 }
 
 /// Tells what a Dockerfile stands on.
@@ -90,14 +99,63 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
     let cannot = || format!("cannot tell what `{}` stands on", path.display());
     let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
     let bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
-    let mut answer = answer(&bases);
+    let mirrors = match request.rewrite.as_slice() {
+        [] => app.mirrors.clone(),
+        given => table(given)?,
+    };
+    let copy = |base: &BaseImage| mirrors.of(&base.reference);
+    let mut answer = answer(&bases, &copy);
+    answer.rewritten = dockerfile.rewritten(&bases, &copy);
     if request.digests {
         add_digests(app, &path, &mut answer).await?;
     }
     Ok(answer)
 }
 
-fn answer(bases: &[BaseImage]) -> DepsAnswer {
+/// Reads `SOURCE=COPY`, or files of YAML with a map of such or with one under `mirrors`, as the config file has it.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where something makes no sense.
+fn table(given: &[String]) -> Result<Mirrors> {
+    let mut table: BTreeMap<String, String> = BTreeMap::new();
+    for text in given {
+        match text.split_once('=') {
+            Some((source, copy)) => {
+                table.insert(source.to_owned(), copy.to_owned());
+            }
+            None => table.extend(table_of(Path::new(text))?),
+        }
+    }
+    let pairs = table.iter().map(|(a, b)| (a.as_str(), b.as_str()));
+    Mirrors::new(pairs).context(Kind::Invalid, || {
+        format!("cannot use `--rewrite {}`", given.join("` `--rewrite "))
+    })
+}
+
+fn table_of(path: &Path) -> Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Table {
+        Config { mirrors: BTreeMap<String, String> },
+        Bare(BTreeMap<String, String>),
+    }
+    let none = || {
+        Error::new(
+            Kind::Invalid,
+            format!(
+                "`{}` is neither SOURCE=COPY nor a file of such",
+                path.display()
+            ),
+        )
+        .hint("as in: --rewrite docker.io/library=localhost:5000/base")
+    };
+    match file::read_yaml::<Table>(path)?.ok_or_else(none)? {
+        Table::Config { mirrors } | Table::Bare(mirrors) => Ok(mirrors),
+    }
+}
+
+fn answer(bases: &[BaseImage], copy: &dyn Fn(&BaseImage) -> Option<Reference>) -> DepsAnswer {
     let of = |kind: BaseKind| {
         let mut references: Vec<Reference> = bases
             .iter()
@@ -118,11 +176,12 @@ fn answer(bases: &[BaseImage]) -> DepsAnswer {
             .iter()
             .find(|base| base.kind == BaseKind::Frontend)
             .map(|base| base.written.clone()),
-        images: bases.iter().map(image).collect(),
+        images: bases.iter().map(|base| image(base, copy(base))).collect(),
+        rewritten: Vec::new(),
     }
 }
 
-fn image(base: &BaseImage) -> DepsImage {
+fn image(base: &BaseImage, rewritten: Option<Reference>) -> DepsImage {
     let fixed = base.reference.digest().is_some();
     let reason = match base.kind {
         _ if fixed => "pinned by its digest: it cannot move",
@@ -138,6 +197,7 @@ fn image(base: &BaseImage) -> DepsImage {
         tracked: !fixed && base.kind == BaseKind::Runtime,
         reason: reason.to_owned(),
         digest: None,
+        rewritten,
     }
 }
 

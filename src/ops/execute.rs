@@ -487,6 +487,9 @@ fn tell_what_is_built(
             digest.map_or("unknown", Digest::as_str)
         ));
     }
+    for (source, copy) in &resolved.mirrored {
+        lines.push(format!("acrt: {source} is taken from {copy}"));
+    }
     for untracked in &resolved.untracked {
         lines.push(format!(
             "acrt: `{}` is not followed: {}",

@@ -33,6 +33,8 @@ pub struct Inputs {
     pub build: Build,
     /// Images that earlier steps of the same run have built: the builder has them, whatever a registry has.
     pub made: BTreeSet<Reference>,
+    /// Images that the task itself pushes: none of them is taken for a copy of what it stands on.
+    pub own: Vec<Reference>,
     /// What the Dockerfile and the definition are: another value is worth another try.
     pub digest: Digest,
 }
@@ -72,7 +74,11 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
         contexts: BTreeMap::new(),
         on_build: BTreeMap::new(),
     };
-    of(context, &step.docker_file_path, build, definition)
+    let inputs = of(context, &step.docker_file_path, build, definition)?;
+    Ok(Inputs {
+        own: task.stable_images(),
+        ..inputs
+    })
 }
 
 /// Opens a context of this machine.
@@ -108,6 +114,7 @@ pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>)
         dockerfile,
         build,
         made: BTreeSet::new(),
+        own: Vec::new(),
     })
 }
 

@@ -16,6 +16,7 @@ pub mod health;
 pub mod import;
 mod inputs;
 pub mod look;
+pub mod mirror;
 pub mod notify;
 mod pushed;
 pub mod resolve;
@@ -31,6 +32,7 @@ use std::{cell::RefCell, future::Future, path::PathBuf, rc::Rc};
 
 use crate::{
     error::{Context as _, Kind, Result},
+    image::Mirrors,
     registry::{Login, Registries},
     store::Store,
     sys::{clock::Clock, settings::Settings},
@@ -55,6 +57,8 @@ pub struct App {
     pub clock: Clock,
     /// The state directory.
     pub store: Store,
+    /// The copies of one's own that the config file names.
+    pub mirrors: Mirrors,
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: Surroundings,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
@@ -73,6 +77,7 @@ impl App {
         }
         Ok(Self {
             clock: Clock::new(settings.now.as_deref())?,
+            mirrors: mirror::mirrors(&settings)?,
             store: Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?),
             settings,
             surroundings,

@@ -9,7 +9,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
     sys::process,
-    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked},
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked},
     watch::Known,
 };
 
@@ -17,6 +17,7 @@ use super::{
     App,
     event::{Event, Listener},
     inputs::Inputs,
+    mirror::{self, Mirror, MirrorState},
 };
 
 /// How often triggers of base images may name further base images.
@@ -35,8 +36,10 @@ pub struct Resolved {
     pub runtime: Option<(Reference, Option<Digest>)>,
     /// The images that registries have and that cannot be pinned where they are named.
     pub unpinned: Vec<(Reference, Digest)>,
-    /// The images that the build takes from registries, pinned.
+    /// The images that the build takes from registries, pinned: copies of one's own, where those are used.
     pub pulled: Vec<Reference>,
+    /// The images that copies of one's own are used for.
+    pub mirrored: Vec<(Reference, Reference)>,
 }
 
 /// What is known of one image while it is resolved.
@@ -45,9 +48,13 @@ enum Answer {
     Found {
         seen: Seen,
         manifests: Manifests,
+        mirror: Option<Mirror>,
     },
     /// It was written with a digest, which nobody needs to ask for.
-    Fixed(Digest),
+    Fixed {
+        digest: Digest,
+        mirror: Option<Mirror>,
+    },
     /// It is on no registry, and the builder has it.
     Local(String),
     /// An earlier step of the same run has built it.
@@ -77,8 +84,9 @@ pub async fn resolve(
             app,
             builder,
             known,
+            own: &inputs.own,
         };
-        resolver.answer(&bases, &mut answers).await?;
+        resolver.answer(&bases, &mut answers, tell).await?;
         let triggers = resolver.on_build(&bases, &answers).await?;
         if triggers == inputs.build.on_build {
             break;
@@ -94,17 +102,31 @@ pub async fn resolve(
             )));
         }
     }
-    let pin = |base: &BaseImage| pin(&answers, base);
-    let pinned = inputs.dockerfile.pinned(&bases, &pin);
+    let name = |base: &BaseImage| decided(&answers, base);
+    let pinned = inputs.dockerfile.rewritten(&bases, &name);
     Ok(conclude(pinned, &bases, &answers))
 }
 
-/// Returns the digest that was decided for an image; none where it stays as it is written.
-fn pin(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Digest> {
+/// Returns what an image is built as: by the digest that was decided, from a copy of one's own where that is the same; none where it
+/// stays as it is written.
+fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Reference> {
     match answers.get(&base.reference)? {
-        Answer::Found { seen, .. } => Some(seen.digest.clone()),
-        Answer::Fixed(_) | Answer::Local(_) | Answer::Made => None,
+        Answer::Found { seen, mirror, .. } => {
+            let copy = mirror.as_ref().and_then(Mirror::usable);
+            copy.or_else(|| Some(base.reference.at(seen.digest.clone())))
+        }
+        Answer::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
+        Answer::Local(_) | Answer::Made => None,
     }
+}
+
+/// An image that is run, and the platforms of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The image.
+    pub image: &'a Reference,
+    /// The platforms of the task; this machine's, if it has none.
+    pub platforms: &'a [Platform],
 }
 
 /// Asks the registry what an image is now that is run and not built on. A run of it is no part of what is made, so that it counts as
@@ -115,10 +137,10 @@ fn pin(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Digest
 /// As [`resolve`].
 pub async fn image(
     app: &App,
-    image: &Reference,
-    platforms: &[Platform],
+    Asked { image, platforms }: Asked<'_>,
     builder: &Builder,
     known: &Known,
+    tell: Listener<'_>,
 ) -> Result<Resolved> {
     let host = Platform::host();
     let base = BaseImage {
@@ -137,9 +159,10 @@ pub async fn image(
         app,
         builder,
         known,
+        own: &[],
     };
     resolver
-        .answer(std::slice::from_ref(&base), &mut answers)
+        .answer(std::slice::from_ref(&base), &mut answers, tell)
         .await?;
     Ok(conclude(Vec::new(), &[base], &answers))
 }
@@ -148,6 +171,8 @@ struct Resolver<'a> {
     app: &'a App,
     builder: &'a Builder,
     known: &'a Known,
+    /// Images that the task itself makes.
+    own: &'a [Reference],
 }
 
 impl Resolver<'_> {
@@ -156,6 +181,7 @@ impl Resolver<'_> {
         &self,
         bases: &[BaseImage],
         answers: &mut BTreeMap<Reference, Answer>,
+        tell: Listener<'_>,
     ) -> Result<()> {
         let mut wanted: BTreeMap<&Reference, (&BaseImage, BTreeSet<Platform>)> = BTreeMap::new();
         for base in bases {
@@ -169,7 +195,11 @@ impl Resolver<'_> {
         for reference in wanted.keys() {
             match reference.digest() {
                 Some(digest) => {
-                    answers.insert((*reference).clone(), Answer::Fixed(digest.clone()));
+                    let fixed = Answer::Fixed {
+                        digest: digest.clone(),
+                        mirror: None,
+                    };
+                    answers.insert((*reference).clone(), fixed);
                 }
                 None => open.push((*reference).clone()),
             }
@@ -180,11 +210,81 @@ impl Resolver<'_> {
             };
             let answer = match looked {
                 Ok(seen) => self.found(&reference, seen, platforms).await?,
-                Err(error) => self.local(base, error).await?,
+                Err(error) => match self.stand_in(base, &error, platforms, tell).await? {
+                    Some(answer) => answer,
+                    None => self.local(base, error).await?,
+                },
             };
             answers.insert(reference, answer);
         }
+        let new: BTreeSet<Reference> = wanted.into_keys().cloned().collect();
+        self.look_at_mirrors(&new, answers, tell).await;
         Ok(())
+    }
+
+    /// Looks at the copies of images that have just been answered, and tells of those that cannot be used.
+    async fn look_at_mirrors(
+        &self,
+        new: &BTreeSet<Reference>,
+        answers: &mut BTreeMap<Reference, Answer>,
+        tell: Listener<'_>,
+    ) {
+        let wanted: BTreeMap<Reference, mirror::Wanted> = new
+            .iter()
+            .filter(|source| self.copy_of(source).is_some())
+            .filter_map(|source| Some((source.clone(), answers.get(source)?.wanted()?)))
+            .collect();
+        for (source, found) in mirror::compare(self.app, &wanted).await {
+            let digest = wanted.get(&source).map(|wanted| &wanted.digest);
+            if let Some(text) = digest.and_then(|digest| found.complaint(&source, digest)) {
+                tell(Event::Warning(text));
+            }
+            if let Some(answer) = answers.get_mut(&source) {
+                answer.set_mirror(found);
+            }
+        }
+    }
+
+    /// Returns the copy that the config file names for an image. What the task itself makes is no copy of what it stands on.
+    fn copy_of(&self, source: &Reference) -> Option<Reference> {
+        let copy = self.app.mirrors.of(source)?;
+        (copy != *source && !self.own.contains(&copy)).then_some(copy)
+    }
+
+    /// Takes the copy of an image whose registry does not answer. What is recorded is what the copy is: if the source turns out to be
+    /// something else, that is an update.
+    async fn stand_in(
+        &self,
+        base: &BaseImage,
+        error: &LookupError,
+        platforms: &BTreeSet<Platform>,
+        tell: Listener<'_>,
+    ) -> Result<Option<Answer>> {
+        let Some(copy) = self.copy_of(&base.reference).filter(|_| !error.is_absent()) else {
+            return Ok(None);
+        };
+        let Ok(seen) = self.app.registries().look(&copy).await else {
+            return Ok(None);
+        };
+        let source = &base.reference;
+        let why = Error::from(error.clone()).one_line();
+        tell(Event::Warning(format!(
+            "mirror `{copy}` is used although nobody can tell whether it is what `{source}` is: {why}"
+        )));
+        let answer = self.found(&copy, seen, platforms).await?;
+        Ok(Some(match answer {
+            Answer::Found {
+                seen, manifests, ..
+            } => Answer::Found {
+                mirror: Some(Mirror {
+                    image: copy,
+                    state: MirrorState::Current(seen.digest.clone()),
+                }),
+                seen,
+                manifests,
+            },
+            other => other,
+        }))
     }
 
     async fn found(
@@ -200,7 +300,11 @@ impl Resolver<'_> {
             .platforms(reference, &seen, &wanted)
             .await?;
         let manifests = manifests.into_iter().collect();
-        Ok(Answer::Found { seen, manifests })
+        Ok(Answer::Found {
+            seen,
+            manifests,
+            mirror: None,
+        })
     }
 
     /// Falls back to an image that only the builder has, where no registry has it.
@@ -267,15 +371,14 @@ impl Resolver<'_> {
             if triggers.contains_key(&base.reference) {
                 continue;
             }
-            let digest = match answers.get(&base.reference) {
-                Some(Answer::Found { seen, .. }) => seen.digest.clone(),
-                Some(Answer::Fixed(digest)) => digest.clone(),
-                Some(Answer::Local(_) | Answer::Made) | None => continue,
+            let Some(Answer::Found { .. } | Answer::Fixed { .. }) = answers.get(&base.reference)
+            else {
+                continue;
             };
             let Some(platform) = base.platforms.first() else {
                 continue;
             };
-            let image = base.reference.at(digest);
+            let image = decided(answers, base).unwrap_or_else(|| base.reference.clone());
             let config = self.app.registries().config(&image, platform).await;
             match config {
                 Ok(config) if !config.on_build.is_empty() => {
@@ -301,8 +404,10 @@ fn conclude(
     let mut pulled = BTreeSet::new();
     let mut unpinned = BTreeMap::new();
     for base in bases {
-        if let (Pinning::Impossible(_), Some(digest)) = (&base.pinning, pin(answers, base)) {
-            unpinned.insert(base.reference.clone(), digest);
+        if let (Pinning::Impossible(_), Some(Answer::Found { seen, .. })) =
+            (&base.pinning, answers.get(&base.reference))
+        {
+            unpinned.insert(base.reference.clone(), seen.digest.clone());
         }
         let mut untrack = |reason: &str| {
             untracked.push(Untracked {
@@ -311,16 +416,21 @@ fn conclude(
             });
         };
         match answers.get(&base.reference) {
-            Some(Answer::Found { seen, manifests }) => {
-                pulled.insert(base.reference.at(seen.digest.clone()));
-                let new = dependency(base, seen, manifests);
+            Some(Answer::Found {
+                seen,
+                manifests,
+                mirror,
+            }) => {
+                pulled.extend(decided(answers, base));
+                let new = dependency(base, seen, manifests, mirror.as_ref());
                 dependencies
                     .entry(base.reference.clone())
                     .and_modify(|old| old.kind = old.kind.min(new.kind))
                     .or_insert(new);
             }
-            Some(Answer::Fixed(digest)) => {
-                pulled.insert(base.reference.at(digest.clone()));
+            Some(Answer::Fixed { digest, .. }) => {
+                let fixed = || base.reference.at(digest.clone());
+                pulled.insert(decided(answers, base).unwrap_or_else(fixed));
                 untrack("it is pinned by its digest and cannot move");
             }
             Some(Answer::Local(reason)) => untrack(reason),
@@ -336,22 +446,74 @@ fn conclude(
         runtime: runtime.map(|base| {
             let digest = match answers.get(&base.reference) {
                 Some(Answer::Found { seen, .. }) => Some(seen.digest.clone()),
-                Some(Answer::Fixed(digest)) => Some(digest.clone()),
+                Some(Answer::Fixed { digest, .. }) => Some(digest.clone()),
                 _ => None,
             };
             (base.reference.clone(), digest)
         }),
         unpinned: unpinned.into_iter().collect(),
+        mirrored: answers
+            .iter()
+            .filter_map(|(source, answer)| Some((source.clone(), answer.mirror()?.usable()?)))
+            .collect(),
         pulled: pulled.into_iter().collect(),
     }
 }
 
-fn dependency(base: &BaseImage, seen: &Seen, manifests: &Manifests) -> Dependency {
+impl Answer {
+    /// Returns what a copy must be to be as good; nothing for what has none.
+    fn wanted(&self) -> Option<mirror::Wanted> {
+        match self {
+            // Which has been looked at already, or stands in for its source.
+            Self::Found {
+                mirror: Some(_), ..
+            } => None,
+            Self::Found {
+                seen, manifests, ..
+            } => Some(mirror::Wanted {
+                digest: seen.digest.clone(),
+                manifests: manifests.clone(),
+            }),
+            Self::Fixed { digest, .. } => Some(mirror::Wanted {
+                digest: digest.clone(),
+                manifests: Manifests::new(),
+            }),
+            Self::Local(_) | Self::Made => None,
+        }
+    }
+
+    fn mirror(&self) -> Option<&Mirror> {
+        match self {
+            Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => mirror.as_ref(),
+            Self::Local(_) | Self::Made => None,
+        }
+    }
+
+    fn set_mirror(&mut self, found: Mirror) {
+        match self {
+            Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => *mirror = Some(found),
+            Self::Local(_) | Self::Made => {}
+        }
+    }
+}
+
+fn dependency(
+    base: &BaseImage,
+    seen: &Seen,
+    manifests: &Manifests,
+    mirror: Option<&Mirror>,
+) -> Dependency {
     Dependency {
         image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
         kind: kind(base.kind),
         manifests: manifests.clone(),
         line: base.line,
+        mirror: mirror.map(|mirror| {
+            Box::new(MirrorUse {
+                image: mirror.image.clone(),
+                used: mirror.usable().is_some(),
+            })
+        }),
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Config {
     pub watch: WatchSettings,
     /// How many finished runs are kept.
     pub runs: RunSettings,
+    /// Copies of one's own: for the beginning of a name, the beginning of the name of its copy.
+    pub mirrors: BTreeMap<String, String>,
     /// Who may send webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
     pub listen: BTreeMap<String, HookSettings>,
     /// Who is told of runs and failures.

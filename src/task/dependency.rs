@@ -84,6 +84,19 @@ pub struct Dependency {
     /// The line of the Dockerfile that names it, counted from 1; 0 where no line does.
     #[serde(default)]
     pub line: usize,
+    /// The copy of one's own that the config file names for it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Box<MirrorUse>>,
+}
+
+/// The copy of an image, and whether a run was built on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MirrorUse {
+    /// The copy, by the tag.
+    pub image: Reference,
+    /// Whether it was what the source was, so that it was used.
+    pub used: bool,
 }
 
 /// An image that a run stood on and that cannot be followed.

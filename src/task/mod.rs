@@ -17,7 +17,9 @@ pub mod trigger;
 pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
 pub use definition::{Argument, DockerStep, Status, Step, Task};
-pub use dependency::{Dependency, DependencyKind, ImageDescriptor, Manifests, Untracked};
+pub use dependency::{
+    Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked,
+};
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};

@@ -237,7 +237,13 @@ pub fn vertex(node: &Node<'_>) -> Vertex {
             .known
             .dependencies
             .iter()
-            .filter_map(|dependency| tag_of(&dependency.image))
+            .flat_map(|dependency| {
+                let mirror = dependency.mirror.as_ref();
+                // What makes the copy goes first, so that the copy is there when it is wanted.
+                tag_of(&dependency.image)
+                    .into_iter()
+                    .chain(mirror.map(|mirror| mirror.image.clone()))
+            })
             .collect(),
     }
 }
@@ -274,6 +280,7 @@ mod tests {
                 kind: DependencyKind::Runtime,
                 manifests: Manifests::new(),
                 line: 1,
+                mirror: None,
             })
             .collect();
         Known::succeeded(RunId::new(1), dependencies, vec![], at(0))

@@ -170,6 +170,7 @@ impl World {
                 kind: DependencyKind::Runtime,
                 manifests: Manifests::new(),
                 line: 1,
+                mirror: None,
             })
             .collect();
         let before = std::mem::take(&mut self.known[n]);

@@ -315,6 +315,7 @@ mod tests {
             kind: DependencyKind::Runtime,
             manifests: Manifests::from_iter([(platform(), manifest.map(digest))]),
             line: 1,
+            mirror: None,
         }
     }
 

@@ -18,6 +18,7 @@ mod formats;
 mod global;
 mod help;
 mod import;
+mod mirrors;
 mod options;
 mod parts;
 mod progress;

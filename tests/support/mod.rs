@@ -25,7 +25,7 @@ use std::{
 pub use builders::Calls;
 pub use gate::Gate;
 pub use git::{GitServer, Repository};
-pub use image::Image;
+pub use image::{Image, own_platform};
 pub use receiver::Receiver;
 pub use registry::{PASSWORD, Registry};
 pub use running::{Output, Running};

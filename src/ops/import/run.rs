@@ -179,6 +179,7 @@ impl Execution<'_> {
                 kind: DependencyKind::Runtime,
                 manifests,
                 line: 0,
+                mirror: None,
             }],
             place: Place::Registry(source.at(seen.digest)),
             untracked: Vec::new(),

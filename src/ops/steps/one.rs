@@ -350,12 +350,27 @@ impl Site<'_> {
         }
         let platforms = &self.execution.task.platforms;
         let app = self.execution.app;
-        let resolving = resolve::image(app, &cmd.image, platforms, self.builder, self.known);
-        let resolved = tokio::select! {
-            resolved = resolving => resolved?,
-            signal = self.stop.wait() => return Err(stopped(signal).into()),
+        let mut told = Vec::new();
+        let resolved = {
+            let mut tell = |event: Event<'_>| {
+                if let Event::Warning(text) = event {
+                    told.push(text);
+                }
+            };
+            let asked = resolve::Asked {
+                image: &cmd.image,
+                platforms,
+            };
+            let resolving = resolve::image(app, asked, self.builder, self.known, &mut tell);
+            tokio::select! {
+                resolved = resolving => resolved?,
+                signal = self.stop.wait() => return Err(stopped(signal).into()),
+            }
         };
         self.tell_what_was_found(step, &resolved);
+        for text in told {
+            self.warn(&step.id, &text);
+        }
         let pinned = resolved.pulled.first();
         Ok(pinned.unwrap_or(&cmd.image).clone())
     }
@@ -371,6 +386,12 @@ impl Site<'_> {
                 .map_or("unknown", Digest::as_str);
             let tagged = dependency.image.tagged();
             self.say(Some(&step.id), &format!("acrt: {tagged} is {digest}"));
+        }
+        for (source, copy) in &resolved.mirrored {
+            self.say(
+                Some(&step.id),
+                &format!("acrt: {source} is taken from {copy}"),
+            );
         }
         for untracked in &resolved.untracked {
             let text = format!(

@@ -1,0 +1,197 @@
+//! Which images have copies of one's own, by the beginnings of their names.
+
+use std::collections::BTreeMap;
+
+use super::Reference;
+
+/// Copies of images: for the beginning of a name, the beginning of the name of its copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirrors(BTreeMap<String, String>);
+
+/// Why an entry of the table cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMirror {
+    /// One of its sides is no beginning of an image's name.
+    #[error("`{}` is no registry and no repository", .0.escape_debug())]
+    Name(String),
+    /// One of its sides has a tag or a digest.
+    #[error("`{}` has a tag or a digest, which each image has of its own", .0.escape_debug())]
+    Tagged(String),
+    /// A copy without a registry would be looked for on Docker Hub.
+    #[error("the copy `{}` names no registry", .0.escape_debug())]
+    NoRegistry(String),
+}
+
+impl Mirrors {
+    /// Takes in a table. The left side is read as a Dockerfile would be: `node` is `docker.io/library/node`; the right side has
+    /// its registry.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMirror`] for the first entry that makes no sense.
+    pub fn new<'t>(
+        table: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<Self, InvalidMirror> {
+        let mut mirrors = BTreeMap::new();
+        for (source, copy) in table {
+            let copy = beginning(copy)?;
+            let host = copy.split('/').next().unwrap_or_default();
+            if !is_registry(host) {
+                return Err(InvalidMirror::NoRegistry(copy.to_owned()));
+            }
+            mirrors.insert(full(beginning(source)?)?, copy.to_owned());
+        }
+        Ok(Self(mirrors))
+    }
+
+    /// Tells whether nothing has a copy.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the copy of an image, with its tag and digest; none, if it has none. Of several entries the longest counts.
+    #[must_use]
+    pub fn of(&self, image: &Reference) -> Option<Reference> {
+        let name = format!("{}/{}", image.registry(), image.repository());
+        let mut beginning = name.as_str();
+        let (copy, rest) = loop {
+            if let Some(copy) = self.0.get(beginning) {
+                break (copy, name.get(beginning.len()..)?);
+            }
+            beginning = beginning.rsplit_once('/')?.0;
+        };
+        let tag = image.tag().map(|tag| format!(":{tag}"));
+        let digest = image.digest().map(|digest| format!("@{digest}"));
+        let text = format!(
+            "{copy}{rest}{}{}",
+            tag.unwrap_or_default(),
+            digest.unwrap_or_default()
+        );
+        text.parse().ok()
+    }
+}
+
+/// Checks that a text may be the beginning of an image's name.
+fn beginning(text: &str) -> Result<&str, InvalidMirror> {
+    let text = text.trim_end_matches('/');
+    let (host, path) = match text.split_once('/') {
+        Some((host, path)) => (host, path),
+        None => (text, ""),
+    };
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let bare = !is_registry(host) && path.is_empty();
+    if text.contains('@') || last.contains(':') || bare && text.contains(':') {
+        return Err(InvalidMirror::Tagged(text.to_owned()));
+    }
+    // Any beginning can be gone on with, so that one is good of which an image can be made.
+    match format!("{text}/x").parse::<Reference>() {
+        Ok(_) => Ok(text),
+        Err(_) => Err(InvalidMirror::Name(text.to_owned())),
+    }
+}
+
+/// Returns a beginning with its registry, as images are compared.
+fn full(text: &str) -> Result<String, InvalidMirror> {
+    let host = text.split('/').next().unwrap_or_default();
+    if is_registry(host) {
+        return Ok(text.to_owned());
+    }
+    let image: Reference = text
+        .parse()
+        .map_err(|_| InvalidMirror::Name(text.to_owned()))?;
+    Ok(format!("{}/{}", image.registry(), image.repository()))
+}
+
+/// Tells a registry from the first part of a repository, by the rule of Docker's references. Where nothing follows, `node:20` would
+/// be a registry too: that is taken for the tag that it is, and no registry listens there.
+fn is_registry(text: &str) -> bool {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains('.') && host != "localhost" => port
+            .parse::<u16>()
+            .is_ok_and(|port| port >= 1000 || port == 80 || port == 443),
+        Some(_) => true,
+        None => text.contains('.') || text == "localhost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy_of(table: &[(&str, &str)], image: &str) -> Option<String> {
+        let mirrors = Mirrors::new(table.iter().copied()).unwrap();
+        let copy = mirrors.of(&image.parse().unwrap());
+        copy.map(|copy| copy.to_string())
+    }
+
+    const OWN: &str = "registry.lan:5000/base";
+
+    #[test]
+    fn the_beginning_of_a_name_is_replaced_and_tag_and_digest_stay() {
+        let table = [("docker.io/library", OWN)];
+        assert_eq!(
+            copy_of(&table, "node:20").unwrap(),
+            "registry.lan:5000/base/node:20"
+        );
+        let digest = crate::image::Digest::of(b"");
+        assert_eq!(
+            copy_of(&table, &format!("node:20@{digest}")).unwrap(),
+            format!("registry.lan:5000/base/node:20@{digest}")
+        );
+        assert_eq!(copy_of(&table, "grafana/grafana:1"), None);
+        assert_eq!(copy_of(&table, "ghcr.io/library/node:20"), None);
+    }
+
+    #[test]
+    fn a_whole_registry_and_a_single_repository_can_have_copies() {
+        let table = [("mcr.microsoft.com", "r.io/mcr"), ("node", "r.io/own/js")];
+        assert_eq!(
+            copy_of(&table, "mcr.microsoft.com/dotnet/sdk:8.0").unwrap(),
+            "r.io/mcr/dotnet/sdk:8.0"
+        );
+        assert_eq!(copy_of(&table, "node:20").unwrap(), "r.io/own/js:20");
+        // Parts of names are compared whole.
+        assert_eq!(copy_of(&table, "node-red:1"), None);
+        assert_eq!(copy_of(&table, "mcr.microsoft.com.evil.example/a:1"), None);
+    }
+
+    #[test]
+    fn the_longest_beginning_counts() {
+        let table = [
+            ("docker.io", "r.io/hub"),
+            ("docker.io/library", "r.io/official"),
+            ("docker.io/library/node", "r.io/js/node"),
+        ];
+        assert_eq!(copy_of(&table, "node:20").unwrap(), "r.io/js/node:20");
+        assert_eq!(
+            copy_of(&table, "nginx").unwrap(),
+            "r.io/official/nginx:latest"
+        );
+        assert_eq!(copy_of(&table, "a/b:1").unwrap(), "r.io/hub/a/b:1");
+    }
+
+    #[test]
+    fn what_is_no_beginning_is_named() {
+        let problem = |source, copy| Mirrors::new([(source, copy)]).unwrap_err();
+        assert_eq!(
+            problem("docker.io/library/node:20", OWN),
+            InvalidMirror::Tagged("docker.io/library/node:20".into())
+        );
+        assert_eq!(
+            problem("node:20", OWN),
+            InvalidMirror::Tagged("node:20".into())
+        );
+        assert_eq!(
+            problem("node", "own/node"),
+            InvalidMirror::NoRegistry("own/node".into())
+        );
+        assert_eq!(
+            problem("No Name", OWN),
+            InvalidMirror::Name("No Name".into())
+        );
+        assert_eq!(problem("", OWN), InvalidMirror::Name("".into()));
+        assert!(Mirrors::new([("localhost:5000", "localhost:5001/copies/")]).is_ok());
+        assert!(Mirrors::new([("registry:5000", "r.io"), ("r.io:443/a", "b:80")]).is_ok());
+    }
+}

@@ -1,0 +1,191 @@
+//! The copies of one's own that the config file names: whether one is what its source is, so that a build may use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::{Digest, Mirrors, Platform, Reference},
+    registry::Seen,
+    sys::settings::Settings,
+    task::Manifests,
+};
+
+use super::App;
+
+/// What is known of the copy of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The copy, by the tag or digest of its source.
+    pub image: Reference,
+    /// What it is, compared with its source.
+    pub state: MirrorState,
+}
+
+/// What a copy is, compared with its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MirrorState {
+    /// The same, for all platforms that count. It is there by this digest.
+    Current(Digest),
+    /// Something else: the copy has this digest.
+    Behind(Digest),
+    /// It is not there.
+    Missing,
+    /// It could not be looked at.
+    Unknown(String),
+}
+
+impl Mirror {
+    /// Returns the copy by its digest, if a build may use it.
+    #[must_use]
+    pub fn usable(&self) -> Option<Reference> {
+        match &self.state {
+            MirrorState::Current(digest) => Some(self.image.at(digest.clone())),
+            _ => None,
+        }
+    }
+
+    /// Says in a word what it is.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.state {
+            MirrorState::Current(_) => "current",
+            MirrorState::Behind(_) => "behind",
+            MirrorState::Missing => "missing",
+            MirrorState::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Says why it is not used, and what to do; nothing where it is used.
+    #[must_use]
+    pub fn complaint(&self, source: &Reference, digest: &Digest) -> Option<String> {
+        let image = &self.image;
+        let copy = format!("acrt import --source {source} --image {image} --force");
+        match &self.state {
+            MirrorState::Current(_) => None,
+            MirrorState::Behind(there) => Some(format!(
+                "mirror `{image}` is behind `{source}`: it has {}, and the source {}; the source is used, and this brings the mirror up to date: {copy}",
+                there.short(),
+                digest.short()
+            )),
+            MirrorState::Missing => Some(format!(
+                "mirror `{image}` of `{source}` is not there; the source is used, and this makes the mirror: {copy}"
+            )),
+            MirrorState::Unknown(why) => Some(format!(
+                "cannot tell whether mirror `{image}` is what `{source}` is, so that the source is used: {why}"
+            )),
+        }
+    }
+}
+
+/// Reads the table of the config file.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the file, where an entry makes no sense.
+pub fn mirrors(settings: &Settings) -> Result<Mirrors> {
+    let table = &settings.config.mirrors;
+    let path = settings.config_path.as_ref();
+    Mirrors::new(table.iter().map(|(a, b)| (a.as_str(), b.as_str()))).context(Kind::Invalid, || {
+        let path = path.map(|path| path.display().to_string());
+        format!("cannot use `mirrors` in `{}`", path.unwrap_or_default())
+    })
+}
+
+/// An image whose copy is looked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What the source is, by index and by platform.
+    pub digest: Digest,
+    /// The manifests of the platforms that count; none where the digest alone decides.
+    pub manifests: Manifests,
+}
+
+/// Compares the copies of images with their sources: one look at each copy.
+pub async fn compare(
+    app: &App,
+    wanted: &BTreeMap<Reference, Wanted>,
+) -> BTreeMap<Reference, Mirror> {
+    let copies: BTreeMap<Reference, Reference> = wanted
+        .keys()
+        .filter_map(|source| Some((source.clone(), app.mirrors.of(source)?)))
+        .collect();
+    let open: BTreeSet<Reference> = copies.values().cloned().collect();
+    let looked = app.registries().look_all(open.into_iter().collect()).await;
+    let looked: BTreeMap<Reference, _> = looked.into_iter().collect();
+    let mut found = BTreeMap::new();
+    for (source, image) in copies {
+        let state = match (looked.get(&image), wanted.get(&source)) {
+            (Some(Ok(seen)), Some(wanted)) => judge(app, &image, seen, wanted).await,
+            (Some(Err(error)), _) if error.is_absent() => MirrorState::Missing,
+            (Some(Err(error)), _) => MirrorState::Unknown(Error::from(error.clone()).one_line()),
+            _ => continue,
+        };
+        found.insert(source, Mirror { image, state });
+    }
+    found
+}
+
+async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &Wanted) -> MirrorState {
+    if seen.digest == wanted.digest {
+        return MirrorState::Current(seen.digest.clone());
+    }
+    let platforms: Vec<Platform> = wanted.manifests.keys().cloned().collect();
+    if platforms.is_empty() {
+        return MirrorState::Behind(seen.digest.clone());
+    }
+    // A copy of some platforms alone has another index, and is as good for those.
+    match app.registries().platforms(image, seen, &platforms).await {
+        Ok(found) => {
+            let found: Manifests = found.into_iter().collect();
+            match found == wanted.manifests {
+                true => MirrorState::Current(seen.digest.clone()),
+                false => MirrorState::Behind(seen.digest.clone()),
+            }
+        }
+        Err(error) => MirrorState::Unknown(Error::from(error).one_line()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mirror(state: MirrorState) -> Mirror {
+        Mirror {
+            image: "registry.lan:5000/base/node:20".parse().unwrap(),
+            state,
+        }
+    }
+
+    #[test]
+    fn a_copy_is_used_only_where_it_is_what_its_source_is() {
+        let digest = Digest::of(b"new");
+        let used = mirror(MirrorState::Current(digest.clone())).usable();
+        let expected = format!("registry.lan:5000/base/node@{digest}");
+        assert_eq!(used.unwrap().to_string(), expected);
+        for state in [
+            MirrorState::Behind(Digest::of(b"old")),
+            MirrorState::Missing,
+            MirrorState::Unknown("it is down".into()),
+        ] {
+            assert_eq!(mirror(state).usable(), None);
+        }
+    }
+
+    #[test]
+    fn a_copy_that_is_behind_says_the_command_that_helps() {
+        let source: Reference = "node:20".parse().unwrap();
+        let digest = Digest::of(b"new");
+        let text = mirror(MirrorState::Missing)
+            .complaint(&source, &digest)
+            .unwrap();
+        assert!(
+            text.ends_with(
+                "acrt import --source docker.io/library/node:20 --image registry.lan:5000/base/node:20 --force"
+            ),
+            "{text}"
+        );
+        let current = mirror(MirrorState::Current(digest.clone()));
+        assert_eq!(current.complaint(&source, &digest), None);
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     sys::secret::Secret,
     task::{
         DockerStep, Run, RunId, Task,
-        template::{self, RunVariables},
+        template::{self, RunVariables, SourceVariables},
     },
 };
 
@@ -208,7 +208,10 @@ impl Execution<'_> {
         )
     }
 
-    fn variables(&self, run: &Run) -> RunVariables {
+    /// Returns what the run variables of templates stand for.
+    pub(super) fn variables(&self, run: &Run) -> RunVariables {
+        // Once it is fetched, the task's own context is a folder.
+        let context = self.stored.as_ref().unwrap_or(&self.task).step.context();
         let platform = self.task.platforms.first().cloned();
         let platform = platform.unwrap_or_else(Platform::host);
         RunVariables {
@@ -218,6 +221,8 @@ impl Execution<'_> {
             task: self.task.name.to_string(),
             os: platform.os().into(),
             architecture: platform.architecture().into(),
+            triggered_by: run.triggered_by().into(),
+            source: SourceVariables::of(context, run.source_commit.as_deref()),
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::{
     sys::secret::Secret,
     task::{
         Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, RunId, Status,
-        Step, Task, TaskKey, TaskName, TaskPatch, Trigger, multi_step::encoded,
-        template::RunVariables,
+        Step, Task, TaskKey, TaskName, TaskPatch, Trigger,
+        multi_step::encoded,
+        template::{RunVariables, SourceVariables},
     },
     watch::Known,
 };
@@ -481,6 +482,8 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
         task: task.name.to_string(),
         os: "linux".into(),
         architecture: "amd64".into(),
+        triggered_by: String::new(),
+        source: SourceVariables::of(task.step.context(), Some("0")),
     };
     let images = task.images(&sample).context(Kind::Invalid, || {
         format!("cannot use the images of task `{}`", task.name)

@@ -310,6 +310,8 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
             task: "web".into(),
             os: "linux".into(),
             architecture: "amd64".into(),
+            triggered_by: "Manual".into(),
+            source: None,
         }
     }
 

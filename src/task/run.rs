@@ -246,6 +246,20 @@ impl Run {
     /// The layout of the record that this program writes.
     pub const SCHEMA: u32 = 1;
 
+    /// Returns what started it, in az's words: the first that applies.
+    #[must_use]
+    pub fn triggered_by(&self) -> &'static str {
+        if self.source_trigger.is_some() {
+            "Commit"
+        } else if !self.timer_triggers.is_empty() {
+            "Timer"
+        } else if self.image_update_trigger.is_some() {
+            "Image Update"
+        } else {
+            "Manual"
+        }
+    }
+
     /// Returns a run that has just been asked for.
     #[must_use]
     pub fn queued(id: RunId, registry: &str, cause: &Cause, now: Timestamp) -> Self {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::RunId;
+use super::{Context, RunId};
 
 /// What the run variables stand for.
 #[derive(Clone, Debug)]
@@ -19,6 +19,34 @@ pub struct RunVariables {
     pub os: String,
     /// `Run.Architecture`
     pub architecture: String,
+    /// `Run.TriggeredBy`, in the words of the table of runs.
+    pub triggered_by: String,
+    /// What was checked out, where the context is a git repository.
+    pub source: Option<SourceVariables>,
+}
+
+/// What the run variables of a git context stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceVariables {
+    /// `Run.Commit`
+    pub commit: String,
+    /// `Run.Repository`, the URL.
+    pub repository: String,
+    /// `Run.Branch`: the branch or tag that the context names; empty for its default branch.
+    pub branch: String,
+}
+
+impl SourceVariables {
+    /// Returns those of a context at a commit; none of one that is no git repository.
+    #[must_use]
+    pub fn of(context: Option<&Context>, commit: Option<&str>) -> Option<Self> {
+        let git = context?.git()?;
+        Some(Self {
+            commit: commit?.to_owned(),
+            repository: git.url.clone(),
+            branch: git.reference.clone().unwrap_or_default(),
+        })
+    }
 }
 
 impl RunVariables {
@@ -45,7 +73,7 @@ pub enum InvalidTemplate {
     },
 }
 
-const VARIABLES: &str = ".Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture";
+const VARIABLES: &str = ".Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture, and with a git context .Run.Commit and .Run.Branch";
 
 /// Tells whether the text changes from run to run. Such a tag is written once and nothing can stand on it.
 #[must_use]
@@ -90,6 +118,8 @@ fn value(variable: &str, run: &RunVariables) -> Option<String> {
         ".Run.TaskName" => run.task.clone(),
         ".Run.OS" => run.os.clone(),
         ".Run.Architecture" => run.architecture.clone(),
+        ".Run.Commit" => run.source.as_ref()?.commit.clone(),
+        ".Run.Branch" => run.source.as_ref()?.branch.clone(),
         _ => return None,
     })
 }
@@ -106,7 +136,25 @@ mod tests {
             task: "t1".into(),
             os: "linux".into(),
             architecture: "amd64".into(),
+            triggered_by: "Manual".into(),
+            source: None,
         }
+    }
+
+    #[test]
+    fn a_commit_is_there_where_there_is_one() {
+        let source = SourceVariables {
+            commit: "0123abc".into(),
+            branch: "main".into(),
+            ..SourceVariables::default()
+        };
+        let with = RunVariables {
+            source: Some(source),
+            ..variables()
+        };
+        let filled = render("web:{{.Run.Branch}}-{{.Run.Commit}}", &with);
+        assert_eq!(filled.unwrap(), "web:main-0123abc");
+        assert!(render("web:{{.Run.Commit}}", &variables()).is_err());
     }
 
     #[test]
@@ -123,7 +171,7 @@ mod tests {
             render("web:{{.Run.Id}}", &variables())
                 .unwrap_err()
                 .to_string(),
-            "image name `web:{{.Run.Id}}`: no such variable `.Run.Id`; there are .Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture"
+            "image name `web:{{.Run.Id}}`: no such variable `.Run.Id`; there are .Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture, and with a git context .Run.Commit and .Run.Branch"
         );
         assert_eq!(
             render("web:{{.Run.ID", &variables())

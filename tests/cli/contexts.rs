@@ -87,6 +87,24 @@ fn a_folder_of_a_branch_or_tag_is_built_and_the_commit_recorded() {
 }
 
 #[test]
+fn the_commit_and_the_branch_can_be_in_the_name_of_an_image() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", dockerfile.as_str())]);
+    let commit = repository.commit(&[("text", "two")]);
+    let names = ["-t", "web:{{.Run.Branch}}-{{.Run.Commit}}"];
+    let context = format!("{}#main", repository.url());
+    create(&world, &registry, &context, &names).ok();
+    world.run("web").ok();
+    assert!(registry.digest(&format!("web:main-{commit}")).is_some());
+    // A folder has none, and a tag with a gap in it would be a wrong one.
+    let folder = world.context("folder", &dockerfile);
+    create(&world, &registry, &folder, &names)
+        .exits(2)
+        .says(&["no such variable `.Run.Branch`"]);
+}
+
+#[test]
 fn a_commit_is_built_also_by_its_short_name_and_for_one_run_alone() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));

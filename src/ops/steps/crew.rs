@@ -17,7 +17,7 @@ use crate::{
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
     store::{log::Log, runs::HeldRun},
     sys::{process, signal::Halt},
-    task::{Run, RunStatus, Task, template::RunVariables},
+    task::{Run, RunStatus, template::RunVariables},
     watch::Known,
 };
 
@@ -46,7 +46,7 @@ impl Execution<'_> {
         let survey = read::survey(self.app, &self.task, &self.secrets)?;
         *inputs_digest = survey.digest;
         self.refuse_privileged(&survey.privileged)?;
-        let variables = variables_of(&self.task, &held.run);
+        let variables = self.step_variables(&held.run);
         let read = read::read(self.app, &self.task, &self.secrets, &variables, Lookup::Now)?;
         log.hide(&read.hidden);
         for notice in &read.notices {
@@ -80,9 +80,18 @@ impl Execution<'_> {
         Ok(())
     }
 
+    /// Returns the run variables of templates. A quick run has no task.
+    fn step_variables(&self, run: &Run) -> RunVariables {
+        let mut variables = self.variables(run);
+        if run.task.is_none() {
+            variables.task.clear();
+        }
+        variables
+    }
+
     /// Returns the order in which the steps would be carried out, one line each, with secrets hidden.
     pub(in crate::ops) fn plan_steps(&self, run: &Run) -> Result<Vec<String>> {
-        let variables = variables_of(&self.task, run);
+        let variables = self.step_variables(run);
         let read = read::read(
             self.app,
             &self.task,
@@ -270,14 +279,6 @@ impl Site<'_> {
             self.say(None, &format!("acrt: skipped: {}", skipped.join(", ")));
         }
     }
-}
-
-fn variables_of(task: &Task, run: &Run) -> RunVariables {
-    let mut variables = read::variables_of(task, run.run_id, run.create_time);
-    if run.task.is_none() {
-        variables.task.clear();
-    }
-    variables
 }
 
 fn containers(graph: &Graph) -> impl Iterator<Item = &crate::steps::CmdStep> {

@@ -12,7 +12,11 @@ use crate::{
     steps::{self, Action, BuildStep, Graph, InvalidTaskFile, Notice, Values, Variables},
     store::{file, secrets::Secrets},
     sys::secret::Secret,
-    task::{Context, RunId, Step, Task, multi_step::decoded, template::RunVariables},
+    task::{
+        Context, RunId, Step, Task,
+        multi_step::decoded,
+        template::{RunVariables, SourceVariables},
+    },
 };
 
 use super::super::{App, credential::resolved, inputs};
@@ -293,7 +297,7 @@ fn sample(app: &App, task: &Task, number: u64) -> RunVariables {
 }
 
 /// Returns the variables of a run of a task.
-pub fn variables_of(task: &Task, id: RunId, date: jiff::Timestamp) -> RunVariables {
+fn variables_of(task: &Task, id: RunId, date: jiff::Timestamp) -> RunVariables {
     let platform = task
         .platforms
         .first()
@@ -306,11 +310,14 @@ pub fn variables_of(task: &Task, id: RunId, date: jiff::Timestamp) -> RunVariabl
         task: task.name.to_string(),
         os: platform.os().into(),
         architecture: platform.architecture().into(),
+        triggered_by: String::new(),
+        source: SourceVariables::of(task.step.context(), Some("0")),
     }
 }
 
 fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
     let workspace = super::workspace::folder(app, run.id);
+    let source = run.source.clone().unwrap_or_default();
     steps::Run {
         id: run.id.to_string(),
         registry: run.registry.clone(),
@@ -320,6 +327,10 @@ fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
         os: run.os.clone(),
         architecture: run.architecture.clone(),
         task_name: run.task.clone(),
+        triggered_by: run.triggered_by.clone(),
+        commit: source.commit,
+        repository: source.repository,
+        branch: source.branch,
         ..steps::Run::default()
     }
 }

@@ -1,0 +1,197 @@
+//! Who is told: those of the config file, and the hooks of tasks.
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::Digest,
+    notify::{Address, Receiver},
+    ops::{App, credential::resolved},
+    sys::{
+        command::CommandLine,
+        secret::Secret,
+        settings::{NotifySettings, Occasion},
+    },
+    task::{Task, TaskKey, UpdatePayload},
+    watch::told::News,
+};
+
+/// What everybody is told who does not say what.
+const BY_DEFAULT: [News; 4] = [
+    News::Failure,
+    News::Recovery,
+    News::Stalled,
+    News::CheckFailing,
+];
+
+/// Somebody who is told.
+pub struct Channel {
+    /// What it is kept under: it changes when it becomes somebody else.
+    pub id: String,
+    /// What it is called in messages.
+    pub name: String,
+    /// Who it is.
+    pub receiver: Receiver,
+    /// What it is told.
+    pub on: Vec<News>,
+    of: Scope,
+    /// With what.
+    pub shape: Shape,
+}
+
+/// Of which tasks it is told.
+pub enum Scope {
+    /// Of all.
+    All,
+    /// Tasks of these names, or `registry/name`.
+    Named(Vec<String>),
+    /// Of one.
+    One(TaskKey),
+}
+
+/// What it is told with.
+pub enum Shape {
+    /// The message of `docs/notify.md`.
+    Message,
+    /// What az's update trigger sends, for runs that a moved image caused.
+    Update(UpdatePayload, Option<Secret>),
+}
+
+impl Channel {
+    /// Tells whether it is told of a task.
+    pub fn hears_of(&self, task: &TaskKey) -> bool {
+        match &self.of {
+            Scope::All => true,
+            Scope::Named(names) => names
+                .iter()
+                .any(|name| *name == task.name.to_string() || *name == task.to_string()),
+            Scope::One(key) => key == task,
+        }
+    }
+
+    /// Tells whether it is told what is not of one task alone.
+    pub fn hears_of_registries(&self) -> bool {
+        !matches!(self.of, Scope::One(_)) && self.on.contains(&News::CheckFailing)
+    }
+}
+
+/// Returns everybody who is told of these tasks.
+pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<Vec<Channel>> {
+    let config = &app.settings.config;
+    let mut channels = Vec::new();
+    for (place, settings) in config.notify.iter().enumerate() {
+        channels.push(configured(settings, place)?);
+    }
+    for task in tasks {
+        let own = match task.on_success.is_empty() {
+            true => &config.on_success,
+            false => &task.on_success,
+        };
+        channels.extend(hook(task, own));
+        channels.extend(update_trigger(app, task)?);
+    }
+    Ok(channels)
+}
+
+/// Returns the program that a task starts when it has succeeded.
+fn hook(task: &Task, command: &[String]) -> Option<Channel> {
+    let (program, arguments) = command.split_first()?;
+    let key = task.key();
+    Some(Channel {
+        id: format!("on-success {key} {}", short(&command.join("\0"))),
+        name: format!("the program `{program}` that task `{key}` starts after success"),
+        receiver: Receiver::Command(CommandLine::new(program).args(arguments.iter().cloned())),
+        on: vec![News::Success],
+        of: Scope::One(key),
+        shape: Shape::Message,
+    })
+}
+
+/// Returns the webhook of a task's base image trigger.
+fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
+    let trigger = task.trigger.base_image_trigger.as_ref();
+    let Some(payload) = trigger.and_then(|trigger| trigger.update_trigger_payload_type) else {
+        return Ok(None);
+    };
+    let key = task.key();
+    let secrets = app.store.secrets(&key)?;
+    let Some(endpoint) = &secrets.update_trigger_endpoint else {
+        return Ok(None);
+    };
+    let what = format!("the update trigger endpoint of task `{key}`");
+    let url = resolved(endpoint, &what)?;
+    let url = Address::parse(url.reveal()).map_err(|problem| unusable(&what, problem))?;
+    Ok(Some(Channel {
+        id: format!("update-trigger {key} {}", short(endpoint.reveal())),
+        name: format!("{url}"),
+        receiver: Receiver::Webhook { url, secret: None },
+        on: vec![News::Success],
+        of: Scope::One(key),
+        shape: Shape::Update(payload, secrets.update_trigger_token),
+    }))
+}
+
+/// Returns a receiver of the config file.
+fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
+    let what = match &settings.name {
+        Some(name) => format!("`{name}` of `notify` in the config file"),
+        None => format!("entry {} of `notify` in the config file", place + 1),
+    };
+    let (receiver, kept) = match (settings.command.split_first(), &settings.url) {
+        (Some((program, arguments)), None) => {
+            let line = CommandLine::new(program).args(arguments.iter().cloned());
+            (Receiver::Command(line), settings.command.join("\0"))
+        }
+        (None, Some(url)) => {
+            let read = resolved(&Secret::new(url.clone()), &what)?;
+            let url = Address::parse(read.reveal()).map_err(|why| unusable(&what, why))?;
+            let place = settings.secret.as_ref();
+            let secret = place.map(|place| place.read(&format!("the secret of {what}")));
+            let secret = secret.transpose()?;
+            (Receiver::Webhook { url, secret }, read.reveal().to_owned())
+        }
+        _ => {
+            return Err(unusable(
+                &what,
+                "it has neither or both of `command` and `url`",
+            ));
+        }
+    };
+    let on = match &settings.on {
+        Some(on) => on.iter().copied().map(news_of).collect(),
+        None => BY_DEFAULT.to_vec(),
+    };
+    let name = settings.name.clone();
+    Ok(Channel {
+        id: match &settings.name {
+            Some(name) => format!("notify {name}"),
+            None => format!("notify {}", short(&kept)),
+        },
+        name: name.unwrap_or_else(|| receiver.to_string()),
+        receiver,
+        on,
+        of: match settings.tasks.is_empty() {
+            true => Scope::All,
+            false => Scope::Named(settings.tasks.clone()),
+        },
+        shape: Shape::Message,
+    })
+}
+
+fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Invalid, format!("cannot use {what}: {why}"))
+        .hint("docs/notify.md shows what it may say")
+}
+
+/// Returns a few digits that stand for a text which must not be seen.
+fn short(text: &str) -> String {
+    Digest::of(text.as_bytes()).hex().chars().take(12).collect()
+}
+
+fn news_of(occasion: Occasion) -> News {
+    match occasion {
+        Occasion::Success => News::Success,
+        Occasion::Failure => News::Failure,
+        Occasion::Recovery => News::Recovery,
+        Occasion::Stalled => News::Stalled,
+        Occasion::CheckFailing => News::CheckFailing,
+    }
+}

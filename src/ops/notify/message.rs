@@ -1,0 +1,221 @@
+//! What people are told with: `docs/notify.md` is the contract of its keys.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    notify::Receiver,
+    ops::answer::{ImageUpdateAnswer, RunAnswer, resume},
+    sys::secret::Secret,
+    task::{Run, TaskKey, TaskName, UpdatePayload},
+    watch::{
+        Known,
+        told::{News, Silence},
+    },
+};
+
+/// How many tasks are named that wait for a registry.
+const SHOWN: usize = 20;
+
+/// The message. Keys are only ever added to it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    schema: u32,
+    event: &'static str,
+    time: Timestamp,
+    message: String,
+    task: Option<TaskName>,
+    registry: Option<String>,
+    run: Option<RunAnswer>,
+    resume: Option<String>,
+    /// The registry or repository that does not answer, or answers again.
+    pub subject: Option<String>,
+    /// When it first did not answer.
+    pub since: Option<Timestamp>,
+    tasks: Option<Vec<String>>,
+}
+
+/// What the webhook of a base image trigger is told.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Update {
+    /// All that there is to say.
+    Default {
+        schema: u32,
+        event: &'static str,
+        time: Timestamp,
+        task: TaskName,
+        registry: String,
+        image_update_trigger: Option<ImageUpdateAnswer>,
+        run: Box<RunAnswer>,
+        token: Option<Secret>,
+    },
+    /// What the endpoint was promised alone.
+    Token { token: Option<Secret> },
+}
+
+impl Message {
+    /// Returns a message that says no more than its words.
+    pub fn new(news: News, message: String, now: Timestamp) -> Self {
+        Self {
+            schema: 1,
+            event: news.word(),
+            time: now,
+            message,
+            task: None,
+            registry: None,
+            run: None,
+            resume: None,
+            subject: None,
+            since: None,
+            tasks: None,
+        }
+    }
+
+    /// Says what a run has changed.
+    pub fn of_run(
+        news: News,
+        key: &TaskKey,
+        known: &Known,
+        run: Option<&Run>,
+        now: Timestamp,
+    ) -> Self {
+        let failures = known.failure.as_ref().map_or(0, |failure| failure.count);
+        let of = run.map_or_else(
+            || format!("task `{key}`"),
+            |run| format!("run `{}` of task `{key}`", run.run_id),
+        );
+        let why = run.and_then(|run| run.run_error_message.clone());
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
+        let text = match news {
+            News::Success => format!("{of} has succeeded"),
+            News::Recovery => format!("{of} has succeeded, after others had failed"),
+            News::Failure => format!("{of} has failed{why}"),
+            News::Stalled => format!("task `{key}` has failed {failures} times in a row{why}"),
+            News::CheckFailing => of,
+        };
+        let failing = matches!(news, News::Failure | News::Stalled);
+        Self {
+            task: Some(key.name.clone()),
+            registry: Some(key.registry.clone()),
+            run: run.map(RunAnswer::from),
+            resume: failing.then(|| resume(key)),
+            ..Self::new(news, text, now)
+        }
+    }
+
+    /// Says that a registry or repository does not answer.
+    pub fn of_silence(subject: &str, silence: &Silence, since: Timestamp, now: Timestamp) -> Self {
+        let waiting = match silence.tasks.len() {
+            1 => "1 task waits".to_owned(),
+            many => format!("{many} tasks wait"),
+        };
+        let text = format!(
+            "`{subject}` does not say what {waiting} for: {}",
+            silence.why
+        );
+        let tasks = silence.tasks.iter().take(SHOWN).map(ToString::to_string);
+        Self {
+            subject: Some(subject.to_owned()),
+            since: Some(since),
+            tasks: Some(tasks.collect()),
+            ..Self::new(News::CheckFailing, text, now)
+        }
+    }
+}
+
+/// Gives a program the most wanted of the message as variables too, so that a one-line script needs no JSON.
+pub fn with_variables(receiver: &Receiver, message: &impl Serialize) -> Receiver {
+    let Receiver::Command(line) = receiver else {
+        return receiver.clone();
+    };
+    let message = serde_json::to_value(message).unwrap_or_default();
+    let text = |pointer: &str| {
+        let value = message.pointer(pointer).and_then(|value| value.as_str());
+        value.unwrap_or_default().to_owned()
+    };
+    let images = message.pointer("/run/outputImages");
+    let images = images.and_then(|images| images.as_array()).cloned();
+    let images: Vec<String> = images
+        .unwrap_or_default()
+        .iter()
+        .filter_map(pinned_name)
+        .collect();
+    let line = line
+        .clone()
+        .env("ACRT_EVENT", text("/event"))
+        .env("ACRT_MESSAGE", text("/message"))
+        .env("ACRT_TASK", text("/task"))
+        .env("ACRT_REGISTRY", text("/registry"))
+        .env("ACRT_RUN_ID", text("/run/runId"))
+        .env("ACRT_IMAGES", images.join(" "));
+    Receiver::Command(line)
+}
+
+/// Returns an image that a run pushed, by its digest, as `registry/repository@sha256:…`.
+fn pinned_name(image: &serde_json::Value) -> Option<String> {
+    let text = |key: &str| image[key].as_str();
+    let name = format!("{}/{}", text("registry")?, text("repository")?);
+    Some(format!("{name}@{}", text("digest")?))
+}
+
+/// Returns what the webhook of a base image trigger is told of a run.
+pub fn update(
+    payload: UpdatePayload,
+    token: Option<Secret>,
+    key: &TaskKey,
+    run: &Run,
+    now: Timestamp,
+) -> Update {
+    match payload {
+        UpdatePayload::Token => Update::Token { token },
+        UpdatePayload::Default => Update::Default {
+            schema: 1,
+            event: "image-update",
+            time: now,
+            task: key.name.clone(),
+            registry: key.registry.clone(),
+            image_update_trigger: run.image_update_trigger.as_ref().map(Into::into),
+            run: Box::new(run.into()),
+            token,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> TaskKey {
+        TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_registry_that_does_not_answer_is_told_with_the_tasks_that_wait() {
+        let silence = Silence {
+            since: None,
+            why: "it cannot be reached".into(),
+            tasks: vec![key()],
+        };
+        let epoch = Timestamp::UNIX_EPOCH;
+        let message = Message::of_silence("docker.io", &silence, epoch, epoch);
+        let message = serde_json::to_value(message).unwrap();
+        assert_eq!(
+            message["message"],
+            "`docker.io` does not say what 1 task waits for: it cannot be reached"
+        );
+        assert_eq!(message["tasks"][0], "r.io/web");
+        assert_eq!(message["run"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn images_are_named_by_what_was_pushed() {
+        let image = serde_json::json!({"registry": "r.io", "repository": "a/web", "tag": "1", "digest": "sha256:0"});
+        assert_eq!(pinned_name(&image).unwrap(), "r.io/a/web@sha256:0");
+        assert_eq!(pinned_name(&serde_json::json!({"registry": "r.io"})), None);
+    }
+}

@@ -70,6 +70,14 @@ pub struct TaskKey {
     pub name: TaskName,
 }
 
+impl TaskKey {
+    /// Returns its registry and its name, as `localhost:5000/web`: where two tasks of one name must not be taken for each other.
+    #[must_use]
+    pub fn full(&self) -> String {
+        format!("{}/{}", self.registry, self.name)
+    }
+}
+
 impl fmt::Display for TaskKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)

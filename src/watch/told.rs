@@ -47,7 +47,7 @@ impl News {
 pub struct Told {
     /// When it was first seen: what happened before is nothing to it.
     pub since: Timestamp,
-    /// Of each task.
+    /// Of each task, by its registry and its name.
     #[serde(default)]
     pub tasks: BTreeMap<String, ToldOfTask>,
     /// The registries and repositories of which it knows that they do not answer, and since when.
@@ -155,7 +155,7 @@ impl Told {
 
     /// Takes in that one of its news was told.
     pub fn told(&mut self, task: &TaskKey, news: News, known: &Known) {
-        let entry = self.tasks.entry(task.to_string()).or_default();
+        let entry = self.tasks.entry(task.full()).or_default();
         match news {
             News::Success => entry.run = known.run_id,
             News::Failure => entry.failing = true,
@@ -170,7 +170,7 @@ impl Told {
 
     /// Takes in what needs no words: that a task which is told to fail has been made anew.
     pub fn settle(&mut self, task: &TaskKey, known: &Known) {
-        let text = task.to_string();
+        let text = task.full();
         if known.failure.is_none()
             && let Some(entry) = self.tasks.get_mut(&text)
             && !known.has_run()
@@ -191,10 +191,7 @@ impl Told {
     }
 
     fn of(&self, task: &TaskKey) -> ToldOfTask {
-        self.tasks
-            .get(&task.to_string())
-            .cloned()
-            .unwrap_or_default()
+        self.tasks.get(&task.full()).cloned().unwrap_or_default()
     }
 }
 
@@ -281,6 +278,18 @@ mod tests {
         let again = succeeded(9, 2000);
         assert_eq!(tell(&mut told, &again), [News::Success, News::Recovery]);
         assert_eq!(tell(&mut told, &again), []);
+    }
+
+    #[test]
+    fn tasks_of_one_name_on_two_registries_are_two() {
+        let mut told = Told::from(at(10));
+        let bad = failed(Known::default(), 1);
+        assert_eq!(tell(&mut told, &bad), [News::Failure]);
+        let other = TaskKey {
+            registry: "other.io".into(),
+            ..key()
+        };
+        assert_eq!(told.news(&other, &bad), [News::Failure]);
     }
 
     #[test]

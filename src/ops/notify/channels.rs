@@ -62,7 +62,7 @@ impl Channel {
             Scope::All => true,
             Scope::Named(names) => names
                 .iter()
-                .any(|name| *name == task.name.to_string() || *name == task.to_string()),
+                .any(|name| *name == task.name.to_string() || *name == task.full()),
             Scope::One(key) => key == task,
         }
     }
@@ -96,7 +96,7 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
     let (program, arguments) = command.split_first()?;
     let key = task.key();
     Some(Channel {
-        id: format!("on-success {key} {}", short(&command.join("\0"))),
+        id: format!("on-success {} {}", key.full(), short(&command.join("\0"))),
         name: format!("the program `{program}` that task `{key}` starts after success"),
         receiver: Receiver::Command(CommandLine::new(program).args(arguments.iter().cloned())),
         on: vec![News::Success],
@@ -120,7 +120,7 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
     let url = resolved(endpoint, &what)?;
     let url = Address::parse(url.reveal()).map_err(|problem| unusable(&what, problem))?;
     Ok(Some(Channel {
-        id: format!("update-trigger {key} {}", short(endpoint.reveal())),
+        id: format!("update-trigger {} {}", key.full(), short(endpoint.reveal())),
         name: format!("{url}"),
         receiver: Receiver::Webhook { url, secret: None },
         on: vec![News::Success],

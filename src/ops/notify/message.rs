@@ -115,7 +115,7 @@ impl Message {
             "`{subject}` does not say what {waiting} for: {}",
             silence.why
         );
-        let tasks = silence.tasks.iter().take(SHOWN).map(ToString::to_string);
+        let tasks = silence.tasks.iter().take(SHOWN).map(TaskKey::full);
         Self {
             subject: Some(subject.to_owned()),
             since: Some(since),

@@ -179,7 +179,7 @@ fn forget(file: &mut ToldFile, channels: &[Channel], tasks: &[(TaskKey, Known)])
     file.receivers
         .retain(|id, _| channels.iter().any(|channel| channel.id == *id));
     let names: std::collections::BTreeSet<String> =
-        tasks.iter().map(|(key, _)| key.to_string()).collect();
+        tasks.iter().map(|(key, _)| key.full()).collect();
     for told in file.receivers.values_mut() {
         told.keep_only(|task| names.contains(task));
     }

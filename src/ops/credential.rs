@@ -1,16 +1,17 @@
 //! Logins of tasks: add, update, remove and list them, and look up what they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::reference::is_registry,
+    image::{Reference, reference::is_registry},
     registry::Login,
     store::{file, secrets::Secrets},
     sys::{secret::Secret, settings::Settings},
-    task::TaskKey,
+    task::{Task, TaskKey},
+    watch::Known,
 };
 
 use super::{
@@ -164,6 +165,7 @@ pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
                     .reveal()
                     .to_owned(),
                 secret: resolved(&login.password, &what("the password"))?,
+                repositories: BTreeSet::new(),
             })
         })
         .collect()
@@ -175,20 +177,58 @@ pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
 ///
 /// [`Kind::Failed`] where the state directory cannot be read.
 pub fn all_logins(app: &App, tell: Listener<'_>) -> Result<Vec<Login>> {
-    let mut all: Vec<Login> = Vec::new();
+    let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
         match app.store.secrets(&key).and_then(|secrets| logins(&secrets)) {
-            Ok(logins) => {
-                for login in logins {
-                    if !all.contains(&login) {
-                        all.push(login);
-                    }
-                }
-            }
+            Ok(logins) if logins.is_empty() => {}
+            Ok(logins) => of_tasks.push((key, logins)),
             Err(error) => tell(Event::Problem(error)),
         }
     }
+    if of_tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let images: BTreeMap<TaskKey, Vec<Reference>> = app
+        .store
+        .followed()?
+        .into_iter()
+        .filter_map(|(key, followed)| Some((key, images_of(&followed.ok()?))))
+        .collect();
+    let mut all: Vec<Login> = Vec::new();
+    for (key, logins) in of_tasks {
+        let images = images.get(&key).map_or(&[][..], Vec::as_slice);
+        for login in logins {
+            narrow(&mut all, login, images);
+        }
+    }
     Ok(all)
+}
+
+/// Adds the login of a task for its repositories alone: another task may have another one for the same registry. The same login of
+/// several tasks is one.
+fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
+    let server = login.registry.clone();
+    let own = images.iter().filter(|image| image.registry() == server);
+    let own = own.map(|image| image.repository().to_owned());
+    let same = |other: &&mut Login| {
+        (&other.registry, &other.username, &other.secret)
+            == (&login.registry, &login.username, &login.secret)
+    };
+    match all.iter_mut().find(same) {
+        Some(other) => other.repositories.extend(own),
+        None => all.push(Login {
+            // Without an image there, a name that no image has: for none of them, rather than for all.
+            repositories: own.chain([String::new()]).collect(),
+            ..login
+        }),
+    }
+}
+
+/// Returns what a task stands on, as its last run recorded it, and what it pushes.
+fn images_of((task, known): &(Task, Known)) -> Vec<Reference> {
+    let recorded = known.dependencies.iter();
+    let recorded = recorded.filter_map(|dependency| dependency.image.tagged().parse().ok());
+    recorded.chain(task.stable_images()).collect()
 }
 
 fn change(

@@ -101,6 +101,7 @@ mod tests {
         let logins: Vec<Login> = logins
             .iter()
             .map(|(registry, username)| Login {
+                repositories: Default::default(),
                 registry: (*registry).into(),
                 username: (*username).into(),
                 secret: Secret::new("p"),

@@ -1,7 +1,7 @@
 //! Which login belongs to a repository: the task's own first, then the files that podman and docker keep.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -32,6 +32,8 @@ pub struct Login {
     pub username: String,
     /// The password or identity token.
     pub secret: Secret,
+    /// The repositories that it is for, where several tasks bring logins to one registry; all, if none are named.
+    pub repositories: BTreeSet<String>,
 }
 
 /// What somebody proves with who they are.
@@ -154,7 +156,11 @@ impl Keychain {
     ///
     /// Which file cannot be read, and why. A file that is broken may be the one that holds the login.
     pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<Place>, String> {
-        let of_task = |login: &Login| canonical(server(&login.registry)) == registry;
+        let of_server = |login: &Login| canonical(server(&login.registry)) == registry;
+        let of_task = |login: &Login| {
+            let all = login.repositories.is_empty();
+            of_server(login) && (all || login.repositories.contains(repository))
+        };
         if let Some(n) = self.logins.iter().position(of_task) {
             return Ok(vec![Place::Task(n)]);
         }
@@ -164,7 +170,9 @@ impl Keychain {
                 .into_iter()
                 .map(move |spot| Place::File(n, spot))
         });
-        Ok(spots.collect())
+        // A repository that nobody has named may still be that of a task which has just begun to stand on it.
+        let others = self.logins.iter().position(of_server);
+        Ok(spots.chain(others.map(Place::Task)).collect())
     }
 
     /// Finds the login of a repository; none at all is `None`.
@@ -302,6 +310,7 @@ mod tests {
             registry: registry.into(),
             username: username.into(),
             secret: Secret::new("s"),
+            repositories: BTreeSet::new(),
         }
     }
 
@@ -314,6 +323,32 @@ mod tests {
             .await
             .unwrap()
             .map(|found| found.place)
+    }
+
+    #[tokio::test]
+    async fn logins_of_two_tasks_to_one_registry_are_each_for_its_own_repositories() {
+        let for_one = |username: &str, repository: &str| Login {
+            repositories: BTreeSet::from([repository.to_owned()]),
+            ..login("r.example", username)
+        };
+        let user = async |keychain: &Keychain, repository: &str| {
+            let found = keychain.find("r.example", repository).await.unwrap();
+            match found.map(|found| found.credential) {
+                Some(Credential::Password { username, .. }) => username,
+                other => panic!("{other:?}"),
+            }
+        };
+        let logins = vec![for_one("ann", "a/x"), for_one("bob", "b/x")];
+        let nobody = Folder::with(&[]).keychain(logins.clone());
+        assert_eq!(user(&nobody, "a/x").await, "ann");
+        assert_eq!(user(&nobody, "b/x").await, "bob");
+        // One that nobody has named: the user's own login first, then any.
+        assert_eq!(user(&nobody, "c/x").await, "ann");
+        let auth = r#"{"auths":{"r.example":{"auth":"bWU6cHc="}}}"#;
+        let mine = Folder::with(&[(DOCKER, auth)]);
+        let me = mine.keychain(logins);
+        assert_eq!(user(&me, "b/x").await, "bob");
+        assert_eq!(user(&me, "c/x").await, "me");
     }
 
     #[tokio::test]

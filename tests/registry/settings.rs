@@ -44,6 +44,7 @@ pub fn anonymous() -> Registries {
 
 pub fn login(registry: &str, username: &str, secret: &str) -> Login {
     Login {
+        repositories: std::collections::BTreeSet::new(),
         registry: registry.to_owned(),
         username: username.to_owned(),
         secret: Secret::new(secret),

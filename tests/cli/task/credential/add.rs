@@ -55,3 +55,37 @@ fn a_second_login_for_one_server_and_half_a_login_are_refused() {
         .exits(1)
         .says(&["already", "credential update"]);
 }
+
+#[test]
+fn the_login_of_one_task_is_not_taken_for_that_of_another_on_the_same_registry() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.buildah();
+    let host = registry.host();
+    let give = |command: &str, name: &str, password: &str| {
+        let file = world.write(&format!("password-{name}"), password);
+        let password = format!("file:{}", file.display());
+        let line = [
+            "task",
+            "credential",
+            command,
+            "--name",
+            name,
+            "--login-server",
+            &host,
+        ];
+        let login = ["--username", "acrt", "--password", &password];
+        world.acrt(&[&line[..], &login].concat()).ok();
+    };
+    for name in ["one", "two"] {
+        let base = format!("base-{name}:1");
+        registry.push(&base, &[("version", name)]);
+        let dockerfile = format!("FROM {}\n", registry.image(&base));
+        world.task(&registry, name, &dockerfile);
+        give("add", name, PASSWORD);
+        world.run(name).ok();
+    }
+    give("update", "one", "wrong");
+    let states = world.states();
+    assert_eq!(states["one"], "unknown");
+    assert_eq!(states["two"], "current");
+}

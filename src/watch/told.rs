@@ -219,7 +219,8 @@ pub fn silences<'a>(
 }
 
 /// Returns whose answer is missing: the registry of an image, or the repository itself.
-fn whose(subject: &str) -> String {
+#[must_use]
+pub fn whose(subject: &str) -> String {
     match subject.parse::<crate::image::Reference>() {
         Ok(image) => image.registry().to_owned(),
         Err(_) => subject.to_owned(),

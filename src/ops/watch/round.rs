@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -23,7 +23,7 @@ use crate::{
     store::lock,
     sys::signal::Stop,
     task::{TaskKey, TimerName},
-    watch::{Node, Outcome, Round, Tags, Verdict, metrics::RoundMetrics},
+    watch::{Node, Outcome, Round, Tags, Verdict, metrics::RoundMetrics, told},
 };
 
 use super::{
@@ -143,9 +143,18 @@ pub async fn round(
     work.run_all(options.jobs, stop, &shared, &mut rounded)
         .await?;
     let tell = shared.into_inner();
+    let mut crowd = Crowd::default();
     for (node, verdict, _) in work.round.verdicts() {
-        sum_up(&node.task.key(), verdict, &mut rounded, told, tell);
+        let key = node.task.key();
+        let is_news = sum_up(&key, verdict, &mut rounded, told);
+        if is_news && crowd.admits(verdict) {
+            tell(Event::Decided {
+                task: &key,
+                verdict,
+            });
+        }
     }
+    crowd.tell_of_the_rest(tell);
     tell_people(app, &loaded, &work.round, stop, tell).await;
     rounded.next = work.next_due();
     let ended = app.clock.now();
@@ -282,14 +291,40 @@ fn remember(app: &App, tags: &Tags) -> Result<()> {
     app.store.save_tags(tags)
 }
 
-/// Takes what was decided for a task into the result, and tells what people should know.
-fn sum_up(
-    key: &TaskKey,
-    verdict: &Verdict,
-    rounded: &mut Rounded,
-    told: &mut Told,
-    tell: Listener<'_>,
-) {
+/// Tasks that wait for the same registry or repository: a few are told, the others counted, so that one that is down is no flood.
+#[derive(Debug, Default)]
+struct Crowd(BTreeMap<String, usize>);
+
+impl Crowd {
+    /// How many tasks are told one by one that wait for the same answer.
+    const FEW: usize = 10;
+
+    /// Tells whether this one is told by itself.
+    fn admits(&mut self, verdict: &Verdict) -> bool {
+        let Verdict::Unknown { problems, .. } = verdict else {
+            return true;
+        };
+        let Some(problem) = problems.first() else {
+            return true;
+        };
+        let waiting = self.0.entry(told::whose(&problem.subject)).or_default();
+        *waiting += 1;
+        *waiting <= Self::FEW
+    }
+
+    fn tell_of_the_rest(&self, tell: Listener<'_>) {
+        for (subject, waiting) in &self.0 {
+            if let more @ 1.. = waiting.saturating_sub(Self::FEW) {
+                tell(Event::Warning(format!(
+                    "{more} more tasks wait for `{subject}`; all of them: acrt task check -o table"
+                )));
+            }
+        }
+    }
+}
+
+/// Takes what was decided for a task into the result, and tells whether people should know it.
+fn sum_up(key: &TaskKey, verdict: &Verdict, rounded: &mut Rounded, told: &mut Told) -> bool {
     match verdict {
         Verdict::Unknown { .. } => rounded.take(Kind::Unknown),
         Verdict::BackingOff { .. } | Verdict::Cycle(_) => rounded.take(Kind::Failed),
@@ -303,9 +338,7 @@ fn sum_up(
             | Verdict::Waiting { .. }
             | Verdict::Cycle(_)
     );
-    if told.is_news(key, verdict) && worth_telling {
-        tell(Event::Decided { task: key, verdict });
-    }
+    told.is_news(key, verdict) && worth_telling
 }
 
 /// Tells whether a tag is to be looked at: its time has come, or it was never given one that makes sense.

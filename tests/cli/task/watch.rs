@@ -234,6 +234,26 @@ fn an_unreachable_registry_is_said_and_the_others_are_served() {
 }
 
 #[test]
+fn a_registry_that_is_down_is_said_for_a_few_tasks_and_the_others_are_counted() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    source.push("base:1", &[("version", "one")]);
+    let (from, to) = (source.image("base:1"), target.host());
+    for n in 0..12 {
+        let (name, image) = (format!("copy-{n:02}"), format!("copy-{n}:1"));
+        let create = [
+            "task", "create", "-n", &name, "-r", &to, "-t", &image, "--import", &from,
+        ];
+        world.acrt(&create).ok();
+        world.run(&name).ok();
+    }
+    source.stop();
+    let round = world.watch_once().exits(4);
+    assert_eq!(round.stderr.matches(": unknown: ").count(), 10, "{round}");
+    let rest = format!("2 more tasks wait for `{}`", source.host());
+    assert!(round.stderr.contains(&rest), "{round}");
+}
+
+#[test]
 fn a_failed_parent_makes_its_child_wait_and_neither_is_forgotten() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");

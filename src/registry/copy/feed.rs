@@ -24,7 +24,7 @@ pub enum Sink<'a> {
 }
 
 /// Why a blob did not come to its end.
-pub enum Stop {
+pub enum Halt {
     /// Its source failed.
     Source(CopyError),
     /// Whoever takes the bytes does not want more, or not now.
@@ -64,12 +64,12 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     ///
-    /// [`Stop`]; the sink then has the beginning of the blob, and never all of it.
-    pub async fn pour(&mut self, from: u64, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    /// [`Halt`]; the sink then has the beginning of the blob, and never all of it.
+    pub async fn pour(&mut self, from: u64, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let mut at = from;
         let mut held: Option<Bytes> = None;
         let mut tries = 0;
-        while at < self.blob.size || tries == 0 && self.blob.size == 0 {
+        while at < self.blob.size {
             let begun = at;
             let torn = match self.stretch(&mut at, &mut held, sink).await {
                 Ok(()) => "it ended too early".to_owned(),
@@ -82,12 +82,12 @@ impl<'a> Feed<'a> {
             tries = if at > begun { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
                 Some(pause) => self.around.clock.sleep(pause).await,
-                None => return Err(Stop::Source(self.corrupt(&format!("broke off: {torn}")))),
+                None => return Err(Halt::Source(self.corrupt(&format!("broke off: {torn}")))),
             }
         }
         let found = self.checker.clone().digest();
         if found != self.blob.digest {
-            return Err(Stop::Source(
+            return Err(Halt::Source(
                 self.corrupt(&format!("has the content of `{found}`")),
             ));
         }
@@ -109,7 +109,7 @@ impl<'a> Feed<'a> {
             Err(error) if error.is_passing() => {
                 return Err(Torn::Off(crate::Error::from(error).one_line()));
             }
-            Err(error) => return Err(Torn::For(Stop::Source(error))),
+            Err(error) => return Err(Torn::For(Halt::Source(error))),
         };
         while let Some(chunk) = chunks.next().await.map_err(Torn::Off)? {
             if chunk.is_empty() {
@@ -118,7 +118,7 @@ impl<'a> Feed<'a> {
             let end = *at + chunk.len() as u64;
             if end > self.blob.size {
                 let problem = format!("is longer than its {} bytes", self.blob.size);
-                return Err(Torn::For(Stop::Source(self.corrupt(&problem))));
+                return Err(Torn::For(Halt::Source(self.corrupt(&problem))));
             }
             self.check(*at, &chunk);
             *at = end;
@@ -153,21 +153,21 @@ enum Torn {
     /// It broke off, and may be taken up again.
     Off(String),
     /// It is of no use to go on.
-    For(Stop),
+    For(Halt),
 }
 
-async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Stop> {
+async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Halt> {
     match sink {
         Sink::Upload(sender) => match tokio::time::timeout(wire::PAUSE, sender.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Stop::Sink("the upload was closed".to_owned())),
-            Err(_) => Err(Stop::Sink(format!(
+            Ok(Err(_)) => Err(Halt::Sink("the upload was closed".to_owned())),
+            Err(_) => Err(Halt::Sink(format!(
                 "nothing was taken for {} seconds",
                 wire::PAUSE.as_secs()
             ))),
         },
         Sink::File(file) => file
             .write_all(&bytes)
-            .map_err(|error| Stop::Sink(error.to_string())),
+            .map_err(|error| Halt::Sink(error.to_string())),
     }
 }

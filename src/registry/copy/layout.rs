@@ -16,7 +16,7 @@ use crate::{image::Digest, registry::wire::cap};
 
 use super::{
     Around, CopyError,
-    feed::{Feed, Sink, Stop},
+    feed::{Feed, Halt, Sink},
     side::{Given, Side},
     tree::{Descriptor, Document},
 };
@@ -239,8 +239,8 @@ impl Layout {
         let poured = feed.pour(0, &mut Sink::File(file.as_file_mut())).await;
         match poured {
             Ok(()) => {}
-            Err(Stop::Source(error)) => return Err(error),
-            Err(Stop::Sink(problem)) => return Err(CopyError::folder(&path, problem)),
+            Err(Halt::Source(error)) => return Err(error),
+            Err(Halt::Sink(problem)) => return Err(CopyError::folder(&path, problem)),
         }
         keep(file, &path).map_err(cannot)?;
         Ok(Given::Sent)

@@ -30,7 +30,7 @@ use crate::registry::{
 
 use super::{
     Around, CopyError,
-    feed::{Feed, Sink, Stop},
+    feed::{Feed, Halt, Sink},
     remote::Remote,
     side::{Given, Side},
     tree::Descriptor,
@@ -170,10 +170,10 @@ impl Remote {
         let wire = self.host.wire_to(&url, 0);
         let (poured, answered) = side_by_side(feed, at, sender, wire.open(request)).await;
         match (poured, answered) {
-            (Err(Stop::Source(error)), _) => Attempt::Failed(error),
+            (Err(Halt::Source(error)), _) => Attempt::Failed(error),
             (_, Some(Ok(response))) => self.judge(response, &visit, &pass, asked).await,
             (_, Some(Err(broken))) => Attempt::Torn(torn(broken, asked)),
-            (Err(Stop::Sink(problem)), None) => {
+            (Err(Halt::Sink(problem)), None) => {
                 Attempt::Torn(LookupError::unknown(Trouble::BadReply(problem), asked))
             }
             (Ok(()), None) => Attempt::Torn(torn(Broken::Silent(COMMIT), asked)),
@@ -258,7 +258,7 @@ async fn side_by_side(
     at: u64,
     sender: mpsc::Sender<Bytes>,
     answer: impl Future<Output = Result<Response, Broken>>,
-) -> (Result<(), Stop>, Option<Result<Response, Broken>>) {
+) -> (Result<(), Halt>, Option<Result<Response, Broken>>) {
     let mut sink = Sink::Upload(sender);
     let answer = pin!(answer);
     let pouring = {

@@ -135,7 +135,7 @@ impl Execution<'_> {
         let run = Run::queued(RunId::new(1), &self.task.registry, &Cause::Manual, now);
         let step = match &self.task.step {
             Step::Docker(step) => step,
-            Step::Import(step) => return Ok(vec![format!("acrt import --source {}", step.source)]),
+            Step::Import(step) => return self.plan_import(step, &run),
             Step::FileTask(_) | Step::EncodedTask(_) => return self.plan_steps(&run),
         };
         let images = self.images(&run)?;

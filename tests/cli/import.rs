@@ -425,6 +425,15 @@ fn a_task_that_copies_is_shown_and_changed_like_any_other() {
     world
         .acrt(&[&["task", "update"][..], &name, &update].concat())
         .ok();
+    let plan = world
+        .acrt(&[&["task", "run", "--dry-run"][..], &name].concat())
+        .ok();
+    let line = format!(
+        "acrt import --force --source {} --image {}\n",
+        source.image("node:22"),
+        target.image("base/node:22")
+    );
+    assert_eq!(plan.stdout, line);
     world.run("mirror-node").ok();
     assert_eq!(target.tags("base/node"), ["22"]);
     let itself = target.image("base/node:22");

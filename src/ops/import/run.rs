@@ -17,7 +17,7 @@ use crate::{
         process::{self, Ended, Limits},
     },
     task::{
-        Dependency, DependencyKind, ImageDescriptor, ImportStep, Manifests, RunStatus, Task,
+        Dependency, DependencyKind, ImageDescriptor, ImportStep, Manifests, Run, RunStatus, Task,
         Untracked, import::candidate,
     },
 };
@@ -120,6 +120,25 @@ impl Execution<'_> {
             self.record(&key, held, log, tell, started)?;
         }
         Ok(())
+    }
+
+    /// Returns the command that copies the same by hand, and that which tries the copy before.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where a name of the copy makes no sense.
+    pub(crate) fn plan_import(&self, step: &ImportStep, run: &Run) -> Result<Vec<String>> {
+        let mut line = CommandLine::new("acrt").args(["import", "--force", "--source"]);
+        line = line.arg(step.source.clone());
+        for name in self.image_names(run)? {
+            for name in places::image(&self.task.registry, &name)?.names() {
+                line = line.arg("--image").arg(name);
+            }
+        }
+        let test = step.test.split_first();
+        let test = test.map(|(program, rest)| CommandLine::new(program).args(rest.iter().cloned()));
+        let lines = test.into_iter().chain([line]);
+        Ok(lines.map(|line| line.to_string()).collect())
     }
 
     /// Finds out where the copy goes.

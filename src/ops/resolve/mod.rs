@@ -1,5 +1,7 @@
 //! Works out what a task stands on, and pins it: before the build, so that what was decided is what is built.
 
+mod decided;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
     sys::process,
-    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked},
+    task::{Dependency, Untracked},
     watch::Known,
 };
 
@@ -19,6 +21,9 @@ use super::{
     inputs::Inputs,
     mirror::{self, Mirror, MirrorState},
 };
+
+use decided::{Answer, conclude, decided};
+pub use decided::{kind, unpinned};
 
 /// How often triggers of base images may name further base images.
 const MAX_ON_BUILD: usize = 8;
@@ -40,25 +45,6 @@ pub struct Resolved {
     pub pulled: Vec<Reference>,
     /// The images that copies of one's own are used for.
     pub mirrored: Vec<(Reference, Reference)>,
-}
-
-/// What is known of one image while it is resolved.
-#[derive(Clone, Debug)]
-enum Answer {
-    Found {
-        seen: Seen,
-        manifests: Manifests,
-        mirror: Option<Mirror>,
-    },
-    /// It was written with a digest, which nobody needs to ask for.
-    Fixed {
-        digest: Digest,
-        mirror: Option<Mirror>,
-    },
-    /// It is on no registry, and the builder has it.
-    Local(String),
-    /// An earlier step of the same run has built it.
-    Made,
 }
 
 /// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
@@ -105,19 +91,6 @@ pub async fn resolve(
     let name = |base: &BaseImage| decided(&answers, base);
     let pinned = inputs.dockerfile.rewritten(&bases, &name);
     Ok(conclude(pinned, &bases, &answers))
-}
-
-/// Returns what an image is built as: by the digest that was decided, from a copy of one's own where that is the same; none where it
-/// stays as it is written.
-fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Reference> {
-    match answers.get(&base.reference)? {
-        Answer::Found { seen, mirror, .. } => {
-            let copy = mirror.as_ref().and_then(Mirror::usable);
-            copy.or_else(|| Some(base.reference.at(seen.digest.clone())))
-        }
-        Answer::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
-        Answer::Local(_) | Answer::Made => None,
-    }
 }
 
 /// An image that is run, and the platforms of the run.
@@ -391,153 +364,4 @@ impl Resolver<'_> {
         }
         Ok(triggers)
     }
-}
-
-/// Turns the answers into what is recorded and what is built.
-fn conclude(
-    pinned: Vec<u8>,
-    bases: &[BaseImage],
-    answers: &BTreeMap<Reference, Answer>,
-) -> Resolved {
-    let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
-    let mut untracked = Vec::new();
-    let mut pulled = BTreeSet::new();
-    let mut unpinned = BTreeMap::new();
-    for base in bases {
-        if let (Pinning::Impossible(_), Some(Answer::Found { seen, .. })) =
-            (&base.pinning, answers.get(&base.reference))
-        {
-            unpinned.insert(base.reference.clone(), seen.digest.clone());
-        }
-        let mut untrack = |reason: &str| {
-            untracked.push(Untracked {
-                image: base.written.clone(),
-                reason: reason.to_owned(),
-            });
-        };
-        match answers.get(&base.reference) {
-            Some(Answer::Found {
-                seen,
-                manifests,
-                mirror,
-            }) => {
-                pulled.extend(decided(answers, base));
-                let new = dependency(base, seen, manifests, mirror.as_ref());
-                dependencies
-                    .entry(base.reference.clone())
-                    .and_modify(|old| old.kind = old.kind.min(new.kind))
-                    .or_insert(new);
-            }
-            Some(Answer::Fixed { digest, .. }) => {
-                let fixed = || base.reference.at(digest.clone());
-                pulled.insert(decided(answers, base).unwrap_or_else(fixed));
-                untrack("it is pinned by its digest and cannot move");
-            }
-            Some(Answer::Local(reason)) => untrack(reason),
-            Some(Answer::Made) | None => {}
-        }
-    }
-    untracked.dedup();
-    let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
-    Resolved {
-        pinned,
-        dependencies: dependencies.into_values().collect(),
-        untracked,
-        runtime: runtime.map(|base| {
-            let digest = match answers.get(&base.reference) {
-                Some(Answer::Found { seen, .. }) => Some(seen.digest.clone()),
-                Some(Answer::Fixed { digest, .. }) => Some(digest.clone()),
-                _ => None,
-            };
-            (base.reference.clone(), digest)
-        }),
-        unpinned: unpinned.into_iter().collect(),
-        mirrored: answers
-            .iter()
-            .filter_map(|(source, answer)| Some((source.clone(), answer.mirror()?.usable()?)))
-            .collect(),
-        pulled: pulled.into_iter().collect(),
-    }
-}
-
-impl Answer {
-    /// Returns what a copy must be to be as good; nothing for what has none.
-    fn wanted(&self) -> Option<mirror::Wanted> {
-        match self {
-            // Which has been looked at already, or stands in for its source.
-            Self::Found {
-                mirror: Some(_), ..
-            } => None,
-            Self::Found {
-                seen, manifests, ..
-            } => Some(mirror::Wanted {
-                digest: seen.digest.clone(),
-                manifests: manifests.clone(),
-            }),
-            Self::Fixed { digest, .. } => Some(mirror::Wanted {
-                digest: digest.clone(),
-                manifests: Manifests::new(),
-            }),
-            Self::Local(_) | Self::Made => None,
-        }
-    }
-
-    fn mirror(&self) -> Option<&Mirror> {
-        match self {
-            Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => mirror.as_ref(),
-            Self::Local(_) | Self::Made => None,
-        }
-    }
-
-    fn set_mirror(&mut self, found: Mirror) {
-        match self {
-            Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => *mirror = Some(found),
-            Self::Local(_) | Self::Made => {}
-        }
-    }
-}
-
-fn dependency(
-    base: &BaseImage,
-    seen: &Seen,
-    manifests: &Manifests,
-    mirror: Option<&Mirror>,
-) -> Dependency {
-    Dependency {
-        image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
-        kind: kind(base.kind),
-        manifests: manifests.clone(),
-        line: base.line,
-        mirror: mirror.map(|mirror| {
-            Box::new(MirrorUse {
-                image: mirror.image.clone(),
-                used: mirror.usable().is_some(),
-            })
-        }),
-    }
-}
-
-/// Says in a task's words how the Dockerfile uses an image.
-#[must_use]
-pub fn kind(kind: BaseKind) -> DependencyKind {
-    match kind {
-        BaseKind::Runtime => DependencyKind::Runtime,
-        BaseKind::Buildtime => DependencyKind::Buildtime,
-        BaseKind::Frontend => DependencyKind::Frontend,
-    }
-}
-
-/// Returns what stays unpinned although a registry has it, and why: what a run's log should say.
-#[must_use]
-pub fn unpinned(bases: &[BaseImage]) -> Vec<String> {
-    bases
-        .iter()
-        .filter_map(|base| match &base.pinning {
-            Pinning::Impossible(reason) => Some(format!(
-                "`{}` in line {} is built as written: {reason}",
-                base.written, base.line
-            )),
-            Pinning::Place(_) => None,
-        })
-        .collect()
 }

@@ -1,5 +1,7 @@
 //! What is stale, and why, without building.
 
+mod mirrors;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use crate::{
     image::{Digest, Reference},
     store::secrets::Secrets,
     sys::signal::Stop,
-    task::{DependencyKind, Step, Task, TaskKey, TaskName, Untracked},
+    task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
         Known, Node, Outcome, Round, Standing, Tags, Verdict,
         backoff::STALLED_AFTER,
@@ -28,10 +30,11 @@ use super::{
     heads::Heads,
     inputs,
     look::{Wanted, look, looking_at},
-    mirror::{self, MirrorState},
     steps,
     timer::{self, TimerAnswer},
 };
+
+use mirrors::{MirrorAnswer, look_at_mirrors};
 
 /// A task with all that is known of it.
 #[derive(Debug)]
@@ -144,18 +147,6 @@ pub struct ImageAnswer {
     mirror: Option<MirrorAnswer>,
 }
 
-/// The copy of an image.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MirrorAnswer {
-    image: String,
-    /// One of current, behind, missing, unknown: what it is, compared with what its source is now.
-    state: &'static str,
-    digest: Option<Digest>,
-    /// What to do about one that is not current.
-    advice: Option<String>,
-}
-
 /// Looks at every tag now, and says what each task needs; with `only`, that task and those it stands on.
 ///
 /// # Errors
@@ -192,69 +183,6 @@ pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Res
     }
     let worst = worst(&tasks, broken);
     Ok(CheckReport { tasks, worst })
-}
-
-/// Compares the copies of what a task stands on with what their sources are now, and says which cannot be used.
-async fn look_at_mirrors(
-    app: &App,
-    task: &mut CheckAnswer,
-    loaded: &[Loaded],
-    tell: Listener<'_>,
-) -> Result<()> {
-    let own = loaded
-        .iter()
-        .find(|one| one.task.name == task.name && one.task.registry == task.registry);
-    // A task that copies reads the source itself.
-    let Some(own) = own.filter(|one| !matches!(one.task.step, Step::Import(_))) else {
-        return Ok(());
-    };
-    let pushes = own.task.stable_images();
-    let mut wanted = BTreeMap::new();
-    for image in &task.images {
-        let source: Option<Reference> = image.image.parse().ok();
-        let (Some(source), Some(digest)) = (source, image.current_digest.clone()) else {
-            continue;
-        };
-        if app
-            .mirrors
-            .of(&source)
-            .is_some_and(|copy| !pushes.contains(&copy))
-        {
-            // What is known of its platforms is known of the digest that was built on.
-            let recorded = own.known.dependencies.iter().find(|dependency| {
-                dependency.image.tagged() == image.image
-                    && dependency.image.digest.as_ref() == Some(&digest)
-            });
-            let manifests = recorded.map(|dependency| dependency.manifests.clone());
-            let manifests = manifests.unwrap_or_default();
-            wanted.insert(source, mirror::Wanted { digest, manifests });
-        }
-    }
-    let found = mirror::compare(app, &wanted).await;
-    for image in &mut task.images {
-        let source = image.image.parse::<Reference>().ok();
-        let Some((source, found)) = source.and_then(|source| {
-            let found = found.get(&source)?;
-            Some((source, found))
-        }) else {
-            continue;
-        };
-        let digest = image.current_digest.as_ref();
-        let advice = digest.and_then(|digest| found.complaint(&source, digest));
-        if let Some(text) = &advice {
-            tell(Event::Warning(text.clone()));
-        }
-        image.mirror = Some(MirrorAnswer {
-            image: found.image.to_string(),
-            state: found.word(),
-            digest: match &found.state {
-                MirrorState::Current(digest) | MirrorState::Behind(digest) => Some(digest.clone()),
-                MirrorState::Missing | MirrorState::Unknown(_) => None,
-            },
-            advice,
-        });
-    }
-    Ok(())
 }
 
 /// Decides for every task what a round would do, without doing it: every run is taken to succeed and to move its images.

@@ -1,0 +1,93 @@
+//! Compares the copies of what a task stands on with their sources, for whoever asks about that task.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    error::Result,
+    image::{Digest, Reference},
+    ops::{
+        App,
+        event::{Event, Listener},
+        mirror::{self, MirrorState},
+    },
+    task::Step,
+};
+
+use super::{CheckAnswer, Loaded};
+
+/// The copy of an image.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MirrorAnswer {
+    image: String,
+    /// One of current, behind, missing, unknown: what it is, compared with what its source is now.
+    state: &'static str,
+    digest: Option<Digest>,
+    /// What to do about one that is not current.
+    advice: Option<String>,
+}
+
+/// Compares the copies of what a task stands on with what their sources are now, and says which cannot be used.
+pub async fn look_at_mirrors(
+    app: &App,
+    task: &mut CheckAnswer,
+    loaded: &[Loaded],
+    tell: Listener<'_>,
+) -> Result<()> {
+    let own = loaded
+        .iter()
+        .find(|one| one.task.name == task.name && one.task.registry == task.registry);
+    // A task that copies reads the source itself.
+    let Some(own) = own.filter(|one| !matches!(one.task.step, Step::Import(_))) else {
+        return Ok(());
+    };
+    let pushes = own.task.stable_images();
+    let mut wanted = BTreeMap::new();
+    for image in &task.images {
+        let source: Option<Reference> = image.image.parse().ok();
+        let (Some(source), Some(digest)) = (source, image.current_digest.clone()) else {
+            continue;
+        };
+        if app
+            .mirrors
+            .of(&source)
+            .is_some_and(|copy| !pushes.contains(&copy))
+        {
+            // What is known of its platforms is known of the digest that was built on.
+            let recorded = own.known.dependencies.iter().find(|dependency| {
+                dependency.image.tagged() == image.image
+                    && dependency.image.digest.as_ref() == Some(&digest)
+            });
+            let manifests = recorded.map(|dependency| dependency.manifests.clone());
+            let manifests = manifests.unwrap_or_default();
+            wanted.insert(source, mirror::Wanted { digest, manifests });
+        }
+    }
+    let found = mirror::compare(app, &wanted).await;
+    for image in &mut task.images {
+        let source = image.image.parse::<Reference>().ok();
+        let Some((source, found)) = source.and_then(|source| {
+            let found = found.get(&source)?;
+            Some((source, found))
+        }) else {
+            continue;
+        };
+        let digest = image.current_digest.as_ref();
+        let advice = digest.and_then(|digest| found.complaint(&source, digest));
+        if let Some(text) = &advice {
+            tell(Event::Warning(text.clone()));
+        }
+        image.mirror = Some(MirrorAnswer {
+            image: found.image.to_string(),
+            state: found.word(),
+            digest: match &found.state {
+                MirrorState::Current(digest) | MirrorState::Behind(digest) => Some(digest.clone()),
+                MirrorState::Missing | MirrorState::Unknown(_) => None,
+            },
+            advice,
+        });
+    }
+    Ok(())
+}

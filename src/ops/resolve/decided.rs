@@ -1,0 +1,200 @@
+//! What was found out about each image of a build, and what follows from it: what is recorded, and what is built.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    dockerfile::{BaseImage, BaseKind, Pinning},
+    image::{Digest, Reference},
+    ops::mirror::{self, Mirror},
+    registry::Seen,
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked},
+};
+
+use super::Resolved;
+
+/// What is known of one image while it is resolved.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A registry has it.
+    Found {
+        /// What its tag is now.
+        seen: Seen,
+        /// Its manifests for the platforms that are built.
+        manifests: Manifests,
+        /// The copy of one's own, if it has one.
+        mirror: Option<Mirror>,
+    },
+    /// It was written with a digest, which nobody needs to ask for.
+    Fixed {
+        /// The digest.
+        digest: Digest,
+        /// The copy of one's own, if it has one.
+        mirror: Option<Mirror>,
+    },
+    /// It is on no registry, and the builder has it.
+    Local(String),
+    /// An earlier step of the same run has built it.
+    Made,
+}
+
+/// Returns what an image is built as: by the digest that was decided, from a copy of one's own where that is the same; none where it
+/// stays as it is written.
+pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Reference> {
+    match answers.get(&base.reference)? {
+        Answer::Found { seen, mirror, .. } => {
+            let copy = mirror.as_ref().and_then(Mirror::usable);
+            copy.or_else(|| Some(base.reference.at(seen.digest.clone())))
+        }
+        Answer::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
+        Answer::Local(_) | Answer::Made => None,
+    }
+}
+
+/// Turns the answers into what is recorded and what is built.
+pub fn conclude(
+    pinned: Vec<u8>,
+    bases: &[BaseImage],
+    answers: &BTreeMap<Reference, Answer>,
+) -> Resolved {
+    let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
+    let mut untracked = Vec::new();
+    let mut pulled = BTreeSet::new();
+    let mut unpinned = BTreeMap::new();
+    for base in bases {
+        if let (Pinning::Impossible(_), Some(Answer::Found { seen, .. })) =
+            (&base.pinning, answers.get(&base.reference))
+        {
+            unpinned.insert(base.reference.clone(), seen.digest.clone());
+        }
+        let mut untrack = |reason: &str| {
+            untracked.push(Untracked {
+                image: base.written.clone(),
+                reason: reason.to_owned(),
+            });
+        };
+        match answers.get(&base.reference) {
+            Some(Answer::Found {
+                seen,
+                manifests,
+                mirror,
+            }) => {
+                pulled.extend(decided(answers, base));
+                let new = dependency(base, seen, manifests, mirror.as_ref());
+                dependencies
+                    .entry(base.reference.clone())
+                    .and_modify(|old| old.kind = old.kind.min(new.kind))
+                    .or_insert(new);
+            }
+            Some(Answer::Fixed { digest, .. }) => {
+                let fixed = || base.reference.at(digest.clone());
+                pulled.insert(decided(answers, base).unwrap_or_else(fixed));
+                untrack("it is pinned by its digest and cannot move");
+            }
+            Some(Answer::Local(reason)) => untrack(reason),
+            Some(Answer::Made) | None => {}
+        }
+    }
+    untracked.dedup();
+    let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
+    Resolved {
+        pinned,
+        dependencies: dependencies.into_values().collect(),
+        untracked,
+        runtime: runtime.map(|base| {
+            let digest = match answers.get(&base.reference) {
+                Some(Answer::Found { seen, .. }) => Some(seen.digest.clone()),
+                Some(Answer::Fixed { digest, .. }) => Some(digest.clone()),
+                _ => None,
+            };
+            (base.reference.clone(), digest)
+        }),
+        unpinned: unpinned.into_iter().collect(),
+        mirrored: answers
+            .iter()
+            .filter_map(|(source, answer)| Some((source.clone(), answer.mirror()?.usable()?)))
+            .collect(),
+        pulled: pulled.into_iter().collect(),
+    }
+}
+
+impl Answer {
+    /// Returns what a copy must be to be as good; nothing for what has none.
+    pub fn wanted(&self) -> Option<mirror::Wanted> {
+        match self {
+            // Which has been looked at already, or stands in for its source.
+            Self::Found {
+                mirror: Some(_), ..
+            } => None,
+            Self::Found {
+                seen, manifests, ..
+            } => Some(mirror::Wanted {
+                digest: seen.digest.clone(),
+                manifests: manifests.clone(),
+            }),
+            Self::Fixed { digest, .. } => Some(mirror::Wanted {
+                digest: digest.clone(),
+                manifests: Manifests::new(),
+            }),
+            Self::Local(_) | Self::Made => None,
+        }
+    }
+
+    pub fn mirror(&self) -> Option<&Mirror> {
+        match self {
+            Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => mirror.as_ref(),
+            Self::Local(_) | Self::Made => None,
+        }
+    }
+
+    pub fn set_mirror(&mut self, found: Mirror) {
+        match self {
+            Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => *mirror = Some(found),
+            Self::Local(_) | Self::Made => {}
+        }
+    }
+}
+
+fn dependency(
+    base: &BaseImage,
+    seen: &Seen,
+    manifests: &Manifests,
+    mirror: Option<&Mirror>,
+) -> Dependency {
+    Dependency {
+        image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
+        kind: kind(base.kind),
+        manifests: manifests.clone(),
+        line: base.line,
+        mirror: mirror.map(|mirror| {
+            Box::new(MirrorUse {
+                image: mirror.image.clone(),
+                used: mirror.usable().is_some(),
+            })
+        }),
+    }
+}
+
+/// Says in a task's words how the Dockerfile uses an image.
+#[must_use]
+pub fn kind(kind: BaseKind) -> DependencyKind {
+    match kind {
+        BaseKind::Runtime => DependencyKind::Runtime,
+        BaseKind::Buildtime => DependencyKind::Buildtime,
+        BaseKind::Frontend => DependencyKind::Frontend,
+    }
+}
+
+/// Returns what stays unpinned although a registry has it, and why: what a run's log should say.
+#[must_use]
+pub fn unpinned(bases: &[BaseImage]) -> Vec<String> {
+    bases
+        .iter()
+        .filter_map(|base| match &base.pinning {
+            Pinning::Impossible(reason) => Some(format!(
+                "`{}` in line {} is built as written: {reason}",
+                base.written, base.line
+            )),
+            Pinning::Place(_) => None,
+        })
+        .collect()
+}

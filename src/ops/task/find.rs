@@ -1,0 +1,166 @@
+//! Which task and which registry is meant by what was typed.
+
+use crate::{
+    error::{Error, Kind, Result},
+    ops::App,
+    task::{Task, TaskKey, TaskName},
+};
+
+/// Returns which tasks there are, by the names of their files alone.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory itself cannot be read.
+pub fn keys(app: &App) -> Result<Vec<TaskKey>> {
+    app.store.task_keys()
+}
+
+/// Finds the task that a name means: on `registry` if one was given, else on the default registry, else the only
+/// one of that name.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is none, [`Kind::Invalid`] if there are several.
+pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKey> {
+    let on = |registry: String| TaskKey {
+        registry,
+        name: name.clone(),
+    };
+    if let Some(registry) = registry {
+        let key = on(app.settings.login_server(registry));
+        return match app.store.layout().task(&key).exists() {
+            true => Ok(key),
+            false => Err(not_found(app, name)),
+        };
+    }
+    let mut keys: Vec<TaskKey> = app.store.task_keys()?;
+    keys.retain(|key| key.name == *name);
+    match keys.len() {
+        0 => Err(not_found(app, name)),
+        1 => Ok(keys.remove(0)),
+        _ => default_registry(app)
+            .and_then(|registry| keys.iter().find(|key| key.registry == registry))
+            .cloned()
+            .ok_or_else(|| {
+                let registries: Vec<_> = keys.iter().map(|key| key.registry.as_str()).collect();
+                Error::new(
+                    Kind::Invalid,
+                    format!(
+                        "several registries have a task `{name}`: {}",
+                        registries.join(", ")
+                    ),
+                )
+                .hint("say which one with --registry")
+            }),
+    }
+}
+
+/// Returns the definition of a task that must be there.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if it is not; [`Kind::Invalid`] if its file cannot be used.
+pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
+    app.store
+        .task(key)?
+        .ok_or_else(|| not_found(app, &key.name))
+}
+
+/// Returns the registry of commands that name none.
+fn default_registry(app: &App) -> Option<String> {
+    let name = app
+        .settings
+        .registry
+        .as_ref()
+        .or(app.settings.config.defaults.registry.as_ref())?;
+    Some(app.settings.login_server(name))
+}
+
+/// Finds the registry of a new task: the one given, else the one that its images name, else the default.
+pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
+    let registry = match given {
+        Some(name) => app.settings.login_server(name),
+        None => match images_registry(images).or_else(|| default_registry(app)) {
+            Some(registry) => registry,
+            None => {
+                return Err(Error::new(
+                    Kind::Invalid,
+                    "cannot tell which registry the task's images go to",
+                )
+                .hint("give --registry, or set ACRT_REGISTRY, or put the registry into --image"));
+            }
+        },
+    };
+    if crate::image::reference::is_registry(&registry) {
+        Ok(registry)
+    } else {
+        Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "registry `{}` is not a host name with an optional port",
+                registry.escape_debug()
+            ),
+        ))
+    }
+}
+
+/// Returns the registry that every image names, if they name one and the same.
+fn images_registry(images: &[String]) -> Option<String> {
+    let mut registries = images.iter().map(|image| {
+        let host = image.split_once('/')?.0;
+        (host.contains(['.', ':']) || host == "localhost").then(|| host.to_owned())
+    });
+    let first = registries.next()??;
+    registries
+        .all(|registry| registry.as_ref() == Some(&first))
+        .then_some(first)
+}
+
+/// Two names that differ only in case would be one file on some machines, and one mistake on all.
+pub fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
+    let other =
+        app.store.task_keys()?.into_iter().find(|other| {
+            other.registry == key.registry && other.name.differs_only_in_case(&key.name)
+        });
+    match other {
+        Some(other) => Err(Error::new(
+            Kind::Invalid,
+            format!("a task `{other}` exists, and `{key}` differs from it only in case"),
+        )
+        .hint("choose another name, or use the name as it is spelled there")),
+        None => Ok(()),
+    }
+}
+
+pub fn not_found(app: &App, name: &TaskName) -> Error {
+    let error = Error::new(Kind::NotFound, format!("no task `{name}`"));
+    let other = app.store.task_keys().ok().and_then(|keys| {
+        keys.into_iter()
+            .find(|key| key.name.differs_only_in_case(name))
+    });
+    match other {
+        Some(other) => error.hint(format!("there is a task `{other}`")),
+        None => error.hint("see which there are: acrt task list -o table"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_comes_from_the_images_where_all_name_the_same() {
+        let registry = |images: &[&str]| {
+            let images: Vec<String> = images.iter().map(|image| (*image).to_owned()).collect();
+            images_registry(&images)
+        };
+        assert_eq!(
+            registry(&["localhost:5000/web:1", "localhost:5000/web:2"]).as_deref(),
+            Some("localhost:5000")
+        );
+        assert_eq!(registry(&["a.io/web:1", "b.io/web:2"]), None);
+        assert_eq!(registry(&["web:1"]), None);
+        assert_eq!(registry(&["team/web:1"]), None);
+        assert_eq!(registry(&[]), None);
+    }
+}

@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-
 use crate::image::Reference;
 
 use super::{
     build::{self, BuildStep},
     graph::{self, Graph, When},
+    keys::{blame, count, list, seconds, switch, text},
     problem::{InvalidTaskFile, Notice},
+    resources::{networks, secrets, volumes},
     step::{Action, CmdStep, Limits, Mount, Place, Pushed, Step, StepId},
     variables::Variables,
     words,
     yaml::Node,
 };
-
-/// The network of steps in a file that names no networks.
-pub const DEFAULT_NETWORK: &str = "acb_default_network";
 
 /// Seconds that a step may take where the file says nothing.
 const STEP_TIMEOUT: u32 = 600;
@@ -98,49 +95,6 @@ const IDLE_KEYS: [(&str, &str); 5] = [
     ("cmdDownloadRetries", "the builder fetches images itself"),
     ("cmdDownloadRetryDelay", "the builder fetches images itself"),
 ];
-
-/// A network of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Its name in the file.
-    pub name: String,
-    /// Its driver; none is the builder's own choice.
-    pub driver: Option<String>,
-    /// Whether it has IPv6 addresses.
-    pub ipv6: bool,
-    /// Whether it is there already, under just this name.
-    pub is_external: bool,
-}
-
-/// A volume of a file: small files for containers.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Volume {
-    /// Its name.
-    pub name: String,
-    /// Its files, by name, byte for byte.
-    pub files: BTreeMap<String, Vec<u8>>,
-}
-
-impl std::fmt::Debug for Volume {
-    /// Shows the names; what is in the files is secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Volume")
-            .field("name", &self.name)
-            .field("files", &self.files.keys())
-            .finish()
-    }
-}
-
-/// A secret that a file asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretSource {
-    /// Its name in templates.
-    pub id: String,
-    /// Where the file says it is: `env:NAME`, `file:PATH`, or the URL of a key vault.
-    pub place: Option<String>,
-    /// The line, counted from 1.
-    pub line: Option<usize>,
-}
 
 /// Reads the keys of one file.
 pub(super) struct Reader<'a> {
@@ -423,135 +377,6 @@ impl Reader<'_> {
     }
 }
 
-/// Reads the secrets that a file asks for.
-pub(super) fn secrets(
-    root: &Node<'_>,
-    notices: &mut Vec<Notice>,
-) -> Result<Vec<SecretSource>, InvalidTaskFile> {
-    let mut secrets: Vec<SecretSource> = Vec::new();
-    for node in root
-        .get("secrets")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default()
-    {
-        node.unknown_keys(&["id", "keyvault", "clientID"], notices)?;
-        let id = text(&node, "id")?.ok_or_else(|| node.problem("a secret has no `id`"))?;
-        if id.contains(char::is_whitespace) {
-            return Err(node.problem(format!(
-                "the id `{id}` of a secret must not contain white space"
-            )));
-        }
-        if secrets.iter().any(|other| other.id == id) {
-            return Err(node.problem(format!("there are two secrets `{id}`")));
-        }
-        secrets.push(SecretSource {
-            place: text(&node, "keyvault")?,
-            line: node.line(),
-            id,
-        });
-    }
-    Ok(secrets)
-}
-
-/// Reads the networks of a file, and which of them steps are in that name none.
-fn networks(
-    root: &Node<'_>,
-    notices: &mut Vec<Notice>,
-) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
-    let nodes = root
-        .get("networks")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default();
-    if nodes.is_empty() {
-        let network = Network {
-            name: DEFAULT_NETWORK.into(),
-            driver: None,
-            ipv6: false,
-            is_external: false,
-        };
-        return Ok((vec![network], Some(DEFAULT_NETWORK.into())));
-    }
-    let mut networks: Vec<Network> = Vec::new();
-    let mut default = None;
-    for node in nodes {
-        node.unknown_keys(
-            &["name", "driver", "ipv6", "skipCreation", "isDefault"],
-            notices,
-        )?;
-        let name = text(&node, "name")?.ok_or_else(|| node.problem("a network has no `name`"))?;
-        if networks.iter().any(|other| other.name == name) {
-            return Err(node.problem(format!("there are two networks `{name}`")));
-        }
-        if switch(&node, "isDefault")? {
-            default = Some(name.clone());
-        }
-        networks.push(Network {
-            driver: text(&node, "driver")?,
-            ipv6: switch(&node, "ipv6")?,
-            is_external: switch(&node, "skipCreation")?,
-            name,
-        });
-    }
-    Ok((networks, default))
-}
-
-fn volumes(root: &Node<'_>, notices: &mut Vec<Notice>) -> Result<Vec<Volume>, InvalidTaskFile> {
-    let is_name = |name: &str, more: &str| {
-        !name.is_empty()
-            && name != "."
-            && name != ".."
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-    };
-    let mut volumes: Vec<Volume> = Vec::new();
-    for node in root
-        .get("volumes")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default()
-    {
-        node.unknown_keys(&["name", "secret"], notices)?;
-        let name = text(&node, "name")?.unwrap_or_default();
-        if !is_name(&name, "-_") {
-            return Err(node.problem(format!(
-                "the name `{name}` of a volume must be made of letters, digits, `-` and `_`"
-            )));
-        }
-        if volumes.iter().any(|other| other.name == name) {
-            return Err(node.problem(format!("there are two volumes `{name}`")));
-        }
-        let entries = node
-            .get("secret")
-            .map(|secret| secret.entries())
-            .transpose()?
-            .unwrap_or_default();
-        if entries.is_empty() {
-            return Err(node.problem(format!("volume `{name}` has no files under `secret`")));
-        }
-        let mut files = BTreeMap::new();
-        for (file, node) in entries {
-            if !is_name(&file, "-_.") {
-                return Err(node.problem(format!(
-                    "the file name `{file}` of a volume must be made of letters, digits, `-`, `_` and `.`"
-                )));
-            }
-            let encoded = node.text()?.unwrap_or_default();
-            let encoded: String = encoded.split_whitespace().collect();
-            let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| {
-                node.problem(format!(
-                    "the file `{file}` of volume `{name}` must be base64"
-                ))
-            })?;
-            files.insert(file, bytes);
-        }
-        volumes.push(Volume { name, files });
-    }
-    Ok(volumes)
-}
-
 fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {
     let mut mounts: Vec<Mount> = Vec::new();
     for item in node
@@ -662,45 +487,4 @@ fn merged(mut own: Vec<(String, String)>, file: &[(String, String)]) -> Vec<(Str
         }
     }
     own
-}
-
-fn blame(node: &Node<'_>, key: &str, text: impl Into<String>) -> InvalidTaskFile {
-    match node.get(key) {
-        Some(at) => at.problem(text),
-        None => node.problem(text),
-    }
-}
-
-fn text(node: &Node<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
-    let text = node.get(key).map(|node| node.text()).transpose()?.flatten();
-    Ok(text.filter(|text| !text.trim().is_empty()))
-}
-
-fn list(node: &Node<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
-    let items = node
-        .get(key)
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default();
-    let texts = items
-        .iter()
-        .map(|item| Ok(item.text()?.unwrap_or_default()));
-    texts.collect()
-}
-
-fn switch(node: &Node<'_>, key: &str) -> Result<bool, InvalidTaskFile> {
-    node.get(key).map_or(Ok(false), |node| node.switch())
-}
-
-/// Reads seconds; a negative number is as good as none.
-fn seconds(node: &Node<'_>, key: &str) -> Result<Option<u32>, InvalidTaskFile> {
-    let whole = node.get(key).map(|node| node.whole()).transpose()?;
-    Ok(whole.map(|whole| u32::try_from(whole.max(0)).unwrap_or(u32::MAX)))
-}
-
-fn count(node: &Node<'_>, key: &str) -> Result<u32, InvalidTaskFile> {
-    let Some(at) = node.get(key) else {
-        return Ok(0);
-    };
-    u32::try_from(at.whole()?).map_err(|_| at.problem(format!("`{key}` must be 0 or more")))
 }

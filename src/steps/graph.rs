@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    file::{Network, Volume},
+    resources::{Network, Volume},
     step::{Step, StepId},
 };
 

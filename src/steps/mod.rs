@@ -1,6 +1,6 @@
 //! A multi-step task file as a graph of steps, and which of them may start. Starts nothing, reads no file.
 //!
-//! The way of a file: text → aliases ([`alias`]) → templates ([`render`]) → YAML ([`yaml`], [`file`]) → a graph that is
+//! The way of a file: text → aliases ([`alias`]) → templates ([`render`]) → YAML ([`yaml`], [`file`], [`resources`]) → a graph that is
 //! valid by construction ([`graph`]) → which step may start ([`progress`]). What each key means is in `docs/steps.md`.
 
 pub mod alias;
@@ -8,20 +8,22 @@ pub mod build;
 pub mod file;
 mod functions;
 pub mod graph;
+mod keys;
 pub mod problem;
 pub mod progress;
 pub mod read;
 pub mod render;
+pub mod resources;
 pub mod step;
 pub mod variables;
 mod words;
 mod yaml;
 
 pub use build::BuildStep;
-pub use file::{Network, SecretSource, Volume};
 pub use graph::Graph;
 pub use problem::{InvalidTaskFile, Notice};
 pub use progress::Progress;
 pub use read::{read, secrets};
+pub use resources::{Network, SecretSource, Volume};
 pub use step::{Action, CmdStep, Limits, Mount, Place, Step, StepId};
 pub use variables::{Run, Values, Variables};

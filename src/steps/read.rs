@@ -2,10 +2,11 @@
 
 use super::{
     alias::{self, Load},
-    file::{self, SecretSource},
+    file,
     graph::Graph,
     problem::{InvalidTaskFile, Notice},
     render,
+    resources::{self, SecretSource},
     variables::Variables,
     yaml::{self, MAX_BYTES, Node},
 };
@@ -48,7 +49,7 @@ pub fn secrets(
     }
     let (rendered, _, _) = rendered(text, variables, load)?;
     let document = yaml::parse(&rendered)?;
-    file::secrets(&Node::root(&rendered, &document), &mut Vec::new())
+    resources::secrets(&Node::root(&rendered, &document), &mut Vec::new())
 }
 
 type Rendered = (

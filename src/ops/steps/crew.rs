@@ -174,7 +174,7 @@ impl Site<'_> {
         for network in &graph.networks {
             let used =
                 containers(graph).any(|cmd| cmd.place.network.as_ref() == Some(&network.name));
-            let is_default = network.name == crate::steps::file::DEFAULT_NETWORK;
+            let is_default = network.name == crate::steps::resources::DEFAULT_NETWORK;
             if !used || (is_default && !is_talkative(graph)) {
                 continue;
             }

@@ -1,0 +1,211 @@
+//! Answers in the shapes of `az acr task`: what `-o json` prints and `--query` sees.
+
+mod run;
+mod step;
+mod trigger;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    image::Platform,
+    store::secrets::Secrets,
+    task::{RunId, Status, Task, TaskKey, TaskName, Untracked},
+    watch::Known,
+};
+
+pub use run::{ImageUpdateAnswer, RunAnswer};
+pub use step::StepAnswer;
+pub use trigger::TriggerAnswer;
+
+/// A moment in az's form, `2026-01-25T05:50:51.861842+00:00`.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(pub Timestamp);
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        Self(time)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Python's isoformat, which az prints: no fraction where there is none.
+        let form = match self.0.subsec_microsecond() + self.0.subsec_millisecond() * 1000 {
+            0 => "%Y-%m-%dT%H:%M:%S+00:00",
+            _ => "%Y-%m-%dT%H:%M:%S.%6f+00:00",
+        };
+        serializer.collect_str(&self.0.strftime(form))
+    }
+}
+
+/// A platform in three fields, as ACR writes it.
+#[derive(Debug, Serialize)]
+pub struct PlatformAnswer {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl From<&Platform> for PlatformAnswer {
+    fn from(platform: &Platform) -> Self {
+        Self {
+            os: platform.os().into(),
+            architecture: platform.architecture().into(),
+            variant: platform.variant().map(Into::into),
+        }
+    }
+}
+
+/// Returns the first platform, or this machine's, as ACR shows one.
+fn first(platforms: &[Platform]) -> PlatformAnswer {
+    PlatformAnswer::from(platforms.first().unwrap_or(&Platform::host()))
+}
+
+/// Whether the images that a task stands on are followed. ACR keeps this to itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackingAnswer {
+    /// `stalled` after five failed runs in a row. Else `never-run` until a run has succeeded: nothing is followed; then `tracking`.
+    state: &'static str,
+    /// The run that recorded what is followed.
+    run_id: Option<RunId>,
+    recorded: Option<Moment>,
+    /// Failed runs in a row since.
+    failures: u32,
+    next_try: Option<Moment>,
+    /// The command that tries a stalled task at once.
+    resume: Option<String>,
+    untracked_images: Vec<Untracked>,
+}
+
+/// A task, as `task show` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskAnswer {
+    /// Its name.
+    pub name: TaskName,
+    /// Its registry.
+    pub registry: String,
+    creation_date: Option<Moment>,
+    platform: PlatformAnswer,
+    platforms: Vec<Platform>,
+    status: Status,
+    step: StepAnswer,
+    timeout: u32,
+    builder: Option<String>,
+    trigger: TriggerAnswer,
+    on_success: Option<Vec<String>>,
+    tracking: TrackingAnswer,
+}
+
+impl TaskAnswer {
+    /// Tells whether its images are followed: not before a run of it has succeeded.
+    #[must_use]
+    pub fn is_tracking(&self) -> bool {
+        self.tracking.run_id.is_some()
+    }
+
+    /// Shows the values of secret arguments too.
+    pub fn reveal(&mut self, secrets: &Secrets) {
+        self.trigger.reveal(secrets);
+        self.step.reveal(secrets);
+    }
+
+    /// Puts together what is to be shown of a task.
+    #[must_use]
+    pub fn new(task: &Task, known: &Known) -> Self {
+        let dependencies = known
+            .has_run()
+            .then(|| known.dependencies.iter().map(Into::into).collect());
+        Self {
+            name: task.name.clone(),
+            registry: task.registry.clone(),
+            creation_date: task.creation_date.map(Moment),
+            platform: first(&task.platforms),
+            platforms: task.platforms.clone(),
+            status: task.status,
+            step: StepAnswer::new(&task.step, dependencies),
+            timeout: task.timeout,
+            builder: task.builder.clone(),
+            trigger: TriggerAnswer::new(task),
+            on_success: (!task.on_success.is_empty()).then(|| task.on_success.clone()),
+            tracking: TrackingAnswer {
+                state: match known.has_run() {
+                    _ if known.is_stalled() => "stalled",
+                    true => "tracking",
+                    false => "never-run",
+                },
+                run_id: known.run_id,
+                recorded: known.recorded.map(Moment),
+                failures: known.failure.as_ref().map_or(0, |failure| failure.count),
+                next_try: known
+                    .failure
+                    .as_ref()
+                    .map(|failure| Moment(failure.next_try)),
+                resume: known.is_stalled().then(|| resume(&task.key())),
+                untracked_images: known.untracked.clone(),
+            },
+        }
+    }
+}
+
+/// Returns the command that tries a task at once that has failed many times.
+#[must_use]
+pub fn resume(key: &TaskKey) -> String {
+    format!(
+        "acrt task run --name {} --registry {}",
+        key.name, key.registry
+    )
+}
+
+/// Many tasks. Each becomes an answer when somebody wants to see it.
+#[derive(Debug)]
+pub struct TaskList(pub Vec<(Task, Known)>);
+
+impl TaskList {
+    /// Returns the tasks that follow nothing yet.
+    pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
+        let tasks = self.0.iter();
+        tasks
+            .filter(|(_, known)| !known.has_run())
+            .map(|(task, _)| &task.name)
+    }
+
+    /// Returns the tasks that have failed many times in a row.
+    pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
+        let tasks = self.0.iter();
+        tasks
+            .filter(|(_, known)| known.is_stalled())
+            .map(|(task, _)| task.key())
+    }
+}
+
+impl Serialize for TaskList {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            self.0
+                .iter()
+                .map(|(task, known)| TaskAnswer::new(task, known)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_in_the_form_of_az() {
+        let time: Timestamp = "2025-04-08T08:17:33.8618429Z".parse().unwrap();
+        assert_eq!(
+            serde_json::to_value(Moment(time)).unwrap(),
+            "2025-04-08T08:17:33.861842+00:00"
+        );
+        let whole: Timestamp = "2025-04-08T08:17:33Z".parse().unwrap();
+        assert_eq!(
+            serde_json::to_value(Moment(whole)).unwrap(),
+            "2025-04-08T08:17:33+00:00"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! A run, in az's shape.
+
+use serde::Serialize;
+
+use crate::task::{
+    ImageDescriptor, Occurrence, Run, RunId, RunStatus, RunType, TaskName, TimerName, Untracked,
+    run::ImageUpdateTrigger,
+};
+
+use super::{Moment, PlatformAnswer, first, step::DependencyAnswer};
+
+/// The images whose move started a run.
+#[derive(Debug, Serialize)]
+pub struct ImageUpdateAnswer {
+    id: String,
+    timestamp: Moment,
+    images: Vec<ImageDescriptor>,
+}
+
+impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
+    fn from(trigger: &ImageUpdateTrigger) -> Self {
+        Self {
+            id: trigger.id.clone(),
+            timestamp: trigger.timestamp.into(),
+            images: trigger.images.clone(),
+        }
+    }
+}
+
+/// The commit that started a run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceCauseAnswer {
+    id: RunId,
+    event_type: &'static str,
+    commit_id: String,
+    repository_url: String,
+    branch_name: Option<String>,
+    pull_request_id: Option<String>,
+    provider_type: &'static str,
+}
+
+/// The timer that started a run; of several that fired since the last round, the first.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OccurrenceAnswer {
+    timer_trigger_name: TimerName,
+    schedule_occurrence: Moment,
+}
+
+impl From<&Occurrence> for OccurrenceAnswer {
+    fn from(occurrence: &Occurrence) -> Self {
+        Self {
+            timer_trigger_name: occurrence.timer.clone(),
+            schedule_occurrence: occurrence.time.into(),
+        }
+    }
+}
+
+/// A run, as `task show-run` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunAnswer {
+    /// Its id.
+    pub run_id: RunId,
+    name: RunId,
+    /// The task that it is a run of.
+    pub task: Option<TaskName>,
+    registry: String,
+    /// How far it has come.
+    pub status: RunStatus,
+    run_type: RunType,
+    create_time: Moment,
+    start_time: Option<Moment>,
+    finish_time: Option<Moment>,
+    last_updated_time: Moment,
+    platform: PlatformAnswer,
+    output_images: Option<Vec<ImageDescriptor>>,
+    image_update_trigger: Option<ImageUpdateAnswer>,
+    source_trigger: Option<SourceCauseAnswer>,
+    timer_trigger: Option<OccurrenceAnswer>,
+    is_archive_enabled: bool,
+    run_error_message: Option<String>,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    untracked_images: Vec<Untracked>,
+    source_commit: Option<String>,
+    builder: Option<String>,
+}
+
+impl From<&Run> for RunAnswer {
+    fn from(run: &Run) -> Self {
+        let dependencies = run.base_image_dependencies.as_ref();
+        Self {
+            run_id: run.run_id,
+            name: run.run_id,
+            task: run.task.clone(),
+            registry: run.registry.clone(),
+            status: run.status,
+            run_type: run.run_type,
+            create_time: run.create_time.into(),
+            start_time: run.start_time.map(Moment),
+            finish_time: run.finish_time.map(Moment),
+            last_updated_time: run.last_updated_time.into(),
+            platform: first(&run.platforms),
+            output_images: run.output_images.clone(),
+            image_update_trigger: run.image_update_trigger.as_ref().map(Into::into),
+            source_trigger: run.source_trigger.as_ref().map(|cause| SourceCauseAnswer {
+                id: run.run_id,
+                event_type: "Commit",
+                commit_id: cause.commit_id.clone(),
+                repository_url: cause.repository_url.clone(),
+                branch_name: cause.branch_name.clone(),
+                pull_request_id: None,
+                provider_type: "Git",
+            }),
+            timer_trigger: run.timer_triggers.first().map(Into::into),
+            is_archive_enabled: run.is_archive_enabled,
+            run_error_message: run.run_error_message.clone(),
+            base_image_dependencies: dependencies
+                .map(|dependencies| dependencies.iter().map(Into::into).collect()),
+            untracked_images: run.untracked_images.clone(),
+            source_commit: run.source_commit.clone(),
+            builder: run.builder.clone(),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What a run of a task does, in az's shape for each kind of step.
+
+use serde::Serialize;
+
+use crate::{
+    image::Digest,
+    store::secrets::Secrets,
+    task::{Argument, Dependency, DockerStep, ImportStep, MirrorUse, Step},
+};
+
+/// An image that a task stands on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DependencyAnswer {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+    r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorUse>,
+}
+
+impl From<&Dependency> for DependencyAnswer {
+    fn from(dependency: &Dependency) -> Self {
+        Self {
+            registry: dependency.image.registry.clone(),
+            repository: dependency.image.repository.clone(),
+            tag: dependency.image.tag.clone(),
+            digest: dependency.image.digest.clone(),
+            r#type: format!("{:?}", dependency.kind),
+            mirror: dependency.mirror.as_deref().cloned(),
+        }
+    }
+}
+
+/// A build argument. The value of a secret one is `null`, unless it is asked for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArgumentAnswer {
+    is_secret: bool,
+    name: String,
+    value: Option<String>,
+}
+
+impl From<&Argument> for ArgumentAnswer {
+    fn from(argument: &Argument) -> Self {
+        Self {
+            is_secret: argument.is_secret,
+            name: argument.name.clone(),
+            value: argument.value.clone(),
+        }
+    }
+}
+
+/// What a run of a task does, in az's shape for each kind of step.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum StepAnswer {
+    /// A Dockerfile.
+    Docker(DockerAnswer),
+    /// A multi-step file, in the context or in the definition.
+    Steps(Box<StepsAnswer>),
+    /// The copy of an image.
+    Import(ImportAnswer),
+}
+
+impl StepAnswer {
+    /// Shows the values of secret arguments too.
+    pub fn reveal(&mut self, secrets: &Secrets) {
+        let (arguments, kept) = match self {
+            Self::Docker(step) => (&mut step.arguments, &secrets.arguments),
+            Self::Steps(step) => (&mut step.values, &secrets.values),
+            Self::Import(_) => return,
+        };
+        for argument in arguments.iter_mut().filter(|a| a.is_secret) {
+            let value = kept.get(&argument.name);
+            argument.value = value.map(|value| value.reveal().to_owned());
+        }
+    }
+
+    /// Puts together what is to be shown of a step.
+    pub fn new(step: &Step, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
+        let (kind, place) = match step {
+            Step::Docker(step) => return Self::Docker(DockerAnswer::new(step, dependencies)),
+            Step::Import(step) => return Self::Import(ImportAnswer::new(step, dependencies)),
+            Step::FileTask(step) => (
+                "FileTask",
+                PlaceAnswer::File {
+                    task_file_path: step.task_file_path.display().to_string(),
+                    values_file_path: step
+                        .values_file_path
+                        .as_ref()
+                        .map(|path| path.display().to_string()),
+                },
+            ),
+            Step::EncodedTask(step) => (
+                "EncodedTask",
+                PlaceAnswer::Encoded {
+                    encoded_task_content: step.encoded_task_content.clone(),
+                    encoded_values_content: step.encoded_values_content.clone(),
+                },
+            ),
+        };
+        Self::Steps(Box::new(StepsAnswer {
+            r#type: kind,
+            base_image_dependencies: dependencies,
+            context_access_token: None,
+            context_path: step.context().map(ToString::to_string),
+            place,
+            values: step.values().iter().map(Into::into).collect(),
+            allow_privileged: step.allows_privileged(),
+        }))
+    }
+}
+
+/// A Dockerfile that is built, and what is made of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DockerAnswer {
+    r#type: &'static str,
+    arguments: Vec<ArgumentAnswer>,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    context_path: String,
+    docker_file_path: String,
+    image_names: Option<Vec<String>>,
+    is_push_enabled: bool,
+    no_cache: bool,
+    target: Option<String>,
+}
+
+impl DockerAnswer {
+    fn new(step: &DockerStep, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
+        Self {
+            r#type: "Docker",
+            arguments: step.arguments.iter().map(Into::into).collect(),
+            base_image_dependencies: dependencies,
+            context_path: step.context_path.to_string(),
+            docker_file_path: step.docker_file_path.display().to_string(),
+            image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),
+            is_push_enabled: step.is_push_enabled,
+            no_cache: step.no_cache,
+            target: step.target.clone(),
+        }
+    }
+}
+
+/// An image that is copied. az has no such step; the keys are named as those of its others.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportAnswer {
+    r#type: &'static str,
+    all_referrers: bool,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    image_names: Vec<String>,
+    source: String,
+    test: Option<Vec<String>>,
+}
+
+impl ImportAnswer {
+    fn new(step: &ImportStep, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
+        Self {
+            r#type: "Import",
+            all_referrers: step.all_referrers,
+            base_image_dependencies: dependencies,
+            image_names: step.image_names.clone(),
+            source: step.source.clone(),
+            test: (!step.test.is_empty()).then(|| step.test.clone()),
+        }
+    }
+}
+
+/// A multi-step file. az shows other keys for one of the context than for one of the definition.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepsAnswer {
+    r#type: &'static str,
+    base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    context_access_token: Option<()>,
+    context_path: Option<String>,
+    #[serde(flatten)]
+    place: PlaceAnswer,
+    values: Vec<ArgumentAnswer>,
+    allow_privileged: bool,
+}
+
+/// Where a multi-step file is.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum PlaceAnswer {
+    /// In the context.
+    File {
+        /// The file.
+        task_file_path: String,
+        /// The file of its values.
+        values_file_path: Option<String>,
+    },
+    /// In the definition, in base64.
+    Encoded {
+        /// The file.
+        encoded_task_content: String,
+        /// The file of its values.
+        encoded_values_content: Option<String>,
+    },
+}

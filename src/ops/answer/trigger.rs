@@ -1,0 +1,124 @@
+//! What makes a task run by itself, in az's shapes.
+
+use serde::Serialize;
+
+use crate::{
+    store::secrets::Secrets,
+    task::{
+        BaseImageTrigger, BaseImageTriggerType, Cron, SourceEvent, SourceTrigger, Status, Task,
+        TimerName, TimerTrigger, UpdatePayload,
+    },
+};
+
+/// The triggers of a task.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerAnswer {
+    base_image_trigger: Option<BaseImageTriggerAnswer>,
+    source_triggers: Option<Vec<SourceTriggerAnswer>>,
+    timer_triggers: Option<Vec<TimerTriggerAnswer>>,
+}
+
+impl TriggerAnswer {
+    /// Puts together what is to be shown of what makes a task run.
+    pub fn new(task: &Task) -> Self {
+        let trigger = &task.trigger;
+        let timers = trigger.timer_triggers.iter().map(Into::into);
+        Self {
+            base_image_trigger: trigger.base_image_trigger.as_ref().map(Into::into),
+            source_triggers: SourceTriggerAnswer::of(task),
+            timer_triggers: (!trigger.timer_triggers.is_empty()).then(|| timers.collect()),
+        }
+    }
+
+    /// Shows where the webhook is too.
+    pub fn reveal(&mut self, secrets: &Secrets) {
+        if let Some(trigger) = &mut self.base_image_trigger {
+            let endpoint = secrets.update_trigger_endpoint.as_ref();
+            trigger.update_trigger_endpoint = endpoint.map(|it| it.reveal().to_owned());
+        }
+    }
+}
+
+/// The base image trigger, in az's shape. Where its webhook is may be secret, and is only shown with secure properties.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseImageTriggerAnswer {
+    base_image_trigger_type: BaseImageTriggerType,
+    name: String,
+    status: Status,
+    update_trigger_endpoint: Option<String>,
+    update_trigger_payload_type: Option<UpdatePayload>,
+}
+
+impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
+    fn from(trigger: &BaseImageTrigger) -> Self {
+        Self {
+            base_image_trigger_type: trigger.base_image_trigger_type,
+            name: trigger.name.clone(),
+            status: trigger.status,
+            update_trigger_endpoint: None,
+            update_trigger_payload_type: trigger.update_trigger_payload_type,
+        }
+    }
+}
+
+/// A trigger by the source. Where it looks is the context of the step; az shows it here once more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceTriggerAnswer {
+    name: String,
+    status: Status,
+    source_trigger_events: Vec<SourceEvent>,
+    source_repository: RepositoryAnswer,
+}
+
+/// A git repository.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryAnswer {
+    branch: Option<String>,
+    repository_url: String,
+    source_control_type: &'static str,
+    source_control_auth_properties: Option<()>,
+}
+
+impl SourceTriggerAnswer {
+    fn of(task: &Task) -> Option<Vec<Self>> {
+        let git = task.step.context()?.git()?;
+        let triggers = &task.trigger.source_triggers;
+        let answer = |trigger: &SourceTrigger| Self {
+            name: trigger.name.clone(),
+            status: trigger.status,
+            source_trigger_events: trigger.source_trigger_events.clone(),
+            source_repository: RepositoryAnswer {
+                branch: git.reference.clone(),
+                repository_url: git.url.clone(),
+                source_control_type: match git.url.contains("github.com") {
+                    true => "Github",
+                    false => "Git",
+                },
+                source_control_auth_properties: None,
+            },
+        };
+        (!triggers.is_empty()).then(|| triggers.iter().map(answer).collect())
+    }
+}
+
+/// A timer.
+#[derive(Debug, Serialize)]
+pub struct TimerTriggerAnswer {
+    name: TimerName,
+    schedule: Cron,
+    status: Status,
+}
+
+impl From<&TimerTrigger> for TimerTriggerAnswer {
+    fn from(timer: &TimerTrigger) -> Self {
+        Self {
+            name: timer.name.clone(),
+            schedule: timer.schedule.clone(),
+            status: timer.status,
+        }
+    }
+}

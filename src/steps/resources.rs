@@ -1,0 +1,190 @@
+//! What a task file declares beside its steps: networks, volumes and secrets.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use super::{
+    keys::{switch, text},
+    problem::{InvalidTaskFile, Notice},
+    yaml::Node,
+};
+
+/// The network of steps in a file that names no networks.
+pub const DEFAULT_NETWORK: &str = "acb_default_network";
+
+/// A network of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name in the file.
+    pub name: String,
+    /// Its driver; none is the builder's own choice.
+    pub driver: Option<String>,
+    /// Whether it has IPv6 addresses.
+    pub ipv6: bool,
+    /// Whether it is there already, under just this name.
+    pub is_external: bool,
+}
+
+/// A volume of a file: small files for containers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Its files, by name, byte for byte.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl std::fmt::Debug for Volume {
+    /// Shows the names; what is in the files is secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Volume")
+            .field("name", &self.name)
+            .field("files", &self.files.keys())
+            .finish()
+    }
+}
+
+/// A secret that a file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretSource {
+    /// Its name in templates.
+    pub id: String,
+    /// Where the file says it is: `env:NAME`, `file:PATH`, or the URL of a key vault.
+    pub place: Option<String>,
+    /// The line, counted from 1.
+    pub line: Option<usize>,
+}
+
+/// Reads the secrets that a file asks for.
+pub(super) fn secrets(
+    root: &Node<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<SecretSource>, InvalidTaskFile> {
+    let mut secrets: Vec<SecretSource> = Vec::new();
+    for node in root
+        .get("secrets")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        node.unknown_keys(&["id", "keyvault", "clientID"], notices)?;
+        let id = text(&node, "id")?.ok_or_else(|| node.problem("a secret has no `id`"))?;
+        if id.contains(char::is_whitespace) {
+            return Err(node.problem(format!(
+                "the id `{id}` of a secret must not contain white space"
+            )));
+        }
+        if secrets.iter().any(|other| other.id == id) {
+            return Err(node.problem(format!("there are two secrets `{id}`")));
+        }
+        secrets.push(SecretSource {
+            place: text(&node, "keyvault")?,
+            line: node.line(),
+            id,
+        });
+    }
+    Ok(secrets)
+}
+
+/// Reads the networks of a file, and which of them steps are in that name none.
+pub(super) fn networks(
+    root: &Node<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
+    let nodes = root
+        .get("networks")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default();
+    if nodes.is_empty() {
+        let network = Network {
+            name: DEFAULT_NETWORK.into(),
+            driver: None,
+            ipv6: false,
+            is_external: false,
+        };
+        return Ok((vec![network], Some(DEFAULT_NETWORK.into())));
+    }
+    let mut networks: Vec<Network> = Vec::new();
+    let mut default = None;
+    for node in nodes {
+        node.unknown_keys(
+            &["name", "driver", "ipv6", "skipCreation", "isDefault"],
+            notices,
+        )?;
+        let name = text(&node, "name")?.ok_or_else(|| node.problem("a network has no `name`"))?;
+        if networks.iter().any(|other| other.name == name) {
+            return Err(node.problem(format!("there are two networks `{name}`")));
+        }
+        if switch(&node, "isDefault")? {
+            default = Some(name.clone());
+        }
+        networks.push(Network {
+            driver: text(&node, "driver")?,
+            ipv6: switch(&node, "ipv6")?,
+            is_external: switch(&node, "skipCreation")?,
+            name,
+        });
+    }
+    Ok((networks, default))
+}
+
+/// Reads the volumes of a file, with what is in their files.
+pub(super) fn volumes(
+    root: &Node<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Volume>, InvalidTaskFile> {
+    let is_name = |name: &str, more: &str| {
+        !name.is_empty()
+            && name != "."
+            && name != ".."
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    let mut volumes: Vec<Volume> = Vec::new();
+    for node in root
+        .get("volumes")
+        .map(|node| node.items())
+        .transpose()?
+        .unwrap_or_default()
+    {
+        node.unknown_keys(&["name", "secret"], notices)?;
+        let name = text(&node, "name")?.unwrap_or_default();
+        if !is_name(&name, "-_") {
+            return Err(node.problem(format!(
+                "the name `{name}` of a volume must be made of letters, digits, `-` and `_`"
+            )));
+        }
+        if volumes.iter().any(|other| other.name == name) {
+            return Err(node.problem(format!("there are two volumes `{name}`")));
+        }
+        let entries = node
+            .get("secret")
+            .map(|secret| secret.entries())
+            .transpose()?
+            .unwrap_or_default();
+        if entries.is_empty() {
+            return Err(node.problem(format!("volume `{name}` has no files under `secret`")));
+        }
+        let mut files = BTreeMap::new();
+        for (file, node) in entries {
+            if !is_name(&file, "-_.") {
+                return Err(node.problem(format!(
+                    "the file name `{file}` of a volume must be made of letters, digits, `-`, `_` and `.`"
+                )));
+            }
+            let encoded = node.text()?.unwrap_or_default();
+            let encoded: String = encoded.split_whitespace().collect();
+            let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| {
+                node.problem(format!(
+                    "the file `{file}` of volume `{name}` must be base64"
+                ))
+            })?;
+            files.insert(file, bytes);
+        }
+        volumes.push(Volume { name, files });
+    }
+    Ok(volumes)
+}

@@ -11,12 +11,14 @@ use acrt::{
         Registries,
         copy::{Copied, CopyError, CopyRequest, Place, Tagged},
     },
+    sys::settings::RegistrySettings,
 };
 use serde_json::json;
 
 use super::{
     distribution::{Access, Distribution, PASSWORD, USER},
     documents::{self, Document},
+    nginx::{Authority, Nginx},
     scripted::{Answer, Request, Scripted},
     settings::{anonymous, client, login, nobody, reference},
     token_service::{Rules, TokenService},
@@ -160,6 +162,33 @@ async fn a_registry_with_passwords_and_one_with_tokens_each_get_their_own_login(
         tokens[0].contains("repository%3Aown%3Apull%2Cpush"),
         "{tokens:?}"
     );
+}
+
+#[tokio::test]
+async fn large_blobs_go_both_ways_over_tls_and_one_connection() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let authority = Authority::new();
+    let fronts = [&source, &target].map(|it| Nginx::with_tls(it.port(), "", &authority));
+    let [from, to] = &fronts;
+    let layer: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let document = source.layered("base", "x", &[&layer, b"small"]).await;
+    source.put("base", "1", &document).await;
+    let mut settings = nobody();
+    for front in &fronts {
+        let own = RegistrySettings {
+            plain_http: Some(false),
+            ca_file: Some(authority.certificate()),
+            ..RegistrySettings::default()
+        };
+        settings.config.registries.insert(front.host(), own);
+    }
+    let (registries, _) = client(&settings, Vec::new());
+    let wanted = request(&from.image("base:1"), &to.image("own:1"), "1");
+    let copied = copy(&registries, &wanted).await.unwrap();
+    assert_eq!(copied.amount.sent, 3);
+    let path = format!("own/blobs/{}", Digest::of(&layer));
+    assert_eq!(target.get(&path).await, Some(layer));
+    assert_eq!((from.connections().await, to.connections().await), (1, 1));
 }
 
 #[tokio::test]

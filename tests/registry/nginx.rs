@@ -63,6 +63,8 @@ impl Nginx {
                     location / {{
                         proxy_pass http://registry; proxy_http_version 1.1;
                         proxy_set_header Connection ""; proxy_set_header Host $http_host;
+                        proxy_set_header X-Forwarded-Proto $scheme;
+                        client_max_body_size 0; proxy_request_buffering off;
                     }}
                     location = /mark {{ return 204; }}
                 }}

@@ -84,7 +84,42 @@ pub struct TaskPatch {
     pub timers: Option<Vec<TimerTrigger>>,
 }
 
+/// Why a change does not fit a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// It builds, and is told what to copy.
+    #[error("it builds, and copies no image")]
+    Builds,
+    /// It copies, and is told what to build.
+    #[error("it copies an image, and builds nothing")]
+    Copies,
+}
+
 impl TaskPatch {
+    /// Tells whether the changes are of the kind of the task. A build does not become a copy, nor a copy a build: what is known of one
+    /// means nothing to the other.
+    ///
+    /// # Errors
+    ///
+    /// [`Misfit`] where they are not.
+    pub fn fits(&self, step: &Step) -> Result<(), Misfit> {
+        let of_copy = self.source.is_some() || self.test.is_some();
+        let of_build = self.context.is_some()
+            || self.file.is_some()
+            || self.content.is_some()
+            || self.values.is_some()
+            || self.arguments.is_some()
+            || self.target != Patch::Keep
+            || self.push.is_some()
+            || self.no_cache.is_some();
+        match step {
+            Step::Import(_) if of_build => Err(Misfit::Copies),
+            Step::Import(_) => Ok(()),
+            _ if of_copy => Err(Misfit::Builds),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns `task` with the changes made.
     #[must_use]
     pub fn apply(self, mut task: Task) -> Task {
@@ -225,6 +260,23 @@ mod tests {
     #[test]
     fn nothing_asked_for_changes_nothing() {
         assert_eq!(TaskPatch::default().apply(task()), task());
+    }
+
+    #[test]
+    fn a_build_is_not_told_what_to_copy_nor_a_copy_what_to_build() {
+        let copies = TaskPatch {
+            source: Some("node:20".into()),
+            ..TaskPatch::default()
+        };
+        assert_eq!(copies.fits(&task().step), Err(Misfit::Builds));
+        let builds = TaskPatch {
+            target: Patch::Clear,
+            ..TaskPatch::default()
+        };
+        assert_eq!(builds.fits(&task().step), Ok(()));
+        let step: Step = serde_yaml::from_str("{type: Import, source: 'node:20'}").unwrap();
+        assert_eq!(builds.fits(&step), Err(Misfit::Copies));
+        assert_eq!(copies.fits(&step), Ok(()));
     }
 
     #[test]

@@ -436,6 +436,11 @@ fn a_task_that_copies_is_shown_and_changed_like_any_other() {
     assert_eq!(plan.stdout, line);
     world.run("mirror-node").ok();
     assert_eq!(target.tags("base/node"), ["22"]);
+    let build = ["--context", "."];
+    world
+        .acrt(&[&["task", "update"][..], &name, &build].concat())
+        .exits(2)
+        .says(&["it copies an image, and builds nothing"]);
     let itself = target.image("base/node:22");
     let circle = ["--import", &itself];
     world

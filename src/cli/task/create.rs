@@ -50,7 +50,7 @@ pub struct CreateArgs {
     )]
     context: Option<Context>,
     /// Image to copy instead of a build, so that the copy stays fresh
-    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
+    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd", "args", "secret_args", "target", "no_push", "no_cache"])]
     import: Option<String>,
     /// Program that tries a new copy, $ACRT_IMAGE, before its tags move
     #[arg(

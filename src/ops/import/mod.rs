@@ -23,7 +23,6 @@ use super::{
     App,
     credential::StoredLogin,
     event::{Event, Listener},
-    execute,
     run::{Quick, RunRequest},
     task::registry_for,
 };
@@ -117,7 +116,10 @@ pub async fn import(
     let copying = copy_all(app, &source, &targets, &options, tell);
     let copies = tokio::select! {
         copies = copying => copies?,
-        signal = stop.wait() => return Err(execute::stopped(signal).error),
+        signal = stop.wait() => {
+            let text = format!("the copy was stopped by {signal}; no tag has changed that is not whole");
+            return Err(Error::new(signal.kind(), text));
+        }
     };
     let mut blobs = BlobsAnswer::default();
     let mut images = Vec::new();

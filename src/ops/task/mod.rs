@@ -214,6 +214,13 @@ pub fn update(
     tell: Listener<'_>,
 ) -> Result<TaskAnswer> {
     let old = existing(app, key)?;
+    patch.fits(&old.step).map_err(|misfit| {
+        Error::new(
+            Kind::Invalid,
+            format!("cannot change task `{key}` so: {misfit}"),
+        )
+        .hint("to make another kind of task of it: acrt task create")
+    })?;
     let mut patch = patch;
     patch.context = patch.context.map(absolute).transpose()?;
     let mut secrets = app.store.secrets(key)?;

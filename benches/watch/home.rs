@@ -94,7 +94,11 @@ impl Home {
             mirror: None,
         };
         let when = "2026-01-01T00:00:00Z".parse()?;
-        let known = Known::succeeded(RunId::new(1), vec![dependency], Vec::new(), when);
+        let built = acrt::watch::Built {
+            dependencies: vec![dependency],
+            ..acrt::watch::Built::default()
+        };
+        let known = Known::succeeded(RunId::new(1), built, when);
         let store = Store::at(&self.state());
         // Written plainly: ten thousand files that are each synced would take minutes.
         write(

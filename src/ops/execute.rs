@@ -15,7 +15,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Known, decide::tag_of},
+    watch::{Built, Known, decide::tag_of},
 };
 
 use super::{
@@ -394,12 +394,13 @@ impl Execution<'_> {
             tell(Event::Log(&text));
             return Ok(());
         }
-        let known = Known::succeeded(
-            held.run.run_id,
-            held.run.base_image_dependencies.clone().unwrap_or_default(),
-            held.run.untracked_images.clone(),
-            started,
-        );
+        let built = Built {
+            dependencies: held.run.base_image_dependencies.clone().unwrap_or_default(),
+            untracked: held.run.untracked_images.clone(),
+            outputs: held.run.output_images.clone().unwrap_or_default(),
+            ..Built::default()
+        };
+        let known = Known::succeeded(held.run.run_id, built, started);
         // Read anew: a watcher may have noted a timer meanwhile.
         let before = self.app.store.known(key).unwrap_or_default();
         let mut known = known.serving(before, &held.run.timer_triggers);
@@ -411,13 +412,14 @@ impl Execution<'_> {
     fn failed(&self, run: &mut Run, failure: Failure, inputs: Option<Digest>) -> Result<Error> {
         let now = self.app.clock.now();
         let reason = failure.error.one_line();
-        run.fail(failure.status, reason, now);
+        run.fail(failure.status, reason.clone(), now);
         if self.recorded && failure.status != RunStatus::Canceled {
             let key = self.task.key();
             let mut known = self.app.store.known(&key).unwrap_or_default();
             known.failed(run.run_id, tried(run), inputs, now);
             let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
             if let Some(failure) = &mut known.failure {
+                failure.reason = reason;
                 failure.commit = run.source_commit.clone().or(meant);
             }
             self.app.store.save_known(&key, &known)?;

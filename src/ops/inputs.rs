@@ -132,6 +132,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
             digest: None,
             notices: Vec::new(),
             privileged: Vec::new(),
+            files: Vec::new(),
         });
     }
     let step = match &task.step {
@@ -148,6 +149,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         digest: Some(inputs.digest),
         notices: Vec::new(),
         privileged: Vec::new(),
+        files: Vec::new(),
     })
 }
 

@@ -5,10 +5,9 @@
 //! order of the files, so that it is read and written without ever being in memory as a whole.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io::{BufRead as _, BufReader, BufWriter, Write},
     marker::PhantomData,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +17,7 @@ use crate::{
     error::Result,
     image::reference::is_registry,
     task::{TaskKey, TaskName},
+    watch::FileStamp,
 };
 
 use super::{file, tasks::names};
@@ -31,39 +31,10 @@ const STALE_SHARE: usize = 20;
 /// A file that changed this recently, in nanoseconds, may change again without its times telling.
 const RACY: i128 = 2_000_000_000;
 
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    modified: i64,
-    modified_nanos: i64,
-    changed: i64,
-    changed_nanos: i64,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: metadata.mtime(),
-            modified_nanos: metadata.mtime_nsec(),
-            changed: metadata.ctime(),
-            changed_nanos: metadata.ctime_nsec(),
-        }
-    }
-
-    /// Returns when the file last changed in any way, in nanoseconds since 1970.
-    fn age(&self) -> i128 {
-        i128::from(self.changed) * 1_000_000_000 + i128::from(self.changed_nanos)
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct Copy<T> {
     key: TaskKey,
-    stamp: Stamp,
+    stamp: FileStamp,
     value: T,
 }
 
@@ -115,7 +86,7 @@ impl<T: DeserializeOwned> Iterator for Copies<T> {
 
 struct Found {
     key: TaskKey,
-    stamp: Stamp,
+    stamp: FileStamp,
 }
 
 impl TaskFiles<'_> {
@@ -186,7 +157,7 @@ impl TaskFiles<'_> {
                             registry: registry.clone(),
                             name,
                         },
-                        stamp: Stamp::of(&metadata),
+                        stamp: FileStamp::of(&metadata),
                     });
                 }
             }
@@ -200,13 +171,13 @@ impl TaskFiles<'_> {
     fn remember<T: Serialize>(
         &self,
         values: &[(TaskKey, Result<T>)],
-        stamps: &[Stamp],
+        stamps: &[FileStamp],
         settled: i128,
     ) {
         let mut copies = values
             .iter()
             .zip(stamps)
-            .filter(|(_, stamp)| stamp.age() < settled)
+            .filter(|(_, stamp)| stamp.changed_at() < settled)
             .filter_map(|((key, value), stamp)| {
                 Some(Copy {
                     key: key.clone(),
@@ -230,7 +201,7 @@ impl TaskFiles<'_> {
     fn settled(&self) -> i128 {
         tempfile::tempfile_in(&self.folder)
             .and_then(|probe| probe.metadata())
-            .map_or(0, |now| Stamp::of(&now).age() - RACY)
+            .map_or(0, |now| FileStamp::of(&now).changed_at() - RACY)
     }
 }
 
@@ -292,7 +263,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        let stamps: Vec<Stamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
+        let stamps: Vec<FileStamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
         let values = files.read_all(|key| {
             file::read_json::<usize>(&files.folder.join(format!("r.io/{}.json", key.name)))
         });

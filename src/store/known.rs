@@ -78,7 +78,11 @@ mod tests {
             name: "web".parse().unwrap(),
         };
         assert_eq!(store.known(&key).unwrap(), Known::default());
-        let known = Known::succeeded(RunId::new(3), vec![], vec![], jiff::Timestamp::UNIX_EPOCH);
+        let known = Known::succeeded(
+            RunId::new(3),
+            crate::watch::Built::default(),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
         store.save_known(&key, &known).unwrap();
         assert_eq!(store.known(&key).unwrap(), known);
         store.forget_known(&key).unwrap();

@@ -71,7 +71,8 @@ pub type Manifests = LiteMap<Platform, Option<Digest>>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependency {
-    /// The image, its tag, and the digest that the run was built on.
+    /// The image, its tag, and the digest that the run was built on. Without a digest, its registry did not answer and the builder used a
+    /// copy of its own of which nobody knows what it is: the first answer of the registry is then an update.
     #[serde(flatten)]
     pub image: ImageDescriptor,
     /// How the build used it.

@@ -1,13 +1,13 @@
 //! What is known of a task: what its last successful run stood on, and the failures since.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    image::{Digest, Reference},
-    task::{Dependency, Occurrence, RunId, TimerName, Untracked},
+    image::{Digest, Platform, Reference},
+    task::{Dependency, ImageDescriptor, Occurrence, RunId, TimerName, Untracked},
 };
 
 use super::{backoff, tags::Tags};
@@ -30,6 +30,34 @@ pub struct Known {
     /// What it stood on and nothing follows.
     #[serde(default)]
     pub untracked: Vec<Untracked>,
+    /// The images that the files of a local context named when it was built; `None` where the context is not on this machine, and in
+    /// files of version 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Vec<Reference>>,
+    /// The files that say so, as they were when they were read.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "exact"
+    )]
+    pub files: Vec<ReadFile>,
+    /// The platforms that its images are made for, as the pushed manifests say; empty in files of version 0.1.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "exact"
+    )]
+    pub platforms: Vec<Platform>,
+    /// The images that it pushed, with the digests that their tags had then.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "exact"
+    )]
+    pub outputs: Vec<ImageDescriptor>,
+    /// The images that the files named when people were last told that these differ from `named`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_change: Option<Vec<Reference>>,
     /// The failures since.
     #[serde(default)]
     pub failure: Option<Failure>,
@@ -49,6 +77,9 @@ pub struct Failure {
     pub count: u32,
     /// The last of them.
     pub run_id: RunId,
+    /// Why that one failed, on one line; empty in files of version 0.1.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// When it failed.
     pub last: Timestamp,
     /// When the next is due.
@@ -64,6 +95,71 @@ pub struct Failure {
     pub commit: Option<String>,
 }
 
+/// What a successful run was built from, and what it made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    /// The images that it depends on.
+    pub dependencies: Vec<Dependency>,
+    /// The images that it depends on and nothing follows.
+    pub untracked: Vec<Untracked>,
+    /// See [`Known::named`].
+    pub named: Option<Vec<Reference>>,
+    /// See [`Known::files`].
+    pub files: Vec<ReadFile>,
+    /// See [`Known::platforms`].
+    pub platforms: Vec<Platform>,
+    /// See [`Known::outputs`].
+    pub outputs: Vec<ImageDescriptor>,
+}
+
+/// A file that was read, and the state that it was in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What tells this state from any other; `None` for a file that was not there.
+    pub stamp: Option<FileStamp>,
+}
+
+/// What tells one state of a file from another without reading it: inode, size and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStamp {
+    inode: u64,
+    size: u64,
+    modified: i64,
+    modified_nanos: i64,
+    changed: i64,
+    changed_nanos: i64,
+}
+
+impl FileStamp {
+    /// Returns the stamp of a file.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: metadata.mtime(),
+            modified_nanos: metadata.mtime_nsec(),
+            changed: metadata.ctime(),
+            changed_nanos: metadata.ctime_nsec(),
+        }
+    }
+
+    /// Returns when the file last changed in any way, in nanoseconds since 1970.
+    #[must_use]
+    pub fn changed_at(&self) -> i128 {
+        i128::from(self.changed) * 1_000_000_000 + i128::from(self.changed_nanos)
+    }
+
+    /// Returns when its content last changed.
+    #[must_use]
+    pub fn modified_at(&self) -> Timestamp {
+        let nanos = i32::try_from(self.modified_nanos).unwrap_or_default();
+        Timestamp::new(self.modified, nanos).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
 /// Reads a list without room to grow: there is one for every task, and most have one entry.
 fn exact<'de, D, T>(input: D) -> Result<Vec<T>, D::Error>
 where
@@ -77,20 +173,28 @@ impl Known {
     /// The layout of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 
-    /// Records that a run succeeded on these dependencies.
+    /// Records that a run succeeded.
     #[must_use]
-    pub fn succeeded(
-        run_id: RunId,
-        dependencies: Vec<Dependency>,
-        untracked: Vec<Untracked>,
-        now: Timestamp,
-    ) -> Self {
+    pub fn succeeded(run_id: RunId, built: Built, now: Timestamp) -> Self {
+        let Built {
+            dependencies,
+            untracked,
+            named,
+            files,
+            platforms,
+            outputs,
+        } = built;
         Self {
             schema: Self::SCHEMA,
             run_id: Some(run_id),
             recorded: Some(now),
             dependencies,
             untracked,
+            named,
+            files,
+            platforms,
+            outputs,
+            reported_change: None,
             failure: None,
             commit: None,
             timers: BTreeMap::new(),
@@ -134,6 +238,7 @@ impl Known {
         self.failure = Some(Failure {
             count,
             run_id,
+            reason: String::new(),
             last: now,
             next_try: backoff::next_try(count, now),
             tried,
@@ -234,7 +339,7 @@ mod tests {
         assert_eq!(known.failure.as_ref().unwrap().count, 2);
         assert_eq!(known.failure.unwrap().next_try, at(2120));
         assert_eq!(
-            Known::succeeded(RunId::new(3), vec![], vec![], at(3)).failure,
+            Known::succeeded(RunId::new(3), Built::default(), at(3)).failure,
             None
         );
     }

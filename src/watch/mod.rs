@@ -17,6 +17,6 @@ pub mod tags;
 pub mod told;
 
 pub use decide::{Move, Problem, Verdict};
-pub use known::{Failure, Known};
+pub use known::{Built, Failure, FileStamp, Known, ReadFile};
 pub use round::{Node, Outcome, Round};
 pub use tags::{Head, LookError, Observation, Standing, TagRecord, Tags};

@@ -251,6 +251,7 @@ pub fn vertex(node: &Node<'_>) -> Vertex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::Built;
     use crate::{
         task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId},
         watch::tags::Observation,
@@ -283,7 +284,11 @@ mod tests {
                 mirror: None,
             })
             .collect();
-        Known::succeeded(RunId::new(1), dependencies, vec![], at(0))
+        let built = Built {
+            dependencies,
+            ..Built::default()
+        };
+        Known::succeeded(RunId::new(1), built, at(0))
     }
 
     fn digest(name: &str, version: &str) -> Digest {

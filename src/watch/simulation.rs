@@ -10,7 +10,7 @@ use crate::{
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, Occurrence, RunId, Task},
 };
 
-use super::{Known, Node, Observation, Outcome, Round, Tags, rhythm};
+use super::{Built, Known, Node, Observation, Outcome, Round, Tags, rhythm};
 
 /// Something that happens to the world.
 #[derive(Clone, Debug)]
@@ -174,7 +174,11 @@ impl World {
             })
             .collect();
         let before = std::mem::take(&mut self.known[n]);
-        let known = Known::succeeded(RunId::new(self.builds), dependencies, vec![], self.now);
+        let built = Built {
+            dependencies,
+            ..Built::default()
+        };
+        let known = Known::succeeded(RunId::new(self.builds), built, self.now);
         self.known[n] = known.serving(before, timers);
         for Occurrence { time, .. } in timers {
             assert!(

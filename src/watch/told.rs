@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn succeeded(run: u64, second: i64) -> Known {
-        Known::succeeded(RunId::new(run), vec![], vec![], at(second))
+        Known::succeeded(RunId::new(run), crate::watch::Built::default(), at(second))
     }
 
     fn failed(mut known: Known, times: u64) -> Known {

@@ -53,6 +53,7 @@ pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
         pushes: task.stable_images(),
         notices: Vec::new(),
         privileged: Vec::new(),
+        files: Vec::new(),
     })
 }
 

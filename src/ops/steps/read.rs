@@ -17,6 +17,7 @@ use crate::{
         multi_step::decoded,
         template::{RunVariables, SourceVariables},
     },
+    watch::ReadFile,
 };
 
 use super::super::{App, credential::resolved, inputs};
@@ -65,6 +66,8 @@ pub struct Survey {
     pub notices: Vec<Notice>,
     /// The steps that ask to be privileged.
     pub privileged: Vec<String>,
+    /// The files of a local context that were read for it, with the state that they were in.
+    pub files: Vec<ReadFile>,
 }
 
 /// Reads the file of a task.
@@ -175,6 +178,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         digest: Some(Digest::of(&made_of.concat())),
         privileged: privileged.map(|step| step.id.to_string()).collect(),
         notices: first.notices,
+        files: Vec::new(),
     })
 }
 

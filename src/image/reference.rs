@@ -120,6 +120,14 @@ impl Reference {
         }
     }
 
+    /// Returns the image of the same repository, tag and digest on another registry; none where that is no name of one.
+    #[must_use]
+    pub fn on(&self, registry: &str) -> Option<Self> {
+        let rest = self.to_string();
+        let rest = rest.get(usize::from(self.registry_end)..)?;
+        format!("{registry}{rest}").parse().ok()
+    }
+
     /// Returns what a registry is asked for: the digest if there is one, else the tag.
     #[must_use]
     pub fn tag_or_digest(&self) -> &str {
@@ -201,7 +209,9 @@ impl FromStr for Reference {
             Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
             _ => (rest, None),
         };
-        let registry = match registry {
+        // Host names have no case, RFC 4343; everything that compares references may then compare bytes.
+        let lower = registry.map(str::to_ascii_lowercase);
+        let registry = match lower.as_deref() {
             None | Some("index.docker.io") => DOCKER_HUB,
             Some(host) => host,
         };
@@ -396,7 +406,7 @@ mod tests {
     fn the_first_part_is_a_host_by_dot_colon_localhost_or_upper_case() {
         assert_eq!(normal("localhost/foo"), "localhost/foo:latest");
         assert_eq!(normal("localhost:5000/foo"), "localhost:5000/foo:latest");
-        assert_eq!(normal("FOO/bar:1"), "FOO/bar:1");
+        assert_eq!(normal("FOO/bar:1"), "foo/bar:1");
         assert_eq!(normal("a.b/c/d"), "a.b/c/d:latest");
         assert_eq!(normal("[::1]:5000/x:1"), "[::1]:5000/x:1");
         assert_eq!(normal("[2001:db8::1]/x"), "[2001:db8::1]/x:latest");

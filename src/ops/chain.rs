@@ -6,7 +6,6 @@ use crate::{
     error::{Error, Kind, Result},
     image::Reference,
     task::{Task, TaskKey},
-    watch::decide::tag_of,
 };
 
 use super::{App, inputs, steps};
@@ -22,10 +21,18 @@ pub fn refuse_cycles(
     pushes: &[Reference],
     bases: &[Reference],
 ) -> Result<()> {
-    if let Some(own) = bases.iter().find(|base| pushes.contains(base)) {
+    // By whatever names: an image is one image.
+    let pushes: &[Reference] = &pushes
+        .iter()
+        .map(|it| app.canonical(it))
+        .collect::<Vec<_>>();
+    if let Some(own) = bases
+        .iter()
+        .find(|base| pushes.contains(&app.canonical(base)))
+    {
         return Err(Error::new(
             Kind::Invalid,
-            format!("task `{}` pushes `{own}` and stands on it: each run would be the cause of the next", task.name),
+            format!("task `{}` pushes `{own}` and depends on it: each run would be the cause of the next", task.name),
         )
         .hint("give the image another tag, or build on another one"));
     }
@@ -46,7 +53,7 @@ pub fn refuse_cycles(
     let mut makers: HashMap<Reference, Vec<&Task>> = HashMap::new();
     for other in &others {
         for image in other.stable_images() {
-            makers.entry(image).or_default().push(other);
+            makers.entry(app.canonical(&image)).or_default().push(other);
         }
     }
     let mut walk = Walk {
@@ -83,16 +90,16 @@ impl Walk<'_> {
     /// Goes from images to what their makers stand on. `path` holds the makers on the way, nearest first.
     fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> bool {
         for base in bases {
-            let makers = self.makers.get(base).cloned().unwrap_or_default();
+            let base = self.app.canonical(base);
+            let makers = self.makers.get(&base).cloned().unwrap_or_default();
             for maker in makers {
                 if !self.seen.insert(maker.key()) {
                     continue;
                 }
                 path.push(maker.key());
                 let above = self.bases_of(maker);
-                if above.iter().any(|base| self.goal.contains(base))
-                    || self.leads_back(&above, path)
-                {
+                let mut bases = above.iter().map(|base| self.app.canonical(base));
+                if bases.any(|base| self.goal.contains(&base)) || self.leads_back(&above, path) {
                     return true;
                 }
                 path.pop();
@@ -110,7 +117,7 @@ impl Walk<'_> {
             known
                 .dependencies
                 .iter()
-                .filter_map(|dependency| tag_of(&dependency.image))
+                .filter_map(|dependency| dependency.image.reference())
                 .collect()
         })
     }

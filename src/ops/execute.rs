@@ -15,7 +15,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Built, Known, decide::tag_of},
+    watch::{Built, Known},
 };
 
 use super::{
@@ -416,7 +416,7 @@ impl Execution<'_> {
         if self.recorded && failure.status != RunStatus::Canceled {
             let key = self.task.key();
             let mut known = self.app.store.known(&key).unwrap_or_default();
-            known.failed(run.run_id, tried(run), inputs, now);
+            known.failed(run.run_id, self.tried(run), inputs, now);
             let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
             if let Some(failure) = &mut known.failure {
                 failure.reason = reason;
@@ -425,6 +425,20 @@ impl Execution<'_> {
             self.app.store.save_known(&key, &known)?;
         }
         Ok(failure.error)
+    }
+
+    /// Returns the digests that a run was tried with: those that it resolved, else those that caused it.
+    fn tried(&self, run: &Run) -> BTreeMap<Reference, Digest> {
+        let resolved = run.base_image_dependencies.iter().flatten();
+        let causes = run.image_update_trigger.iter();
+        let causes = causes.flat_map(|cause| &cause.images);
+        causes
+            .chain(resolved.map(|dependency| &dependency.image))
+            .filter_map(|image| {
+                let tag = self.app.canonical(&image.reference()?);
+                Some((tag, image.digest.clone()?))
+            })
+            .collect()
     }
 
     /// Removes old runs. That this fails does not change how the run ended.
@@ -451,25 +465,8 @@ pub fn stopped(signal: Signal) -> Failure {
     }
 }
 
-/// Returns the digests that a run was tried with: those that it resolved, else those that caused it.
-fn tried(run: &Run) -> BTreeMap<Reference, Digest> {
-    let resolved = run
-        .base_image_dependencies
-        .iter()
-        .flatten()
-        .map(|dependency| &dependency.image);
-    let causes = run
-        .image_update_trigger
-        .iter()
-        .flat_map(|cause| &cause.images);
-    causes
-        .chain(resolved)
-        .filter_map(|image| Some((tag_of(image)?, image.digest.clone()?)))
-        .collect()
-}
-
 fn bases_of(resolved: &Resolved) -> Vec<Reference> {
-    let image = |dependency: &Dependency| tag_of(&dependency.image);
+    let image = |dependency: &Dependency| dependency.image.reference();
     resolved.dependencies.iter().filter_map(image).collect()
 }
 

@@ -1,21 +1,16 @@
-//! Asks git repositories which commits they have: each once, however many tasks are built from it.
+//! Which commits git repositories have said that they have: each is asked once, however many tasks are built from it.
 
 use std::collections::{BTreeMap, HashMap};
 
-use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     store::secrets::Secrets,
-    sys::signal::Stop,
     task::GitContext,
     watch::{Head, Node},
 };
 
-use super::{App, fetch};
-
-/// How many repositories are asked at once.
-const AT_ONCE: usize = 8;
+use super::App;
 
 /// How long an answer is good for in the loop.
 const FRESH: SignedDuration = SignedDuration::from_secs(59);
@@ -31,58 +26,53 @@ impl Heads {
         self.0.retain(|git, _| !places.contains(&place(&git.url)));
     }
 
-    /// Returns the commits that tasks wait for: as they were said within the last minute, unless `all` are to be asked now.
-    pub async fn of(
-        &mut self,
-        app: &App,
-        nodes: &[Node<'_>],
-        all: bool,
-        stop: &Stop,
-    ) -> BTreeMap<GitContext, Head> {
-        let now = app.clock.now();
-        let mut wanted: BTreeMap<GitContext, Secrets> = BTreeMap::new();
-        for node in nodes {
-            let Some(git) = node.source() else { continue };
-            let secrets = app.store.secrets(&node.task.key()).unwrap_or_default();
-            let known = wanted.entry(git.clone()).or_default();
-            // Of two tasks with one repository, the one that can open it asks.
-            if known.git_access_token.is_none() {
-                known.git_access_token = secrets.git_access_token;
-            }
-        }
-        self.0.retain(|git, (asked, _)| {
-            let age = now.duration_since(*asked);
-            !all && wanted.contains_key(git) && age < FRESH && !age.is_negative()
-        });
-        // The folder does not matter to the question.
-        let mut open: BTreeMap<GitContext, &Secrets> = BTreeMap::new();
-        for (git, secrets) in wanted.iter().filter(|(git, _)| !self.0.contains_key(git)) {
-            open.insert(whole(git), secrets);
-        }
-        let said: HashMap<GitContext, Head> = stream::iter(open)
-            .map(async |(git, secrets)| {
-                let head = match fetch::head(&git, secrets, stop).await {
-                    Ok(commit) => Head::At(commit),
-                    Err(error) => Head::Unknown {
-                        hint: error.advice().map(str::to_owned),
-                        why: error.one_line(),
-                    },
-                };
-                (git, head)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        for git in wanted.keys() {
-            if let Some(head) = said.get(&whole(git)) {
-                self.0.insert(git.clone(), (now, head.clone()));
-            }
-        }
+    /// Keeps what a repository said.
+    pub fn keep(&mut self, git: &GitContext, head: &Head, now: Timestamp) {
+        self.0.insert(git.clone(), (now, head.clone()));
+    }
+
+    /// Returns what was said within the last minute.
+    #[must_use]
+    pub fn said(&self) -> BTreeMap<GitContext, Head> {
         let heads = self.0.iter();
         heads
             .map(|(git, (_, head))| (git.clone(), head.clone()))
             .collect()
     }
+
+    /// Returns the repositories that are to be asked for their commits, with what opens each: those that tasks wait for and that have not
+    /// answered within the last minute, unless `all` are to be asked now.
+    #[must_use]
+    pub fn open(
+        &mut self,
+        app: &App,
+        nodes: &[Node<'_>],
+        all: bool,
+    ) -> BTreeMap<GitContext, Secrets> {
+        let now = app.clock.now();
+        let mut wanted = wanted(app, nodes);
+        self.0.retain(|git, (asked, _)| {
+            let age = now.duration_since(*asked);
+            !all && wanted.contains_key(git) && age < FRESH && !age.is_negative()
+        });
+        wanted.retain(|git, _| !self.0.contains_key(git));
+        wanted
+    }
+}
+
+/// Returns the repositories whose commits run tasks, with what opens each.
+fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
+    let mut wanted: BTreeMap<GitContext, Secrets> = BTreeMap::new();
+    for node in nodes {
+        let Some(git) = node.source() else { continue };
+        let secrets = app.store.secrets(&node.task.key()).unwrap_or_default();
+        let known = wanted.entry(git.clone()).or_default();
+        // Of two tasks with one repository, the one that can open it asks.
+        if known.git_access_token.is_none() {
+            known.git_access_token = secrets.git_access_token;
+        }
+    }
+    wanted
 }
 
 /// Returns where a repository is, however it is reached: as `example.com/team/web` for `https://me@example.com/Team/web.git`.
@@ -99,13 +89,6 @@ fn place(url: &str) -> String {
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     format!("{host}/{path}").to_lowercase()
-}
-
-fn whole(git: &GitContext) -> GitContext {
-    GitContext {
-        folder: None,
-        ..git.clone()
-    }
 }
 
 #[cfg(test)]

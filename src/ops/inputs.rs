@@ -13,6 +13,7 @@ use crate::{
     store::secrets::Secrets,
     sys::secret::Secret,
     task::{Context, DockerStep, Step, Task},
+    watch::{FileStamp, Known, ReadFile, Reading},
 };
 
 use super::{
@@ -146,11 +147,89 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     Ok(Survey {
         bases: inputs.references()?,
         pushes: task.stable_images(),
+        files: stamped([inputs.path.clone()]),
         digest: Some(inputs.digest),
         notices: Vec::new(),
         privileged: Vec::new(),
-        files: Vec::new(),
     })
+}
+
+/// A file that changed this recently, in nanoseconds, may change again without its times telling.
+const RACY: i128 = 2_000_000_000;
+
+/// Returns files that have been read with the state that they are in. One that was written a moment ago is taken for one whose state is
+/// not known: it is read again the next time.
+pub fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
+    // The file system's own clock is asked, by a file made now: it is the one that gives the times.
+    let now = tempfile::tempfile().and_then(|probe| probe.metadata());
+    let settled = now.map_or(0, |now| FileStamp::of(&now).changed_at() - RACY);
+    let stamp = |path: &PathBuf| {
+        let stamp = FileStamp::of(&std::fs::metadata(path).ok()?);
+        (stamp.changed_at() < settled).then_some(stamp)
+    };
+    let files = paths.into_iter().map(|path| ReadFile {
+        stamp: stamp(&path),
+        path,
+    });
+    files.collect()
+}
+
+/// Reads what the files of a task say now, as far as it matters: where the last run failed, or where they are not as they were when the
+/// last run read them. Files that are not on this machine are not looked at.
+#[must_use]
+pub fn reading(app: &App, task: &Task, known: &Known) -> Option<Reading> {
+    let is_local = !task.step.context().is_some_and(Context::is_remote);
+    let is_compared = known.has_run() && !matches!(task.step, Step::Import(_)) && is_local;
+    let is_read = is_compared && !known.files.is_empty() && known.files.iter().all(is_unchanged);
+    if known.failure.is_none() && (!is_compared || is_read) {
+        return None;
+    }
+    let secrets = app.store.secrets(&task.key()).unwrap_or_default();
+    Some(match survey(app, task, &secrets) {
+        Ok(survey) => Reading {
+            digest: survey.digest,
+            changed: match is_compared {
+                true => changed(app, known, survey.bases),
+                false => None,
+            },
+            modified: survey.files.iter().filter_map(modified_at).max(),
+            problem: None,
+        },
+        Err(error) => Reading {
+            problem: is_compared.then(|| error.one_line()),
+            ..Reading::default()
+        },
+    })
+}
+
+fn is_unchanged(file: &ReadFile) -> bool {
+    let now = std::fs::metadata(&file.path);
+    file.stamp.is_some() && now.ok().map(|now| FileStamp::of(&now)) == file.stamp
+}
+
+fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
+    let now = std::fs::metadata(&file.path).ok()?;
+    Some(FileStamp::of(&now).modified_at())
+}
+
+/// Returns what the files name now, where that is not what they named when the last run was built.
+fn changed(app: &App, known: &Known, now: Vec<Reference>) -> Option<Vec<Reference>> {
+    let own = |image: &Reference| app.canonical(image);
+    let names: BTreeSet<Reference> = now.iter().map(own).collect();
+    let is_same = match &known.named {
+        Some(named) => named.iter().map(own).collect::<BTreeSet<_>>() == names,
+        // Version 0.1 recorded what it found out, which is more than the files name.
+        None => {
+            let followed = known.dependencies.iter();
+            let followed = followed.filter_map(|dependency| dependency.image.reference());
+            let untracked = known.untracked.iter();
+            let untracked = untracked.filter_map(|untracked| untracked.image.parse().ok());
+            let recorded: BTreeSet<Reference> =
+                followed.chain(untracked).map(|image| own(&image)).collect();
+            names.is_subset(&recorded)
+        }
+    };
+    (!is_same).then_some(now)
 }
 
 fn cannot_read(path: &std::path::Path) -> String {

@@ -1,66 +1,177 @@
-//! Looks at tags: each once, however many tasks stand on it.
+//! Asks registries and git repositories what they have now: each tag and each repository once, however many tasks depend on it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use futures_util::StreamExt as _;
-
-use crate::{
-    error::{Error, Result},
-    image::{Platform, Reference},
-    registry::{LookupError, Seen},
-    task::{Dependency, Manifests},
-    watch::{Node, Observation, Tags, decide::followed, rhythm},
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    rc::Rc,
 };
 
-use super::{App, event::Event};
+use futures_util::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    error::Error,
+    image::{Digest, Platform, Reference},
+    registry::{LookupError, Registries, Seen},
+    store::secrets::Secrets,
+    sys::signal::Stop,
+    task::{GitContext, Manifests},
+    watch::{Awaited, Head, LookErrorKind, Miss, Node, Observation, Tags, rhythm},
+};
+
+use super::{App, event::Event, fetch};
 
 /// How many answers are worked on at once. Each registry has limits of its own; this is well above them, so that indexes
 /// that come slowly from one hold up none from another.
 const READ_AT_ONCE: usize = 1024;
 
-/// What somebody wants to know of each tag: the platforms that are built on it, and the digests that were.
+/// How many repositories are asked at once.
+const SOURCES_AT_ONCE: usize = 8;
+
+/// The longest pause of a tag whose registry does not answer, as a multiple of the longest pause of public registries: 1.
+const LONGEST_ERROR_SHIFT: u32 = 16;
+
+/// What tasks want to know of each tag.
 #[derive(Debug, Default)]
-pub struct Wanted<'a> {
-    tags: BTreeMap<Reference, Vec<&'a Dependency>>,
+pub struct TagSubscriptions(BTreeMap<Reference, Subscription>);
+
+/// What tasks want to know of one tag.
+#[derive(Debug)]
+struct Subscription {
+    /// The image as the first of them names it: that is who is asked.
+    spelled: Reference,
+    /// The digests that runs were built on.
+    built_on: Vec<Digest>,
+    /// The platforms that are built on it.
+    platforms: BTreeSet<Platform>,
+    /// Whether a task depends on it. Else it is only one that a task has pushed.
+    is_base: bool,
 }
 
-impl<'a> Wanted<'a> {
-    /// Collects what tasks want to know.
+impl TagSubscriptions {
+    /// Collects what tasks want to know of what they depend on.
     #[must_use]
-    pub fn by(nodes: &'a [Node<'a>]) -> Self {
-        let mut tags: BTreeMap<Reference, Vec<&Dependency>> = BTreeMap::new();
+    pub fn by(nodes: &[Node<'_>]) -> Self {
+        let mut tags = BTreeMap::new();
+        for (tag, dependency) in nodes.iter().flat_map(|node| node.followed()) {
+            let subscription = entry(&mut tags, tag, || dependency.image.reference());
+            subscription.is_base = true;
+            if let Some(digest) = &dependency.image.digest
+                && !subscription.built_on.contains(digest)
+            {
+                subscription.built_on.push(digest.clone());
+            }
+            let platforms = dependency.manifests.keys();
+            subscription.platforms.extend(platforms.cloned());
+        }
+        Self(tags)
+    }
+
+    /// Adds the images that tasks have pushed, as far as `which` says so.
+    #[must_use]
+    pub fn with_outputs(mut self, nodes: &[Node<'_>], which: impl Fn(&Reference) -> bool) -> Self {
         for node in nodes {
-            for (tag, dependency) in followed(node) {
-                tags.entry(tag).or_default().push(dependency);
+            let outputs = node.outputs.iter().zip(&node.known.outputs);
+            for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
+                if which(tag) {
+                    entry(&mut self.0, tag, || output.reference());
+                }
             }
         }
-        Self { tags }
+        self
     }
 
     /// Returns all tags.
     #[must_use]
     pub fn tags(&self) -> BTreeSet<Reference> {
-        self.tags.keys().cloned().collect()
+        self.0.keys().cloned().collect()
     }
 
-    /// Tells whether the manifests behind an index must be read: somebody was built on another one.
-    fn needs_manifests(&self, tag: &Reference, seen: &Seen) -> bool {
-        self.dependencies(tag)
-            .any(|dependency| dependency.image.digest.as_ref() != Some(&seen.digest))
+    /// Tells whether a task depends on this tag.
+    #[must_use]
+    pub fn is_base(&self, tag: &Reference) -> bool {
+        self.0.get(tag).is_some_and(|one| one.is_base)
     }
 
-    fn platforms(&self, tag: &Reference) -> BTreeSet<Platform> {
-        self.dependencies(tag)
-            .flat_map(|dependency| dependency.manifests.keys().cloned())
-            .collect()
-    }
-
-    fn dependencies(&self, tag: &Reference) -> impl Iterator<Item = &'a Dependency> + '_ {
-        self.tags.get(tag).into_iter().flatten().copied()
+    /// Returns what there is to find out of `which` of the tags: those whose registries want no rest.
+    fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<Question> {
+        let open = which.iter().filter_map(|tag| {
+            let subscription = self.0.get(tag)?;
+            let record = tags.get(tag);
+            if record.is_some_and(|record| record.rests(now)) {
+                return None;
+            }
+            Some(Question {
+                tag: tag.clone(),
+                spelled: subscription.spelled.clone(),
+                built_on: subscription.built_on.clone(),
+                platforms: subscription.platforms.clone(),
+                read: record.and_then(|record| {
+                    let digest = record.digest.clone()?;
+                    Some((digest, record.manifests.keys().cloned().collect()))
+                }),
+                rejected: record.and_then(|record| record.error.clone()?.rejected),
+            })
+        });
+        open.collect()
     }
 }
 
-/// Tells that some tags are being looked at.
+fn entry<'m>(
+    tags: &'m mut BTreeMap<Reference, Subscription>,
+    tag: &Reference,
+    spelled: impl Fn() -> Option<Reference>,
+) -> &'m mut Subscription {
+    // A clone for each distinct tag, and not for each of ten thousand dependencies.
+    if !tags.contains_key(tag) {
+        let subscription = Subscription {
+            spelled: spelled().unwrap_or_else(|| tag.clone()),
+            built_on: Vec::new(),
+            platforms: BTreeSet::new(),
+            is_base: false,
+        };
+        tags.insert(tag.clone(), subscription);
+    }
+    tags.entry(tag.clone()).or_insert_with(|| Subscription {
+        spelled: tag.clone(),
+        built_on: Vec::new(),
+        platforms: BTreeSet::new(),
+        is_base: false,
+    })
+}
+
+/// What is to be found out of one tag.
+#[derive(Clone, Debug)]
+struct Question {
+    tag: Reference,
+    spelled: Reference,
+    built_on: Vec<Digest>,
+    platforms: BTreeSet<Platform>,
+    /// The digest that the tag had, and the platforms whose manifests are known of it.
+    read: Option<(Digest, BTreeSet<Platform>)>,
+    /// The digest that was seen and cannot be used.
+    rejected: Option<Digest>,
+}
+
+/// What came of one look at a tag.
+#[derive(Debug)]
+pub struct Look {
+    tag: Reference,
+    result: Result<Observation, Miss>,
+    /// Before when its registry wants no more questions.
+    not_before: Option<Timestamp>,
+}
+
+/// An answer, whatever it says.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of a registry.
+    Tag(Box<Look>),
+    /// Of a git repository.
+    Source(GitContext, Head),
+}
+
+/// Says that some tags are being looked at.
 pub fn looking_at<'a>(tags: usize) -> Event<'a> {
     Event::Doing(match tags {
         1 => "looking at 1 tag".into(),
@@ -68,79 +179,242 @@ pub fn looking_at<'a>(tags: usize) -> Event<'a> {
     })
 }
 
-/// Looks at `which` of the wanted tags and takes in the answers: one HEAD each, and one GET only where an index moved.
-///
-/// # Errors
-///
-/// None of a registry: those are taken in as answers, for that is what they are.
-pub async fn look(
-    app: &App,
-    wanted: &Wanted<'_>,
-    which: Vec<Reference>,
-    tags: &mut Tags,
-) -> Result<()> {
-    let now = app.clock.now();
-    let which = which
-        .into_iter()
-        .filter(|tag| !tags.get(tag).is_some_and(|record| record.rests(now)))
-        .collect();
-    let registries = app.registries();
-    let before = &*tags;
-    let looked: Vec<_> = registries
-        .looks(which)
-        .map(async |(tag, result)| {
-            let rest = result.as_ref().err().and_then(LookupError::retry_at);
-            let observed = match result {
-                Ok(seen) => observation(app, wanted, &tag, seen, before).await,
-                Err(error) => Err(Error::from(error)),
-            };
-            (tag, rest, observed)
-        })
-        .buffer_unordered(READ_AT_ONCE)
-        .collect()
-        .await;
-    let now = app.clock.now();
-    for (tag, rest, observed) in looked {
-        match observed {
-            Ok(observation) => tags.observe(&tag, observation, now),
-            Err(error) => {
-                let hint = error.advice().map(str::to_owned);
-                tags.miss(&tag, error.one_line(), hint, now);
+/// Everything that has been asked and has yet to answer. It may outlive the round that asked: what one registry keeps back keeps
+/// nobody else waiting.
+#[derive(Debug)]
+pub struct PendingLooks {
+    work: JoinSet<()>,
+    sender: mpsc::UnboundedSender<Answer>,
+    receiver: mpsc::UnboundedReceiver<Answer>,
+    pending: BTreeSet<Awaited>,
+}
+
+impl Default for PendingLooks {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self {
+            work: JoinSet::new(),
+            sender,
+            receiver,
+            pending: BTreeSet::new(),
+        }
+    }
+}
+
+impl PendingLooks {
+    /// Asks registries for `which` of the tags, unless they have been asked and have yet to answer: one HEAD each, and one GET only where
+    /// an index moved. Returns how many it asks for.
+    pub fn ask_tags(
+        &mut self,
+        app: &App,
+        wanted: &TagSubscriptions,
+        which: &[Reference],
+        tags: &Tags,
+    ) -> usize {
+        let mut questions = wanted.questions(which, tags, app.clock.now());
+        questions.retain(|one| self.pending.insert(Awaited::Tag(one.tag.clone())));
+        let asked = questions.len();
+        if asked == 0 {
+            return 0;
+        }
+        let (registries, sender) = (app.registries(), self.sender.clone());
+        self.work.spawn_local(async move {
+            look(registries, questions, |look| {
+                // Where nobody listens any more, nobody wants to know.
+                let _ = sender.send(Answer::Tag(Box::new(look)));
+            })
+            .await;
+        });
+        asked
+    }
+
+    /// Asks git repositories for their commits, unless they have been asked and have yet to answer.
+    pub fn ask_sources(&mut self, sources: BTreeMap<GitContext, Secrets>, stop: &Stop) {
+        // The folder does not matter to the question: one answers for all.
+        let mut open: BTreeMap<GitContext, (Secrets, Vec<GitContext>)> = BTreeMap::new();
+        for (git, secrets) in sources {
+            if self.pending.insert(Awaited::Source(git.clone())) {
+                let whole = GitContext {
+                    folder: None,
+                    ..git.clone()
+                };
+                let entry = open.entry(whole).or_insert((secrets, Vec::new()));
+                entry.1.push(git);
             }
         }
-        let settings = app.settings.registry(tag.registry());
-        let public = rhythm::is_public(tag.registry());
-        let pause = app.settings.config.watch.pause(&settings, public);
-        let next = rhythm::next_look(&tag, now, pause);
-        // A tag that moves is looked at once more when it should be quiet, however seldom it is looked at else.
-        let next = tags
-            .settles_at(&tag, now)
-            .map_or(next, |until| next.min(until));
-        let record = tags.entry(&tag);
-        record.next_look = Some(next);
-        record.not_before = rest;
+        if open.is_empty() {
+            return;
+        }
+        let (sender, stop) = (self.sender.clone(), stop.clone());
+        self.work.spawn_local(async move {
+            let asked = futures_util::stream::iter(open).map(async |(git, (secrets, all))| {
+                let head = match fetch::head(&git, &secrets, &stop).await {
+                    Ok(commit) => Head::At(commit),
+                    Err(error) => Head::Unknown {
+                        hint: error.advice().map(str::to_owned),
+                        why: error.one_line(),
+                    },
+                };
+                for git in all {
+                    let _ = sender.send(Answer::Source(git, head.clone()));
+                }
+            });
+            asked
+                .buffer_unordered(SOURCES_AT_ONCE)
+                .collect::<()>()
+                .await;
+        });
     }
-    Ok(())
+
+    /// Returns what has yet to answer.
+    #[must_use]
+    pub fn pending(&self) -> &BTreeSet<Awaited> {
+        &self.pending
+    }
+
+    /// Waits for the next answer; `None` where nothing has been asked that has yet to answer.
+    pub async fn next(&mut self) -> Option<Answer> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        let answer = self.receiver.recv().await?;
+        Some(self.taken(answer))
+    }
+
+    /// Returns an answer that is there already.
+    pub fn try_next(&mut self) -> Option<Answer> {
+        let answer = self.receiver.try_recv().ok()?;
+        Some(self.taken(answer))
+    }
+
+    /// Waits for all answers and takes them in.
+    pub async fn all(&mut self, app: &App, wanted: &TagSubscriptions, tags: &mut Tags) {
+        while let Some(answer) = self.next().await {
+            take_in(app, wanted, tags, answer);
+        }
+    }
+
+    fn taken(&mut self, answer: Answer) -> Answer {
+        self.pending.remove(&answer.awaited());
+        answer
+    }
+}
+
+impl Answer {
+    /// Returns what this is the answer to.
+    #[must_use]
+    pub fn awaited(&self) -> Awaited {
+        match self {
+            Self::Tag(look) => Awaited::Tag(look.tag.clone()),
+            Self::Source(git, _) => Awaited::Source(git.clone()),
+        }
+    }
+}
+
+/// Takes an answer in, and decides when its tag is looked at next.
+pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: Answer) {
+    let look = match answer {
+        Answer::Tag(look) => *look,
+        Answer::Source(git, head) => return tags.set_head(git, head),
+    };
+    let (now, tag) = (app.clock.now(), look.tag);
+    match look.result {
+        Ok(observation) => tags.observe(&tag, observation, now),
+        Err(miss) => tags.miss(&tag, miss, now),
+    }
+    let next = next_look(app, wanted, tags, &tag, now);
+    // A tag that moves is looked at once more when it should be quiet, however seldom it is looked at else.
+    let quiet = tags.settles_at(&tag, now);
+    let record = tags.entry(&tag);
+    let announced = record.look_again(now);
+    record.next_look = [Some(next), quiet, announced].into_iter().flatten().min();
+    record.not_before = look.not_before;
+}
+
+/// Returns when a tag is looked at next, by its registry's rhythm; ever more seldom while that does not answer, down to the rhythm of
+/// public ones.
+fn next_look(
+    app: &App,
+    wanted: &TagSubscriptions,
+    tags: &Tags,
+    tag: &Reference,
+    now: Timestamp,
+) -> Timestamp {
+    let watch = &app.settings.config.watch;
+    if !wanted.is_base(tag) {
+        let pause = SignedDuration::try_from(watch.images_pause()).unwrap_or(SignedDuration::MAX);
+        return now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+    }
+    let settings = app.settings.registry(tag.registry());
+    let (shortest, longest) = watch.pause(&settings, rhythm::is_public(tag.registry()));
+    let error = tags.get(tag).and_then(|record| record.error.as_ref());
+    let doublings = error
+        .filter(|error| error.kind == LookErrorKind::Unknown)
+        .map_or(0, |error| error.count.saturating_sub(1))
+        .min(LONGEST_ERROR_SHIFT);
+    let slower = |pause: std::time::Duration| {
+        let most = watch.longest_pause().max(pause);
+        pause.saturating_mul(1 << doublings).min(most)
+    };
+    rhythm::next_look(tag, now, (slower(shortest), slower(longest)))
+}
+
+/// Looks at tags, and hands over each answer as soon as it is there.
+async fn look(registries: Rc<Registries>, questions: Vec<Question>, tell: impl Fn(Look)) {
+    let questions: HashMap<Reference, Question> = questions
+        .into_iter()
+        .map(|question| (question.spelled.clone(), question))
+        .collect();
+    let which = questions.keys().cloned().collect();
+    let looks = registries.looks(which).map(async |(spelled, result)| {
+        let question = questions.get(&spelled)?;
+        let not_before = result.as_ref().err().and_then(LookupError::retry_at);
+        let result = match result {
+            Ok(seen) => observation(&registries, question, seen).await,
+            Err(error) => Err(error),
+        };
+        Some(Look {
+            tag: question.tag.clone(),
+            result: result.map_err(miss),
+            not_before,
+        })
+    });
+    let mut looks = std::pin::pin!(looks.buffer_unordered(READ_AT_ONCE));
+    while let Some(look) = looks.next().await {
+        look.into_iter().for_each(&tell);
+    }
+}
+
+fn miss(error: LookupError) -> Miss {
+    let kind = match error.is_absent() {
+        true => LookErrorKind::Absent,
+        false => LookErrorKind::Unknown,
+    };
+    let error = Error::from(error);
+    Miss {
+        message: error.one_line(),
+        hint: error.advice().map(str::to_owned),
+        kind,
+        rejected: None,
+    }
 }
 
 /// Reads what is behind what was seen. A registry whose header names another digest than its body has is only found out
 /// by the body; it is then asked once more, and answers by its bodies from there on.
 async fn observation(
-    app: &App,
-    wanted: &Wanted<'_>,
-    tag: &Reference,
+    registries: &Registries,
+    question: &Question,
     seen: Seen,
-    tags: &Tags,
-) -> Result<Observation> {
+) -> Result<Observation, LookupError> {
     let observed = |seen: Seen, manifests| Observation {
         digest: seen.digest,
         manifests,
     };
-    match manifests(app, wanted, tag, &seen, tags).await {
+    match manifests(registries, question, &seen).await {
         Ok(found) => Ok(observed(seen, found)),
-        Err(problem) => match app.registries().look(tag).await {
+        Err(problem) => match registries.look(&question.spelled).await {
             Ok(again) if again.digest != seen.digest => {
-                let found = manifests(app, wanted, tag, &again, tags).await?;
+                let found = manifests(registries, question, &again).await?;
                 Ok(observed(again, found))
             }
             _ => Err(problem),
@@ -150,26 +424,33 @@ async fn observation(
 
 /// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.
 async fn manifests(
-    app: &App,
-    wanted: &Wanted<'_>,
-    tag: &Reference,
+    registries: &Registries,
+    question: &Question,
     seen: &Seen,
-    tags: &Tags,
-) -> Result<Manifests> {
-    if !wanted.needs_manifests(tag, seen) {
+) -> Result<Manifests, LookupError> {
+    // Where everybody was built on this very digest, nothing else is to be compared.
+    if question
+        .built_on
+        .iter()
+        .all(|digest| *digest == seen.digest)
+    {
         return Ok(Manifests::new());
     }
-    let record = tags
-        .get(tag)
-        .filter(|record| record.digest.as_ref() == Some(&seen.digest));
-    let missing: Vec<Platform> = wanted
-        .platforms(tag)
-        .into_iter()
-        .filter(|platform| record.is_none_or(|record| !record.manifests.contains_key(platform)))
+    let read = question.read.as_ref();
+    let read = read.filter(|(digest, _)| *digest == seen.digest);
+    let is_missing =
+        |platform: &&Platform| read.is_none_or(|(_, platforms)| !platforms.contains(*platform));
+    let missing: Vec<Platform> = question
+        .platforms
+        .iter()
+        .filter(is_missing)
+        .cloned()
         .collect();
     if missing.is_empty() {
         return Ok(Manifests::new());
     }
-    let found = app.registries().platforms(tag, seen, &missing).await?;
+    let found = registries
+        .platforms(&question.spelled, seen, &missing)
+        .await?;
     Ok(found.into_iter().collect())
 }

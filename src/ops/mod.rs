@@ -32,10 +32,10 @@ use std::{cell::RefCell, future::Future, path::PathBuf, rc::Rc};
 
 use crate::{
     error::{Context as _, Kind, Result},
-    image::Mirrors,
+    image::{Mirrors, Reference},
     registry::{Login, Registries},
     store::Store,
-    sys::{clock::Clock, settings::Settings},
+    sys::{aliases::Aliases, clock::Clock, settings::Settings},
 };
 
 /// What a command was told about its surroundings.
@@ -59,6 +59,8 @@ pub struct App {
     pub store: Store,
     /// The copies of one's own that the config file names.
     pub mirrors: Mirrors,
+    /// Which names of registries are names of one registry.
+    pub aliases: Aliases,
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: Surroundings,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
@@ -78,6 +80,7 @@ impl App {
         Ok(Self {
             clock: Clock::new(settings.now.as_deref())?,
             mirrors: mirror::mirrors(&settings)?,
+            aliases: settings.aliases(),
             store: Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?),
             settings,
             surroundings,
@@ -97,6 +100,15 @@ impl App {
             store: Store::at(self.store.layout().root()),
             ..Self::new(self.surroundings.clone())?
         })
+    }
+
+    /// Returns an image by the one name of its registry: what references are compared by.
+    #[must_use]
+    pub fn canonical(&self, image: &Reference) -> Reference {
+        match self.aliases.registry(image.registry()) {
+            name if name == image.registry() => image.clone(),
+            name => image.on(&name).unwrap_or_else(|| image.clone()),
+        }
     }
 
     /// Returns the registries, made ready at the first call: most commands never ask one.
@@ -133,7 +145,9 @@ impl App {
             .enable_all()
             .build()
             .context(Kind::Failed, || "cannot start the event loop".to_owned())?;
-        let result = runtime.block_on(operation);
+        // Looks go on beside each other in one thread.
+        let local = tokio::task::LocalSet::new();
+        let result = local.block_on(&runtime, operation);
         // A helper or a look-up that hangs must not keep an answer back.
         runtime.shutdown_background();
         result

@@ -81,7 +81,11 @@ mod tests {
         let store = Store::at(folder.path());
         let mut tags = Tags::default();
         let tag = "r.io/base:1".parse().unwrap();
-        tags.miss(&tag, "no answer".into(), None, jiff::Timestamp::UNIX_EPOCH);
+        tags.miss(
+            &tag,
+            crate::watch::Miss::unknown("no answer"),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
         store.save_tags(&tags).unwrap();
         assert_eq!(store.tags().unwrap(), tags);
     }

@@ -55,6 +55,12 @@ impl Clock {
         }
     }
 
+    /// Tells whether it is the machine's.
+    #[must_use]
+    pub fn is_real(&self) -> bool {
+        matches!(self, Self::System)
+    }
+
     /// Waits for another process, in real time whatever the clock: a jump of ours would not make it faster.
     pub async fn pause(&self, period: Duration) {
         tokio::time::sleep(period).await;

@@ -12,6 +12,7 @@ pub const KEYS: &[&str] = &[
     "watch.everySeconds",
     "watch.publicMinSeconds",
     "watch.publicMaxSeconds",
+    "watch.imagesEverySeconds",
     "runs.keep",
     "runs.keepDays",
 ];

@@ -1,5 +1,6 @@
 //! The machine below: time, settings, command lines and processes. Nothing here knows about images.
 
+pub mod aliases;
 pub mod clock;
 pub mod command;
 pub mod config_file;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-use super::secret::SecretPlace;
+use super::{aliases::Aliases, secret::SecretPlace};
 
 /// The config file is small; anything larger is a mistake.
 const MAX_CONFIG: u64 = 1024 * 1024;
@@ -138,6 +138,8 @@ pub struct Defaults {
 pub struct RegistrySettings {
     /// The login server that a short name stands for.
     pub login_server: Option<String>,
+    /// Other names of the same registry, `host[:port]`: an image is one image by whichever of them it is called.
+    pub aliases: Vec<String>,
     /// Speak plain http. Loopback registries do so without being told.
     pub plain_http: Option<bool>,
     /// A PEM file of certificate authorities to trust besides the system's.
@@ -183,6 +185,8 @@ pub struct WatchSettings {
     pub public_min_seconds: u64,
     /// The longest pause between two looks at a tag of a public registry, in seconds.
     pub public_max_seconds: u64,
+    /// The pause between two looks at the images that tasks have pushed, in seconds; 0 looks at none.
+    pub images_every_seconds: u64,
 }
 
 impl Default for WatchSettings {
@@ -191,6 +195,7 @@ impl Default for WatchSettings {
             every_seconds: 60,
             public_min_seconds: 600,
             public_max_seconds: 3600,
+            images_every_seconds: 86_400,
         }
     }
 }
@@ -309,17 +314,31 @@ impl Settings {
     /// Returns how `registry` is reached, with the built-in rules where the config says nothing.
     #[must_use]
     pub fn registry(&self, registry: &str) -> RegistrySettings {
-        self.config
-            .registries
-            .get(registry)
-            .or_else(|| {
-                self.config
-                    .registries
-                    .values()
-                    .find(|settings| settings.login_server.as_deref() == Some(registry))
-            })
-            .cloned()
-            .unwrap_or_default()
+        let registries = &self.config.registries;
+        let found = registries.get(registry).or_else(|| {
+            if registries.is_empty() {
+                return None;
+            }
+            let aliases = self.aliases();
+            let wanted = aliases.registry(registry);
+            let mut all = registries.iter();
+            let named = |(name, own): &(&String, &RegistrySettings)| {
+                aliases.registry(own.login_server.as_ref().unwrap_or(name)) == wanted
+            };
+            all.find(named).map(|(_, own)| own)
+        });
+        found.cloned().unwrap_or_default()
+    }
+
+    /// Returns which names of registries are names of one registry.
+    #[must_use]
+    pub fn aliases(&self) -> Aliases {
+        let registries = self.config.registries.iter();
+        Aliases::new(registries.flat_map(|(name, own)| {
+            let server = own.login_server.as_ref().unwrap_or(name);
+            let others = own.aliases.iter();
+            others.map(move |alias| (alias.as_str(), server.as_str()))
+        }))
     }
 
     /// Tells whether `registry` is spoken to without TLS: declared so, or on this machine's loopback
@@ -344,13 +363,11 @@ impl Settings {
     #[must_use]
     pub fn login_server(&self, name: &str) -> String {
         if let Some(settings) = self.config.registries.get(name) {
-            return settings
-                .login_server
-                .clone()
-                .unwrap_or_else(|| name.to_owned());
+            let server = settings.login_server.as_deref().unwrap_or(name);
+            return server.to_ascii_lowercase();
         }
-        if name.contains(['.', ':']) || name == "localhost" {
-            name.to_owned()
+        if name.contains(['.', ':']) || name.eq_ignore_ascii_case("localhost") {
+            name.to_ascii_lowercase()
         } else {
             format!("{}.azurecr.io", name.to_ascii_lowercase())
         }
@@ -436,6 +453,18 @@ impl WatchSettings {
             Duration::from_secs(seconds.0.max(1)),
             Duration::from_secs(seconds.1.max(seconds.0).max(1)),
         )
+    }
+
+    /// Returns the longest pause between two looks at a tag whose registry does not answer.
+    #[must_use]
+    pub fn longest_pause(&self) -> Duration {
+        Duration::from_secs(self.public_max_seconds.max(1))
+    }
+
+    /// Returns the pause between two looks at an image that a task has pushed.
+    #[must_use]
+    pub fn images_pause(&self) -> Duration {
+        Duration::from_secs(self.images_every_seconds.max(1))
     }
 }
 

@@ -46,6 +46,9 @@ pub struct Task {
     /// The program and its arguments that a successful run starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_success: Vec<String>,
+    /// What is done when its files name other images than the last run was built on.
+    #[serde(default, skip_serializing_if = "OnChange::is_tell")]
+    pub on_change: OnChange,
     /// What a run does.
     pub step: Step,
     /// What makes it run by itself.
@@ -55,6 +58,24 @@ pub struct Task {
 
 fn default_timeout() -> u32 {
     DEFAULT_TIMEOUT
+}
+
+/// What is done when the files of a task name other images than its last run was built on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnChange {
+    /// It is said: the state is `changed` until somebody runs the task.
+    #[default]
+    Tell,
+    /// The task is run, as if a base had moved.
+    Run,
+}
+
+impl OnChange {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    fn is_tell(&self) -> bool {
+        *self == Self::Tell
+    }
 }
 
 /// Whether a task or a trigger does its work.

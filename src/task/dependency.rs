@@ -33,6 +33,13 @@ impl ImageDescriptor {
         }
     }
 
+    /// Returns what is followed: the image by its tag. `None` where it has no tag, or was written down by hand and is no reference.
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference> {
+        self.tag.as_ref()?;
+        self.tagged().parse().ok()
+    }
+
     /// Returns registry, repository and tag as they are written in a Dockerfile.
     #[must_use]
     pub fn tagged(&self) -> String {

@@ -16,7 +16,7 @@ pub mod trigger;
 
 pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
-pub use definition::{Argument, DockerStep, Status, Step, Task};
+pub use definition::{Argument, DockerStep, OnChange, Status, Step, Task};
 pub use dependency::{
     Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked,
 };

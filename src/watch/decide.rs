@@ -5,16 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, Dependency, GitContext, ImageDescriptor, Occurrence, SourceCause,
-        Status, TaskKey, TimerTrigger, Triggers,
+        BaseImageTriggerType, GitContext, ImageDescriptor, Occurrence, OnChange, RunId,
+        SourceCause, Status, TaskKey, TimerTrigger, Triggers,
     },
 };
 
 use super::{
     backoff::STALLED_AFTER,
     known::Failure,
-    round::Node,
-    tags::{Head, Standing, Tags},
+    snapshot::Node,
+    tags::{BaseStatus, Head, OutputStatus, Tags},
 };
 
 /// The largest step back of a clock that is waited out: more than any correction, less than a zone taken for another.
@@ -23,10 +23,10 @@ const LARGEST_STEP_BACK: SignedDuration = SignedDuration::from_mins(59);
 /// An image that moved away from what a task was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// The tag.
+    /// The tag, as it is compared.
     pub tag: Reference,
-    /// What the task was built on.
-    pub from: Option<Digest>,
+    /// The image as the task names it, with the digest that it was built on.
+    pub base: ImageDescriptor,
     /// What the tag names now; `None` where a run that has yet to be will say.
     pub to: Option<Digest>,
 }
@@ -35,7 +35,10 @@ impl Move {
     /// Returns the image with its new digest, as a run records its cause.
     #[must_use]
     pub fn image(&self) -> ImageDescriptor {
-        ImageDescriptor::new(&self.tag, self.to.clone())
+        ImageDescriptor {
+            digest: self.to.clone(),
+            ..self.base.clone()
+        }
     }
 }
 
@@ -48,13 +51,30 @@ pub struct Reasons {
     pub timers: Vec<Occurrence>,
     /// The commit that the repository of the context has now.
     pub source: Option<SourceCause>,
+    /// That its files name other images now.
+    pub change: Option<Change>,
+}
+
+/// That the files of a task name other images than its last run was built on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What they name now.
+    pub named: Vec<Reference>,
+    /// When the newest of them was written.
+    pub modified: Option<Timestamp>,
 }
 
 impl Reasons {
     /// Tells whether there is nothing to run for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.moves.is_empty() && self.timers.is_empty() && self.source.is_none()
+        let Self {
+            moves,
+            timers,
+            source,
+            change,
+        } = self;
+        moves.is_empty() && timers.is_empty() && source.is_none() && change.is_none()
     }
 
     /// Returns them as a run records them.
@@ -69,9 +89,15 @@ impl Reasons {
 
     /// Tells whether all that moved only will, by runs that have yet to be.
     #[must_use]
-    pub fn only_will_be(&self) -> bool {
-        let waits_for_nothing = !self.timers.is_empty() || self.source.is_some();
-        !waits_for_nothing && self.moves.iter().all(|one| one.to.is_none())
+    pub fn depends_on_pending_runs(&self) -> bool {
+        let Self {
+            moves,
+            timers,
+            source,
+            change,
+        } = self;
+        let has_other = !timers.is_empty() || source.is_some() || change.is_some();
+        !has_other && moves.iter().all(|one| one.to.is_none())
     }
 }
 
@@ -97,14 +123,43 @@ pub enum Verdict {
     TriggerOff,
     /// A first run: until one succeeds, nothing is followed.
     NeverRun,
-    /// Nothing: everything it stands on is as it was.
+    /// A run that succeeds: none ever has.
+    Failing {
+        /// How often it has failed.
+        failures: u32,
+        /// The last run.
+        run_id: RunId,
+        /// Why that failed.
+        why: String,
+        /// When it is tried again; `None` where only a person does.
+        until: Option<Timestamp>,
+    },
+    /// Nothing: everything it depends on is as it was.
     Current,
+    /// Nothing ever by itself: nothing that it depends on is followed.
+    FollowsNothing,
+    /// A person: its files name other images than its last run was built on.
+    Changed(Change),
+    /// A person: images that it pushed are gone.
+    ImageMissing {
+        /// The images, as they were pushed.
+        images: Vec<String>,
+        /// Since when the first of them is.
+        since: Timestamp,
+    },
     /// A run, for these reasons.
     Stale(Reasons),
     /// An answer: some of what it stands on could not be looked at. It is not run, because the run would need
     /// the same answer.
     Unknown {
         /// What could not be looked at.
+        problems: Vec<Problem>,
+        /// What it would be run for all the same.
+        reasons: Reasons,
+    },
+    /// What some of it depends on is no more: the tag, or a platform of it. It is not run, because the build would need it.
+    Missing {
+        /// What is missing.
         problems: Vec<Problem>,
         /// What it would be run for all the same.
         reasons: Reasons,
@@ -143,12 +198,19 @@ impl Verdict {
         match self {
             Self::Stale(reasons)
             | Self::Unknown { reasons, .. }
+            | Self::Missing { reasons, .. }
             | Self::BackingOff { reasons, .. }
             | Self::Settling { reasons, .. }
             | Self::Waiting { reasons, .. } => Some(reasons),
-            Self::Disabled | Self::TriggerOff | Self::NeverRun | Self::Current | Self::Cycle(_) => {
-                None
-            }
+            Self::Disabled
+            | Self::TriggerOff
+            | Self::NeverRun
+            | Self::Failing { .. }
+            | Self::Current
+            | Self::FollowsNothing
+            | Self::Changed(_)
+            | Self::ImageMissing { .. }
+            | Self::Cycle(_) => None,
         }
     }
 
@@ -157,6 +219,7 @@ impl Verdict {
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::BackingOff { until, .. } | Self::Settling { until, .. } => Some(*until),
+            Self::Failing { until, .. } => *until,
             _ => None,
         }
     }
@@ -167,7 +230,12 @@ impl Verdict {
         match self {
             Self::Disabled | Self::TriggerOff => "disabled",
             Self::NeverRun => "never-run",
+            Self::Failing { .. } => "failing",
             Self::Current => "current",
+            Self::FollowsNothing => "follows-nothing",
+            Self::Changed(_) => "changed",
+            Self::ImageMissing { .. } => "image-missing",
+            Self::Missing { .. } => "missing",
             Self::Stale(_) => "stale",
             Self::Unknown { .. } => "unknown",
             Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => "stalled",
@@ -177,23 +245,6 @@ impl Verdict {
             Self::Cycle(_) => "cycle",
         }
     }
-}
-
-/// Returns the images whose moves run this task, with the tag that each was found under.
-pub fn followed<'n>(node: &'n Node<'_>) -> impl Iterator<Item = (Reference, &'n Dependency)> {
-    let trigger = node.trigger();
-    node.known
-        .dependencies
-        .iter()
-        .filter(move |dependency| trigger.is_some_and(|kind| dependency.kind.counts_for(kind)))
-        .filter_map(|dependency| Some((tag_of(&dependency.image)?, dependency)))
-}
-
-/// Returns the tag that an image was found under; none for one that was written down by hand and is no reference.
-#[must_use]
-pub fn tag_of(image: &ImageDescriptor) -> Option<Reference> {
-    image.tag.as_ref()?;
-    image.tagged().parse().ok()
 }
 
 impl Node<'_> {
@@ -260,28 +311,67 @@ impl Node<'_> {
             .min()
     }
 
-    /// Decides what this task needs, seen alone: without regard to the tasks whose images it stands on.
+    /// Decides what this task needs, seen alone: without regard to the tasks whose images it depends on.
     #[must_use]
     pub fn decide(&self, tags: &Tags, now: Timestamp) -> Verdict {
         if self.task.status == Status::Disabled {
             return Verdict::Disabled;
         }
-        let mut reasons = Reasons {
-            moves: Vec::new(),
-            timers: self.fired(now),
-            source: None,
+        let Findings {
+            mut reasons,
+            mut problems,
+            missing,
+        } = self.find(tags, now);
+        if !problems.is_empty() {
+            problems.extend(missing);
+            return Verdict::Unknown { problems, reasons };
+        }
+        if !missing.is_empty() {
+            let problems = missing;
+            return Verdict::Missing { problems, reasons };
+        }
+        let change = self.change();
+        if self.task.on_change == OnChange::Run {
+            reasons.change.clone_from(&change);
+        }
+        if reasons.is_empty() {
+            return self.decide_without_reason(tags, change);
+        }
+        match &self.known.failure {
+            Some(failure) if self.must_wait(failure, &reasons, tags, now) => {
+                match self.known.has_run() {
+                    true => Verdict::BackingOff {
+                        reasons,
+                        until: failure.next_try,
+                        failures: failure.count,
+                    },
+                    false => failing(failure, Some(failure.next_try)),
+                }
+            }
+            _ => debounced(reasons, tags, now),
+        }
+    }
+
+    /// Finds all that is known of what the task follows.
+    fn find(&self, tags: &Tags, now: Timestamp) -> Findings {
+        let mut found = Findings {
+            reasons: Reasons {
+                timers: self.fired(now),
+                ..Reasons::default()
+            },
+            problems: Vec::new(),
+            missing: Vec::new(),
         };
-        let mut problems = Vec::new();
         if let Some(git) = self.source() {
             match (tags.head(git), &self.known.commit) {
                 (Some(Head::At(commit)), Some(built)) if commit != built => {
-                    reasons.source = Some(SourceCause {
+                    found.reasons.source = Some(SourceCause {
                         repository_url: git.url.clone(),
                         branch_name: git.reference.clone(),
                         commit_id: commit.clone(),
                     });
                 }
-                (Some(Head::Unknown { why, hint }), _) => problems.push(Problem {
+                (Some(Head::Unknown { why, hint }), _) => found.problems.push(Problem {
                     subject: git.to_string(),
                     why: why.clone(),
                     since: None,
@@ -290,44 +380,107 @@ impl Node<'_> {
                 _ => {}
             }
         }
-        for (tag, dependency) in followed(self) {
-            match tags.standing(&tag, dependency) {
-                Standing::Current => {}
-                Standing::Moved(to) => reasons.moves.push(Move {
-                    tag,
-                    from: dependency.image.digest.clone(),
+        for (tag, dependency) in self.followed() {
+            let problem = |why, since, hint| Problem {
+                subject: dependency.image.tagged(),
+                why,
+                since,
+                hint,
+            };
+            match tags.status(tag, dependency) {
+                BaseStatus::Current => {}
+                BaseStatus::Moved(to) => found.reasons.moves.push(Move {
+                    tag: tag.clone(),
+                    base: dependency.image.clone(),
                     to,
                 }),
-                Standing::Unknown { why, since, hint } => problems.push(Problem {
-                    subject: tag.to_string(),
-                    why,
-                    since,
-                    hint,
-                }),
-            }
-        }
-        if !problems.is_empty() {
-            return Verdict::Unknown { problems, reasons };
-        }
-        if reasons.is_empty() {
-            return match self.trigger() {
-                None if self.source().is_none() => Verdict::TriggerOff,
-                _ if !self.known.has_run() => Verdict::NeverRun,
-                _ => Verdict::Current,
-            };
-        }
-        match &self.known.failure {
-            Some(failure)
-                if failure.holds(tags, self.inputs, now) && !is_another(&reasons, failure) =>
-            {
-                Verdict::BackingOff {
-                    reasons,
-                    until: failure.next_try,
-                    failures: failure.count,
+                BaseStatus::Missing { why, since } => {
+                    found.missing.push(problem(why, since, None));
+                }
+                BaseStatus::Unknown { why, since, hint } => {
+                    found.problems.push(problem(why, since, hint));
                 }
             }
-            _ => settled(reasons, tags, now),
         }
+        found
+    }
+
+    /// Decides what a task needs that nothing runs: whether it is current is only said where that is known.
+    fn decide_without_reason(&self, tags: &Tags, change: Option<Change>) -> Verdict {
+        if self.trigger().is_none() && self.source().is_none() {
+            return Verdict::TriggerOff;
+        }
+        if !self.known.has_run() {
+            return match &self.known.failure {
+                Some(failure) => failing(failure, None),
+                None => Verdict::NeverRun,
+            };
+        }
+        if let Some(problem) = self.reading.and_then(|reading| reading.problem.as_ref()) {
+            let problems = vec![Problem {
+                subject: self.task.key().to_string(),
+                why: problem.clone(),
+                since: None,
+                hint: None,
+            }];
+            let reasons = Reasons::default();
+            return Verdict::Unknown { problems, reasons };
+        }
+        if let Some(change) = change {
+            return Verdict::Changed(change);
+        }
+        if let Some(missing) = self.missing_images(tags) {
+            return missing;
+        }
+        match self.followed().next().is_none() && self.source().is_none() {
+            true => Verdict::FollowsNothing,
+            false => Verdict::Current,
+        }
+    }
+
+    /// Returns that its files name other images than its last run was built on, if they do.
+    fn change(&self) -> Option<Change> {
+        let reading = self.reading.filter(|_| self.known.has_run())?;
+        Some(Change {
+            named: reading.changed.clone()?,
+            modified: reading.modified,
+        })
+    }
+
+    /// Returns that images which it pushed are gone, if somebody looked and found that.
+    fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
+        let pushed_at = self.known.recorded?;
+        let gone = self.pushed().filter_map(|(tag, output, digest)| {
+            match tags.output_status(tag, digest, pushed_at) {
+                OutputStatus::Missing { since } => Some((output.tagged(), since)),
+                _ => None,
+            }
+        });
+        let (images, since): (Vec<_>, Vec<_>) = gone.unzip();
+        let since = since.into_iter().min()?;
+        Some(Verdict::ImageMissing { images, since })
+    }
+
+    /// Tells whether a task that failed is left alone for now.
+    fn must_wait(&self, failure: &Failure, reasons: &Reasons, tags: &Tags, now: Timestamp) -> bool {
+        let inputs = self.reading.and_then(|reading| reading.digest.as_ref());
+        failure.holds(tags, inputs, now) && !is_another(reasons, failure)
+    }
+}
+
+/// What was found out about all that a task follows.
+struct Findings {
+    reasons: Reasons,
+    problems: Vec<Problem>,
+    missing: Vec<Problem>,
+}
+
+fn failing(failure: &Failure, until: Option<Timestamp>) -> Verdict {
+    Verdict::Failing {
+        failures: failure.count,
+        run_id: failure.run_id,
+        why: failure.reason.clone(),
+        until,
     }
 }
 
@@ -337,10 +490,14 @@ fn is_another(reasons: &Reasons, failure: &Failure) -> bool {
     commit.is_some() && commit != failure.commit.as_ref()
 }
 
-/// Waits until what moved has been quiet. A timer that fired waits for nothing, and takes along what has moved.
-fn settled(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
+/// Waits until what moved, and the files that changed, have been quiet. A timer that fired waits for nothing, and takes along what has
+/// moved.
+fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
     let moved = reasons.moves.iter().filter(|one| one.to.is_some());
-    let until = moved.filter_map(|one| tags.settles_at(&one.tag, now)).max();
+    let moved = moved.filter_map(|one| tags.settles_at(&one.tag, now));
+    let written = reasons.change.as_ref().and_then(|change| change.modified);
+    let written = written.and_then(|time| tags.quiet_since(time, now));
+    let until = moved.chain(written).max();
     match until {
         Some(until) if reasons.timers.is_empty() && reasons.source.is_none() => {
             Verdict::Settling { reasons, until }
@@ -352,7 +509,10 @@ fn settled(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{task::Task, watch::Known};
+    use crate::{
+        task::Task,
+        watch::{Known, Snapshot},
+    };
 
     fn at(text: &str) -> Timestamp {
         format!("2026-01-{text}Z").parse().unwrap()
@@ -375,13 +535,8 @@ mod tests {
     }
 
     fn fired(known: &Known, now: &str) -> Vec<String> {
-        let task = task();
-        let node = Node {
-            task: &task,
-            known,
-            inputs: None,
-        };
-        let fired = node.fired(at(now));
+        let snapshot = Snapshot::new(task(), known.clone(), Clone::clone);
+        let fired = snapshot.node().fired(at(now));
         fired.iter().map(|one| one.time.to_string()).collect()
     }
 
@@ -414,12 +569,8 @@ mod tests {
 
     #[test]
     fn a_timer_needs_no_base_image_trigger_and_no_run_before() {
-        let (task, known) = (task(), Known::default());
-        let node = Node {
-            task: &task,
-            known: &known,
-            inputs: None,
-        };
+        let snapshot = Snapshot::new(task(), Known::default(), Clone::clone);
+        let node = snapshot.node();
         let now = at("01T09:00:30");
         assert_eq!(node.next_timer(now), Some(at("02T09:00:00")));
         match node.decide(&Tags::default(), now) {

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::image::Reference;
+
 use super::{
     decide::Verdict,
     round::{Outcome, Round},
@@ -57,12 +59,14 @@ impl RoundMetrics {
             };
             *tasks.entry(state).or_default() += 1;
         }
-        let unanswered = tags.records().values().filter(|tag| tag.error.is_some());
+        let followed = round.tags();
+        let has_error = |tag: &&Reference| tags.get(tag).is_some_and(|tag| tag.error.is_some());
+        let unanswered = followed.iter().filter(has_error);
         Self {
             ended,
             took: ended.duration_since(began),
             tasks,
-            tags: count(tags.records().len()),
+            tags: count(followed.len()),
             unanswered_tags: count(unanswered.count()),
         }
     }

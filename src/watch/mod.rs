@@ -13,10 +13,14 @@ pub mod rhythm;
 pub mod round;
 #[cfg(test)]
 mod simulation;
+pub mod snapshot;
 pub mod tags;
 pub mod told;
 
 pub use decide::{Move, Problem, Verdict};
 pub use known::{Built, Failure, FileStamp, Known, ReadFile};
-pub use round::{Node, Outcome, Round};
-pub use tags::{Head, LookError, Observation, Standing, TagRecord, Tags};
+pub use round::{Awaited, Outcome, Round};
+pub use snapshot::{Node, Reading, Snapshot};
+pub use tags::{
+    BaseStatus, Head, LookError, LookErrorKind, Miss, Observation, OutputStatus, TagRecord, Tags,
+};

@@ -1,30 +1,31 @@
 //! One round over all tasks: what is run, in which order, and what waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use jiff::Timestamp;
 
 use crate::{
     image::{Digest, Reference},
-    task::{Task, TaskKey},
+    task::{GitContext, Step, TaskKey},
 };
 
 use super::{
-    decide::{Reasons, Verdict, followed, tag_of},
+    decide::{Move, Reasons, Verdict},
     graph::{Graph, Vertex},
-    known::Known,
+    snapshot::Node,
     tags::Tags,
 };
 
-/// A task with what is known of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Node<'a> {
-    /// Its definition.
-    pub task: &'a Task,
-    /// What its last successful run stood on.
-    pub known: &'a Known,
-    /// What its Dockerfile and definition are now; only needed while it fails.
-    pub inputs: Option<&'a Digest>,
+/// Something that was asked for and that has yet to answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// A registry, for a tag.
+    Tag(Reference),
+    /// A git repository, for its commit.
+    Source(GitContext),
 }
 
 /// How a task's run in this round ended.
@@ -47,27 +48,39 @@ pub struct Job {
     pub reasons: Reasons,
 }
 
-/// One round: every task is decided once, after all tasks whose images it stands on.
+/// One round: every task is decided once, as soon as all that it depends on has answered and all tasks whose images it depends on are
+/// decided and have ended.
 ///
-/// It starts nothing and waits for nothing. The caller makes each [`Job`], one after the other or side by side; when one has ended, it
-/// looks again at the tags that the job pushed, and then says how it ended. Only that lets the tasks that stand on it be decided.
+/// It starts nothing and waits for nothing. The caller says what has answered, makes each [`Job`], one after the other or side by side, and
+/// when one has ended looks again at the tags that the job pushed, and then says how it ended. Only that lets the tasks that depend on it be
+/// decided. What never answers keeps nobody waiting but the tasks that depend on it: they are not decided in this round.
 #[derive(Debug)]
 pub struct Round<'a> {
     nodes: Vec<Node<'a>>,
     graph: Graph,
     children: Vec<Vec<usize>>,
-    /// For each task, how many of those that it stands on have yet to be decided or to end.
+    /// For each task, how many tasks that it depends on have yet to be decided or to end, and how many answers it waits for.
     open: Vec<usize>,
+    /// The tasks that wait for each answer.
+    waiting: BTreeMap<Awaited, Vec<usize>>,
     ready: BTreeSet<usize>,
     running: BTreeMap<TaskKey, usize>,
     verdicts: Vec<Option<Verdict>>,
     outcomes: Vec<Option<Outcome>>,
+    /// Which task pushed each digest, found out at the first question.
+    makers: OnceCell<HashMap<Digest, usize>>,
 }
 
 impl<'a> Round<'a> {
-    /// Begins a round. Tasks in a cycle are decided at once: nothing can be done about them.
+    /// Begins a round in which everything has answered already.
     #[must_use]
     pub fn new(nodes: Vec<Node<'a>>) -> Self {
+        Self::awaiting(nodes, &BTreeSet::new())
+    }
+
+    /// Begins a round in which some answers are still to come. Tasks in a cycle are decided at once: nothing can be done about them.
+    #[must_use]
+    pub fn awaiting(nodes: Vec<Node<'a>>, awaited: &BTreeSet<Awaited>) -> Self {
         let vertices: Vec<Vertex> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
         let mut verdicts = vec![None; nodes.len()];
@@ -77,7 +90,14 @@ impl<'a> Round<'a> {
                 verdicts[*n] = Some(Verdict::Cycle(path));
             }
         }
-        let open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
+        let mut open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
+        let mut waiting: BTreeMap<Awaited, Vec<usize>> = BTreeMap::new();
+        for (n, node) in nodes.iter().enumerate().filter(|_| !awaited.is_empty()) {
+            for one in awaited_by(*node).filter(|one| awaited.contains(one)) {
+                waiting.entry(one).or_default().push(n);
+                open[n] += 1;
+            }
+        }
         let ready = graph.order.iter().copied().filter(|n| open[*n] == 0);
         Self {
             ready: ready.collect(),
@@ -85,6 +105,8 @@ impl<'a> Round<'a> {
             open,
             running: BTreeMap::new(),
             outcomes: vec![None; nodes.len()],
+            waiting,
+            makers: OnceCell::new(),
             verdicts,
             graph,
             nodes,
@@ -97,7 +119,7 @@ impl<'a> Round<'a> {
         let mut tags: Vec<Reference> = self
             .nodes
             .iter()
-            .flat_map(|node| followed(node).map(|(tag, _)| tag))
+            .flat_map(|node| node.followed().map(|(tag, _)| tag.clone()))
             .collect();
         tags.sort_unstable();
         tags.dedup();
@@ -124,6 +146,45 @@ impl<'a> Round<'a> {
         None
     }
 
+    /// Takes in that an answer has come, whatever it says.
+    pub fn answered(&mut self, awaited: &Awaited) {
+        for n in self.waiting.remove(awaited).unwrap_or_default() {
+            self.let_go(n);
+        }
+    }
+
+    /// Lets tasks that have yet to be decided wait for one more answer.
+    pub fn await_answer(&mut self, awaited: Awaited) {
+        if self.waiting.contains_key(&awaited) {
+            return;
+        }
+        let Awaited::Tag(tag) = &awaited else {
+            return;
+        };
+        let undecided = (0..self.nodes.len()).filter(|n| self.verdicts[*n].is_none());
+        let follow = |n: &usize| self.nodes[*n].followed().any(|(other, _)| other == tag);
+        let waiting: Vec<usize> = undecided.filter(follow).collect();
+        for n in &waiting {
+            self.open[*n] += 1;
+            self.ready.remove(n);
+        }
+        self.waiting.insert(awaited, waiting);
+    }
+
+    /// Tells whether a task is being run by a job of this round.
+    #[must_use]
+    pub fn is_running(&self, task: &TaskKey) -> bool {
+        self.running.contains_key(task)
+    }
+
+    /// Returns the images that a task pushes under names that stay.
+    #[must_use]
+    pub fn pushes(&self, task: &TaskKey) -> Vec<Reference> {
+        let mut nodes = self.nodes.iter();
+        let node = nodes.find(|node| node.task.key() == *task);
+        node.map_or_else(Vec::new, |node| node.pushes.to_vec())
+    }
+
     /// Takes in how a job has ended.
     pub fn finished(&mut self, task: &TaskKey, outcome: Outcome) {
         if let Some(n) = self.running.remove(task) {
@@ -133,21 +194,35 @@ impl<'a> Round<'a> {
     }
 
     fn let_children_go(&mut self, parent: usize) {
-        for child in &self.children[parent] {
-            self.open[*child] -= 1;
-            if self.open[*child] == 0 {
-                self.ready.insert(*child);
-            }
+        for n in 0..self.children[parent].len() {
+            self.let_go(self.children[parent][n]);
         }
     }
 
-    /// Tells whether a task that has yet to be decided stands on one of `images`.
+    /// Takes one thing off what a task waits for. Tasks in a cycle are decided already, and so are those behind one.
+    fn let_go(&mut self, n: usize) {
+        self.open[n] -= 1;
+        if self.open[n] == 0 && self.verdicts[n].is_none() {
+            self.ready.insert(n);
+        }
+    }
+
+    /// Returns those of the images that a task pushes which tasks that have yet to be decided depend on.
     #[must_use]
-    pub fn is_stood_on(&self, images: &[Reference]) -> bool {
-        let undecided = self.nodes.iter().zip(&self.verdicts);
-        undecided
-            .filter(|(_, verdict)| verdict.is_none())
-            .any(|(node, _)| followed(node).any(|(tag, _)| images.contains(&tag)))
+    pub fn wanted_images(&self, task: &TaskKey) -> Vec<Reference> {
+        let Some(maker) = self.running.get(task).copied() else {
+            return Vec::new();
+        };
+        let undecided = self.children[maker].iter();
+        let undecided = undecided.filter(|n| self.verdicts[**n].is_none());
+        let wanted: BTreeSet<&Reference> = undecided
+            .flat_map(|n| self.nodes[*n].followed().map(|(tag, _)| tag))
+            .collect();
+        let images = self.nodes[maker].pushes.iter();
+        images
+            .filter(|image| wanted.contains(image))
+            .cloned()
+            .collect()
     }
 
     /// Returns what was decided for every task, in the order given, with how its run ended.
@@ -188,6 +263,9 @@ impl<'a> Round<'a> {
             Verdict::Current => Reasons::default(),
             _ => return verdict,
         };
+        if let Some(path) = self.cycle_by_digest(n, tags, &reasons.moves) {
+            return Verdict::Cycle(path);
+        }
         let on: Vec<TaskKey> = self.graph.parents[n]
             .iter()
             .filter(|parent| self.is_followed(n, **parent) && self.holds_back(**parent, &reasons))
@@ -202,8 +280,10 @@ impl<'a> Round<'a> {
 
     /// Tells whether a move of the parent's image would run the child: only then is the parent worth waiting for.
     fn is_followed(&self, child: usize, parent: usize) -> bool {
-        let pushes = self.nodes[parent].task.stable_images();
-        followed(&self.nodes[child]).any(|(tag, _)| pushes.contains(&tag))
+        let pushes = self.nodes[parent].pushes;
+        self.nodes[child]
+            .followed()
+            .any(|(tag, _)| pushes.contains(tag))
     }
 
     /// Tells whether what stands on this task must wait for it: it should have been rebuilt, and was not.
@@ -220,7 +300,10 @@ impl<'a> Round<'a> {
             (_, Some(Outcome::Succeeded)) => false,
             (_, Some(Outcome::Failed)) => moved,
             (_, Some(Outcome::Busy)) => !reasons.is_empty(),
-            (Verdict::Unknown { .. } | Verdict::BackingOff { .. }, None) => moved,
+            (
+                Verdict::Unknown { .. } | Verdict::Missing { .. } | Verdict::BackingOff { .. },
+                None,
+            ) => moved,
             (Verdict::Settling { .. }, None) => !reasons.is_empty(),
             (Verdict::Waiting { .. }, None) => true,
             _ => false,
@@ -228,33 +311,84 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Returns what a task pushes and stands on, for the graph.
+impl Round<'_> {
+    /// Returns the tasks that make each other run although no name tells: a base that moved is what the task itself pushed, under a name
+    /// of its registry that nobody declared, or what another task pushed that depends on it in the same way.
+    fn cycle_by_digest(&self, n: usize, tags: &Tags, moves: &[Move]) -> Option<Vec<TaskKey>> {
+        let mut path = Vec::new();
+        let mut seen = BTreeSet::new();
+        let now = moves.iter().filter_map(|one| one.to.as_ref());
+        self.leads_back(n, now.collect(), tags, &mut seen, &mut path)
+            .then(|| {
+                path.iter()
+                    .rev()
+                    .map(|n| self.nodes[*n].task.key())
+                    .collect()
+            })
+    }
+
+    fn leads_back<'t>(
+        &self,
+        goal: usize,
+        digests: Vec<&'t Digest>,
+        tags: &'t Tags,
+        seen: &mut BTreeSet<usize>,
+        path: &mut Vec<usize>,
+    ) -> bool {
+        for digest in digests {
+            let Some(maker) = self.makers().get(digest).copied() else {
+                continue;
+            };
+            if maker != goal && !seen.insert(maker) {
+                continue;
+            }
+            path.push(maker);
+            let above = self.nodes[maker].followed();
+            let above = above.filter_map(|(tag, _)| tags.get(tag)?.digest.as_ref());
+            if maker == goal || self.leads_back(goal, above.collect(), tags, seen, path) {
+                return true;
+            }
+            path.pop();
+        }
+        false
+    }
+
+    /// Returns which task pushed each digest last. A copy has the digest of its source and makes nothing.
+    fn makers(&self) -> &HashMap<Digest, usize> {
+        self.makers.get_or_init(|| {
+            let nodes = self.nodes.iter().enumerate();
+            let nodes = nodes.filter(|(_, node)| !matches!(node.task.step, Step::Import(_)));
+            nodes
+                .flat_map(|(n, node)| node.pushed().map(move |(_, _, digest)| (digest.clone(), n)))
+                .collect()
+        })
+    }
+}
+
+/// Returns the answers without which nobody can decide about a task.
+pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
+    let tags = node.followed().map(|(tag, _)| Awaited::Tag(tag.clone()));
+    let source = node.source().cloned().map(Awaited::Source);
+    tags.chain(source)
+}
+
+/// Returns what a task pushes and depends on, for the graph. What makes the copy of a base goes first, so that the copy is there when it
+/// is wanted.
 #[must_use]
 pub fn vertex(node: &Node<'_>) -> Vertex {
+    let bases = node.bases.iter().flatten().chain(node.mirrors);
     Vertex {
-        pushes: node.task.stable_images(),
-        bases: node
-            .known
-            .dependencies
-            .iter()
-            .flat_map(|dependency| {
-                let mirror = dependency.mirror.as_ref();
-                // What makes the copy goes first, so that the copy is there when it is wanted.
-                tag_of(&dependency.image)
-                    .into_iter()
-                    .chain(mirror.map(|mirror| mirror.image.clone()))
-            })
-            .collect(),
+        pushes: node.pushes.to_vec(),
+        bases: bases.cloned().collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Built;
     use crate::{
-        task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId},
-        watch::tags::Observation,
+        task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
+        watch::{Built, Known, Miss, Observation, Snapshot},
     };
 
     fn at(second: i64) -> Timestamp {
@@ -311,6 +445,13 @@ mod tests {
         tags
     }
 
+    fn snapshots(tasks: &[(Task, Known)]) -> Vec<Snapshot> {
+        let tasks = tasks.iter().cloned();
+        tasks
+            .map(|(task, known)| Snapshot::new(task, known, Clone::clone))
+            .collect()
+    }
+
     struct Story {
         tasks: Vec<(Task, Known)>,
         tags: Tags,
@@ -320,12 +461,8 @@ mod tests {
     impl Story {
         /// Plays one round; what succeeds pushes version `new`. Returns the tasks run, in order, and every verdict.
         fn play(&mut self) -> (Vec<String>, Vec<(String, &'static str)>) {
-            let nodes = self.tasks.iter().map(|(task, known)| Node {
-                task,
-                known,
-                inputs: None,
-            });
-            let mut round = Round::new(nodes.collect());
+            let snapshots = snapshots(&self.tasks);
+            let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
             let mut ran = Vec::new();
             while let Some(job) = round.next(&self.tags, at(2)) {
                 let name = job.task.to_string();
@@ -415,7 +552,7 @@ mod tests {
         };
         story
             .tags
-            .miss(&image("far"), "no answer".into(), None, at(1));
+            .miss(&image("far"), Miss::unknown("no answer"), at(1));
         let (ran, verdicts) = story.play();
         assert_eq!(ran, ["app"]);
         assert_eq!(verdicts[0], ("cut-off".into(), "unknown"));
@@ -463,11 +600,8 @@ mod tests {
     fn several_moved_bases_make_one_run_with_all_causes() {
         let tasks = [(task("app"), built(&["one", "two"], "old"))];
         let tags = seeing(&[("one", "new"), ("two", "new")]);
-        let nodes = tasks.iter().map(|(task, known)| Node {
-            task,
-            known,
-            inputs: None,
-        });
+        let snapshots = snapshots(&tasks);
+        let nodes = snapshots.iter().map(Snapshot::node);
         let mut round = Round::new(nodes.collect());
         let job = round.next(&tags, at(2)).unwrap();
         let moved: Vec<String> = job
@@ -486,11 +620,8 @@ mod tests {
         let tasks: Vec<(Task, Known)> = (0..50)
             .map(|n| (task(&format!("t{n}")), built(&["base"], "old")))
             .collect();
-        let nodes = tasks.iter().map(|(task, known)| Node {
-            task,
-            known,
-            inputs: None,
-        });
+        let snapshots = snapshots(&tasks);
+        let nodes = snapshots.iter().map(Snapshot::node);
         assert_eq!(Round::new(nodes.collect()).tags(), [image("base")]);
     }
 
@@ -506,11 +637,8 @@ mod tests {
     #[test]
     fn a_rebuilt_parent_whose_digest_is_as_before_stops_there() {
         let story = chain();
-        let nodes = story.tasks.iter().map(|(task, known)| Node {
-            task,
-            known,
-            inputs: None,
-        });
+        let snapshots = snapshots(&story.tasks);
+        let nodes = snapshots.iter().map(Snapshot::node);
         let mut round = Round::new(nodes.collect());
         let job = round.next(&story.tags, at(2)).unwrap();
         assert_eq!(job.task.to_string(), "app");
@@ -528,11 +656,8 @@ mod tests {
             (task("right"), built(&["base"], "old")),
         ];
         let mut tags = seeing(&[("base", "new"), ("left", "old"), ("right", "old")]);
-        let nodes = tasks.iter().map(|(task, known)| Node {
-            task,
-            known,
-            inputs: None,
-        });
+        let snapshots = snapshots(&tasks);
+        let nodes = snapshots.iter().map(Snapshot::node);
         let mut round = Round::new(nodes.collect());
         let mut next = |tags: &Tags, done: Option<&Job>| {
             if let Some(job) = done {
@@ -570,11 +695,8 @@ mod tests {
         for (name, version) in [("base", "new"), ("app", "old"), ("other", "new")] {
             see(&mut tags, name, version);
         }
-        let nodes = tasks.iter().map(|(task, known)| Node {
-            task,
-            known,
-            inputs: None,
-        });
+        let snapshots = snapshots(&tasks);
+        let nodes = snapshots.iter().map(Snapshot::node);
         let mut round = Round::new(nodes.collect());
         let job = round.next(&tags, at(2)).unwrap();
         assert_eq!(job.task.to_string(), "timed");
@@ -583,5 +705,102 @@ mod tests {
         let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
         assert_eq!(words, ["settling", "settling", "stale"]);
         assert_eq!(round.next_due(at(2)), Some(at(60)));
+    }
+
+    #[test]
+    fn registry_that_hangs_keeps_only_its_own_tasks_waiting() {
+        let tasks = [
+            (task("slow"), built(&["far"], "old")),
+            (task("quick"), built(&["base"], "old")),
+            (task("child"), built(&["quick", "far"], "old")),
+        ];
+        let mut tags = seeing(&[("base", "new"), ("quick", "old")]);
+        let snapshots = snapshots(&tasks);
+        let nodes = snapshots.iter().map(Snapshot::node);
+        let far = Awaited::Tag(image("far"));
+        let mut round = Round::awaiting(nodes.collect(), &BTreeSet::from([far.clone()]));
+        let job = round.next(&tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "quick");
+        see(&mut tags, "quick", "new");
+        round.finished(&job.task, Outcome::Succeeded);
+        assert_eq!(round.next(&tags, at(2)), None);
+        assert_eq!(round.verdicts().count(), 1);
+        see(&mut tags, "far", "old");
+        round.answered(&far);
+        let job = round.next(&tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "child");
+        assert_eq!(round.verdicts().count(), 3);
+    }
+
+    #[test]
+    fn child_waits_for_a_fresh_look_at_what_its_parent_pushed() {
+        let story = chain();
+        let snapshots = snapshots(&story.tasks);
+        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let job = round.next(&story.tags, at(2)).unwrap();
+        let wanted = round.wanted_images(&job.task);
+        assert_eq!(wanted, [image("app")]);
+        let look = Awaited::Tag(image("app"));
+        round.await_answer(look.clone());
+        round.finished(&job.task, Outcome::Succeeded);
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        let mut tags = story.tags;
+        see(&mut tags, "app", "new");
+        round.answered(&look);
+        assert_eq!(round.next(&tags, at(2)).unwrap().task.to_string(), "site");
+    }
+
+    /// Adds that a task pushed its image, as this version of it.
+    fn having_pushed(mut known: Known, name: &str, version: &str) -> Known {
+        known.outputs = vec![ImageDescriptor::new(
+            &image(name),
+            Some(digest(name, version)),
+        )];
+        known
+    }
+
+    fn verdicts_of(tasks: &[(Task, Known)], tags: &Tags) -> Vec<&'static str> {
+        let snapshots = snapshots(tasks);
+        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        assert_eq!(round.next(tags, at(2)), None);
+        round
+            .verdicts()
+            .map(|(_, verdict, _)| verdict.word())
+            .collect()
+    }
+
+    #[test]
+    fn base_that_moved_to_what_the_task_itself_pushed_is_a_cycle() {
+        let known = having_pushed(built(&["alias"], "old"), "a", "new");
+        let mut tags = Tags::default();
+        let seen = Observation {
+            digest: digest("a", "new"),
+            manifests: Manifests::new(),
+        };
+        tags.observe(&image("alias"), seen, at(1));
+        assert_eq!(verdicts_of(&[(task("a"), known)], &tags), ["cycle"]);
+    }
+
+    #[test]
+    fn tasks_on_each_other_by_other_names_are_a_cycle() {
+        let tasks = [
+            (
+                task("a"),
+                having_pushed(built(&["alias-b"], "old"), "a", "new"),
+            ),
+            (
+                task("b"),
+                having_pushed(built(&["alias-a"], "old"), "b", "new"),
+            ),
+        ];
+        let mut tags = Tags::default();
+        for name in ["a", "b"] {
+            let seen = Observation {
+                digest: digest(name, "new"),
+                manifests: Manifests::new(),
+            };
+            tags.observe(&image(&format!("alias-{name}")), seen, at(1));
+        }
+        assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "cycle"]);
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, Occurrence, RunId, Task},
 };
 
-use super::{Built, Known, Node, Observation, Outcome, Round, Tags, rhythm};
+use super::{Built, Known, Miss, Observation, Outcome, Round, Snapshot, Tags, rhythm};
 
 /// Something that happens to the world.
 #[derive(Clone, Debug)]
@@ -140,7 +140,8 @@ impl World {
     fn observe(&mut self, wanted: impl IntoIterator<Item = Reference>) {
         for tag in wanted {
             if self.cut_off.contains(&tag) {
-                self.tags.miss(&tag, "no answer".into(), None, self.now);
+                let miss = Miss::unknown("no answer");
+                self.tags.miss(&tag, miss, self.now);
             } else {
                 let seen = Observation {
                     digest: digest(&tag, self.truth[&tag]),
@@ -191,13 +192,12 @@ impl World {
 
     /// Makes a round, and returns which tasks were run, in the order in which they began.
     fn round(&mut self, course: &Course) -> Vec<usize> {
-        let (tasks, known) = (self.tasks.clone(), self.known.clone());
-        let nodes = tasks.iter().zip(&known).map(|(task, known)| Node {
-            task,
-            known,
-            inputs: None,
-        });
-        let mut round = Round::new(nodes.collect());
+        let tasks = self.tasks.clone();
+        let known = tasks.iter().cloned().zip(self.known.iter().cloned());
+        let snapshots: Vec<Snapshot> = known
+            .map(|(task, known)| Snapshot::new(task, known, Clone::clone))
+            .collect();
+        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
         let quiet = SignedDuration::from_secs(self.manner.settle);
         self.tags = Tags::new(self.tags.records().clone()).settling(quiet);
         self.observe(round.tags());

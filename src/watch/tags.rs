@@ -41,12 +41,52 @@ pub struct TagRecord {
     pub not_before: Option<Timestamp>,
     /// What kept the last look from an answer.
     pub error: Option<LookError>,
+    /// When it moved, within the hour before it last did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Timestamp>,
+    /// Whether people have been told that it moves back and forth.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flapping_reported: bool,
+    /// What a webhook announced and no look has found yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
 }
 
 /// The longest that a registry is left alone at its own wish.
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 
 impl TagRecord {
+    /// Takes in that a webhook announced `digest`.
+    pub fn expect(&mut self, digest: Digest) {
+        let is_known = self.digest.as_ref() == Some(&digest)
+            || self.manifests.values().flatten().any(|it| *it == digest);
+        self.expected = (!is_known).then_some(Expected { digest, looks: 0 });
+    }
+
+    /// Returns when to look again because the last look did not find what a webhook announced.
+    #[must_use]
+    pub fn look_again(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let Expected { digest, looks } = self.expected.take()?;
+        let is_found = self.digest.as_ref() == Some(&digest)
+            || self.manifests.values().flatten().any(|it| *it == digest);
+        let pause = EXPECTED_PAUSES
+            .get(usize::from(looks))
+            .filter(|_| !is_found)?;
+        let looks = looks + 1;
+        self.expected = Some(Expected { digest, looks });
+        Some(later(now, SignedDuration::from_secs(*pause)))
+    }
+
+    /// Returns how often it has moved within the last hour, if that is more than a tag does that is only pushed often.
+    #[must_use]
+    pub fn flaps(&self, now: Timestamp) -> Option<usize> {
+        let recent = self
+            .moves
+            .iter()
+            .filter(|moved| within_an_hour(**moved, now));
+        Some(recent.count()).filter(|count| *count > MOVES_AN_HOUR)
+    }
+
     /// Tells whether the registry wants to be left alone for now.
     #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
@@ -63,17 +103,80 @@ impl TagRecord {
 pub struct LookError {
     /// What went wrong, on one line.
     pub message: String,
-    /// Since when looks have gone wrong.
+    /// Since when looks have gone wrong in this way.
     pub since: Timestamp,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// In which way it went wrong.
+    #[serde(default)]
+    pub kind: LookErrorKind,
+    /// How many looks in a row have.
+    #[serde(default)]
+    pub count: u32,
+    /// The digest that the tag had and that is not to be used, where that is what went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Digest>,
 }
+
+/// In which way a look went wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookErrorKind {
+    /// Nobody knows what the tag is.
+    #[default]
+    Unknown,
+    /// The registry answers that there is no such tag.
+    Absent,
+    /// The tag is there, and is no image.
+    NoImage,
+}
+
+/// A look that gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// What went wrong, on one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// In which way.
+    pub kind: LookErrorKind,
+    /// The digest that was seen and is not to be used.
+    pub rejected: Option<Digest>,
+}
+
+impl Miss {
+    /// Returns that nobody could tell, and why.
+    #[must_use]
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            kind: LookErrorKind::Unknown,
+            rejected: None,
+        }
+    }
+}
+
+/// A digest that a webhook announced and that the registry has yet to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// The digest.
+    pub digest: Digest,
+    /// How many looks have not found it.
+    pub looks: u8,
+}
+
+/// The pauses after which a registry is asked again that does not show yet what its webhook announced, in seconds.
+const EXPECTED_PAUSES: [i64; 3] = [2, 5, 15];
+
+/// How many moves of a tag in an hour are more than a tag makes that is only pushed often.
+const MOVES_AN_HOUR: usize = 3;
 
 /// How many times the quiet period a tag is waited for at most, if it never stays quiet.
 const LONGEST_SETTLING: i32 = 10;
 
-/// What is remembered of every tag that somebody stands on.
+/// What is remembered of every tag that a task depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
     records: BTreeMap<Reference, TagRecord>,
@@ -83,13 +186,20 @@ pub struct Tags {
     quiet: SignedDuration,
 }
 
-/// Whether an image is still what a run was built on. Three answers, never two.
+/// Whether an image is still what a run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum BaseStatus {
     /// It is.
     Current,
     /// It moved. To what is `None` where it only will, by a run that has yet to be.
     Moved(Option<Digest>),
+    /// Its registry answers that it is not there, or not for a platform that was built.
+    Missing {
+        /// What is not there.
+        why: String,
+        /// Since when.
+        since: Option<Timestamp>,
+    },
     /// Nobody could tell.
     Unknown {
         /// Why not.
@@ -139,6 +249,11 @@ impl Tags {
         self
     }
 
+    /// Takes in which commit a git repository has now.
+    pub fn set_head(&mut self, git: GitContext, head: Head) {
+        self.heads.insert(git, head);
+    }
+
     /// Returns which commit a repository has now, if it was asked.
     #[must_use]
     pub fn head(&self, git: &GitContext) -> Option<&Head> {
@@ -177,6 +292,11 @@ impl Tags {
                 Some(since) if moves_on => Some(since),
                 _ => Some(now),
             };
+            record.moves.retain(|moved| within_an_hour(*moved, now));
+            record.flapping_reported &= record.moves.len() > MOVES_AN_HOUR;
+            if record.digest.is_some() {
+                record.moves.push(now);
+            }
             record.first_seen = Some(now);
             record.manifests = seen.manifests;
             record.digest = Some(seen.digest);
@@ -187,16 +307,39 @@ impl Tags {
     }
 
     /// Takes in that there was no answer. The last good one stays.
-    pub fn miss(&mut self, tag: &Reference, message: String, hint: Option<String>, now: Timestamp) {
+    pub fn miss(&mut self, tag: &Reference, miss: Miss, now: Timestamp) {
         let record = self.entry(tag);
         record.not_before = None;
-        let since = record.error.as_ref().map_or(now, |error| error.since);
+        let before = record.error.take().filter(|error| error.kind == miss.kind);
+        let (since, count) = before.map_or((now, 0), |error| (error.since, error.count));
         record.last_looked = Some(now);
+        let Miss {
+            message,
+            hint,
+            kind,
+            rejected,
+        } = miss;
         record.error = Some(LookError {
             message,
             since,
             hint,
+            kind,
+            count: count.saturating_add(1),
+            rejected,
         });
+    }
+
+    /// Returns the tags that move back and forth and of which that has not been said, each with how often it moved, and takes it for
+    /// said.
+    pub fn report_flapping(&mut self, now: Timestamp) -> Vec<(Reference, usize)> {
+        let mut flapping = Vec::new();
+        for (tag, record) in &mut self.records {
+            if let Some(moves) = record.flaps(now).filter(|_| !record.flapping_reported) {
+                record.flapping_reported = true;
+                flapping.push((tag.clone(), moves));
+            }
+        }
+        flapping
     }
 
     /// Assumes that a run that has yet to be will move `tag`: how a dry run follows a chain.
@@ -233,6 +376,13 @@ impl Tags {
         (until > now).then_some(until)
     }
 
+    /// Returns when a file that was written at `written` will have been quiet for as long as a tag that moved must be, unless it has been.
+    #[must_use]
+    pub fn quiet_since(&self, written: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let until = later(written, self.quiet);
+        (written <= now && until > now).then_some(until)
+    }
+
     /// Forgets every tag that nobody stands on any more.
     pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
         self.records.retain(|tag, _| wanted.contains(tag));
@@ -241,13 +391,14 @@ impl Tags {
     /// Tells whether `dependency` is still what the run that recorded it was built on.
     ///
     /// The digest of the tag is compared first. Where it differs, the manifests decide: an index that gained an
-    /// attestation or another platform is no update, and a platform that is missing for now is "not yet".
+    /// attestation or another platform is no update. A platform that the image had and has no more is missing. Where the image never
+    /// had a manifest for the platform, nothing else is left to compare than the index itself.
     #[must_use]
-    pub fn standing(&self, tag: &Reference, dependency: &Dependency) -> Standing {
+    pub fn status(&self, tag: &Reference, dependency: &Dependency) -> BaseStatus {
         if self.assumed.contains(tag) {
-            return Standing::Moved(None);
+            return BaseStatus::Moved(None);
         }
-        let unknown = |why: &str| Standing::Unknown {
+        let unknown = |why: &str| BaseStatus::Unknown {
             why: why.to_owned(),
             since: None,
             hint: None,
@@ -255,32 +406,101 @@ impl Tags {
         let Some(record) = self.get(tag) else {
             return unknown("it has not been looked at yet");
         };
-        if let Some(error) = &record.error {
-            return Standing::Unknown {
-                why: error.message.clone(),
-                since: Some(error.since),
-                hint: error.hint.clone(),
-            };
+        match &record.error {
+            Some(error) if error.kind == LookErrorKind::Absent => {
+                return BaseStatus::Missing {
+                    why: error.message.clone(),
+                    since: Some(error.since),
+                };
+            }
+            Some(error) => {
+                return BaseStatus::Unknown {
+                    why: error.message.clone(),
+                    since: Some(error.since),
+                    hint: error.hint.clone(),
+                };
+            }
+            None => {}
         }
         let Some(digest) = &record.digest else {
             return unknown("it has not been looked at yet");
         };
         if dependency.image.digest.as_ref() == Some(digest) {
-            return Standing::Current;
+            return BaseStatus::Current;
         }
-        if dependency.manifests.is_empty() {
-            return Standing::Moved(Some(digest.clone()));
+        let moved = BaseStatus::Moved(Some(digest.clone()));
+        if dependency.image.digest.is_none() || dependency.manifests.is_empty() {
+            return moved;
         }
+        let (mut is_moved, mut gone) = (false, Vec::new());
         for (platform, recorded) in &dependency.manifests {
-            match record.manifests.get(platform) {
-                None => return unknown("its index has moved and has not been read yet"),
-                Some(None) => {}
-                Some(now) if now == recorded => {}
-                Some(Some(_)) => return Standing::Moved(Some(digest.clone())),
+            match (recorded, record.manifests.get(platform)) {
+                (_, None) => return unknown("its index has moved and has not been read yet"),
+                (Some(_), Some(None)) => gone.push(platform.to_string()),
+                (Some(recorded), Some(Some(now))) => is_moved |= now != recorded,
+                (None, Some(_)) => is_moved = true,
             }
         }
-        Standing::Current
+        match (gone.is_empty(), is_moved) {
+            (false, _) => BaseStatus::Missing {
+                why: format!("it is no more made for {}", gone.join(", ")),
+                since: record.first_seen,
+            },
+            (true, true) => moved,
+            (true, false) => BaseStatus::Current,
+        }
     }
+
+    /// Tells what became of an image that a run pushed under `tag`, where a look after that run has told it.
+    #[must_use]
+    pub fn output_status(
+        &self,
+        tag: &Reference,
+        pushed: &Digest,
+        since: Timestamp,
+    ) -> OutputStatus {
+        let Some(record) = self.get(tag) else {
+            return OutputStatus::NotLooked;
+        };
+        if record.last_looked.is_none_or(|looked| looked < since) {
+            return OutputStatus::NotLooked;
+        }
+        match (&record.error, &record.digest) {
+            (Some(error), _) if error.kind == LookErrorKind::Absent => {
+                OutputStatus::Missing { since: error.since }
+            }
+            (Some(error), _) => OutputStatus::Unknown {
+                why: error.message.clone(),
+            },
+            (None, Some(now)) if now != pushed => OutputStatus::Moved(now.clone()),
+            _ => OutputStatus::Current,
+        }
+    }
+}
+
+/// What became of an image that a task pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputStatus {
+    /// Nobody has looked since it was pushed.
+    NotLooked,
+    /// Its tag is what was pushed.
+    Current,
+    /// Somebody else has moved its tag, to this.
+    Moved(Digest),
+    /// Its tag is gone.
+    Missing {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Nobody could tell.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
+fn within_an_hour(moved: Timestamp, now: Timestamp) -> bool {
+    moved <= now && later(moved, SignedDuration::from_hours(1)) > now
 }
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
@@ -331,42 +551,118 @@ mod tests {
 
     #[test]
     fn the_same_index_is_current() {
-        let standing = seeing("i1", Some("m1")).standing(&tag(), &built_on("i1", Some("m1")));
-        assert_eq!(standing, Standing::Current);
+        let status = seeing("i1", Some("m1")).status(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(status, BaseStatus::Current);
     }
 
     #[test]
     fn another_manifest_for_the_platform_is_a_move() {
-        let standing = seeing("i2", Some("m2")).standing(&tag(), &built_on("i1", Some("m1")));
-        assert_eq!(standing, Standing::Moved(Some(digest("i2"))));
+        let status = seeing("i2", Some("m2")).status(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(status, BaseStatus::Moved(Some(digest("i2"))));
     }
 
     #[test]
     fn another_index_around_the_same_manifest_is_current() {
-        let standing = seeing("i2", Some("m1")).standing(&tag(), &built_on("i1", Some("m1")));
-        assert_eq!(standing, Standing::Current);
+        let status = seeing("i2", Some("m1")).status(&tag(), &built_on("i1", Some("m1")));
+        assert_eq!(status, BaseStatus::Current);
     }
 
     #[test]
-    fn a_platform_that_is_missing_for_now_is_no_move() {
-        let standing = seeing("i2", None).standing(&tag(), &built_on("i1", Some("m1")));
-        assert_eq!(standing, Standing::Current);
+    fn platform_that_is_gone_is_missing_since_its_index_moved() {
+        let status = seeing("i2", None).status(&tag(), &built_on("i1", Some("m1")));
+        let why = "it is no more made for linux/amd64".to_owned();
+        let since = Some(at(5));
+        assert_eq!(status, BaseStatus::Missing { why, since });
+    }
+
+    #[test]
+    fn platform_that_never_was_there_compares_the_index_itself() {
+        let never = built_on("i1", None);
+        assert_eq!(
+            seeing("i1", None).status(&tag(), &never),
+            BaseStatus::Current
+        );
+        let moved = BaseStatus::Moved(Some(digest("i2")));
+        assert_eq!(seeing("i2", None).status(&tag(), &never), moved);
+    }
+
+    #[test]
+    fn base_of_which_nobody_knew_the_digest_has_moved_at_the_first_answer() {
+        let mut unseen = built_on("i1", Some("m1"));
+        unseen.image.digest = None;
+        let moved = BaseStatus::Moved(Some(digest("i1")));
+        assert_eq!(seeing("i1", Some("m1")).status(&tag(), &unseen), moved);
+    }
+
+    #[test]
+    fn tag_that_is_gone_is_missing_and_unchanged_once_it_is_back() {
+        let mut tags = seeing("i1", Some("m1"));
+        let gone = Miss {
+            kind: LookErrorKind::Absent,
+            ..Miss::unknown("no such tag")
+        };
+        tags.miss(&tag(), gone, at(7));
+        let built = built_on("i1", Some("m1"));
+        let status = tags.status(&tag(), &built);
+        let (why, since) = ("no such tag".to_owned(), Some(at(7)));
+        assert_eq!(status, BaseStatus::Missing { why, since });
+        push(&mut tags, "i1", 9);
+        assert_eq!(tags.status(&tag(), &built), BaseStatus::Current);
+    }
+
+    #[test]
+    fn announced_digest_is_looked_for_after_two_five_and_fifteen_seconds() {
+        let mut tags = seeing("i1", None);
+        let record = tags.entry(&tag());
+        record.expect(digest("i2"));
+        let again: Vec<Option<i64>> = (0..4)
+            .map(|_| record.look_again(at(100)).map(Timestamp::as_second))
+            .collect();
+        assert_eq!(again, [Some(102), Some(105), Some(115), None]);
+        record.expect(digest("i1"));
+        assert_eq!(record.expected, None);
+    }
+
+    #[test]
+    fn fourth_move_in_an_hour_is_reported_once_until_it_is_quiet() {
+        let mut tags = Tags::default();
+        let versions = ["a", "b", "a", "b", "a", "b"];
+        let reported: Vec<usize> = versions
+            .iter()
+            .zip(0..)
+            .map(|(version, n)| {
+                push(&mut tags, version, 1_000 + 60 * n);
+                tags.report_flapping(at(1_000 + 60 * n)).len()
+            })
+            .collect();
+        assert_eq!(reported, [0, 0, 0, 0, 1, 0]);
+        push(&mut tags, "c", 20_000);
+        assert!(!tags.get(&tag()).unwrap().flapping_reported);
+    }
+
+    #[test]
+    fn output_is_judged_by_looks_after_its_push_alone() {
+        let tags = seeing("i2", None);
+        let of = |pushed: &str, since| tags.output_status(&tag(), &digest(pushed), at(since));
+        assert_eq!(of("i2", 5), OutputStatus::Current);
+        assert_eq!(of("i1", 5), OutputStatus::Moved(digest("i2")));
+        assert_eq!(of("i1", 6), OutputStatus::NotLooked);
     }
 
     #[test]
     fn a_platform_that_has_come_is_a_move() {
-        let standing = seeing("i2", Some("m1")).standing(&tag(), &built_on("i1", None));
-        assert_eq!(standing, Standing::Moved(Some(digest("i2"))));
+        let status = seeing("i2", Some("m1")).status(&tag(), &built_on("i1", None));
+        assert_eq!(status, BaseStatus::Moved(Some(digest("i2"))));
     }
 
     #[test]
     fn an_error_is_never_current_and_keeps_the_last_good_answer() {
         let mut tags = seeing("i1", Some("m1"));
-        tags.miss(&tag(), "no answer".into(), None, at(7));
-        tags.miss(&tag(), "still none".into(), None, at(9));
+        tags.miss(&tag(), Miss::unknown("no answer"), at(7));
+        tags.miss(&tag(), Miss::unknown("still none"), at(9));
         assert_eq!(
-            tags.standing(&tag(), &built_on("i1", Some("m1"))),
-            Standing::Unknown {
+            tags.status(&tag(), &built_on("i1", Some("m1"))),
+            BaseStatus::Unknown {
                 why: "still none".into(),
                 since: Some(at(7)),
                 hint: None
@@ -378,8 +674,8 @@ mod tests {
 
     #[test]
     fn a_tag_never_looked_at_is_unknown() {
-        let standing = Tags::default().standing(&tag(), &built_on("i1", Some("m1")));
-        assert!(matches!(standing, Standing::Unknown { .. }));
+        let status = Tags::default().status(&tag(), &built_on("i1", Some("m1")));
+        assert!(matches!(status, BaseStatus::Unknown { .. }));
     }
 
     #[test]

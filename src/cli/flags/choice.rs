@@ -55,6 +55,24 @@ impl From<TriggerType> for task::BaseImageTriggerType {
     }
 }
 
+/// `--on-change`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OnChange {
+    /// It is said, and a person runs the task
+    Tell,
+    /// The task is run, as if a base had moved
+    Run,
+}
+
+impl From<OnChange> for task::OnChange {
+    fn from(wish: OnChange) -> Self {
+        match wish {
+            OnChange::Tell => Self::Tell,
+            OnChange::Run => Self::Run,
+        }
+    }
+}
+
 /// `--update-trigger-payload-type`
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "PascalCase")]

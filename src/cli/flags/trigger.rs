@@ -4,12 +4,12 @@ use crate::{
     ops::{source_trigger::SourceWish, timer::Schedule},
     sys::secret::Secret,
     task::{
-        BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch, Status,
+        self, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch, Status,
         UpdatePayload, trigger::DEFAULT_BASE_IMAGE_TRIGGER,
     },
 };
 
-use super::choice::{PayloadType, TriggerType, three_state};
+use super::choice::{OnChange, PayloadType, TriggerType, three_state};
 
 /// Reads `CRON` or `NAME:CRON`.
 ///
@@ -49,6 +49,14 @@ pub struct TriggerArgs {
         value_name = "TYPE"
     )]
     base_image_trigger_type: Option<TriggerType>,
+    /// What to do when its files name other images than it was built on: tell, or run it [default: tell]
+    #[arg(
+        long,
+        ignore_case = true,
+        hide_possible_values = true,
+        value_name = "tell|run"
+    )]
+    on_change: Option<OnChange>,
     /// Run the task when the git repository of its context has a new commit
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
@@ -70,6 +78,12 @@ pub struct TriggerArgs {
 }
 
 impl TriggerArgs {
+    /// Returns what is to be done when the files of the task name other images, if it was said.
+    #[must_use]
+    pub fn on_change(&self) -> Option<task::OnChange> {
+        self.on_change.map(Into::into)
+    }
+
     /// Returns the trigger of a new task: on, unless it is switched off.
     #[must_use]
     pub fn for_new_task(&self, name: Option<String>) -> Option<BaseImageTrigger> {

@@ -3,7 +3,7 @@
 use crate::{
     cli::{Outcome, columns, report::Report},
     error::{Kind, Result},
-    ops::{self, App, task::find},
+    ops::{self, App, check::CheckOptions, task::find},
     task::TaskName,
     view::View,
 };
@@ -22,7 +22,10 @@ pub struct CheckArgs {
     /// Registry of that task; needed only where several have a task of this name
     #[arg(short, long, value_name = "LOGIN_SERVER", requires = "name")]
     registry: Option<String>,
-    /// End with 10 if something is stale
+    /// Look at the images that tasks have pushed too
+    #[arg(long)]
+    images: bool,
+    /// End with 10 if something is stale, or changed
     #[arg(long)]
     exit_code: bool,
 }
@@ -32,7 +35,11 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
         .name
         .map(|name| find(app, &name, args.registry.as_deref()))
         .transpose()?;
-    let checked = app.wait(ops::check::check(app, only.as_ref(), &mut |event| {
+    let options = CheckOptions {
+        only: only.as_ref(),
+        images: args.images,
+    };
+    let checked = app.wait(ops::check::check(app, options, &mut |event| {
         report.event(event);
     }))?;
     let exit = match checked.worst {

@@ -186,6 +186,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             .map(words)
             .transpose()?
             .unwrap_or_default(),
+        on_change: args.triggers.on_change().unwrap_or_default(),
         update_trigger_endpoint: args.triggers.endpoint(),
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;

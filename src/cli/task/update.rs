@@ -151,6 +151,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         values_content,
         values,
         on_success: args.on_success.as_deref().map(words).transpose()?,
+        on_change: args.triggers.on_change(),
         update_trigger_payload_type: args.triggers.changed_payload(),
         source: args.import,
         test: args.test.as_deref().map(words).transpose()?,

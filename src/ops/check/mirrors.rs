@@ -13,9 +13,10 @@ use crate::{
         mirror::{self, MirrorState},
     },
     task::Step,
+    watch::Snapshot,
 };
 
-use super::{CheckAnswer, Loaded};
+use super::CheckAnswer;
 
 /// The copy of an image.
 #[derive(Debug, Serialize)]
@@ -33,7 +34,7 @@ pub struct MirrorAnswer {
 pub async fn look_at_mirrors(
     app: &App,
     task: &mut CheckAnswer,
-    loaded: &[Loaded],
+    loaded: &[Snapshot],
     tell: Listener<'_>,
 ) -> Result<()> {
     let own = loaded

@@ -2,7 +2,7 @@
 
 mod mirrors;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,13 +10,12 @@ use serde::Serialize;
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
-    store::secrets::Secrets,
     sys::signal::Stop,
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
-        Known, Node, Outcome, Round, Standing, Tags, Verdict,
+        BaseStatus, Known, Node, Outcome, OutputStatus, Round, Snapshot, Tags, Verdict,
         backoff::STALLED_AFTER,
-        decide::{Move, Reasons, followed},
+        decide::{Move, Reasons},
         graph::Graph,
         round::vertex,
     },
@@ -29,54 +28,30 @@ use super::{
     event::{Event, Listener},
     heads::Heads,
     inputs,
-    look::{Wanted, look, looking_at},
+    look::{PendingLooks, TagSubscriptions, looking_at},
     steps,
     timer::{self, TimerAnswer},
 };
 
 use mirrors::{MirrorAnswer, look_at_mirrors};
 
-/// A task with all that is known of it.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The definition.
-    pub task: Task,
-    /// What its last successful run stood on.
-    pub known: Known,
-    /// What its Dockerfile and definition are now, while it fails.
-    pub inputs: Option<Digest>,
-}
-
-impl Loaded {
-    /// Returns it as a round takes it.
-    #[must_use]
-    pub fn node(&self) -> Node<'_> {
-        Node {
-            task: &self.task,
-            known: &self.known,
-            inputs: self.inputs.as_ref(),
-        }
-    }
-}
-
-/// Reads all tasks. Each one that cannot be used is told, and out by itself; `broken` counts them.
+/// Reads all tasks with all that is known of them, and what their files say now where that matters. Each one that cannot be used is told,
+/// and out by itself; `broken` counts them.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory itself cannot be read.
-pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loaded>> {
+pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Snapshot>> {
     let followed = app.store.followed()?;
     let mut loaded = Vec::with_capacity(followed.len());
     for (_, followed) in followed {
         match followed {
             Ok((mut task, known)) => {
                 steps::read::find_pushes(app, &mut task);
-                let inputs = known.failure.as_ref().and_then(|_| inputs_of(app, &task));
-                loaded.push(Loaded {
-                    task,
-                    known,
-                    inputs,
-                });
+                let reading = inputs::reading(app, &task, &known);
+                let mut snapshot = Snapshot::new(task, known, |image| app.canonical(image));
+                snapshot.reading = reading;
+                loaded.push(snapshot);
             }
             Err(error) => {
                 *broken += 1;
@@ -85,11 +60,6 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Loa
         }
     }
     Ok(loaded)
-}
-
-fn inputs_of(app: &App, task: &Task) -> Option<Digest> {
-    let secrets: Secrets = app.store.secrets(&task.key()).ok()?;
-    inputs::survey(app, task, &secrets).ok()?.digest
 }
 
 /// What was found out about all tasks.
@@ -108,7 +78,7 @@ pub struct CheckAnswer {
     /// Its name.
     pub name: TaskName,
     registry: String,
-    /// One of current, stale, unknown, waiting, backing-off, stalled, settling, never-run, disabled, cycle.
+    /// One of the states of docs/triggers.md.
     pub state: &'static str,
     /// Why, on one line.
     pub reason: String,
@@ -119,19 +89,33 @@ pub struct CheckAnswer {
     images: Vec<ImageAnswer>,
     timers: Vec<TimerAnswer>,
     untracked_images: Vec<Untracked>,
+    /// What became of the images that it pushed.
+    output_images: Vec<OutputAnswer>,
     /// When it would be run in a round, counted from 0.
     #[serde(skip)]
     pub turn: Option<usize>,
 }
 
-/// An image that a task stands on, and what became of it.
+/// An image that a task pushed, and what became of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputAnswer {
+    image: String,
+    /// One of current, moved, missing, unknown, not-looked.
+    state: &'static str,
+    pushed_digest: Option<Digest>,
+    current_digest: Option<Digest>,
+    last_looked: Option<Moment>,
+}
+
+/// An image that a task depends on, and what became of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageAnswer {
     image: String,
     r#type: DependencyKind,
     line: usize,
-    /// One of current, moved, unknown, not-followed.
+    /// One of current, moved, missing, unknown, not-followed.
     state: &'static str,
     recorded_digest: Option<Digest>,
     current_digest: Option<Digest>,
@@ -147,15 +131,28 @@ pub struct ImageAnswer {
     mirror: Option<MirrorAnswer>,
 }
 
-/// Looks at every tag now, and says what each task needs; with `only`, that task and those it stands on.
+/// What is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions<'a> {
+    /// This task alone, and those whose images it depends on.
+    pub only: Option<&'a TaskKey>,
+    /// Also the images that tasks have pushed.
+    pub images: bool,
+}
+
+/// Looks at every tag now, and says what each task needs.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be used.
-pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Result<CheckReport> {
+pub async fn check(
+    app: &App,
+    options: CheckOptions<'_>,
+    tell: Listener<'_>,
+) -> Result<CheckReport> {
     let mut broken = 0;
     let mut loaded = load(app, &mut broken, tell)?;
-    if let Some(key) = only {
+    if let Some(key) = options.only {
         // The one asked for is told properly, be it missing or broken.
         super::task::existing(app, key)?;
         app.store.known(key)?;
@@ -163,19 +160,15 @@ pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Res
         keep_with_ancestors(&mut loaded, key);
     }
     app.registries_with(all_logins(app, tell)?);
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
-    let wanted = Wanted::by(&nodes);
-    let heads = Heads::default().of(app, &nodes, true, &Stop::never()).await;
-    let mut tags = app.store.tags()?.with_heads(heads);
-    let all: Vec<_> = wanted.tags().into_iter().collect();
-    tell(looking_at(all.len()));
-    look(app, &wanted, all, &mut tags).await?;
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let mut tags = app.store.tags()?;
+    look_at_all(app, &nodes, options.images, &mut tags, tell).await;
     if !loaded.is_empty() {
         app.store.prepare()?;
         app.store.save_tags(&tags)?;
     }
-    let mut tasks = foresee(nodes, tags, app.clock.now());
-    if let Some(key) = only {
+    let mut tasks = simulate_round(nodes, tags, app.clock.now());
+    if let Some(key) = options.only {
         tasks.retain(|answer| answer.name == key.name && answer.registry == key.registry);
         for task in &mut tasks {
             look_at_mirrors(app, task, &loaded, tell).await?;
@@ -185,29 +178,82 @@ pub async fn check(app: &App, only: Option<&TaskKey>, tell: Listener<'_>) -> Res
     Ok(CheckReport { tasks, worst })
 }
 
-/// Decides for every task what a round would do, without doing it: every run is taken to succeed and to move its images.
-#[must_use]
-pub fn foresee(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
-    let seen = tags.clone();
-    let makers: BTreeMap<Reference, TaskKey> = nodes
+/// Looks at everything that tasks depend on, and waits for all answers. Of the images that tasks have pushed, those are looked at that
+/// were gone the last time, and with `images` all.
+pub(super) async fn look_at_all(
+    app: &App,
+    nodes: &[Node<'_>],
+    images: bool,
+    tags: &mut Tags,
+    tell: Listener<'_>,
+) {
+    let is_gone = |tag: &Reference| tags.get(tag).is_some_and(|record| record.error.is_some());
+    let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag));
+    let all: Vec<Reference> = wanted.tags().into_iter().collect();
+    tell(looking_at(all.len()));
+    let mut pending = PendingLooks::default();
+    pending.ask_sources(Heads::default().open(app, nodes, true), &Stop::never());
+    pending.ask_tags(app, &wanted, &all, tags);
+    pending.all(app, &wanted, tags).await;
+}
+
+/// Says what each task needed when its tags were last looked at, and asks nobody.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn last_known(app: &App, loaded: Vec<(Task, Known)>) -> Result<Vec<LastKnown>> {
+    let snapshots: Vec<Snapshot> = loaded
+        .into_iter()
+        .map(|(task, known)| Snapshot::new(task, known, |image| app.canonical(image)))
+        .collect();
+    let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+    let tags = app.store.tags()?;
+    let looked: Vec<Option<Timestamp>> = nodes
         .iter()
-        .flat_map(|node| {
-            let key = node.task.key();
-            node.task
-                .stable_images()
-                .into_iter()
-                .map(move |image| (image, key.clone()))
+        .map(|node| {
+            let followed = node.followed();
+            let looked = followed.map(|(tag, _)| tags.get(tag)?.last_looked);
+            looked.min().flatten()
         })
         .collect();
-    let images: BTreeMap<TaskKey, Vec<Reference>> = nodes
-        .iter()
-        .map(|node| (node.task.key(), node.task.stable_images()))
-        .collect();
-    let mut round = Round::new(nodes);
+    let answers = simulate_round(nodes, tags, app.clock.now());
+    let states = answers.into_iter().zip(looked);
+    Ok(states
+        .map(|(answer, looked)| LastKnown {
+            state: answer.state,
+            looked,
+        })
+        .collect())
+}
+
+/// What a task needed when its tags were last looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct LastKnown {
+    /// One of the states of docs/triggers.md.
+    pub state: &'static str,
+    /// When the one of its tags was looked at that was looked at longest ago; `None` where one never was, or none is followed.
+    pub looked: Option<Timestamp>,
+}
+
+/// Decides for every task what a round would do, without doing it: every run is taken to succeed and to move its images.
+#[must_use]
+pub fn simulate_round(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
+    let seen = tags.clone();
+    let by_key: HashMap<TaskKey, usize> =
+        nodes.iter().map(|node| node.task.key()).zip(0..).collect();
+    let mut makers = BTreeMap::new();
+    for node in &nodes {
+        for image in node.pushes {
+            makers.insert(image, node.task.key());
+        }
+    }
+    let mut round = Round::new(nodes.clone());
     let mut turns = BTreeMap::new();
     while let Some(job) = round.next(&tags, now) {
         turns.insert(job.task.clone(), turns.len());
-        for image in images.get(&job.task).into_iter().flatten() {
+        let node = by_key.get(&job.task).and_then(|n| nodes.get(*n));
+        for image in node.map_or(&[][..], |node| node.pushes) {
             tags.assume_moved(image.clone());
         }
         round.finished(&job.task, Outcome::Succeeded);
@@ -226,16 +272,26 @@ fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
     let any = |states: &[&str]| tasks.iter().any(|task| states.contains(&task.state));
     if broken > 0 || any(&["cycle"]) {
         Some(Kind::Failed)
-    } else if any(&["unknown"]) {
+    } else if any(&["unknown", "missing", "image-missing"])
+        || tasks.iter().any(CheckAnswer::has_unknown_output)
+    {
         Some(Kind::Unknown)
-    } else if any(&["stale", "waiting", "backing-off", "stalled", "settling"]) {
+    } else if any(&[
+        "stale",
+        "changed",
+        "waiting",
+        "backing-off",
+        "stalled",
+        "settling",
+        "failing",
+    ]) {
         Some(Kind::Stale)
     } else {
         None
     }
 }
 
-fn keep_with_ancestors(loaded: &mut Vec<Loaded>, key: &TaskKey) {
+fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) {
     let vertices: Vec<_> = loaded.iter().map(|one| vertex(&one.node())).collect();
     let graph = Graph::new(&vertices);
     let mut open: Vec<usize> = (0..loaded.len())
@@ -259,7 +315,7 @@ impl CheckAnswer {
         node: &Node<'_>,
         verdict: &Verdict,
         tags: &Tags,
-        makers: &BTreeMap<Reference, TaskKey>,
+        makers: &BTreeMap<&Reference, TaskKey>,
         now: Timestamp,
     ) -> Self {
         let parents = |moves: &[Move]| -> Vec<String> {
@@ -276,14 +332,14 @@ impl CheckAnswer {
             _ => Vec::new(),
         };
         // What only a parent's run will move is not stale yet: it waits for that run.
-        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.only_will_be());
+        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.depends_on_pending_runs());
         Self {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
             state: if waits { "waiting" } else { verdict.word() },
             reason: match waits {
-                true => format!("stands on {}, to be rebuilt first", waiting_for.join(", ")),
-                false => reason(&node.task.key(), verdict),
+                true => format!("depends on {}, to be rebuilt first", waiting_for.join(", ")),
+                false => with_remarks(node, verdict, tags),
             },
             waiting_for,
             next_try: verdict.until().map(Moment),
@@ -291,9 +347,73 @@ impl CheckAnswer {
             timers: timer::answers(node.task, now),
             images: images(node, tags, now),
             untracked_images: node.known.untracked.clone(),
+            output_images: outputs(node, tags),
             turn: None,
         }
     }
+
+    fn has_unknown_output(&self) -> bool {
+        self.output_images
+            .iter()
+            .any(|image| image.state == "unknown")
+    }
+}
+
+/// Says a verdict's reason on one line, and with it what else must not be overlooked: the images that nothing follows, and those of its
+/// own that somebody else has moved.
+fn with_remarks(node: &Node<'_>, verdict: &Verdict, tags: &Tags) -> String {
+    let mut parts = vec![reason(&node.task.key(), verdict)];
+    if matches!(verdict, Verdict::Current | Verdict::FollowsNothing) {
+        let untracked = node.untracked().iter();
+        parts.extend(
+            untracked.map(|one| format!("`{}` is not followed: {}", one.image, one.reason)),
+        );
+    }
+    if matches!(verdict, Verdict::FollowsNothing) {
+        let other = node.known.dependencies.iter();
+        parts.extend(other.map(|dependency| {
+            let image = dependency.image.tagged();
+            format!("`{image}` does not count for its trigger: acrt task update --base-image-trigger-type All follows it")
+        }));
+    }
+    for (tag, output, pushed) in node.pushed() {
+        if let OutputStatus::Moved(now) = output_status(node, tag, pushed, tags) {
+            let (image, pushed, now) = (output.tagged(), pushed.short(), now.short());
+            parts.push(format!(
+                "`{image}` was pushed as {pushed}, and somebody else has moved it to {now}"
+            ));
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
+}
+
+fn output_status(node: &Node<'_>, tag: &Reference, pushed: &Digest, tags: &Tags) -> OutputStatus {
+    match node.known.recorded {
+        Some(recorded) => tags.output_status(tag, pushed, recorded),
+        None => OutputStatus::NotLooked,
+    }
+}
+
+fn outputs(node: &Node<'_>, tags: &Tags) -> Vec<OutputAnswer> {
+    let answers = node.pushed().map(|(tag, output, pushed)| {
+        let status = output_status(node, tag, pushed, tags);
+        let record = tags.get(tag).filter(|_| status != OutputStatus::NotLooked);
+        OutputAnswer {
+            image: output.tagged(),
+            state: match status {
+                OutputStatus::NotLooked => "not-looked",
+                OutputStatus::Current => "current",
+                OutputStatus::Moved(_) => "moved",
+                OutputStatus::Missing { .. } => "missing",
+                OutputStatus::Unknown { .. } => "unknown",
+            },
+            pushed_digest: Some(pushed.clone()),
+            current_digest: record.and_then(|record| record.digest.clone()),
+            last_looked: record.and_then(|record| record.last_looked).map(Moment),
+        }
+    });
+    answers.collect()
 }
 
 /// Says a verdict's reason on one line.
@@ -303,9 +423,45 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         Verdict::Disabled => "the task is disabled".into(),
         Verdict::TriggerOff => "its base image trigger is off".into(),
         Verdict::NeverRun => "no run has succeeded yet, so that nothing is followed".into(),
+        Verdict::Failing {
+            failures,
+            run_id,
+            why,
+            until,
+        } => {
+            let times = match failures {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            let again = until.map(|until| format!("; tried again at {until:.0}"));
+            format!(
+                "no run has succeeded, and {times} one failed: run {run_id}: {why}{}",
+                again.unwrap_or_default()
+            )
+        }
         Verdict::Current => String::new(),
+        Verdict::FollowsNothing => "nothing that it depends on is followed".into(),
+        Verdict::Changed(change) => {
+            let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
+            let named = match named.is_empty() {
+                true => "no image".to_owned(),
+                false => named.join(", "),
+            };
+            format!(
+                "its files name other images than it was built on: {named}; to build on them: acrt task run --name {}",
+                key.name
+            )
+        }
+        Verdict::ImageMissing { images, since } => {
+            let images: Vec<String> = images.iter().map(|image| format!("`{image}`")).collect();
+            format!(
+                "{} is gone since {since:.0}; to make it again: acrt task run --name {}",
+                images.join(", "),
+                key.name
+            )
+        }
         Verdict::Stale(reasons) => told(reasons),
-        Verdict::Unknown { problems, .. } => {
+        Verdict::Unknown { problems, .. } | Verdict::Missing { problems, .. } => {
             let problems = problems.iter().map(|problem| {
                 let since = problem.since.map(|since| format!(" (since {since:.0})"));
                 format!(
@@ -341,14 +497,14 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
             let on = on.join(", ");
             match reasons.is_empty() {
-                true => format!("stands on {on}, which is to be rebuilt and was not"),
+                true => format!("depends on {on}, which is to be rebuilt and was not"),
                 false => format!("{}; waits for {on}", told(reasons)),
             }
         }
         Verdict::Cycle(path) => {
             let mut names: Vec<String> = path.iter().map(ToString::to_string).collect();
             names.extend(names.first().cloned());
-            format!("the tasks stand on each other: {}", names.join(" -> "))
+            format!("the tasks depend on each other: {}", names.join(" -> "))
         }
     }
 }
@@ -366,15 +522,29 @@ pub fn told(reasons: &Reasons) -> String {
         .iter()
         .map(|fired| format!("timer {} of {:.0}", fired.timer, fired.time));
     let moves = reasons.moves.iter().map(|one| match &one.to {
-        Some(_) => format!("{} {} -> {}", one.tag, short(&one.from), short(&one.to)),
-        None => format!("{} {} -> to be rebuilt", one.tag, short(&one.from)),
+        Some(_) => format!(
+            "{} {} -> {}",
+            one.base.tagged(),
+            short(&one.base.digest),
+            short(&one.to)
+        ),
+        None => format!(
+            "{} {} -> to be rebuilt",
+            one.base.tagged(),
+            short(&one.base.digest)
+        ),
     });
     let source = reasons.source.iter().map(|source| {
         let branch = source.branch_name.as_deref().unwrap_or("HEAD");
         let commit = source.commit_id.get(..12).unwrap_or(&source.commit_id);
         format!("{} {branch} -> {commit}", source.repository_url)
     });
+    let change = reasons.change.iter().map(|change| {
+        let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
+        format!("its files name {} now", named.join(", "))
+    });
     moves
+        .chain(change)
         .chain(source)
         .chain(timers)
         .collect::<Vec<_>>()
@@ -382,17 +552,13 @@ pub fn told(reasons: &Reasons) -> String {
 }
 
 fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
-    let followed: BTreeMap<Reference, Standing> = followed(node)
-        .map(|(tag, dependency)| {
-            let standing = tags.standing(&tag, dependency);
-            (tag, standing)
-        })
+    let followed: BTreeMap<&Reference, BaseStatus> = node
+        .followed()
+        .map(|(tag, dependency)| (tag, tags.status(tag, dependency)))
         .collect();
-    node.known
-        .dependencies
-        .iter()
-        .map(|dependency| {
-            let tag = crate::watch::decide::tag_of(&dependency.image);
+    let dependencies = node.bases.iter().zip(&node.known.dependencies);
+    dependencies
+        .map(|(tag, dependency)| {
             let record = tag.as_ref().and_then(|tag| tags.get(tag));
             let error = record.and_then(|record| record.error.as_ref());
             ImageAnswer {
@@ -401,9 +567,10 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
                 line: dependency.line,
                 state: match tag.as_ref().and_then(|tag| followed.get(tag)) {
                     None => "not-followed",
-                    Some(Standing::Current) => "current",
-                    Some(Standing::Moved(_)) => "moved",
-                    Some(Standing::Unknown { .. }) => "unknown",
+                    Some(BaseStatus::Current) => "current",
+                    Some(BaseStatus::Moved(_)) => "moved",
+                    Some(BaseStatus::Missing { .. }) => "missing",
+                    Some(BaseStatus::Unknown { .. }) => "unknown",
                 },
                 recorded_digest: dependency.image.digest.clone(),
                 current_digest: record.and_then(|record| record.digest.clone()),

@@ -182,6 +182,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
         timeout: crate::task::definition::DEFAULT_TIMEOUT,
         builder: None,
         on_success: Vec::new(),
+        on_change: crate::task::OnChange::Tell,
         step: Step::Import(ImportStep {
             source: places::name(&source),
             image_names: names(true),

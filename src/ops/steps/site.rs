@@ -26,7 +26,7 @@ use crate::{
         signal::Stop,
     },
     task::{Dependency, Run, RunStatus, Untracked},
-    watch::{Known, decide::tag_of},
+    watch::Known,
 };
 
 use super::{read::MultiStep, workspace::Workspace};
@@ -74,7 +74,7 @@ impl Found {
     /// Takes in what one step stands on. The first answer about an image stays: a later one would hide a move in between.
     pub fn take(&mut self, resolved: &Resolved) {
         for dependency in &resolved.dependencies {
-            let Some(tag) = tag_of(&dependency.image) else {
+            let Some(tag) = dependency.image.reference() else {
                 continue;
             };
             self.dependencies

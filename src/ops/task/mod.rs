@@ -10,8 +10,8 @@ use crate::{
     store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
-        Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, RunId, Status,
-        Step, Task, TaskKey, TaskName, TaskPatch, Trigger,
+        Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, OnChange, RunId,
+        Status, Step, Task, TaskKey, TaskName, TaskPatch, Trigger,
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
@@ -62,6 +62,8 @@ pub struct NewTask {
     pub source: SourceWish,
     /// What a successful run starts.
     pub on_success: Vec<String>,
+    /// What is done when its files name other images than the last run was built on.
+    pub on_change: OnChange,
     /// Where the webhook of its base image trigger is.
     pub update_trigger_endpoint: Option<Secret>,
 }
@@ -89,6 +91,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         timeout: new.timeout,
         builder: new.builder,
         on_success: new.on_success,
+        on_change: new.on_change,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: new.base_image_trigger,
@@ -165,6 +168,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         timeout: new.timeout,
         builder: None,
         on_success: Vec::new(),
+        on_change: OnChange::Tell,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: None,

@@ -113,10 +113,13 @@ impl Hooks {
         Ok(repositories)
     }
 
-    /// Takes in an event of a round.
-    pub fn measure_event(&self, event: &Event<'_>) {
-        if let Event::Ended { status, .. } = event {
-            locked(&self.metrics).run_ended(status);
+    /// Returns what takes in the events of rounds.
+    pub fn measure(&self) -> impl Fn(&Event<'_>) + use<> {
+        let metrics = Arc::clone(&self.metrics);
+        move |event| {
+            if let Event::Ended { status, .. } = event {
+                locked(&metrics).run_ended(status);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Makes one run for the watcher, and says how it ended.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     error::{Error, Kind},
@@ -30,7 +30,7 @@ pub struct Made {
 }
 
 /// Makes one run, and says how it ended. What goes wrong is told, and is its outcome.
-pub async fn make(app: &App, job: Job, stop: &Stop, tell: &SharedListener<'_>) -> Made {
+pub async fn make(app: Rc<App>, job: Job, stop: &Stop, tell: &SharedListener<'_>) -> Made {
     let say = |event: Event<'_>| (tell.borrow_mut())(event);
     let key = job.task;
     let cause = Cause::Triggered(job.reasons.triggers());
@@ -45,7 +45,7 @@ pub async fn make(app: &App, job: Job, stop: &Stop, tell: &SharedListener<'_>) -
         }),
         other => say(other),
     };
-    let (outcome, worst) = match run_if_free(app, &key, &cause, stop, &mut quiet).await {
+    let (outcome, worst) = match run_if_free(&app, &key, &cause, stop, &mut quiet).await {
         Ok(None) => {
             say(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"

@@ -4,9 +4,9 @@ mod hooks;
 mod make;
 mod round;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -15,21 +15,18 @@ use crate::{
         service::Service,
         signal::{Signal, Stop},
     },
-    watch::{Node, rhythm},
+    watch::{Node, Snapshot, rhythm},
 };
 
 use super::{
     App,
-    check::{CheckAnswer, Loaded, foresee, load},
+    check::{CheckAnswer, load, look_at_all, simulate_round},
     credential::all_logins,
     event::{Event, Listener},
-    heads::Heads,
-    look::{Wanted, look, looking_at},
-    run::clean_up_after_the_dead,
 };
 
 use hooks::Hooks;
-use round::{Told, round};
+use round::Watcher;
 
 pub use round::Rounded;
 
@@ -66,19 +63,18 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     let mut broken = 0;
     let loaded = load(app, &mut broken, tell)?;
     app.registries_with(all_logins(app, tell)?);
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
-    let wanted = Wanted::by(&nodes);
-    let heads = Heads::default().of(app, &nodes, true, &Stop::never()).await;
-    let mut tags = app.store.tags()?.with_heads(heads);
-    let all: Vec<_> = wanted.tags().into_iter().collect();
-    tell(looking_at(all.len()));
-    look(app, &wanted, all, &mut tags).await?;
-    let answers = foresee(nodes, tags, app.clock.now());
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let mut tags = app.store.tags()?;
+    look_at_all(app, &nodes, false, &mut tags, tell).await;
+    let answers = simulate_round(nodes, tags, app.clock.now());
     let mut rounded = Rounded::default();
     if broken > 0 {
         rounded.take(Kind::Failed);
     }
-    if answers.iter().any(|answer| answer.state == "unknown") {
+    if answers
+        .iter()
+        .any(|answer| ["unknown", "missing"].contains(&answer.state))
+    {
         rounded.take(Kind::Unknown);
     }
     let mut answers: Vec<CheckAnswer> = answers
@@ -101,14 +97,18 @@ pub async fn once(
     tell: Listener<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
-    clean_up_after_the_dead(app, tell).await?;
-    let mut told = Told::default();
     let hooks = Hooks::open(app, None, tell)?;
+    let measure = hooks.measure();
     let mut measured = |event: Event<'_>| {
-        hooks.measure_event(&event);
+        measure(&event);
         tell(event);
     };
-    let result = round(app, options, stop, &mut told, &mut measured).await;
+    let shared = RefCell::new(&mut measured as Listener<'_>);
+    let mut watcher = Watcher::new(options, stop, &shared);
+    let app = Rc::new(app.read_again()?);
+    let round = watcher.round(&app, None::<std::future::Pending<()>>).await;
+    let result = round.map(|(rounded, _)| rounded);
+    drop(watcher);
     hooks.measure_round(&result);
     hooks.write_metrics(options.metrics_file.as_deref(), tell);
     result
@@ -127,64 +127,91 @@ pub async fn forever(
     tell: Listener<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
-    clean_up_after_the_dead(app, tell).await?;
     let mut hooks = Hooks::open(app, options.listen, tell)?;
     let service = Service::ready();
-    let mut told = Told::default();
+    let measure = hooks.measure();
+    let mut measured = |event: Event<'_>| {
+        measure(&event);
+        tell(event);
+    };
+    let shared = RefCell::new(&mut measured as Listener<'_>);
+    let mut say = |event: Event<'_>| (shared.borrow_mut())(event);
+    let mut watcher = Watcher::new(options, stop, &shared);
     let mut all = Rounded::default();
     let mut hangup = stop.clone();
-    let mut reloaded: Option<App> = None;
+    let mut app = Rc::new(app.read_again()?);
     loop {
-        let app = reloaded.as_ref().unwrap_or(app);
         let mut due = None;
-        let mut measured = |event: Event<'_>| {
-            hooks.measure_event(&event);
-            tell(event);
-        };
-        let result = round(app, options, stop, &mut told, &mut measured).await;
+        let early = outside(&app, &hooks, &mut hangup);
+        let round = watcher.round(&app, Some(early)).await;
+        let mut woken = None;
+        let result = round.map(|(rounded, given)| {
+            woken = given;
+            rounded
+        });
         hooks.measure_round(&result);
-        hooks.write_metrics(options.metrics_file.as_deref(), tell);
+        hooks.write_metrics(options.metrics_file.as_deref(), &mut say);
         match result {
             Ok(rounded) => {
                 all.rebuilt += rounded.rebuilt;
                 due = rounded.next;
             }
-            Err(error) => tell(Event::Problem(error)),
+            Err(error) => say(Event::Problem(error)),
         }
         if let Some(signal) = stop.requested() {
+            watcher.finish().await;
             all.worst = Some(signal.kind());
             return Ok(all);
         }
-        let sleep = rhythm::nap(due, app.clock.now());
-        let next = app.clock.now().saturating_add(sleep);
-        let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
-        let doing = format!("watching, next look at {next}");
-        service.status(&doing);
-        tell(Event::Doing(doing));
-        let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
-        match wait(app, sleep, &hooks, &mut hangup, stop).await {
+        let woken = match woken {
+            Some(woken) => woken,
+            None => {
+                let sleep = time_to_sleep(&app, due, &watcher);
+                let next = app.clock.now().saturating_add(sleep);
+                let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
+                let doing = format!("watching, next look at {next}");
+                service.status(&doing);
+                say(Event::Doing(doing));
+                let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
+                tokio::select! {
+                    () = app.clock.sleep(sleep) => Woken::Due,
+                    woken = outside(&app, &hooks, &mut hangup) => woken,
+                    signal = stop.wait() => Woken::Stopped(signal),
+                }
+            }
+        };
+        match woken {
             Woken::Due => {}
-            Woken::Hinted => match hooks.heed(app, tell) {
+            Woken::Hinted => match hooks.heed(&app, &mut say) {
                 Ok(sources) => {
                     let all = sources.iter();
-                    all.for_each(|source| told.ask_again(&source.repository));
+                    all.for_each(|source| watcher.ask_again(&source.repository));
                 }
-                Err(error) => tell(Event::Problem(error)),
+                Err(error) => say(Event::Problem(error)),
             },
             Woken::Reload => match app.read_again().and_then(|again| hooks.read_again(again)) {
                 Ok(again) => {
-                    tell(Event::Note(
+                    say(Event::Note(
                         "read the config file and all tasks again".into(),
                     ));
-                    reloaded = Some(again);
+                    app = Rc::new(again);
                 }
-                Err(error) => tell(Event::Problem(error)),
+                Err(error) => say(Event::Problem(error)),
             },
             Woken::Stopped(signal) => {
+                watcher.finish().await;
                 all.worst = Some(signal.kind());
                 return Ok(all);
             }
         }
+    }
+}
+
+/// Returns how long the loop sleeps before the next round: not at all while something goes on, because the next round waits for that.
+fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> SignedDuration {
+    match watcher.is_busy() {
+        true => SignedDuration::ZERO,
+        false => rhythm::nap(due, app.clock.now()),
     }
 }
 
@@ -200,13 +227,11 @@ enum Woken {
     Stopped(Signal),
 }
 
-/// Waits until something is due, or until something comes first.
-async fn wait(app: &App, pause: Duration, hooks: &Hooks, hangup: &mut Stop, stop: &Stop) -> Woken {
+/// Waits for something that comes from outside.
+async fn outside(app: &App, hooks: &Hooks, hangup: &mut Stop) -> Woken {
     tokio::select! {
-        () = app.clock.sleep(pause) => Woken::Due,
         () = hooks.arrived(&app.clock) => Woken::Hinted,
         () = hangup.reload() => Woken::Reload,
-        signal = stop.wait() => Woken::Stopped(signal),
     }
 }
 

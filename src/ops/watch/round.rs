@@ -1,11 +1,16 @@
 //! One round of the watcher: looks, decides, runs what is to be run, parents first.
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    rc::Rc,
+    time::Duration,
 };
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::{
+    FutureExt as _,
+    future::LocalBoxFuture,
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -13,17 +18,21 @@ use crate::{
     image::Reference,
     ops::{
         App,
-        check::{Loaded, load},
+        check::load,
         credential::all_logins,
         event::{Event, Listener},
         heads::Heads,
-        look::{Wanted, look, looking_at},
+        look::{Answer, PendingLooks, TagSubscriptions, looking_at, take_in},
         notify,
+        run::clean_up_after_the_dead,
     },
     store::lock,
     sys::signal::Stop,
     task::{TaskKey, TimerName},
-    watch::{Node, Outcome, Round, Tags, Verdict, metrics::RoundMetrics, told},
+    watch::{
+        Awaited, Node, Outcome, Round, Snapshot, Tags, Verdict, metrics::RoundMetrics, rhythm,
+        round::Job, told,
+    },
 };
 
 use super::{
@@ -68,158 +77,355 @@ impl Rounded {
     }
 }
 
-/// What has been told already, so that a loop says each thing once.
+/// What has been said already, so that a loop says each thing once.
 #[derive(Debug, Default)]
-pub struct Told {
-    verdicts: HashMap<TaskKey, Verdict>,
-    heads: Heads,
+struct LastReported(HashMap<TaskKey, Verdict>);
+
+impl LastReported {
+    fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
+        self.0.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+    }
 }
 
-impl Told {
+/// What a watcher has begun and what it remembers from round to round.
+///
+/// A round ends when everything that it began has ended; in the loop it also ends when the next look is due, so that neither a registry
+/// that does not answer nor a build that takes an hour keeps anything else waiting. What goes on then belongs to the next round.
+pub struct Watcher<'a> {
+    options: &'a WatchOptions,
+    stop: &'a Stop,
+    tell: &'a SharedListener<'a>,
+    pending: PendingLooks,
+    jobs: FuturesUnordered<LocalBoxFuture<'a, Made>>,
+    running: BTreeSet<TaskKey>,
+    heads: Heads,
+    reported: LastReported,
+}
+
+/// Why a round waits no longer.
+enum Woken<W> {
+    /// An answer has come.
+    Answer(Option<Answer>),
+    /// A run has ended.
+    Made(Option<Made>),
+    /// The next look is due.
+    Due,
+    /// Something came from outside.
+    Outside(W),
+    /// It is to stop.
+    Stopped,
+}
+
+impl<'a> Watcher<'a> {
+    /// Returns one that has begun nothing yet.
+    pub fn new(options: &'a WatchOptions, stop: &'a Stop, tell: &'a SharedListener<'a>) -> Self {
+        Self {
+            options,
+            stop,
+            tell,
+            pending: PendingLooks::default(),
+            jobs: FuturesUnordered::new(),
+            running: BTreeSet::new(),
+            heads: Heads::default(),
+            reported: LastReported::default(),
+        }
+    }
+
     /// Lets the next round ask the repository that has one of these URLs, however lately it was asked.
     pub fn ask_again(&mut self, urls: &[String]) {
         self.heads.forget(urls);
     }
 
-    fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
-        self.verdicts.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+    /// Tells whether something goes on that an earlier round began.
+    pub fn is_busy(&self) -> bool {
+        !self.jobs.is_empty() || !self.pending.pending().is_empty()
     }
-}
 
-/// Makes one round.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where the state directory cannot be used.
-pub async fn round(
-    app: &App,
-    options: &WatchOptions,
-    stop: &Stop,
-    told: &mut Told,
-    tell: Listener<'_>,
-) -> Result<Rounded> {
-    let mut rounded = Rounded::default();
-    let mut broken = 0;
-    let mut loaded = load(app, &mut broken, tell)?;
-    app.registries_with(all_logins(app, tell)?);
-    if broken > 0 {
-        rounded.take(Kind::Failed);
+    /// Waits for the runs that go on, which have been told to stop.
+    pub async fn finish(&mut self) {
+        while self.jobs.next().await.is_some() {}
     }
-    let now = app.clock.now();
-    begin_timers(app, &mut loaded, now)?;
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Loaded::node).collect();
-    let wanted = Wanted::by(&nodes);
-    let all = options.looks == Looks::All;
-    let heads = told.heads.of(app, &nodes, all, stop).await;
-    let mut tags = app.store.tags()?.settling(options.settle).with_heads(heads);
-    let due: Vec<Reference> = wanted
-        .tags()
-        .into_iter()
-        .filter(|tag| all || is_due(app, &tags, tag, now))
-        .collect();
-    tell(looking_at(due.len()));
-    rounded.looks = due.len();
-    tokio::select! {
-        biased;
-        looked = look(app, &wanted, due, &mut tags) => looked?,
-        signal = stop.wait() => {
-            rounded.take(signal.kind());
-            return Ok(rounded);
-        }
-    }
-    tags.keep_only(&wanted.tags());
-    remember(app, &tags)?;
-    let mut work = Work {
-        app,
-        wanted: &wanted,
-        tags,
-        round: Round::new(nodes.clone()),
-        images: loaded
-            .iter()
-            .map(|one| (one.task.key(), one.task.stable_images()))
-            .collect(),
-    };
-    let shared = RefCell::new(tell);
-    work.run_all(options.jobs, stop, &shared, &mut rounded)
-        .await?;
-    let tell = shared.into_inner();
-    let mut crowd = Crowd::default();
-    for (node, verdict, _) in work.round.verdicts() {
-        let key = node.task.key();
-        let is_news = sum_up(&key, verdict, &mut rounded, told);
-        if is_news && crowd.admits(verdict) {
-            tell(Event::Decided {
-                task: &key,
-                verdict,
-            });
-        }
-    }
-    crowd.tell_of_the_rest(tell);
-    tell_people(app, &loaded, &work.round, stop, tell).await;
-    rounded.next = work.next_due();
-    let ended = app.clock.now();
-    rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
-    Ok(rounded)
-}
 
-/// A round while its jobs are made.
-struct Work<'a> {
-    app: &'a App,
-    wanted: &'a Wanted<'a>,
-    tags: Tags,
-    round: Round<'a>,
-    images: HashMap<TaskKey, Vec<Reference>>,
-}
-
-impl Work<'_> {
-    /// Makes all jobs, as many side by side as `jobs` and the graph allow.
-    async fn run_all(
+    /// Makes one round. In the loop, `outside` ends it early: what is due then is looked at in the next. Returns what that gave, if it did.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the state directory cannot be used.
+    pub async fn round<W>(
         &mut self,
-        jobs: usize,
-        stop: &Stop,
-        tell: &SharedListener<'_>,
+        app: &Rc<App>,
+        outside: Option<impl Future<Output = W>>,
+    ) -> Result<(Rounded, Option<W>)> {
+        let tell = self.tell;
+        let mut say = |event: Event<'_>| (tell.borrow_mut())(event);
+        clean_up_after_the_dead(app, &mut say).await?;
+        let mut rounded = Rounded::default();
+        let mut broken = 0;
+        let mut loaded = load(app, &mut broken, &mut say)?;
+        app.registries_with(all_logins(app, &mut say)?);
+        if broken > 0 {
+            rounded.take(Kind::Failed);
+        }
+        let now = app.clock.now();
+        begin_timers(app, &mut loaded, now)?;
+        let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+        let (wanted, tags) = self.ask(app, &nodes, &mut rounded, &mut say)?;
+        let mut work = Work {
+            app,
+            wanted: &wanted,
+            tags,
+            is_saved: false,
+            round: Round::awaiting(nodes.clone(), self.pending.pending()),
+            queue: VecDeque::new(),
+        };
+        let woken = self.work(&mut work, outside, &mut rounded).await?;
+        work.end()?;
+        self.report(&mut work, &loaded, &mut rounded)?;
+        tell_people(app, &loaded, &work.round, self.stop, &mut say).await;
+        rounded.next = work.next_due();
+        let ended = app.clock.now();
+        rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
+        Ok((rounded, woken))
+    }
+
+    /// Asks for everything that is due, unless it has been asked for already.
+    fn ask(
+        &mut self,
+        app: &App,
+        nodes: &[Node<'_>],
         rounded: &mut Rounded,
-    ) -> Result<()> {
-        let mut running = FuturesUnordered::new();
+        say: Listener<'_>,
+    ) -> Result<(TagSubscriptions, Tags)> {
+        let now = app.clock.now();
+        let all = self.options.looks == Looks::All;
+        let sources = self.heads.open(app, nodes, all);
+        let mut tags = app
+            .store
+            .tags()?
+            .settling(self.options.settle)
+            .with_heads(self.heads.said());
+        let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |_| {
+            app.settings.config.watch.images_every_seconds > 0
+        });
+        tags.keep_only(&wanted.tags());
+        let due: Vec<Reference> = wanted
+            .tags()
+            .into_iter()
+            .filter(|tag| match wanted.is_base(tag) {
+                true => all || is_due(app, &tags, tag, now),
+                false => is_output_due(app, &mut tags, tag, now),
+            })
+            .collect();
+        say(looking_at(due.len()));
+        rounded.looks = self.pending.ask_tags(app, &wanted, &due, &tags);
+        self.pending.ask_sources(sources, self.stop);
+        Ok((wanted, tags))
+    }
+
+    /// Takes in answers and makes runs until there is nothing more to do.
+    async fn work<W>(
+        &mut self,
+        work: &mut Work<'_>,
+        outside: Option<impl Future<Output = W>>,
+        rounded: &mut Rounded,
+    ) -> Result<Option<W>> {
+        let app = work.app;
+        // A clock that jumps would end each round before its first answer.
+        let is_loop = outside.is_some() && app.clock.is_real();
+        let mut outside = std::pin::pin!(outside.map_or_else(
+            || futures_util::future::Either::Left(std::future::pending()),
+            futures_util::future::Either::Right
+        ));
         loop {
-            while running.len() < jobs && stop.requested().is_none() {
-                match self.round.next(&self.tags, self.app.clock.now()) {
-                    Some(job) => running.push(make(self.app, job, stop, tell)),
-                    None => break,
-                }
+            while let Some(answer) = self.pending.try_next() {
+                self.answered(work, answer);
             }
-            let Some(made) = running.next().await else {
-                break;
+            self.start(work)?;
+            if self.stop.requested().is_some() {
+                self.stopped(work, rounded).await;
+                return Ok(None);
+            }
+            if self.jobs.is_empty() && self.pending.pending().is_empty() {
+                return Ok(None);
+            }
+            let due = work.next_due().map(|due| until(due, app.clock.now()));
+            let woken = tokio::select! {
+                biased;
+                _ = self.stop.wait() => Woken::Stopped,
+                made = self.jobs.next(), if !self.jobs.is_empty() => Woken::Made(made),
+                answer = self.pending.next(), if !self.pending.pending().is_empty() => Woken::Answer(answer),
+                given = &mut outside => Woken::Outside(given),
+                () = app.clock.sleep(due.unwrap_or_default()), if is_loop && due.is_some() => Woken::Due,
             };
-            rounded.add(&made);
-            if made.outcome == Outcome::Succeeded {
-                self.look_again(&made.task).await?;
+            match woken {
+                Woken::Answer(Some(answer)) => self.answered(work, answer),
+                Woken::Made(Some(made)) => self.ended(work, made, rounded),
+                Woken::Answer(None) | Woken::Made(None) | Woken::Stopped => {}
+                Woken::Due => return Ok(None),
+                Woken::Outside(given) => return Ok(Some(given)),
             }
-            self.round.finished(&made.task, made.outcome);
         }
-        if let Some(signal) = stop.requested() {
-            rounded.take(signal.kind());
+    }
+
+    fn answered(&mut self, work: &mut Work<'_>, answer: Answer) {
+        if let Answer::Source(git, head) = &answer {
+            self.heads.keep(git, head, work.app.clock.now());
         }
-        let built_on = self.round.built_on();
-        if !built_on.is_empty() {
-            self.tags.built_on(&built_on);
-            remember(self.app, &self.tags)?;
+        let awaited = answer.awaited();
+        take_in(work.app, work.wanted, &mut work.tags, answer);
+        work.is_saved = false;
+        work.round.answered(&awaited);
+    }
+
+    /// Decides what can be decided, and starts as many runs as may go on side by side.
+    fn start(&mut self, work: &mut Work<'_>) -> Result<()> {
+        if self.stop.requested().is_some() {
+            return Ok(());
+        }
+        while let Some(job) = work.round.next(&work.tags, work.app.clock.now()) {
+            if self.running.contains(&job.task) {
+                work.round.finished(&job.task, Outcome::Busy);
+            } else {
+                work.queue.push_back(job);
+            }
+        }
+        while self.jobs.len() < self.options.jobs
+            && let Some(job) = work.queue.pop_front()
+        {
+            // What was seen is kept before anything is built on it.
+            work.remember()?;
+            self.running.insert(job.task.clone());
+            let app = Rc::clone(work.app);
+            self.jobs
+                .push(make(app, job, self.stop, self.tell).boxed_local());
         }
         Ok(())
     }
 
-    /// Looks at what a run has pushed, if somebody stands on it: that is what the next task is decided by.
-    async fn look_again(&mut self, task: &TaskKey) -> Result<()> {
-        let images = self.images.get(task).map_or(&[][..], Vec::as_slice);
-        if !self.round.is_stood_on(images) {
-            return Ok(());
+    /// Takes in that a run has ended: what it pushed is looked at before the tasks that depend on it are decided.
+    fn ended(&mut self, work: &mut Work<'_>, made: Made, rounded: &mut Rounded) {
+        self.running.remove(&made.task);
+        rounded.add(&made);
+        if made.outcome == Outcome::Succeeded {
+            let images = work.round.wanted_images(&made.task);
+            work.tags.settle(images.iter().cloned());
+            work.make_due(&made.task);
+            self.pending
+                .ask_tags(work.app, work.wanted, &images, &work.tags);
+            for image in images {
+                let awaited = Awaited::Tag(image);
+                if self.pending.pending().contains(&awaited) {
+                    work.round.await_answer(awaited);
+                }
+            }
         }
-        let stood_on: BTreeSet<Reference> = self.wanted.tags();
-        let stood_on = stood_on.into_iter().filter(|tag| images.contains(tag));
-        let stood_on: Vec<Reference> = stood_on.collect();
-        self.tags.settle(stood_on.iter().cloned());
-        look(self.app, self.wanted, stood_on, &mut self.tags).await?;
-        remember(self.app, &self.tags)
+        work.round.finished(&made.task, made.outcome);
+    }
+
+    /// Waits for the runs that go on, which have been told to stop.
+    async fn stopped(&mut self, work: &mut Work<'_>, rounded: &mut Rounded) {
+        while let Some(made) = self.jobs.next().await {
+            self.running.remove(&made.task);
+            rounded.add(&made);
+            work.round.finished(&made.task, made.outcome);
+        }
+        if let Some(signal) = self.stop.requested() {
+            rounded.take(signal.kind());
+        }
+    }
+
+    /// Says what was decided, each thing once.
+    fn report(
+        &mut self,
+        work: &mut Work<'_>,
+        loaded: &[Snapshot],
+        rounded: &mut Rounded,
+    ) -> Result<()> {
+        let mut tell = self.tell.borrow_mut();
+        for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
+            work.is_saved = false;
+            tell(Event::Warning(format!(
+                "`{tag}` is flapping: it moved {moves} times within an hour; --settle SECONDS waits until it is quiet"
+            )));
+        }
+        work.remember()?;
+        let mut crowd = Crowd::default();
+        let mut changed = Vec::new();
+        for (node, verdict, _) in work.round.verdicts() {
+            let key = node.task.key();
+            sum_up(verdict, rounded);
+            let is_news = self.reported.is_news(&key, verdict) && is_worth_telling(verdict);
+            if let Verdict::Changed(change) = verdict {
+                if node.known.reported_change.as_ref() == Some(&change.named) {
+                    continue;
+                }
+                changed.push((key.clone(), change.named.clone()));
+            }
+            if is_news && crowd.admits(verdict) {
+                tell(Event::Decided {
+                    task: &key,
+                    verdict,
+                });
+            }
+        }
+        crowd.tell_of_the_rest(&mut **tell);
+        for (key, named) in changed {
+            note(work.app, &key, |known| known.reported_change = Some(named))?;
+        }
+        debug_assert!(loaded.len() >= work.round.verdicts().count());
+        Ok(())
+    }
+}
+
+/// Returns how long it is until something is due: at least a second, because what is due now has been asked for.
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    let pause = rhythm::nap(Some(due), now);
+    Duration::try_from(pause).unwrap_or(Duration::from_secs(1))
+}
+
+/// A round while its jobs are made.
+struct Work<'a> {
+    app: &'a Rc<App>,
+    wanted: &'a TagSubscriptions,
+    tags: Tags,
+    is_saved: bool,
+    round: Round<'a>,
+    /// The runs that wait for others to end.
+    queue: VecDeque<Job>,
+}
+
+impl Work<'_> {
+    /// Writes what was seen, if there is anything to remember.
+    fn remember(&mut self) -> Result<()> {
+        let is_empty = self.tags.records().is_empty() && !self.app.store.layout().bases().exists();
+        if !self.is_saved && !is_empty {
+            self.app.store.save_tags(&self.tags)?;
+        }
+        self.is_saved = true;
+        Ok(())
+    }
+
+    /// Makes due what a run has pushed that an earlier round began, so that the next round begins with it.
+    fn make_due(&mut self, task: &TaskKey) {
+        if self.round.is_running(task) {
+            return;
+        }
+        let now = self.app.clock.now();
+        for image in self.round.pushes(task) {
+            if self.wanted.is_base(&image) {
+                self.tags.entry(&image).next_look = Some(now);
+                self.is_saved = false;
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let built_on = self.round.built_on();
+        if !built_on.is_empty() {
+            self.tags.built_on(&built_on);
+            self.is_saved = false;
+        }
+        self.remember()
     }
 
     fn next_due(&self) -> Option<Timestamp> {
@@ -230,8 +436,18 @@ impl Work<'_> {
     }
 }
 
+/// Changes what is known of a task that is not being run: while a run goes on, what is known is that run's.
+fn note(app: &App, key: &TaskKey, change: impl FnOnce(&mut crate::watch::Known)) -> Result<()> {
+    if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? {
+        let mut known = app.store.known(key)?;
+        change(&mut known);
+        app.store.save_known(key, &known)?;
+    }
+    Ok(())
+}
+
 /// Notes for timers that nobody has seen before, in definitions written by hand, that they count from now on.
-fn begin_timers(app: &App, loaded: &mut [Loaded], now: Timestamp) -> Result<()> {
+fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()> {
     for one in loaded {
         let names: Vec<TimerName> = one
             .node()
@@ -258,13 +474,13 @@ fn begin_timers(app: &App, loaded: &mut [Loaded], now: Timestamp) -> Result<()> 
 /// Tells those of the config file and of the tasks what has changed, if there are any.
 async fn tell_people(
     app: &App,
-    loaded: &[Loaded],
+    loaded: &[Snapshot],
     round: &Round<'_>,
     stop: &Stop,
     tell: Listener<'_>,
 ) {
     let config = &app.settings.config;
-    let of_task = |one: &Loaded| {
+    let of_task = |one: &Snapshot| {
         let trigger = one.task.trigger.base_image_trigger.as_ref();
         !one.task.on_success.is_empty()
             || trigger.is_some_and(|trigger| trigger.update_trigger_payload_type.is_some())
@@ -276,19 +492,13 @@ async fn tell_people(
     let problems: Vec<_> = round
         .verdicts()
         .filter_map(|(node, verdict, _)| match verdict {
-            Verdict::Unknown { problems, .. } => Some((node.task.key(), problems.clone())),
+            Verdict::Unknown { problems, .. } | Verdict::Missing { problems, .. } => {
+                Some((node.task.key(), problems.clone()))
+            }
             _ => None,
         })
         .collect();
     notify::after_round(app, &problems, stop, tell).await;
-}
-
-/// Writes what was seen, if there is anything to remember.
-fn remember(app: &App, tags: &Tags) -> Result<()> {
-    if tags.records().is_empty() && !app.store.layout().bases().exists() {
-        return Ok(());
-    }
-    app.store.save_tags(tags)
 }
 
 /// Tasks that wait for the same registry or repository: a few are told, the others counted, so that one that is down is no flood.
@@ -323,22 +533,43 @@ impl Crowd {
     }
 }
 
-/// Takes what was decided for a task into the result, and tells whether people should know it.
-fn sum_up(key: &TaskKey, verdict: &Verdict, rounded: &mut Rounded, told: &mut Told) -> bool {
+/// Takes what was decided for a task into the result.
+fn sum_up(verdict: &Verdict, rounded: &mut Rounded) {
     match verdict {
-        Verdict::Unknown { .. } => rounded.take(Kind::Unknown),
+        Verdict::Unknown { .. } | Verdict::Missing { .. } => rounded.take(Kind::Unknown),
         Verdict::BackingOff { .. } | Verdict::Cycle(_) => rounded.take(Kind::Failed),
         // Whatever it waits for has been taken in already, and may be a run that goes on elsewhere and well.
         _ => {}
     }
-    let worth_telling = matches!(
+}
+
+fn is_worth_telling(verdict: &Verdict) -> bool {
+    matches!(
         verdict,
         Verdict::Unknown { .. }
+            | Verdict::Missing { .. }
+            | Verdict::Changed(_)
+            | Verdict::ImageMissing { .. }
             | Verdict::BackingOff { .. }
             | Verdict::Waiting { .. }
             | Verdict::Cycle(_)
-    );
-    told.is_news(key, verdict) && worth_telling
+    )
+}
+
+/// Tells whether an image that a task pushed is to be looked at: once a day. The first look is a day after the push, which has looked
+/// itself.
+fn is_output_due(app: &App, tags: &mut Tags, tag: &Reference, now: Timestamp) -> bool {
+    let pause = app.settings.config.watch.images_pause();
+    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+    let latest = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+    let record = tags.entry(tag);
+    match record.next_look {
+        Some(next) if next <= latest => next <= now,
+        _ => {
+            record.next_look = Some(latest);
+            false
+        }
+    }
 }
 
 /// Tells whether a tag is to be looked at: its time has come, or it was never given one that makes sense.

@@ -43,13 +43,15 @@ fn the_exit_code_tells_when_asked() {
 }
 
 #[test]
-fn a_tag_that_is_gone_is_unknown_and_keeps_the_last_good_answer() {
+fn tag_that_is_gone_is_missing_since_when_and_back_unchanged_is_current() {
     let (world, registry) = world();
     let digest = registry.digest("base:1").unwrap();
     registry.delete("base", &digest);
     let check = world.acrt(&["task", "check"]).exits(4);
     let task = check.json()[0].clone();
-    assert_eq!(task["state"], "unknown");
+    assert_eq!(task["state"], "missing");
+    assert_eq!(task["images"][0]["state"], "missing");
+    assert!(task["images"][0]["errorSince"].is_string(), "{task}");
     assert_eq!(task["images"][0]["recordedDigest"], digest);
     let why = task["images"][0]["error"].as_str().unwrap();
     assert!(why.contains("base"), "{why}");

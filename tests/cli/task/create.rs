@@ -247,7 +247,7 @@ fn tasks_that_would_stand_on_each_other_are_refused_with_the_path() {
         &["-n", "own", "-r", &host, "-t", "own:latest", "-c", &own],
     )
     .exits(2)
-    .says(&["own:latest", "stands on it"]);
+    .says(&["own:latest", "depends on it"]);
     // `latest` is what a name without a tag means.
     let own = world.context("own", &from("own"));
     create(&world, &["-n", "own", "-r", &host, "-t", "own", "-c", &own]).exits(2);

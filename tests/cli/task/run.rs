@@ -586,7 +586,7 @@ fn an_image_that_only_the_builder_has_is_built_on_and_said_to_be_untracked() {
     assert_eq!(run["status"], "Succeeded");
     assert_eq!(run["untrackedImages"][0]["image"], "localhost/only-here:1");
     assert!(registry.file("web:latest", "local").is_some());
-    assert_eq!(world.state_of("web"), "current");
+    assert_eq!(world.state_of("web"), "follows-nothing");
 }
 
 #[test]

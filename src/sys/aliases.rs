@@ -1,0 +1,127 @@
+//! Registries that have several names: whatever an image is called, it is one image.
+
+use std::{borrow::Cow, collections::BTreeMap, net::Ipv6Addr};
+
+/// The one name by which each registry is compared, stored and looked up.
+///
+/// Loopback has three names by itself, Docker Hub has four, and the config file may give a registry more. The names under which images
+/// are asked for and built stay as they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aliases(BTreeMap<String, String>);
+
+/// What Docker Hub is called in the names of images.
+const DOCKER_HUB: &str = "docker.io";
+
+/// The hosts of Docker Hub.
+const HUB_HOSTS: [&str; 3] = [
+    "index.docker.io",
+    "registry-1.docker.io",
+    "registry.hub.docker.com",
+];
+
+impl Aliases {
+    /// Takes in pairs of another name of a registry and the registry's own name.
+    #[must_use]
+    pub fn new<'t>(pairs: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
+        let pairs = pairs
+            .into_iter()
+            .map(|(alias, name)| (built_in(alias).into_owned(), built_in(name).into_owned()));
+        Self(pairs.filter(|(alias, name)| alias != name).collect())
+    }
+
+    /// Returns the one name of a registry, in lower case and without the port that TLS has anyway.
+    #[must_use]
+    pub fn registry<'t>(&self, registry: &'t str) -> Cow<'t, str> {
+        let mut name = built_in(registry);
+        // An alias of an alias is followed; a table that goes round in a circle ends somewhere in it, and always at the same name.
+        for _ in 0..self.0.len() {
+            match self.0.get(name.as_ref()) {
+                Some(next) => name = Cow::Owned(next.clone()),
+                None => break,
+            }
+        }
+        name
+    }
+}
+
+/// Returns the name of a registry by the rules that need no table.
+fn built_in(registry: &str) -> Cow<'_, str> {
+    let lower = match registry.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(registry.to_ascii_lowercase()),
+        false => Cow::Borrowed(registry),
+    };
+    if HUB_HOSTS.contains(&lower.as_ref()) {
+        return Cow::Borrowed(DOCKER_HUB);
+    }
+    let (host, port) = split_port(&lower);
+    let port = port.filter(|port| *port != "443");
+    let host = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        None if host == "127.0.0.1" => Cow::Borrowed("localhost"),
+        None => Cow::Borrowed(host),
+        Some(address) => match address.parse::<Ipv6Addr>() {
+            Ok(Ipv6Addr::LOCALHOST) => Cow::Borrowed("localhost"),
+            Ok(address) => Cow::Owned(format!("[{address}]")),
+            Err(_) => Cow::Borrowed(host),
+        },
+    };
+    let name = match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host.into_owned(),
+    };
+    match name == *registry {
+        true => Cow::Borrowed(registry),
+        false => Cow::Owned(name),
+    }
+}
+
+fn split_port(registry: &str) -> (&str, Option<&str>) {
+    match registry.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (registry, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_by_any_name_is_one_registry_for_each_port() {
+        let aliases = Aliases::default();
+        for name in [
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "[::1]:5000",
+            "[0:0:0:0:0:0:0:1]:5000",
+            "LOCALHOST:5000",
+        ] {
+            assert_eq!(aliases.registry(name), "localhost:5000", "{name}");
+        }
+        assert_eq!(aliases.registry("127.0.0.1"), "localhost");
+        assert_eq!(aliases.registry("localhost:5001"), "localhost:5001");
+        assert_eq!(aliases.registry("127.0.0.2:5000"), "127.0.0.2:5000");
+    }
+
+    #[test]
+    fn hosts_compare_without_case_and_without_the_port_of_tls() {
+        let aliases = Aliases::default();
+        assert_eq!(aliases.registry("Registry.LAN:443"), "registry.lan");
+        assert_eq!(aliases.registry("registry.lan:5000"), "registry.lan:5000");
+        assert_eq!(
+            aliases.registry("[2001:DB8::0:1]:5000"),
+            "[2001:db8::1]:5000"
+        );
+        assert_eq!(aliases.registry("registry-1.docker.io"), "docker.io");
+    }
+
+    #[test]
+    fn names_of_the_table_lead_to_one_and_a_circle_ends() {
+        let aliases = Aliases::new([("pull.lan", "r.lan:5000"), ("r.lan:5000", "127.0.0.1:7")]);
+        assert_eq!(aliases.registry("Pull.lan"), "localhost:7");
+        let circle = Aliases::new([("a.lan", "b.lan"), ("b.lan", "a.lan")]);
+        assert!(["a.lan", "b.lan"].contains(&circle.registry("a.lan").as_ref()));
+    }
+}

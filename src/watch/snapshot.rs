@@ -1,0 +1,121 @@
+//! A task with all that is known of it, as one round sees it.
+
+use jiff::Timestamp;
+
+use crate::{
+    image::{Digest, Reference},
+    task::{Dependency, ImageDescriptor, Task, Untracked},
+};
+
+use super::Known;
+
+/// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its definition.
+    pub task: Task,
+    /// What its last successful run was built on and made.
+    pub known: Known,
+    /// What its files say now, as far as somebody read them.
+    pub reading: Option<Reading>,
+    bases: Box<[Option<Reference>]>,
+    mirrors: Box<[Reference]>,
+    pushes: Box<[Reference]>,
+    outputs: Box<[Option<Reference>]>,
+}
+
+/// What the files of a task say now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// What they are: another value is worth another try of a run that failed.
+    pub digest: Option<Digest>,
+    /// Other images than those that the last run was built on, where they name such: what they name now.
+    pub changed: Option<Vec<Reference>>,
+    /// When the newest of them was written.
+    pub modified: Option<Timestamp>,
+    /// Why they cannot be read, on one line.
+    pub problem: Option<String>,
+}
+
+/// The same, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    /// Its definition.
+    pub task: &'a Task,
+    /// What its last successful run was built on and made.
+    pub known: &'a Known,
+    /// What its files say now, as far as somebody read them.
+    pub reading: Option<&'a Reading>,
+    /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
+    pub bases: &'a [Option<Reference>],
+    /// The copies of its bases that a run may use.
+    pub mirrors: &'a [Reference],
+    /// The images that a run pushes under names that stay.
+    pub pushes: &'a [Reference],
+    /// The tag of each of `known.outputs`.
+    pub outputs: &'a [Option<Reference>],
+}
+
+impl Snapshot {
+    /// Puts together what is known of a task. `canonical` gives an image the one name of its registry.
+    #[must_use]
+    pub fn new(task: Task, known: Known, canonical: impl Fn(&Reference) -> Reference) -> Self {
+        let own = |image: Reference| canonical(&image);
+        let bases = known.dependencies.iter();
+        let bases = bases.map(|dependency| dependency.image.reference().map(own));
+        let mirrors = known.dependencies.iter();
+        let mirrors =
+            mirrors.filter_map(|dependency| Some(canonical(&dependency.mirror.as_ref()?.image)));
+        let outputs = known.outputs.iter();
+        let outputs = outputs.map(|output| output.reference().map(own));
+        Self {
+            bases: bases.collect(),
+            mirrors: mirrors.collect(),
+            outputs: outputs.collect(),
+            pushes: task.stable_images().into_iter().map(own).collect(),
+            task,
+            known,
+            reading: None,
+        }
+    }
+
+    /// Returns it as a round takes it.
+    #[must_use]
+    pub fn node(&self) -> Node<'_> {
+        Node {
+            task: &self.task,
+            known: &self.known,
+            reading: self.reading.as_ref(),
+            bases: &self.bases,
+            mirrors: &self.mirrors,
+            pushes: &self.pushes,
+            outputs: &self.outputs,
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    /// Returns the images whose moves run this task, with the tag that each is compared by.
+    pub fn followed(self) -> impl Iterator<Item = (&'a Reference, &'a Dependency)> {
+        let trigger = self.trigger();
+        self.bases
+            .iter()
+            .zip(&self.known.dependencies)
+            .filter_map(|(tag, dependency)| Some((tag.as_ref()?, dependency)))
+            .filter(move |(_, dependency)| {
+                trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
+            })
+    }
+
+    /// Returns the images that the last run pushed, each with the tag that it is compared by and the digest that it was pushed with.
+    pub fn pushed(self) -> impl Iterator<Item = (&'a Reference, &'a ImageDescriptor, &'a Digest)> {
+        let outputs = self.outputs.iter().zip(&self.known.outputs);
+        outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output, output.digest.as_ref()?)))
+    }
+
+    /// Returns the images that its last run depends on and that nothing follows.
+    #[must_use]
+    pub fn untracked(self) -> &'a [Untracked] {
+        &self.known.untracked
+    }
+}

@@ -88,7 +88,6 @@ impl Execution<'_> {
     /// [`Kind::Failed`] where the state directory cannot be written: then nothing can be said of the run.
     pub async fn carry_out(mut self, mut held: HeldRun, tell: Listener<'_>) -> Result<Finished> {
         let id = held.run.run_id;
-        let key = self.task.key();
         held.run.advance(RunStatus::Started, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         let secrets = self.all_secrets();
@@ -108,6 +107,32 @@ impl Execution<'_> {
             Ok(()) => None,
             Err(failure) => Some(self.failed(&mut held.run, failure, inputs)?),
         };
+        self.close(held, log, error, tell)
+    }
+
+    /// Ends a run badly that another process was to carry out and did not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Execution::carry_out`].
+    pub fn fail(self, mut held: HeldRun, failure: Failure, tell: Listener<'_>) -> Result<Finished> {
+        let log = self.app.store.open_log(held.run.run_id, &[])?;
+        // What it was tried with, so that it is left alone until that changes.
+        let survey = inputs::survey(self.app, &self.task, &self.secrets);
+        let inputs = survey.ok().and_then(|survey| survey.digest);
+        let error = self.failed(&mut held.run, failure, inputs)?;
+        self.close(held, log, Some(error), tell)
+    }
+
+    /// Writes down how a run has ended.
+    fn close(
+        self,
+        mut held: HeldRun,
+        mut log: Log,
+        error: Option<Error>,
+        tell: Listener<'_>,
+    ) -> Result<Finished> {
+        let (id, key) = (held.run.run_id, self.task.key());
         // What it stood on was recorded when it succeeded; the status follows, so that a crash in between
         // shows a run in error whose images are nevertheless known to be current.
         held.run.advance(RunStatus::Succeeded, self.app.clock.now());

@@ -24,6 +24,7 @@ pub mod run;
 pub mod runs;
 pub mod source_trigger;
 pub mod steps;
+pub mod supervise;
 pub mod task;
 pub mod timer;
 pub mod watch;

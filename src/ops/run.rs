@@ -27,6 +27,7 @@ use super::{
     execute::{Execution, Finished, MARKER},
     notify,
     steps::{crew::DEFAULT_JOBS, sweep::after_the_dead},
+    supervise::supervise,
     task,
 };
 
@@ -72,6 +73,9 @@ pub struct RunRequest {
     /// How many steps of a multi-step file may work at once; none leaves it to acrt.
     #[serde(default)]
     pub jobs: Option<usize>,
+    /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
+    #[serde(default)]
+    pub run: Option<RunId>,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
@@ -95,6 +99,7 @@ impl RunRequest {
             name: key.name.clone(),
             overrides: Overrides::default(),
             jobs: None,
+            run: None,
             quick: None,
         }
     }
@@ -210,8 +215,7 @@ pub async fn run_if_free(
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
-    let request = RunRequest::of(key);
-    let (task, secrets) = prepare(app, &request)?;
+    let (task, _) = prepare(app, &RunRequest::of(key))?;
     let held = app
         .store
         .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
@@ -219,8 +223,27 @@ pub async fn run_if_free(
         id: held.run.run_id,
         task: key,
     });
-    let told = task.clone();
-    prepare_to_tell(app, &told, tell).await;
+    prepare_to_tell(app, &task, tell).await;
+    let finished = supervise(app, &task, held, stop, tell).await?;
+    notify::after_run(app, &task, stop, tell).await;
+    Ok(Some(finished))
+}
+
+/// Carries out a run that the process holds which started this one.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn carry_out_for(
+    app: &App,
+    request: &RunRequest,
+    id: RunId,
+    stop: &Stop,
+    tell: Listener<'_>,
+) -> Result<Finished> {
+    let (task, secrets) = prepare(app, request)?;
+    let held = app.store.adopt_run(id)?;
+    app.registries_with(logins(&secrets)?);
     let execution = Execution {
         app,
         recorded: true,
@@ -230,9 +253,7 @@ pub async fn run_if_free(
         stored: None,
         stop,
     };
-    let finished = execution.carry_out(held, tell).await?;
-    notify::after_run(app, &told, stop, tell).await;
-    Ok(Some(finished))
+    execution.carry_out(held, tell).await
 }
 
 /// Returns the command lines that a run would carry out, with secrets hidden. Starts nothing but questions.
@@ -265,18 +286,7 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     if request.quick.is_none() {
         task::existing(app, &request.key())?;
     }
-    let program = std::env::current_exe().context(Kind::Failed, || {
-        "cannot find this program itself".to_owned()
-    })?;
-    let mut line = CommandLine::new(program).args(["task", "execute"]);
-    let surroundings = &app.surroundings;
-    line = line.flag("--state-dir", app.store.layout().root());
-    if let Some(config) = &surroundings.config {
-        line = line.flag("--config", config);
-    }
-    if let Some(builder) = &surroundings.builder {
-        line = line.flag("--builder", builder);
-    }
+    let line = own_command(app)?;
     // By standard input: the request may hold secrets, which other users could read in a command line.
     let input = serde_json::to_vec(request)
         .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
@@ -288,6 +298,45 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     })
 }
 
+/// Returns the call of this very program that carries out a run, as this process was told to.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the program cannot find itself.
+pub(super) fn own_command(app: &App) -> Result<CommandLine> {
+    // The running program, also where its file has been replaced by a newer one since.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = match running.exists() {
+        true => running,
+        false => std::env::current_exe().context(Kind::Failed, || {
+            "cannot find this program itself".to_owned()
+        })?,
+    };
+    let mut line = CommandLine::new(program).args(["task", "execute"]);
+    let surroundings = &app.surroundings;
+    line = line.flag("--state-dir", app.store.layout().root());
+    if let Some(config) = &surroundings.config {
+        line = line.flag("--config", config);
+    }
+    if let Some(builder) = &surroundings.builder {
+        line = line.flag("--builder", builder);
+    }
+    Ok(line)
+}
+
+/// Takes away what a run has left whose process is gone: the builder, logins, files. Returns how many processes were ended.
+pub(super) async fn take_away(app: &App, run: &Run, tell: Listener<'_>) -> usize {
+    remove_logins(app, run.run_id);
+    // It can only be in the way of nobody: a run's id is never given again.
+    let _ = std::fs::remove_dir_all(app.store.layout().run_context(run.run_id));
+    let marker = app.store.layout().run_folder(run.run_id);
+    let killed = process::sweep(MARKER, &marker.display().to_string()).await;
+    for text in after_the_dead(app, run).await {
+        tell(Event::Warning(text));
+    }
+    killed
+}
+
 /// Records runs whose processes died, and ends what their builders left running.
 ///
 /// # Errors
@@ -295,14 +344,7 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
 /// [`Kind::Failed`] with the path, where the state directory cannot be written.
 pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
     for run in app.store.bury_dead_runs()? {
-        remove_logins(app, run.run_id);
-        // It can only be in the way of nobody: a run's id is never given again.
-        let _ = std::fs::remove_dir_all(app.store.layout().run_context(run.run_id));
-        let marker = app.store.layout().run_folder(run.run_id);
-        let killed = process::sweep(MARKER, &marker.display().to_string()).await;
-        for text in after_the_dead(app, &run).await {
-            tell(Event::Warning(text));
-        }
+        let killed = take_away(app, &run, tell).await;
         let of = run.task.map(|task| format!(" of task `{task}`"));
         tell(Event::Warning(format!(
             "run `{}`{} had died with its process{}",

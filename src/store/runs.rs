@@ -22,7 +22,8 @@ pub const DIED: &str = "the process that carried out this run ended before the r
 pub struct HeldRun {
     /// Its record.
     pub run: Run,
-    _lock: Lock,
+    /// None in the process that carries out a run for the one that holds it.
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -49,7 +50,22 @@ impl Store {
         run.pid = Some(std::process::id());
         self.save_run(&run)?;
         numbers.write(&format!("{}\n", id.number()))?;
-        Ok(HeldRun { run, _lock: lock })
+        Ok(HeldRun {
+            run,
+            lock: Some(lock),
+        })
+    }
+
+    /// Returns a run that the process which started this one holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if there is none, and [`Kind::Invalid`] where its record cannot be used.
+    pub fn adopt_run(&self, id: RunId) -> Result<HeldRun> {
+        match file::read_json::<Run>(&self.layout.run(id))? {
+            Some(run) => Ok(HeldRun { run, lock: None }),
+            None => Err(Error::new(Kind::NotFound, format!("no run `{id}`"))),
+        }
     }
 
     /// Writes the record of a run that has ended, and lets go of it.
@@ -59,6 +75,9 @@ impl Store {
     /// [`Kind::Failed`] with the path; the run then shows as one whose process died.
     pub fn end_run(&self, held: HeldRun) -> Result<Run> {
         self.save_run(&held.run)?;
+        if held.lock.is_none() {
+            return Ok(held.run);
+        }
         // No other run will ever have this name, so that the lock file may go.
         file::remove(&self.layout.open_run(held.run.run_id))?;
         Ok(held.run)

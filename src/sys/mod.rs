@@ -4,6 +4,7 @@ pub mod aliases;
 pub mod clock;
 pub mod command;
 pub mod config_file;
+pub mod limits;
 pub mod process;
 pub mod secret;
 pub mod service;

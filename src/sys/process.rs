@@ -21,6 +21,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 use super::{
     command::CommandLine,
+    limits,
     signal::{Signal, Stop},
 };
 
@@ -95,12 +96,43 @@ pub async fn run(
     stop: &Stop,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Ended> {
+    carry_out(line, None, limits, stop, output).await
+}
+
+/// Runs another process of this program to its end, as [`run`]: it reads `input` and makes a session of its own, by [`leave_session`].
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn work(
+    line: &CommandLine,
+    input: &[u8],
+    limits: &Limits,
+    stop: &Stop,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<Ended> {
+    carry_out(line, Some(input), limits, stop, output).await
+}
+
+async fn carry_out(
+    line: &CommandLine,
+    input: Option<&[u8]>,
+    allowed: &Limits,
+    stop: &Stop,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<Ended> {
     let cannot = || format!("cannot start `{}`", line.program.display());
     let (reader, writer) = std::io::pipe().context(Kind::Failed, cannot)?;
     let mut command = tokio::process::Command::from(prepared(line));
+    // A process that leads a group cannot make a session of its own.
+    if input.is_none() {
+        command.process_group(0);
+    }
     command
-        .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(match input {
+            None => Stdio::null(),
+            Some(_) => Stdio::piped(),
+        })
         .stdout(writer.try_clone().context(Kind::Failed, cannot)?)
         .stderr(writer);
     let mut child = command
@@ -108,6 +140,9 @@ pub async fn run(
         .map_err(|problem| cannot_start(line, problem))?;
     // The command holds the other ends of the pipe; while it lives, the output never ends.
     drop(command);
+    limits::lift(child.id());
+    let mut feed = std::pin::pin!(feed(child.stdin.take(), input));
+    let mut is_fed = false;
     let group = child
         .id()
         .and_then(|id| i32::try_from(id).ok())
@@ -115,8 +150,8 @@ pub async fn run(
     let mut pipe = pipe::Receiver::from_owned_fd(reader.into()).context(Kind::Failed, cannot)?;
     let mut stopper = Stopper {
         group,
-        grace: limits.grace,
-        deadline: limits.timeout.map(|timeout| Instant::now() + timeout),
+        grace: allowed.grace,
+        deadline: allowed.timeout.map(|timeout| Instant::now() + timeout),
         ending: None,
         kill_at: None,
         running: true,
@@ -130,6 +165,7 @@ pub async fn run(
                 Ok(count) if count > 0 => output(&buffer[..count]),
                 _ => open = false,
             },
+            () = &mut feed, if !is_fed => is_fed = true,
             status = child.wait() => break status.context(Kind::Failed, || {
                 format!("cannot wait for `{}`", line.program.display())
             })?,
@@ -154,6 +190,13 @@ pub async fn run(
     Ok(stopper.ending.unwrap_or_else(|| ended(status)))
 }
 
+/// Gives a process its input. One that does not care for it may be gone before it is written.
+async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Option<&[u8]>) {
+    if let (Some(mut stdin), Some(input)) = (stdin, input) {
+        let _ = stdin.write_all(input).await;
+    }
+}
+
 /// Runs a process for a small question, such as a program's version.
 ///
 /// # Errors
@@ -161,11 +204,11 @@ pub async fn run(
 /// [`Kind::Failed`] with the program, where it cannot be started.
 pub async fn ask(line: &CommandLine) -> Result<Answer> {
     let mut printed = Vec::new();
-    let limits = Limits {
+    let allowed = Limits {
         timeout: Some(QUESTION),
         grace: Duration::from_millis(500),
     };
-    let ended = run(line, &limits, &Stop::never(), &mut |bytes| {
+    let ended = run(line, &allowed, &Stop::never(), &mut |bytes| {
         let room = MAX_ANSWER.saturating_sub(printed.len());
         printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
     })
@@ -210,6 +253,7 @@ pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) 
         .kill_on_drop(true)
         .spawn()
         .map_err(|problem| cannot_start(line, problem))?;
+    limits::lift(child.id());
     let group = child
         .id()
         .and_then(|id| i32::try_from(id).ok())
@@ -316,6 +360,15 @@ pub fn interrupt(pid: u32) -> Result<()> {
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let process = process.ok_or_else(|| Error::new(Kind::Failed, cannot()))?;
     rustix::process::kill_process(process, Kill::INT).context(Kind::Failed, cannot)
+}
+
+/// Lets this process die with the one that started it: nobody would wait for it any more. Linux and FreeBSD only; elsewhere it goes on.
+pub fn die_with_parent() {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    {
+        // Where the kernel does not know it, the next round finds what is left.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Kill::KILL));
+    }
 }
 
 /// Leaves the session and the terminal of whoever started this process.
@@ -487,8 +540,10 @@ impl Stopper {
 
     fn send(&self, signal: Kill) {
         if let Some(group) = self.group {
-            // That nobody is left is what we want.
-            let _ = kill_process_group(group, signal);
+            // One that is about to make a session of its own leads no group yet. That nobody is left is what we want.
+            if kill_process_group(group, signal).is_err() {
+                let _ = rustix::process::kill_process(group, signal);
+            }
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct Config {
     pub watch: WatchSettings,
     /// How many finished runs are kept.
     pub runs: RunSettings,
+    /// What the process of one run may use of the machine.
+    pub limits: LimitSettings,
     /// Copies of one's own: for the beginning of a name, the beginning of the name of its copy.
     pub mirrors: BTreeMap<String, String>,
     /// Who may send webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
@@ -215,6 +217,31 @@ impl Default for RunSettings {
         Self {
             keep: 100,
             keep_days: 30,
+        }
+    }
+}
+
+/// What the process that carries out one run of the loop may use of the machine; 0 is no limit. The builder that it starts is not bound.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Address space, in MiB.
+    pub memory_mib: u64,
+    /// Stack, in MiB.
+    pub stack_mib: u64,
+    /// CPU time, in seconds.
+    pub cpu_seconds: u64,
+    /// Open files.
+    pub open_files: u64,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2048,
+            stack_mib: 8,
+            cpu_seconds: 3600,
+            open_files: 4096,
         }
     }
 }

@@ -5,15 +5,16 @@ use std::io::Read as _;
 use crate::{
     cli::{Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
-    ops::{self, App, event::Event, run::RunRequest},
+    ops::{self, App, event::Event, run::RunRequest, supervise::WorkerMessage},
     sys::{
-        process::leave_session,
+        limits,
+        process::{die_with_parent, leave_session},
         signal::{OnHangup, Stop},
     },
-    task::Cause,
+    task::{Cause, RunId},
 };
 
-/// Carry out a run that `task run --no-wait` hands over on standard input
+/// Carry out a run that another acrt hands over on standard input
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub struct ExecuteArgs {}
@@ -28,6 +29,9 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
         })?;
     let request: RunRequest = serde_json::from_slice(&text)
         .context(Kind::Invalid, || "cannot use the request".to_owned())?;
+    if let Some(id) = request.run {
+        return carry_out(app, report, &request, id);
+    }
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         // The id tells whoever asked that this process has taken over. The log is in its file.
@@ -41,5 +45,27 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
     Ok(Outcome {
         view: None,
         exit: finished.error.as_ref().map(Error::kind),
+    })
+}
+
+/// Carries out a run for the process that holds it and reads what this one says.
+fn carry_out(app: &App, report: &Report, request: &RunRequest, id: RunId) -> Result<Outcome> {
+    die_with_parent();
+    limits::bind(&app.settings.config.limits)?;
+    let say = |message: &WorkerMessage| drop(report.answer(message.line().as_bytes()));
+    let finished = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        let mut tell = |event: Event<'_>| {
+            if let Some(message) = WorkerMessage::of(&event) {
+                say(&message);
+            }
+        };
+        ops::run::carry_out_for(app, request, id, &stop, &mut tell).await
+    })?;
+    let error = finished.error.as_ref();
+    say(&WorkerMessage::Ended(error.map(Into::into)));
+    Ok(Outcome {
+        view: None,
+        exit: error.map(Error::kind),
     })
 }

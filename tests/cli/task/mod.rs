@@ -21,3 +21,4 @@ mod watch_killed;
 mod watch_listen;
 mod watch_notify;
 mod watch_options;
+mod watch_supervised;

@@ -555,7 +555,7 @@ fn an_update_survives_a_kill_in_the_middle_of_the_build() {
 }
 
 /// Puts `around` into the world's buildah, where `"$buildah"` is the real one.
-fn wrap_buildah(world: &World, around: &str) {
+pub(super) fn wrap_buildah(world: &World, around: &str) {
     let real = world.path("bin/real-buildah");
     fs::rename(world.path("bin/buildah"), &real).unwrap();
     world.fake(
@@ -607,13 +607,9 @@ fn an_update_survives_a_kill_before_and_after_the_push() {
     }
 }
 
-/// Kills `acrt` as it makes its n-th change to the disk, for each n there is.
-#[test]
-fn an_update_survives_a_kill_at_each_write_to_the_state_directory() {
-    let (world, registry) = (World::new(), Registry::start());
-    copying_builder(&world);
-    registry.push("base:1", &[("version", "0")]);
-    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+/// Kills `acrt ARGS` as it makes its n-th change to the disk, for each n there is, and lets a round mend what it left. Returns how many
+/// moments there were.
+fn killed_at_each_change(world: &World, registry: &Registry, args: &[&str]) -> usize {
     let mut killed = 0;
     for n in 1.. {
         let version = n.to_string();
@@ -624,9 +620,9 @@ fn an_update_survives_a_kill_at_each_write_to_the_state_directory() {
             .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={changes}")])
             .args(["-e", &format!("inject={changes}:signal=KILL:when={n}")])
             .arg(env!("CARGO_BIN_EXE_acrt"))
-            .args(["task", "watch", "--once"]);
+            .args(args);
         let dead = world
-            .start(traced, format!("watch --once, killed at change {n}"))
+            .start(traced, format!("{args:?}, killed at change {n}"))
             .wait();
         world.watch_once().ok();
         assert_eq!(
@@ -641,13 +637,36 @@ fn an_update_survives_a_kill_at_each_write_to_the_state_directory() {
         assert_eq!(dead.code, 137, "{dead}");
         killed += 1;
     }
-    assert!(killed > 10, "only {killed} moments were tried");
     // Each change of the base made at least one run, and at most one that died before it.
     let runs = world.runs().len();
     assert!(
         runs > killed && runs <= 2 * killed + 2,
         "{runs} runs, {killed} kills"
     );
+    killed
+}
+
+fn world_of_copies() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    copying_builder(&world);
+    registry.push("base:1", &[("version", "0")]);
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    (world, registry)
+}
+
+#[test]
+fn update_survives_a_kill_of_the_watcher_at_each_write_to_the_state_directory() {
+    let (world, registry) = world_of_copies();
+    let killed = killed_at_each_change(&world, &registry, &["task", "watch", "--once"]);
+    assert!(killed > 5, "only {killed} moments were tried");
+}
+
+#[test]
+fn update_survives_a_kill_of_a_run_at_each_write_to_the_state_directory() {
+    let (world, registry) = world_of_copies();
+    let run = ["task", "run", "--name", "web", "--no-logs"];
+    let killed = killed_at_each_change(&world, &registry, &run);
+    assert!(killed > 10, "only {killed} moments were tried");
 }
 
 /// A builder that takes the image of the pinned `FROM` line as it is: for tests that need many builds.

@@ -1,0 +1,334 @@
+//! Carries a run out in a process of its own, and says how it ended whatever happens to that process.
+//!
+//! Whatever reads, renders, resolves, fetches, unpacks or builds for one task can hang, use up memory or die: it takes nothing with it but
+//! its own run.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    store::{runs::HeldRun, secrets::Secrets},
+    sys::{
+        process::{self, Ended, Limits},
+        settings::LimitSettings,
+        signal::Stop,
+    },
+    task::{RunStatus, Task},
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+    execute::{Execution, Failure, Finished, GRACE, MARKER},
+    run::{RunRequest, own_command, take_away},
+    steps::crew::DEFAULT_JOBS,
+};
+
+/// How much longer than its run a process may take: to end its builder, and to write down how it went.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// How much is kept of what a process says that is no message, in bytes: its last words, if it dies.
+const LAST_WORDS: usize = 2048;
+
+/// The longest line that is taken for a message, in bytes.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// What the process of a run tells the one that supervises it, one line of JSON each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WorkerMessage {
+    /// [`Event::Doing`]
+    Doing(String),
+    /// [`Event::Note`]
+    Note(String),
+    /// [`Event::Warning`]
+    Warning(String),
+    /// [`Event::Problem`]
+    Problem(ErrorText),
+    /// The run has ended: why it did not succeed, if it did not.
+    Ended(Option<ErrorText>),
+}
+
+/// An error on its way from one process to another.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorText {
+    kind: Kind,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+}
+
+impl From<&Error> for ErrorText {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.to_string(),
+            causes: error.causes(),
+            hint: error.advice().map(str::to_owned),
+        }
+    }
+}
+
+impl From<ErrorText> for Error {
+    fn from(text: ErrorText) -> Self {
+        let mut causes = text.causes.into_iter().rev();
+        let cause = causes
+            .next()
+            .map(|first| causes.fold(anyhow::anyhow!(first), |below, cause| below.context(cause)));
+        let error = Self::new(text.kind, text.message);
+        let error = match cause {
+            Some(cause) => error.because(cause),
+            None => error,
+        };
+        match text.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl WorkerMessage {
+    /// Returns what is to be told of an event; nothing for what is in the log of the run or in its record.
+    #[must_use]
+    pub fn of(event: &Event<'_>) -> Option<Self> {
+        match event {
+            Event::Doing(text) => Some(Self::Doing(text.clone())),
+            Event::Note(text) => Some(Self::Note(text.clone())),
+            Event::Warning(text) => Some(Self::Warning(text.clone())),
+            Event::Problem(error) => Some(Self::Problem(error.into())),
+            _ => None,
+        }
+    }
+
+    /// Returns it as the line that it is told by.
+    #[must_use]
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// What a process has said so far.
+#[derive(Debug, Default)]
+struct Heard {
+    pending: Vec<u8>,
+    last_words: Vec<u8>,
+    error: Option<Error>,
+}
+
+impl Heard {
+    fn take(&mut self, bytes: &[u8], tell: Listener<'_>) {
+        self.pending.extend_from_slice(bytes);
+        while let Some(end) = self.pending.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = self.pending.drain(..=end).collect();
+            self.line(&line, tell);
+        }
+        if self.pending.len() > MAX_MESSAGE {
+            let line = std::mem::take(&mut self.pending);
+            self.line(&line, tell);
+        }
+    }
+
+    fn line(&mut self, line: &[u8], tell: Listener<'_>) {
+        match serde_json::from_slice(line) {
+            Ok(WorkerMessage::Doing(text)) => tell(Event::Doing(text)),
+            Ok(WorkerMessage::Note(text)) => tell(Event::Note(text)),
+            Ok(WorkerMessage::Warning(text)) => tell(Event::Warning(text)),
+            Ok(WorkerMessage::Problem(error)) => tell(Event::Problem(error.into())),
+            Ok(WorkerMessage::Ended(error)) => self.error = error.map(Error::from),
+            Err(_) => {
+                self.last_words.extend_from_slice(line);
+                let too_many = self.last_words.len().saturating_sub(LAST_WORDS);
+                self.last_words.drain(..too_many);
+            }
+        }
+    }
+}
+
+/// Carries out a run that this process holds, and ends it.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the process cannot be started or the state directory cannot be used. How the run itself ends is in [`Finished`].
+pub async fn supervise(
+    app: &App,
+    task: &Task,
+    mut held: HeldRun,
+    stop: &Stop,
+    tell: Listener<'_>,
+) -> Result<Finished> {
+    let id = held.run.run_id;
+    let request = RunRequest {
+        run: Some(id),
+        ..RunRequest::of(&task.key())
+    };
+    let input = serde_json::to_vec(&request)
+        .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
+    let marker = app.store.layout().run_folder(id).display().to_string();
+    let mut line = own_command(app)?.env(MARKER, marker);
+    if !app.clock.is_real() {
+        line = line.env("ACRT_NOW", app.clock.now().to_string());
+    }
+    let allowed = Limits {
+        timeout: Some(Duration::from_secs(task.timeout.into()) + GRACE + MARGIN),
+        grace: GRACE + MARGIN,
+    };
+    let mut heard = Heard::default();
+    let ended = process::work(&line, &input, &allowed, stop, &mut |bytes| {
+        heard.take(bytes, &mut *tell);
+    })
+    .await?;
+    if let Some(run) = app.store.run(id)? {
+        held.run = run;
+    }
+    if held.run.status.is_open() {
+        let failure = failure(app, task, ended, &heard);
+        return fail(app, task, held, failure, tell).await;
+    }
+    let run = app.store.end_run(held)?;
+    tell(Event::Ended {
+        id,
+        task: &task.key(),
+        status: run.status,
+        reason: run.run_error_message.as_deref(),
+    });
+    let error = match run.status {
+        RunStatus::Succeeded => None,
+        _ => Some(
+            heard
+                .error
+                .unwrap_or_else(|| recorded_error(&run.run_error_message)),
+        ),
+    };
+    Ok(Finished { run, error })
+}
+
+fn recorded_error(message: &Option<String>) -> Error {
+    Error::new(Kind::Failed, message.as_deref().unwrap_or("it failed"))
+}
+
+/// Ends a run whose process could not, and takes away what that has left.
+async fn fail(
+    app: &App,
+    task: &Task,
+    held: HeldRun,
+    failure: Failure,
+    tell: Listener<'_>,
+) -> Result<Finished> {
+    take_away(app, &held.run, tell).await;
+    let execution = Execution {
+        app,
+        task: task.clone(),
+        recorded: true,
+        secrets: Secrets::default(),
+        jobs: DEFAULT_JOBS,
+        stored: None,
+        stop: &Stop::never(),
+    };
+    execution.fail(held, failure, tell)
+}
+
+/// Says in words why a process ended before its run did.
+fn failure(app: &App, task: &Task, ended: Ended, heard: &Heard) -> Failure {
+    let limits = &app.settings.config.limits;
+    let last_words = String::from_utf8_lossy(&heard.last_words);
+    match ended {
+        Ended::Stopped(signal) => super::execute::stopped(signal),
+        Ended::TimedOut => Failure {
+            status: RunStatus::Timeout,
+            error: Error::new(
+                Kind::Failed,
+                format!("the run took longer than {} seconds", task.timeout),
+            ),
+        },
+        Ended::Exited(code) => {
+            let said = last_words.trim();
+            let why = match said.is_empty() {
+                true => format!("its process ended with {code} before the run did"),
+                false => format!("its process ended with {code} before the run did: {said}"),
+            };
+            Failure::from(Error::new(Kind::Failed, why))
+        }
+        Ended::Killed(signal) => Failure::from(why_killed(signal, &last_words, limits)),
+    }
+}
+
+fn why_killed(signal: i32, last_words: &str, limits: &LimitSettings) -> Error {
+    let because = |why: String| Error::new(Kind::Failed, why);
+    if last_words.contains("overflowed its stack") || signal == SIGSEGV {
+        return because(format!(
+            "what it reads is nested too deeply: its process overflowed the stack of {} MiB that limits.stackMib allows",
+            limits.stack_mib
+        ));
+    }
+    if last_words.contains("memory allocation of") {
+        return because(format!(
+            "its process used up the {} MiB of memory that limits.memoryMib allows",
+            limits.memory_mib
+        ));
+    }
+    match signal {
+        SIGXCPU => because(format!(
+            "its process used up the {} seconds of CPU time that limits.cpuSeconds allows",
+            limits.cpu_seconds
+        )),
+        SIGKILL => {
+            because("its process was killed from outside, perhaps for lack of memory".into())
+        }
+        other => because(format!("its process was killed by signal {other}")),
+    }
+}
+
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGXCPU: i32 = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_keeps_kind_causes_and_hint_from_one_process_to_another() {
+        let error = Error::new(Kind::Unknown, "cannot look at `x`")
+            .because(anyhow::anyhow!("refused").context("no answer"))
+            .hint("try again");
+        let text = WorkerMessage::Ended(Some(ErrorText::from(&error))).line();
+        let mut heard = Heard::default();
+        let (first, rest) = text.as_bytes().split_at(10);
+        heard.take(first, &mut |_| {});
+        heard.take(rest, &mut |_| {});
+        let back = heard.error.unwrap();
+        assert_eq!(back.kind(), Kind::Unknown);
+        assert_eq!(back.causes(), ["no answer", "refused"]);
+        assert_eq!(back.one_line(), error.one_line());
+        assert_eq!(back.advice(), Some("try again"));
+    }
+
+    #[test]
+    fn what_is_no_message_is_kept_as_last_words_up_to_a_limit() {
+        let mut heard = Heard::default();
+        for _ in 0..1_000 {
+            heard.take(b"thread 'main' panicked\n", &mut |_| {});
+        }
+        heard.take(b"memory allocation of 99 bytes failed\n", &mut |_| {});
+        assert!(heard.last_words.len() <= LAST_WORDS);
+        let why = why_killed(
+            6,
+            &String::from_utf8_lossy(&heard.last_words),
+            &LimitSettings::default(),
+        );
+        assert!(why.to_string().contains("limits.memoryMib"), "{why}");
+    }
+
+    #[test]
+    fn signal_that_killed_a_run_is_said_in_words() {
+        let limits = LimitSettings::default();
+        let why = |signal| why_killed(signal, "", &limits).to_string();
+        assert!(why(SIGSEGV).contains("nested too deeply"));
+        assert!(why(SIGXCPU).contains("CPU time"));
+        assert!(why(SIGKILL).contains("killed from outside"));
+        assert_eq!(why(4), "its process was killed by signal 4");
+    }
+}

@@ -17,7 +17,7 @@ use super::{
 };
 
 fn platform(text: &str) -> Platform {
-    text.parse().unwrap()
+    Platform::parse(text, &Platform::host()).unwrap()
 }
 
 async fn seen(registries: &Registries, tag: &str) -> Seen {

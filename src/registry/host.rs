@@ -1,9 +1,9 @@
 //! One registry: where it is, how it is spoken to, and every request to it, from the first try to the last.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -23,6 +23,7 @@ use crate::sys::{
 
 use super::{
     auth::{Auth, Pass},
+    canonical,
     keychain::Keychain,
     limits::{self, Limits},
     problem::{Asked, LookupError, Trouble},
@@ -37,6 +38,9 @@ use super::{
 /// Tokens that are asked for at the same time.
 const TOKENS_AT_ONCE: usize = 16;
 
+/// More registries than any sends us to.
+const MAX_ELSEWHERE: usize = 16;
+
 /// The host that speaks the protocol for Docker Hub.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
@@ -48,6 +52,9 @@ pub struct Host {
     pub limits: Limits,
     /// How it is entered.
     pub auth: Auth,
+    keychain: Arc<Keychain>,
+    /// How other registries are entered that it redirects us to, by their origins.
+    elsewhere: Mutex<HashMap<String, Arc<Auth>>>,
     /// The time by which its pauses count.
     pub clock: Clock,
     /// Where it is.
@@ -136,7 +143,9 @@ impl Host {
         };
         Ok(Self {
             limits: Limits::new(registry, &own),
-            auth: Auth::new(registry, keychain),
+            auth: Auth::new(registry, Arc::clone(&keychain)),
+            keychain,
+            elsewhere: Mutex::default(),
             lanes: (0..limits::MAX_LANES)
                 .map(|_| Wire::new(&own, tls, loopback, Arc::clone(&guard)))
                 .collect(),
@@ -295,6 +304,35 @@ impl Host {
     /// Tells whether a URL is of the registry itself: the same scheme, host and port.
     pub fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.origin.origin()
+    }
+
+    /// Returns how the registry at `url` is entered, which this one redirected us to: with the login that there is for that
+    /// one, and with none where it could be read on its way.
+    pub fn auth_elsewhere(&self, url: &Url) -> (String, Arc<Auth>) {
+        let host = url.host_str().unwrap_or_default();
+        let name = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let name = canonical(&name).to_owned();
+        let mut elsewhere = self
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let origin = url.origin().ascii_serialization();
+        if let Some(auth) = elsewhere.get(&origin) {
+            return (name, Arc::clone(auth));
+        }
+        let auth = match url.scheme() == "https" || settings::is_loopback(host) {
+            true => Auth::new(&name, Arc::clone(&self.keychain)),
+            false => Auth::without_login(&name, Arc::clone(&self.keychain)),
+        };
+        let auth = Arc::new(auth);
+        if elsewhere.len() >= MAX_ELSEWHERE {
+            elsewhere.clear();
+        }
+        elsewhere.insert(origin, Arc::clone(&auth));
+        (name, auth)
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.

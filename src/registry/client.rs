@@ -16,8 +16,8 @@ use crate::{
 
 use super::{
     auth_file::AuthFormat,
+    cache::{Answers, Cache, SeenTags},
     canonical,
-    contents::Documents,
     groups,
     host::{Answer, Host},
     keychain::{Keychain, Login},
@@ -39,8 +39,11 @@ pub struct Registries {
     pub(super) clock: Clock,
     keychain: Arc<Keychain>,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
-    pub(super) documents: Documents,
+    cache: Arc<Cache>,
 }
+
+/// How many tags of a run are looked at at once that nobody has looked at before.
+const CACHED_AT_ONCE: usize = 16;
 
 impl Registries {
     /// Returns the registries as `settings` describe them. `logins` go before those that podman and docker keep.
@@ -51,18 +54,76 @@ impl Registries {
             settings: settings.clone(),
             clock,
             hosts: Mutex::default(),
-            documents: Documents::default(),
+            cache: Arc::default(),
         }
     }
 
-    /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way.
+    /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way. Always asks the
+    /// registry.
     ///
     /// # Errors
     ///
     /// [`LookupError`]: absent, or could not tell.
     pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
         let host = self.host_of(tag)?;
-        self.look_at(&host, tag, 0).await
+        let seen = self.look_at(&host, tag, 0).await;
+        self.cache().looked(tag, &seen);
+        seen
+    }
+
+    /// Remembers what tags are seen as from now on, by any look, for as long as what is returned lives. Only
+    /// [`Self::look_cached`] and [`Self::look_all_cached`] make use of it.
+    pub fn remember_tags(&self) -> SeenTags {
+        self.cache.hold_tags()
+    }
+
+    /// Forgets what a tag was seen as, because somebody has pushed it.
+    pub fn forget_tag(&self, tag: &Reference) {
+        self.cache().forget_tag(tag);
+    }
+
+    /// Returns what a tag was seen as, while that is remembered; else looks at it, once however many want to know at the
+    /// same time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::look`].
+    pub async fn look_cached(&self, tag: &Reference) -> Result<Seen, LookupError> {
+        if let Some(seen) = self.cache().seen(tag) {
+            return Ok(seen);
+        }
+        let look = async || Box::pin(self.look(tag)).await;
+        self.cache().look_flights.join(tag.clone(), look).await
+    }
+
+    /// Looks at many tags as [`Self::look_cached`], each once, and returns them in any order.
+    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<Looked> {
+        let tags: BTreeSet<Reference> = tags.into_iter().collect();
+        for tag in tags.iter().filter(|tag| self.cache().seen(tag).is_none()) {
+            if let Ok(host) = self.host_of(tag) {
+                host.auth.expect([tag.repository().to_owned()]);
+            }
+        }
+        stream::iter(tags)
+            .map(async |tag| {
+                let seen = self.look_cached(&tag).await;
+                (tag, seen)
+            })
+            .buffer_unordered(CACHED_AT_ONCE)
+            .collect()
+            .await
+    }
+
+    /// Returns what these tags were seen as, while that is remembered, and what is known of what is behind them: for another
+    /// process, which takes it up by [`Self::import`].
+    #[must_use]
+    pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
+        self.cache().export(tags)
+    }
+
+    /// Takes up what another process knows; its tags are remembered for as long as this one lives.
+    pub fn import(&self, answers: Answers) {
+        self.cache().import(answers);
     }
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
@@ -110,6 +171,7 @@ impl Registries {
                         Ok(host) => self.look_at(&host, &tag, lane).await,
                         Err(error) => Err(error.shared_by(&tag.to_string())),
                     };
+                    self.cache().looked(&tag, &seen);
                     (tag, seen)
                 }
             }
@@ -151,7 +213,7 @@ impl Registries {
     }
 
     /// Looks at a tag, over one of the registry's connections.
-    pub(super) async fn look_at(
+    async fn look_at(
         &self,
         host: &Host,
         tag: &Reference,
@@ -194,7 +256,7 @@ impl Registries {
         if !read.honest {
             host.distrust_heads();
         }
-        self.documents.keep(&read);
+        self.cache().keep_document(&read);
         Ok((read, answer.asked))
     }
 
@@ -231,6 +293,10 @@ impl Registries {
             .collect();
         budgets.sort_by(|a, b| a.registry.cmp(&b.registry));
         budgets
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     pub(super) fn keychain(&self) -> &Keychain {

@@ -6,10 +6,12 @@
 mod artifact;
 mod auth;
 mod auth_file;
+mod cache;
 mod challenge;
 mod client;
 mod contents;
 pub mod copy;
+mod flights;
 mod grant;
 mod groups;
 mod health;
@@ -17,6 +19,7 @@ mod helper;
 mod host;
 mod index;
 mod keychain;
+mod kinds;
 mod limits;
 mod login_file;
 mod look;
@@ -32,6 +35,7 @@ mod wire;
 mod words;
 
 pub use auth_file::AuthFormat;
+pub use cache::{Answers, SeenTags};
 pub use client::Registries;
 pub use health::Health;
 pub use index::ImageConfig;

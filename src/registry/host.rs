@@ -2,10 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,8 +21,10 @@ use crate::sys::{
 use super::{
     auth::{Auth, Pass},
     canonical,
+    heads::Heads,
     keychain::Keychain,
     limits::{self, Limits},
+    memory::Memory,
     problem::{Asked, LookupError, Trouble},
     question::Question,
     reach::Guard,
@@ -49,7 +48,9 @@ pub struct Host {
     /// The login server.
     pub registry: String,
     /// How hard it is asked.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
+    /// Whether its answers to HEAD are of use.
+    pub heads: Arc<Heads>,
     /// How it is entered.
     pub auth: Auth,
     keychain: Arc<Keychain>,
@@ -67,8 +68,6 @@ pub struct Host {
     lanes: Vec<Wire>,
     /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
     foreign: Wire,
-    /// Whether its answers to HEAD are of no use: not known, without digest, or with a wrong one.
-    reads_bodies: AtomicBool,
 }
 
 /// The answer to a question, whatever it says.
@@ -112,6 +111,7 @@ impl Host {
         settings: &Settings,
         clock: &Clock,
         keychain: Arc<Keychain>,
+        memory: &Memory,
     ) -> Result<Self, LookupError> {
         let own = settings.registry(registry);
         let tls = !settings.is_plain_http(registry);
@@ -141,8 +141,10 @@ impl Host {
             ca_file: own.ca_file.clone(),
             ..RegistrySettings::default()
         };
+        let memory = memory.of(registry, &own);
         Ok(Self {
-            limits: Limits::new(registry, &own),
+            limits: memory.limits,
+            heads: memory.heads,
             auth: Auth::new(registry, Arc::clone(&keychain)),
             keychain,
             elsewhere: Mutex::default(),
@@ -155,18 +157,7 @@ impl Host {
             origin,
             guard,
             token_slots: Semaphore::new(TOKENS_AT_ONCE),
-            reads_bodies: AtomicBool::new(false),
         })
-    }
-
-    /// Tells whether documents must be read because what HEAD says is of no use.
-    pub fn reads_bodies(&self) -> bool {
-        self.reads_bodies.load(Ordering::Relaxed)
-    }
-
-    /// Takes in that what HEAD says is of no use, now and from now on.
-    pub fn distrust_heads(&self) {
-        self.reads_bodies.store(true, Ordering::Relaxed);
     }
 
     /// Returns the time.

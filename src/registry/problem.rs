@@ -137,6 +137,17 @@ impl LookupError {
         )
     }
 
+    /// Tells whether the registry asked to be left alone.
+    pub(super) fn is_limited(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::Limited { .. },
+                ..
+            }
+        )
+    }
+
     /// Tells whether there was an answer, and it was no.
     pub(super) fn is_of_the_answer(&self) -> bool {
         matches!(

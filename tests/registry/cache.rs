@@ -11,7 +11,8 @@ use super::{
     distribution::Distribution,
     documents::{self, Document, entry, index},
     scripted::{Answer, Scripted, digest as canned},
-    settings::{anonymous, digest, reference},
+    settings::{anonymous, client, digest, login, nobody, reference},
+    token_service::{Rules, TokenService},
 };
 
 /// An index with an image for `linux/amd64`, under the tag `base:1`.
@@ -146,4 +147,34 @@ async fn another_process_takes_up_what_is_known_and_asks_for_none_of_it() {
     base(&registry, "tuesday").await;
     child.forget_tag(&tag);
     assert_eq!(resolve(&child, &tag).await, "tuesday");
+}
+
+#[tokio::test]
+async fn other_logins_go_on_from_what_was_learnt_but_get_tokens_of_their_own() {
+    let service = TokenService::start(Rules::default());
+    let registry = Distribution::with(super::distribution::Access::Token {
+        realm: service.realm(),
+        certificate: service.certificate(),
+    });
+    let registry = registry.upload_with(service.token_for(&["base"]));
+    base(&registry, "monday").await;
+    let tag = reference(&registry.image("base:1"));
+    let (first, _) = client(&nobody(), vec![login(&registry.host(), "ann", "a")]);
+    resolve(&first, &tag).await;
+    let before = registry.requests().await.len();
+    let logins = vec![login(&registry.host(), "bob", "b")];
+    let second = first.with(&nobody(), logins);
+    resolve(&second, &tag).await;
+    // A challenge and a HEAD; what is behind the digest is known.
+    assert_eq!(registry.requests().await.len(), before + 2);
+    let users: Vec<Option<String>> = service
+        .received()
+        .iter()
+        .map(|request| request.header("authorization").map(str::to_owned))
+        .collect();
+    let basic = |login: &str| Some(format!("Basic {login}"));
+    assert_eq!(users, [basic("YW5uOmE="), basic("Ym9iOmI=")]);
+    // The first goes on with its own.
+    first.look(&tag).await.unwrap();
+    assert_eq!(service.received().len(), 2);
 }

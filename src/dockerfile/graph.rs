@@ -15,7 +15,6 @@ use super::{
     expand::{Budget, Lexer, Variables},
     instruction::{From, Instruction, Trigger},
     mount::Mount,
-    platform,
     problem::Problem,
     scope,
     text::{Place, Token},
@@ -187,7 +186,7 @@ impl<'d> Graph<'d> {
 
     fn stage_platform(&self, token: &'d Token, variables: &Variables) -> Result<Platform, Problem> {
         let text = self.expand(token, variables)?;
-        platform::parse(&text, &self.given.build.build_platform).ok_or_else(|| {
+        Platform::parse(&text, &self.given.build.build_platform).map_err(|_| {
             let form = "is not of the form os[/architecture[/variant]]";
             wrong(token, format!("platform `{text}` {form}"))
         })

@@ -28,7 +28,6 @@ mod lines;
 mod mount;
 mod pattern;
 mod pin;
-mod platform;
 mod problem;
 mod reach;
 mod scope;

@@ -48,7 +48,10 @@ fn predefined(given: Given<'_>) -> Variables {
         for (part, value) in [
             ("PLATFORM", platform.to_string()),
             ("OS", platform.os().to_owned()),
-            ("OSVERSION", String::new()),
+            (
+                "OSVERSION",
+                platform.os_version().unwrap_or_default().to_owned(),
+            ),
             ("ARCH", platform.architecture().to_owned()),
             ("VARIANT", platform.variant().unwrap_or_default().to_owned()),
         ] {

@@ -1,33 +1,123 @@
 //! Platforms: what an image runs on.
+//!
+//! They are read and written as containerd does (`github.com/containerd/platforms`), which docker, buildx and BuildKit use:
+//! `os[(version)][/architecture[/variant]]`.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// An operating system, an architecture and perhaps a variant of it, as in `linux/arm/v7`.
+/// The operating systems that containerd knows: those of Go.
+const SYSTEMS: [&str; 17] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "windows",
+    "zos",
+];
+
+/// The architectures that containerd knows: those of Go.
+const ARCHITECTURES: [&str; 24] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "armbe",
+    "arm64",
+    "arm64be",
+    "ppc64",
+    "ppc64le",
+    "loong64",
+    "mips",
+    "mipsle",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "ppc",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+];
+
+/// What containerd does not know by itself and yet takes beside an architecture: WebAssembly has no operating system below it.
+const WASI_SYSTEMS: [&str; 2] = ["wasi", "wasip1"];
+const WASI_ARCHITECTURES: [&str; 1] = ["wasm32"];
+
+/// The longest version of an operating system that is one: Windows' have 16 characters.
+const MAX_VERSION: usize = 64;
+
+/// An operating system, perhaps a version of it, an architecture and perhaps a variant of that, as in `linux/arm/v7` and
+/// `windows(10.0.20348.1)/amd64`.
 ///
 /// Normalised as containerd does: `x86_64` is `amd64`, `aarch64` is `arm64`, `arm64/v8` is `arm64`, `arm` is `arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
-    /// `os/architecture[/variant]`, in one piece: it is kept for every task and every tag.
+    /// `os[(version)]/architecture[/variant]`, in one piece: it is kept for every task and every tag.
     text: Box<str>,
 }
 
 /// Why a text is no platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("platform `{0}` is not of the form os[/architecture[/variant]], as in `linux/arm64`")]
-pub struct InvalidPlatform(pub String);
+pub enum InvalidPlatform {
+    /// It is not made as platforms are.
+    #[error(
+        "platform `{0}` is not of the form os[(version)][/architecture[/variant]], as in `linux/arm64`"
+    )]
+    Form(String),
+    /// It is a word alone that names neither an operating system nor an architecture.
+    #[error(
+        "platform `{0}` is neither an operating system ({systems}) nor an architecture ({architectures})",
+        systems = SYSTEMS.join(", "),
+        architectures = ARCHITECTURES.join(", ")
+    )]
+    Unknown(String),
+    /// Its operating system is unknown.
+    #[error(
+        "platform `{0}` has an unknown operating system; known are {systems}, {wasi}",
+        systems = SYSTEMS.join(", "),
+        wasi = WASI_SYSTEMS.join(", ")
+    )]
+    System(String),
+    /// Its architecture is unknown.
+    #[error(
+        "platform `{0}` has an unknown architecture; known are {architectures}, {wasi}",
+        architectures = ARCHITECTURES.join(", "),
+        wasi = WASI_ARCHITECTURES.join(", ")
+    )]
+    Architecture(String),
+}
+
+static HOST: LazyLock<Platform> = LazyLock::new(|| {
+    let os = match std::env::consts::OS {
+        "windows" => "windows",
+        _ => "linux",
+    };
+    Platform::new(os, std::env::consts::ARCH, None)
+});
 
 impl Platform {
-    /// Returns a platform of its parts, normalised.
+    /// Returns a platform of its parts, normalised, whatever they are: those of an image need not be known ones.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
-        let os = os.to_ascii_lowercase();
-        let os = match os.as_str() {
-            "macos" => "darwin",
-            os => os,
-        };
+        let os = normal_system(os);
         let architecture = architecture.to_ascii_lowercase();
         let variant = variant.map(str::to_ascii_lowercase).unwrap_or_default();
         let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
@@ -51,21 +141,84 @@ impl Platform {
         Self { text: text.into() }
     }
 
+    /// Returns the same platform with this version of its operating system, `10.0.20348.1`, in place of another. What
+    /// cannot stand in the text of a platform is escaped as in URLs, as containerd does. A version that is empty, or longer
+    /// than any is, counts as none.
+    #[must_use]
+    pub fn with_os_version(&self, version: &str) -> Self {
+        let rest = self.text.split_once('/').map_or("", |(_, rest)| rest);
+        let os = self.os();
+        let version = escaped(version);
+        let text = match version.len() {
+            1..=MAX_VERSION => format!("{os}({version})/{rest}"),
+            _ => format!("{os}/{rest}"),
+        };
+        Self { text: text.into() }
+    }
+
+    /// Reads a platform by the rules of containerd's `platforms.Parse`, as BuildKit reads those of a Dockerfile: with an
+    /// architecture, anything may be an operating system; a known operating system or architecture alone is completed from
+    /// `host`. Features of the operating system, `windows(10.0.17763+win32k)`, are read and dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPlatform::Form`] and [`InvalidPlatform::Unknown`].
+    pub fn parse(text: &str, host: &Self) -> Result<Self, InvalidPlatform> {
+        let invalid = || InvalidPlatform::Form(text.into());
+        let (first, rest) = match text.split_once('/') {
+            Some((first, rest)) => (first, rest.split('/').collect()),
+            None => (text, Vec::new()),
+        };
+        let (system, version) = system_and_version(first).ok_or_else(invalid)?;
+        if !rest.iter().all(|part| is_part(part)) {
+            return Err(invalid());
+        }
+        let platform = match rest.as_slice() {
+            [] if SYSTEMS.contains(&normal_system(system).as_str()) => {
+                Self::new(system, host.architecture(), host.variant())
+            }
+            [] => {
+                let platform = Self::new(host.os(), first, None);
+                if !ARCHITECTURES.contains(&platform.architecture()) {
+                    return Err(InvalidPlatform::Unknown(text.into()));
+                }
+                platform
+            }
+            [architecture] => Self::new(system, architecture, None),
+            [architecture, variant] => Self::new(system, architecture, Some(variant)),
+            _ => return Err(invalid()),
+        };
+        Ok(match version {
+            // It is escaped already.
+            Some(version) => Self {
+                text: platform
+                    .text
+                    .replacen('/', &format!("({version})/"), 1)
+                    .into(),
+            },
+            None => platform,
+        })
+    }
+
     /// Returns the platform of the machine that this program was built for, with Linux in place of
     /// a system that runs its containers in a Linux machine.
     #[must_use]
     pub fn host() -> Self {
-        let os = match std::env::consts::OS {
-            "windows" => "windows",
-            _ => "linux",
-        };
-        Self::new(os, std::env::consts::ARCH, None)
+        HOST.clone()
     }
 
-    /// Returns the operating system, `linux`.
+    /// Returns the operating system, `linux`, without its version.
     #[must_use]
     pub fn os(&self) -> &str {
-        self.part(0).unwrap_or_default()
+        let first = self.part(0).unwrap_or_default();
+        first.split_once('(').map_or(first, |(os, _)| os)
+    }
+
+    /// Returns the version of the operating system, `10.0.20348.1`, if there is one, escaped as in the text.
+    #[must_use]
+    pub fn os_version(&self) -> Option<&str> {
+        let (_, version) = self.part(0)?.split_once('(')?;
+        version.strip_suffix(')')
     }
 
     /// Returns the architecture in Go's words, `amd64`.
@@ -86,58 +239,204 @@ impl Platform {
 
     /// Tells how well an image for `self` runs on `wanted`: 0 is exact, larger is worse, `None` is not at all.
     ///
-    /// An older `arm` variant runs on a newer one, as containerd matches them; everything else must be equal.
+    /// An older `arm` variant runs on a newer one, as containerd matches them; a version of Windows runs on one of the same
+    /// build, which are its first three numbers, and on a platform that names none. Everything else must be equal.
     #[must_use]
-    pub fn distance(&self, wanted: &Self) -> Option<u8> {
+    pub fn distance(&self, wanted: &Self) -> Option<u16> {
         if self == wanted {
             return Some(0);
         }
         if self.os() != wanted.os() || self.architecture() != wanted.architecture() {
             return None;
         }
+        let version = self.version_distance(wanted)?;
         let number =
             |platform: &Self| -> Option<u8> { platform.variant()?.strip_prefix('v')?.parse().ok() };
-        match self.architecture() {
-            "arm" => number(wanted)?.checked_sub(number(self)?),
+        let variant = match self.architecture() {
+            _ if self.variant() == wanted.variant() => 0,
+            "arm" => number(wanted)?.checked_sub(number(self)?)?,
             "amd64" => match self.variant() {
-                None => number(wanted),
-                Some(_) => number(wanted)?.checked_sub(number(self)?),
+                None => number(wanted)?,
+                Some(_) => number(wanted)?.checked_sub(number(self)?)?,
             },
-            _ => None,
+            _ => return None,
+        };
+        Some(version << 8 | u16::from(variant))
+    }
+
+    fn version_distance(&self, wanted: &Self) -> Option<u16> {
+        let Some(theirs) = wanted.os_version() else {
+            return Some(0);
+        };
+        let Some(ours) = self.os_version() else {
+            return Some(2);
+        };
+        if ours == theirs {
+            return Some(0);
+        }
+        // Of other systems nobody compares versions.
+        let is_same_build = self.os() != "windows" || build(ours).starts_with(&build(theirs));
+        is_same_build.then_some(1)
+    }
+
+    /// Reads a list of platforms that a person wrote, in a definition or a request: each as [`Platform::from_str`] does.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first that is none.
+    pub fn deserialize_list<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Self>, D::Error> {
+        let texts = Vec::<String>::deserialize(input)?;
+        let platforms = texts.iter().map(|text| text.parse());
+        platforms
+            .collect::<Result<_, InvalidPlatform>>()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// Returns the numbers of a version of Windows that tell which images run on it.
+fn build(version: &str) -> Vec<&str> {
+    version.split('.').take(3).collect()
+}
+
+fn normal_system(os: &str) -> String {
+    match os.to_ascii_lowercase().as_str() {
+        "macos" => "darwin".to_owned(),
+        os => os.to_owned(),
+    }
+}
+
+/// Reads `system`, `system(version)` or `system(version+feature)`.
+fn system_and_version(text: &str) -> Option<(&str, Option<&str>)> {
+    let (system, options) = match text.split_once('(') {
+        Some((system, options)) => (system, options.strip_suffix(')')?),
+        None => (text, ""),
+    };
+    let mut options = options.split('+');
+    let version = options.next().unwrap_or_default();
+    let is_well_formed = is_part(system)
+        && !system.contains('.')
+        && is_escaped(version)
+        && options.all(|feature| !feature.is_empty() && is_escaped(feature));
+    let version = Some(version).filter(|version| !version.is_empty());
+    is_well_formed.then_some((system, version))
+}
+
+fn is_part(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_plain)
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+/// Tells whether a text is made of plain characters and escapes, `%2B`.
+fn is_escaped(text: &str) -> bool {
+    let mut pieces = text.split('%');
+    let plain = |piece: &str| piece.bytes().all(is_plain);
+    let is_escape = |piece: &str| {
+        let code = piece.as_bytes().get(..2);
+        code.is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit)) && plain(piece)
+    };
+    pieces.next().is_some_and(plain) && pieces.all(is_escape)
+}
+
+/// Escapes what is not plain, unless that has been done.
+fn escaped(text: &str) -> String {
+    if is_escaped(text) {
+        return text.to_owned();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match is_plain(byte) {
+            true => escaped.push(char::from(byte)),
+            false => escaped.push_str(&format!("%{byte:02X}")),
         }
     }
+    escaped
+}
+
+/// Returns an architecture, with its variant, that people call otherwise than containerd: as `uname -m` does, and the
+/// accounts of Docker Hub.
+fn spelled(architecture: &str) -> &str {
+    match architecture.to_ascii_lowercase().as_str() {
+        "armv5" | "armv5l" | "armv5tel" | "arm32v5" => "arm/v5",
+        "armv6" | "armv6l" | "arm32v6" => "arm/v6",
+        "armv7" | "armv7l" | "arm32v7" => "arm/v7",
+        "arm64v8" => "arm64",
+        "i686" => "386",
+        _ => architecture,
+    }
+}
+
+/// Tells whether a word names an architecture that is known, however it is spelled.
+fn is_architecture(word: &str) -> bool {
+    let architecture = spelled(word).split('/').next().unwrap_or_default();
+    ARCHITECTURES.contains(&Platform::new("", architecture, None).architecture())
+}
+
+/// Tells whether a word is a variant, `v7` or `7`, and no architecture.
+fn is_variant(word: &str) -> bool {
+    let number = word.strip_prefix(['v', 'V']).unwrap_or(word);
+    number.starts_with(|c: char| c.is_ascii_digit()) && !is_architecture(word)
 }
 
 impl FromStr for Platform {
     type Err = InvalidPlatform;
 
-    /// Reads `os`, `os/architecture` or `os/architecture/variant`; a missing architecture is `amd64`, as in ACR.
+    /// Reads a platform that a person wrote, as containerd reads it, with four differences. `linux` and `windows` alone are
+    /// `amd64`, as in ACR. An architecture alone, with or without its variant (`arm64`, `arm/v7`), is Linux's. What
+    /// `uname -m` says (`armv7l`) is understood. An operating system or architecture that nobody knows is refused.
     fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
-        let invalid = || InvalidPlatform(text.into());
         let parts: Vec<&str> = text.split('/').collect();
-        let well_formed = |part: &&str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        let whole = match parts.as_slice() {
+            [system] if is_for_amd64(system) => format!("{system}/amd64"),
+            [architecture] if is_architecture(architecture) => {
+                format!("linux/{}", spelled(architecture))
+            }
+            [architecture, variant] if is_architecture(architecture) && is_variant(variant) => {
+                format!("linux/{text}")
+            }
+            [system, architecture] => format!("{system}/{}", spelled(architecture)),
+            _ => text.to_owned(),
         };
-        if !parts.iter().all(well_formed) {
-            return Err(invalid());
+        let platform = Self::parse(&whole, &HOST).map_err(|problem| match problem {
+            InvalidPlatform::Form(_) => InvalidPlatform::Form(text.into()),
+            other => other,
+        })?;
+        let (os, architecture) = (platform.os(), platform.architecture());
+        if !SYSTEMS.contains(&os) && !WASI_SYSTEMS.contains(&os) {
+            return Err(InvalidPlatform::System(text.into()));
         }
-        match parts.as_slice() {
-            [os] => Ok(Self::new(os, "amd64", None)),
-            [os, architecture] => Ok(Self::new(os, architecture, None)),
-            [os, architecture, variant] => Ok(Self::new(os, architecture, Some(variant))),
-            _ => Err(invalid()),
+        if !ARCHITECTURES.contains(&architecture) && !WASI_ARCHITECTURES.contains(&architecture) {
+            return Err(InvalidPlatform::Architecture(text.into()));
         }
+        Ok(platform)
     }
+}
+
+/// Tells whether this is a system alone, perhaps with its version, that means `amd64`, as ACR documents it.
+fn is_for_amd64(text: &str) -> bool {
+    let system = system_and_version(text).map(|(system, _)| system.to_ascii_lowercase());
+    matches!(system.as_deref(), Some("linux" | "windows"))
 }
 
 impl TryFrom<String> for Platform {
     type Error = InvalidPlatform;
 
+    /// Reads what this program has recorded, by whatever rules it then read platforms: `acrt` 0.1 took any words.
     fn try_from(text: String) -> Result<Self, InvalidPlatform> {
-        text.parse()
+        let recorded = |problem| {
+            let parts: Vec<&str> = text.split('/').collect();
+            match parts.as_slice() {
+                [os, architecture, variant @ ..]
+                    if variant.len() < 2 && parts.iter().all(|part| is_part(part)) =>
+                {
+                    Ok(Self::new(os, architecture, variant.first().copied()))
+                }
+                _ => Err(problem),
+            }
+        };
+        Self::parse(&text, &HOST).or_else(recorded)
     }
 }
 
@@ -161,24 +460,235 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn refused(text: &str) -> String {
+        text.parse::<Platform>().unwrap_err().to_string()
+    }
+
     #[test]
     fn other_spellings_of_one_platform_are_equal() {
-        assert_eq!(platform("linux/x86_64"), platform("linux/amd64"));
-        assert_eq!(platform("linux/arm64/v8"), platform("linux/arm64"));
-        assert_eq!(platform("Linux/AArch64"), platform("linux/arm64"));
-        assert_eq!(platform("linux/arm"), platform("linux/arm/v7"));
-        assert_eq!(platform("linux"), platform("linux/amd64"));
+        for (text, platform) in [
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("Linux/AArch64", "linux/arm64"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("linux/armel", "linux/arm/v6"),
+            ("linux/armv7l", "linux/arm/v7"),
+            ("linux/arm/7", "linux/arm/v7"),
+            ("linux/i386", "linux/386"),
+            ("macos/arm64", "darwin/arm64"),
+            ("wasi/wasm", "wasi/wasm"),
+        ] {
+            assert_eq!(
+                text.parse::<Platform>().unwrap().to_string(),
+                platform,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_architecture_alone_is_linuxs_and_a_system_alone_is_amd64() {
+        for (text, platform) in [
+            ("arm64", "linux/arm64"),
+            ("AArch64", "linux/arm64"),
+            ("x86_64", "linux/amd64"),
+            ("386", "linux/386"),
+            ("arm", "linux/arm/v7"),
+            ("armv7", "linux/arm/v7"),
+            ("arm32v6", "linux/arm/v6"),
+            ("armhf", "linux/arm/v7"),
+            ("arm/v7", "linux/arm/v7"),
+            ("arm/6", "linux/arm/v6"),
+            ("arm64/v8", "linux/arm64"),
+            ("amd64/v2", "linux/amd64/v2"),
+            ("s390x", "linux/s390x"),
+            ("linux", "linux/amd64"),
+            ("windows", "windows/amd64"),
+            ("windows(10.0.20348.1)", "windows(10.0.20348.1)/amd64"),
+        ] {
+            assert_eq!(
+                text.parse::<Platform>().unwrap().to_string(),
+                platform,
+                "{text}"
+            );
+        }
+        let freebsd = platform("freebsd");
+        assert_eq!(freebsd.architecture(), Platform::host().architecture());
     }
 
     #[test]
     fn malformed_platforms_are_refused() {
-        for text in ["", "/", "linux/", "linux//v7", "a/b/c/d", "linux/am d64"] {
-            assert_eq!(
-                text.parse::<Platform>(),
-                Err(InvalidPlatform(text.into())),
-                "{text:?}"
+        for text in [
+            "",
+            "/",
+            "linux/",
+            "linux//v7",
+            "a/b/c/d",
+            "linux/am d64",
+            "arm/",
+            "/arm64",
+            "linux/*",
+            "windows(1/amd64",
+            "windows(10.0%2)/amd64",
+            "windows(10.0+)/amd64",
+            "li.nux/amd64",
+        ] {
+            let invalid = InvalidPlatform::Form(text.into());
+            assert_eq!(text.parse::<Platform>(), Err(invalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_systems_and_architectures_are_refused_with_the_known_ones() {
+        for text in [
+            "arm64/amd64",
+            "Linus/amd64",
+            "amd64/linux",
+            "arm/386",
+            "unknown/unknown",
+        ] {
+            assert!(
+                refused(text).starts_with(&format!(
+                    "platform `{text}` has an unknown operating system; known are aix, android, darwin,"
+                )),
+                "{}",
+                refused(text)
             );
         }
+        for text in ["linux/arm65", "windows/linux", "linux/armv9/v1"] {
+            assert!(
+                refused(text).starts_with(&format!(
+                    "platform `{text}` has an unknown architecture; known are 386, amd64,"
+                )),
+                "{}",
+                refused(text)
+            );
+        }
+        let neither = refused("arm46");
+        assert!(
+            neither.contains("neither an operating system (aix, ")
+                && neither.contains("nor an architecture (386, "),
+            "{neither}"
+        );
+    }
+
+    #[test]
+    fn a_version_of_windows_is_kept_and_read_back() {
+        let whole = platform("windows(10.0.20348.1)/amd64");
+        assert_eq!(
+            (
+                whole.os(),
+                whole.os_version(),
+                whole.architecture(),
+                whole.variant()
+            ),
+            ("windows", Some("10.0.20348.1"), "amd64", None)
+        );
+        assert_eq!(
+            platform("Windows(10.0.1+win32k)/x86_64").to_string(),
+            "windows(10.0.1)/amd64"
+        );
+        assert_eq!(platform("windows()/amd64"), platform("windows/amd64"));
+        let json = serde_json::to_string(&whole).unwrap();
+        assert_eq!(json, r#""windows(10.0.20348.1)/amd64""#);
+        assert_eq!(serde_json::from_str::<Platform>(&json).unwrap(), whole);
+    }
+
+    #[test]
+    fn whatever_an_index_says_of_a_version_can_be_read_back() {
+        let plain = platform("windows/amd64");
+        for (version, text) in [
+            (
+                "10.0.17763+build.42",
+                "windows(10.0.17763%2Bbuild.42)/amd64",
+            ),
+            ("1.0 (beta)/x", "windows(1.0%20%28beta%29%2Fx)/amd64"),
+            ("", "windows/amd64"),
+            (&"9".repeat(65), "windows/amd64"),
+        ] {
+            let versioned = plain.with_os_version(version);
+            assert_eq!(versioned.to_string(), text);
+            assert_eq!(platform(text), versioned);
+            let again = plain.with_os_version(versioned.os_version().unwrap_or_default());
+            assert_eq!(again, versioned);
+        }
+        let other = platform("windows(10.0.1)/arm64").with_os_version("10.0.2");
+        assert_eq!(other.to_string(), "windows(10.0.2)/arm64");
+    }
+
+    #[test]
+    fn what_an_older_acrt_recorded_is_read_and_what_it_was_told_is_not() {
+        let recorded = |text: &str| serde_json::from_str::<Platform>(&format!("{text:?}"));
+        for text in ["arm64/amd64", "new/thing/x", "li.nux/a"] {
+            assert_eq!(recorded(text).unwrap().to_string(), text);
+        }
+        assert!(recorded("a b/c").is_err());
+        let told = |text: &str| {
+            let mut input = serde_json::Deserializer::from_str(text);
+            Platform::deserialize_list(&mut input).map_err(|problem| problem.to_string())
+        };
+        assert_eq!(told(r#"["arm/v7"]"#), Ok(vec![platform("linux/arm/v7")]));
+        let problem = told(r#"["linux/amd64","arm64/amd64"]"#).unwrap_err();
+        assert!(
+            problem.contains("platform `arm64/amd64` has an unknown"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_dockerfiles_platforms_are_read_as_buildkit_reads_them() {
+        let host = platform("linux/arm64");
+        let parsed = |text: &str| Platform::parse(text, &host).ok().map(|it| it.to_string());
+        for (text, platform) in [
+            ("linux/arm64", "linux/arm64"),
+            ("linux/arm/v6", "linux/arm/v6"),
+            ("linux/x86_64", "linux/amd64"),
+            ("windows", "windows/arm64"),
+            ("amd64", "linux/amd64"),
+            ("aarch64", "linux/arm64"),
+            ("windows(10.0.17763)/amd64", "windows(10.0.17763)/amd64"),
+            ("new/thing", "new/thing"),
+            ("arm/v7", "arm/v7"),
+        ] {
+            assert_eq!(parsed(text).as_deref(), Some(platform), "{text}");
+        }
+        for text in [
+            "",
+            "foo",
+            "/",
+            "linux/",
+            "/amd64",
+            "a/b/c/d",
+            "linux/a b",
+            "li.nux/a",
+            "linux(1/amd64",
+            "*",
+            "armv7",
+            "arm64(1)",
+        ] {
+            assert_eq!(parsed(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_windows_runs_on_the_same_build_the_exact_one_best() {
+        let wanted = platform("windows(10.0.20348.1)/amd64");
+        let distance = |text: &str| platform(text).distance(&wanted);
+        let exact = distance("windows(10.0.20348.1)/amd64");
+        let build = distance("windows(10.0.20348.5)/amd64");
+        let unnamed = distance("windows/amd64");
+        assert_eq!(exact, Some(0));
+        assert!(exact < build && build < unnamed, "{build:?} {unnamed:?}");
+        assert_eq!(distance("windows(10.0.17763.1)/amd64"), None);
+        assert_eq!(distance("windows(10.0.203480.1)/amd64"), None);
+        assert_eq!(distance("windows(10.0.20348.1)/arm64"), None);
+        let any = platform("windows/amd64");
+        assert_eq!(
+            wanted.distance(&any),
+            platform("windows(10.0.1.1)/amd64").distance(&any)
+        );
+        assert_eq!(wanted.distance(&platform("windows(10.0)/amd64")), build);
     }
 
     #[test]

@@ -399,27 +399,18 @@ fn miss(error: LookupError) -> Miss {
     }
 }
 
-/// Reads what is behind what was seen. A registry whose header names another digest than its body has is only found out
-/// by the body; it is then asked once more, and answers by its bodies from there on.
+/// Reads what is behind what was seen. A registry that names one digest and gives the content of another does not say what the
+/// tag is: nobody knows then, even if that content is what was built on.
 async fn observation(
     registries: &Registries,
     question: &Question,
     seen: Seen,
 ) -> Result<Observation, LookupError> {
-    let observed = |seen: Seen, manifests| Observation {
+    let manifests = manifests(registries, question, &seen).await?;
+    Ok(Observation {
         digest: seen.digest,
         manifests,
-    };
-    match manifests(registries, question, &seen).await {
-        Ok(found) => Ok(observed(seen, found)),
-        Err(problem) => match registries.look(&question.spelled).await {
-            Ok(again) if again.digest != seen.digest => {
-                let found = manifests(registries, question, &again).await?;
-                Ok(observed(again, found))
-            }
-            _ => Err(problem),
-        },
-    }
+    })
 }
 
 /// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.

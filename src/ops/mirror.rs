@@ -136,8 +136,8 @@ async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &Wanted) -> Mi
     // A copy of some platforms alone has another index, and is as good for those.
     match app.registries().platforms(image, seen, &platforms).await {
         Ok(found) => {
-            let found: Manifests = found.into_iter().collect();
-            match found == wanted.manifests {
+            let mut wanted = wanted.manifests.iter();
+            match wanted.all(|(platform, digest)| found.get(platform) == Some(digest)) {
                 true => MirrorState::Current(seen.digest.clone()),
                 false => MirrorState::Behind(seen.digest.clone()),
             }

@@ -96,11 +96,18 @@ impl App {
     ///
     /// As [`App::new`]; then the old settings still serve.
     pub fn read_again(&self) -> Result<Self> {
-        Ok(Self {
+        let again = Self {
             clock: self.clock.clone(),
             store: Store::at(self.store.layout().root()),
             ..Self::new(self.surroundings.clone())?
-        })
+        };
+        // What registries asked for holds whatever the config file says now.
+        let known = self.registries.borrow().as_ref().map(|(logins, all)| {
+            let all = Rc::new(all.with(&again.settings, logins.clone()));
+            (logins.clone(), all)
+        });
+        again.registries.replace(known);
+        Ok(again)
     }
 
     /// Returns an image by the one name of its registry: what references are compared by.
@@ -122,14 +129,17 @@ impl App {
         known.unwrap_or_else(|| self.registries_with(Vec::new()))
     }
 
-    /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same.
+    /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same; what was
+    /// learnt of registries whatever the login, such as the pauses that they asked for, is kept in any case.
     pub fn registries_with(&self, logins: Vec<Login>) -> Rc<Registries> {
         let mut registries = self.registries.borrow_mut();
         match &*registries {
             Some((known, all)) if *known == logins => all.clone(),
-            _ => {
-                let clock = self.clock.clone();
-                let all = Rc::new(Registries::new(&self.settings, clock, logins.clone()));
+            known => {
+                let all = Rc::new(match known {
+                    Some((_, all)) => all.with(&self.settings, logins.clone()),
+                    None => Registries::new(&self.settings, self.clock.clone(), logins.clone()),
+                });
                 *registries = Some((logins, all.clone()));
                 all
             }
@@ -152,5 +162,77 @@ impl App {
         // A helper or a look-up that hangs must not keep an answer back.
         runtime.shutdown_background();
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use super::*;
+    use crate::sys::secret::Secret;
+
+    /// Starts a registry that wants to be left alone for ten minutes. Returns its name, and how often it was asked.
+    fn limiting_registry() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = "HTTP/1.1 429 Slow down\r\nRetry-After: 600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        (name, asked)
+    }
+
+    #[test]
+    fn a_pause_that_a_registry_asked_for_outlives_other_logins_and_a_reload() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.yaml");
+        std::fs::write(&config, "").unwrap();
+        let mut app = App::new(Surroundings {
+            state_dir: Some(folder.path().to_owned()),
+            config: Some(config),
+            ..Surroundings::default()
+        })
+        .unwrap();
+        app.clock = Clock::new(Some("1000000000")).unwrap();
+        let (registry, asked) = limiting_registry();
+        let tag = format!("{registry}/base:1").parse().unwrap();
+        let login = Login {
+            registry,
+            username: "u".into(),
+            secret: Secret::new("p"),
+            repositories: std::collections::BTreeSet::new(),
+        };
+        app.wait(async {
+            let until = |looked: std::result::Result<_, crate::registry::LookupError>| {
+                looked
+                    .unwrap_err()
+                    .retry_at()
+                    .map(|until| until.as_second())
+            };
+            let all = Some(1_000_000_600);
+            assert_eq!(until(app.registries().look(&tag).await), all);
+            let others = app.registries_with(vec![login]);
+            assert_eq!(until(others.look(&tag).await), all);
+            let again = app.read_again()?;
+            assert_eq!(until(again.registries().look(&tag).await), all);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
 }

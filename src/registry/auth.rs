@@ -24,6 +24,7 @@ use super::{
 pub struct Auth {
     registry: String,
     keychain: Arc<Keychain>,
+    is_anonymous: bool,
     /// The first challenge decides, for as long as this process lasts: a login goes to the service that
     /// the registry named first, and to no other.
     scheme: Mutex<Scheme>,
@@ -119,11 +120,20 @@ impl Auth {
         Self {
             registry: registry.to_owned(),
             keychain,
+            is_anonymous: false,
             scheme: Mutex::new(Scheme::Unasked),
             expected: Mutex::default(),
             groups: Mutex::default(),
             tokens: Tokens::default(),
             standing: Mutex::default(),
+        }
+    }
+
+    /// Returns the same for a registry that gets no login.
+    pub fn without_login(registry: &str, keychain: Arc<Keychain>) -> Self {
+        Self {
+            is_anonymous: true,
+            ..Self::new(registry, keychain)
         }
     }
 
@@ -358,6 +368,9 @@ impl Auth {
     }
 
     async fn login(&self, visit: &Visit<'_>) -> Result<Option<Found>, LookupError> {
+        if self.is_anonymous {
+            return Ok(None);
+        }
         let found = self.keychain.find(&self.registry, visit.repository()).await;
         found.map_err(|problem| visit.unreadable(problem))
     }

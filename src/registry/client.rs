@@ -16,14 +16,15 @@ use crate::{
 
 use super::{
     auth_file::AuthFormat,
-    canonical,
-    contents::Documents,
-    groups,
+    cache::{Answers, Cache, SeenTags},
+    canonical, groups,
+    heads::Way,
     host::{Answer, Host},
     keychain::{Keychain, Login},
     limits::{Budget, Fan, MAX_LANES},
     look::{self, Read, Seen},
     manifest::Defect,
+    memory::Memory,
     opening::Opening,
     problem::{Absence, Asked, LookupError, Trouble},
     question::Question,
@@ -39,30 +40,109 @@ pub struct Registries {
     pub(super) clock: Clock,
     keychain: Arc<Keychain>,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
-    pub(super) documents: Documents,
+    memory: Arc<Memory>,
 }
+
+/// How many tags of a run are looked at at once that nobody has looked at before.
+const CACHED_AT_ONCE: usize = 16;
 
 impl Registries {
     /// Returns the registries as `settings` describe them. `logins` go before those that podman and docker keep.
     #[must_use]
     pub fn new(settings: &Settings, clock: Clock, logins: Vec<Login>) -> Self {
+        Self::with_memory(settings, clock, logins, Arc::default())
+    }
+
+    /// Returns the registries as other `settings` describe them, with other `logins`, that go on from what these have learnt:
+    /// limits and pauses that registries asked for, whether their HEADs are of use, what is behind digests, and what tags were
+    /// seen as. Tokens, and which logins were refused, are not handed on.
+    #[must_use]
+    pub fn with(&self, settings: &Settings, logins: Vec<Login>) -> Self {
+        let memory = Arc::clone(&self.memory);
+        Self::with_memory(settings, self.clock.clone(), logins, memory)
+    }
+
+    fn with_memory(
+        settings: &Settings,
+        clock: Clock,
+        logins: Vec<Login>,
+        memory: Arc<Memory>,
+    ) -> Self {
         Self {
             keychain: Arc::new(Keychain::new(settings, logins)),
             settings: settings.clone(),
             clock,
             hosts: Mutex::default(),
-            documents: Documents::default(),
+            memory,
         }
     }
 
-    /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way.
+    /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way. Always asks the
+    /// registry.
     ///
     /// # Errors
     ///
     /// [`LookupError`]: absent, or could not tell.
     pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
         let host = self.host_of(tag)?;
-        self.look_at(&host, tag, 0).await
+        let seen = self.look_at(&host, tag, 0).await;
+        self.cache().looked(tag, &seen);
+        seen
+    }
+
+    /// Remembers what tags are seen as from now on, by any look, for as long as what is returned lives. Only
+    /// [`Self::look_cached`] and [`Self::look_all_cached`] make use of it.
+    pub fn remember_tags(&self) -> SeenTags {
+        self.memory.cache.hold_tags()
+    }
+
+    /// Forgets what a tag was seen as, because somebody has pushed it.
+    pub fn forget_tag(&self, tag: &Reference) {
+        self.cache().forget_tag(tag);
+    }
+
+    /// Returns what a tag was seen as, while that is remembered; else looks at it, once however many want to know at the
+    /// same time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::look`].
+    pub async fn look_cached(&self, tag: &Reference) -> Result<Seen, LookupError> {
+        if let Some(seen) = self.cache().seen(tag) {
+            return Ok(seen);
+        }
+        let look = async || Box::pin(self.look(tag)).await;
+        self.cache().look_flights.join(tag.clone(), look).await
+    }
+
+    /// Looks at many tags as [`Self::look_cached`], each once, and returns them in any order.
+    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<Looked> {
+        let tags: BTreeSet<Reference> = tags.into_iter().collect();
+        for tag in tags.iter().filter(|tag| self.cache().seen(tag).is_none()) {
+            if let Ok(host) = self.host_of(tag) {
+                host.auth.expect([tag.repository().to_owned()]);
+            }
+        }
+        stream::iter(tags)
+            .map(async |tag| {
+                let seen = self.look_cached(&tag).await;
+                (tag, seen)
+            })
+            .buffer_unordered(CACHED_AT_ONCE)
+            .collect()
+            .await
+    }
+
+    /// Returns what these tags were seen as, while that is remembered, and what is known of what is behind them: for another
+    /// process, which takes it up by [`Self::import`].
+    #[must_use]
+    pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
+        self.cache().export(tags)
+    }
+
+    /// Takes up what another process knows; its tags are remembered for as long as this one lives.
+    pub fn import(&self, answers: Answers) {
+        self.cache().import(answers);
     }
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
@@ -110,6 +190,7 @@ impl Registries {
                         Ok(host) => self.look_at(&host, &tag, lane).await,
                         Err(error) => Err(error.shared_by(&tag.to_string())),
                     };
+                    self.cache().looked(&tag, &seen);
                     (tag, seen)
                 }
             }
@@ -151,32 +232,45 @@ impl Registries {
     }
 
     /// Looks at a tag, over one of the registry's connections.
-    pub(super) async fn look_at(
+    async fn look_at(
         &self,
         host: &Host,
         tag: &Reference,
         lane: usize,
     ) -> Result<Seen, LookupError> {
-        if !host.reads_bodies() {
+        let way = host.heads.way(host.now());
+        let mut claimed = None;
+        if way != Way::Body {
             let answer = host.ask(&Question::head(tag).on(lane)).await?;
             match answer.reply.status {
                 200 => {
                     let seen = look::of_head(&answer.reply.headers);
                     let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
-                    if let Some(seen) = seen {
-                        return expected(seen, tag, answer.asked);
-                    }
-                    if !look::tells_digest(&answer.reply.headers) {
-                        host.distrust_heads();
+                    match (seen, way) {
+                        (Some(seen), Way::Trial { lied: true }) => claimed = Some(seen.digest),
+                        (Some(seen), way) => {
+                            if way != Way::Head {
+                                host.heads.trust();
+                            }
+                            return expected(seen, tag, answer.asked);
+                        }
+                        (None, _) => {
+                            if !look::tells_digest(&answer.reply.headers) {
+                                host.heads.distrust(host.now(), false);
+                            }
+                        }
                     }
                 }
-                405 | 501 => host.distrust_heads(),
+                405 | 501 => host.heads.distrust(host.now(), false),
                 // HEAD has no words of its own: only GET tells what is absent, or that HEAD is not known there.
                 400 | 404 => {}
                 _ => return Err(refusal(&answer)),
             }
         }
         let (read, asked) = self.read(host, &Question::document(tag).on(lane)).await?;
+        if read.honest && claimed.as_ref() == Some(&read.seen.digest) {
+            host.heads.trust();
+        }
         expected(read.seen, tag, asked)
     }
 
@@ -192,9 +286,9 @@ impl Registries {
         let read = look::of_body(&answer.reply.headers, &answer.reply.body)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         if !read.honest {
-            host.distrust_heads();
+            host.heads.distrust(host.now(), true);
         }
-        self.documents.keep(&read);
+        self.cache().keep_document(&read);
         Ok((read, answer.asked))
     }
 
@@ -224,13 +318,15 @@ impl Registries {
     /// Returns what every registry that was asked said about its limits.
     #[must_use]
     pub fn budgets(&self) -> Vec<Budget> {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut budgets: Vec<Budget> = hosts
-            .values()
-            .map(|host| host.limits.budget(host.now()))
-            .collect();
+        let now = self.clock.now();
+        let limits = self.memory.limits();
+        let mut budgets: Vec<Budget> = limits.iter().map(|limits| limits.budget(now)).collect();
         budgets.sort_by(|a, b| a.registry.cmp(&b.registry));
         budgets
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.memory.cache
     }
 
     pub(super) fn keychain(&self) -> &Keychain {
@@ -254,6 +350,7 @@ impl Registries {
             &self.settings,
             &self.clock,
             Arc::clone(&self.keychain),
+            &self.memory,
         )?;
         let host = Arc::new(host);
         hosts.insert(registry.to_owned(), Arc::clone(&host));

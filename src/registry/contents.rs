@@ -1,16 +1,16 @@
 //! What lies behind a digest: the manifests of an index, and the config of an image.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::{Registries, refusal},
-    index::{self, ImageConfig},
-    look::{Read, Seen},
+    index::{self, Choice, ImageConfig},
+    look::Seen,
     manifest::{Document, Entry, Kind},
     problem::{Absence, Asked, LookupError, Trouble},
     question::Question,
@@ -22,58 +22,75 @@ const MAX_DEPTH: usize = 3;
 /// How many indexes may lie in one.
 const MAX_NESTED: usize = 32;
 
-/// How many documents are kept for the next question about them.
-const MAX_KEPT: usize = 256;
-
-/// Documents by their digest, which is all that they are: none in here can be out of date.
-#[derive(Default)]
-pub struct Documents(Mutex<HashMap<Digest, Arc<Document>>>);
-
-impl Documents {
-    /// Keeps what was read, for a while.
-    pub fn keep(&self, read: &Read) {
-        let mut documents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if documents.len() >= MAX_KEPT {
-            documents.clear();
-        }
-        documents.insert(read.seen.digest.clone(), Arc::clone(&read.document));
-    }
-
-    fn get(&self, digest: &Digest) -> Option<Arc<Document>> {
-        let documents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        documents.get(digest).cloned()
-    }
-}
+/// How many images of an index are read to find out what they run on, where it does not say.
+const MAX_UNNAMED: usize = 16;
 
 impl Registries {
-    /// Finds the manifest that each wanted platform gets of what was seen. `None` is not yet: an index may be
-    /// published platform by platform. A single manifest is everybody's.
+    /// Finds the manifest that each wanted platform gets of what was seen. Each has an entry in what is returned:
+    ///
+    /// - `None` says that it is missing: the index names the platforms of its images, and this one is not among them.
+    /// - Where the index does not name them, its only image is everybody's; of several, their configs tell. Where nothing
+    ///   tells, the value is the digest of the index itself, which changes with whatever is behind it.
+    /// - A single manifest is everybody's.
+    ///
+    /// Where `windows/amd64` is wanted and there are images for several versions of it, it gets the first, and there is one
+    /// more entry for each version, `windows(10.0.20348.1)/amd64`. One that is wanted with its version gets the image of
+    /// this version, else of the same build, which is its first three numbers.
     ///
     /// # Errors
     ///
-    /// [`LookupError`] if an index cannot be read.
+    /// [`LookupError`] if an index cannot be read; [`LookupError::is_no_image`] if it lists none.
     pub async fn platforms(
         &self,
         image: &Reference,
         seen: &Seen,
         wanted: &[Platform],
     ) -> Result<BTreeMap<Platform, Option<Digest>>, LookupError> {
-        if seen.kind == Kind::Manifest {
-            let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
-            return Ok(wanted.iter().map(same).collect());
-        }
-        let entries = match &*self.document(image, &seen.digest).await? {
-            Document::Index(entries) => self.flatten(image, entries).await?,
-            Document::Manifest { .. } => {
+        let document = match seen.kind {
+            // It need not be read; but if it was, what was found counts.
+            Kind::Manifest => self.cache().document(&seen.digest),
+            Kind::Index => Some(self.named_document(image, &seen.digest).await?),
+        };
+        let mut entries = match document.as_deref() {
+            Some(Document::Index(entries)) => self.flatten(image, entries).await?,
+            Some(Document::NoImage { what, .. }) => {
+                return Err(self.no_image(image, &seen.digest, what));
+            }
+            Some(Document::Manifest { .. }) | None => {
                 let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
                 return Ok(wanted.iter().map(same).collect());
             }
         };
-        let choice = |platform: &Platform| {
-            let digest = index::choose(&entries, platform).cloned();
-            (platform.clone(), digest)
+        let is_open = |platform| index::choose(&entries, platform) == Choice::Open;
+        if wanted.iter().any(is_open) {
+            self.name_platforms(image, &mut entries).await?;
+        }
+        let wanted: BTreeSet<Platform> = wanted
+            .iter()
+            .flat_map(|platform| index::versions(&entries, platform))
+            .collect();
+        let found = |platform: Platform| {
+            let digest = match index::choose(&entries, &platform) {
+                Choice::Manifest(digest) => Some(digest.clone()),
+                Choice::Open => Some(seen.digest.clone()),
+                Choice::Missing => None,
+            };
+            (platform, digest)
         };
-        Ok(wanted.iter().map(choice).collect())
+        Ok(wanted.into_iter().map(found).collect())
+    }
+
+    /// Makes sure that what was seen is an image, or an index of images: one GET for a digest that is new, none for one that
+    /// was read before. A HEAD does not tell an image from a Helm chart.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError::is_no_image`] if it is something else; any other [`LookupError`] if it cannot be read.
+    pub async fn expect_image(&self, image: &Reference, seen: &Seen) -> Result<(), LookupError> {
+        match &*self.named_document(image, &seen.digest).await? {
+            Document::NoImage { what, .. } => Err(self.no_image(image, &seen.digest, what)),
+            Document::Index(_) | Document::Manifest { .. } => Ok(()),
+        }
     }
 
     /// Reads the config of an image at a digest, an index or one manifest, for a platform.
@@ -86,41 +103,42 @@ impl Registries {
         image: &Reference,
         platform: &Platform,
     ) -> Result<ImageConfig, LookupError> {
-        let host = self.host_of(image)?;
-        let digest = match image.digest() {
-            Some(digest) => digest.clone(),
-            None => self.look_at(&host, image, 0).await?.digest,
+        let seen = match image.digest() {
+            Some(digest) => Seen {
+                digest: digest.clone(),
+                kind: Kind::Index,
+                media_type: String::new(),
+            },
+            None => self.look(image).await?,
         };
-        let mut document = self.document(image, &digest).await?;
-        if let Document::Index(entries) = &*document {
-            let entries = self.flatten(image, entries).await?;
-            let asked = || self.asked_about(image, &digest);
-            let manifest = index::choose(&entries, platform)
-                .ok_or_else(|| LookupError::absent(Absence::Platform, asked()))?;
-            document = self.document(image, manifest).await?;
+        let mut document = self.document(image, &seen.digest).await?;
+        if let Document::Index(_) = &*document {
+            let found = self.platforms(image, &seen, std::slice::from_ref(platform));
+            let found = found.await?.remove(platform).flatten();
+            let manifest = found
+                .filter(|digest| *digest != seen.digest)
+                .ok_or_else(|| {
+                    let asked = self.asked_about(image, &seen.digest);
+                    LookupError::absent(Absence::Platform, asked)
+                })?;
+            document = self.document(image, &manifest).await?;
         }
-        let Document::Manifest { config } = &*document else {
-            let problem = "an index stands where a manifest should".to_owned();
-            return Err(LookupError::unknown(
-                Trouble::BadReply(problem),
-                self.asked_about(image, &digest),
-            ));
-        };
-        let answer = host.ask(&Question::config_at(image, config)).await?;
-        if answer.reply.status != 200 {
-            return Err(refusal(&answer));
+        match &*document {
+            Document::Manifest { config } => {
+                let config = self.config_at(image, config).await?;
+                Ok((*config).clone())
+            }
+            Document::NoImage { what, .. } => Err(self.no_image(image, &seen.digest, what)),
+            Document::Index(_) => {
+                let problem = "an index stands where a manifest should".to_owned();
+                let asked = self.asked_about(image, &seen.digest);
+                Err(LookupError::unknown(Trouble::BadReply(problem), asked))
+            }
         }
-        let bad = |problem: String| {
-            LookupError::unknown(Trouble::BadReply(problem), answer.asked.clone())
-        };
-        if !config.matches(&answer.reply.body) {
-            return Err(bad("its content is not of its digest".to_owned()));
-        }
-        ImageConfig::parse(&answer.reply.body)
-            .map_err(|problem| bad(format!("its config is malformed: {problem}")))
     }
 
-    /// Returns the images below an index, those of indexes within it too.
+    /// Returns the images below an index, those of indexes within it too. Those that name no platform have that of the entry
+    /// above them.
     async fn flatten(
         &self,
         image: &Reference,
@@ -138,7 +156,7 @@ impl Registries {
                 images.push(entry);
                 continue;
             }
-            if !seen.insert(entry.digest.clone()) {
+            if !seen.insert((entry.digest.clone(), entry.platform.clone())) {
                 continue;
             }
             if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
@@ -146,37 +164,159 @@ impl Registries {
                 let asked = self.asked_about(image, &entry.digest);
                 return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
             }
-            match &*self.document(image, &entry.digest).await? {
+            match &*self.named_document(image, &entry.digest).await? {
                 Document::Index(inner) => {
-                    open.extend(inner.iter().rev().map(|entry| (entry.clone(), depth + 1)));
+                    let inner = inner.iter().rev().map(|inner| Entry {
+                        platform: inner.platform.clone().or_else(|| entry.platform.clone()),
+                        ..inner.clone()
+                    });
+                    open.extend(inner.map(|inner| (inner, depth + 1)));
                 }
                 Document::Manifest { .. } => images.push(entry),
+                Document::NoImage { .. } => {}
             }
         }
         Ok(images)
     }
 
+    /// Gives images whose platform the index does not name the one that their configs name, and leaves out what turns out to be
+    /// no image. Too many are left as they are.
+    async fn name_platforms(
+        &self,
+        image: &Reference,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), LookupError> {
+        let is_unnamed = |entry: &&Entry| entry.platform.is_none();
+        if entries.iter().filter(is_unnamed).count() > MAX_UNNAMED {
+            return Ok(());
+        }
+        let mut images = Vec::with_capacity(entries.len());
+        for mut entry in std::mem::take(entries) {
+            if entry.platform.is_none() {
+                match self.platform_of(image, &entry.digest).await {
+                    Ok(platform) => entry.platform = platform,
+                    Err(error) if error.is_no_image() => continue,
+                    // An index may list what a copy of it does not have.
+                    Err(error) if error.is_absent() => {}
+                    Err(error) => {
+                        return Err(error);
+                    }
+                }
+            }
+            images.push(entry);
+        }
+        *entries = images;
+        Ok(())
+    }
+
+    /// Returns the platform that the config of a manifest names.
+    async fn platform_of(
+        &self,
+        image: &Reference,
+        manifest: &Digest,
+    ) -> Result<Option<Platform>, LookupError> {
+        match &*self.document(image, manifest).await? {
+            Document::Manifest { config } => {
+                Ok(self.config_at(image, config).await?.platform.clone())
+            }
+            Document::NoImage { what, .. } => Err(self.no_image(image, manifest, what)),
+            Document::Index(_) => Ok(None),
+        }
+    }
+
+    /// Returns a document that the registry itself has just named. That it is not there does not say that the image is gone.
+    async fn named_document(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Arc<Document>, LookupError> {
+        let document = self.document(image, digest).await;
+        document.map_err(|error| match error.is_absent() {
+            true => {
+                let problem = format!("it contradicts itself: it names `{digest}` and has no such");
+                let asked = error.asked().clone();
+                LookupError::unknown(Trouble::BadReply(problem), asked)
+            }
+            false => error,
+        })
+    }
+
+    /// Returns a document by its digest: as it was read before, or with one request however many want it.
     async fn document(
         &self,
         image: &Reference,
         digest: &Digest,
     ) -> Result<Arc<Document>, LookupError> {
-        if let Some(document) = self.documents.get(digest) {
+        if let Some(document) = self.cache().document(digest) {
             return Ok(document);
         }
+        let place = (image.name(), digest.clone());
+        let read = async || Box::pin(self.read_document(image, digest)).await;
+        let document = self.cache().document_flights.join(place, read).await;
+        document.map_err(|error| error.shared_by(&image.to_string()))
+    }
+
+    async fn read_document(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Arc<Document>, LookupError> {
         let host = self.host_of(image)?;
         let (read, asked) = self
             .read(&host, &Question::document_at(image, digest))
             .await?;
         if read.seen.digest != *digest {
-            host.distrust_heads();
+            // Neither can be believed: a cache on the way may be behind, and the tag may have moved or not.
             let problem = format!(
-                "the document is `{}`, not what was asked for",
+                "it contradicts itself: it gives the content of `{}` for the digest `{digest}`",
                 read.seen.digest
             );
             return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
         }
         Ok(read.document)
+    }
+
+    /// Returns the config of an image by its digest, as [`Self::document`] does.
+    async fn config_at(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Arc<ImageConfig>, LookupError> {
+        if let Some(config) = self.cache().config(digest) {
+            return Ok(config);
+        }
+        let place = (image.name(), digest.clone());
+        let read = async || Box::pin(self.read_config(image, digest)).await;
+        let config = self.cache().config_flights.join(place, read).await;
+        config.map_err(|error| error.shared_by(&image.to_string()))
+    }
+
+    async fn read_config(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Arc<ImageConfig>, LookupError> {
+        let host = self.host_of(image)?;
+        let answer = host.ask(&Question::config_at(image, digest)).await?;
+        if answer.reply.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let bad = |problem: String| {
+            LookupError::unknown(Trouble::BadReply(problem), answer.asked.clone())
+        };
+        if !digest.matches(&answer.reply.body) {
+            return Err(bad("its content is not of its digest".to_owned()));
+        }
+        let config = ImageConfig::parse(&answer.reply.body)
+            .map_err(|problem| bad(format!("its config is malformed: {problem}")))?;
+        let config = Arc::new(config);
+        self.cache().keep_config(digest, &config);
+        Ok(config)
+    }
+
+    fn no_image(&self, image: &Reference, digest: &Digest, what: &str) -> LookupError {
+        let asked = self.asked_about(image, digest);
+        LookupError::unknown(Trouble::NoImage(what.to_owned()), asked)
     }
 
     fn asked_about(&self, image: &Reference, digest: &Digest) -> Asked {

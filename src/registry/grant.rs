@@ -23,7 +23,7 @@ impl Visit<'_> {
     /// The rule that it breaks.
     pub fn realm(&self, text: &str) -> Result<Url, LookupError> {
         let host = self.host;
-        host.guard.realm(&host.origin, text).map_err(|forbidden| {
+        host.guard.realm(self.origin(), text).map_err(|forbidden| {
             let problem = format!("it has its tokens granted where it must not: {forbidden}");
             LookupError::unknown(Trouble::BadReply(problem), self.asked_first(Some(401)))
         })
@@ -77,7 +77,7 @@ impl Visit<'_> {
     fn is_overheard(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         url.scheme() == "http"
-            && self.host.origin.host_str() != Some(host)
+            && self.origin().host_str() != Some(host)
             && !settings::is_loopback(host)
     }
 }

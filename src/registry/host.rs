@@ -1,11 +1,8 @@
 //! One registry: where it is, how it is spoken to, and every request to it, from the first try to the last.
 
 use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,8 +20,11 @@ use crate::sys::{
 
 use super::{
     auth::{Auth, Pass},
+    canonical,
+    heads::Heads,
     keychain::Keychain,
     limits::{self, Limits},
+    memory::Memory,
     problem::{Asked, LookupError, Trouble},
     question::Question,
     reach::Guard,
@@ -37,6 +37,9 @@ use super::{
 /// Tokens that are asked for at the same time.
 const TOKENS_AT_ONCE: usize = 16;
 
+/// More registries than any sends us to.
+const MAX_ELSEWHERE: usize = 16;
+
 /// The host that speaks the protocol for Docker Hub.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
@@ -45,9 +48,14 @@ pub struct Host {
     /// The login server.
     pub registry: String,
     /// How hard it is asked.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
+    /// Whether its answers to HEAD are of use.
+    pub heads: Arc<Heads>,
     /// How it is entered.
     pub auth: Auth,
+    keychain: Arc<Keychain>,
+    /// How other registries are entered that it redirects us to, by their origins.
+    elsewhere: Mutex<HashMap<String, Arc<Auth>>>,
     /// The time by which its pauses count.
     pub clock: Clock,
     /// Where it is.
@@ -60,8 +68,6 @@ pub struct Host {
     lanes: Vec<Wire>,
     /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
     foreign: Wire,
-    /// Whether its answers to HEAD are of no use: not known, without digest, or with a wrong one.
-    reads_bodies: AtomicBool,
 }
 
 /// The answer to a question, whatever it says.
@@ -105,6 +111,7 @@ impl Host {
         settings: &Settings,
         clock: &Clock,
         keychain: Arc<Keychain>,
+        memory: &Memory,
     ) -> Result<Self, LookupError> {
         let own = settings.registry(registry);
         let tls = !settings.is_plain_http(registry);
@@ -134,9 +141,13 @@ impl Host {
             ca_file: own.ca_file.clone(),
             ..RegistrySettings::default()
         };
+        let memory = memory.of(registry, &own);
         Ok(Self {
-            limits: Limits::new(registry, &own),
-            auth: Auth::new(registry, keychain),
+            limits: memory.limits,
+            heads: memory.heads,
+            auth: Auth::new(registry, Arc::clone(&keychain)),
+            keychain,
+            elsewhere: Mutex::default(),
             lanes: (0..limits::MAX_LANES)
                 .map(|_| Wire::new(&own, tls, loopback, Arc::clone(&guard)))
                 .collect(),
@@ -146,18 +157,7 @@ impl Host {
             origin,
             guard,
             token_slots: Semaphore::new(TOKENS_AT_ONCE),
-            reads_bodies: AtomicBool::new(false),
         })
-    }
-
-    /// Tells whether documents must be read because what HEAD says is of no use.
-    pub fn reads_bodies(&self) -> bool {
-        self.reads_bodies.load(Ordering::Relaxed)
-    }
-
-    /// Takes in that what HEAD says is of no use, now and from now on.
-    pub fn distrust_heads(&self) {
-        self.reads_bodies.store(true, Ordering::Relaxed);
     }
 
     /// Returns the time.
@@ -295,6 +295,35 @@ impl Host {
     /// Tells whether a URL is of the registry itself: the same scheme, host and port.
     pub fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.origin.origin()
+    }
+
+    /// Returns how the registry at `url` is entered, which this one redirected us to: with the login that there is for that
+    /// one, and with none where it could be read on its way.
+    pub fn auth_elsewhere(&self, url: &Url) -> (String, Arc<Auth>) {
+        let host = url.host_str().unwrap_or_default();
+        let name = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let name = canonical(&name).to_owned();
+        let mut elsewhere = self
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let origin = url.origin().ascii_serialization();
+        if let Some(auth) = elsewhere.get(&origin) {
+            return (name, Arc::clone(auth));
+        }
+        let auth = match url.scheme() == "https" || settings::is_loopback(host) {
+            true => Auth::new(&name, Arc::clone(&self.keychain)),
+            false => Auth::without_login(&name, Arc::clone(&self.keychain)),
+        };
+        let auth = Arc::new(auth);
+        if elsewhere.len() >= MAX_ELSEWHERE {
+            elsewhere.clear();
+        }
+        elsewhere.insert(origin, Arc::clone(&auth));
+        (name, auth)
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.

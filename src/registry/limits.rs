@@ -162,6 +162,19 @@ impl Limits {
         }
     }
 
+    /// Takes up what the registry said of itself while it had other settings: what is left of its budget, and until when it
+    /// asked to be left alone.
+    pub fn go_on_from(&self, before: &Self) {
+        let before = before.state();
+        let mut state = self.state();
+        state.budget.clone_from(&before.budget);
+        let asked_for = |pause: &Pause| {
+            let answer = pause.answer.as_ref();
+            answer.is_none_or(LookupError::is_limited)
+        };
+        state.pause = before.pause.clone().filter(asked_for);
+    }
+
     /// Waits until one more question may be asked. Its slot is kept while it is asked again: a registry that stumbles
     /// is asked less for it.
     ///
@@ -537,6 +550,29 @@ mod tests {
         limits.answered(&reply(false, &[]));
         limits.failed(at(1000), true, limited);
         assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
+    }
+
+    #[test]
+    fn a_pause_that_was_asked_for_outlives_other_settings_and_one_for_failures_does_not() {
+        let (now, later) = (clock().now(), Timestamp::from_second(5000).unwrap());
+        let (old, new) = (
+            Limits::new("r.example", &settings(None, None)),
+            Limits::new("r.example", &settings(Some(8), None)),
+        );
+        old.hold(later, Some(limited(later)));
+        old.answered(&reply(true, &[("ratelimit-remaining", "1;w=60")]));
+        new.go_on_from(&old);
+        let budget = new.budget(now);
+        assert_eq!(budget.paused_until, Some(later));
+        assert_eq!(budget.remaining.as_deref(), Some("1;w=60"));
+
+        let failing = Limits::new("r.example", &settings(None, None));
+        failing.failed(now, true, |until| {
+            LookupError::unknown(Trouble::Server { until }, Asked::default())
+        });
+        assert!(failing.budget(now).paused_until.is_some());
+        new.go_on_from(&failing);
+        assert_eq!(new.budget(now).paused_until, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::{Deserialize, Serialize};
 
 use crate::image::Digest;
 
@@ -11,7 +12,8 @@ use super::manifest::{self, Defect, Document};
 pub use super::manifest::Kind;
 
 /// What a tag is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// The digest of what the tag names: of the index, where it is one.
     pub digest: Digest,
@@ -67,14 +69,10 @@ pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Read, Defect> {
     let told = digest(headers);
     let honest = told.as_ref().is_none_or(|digest| digest.matches(body));
     let digest = told.filter(|_| honest).unwrap_or_else(|| Digest::of(body));
-    let kind = match document {
-        Document::Index(_) => Kind::Index,
-        Document::Manifest { .. } => Kind::Manifest,
-    };
     Ok(Read {
         seen: Seen {
             digest,
-            kind,
+            kind: document.kind(),
             media_type,
         },
         document: Arc::new(document),

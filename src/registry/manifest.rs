@@ -1,14 +1,16 @@
 //! The documents of a registry: indexes and manifests, checked for being what they say they are.
 
-use std::str::FromStr as _;
+use std::{collections::BTreeMap, str::FromStr as _};
 
 use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, ImageIndexEntry,
-    OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageIndex, OciImageManifest,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE, OciImageManifest,
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::image::{Digest, Platform};
+
+use super::{kinds, words::clean};
 
 /// What is accepted, in one header line: without the first two a registry hands out another representation,
 /// with another digest, and without the OCI types an image that is there looks deleted.
@@ -23,8 +25,11 @@ const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 /// More entries than any index has that people make.
 const MAX_ENTRIES: usize = 1000;
 
+/// What an operating system or architecture is called that is none.
+const UNKNOWN: &str = "unknown";
+
 /// Which of the two a document is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// A list of manifests, one for each platform.
     Index,
@@ -33,19 +38,37 @@ pub enum Kind {
 }
 
 /// A document, as far as look-ups need it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Document {
     /// The entries of an index that are images, in its order.
     Index(Vec<Entry>),
-    /// The config of a manifest.
+    /// The manifest of an image.
     Manifest {
         /// The digest of its config.
         config: Digest,
     },
+    /// What may lie in a registry beside images: a Helm chart, a signature, files.
+    NoImage {
+        /// Whether it is one of them or a list of them.
+        kind: Kind,
+        /// What it is, with its media type, fit to be shown.
+        what: String,
+    },
+}
+
+impl Document {
+    /// Returns which of the two it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Index(_) => Kind::Index,
+            Self::Manifest { .. } => Kind::Manifest,
+            Self::NoImage { kind, .. } => *kind,
+        }
+    }
 }
 
 /// An image in an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The digest of its manifest, or of the index below.
     pub digest: Digest,
@@ -104,10 +127,25 @@ pub fn bare(content_type: &str) -> String {
 struct Shape {
     schema_version: Option<u64>,
     media_type: Option<String>,
+    artifact_type: Option<String>,
     manifests: Option<IgnoredAny>,
     layers: Option<IgnoredAny>,
     config: Option<IgnoredAny>,
+    /// What the manifests of artifacts had that OCI 1.1 had before it was published.
+    blobs: Option<IgnoredAny>,
     fs_layers: Option<IgnoredAny>,
+}
+
+impl Shape {
+    fn kind(&self) -> Result<Kind, Defect> {
+        let is_manifest = self.layers.is_some() || self.config.is_some() || self.blobs.is_some();
+        match (self.manifests.is_some(), is_manifest) {
+            (true, false) => Ok(Kind::Index),
+            (false, true) => Ok(Kind::Manifest),
+            (true, true) => Err(form("it is an index and a manifest at once")),
+            (false, false) => Err(form("it is neither an index nor a manifest")),
+        }
+    }
 }
 
 /// Reads a document that came with `content_type`, which may say nothing; returns it with the media type that it is of.
@@ -122,15 +160,7 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<(String, Document), Defe
     if shape.fs_layers.is_some() || shape.schema_version == Some(1) {
         return Err(Defect::Schema1);
     }
-    let kind = match (
-        shape.manifests.is_some(),
-        shape.layers.is_some() || shape.config.is_some(),
-    ) {
-        (true, false) => Kind::Index,
-        (false, true) => Kind::Manifest,
-        (true, true) => return Err(form("it is an index and a manifest at once")),
-        (false, false) => return Err(form("it is neither an index nor a manifest")),
-    };
+    let kind = shape.kind()?;
     let declared = shape.media_type.as_deref().unwrap_or(content_type);
     for (of, media_type) in [(announced, content_type), (kind_of(declared)?, declared)] {
         if of.is_some_and(|of| of != kind) {
@@ -145,72 +175,150 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<(String, Document), Defe
         )));
     }
     let media_type = match (announced, kind_of(declared)?, kind) {
+        _ if kinds::is_other_document(declared) => declared,
         (Some(_), _, _) => content_type,
         (None, Some(_), _) => declared,
         (None, None, Kind::Index) => OCI_IMAGE_INDEX_MEDIA_TYPE,
         (None, None, Kind::Manifest) => OCI_IMAGE_MEDIA_TYPE,
     };
-    let document = match kind {
-        Kind::Index => Document::Index(entries(body)?),
-        Kind::Manifest => Document::Manifest {
-            config: config_of(body)?,
-        },
+    let artifact = shape.artifact_type.as_deref();
+    let artifact = artifact.filter(|artifact| kinds::is_artifact(artifact));
+    let other = artifact.or(Some(declared).filter(|declared| kinds::is_other_document(declared)));
+    let document = match (other, kind) {
+        (Some(media_type), kind) => no_image(kind, media_type),
+        (None, Kind::Index) => index_of(body)?,
+        (None, Kind::Manifest) => manifest_of(body)?,
     };
     Ok((media_type.to_owned(), document))
 }
 
-fn entries(body: &[u8]) -> Result<Vec<Entry>, Defect> {
-    let index: OciImageIndex = serde_json::from_slice(body)
+fn no_image(kind: Kind, media_type: &str) -> Document {
+    let what = format!("{} ({})", kinds::name(media_type), clean(media_type));
+    Document::NoImage { kind, what }
+}
+
+/// An index, of which everything else is left unread.
+#[derive(Deserialize)]
+struct StoredIndex {
+    manifests: Vec<StoredEntry>,
+}
+
+/// An entry as the OCI image specification stores it. oci-client's own has no `artifactType`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredEntry {
+    media_type: String,
+    digest: String,
+    artifact_type: Option<String>,
+    platform: Option<StoredPlatform>,
+    annotations: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+/// The platform of an entry, or of the config of an image.
+#[derive(Deserialize)]
+pub struct StoredPlatform {
+    os: Option<String>,
+    architecture: Option<String>,
+    variant: Option<String>,
+    #[serde(rename = "os.version")]
+    os_version: Option<String>,
+}
+
+impl StoredPlatform {
+    /// Returns the platform, unless it leaves open what matters.
+    pub fn platform(&self) -> Option<Platform> {
+        let known = |part: &Option<String>| {
+            let part = part.clone().unwrap_or_default();
+            Some(part).filter(|part| !part.is_empty() && part != UNKNOWN)
+        };
+        let (os, architecture) = (known(&self.os)?, known(&self.architecture)?);
+        let platform = Platform::new(&os, &architecture, self.variant.as_deref());
+        Some(platform.with_os_version(self.os_version.as_deref().unwrap_or_default()))
+    }
+
+    fn is_unknown(&self) -> bool {
+        let is_unknown = |part: &Option<String>| part.as_deref() == Some(UNKNOWN);
+        is_unknown(&self.os) && is_unknown(&self.architecture)
+    }
+}
+
+/// Reads an index: without what it lists beside images. What runs on an unknown platform is taken for an attestation that
+/// an old builder did not mark as one, unless there is nothing else.
+fn index_of(body: &[u8]) -> Result<Document, Defect> {
+    let index: StoredIndex = serde_json::from_slice(body)
         .map_err(|error| form(format!("its index is malformed: {error}")))?;
-    if index.manifests.len() > MAX_ENTRIES {
+    let total = index.manifests.len();
+    if total > MAX_ENTRIES {
         return Err(form(format!(
             "its index has more than {MAX_ENTRIES} entries"
         )));
     }
-    index
-        .manifests
-        .iter()
-        .filter(|entry| is_image(entry))
-        .map(entry)
-        .collect()
-}
-
-/// Tells an image from an attestation, which has no platform to run on or says outright what it is.
-fn is_image(entry: &ImageIndexEntry) -> bool {
-    let unknown = entry.platform.as_ref().is_some_and(|platform| {
-        platform.os.to_string() == "unknown" && platform.architecture.to_string() == "unknown"
-    });
-    let about_another = entry
-        .annotations
-        .as_ref()
-        .is_some_and(|annotations| annotations.contains_key(REFERENCE_TYPE));
-    !unknown && !about_another
-}
-
-fn entry(entry: &ImageIndexEntry) -> Result<Entry, Defect> {
-    let kind = kind_of(&entry.media_type)?.unwrap_or(Kind::Manifest);
-    let platform = entry.platform.as_ref().map(|platform| {
-        Platform::new(
-            &platform.os.to_string(),
-            &platform.architecture.to_string(),
-            platform.variant.as_deref(),
-        )
-    });
-    Ok(Entry {
-        digest: digest(&entry.digest)?,
-        kind,
-        platform,
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for stored in &index.manifests {
+        let Some(entry) = image(stored)? else {
+            continue;
+        };
+        let platform = stored.platform.as_ref();
+        match platform.is_some_and(StoredPlatform::is_unknown) {
+            true => unknown.push(entry),
+            false => known.push(entry),
+        }
+    }
+    let entries = if known.is_empty() { unknown } else { known };
+    Ok(match entries.is_empty() && total > 0 {
+        true => Document::NoImage {
+            kind: Kind::Index,
+            what: "an index that lists no image".to_owned(),
+        },
+        false => Document::Index(entries),
     })
 }
 
-fn config_of(body: &[u8]) -> Result<Digest, Defect> {
+/// Reads an entry that is an image, or may be one. What it is about another entry is an attestation.
+fn image(stored: &StoredEntry) -> Result<Option<Entry>, Defect> {
+    let annotations = stored.annotations.as_ref();
+    let about_another = annotations.is_some_and(|all| all.contains_key(REFERENCE_TYPE));
+    let artifact = stored.artifact_type.as_deref();
+    let kind = kind_of(&stored.media_type)?;
+    let is_other =
+        kinds::is_other_document(&stored.media_type) || artifact.is_some_and(kinds::is_artifact);
+    if about_another || is_other {
+        return Ok(None);
+    }
+    Ok(Some(Entry {
+        digest: digest(&stored.digest)?,
+        kind: kind.unwrap_or(Kind::Manifest),
+        platform: stored.platform.as_ref().and_then(StoredPlatform::platform),
+    }))
+}
+
+/// Reads a manifest: an image is what has an image's config and, unless it is empty, at least one layer of files.
+fn manifest_of(body: &[u8]) -> Result<Document, Defect> {
     let manifest: OciImageManifest = serde_json::from_slice(body)
         .map_err(|error| form(format!("its manifest is malformed: {error}")))?;
-    digest(&manifest.config.digest)
+    let config = digest(&manifest.config.digest)?;
+    let of_config = manifest.config.media_type.as_str();
+    let layers = || {
+        manifest
+            .layers
+            .iter()
+            .map(|layer| layer.media_type.as_str())
+    };
+    let other = match of_config {
+        // OCI's way to say that there is no config: the layers tell more.
+        kinds::EMPTY => Some(layers().find(|of| *of != kinds::EMPTY).unwrap_or(of_config)),
+        _ if !kinds::is_image_config(of_config) => Some(of_config),
+        _ if layers().any(kinds::is_layer) => None,
+        _ => layers().next(),
+    };
+    Ok(match other {
+        Some(media_type) => no_image(Kind::Manifest, media_type),
+        None => Document::Manifest { config },
+    })
 }
 
 fn digest(text: &str) -> Result<Digest, Defect> {
-    Digest::from_str(text).map_err(|problem| form(super::words::clean(&problem.to_string())))
+    Digest::from_str(text).map_err(|problem| form(clean(&problem.to_string())))
 }
 
 #[cfg(test)]
@@ -224,8 +332,27 @@ mod tests {
 
     fn manifest() -> String {
         format!(
-            r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE_MEDIA_TYPE}","config":{{"mediaType":"x","digest":"{A}","size":2}},"layers":[]}}"#
+            r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE_MEDIA_TYPE}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{A}","size":2}},"layers":[]}}"#
         )
+    }
+
+    /// A manifest with a config and layers of these types, and other fields.
+    fn manifest_with(more: &str, config: &str, layers: &[&str]) -> String {
+        let descriptor = |of: &&str| format!(r#"{{"mediaType":"{of}","digest":"{A}","size":2}}"#);
+        let layers: Vec<String> = layers.iter().map(descriptor).collect();
+        format!(
+            r#"{{"schemaVersion":2,{more}"config":{},"layers":[{}]}}"#,
+            descriptor(&config),
+            layers.join(",")
+        )
+    }
+
+    /// Returns what a document is said to be that is no image; none for an image.
+    fn what(content_type: &str, body: &str) -> Option<String> {
+        match parse(content_type, body.as_bytes()).unwrap().1 {
+            Document::NoImage { what, .. } => Some(what),
+            Document::Index(_) | Document::Manifest { .. } => None,
+        }
     }
 
     fn index(entries: &str) -> String {
@@ -285,6 +412,164 @@ mod tests {
                 config: A.parse().unwrap()
             }
         );
+    }
+
+    const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    #[test]
+    fn images_of_all_builders_are_images() {
+        let docker = "application/vnd.docker.container.image.v1+json";
+        let docker_layer = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+        let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        for (more, config, layers) in [
+            ("", CONFIG, &[LAYER][..]),
+            ("", CONFIG, &[]),
+            ("", docker, &[docker_layer]),
+            ("", docker, &[foreign, docker_layer]),
+            ("", "application/octet-stream", &[docker_layer]),
+            (r#""artifactType":"","#, CONFIG, &[LAYER]),
+            (
+                r#""artifactType":"application/vnd.oci.image.config.v1+json","#,
+                CONFIG,
+                &[LAYER],
+            ),
+        ] {
+            let body = manifest_with(more, config, layers);
+            assert_eq!(what("", &body), None, "{body}");
+            assert_eq!(what(OCI_IMAGE_MEDIA_TYPE, &body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_named_with_its_type() {
+        let empty = kinds::EMPTY;
+        for (more, config, layers, expected) in [
+            (
+                "",
+                "application/vnd.cncf.helm.config.v1+json",
+                &["application/vnd.cncf.helm.chart.content.v1.tar+gzip"][..],
+                "a Helm chart (application/vnd.cncf.helm.config.v1+json)",
+            ),
+            (
+                "",
+                CONFIG,
+                &["application/vnd.dev.cosign.simplesigning.v1+json"],
+                "a signature (application/vnd.dev.cosign.simplesigning.v1+json)",
+            ),
+            (
+                "",
+                CONFIG,
+                &[
+                    "application/vnd.in-toto+json",
+                    "application/vnd.in-toto+json",
+                ],
+                "an attestation (application/vnd.in-toto+json)",
+            ),
+            (
+                r#""artifactType":"application/vnd.acme.rocket","#,
+                empty,
+                &["text/plain"],
+                "an artifact (application/vnd.acme.rocket)",
+            ),
+            (
+                r#""artifactType":"doc/example","#,
+                CONFIG,
+                &[LAYER],
+                "an artifact (doc/example)",
+            ),
+            ("", empty, &["text/markdown"], "an artifact (text/markdown)"),
+            (
+                "",
+                empty,
+                &[empty],
+                "an artifact (application/vnd.oci.empty.v1+json)",
+            ),
+            (
+                "",
+                "application/vnd.unknown.config.v1+json",
+                &[LAYER],
+                "an artifact (application/vnd.unknown.config.v1+json)",
+            ),
+            (
+                r#""mediaType":"application/vnd.acme.manifest.v3+json","#,
+                CONFIG,
+                &[LAYER],
+                "an artifact (application/vnd.acme.manifest.v3+json)",
+            ),
+        ] {
+            let body = manifest_with(more, config, layers);
+            assert_eq!(what("", &body).as_deref(), Some(expected), "{body}");
+        }
+        let old = r#"{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","artifactType":"sbom/example","blobs":[]}"#;
+        assert_eq!(what("", old).as_deref(), Some("an artifact (sbom/example)"));
+        let evil = manifest_with("", "a\\u001b[2J\\n", &[]);
+        assert_eq!(what("", &evil).as_deref(), Some("an artifact (a [2J)"));
+    }
+
+    #[test]
+    fn an_index_of_nothing_but_artifacts_is_no_image_and_an_empty_one_is_still_an_index() {
+        let attestation = r#","annotations":{"vnd.docker.reference.type":"attestation-manifest"}"#;
+        let bundle = r#","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json""#;
+        let cache = format!(
+            r#"{{"mediaType":"application/vnd.buildkit.cacheconfig.v0","digest":"{A}","size":1}},{{"mediaType":"{LAYER}","digest":"{B}","size":1}}"#
+        );
+        for entries in [
+            entry_json(A, attestation),
+            [entry_json(A, attestation), entry_json(B, bundle)].join(","),
+            cache,
+        ] {
+            let no_image = what("", &index(&entries));
+            assert_eq!(
+                no_image.as_deref(),
+                Some("an index that lists no image"),
+                "{entries}"
+            );
+        }
+        assert_eq!(
+            parse("", index("").as_bytes()).unwrap().1,
+            Document::Index(vec![])
+        );
+        let of_artifacts = index(&entry_json(A, "")).replacen('{', r#"{"artifactType":"x/y","#, 1);
+        assert_eq!(
+            what("", &of_artifacts).as_deref(),
+            Some("an artifact (x/y)")
+        );
+    }
+
+    #[test]
+    fn an_unknown_platform_is_an_image_only_where_there_is_nothing_else() {
+        let unknown = r#","platform":{"os":"unknown","architecture":"unknown"}"#;
+        let platforms = |entries: &[String]| match parse("", index(&entries.join(",")).as_bytes()) {
+            Ok((_, Document::Index(entries))) => entries
+                .into_iter()
+                .map(|entry| entry.platform.map(|platform| platform.to_string()))
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(platforms(&[entry_json(A, unknown)]), [None]);
+        assert_eq!(
+            platforms(&[entry_json(A, unknown), entry_json(B, unknown)]),
+            [None, None]
+        );
+        let linux = r#","platform":{"os":"linux","architecture":"amd64"}"#;
+        assert_eq!(
+            platforms(&[entry_json(A, linux), entry_json(B, unknown)]),
+            [Some("linux/amd64".to_owned())]
+        );
+        for open in [
+            "",
+            r#","platform":null"#,
+            r#","platform":{}"#,
+            r#","platform":{"os":"linux","architecture":""}"#,
+            r#","platform":{"os":"linux","architecture":"unknown"}"#,
+        ] {
+            assert_eq!(platforms(&[entry_json(A, open)]), [None], "{open}");
+        }
+        let windows =
+            r#","platform":{"os":"windows","architecture":"amd64","os.version":"10.0.20348.1"}"#;
+        let expected = [Some("windows(10.0.20348.1)/amd64".to_owned())];
+        assert_eq!(platforms(&[entry_json(A, windows)]), expected);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub enum Trouble {
     BadReply(String),
     /// The registry speaks TLS, and was spoken to without.
     SpeaksTls,
+    /// It is there and no image: a Helm chart, a signature, files. What it is, with its media type.
+    NoImage(String),
     /// The image is in the format from before 2016, whose digest changes with each answer.
     Schema1,
     /// The login for this registry cannot be read.
@@ -118,6 +120,29 @@ impl LookupError {
             self,
             Self::Unknown {
                 why: Trouble::Network(_),
+                ..
+            }
+        )
+    }
+
+    /// Tells whether what was found is no image, so that nothing can be built on it.
+    #[must_use]
+    pub fn is_no_image(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::NoImage(_),
+                ..
+            }
+        )
+    }
+
+    /// Tells whether the registry asked to be left alone.
+    pub(super) fn is_limited(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::Limited { .. },
                 ..
             }
         )
@@ -180,6 +205,13 @@ impl LookupError {
                 ),
                 Absence::Platform => format!("`{subject}` does not exist for this platform"),
             },
+            Self::Unknown {
+                why: why @ Trouble::NoImage(_),
+                ..
+            } => {
+                let why = why.message(registry, "pull it");
+                format!("nothing can be built on `{subject}`: {why}")
+            }
             Self::Unknown { why, .. } => {
                 let why = why.message(registry, "pull it");
                 format!("cannot find out what `{subject}` is: {why}")
@@ -237,6 +269,9 @@ impl LookupError {
                 Trouble::SpeaksTls => format!(
                     "`{registry}` seems to speak TLS: set `plainHttp: false` for it in the config file"
                 ),
+                Trouble::NoImage(_) => {
+                    "name a tag that is an image, or push an image under this one".to_owned()
+                }
                 Trouble::Schema1 => "push the image again with any current builder".to_owned(),
                 Trouble::Login(_) => {
                     format!("see which file and key are used: acrt check-health {registry}")
@@ -266,6 +301,7 @@ impl Trouble {
             Self::Server { .. } => format!("`{registry}` is in trouble"),
             Self::BadReply(_) => format!("the answer of `{registry}` cannot be used"),
             Self::SpeaksTls => format!("`{registry}` speaks TLS, and was spoken to without"),
+            Self::NoImage(what) => format!("it is no image but {what}"),
             Self::Schema1 => "it is stored in the outdated schema 1 format".to_owned(),
             Self::Login(_) => format!("the login for `{registry}` cannot be read"),
             Self::Settings(_) => format!("the settings of `{registry}` cannot be used"),

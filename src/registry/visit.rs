@@ -5,8 +5,10 @@ use reqwest::{
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
 };
 
+use std::sync::Arc;
+
 use super::{
-    auth::Pass,
+    auth::{Auth, Pass},
     host::{Failure, Host, told},
     manifest,
     problem::{Asked, LookupError, Trouble},
@@ -27,6 +29,15 @@ pub struct Visit<'a> {
     pub host: &'a Host,
     question: &'a Question,
     repository: String,
+    /// Where a redirect has led to another registry.
+    elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// Another registry than the one that was asked. It has challenges of its own, and gets no login but its own.
+struct Elsewhere {
+    registry: String,
+    auth: Arc<Auth>,
+    url: Url,
 }
 
 impl<'a> Visit<'a> {
@@ -36,6 +47,7 @@ impl<'a> Visit<'a> {
             host,
             question,
             repository: question.repository.clone(),
+            elsewhere: None,
         }
     }
 
@@ -60,18 +72,18 @@ impl<'a> Visit<'a> {
         *pass = host.auth.pass(self).await.map_err(Failure::Told)?;
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
-            let is_own = host.is_own(&url);
-            let reply = self.send(&url, pass.header().filter(|_| is_own)).await?;
+            let is_here = self.origin().origin() == url.origin();
+            let reply = self.send(&url, pass.header().filter(|_| is_here)).await?;
             match reply.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;
                     url = self.redirected(&url, &reply).map_err(Failure::Told)?;
-                    if host.is_own(&url) && self.moves_to(&url) {
-                        *pass = host.auth.pass(self).await.map_err(Failure::Told)?;
+                    if self.moves_to(&url) {
+                        *pass = self.auth().pass(self).await.map_err(Failure::Told)?;
                     }
                 }
-                401 | 403 if is_own => {
-                    let next = Box::pin(host.auth.next(self, pass, &reply)).await;
+                401 | 403 if is_here => {
+                    let next = Box::pin(self.auth().next(self, pass, &reply)).await;
                     match next.map_err(Failure::Told)? {
                         Some(next) => *pass = next,
                         None => return Ok(reply),
@@ -79,7 +91,7 @@ impl<'a> Visit<'a> {
                 }
                 status => {
                     if status < 400 {
-                        host.auth.accepted(pass);
+                        self.auth().accepted(pass);
                     }
                     return Ok(reply);
                 }
@@ -121,7 +133,10 @@ impl<'a> Visit<'a> {
     pub async fn ping(&self) -> HeaderMap {
         let api = Question::api();
         let ping = Visit::new(self.host, &api);
-        match ping.send(&self.host.url_of(&api), None).await {
+        let mut url = self.origin().clone();
+        url.set_path(&api.path());
+        url.set_query(None);
+        match ping.send(&url, None).await {
             Ok(reply) => reply.headers,
             Err(_) => HeaderMap::new(),
         }
@@ -140,18 +155,55 @@ impl<'a> Visit<'a> {
         })
     }
 
-    /// Takes in that a redirect leads to another repository of the same registry, as Harbor's proxies do.
+    /// Takes in where a redirect leads, and tells whether something else is needed to enter there: it may be another
+    /// repository of the same registry, as of Harbor's proxies, or another registry, as behind names of one's own. Any other
+    /// place is not entered, but read as it is.
     fn moves_to(&mut self, url: &Url) -> bool {
-        let path = url.path().strip_prefix("/v2/");
-        let repository =
-            path.and_then(|path| Some(path.rsplit_once(&format!("/{}", self.question.thing))?.0));
-        match repository {
-            Some(repository) if repository != self.repository => {
-                repository.clone_into(&mut self.repository);
-                true
-            }
-            _ => false,
+        let Some(repository) = self.repository_in(url).map(str::to_owned) else {
+            return false;
+        };
+        let is_another = repository != self.repository;
+        self.repository = repository;
+        if self.origin().origin() == url.origin() {
+            return is_another;
         }
+        self.elsewhere = match self.host.is_own(url) {
+            true => None,
+            false => {
+                let (registry, auth) = self.host.auth_elsewhere(url);
+                let url = url.clone();
+                Some(Box::new(Elsewhere {
+                    registry,
+                    auth,
+                    url,
+                }))
+            }
+        };
+        true
+    }
+
+    /// Returns the repository in a URL that asks a registry for the same.
+    fn repository_in<'u>(&self, url: &'u Url) -> Option<&'u str> {
+        // Some registries have their API below a path of their own.
+        let (_, path) = url.path().split_once("/v2/")?;
+        match self.question.repository.as_str() {
+            "" => path.is_empty().then_some(""),
+            _ => {
+                let repository = path.strip_suffix(self.question.thing.as_str())?;
+                repository.strip_suffix('/')
+            }
+        }
+    }
+
+    fn auth(&self) -> &Auth {
+        let elsewhere = self.elsewhere.as_ref();
+        elsewhere.map_or(&self.host.auth, |elsewhere| &elsewhere.auth)
+    }
+
+    /// Returns where the registry is that is being entered.
+    pub fn origin(&self) -> &Url {
+        let elsewhere = self.elsewhere.as_ref();
+        elsewhere.map_or(&self.host.origin, |elsewhere| &elsewhere.url)
     }
 
     /// Returns a failure that befell another question as this one's.
@@ -173,16 +225,21 @@ impl<'a> Visit<'a> {
         )
     }
 
-    /// Returns what was asked before there was any challenge or redirect.
+    /// Returns what was asked of the registry that was entered, before there was any challenge of it.
     pub fn asked_first(&self, status: Option<u16>) -> Asked {
-        let asked = self.asked(self.question.verb(), &self.host.url_of(self.question));
+        let asked = match &self.elsewhere {
+            Some(elsewhere) => self.asked(self.question.verb(), &elsewhere.url),
+            None => self.asked(self.question.verb(), &self.host.url_of(self.question)),
+        };
         Asked { status, ..asked }
     }
 
     /// Returns what is asked of a place.
     pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
+        let elsewhere = self.elsewhere.as_ref();
+        let registry = elsewhere.map_or(&self.host.registry, |elsewhere| &elsewhere.registry);
         Asked {
-            registry: self.host.registry.clone(),
+            registry: registry.clone(),
             image: self.question.image.clone(),
             method,
             url: bare(url),

@@ -35,7 +35,11 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_date: Option<Timestamp>,
     /// What is built for; empty is the builder's own platform.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "Platform::deserialize_list"
+    )]
     pub platforms: Vec<Platform>,
     /// Seconds that a run may take.
     #[serde(default = "default_timeout")]

@@ -230,6 +230,32 @@ async fn a_copy_that_was_broken_off_is_finished_by_sending_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_windows_platform_is_copied_with_all_its_versions_or_with_the_one_that_is_named() {
+    let (from, to) = (Distribution::start(), Distribution::start());
+    let mut entries = Vec::new();
+    for version in ["10.0.17763.6", "10.0.20348.9"] {
+        let image = from.image_of("base", version).await;
+        let mut windows = documents::entry(&image, "windows/amd64");
+        windows["platform"]["os.version"] = json!(version);
+        entries.push(windows);
+    }
+    let linux = from.image_of("base", "linux").await;
+    entries.push(documents::entry(&linux, "linux/amd64"));
+    from.put("base", "1", &documents::index(&entries)).await;
+    let copied = async |platform: &str| {
+        let mut wanted = request(&from.image("base:1"), &to.image("base:1"), "1");
+        wanted.platforms = vec![platform.parse().unwrap()];
+        wanted.force = true;
+        copy(&anonymous(), &wanted).await.unwrap();
+        let bytes = to.get("base/manifests/1").await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        document["manifests"].clone()
+    };
+    assert_eq!(copied("windows/amd64").await, json!(entries[..2]));
+    assert_eq!(copied("windows(10.0.20348.1)/amd64").await, json!(null));
+}
+
+#[tokio::test]
 async fn a_platform_alone_is_copied_as_its_manifest_and_two_as_an_index_of_their_own() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let whole = index(&source, "base").await;

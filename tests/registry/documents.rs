@@ -3,6 +3,8 @@
 use acrt::image::Digest;
 use serde_json::{Value, json};
 
+use super::scripted::Answer;
+
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -19,12 +21,38 @@ impl Document {
         Digest::of(&self.bytes).to_string()
     }
 
-    fn of(media_type: &'static str, value: &Value) -> Self {
+    pub fn of(media_type: &'static str, value: &Value) -> Self {
         Self {
             media_type,
             bytes: serde_json::to_vec(value).unwrap(),
         }
     }
+}
+
+/// The digest of some bytes.
+pub fn digest_of(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string()
+}
+
+/// What a healthy registry answers with a document.
+pub fn answer(document: &Document) -> Answer {
+    Answer::status(200)
+        .header("Content-Type", document.media_type)
+        .header("Docker-Content-Digest", document.digest())
+        .body(document.bytes.clone())
+}
+
+/// A manifest with this config, layers and further fields, whatever they are of.
+pub fn artifact(more: Value, config: &str, layers: &[&str]) -> Document {
+    let descriptor =
+        |media_type: &str| json!({"mediaType": media_type, "digest": digest_of(b"{}"), "size": 2});
+    let layers: Vec<Value> = layers.iter().map(|layer| descriptor(layer)).collect();
+    let mut manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST,
+                              "config": descriptor(config), "layers": layers});
+    for (name, value) in more.as_object().unwrap() {
+        manifest[name] = value.clone();
+    }
+    Document::of(MANIFEST, &manifest)
 }
 
 /// The config of an image; `seed` makes it differ from others.

@@ -17,7 +17,7 @@ use super::{
 };
 
 fn platform(text: &str) -> Platform {
-    text.parse().unwrap()
+    Platform::parse(text, &Platform::host()).unwrap()
 }
 
 async fn seen(registries: &Registries, tag: &str) -> Seen {
@@ -286,7 +286,7 @@ async fn a_registry_whose_heads_lie_is_found_out_and_its_bytes_are_hashed_from_t
     let (text, _) = words(error);
     assert!(
         text.ends_with(&format!(
-            "the document is `{pushed}`, not what was asked for"
+            "it contradicts itself: it gives the content of `{pushed}` for the digest `{lie}`"
         )),
         "{text}"
     );
@@ -308,10 +308,7 @@ fn serving(documents: Vec<Document>) -> Scripted {
                 .find(|document| document.digest() == digest),
         };
         match found {
-            Some(document) => Answer::status(200)
-                .header("Content-Type", document.media_type)
-                .header("Docker-Content-Digest", document.digest())
-                .body(document.bytes.clone()),
+            Some(document) => documents::answer(document),
             None => Answer::status(404),
         }
     })
@@ -370,4 +367,268 @@ async fn an_index_that_is_wide_with_indexes_is_refused_before_all_are_read() {
             .is_err()
     );
     assert!(server.requests().len() < 40);
+}
+
+/// A registry with a tag `1` for the first document, and blobs.
+fn serving_all(documents: Vec<Document>, blobs: Vec<Vec<u8>>) -> Scripted {
+    Scripted::start(move |request, _| {
+        let wanted = request.path().rsplit('/').next().unwrap();
+        if let Some(blob) = blobs
+            .iter()
+            .find(|blob| documents::digest_of(blob) == wanted)
+        {
+            return Answer::status(200).body(blob.clone());
+        }
+        let found = match wanted {
+            "1" => documents.first(),
+            digest => documents
+                .iter()
+                .find(|document| document.digest() == digest),
+        };
+        found.map_or_else(|| Answer::status(404), documents::answer)
+    })
+}
+
+/// An image for a platform that its config names; none, if it names none.
+fn image_for(seed: &str, platform: Option<(&str, &str)>) -> (Document, Vec<u8>) {
+    let config = match platform {
+        Some((os, architecture)) => json!({"author": seed, "os": os, "architecture": architecture}),
+        None => json!({"author": seed}),
+    };
+    let config = serde_json::to_vec(&config).unwrap();
+    (documents::manifest(&config), config)
+}
+
+#[tokio::test]
+async fn the_only_image_of_an_index_without_platforms_is_everybodys_without_being_read() {
+    let (image, _) = image_for("one", None);
+    for entry in [nested(&image), documents::entry(&image, "unknown/unknown")] {
+        let index = index(&[entry]);
+        let server = serving(vec![index.clone()]);
+        assert_eq!(
+            manifests(
+                &anonymous(),
+                &server.image("base:1"),
+                &["linux/amd64", "linux/arm64"]
+            )
+            .await,
+            map(&[("linux/amd64", Some(&image)), ("linux/arm64", Some(&image))])
+        );
+        assert_eq!(
+            server.requests(),
+            [
+                "HEAD /v2/base/manifests/1".to_owned(),
+                format!("GET /v2/base/manifests/{}", index.digest())
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_an_index_does_not_name_platforms_the_configs_of_its_images_do() {
+    let (amd, amd_config) = image_for("amd", Some(("linux", "amd64")));
+    let (arm, arm_config) = image_for("arm", Some(("linux", "arm64")));
+    let index = index(&[nested(&amd), nested(&arm)]);
+    let server = serving_all(
+        vec![index, amd.clone(), arm.clone()],
+        vec![amd_config, arm_config],
+    );
+    let registries = anonymous();
+    let tag = server.image("base:1");
+    let wanted = ["linux/amd64", "linux/arm64", "linux/s390x"];
+    let expected = map(&[
+        ("linux/amd64", Some(&amd)),
+        ("linux/arm64", Some(&arm)),
+        ("linux/s390x", None),
+    ]);
+    assert_eq!(manifests(&registries, &tag, &wanted).await, expected);
+    assert_eq!(server.requests().len(), 2 + 2 * 2);
+    assert_eq!(manifests(&registries, &tag, &wanted).await, expected);
+    assert_eq!(server.requests().len(), 6 + 1);
+}
+
+#[tokio::test]
+async fn an_image_without_platform_beside_others_is_read_only_for_those_who_are_not_named() {
+    let (amd, _) = image_for("amd", None);
+    let (arm, arm_config) = image_for("arm", Some(("linux", "arm64")));
+    let index = index(&[entry(&amd, "linux/amd64"), nested(&arm)]);
+    let server = serving_all(vec![index, arm.clone()], vec![arm_config]);
+    let registries = anonymous();
+    let tag = server.image("base:1");
+    assert_eq!(
+        manifests(&registries, &tag, &["linux/amd64"]).await,
+        map(&[("linux/amd64", Some(&amd))])
+    );
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(
+        manifests(&registries, &tag, &["linux/arm64", "linux/s390x"]).await,
+        map(&[("linux/arm64", Some(&arm)), ("linux/s390x", None)])
+    );
+}
+
+#[tokio::test]
+async fn where_nothing_tells_what_an_image_runs_on_the_index_itself_is_compared() {
+    let (one, one_config) = image_for("one", None);
+    let (two, _) = image_for("two", None);
+    for (documents, blobs) in [
+        // A config that names nothing, and an entry that is not there.
+        (vec![one.clone()], vec![one_config]),
+        (Vec::new(), Vec::new()),
+    ] {
+        let index = index(&[nested(&one), nested(&two)]);
+        let server = serving_all([vec![index.clone()], documents].concat(), blobs);
+        assert_eq!(
+            manifests(&anonymous(), &server.image("base:1"), &["linux/amd64"]).await,
+            map(&[("linux/amd64", Some(&index))])
+        );
+    }
+    // Too many to be read.
+    let many: Vec<Value> = (0..100)
+        .map(|n| nested(&image_for(&n.to_string(), None).0))
+        .collect();
+    let many = index(&many);
+    let server = serving(vec![many.clone()]);
+    assert_eq!(
+        manifests(&anonymous(), &server.image("base:1"), &["linux/amd64"]).await,
+        map(&[("linux/amd64", Some(&many))])
+    );
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn images_of_an_inner_index_that_name_no_platform_have_that_of_the_entry_above() {
+    let (amd, _) = image_for("amd", None);
+    let (arm, _) = image_for("arm", None);
+    let inner = index(&[nested(&arm)]);
+    let mut above = nested(&inner);
+    above["platform"] = json!({"os": "linux", "architecture": "arm64"});
+    let outer = index(&[entry(&amd, "linux/amd64"), above]);
+    let server = serving(vec![outer, inner]);
+    assert_eq!(
+        manifests(
+            &anonymous(),
+            &server.image("base:1"),
+            &["linux/amd64", "linux/arm64", "linux/s390x"]
+        )
+        .await,
+        map(&[
+            ("linux/amd64", Some(&amd)),
+            ("linux/arm64", Some(&arm)),
+            ("linux/s390x", None)
+        ])
+    );
+}
+
+fn windows(document: &Document, version: &str) -> Value {
+    let mut entry = entry(document, "windows/amd64");
+    entry["platform"]["os.version"] = json!(version);
+    entry
+}
+
+#[tokio::test]
+async fn of_several_versions_of_windows_all_are_told_and_each_can_be_asked_for() {
+    let (old, new, linux) = (
+        image_for("old", None).0,
+        image_for("new", None).0,
+        image_for("linux", None).0,
+    );
+    let document = index(&[
+        windows(&old, "10.0.17763.6"),
+        windows(&new, "10.0.20348.9"),
+        entry(&linux, "linux/amd64"),
+    ]);
+    let server = serving(vec![document]);
+    let registries = anonymous();
+    let tag = server.image("base:1");
+    assert_eq!(
+        manifests(&registries, &tag, &["windows/amd64", "linux/amd64"]).await,
+        map(&[
+            ("linux/amd64", Some(&linux)),
+            ("windows/amd64", Some(&old)),
+            ("windows(10.0.17763.6)/amd64", Some(&old)),
+            ("windows(10.0.20348.9)/amd64", Some(&new)),
+        ])
+    );
+    // Another revision of the same build, and a build that is not there.
+    assert_eq!(
+        manifests(
+            &registries,
+            &tag,
+            &["windows(10.0.20348.1)/amd64", "windows(10.0.26100.1)/amd64"]
+        )
+        .await,
+        map(&[
+            ("windows(10.0.20348.1)/amd64", Some(&new)),
+            ("windows(10.0.26100.1)/amd64", None)
+        ])
+    );
+    let one = serving(vec![index(&[windows(&new, "10.0.20348.9")])]);
+    assert_eq!(
+        manifests(&registries, &one.image("base:1"), &["windows/amd64"]).await,
+        map(&[("windows/amd64", Some(&new))])
+    );
+}
+
+/// A registry whose HEAD names `moved`, and that gives the content of `old` for every name.
+fn contradicting(old: &Document, moved: String) -> Scripted {
+    let old = old.clone();
+    Scripted::start(move |request, _| match request.method.as_str() {
+        "HEAD" => Answer::manifest(&moved),
+        _ => documents::answer(&old),
+    })
+}
+
+#[tokio::test]
+async fn a_registry_that_gives_old_content_for_a_new_digest_tells_nothing_however_often() {
+    let old = index(&[entry(&image_for("old", None).0, "linux/amd64")]);
+    let server = contradicting(&old, canned('d'));
+    let registries = anonymous();
+    let tag = reference(&server.image("base:1"));
+    for _ in 0..3 {
+        let seen = registries.look(&tag).await.unwrap();
+        assert_eq!(seen.digest.to_string(), canned('d'));
+        let wanted = [platform("linux/amd64")];
+        for error in [
+            registries
+                .platforms(&tag, &seen, &wanted)
+                .await
+                .unwrap_err(),
+            registries.expect_image(&tag, &seen).await.unwrap_err(),
+        ] {
+            assert!(!error.is_absent() && !error.is_no_image());
+            let (text, _) = words(error);
+            let problem = format!(
+                "it contradicts itself: it gives the content of `{}` for the digest `{}`",
+                old.digest(),
+                canned('d')
+            );
+            assert!(text.ends_with(&problem), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_digest_that_is_named_and_not_there_is_no_image_that_is_gone() {
+    let inner = index(&[entry(&image_for("one", None).0, "linux/amd64")]);
+    let outer = index(&[nested(&inner)]);
+    let server = Scripted::start(|request, _| match request.method.as_str() {
+        "HEAD" => Answer::manifest(&canned('d')),
+        _ => Answer::status(404),
+    });
+    for server in [server, serving(vec![outer])] {
+        let registries = anonymous();
+        let tag = reference(&server.image("base:1"));
+        let seen = registries.look(&tag).await.unwrap();
+        let wanted = [platform("linux/amd64")];
+        let error = registries
+            .platforms(&tag, &seen, &wanted)
+            .await
+            .unwrap_err();
+        assert!(!error.is_absent());
+        let (text, _) = words(error);
+        assert!(
+            text.contains("it contradicts itself: it names `sha256:"),
+            "{text}"
+        );
+    }
 }

@@ -49,6 +49,30 @@ async fn a_short_retry_after_is_waited_out_in_both_of_its_forms() {
 }
 
 #[tokio::test]
+async fn a_pause_outlives_other_logins_and_settings_of_the_registry() {
+    let server = after(1, Answer::status(429).header("Retry-After", "600"));
+    let (registries, _) = client(&nobody(), Vec::new());
+    failure(&registries, &server.image("base:1")).await;
+    let logins = vec![super::settings::login(&server.host(), "u", "p")];
+    let own = RegistrySettings {
+        concurrency: Some(2),
+        ..RegistrySettings::default()
+    };
+    for others in [
+        registries.with(&nobody(), logins),
+        registries.with(&with(&server.host(), own), Vec::new()),
+    ] {
+        let error = failure(&others, &server.image("base:2")).await;
+        assert_eq!(
+            error.retry_at().map(|until| until.as_second()),
+            Some(1_000_000_600)
+        );
+        assert_eq!(others.budgets().len(), 1);
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn nginx_limits_are_understood_with_seconds_and_with_a_date() {
     let registry = Distribution::start();
     registry.push("base:1", "one").await;

@@ -1,13 +1,18 @@
 //! The digest of a tag: one HEAD, and a GET only where the registry leaves no other way.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
 use acrt::registry::Kind;
 
 use super::{
     distribution::Distribution,
-    documents::{self, DOCKER_MANIFEST, INDEX, MANIFEST},
+    documents::{self, DOCKER_MANIFEST, Document, INDEX, MANIFEST},
     nginx::Nginx,
     scripted::{Answer, Scripted, digest as canned},
-    settings::{all, anonymous, digest, failure, reference, words},
+    settings::{all, anonymous, client, digest, failure, nobody, reference, words},
 };
 
 #[tokio::test]
@@ -169,6 +174,95 @@ async fn a_registry_that_knows_no_head_is_asked_with_get_from_then_on() {
             ]
         );
     }
+}
+
+/// A registry that answers its first HEADs in an odd way, and all others well.
+fn recovering(
+    document: &Document,
+    odd: impl Fn(usize) -> Option<Answer> + Send + Sync + 'static,
+) -> Scripted {
+    let (document, heads) = (document.clone(), AtomicUsize::new(0));
+    Scripted::start(move |request, _| {
+        let odd = match request.method.as_str() {
+            "HEAD" => odd(heads.fetch_add(1, Ordering::SeqCst)),
+            _ => None,
+        };
+        odd.unwrap_or_else(|| documents::answer(&document))
+    })
+}
+
+fn methods(server: &Scripted) -> String {
+    let methods = server.received();
+    methods
+        .iter()
+        .map(|request| request.method.replace("HEAD", "h").replace("GET", "g"))
+        .collect()
+}
+
+#[tokio::test]
+async fn head_is_tried_again_after_ten_looks_and_used_if_it_is_known_now() {
+    let document = documents::manifest(b"{}");
+    for odd in [
+        Answer::status(405),
+        Answer::status(200).header("Content-Type", MANIFEST),
+    ] {
+        let server = recovering(&document, move |n| (n < 2).then(|| odd.clone()));
+        let registries = anonymous();
+        for _ in 0..25 {
+            let found = digest(&registries, &server.image("base:1")).await;
+            assert_eq!(found, document.digest());
+        }
+        // Refused, ten looks, refused again, ten looks, known.
+        let ten = "g".repeat(10);
+        assert_eq!(methods(&server), format!("hg{ten}hg{ten}hhh"));
+    }
+}
+
+#[tokio::test]
+async fn head_is_tried_again_after_an_hour() {
+    let document = documents::manifest(b"{}");
+    let server = recovering(&document, |n| (n == 0).then(|| Answer::status(501)));
+    let (registries, clock) = client(&nobody(), Vec::new());
+    let tag = server.image("base:1");
+    digest(&registries, &tag).await;
+    clock.sleep(Duration::from_secs(3599)).await;
+    digest(&registries, &tag).await;
+    assert_eq!(methods(&server), "hgg");
+    clock.sleep(Duration::from_secs(1)).await;
+    digest(&registries, &tag).await;
+    digest(&registries, &tag).await;
+    assert_eq!(methods(&server), "hgghh");
+}
+
+#[tokio::test]
+async fn a_head_that_named_a_wrong_digest_is_believed_only_beside_a_body_that_agrees() {
+    let document = documents::manifest(b"{}");
+    let lie = document.clone();
+    // It lies until its second trial, in the headers of its bodies too.
+    let requests = AtomicUsize::new(0);
+    let server = Scripted::start(move |request, _| {
+        let n = requests.fetch_add(1, Ordering::SeqCst);
+        let mut answer = match (n, request.method.as_str()) {
+            (0, _) => return Answer::status(405),
+            (_, "HEAD") => documents::answer(&document).body(Vec::new()),
+            _ => documents::answer(&document),
+        };
+        if n < 24 {
+            answer.headers.retain(|(name, _)| name == "Content-Type");
+            answer = answer.header("Docker-Content-Digest", canned('f'));
+        }
+        answer
+    });
+    let registries = anonymous();
+    for _ in 0..25 {
+        assert_eq!(
+            digest(&registries, &server.image("base:1")).await,
+            lie.digest()
+        );
+    }
+    // 405 and a body that shows the lie; a trial that lies again; one that does not, from the 25th request on.
+    let ten = "g".repeat(10);
+    assert_eq!(methods(&server), format!("hg{ten}hg{ten}hghh"));
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ mod settings;
 mod token_service;
 
 mod absent;
+mod artifacts;
+mod cache;
 mod copy;
 mod health;
 mod helpers;

@@ -93,6 +93,193 @@ async fn a_redirect_to_another_repository_gets_a_token_for_that_one() {
     assert_eq!((server.requests().len(), service.requests().len()), (3, 2));
 }
 
+/// A name of one's own, of which every request is redirected to the same path below `/v2/team/` of `host`.
+fn vanity(host: String) -> Scripted {
+    Scripted::start(move |request, _| {
+        let rest = request.target.strip_prefix("/v2/").unwrap();
+        let team = if rest.is_empty() { "" } else { "team/" };
+        Answer::status(307).header("Location", format!("http://{host}/v2/{team}{rest}"))
+    })
+}
+
+/// A token service that grants `granted-to-NAME`, after the user or `nobody`, for one scope.
+fn granting(scope: &'static str) -> Scripted {
+    Scripted::start(move |request, _| {
+        assert!(request.target.contains(scope), "{}", request.target);
+        let user = match request.header("authorization") {
+            Some("Basic Yjpw") => "b",
+            Some(other) => panic!("{other}"),
+            None => "nobody",
+        };
+        Answer::status(200).body(format!(r#"{{"token":"granted-to-{user}"}}"#))
+    })
+}
+
+/// A registry that takes tokens granted to `user`.
+fn entered_by(user: &'static str, service: &Scripted) -> Scripted {
+    let challenge = format!(
+        r#"Bearer realm="http://{}/token",service="s""#,
+        service.host()
+    );
+    let token = format!("Bearer granted-to-{user}");
+    Scripted::start(move |request, _| match request.header("authorization") {
+        Some(given) if given == token => Answer::manifest(&canned('a')),
+        _ => Answer::status(401).header("WWW-Authenticate", challenge.clone()),
+    })
+}
+
+#[tokio::test]
+async fn a_name_of_ones_own_is_looked_at_with_anonymous_tokens_of_the_registry_behind_it() {
+    let service = granting("repository%3Ateam%2Fbase%3Apull");
+    let registry = entered_by("nobody", &service);
+    let name = vanity(registry.host());
+    // A login for the name is none for what is behind it.
+    let (registries, _) = client(&nobody(), vec![login(&name.host(), "a", "canary")]);
+    for _ in 0..3 {
+        assert_eq!(
+            digest(&registries, &name.image("base:1")).await,
+            canned('a')
+        );
+    }
+    // One challenge and one token for all looks.
+    assert_eq!(
+        (
+            name.requests().len(),
+            registry.requests().len(),
+            service.requests().len()
+        ),
+        (3, 4, 1)
+    );
+    assert_eq!(registry.requests()[0], "HEAD /v2/team/base/manifests/1");
+}
+
+#[tokio::test]
+async fn the_login_for_the_registry_behind_a_name_is_used_there_and_nowhere_else() {
+    let service = granting("repository%3Ateam%2Fbase%3Apull");
+    let registry = entered_by("b", &service);
+    let name = vanity(registry.host());
+    let logins = vec![login(&registry.host(), "b", "p")];
+    let (registries, _) = client(&nobody(), logins);
+    assert_eq!(
+        digest(&registries, &name.image("base:1")).await,
+        canned('a')
+    );
+    assert!(
+        name.received()
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+    // Where the registry wants the login itself, it gets that.
+    let plain = Scripted::start(|request, _| match request.header("authorization") {
+        Some("Basic Yjpw") => Answer::manifest(&canned('b')),
+        None => Answer::status(401).header("WWW-Authenticate", "Basic realm=x"),
+        Some(other) => panic!("{other}"),
+    });
+    let name = vanity(plain.host());
+    let both = vec![
+        login(&name.host(), "a", "p"),
+        login(&plain.host(), "b", "p"),
+    ];
+    let (registries, _) = client(&nobody(), both);
+    assert_eq!(
+        digest(&registries, &name.image("base:1")).await,
+        canned('b')
+    );
+    assert!(
+        name.received()
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_wants_a_login_itself_gets_its_own_and_the_registry_behind_it_another() {
+    let service = granting("repository%3Abase%3Apull");
+    let registry = entered_by("b", &service);
+    let target = registry.host();
+    let name = Scripted::start(move |request, _| match request.header("authorization") {
+        Some("Basic YTpw") => {
+            Answer::status(302).header("Location", format!("http://{target}{}", request.target))
+        }
+        None => Answer::status(401).header("WWW-Authenticate", "Basic realm=x"),
+        Some(other) => panic!("{other}"),
+    });
+    let logins = vec![
+        login(&name.host(), "a", "p"),
+        login(&registry.host(), "b", "p"),
+    ];
+    let (registries, _) = client(&nobody(), logins);
+    for _ in 0..2 {
+        assert_eq!(
+            digest(&registries, &name.image("base:1")).await,
+            canned('a')
+        );
+    }
+    assert_eq!((name.requests().len(), registry.requests().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn the_registry_behind_a_name_is_the_one_that_is_said_to_want_a_login() {
+    let registry =
+        Scripted::start(|_, _| Answer::status(401).header("WWW-Authenticate", "Basic realm=x"));
+    let name = vanity(registry.host());
+    let (registries, _) = client(&nobody(), vec![login(&name.host(), "a", "canary")]);
+    let (text, hint) = words(failure(&registries, &name.image("base:1")).await);
+    let (image, host) = (name.image("base:1"), registry.host());
+    assert_eq!(
+        text,
+        format!(
+            "cannot find out what `{image}` is: `{host}` wants a login: \
+             HEAD http://{host}/v2/team/base/manifests/1: 401 Unauthorized"
+        )
+    );
+    assert_eq!(
+        hint,
+        format!("give a login: acrt task credential add --login-server {host}")
+    );
+    assert!(registries.health(&name.host()).await.api.is_err());
+    assert!(
+        registry
+            .received()
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_place_that_is_no_registry_gets_no_answer_to_its_challenge() {
+    let storage =
+        Scripted::start(|_, _| Answer::status(401).header("WWW-Authenticate", "Basic realm=x"));
+    let target = format!("http://{}/bucket/object", storage.host());
+    let server =
+        Scripted::start(move |_, _| Answer::status(307).header("Location", target.clone()));
+    let logins = vec![
+        login(&server.host(), "a", "p"),
+        login(&storage.host(), "b", "p"),
+    ];
+    let (registries, _) = client(&nobody(), logins);
+    assert!(
+        !failure(&registries, &server.image("base:1"))
+            .await
+            .is_absent()
+    );
+    assert_eq!(storage.requests().len(), 1);
+    assert_eq!(storage.received()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn the_realm_of_a_registry_behind_a_name_keeps_the_rules() {
+    let registry = Scripted::start(|_, _| {
+        Answer::status(401).header("WWW-Authenticate", r#"Bearer realm="file:///etc/passwd""#)
+    });
+    let name = vanity(registry.host());
+    let (text, _) = words(failure(&anonymous(), &name.image("base:1")).await);
+    assert!(
+        text.contains("it has its tokens granted where it must not"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn redirects_end() {
     let server = Scripted::start(|_, before| {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::{
     image::{Digest, Platform},
     registry::{
-        index,
-        manifest::{self, Document as Shape},
+        index::{self, Choice},
+        manifest::{self, Document as Shape, Kind},
     },
 };
 
@@ -26,16 +26,21 @@ pub async fn of(
 ) -> Result<Document, CopyError> {
     let shape = manifest::parse(&root.media_type, &root.bytes);
     let shape = shape.map_err(|defect| CopyError::defect(&from.name(), &defect))?;
-    let (_, Shape::Index(entries)) = shape else {
+    let entries = match shape.1 {
+        Shape::Index(entries) => entries,
+        Shape::NoImage {
+            kind: Kind::Index, ..
+        } => Vec::new(),
         // A single manifest is everybody's, as it is for whoever pulls it.
-        return Ok(root);
+        Shape::Manifest { .. } | Shape::NoImage { .. } => return Ok(root),
     };
     let mut chosen = Vec::new();
-    for platform in platforms {
-        let digest = index::choose(&entries, platform).ok_or_else(|| CopyError::Platform {
-            image: from.name(),
-            platform: platform.clone(),
-        })?;
+    let versions = |platform| index::versions(&entries, platform);
+    for platform in platforms.iter().flat_map(versions) {
+        let Choice::Manifest(digest) = index::choose(&entries, &platform) else {
+            let image = from.name();
+            return Err(CopyError::Platform { image, platform });
+        };
         if !chosen.contains(digest) {
             chosen.push(digest.clone());
         }

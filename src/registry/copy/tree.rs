@@ -64,6 +64,9 @@ struct Parts {
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
+    /// What artifacts had in place of layers before OCI 1.1 was published.
+    #[serde(default)]
+    blobs: Vec<Descriptor>,
     subject: Option<Descriptor>,
     #[serde(rename = "artifactType")]
     artifact_type: Option<String>,
@@ -90,7 +93,8 @@ impl Document {
         let (media_type, _) = manifest::parse(&media_type, &bytes)?;
         let parts: Parts = serde_json::from_slice(&bytes)
             .map_err(|problem| malformed(format!("its manifest is malformed: {problem}")))?;
-        if parts.layers.len().max(parts.manifests.len()) > MAX_PARTS {
+        let largest = [&parts.layers, &parts.manifests, &parts.blobs].map(Vec::len);
+        if largest.iter().any(|len| *len > MAX_PARTS) {
             return Err(malformed(format!("it has more than {MAX_PARTS} parts")));
         }
         Ok(Self {
@@ -98,7 +102,12 @@ impl Document {
             media_type,
             bytes,
             children: parts.manifests,
-            blobs: parts.config.into_iter().chain(parts.layers).collect(),
+            blobs: parts
+                .config
+                .into_iter()
+                .chain(parts.layers)
+                .chain(parts.blobs)
+                .collect(),
             subject: parts.subject.map(|subject| subject.digest),
         })
     }
@@ -175,6 +184,18 @@ mod tests {
         assert_eq!(document.digest, Digest::of(&document.bytes));
         let blobs: Vec<&Digest> = document.blobs.iter().map(|blob| &blob.digest).collect();
         assert_eq!(blobs, [&digest("config"), &digest("a"), &digest("b")]);
+    }
+
+    #[test]
+    fn an_artifact_of_before_oci_1_1_has_its_blobs_and_keeps_its_type() {
+        let media_type = "application/vnd.oci.artifact.manifest.v1+json";
+        let body = format!(
+            r#"{{"mediaType":"{media_type}","artifactType":"text/x","blobs":[{}]}}"#,
+            descriptor("a", 10)
+        );
+        let document = Document::parse(&HeaderMap::new(), body.into()).unwrap();
+        assert_eq!(document.media_type, media_type);
+        assert_eq!(document.blobs[0].digest, digest("a"));
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! `acrt task check`: what is stale, and why, without building.
 
-use crate::support::{Registry, World};
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::support::{Image, Registry, World, own_platform};
 
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
@@ -57,6 +62,65 @@ fn tag_that_is_gone_is_missing_since_when_and_back_unchanged_is_current() {
     assert!(why.contains("base"), "{why}");
     registry.push("base:1", &[("version", "one")]);
     assert_eq!(world.state_of("web"), "current");
+}
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Returns the bytes of an index.
+fn index_of(registry: &Registry, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(registry.host()).unwrap();
+    write!(stream, "GET /v2/{path} HTTP/1.0\r\nAccept: {INDEX}\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let body = answer
+        .windows(4)
+        .position(|end| end == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    answer.split_off(body)
+}
+
+/// Answers in the place of a registry that has ended: each HEAD with this digest, and each GET with this index.
+fn answer_at(host: &str, digest: &str, index: Vec<u8>) {
+    let listener = TcpListener::bind(host).unwrap();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {INDEX}\r\nDocker-Content-Digest: {digest}\r\nConnection: close\r\n"
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            let mut answer = format!("{head}Content-Length: {}\r\n\r\n", index.len()).into_bytes();
+            if request[..read].starts_with(b"GET") {
+                answer.extend_from_slice(&index);
+            }
+            let _ = stream.write_all(&answer);
+        }
+    });
+}
+
+#[test]
+fn a_registry_whose_head_and_get_contradict_each_other_is_unknown() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let (os, architecture) = own_platform();
+    let image = Image::of(&[("version", "one")]).platform(&format!("{os}/{architecture}"));
+    registry.push_index("base:1", &[image]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    assert_eq!(world.state_of("web"), "current");
+    let index = index_of(&registry, "base/manifests/1");
+    registry.stop();
+    // A new digest, for which the content is given that the image was built on.
+    let moved = format!("sha256:{}", "d".repeat(64));
+    answer_at(&registry.host(), &moved, index);
+    for _ in 0..2 {
+        let task = world.acrt(&["task", "check"]).exits(4).json()[0].clone();
+        assert_eq!(task["state"], "unknown");
+        let why = task["images"][0]["error"].as_str().unwrap();
+        assert!(why.contains("it contradicts itself"), "{why}");
+    }
 }
 
 #[test]

@@ -58,6 +58,49 @@ fn the_definition_is_a_file_that_a_person_can_read() {
 }
 
 #[test]
+fn platforms_are_read_as_docker_reads_them_and_unknown_ones_refused_with_the_known() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let with = |platform: &str| {
+        let place = [
+            "-n",
+            "web",
+            "-r",
+            "localhost:5000",
+            "-t",
+            "web:latest",
+            "-c",
+            &context,
+        ];
+        create(&world, &[&place[..], &["--platform", platform]].concat())
+    };
+    for (given, kept) in [
+        ("arm64", "linux/arm64"),
+        ("arm/v7", "linux/arm/v7"),
+        ("linux", "linux/amd64"),
+        ("linux/x86_64", "linux/amd64"),
+        ("windows(10.0.20348.1)/amd64", "windows(10.0.20348.1)/amd64"),
+    ] {
+        assert_eq!(with(given).ok().json()["platforms"][0], kept, "{given}");
+    }
+    with("arm64/amd64")
+        .exits(2)
+        .says(&["operating system", "linux, ", "windows"]);
+    with("linux/arm65")
+        .exits(2)
+        .says(&["architecture", "amd64, ", "riscv64"]);
+    // One that an older acrt took is said where it is, and only its task is out.
+    let path = world.state().join("tasks/localhost:5000/web.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("windows(10.0.20348.1)/amd64", "arm64/amd64");
+    fs::write(&path, text).unwrap();
+    world.acrt(&["task", "show", "-n", "web"]).exits(2).says(&[
+        "web.yaml",
+        "platform `arm64/amd64` has an unknown operating system",
+    ]);
+}
+
+#[test]
 fn a_definition_written_by_hand_is_a_task() {
     let (world, registry) = world();
     let host = registry.host();

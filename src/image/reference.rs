@@ -209,9 +209,7 @@ impl FromStr for Reference {
             Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
             _ => (rest, None),
         };
-        // Host names have no case, RFC 4343; everything that compares references may then compare bytes.
-        let lower = registry.map(str::to_ascii_lowercase);
-        let registry = match lower.as_deref() {
+        let registry = match registry {
             None | Some("index.docker.io") => DOCKER_HUB,
             Some(host) => host,
         };
@@ -406,7 +404,7 @@ mod tests {
     fn the_first_part_is_a_host_by_dot_colon_localhost_or_upper_case() {
         assert_eq!(normal("localhost/foo"), "localhost/foo:latest");
         assert_eq!(normal("localhost:5000/foo"), "localhost:5000/foo:latest");
-        assert_eq!(normal("FOO/bar:1"), "foo/bar:1");
+        assert_eq!(normal("FOO/bar:1"), "FOO/bar:1");
         assert_eq!(normal("a.b/c/d"), "a.b/c/d:latest");
         assert_eq!(normal("[::1]:5000/x:1"), "[::1]:5000/x:1");
         assert_eq!(normal("[2001:db8::1]/x"), "[2001:db8::1]/x:latest");

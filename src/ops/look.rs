@@ -110,7 +110,6 @@ impl TagSubscriptions {
                     let digest = record.digest.clone()?;
                     Some((digest, record.manifests.keys().cloned().collect()))
                 }),
-                rejected: record.and_then(|record| record.error.clone()?.rejected),
             })
         });
         open.collect()
@@ -149,8 +148,14 @@ struct Question {
     platforms: BTreeSet<Platform>,
     /// The digest that the tag had, and the platforms whose manifests are known of it.
     read: Option<(Digest, BTreeSet<Platform>)>,
-    /// The digest that was seen and cannot be used.
-    rejected: Option<Digest>,
+}
+
+impl Question {
+    /// Tells whether nobody has seen the tag with this digest before. Only then its manifest is read, to see whether it is an image.
+    fn is_new(&self, digest: &Digest) -> bool {
+        let was_read = self.read.as_ref().is_some_and(|(read, _)| read == digest);
+        !self.built_on.is_empty() && !was_read && !self.built_on.contains(digest)
+    }
 }
 
 /// What came of one look at a tag.
@@ -386,9 +391,10 @@ async fn look(registries: Rc<Registries>, questions: Vec<Question>, tell: impl F
 }
 
 fn miss(error: LookupError) -> Miss {
-    let kind = match error.is_absent() {
-        true => LookErrorKind::Absent,
-        false => LookErrorKind::Unknown,
+    let kind = match &error {
+        error if error.is_absent() => LookErrorKind::Absent,
+        error if error.is_no_image() => LookErrorKind::NoImage,
+        _ => LookErrorKind::Unknown,
     };
     let error = Error::from(error);
     Miss {
@@ -406,6 +412,9 @@ async fn observation(
     question: &Question,
     seen: Seen,
 ) -> Result<Observation, LookupError> {
+    if question.is_new(&seen.digest) {
+        registries.expect_image(&question.spelled, &seen).await?;
+    }
     let manifests = manifests(registries, question, &seen).await?;
     Ok(Observation {
         digest: seen.digest,

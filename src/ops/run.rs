@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     builder,
     error::{Context as _, Error, Kind, Result},
+    registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
     task::{
@@ -76,6 +77,9 @@ pub struct RunRequest {
     /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
     #[serde(default)]
     pub run: Option<RunId>,
+    /// What registries have answered already.
+    #[serde(default)]
+    pub answers: Option<Answers>,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
@@ -100,6 +104,7 @@ impl RunRequest {
             overrides: Overrides::default(),
             jobs: None,
             run: None,
+            answers: None,
             quick: None,
         }
     }
@@ -209,6 +214,7 @@ pub async fn run_if_free(
     app: &App,
     key: &TaskKey,
     cause: &Cause,
+    answers: Answers,
     stop: &Stop,
     tell: Listener<'_>,
 ) -> Result<Option<Finished>> {
@@ -224,7 +230,12 @@ pub async fn run_if_free(
         task: key,
     });
     prepare_to_tell(app, &task, tell).await;
-    let finished = supervise(app, &task, held, stop, tell).await?;
+    let request = RunRequest {
+        run: Some(held.run.run_id),
+        answers: Some(answers),
+        ..RunRequest::of(key)
+    };
+    let finished = supervise(app, &task, &request, held, stop, tell).await?;
     notify::after_run(app, &task, stop, tell).await;
     Ok(Some(finished))
 }
@@ -243,7 +254,10 @@ pub async fn carry_out_for(
 ) -> Result<Finished> {
     let (task, secrets) = prepare(app, request)?;
     let held = app.store.adopt_run(id)?;
-    app.registries_with(logins(&secrets)?);
+    let registries = app.registries_with(logins(&secrets)?);
+    if let Some(answers) = request.answers.clone() {
+        registries.import(answers);
+    }
     let execution = Execution {
         app,
         recorded: true,

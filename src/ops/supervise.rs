@@ -147,7 +147,7 @@ impl Heard {
     }
 }
 
-/// Carries out a run that this process holds, and ends it.
+/// Carries out a run that this process holds, as `request` asks, and ends it.
 ///
 /// # Errors
 ///
@@ -155,16 +155,13 @@ impl Heard {
 pub async fn supervise(
     app: &App,
     task: &Task,
+    request: &RunRequest,
     mut held: HeldRun,
     stop: &Stop,
     tell: Listener<'_>,
 ) -> Result<Finished> {
     let id = held.run.run_id;
-    let request = RunRequest {
-        run: Some(id),
-        ..RunRequest::of(&task.key())
-    };
-    let input = serde_json::to_vec(&request)
+    let input = serde_json::to_vec(request)
         .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
     let marker = app.store.layout().run_folder(id).display().to_string();
     let mut line = own_command(app)?.env(MARKER, marker);

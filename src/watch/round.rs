@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     image::{Digest, Reference},
-    task::{GitContext, Step, TaskKey},
+    task::{Dependency, GitContext, Step, TaskKey},
 };
 
 use super::{
@@ -175,6 +175,13 @@ impl<'a> Round<'a> {
     #[must_use]
     pub fn is_running(&self, task: &TaskKey) -> bool {
         self.running.contains_key(task)
+    }
+
+    /// Returns what the last run of a task was built on.
+    #[must_use]
+    pub fn dependencies(&self, task: &TaskKey) -> Vec<Dependency> {
+        let node = self.running.get(task).map(|n| self.nodes[*n]);
+        node.map_or_else(Vec::new, |node| node.known.dependencies.clone())
     }
 
     /// Returns the images that a task pushes under names that stay.

@@ -4,14 +4,16 @@ use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     error::{Error, Kind},
+    image::Reference,
     ops::{
         App,
         check::told,
         event::{Event, Listener},
         run::run_if_free,
     },
+    registry::Answers,
     sys::signal::Stop,
-    task::{Cause, Run, RunStatus, TaskKey},
+    task::{Cause, Dependency, Run, RunStatus, TaskKey},
     watch::{Outcome, round::Job},
 };
 
@@ -30,7 +32,13 @@ pub struct Made {
 }
 
 /// Makes one run, and says how it ended. What goes wrong is told, and is its outcome.
-pub async fn make(app: Rc<App>, job: Job, stop: &Stop, tell: &SharedListener<'_>) -> Made {
+pub async fn make(
+    app: Rc<App>,
+    job: Job,
+    bases: Vec<Dependency>,
+    stop: &Stop,
+    tell: &SharedListener<'_>,
+) -> Made {
     let say = |event: Event<'_>| (tell.borrow_mut())(event);
     let key = job.task;
     let cause = Cause::Triggered(job.reasons.triggers());
@@ -45,7 +53,8 @@ pub async fn make(app: Rc<App>, job: Job, stop: &Stop, tell: &SharedListener<'_>
         }),
         other => say(other),
     };
-    let (outcome, worst) = match run_if_free(&app, &key, &cause, stop, &mut quiet).await {
+    let answers = answers(&app, &bases).await;
+    let (outcome, worst) = match run_if_free(&app, &key, &cause, answers, stop, &mut quiet).await {
         Ok(None) => {
             say(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"
@@ -73,6 +82,28 @@ pub async fn make(app: Rc<App>, job: Job, stop: &Stop, tell: &SharedListener<'_>
         outcome,
         worst,
     }
+}
+
+/// Returns what registries have answered about the bases of a task, for the process that carries its run out. What their configs say is
+/// read here, once for all the tasks that are built on them.
+async fn answers(app: &App, bases: &[Dependency]) -> Answers {
+    let registries = app.registries();
+    let tags: Vec<Reference> = bases
+        .iter()
+        .filter_map(|base| base.image.reference())
+        .collect();
+    let seen = registries.export(&tags).tags;
+    for (tag, base) in tags.iter().zip(bases) {
+        let (Some(seen), Some((platform, _))) = (seen.get(tag), base.manifests.iter().next())
+        else {
+            continue;
+        };
+        // What cannot be read now is asked for by the run itself, which says what is wrong.
+        let _ = registries
+            .config(&tag.at(seen.digest.clone()), platform)
+            .await;
+    }
+    registries.export(&tags)
 }
 
 /// The one line about a task that was rebuilt.

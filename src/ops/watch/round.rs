@@ -26,6 +26,7 @@ use crate::{
         notify,
         run::clean_up_after_the_dead,
     },
+    registry::SeenTags,
     store::lock,
     sys::signal::Stop,
     task::{TaskKey, TimerName},
@@ -96,6 +97,8 @@ pub struct Watcher<'a> {
     stop: &'a Stop,
     tell: &'a SharedListener<'a>,
     pending: PendingLooks,
+    /// What tags were seen as in this round, for its runs.
+    seen: Option<SeenTags>,
     jobs: FuturesUnordered<LocalBoxFuture<'a, Made>>,
     running: BTreeSet<TaskKey>,
     heads: Heads,
@@ -124,6 +127,7 @@ impl<'a> Watcher<'a> {
             stop,
             tell,
             pending: PendingLooks::default(),
+            seen: None,
             jobs: FuturesUnordered::new(),
             running: BTreeSet::new(),
             heads: Heads::default(),
@@ -162,7 +166,10 @@ impl<'a> Watcher<'a> {
         let mut rounded = Rounded::default();
         let mut broken = 0;
         let mut loaded = load(app, &mut broken, &mut say)?;
-        app.registries_with(all_logins(app, &mut say)?);
+        let registries = app.registries_with(all_logins(app, &mut say)?);
+        // What was seen in an earlier round is forgotten first.
+        self.seen = None;
+        self.seen = Some(registries.remember_tags());
         if broken > 0 {
             rounded.take(Kind::Failed);
         }
@@ -296,8 +303,9 @@ impl<'a> Watcher<'a> {
             work.remember()?;
             self.running.insert(job.task.clone());
             let app = Rc::clone(work.app);
+            let bases = work.round.dependencies(&job.task);
             self.jobs
-                .push(make(app, job, self.stop, self.tell).boxed_local());
+                .push(make(app, job, bases, self.stop, self.tell).boxed_local());
         }
         Ok(())
     }

@@ -19,7 +19,12 @@ use crate::{
     watch::{Awaited, Head, LookErrorKind, Miss, Node, Observation, Tags, rhythm},
 };
 
-use super::{App, event::Event, fetch};
+use super::{
+    App,
+    event::Event,
+    fetch,
+    verify::{Refusal, Verifier},
+};
 
 /// How many answers are worked on at once. Each registry has limits of its own; this is well above them, so that indexes
 /// that come slowly from one hold up none from another.
@@ -106,6 +111,7 @@ impl TagSubscriptions {
                 spelled: subscription.spelled.clone(),
                 built_on: subscription.built_on.clone(),
                 platforms: subscription.platforms.clone(),
+                wants_age: tags.is_aged(tag),
                 read: record.and_then(|record| {
                     let digest = record.digest.clone()?;
                     Some((digest, record.manifests.keys().cloned().collect()))
@@ -146,6 +152,8 @@ struct Question {
     spelled: Reference,
     built_on: Vec<Digest>,
     platforms: BTreeSet<Platform>,
+    /// Whether a task wants to know how old its image is.
+    wants_age: bool,
     /// The digest that the tag had, and the platforms whose manifests are known of it.
     read: Option<(Digest, BTreeSet<Platform>)>,
 }
@@ -174,6 +182,16 @@ pub enum Answer {
     Tag(Box<Look>),
     /// Of a git repository.
     Source(GitContext, Head),
+}
+
+/// Returns the tags of which tasks want to know what they were before, because what they build on must be old enough.
+#[must_use]
+pub fn aged(nodes: &[Node<'_>]) -> BTreeSet<Reference> {
+    let nodes = nodes.iter().filter(|node| !node.ages.is_empty());
+    let tags = nodes.flat_map(|node| node.followed_by_age());
+    tags.filter(|(_, _, age)| !age.is_zero())
+        .map(|(tag, _, _)| tag.clone())
+        .collect()
 }
 
 /// Says that some tags are being looked at.
@@ -223,8 +241,9 @@ impl PendingLooks {
             return 0;
         }
         let (registries, sender) = (app.registries(), self.sender.clone());
+        let verifier = Rc::clone(&app.verifier);
         self.work.spawn_local(async move {
-            look(registries, questions, |look| {
+            look(registries, verifier, questions, |look| {
                 // Where nobody listens any more, nobody wants to know.
                 let _ = sender.send(Answer::Tag(Box::new(look)));
             })
@@ -354,7 +373,12 @@ fn next_look(
     let (shortest, longest) = watch.pause(&settings, rhythm::is_public(tag.registry()));
     let error = tags.get(tag).and_then(|record| record.error.as_ref());
     let doublings = error
-        .filter(|error| error.kind == LookErrorKind::Unknown)
+        .filter(|error| {
+            matches!(
+                error.kind,
+                LookErrorKind::Unknown | LookErrorKind::Unverified
+            )
+        })
         .map_or(0, |error| error.count.saturating_sub(1))
         .min(LONGEST_ERROR_SHIFT);
     let slower = |pause: std::time::Duration| {
@@ -365,7 +389,12 @@ fn next_look(
 }
 
 /// Looks at tags, and hands over each answer as soon as it is there.
-async fn look(registries: Rc<Registries>, questions: Vec<Question>, tell: impl Fn(Look)) {
+async fn look(
+    registries: Rc<Registries>,
+    verifier: Rc<Verifier>,
+    questions: Vec<Question>,
+    tell: impl Fn(Look),
+) {
     let questions: HashMap<Reference, Question> = questions
         .into_iter()
         .map(|question| (question.spelled.clone(), question))
@@ -375,12 +404,12 @@ async fn look(registries: Rc<Registries>, questions: Vec<Question>, tell: impl F
         let question = questions.get(&spelled)?;
         let not_before = result.as_ref().err().and_then(LookupError::retry_at);
         let result = match result {
-            Ok(seen) => observation(&registries, question, seen).await,
-            Err(error) => Err(error),
+            Ok(seen) => observation(&registries, &verifier, question, seen).await,
+            Err(error) => Err(miss(error)),
         };
         Some(Look {
             tag: question.tag.clone(),
-            result: result.map_err(miss),
+            result,
             not_before,
         })
     });
@@ -409,17 +438,47 @@ fn miss(error: LookupError) -> Miss {
 /// tag is: nobody knows then, even if that content is what was built on.
 async fn observation(
     registries: &Registries,
+    verifier: &Verifier,
     question: &Question,
     seen: Seen,
-) -> Result<Observation, LookupError> {
-    if question.is_new(&seen.digest) {
-        registries.expect_image(&question.spelled, &seen).await?;
+) -> Result<Observation, Miss> {
+    let spelled = &question.spelled;
+    let is_new = question.is_new(&seen.digest);
+    if is_new {
+        registries
+            .expect_image(spelled, &seen)
+            .await
+            .map_err(miss)?;
+        let image = spelled.at(seen.digest.clone());
+        let verified = verifier.verify(spelled, &image).await;
+        verified.map_err(|refusal| refused(refusal, &seen.digest))?;
     }
-    let manifests = manifests(registries, question, &seen).await?;
+    let manifests = manifests(registries, question, &seen).await.map_err(miss)?;
+    let platform = question.platforms.iter().next();
+    let created = match platform.filter(|_| is_new && question.wants_age) {
+        Some(platform) => {
+            let image = spelled.at(seen.digest.clone());
+            // An image that does not say its age is as old as it was first seen.
+            let config = registries.config(&image, platform).await;
+            config.ok().and_then(|config| config.created)
+        }
+        None => None,
+    };
     Ok(Observation {
         digest: seen.digest,
         manifests,
+        created,
     })
+}
+
+fn refused(refusal: Refusal, digest: &Digest) -> Miss {
+    let error = Error::from(refusal);
+    Miss {
+        message: error.one_line(),
+        hint: error.advice().map(str::to_owned),
+        kind: LookErrorKind::Unverified,
+        rejected: Some(digest.clone()),
+    }
 }
 
 /// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.

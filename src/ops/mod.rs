@@ -27,9 +27,12 @@ pub mod steps;
 pub mod supervise;
 pub mod task;
 pub mod timer;
+pub mod verify;
 pub mod watch;
 
 use std::{cell::RefCell, future::Future, path::PathBuf, rc::Rc};
+
+use verify::Verifier;
 
 use crate::{
     error::{Context as _, Kind, Result},
@@ -37,6 +40,7 @@ use crate::{
     registry::{Login, Registries},
     store::Store,
     sys::{aliases::Aliases, clock::Clock, settings::Settings},
+    task::Age,
 };
 
 /// What a command was told about its surroundings.
@@ -62,6 +66,10 @@ pub struct App {
     pub mirrors: Mirrors,
     /// Which names of registries are names of one registry.
     pub aliases: Aliases,
+    /// Who vouches for bases.
+    pub verifier: Rc<Verifier>,
+    /// How old the digest of a base must be where a task says nothing.
+    pub min_age: Age,
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: Surroundings,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
@@ -78,11 +86,20 @@ impl App {
         if surroundings.builder.is_some() {
             settings.builder.clone_from(&surroundings.builder);
         }
+        let store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
+        let min_age = settings.config.defaults.min_age.as_deref();
+        let min_age = min_age.map(str::parse).transpose();
         Ok(Self {
+            verifier: Rc::new(Verifier::new(&settings, store.clone())?),
+            min_age: min_age
+                .context(Kind::Invalid, || {
+                    "cannot use `defaults.minAge` in the config file".to_owned()
+                })?
+                .unwrap_or_default(),
+            store,
             clock: Clock::new(settings.now.as_deref())?,
             mirrors: mirror::mirrors(&settings)?,
             aliases: settings.aliases(),
-            store: Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?),
             settings,
             surroundings,
             registries: RefCell::new(None),

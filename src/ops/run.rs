@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     builder,
     error::{Context as _, Error, Kind, Result},
+    image::{Digest, Reference},
     registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
@@ -77,12 +78,23 @@ pub struct RunRequest {
     /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// What registries have answered already.
+    /// What is known already of what it is built on.
     #[serde(default)]
-    pub answers: Option<Answers>,
+    pub known: KnownBases,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
+}
+
+/// What is known of what a run is built on before it begins.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct KnownBases {
+    /// What registries have answered.
+    #[serde(default)]
+    pub answers: Answers,
+    /// The digests that it is to be built on although their tags have moved since: newer ones are too young.
+    #[serde(default)]
+    pub pins: Vec<(Reference, Digest)>,
 }
 
 /// A run without a stored task.
@@ -104,7 +116,7 @@ impl RunRequest {
             overrides: Overrides::default(),
             jobs: None,
             run: None,
-            answers: None,
+            known: KnownBases::default(),
             quick: None,
         }
     }
@@ -214,7 +226,7 @@ pub async fn run_if_free(
     app: &App,
     key: &TaskKey,
     cause: &Cause,
-    answers: Answers,
+    known: &KnownBases,
     stop: &Stop,
     tell: Listener<'_>,
 ) -> Result<Option<Finished>> {
@@ -232,7 +244,7 @@ pub async fn run_if_free(
     prepare_to_tell(app, &task, tell).await;
     let request = RunRequest {
         run: Some(held.run.run_id),
-        answers: Some(answers),
+        known: known.clone(),
         ..RunRequest::of(key)
     };
     let finished = supervise(app, &task, &request, held, stop, tell).await?;
@@ -255,9 +267,7 @@ pub async fn carry_out_for(
     let (task, secrets) = prepare(app, request)?;
     let held = app.store.adopt_run(id)?;
     let registries = app.registries_with(logins(&secrets)?);
-    if let Some(answers) = request.answers.clone() {
-        registries.import(answers);
-    }
+    registries.import(request.known.answers.clone());
     let execution = Execution {
         app,
         recorded: true,

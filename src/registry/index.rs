@@ -65,12 +65,16 @@ pub struct ImageConfig {
     pub on_build: Vec<String>,
     /// The labels.
     pub labels: BTreeMap<String, String>,
+    /// When the image was made, where it says so in a form that is one.
+    #[serde(default)]
+    pub created: Option<jiff::Timestamp>,
 }
 
 /// The config as it is stored: of the OCI image specification, with `OnBuild` of Docker's own.
 #[derive(Deserialize)]
 struct Stored {
     config: Option<StoredConfig>,
+    created: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +102,9 @@ impl ImageConfig {
             platform: platform.ok().and_then(|platform| platform.platform()),
             on_build: on_build.unwrap_or_default(),
             labels: labels.unwrap_or_default(),
+            created: stored
+                .created
+                .and_then(|created| created.as_str()?.parse().ok()),
         })
     }
 }

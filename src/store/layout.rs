@@ -77,6 +77,12 @@ impl Layout {
         self.root.join("told.lock")
     }
 
+    /// Returns the folder of the answers of programs that vouch for bases.
+    #[must_use]
+    pub fn verified(&self) -> PathBuf {
+        self.root.join("verified")
+    }
+
     /// Returns the folder of runs.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

@@ -13,6 +13,7 @@ pub mod runs;
 pub mod secrets;
 pub mod tasks;
 pub mod told;
+mod verified;
 
 use std::path::Path;
 

@@ -70,6 +70,8 @@ pub struct Config {
     pub runs: RunSettings,
     /// What the process of one run may use of the machine.
     pub limits: LimitSettings,
+    /// Who vouches for bases.
+    pub verify: Vec<VerifySettings>,
     /// Copies of one's own: for the beginning of a name, the beginning of the name of its copy.
     pub mirrors: BTreeMap<String, String>,
     /// Who may send webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
@@ -132,6 +134,20 @@ pub struct Defaults {
     pub registry: Option<String>,
     /// The builder.
     pub builder: Option<String>,
+    /// How old the digest of a base must be before anything is built on it, as `3d`.
+    pub min_age: Option<String>,
+}
+
+/// Images, and the program that vouches for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VerifySettings {
+    /// Which: `registry/repository`, with `*` for anything.
+    pub images: Vec<String>,
+    /// The program and its arguments; `{image}` stands for `name@digest`.
+    pub command: Vec<String>,
+    /// Whether an image that it vouches for may be built on however young it is.
+    pub exempt_from_min_age: bool,
 }
 
 /// How one registry is reached.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{InvalidReference, Platform, Reference};
 
 use super::{
-    Context, ImportStep, TaskKey, TaskName, Trigger,
+    Age, Context, ImportStep, TaskKey, TaskName, Trigger,
     multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
@@ -53,6 +53,9 @@ pub struct Task {
     /// What is done when its files name other images than the last run was built on.
     #[serde(default, skip_serializing_if = "OnChange::is_tell")]
     pub on_change: OnChange,
+    /// How old the digest of a base must be before anything is built on it; the config file's default where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_age: Option<Age>,
     /// What a run does.
     pub step: Step,
     /// What makes it run by itself.

@@ -2,6 +2,7 @@
 //!
 //! Values only: nothing here knows where a task is stored, or starts anything.
 
+pub mod age;
 pub mod context;
 pub mod cron;
 pub mod definition;
@@ -14,6 +15,7 @@ pub mod run;
 pub mod template;
 pub mod trigger;
 
+pub use age::{Age, InvalidAge};
 pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
 pub use definition::{Argument, DockerStep, OnChange, Status, Step, Task};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::image::Platform;
 
 use super::{
-    Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, OnChange, Status, Step,
-    Task, TimerTrigger, UpdatePayload,
+    Age, Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, OnChange, Status,
+    Step, Task, TimerTrigger, UpdatePayload,
     multi_step::{EncodedStep, FileStep, is_task_file},
 };
 
@@ -72,6 +72,8 @@ pub struct TaskPatch {
     pub on_success: Option<Vec<String>>,
     /// What is done when its files name other images than the last run was built on.
     pub on_change: Option<OnChange>,
+    /// How old the digest of a base must be.
+    pub min_age: Option<Age>,
     /// What the webhook of the base image trigger is told.
     pub update_trigger_payload_type: Patch<UpdatePayload>,
     /// The image that is copied.
@@ -165,6 +167,9 @@ impl TaskPatch {
         set(&mut task.timeout, self.timeout);
         set(&mut task.on_success, self.on_success);
         set(&mut task.on_change, self.on_change);
+        if self.min_age.is_some() {
+            task.min_age = self.min_age;
+        }
         self.builder.apply(&mut task.builder);
         if self.base_image_trigger.is_some() || self.base_image_trigger_type.is_some() {
             // Naming the type of a trigger that is not there asks for it to be there.

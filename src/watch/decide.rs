@@ -164,6 +164,20 @@ pub enum Verdict {
         /// What it would be run for all the same.
         reasons: Reasons,
     },
+    /// What moved is not vouched for. It is not run, because nothing is built on what is not.
+    Unverified {
+        /// What is not, and what was said of it.
+        problems: Vec<Problem>,
+        /// What it would be run for all the same.
+        reasons: Reasons,
+    },
+    /// A run, but not yet: what moved is younger than what the task builds on.
+    TooYoung {
+        /// What it is run for.
+        reasons: Reasons,
+        /// When the first of it will be old enough.
+        until: Timestamp,
+    },
     /// A run, but not yet: it failed with what it would be run with.
     BackingOff {
         /// What it is run for.
@@ -199,6 +213,8 @@ impl Verdict {
             Self::Stale(reasons)
             | Self::Unknown { reasons, .. }
             | Self::Missing { reasons, .. }
+            | Self::Unverified { reasons, .. }
+            | Self::TooYoung { reasons, .. }
             | Self::BackingOff { reasons, .. }
             | Self::Settling { reasons, .. }
             | Self::Waiting { reasons, .. } => Some(reasons),
@@ -218,7 +234,9 @@ impl Verdict {
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::BackingOff { until, .. } | Self::Settling { until, .. } => Some(*until),
+            Self::BackingOff { until, .. }
+            | Self::Settling { until, .. }
+            | Self::TooYoung { until, .. } => Some(*until),
             Self::Failing { until, .. } => *until,
             _ => None,
         }
@@ -236,11 +254,12 @@ impl Verdict {
             Self::Changed(_) => "changed",
             Self::ImageMissing { .. } => "image-missing",
             Self::Missing { .. } => "missing",
+            Self::Unverified { .. } => "unverified",
             Self::Stale(_) => "stale",
             Self::Unknown { .. } => "unknown",
             Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => "stalled",
             Self::BackingOff { .. } => "backing-off",
-            Self::Settling { .. } => "settling",
+            Self::Settling { .. } | Self::TooYoung { .. } => "settling",
             Self::Waiting { .. } => "waiting",
             Self::Cycle(_) => "cycle",
         }
@@ -321,6 +340,8 @@ impl Node<'_> {
             mut reasons,
             mut problems,
             missing,
+            unverified,
+            too_young,
         } = self.find(tags, now);
         if !problems.is_empty() {
             problems.extend(missing);
@@ -330,11 +351,22 @@ impl Node<'_> {
             let problems = missing;
             return Verdict::Missing { problems, reasons };
         }
+        if !unverified.is_empty() {
+            let problems = unverified;
+            return Verdict::Unverified { problems, reasons };
+        }
         let change = self.change();
         if self.task.on_change == OnChange::Run {
             reasons.change.clone_from(&change);
         }
         if reasons.is_empty() {
+            let until = too_young.iter().map(|(_, until)| *until).min();
+            if let Some(until) = until.filter(|_| self.known.has_run()) {
+                reasons
+                    .moves
+                    .extend(too_young.into_iter().map(|(moved, _)| moved));
+                return Verdict::TooYoung { reasons, until };
+            }
             return self.decide_without_reason(tags, change);
         }
         match &self.known.failure {
@@ -361,6 +393,8 @@ impl Node<'_> {
             },
             problems: Vec::new(),
             missing: Vec::new(),
+            unverified: Vec::new(),
+            too_young: Vec::new(),
         };
         if let Some(git) = self.source() {
             match (tags.head(git), &self.known.commit) {
@@ -380,20 +414,27 @@ impl Node<'_> {
                 _ => {}
             }
         }
-        for (tag, dependency) in self.followed() {
+        for (tag, dependency, age) in self.followed_by_age() {
             let problem = |why, since, hint| Problem {
                 subject: dependency.image.tagged(),
                 why,
                 since,
                 hint,
             };
-            match tags.status(tag, dependency) {
+            let moved = |to| Move {
+                tag: tag.clone(),
+                base: dependency.image.clone(),
+                to,
+            };
+            match tags.status_at_age(tag, dependency, age, now) {
                 BaseStatus::Current => {}
-                BaseStatus::Moved(to) => found.reasons.moves.push(Move {
-                    tag: tag.clone(),
-                    base: dependency.image.clone(),
-                    to,
-                }),
+                BaseStatus::Moved(to) => found.reasons.moves.push(moved(to)),
+                BaseStatus::TooYoung { to, until } => {
+                    found.too_young.push((moved(Some(to)), until));
+                }
+                BaseStatus::Unverified { why, since } => {
+                    found.unverified.push(problem(why, since, None));
+                }
                 BaseStatus::Missing { why, since } => {
                     found.missing.push(problem(why, since, None));
                 }
@@ -473,6 +514,9 @@ struct Findings {
     reasons: Reasons,
     problems: Vec<Problem>,
     missing: Vec<Problem>,
+    unverified: Vec<Problem>,
+    /// What moved and is too young to be built on, and until when.
+    too_young: Vec<(Move, Timestamp)>,
 }
 
 fn failing(failure: &Failure, until: Option<Timestamp>) -> Verdict {

@@ -302,6 +302,7 @@ mod tests {
             Observation {
                 digest: Digest::of(content),
                 manifests: Manifests::new(),
+                created: None,
             },
             at(1000),
         );

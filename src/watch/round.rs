@@ -46,6 +46,8 @@ pub struct Job {
     pub task: TaskKey,
     /// Why.
     pub reasons: Reasons,
+    /// The digests that it is to be built on because its bases must be old enough.
+    pub pins: Vec<(Reference, Digest)>,
 }
 
 /// One round: every task is decided once, as soon as all that it depends on has answered and all tasks whose images it depends on are
@@ -139,7 +141,12 @@ impl<'a> Round<'a> {
             if let Some(reasons) = reasons {
                 let task = self.nodes[n].task.key();
                 self.running.insert(task.clone(), n);
-                return Some(Job { task, reasons });
+                let pins = self.nodes[n].pins(tags, now);
+                return Some(Job {
+                    task,
+                    reasons,
+                    pins,
+                });
             }
             self.let_children_go(n);
         }
@@ -308,10 +315,13 @@ impl<'a> Round<'a> {
             (_, Some(Outcome::Failed)) => moved,
             (_, Some(Outcome::Busy)) => !reasons.is_empty(),
             (
-                Verdict::Unknown { .. } | Verdict::Missing { .. } | Verdict::BackingOff { .. },
+                Verdict::Unknown { .. }
+                | Verdict::Missing { .. }
+                | Verdict::Unverified { .. }
+                | Verdict::BackingOff { .. },
                 None,
             ) => moved,
-            (Verdict::Settling { .. }, None) => !reasons.is_empty(),
+            (Verdict::Settling { .. } | Verdict::TooYoung { .. }, None) => !reasons.is_empty(),
             (Verdict::Waiting { .. }, None) => true,
             _ => false,
         }
@@ -440,6 +450,7 @@ mod tests {
         let seen = Observation {
             digest: digest(name, version),
             manifests: Manifests::new(),
+            created: None,
         };
         tags.observe(&image(name), seen, at(1));
     }
@@ -783,6 +794,7 @@ mod tests {
         let seen = Observation {
             digest: digest("a", "new"),
             manifests: Manifests::new(),
+            created: None,
         };
         tags.observe(&image("alias"), seen, at(1));
         assert_eq!(verdicts_of(&[(task("a"), known)], &tags), ["cycle"]);
@@ -805,6 +817,7 @@ mod tests {
             let seen = Observation {
                 digest: digest(name, "new"),
                 manifests: Manifests::new(),
+                created: None,
             };
             tags.observe(&image(&format!("alias-{name}")), seen, at(1));
         }

@@ -146,6 +146,7 @@ impl World {
                 let seen = Observation {
                     digest: digest(&tag, self.truth[&tag]),
                     manifests: Manifests::new(),
+                    created: None,
                 };
                 self.tags.observe(&tag, seen, self.now);
             }

@@ -1,13 +1,13 @@
 //! A task with all that is known of it, as one round sees it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     image::{Digest, Reference},
     task::{Dependency, ImageDescriptor, Task, Untracked},
 };
 
-use super::Known;
+use super::{BaseStatus, Known, Tags};
 
 /// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub struct Snapshot {
     pub known: Known,
     /// What its files say now, as far as somebody read them.
     pub reading: Option<Reading>,
+    ages: Box<[SignedDuration]>,
     bases: Box<[Option<Reference>]>,
     mirrors: Box<[Reference]>,
     pushes: Box<[Reference]>,
@@ -48,6 +49,8 @@ pub struct Node<'a> {
     pub reading: Option<&'a Reading>,
     /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
     pub bases: &'a [Option<Reference>],
+    /// How old the digest of each base must be before anything is built on it; empty where any age will do.
+    pub ages: &'a [SignedDuration],
     /// The copies of its bases that a run may use.
     pub mirrors: &'a [Reference],
     /// The images that a run pushes under names that stay.
@@ -73,10 +76,25 @@ impl Snapshot {
             mirrors: mirrors.collect(),
             outputs: outputs.collect(),
             pushes: task.stable_images().into_iter().map(own).collect(),
+            ages: Box::default(),
             task,
             known,
             reading: None,
         }
+    }
+
+    /// Lets the task build on no digest of a base that is younger than `age` says.
+    pub fn set_min_ages(&mut self, age: impl Fn(&Reference) -> SignedDuration) {
+        let ages = self
+            .bases
+            .iter()
+            .map(|base| base.as_ref().map_or(SignedDuration::ZERO, &age));
+        let ages: Box<[SignedDuration]> = ages.collect();
+        // Nearly always there are none, and none are kept then.
+        self.ages = match ages.iter().all(SignedDuration::is_zero) {
+            true => Box::default(),
+            false => ages,
+        };
     }
 
     /// Returns it as a round takes it.
@@ -86,6 +104,7 @@ impl Snapshot {
             task: &self.task,
             known: &self.known,
             reading: self.reading.as_ref(),
+            ages: &self.ages,
             bases: &self.bases,
             mirrors: &self.mirrors,
             pushes: &self.pushes,
@@ -97,14 +116,42 @@ impl Snapshot {
 impl<'a> Node<'a> {
     /// Returns the images whose moves run this task, with the tag that each is compared by.
     pub fn followed(self) -> impl Iterator<Item = (&'a Reference, &'a Dependency)> {
+        self.followed_by_age()
+            .map(|(tag, dependency, _)| (tag, dependency))
+    }
+
+    /// Returns the same, each with how old its digest must be before anything is built on it.
+    pub fn followed_by_age(
+        self,
+    ) -> impl Iterator<Item = (&'a Reference, &'a Dependency, SignedDuration)> {
         let trigger = self.trigger();
+        let ages = self.ages.iter().copied();
+        let ages = ages.chain(std::iter::repeat(SignedDuration::ZERO));
         self.bases
             .iter()
             .zip(&self.known.dependencies)
-            .filter_map(|(tag, dependency)| Some((tag.as_ref()?, dependency)))
-            .filter(move |(_, dependency)| {
+            .zip(ages)
+            .filter_map(|((tag, dependency), age)| Some((tag.as_ref()?, dependency, age)))
+            .filter(move |(_, dependency, _)| {
                 trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
             })
+    }
+
+    /// Returns the digests that a run is to be built on because its bases must be old enough: none where any age will do.
+    #[must_use]
+    pub fn pins(self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {
+        if self.ages.is_empty() {
+            return Vec::new();
+        }
+        let pins = self.followed_by_age().filter_map(|(tag, dependency, age)| {
+            let digest = match tags.status_at_age(tag, dependency, age, now) {
+                BaseStatus::Moved(to) => to,
+                BaseStatus::Current => tags.get(tag).and_then(|record| record.digest.clone()),
+                _ => dependency.image.digest.clone(),
+            };
+            Some((dependency.image.reference()?, digest?))
+        });
+        pins.collect()
     }
 
     /// Returns the images that the last run pushed, each with the tag that it is compared by and the digest that it was pushed with.

@@ -17,6 +17,8 @@ pub struct Observation {
     pub digest: Digest,
     /// The manifest for each platform that was asked for; `None` where the index has none for now.
     pub manifests: Manifests,
+    /// When the image was made, if that was asked for.
+    pub created: Option<Timestamp>,
 }
 
 /// All that is remembered of a tag.
@@ -50,12 +52,60 @@ pub struct TagRecord {
     /// What a webhook announced and no look has found yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+    /// When the image of this digest was made, as its config says; only known where a task waits for bases to be old enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// What the tag was before, oldest first; only kept where a task waits for bases to be old enough.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Earlier>,
 }
+
+/// What a tag was before it moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Earlier {
+    /// The digest.
+    pub digest: Digest,
+    /// The manifests behind it.
+    pub manifests: Manifests,
+    /// When it was first seen, or made, whichever was earlier.
+    pub since: Timestamp,
+}
+
+/// How many earlier digests of a tag are kept.
+const MAX_EARLIER: usize = 64;
 
 /// The longest that a registry is left alone at its own wish.
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 
 impl TagRecord {
+    /// Keeps what the tag is for what it was, if somebody wants to know that.
+    fn remember_earlier(&mut self, keeps: bool) {
+        if !keeps {
+            self.history.clear();
+            return;
+        }
+        if let (Some(digest), Some(since)) = (self.digest.take(), self.since()) {
+            self.history.retain(|earlier| earlier.digest != digest);
+            self.history.push(Earlier {
+                digest,
+                manifests: std::mem::take(&mut self.manifests),
+                since,
+            });
+        }
+        let too_many = self.history.len().saturating_sub(MAX_EARLIER);
+        self.history.drain(..too_many);
+    }
+
+    /// Returns since when the tag's digest counts as there: when it was first seen, or made, whichever was earlier.
+    fn since(&self) -> Option<Timestamp> {
+        let first_seen = self.first_seen?;
+        Some(
+            self.created
+                .map_or(first_seen, |created| created.min(first_seen)),
+        )
+    }
+
     /// Takes in that a webhook announced `digest`.
     pub fn expect(&mut self, digest: Digest) {
         let is_known = self.digest.as_ref() == Some(&digest)
@@ -130,6 +180,8 @@ pub enum LookErrorKind {
     Absent,
     /// The tag is there, and is no image.
     NoImage,
+    /// The tag is there, and the program that vouches for it does not.
+    Unverified,
 }
 
 /// A look that gave no answer.
@@ -183,6 +235,7 @@ pub struct Tags {
     assumed: BTreeSet<Reference>,
     heads: BTreeMap<GitContext, Head>,
     settled: BTreeSet<Reference>,
+    aged: BTreeSet<Reference>,
     quiet: SignedDuration,
 }
 
@@ -193,6 +246,20 @@ pub enum BaseStatus {
     Current,
     /// It moved. To what is `None` where it only will, by a run that has yet to be.
     Moved(Option<Digest>),
+    /// It moved, and to nothing that is old enough.
+    TooYoung {
+        /// What the tag names now.
+        to: Digest,
+        /// When the first of what it has been since will be old enough.
+        until: Timestamp,
+    },
+    /// It moved, and the program that vouches for it does not.
+    Unverified {
+        /// What that said.
+        why: String,
+        /// Since when.
+        since: Option<Timestamp>,
+    },
     /// Its registry answers that it is not there, or not for a platform that was built.
     Missing {
         /// What is not there.
@@ -242,6 +309,19 @@ impl Tags {
         self
     }
 
+    /// Lets what these tags were before be remembered: tasks wait for what they are to be old enough.
+    #[must_use]
+    pub fn remembering(mut self, aged: BTreeSet<Reference>) -> Self {
+        self.aged = aged;
+        self
+    }
+
+    /// Tells whether what a tag was before is remembered.
+    #[must_use]
+    pub fn is_aged(&self, tag: &Reference) -> bool {
+        self.aged.contains(tag)
+    }
+
     /// Takes in which commits git repositories have now.
     #[must_use]
     pub fn with_heads(mut self, heads: BTreeMap<GitContext, Head>) -> Self {
@@ -279,7 +359,7 @@ impl Tags {
 
     /// Takes in an answer.
     pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
-        let quiet = self.quiet;
+        let (quiet, keeps) = (self.quiet, self.aged.contains(tag));
         let record = self.entry(tag);
         if record.digest.as_ref() == Some(&seen.digest) {
             record.manifests.extend(seen.manifests);
@@ -297,7 +377,9 @@ impl Tags {
             if record.digest.is_some() {
                 record.moves.push(now);
             }
+            record.remember_earlier(keeps);
             record.first_seen = Some(now);
+            record.created = seen.created;
             record.manifests = seen.manifests;
             record.digest = Some(seen.digest);
         }
@@ -413,6 +495,12 @@ impl Tags {
                     since: Some(error.since),
                 };
             }
+            Some(error) if error.kind == LookErrorKind::Unverified => {
+                return BaseStatus::Unverified {
+                    why: error.message.clone(),
+                    since: Some(error.since),
+                };
+            }
             Some(error) => {
                 return BaseStatus::Unknown {
                     why: error.message.clone(),
@@ -449,6 +537,41 @@ impl Tags {
             (true, true) => moved,
             (true, false) => BaseStatus::Current,
         }
+    }
+
+    /// Tells the same as [`Tags::status`] for a task that builds on nothing younger than `min_age`: it follows what the tag was that long
+    /// ago. A digest that comes does not make the ones before it young again, so that a tag that moves every day is still followed.
+    #[must_use]
+    pub fn status_at_age(
+        &self,
+        tag: &Reference,
+        dependency: &Dependency,
+        min_age: SignedDuration,
+        now: Timestamp,
+    ) -> BaseStatus {
+        let status = self.status(tag, dependency);
+        let BaseStatus::Moved(Some(to)) = &status else {
+            return status;
+        };
+        let Some(record) = self.get(tag).filter(|_| !min_age.is_zero()) else {
+            return status;
+        };
+        let newest = record.since().map(|since| (to, &record.manifests, since));
+        let earlier = record.history.iter().rev();
+        let earlier = earlier.map(|one| (&one.digest, &one.manifests, one.since));
+        let mut until = later(now, min_age);
+        for (digest, manifests, since) in newest.into_iter().chain(earlier) {
+            if is_built_on(dependency, digest, manifests) {
+                break;
+            }
+            let old_enough = later(since, min_age);
+            if old_enough <= now {
+                return BaseStatus::Moved(Some(digest.clone()));
+            }
+            until = old_enough;
+        }
+        let to = to.clone();
+        BaseStatus::TooYoung { to, until }
     }
 
     /// Tells what became of an image that a run pushed under `tag`, where a look after that run has told it.
@@ -499,6 +622,18 @@ pub enum OutputStatus {
     },
 }
 
+/// Tells whether a run that recorded `dependency` was built on this digest, or on the same manifests behind another index.
+fn is_built_on(dependency: &Dependency, digest: &Digest, manifests: &Manifests) -> bool {
+    let same = || {
+        !dependency.manifests.is_empty()
+            && dependency
+                .manifests
+                .iter()
+                .all(|(platform, built)| built.is_some() && manifests.get(platform) == Some(built))
+    };
+    dependency.image.digest.as_ref() == Some(digest) || same()
+}
+
 fn within_an_hour(moved: Timestamp, now: Timestamp) -> bool {
     moved <= now && later(moved, SignedDuration::from_hours(1)) > now
 }
@@ -544,6 +679,7 @@ mod tests {
         let seen = Observation {
             digest: digest(index),
             manifests: Manifests::from_iter([(platform(), manifest.map(digest))]),
+            created: None,
         };
         tags.observe(&tag(), seen, at(5));
         tags
@@ -695,6 +831,7 @@ mod tests {
         let seen = Observation {
             digest: digest("i1"),
             manifests: Manifests::new(),
+            created: None,
         };
         tags.observe(&tag(), seen, at(99));
         let record = tags.get(&tag()).unwrap();
@@ -707,6 +844,7 @@ mod tests {
         let seen = Observation {
             digest: digest(content),
             manifests: Manifests::new(),
+            created: None,
         };
         tags.observe(&tag(), seen, at(second));
     }
@@ -776,5 +914,49 @@ mod tests {
         let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
         push(&mut tags, "one", 100_000);
         assert_eq!(tags.settles_at(&tag(), at(5)), None);
+    }
+
+    /// A tag that is pushed once a day, as `d0`, `d1` and so on, seen at each push.
+    fn daily(days: i64) -> Tags {
+        let mut tags = Tags::default().remembering([tag()].into());
+        for day in 0..days {
+            push(&mut tags, &format!("d{day}"), day * 86_400);
+        }
+        tags
+    }
+
+    #[test]
+    fn base_that_moves_daily_is_followed_three_days_behind() {
+        let three_days = SignedDuration::from_hours(72);
+        let now = at(6 * 86_400 + 100);
+        let built = |digest: &str| {
+            let mut built = built_on(digest, None);
+            built.manifests = Manifests::new();
+            built
+        };
+        let status = |digest: &str| daily(7).status_at_age(&tag(), &built(digest), three_days, now);
+        assert_eq!(status("d0"), BaseStatus::Moved(Some(digest("d3"))));
+        assert_eq!(status("d2"), BaseStatus::Moved(Some(digest("d3"))));
+        let (to, until) = (digest("d6"), at(7 * 86_400));
+        assert_eq!(status("d3"), BaseStatus::TooYoung { to, until });
+        assert_eq!(status("d6"), BaseStatus::Current);
+        // What was built on by hand is not taken back.
+        assert!(matches!(status("d5"), BaseStatus::TooYoung { .. }));
+    }
+
+    #[test]
+    fn image_that_was_made_long_ago_is_old_enough_at_once() {
+        let mut tags = daily(1);
+        let seen = Observation {
+            digest: digest("old"),
+            manifests: Manifests::new(),
+            created: Some(at(-1_000_000)),
+        };
+        tags.observe(&tag(), seen, at(86_400));
+        let day = SignedDuration::from_hours(24);
+        let mut built = built_on("d0", None);
+        built.manifests = Manifests::new();
+        let status = tags.status_at_age(&tag(), &built, day, at(86_500));
+        assert_eq!(status, BaseStatus::Moved(Some(digest("old"))));
     }
 }

@@ -4,8 +4,8 @@ use crate::{
     ops::{source_trigger::SourceWish, timer::Schedule},
     sys::secret::Secret,
     task::{
-        self, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch, Status,
-        UpdatePayload, trigger::DEFAULT_BASE_IMAGE_TRIGGER,
+        self, Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch,
+        Status, UpdatePayload, trigger::DEFAULT_BASE_IMAGE_TRIGGER,
     },
 };
 
@@ -57,6 +57,9 @@ pub struct TriggerArgs {
         value_name = "tell|run"
     )]
     on_change: Option<OnChange>,
+    /// How old a new digest of a base must be before anything is built on it, as 3d or 36h [default: that of the config file]
+    #[arg(long, value_name = "AGE")]
+    min_age: Option<Age>,
     /// Run the task when the git repository of its context has a new commit
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
@@ -78,6 +81,12 @@ pub struct TriggerArgs {
 }
 
 impl TriggerArgs {
+    /// Returns how old the digest of a base must be, if it was said.
+    #[must_use]
+    pub fn min_age(&self) -> Option<Age> {
+        self.min_age
+    }
+
     /// Returns what is to be done when the files of the task name other images, if it was said.
     #[must_use]
     pub fn on_change(&self) -> Option<task::OnChange> {

@@ -187,6 +187,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             .transpose()?
             .unwrap_or_default(),
         on_change: args.triggers.on_change().unwrap_or_default(),
+        min_age: args.triggers.min_age(),
         update_trigger_endpoint: args.triggers.endpoint(),
     };
     let task = ops::task::create(app, new, &mut |event| report.event(event))?;

@@ -152,6 +152,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         values,
         on_success: args.on_success.as_deref().map(words).transpose()?,
         on_change: args.triggers.on_change(),
+        min_age: args.triggers.min_age(),
         update_trigger_payload_type: args.triggers.changed_payload(),
         source: args.import,
         test: args.test.as_deref().map(words).transpose()?,

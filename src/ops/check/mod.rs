@@ -4,7 +4,7 @@ mod mirrors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
@@ -28,7 +28,7 @@ use super::{
     event::{Event, Listener},
     heads::Heads,
     inputs,
-    look::{PendingLooks, TagSubscriptions, looking_at},
+    look::{PendingLooks, TagSubscriptions, aged, looking_at},
     steps,
     timer::{self, TimerAnswer},
 };
@@ -51,6 +51,14 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Sna
                 let reading = inputs::reading(app, &task, &known);
                 let mut snapshot = Snapshot::new(task, known, |image| app.canonical(image));
                 snapshot.reading = reading;
+                let age = snapshot.task.min_age.unwrap_or(app.min_age).duration();
+                if !age.is_zero() {
+                    let exempt = |base: &Reference| app.verifier.exempts_from_age(base);
+                    snapshot.set_min_ages(|base| match exempt(base) {
+                        true => SignedDuration::ZERO,
+                        false => age,
+                    });
+                }
                 loaded.push(snapshot);
             }
             Err(error) => {
@@ -115,7 +123,7 @@ pub struct ImageAnswer {
     image: String,
     r#type: DependencyKind,
     line: usize,
-    /// One of current, moved, missing, unknown, not-followed.
+    /// One of current, moved, too-young, unverified, missing, unknown, not-followed.
     state: &'static str,
     recorded_digest: Option<Digest>,
     current_digest: Option<Digest>,
@@ -187,6 +195,7 @@ pub(super) async fn look_at_all(
     tags: &mut Tags,
     tell: Listener<'_>,
 ) {
+    *tags = std::mem::take(tags).remembering(aged(nodes));
     let is_gone = |tag: &Reference| tags.get(tag).is_some_and(|record| record.error.is_some());
     let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag));
     let all: Vec<Reference> = wanted.tags().into_iter().collect();
@@ -272,7 +281,7 @@ fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
     let any = |states: &[&str]| tasks.iter().any(|task| states.contains(&task.state));
     if broken > 0 || any(&["cycle"]) {
         Some(Kind::Failed)
-    } else if any(&["unknown", "missing", "image-missing"])
+    } else if any(&["unknown", "missing", "unverified", "image-missing"])
         || tasks.iter().any(CheckAnswer::has_unknown_output)
     {
         Some(Kind::Unknown)
@@ -461,7 +470,9 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             )
         }
         Verdict::Stale(reasons) => told(reasons),
-        Verdict::Unknown { problems, .. } | Verdict::Missing { problems, .. } => {
+        Verdict::Unknown { problems, .. }
+        | Verdict::Missing { problems, .. }
+        | Verdict::Unverified { problems, .. } => {
             let problems = problems.iter().map(|problem| {
                 let since = problem.since.map(|since| format!(" (since {since:.0})"));
                 format!(
@@ -486,6 +497,9 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
                 "{}; failed {failures} in a row, tried again at {until:.0}{stalled}",
                 told(reasons)
             )
+        }
+        Verdict::TooYoung { reasons, until } => {
+            format!("{}; too young, waits until {until:.0}", told(reasons))
         }
         Verdict::Settling { reasons, until } => {
             format!(
@@ -553,8 +567,8 @@ pub fn told(reasons: &Reasons) -> String {
 
 fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
     let followed: BTreeMap<&Reference, BaseStatus> = node
-        .followed()
-        .map(|(tag, dependency)| (tag, tags.status(tag, dependency)))
+        .followed_by_age()
+        .map(|(tag, dependency, age)| (tag, tags.status_at_age(tag, dependency, age, now)))
         .collect();
     let dependencies = node.bases.iter().zip(&node.known.dependencies);
     dependencies
@@ -569,6 +583,8 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
                     None => "not-followed",
                     Some(BaseStatus::Current) => "current",
                     Some(BaseStatus::Moved(_)) => "moved",
+                    Some(BaseStatus::TooYoung { .. }) => "too-young",
+                    Some(BaseStatus::Unverified { .. }) => "unverified",
                     Some(BaseStatus::Missing { .. }) => "missing",
                     Some(BaseStatus::Unknown { .. }) => "unknown",
                 },

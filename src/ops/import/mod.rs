@@ -183,6 +183,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
         builder: None,
         on_success: Vec::new(),
         on_change: crate::task::OnChange::Tell,
+        min_age: None,
         step: Step::Import(ImportStep {
             source: places::name(&source),
             image_names: names(true),

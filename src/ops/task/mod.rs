@@ -10,8 +10,8 @@ use crate::{
     store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
-        Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, OnChange, RunId,
-        Status, Step, Task, TaskKey, TaskName, TaskPatch, Trigger,
+        Age, Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, OnChange,
+        RunId, Status, Step, Task, TaskKey, TaskName, TaskPatch, Trigger,
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
@@ -64,6 +64,8 @@ pub struct NewTask {
     pub on_success: Vec<String>,
     /// What is done when its files name other images than the last run was built on.
     pub on_change: OnChange,
+    /// How old the digest of a base must be before anything is built on it.
+    pub min_age: Option<Age>,
     /// Where the webhook of its base image trigger is.
     pub update_trigger_endpoint: Option<Secret>,
 }
@@ -92,6 +94,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         builder: new.builder,
         on_success: new.on_success,
         on_change: new.on_change,
+        min_age: new.min_age,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: new.base_image_trigger,
@@ -169,6 +172,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         builder: None,
         on_success: Vec::new(),
         on_change: OnChange::Tell,
+        min_age: None,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
             base_image_trigger: None,

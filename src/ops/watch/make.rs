@@ -9,7 +9,7 @@ use crate::{
         App,
         check::told,
         event::{Event, Listener},
-        run::run_if_free,
+        run::{KnownBases, run_if_free},
     },
     registry::Answers,
     sys::signal::Stop,
@@ -53,8 +53,11 @@ pub async fn make(
         }),
         other => say(other),
     };
-    let answers = answers(&app, &bases).await;
-    let (outcome, worst) = match run_if_free(&app, &key, &cause, answers, stop, &mut quiet).await {
+    let known = KnownBases {
+        answers: answers(&app, &bases).await,
+        pins: job.pins,
+    };
+    let (outcome, worst) = match run_if_free(&app, &key, &cause, &known, stop, &mut quiet).await {
         Ok(None) => {
             say(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"

@@ -73,7 +73,7 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     }
     if answers
         .iter()
-        .any(|answer| ["unknown", "missing"].contains(&answer.state))
+        .any(|answer| ["unknown", "missing", "unverified"].contains(&answer.state))
     {
         rounded.take(Kind::Unknown);
     }

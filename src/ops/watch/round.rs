@@ -22,7 +22,7 @@ use crate::{
         credential::all_logins,
         event::{Event, Listener},
         heads::Heads,
-        look::{Answer, PendingLooks, TagSubscriptions, looking_at, take_in},
+        look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, take_in},
         notify,
         run::clean_up_after_the_dead,
     },
@@ -210,6 +210,7 @@ impl<'a> Watcher<'a> {
             .store
             .tags()?
             .settling(self.options.settle)
+            .remembering(aged(nodes))
             .with_heads(self.heads.said());
         let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |_| {
             app.settings.config.watch.images_every_seconds > 0
@@ -500,9 +501,9 @@ async fn tell_people(
     let problems: Vec<_> = round
         .verdicts()
         .filter_map(|(node, verdict, _)| match verdict {
-            Verdict::Unknown { problems, .. } | Verdict::Missing { problems, .. } => {
-                Some((node.task.key(), problems.clone()))
-            }
+            Verdict::Unknown { problems, .. }
+            | Verdict::Missing { problems, .. }
+            | Verdict::Unverified { problems, .. } => Some((node.task.key(), problems.clone())),
             _ => None,
         })
         .collect();
@@ -544,7 +545,9 @@ impl Crowd {
 /// Takes what was decided for a task into the result.
 fn sum_up(verdict: &Verdict, rounded: &mut Rounded) {
     match verdict {
-        Verdict::Unknown { .. } | Verdict::Missing { .. } => rounded.take(Kind::Unknown),
+        Verdict::Unknown { .. } | Verdict::Missing { .. } | Verdict::Unverified { .. } => {
+            rounded.take(Kind::Unknown);
+        }
         Verdict::BackingOff { .. } | Verdict::Cycle(_) => rounded.take(Kind::Failed),
         // Whatever it waits for has been taken in already, and may be a run that goes on elsewhere and well.
         _ => {}
@@ -556,6 +559,7 @@ fn is_worth_telling(verdict: &Verdict) -> bool {
         verdict,
         Verdict::Unknown { .. }
             | Verdict::Missing { .. }
+            | Verdict::Unverified { .. }
             | Verdict::Changed(_)
             | Verdict::ImageMissing { .. }
             | Verdict::BackingOff { .. }

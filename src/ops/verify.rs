@@ -1,0 +1,233 @@
+//! Whether a base may be trusted: a program of the owner's says yes or no to each new digest, before anything is built on it.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::{Digest, Reference},
+    store::Store,
+    sys::{
+        command::CommandLine,
+        process::{self, Ended, Limits},
+        settings::{Settings, VerifySettings},
+        signal::Stop,
+    },
+};
+
+/// What stands for the image in the arguments of the program.
+const PLACEHOLDER: &str = "{image}";
+
+/// How long the program may take: it may have to ask a registry for a signature and a log for its proof.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How much of what the program prints is kept, in bytes.
+const MAX_PRINTED: usize = 4096;
+
+/// The rules of the config file, and the answers that were yes.
+#[derive(Debug)]
+pub struct Verifier {
+    rules: Vec<VerifySettings>,
+    store: Store,
+}
+
+/// Why an image is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{image}` is not verified: {why}")]
+pub struct Refusal {
+    /// The image, by its digest.
+    pub image: String,
+    /// What the program said, on one line.
+    pub why: String,
+}
+
+impl Verifier {
+    /// Takes in the rules of the config file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] for a rule that names no image, or whose program is not told which image it is about.
+    pub fn new(settings: &Settings, store: Store) -> Result<Self> {
+        let rules = settings.config.verify.clone();
+        for (rule, place) in rules.iter().zip(1..) {
+            let invalid = |why: &str| {
+                Error::new(
+                    Kind::Invalid,
+                    format!("cannot use rule {place} of `verify` in the config file: {why}"),
+                )
+                .hint("as in: verify: [{images: ['docker.io/library/*'], command: [cosign, verify, --key, k.pub, '{image}']}]")
+            };
+            if rule.images.is_empty() {
+                return Err(invalid("it names no images"));
+            }
+            if rule.command.is_empty() {
+                return Err(invalid("it has no command"));
+            }
+            if !rule
+                .command
+                .iter()
+                .skip(1)
+                .any(|it| it.contains(PLACEHOLDER))
+            {
+                return Err(invalid("no argument of its command holds `{image}`"));
+            }
+        }
+        Ok(Self { rules, store })
+    }
+
+    /// Tells whether an image that is vouched for may be built on however young it is.
+    #[must_use]
+    pub fn exempts_from_age(&self, image: &Reference) -> bool {
+        self.rules_for(image).any(|rule| rule.exempt_from_min_age)
+    }
+
+    /// Asks the programs of all rules for `named` about `image`, which is `named` or its copy at a digest. A yes is kept by the digest.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] for a no, a program that cannot be started, and one that takes too long.
+    pub async fn verify(&self, named: &Reference, image: &Reference) -> Result<(), Refusal> {
+        for rule in self.rules_for(named) {
+            let call = called(&rule.command, image);
+            let answer = Digest::of(&serde_json::to_vec(&call).unwrap_or_default());
+            if self.store.is_verified(&answer) {
+                continue;
+            }
+            ask(&call).await.map_err(|why| Refusal {
+                image: image.to_string(),
+                why,
+            })?;
+            // Where it cannot be kept it is asked for again.
+            let _ = self.store.remember_verified(&answer, &image.to_string());
+        }
+        Ok(())
+    }
+
+    fn rules_for(&self, image: &Reference) -> impl Iterator<Item = &VerifySettings> {
+        let name = image.name();
+        self.rules
+            .iter()
+            .filter(move |rule| rule.images.iter().any(|pattern| matches(pattern, &name)))
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Kind::Failed, refusal.to_string())
+            .hint("it is asked again at the next look; which program is asked is said by `verify` in the config file")
+    }
+}
+
+fn called(command: &[String], image: &Reference) -> Vec<String> {
+    let image = image.to_string();
+    let arguments = command.iter();
+    arguments
+        .map(|it| it.replace(PLACEHOLDER, &image))
+        .collect()
+}
+
+async fn ask(call: &[String]) -> Result<(), String> {
+    let (program, arguments) = call.split_first().ok_or("it has no command")?;
+    let line = CommandLine::new(program).args(arguments);
+    let allowed = Limits {
+        timeout: Some(PATIENCE),
+        grace: Duration::from_secs(1),
+    };
+    let mut printed = Vec::new();
+    let ended = process::run(&line, &allowed, &Stop::never(), &mut |bytes| {
+        printed.extend_from_slice(bytes);
+        let too_many = printed.len().saturating_sub(MAX_PRINTED);
+        printed.drain(..too_many);
+    })
+    .await;
+    let ended = ended.map_err(|error| error.one_line())?;
+    let printed = String::from_utf8_lossy(&printed);
+    let last = printed.lines().rev().find(|line| !line.trim().is_empty());
+    let said = last.map_or(String::new(), |line| format!(": {}", line.trim()));
+    match ended {
+        Ended::Exited(0) => Ok(()),
+        Ended::Exited(code) => Err(format!("`{program}` ended with {code}{said}")),
+        Ended::Killed(signal) => Err(format!("`{program}` was killed by signal {signal}{said}")),
+        Ended::TimedOut | Ended::Stopped(_) => Err(format!(
+            "`{program}` took longer than {} seconds",
+            PATIENCE.as_secs()
+        )),
+    }
+}
+
+/// Matches a name against a pattern in which `*` stands for anything, slashes too.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_stands_for_registries_and_repositories() {
+        for (pattern, name, is_match) in [
+            ("docker.io/library/*", "docker.io/library/node", true),
+            ("docker.io/library/*", "docker.io/me/node", false),
+            ("r.lan:5000/*", "r.lan:5000/a/b", true),
+            ("*", "anything/at/all", true),
+            ("*/node", "docker.io/library/node", true),
+            ("r.lan/*/base-*", "r.lan/team/base-go", true),
+            ("r.lan/*/base-*", "r.lan/team/app", false),
+            ("r.lan/app", "r.lan/app", true),
+            ("r.lan/app", "r.lan/app2", false),
+        ] {
+            assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
+        }
+    }
+
+    fn verifier(config: &str) -> Result<Verifier> {
+        let mut settings = Settings::default();
+        settings.config = serde_yaml::from_str(config).unwrap();
+        Verifier::new(&settings, Store::at(std::path::Path::new("/nowhere")))
+    }
+
+    #[test]
+    fn rule_that_makes_no_sense_is_refused_with_its_place() {
+        for (rule, why) in [
+            ("{command: [a, '{image}']}", "names no images"),
+            ("{images: ['*']}", "no command"),
+            ("{images: ['*'], command: ['{image}']}", "holds `{image}`"),
+        ] {
+            let error = verifier(&format!("verify: [{rule}]")).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+            assert_eq!(error.kind(), Kind::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn image_is_an_argument_of_the_program_and_its_no_is_said() {
+        let verifier = verifier(
+            "verify: [{images: ['r.lan/*'], command: [sh, -c, 'echo no \"$1\" >&2; exit 3', x, '{image}']}]",
+        )
+        .unwrap();
+        let image: Reference = "r.lan/base:1".parse().unwrap();
+        let at = image.at(Digest::of(b"x"));
+        let refusal = verifier.verify(&image, &at).await.unwrap_err();
+        assert_eq!(refusal.why, format!("`sh` ended with 3: no {at}"));
+        let other: Reference = "other.lan/base:1".parse().unwrap();
+        assert_eq!(verifier.verify(&other, &other).await, Ok(()));
+    }
+}

@@ -16,6 +16,7 @@ mod signals;
 mod timer;
 mod update;
 mod update_run;
+mod verify;
 mod watch;
 mod watch_killed;
 mod watch_listen;

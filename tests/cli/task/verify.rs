@@ -1,0 +1,137 @@
+//! Bases that are built on only when somebody vouches for them, or when they are old enough.
+
+use crate::support::{Registry, World};
+
+const START: i64 = 1_800_000_000;
+const DAY: i64 = 86_400;
+
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+/// Lets a program vouch for all digests but those whose beginning is in the file `refused`.
+fn vouching(world: &World, registry: &Registry) {
+    world.write("refused", "");
+    let asked = world.path("asked").display().to_string();
+    let refused = world.path("refused").display().to_string();
+    world.fake(
+        "vouch",
+        &format!(
+            "echo \"$1\" >>'{asked}'\nwhile read -r digest; do case \"$1\" in *\"$digest\") echo 'no signature by k.pub' >&2; exit 1;; esac; done <'{refused}'"
+        ),
+    );
+    world.config(&format!(
+        "verify: [{{images: ['{}/*'], command: [vouch, '{{image}}']}}]\n",
+        registry.host()
+    ));
+}
+
+fn asked(world: &World) -> Vec<String> {
+    let text = std::fs::read_to_string(world.path("asked")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn from(registry: &Registry) -> String {
+    format!("FROM {}\n", registry.image("base:1"))
+}
+
+#[test]
+fn base_without_a_signature_is_unverified_and_nothing_is_built_on_it() {
+    let (world, registry) = world();
+    vouching(&world, &registry);
+    world.tracked_task(&registry, "web", &from(&registry));
+    registry.push("base:1", &[("version", "two")]);
+    let bad = registry.digest("base:1").unwrap();
+    world.write("refused", &format!("{bad}\n"));
+    let round = world.acrt(&["task", "watch", "--once"]).exits(4);
+    round.says(&["unverified", "no signature by k.pub", &bad]);
+    assert_eq!(world.state_of("web"), "unverified");
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("one")
+    );
+    world
+        .run("web")
+        .exits(1)
+        .says(&["is not verified", "no signature by k.pub"]);
+    // The signature comes after the push.
+    world.write("refused", "");
+    world.acrt(&["task", "watch", "--once"]).ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn digest_that_was_vouched_for_is_not_asked_about_again() {
+    let (world, registry) = world();
+    vouching(&world, &registry);
+    world.tracked_task(&registry, "web", &from(&registry));
+    world.tracked_task(&registry, "site", &from(&registry));
+    let first = registry.digest("base:1").unwrap();
+    registry.push("base:1", &[("version", "two")]);
+    world.acrt(&["task", "watch", "--once"]).ok();
+    let second = registry.digest("base:1").unwrap();
+    let image = |digest: &str| format!("{}/base@{digest}", registry.host());
+    assert_eq!(asked(&world), [image(&first), image(&second)]);
+}
+
+#[test]
+fn copied_files_are_taken_from_what_is_vouched_for_alone() {
+    let (world, registry) = world();
+    vouching(&world, &registry);
+    let bad = registry.digest("base:1").unwrap();
+    world.write("refused", &format!("{bad}\n"));
+    let dockerfile = format!(
+        "FROM scratch\nCOPY --from={} /version /version\n",
+        registry.image("base:1")
+    );
+    world.task(&registry, "web", &dockerfile);
+    world.run("web").exits(1).says(&["is not verified"]);
+}
+
+fn at(world: &World, seconds: i64) {
+    world.set("ACRT_NOW", &(START + seconds).to_string());
+}
+
+#[test]
+fn base_that_moves_daily_is_followed_days_behind() {
+    let (world, registry) = world();
+    at(&world, 0);
+    world.tracked_task(&registry, "web", &from(&registry));
+    let age = ["task", "update", "--name", "web", "--min-age", "2d"];
+    world.acrt(&age).ok();
+    let built = || registry.file("web:latest", "version").unwrap();
+    let mut seen = Vec::new();
+    for day in 1..=5 {
+        registry.push("base:1", &[("version", &format!("day{day}"))]);
+        at(&world, day * DAY);
+        world.acrt(&["task", "watch", "--once"]).ok();
+        seen.push(built());
+    }
+    assert_eq!(seen, ["one", "one", "day1", "day2", "day3"]);
+    let check = world.acrt(&["task", "check"]).ok().json()[0].clone();
+    assert_eq!(check["state"], "settling");
+    let reason = check["reason"].as_str().unwrap();
+    assert!(reason.contains("too young"), "{reason}");
+    assert!(check["nextTry"].is_string(), "{check}");
+}
+
+#[test]
+fn age_is_read_as_people_write_it_and_shown() {
+    let (world, registry) = world();
+    world.task(&registry, "web", &from(&registry));
+    let update = |age| world.acrt(&["task", "update", "--name", "web", "--min-age", age]);
+    update("36h").ok();
+    let (_, text) = world
+        .state_files()
+        .into_iter()
+        .find(|(path, _)| path.ends_with("web.yaml"))
+        .unwrap();
+    assert!(text.contains("minAge: 1d 12h"), "{text}");
+    update("soon").exits(2).says(&["is no span of time"]);
+}

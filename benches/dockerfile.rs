@@ -176,3 +176,17 @@ fn one_long_environment(bencher: Bencher<'_, '_>, size: usize) {
         ),
     );
 }
+
+/// Lines that only another frontend reads, each of which may begin a heredoc that has no end.
+#[divan::bench(sample_count = 20, args = [MIB / 4, MIB / 2, MIB])]
+fn many_lines_of_another_frontend(bencher: Bencher<'_, '_>, size: usize) {
+    let line = "INCLUDE <<E#N\nFROM img:#N AS s#N\nCOPY --from=s / /\n";
+    let file = long(size, "# syntax=other/frontend\nFROM a AS s\n", line);
+    bases(bencher, &file);
+}
+
+#[divan::bench(sample_count = 20, args = [MIB / 4, MIB / 2, MIB])]
+fn one_long_mount(bencher: Bencher<'_, '_>, size: usize) {
+    let file = long(size, "FROM a\nRUN --mount=target=/x", ",from=img:#N");
+    bases(bencher, &(file + " make\n"));
+}

@@ -19,7 +19,8 @@ use super::{
 
 /// Show which images a Dockerfile stands on
 ///
-/// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them.
+/// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them. What only another
+/// frontend can read, as `# syntax=` asks for, is listed without an image.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt deps -o table\n  acrt deps ./web --file Dockerfile.prod --target runtime --arg NODE=20\n  acrt deps --file - < Dockerfile\n  acrt deps --rewrite docker.io/library=localhost:5000/base --dockerfile"
@@ -43,7 +44,7 @@ pub struct DepsArgs {
     /// Named context that stands in for an image or a stage, NAME=SOURCE (can be repeated)
     #[arg(long = "build-context", value_name = "NAME=SOURCE")]
     build_contexts: Vec<String>,
-    /// Add digests, asked from the registries
+    /// Add digests, asked from the registries, and the images that ONBUILD triggers of a base bring
     #[arg(long)]
     digests: bool,
     /// Name the copies of images too: SOURCE=COPY, or a YAML file of such [default: `mirrors` in the config file] (can be repeated)

@@ -18,9 +18,6 @@ use super::{
 };
 use crate::image::{Platform, Reference};
 
-/// The build argument that names the frontend in place of `# syntax=`.
-const SYNTAX: &str = "BUILDKIT_SYNTAX";
-
 /// What decides which images a build needs, besides the file.
 #[derive(Clone, Debug)]
 pub struct Build {
@@ -106,6 +103,29 @@ pub enum Unpinnable {
     /// A build argument names it.
     #[error("it is named by the build argument `BUILDKIT_SYNTAX`")]
     Argument,
+    /// Another frontend than Docker's reads the file, and may know a stage of this name.
+    #[error("it may be a stage that another frontend reads")]
+    Stage,
+}
+
+/// Something in a file that only the frontend can read which the file asks for: it may name further images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The line, counted from 1; 0 if it is the whole file.
+    pub line: usize,
+    /// The column in characters, counted from 1; 0 if it is the whole file.
+    pub column: usize,
+    /// What stands there.
+    pub written: String,
+}
+
+/// What is found in a file for a build.
+#[derive(Default)]
+struct Found {
+    /// The images of all stages, each with its offset in the file.
+    bases: Vec<(usize, BaseImage)>,
+    /// What only another frontend can read.
+    unread: Vec<Problem>,
 }
 
 /// What a place of the file means on some of the platforms.
@@ -120,14 +140,17 @@ impl Dockerfile {
     ///
     /// An image that is both continued and copied from is a runtime one wherever it stands.
     ///
+    /// Where another frontend than Docker's reads the file, these are the images that can be read without it; see
+    /// [`Dockerfile::unread`] for the rest.
+    ///
     /// # Errors
     ///
     /// What the target stands on cannot be told; BuildKit would refuse to build it.
     pub fn bases(&self, build: &Build) -> Result<Vec<BaseImage>, DockerfileError> {
         let text = text::decode(&self.bytes);
-        let bases = self.find_bases(build).and_then(|mut bases| {
-            bases.extend(self.frontend_base(build)?);
-            Ok(bases)
+        let bases = self.find_bases(build).and_then(|mut found| {
+            found.bases.extend(self.frontend_base(build)?);
+            Ok(found.bases)
         });
         let mut bases = bases.map_err(|problem| problem.located(&text))?;
         bases.sort_by_key(|(offset, _)| *offset);
@@ -143,8 +166,46 @@ impl Dockerfile {
         Ok(located.collect())
     }
 
-    /// The images of all stages, each with its offset in the file.
-    fn find_bases(&self, build: &Build) -> Result<Vec<(usize, BaseImage)>, Problem> {
+    /// Returns what only the frontend can read that reads the file, if it is another one than Docker's, in the order of
+    /// the file.
+    #[must_use]
+    pub fn unread(&self, build: &Build) -> Vec<Unread> {
+        if !self.is_foreign(&build.args) {
+            return Vec::new();
+        }
+        if self.stages.stages.is_empty() {
+            return vec![Unread {
+                line: 0,
+                column: 0,
+                written: "the whole file".to_owned(),
+            }];
+        }
+        let lines = self.unread.iter();
+        let lines = lines.map(|line| (Some(line.offset), line.text.clone()));
+        // What is wrong with the build itself is for `bases` to tell.
+        let problems = self.find_bases(build).unwrap_or_default().unread;
+        let problems = problems
+            .into_iter()
+            .map(|problem| (problem.at, problem.text));
+        let unread: BTreeSet<(Option<usize>, String)> = lines.chain(problems).collect();
+        let text = text::decode(&self.bytes);
+        let mut cursor = Cursor::new(&text);
+        let located = unread.into_iter().map(|(offset, written)| {
+            let (line, column) = offset.map_or((0, 0), |offset| cursor.position(offset));
+            Unread {
+                line,
+                column,
+                written,
+            }
+        });
+        located.collect()
+    }
+
+    /// Finds the images of all stages.
+    fn find_bases(&self, build: &Build) -> Result<Found, Problem> {
+        if let Some(problem) = self.problem(&build.args) {
+            return Err(problem);
+        }
         let contexts = Contexts::new(&build.contexts);
         let triggers = build.on_build.iter().map(|(image, triggers)| {
             let triggers = triggers.iter().map(|text| file::trigger(text));
@@ -157,16 +218,20 @@ impl Dockerfile {
             platforms => platforms,
         };
         let mut uses = Vec::new();
+        let mut unread = Vec::new();
         for platform in platforms {
             let graph = Graph::new(Given {
                 file: &self.stages,
+                foreign: self.is_foreign(&build.args).then_some(&self.unread),
                 lexer: Lexer::new(self.escape),
                 build,
                 contexts: &contexts,
                 triggers: &triggers,
                 platform,
             })?;
-            uses.extend(graph.uses()?);
+            let (found, problems) = graph.uses()?;
+            uses.extend(found);
+            unread.extend(problems);
         }
         if platforms.len() == 1 {
             // What names no image matters only where it names one on another platform.
@@ -185,14 +250,11 @@ impl Dockerfile {
             let others = std::iter::from_fn(|| uses.next_if(|next| next.name.key() == key));
             bases.extend(of_place(first, others, &runtime));
         }
-        Ok(bases)
+        Ok(Found { bases, unread })
     }
 
     fn frontend_base(&self, build: &Build) -> Result<Option<(usize, BaseImage)>, Problem> {
-        let given = build
-            .args
-            .get(SYNTAX)
-            .and_then(|given| given.trim().split(' ').next());
+        let given = file::given_frontend(&build.args);
         let (written, pinning) = match (given, &self.frontend) {
             (Some(given), _) => (given, Pinning::Impossible(Unpinnable::Argument)),
             (None, Some(token)) => (token.text.as_str(), Pinning::Place(token.place.clone())),
@@ -244,7 +306,7 @@ fn of_place<'d>(
     others: impl Iterator<Item = Use<'d>>,
     runtime: &BTreeSet<Reference>,
 ) -> impl Iterator<Item = (usize, BaseImage)> {
-    let (name, is_from) = (first.name, first.is_from);
+    let (name, is_from, is_doubtful) = (first.name, first.is_from, first.is_doubtful);
     let mut meanings = vec![Meaning::of(first)];
     for other in others {
         let mut known = meanings.iter_mut();
@@ -259,6 +321,7 @@ fn of_place<'d>(
     let pinning = move |source: &Source| match (name.place(), source) {
         _ if differs => Pinning::Impossible(Unpinnable::Platforms),
         (_, Source::Instead(_)) => Pinning::Impossible(Unpinnable::Context),
+        _ if is_doubtful => Pinning::Impossible(Unpinnable::Stage),
         (Some(place), _) => Pinning::Place(place.clone()),
         (None, _) => Pinning::Impossible(Unpinnable::Trigger),
     };
@@ -321,6 +384,12 @@ mod tests {
         dockerfile.bases(build).unwrap()
     }
 
+    fn unread(file: &str, build: &Build) -> Vec<(usize, String)> {
+        let dockerfile = Dockerfile::parse_with(file.as_bytes(), &build.args).unwrap();
+        let unread = dockerfile.unread(build).into_iter();
+        unread.map(|unread| (unread.line, unread.written)).collect()
+    }
+
     fn error(file: &str) -> DockerfileError {
         let dockerfile = Dockerfile::parse(file.as_bytes());
         dockerfile
@@ -330,7 +399,7 @@ mod tests {
 
     #[test]
     fn bases_come_in_the_order_of_the_file_with_line_and_column() {
-        let file = "# syntax=f\n\nFROM é AS é\n";
+        let file = "# comment\n\nFROM é AS é\n";
         assert_eq!((error(file).line, error(file).column), (3, 11));
         let file = "# syntax=f\nFROM golang:1 AS go\nFROM alpine\nRUN --mount=from=b:1,target=/x \\\n  --mount=from=c,target=/y z\nCOPY --from=go / /\n";
         let found: Vec<_> = bases(file, &build())
@@ -446,10 +515,40 @@ mod tests {
         assert_eq!(base.pinning, Pinning::Impossible(Unpinnable::Context));
     }
 
+    const FOREIGN: &str = "# syntax=x/y\nFROM alpine AS a\nINCLUDE b\nFROM node\nFROM ./c\n";
+
+    #[test]
+    fn what_only_another_frontend_reads_is_told_once_for_all_platforms() {
+        let several = Build {
+            platforms: vec![platform("linux/arm64"), platform("linux/amd64")],
+            target: Some("d".to_owned()),
+            ..build()
+        };
+        let told = [(0, "d"), (3, "INCLUDE b"), (5, "./c")];
+        let told = told.map(|(line, written)| (line, written.to_owned()));
+        assert_eq!(unread(FOREIGN, &several), told);
+        assert_eq!(unread(FOREIGN, &build()), told[1..]);
+        let dockers = Build {
+            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "docker/dockerfile".to_owned())]),
+            ..build()
+        };
+        assert_eq!(unread("FROM a\nINCLUDE b\n", &dockers), []);
+    }
+
+    #[test]
+    fn a_name_that_may_be_a_stage_of_another_frontend_cannot_be_pinned() {
+        let found = bases(FOREIGN, &build()).into_iter();
+        let found: Vec<_> = found.map(|base| (base.written, base.pinning)).collect();
+        let stage = Pinning::Impossible(Unpinnable::Stage);
+        assert!(matches!(found[1].1, Pinning::Place(_)), "{found:?}");
+        assert_eq!(found[2], ("node".to_owned(), stage));
+        assert_eq!(found.len(), 3);
+    }
+
     #[test]
     fn a_frontend_may_be_given_by_an_argument() {
         let build = Build {
-            args: BTreeMap::from([(SYNTAX.to_owned(), "d/f:1 x".to_owned())]),
+            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "d/f:1 x".to_owned())]),
             ..build()
         };
         let base = bases("FROM scratch\n", &build).remove(0);
@@ -474,6 +573,7 @@ mod tests {
                 "x",
             ),
             ("FROM a AS x\nONBUILD COPY --from=7 / /\nFROM x", 2, 21, "7"),
+            ("# escape=`\nFROM a AS b\nCOPY --from=`b / /", 3, 13, "`b"),
         ] {
             let error = error(file);
             assert_eq!(error.kind, DockerfileErrorKind::Dependency, "{file}");
@@ -483,11 +583,11 @@ mod tests {
                 "{file}"
             );
         }
-        let error = error("FROM alpine\nRUN --foo x\n");
+        let error = error("FROM alpine\nADD --from=x a b\n");
         assert_eq!(error.kind, DockerfileErrorKind::Syntax);
         assert_eq!(
             error.to_string(),
-            "line 2, column 5: `--foo`: unknown flag `--foo`"
+            "line 2, column 5: `--from=x`: unknown flag `--from`"
         );
     }
 

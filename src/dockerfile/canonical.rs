@@ -103,12 +103,12 @@ fn number(line: &canonical::Instruction) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{instruction, text::Text};
+    use super::super::{form::Form, text::Text};
     use super::*;
 
     fn stages(lines: &[&str]) -> Stages {
-        let read = |line: &&str| instruction::read(&Text::new(line, 0), '\\').unwrap();
-        Stages::of(lines.iter().map(|line| read(line).instruction).collect()).unwrap()
+        let read = |line: &&str| Form::of(&Text::new(line, 0)).instruction('\\').unwrap();
+        Stages::of(lines.iter().map(read).collect()).unwrap()
     }
 
     #[test]

@@ -3,10 +3,7 @@
 //! The rules are those of BuildKit's `parser/directives.go`: one directive a line, each name once, and the first line
 //! that is none ends them, be it another comment or a blank line.
 
-use super::{
-    problem::Problem,
-    text::{Text, Token},
-};
+use super::problem::Problem;
 
 /// The directives seen so far, and what they set.
 pub(super) struct Directives {
@@ -34,7 +31,7 @@ impl Directives {
         if self.ended {
             return Ok(());
         }
-        let Some((name, value)) = directive(line) else {
+        let Some((name, value)) = directive(line, "#") else {
             self.ended = true;
             return Ok(());
         };
@@ -42,10 +39,8 @@ impl Directives {
             let message = format!("only one `{name}` directive can be used");
             return Err(Problem::syntax(line, message));
         }
-        match name.as_str() {
-            "escape" => self.escape = escape(value)?,
-            "check" => check(value)?,
-            _ => {}
+        if name == "escape" {
+            self.escape = escape(value)?;
         }
         self.seen.push(name);
         Ok(())
@@ -53,8 +48,8 @@ impl Directives {
 }
 
 /// Reads `# name=value`, if the name is one that BuildKit knows; the name in lower case.
-fn directive(line: &str) -> Option<(String, &str)> {
-    let text = line.strip_prefix('#')?.trim_start();
+pub(super) fn directive<'l>(line: &'l str, comment: &str) -> Option<(String, &'l str)> {
+    let text = line.strip_prefix(comment)?.trim_start();
     let end = text.find(|c: char| !c.is_ascii_alphanumeric())?;
     let (name, rest) = text.split_at(end);
     let name = name.to_ascii_lowercase();
@@ -84,62 +79,6 @@ fn escape(value: &str) -> Result<char, Problem> {
     }
 }
 
-/// Checks the options of BuildKit's linter, `skip=…;error=…;experimental=…`; they change nothing here.
-fn check(value: &str) -> Result<(), Problem> {
-    for option in value.split(';').map(str::trim).filter(|o| !o.is_empty()) {
-        let known = match option.split_once('=') {
-            Some((name, value)) => match name.trim() {
-                "skip" | "experimental" => true,
-                "error" => parse_bool(value.trim()).is_some(),
-                _ => false,
-            },
-            None => false,
-        };
-        if !known {
-            return Err(Problem::syntax(
-                option,
-                "no such option of the `check` directive",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Reads a truth value as Go's `strconv.ParseBool` does.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
-/// Finds the image of the frontend that the file asks for, `# syntax=docker/dockerfile:1`, as written.
-///
-/// Unlike the other directives it is also found behind a `#!` line, and not behind leading blanks. What follows the
-/// first space is an argument of the frontend.
-pub(super) fn frontend(file: &str) -> Option<Token> {
-    let mut rest = file.strip_prefix('\u{feff}').unwrap_or(file);
-    if rest.starts_with("#!") {
-        rest = rest.split_once('\n')?.1;
-    }
-    let mut seen = Vec::new();
-    loop {
-        let line = rest.split('\n').next()?;
-        let (name, value) = directive(line.strip_suffix('\r').unwrap_or(line))?;
-        if name == "syntax" {
-            let image = value.split(' ').next().filter(|image| !image.is_empty())?;
-            let start = image.as_ptr() as usize - file.as_ptr() as usize;
-            return Some(Text::new(image, start).token(0..image.len()));
-        }
-        if seen.contains(&name) {
-            return None;
-        }
-        seen.push(name);
-        rest = rest.get(line.len() + 1..)?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +97,14 @@ mod tests {
         assert_eq!(escape_after(&["#escape=\\"]), Ok('\\'));
         assert_eq!(
             escape_after(&["# syntax=x", "# check=skip=all", "# escape=`"]),
+            Ok('`')
+        );
+    }
+
+    #[test]
+    fn what_the_linter_checks_is_passed_on() {
+        assert_eq!(
+            escape_after(&["# check=no;such=option", "# escape=`"]),
             Ok('`')
         );
     }
@@ -184,43 +131,6 @@ mod tests {
         assert!(escape_after(&["# escape=^"]).is_err());
         assert!(escape_after(&["# escape=``"]).is_err());
         assert!(escape_after(&["# escape= "]).is_err());
-        assert!(escape_after(&["# check=skip"]).is_err());
-        assert!(escape_after(&["# check=error=perhaps"]).is_err());
-        assert!(escape_after(&["# check=skip=A,B;error=true"]).is_ok());
-    }
-
-    fn found(file: &str) -> Option<(String, usize)> {
-        frontend(file).map(|token| (token.text, token.place.start()))
-    }
-
-    #[test]
-    fn the_frontend_is_found_where_it_is_written() {
-        assert_eq!(found("# syntax=a/b:1\nFROM x"), Some(("a/b:1".into(), 9)));
-        assert_eq!(
-            found("\u{feff}#SYNTAX = a/b:1 more \r\nFROM x"),
-            Some(("a/b:1".into(), 13))
-        );
-        assert_eq!(found("# escape=`\n# syntax=a\n"), Some(("a".into(), 20)));
-        assert_eq!(
-            found("#!/usr/bin/env x\n# syntax=a\n"),
-            Some(("a".into(), 26))
-        );
-        assert_eq!(found("# syntax=s"), Some(("s".into(), 9)));
-    }
-
-    #[test]
-    fn without_the_directive_there_is_no_frontend() {
-        for file in [
-            "",
-            "FROM a",
-            "\n# syntax=a",
-            "# x\n# syntax=a",
-            "  # syntax=a",
-            "# syntax=",
-            "#!",
-            "# escape=`",
-        ] {
-            assert_eq!(found(file), None, "{file:?}");
-        }
+        assert!(escape_after(&["# check=a", "# check=a"]).is_err());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{cell::Cell, collections::HashMap, iter::Peekable, str::Chars};
 
-use super::pattern::InvalidPattern;
+use super::{pattern::InvalidPattern, text::BYTE_ORDER_MARK};
 
 /// Variables and their values.
 pub(super) type Variables = HashMap<String, String>;
@@ -60,7 +60,6 @@ pub(super) struct Lexer {
     raw_quotes: bool,
     raw_escapes: bool,
     pub keep_unset: bool,
-    pub unknown: bool,
 }
 
 impl Lexer {
@@ -71,7 +70,6 @@ impl Lexer {
             raw_quotes: false,
             raw_escapes: false,
             keep_unset: false,
-            unknown: false,
         }
     }
 
@@ -96,17 +94,9 @@ impl Lexer {
         }
     }
 
-    /// Reports only what is wrong whatever the variables hold.
-    pub fn unknown_variables(self) -> Self {
-        Self {
-            unknown: true,
-            ..self
-        }
-    }
-
     /// Tells whether a text means itself: it holds nothing that could be replaced or removed.
     pub fn is_plain(self, text: &str) -> bool {
-        !text.contains(['$', '\'', '"', self.escape])
+        !text.contains(['$', '\'', '"', self.escape]) && !text.starts_with(BYTE_ORDER_MARK)
     }
 
     /// Returns `text` with its variables replaced, as one word.
@@ -122,7 +112,7 @@ impl Lexer {
     ) -> Result<String, InvalidWord> {
         let mut reader = Reader {
             lexer: self,
-            chars: text.chars().peekable(),
+            chars: chars(text),
             variables,
             budget,
             depth: 0,
@@ -139,7 +129,7 @@ impl Lexer {
         let (variables, budget) = (Variables::new(), Budget::new());
         let mut reader = Reader {
             lexer: self,
-            chars: text.chars().peekable(),
+            chars: chars(text),
             variables: &variables,
             budget: &budget,
             depth: 0,
@@ -148,6 +138,12 @@ impl Lexer {
         reader.until(None, self.raw_escapes, &mut words)?;
         Ok(words.finish())
     }
+}
+
+/// Returns the characters of a word. The scanner with which BuildKit reads words drops a byte order mark in front.
+fn chars(text: &str) -> Peekable<Chars<'_>> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    text.chars().peekable()
 }
 
 /// The words of a text while it is read.
@@ -348,6 +344,15 @@ mod tests {
         assert_eq!(expand("a\\"), Ok("a".into()));
         assert_eq!(expand("'a"), Err(InvalidWord::Quote('\'')));
         assert_eq!(expand("\"a\\"), Err(InvalidWord::Quote('"')));
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_of_a_word_is_dropped() {
+        assert!(!Lexer::new('\\').is_plain("\u{feff}a"));
+        assert_eq!(expand("\u{feff}a$A"), Ok("aa.b.c".into()));
+        assert_eq!(expand("\u{feff}\u{feff}a"), Ok("\u{feff}a".into()));
+        assert_eq!(expand("a\u{feff}b"), Ok("a\u{feff}b".into()));
+        assert_eq!(expand("${A#\u{feff}a.}"), Ok("b.c".into()));
     }
 
     #[test]

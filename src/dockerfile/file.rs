@@ -1,13 +1,22 @@
 //! A Dockerfile, read.
 
+use std::collections::BTreeMap;
+
 use super::{
     canonical::Stages,
-    directive,
-    instruction::{self, Instruction},
+    form::{Form, Keyword},
+    frontend,
+    instruction::{From, Instruction},
     lines::Lines,
     problem::{DockerfileError, Problem},
-    text::{self, Token},
+    text::{self, Text, Token},
 };
+
+/// The build argument that names the frontend in place of `# syntax=`.
+const SYNTAX: &str = "BUILDKIT_SYNTAX";
+
+/// How much of a line is told, in characters.
+const MOST_TEXT: usize = 120;
 
 /// A Dockerfile: what its stages stand on, and the bytes that it was read from.
 #[derive(Debug)]
@@ -18,37 +27,58 @@ pub struct Dockerfile {
     /// The image of the frontend, as written behind `# syntax=`.
     pub(super) frontend: Option<Token>,
     pub(super) stages: Stages,
+    /// The lines that Docker's own frontend does not read, in order.
+    pub(super) unread: Vec<UnreadLine>,
+    /// Whether there are comments and blank lines only.
+    is_empty: bool,
+}
+
+/// A line that Docker's own frontend does not read.
+#[derive(Debug)]
+pub(super) struct UnreadLine {
+    pub text: String,
+    /// The byte that the line starts at.
+    pub offset: usize,
+    pub in_stage: bool,
+    /// Why the file cannot be read on without it; `None` if the builder may judge the line.
+    problem: Option<Problem>,
 }
 
 impl Dockerfile {
-    /// Reads a Dockerfile as BuildKit reads it, every instruction of it.
+    /// Reads a Dockerfile as BuildKit reads it, as far as it names images.
     ///
     /// # Errors
     ///
-    /// The first line that BuildKit would refuse whatever the build's arguments and target are.
+    /// The first line of which BuildKit could not tell the images, whatever the build's arguments and target are; none
+    /// if the file asks for another frontend than Docker's.
     pub fn parse(bytes: &[u8]) -> Result<Self, DockerfileError> {
-        let text = text::decode(bytes);
-        Self::read(&text, bytes).map_err(|problem| problem.located(&text))
+        Self::parse_with(bytes, &BTreeMap::new())
     }
 
-    fn read(text: &str, bytes: &[u8]) -> Result<Self, Problem> {
-        if text.is_empty() {
-            return Err(Problem::syntax("", "the file is empty"));
-        }
-        let (instructions, escape) = instructions(text)?;
-        let stages = Stages::of(instructions)?;
-        if stages.stages.is_empty() {
-            return Err(Problem::dependency(
-                "",
-                "the file holds no stage: there is no `FROM`",
-            ));
-        }
-        Ok(Self {
+    /// Reads a Dockerfile for a build with these arguments: one of them may ask for another frontend.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dockerfile::parse`].
+    pub fn parse_with(
+        bytes: &[u8],
+        args: &BTreeMap<String, String>,
+    ) -> Result<Self, DockerfileError> {
+        let text = text::decode(bytes);
+        let located = |problem: Problem| problem.located(&text);
+        let lines = read(&text);
+        let file = Self {
             bytes: bytes.to_vec(),
-            escape,
-            frontend: directive::frontend(text),
-            stages,
-        })
+            escape: lines.escape,
+            frontend: frontend::of_file(&text),
+            stages: Stages::of(lines.instructions).map_err(located)?,
+            unread: lines.unread,
+            is_empty: lines.is_empty,
+        };
+        match file.problem(args) {
+            Some(problem) => Err(located(problem)),
+            None => Ok(file),
+        }
     }
 
     /// Returns the image of the frontend that the file asks for with `# syntax=`, as written.
@@ -56,46 +86,156 @@ impl Dockerfile {
     pub fn frontend(&self) -> Option<&str> {
         self.frontend.as_ref().map(|token| token.text.as_str())
     }
+
+    /// Tells whether a build with these arguments reads the file with another frontend than Docker's.
+    pub(super) fn is_foreign(&self, args: &BTreeMap<String, String>) -> bool {
+        let frontend = given_frontend(args).or(self.frontend());
+        frontend.is_some_and(|image| !frontend::is_dockers(image))
+    }
+
+    /// Returns why Docker's own frontend cannot tell the images of the file, unless another one reads it.
+    pub(super) fn problem(&self, args: &BTreeMap<String, String>) -> Option<Problem> {
+        if self.is_foreign(args) {
+            return None;
+        }
+        let no_stage = || {
+            let message = "the file holds no stage: there is no `FROM`";
+            let without = self.stages.stages.is_empty();
+            without.then(|| match self.is_empty {
+                true => Problem::syntax("", "the file holds no instruction"),
+                false => Problem::dependency("", message),
+            })
+        };
+        let mut unread = self.unread.iter();
+        unread
+            .find_map(|line| line.problem.clone())
+            .or_else(no_stage)
+    }
 }
 
-/// Reads all instructions of a file, and returns those that matter, and the character that escapes in it.
-fn instructions(text: &str) -> Result<(Vec<Instruction>, char), Problem> {
+/// Returns the image of the frontend that a build argument names.
+pub(super) fn given_frontend(args: &BTreeMap<String, String>) -> Option<&str> {
+    args.get(SYNTAX)?.trim().split(' ').next()
+}
+
+/// What the lines of a file come to.
+struct FileLines {
+    /// The instructions that matter.
+    instructions: Vec<Instruction>,
+    unread: Vec<UnreadLine>,
+    escape: char,
+    is_empty: bool,
+}
+
+/// Reads all lines of a file.
+fn read(text: &str) -> FileLines {
     let mut lines = Lines::new(text);
-    let mut instructions = Vec::new();
-    let mut in_stage = false;
+    let mut reader = Reader {
+        instructions: Vec::new(),
+        unread: Vec::new(),
+        in_stage: false,
+        seeks_heredocs: true,
+    };
     let mut is_empty = true;
-    while let Some(line) = lines.next()? {
-        is_empty = false;
-        let statement = instruction::read(&line, lines.escape())?;
-        let outside = || {
-            Problem::syntax(
-                line.as_str().trim(),
-                "only `ARG` may stand before the first `FROM`",
-            )
-            .at(line.offset(0))
-        };
-        match statement.instruction {
-            Instruction::From(_) => in_stage = true,
-            Instruction::Arg(_) => {}
-            _ if !in_stage => return Err(outside()),
-            _ => {}
-        }
-        for heredoc in statement.heredocs {
-            if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs)? {
-                let message = "the line that ends this heredoc is missing";
-                return Err(Problem::syntax(heredoc.name, message).at(line.offset(0)));
+    loop {
+        match lines.next() {
+            Ok(None) => break,
+            Ok(Some(line)) => {
+                is_empty = false;
+                reader.read(&line, &mut lines);
+            }
+            Err(problem) => {
+                let (text, offset) = (problem.text.clone(), problem.at.unwrap_or_default());
+                reader.leave(&text, offset, Some(problem));
             }
         }
-        if statement.instruction.matters(in_stage) {
-            instructions.push(statement.instruction);
+    }
+    FileLines {
+        instructions: reader.instructions,
+        unread: reader.unread,
+        escape: lines.escape(),
+        is_empty,
+    }
+}
+
+struct Reader {
+    instructions: Vec<Instruction>,
+    unread: Vec<UnreadLine>,
+    in_stage: bool,
+    /// Whether unknown instructions may have heredocs: until one has none, so that the file is read through once.
+    seeks_heredocs: bool,
+}
+
+impl Reader {
+    fn read(&mut self, line: &Text<'_>, lines: &mut Lines<'_>) {
+        let form = Form::of(line);
+        let read = match form.keyword {
+            Some(Keyword::Arg) if self.in_stage => Ok(Instruction::Other),
+            _ => form.instruction(lines.escape()),
+        };
+        self.in_stage |= form.keyword == Some(Keyword::From);
+        match read {
+            Ok(instruction) => self.add(instruction),
+            Err(problem) => self.leave(line.as_str(), form.offset(), Some(problem)),
         }
-        if in_stage {
-            instructions.extend(statement.late.into_iter().map(Instruction::Late));
+        match form.keyword {
+            None => {
+                self.leave(line.as_str(), form.offset(), None);
+                self.seek_heredocs(&form, lines);
+            }
+            Some(_) => self.skip_heredocs(&form, lines),
         }
     }
-    match is_empty {
-        true => Err(Problem::syntax("", "the file holds no instruction")),
-        false => Ok((instructions, lines.escape())),
+
+    fn add(&mut self, instruction: Instruction) {
+        let belongs_to_stage = !matches!(instruction, Instruction::From(_) | Instruction::Arg(_));
+        if !instruction.matters(self.in_stage) {
+            return;
+        }
+        if belongs_to_stage && !self.in_stage {
+            // Its stage begins in a line that only another frontend reads.
+            self.in_stage = true;
+            self.instructions.push(Instruction::From(From::nothing()));
+        }
+        self.instructions.push(instruction);
+    }
+
+    /// Leaves a line to others.
+    fn leave(&mut self, text: &str, offset: usize, problem: Option<Problem>) {
+        self.unread.push(UnreadLine {
+            text: text.trim().chars().take(MOST_TEXT).collect(),
+            offset,
+            in_stage: self.in_stage,
+            problem,
+        });
+    }
+
+    fn skip_heredocs(&mut self, form: &Form<'_>, lines: &mut Lines<'_>) {
+        let heredocs = match form.heredocs() {
+            Ok(heredocs) => heredocs,
+            Err(problem) => return self.leave(form.line.as_str(), form.offset(), Some(problem)),
+        };
+        for heredoc in heredocs {
+            if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs) {
+                let message = "the line that ends this heredoc is missing";
+                let problem = Problem::syntax(heredoc.name, message).at(form.offset());
+                return self.leave(form.line.as_str(), form.offset(), Some(problem));
+            }
+        }
+    }
+
+    /// Skips the heredocs of an unknown instruction, if that is what they are.
+    fn seek_heredocs(&mut self, form: &Form<'_>, lines: &mut Lines<'_>) {
+        if !self.seeks_heredocs {
+            return;
+        }
+        let here = lines.position();
+        let heredocs = form.heredocs().unwrap_or_default();
+        let mut heredocs = heredocs.iter();
+        if !heredocs.all(|heredoc| lines.skip_heredoc(&heredoc.name, heredoc.without_tabs)) {
+            lines.go_back(here);
+            self.seeks_heredocs = false;
+        }
     }
 }
 
@@ -105,16 +245,17 @@ pub(super) fn trigger(text: &str) -> Result<Instruction, Problem> {
     let Some(line) = lines.next()? else {
         return Err(Problem::dependency(text, "the trigger is empty"));
     };
-    let statement = instruction::read(&line, lines.escape())?;
-    for heredoc in statement.heredocs {
-        if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs)? {
+    let form = Form::of(&line);
+    let instruction = form.instruction(lines.escape())?;
+    for heredoc in form.heredocs()? {
+        if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs) {
             return Err(Problem::dependency(
                 text,
                 "the heredoc of the trigger has no end",
             ));
         }
     }
-    match (statement.instruction, lines.next()?) {
+    match (instruction, lines.next()?) {
         (Instruction::From(_), _) => {
             Err(Problem::dependency(text, "a trigger must not be a `FROM`"))
         }
@@ -123,5 +264,53 @@ pub(super) fn trigger(text: &str) -> Result<Instruction, Problem> {
             "a trigger must be one instruction",
         )),
         (instruction, None) => Ok(instruction),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unread(file: &str) -> Vec<String> {
+        let lines = read(file);
+        lines.unread.into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn a_line_that_only_another_frontend_reads_is_kept_apart() {
+        assert_eq!(
+            unread("INCLUDE a \\\n  b\nFROM x y\nRUN z\n\nCOPY --from c d\n"),
+            ["INCLUDE a   b", "FROM x y", "COPY --from c d"]
+        );
+        assert_eq!(unread("# escape=^\nFROM a"), ["^"]);
+        assert_eq!(unread("FROM a\nRUN <<E\nFROM b\n"), ["RUN <<E"]);
+    }
+
+    #[test]
+    fn heredocs_of_unknown_instructions_are_no_instructions() {
+        assert_eq!(
+            unread("PYTHON <<E\nFROM a import b\nE\nFROM x"),
+            ["PYTHON <<E"]
+        );
+        let lines = read("PYTHON <<E\nFROM a\nPYTHON <<F\nF\n");
+        assert_eq!(lines.instructions.len(), 1);
+        assert_eq!(lines.unread.len(), 3, "after one that ends nowhere none is");
+    }
+
+    #[test]
+    fn what_is_wrong_shows_only_where_dockers_frontend_reads_the_file() {
+        let problem = |file: &str, args: &[(&str, &str)]| {
+            let args = args.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            Dockerfile::parse_with(file.as_bytes(), &args.collect()).err()
+        };
+        let file = "FROM a b\n";
+        assert!(problem(file, &[]).is_some());
+        assert!(problem(&format!("# syntax=docker/dockerfile:1\n{file}"), &[]).is_some());
+        let foreign = format!("# syntax=x/y\n{file}");
+        assert!(problem(&foreign, &[]).is_none());
+        assert!(problem(&foreign, &[(SYNTAX, "docker/dockerfile")]).is_some());
+        assert!(problem(file, &[(SYNTAX, "x/y cmdline")]).is_none());
+        assert!(problem("", &[(SYNTAX, "x/y")]).is_none());
+        assert!(problem("RUN a\nNONSENSE b\nFROM c\n", &[]).is_none());
     }
 }

@@ -13,10 +13,11 @@ use super::{
     canonical::{Stage, Stages},
     context::{Context, Contexts},
     expand::{Budget, Lexer, Variables},
-    instruction::{From, Instruction, Trigger},
+    file::UnreadLine,
+    instruction::{self, From, Instruction, Trigger},
     mount::Mount,
     problem::Problem,
-    scope,
+    scope::Scope,
     text::{Place, Token},
 };
 use crate::image::{InvalidReference, Platform, Reference};
@@ -25,6 +26,8 @@ use crate::image::{InvalidReference, Platform, Reference};
 #[derive(Clone, Copy)]
 pub(super) struct Given<'d> {
     pub file: &'d Stages,
+    /// The lines that only another frontend than Docker's can read, where one reads the file.
+    pub foreign: Option<&'d Vec<UnreadLine>>,
     /// How the file's words are read.
     pub lexer: Lexer,
     pub build: &'d Build,
@@ -41,6 +44,8 @@ pub(super) struct Graph<'d> {
     pub budget: Budget,
     pub stages: Vec<Node<'d>>,
     pub by_name: HashMap<&'d str, usize>,
+    /// What only another frontend can read, where one reads the file.
+    pub unread: Vec<Problem>,
 }
 
 /// A stage of the file, or an image that a `COPY` or a mount names.
@@ -53,6 +58,8 @@ pub(super) struct Node<'d> {
     /// The stage that it continues.
     pub base: Option<usize>,
     pub source: Source,
+    /// It may also be a stage of which only another frontend knows.
+    pub is_doubtful: bool,
     pub platform: Option<Platform>,
     /// A named context stands in its place, so its instructions do not run.
     pub replaced: bool,
@@ -109,8 +116,9 @@ impl<'d> Graph<'d> {
             budget: Budget::new(),
             stages: Vec::with_capacity(stages.len()),
             by_name: HashMap::with_capacity(stages.len()),
+            unread: Vec::new(),
         };
-        let variables = scope::variables(given, &graph.budget)?;
+        let variables = graph.variables()?;
         for stage in stages {
             graph.add_stage(stage, &variables)?;
         }
@@ -119,8 +127,47 @@ impl<'d> Graph<'d> {
                 graph.add_needs(number, step, None)?;
             }
         }
-        graph.refuse_cycles()?;
+        if given.foreign.is_none() {
+            graph.refuse_cycles()?;
+        }
         Ok(graph)
+    }
+
+    /// Returns the variables that `FROM` can refer to. Those that a line before the first stage may set which only
+    /// another frontend reads are left out, and stay in the words as they are written, where they are part of no name.
+    fn variables(&mut self) -> Result<Variables, Problem> {
+        let unread = self.given.foreign.into_iter().flatten();
+        let doubtful = unread.filter(|line| !line.in_stage).last();
+        if doubtful.is_some() {
+            self.given.lexer = self.given.lexer.keep_unset();
+        }
+        let mut scope = Scope::new(self.given);
+        for argument in &self.given.file.arguments {
+            let default = argument.value.as_ref();
+            let default = default
+                .filter(|token| doubtful.is_none_or(|line| line.offset < token.place.start()));
+            let added = scope.add(&argument.name, default, &self.budget);
+            self.readable(added)?;
+        }
+        Ok(scope.variables)
+    }
+
+    /// Returns what was read, or nothing where only another frontend can read it.
+    pub fn readable<T>(&mut self, read: Result<T, Problem>) -> Result<Option<T>, Problem> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(problem) if self.given.foreign.is_some() => {
+                self.unread.push(problem);
+                Ok(None)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Tells whether a line above `offset` that only another frontend reads may hold further stages.
+    fn is_below_unread(&self, offset: usize) -> bool {
+        let unread = self.given.foreign.and_then(|lines| lines.first());
+        unread.is_some_and(|line| line.offset < offset)
     }
 
     fn add_stage(&mut self, stage: &'d Stage, variables: &Variables) -> Result<(), Problem> {
@@ -129,35 +176,36 @@ impl<'d> Graph<'d> {
             platform,
             name,
         } = &stage.from;
-        let base_name = self.expand(image, variables)?;
-        if base_name.is_empty() {
-            return Err(wrong(image, "the name of the base image is blank"));
-        }
-        let platform = match platform {
-            Some(platform) => Some(self.stage_platform(platform, variables)?),
-            None => None,
+        let base_name = self.base_name(image, variables);
+        let base_name = self.readable(base_name)?;
+        let platform = platform.as_ref();
+        let platform = platform.map(|platform| self.stage_platform(platform, variables));
+        let platform = self.readable(platform.transpose())?.flatten();
+        let context = name.as_ref();
+        let context = context.map(|name| self.stage_context(name, image, platform.as_ref()));
+        let context = self.readable(context.transpose())?.flatten().flatten();
+        let base = match (context, &base_name) {
+            (None, Some(base_name)) => self.by_name.get(&**base_name).copied(),
+            _ => None,
         };
-        let context = match name {
-            Some(name) => self.stage_context(name, image, platform.as_ref())?,
-            None => None,
-        };
-        let base = match context {
-            Some(_) => None,
-            None => self.by_name.get(&*base_name).copied(),
-        };
-        let source = match (context, base) {
-            (Some(context), _) => Source::of(context),
-            (None, Some(_)) => Source::None,
-            (None, None) => self
-                .image(&base_name, platform.as_ref())
-                .map_err(|message| wrong(image, message))?,
+        let source = match (context, base, &base_name) {
+            (Some(context), ..) => Source::of(context),
+            (None, None, Some(base_name)) => {
+                let source = self.image(base_name, platform.as_ref());
+                let source = source.map_err(|message| wrong(image, message));
+                self.readable(source)?.unwrap_or(Source::None)
+            }
+            _ => Source::None,
         };
         let number = self.stages.len();
+        let base_name = base_name.unwrap_or_default();
         self.stages.push(Node {
             name: Name {
                 token: image,
                 written: Written::Here,
             },
+            is_doubtful: instruction::is_stage_name(&base_name)
+                && self.is_below_unread(image.place.start()),
             base_name,
             is_stage: true,
             base,
@@ -171,6 +219,13 @@ impl<'d> Graph<'d> {
             self.by_name.insert(name, number);
         }
         Ok(())
+    }
+
+    fn base_name(&self, image: &'d Token, variables: &Variables) -> Result<Cow<'d, str>, Problem> {
+        match self.expand(image, variables)? {
+            name if name.is_empty() => Err(wrong(image, "the name of the base image is blank")),
+            name => Ok(name),
+        }
     }
 
     fn expand(&self, token: &'d Token, variables: &Variables) -> Result<Cow<'d, str>, Problem> {
@@ -221,8 +276,8 @@ impl<'d> Graph<'d> {
             .map_err(|error: InvalidReference| error.to_string())?;
         let platform = platform.unwrap_or(self.given.platform);
         Ok(match self.given.contexts.get(&reference, platform) {
-            Some(context) if name != "context" => Source::of(context),
-            _ => Source::Image(reference),
+            Some(context) => Source::of(context),
+            None => Source::Image(reference),
         })
     }
 
@@ -237,17 +292,8 @@ impl<'d> Graph<'d> {
         match step {
             Instruction::Copy(Some(from)) => {
                 let name = self.name(stage, from, elsewhere);
-                self.check_constant(name)?;
-                let source = match from.text.parse::<i64>() {
-                    Ok(number) => usize::try_from(number)
-                        .ok()
-                        .filter(|number| *number < self.stages.len())
-                        .ok_or_else(|| {
-                            name.problem(format!("there is no stage with the number {number}"))
-                        })?,
-                    Err(_) => self.stage_or_image(name)?,
-                };
-                self.add_need(stage, source, name);
+                let source = self.copied(name);
+                self.add_need(stage, source, name)?;
             }
             Instruction::Run(mounts) => {
                 for Mount { from, options } in mounts {
@@ -255,13 +301,30 @@ impl<'d> Graph<'d> {
                     if from.is_none() {
                         name.written = Written::Not;
                     }
-                    let source = self.stage_or_image(name)?;
-                    self.add_need(stage, source, name);
+                    let source = self.stage_or_image(name);
+                    self.add_need(stage, source, name)?;
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Returns what `COPY --from=` names, by its number or its name.
+    fn copied(&mut self, name: Name<'d>) -> Result<usize, Problem> {
+        self.check_constant(name)?;
+        let Ok(number) = name.token.text.parse::<i64>() else {
+            return self.stage_or_image(name);
+        };
+        let stage = usize::try_from(number).ok();
+        let stage = stage.filter(|stage| *stage < self.stages.len());
+        match stage {
+            Some(_) if self.is_below_unread(name.key().0) => {
+                Err(name.problem("it may be the number of a stage that another frontend reads"))
+            }
+            Some(stage) => Ok(stage),
+            None => Err(name.problem(format!("there is no stage with the number {number}"))),
+        }
     }
 
     fn name(&self, stage: usize, token: &'d Token, elsewhere: Option<usize>) -> Name<'d> {
@@ -284,6 +347,9 @@ impl<'d> Graph<'d> {
         }
         match lexer.word(text, &Variables::new(), &self.budget) {
             Ok(word) if word == *text => Ok(()),
+            Ok(_) if !text.contains('$') => {
+                Err(from.problem("`--from` must not hold quotes or escapes; name a stage instead"))
+            }
             Ok(_) => Err(from.problem("`--from` must not hold a variable; name a stage instead")),
             Err(error) => Err(from.problem(error.to_string())),
         }
@@ -295,6 +361,9 @@ impl<'d> Graph<'d> {
         if let Some(stage) = self.by_name.get(&*lower_case(text)) {
             return Ok(*stage);
         }
+        if instruction::is_stage_name(&lower_case(text)) && self.is_below_unread(name.key().0) {
+            return Err(name.problem("it may be a stage that another frontend reads"));
+        }
         let source = self
             .image(text, None)
             .map_err(|message| name.problem(message))?;
@@ -304,6 +373,7 @@ impl<'d> Graph<'d> {
             is_stage: false,
             base: None,
             source,
+            is_doubtful: false,
             platform: None,
             replaced: false,
             needs: Vec::new(),
@@ -312,13 +382,17 @@ impl<'d> Graph<'d> {
         Ok(self.stages.len() - 1)
     }
 
-    fn add_need(&mut self, stage: usize, source: usize, name: Name<'d>) {
-        if let Some(node) = self.stages.get_mut(stage) {
-            node.needs.push(Need {
-                stage: source,
-                name,
-            });
+    fn add_need(
+        &mut self,
+        stage: usize,
+        source: Result<usize, Problem>,
+        name: Name<'d>,
+    ) -> Result<(), Problem> {
+        let source = self.readable(source)?;
+        if let (Some(node), Some(stage)) = (self.stages.get_mut(stage), source) {
+            node.needs.push(Need { stage, name });
         }
+        Ok(())
     }
 }
 

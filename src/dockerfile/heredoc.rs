@@ -36,7 +36,7 @@ pub(super) fn of_line(line: &str) -> Result<Vec<Heredoc>, InvalidWord> {
 /// # Errors
 ///
 /// A name with quotes that are not closed.
-pub(super) fn of_word(word: &str) -> Result<Option<Heredoc>, InvalidWord> {
+fn of_word(word: &str) -> Result<Option<Heredoc>, InvalidWord> {
     let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
     let Some(rest) = word.strip_prefix("<<") else {
         return Ok(None);

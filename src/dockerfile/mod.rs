@@ -1,12 +1,14 @@
 //! Which images the target of a Dockerfile stands on, as BuildKit reads it, and the copy pinned to their digests.
 //!
-//! Bytes in, values out: nothing here reads a file or asks a registry. The way of a file through this room:
+//! Bytes in, values out: nothing here reads a file or asks a registry. Only what decides which images are named is
+//! checked; all else is the builder's to judge. A file that asks for another frontend than Docker's is read as far as it
+//! can be, and what remains is told as [`Unread`]. The way of a file through this room:
 //!
 //! | step | from | to | by |
 //! |---|---|---|---|
 //! | lines | bytes | logical lines, each byte with its place | `text`, `lines`, `directive` |
 //! | words | a line | keyword, flags, arguments, heredocs | `words`, `form`, `heredoc` |
-//! | meaning | words | instructions, checked | `instruction`, `flags`, `mount`, `duration`, `late` |
+//! | meaning | words | instructions, as far as they name images | `instruction`, `mount`, `frontend` |
 //! | stages | instructions | stages | `canonical` |
 //! | graph | stages and a build | what each stage needs | `graph`, `reach`, `scope`, `expand`, `substitution`, `pattern`, `platform`, `context` |
 //! | answer | the graphs of all platforms | [`BaseImage`]s, the pinned copy | `bases`, `pin` |
@@ -15,15 +17,13 @@ mod bases;
 mod canonical;
 mod context;
 mod directive;
-mod duration;
 mod expand;
 mod file;
-mod flags;
 mod form;
+mod frontend;
 mod graph;
 mod heredoc;
 mod instruction;
-mod late;
 mod lines;
 mod mount;
 mod pattern;
@@ -35,7 +35,7 @@ mod substitution;
 mod text;
 mod words;
 
-pub use bases::{BaseImage, BaseKind, Build, Pinning, Unpinnable};
+pub use bases::{BaseImage, BaseKind, Build, Pinning, Unpinnable, Unread};
 pub use file::Dockerfile;
 pub use problem::{DockerfileError, DockerfileErrorKind};
 pub use text::Place;

@@ -5,6 +5,8 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::text::BYTE_ORDER_MARK;
+
 /// Why a pattern cannot be matched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidPattern {
@@ -60,6 +62,8 @@ fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, Invali
     if at_start {
         regex.push('^');
     }
+    // Read by the same scanner as words.
+    let pattern = pattern.strip_prefix(BYTE_ORDER_MARK).unwrap_or(pattern);
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         match c {

@@ -197,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn what_only_another_frontend_reads_stays() {
+        assert_eq!(
+            pinned(
+                "# syntax=x/y\nFROM a\nINCLUDE  <<b\tc \\\n d\r\nFROM ./e AS f\nCOPY --from=g / /\nCOPY --from=h:1 / /\n"
+            ),
+            "# syntax=docker.io/x/y@\nFROM docker.io/library/a@\nINCLUDE  <<b\tc \\\n d\r\nFROM ./e AS f\nCOPY --from=g / /\n\
+             COPY --from=docker.io/library/h@ / /\n"
+        );
+        let other = "apiVersion: v1\nfrom: alpine\n";
+        assert_eq!(
+            pinned(&format!("#syntax=x/y\n{other}")),
+            format!("#syntax=docker.io/x/y@\n{other}")
+        );
+    }
+
+    #[test]
     fn stages_that_nobody_needs_stay_as_written() {
         let file = "FROM b AS u\nCOPY --from=c / /\nFROM scratch\n";
         assert_eq!(pinned(file), file);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::text;
+
 /// What a failure means: the file cannot be read, or it can and an image cannot be told from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DockerfileErrorKind {
@@ -111,10 +113,9 @@ pub(super) struct Cursor<'t> {
 impl<'t> Cursor<'t> {
     /// Starts in front of the first character; a byte order mark is no column.
     pub fn new(text: &'t str) -> Self {
-        let offset = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Self {
             text,
-            offset,
+            offset: text::start(text),
             line: 1,
             column: 1,
         }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::{
     graph::{Graph, Name, Node, Source, Written},
     instruction::{Instruction, Trigger},
-    late::Late,
     problem::Problem,
 };
 use crate::image::Platform;
@@ -23,28 +22,33 @@ pub(super) struct Use<'d> {
     /// Whether the target's chain of `FROM` ends here.
     pub runtime: bool,
     pub is_from: bool,
+    /// It may also be a stage of which only another frontend knows.
+    pub is_doubtful: bool,
 }
 
 impl<'d> Graph<'d> {
-    /// Returns the bases that the target needs, and the places that name another stage or nothing.
+    /// Returns the bases that the target needs, and the places that name another stage or nothing; and what only another
+    /// frontend can read, where one reads the file.
     ///
     /// # Errors
     ///
     /// A target that does not exist; a trigger that cannot run; a stage that is needed above the place where it
-    /// stands; an instruction that cannot be built.
-    pub fn uses(mut self) -> Result<Vec<Use<'d>>, Problem> {
-        let target = self.target()?;
+    /// stands.
+    pub fn uses(mut self) -> Result<(Vec<Use<'d>>, Vec<Problem>), Problem> {
+        let target = self.target();
+        let target = self.readable(target)?;
         let mut reached = self.reached_from(target);
         // A trigger may need further stages, whose bases may have further triggers.
         while self.run_triggers(&reached)? {
             reached = self.reached_from(target);
         }
-        self.refuse_later_stages(&reached)?;
-        self.refuse_late_problems(&reached)?;
-        let root = self.root_of(target);
+        if self.given.foreign.is_none() {
+            self.refuse_later_stages(&reached)?;
+        }
+        let root = target.map(|target| self.root_of(target));
         let given = self.given;
         let nodes = self.stages.into_iter().zip(reached).enumerate();
-        nodes
+        let uses = nodes
             .filter(|(_, (_, reached))| *reached)
             .map(|(stage, (node, _))| {
                 if let Source::Invalid(image) = &node.source {
@@ -59,11 +63,12 @@ impl<'d> Graph<'d> {
                         Some(platform) => Cow::Owned(platform),
                         None => Cow::Borrowed(given.platform),
                     },
-                    runtime: stage == root,
+                    runtime: Some(stage) == root,
                     is_from: node.is_stage,
+                    is_doubtful: node.is_doubtful,
                 })
-            })
-            .collect()
+            });
+        Ok((uses.collect::<Result<_, _>>()?, self.unread))
     }
 
     /// The last stage of the wanted name, or the last stage of the file.
@@ -78,17 +83,24 @@ impl<'d> Graph<'d> {
         }
     }
 
-    /// Tells of each stage whether one stage needs it.
-    fn reached_from(&self, target: usize) -> Vec<bool> {
+    /// Tells of each stage whether the target needs it. What lines need that only another frontend reads is not known, so
+    /// that may be every stage.
+    fn reached_from(&self, target: Option<usize>) -> Vec<bool> {
+        let has_unread = self.given.foreign.is_some_and(|lines| !lines.is_empty());
+        let mut ahead = match target {
+            Some(target) if !has_unread => vec![target],
+            _ => (0..self.given.file.stages.len()).collect(),
+        };
         let mut reached = vec![false; self.stages.len()];
-        let mut ahead = vec![target];
         while let Some(stage) = ahead.pop() {
             let (Some(seen), Some(node)) = (reached.get_mut(stage), self.stages.get(stage)) else {
                 continue;
             };
             if !std::mem::replace(seen, true) {
                 ahead.extend(node.base);
-                ahead.extend(node.needs.iter().map(|need| need.stage));
+                // The instructions of a stage do not run where a named context stands in its place.
+                let needs = node.needs.iter().filter(|_| !node.replaced);
+                ahead.extend(needs.map(|need| need.stage));
             }
         }
         reached
@@ -112,10 +124,11 @@ impl<'d> Graph<'d> {
             if std::mem::replace(&mut node.triggered, true) {
                 continue;
             }
-            let needs = node.needs.len();
+            let (needs, replaced) = (node.needs.len(), node.replaced);
             match node.base {
                 Some(base) => self.run_triggers_of_stage(stage, base)?,
-                None => self.run_triggers_of_image(stage)?,
+                None if !replaced => self.run_triggers_of_image(stage)?,
+                None => {}
             }
             found |= self
                 .stages
@@ -131,7 +144,8 @@ impl<'d> Graph<'d> {
         };
         for step in &base.steps {
             if let Instruction::OnBuild(trigger) = step {
-                self.run_trigger(stage, trigger, None)?;
+                let run = self.run_trigger(stage, trigger, None);
+                self.readable(run)?;
             }
         }
         Ok(())
@@ -149,11 +163,12 @@ impl<'d> Graph<'d> {
         };
         let name = node.name;
         for trigger in given.triggers.get(image).into_iter().flatten() {
-            self.run_trigger(stage, trigger, Some(name.key().0))
-                .map_err(|problem| {
-                    let (text, problem) = (problem.text, problem.message);
-                    name.problem(format!("its trigger `{text}` cannot run: {problem}"))
-                })?;
+            let run = self.run_trigger(stage, trigger, Some(name.key().0));
+            let run = run.map_err(|problem| {
+                let (text, problem) = (problem.text, problem.message);
+                name.problem(format!("its trigger `{text}` cannot run: {problem}"))
+            });
+            self.readable(run)?;
         }
         Ok(())
     }
@@ -219,20 +234,6 @@ impl<'d> Graph<'d> {
                 if need.stage > stage && must_stand_above {
                     let message = "a stage must stand above the place that copies from it";
                     return Err(need.name.problem(message));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_late_problems(&self, reached: &[bool]) -> Result<(), Problem> {
-        let stages = self.built(reached);
-        let stages = stages.filter_map(|(stage, _)| self.given.file.stages.get(stage));
-        for step in stages.flat_map(|stage| &stage.steps) {
-            if let Instruction::Late(Late { problem, unless }) = step {
-                let given = |name: &String| self.given.build.args.contains_key(name);
-                if !unless.as_ref().is_some_and(given) {
-                    return Err(problem.clone());
                 }
             }
         }

@@ -7,30 +7,50 @@ use super::{
     expand::{Budget, Variables},
     graph::Given,
     problem::Problem,
+    text::Token,
 };
 
-/// Returns the variables of a build for one target platform.
-///
-/// # Errors
-///
-/// A default that cannot be expanded.
-pub(super) fn variables(given: Given<'_>, budget: &Budget) -> Result<Variables, Problem> {
-    let mut variables = predefined(given);
-    for argument in &given.file.arguments {
-        let value = match (given.build.args.get(&argument.name), &argument.value) {
+/// The variables of a build for one target platform.
+pub(super) struct Scope<'d> {
+    given: Given<'d>,
+    pub variables: Variables,
+}
+
+impl<'d> Scope<'d> {
+    /// Returns the variables that no file declares.
+    pub fn new(given: Given<'d>) -> Self {
+        Self {
+            given,
+            variables: predefined(given),
+        }
+    }
+
+    /// Adds an `ARG`: its build argument, or else its default.
+    ///
+    /// # Errors
+    ///
+    /// A default that cannot be expanded.
+    pub fn add(
+        &mut self,
+        name: &str,
+        default: Option<&Token>,
+        budget: &Budget,
+    ) -> Result<(), Problem> {
+        let value = match (self.given.build.args.get(name), default) {
             (Some(value), _) => value.clone(),
-            (None, Some(default)) => given
+            (None, Some(default)) => self
+                .given
                 .lexer
-                .word(&default.text, &variables, budget)
+                .word(&default.text, &self.variables, budget)
                 .map_err(|error| {
                     let offset = default.place.start();
                     Problem::dependency(&*default.text, error.to_string()).at(offset)
                 })?,
-            (None, None) => continue,
+            (None, None) => return Ok(()),
         };
-        variables.insert(argument.name.clone(), value);
+        self.variables.insert(name.to_owned(), value);
+        Ok(())
     }
-    Ok(variables)
 }
 
 fn predefined(given: Given<'_>) -> Variables {

@@ -89,7 +89,6 @@ impl Reader<'_> {
             ('-', None) | ('+', Some(_)) => Ok(word),
             ('+', None) => Ok(String::new()),
             ('-' | '?', Some(value)) => Ok(value.clone()),
-            ('?', None) if self.lexer.unknown => Ok(String::new()),
             ('?', None) => Err(InvalidWord::Unset {
                 name: name.to_owned(),
                 message: match (value, word.is_empty()) {
@@ -110,9 +109,6 @@ impl Reader<'_> {
             None if self.lexer.keep_unset => return Ok(format!("${{{name}{end}{word}}}")),
             None => "",
         };
-        if self.lexer.unknown {
-            return Ok(String::new());
-        }
         let (pattern, longest) = match word.strip_prefix(end) {
             Some(pattern) => (pattern, true),
             None => (word.as_str(), false),
@@ -139,9 +135,6 @@ impl Reader<'_> {
             }
             None => "",
         };
-        if self.lexer.unknown {
-            return Ok(String::new());
-        }
         self.charge_match(&pattern, value)?;
         self.budget
             .charge(replacement.len().saturating_mul(value.len() + 1))?;
@@ -246,16 +239,5 @@ mod tests {
             word(&format!("${{A/{}/}}", "*a".repeat(99))),
             Err(InvalidWord::Large)
         );
-    }
-
-    #[test]
-    fn with_unknown_variables_only_the_form_is_checked() {
-        let check = |text| {
-            Lexer::new('\\')
-                .unknown_variables()
-                .word(text, &Variables::new(), &Budget::new())
-        };
-        assert_eq!(check("${A:?x} ${A#\\x}"), Ok(" ".into()));
-        assert_eq!(check("${A:=x}"), Err(InvalidWord::Modifier(":=".into())));
     }
 }

@@ -18,6 +18,17 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// What some editors put in front of a text.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Returns where the text of a file begins, behind its byte order mark.
+pub(super) fn start(file: &str) -> usize {
+    match file.starts_with(BYTE_ORDER_MARK) {
+        true => BYTE_ORDER_MARK.len_utf8(),
+        false => 0,
+    }
+}
+
 /// Where a token is written: the bytes of the file that make it up, in order.
 ///
 /// More than one range if the token goes on behind a line continuation, or if there are quotes within it.

@@ -196,29 +196,9 @@ fn trimmed(line: &str, range: Range<usize>) -> Range<usize> {
     start..(start + text.trim().len())
 }
 
-/// Arguments that may be a JSON array of texts.
-pub(super) enum Json {
-    /// They are an array of texts.
-    Texts(Vec<String>),
-    /// They are an array that holds something else, which no instruction takes.
-    Others,
-    /// They are no JSON array.
-    Not,
-}
-
-/// Reads arguments as a JSON array.
-pub(super) fn json(rest: &str) -> Json {
-    let rest = rest.trim_start();
-    if !rest.starts_with('[') {
-        return Json::Not;
-    }
-    if let Ok(texts) = serde_json::from_str::<Vec<String>>(rest) {
-        return Json::Texts(texts);
-    }
-    match serde_json::from_str::<Vec<serde_json::Value>>(rest) {
-        Ok(_) => Json::Others,
-        Err(_) => Json::Not,
-    }
+/// Tells whether arguments are a JSON array of texts.
+pub(super) fn is_json(rest: &str) -> bool {
+    rest.starts_with('[') && serde_json::from_str::<Vec<String>>(rest).is_ok()
 }
 
 #[cfg(test)]
@@ -329,12 +309,18 @@ mod tests {
 
     #[test]
     fn an_array_of_texts_is_told_from_other_arrays_and_from_text() {
-        assert!(matches!(json(" [\"a\", \"b\"]"), Json::Texts(texts) if texts == ["a", "b"]));
-        assert!(matches!(json("[]"), Json::Texts(texts) if texts.is_empty()));
-        assert!(matches!(json("[1]"), Json::Others));
-        assert!(matches!(json("[\"a\", null]"), Json::Others));
-        for text in ["", "a", "[", "['a']", "[\"a\"] b", "{\"a\": 1}"] {
-            assert!(matches!(json(text), Json::Not), "{text}");
+        assert!(is_json("[\"a\", \"b\"]") && is_json("[]"));
+        for text in [
+            "[1]",
+            "[\"a\", null]",
+            "",
+            "a",
+            "[",
+            "['a']",
+            "[\"a\"] b",
+            "{\"a\": 1}",
+        ] {
+            assert!(!is_json(text), "{text}");
         }
     }
 }

@@ -272,6 +272,9 @@ fn parse_digest(text: &str, digest: &str) -> Result<Digest, InvalidReference> {
 }
 
 /// Tells whether `text` is a host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
+///
+/// The grammar knows no `_` in a host. Without a port, though, it takes the whole name for a path, and clients take the
+/// first part of that for the host: `my_reg.local/img` is an image, `my_reg.local:5000/img` is none.
 #[must_use]
 pub fn is_registry(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
@@ -294,6 +297,7 @@ pub fn is_registry(text: &str) -> bool {
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
     } else {
         host.split('.').all(is_host_part)
+            || (port.is_none() && host.contains('.') && is_path_part(host))
     };
     port_is_fine && host_is_fine
 }
@@ -408,6 +412,23 @@ mod tests {
         assert_eq!(normal("a.b/c/d"), "a.b/c/d:latest");
         assert_eq!(normal("[::1]:5000/x:1"), "[::1]:5000/x:1");
         assert_eq!(normal("[2001:db8::1]/x"), "[2001:db8::1]/x:latest");
+    }
+
+    #[test]
+    fn a_host_may_have_underscores_if_it_has_no_port() {
+        assert_eq!(normal("my_reg.local/img:1"), "my_reg.local/img:1");
+        assert_eq!(normal("my__reg.local/a/b"), "my__reg.local/a/b:latest");
+        assert_eq!(normal("my_reg/img"), "docker.io/my_reg/img:latest");
+        assert!(!is_registry("my_reg"));
+        for text in [
+            "my_reg.local:5000/img",
+            "My_reg.local/img",
+            "_reg.local/img",
+            "a___b.local/img",
+            "my_.local/img",
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
     }
 
     #[test]

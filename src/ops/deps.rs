@@ -1,21 +1,25 @@
 //! Which images a Dockerfile stands on, without a task and without a registry.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dockerfile::{BaseImage, BaseKind, Build, Dockerfile},
+    dockerfile::{BaseImage, BaseKind, Build, Dockerfile, Pinning, Unpinnable, Unread},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Mirrors, Platform, Reference},
     source::local::LocalContext,
     store::file,
 };
 
-use super::App;
+use super::{
+    App,
+    inputs::UNREAD,
+    resolve::{self, MAX_ON_BUILD},
+};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -34,7 +38,7 @@ pub struct DepsRequest {
     pub platforms: Vec<Platform>,
     /// Named contexts that stand in for images or stages.
     pub contexts: BTreeMap<String, String>,
-    /// Whether registries are asked for digests.
+    /// Whether registries are asked for digests, and for the triggers of images that stages begin with.
     pub digests: bool,
     /// The copies that are named beside the images; those of the config file, if none is given.
     pub rewrite: Vec<String>,
@@ -56,13 +60,14 @@ pub struct DepsAnswer {
     pub rewritten: Vec<u8>,
 }
 
-/// One place that names an image.
+/// One place that names an image, or may do so.
 #[derive(Debug, Serialize)]
 pub struct DepsImage {
     line: usize,
     written: String,
-    reference: Reference,
-    kind: BaseKind,
+    /// The image; none where only another frontend than Docker's can read which.
+    reference: Option<Reference>,
+    kind: Option<BaseKind>,
     /// Which value of `--base-image-trigger-type` follows it: `Runtime` (and `All`), `All` alone, or none.
     tracked: bool,
     reason: String,
@@ -85,7 +90,7 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
         None => LocalContext::open(&request.context)?.dockerfile(&request.file)?,
     };
     let host = Platform::host();
-    let build = Build {
+    let mut build = Build {
         args: request.args,
         target: request.target,
         platforms: match request.platforms.is_empty() {
@@ -97,18 +102,31 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
         on_build: BTreeMap::new(),
     };
     let cannot = || format!("cannot tell what `{}` stands on", path.display());
-    let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
-    let bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
+    let dockerfile = Dockerfile::parse_with(&bytes, &build.args).context(Kind::Invalid, cannot)?;
+    let mut bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
     let mirrors = match request.rewrite.as_slice() {
         [] => app.mirrors.clone(),
         given => table(given)?,
     };
-    let copy = |base: &BaseImage| mirrors.of(&base.reference);
-    let mut answer = answer(&bases, &copy);
-    answer.rewritten = dockerfile.rewritten(&bases, &copy);
+    let mut digests = BTreeMap::new();
     if request.digests {
-        add_digests(app, &path, &mut answer).await?;
+        for _ in 0..MAX_ON_BUILD {
+            add_digests(app, &path, &bases, &mut digests).await?;
+            let triggers = triggers(app, &bases, &digests).await?;
+            if triggers == build.on_build {
+                break;
+            }
+            build.on_build = triggers;
+            bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
+        }
     }
+    let copy = |base: &BaseImage| mirrors.of(&base.reference);
+    let mut answer = answer(&bases, &digests, &copy);
+    answer
+        .images
+        .extend(dockerfile.unread(&build).into_iter().map(unread));
+    answer.images.sort_by_key(|image| image.line);
+    answer.rewritten = dockerfile.rewritten(&bases, &copy);
     Ok(answer)
 }
 
@@ -155,7 +173,11 @@ fn table_of(path: &Path) -> Result<BTreeMap<String, String>> {
     }
 }
 
-fn answer(bases: &[BaseImage], copy: &dyn Fn(&BaseImage) -> Option<Reference>) -> DepsAnswer {
+fn answer(
+    bases: &[BaseImage],
+    digests: &BTreeMap<Reference, Digest>,
+    copy: &dyn Fn(&BaseImage) -> Option<Reference>,
+) -> DepsAnswer {
     let of = |kind: BaseKind| {
         let mut references: Vec<Reference> = bases
             .iter()
@@ -176,59 +198,100 @@ fn answer(bases: &[BaseImage], copy: &dyn Fn(&BaseImage) -> Option<Reference>) -
             .iter()
             .find(|base| base.kind == BaseKind::Frontend)
             .map(|base| base.written.clone()),
-        images: bases.iter().map(|base| image(base, copy(base))).collect(),
+        images: bases
+            .iter()
+            .map(|base| DepsImage {
+                digest: digests.get(&base.reference).cloned(),
+                rewritten: copy(base),
+                ..image(base)
+            })
+            .collect(),
         rewritten: Vec::new(),
     }
 }
 
-fn image(base: &BaseImage, rewritten: Option<Reference>) -> DepsImage {
+fn image(base: &BaseImage) -> DepsImage {
     let fixed = base.reference.digest().is_some();
-    let reason = match base.kind {
+    let reason = match (base.kind, &base.pinning) {
         _ if fixed => "pinned by its digest: it cannot move",
-        BaseKind::Runtime => "the final stage stands on it",
-        BaseKind::Buildtime => "followed with --base-image-trigger-type All",
-        BaseKind::Frontend => "reads the Dockerfile; followed with --base-image-trigger-type All",
+        (_, Pinning::Impossible(Unpinnable::Stage)) => {
+            "an image, unless it is a stage that another frontend reads"
+        }
+        (BaseKind::Buildtime, Pinning::Impossible(Unpinnable::Trigger)) => {
+            "named by an ONBUILD trigger; followed with --base-image-trigger-type All"
+        }
+        (BaseKind::Runtime, _) => "the final stage stands on it",
+        (BaseKind::Buildtime, _) => "followed with --base-image-trigger-type All",
+        (BaseKind::Frontend, _) => {
+            "reads the Dockerfile; followed with --base-image-trigger-type All"
+        }
     };
     DepsImage {
         line: base.line,
         written: base.written.clone(),
-        reference: base.reference.clone(),
-        kind: base.kind,
+        reference: Some(base.reference.clone()),
+        kind: Some(base.kind),
         tracked: !fixed && base.kind == BaseKind::Runtime,
         reason: reason.to_owned(),
         digest: None,
-        rewritten,
+        rewritten: None,
     }
 }
 
-async fn add_digests(app: &App, path: &Path, answer: &mut DepsAnswer) -> Result<()> {
-    let mut tags: Vec<Reference> = answer
-        .images
-        .iter()
-        .filter(|image| image.reference.digest().is_none())
-        .map(|image| image.reference.clone())
-        .collect();
-    tags.sort_unstable();
-    tags.dedup();
-    let mut digests: BTreeMap<Reference, Digest> = BTreeMap::new();
-    for (tag, looked) in app.registries().look_all(tags).await {
-        let seen = looked.map_err(|error| {
-            Error::new(
-                Kind::Unknown,
-                format!(
+fn unread(unread: Unread) -> DepsImage {
+    DepsImage {
+        line: unread.line,
+        written: unread.written,
+        reference: None,
+        kind: None,
+        tracked: false,
+        reason: format!("untracked: {UNREAD}"),
+        digest: None,
+        rewritten: None,
+    }
+}
+
+/// Asks the registries for the digests of images that have none yet.
+async fn add_digests(
+    app: &App,
+    path: &Path,
+    bases: &[BaseImage],
+    digests: &mut BTreeMap<Reference, Digest>,
+) -> Result<()> {
+    let mut tags = BTreeSet::new();
+    for reference in bases.iter().map(|base| &base.reference) {
+        match reference.digest() {
+            Some(digest) => drop(digests.insert(reference.clone(), digest.clone())),
+            None if digests.contains_key(reference) => {}
+            None => drop(tags.insert(reference.clone())),
+        }
+    }
+    for (tag, looked) in app.registries().look_all(tags.into_iter().collect()).await {
+        let mut named = bases.iter().filter(|base| base.reference == tag);
+        match looked {
+            Ok(seen) => drop(digests.insert(tag, seen.digest)),
+            Err(_) if named.all(resolve::may_be_stage) => {}
+            Err(error) => {
+                let cannot = format!(
                     "cannot find the digests of what `{}` stands on",
                     path.display()
-                ),
-            )
-            .because(Error::from(error))
-        })?;
-        digests.insert(tag, seen.digest);
-    }
-    for image in &mut answer.images {
-        image.digest = match image.reference.digest() {
-            Some(digest) => Some(digest.clone()),
-            None => digests.get(&image.reference).cloned(),
-        };
+                );
+                return Err(Error::new(Kind::Unknown, cannot).because(Error::from(error)));
+            }
+        }
     }
     Ok(())
+}
+
+/// Returns the triggers that run where a stage begins with an image: they may name further images.
+async fn triggers(
+    app: &App,
+    bases: &[BaseImage],
+    digests: &BTreeMap<Reference, Digest>,
+) -> Result<BTreeMap<Reference, Vec<String>>> {
+    let images = bases.iter().filter_map(|base| {
+        let digest = digests.get(&base.reference)?.clone();
+        Some((base, base.reference.at(digest)))
+    });
+    resolve::on_build(app, images).await
 }

@@ -12,7 +12,7 @@ use crate::{
     source::local::LocalContext,
     store::secrets::Secrets,
     sys::secret::Secret,
-    task::{Context, DockerStep, Step, Task},
+    task::{Context, DockerStep, Step, Task, Untracked},
     watch::{FileStamp, Known, ReadFile, Reading},
 };
 
@@ -20,6 +20,9 @@ use super::{
     App, import,
     steps::{self, read::Survey},
 };
+
+/// Why nothing follows what only another frontend than Docker's can read.
+pub const UNREAD: &str = "read by another frontend";
 
 /// What a build is made of, as far as can be told without a registry.
 #[derive(Debug)]
@@ -107,7 +110,8 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
 /// As [`read`].
 pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>) -> Result<Inputs> {
     let (path, bytes) = context.dockerfile(file)?;
-    let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, || cannot_read(&path))?;
+    let dockerfile = Dockerfile::parse_with(&bytes, &build.args)
+        .context(Kind::Invalid, || cannot_read(&path))?;
     Ok(Inputs {
         digest: Digest::of(&[bytes, definition].concat()),
         context,
@@ -246,6 +250,18 @@ impl Inputs {
         self.dockerfile
             .bases(&self.build)
             .context(Kind::Invalid, || cannot_read(&self.path))
+    }
+
+    /// Returns what stands in the Dockerfile and only the frontend can read that the file asks for: no image in it is
+    /// followed.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Untracked> {
+        let unread = self.dockerfile.unread(&self.build).into_iter();
+        let untracked = unread.map(|unread| Untracked {
+            image: unread.written,
+            reason: UNREAD.to_owned(),
+        });
+        untracked.collect()
     }
 
     /// Returns the images that the build needs, each once.

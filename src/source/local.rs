@@ -11,6 +11,12 @@ use crate::error::{Context as _, Error, Kind, Result};
 /// The largest Dockerfile or ignore file that is read, in bytes: far beyond any that a person or a generator writes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
+/// What a Dockerfile is called where nobody says how.
+const DOCKERFILE: &str = "Dockerfile";
+
+/// What else it may be called: builders take these where there is no file of the first name, each its own.
+const OTHER_NAMES: [&str; 2] = ["dockerfile", "Containerfile"];
+
 /// A folder that holds the files of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalContext {
@@ -42,13 +48,22 @@ impl LocalContext {
         &self.folder
     }
 
-    /// Reads a Dockerfile, seen from the context, and returns its path with it.
+    /// Reads a Dockerfile, seen from the context, and returns its path with it. Where no file is called `Dockerfile`, it
+    /// may be a `dockerfile`, as for BuildKit, or a `Containerfile`, as for Podman.
     ///
     /// # Errors
     ///
     /// [`Kind::Invalid`] with the path, where it is missing, no file, or too large.
     pub fn dockerfile(&self, file: &Path) -> Result<(PathBuf, Vec<u8>)> {
         let path = self.folder.join(file);
+        let path = match path.file_name() {
+            Some(name) if name == DOCKERFILE && !path.exists() => {
+                let others = OTHER_NAMES.map(|name| path.with_file_name(name));
+                others.into_iter().find(|other| other.exists())
+            }
+            _ => None,
+        }
+        .unwrap_or(path);
         let cannot = || format!("cannot read the Dockerfile `{}`", path.display());
         let bytes = read_file(&path)
             .context(Kind::Invalid, cannot)
@@ -61,19 +76,31 @@ impl LocalContext {
 
     /// Reads the `.dockerignore` that belongs to one Dockerfile alone. The context's own is found by the builder.
     ///
+    /// For a file of another name than `Dockerfile` it may also be called as if the file had that name: so BuildKit has
+    /// it.
+    ///
     /// # Errors
     ///
     /// [`Kind::Invalid`] with the path, where it is there and is no file, or too large.
     pub fn ignore_file_of(&self, dockerfile: &Path) -> Result<Option<Vec<u8>>> {
-        let mut name = dockerfile.as_os_str().to_owned();
-        name.push(".dockerignore");
-        let path = PathBuf::from(name);
-        match read_file(&path) {
-            Err(Unreadable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some).context(Kind::Invalid, || {
-                format!("cannot read `{}`", path.display())
-            }),
+        let name = dockerfile.file_name();
+        let has_other_name =
+            name.is_some_and(|name| OTHER_NAMES.iter().any(|other| name == *other));
+        let instead = has_other_name.then(|| dockerfile.with_file_name(DOCKERFILE));
+        for dockerfile in [Some(dockerfile.to_owned()), instead].into_iter().flatten() {
+            let mut name = dockerfile.into_os_string();
+            name.push(".dockerignore");
+            let path = PathBuf::from(name);
+            match read_file(&path) {
+                Err(Unreadable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+                read => {
+                    return read.map(Some).context(Kind::Invalid, || {
+                        format!("cannot read `{}`", path.display())
+                    });
+                }
+            }
         }
+        Ok(None)
     }
 }
 
@@ -125,6 +152,43 @@ mod tests {
         assert_eq!(bytes, b"FROM scratch\n");
         let ignore = context.ignore_file_of(&path).unwrap();
         assert_eq!(ignore.as_deref(), Some(b"*.log\n".as_slice()));
+    }
+
+    #[test]
+    fn a_dockerfile_may_have_another_builders_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let sub = folder.path().join("sub");
+        fs::create_dir(&sub).unwrap();
+        let context = LocalContext::open(folder.path()).unwrap();
+        let read = |file: &str| {
+            let (path, bytes) = context.dockerfile(Path::new(file)).unwrap();
+            assert_eq!(bytes, path.file_name().unwrap().as_encoded_bytes());
+            path.strip_prefix(folder.path()).unwrap().to_owned()
+        };
+        for name in ["Containerfile", "dockerfile", "Dockerfile"] {
+            fs::write(folder.path().join(name), name).unwrap();
+            fs::write(sub.join(name), name).unwrap();
+            assert_eq!(read("Dockerfile"), Path::new(name));
+            assert_eq!(read("sub/Dockerfile"), Path::new("sub").join(name));
+        }
+        let error = context.dockerfile(Path::new("Dockerfile.prod"));
+        assert!(error.is_err(), "a name that somebody chose is that name");
+    }
+
+    #[test]
+    fn a_file_of_another_name_has_the_ignore_file_of_a_dockerfile() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = LocalContext::open(folder.path()).unwrap();
+        let ignore = |name: &str| {
+            let ignore = context.ignore_file_of(&folder.path().join(name)).unwrap();
+            ignore.map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        fs::write(folder.path().join("Dockerfile.dockerignore"), "a").unwrap();
+        assert_eq!(ignore("dockerfile").as_deref(), Some("a"));
+        assert_eq!(ignore("Dockerfile.prod"), None);
+        fs::write(folder.path().join("dockerfile.dockerignore"), "b").unwrap();
+        assert_eq!(ignore("dockerfile").as_deref(), Some("b"));
+        assert_eq!(ignore("Containerfile").as_deref(), Some("a"));
     }
 
     #[test]

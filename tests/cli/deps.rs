@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Registry, World};
+use crate::support::{Image, Registry, World};
 
 const DOCKERFILE: &str = "\
 ARG TAG=20
@@ -64,6 +64,119 @@ fn a_mistake_is_named_with_file_line_and_column() {
         .acrt(&["deps", &context])
         .exits(2)
         .says(&[&format!("{context}/Dockerfile"), "line 3"]);
+}
+
+#[test]
+fn what_only_another_frontend_can_read_is_said_to_be_untracked() {
+    let world = World::new();
+    let context = world.context(
+        "web",
+        "# syntax=devthefuture/dockerfile-x\nFROM ./base/dockerfile#dev AS dev\nFROM node:20\n\
+         INCLUDE ./common.dockerfile\nCOPY --from=dev /a /a\nCOPY --from=golang:1.22 /b /b\nFROM alpine\n",
+    );
+    let deps = world.acrt(&["deps", &context]).ok().json();
+    assert_eq!(deps["frontend"], "devthefuture/dockerfile-x");
+    assert_eq!(
+        deps["runtime"],
+        serde_json::json!(["docker.io/library/alpine:latest"])
+    );
+    assert_eq!(
+        deps["buildtime"],
+        serde_json::json!(["docker.io/library/golang:1.22", "docker.io/library/node:20"])
+    );
+    let images = deps["images"].as_array().unwrap();
+    let unread = images.iter().filter(|image| image["reference"].is_null());
+    let unread: Vec<_> = unread
+        .map(|image| (&image["line"], &image["written"], &image["reason"]))
+        .collect();
+    let reason = serde_json::json!("untracked: read by another frontend");
+    assert_eq!(
+        unread,
+        [
+            (&2.into(), &"./base/dockerfile#dev".into(), &reason),
+            (&4.into(), &"INCLUDE ./common.dockerfile".into(), &reason),
+        ]
+    );
+    world
+        .acrt(&["deps", &context, "-o", "table"])
+        .ok()
+        .prints(&["INCLUDE ./common.dockerfile", "untracked: read by another"]);
+}
+
+#[test]
+fn what_names_no_image_is_passed_on() {
+    let world = World::new();
+    let context = world.context(
+        "web",
+        " #check=foo\nFROM alpine:3\nEXPOSE +25\nSTOPSIGNAL SIGNEW\nRUN --new=1 x\nINCLUDE y\n",
+    );
+    let deps = world.acrt(&["deps", &context]).ok().json();
+    assert_eq!(deps["images"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        deps["runtime"],
+        serde_json::json!(["docker.io/library/alpine:3"])
+    );
+}
+
+#[test]
+fn a_named_context_may_be_called_context() {
+    let world = World::new();
+    let context = world.context("web", "FROM alpine:3\nCOPY --from=context /a /a\n");
+    let deps = world
+        .acrt(&[
+            "deps",
+            &context,
+            "--build-context=context=docker-image://busybox",
+        ])
+        .ok()
+        .json();
+    assert_eq!(
+        deps["buildtime"],
+        serde_json::json!(["docker.io/library/busybox:latest"])
+    );
+}
+
+#[test]
+fn a_dockerfile_may_be_called_as_other_builders_call_it() {
+    for name in ["dockerfile", "Containerfile"] {
+        let world = World::new();
+        world.write(&format!("web/{name}"), "FROM alpine:3\n");
+        world.acrt(&["deps", "web"]).ok().prints(&["alpine:3"]);
+        world.write(&format!("web/{name}"), "FROM A\n");
+        let file = format!("web/{name}");
+        world.acrt(&["deps", "web"]).exits(2).says(&[&file]);
+    }
+}
+
+#[test]
+fn with_digests_the_images_of_triggers_are_named_too() {
+    let (world, registry) = (World::new(), Registry::start());
+    let tools = registry.push("tools:1", &[("tool", "one")]);
+    registry.push("assets:1", &[("asset", "one")]);
+    let copy = format!("COPY --from={} /tool /tool", registry.image("tools:1"));
+    let base = Image::of(&[("version", "one")]).on_build(&copy);
+    let base = registry.push_image("base:1", &base);
+    let file = format!(
+        "FROM {} AS a\nFROM {}@{base}\nCOPY --from=a / /\n",
+        registry.image("assets:1"),
+        registry.image("base"),
+    );
+    let context = world.context("web", &file);
+    let buildtime = |options: &[&str]| {
+        let line = [&["deps", &context], options].concat();
+        world.acrt(&line).ok().json()["buildtime"].clone()
+    };
+    let (assets, tool) = (registry.image("assets:1"), registry.image("tools:1"));
+    assert_eq!(buildtime(&[]), serde_json::json!([assets]), "offline");
+    assert_eq!(buildtime(&["--digests"]), serde_json::json!([assets, tool]));
+    let deps = world.acrt(&["deps", &context, "--digests"]).ok().json();
+    let images = deps["images"].as_array().unwrap();
+    let brought = images.iter().find(|image| image["reference"] == *tool);
+    let brought = brought.unwrap();
+    assert_eq!(brought["digest"], *tools);
+    assert_eq!(brought["line"], 2);
+    let reason = brought["reason"].as_str().unwrap();
+    assert!(reason.contains("ONBUILD"), "{reason}");
 }
 
 /// Dockerfiles that buildah and BuildKit read alike, and the stage to build; `H` is the registry.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{build, check};
 
 /// Pieces that mean something to somebody.
-const PIECES: [&str; 56] = [
+const PIECES: [&str; 59] = [
     "\\",
     "`",
     "\\\n",
@@ -63,6 +63,9 @@ const PIECES: [&str; 56] = [
     " AS ",
     "# escape=`\n",
     "# syntax=x\n",
+    "INCLUDE x\n",
+    "// syntax=x\n",
+    "type=tmpfs,",
     "ENV A ",
     "HEALTHCHECK CMD ",
     "${A:-${B:-",

@@ -66,6 +66,7 @@ fn file() -> impl Strategy<Value = String> {
         6 => Just(""),
         1 => Just("\u{feff}"),
         1 => Just("# syntax=docker/dockerfile:1\n"),
+        1 => Just("# syntax=other/frontend:1\n"),
     ];
     (
         start,

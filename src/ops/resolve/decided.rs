@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    dockerfile::{BaseImage, BaseKind, Pinning},
+    dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     image::{Digest, Reference},
     ops::mirror::{self, Mirror},
     registry::Seen,
@@ -31,7 +31,7 @@ pub enum Answer {
         /// The copy of one's own, if it has one.
         mirror: Option<Mirror>,
     },
-    /// It is on no registry, and the builder has it.
+    /// No registry has it, for this reason: the builder does, or knows what it is.
     Local(String),
     /// An earlier step of the same run has built it.
     Made,
@@ -61,8 +61,10 @@ pub fn conclude(
     let mut pulled = BTreeSet::new();
     let mut unpinned = BTreeMap::new();
     for base in bases {
-        if let (Pinning::Impossible(_), Some(Answer::Found { seen, .. })) =
+        // A named context in the place of a stage would replace the stage.
+        if let (Pinning::Impossible(why), Some(Answer::Found { seen, .. })) =
             (&base.pinning, answers.get(&base.reference))
+            && *why != Unpinnable::Stage
         {
             unpinned.insert(base.reference.clone(), seen.digest.clone());
         }

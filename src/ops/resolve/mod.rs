@@ -18,7 +18,7 @@ use crate::{
 use super::{
     App,
     event::{Event, Listener},
-    inputs::Inputs,
+    inputs::{Inputs, UNREAD},
     mirror::{self, Mirror, MirrorState},
 };
 
@@ -26,7 +26,7 @@ use decided::{Answer, conclude, decided};
 pub use decided::{kind, unpinned};
 
 /// How often triggers of base images may name further base images.
-const MAX_ON_BUILD: usize = 8;
+pub(super) const MAX_ON_BUILD: usize = 8;
 
 /// What a build stands on, decided.
 #[derive(Debug)]
@@ -73,7 +73,14 @@ pub async fn resolve(
             own: &inputs.own,
         };
         resolver.answer(&bases, &mut answers, tell).await?;
-        let triggers = resolver.on_build(&bases, &answers).await?;
+        let images = bases.iter().filter_map(|base| {
+            let image = match answers.get(&base.reference)? {
+                Answer::Found { .. } | Answer::Fixed { .. } => decided(&answers, base),
+                Answer::Local(_) | Answer::Made => return None,
+            };
+            Some((base, image.unwrap_or_else(|| base.reference.clone())))
+        });
+        let triggers = on_build(app, images).await?;
         if triggers == inputs.build.on_build {
             break;
         }
@@ -90,7 +97,9 @@ pub async fn resolve(
     }
     let name = |base: &BaseImage| decided(&answers, base);
     let pinned = inputs.dockerfile.rewritten(&bases, &name);
-    Ok(conclude(pinned, &bases, &answers))
+    let mut resolved = conclude(pinned, &bases, &answers);
+    resolved.untracked.extend(inputs.unread());
+    Ok(resolved)
 }
 
 /// An image that is run, and the platforms of the run.
@@ -140,6 +149,11 @@ pub async fn image(
     Ok(conclude(Vec::new(), &[base], &answers))
 }
 
+/// Tells whether a name may be that of a stage of which only another frontend knows.
+pub(super) fn may_be_stage(base: &BaseImage) -> bool {
+    base.pinning == Pinning::Impossible(Unpinnable::Stage)
+}
+
 struct Resolver<'a> {
     app: &'a App,
     builder: &'a Builder,
@@ -161,6 +175,9 @@ impl Resolver<'_> {
             let entry = wanted
                 .entry(&base.reference)
                 .or_insert((base, BTreeSet::new()));
+            if may_be_stage(entry.0) {
+                entry.0 = base;
+            }
             entry.1.extend(base.platforms.iter().cloned());
         }
         wanted.retain(|reference, _| !answers.contains_key(reference));
@@ -183,6 +200,8 @@ impl Resolver<'_> {
             };
             let answer = match looked {
                 Ok(seen) => self.found(&reference, seen, platforms).await?,
+                // More likely it is a stage than an image that cannot be found.
+                Err(_) if may_be_stage(base) => Answer::Local(UNREAD.to_owned()),
                 Err(error) => match self.stand_in(base, &error, platforms, tell).await? {
                     Some(answer) => answer,
                     None => self.local(base, error).await?,
@@ -332,36 +351,35 @@ impl Resolver<'_> {
             None => false,
         }
     }
+}
 
-    /// Returns the ONBUILD triggers that the images below FROM lines carry in their configs.
-    async fn on_build(
-        &self,
-        bases: &[BaseImage],
-        answers: &BTreeMap<Reference, Answer>,
-    ) -> Result<BTreeMap<Reference, Vec<String>>> {
-        let mut triggers = BTreeMap::new();
-        for base in bases.iter().filter(|base| base.is_from) {
-            if triggers.contains_key(&base.reference) {
-                continue;
-            }
-            let Some(Answer::Found { .. } | Answer::Fixed { .. }) = answers.get(&base.reference)
-            else {
-                continue;
-            };
-            let Some(platform) = base.platforms.first() else {
-                continue;
-            };
-            let image = decided(answers, base).unwrap_or_else(|| base.reference.clone());
-            let config = self.app.registries().config(&image, platform).await;
-            match config {
-                Ok(config) if !config.on_build.is_empty() => {
-                    triggers.insert(base.reference.clone(), config.on_build);
-                }
-                // An image without this platform has no config to read; the build will say so.
-                Ok(_) | Err(LookupError::Absent { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+/// Asks the registries for the `ONBUILD` triggers in the configurations of those images that a stage begins with. Each image comes
+/// with the name at which it is there.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where a registry does not say.
+pub async fn on_build<'b>(
+    app: &App,
+    bases: impl Iterator<Item = (&'b BaseImage, Reference)>,
+) -> Result<BTreeMap<Reference, Vec<String>>> {
+    let mut triggers = BTreeMap::new();
+    for (base, image) in bases.filter(|(base, _)| base.is_from) {
+        if triggers.contains_key(&base.reference) {
+            continue;
         }
-        Ok(triggers)
+        let Some(platform) = base.platforms.first() else {
+            continue;
+        };
+        let config = app.registries().config(&image, platform).await;
+        match config {
+            Ok(config) if !config.on_build.is_empty() => {
+                triggers.insert(base.reference.clone(), config.on_build);
+            }
+            // An image without this platform has no config to read; the build will say so.
+            Ok(_) | Err(LookupError::Absent { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(triggers)
 }

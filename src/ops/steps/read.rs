@@ -9,6 +9,7 @@ use crate::{
     dockerfile::{Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
+    source::local::LocalContext,
     steps::{self, Action, BuildStep, Graph, InvalidTaskFile, Notice, Values, Variables},
     store::{file, secrets::Secrets},
     sys::secret::Secret,
@@ -220,23 +221,21 @@ fn pushes_of(action: &Action) -> Vec<Reference> {
 
 /// Returns what a build of the context stands on, as far as the context has its Dockerfile, and that file.
 fn built_on(folder: Option<&Path>, build: &BuildStep, task: &Task) -> (Vec<Reference>, Vec<u8>) {
-    let bytes = folder
-        .and_then(|folder| {
-            Some((
-                folder,
-                within(
-                    build.working_directory.as_deref(),
-                    build.file_path().as_ref(),
-                )?,
-            ))
-        })
-        .and_then(|(folder, path)| file::read(&folder.join(path), MAX_FILE).ok()?);
+    let path = within(
+        build.working_directory.as_deref(),
+        build.file_path().as_ref(),
+    );
+    let bytes = folder.zip(path).and_then(|(folder, path)| {
+        let (_, bytes) = LocalContext::open(folder).ok()?.dockerfile(&path).ok()?;
+        Some(bytes)
+    });
     let Some(bytes) = bytes else {
         return (Vec::new(), Vec::new());
     };
-    let bases = Dockerfile::parse(&bytes)
+    let wanted = build_of(build, &task.platforms);
+    let bases = Dockerfile::parse_with(&bytes, &wanted.args)
         .ok()
-        .and_then(|dockerfile| dockerfile.bases(&build_of(build, &task.platforms)).ok());
+        .and_then(|dockerfile| dockerfile.bases(&wanted).ok());
     let references = bases.into_iter().flatten().map(|base| base.reference);
     (references.collect(), bytes)
 }

@@ -589,6 +589,138 @@ fn an_image_that_only_the_builder_has_is_built_on_and_said_to_be_untracked() {
     assert_eq!(world.state_of("web"), "follows-nothing");
 }
 
+/// Builds with buildah what is left when each `INCLUDE` of the Dockerfile is replaced by the file that it names.
+fn including_builder(world: &World) {
+    world.buildah();
+    let script = r#"awk -v dir="$2" '/^INCLUDE/ { while ((getline line < (dir "/" $2)) > 0) print line; next } { print }' "$1" >"$1.compiled" &&
+        BUILDAH build --tls-verify=false --file "$1.compiled" --tag "$3" "$2" && exec BUILDAH push --tls-verify=false "$3""#;
+    let buildah = format!("'{}'", world.path("bin/buildah").display());
+    world.fake("include", &script.replace("BUILDAH", &buildah));
+    world.config(
+        "builders:\n  command:\n    build: [include, '{dockerfile}', '{context}', '{image}']\n",
+    );
+    world.set("ACRT_BUILDER", "command");
+}
+
+#[test]
+fn a_file_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
+    let (world, registry) = (World::new(), Registry::start());
+    including_builder(&world);
+    registry.push("frontend:1", &[]);
+    registry.push("base:1", &[("version", "one")]);
+    registry.push("tools:1", &[("tool", "one")]);
+    let (base, tools) = (registry.image("base:1"), registry.image("tools:1"));
+    world.write(
+        "web/common.dockerfile",
+        &format!("COPY --from={tools} /tool /included\n"),
+    );
+    world.task_with(
+        &registry,
+        "web",
+        &format!(
+            "# syntax={}\nFROM {base}\nINCLUDE  common.dockerfile\nCOPY --from={tools} /tool /tool\n",
+            registry.image("frontend:1")
+        ),
+        &["--base-image-trigger-type=All"],
+    );
+    world
+        .run("web")
+        .ok()
+        .prints(&["`INCLUDE  common.dockerfile` is not followed: read by another frontend"]);
+    let file = |path: &str| registry.file("web:latest", path);
+    assert_eq!(file("included").as_deref(), Some("one"));
+    let run = &world.runs()[0];
+    let unread = serde_json::json!([
+        {"image": "INCLUDE  common.dockerfile", "reason": "read by another frontend"}
+    ]);
+    assert_eq!(run["untrackedImages"], unread);
+    assert_eq!(run["baseImageDependencies"].as_array().unwrap().len(), 3);
+    let check = world.acrt(&["task", "check"]).ok().json();
+    assert_eq!(check[0]["untrackedImages"], unread);
+    let pinned = fs::read_to_string(world.state().join("runs/ca1/Dockerfile")).unwrap();
+    let lines: Vec<&str> = pinned.lines().collect();
+    assert_eq!(lines[2], "INCLUDE  common.dockerfile");
+    for (line, image) in [(0, "frontend"), (1, "base"), (3, "tools")] {
+        let digest = registry.digest(&format!("{image}:1")).unwrap();
+        let name = format!("{}@{digest}", registry.image(image));
+        assert!(lines[line].contains(&name), "{pinned}");
+    }
+
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    assert_eq!(file("version").as_deref(), Some("two"));
+}
+
+#[test]
+fn a_stage_that_only_another_frontend_knows_is_taken_for_no_image() {
+    let (world, registry) = (World::new(), Registry::start());
+    including_builder(&world);
+    // Nobody answers for Docker Hub.
+    world.set("HTTPS_PROXY", "http://127.0.0.1:1");
+    let base = registry.push("base:1", &[("version", "one")]);
+    registry.push("frontend:1", &[]);
+    world.write(
+        "web/stages.dockerfile",
+        &format!("FROM {} AS node\n", registry.image("base:1")),
+    );
+    world.task(
+        &registry,
+        "web",
+        &format!(
+            "# syntax={}\nINCLUDE stages.dockerfile\nFROM node\nCOPY --from=node /version /copy\n",
+            registry.image("frontend:1")
+        ),
+    );
+    world.run("web").ok();
+    assert_eq!(
+        registry.file("web:latest", "copy").as_deref(),
+        Some("one"),
+        "{base}"
+    );
+    let run = &world.runs()[0];
+    let images = run["untrackedImages"].as_array().unwrap();
+    let images: Vec<_> = images.iter().map(|image| &image["image"]).collect();
+    assert_eq!(images, ["node", "INCLUDE stages.dockerfile", "node"]);
+}
+
+#[test]
+fn what_names_no_image_is_for_the_builder_to_refuse() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let base = from(&registry, "base:1");
+    world.task(
+        &registry,
+        "web",
+        &format!("{base}EXPOSE +25\nSTOPSIGNAL SIGNEW\nNEW x\n"),
+    );
+    world.run("web").exits(1);
+    assert_eq!(world.history(), ["web Failed"]);
+    assert_eq!(calls.of("build").len(), 1);
+}
+
+#[test]
+fn a_file_of_another_builders_name_is_built() {
+    let (world, registry) = world();
+    for name in ["dockerfile", "Containerfile"] {
+        let (context, host) = (world.path(name), registry.host());
+        world.write(&format!("{name}/{name}"), &from(&registry, "base:1"));
+        world
+            .acrt(&[
+                "task",
+                "create",
+                &format!("--name={}", name.to_lowercase()),
+                "--registry",
+                &host,
+                "--image=web:latest",
+                &format!("--context={}", context.display()),
+            ])
+            .ok();
+        world.run(&name.to_lowercase()).ok();
+    }
+    assert_eq!(world.runs().len(), 2);
+}
+
 #[test]
 fn an_image_that_is_nowhere_fails_the_run_before_the_build() {
     let (world, registry) = world();

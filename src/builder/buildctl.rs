@@ -36,7 +36,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
 fn line(program: &Program, request: &BuildRequest, pass: &Pass) -> CommandLine {
     let mut line = program
         .call(&["build"])
-        .args(&program.build_args)
+        .args(program.args_for(request))
         .flag("--frontend", "dockerfile.v0")
         .flag("--local", pair("context", request.context.as_os_str()));
     if let (Some(folder), Some(name)) =

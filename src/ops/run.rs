@@ -201,6 +201,7 @@ pub async fn run(
         secrets,
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         stored: None,
+        named: None,
         stop,
     };
     let finished = execution.carry_out(held, tell).await?;
@@ -275,6 +276,7 @@ pub async fn carry_out_for(
         secrets,
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop,
     };
     execution.carry_out(held, tell).await
@@ -296,6 +298,7 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
         secrets,
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop: &stop,
     };
     execution.plan(tell).await

@@ -1,16 +1,16 @@
 //! Works out what a task stands on, and pins it: before the build, so that what was decided is what is built.
 
 mod decided;
+mod made;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    builder::Builder,
+    builder::{Builder, HeldImage, Unpinned},
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
-    sys::process,
     task::{Dependency, Untracked},
     watch::Known,
 };
@@ -20,9 +20,10 @@ use super::{
     event::{Event, Listener},
     inputs::Inputs,
     mirror::{self, Mirror, MirrorState},
+    platforms,
 };
 
-use decided::{Answer, conclude, decided};
+use decided::{Answer, Held, conclude, decided};
 pub use decided::{kind, unpinned};
 
 /// How often triggers of base images may name further base images.
@@ -40,11 +41,15 @@ pub struct Resolved {
     /// The image that the final stage stands on, for the labels.
     pub runtime: Option<(Reference, Option<Digest>)>,
     /// The images that registries have and that cannot be pinned where they are named.
-    pub unpinned: Vec<(Reference, Digest)>,
+    pub unpinned: Vec<Unpinned>,
     /// The images that the build takes from registries, pinned: copies of one's own, where those are used.
     pub pulled: Vec<Reference>,
     /// The images that copies of one's own are used for.
     pub mirrored: Vec<(Reference, Reference)>,
+    /// The platforms that the Dockerfile itself gives the image below the last stage.
+    pub forced: BTreeSet<Platform>,
+    /// What is known of each image.
+    answers: BTreeMap<Reference, Answer>,
 }
 
 /// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
@@ -81,16 +86,24 @@ pub async fn resolve(
         bases = inputs.bases()?;
     }
     for base in &bases {
-        if let Some(Answer::Local(reason)) = answers.get(&base.reference) {
-            tell(Event::Warning(format!(
-                "`{}` is not followed: {reason}",
-                base.written
-            )));
-        }
+        warn_of_held(base, answers.get(&base.reference), tell);
     }
     let name = |base: &BaseImage| decided(&answers, base);
     let pinned = inputs.dockerfile.rewritten(&bases, &name);
-    Ok(conclude(pinned, &bases, &answers))
+    Ok(conclude(pinned, &bases, answers))
+}
+
+/// Tells of an image of the builder's own.
+fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, tell: Listener<'_>) {
+    let (what, held) = match answer {
+        Some(Answer::Local(held)) => ("is not followed", held),
+        Some(Answer::Kept(held)) => ("is followed as soon as its registry answers", held),
+        _ => return,
+    };
+    tell(Event::Warning(format!(
+        "`{}` {what}: {}",
+        base.written, held.reason
+    )));
 }
 
 /// An image that is run, and the platforms of the run.
@@ -98,8 +111,8 @@ pub async fn resolve(
 pub struct Asked<'a> {
     /// The image.
     pub image: &'a Reference,
-    /// The platforms of the task; this machine's, if it has none.
-    pub platforms: &'a [Platform],
+    /// The platform that it is run on.
+    pub platform: &'a Platform,
 }
 
 /// Asks the registry what an image is now that is run and not built on. A run of it is no part of what is made, so that it counts as
@@ -110,12 +123,11 @@ pub struct Asked<'a> {
 /// As [`resolve`].
 pub async fn image(
     app: &App,
-    Asked { image, platforms }: Asked<'_>,
+    Asked { image, platform }: Asked<'_>,
     builder: &Builder,
     known: &Known,
     tell: Listener<'_>,
 ) -> Result<Resolved> {
-    let host = Platform::host();
     let base = BaseImage {
         line: 0,
         column: 0,
@@ -123,7 +135,7 @@ pub async fn image(
         name: image.to_string(),
         reference: image.clone(),
         kind: BaseKind::Buildtime,
-        platforms: [platforms.first().cloned().unwrap_or(host)].into(),
+        platforms: [platform.clone()].into(),
         is_from: false,
         pinning: Pinning::Impossible(Unpinnable::Context),
     };
@@ -137,7 +149,8 @@ pub async fn image(
     resolver
         .answer(std::slice::from_ref(&base), &mut answers, tell)
         .await?;
-    Ok(conclude(Vec::new(), &[base], &answers))
+    warn_of_held(&base, answers.get(&base.reference), tell);
+    Ok(conclude(Vec::new(), &[base], answers))
 }
 
 struct Resolver<'a> {
@@ -280,34 +293,40 @@ impl Resolver<'_> {
         })
     }
 
-    /// Falls back to an image that only the builder has, where no registry has it.
+    /// Falls back to an image that the builder has, where no registry has it or its registry does not say.
     async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
-        let absent = error.is_absent();
-        let followed = self
-            .known
-            .dependencies
-            .iter()
-            .any(|dependency| dependency.image.tagged() == base.reference.to_string());
-        // An image that was followed so far must not fall out of sight because its registry is down for a moment.
-        let may_be_local = absent || (error.is_unreachable() && !followed);
-        if may_be_local && self.has(&base.name).await {
-            let reason = match absent {
-                true => format!(
-                    "`{}` is on no registry; the builder's own copy is used",
-                    base.reference
-                ),
-                false => format!(
-                    "{}; the builder's own copy is used",
-                    Error::from(error).one_line()
-                ),
+        // podman and buildah put this before the names of images that are on no registry.
+        let has_none = base.reference.registry() == "localhost" && error.is_unreachable();
+        let absent = error.is_absent() || has_none;
+        // A registry that is away, is out of order, or limits us.
+        let silent = error.is_unreachable() || error.retry_at().is_some();
+        if (absent || silent)
+            && let Some(image) = self.held(&base.name).await
+        {
+            let followed = self.followed(&base.reference);
+            let why = match absent {
+                true => format!("`{}` is on no registry", base.reference),
+                false => Error::from(error.clone()).one_line(),
             };
-            return Ok(Answer::Local(reason));
+            let reason = format!("{why}; the builder's own copy is used");
+            let held = Held { image, reason };
+            match followed {
+                None if absent => return Ok(Answer::Local(held)),
+                None => return Ok(Answer::Kept(held)),
+                // What was followed so far must not fall out of sight because it is gone for a while.
+                Some(_) if absent => return Ok(Answer::Kept(held)),
+                // Nor must a task fall back to an older image because a registry is down for a moment.
+                Some(before) if is_same(before, &held.image, &base.reference) => {
+                    return Ok(Answer::Kept(held));
+                }
+                Some(_) => {}
+            }
         }
+        let kind = error.is_absent().then_some(Kind::Failed);
         let error = Error::from(error);
-        let kind = if absent { Kind::Failed } else { error.kind() };
         let hint = error.advice().map(str::to_owned);
         let error = Error::new(
-            kind,
+            kind.unwrap_or(error.kind()),
             format!(
                 "cannot find out what `{}` is{}",
                 base.reference,
@@ -324,13 +343,20 @@ impl Resolver<'_> {
         })
     }
 
-    async fn has(&self, name: &str) -> bool {
-        match self.builder.has_image(name) {
-            Some(line) => process::ask(&line)
-                .await
-                .is_ok_and(|answer| answer.succeeded()),
-            None => false,
-        }
+    /// Returns what the last successful run was built on under a name, if that is followed.
+    fn followed(&self, image: &Reference) -> Option<&Dependency> {
+        let image = self.app.canonical(image);
+        let mut known = self.known.dependencies.iter();
+        known.find(|dependency| {
+            let before = dependency.image.reference();
+            before.is_some_and(|before| self.app.canonical(&before) == image)
+        })
+    }
+
+    /// Returns what the builder itself holds under a name.
+    async fn held(&self, name: &str) -> Option<HeldImage> {
+        let printed = platforms::answer(&self.builder.inspect_image(name)?).await?;
+        Some(HeldImage::parse(&printed).unwrap_or_default())
     }
 
     /// Returns the ONBUILD triggers that the images below FROM lines carry in their configs.
@@ -344,10 +370,17 @@ impl Resolver<'_> {
             if triggers.contains_key(&base.reference) {
                 continue;
             }
-            let Some(Answer::Found { .. } | Answer::Fixed { .. }) = answers.get(&base.reference)
-            else {
-                continue;
-            };
+            match answers.get(&base.reference) {
+                Some(Answer::Found { .. } | Answer::Fixed { .. }) => {}
+                Some(Answer::Local(held) | Answer::Kept(held)) => {
+                    if !held.image.on_build.is_empty() {
+                        let on_build = held.image.on_build.clone();
+                        triggers.insert(base.reference.clone(), on_build);
+                    }
+                    continue;
+                }
+                Some(Answer::Made) | None => continue,
+            }
             let Some(platform) = base.platforms.first() else {
                 continue;
             };
@@ -364,4 +397,15 @@ impl Resolver<'_> {
         }
         Ok(triggers)
     }
+}
+
+/// Tells whether an image of the builder's own is what the last successful run was built on; also where nobody knew what that was.
+fn is_same(before: &Dependency, image: &HeldImage, reference: &Reference) -> bool {
+    let Some(digest) = &before.image.digest else {
+        return true;
+    };
+    let manifests = before.manifests.values().flatten();
+    let known: Vec<&Digest> = manifests.chain([digest]).collect();
+    let own = image.digests_of(reference);
+    own.iter().any(|digest| known.contains(&digest))
 }

@@ -260,6 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn platforms_of_a_build_go_before_those_of_every_build() {
+        let mut program = program();
+        program.build_args = ["--arch=s390x", "--platform", "linux/386", "--jobs=2"]
+            .map(str::to_owned)
+            .into();
+        let mut request = full();
+        let line = |request: &BuildRequest| printed(&plan(&program, request).unwrap())[0].clone();
+        let own = line(&request);
+        assert!(own.contains(" build --jobs=2 --file="), "{own}");
+        assert!(own.contains(" --platform=linux/amd64 "), "{own}");
+        request.platforms.clear();
+        let every = line(&request);
+        assert!(
+            every.contains(" build --arch=s390x --platform linux/386 --jobs=2 --file="),
+            "{every}"
+        );
+    }
+
+    #[test]
     fn nothing_is_pushed_unless_asked_for() {
         let mut request = full();
         request.push = false;

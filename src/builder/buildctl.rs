@@ -184,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn platforms_of_a_build_go_before_those_of_every_build() {
+        let mut program = program();
+        program.build_args = vec!["--opt".into(), "platform=linux/s390x".into()];
+        let line = &printed(&plan(&program, &request()).unwrap())[0];
+        assert!(
+            !line.contains("s390x") && line.contains(" --opt=platform=linux/amd64 "),
+            "{line}"
+        );
+    }
+
+    #[test]
     fn a_secret_argument_would_be_seen_and_is_refused() {
         let error = plan(&program(), &full()).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);

@@ -301,22 +301,21 @@ impl Resolver<'_> {
         // A registry that is away, is out of order, or limits us.
         let silent = error.is_unreachable() || error.retry_at().is_some();
         if (absent || silent)
-            && let Some(image) = self.held(&base.name).await
+            && let Some((image, is_its)) = self.held_for(base).await
         {
-            let followed = self.followed(&base.reference);
             let why = match absent {
                 true => format!("`{}` is on no registry", base.reference),
                 false => Error::from(error.clone()).one_line(),
             };
             let reason = format!("{why}; the builder's own copy is used");
             let held = Held { image, reason };
-            match followed {
-                None if absent => return Ok(Answer::Local(held)),
+            match self.followed(&base.reference) {
+                None if absent || !is_its => return Ok(Answer::Local(held)),
                 None => return Ok(Answer::Kept(held)),
                 // What was followed so far must not fall out of sight because it is gone for a while.
                 Some(_) if absent => return Ok(Answer::Kept(held)),
                 // Nor must a task fall back to an older image because a registry is down for a moment.
-                Some(before) if is_same(before, &held.image, &base.reference) => {
+                Some(before) if is_its && is_same(before, &held.image, &base.reference) => {
                     return Ok(Answer::Kept(held));
                 }
                 Some(_) => {}
@@ -351,6 +350,15 @@ impl Resolver<'_> {
             let before = dependency.image.reference();
             before.is_some_and(|before| self.app.canonical(&before) == image)
         })
+    }
+
+    /// Returns what the builder itself holds and would build on, and whether that is an image of the registry: podman and buildah take
+    /// `localhost/node` for `node`, which is another one.
+    async fn held_for(&self, base: &BaseImage) -> Option<(HeldImage, bool)> {
+        match self.held(&base.reference.to_string()).await {
+            Some(image) => Some((image, true)),
+            None => Some((self.held(&base.name).await?, false)),
+        }
     }
 
     /// Returns what the builder itself holds under a name.

@@ -17,7 +17,7 @@ use crate::{
         chain,
         event::{Event, Listener},
         execute::{Execution, Failure, Success, judge_platforms},
-        platforms,
+        platforms, pushed,
     },
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
     store::{log::Log, runs::HeldRun},
@@ -94,28 +94,28 @@ impl Execution<'_> {
         outputs: &[ImageDescriptor],
     ) -> Result<Vec<Platform>, Failure> {
         let (mut pushed, mut all) = (BTreeSet::new(), BTreeSet::new());
+        let mut others = outputs.to_vec();
         for (step, mut build) in std::mem::take(&mut found.builds) {
-            let own: Vec<ImageDescriptor> = outputs
-                .iter()
-                .filter(|output| {
-                    output
-                        .reference()
-                        .is_some_and(|tag| build.images.contains(&tag))
-                })
-                .cloned()
-                .collect();
-            let made = self
-                .platforms_of(&own, build.platforms, &build.inputs)
-                .await?;
+            let is_own = |output: &ImageDescriptor| {
+                let image = output.reference();
+                image.is_some_and(|image| build.images.contains(&image))
+            };
+            let own: Vec<ImageDescriptor> = others.extract_if(.., |one| is_own(one)).collect();
+            let made = self.platforms_of(&own, build.platforms, &build.inputs);
+            let made = made.await?;
             judge_platforms(&made, &build.inputs, &build.resolved).map_err(Failure::unsure)?;
             let settled = build.resolved.made_for(self.app, &build.inputs, &made);
             self.unless_stopped(settled).await?;
-            found.take(&step, &build.resolved);
+            let resolved = &build.resolved;
+            found.take(&step, &resolved.dependencies, &resolved.untracked);
             if !own.is_empty() {
                 pushed.extend(made.iter().cloned());
             }
             all.extend(made);
         }
+        // What is pushed and was built by no step, such as a second name for an image.
+        let read = pushed::platforms(self.app, &others, &[]);
+        pushed.extend(self.unless_stopped(read).await?);
         let known = if pushed.is_empty() { all } else { pushed };
         Ok(known.into_iter().collect())
     }

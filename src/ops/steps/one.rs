@@ -162,7 +162,7 @@ impl Site<'_> {
         let app = self.execution.app;
         resolved.made_for(app, &inputs, &made).await?;
         let mut found = self.found.borrow_mut();
-        found.take(&step.id, &resolved);
+        found.take(&step.id, &resolved.dependencies, &resolved.untracked);
         let built = StepBuild {
             images: build.images.clone(),
             inputs,
@@ -396,7 +396,10 @@ impl Site<'_> {
 
     /// Takes in what a step stands on, and writes it into the log.
     fn tell_what_was_found(&self, step: &Step, resolved: &Resolved) {
-        self.found.borrow_mut().take(&step.id, resolved);
+        let (dependencies, untracked) = (&resolved.dependencies, &resolved.untracked);
+        self.found
+            .borrow_mut()
+            .take(&step.id, dependencies, untracked);
         for dependency in &resolved.dependencies {
             let digest = dependency
                 .image

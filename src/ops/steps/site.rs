@@ -87,13 +87,13 @@ pub(super) struct StepBuild {
 
 impl Found {
     /// Takes in what one step depends on, in place of what an earlier try of it did.
-    pub fn take(&mut self, step: &StepId, resolved: &Resolved) {
-        let new = resolved.dependencies.clone();
+    pub fn take(&mut self, step: &StepId, dependencies: &[Dependency], untracked: &[Untracked]) {
+        let new = dependencies.to_vec();
         match self.dependencies.iter_mut().find(|(id, _)| id == step) {
             Some((_, old)) => *old = new,
             None => self.dependencies.push((step.clone(), new)),
         }
-        for untracked in &resolved.untracked {
+        for untracked in untracked {
             if !self.untracked.contains(untracked) {
                 self.untracked.push(untracked.clone());
             }
@@ -315,6 +315,31 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::{DependencyKind, ImageDescriptor};
+
+    #[test]
+    fn platforms_of_all_steps_count_and_the_last_try_of_each() {
+        let on = |platform: &str, digest: &str| Dependency {
+            image: ImageDescriptor::new(
+                &"r.io/base:1".parse().unwrap(),
+                Some(Digest::of(digest.as_bytes())),
+            ),
+            kind: DependencyKind::Runtime,
+            manifests: [(platform.parse().unwrap(), None)].into_iter().collect(),
+            line: 1,
+            mirror: None,
+        };
+        let step = |id: &str| StepId::new(id).unwrap();
+        let mut found = Found::default();
+        found.take(&step("a"), &[on("linux/s390x", "first")], &[]);
+        found.take(&step("b"), &[on("linux/arm64", "third")], &[]);
+        found.take(&step("a"), &[on("linux/amd64", "second")], &[]);
+        let all = found.dependencies();
+        assert_eq!(all.len(), 1);
+        let platforms: Vec<String> = all[0].manifests.keys().map(ToString::to_string).collect();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+        assert_eq!(all[0].image.digest, Some(Digest::of(b"second")));
+    }
 
     #[test]
     fn each_line_says_whose_it_is() {

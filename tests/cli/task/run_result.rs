@@ -331,7 +331,7 @@ fn pushes_nothing_for_another_platform(world: &World, registry: &Registry, calls
     assert_eq!(world.history(), ["web Failed"]);
     assert_eq!(registry.digest("web:latest"), None);
     assert_eq!(calls.of("push").len(), 0);
-    assert_eq!(world.state_of("web"), "never-run");
+    assert_eq!(world.state_of("web"), "failing");
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn what_buildctl_has_published_for_another_platform_is_not_recorded() {
         .exits(1)
         .says(&["for linux/amd64 where one for linux/arm64 is wanted"]);
     assert_eq!(world.history(), ["web Error"]);
-    assert_eq!(world.state_of("web"), "never-run");
+    assert_eq!(world.state_of("web"), "failing");
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn a_push_that_has_not_arrived_is_an_error_and_is_not_recorded() {
         .exits(1)
         .says(&["the push of", "has not arrived"]);
     assert_eq!(world.history(), ["web Error"]);
-    assert_eq!(world.state_of("web"), "never-run");
+    assert_eq!(world.state_of("web"), "failing");
     let looks = gateway.requests();
     let is_look = |line: &&String| line.starts_with("HEAD /v2/web/manifests/latest ");
     assert_eq!(looks.iter().filter(is_look).count(), 3, "{looks:?}");
@@ -482,7 +482,7 @@ fn a_push_of_a_step_that_has_not_arrived_is_an_error() {
     steps_task(&world, &registry, &gateway.host());
     world.run("web").exits(1).says(&["has not arrived"]);
     assert_eq!(world.history(), ["web Error"]);
-    assert_eq!(world.state_of("web"), "never-run");
+    assert_eq!(world.state_of("web"), "failing");
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn a_copy_that_has_not_arrived_is_an_error() {
     world.acrt(&create).ok();
     world.run("web").exits(1).says(&["has not arrived"]);
     assert_eq!(world.history(), ["web Error"]);
-    assert_eq!(world.state_of("web"), "never-run");
+    assert_eq!(world.state_of("web"), "failing");
 }
 
 #[test]
@@ -836,6 +836,20 @@ fn a_registry_that_is_out_of_order_is_away_too() {
     let dependency = &world.runs()[0]["baseImageDependencies"][0];
     assert_eq!(dependency["digest"], bases.digest("base:1").unwrap());
     assert_eq!(world.state_of("web"), "unknown");
+}
+
+#[test]
+fn an_image_of_the_builder_alone_is_not_taken_for_that_of_a_registry_that_is_away() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    // Docker Hub is away: nothing answers there.
+    world.set("HTTPS_PROXY", "http://127.0.0.1:9");
+    let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
+    start(&world, "buildah", &["build", "-t", "only-here", &local]).ok();
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from("only-here"));
+    world.run("web").ok().says(&["`only-here` is not followed"]);
+    assert_eq!(world.runs()[0]["baseImageDependencies"], json!([]));
 }
 
 #[test]

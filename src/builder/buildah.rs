@@ -54,7 +54,7 @@ pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Ve
 ///
 /// It is this run's alone: a build adds to a list of its name that is there already, and what an earlier run left would be
 /// pushed again.
-fn gathered(request: &BuildRequest) -> Result<Option<String>> {
+pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
     if request.platforms.len() < 2 {
         return Ok(None);
     }
@@ -86,7 +86,7 @@ fn local(line: CommandLine) -> Step {
 /// What every builder of the docker family takes alike.
 pub(super) fn common(build: CommandLine, program: &Program, request: &BuildRequest) -> CommandLine {
     let mut line = build
-        .args(&program.build_args)
+        .args(program.args_for(request))
         .flag("--file", &request.dockerfile);
     for (name, value) in &request.args {
         line = line.flag("--build-arg", format!("{name}={value}"));
@@ -256,6 +256,25 @@ mod tests {
             lines[3].contains(" manifest rm -- localhost/acrt-"),
             "{}",
             lines[3]
+        );
+    }
+
+    #[test]
+    fn platforms_of_a_build_go_before_those_of_every_build() {
+        let mut program = program();
+        program.build_args = ["--arch=s390x", "--platform", "linux/386", "--jobs=2"]
+            .map(str::to_owned)
+            .into();
+        let mut request = full();
+        let line = |request: &BuildRequest| printed(&plan(&program, request).unwrap())[0].clone();
+        let own = line(&request);
+        assert!(own.contains(" build --jobs=2 --file="), "{own}");
+        assert!(own.contains(" --platform=linux/amd64 "), "{own}");
+        request.platforms.clear();
+        let every = line(&request);
+        assert!(
+            every.contains(" build --arch=s390x --platform linux/386 --jobs=2 --file="),
+            "{every}"
         );
     }
 

@@ -36,7 +36,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
 fn line(program: &Program, request: &BuildRequest, pass: &Pass) -> CommandLine {
     let mut line = program
         .call(&["build"])
-        .args(&program.build_args)
+        .args(program.args_for(request))
         .flag("--frontend", "dockerfile.v0")
         .flag("--local", pair("context", request.context.as_os_str()));
     if let (Some(folder), Some(name)) =
@@ -181,6 +181,17 @@ mod tests {
             lines[1]
         );
         assert!(!lines[1].contains("--no-cache"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn platforms_of_a_build_go_before_those_of_every_build() {
+        let mut program = program();
+        program.build_args = vec!["--opt".into(), "platform=linux/s390x".into()];
+        let line = &printed(&plan(&program, &request()).unwrap())[0];
+        assert!(
+            !line.contains("s390x") && line.contains(" --opt=platform=linux/amd64 "),
+            "{line}"
+        );
     }
 
     #[test]

@@ -81,8 +81,8 @@ pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
     let mut request = request.clone();
     let pin = |text: &str| -> Option<Reference> {
         let named: Reference = text.parse().ok()?;
-        let (image, digest) = request.unpinned.iter().find(|(image, _)| *image == named)?;
-        Some(image.at(digest.clone()))
+        let unpinned = request.unpinned.iter().find(|one| one.image == named)?;
+        Some(unpinned.pinned())
     };
     for place in request.contexts.values_mut() {
         if let Some(image) = place.strip_prefix(IMAGE).and_then(pin) {
@@ -96,9 +96,10 @@ pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
             *value = image.to_string();
         }
     }
-    for (image, digest) in &request.unpinned {
-        let place = format!("{IMAGE}{}", image.at(digest.clone()));
-        request.contexts.entry(familiar(image)).or_insert(place);
+    for unpinned in &request.unpinned {
+        let place = format!("{IMAGE}{}", unpinned.pinned());
+        let name = familiar(&unpinned.image);
+        request.contexts.entry(name).or_insert(place);
     }
     request
 }
@@ -124,7 +125,15 @@ pub fn digest_in_metadata(bytes: &[u8]) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::request::tests::full;
+    use crate::builder::{Unpinned, request::tests::full};
+
+    fn unpinned(image: &str) -> Unpinned {
+        Unpinned {
+            image: image.parse().unwrap(),
+            digest: Digest::of(b"x"),
+            platform: None,
+        }
+    }
 
     fn names(pass: &Pass) -> Vec<String> {
         pass.images.iter().map(ToString::to_string).collect()
@@ -164,10 +173,7 @@ mod tests {
     fn a_context_of_its_name_pins_an_image_that_the_dockerfile_cannot() {
         let mut request = full();
         let digest = Digest::of(b"x");
-        request.unpinned = vec![
-            ("node:20".parse().unwrap(), digest.clone()),
-            ("r.io/library/a".parse().unwrap(), digest.clone()),
-        ];
+        request.unpinned = vec![unpinned("node:20"), unpinned("r.io/library/a")];
         let contexts = pinned(&request).contexts;
         assert_eq!(
             contexts["node:20"],
@@ -185,10 +191,7 @@ mod tests {
         let digest = Digest::of(b"x");
         request.contexts = [("base".to_owned(), "docker-image://r.io/base:1".to_owned())].into();
         request.args = vec![("BUILDKIT_SYNTAX".into(), "r.io/syntax:1".into())];
-        request.unpinned = vec![
-            ("r.io/base:1".parse().unwrap(), digest.clone()),
-            ("r.io/syntax:1".parse().unwrap(), digest.clone()),
-        ];
+        request.unpinned = vec![unpinned("r.io/base:1"), unpinned("r.io/syntax:1")];
         let pinned = pinned(&request);
         assert_eq!(
             pinned.contexts["base"],

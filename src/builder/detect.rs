@@ -125,10 +125,9 @@ async fn buildx(program: Program) -> Result<Builder> {
         )
         .hint("install docker's buildx plugin, for example: apt-get install docker-buildx"));
     }
-    // The arguments of every build may choose the BuildKit.
-    let chosen = program.build_args.iter();
-    let chosen = chosen.filter(|argument| argument.starts_with("--builder="));
-    let inspect = program.call(&["buildx", "inspect"]).args(chosen);
+    let inspect = program
+        .call(&["buildx", "inspect"])
+        .args(chosen(&program.build_args));
     let answer = process::ask(&inspect).await?;
     let text = answer.text();
     let field = |name: &str| {
@@ -151,6 +150,20 @@ async fn buildx(program: Program) -> Result<Builder> {
             .hint("start the Docker daemon, or choose another BuildKit with `docker buildx use`"))
         }
     }
+}
+
+/// Returns the argument by which those of every build choose the BuildKit, if they do; the last one counts.
+pub(super) fn chosen(build_args: &[String]) -> Option<String> {
+    let mut chosen = None;
+    for (n, argument) in build_args.iter().enumerate() {
+        let name = match argument.strip_prefix("--builder") {
+            Some("") => build_args.get(n + 1).map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        chosen = name.map(|name| format!("--builder={name}")).or(chosen);
+    }
+    chosen
 }
 
 /// Tells whether what `--version` prints is podman's, which may be preceded by a remark of its shim.

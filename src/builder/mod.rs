@@ -8,15 +8,19 @@ pub mod container;
 pub mod custom;
 pub mod detect;
 pub mod docker;
+pub mod held;
 pub mod left;
+pub mod platform;
 pub mod podman;
 pub mod request;
 
 pub use buildkit::digest_in_metadata;
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::detect;
+pub use held::HeldImage;
 pub use left::Left;
-pub use request::{BuildRequest, DigestSource, Purpose, Step};
+pub use platform::BuilderPlatforms;
+pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -108,6 +112,14 @@ impl Program {
         CommandLine::new(&self.path)
             .args(&self.global_args)
             .args(command.iter().copied())
+    }
+
+    /// Returns the arguments that the user wants in every build, without platforms where the build itself says for which it is.
+    fn args_for(&self, request: &BuildRequest) -> Vec<String> {
+        match request.platforms.is_empty() {
+            true => self.build_args.clone(),
+            false => platform::without_platforms(&self.build_args),
+        }
     }
 }
 
@@ -235,29 +247,6 @@ impl Builder {
             Self::Command(_) => None,
         }
     }
-
-    /// Returns the command that succeeds if the builder itself holds an image of this name; none where nobody can tell.
-    #[must_use]
-    pub fn has_image(&self, name: &str) -> Option<CommandLine> {
-        match self {
-            Self::Docker { program, .. }
-            | Self::Buildx {
-                program,
-                in_daemon: true,
-            } => Some(program.call(&["image", "inspect", "--format", "ok", "--", name])),
-            Self::Podman(program) => Some(program.call(&["image", "exists", "--", name])),
-            Self::Buildah(program) => Some(
-                // buildah insists on a template that takes something.
-                program.call(&["inspect", "--type", "image"]).args([
-                    "--format",
-                    "{{.FromImageID}}",
-                    "--",
-                    name,
-                ]),
-            ),
-            Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => None,
-        }
-    }
 }
 
 /// What to do about a multi-step task that a builder cannot carry out.
@@ -272,9 +261,17 @@ fn fetches(program: &Program, verifies: bool, request: &BuildRequest) -> Vec<Ste
         digest: DigestSource::Registry,
     };
     let mut steps = Vec::new();
-    for (image, digest) in &request.unpinned {
-        let fixed = image.at(digest.clone());
+    for unpinned in &request.unpinned {
+        let (image, fixed) = (&unpinned.image, unpinned.pinned());
         let mut pull = program.call(&["pull"]);
+        // A build for a named platform would not take an image for another one.
+        if let Some(platform) = unpinned
+            .platform
+            .as_ref()
+            .filter(|_| !request.platforms.is_empty())
+        {
+            pull = pull.flag("--platform", platform.to_string());
+        }
         if verifies && request.is_plain(image) {
             pull = pull.flag("--tls-verify", "false");
         }
@@ -331,15 +328,20 @@ mod tests {
             global_args: vec![],
             build_args: vec![],
         };
-        let request = BuildRequest {
-            unpinned: vec![("node:20".parse().unwrap(), Digest::of(b"x"))],
+        let mut request = BuildRequest {
+            unpinned: vec![Unpinned {
+                image: "node:20".parse().unwrap(),
+                digest: Digest::of(b"x"),
+                platform: Some("linux/arm64".parse().unwrap()),
+            }],
             ..BuildRequest::default()
         };
-        let lines = |in_daemon| {
+        let lines_of = |request: &BuildRequest, in_daemon| {
             let program = program.clone();
             let builder = Builder::Buildx { program, in_daemon };
-            request::tests::printed(&builder.plan(&request).unwrap())
+            request::tests::printed(&builder.plan(request).unwrap())
         };
+        let lines = |in_daemon| lines_of(&request, in_daemon);
         let digest = Digest::of(b"x");
         assert_eq!(
             lines(true)[..2],
@@ -351,6 +353,9 @@ mod tests {
         assert_eq!(lines(false).len(), 1);
         let pin = format!("--build-context=node:20=docker-image://docker.io/library/node@{digest}");
         assert!(lines(false)[0].contains(&pin), "{}", lines(false)[0]);
+        request.platforms = vec!["linux/arm64".parse().unwrap()];
+        let pull = &lines_of(&request, true)[0];
+        assert!(pull.contains(" pull --platform=linux/arm64 -- "), "{pull}");
     }
 
     #[test]

@@ -46,14 +46,33 @@ pub struct BuildRequest {
     pub plain_http: BTreeSet<String>,
     /// The images that the build takes from registries, at their digests.
     pub bases: Vec<Reference>,
-    /// Images that the build names by their tags, in places that cannot be pinned, at the digests that were decided.
-    pub unpinned: Vec<(Reference, Digest)>,
+    /// Images that the build names by their tags, in places that cannot be pinned.
+    pub unpinned: Vec<Unpinned>,
     /// A folder for small files that the builder writes.
     pub scratch: PathBuf,
     /// A folder with a `config.json` and an `auth.json` for this build alone.
     pub auth_dir: Option<PathBuf>,
     /// The run.
     pub run_id: String,
+}
+
+/// An image that a build names by its tag, in a place that cannot be pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpinned {
+    /// The image, by its tag.
+    pub image: Reference,
+    /// The digest that was decided.
+    pub digest: Digest,
+    /// The platform of which it is used; none where that is the builder's own.
+    pub platform: Option<Platform>,
+}
+
+impl Unpinned {
+    /// Returns the image by its digest.
+    #[must_use]
+    pub fn pinned(&self) -> Reference {
+        self.image.at(self.digest.clone())
+    }
 }
 
 impl BuildRequest {

@@ -136,7 +136,7 @@ impl Execution<'_> {
                 })
                 .collect(),
             target: step.target.clone(),
-            platforms: self.task.platforms.clone(),
+            platforms: inputs.wanted.clone(),
             no_cache: step.no_cache,
             contexts: BTreeMap::new(),
             options: Vec::new(),
@@ -244,14 +244,12 @@ pub fn remove_logins(app: &App, id: RunId) {
     let _ = std::fs::remove_dir_all(app.store.layout().run_logins(id));
 }
 
-/// Labels by which an image can be traced to what it stands on and to the run that made it.
+/// Labels by which an image can be traced to the task that makes it and to what it stands on. None of them changes from run to run: the
+/// same inputs give the same image, which moves nothing that stands on it.
 pub(super) fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::from([
-        ("io.acrt.run-id".to_owned(), run.run_id.to_string()),
-        ("io.acrt.task".to_owned(), task.name.to_string()),
-    ]);
-    if run.task.is_none() {
-        labels.remove("io.acrt.task");
+    let mut labels = BTreeMap::new();
+    if run.task.is_some() {
+        labels.insert("io.acrt.task".to_owned(), task.name.to_string());
     }
     if let Some((name, digest)) = &resolved.runtime {
         labels.insert(

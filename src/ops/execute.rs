@@ -1,11 +1,14 @@
 //! Carries out one run: resolves what it stands on, drives the builder, records how it ended.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     builder::{self, Builder, DigestSource, Purpose},
     error::{Error, Kind, Result},
-    image::{Digest, Reference},
+    image::{Digest, Platform, Reference},
     store::{log::Log, runs::HeldRun, secrets::Secrets},
     sys::{
         process::{self, Ended, Limits},
@@ -15,7 +18,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Built, Known},
+    watch::{Built, Known, ReadFile},
 };
 
 use super::{
@@ -23,7 +26,7 @@ use super::{
     event::{Event, Listener},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
-    pushed,
+    platforms, pushed,
     resolve::{self, Resolved},
 };
 
@@ -40,6 +43,16 @@ pub struct Failure {
     pub status: RunStatus,
     /// Why. Its kind picks the exit code.
     pub error: Error,
+}
+
+impl Failure {
+    /// A run of which nothing can be said for sure, so that nothing of it is recorded.
+    pub(super) fn unsure(error: Error) -> Self {
+        Self {
+            status: RunStatus::Error,
+            error,
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -62,6 +75,40 @@ pub struct Finished {
     pub error: Option<Error>,
 }
 
+/// What the files of a local context name, and these files.
+#[derive(Debug)]
+pub struct Named {
+    bases: Vec<Reference>,
+    files: Vec<ReadFile>,
+}
+
+/// What a run that succeeds has found out, besides what its record says.
+#[derive(Debug)]
+pub(super) struct Success {
+    /// When it began to look at what it depends on.
+    pub started: jiff::Timestamp,
+    /// The platforms that its images are made for.
+    pub platforms: Vec<Platform>,
+}
+
+/// One build of a run: what it is made of, and what was decided about it.
+struct BuildJob<'a> {
+    step: &'a DockerStep,
+    builder: &'a Builder,
+    inputs: &'a Inputs,
+    resolved: &'a Resolved,
+    images: &'a [Reference],
+}
+
+/// What a build has come to.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// The digests that the builder reported.
+    digests: BTreeMap<Reference, Digest>,
+    /// The platforms of the image as the builder holds it; empty where it does not say.
+    platforms: BTreeSet<Platform>,
+}
+
 /// One run in the making.
 pub struct Execution<'a> {
     /// The surroundings.
@@ -76,6 +123,8 @@ pub struct Execution<'a> {
     pub jobs: usize,
     /// The definition as it is stored, once `task` has its context on this machine.
     pub stored: Option<Task>,
+    /// What the files of a local context named when the run began; none where nobody asks.
+    pub named: Option<Named>,
     /// What would stop it.
     pub stop: &'a Stop,
 }
@@ -166,6 +215,10 @@ impl Execution<'_> {
         let images = self.images(&run)?;
         let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
         let builder = self.builder().await?;
+        inputs.build_with(
+            &platforms::of(self.app, &builder).await,
+            &self.task.platforms,
+        );
         let known = self.app.store.known(&self.task.key())?;
         let resolved = resolve::resolve(self.app, &mut inputs, &builder, &known, tell).await?;
         let request = self.request(step, &run, &inputs, &resolved, &images);
@@ -188,6 +241,14 @@ impl Execution<'_> {
         tell: Listener<'_>,
     ) -> Result<(), Failure> {
         let _fetched = self.fetch(held, log, tell).await?;
+        if self.recorded && self.stored.is_none() {
+            // What is wrong with the files is told by whoever needs them.
+            let survey = inputs::survey(self.app, &self.task, &self.secrets).ok();
+            self.named = survey.map(|survey| Named {
+                bases: survey.bases,
+                files: survey.files,
+            });
+        }
         match &self.task.step {
             Step::Docker(step) => self.work_docker(step, held, log, inputs_digest, tell).await,
             Step::FileTask(_) | Step::EncodedTask(_) => {
@@ -251,9 +312,11 @@ impl Execution<'_> {
         *inputs_digest = Some(inputs.digest.clone());
         let builder = self.builder().await?;
         held.run.builder = Some(builder.kind().to_string());
+        let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
+        inputs.build_with(&on.await?, &self.task.platforms);
         let known = self.app.store.known(&key)?;
         tell(Event::Doing(format!("resolving what {key} stands on")));
-        let resolved = self
+        let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
                 &mut inputs,
@@ -269,34 +332,50 @@ impl Execution<'_> {
         self.app.store.save_run(&held.run)?;
         tell_what_is_built(&resolved, &inputs, log, tell)?;
         self.tell_what_is_not_verified(&images, &resolved.pulled, log, tell);
-        let pushed = self
-            .build(step, held, &builder, &inputs, &resolved, images, log, tell)
-            .await?;
-        held.run.output_images = Some(pushed);
+        let job = BuildJob {
+            step,
+            builder: &builder,
+            inputs: &inputs,
+            resolved: &resolved,
+            images: &images,
+        };
+        let outcome = self.build(&job, held, log, tell).await?;
+        let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
+        let outputs = self.confirm(pushed, &outcome.digests, tell).await?;
+        let made = self.platforms_of(&outputs, outcome.platforms, &inputs);
+        let made = made.await?;
+        judge_platforms(&made, &inputs, &resolved).map_err(Failure::unsure)?;
+        if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
+            let text = log.line(&format!("acrt: {surprise}"));
+            tell(Event::Log(&text));
+        }
+        let settled = resolved.made_for(self.app, &inputs, &made);
+        self.unless_stopped(settled).await?;
+        held.run.base_image_dependencies = Some(resolved.dependencies);
+        held.run.output_images = Some(outputs);
         if self.recorded {
-            self.record(&key, held, log, tell, started)?;
+            let platforms = made.into_iter().collect();
+            self.record(held, Success { started, platforms }, log, tell)?;
         }
         Ok(())
     }
 
     /// Runs the builder's command lines one after the other.
-    #[expect(clippy::too_many_arguments, reason = "each is another part of one run")]
     async fn build(
         &self,
-        docker: &DockerStep,
+        job: &BuildJob<'_>,
         held: &HeldRun,
-        builder: &Builder,
-        inputs: &Inputs,
-        resolved: &Resolved,
-        images: Vec<Reference>,
         log: &mut Log,
         tell: Listener<'_>,
-    ) -> Result<Vec<ImageDescriptor>, Failure> {
-        let mut request = self.request(docker, &held.run, inputs, resolved, &images);
+    ) -> Result<Outcome, Failure> {
+        let BuildJob {
+            inputs, resolved, ..
+        } = job;
+        let mut request = self.request(job.step, &held.run, inputs, resolved, job.images);
         self.place_dockerfile(&request, inputs, resolved)?;
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
-        let steps = builder.plan(&request)?;
-        let mut digests: BTreeMap<Reference, Digest> = BTreeMap::new();
+        let steps = job.builder.plan(&request)?;
+        let mut outcome = Outcome::default();
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let deadline = tokio::time::Instant::now() + allowed;
         for step in steps {
@@ -322,44 +401,62 @@ impl Execution<'_> {
             let text = log.flush();
             tell(Event::Log(&text));
             self.judge(ended, &step.purpose)?;
+            if step.purpose == Purpose::Build {
+                let built = platforms::built(job.builder, &request).await;
+                outcome.platforms = pushed::in_words_of(&inputs.build.platforms, built);
+                judge_platforms(&outcome.platforms, inputs, resolved)?;
+            }
             if let Some(digest) = pushed::digest(&step.digest, &printed)? {
                 let images = step.purpose.pushes().iter().cloned();
-                digests.extend(images.map(|image| (image, digest.clone())));
+                let pushed = images.map(|image| (image, digest.clone()));
+                outcome.digests.extend(pushed);
             }
         }
-        if !docker.is_push_enabled {
-            return Ok(Vec::new());
-        }
-        self.outputs(images, digests).await
+        Ok(outcome)
     }
 
-    /// Returns what was pushed. Where the builder did not say under which digest, the registry is asked.
-    pub(super) async fn outputs(
+    /// Looks once at each tag that was pushed, before anything of the run is recorded. Returns what was pushed.
+    pub(super) async fn confirm(
         &self,
-        images: Vec<Reference>,
-        mut digests: BTreeMap<Reference, Digest>,
+        images: &[Reference],
+        reported: &BTreeMap<Reference, Digest>,
+        tell: Listener<'_>,
     ) -> Result<Vec<ImageDescriptor>, Failure> {
-        let open: Vec<Reference> = images
-            .iter()
-            .filter(|image| !digests.contains_key(image))
-            .cloned()
-            .collect();
-        if !open.is_empty() {
-            for (image, seen) in self.app.registries().look_all(open).await {
-                let seen = seen.map_err(|error| {
-                    Error::new(
-                        Kind::Unknown,
-                        format!("cannot see the pushed image `{image}`"),
-                    )
-                    .because(Error::from(error))
-                })?;
-                digests.insert(image, seen.digest);
-            }
+        if images.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(images
-            .iter()
-            .map(|image| ImageDescriptor::new(image, digests.get(image).cloned()))
-            .collect())
+        tell(Event::Doing("looking at what was pushed".into()));
+        tokio::select! {
+            outputs = pushed::confirmed(self.app, images, reported) => {
+                outputs.map_err(Failure::unsure)
+            }
+            signal = self.stop.wait() => Err(stopped(signal)),
+        }
+    }
+
+    /// Returns for which platforms a build was: as the pushed images say, else as its builder says, else as it was planned.
+    pub(super) async fn platforms_of(
+        &self,
+        outputs: &[ImageDescriptor],
+        built: BTreeSet<Platform>,
+        inputs: &Inputs,
+    ) -> Result<BTreeSet<Platform>, Failure> {
+        let planned = &inputs.build.platforms;
+        let pushed = tokio::select! {
+            pushed = pushed::platforms(self.app, outputs, planned) => pushed,
+            signal = self.stop.wait() => return Err(stopped(signal)),
+        };
+        let known = match pushed {
+            Ok(pushed) if pushed.is_empty() => built,
+            Ok(pushed) => pushed,
+            // The tag is there by its digest, and the builder has said what that is.
+            Err(_) if !built.is_empty() => built,
+            Err(error) => return Err(Failure::unsure(error)),
+        };
+        Ok(match known.is_empty() {
+            true => planned.iter().cloned().collect(),
+            false => known,
+        })
     }
 
     /// Turns how a command ended into what becomes of the run.
@@ -405,12 +502,12 @@ impl Execution<'_> {
     /// Records what the run stood on: from now on, that is what is compared.
     pub(super) fn record(
         &self,
-        key: &TaskKey,
         held: &HeldRun,
+        success: Success,
         log: &mut Log,
         tell: Listener<'_>,
-        started: jiff::Timestamp,
     ) -> Result<()> {
+        let key = &self.task.key();
         let now = self.app.store.task(key)?;
         let ours = self.stored.as_ref().unwrap_or(&self.task);
         let unchanged = now.is_some_and(|now| now.stands_on_the_same_as(ours));
@@ -423,9 +520,14 @@ impl Execution<'_> {
             dependencies: held.run.base_image_dependencies.clone().unwrap_or_default(),
             untracked: held.run.untracked_images.clone(),
             outputs: held.run.output_images.clone().unwrap_or_default(),
-            ..Built::default()
+            platforms: success.platforms,
+            named: self.named.as_ref().map(|named| named.bases.clone()),
+            files: self
+                .named
+                .as_ref()
+                .map_or_else(Vec::new, |named| named.files.clone()),
         };
-        let known = Known::succeeded(held.run.run_id, built, started);
+        let known = Known::succeeded(held.run.run_id, built, success.started);
         // Read anew: a watcher may have noted a timer meanwhile.
         let before = self.app.store.known(key).unwrap_or_default();
         let mut known = known.serving(before, &held.run.timer_triggers);
@@ -487,6 +589,20 @@ pub fn stopped(signal: Signal) -> Failure {
     Failure {
         status: RunStatus::Canceled,
         error: Error::new(signal.kind(), format!("the run was stopped by {signal}")),
+    }
+}
+
+/// Refuses an image that is made for other platforms than are wanted.
+pub(super) fn judge_platforms(
+    made: &BTreeSet<Platform>,
+    inputs: &Inputs,
+    resolved: &Resolved,
+) -> Result<()> {
+    match pushed::mismatch(made, &inputs.wanted, &resolved.forced) {
+        None => Ok(()),
+        Some(mismatch) => Err(Error::new(Kind::Failed, mismatch).hint(
+            "build on an image that is made for it, or with another builder: not every one heeds --platform",
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    builder::BuilderPlatforms,
     dockerfile::{BaseImage, Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
@@ -35,6 +36,8 @@ pub struct Inputs {
     pub dockerfile: Dockerfile,
     /// Arguments, target and platforms.
     pub build: Build,
+    /// The platforms that the task or the builder's settings name; empty where the builder builds for its own.
+    pub wanted: Vec<Platform>,
     /// Images that earlier steps of the same run have built: the builder has them, whatever a registry has.
     pub made: BTreeSet<Reference>,
     /// Images that the task itself pushes: none of them is taken for a copy of what it stands on.
@@ -118,6 +121,7 @@ pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>)
         path,
         dockerfile,
         build,
+        wanted: Vec::new(),
         made: BTreeSet::new(),
         own: Vec::new(),
     })
@@ -241,6 +245,40 @@ fn cannot_read(path: &std::path::Path) -> String {
 }
 
 impl Inputs {
+    /// Makes it a build for the platforms that `builder` builds for, where `named` are those of the task.
+    pub fn build_with(&mut self, builder: &BuilderPlatforms, named: &[Platform]) {
+        self.wanted = builder.wanted(named);
+        self.build.build_platform = builder.own.clone();
+        self.build.platforms = match self.wanted.is_empty() {
+            true => vec![builder.own.clone()],
+            false => self.wanted.clone(),
+        };
+    }
+
+    /// Returns the images that a build for these platforms needs, and of each the platforms that it is used of.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inputs::bases`].
+    pub fn platforms_of_bases(
+        &self,
+        platforms: Vec<Platform>,
+    ) -> Result<BTreeMap<Reference, BTreeSet<Platform>>> {
+        let build = Build {
+            platforms,
+            ..self.build.clone()
+        };
+        let bases = self.dockerfile.bases(&build);
+        let bases = bases.context(Kind::Invalid, || cannot_read(&self.path))?;
+        let mut used: BTreeMap<Reference, BTreeSet<Platform>> = BTreeMap::new();
+        for base in bases {
+            used.entry(base.reference)
+                .or_default()
+                .extend(base.platforms);
+        }
+        Ok(used)
+    }
+
     /// Returns every place at which the Dockerfile names an image that the build needs.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod inputs;
 pub mod look;
 pub mod mirror;
 pub mod notify;
+mod platforms;
 mod pushed;
 pub mod resolve;
 pub mod run;
@@ -30,13 +31,13 @@ pub mod timer;
 pub mod verify;
 pub mod watch;
 
-use std::{cell::RefCell, future::Future, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, future::Future, path::PathBuf, rc::Rc};
 
 use verify::Verifier;
 
 use crate::{
     error::{Context as _, Kind, Result},
-    image::{Mirrors, Reference},
+    image::{Mirrors, Platform, Reference},
     registry::{Login, Registries},
     store::Store,
     sys::{aliases::Aliases, clock::Clock, settings::Settings},
@@ -73,6 +74,8 @@ pub struct App {
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: Surroundings,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
+    /// The platforms that builders run on, by the question that they have answered.
+    builder_platforms: RefCell<BTreeMap<String, Platform>>,
 }
 
 impl App {
@@ -103,6 +106,7 @@ impl App {
             settings,
             surroundings,
             registries: RefCell::new(None),
+            builder_platforms: RefCell::default(),
         })
     }
 

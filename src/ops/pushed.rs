@@ -1,17 +1,29 @@
-//! Under which digest a builder's command says that it pushed.
+//! What was pushed: under which digest a builder's command says it, whether each tag is that, and for which platforms it is made.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     builder::{self, DigestSource},
-    error::Result,
-    image::Digest,
+    error::{Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    registry::{LookupError, Seen},
     store::file,
+    task::ImageDescriptor,
 };
+
+use super::App;
 
 /// The largest file of a digest, in bytes.
 const MAX_DIGEST: u64 = 1024;
 
 /// The largest file of BuildKit's metadata, in bytes: it may hold a description of the whole build.
 const MAX_METADATA: u64 = 16 * 1024 * 1024;
+
+/// How long is waited before a tag that is not what was pushed is looked at once more: a registry behind a cache may be late.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 /// Returns the digest that a command that has ended says, and removes the file that it said it in; none where the registry has to be
 /// asked. `printed` is what it printed.
@@ -36,9 +48,249 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
     })
 }
 
+/// Looks once at each tag that was pushed. Returns what the tags are: of each, the digest that the builder reported for it, or that of a
+/// list with it. `reported` has no digest for a tag of which the builder said none; that one only has to be there.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where a tag is not what was pushed, [`Kind::Unknown`] where its registry does not say, each after three looks within
+/// four seconds.
+pub(super) async fn confirmed(
+    app: &App,
+    images: &[Reference],
+    reported: &BTreeMap<Reference, Digest>,
+) -> Result<Vec<ImageDescriptor>> {
+    let mut found: BTreeMap<Reference, Digest> = BTreeMap::new();
+    let mut open: Vec<Reference> = images.to_vec();
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let mut problems = BTreeMap::new();
+        for (image, looked) in app.registries().look_all(open).await {
+            match judge(app, &image, looked, reported.get(&image)).await {
+                Ok(digest) => drop(found.insert(image, digest)),
+                Err(problem) => drop(problems.insert(image, problem)),
+            }
+        }
+        let Some((image, problem)) = problems.pop_first() else {
+            let descriptor = |image| ImageDescriptor::new(image, found.get(image).cloned());
+            return Ok(images.iter().map(descriptor).collect());
+        };
+        let Some(pause) = pauses.next() else {
+            return Err(problem);
+        };
+        app.clock.sleep(pause).await;
+        open = problems.into_keys().chain([image]).collect();
+    }
+}
+
+/// Compares what a tag is with what was pushed to it.
+async fn judge(
+    app: &App,
+    image: &Reference,
+    looked: Result<Seen, LookupError>,
+    reported: Option<&Digest>,
+) -> Result<Digest> {
+    let seen = match looked {
+        Ok(seen) => seen,
+        Err(error) if error.is_absent() => return Err(not_there(image, reported)),
+        Err(error) => return Err(unseen(image, error)),
+    };
+    let Some(reported) = reported.filter(|digest| **digest != seen.digest) else {
+        return Ok(seen.digest);
+    };
+    let there = image.at(seen.digest.clone());
+    match app.registries().lists(&there, reported).await {
+        Ok(true) => Ok(seen.digest),
+        Ok(false) => Err(Error::new(
+            Kind::Failed,
+            format!(
+                "`{image}` is not what was pushed: it is {}, and the builder pushed {reported}",
+                seen.digest
+            ),
+        )
+        .hint("see who else pushes to this tag, and whether something before the registry keeps pushes from it")),
+        Err(error) => Err(unseen(image, error)),
+    }
+}
+
+fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
+    let pushed = match reported {
+        Some(digest) => format!(" and reported {digest}"),
+        None => String::new(),
+    };
+    Error::new(
+        Kind::Failed,
+        format!("the push of `{image}` has not arrived: the builder ended well{pushed}, and the registry has no such tag"),
+    )
+    .hint(format!(
+        "something before `{}` may answer pushes in its place; look at what it says to: acrt check-health {0}",
+        image.registry()
+    ))
+}
+
+fn unseen(image: &Reference, error: LookupError) -> Error {
+    let error = Error::from(error);
+    let hint = error.advice().unwrap_or_default().to_owned();
+    Error::new(
+        error.kind(),
+        format!("cannot see the pushed image `{image}`"),
+    )
+    .because(error)
+    .hint(hint)
+}
+
+/// Returns the platforms that pushed images are made for, in the words of `planned` where those say the same; empty where no image says
+/// any.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where an image cannot be read.
+pub(super) async fn platforms(
+    app: &App,
+    outputs: &[ImageDescriptor],
+    planned: &[Platform],
+) -> Result<BTreeSet<Platform>> {
+    let mut read = BTreeSet::new();
+    let mut made = BTreeSet::new();
+    for output in outputs {
+        let Some((image, digest)) = output.reference().zip(output.digest.clone()) else {
+            continue;
+        };
+        if read.insert(digest.clone()) {
+            let found = app.registries().made_for(&image.at(digest)).await;
+            made.extend(found.map_err(|error| unseen(&image, error))?);
+        }
+    }
+    Ok(in_words_of(planned, made))
+}
+
+/// Puts platforms in the words of those that were planned. An image seldom says which variant of an architecture it is for, and which
+/// version of a system.
+pub(super) fn in_words_of(
+    planned: &[Platform],
+    made: impl IntoIterator<Item = Platform>,
+) -> BTreeSet<Platform> {
+    let mut found = BTreeSet::new();
+    for platform in made {
+        if planned.contains(&platform) {
+            found.insert(platform);
+            continue;
+        }
+        let (os, architecture) = (platform.os(), platform.architecture());
+        let platform = Platform::new(os, architecture, platform.variant());
+        let plain = Platform::new(platform.os(), platform.architecture(), None);
+        let says_no_more = platform == plain;
+        let meant = planned.iter().filter(|it| {
+            says_no_more && it.os() == platform.os() && it.architecture() == platform.architecture()
+        });
+        let meant: Vec<Platform> = meant.cloned().collect();
+        match meant.is_empty() {
+            true => drop(found.insert(platform)),
+            false => found.extend(meant),
+        }
+    }
+    found
+}
+
+/// Says which platforms an image is for that it should not be for, or is not for.
+///
+/// `forced` are those that the Dockerfile itself says of its last stage, whatever the build is for. Nothing where all is as it should be,
+/// or where nobody wants anything or nobody knows what was made.
+pub(super) fn mismatch(
+    made: &BTreeSet<Platform>,
+    wanted: &[Platform],
+    forced: &BTreeSet<Platform>,
+) -> Option<String> {
+    let wanted: BTreeSet<Platform> = wanted.iter().cloned().collect();
+    if wanted.is_empty() || made.is_empty() || *made == wanted {
+        return None;
+    }
+    let is_forced = !forced.is_subset(&wanted);
+    if is_forced
+        && made
+            .iter()
+            .all(|it| wanted.contains(it) || forced.contains(it))
+    {
+        return None;
+    }
+    Some(format!(
+        "the builder made an image for {} where one for {} is wanted",
+        listed(made),
+        listed(&wanted)
+    ))
+}
+
+/// Says for which platforms an image is, where that is not what was planned.
+pub(super) fn surprise(made: &BTreeSet<Platform>, planned: &[Platform]) -> Option<String> {
+    let planned: BTreeSet<Platform> = planned.iter().cloned().collect();
+    (*made != planned).then(|| {
+        let (made, planned) = (listed(made), listed(&planned));
+        format!(
+            "the image is for {made} and not, as was expected, for {planned}; {made} is followed"
+        )
+    })
+}
+
+fn listed(platforms: &BTreeSet<Platform>) -> String {
+    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn set(texts: &[&str]) -> BTreeSet<Platform> {
+        list(texts).into_iter().collect()
+    }
+
+    fn list(texts: &[&str]) -> Vec<Platform> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_image_that_names_no_variant_is_for_the_one_that_was_planned() {
+        let words = |planned: &[&str], made: &[&str]| in_words_of(&list(planned), list(made));
+        assert_eq!(
+            words(&["linux/arm/v6"], &["linux/arm"]),
+            set(&["linux/arm/v6"])
+        );
+        assert_eq!(
+            words(&["linux/amd64/v2"], &["linux/amd64"]),
+            set(&["linux/amd64/v2"])
+        );
+        assert_eq!(
+            words(&["linux/arm"], &["linux/arm/v6"]),
+            set(&["linux/arm/v6"])
+        );
+        assert_eq!(
+            words(&["linux/amd64"], &["linux/arm64"]),
+            set(&["linux/arm64"])
+        );
+        let both = ["linux/arm/v6", "linux/arm/v7"];
+        assert_eq!(words(&both, &both), set(&both));
+    }
+
+    #[test]
+    fn an_image_for_another_platform_than_is_wanted_is_said() {
+        let found = |made: &[&str], wanted: &[&str], forced: &[&str]| {
+            mismatch(&set(made), &list(wanted), &set(forced))
+        };
+        assert_eq!(
+            found(&["linux/amd64"], &["windows/amd64"], &["windows/amd64"]).as_deref(),
+            Some("the builder made an image for linux/amd64 where one for windows/amd64 is wanted")
+        );
+        let two = ["linux/amd64", "linux/arm64"];
+        assert!(found(&["linux/amd64"], &two, &two).is_some());
+        assert_eq!(found(&two, &two, &two), None);
+        assert_eq!(found(&["linux/arm64"], &[], &[]), None);
+        assert_eq!(found(&[], &two, &[]), None);
+        // FROM --platform=linux/amd64 says so, whatever is wanted.
+        assert_eq!(
+            found(&["linux/amd64"], &["linux/arm64"], &["linux/amd64"]),
+            None
+        );
+    }
 
     #[test]
     fn a_file_is_read_and_removed() {

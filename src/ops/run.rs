@@ -19,11 +19,13 @@ use crate::{
         Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey,
         multi_step::is_task_file,
     },
+    watch::Snapshot,
 };
 
 use super::{
     App,
     assemble::remove_logins,
+    check::set_min_ages,
     credential::logins,
     event::{Event, Listener},
     execute::{Execution, Finished, MARKER},
@@ -78,23 +80,12 @@ pub struct RunRequest {
     /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// What is known already of what it is built on.
+    /// What registries have answered already about what it is built on. What they say that a tag is, it is for this run.
     #[serde(default)]
-    pub known: KnownBases,
+    pub answers: Answers,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
-}
-
-/// What is known of what a run is built on before it begins.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct KnownBases {
-    /// What registries have answered.
-    #[serde(default)]
-    pub answers: Answers,
-    /// The digests that it is to be built on although their tags have moved since: newer ones are too young.
-    #[serde(default)]
-    pub pins: Vec<(Reference, Digest)>,
 }
 
 /// A run without a stored task.
@@ -116,7 +107,7 @@ impl RunRequest {
             overrides: Overrides::default(),
             jobs: None,
             run: None,
-            known: KnownBases::default(),
+            answers: Answers::default(),
             quick: None,
         }
     }
@@ -189,7 +180,10 @@ pub async fn run(
         });
     }
     clean_up_after_the_dead(app, tell).await?;
-    app.registries_with(logins(&secrets)?);
+    let registries = app.registries_with(logins(&secrets)?);
+    if !is_quick {
+        registries.import(old_enough(app, &task, tell).await?);
+    }
     let told = (!is_quick).then(|| task.clone());
     if let Some(task) = &told {
         prepare_to_tell(app, task, tell).await;
@@ -201,6 +195,7 @@ pub async fn run(
         secrets,
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         stored: None,
+        named: None,
         stop,
     };
     let finished = execution.carry_out(held, tell).await?;
@@ -208,6 +203,47 @@ pub async fn run(
         notify::after_run(app, task, stop, tell).await;
     }
     Ok(finished)
+}
+
+/// Returns what the tags of a task's bases are taken for because newer digests are too young, as far as the watcher has seen older ones.
+async fn old_enough(app: &App, task: &Task, tell: Listener<'_>) -> Result<Answers> {
+    let known = app.store.known(&task.key())?;
+    let mut snapshot = Snapshot::new(task.clone(), known, |image| app.canonical(image));
+    set_min_ages(app, &mut snapshot);
+    let pins = snapshot.node().pins(&app.store.tags()?, app.clock.now());
+    let mut answers = Answers::default();
+    pin(app, &mut answers, pins).await?;
+    for (tag, seen) in &answers.tags {
+        tell(Event::Note(format!(
+            "`{tag}` is taken for {}: what it is now is too young",
+            seen.digest
+        )));
+    }
+    Ok(answers)
+}
+
+/// Lets tags be taken for the digests that they were.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where a registry has one no more.
+pub(super) async fn pin(
+    app: &App,
+    answers: &mut Answers,
+    pins: Vec<(Reference, Digest)>,
+) -> Result<()> {
+    for (tag, digest) in pins {
+        let is_so = answers
+            .tags
+            .get(&tag)
+            .is_some_and(|seen| seen.digest == digest);
+        if is_so {
+            continue;
+        }
+        let seen = app.registries().look(&tag.at(digest)).await?;
+        answers.tags.insert(tag, seen);
+    }
+    Ok(())
 }
 
 /// Lets those who are told know of the run. That they cannot be told does not keep it from being made.
@@ -226,7 +262,7 @@ pub async fn run_if_free(
     app: &App,
     key: &TaskKey,
     cause: &Cause,
-    known: &KnownBases,
+    answers: Answers,
     stop: &Stop,
     tell: Listener<'_>,
 ) -> Result<Option<Finished>> {
@@ -244,7 +280,7 @@ pub async fn run_if_free(
     prepare_to_tell(app, &task, tell).await;
     let request = RunRequest {
         run: Some(held.run.run_id),
-        known: known.clone(),
+        answers,
         ..RunRequest::of(key)
     };
     let finished = supervise(app, &task, &request, held, stop, tell).await?;
@@ -267,7 +303,7 @@ pub async fn carry_out_for(
     let (task, secrets) = prepare(app, request)?;
     let held = app.store.adopt_run(id)?;
     let registries = app.registries_with(logins(&secrets)?);
-    registries.import(request.known.answers.clone());
+    registries.import(request.answers.clone());
     let execution = Execution {
         app,
         recorded: true,
@@ -275,6 +311,7 @@ pub async fn carry_out_for(
         secrets,
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop,
     };
     execution.carry_out(held, tell).await
@@ -296,6 +333,7 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
         secrets,
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop: &stop,
     };
     execution.plan(tell).await

@@ -222,6 +222,7 @@ async fn fail(
         secrets: Secrets::default(),
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop: &Stop::never(),
     };
     execution.fail(held, failure, tell)

@@ -139,7 +139,7 @@ impl Registries {
 
     /// Returns the images below an index, those of indexes within it too. Those that name no platform have that of the entry
     /// above them.
-    async fn flatten(
+    pub(super) async fn flatten(
         &self,
         image: &Reference,
         entries: &[Entry],
@@ -181,7 +181,7 @@ impl Registries {
 
     /// Gives images whose platform the index does not name the one that their configs name, and leaves out what turns out to be
     /// no image. Too many are left as they are.
-    async fn name_platforms(
+    pub(super) async fn name_platforms(
         &self,
         image: &Reference,
         entries: &mut Vec<Entry>,
@@ -210,7 +210,7 @@ impl Registries {
     }
 
     /// Returns the platform that the config of a manifest names.
-    async fn platform_of(
+    pub(super) async fn platform_of(
         &self,
         image: &Reference,
         manifest: &Digest,
@@ -242,7 +242,7 @@ impl Registries {
     }
 
     /// Returns a document by its digest: as it was read before, or with one request however many want it.
-    async fn document(
+    pub(super) async fn document(
         &self,
         image: &Reference,
         digest: &Digest,

@@ -24,6 +24,7 @@ mod kinds;
 mod limits;
 mod login_file;
 mod look;
+mod made;
 mod manifest;
 mod memory;
 mod opening;

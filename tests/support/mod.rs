@@ -6,6 +6,7 @@
 mod builders;
 mod buildkit;
 mod gate;
+pub mod gateway;
 mod git;
 mod image;
 pub mod processes;
@@ -24,6 +25,7 @@ use std::{
 
 pub use builders::Calls;
 pub use gate::Gate;
+pub use gateway::Gateway;
 pub use git::{GitServer, Repository};
 pub use image::{Image, own_platform};
 pub use receiver::Receiver;

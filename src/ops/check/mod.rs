@@ -51,14 +51,7 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Sna
                 let reading = inputs::reading(app, &task, &known);
                 let mut snapshot = Snapshot::new(task, known, |image| app.canonical(image));
                 snapshot.reading = reading;
-                let age = snapshot.task.min_age.unwrap_or(app.min_age).duration();
-                if !age.is_zero() {
-                    let exempt = |base: &Reference| app.verifier.exempts_from_age(base);
-                    snapshot.set_min_ages(|base| match exempt(base) {
-                        true => SignedDuration::ZERO,
-                        false => age,
-                    });
-                }
+                set_min_ages(app, &mut snapshot);
                 loaded.push(snapshot);
             }
             Err(error) => {
@@ -68,6 +61,18 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Sna
         }
     }
     Ok(loaded)
+}
+
+/// Lets a task build on nothing that is younger than it says, or the config file; what is vouched for may be exempt.
+pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
+    let age = snapshot.task.min_age.unwrap_or(app.min_age).duration();
+    if age.is_zero() {
+        return;
+    }
+    snapshot.set_min_ages(|base| match app.verifier.exempts_from_age(base) {
+        true => SignedDuration::ZERO,
+        false => age,
+    });
 }
 
 /// What was found out about all tasks.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Kind, Result},
-    image::{Digest, Platform},
+    image::{Digest, Platform, Reference},
     registry::{
         Login,
         copy::{Amount, CopyRequest, Place, Progress, Tagged},
@@ -23,6 +23,7 @@ use super::{
     App,
     credential::StoredLogin,
     event::{Event, Listener},
+    pushed,
     run::{Quick, RunRequest},
     task::registry_for,
 };
@@ -113,7 +114,13 @@ pub async fn import(
         all_referrers: import.all_referrers,
         force: import.force,
     };
-    let copying = copy_all(app, &source, &targets, &options, tell);
+    let copying = async {
+        let copies = copy_all(app, &source, &targets, &options, tell).await?;
+        let written = written(&targets, &copies);
+        let images: Vec<Reference> = written.keys().cloned().collect();
+        pushed::confirmed(app, &images, &written).await?;
+        Ok::<_, Error>(copies)
+    };
     let copies = tokio::select! {
         copies = copying => copies?,
         signal = stop.wait() => {
@@ -297,6 +304,22 @@ async fn copy_all(
         });
     }
     Ok(made)
+}
+
+/// Returns the tags of registries that copies were written to, each with the digest that it was given. One that stood for the same before
+/// was not written.
+fn written(targets: &[Target], copies: &[Made]) -> BTreeMap<Reference, Digest> {
+    let mut written = BTreeMap::new();
+    for (target, copy) in targets.iter().zip(copies) {
+        if target.tags.is_empty() || places::registry(&target.place).is_none() {
+            continue;
+        }
+        let names = copy.names.iter();
+        let new = names.filter(|(_, state)| *state != Tagged::Unchanged);
+        let images = new.filter_map(|(name, _)| name.parse().ok());
+        written.extend(images.map(|image| (image, copy.digest.clone())));
+    }
+    written
 }
 
 /// Returns a copy in the registry of `target`, from which that registry can take the blobs without being sent them.

@@ -7,7 +7,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     ops::{
         event::{Event, Listener},
-        execute::{Execution, Failure, GRACE, MARKER},
+        execute::{Execution, Failure, GRACE, MARKER, Success},
         steps::read::Survey,
     },
     registry::copy::Place,
@@ -75,7 +75,6 @@ impl Execution<'_> {
         tell: Listener<'_>,
     ) -> Result<(), Failure> {
         let started = self.app.clock.now();
-        let key = self.task.key();
         let targets = self.targets(step, held)?;
         *inputs_digest = survey(&self.task, step).ok().and_then(|it| it.digest);
         tell(Event::Doing(format!("looking at {}", step.source)));
@@ -110,6 +109,9 @@ impl Execution<'_> {
                 });
             }
         };
+        let written = super::written(&targets, &made);
+        let tags: Vec<Reference> = written.keys().cloned().collect();
+        self.confirm(&tags, &written, tell).await?;
         let digest = made.first().map(|made| made.digest.clone());
         held.run.output_images = Some(
             images
@@ -118,7 +120,8 @@ impl Execution<'_> {
                 .collect(),
         );
         if self.recorded {
-            self.record(&key, held, log, tell, started)?;
+            let platforms = self.task.platforms.clone();
+            self.record(held, Success { started, platforms }, log, tell)?;
         }
         Ok(())
     }

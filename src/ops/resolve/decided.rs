@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    builder::{HeldImage, Unpinned},
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     image::{Digest, Reference},
     ops::mirror::{self, Mirror},
@@ -31,10 +32,22 @@ pub enum Answer {
         /// The copy of one's own, if it has one.
         mirror: Option<Mirror>,
     },
-    /// No registry has it, for this reason: the builder does, or knows what it is.
-    Local(String),
+    /// No registry has it, for a reason: the builder does, or knows what it is.
+    Local(Held),
+    /// Its registry does not say what it is, and the builder has a copy of its own: what that is, is compared with what the registry says
+    /// when it answers.
+    Kept(Held),
     /// An earlier step of the same run has built it.
     Made,
+}
+
+/// An image of the builder's own, and why it is used.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What the builder says of it.
+    pub image: HeldImage,
+    /// Why it is used.
+    pub reason: String,
 }
 
 /// Returns what an image is built as: by the digest that was decided, from a copy of one's own where that is the same; none where it
@@ -46,7 +59,7 @@ pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Optio
             copy.or_else(|| Some(base.reference.at(seen.digest.clone())))
         }
         Answer::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
-        Answer::Local(_) | Answer::Made => None,
+        Answer::Local(_) | Answer::Kept(_) | Answer::Made => None,
     }
 }
 
@@ -54,7 +67,7 @@ pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Optio
 pub fn conclude(
     pinned: Vec<u8>,
     bases: &[BaseImage],
-    answers: &BTreeMap<Reference, Answer>,
+    answers: BTreeMap<Reference, Answer>,
 ) -> Resolved {
     let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
     let mut untracked = Vec::new();
@@ -66,8 +79,23 @@ pub fn conclude(
             (&base.pinning, answers.get(&base.reference))
             && *why != Unpinnable::Stage
         {
-            unpinned.insert(base.reference.clone(), seen.digest.clone());
+            unpinned
+                .entry(base.reference.clone())
+                .or_insert_with(|| Unpinned {
+                    image: base.reference.clone(),
+                    digest: seen.digest.clone(),
+                    platform: base.platforms.first().cloned(),
+                });
         }
+        let mut depend = |new: Dependency| {
+            dependencies
+                .entry(base.reference.clone())
+                .and_modify(|old: &mut Dependency| {
+                    old.kind = old.kind.min(new.kind);
+                    old.manifests.extend(new.manifests.clone());
+                })
+                .or_insert(new);
+        };
         let mut untrack = |reason: &str| {
             untracked.push(Untracked {
                 image: base.written.clone(),
@@ -80,19 +108,16 @@ pub fn conclude(
                 manifests,
                 mirror,
             }) => {
-                pulled.extend(decided(answers, base));
-                let new = dependency(base, seen, manifests, mirror.as_ref());
-                dependencies
-                    .entry(base.reference.clone())
-                    .and_modify(|old| old.kind = old.kind.min(new.kind))
-                    .or_insert(new);
+                pulled.extend(decided(&answers, base));
+                depend(dependency(base, seen, manifests, mirror.as_ref()));
             }
+            Some(Answer::Kept(held)) => depend(kept(base, &held.image)),
             Some(Answer::Fixed { digest, .. }) => {
                 let fixed = || base.reference.at(digest.clone());
-                pulled.insert(decided(answers, base).unwrap_or_else(fixed));
+                pulled.insert(decided(&answers, base).unwrap_or_else(fixed));
                 untrack("it is pinned by its digest and cannot move");
             }
-            Some(Answer::Local(reason)) => untrack(reason),
+            Some(Answer::Local(held)) => untrack(&held.reason),
             Some(Answer::Made) | None => {}
         }
     }
@@ -106,16 +131,25 @@ pub fn conclude(
             let digest = match answers.get(&base.reference) {
                 Some(Answer::Found { seen, .. }) => Some(seen.digest.clone()),
                 Some(Answer::Fixed { digest, .. }) => Some(digest.clone()),
+                Some(Answer::Kept(held)) => {
+                    held.image.digests_of(&base.reference).into_iter().next()
+                }
                 _ => None,
             };
             (base.reference.clone(), digest)
         }),
-        unpinned: unpinned.into_iter().collect(),
+        unpinned: unpinned.into_values().collect(),
         mirrored: answers
             .iter()
             .filter_map(|(source, answer)| Some((source.clone(), answer.mirror()?.usable()?)))
             .collect(),
         pulled: pulled.into_iter().collect(),
+        forced: bases
+            .iter()
+            .filter(|base| base.kind == BaseKind::Runtime)
+            .flat_map(|base| base.platforms.iter().cloned())
+            .collect(),
+        answers,
     }
 }
 
@@ -137,21 +171,21 @@ impl Answer {
                 digest: digest.clone(),
                 manifests: Manifests::new(),
             }),
-            Self::Local(_) | Self::Made => None,
+            Self::Local(_) | Self::Kept(_) | Self::Made => None,
         }
     }
 
     pub fn mirror(&self) -> Option<&Mirror> {
         match self {
             Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => mirror.as_ref(),
-            Self::Local(_) | Self::Made => None,
+            Self::Local(_) | Self::Kept(_) | Self::Made => None,
         }
     }
 
     pub fn set_mirror(&mut self, found: Mirror) {
         match self {
             Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => *mirror = Some(found),
-            Self::Local(_) | Self::Made => {}
+            Self::Local(_) | Self::Kept(_) | Self::Made => {}
         }
     }
 }
@@ -173,6 +207,25 @@ fn dependency(
                 used: mirror.usable().is_some(),
             })
         }),
+    }
+}
+
+/// Returns what is recorded of a copy of the builder's own. Whether its digest is that of an index or of a manifest, nobody can tell for
+/// sure, so that it stands for both; where the builder knows none, the first answer of the registry is an update.
+fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
+    let digests = image.digests_of(&base.reference);
+    let platforms = base.platforms.iter();
+    let manifests = digests.last().map_or_else(Manifests::new, |manifest| {
+        platforms
+            .map(|it| (it.clone(), Some(manifest.clone())))
+            .collect()
+    });
+    Dependency {
+        image: ImageDescriptor::new(&base.reference, digests.into_iter().next()),
+        kind: kind(base.kind),
+        manifests,
+        line: base.line,
+        mirror: None,
     }
 }
 

@@ -1,16 +1,16 @@
 //! Works out what a task stands on, and pins it: before the build, so that what was decided is what is built.
 
 mod decided;
+mod made;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    builder::Builder,
+    builder::{Builder, HeldImage, Unpinned},
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
-    sys::process,
     task::{Dependency, Untracked},
     watch::Known,
 };
@@ -20,9 +20,10 @@ use super::{
     event::{Event, Listener},
     inputs::{Inputs, UNREAD},
     mirror::{self, Mirror, MirrorState},
+    platforms,
 };
 
-use decided::{Answer, conclude, decided};
+use decided::{Answer, Held, conclude, decided};
 pub use decided::{kind, unpinned};
 
 /// How often triggers of base images may name further base images.
@@ -40,11 +41,15 @@ pub struct Resolved {
     /// The image that the final stage stands on, for the labels.
     pub runtime: Option<(Reference, Option<Digest>)>,
     /// The images that registries have and that cannot be pinned where they are named.
-    pub unpinned: Vec<(Reference, Digest)>,
+    pub unpinned: Vec<Unpinned>,
     /// The images that the build takes from registries, pinned: copies of one's own, where those are used.
     pub pulled: Vec<Reference>,
     /// The images that copies of one's own are used for.
     pub mirrored: Vec<(Reference, Reference)>,
+    /// The platforms that the Dockerfile itself gives the image below the last stage.
+    pub forced: BTreeSet<Platform>,
+    /// What is known of each image.
+    answers: BTreeMap<Reference, Answer>,
 }
 
 /// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
@@ -76,11 +81,12 @@ pub async fn resolve(
         let images = bases.iter().filter_map(|base| {
             let image = match answers.get(&base.reference)? {
                 Answer::Found { .. } | Answer::Fixed { .. } => decided(&answers, base),
-                Answer::Local(_) | Answer::Made => return None,
+                Answer::Local(_) | Answer::Kept(_) | Answer::Made => return None,
             };
             Some((base, image.unwrap_or_else(|| base.reference.clone())))
         });
-        let triggers = on_build(app, images).await?;
+        let mut triggers = on_build(app, images).await?;
+        triggers.extend(held_triggers(&bases, &answers));
         if triggers == inputs.build.on_build {
             break;
         }
@@ -88,18 +94,42 @@ pub async fn resolve(
         bases = inputs.bases()?;
     }
     for base in &bases {
-        if let Some(Answer::Local(reason)) = answers.get(&base.reference) {
-            tell(Event::Warning(format!(
-                "`{}` is not followed: {reason}",
-                base.written
-            )));
-        }
+        warn_of_held(base, answers.get(&base.reference), tell);
     }
     let name = |base: &BaseImage| decided(&answers, base);
     let pinned = inputs.dockerfile.rewritten(&bases, &name);
-    let mut resolved = conclude(pinned, &bases, &answers);
+    let mut resolved = conclude(pinned, &bases, answers);
     resolved.untracked.extend(inputs.unread());
     Ok(resolved)
+}
+
+/// Returns the `ONBUILD` triggers of images of the builder's own that a stage begins with.
+fn held_triggers(
+    bases: &[BaseImage],
+    answers: &BTreeMap<Reference, Answer>,
+) -> BTreeMap<Reference, Vec<String>> {
+    let from = bases.iter().filter(|base| base.is_from);
+    let triggers = from.filter_map(|base| match answers.get(&base.reference)? {
+        Answer::Local(held) | Answer::Kept(held) => {
+            let triggers = &held.image.on_build;
+            (!triggers.is_empty()).then(|| (base.reference.clone(), triggers.clone()))
+        }
+        _ => None,
+    });
+    triggers.collect()
+}
+
+/// Tells of an image of the builder's own.
+fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, tell: Listener<'_>) {
+    let (what, held) = match answer {
+        Some(Answer::Local(held)) => ("is not followed", held),
+        Some(Answer::Kept(held)) => ("is followed as soon as its registry answers", held),
+        _ => return,
+    };
+    tell(Event::Warning(format!(
+        "`{}` {what}: {}",
+        base.written, held.reason
+    )));
 }
 
 /// An image that is run, and the platforms of the run.
@@ -107,8 +137,8 @@ pub async fn resolve(
 pub struct Asked<'a> {
     /// The image.
     pub image: &'a Reference,
-    /// The platforms of the task; this machine's, if it has none.
-    pub platforms: &'a [Platform],
+    /// The platform that it is run on.
+    pub platform: &'a Platform,
 }
 
 /// Asks the registry what an image is now that is run and not built on. A run of it is no part of what is made, so that it counts as
@@ -119,12 +149,11 @@ pub struct Asked<'a> {
 /// As [`resolve`].
 pub async fn image(
     app: &App,
-    Asked { image, platforms }: Asked<'_>,
+    Asked { image, platform }: Asked<'_>,
     builder: &Builder,
     known: &Known,
     tell: Listener<'_>,
 ) -> Result<Resolved> {
-    let host = Platform::host();
     let base = BaseImage {
         line: 0,
         column: 0,
@@ -132,7 +161,7 @@ pub async fn image(
         name: image.to_string(),
         reference: image.clone(),
         kind: BaseKind::Buildtime,
-        platforms: [platforms.first().cloned().unwrap_or(host)].into(),
+        platforms: [platform.clone()].into(),
         is_from: false,
         pinning: Pinning::Impossible(Unpinnable::Context),
     };
@@ -146,7 +175,8 @@ pub async fn image(
     resolver
         .answer(std::slice::from_ref(&base), &mut answers, tell)
         .await?;
-    Ok(conclude(Vec::new(), &[base], &answers))
+    warn_of_held(&base, answers.get(&base.reference), tell);
+    Ok(conclude(Vec::new(), &[base], answers))
 }
 
 /// Tells whether a name may be that of a stage of which only another frontend knows.
@@ -185,6 +215,7 @@ impl Resolver<'_> {
         for reference in wanted.keys() {
             match reference.digest() {
                 Some(digest) => {
+                    self.verify(reference, reference).await?;
                     let fixed = Answer::Fixed {
                         digest: digest.clone(),
                         mirror: None,
@@ -194,14 +225,17 @@ impl Resolver<'_> {
                 None => open.push((*reference).clone()),
             }
         }
-        for (reference, looked) in self.app.registries().look_all(open).await {
+        for (reference, looked) in self.app.registries().look_all_cached(open).await {
             let Some((base, platforms)) = wanted.get(&reference) else {
                 continue;
             };
             let answer = match looked {
-                Ok(seen) => self.found(&reference, seen, platforms).await?,
+                Ok(seen) => self.found(&reference, &reference, seen, platforms).await?,
                 // More likely it is a stage than an image that cannot be found.
-                Err(_) if may_be_stage(base) => Answer::Local(UNREAD.to_owned()),
+                Err(_) if may_be_stage(base) => Answer::Local(Held {
+                    image: HeldImage::default(),
+                    reason: UNREAD.to_owned(),
+                }),
                 Err(error) => match self.stand_in(base, &error, platforms, tell).await? {
                     Some(answer) => answer,
                     None => self.local(base, error).await?,
@@ -255,7 +289,7 @@ impl Resolver<'_> {
         let Some(copy) = self.copy_of(&base.reference).filter(|_| !error.is_absent()) else {
             return Ok(None);
         };
-        let Ok(seen) = self.app.registries().look(&copy).await else {
+        let Ok(seen) = self.app.registries().look_cached(&copy).await else {
             return Ok(None);
         };
         let source = &base.reference;
@@ -263,7 +297,7 @@ impl Resolver<'_> {
         tell(Event::Warning(format!(
             "mirror `{copy}` is used although nobody can tell whether it is what `{source}` is: {why}"
         )));
-        let answer = self.found(&copy, seen, platforms).await?;
+        let answer = self.found(source, &copy, seen, platforms).await?;
         Ok(Some(match answer {
             Answer::Found {
                 seen, manifests, ..
@@ -279,18 +313,20 @@ impl Resolver<'_> {
         }))
     }
 
+    /// Takes in what `reference`, which is `named` or its copy, was seen as: an image that is vouched for.
     async fn found(
         &self,
+        named: &Reference,
         reference: &Reference,
         seen: Seen,
         platforms: &BTreeSet<Platform>,
     ) -> Result<Answer> {
         let wanted: Vec<Platform> = platforms.iter().cloned().collect();
-        let manifests = self
-            .app
-            .registries()
-            .platforms(reference, &seen, &wanted)
+        let registries = self.app.registries();
+        registries.expect_image(reference, &seen).await?;
+        self.verify(named, &reference.at(seen.digest.clone()))
             .await?;
+        let manifests = registries.platforms(reference, &seen, &wanted).await?;
         let manifests = manifests.into_iter().collect();
         Ok(Answer::Found {
             seen,
@@ -299,34 +335,44 @@ impl Resolver<'_> {
         })
     }
 
-    /// Falls back to an image that only the builder has, where no registry has it.
+    async fn verify(&self, named: &Reference, image: &Reference) -> Result<()> {
+        let verified = self.app.verifier.verify(named, image).await;
+        Ok(verified?)
+    }
+
+    /// Falls back to an image that the builder has, where no registry has it or its registry does not say.
     async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
-        let absent = error.is_absent();
-        let followed = self
-            .known
-            .dependencies
-            .iter()
-            .any(|dependency| dependency.image.tagged() == base.reference.to_string());
-        // An image that was followed so far must not fall out of sight because its registry is down for a moment.
-        let may_be_local = absent || (error.is_unreachable() && !followed);
-        if may_be_local && self.has(&base.name).await {
-            let reason = match absent {
-                true => format!(
-                    "`{}` is on no registry; the builder's own copy is used",
-                    base.reference
-                ),
-                false => format!(
-                    "{}; the builder's own copy is used",
-                    Error::from(error).one_line()
-                ),
+        // podman and buildah put this before the names of images that are on no registry.
+        let has_none = base.reference.registry() == "localhost" && error.is_unreachable();
+        let absent = error.is_absent() || has_none;
+        // A registry that is away, is out of order, or limits us.
+        let silent = error.is_unreachable() || error.retry_at().is_some();
+        if (absent || silent)
+            && let Some((image, is_its)) = self.held_for(base).await
+        {
+            let why = match absent {
+                true => format!("`{}` is on no registry", base.reference),
+                false => Error::from(error.clone()).one_line(),
             };
-            return Ok(Answer::Local(reason));
+            let reason = format!("{why}; the builder's own copy is used");
+            let held = Held { image, reason };
+            match self.followed(&base.reference) {
+                None if absent || !is_its => return Ok(Answer::Local(held)),
+                None => return Ok(Answer::Kept(held)),
+                // What was followed so far must not fall out of sight because it is gone for a while.
+                Some(_) if absent => return Ok(Answer::Kept(held)),
+                // Nor must a task fall back to an older image because a registry is down for a moment.
+                Some(before) if is_its && is_same(before, &held.image, &base.reference) => {
+                    return Ok(Answer::Kept(held));
+                }
+                Some(_) => {}
+            }
         }
+        let kind = error.is_absent().then_some(Kind::Failed);
         let error = Error::from(error);
-        let kind = if absent { Kind::Failed } else { error.kind() };
         let hint = error.advice().map(str::to_owned);
         let error = Error::new(
-            kind,
+            kind.unwrap_or(error.kind()),
             format!(
                 "cannot find out what `{}` is{}",
                 base.reference,
@@ -343,13 +389,29 @@ impl Resolver<'_> {
         })
     }
 
-    async fn has(&self, name: &str) -> bool {
-        match self.builder.has_image(name) {
-            Some(line) => process::ask(&line)
-                .await
-                .is_ok_and(|answer| answer.succeeded()),
-            None => false,
+    /// Returns what the last successful run was built on under a name, if that is followed.
+    fn followed(&self, image: &Reference) -> Option<&Dependency> {
+        let image = self.app.canonical(image);
+        let mut known = self.known.dependencies.iter();
+        known.find(|dependency| {
+            let before = dependency.image.reference();
+            before.is_some_and(|before| self.app.canonical(&before) == image)
+        })
+    }
+
+    /// Returns what the builder itself holds and would build on, and whether that is an image of the registry: podman and buildah take
+    /// `localhost/node` for `node`, which is another one.
+    async fn held_for(&self, base: &BaseImage) -> Option<(HeldImage, bool)> {
+        match self.held(&base.reference.to_string()).await {
+            Some(image) => Some((image, true)),
+            None => Some((self.held(&base.name).await?, false)),
         }
+    }
+
+    /// Returns what the builder itself holds under a name.
+    async fn held(&self, name: &str) -> Option<HeldImage> {
+        let printed = platforms::answer(&self.builder.inspect_image(name)?).await?;
+        Some(HeldImage::parse(&printed).unwrap_or_default())
     }
 }
 
@@ -382,4 +444,15 @@ pub async fn on_build<'b>(
         }
     }
     Ok(triggers)
+}
+
+/// Tells whether an image of the builder's own is what the last successful run was built on; also where nobody knew what that was.
+fn is_same(before: &Dependency, image: &HeldImage, reference: &Reference) -> bool {
+    let Some(digest) = &before.image.digest else {
+        return true;
+    };
+    let manifests = before.manifests.values().flatten();
+    let known: Vec<&Digest> = manifests.chain([digest]).collect();
+    let own = image.digests_of(reference);
+    own.iter().any(|digest| known.contains(&digest))
 }

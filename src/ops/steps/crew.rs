@@ -1,6 +1,10 @@
 //! Carries out the steps of a multi-step run: side by side where the file allows it, until all are done or one has failed.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
@@ -8,16 +12,17 @@ use tokio::time::Instant;
 use crate::{
     builder::{BuildRequest, Builder},
     error::{Error, Kind, Result},
-    image::{Digest, Reference},
+    image::{Digest, Platform, Reference},
     ops::{
         chain,
         event::{Event, Listener},
-        execute::{Execution, Failure},
+        execute::{Execution, Failure, Success, judge_platforms},
+        platforms, pushed,
     },
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
     store::{log::Log, runs::HeldRun},
     sys::{process, signal::Halt},
-    task::{Run, RunStatus, template::RunVariables},
+    task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
     watch::Known,
 };
 
@@ -68,16 +73,51 @@ impl Execution<'_> {
         for text in stays {
             tell(Event::Warning(text));
         }
-        let (found, outcome) = outcome?;
-        held.run.base_image_dependencies = Some(found.dependencies.into_values().collect());
-        held.run.untracked_images = found.untracked;
-        let outputs = self.pushed(found.pushed).await;
+        let (mut found, outcome) = outcome?;
+        held.run.base_image_dependencies = Some(found.dependencies());
+        held.run.untracked_images.clone_from(&found.untracked);
         outcome?;
-        held.run.output_images = Some(outputs?);
+        let outputs = self.pushed(&found.pushed, tell).await?;
+        let platforms = self.settle(&mut found, &outputs).await?;
+        held.run.base_image_dependencies = Some(found.dependencies());
+        held.run.output_images = Some(outputs);
         if self.recorded {
-            self.record(&key, held, log, tell, started)?;
+            self.record(held, Success { started, platforms }, log, tell)?;
         }
         Ok(())
+    }
+
+    /// Works out for which platforms the builds of the steps were, and what they depend on for these. Returns the platforms.
+    async fn settle(
+        &self,
+        found: &mut Found,
+        outputs: &[ImageDescriptor],
+    ) -> Result<Vec<Platform>, Failure> {
+        let (mut pushed, mut all) = (BTreeSet::new(), BTreeSet::new());
+        let mut others = outputs.to_vec();
+        for (step, mut build) in std::mem::take(&mut found.builds) {
+            let is_own = |output: &ImageDescriptor| {
+                let image = output.reference();
+                image.is_some_and(|image| build.images.contains(&image))
+            };
+            let own: Vec<ImageDescriptor> = others.extract_if(.., |one| is_own(one)).collect();
+            let made = self.platforms_of(&own, build.platforms, &build.inputs);
+            let made = made.await?;
+            judge_platforms(&made, &build.inputs, &build.resolved).map_err(Failure::unsure)?;
+            let settled = build.resolved.made_for(self.app, &build.inputs, &made);
+            self.unless_stopped(settled).await?;
+            let resolved = &build.resolved;
+            found.take(&step, &resolved.dependencies, &resolved.untracked);
+            if !own.is_empty() {
+                pushed.extend(made.iter().cloned());
+            }
+            all.extend(made);
+        }
+        // What is pushed and was built by no step, such as a second name for an image.
+        let read = pushed::platforms(self.app, &others, &[]);
+        pushed.extend(self.unless_stopped(read).await?);
+        let known = if pushed.is_empty() { all } else { pushed };
+        Ok(known.into_iter().collect())
     }
 
     /// Returns the run variables of templates. A quick run has no task.
@@ -117,14 +157,15 @@ impl Execution<'_> {
 
     async fn pushed(
         &self,
-        pushed: Vec<(Reference, Option<Digest>)>,
-    ) -> Result<Vec<crate::task::ImageDescriptor>, Failure> {
-        let images = pushed.iter().map(|(image, _)| image.clone()).collect();
-        let digests = pushed
-            .into_iter()
-            .filter_map(|(image, digest)| Some((image, digest?)))
+        pushed: &[(Reference, Option<Digest>)],
+        tell: Listener<'_>,
+    ) -> Result<Vec<ImageDescriptor>, Failure> {
+        let images: Vec<Reference> = pushed.iter().map(|(image, _)| image.clone()).collect();
+        let reported: BTreeMap<Reference, Digest> = pushed
+            .iter()
+            .filter_map(|(image, digest)| Some((image.clone(), digest.clone()?)))
             .collect();
-        self.outputs(images, digests).await
+        self.confirm(&images, &reported, tell).await
     }
 
     /// Makes what the steps need, and lets them work. What they have found out is told even where they failed.
@@ -143,11 +184,13 @@ impl Execution<'_> {
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
+        let platforms = platforms::of(self.app, builder).await;
         let mut site = Site {
             execution: self,
             run,
             read,
             builder,
+            platforms,
             known,
             workspace,
             stop,

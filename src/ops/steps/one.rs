@@ -1,19 +1,19 @@
 //! One step: its tries, and what each kind of step does.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    builder::{BuildRequest, ContainerRequest, FolderMount, container::command_of},
+    builder::{BuildRequest, ContainerRequest, FolderMount, Purpose, container::command_of},
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
         assemble::labels,
         event::Event,
-        execute::{Failure, stopped},
+        execute::{Failure, judge_platforms, stopped},
         inputs::{self, Inputs},
-        pushed,
+        platforms, pushed,
         resolve::{self, Resolved},
     },
     source::local::LocalContext,
@@ -24,7 +24,7 @@ use crate::{
 use super::{
     LABEL,
     read::{arguments_of, build_of, made_before, within},
-    site::{Site, Trouble},
+    site::{Site, StepBuild, Trouble},
 };
 
 /// How long a build or a push has to end by itself when it is told to.
@@ -117,7 +117,7 @@ impl Site<'_> {
     ) -> Result<(), Trouble> {
         let mut inputs = self.inputs(step, build)?;
         let mut told = Vec::new();
-        let resolved = {
+        let mut resolved = {
             let mut tell = |event: Event<'_>| {
                 if let Event::Warning(text) = event {
                     told.push(text);
@@ -141,6 +141,7 @@ impl Site<'_> {
         self.execution
             .place_dockerfile(&request, &inputs, &resolved)?;
         let directory = self.directory(build.working_directory.as_deref(), ".")?;
+        let mut made = BTreeSet::new();
         for planned in self.builder.plan(&request)? {
             let mut line = planned.line;
             for (name, value) in &build.env {
@@ -152,7 +153,23 @@ impl Site<'_> {
             line.dir = Some(directory.clone());
             let ended = self.process(&step.id, line, deadline, GRACE).await?;
             self.judge(&planned.purpose.to_string(), step, ended)?;
+            if planned.purpose == Purpose::Build {
+                let built = platforms::built(self.builder, &request).await;
+                made = pushed::in_words_of(&inputs.build.platforms, built);
+                judge_platforms(&made, &inputs, &resolved)?;
+            }
         }
+        let app = self.execution.app;
+        resolved.made_for(app, &inputs, &made).await?;
+        let mut found = self.found.borrow_mut();
+        found.take(&step.id, &resolved.dependencies, &resolved.untracked);
+        let built = StepBuild {
+            images: build.images.clone(),
+            inputs,
+            resolved,
+            platforms: made,
+        };
+        found.builds.insert(step.id.clone(), built);
         Ok(())
     }
 
@@ -161,9 +178,15 @@ impl Site<'_> {
         let folder = self.directory(build.working_directory.as_deref(), &build.context)?;
         let context = LocalContext::open(&folder)?;
         let path = self.directory(build.working_directory.as_deref(), &build.file_path())?;
-        let mut wanted = build_of(build, &self.execution.task.platforms);
+        let platforms = &self.execution.task.platforms;
+        let mut wanted = build_of(build, platforms);
         wanted.contexts = self.contexts(build)?;
         let mut inputs = inputs::of(context, &path, wanted, Vec::new())?;
+        let named = match build.platforms.is_empty() {
+            true => platforms,
+            false => &build.platforms,
+        };
+        inputs.build_with(&self.platforms, named);
         inputs.made = made_before(&self.read.graph, step);
         Ok(inputs)
     }
@@ -194,7 +217,6 @@ impl Site<'_> {
         let mut labels = labels(&self.execution.task, self.run, resolved);
         let annotations = labels.clone();
         labels.extend(build.labels.clone());
-        let task = &self.execution.task;
         Ok(BuildRequest {
             context: inputs.context.folder().to_owned(),
             dockerfile: scratch.join("Dockerfile"),
@@ -205,10 +227,7 @@ impl Site<'_> {
                 .map(|(name, value)| (name, Secret::new(value)))
                 .collect(),
             target: build.target.clone(),
-            platforms: match build.platforms.is_empty() {
-                true => task.platforms.clone(),
-                false => build.platforms.clone(),
-            },
+            platforms: inputs.wanted.clone(),
             no_cache: build.no_cache,
             contexts: inputs.build.contexts.clone(),
             options: build
@@ -348,7 +367,7 @@ impl Site<'_> {
         if made_before(&self.read.graph, step).contains(&cmd.image) {
             return Ok(cmd.image.clone());
         }
-        let platforms = &self.execution.task.platforms;
+        let named = self.execution.task.platforms.first();
         let app = self.execution.app;
         let mut told = Vec::new();
         let resolved = {
@@ -359,7 +378,7 @@ impl Site<'_> {
             };
             let asked = resolve::Asked {
                 image: &cmd.image,
-                platforms,
+                platform: named.unwrap_or(&self.platforms.containers),
             };
             let resolving = resolve::image(app, asked, self.builder, self.known, &mut tell);
             tokio::select! {
@@ -377,7 +396,10 @@ impl Site<'_> {
 
     /// Takes in what a step stands on, and writes it into the log.
     fn tell_what_was_found(&self, step: &Step, resolved: &Resolved) {
-        self.found.borrow_mut().take(resolved);
+        let (dependencies, untracked) = (&resolved.dependencies, &resolved.untracked);
+        self.found
+            .borrow_mut()
+            .take(&step.id, dependencies, untracked);
         for dependency in &resolved.dependencies {
             let digest = dependency
                 .image

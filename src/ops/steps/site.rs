@@ -10,12 +10,13 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    builder::Builder,
+    builder::{Builder, BuilderPlatforms},
     error::{Error, Kind, Result},
-    image::{Digest, Reference},
+    image::{Digest, Platform, Reference},
     ops::{
         event::{Event, Listener},
         execute::{Execution, Failure, MARKER, stopped},
+        inputs::Inputs,
         resolve::Resolved,
     },
     steps::StepId,
@@ -40,6 +41,7 @@ pub(super) struct Site<'a> {
     pub run: &'a Run,
     pub read: &'a MultiStep,
     pub builder: &'a Builder,
+    pub platforms: BuilderPlatforms,
     pub known: &'a Known,
     pub workspace: Workspace,
     /// Comes when the run is to stop, and when another step has failed.
@@ -62,7 +64,10 @@ pub(super) struct Story<'a> {
 /// What has been found out so far.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub dependencies: BTreeMap<Reference, Dependency>,
+    /// What each step depends on, in the order in which that was decided.
+    dependencies: Vec<(StepId, Vec<Dependency>)>,
+    /// The last build of each step that builds.
+    pub builds: BTreeMap<StepId, StepBuild>,
     pub untracked: Vec<Untracked>,
     /// In the order in which they were pushed.
     pub pushed: Vec<(Reference, Option<Digest>)>,
@@ -70,23 +75,51 @@ pub(super) struct Found {
     pub unverified: BTreeSet<String>,
 }
 
+/// What a step has built.
+#[derive(Debug)]
+pub(super) struct StepBuild {
+    pub images: Vec<Reference>,
+    pub inputs: Inputs,
+    pub resolved: Resolved,
+    /// The platforms of the images as the builder says them; empty where it does not say.
+    pub platforms: BTreeSet<Platform>,
+}
+
 impl Found {
-    /// Takes in what one step stands on. The first answer about an image stays: a later one would hide a move in between.
-    pub fn take(&mut self, resolved: &Resolved) {
-        for dependency in &resolved.dependencies {
-            let Some(tag) = dependency.image.reference() else {
-                continue;
-            };
-            self.dependencies
-                .entry(tag)
-                .and_modify(|old| old.kind = old.kind.min(dependency.kind))
-                .or_insert_with(|| dependency.clone());
+    /// Takes in what one step depends on, in place of what an earlier try of it did.
+    pub fn take(&mut self, step: &StepId, dependencies: &[Dependency], untracked: &[Untracked]) {
+        let new = dependencies.to_vec();
+        match self.dependencies.iter_mut().find(|(id, _)| id == step) {
+            Some((_, old)) => *old = new,
+            None => self.dependencies.push((step.clone(), new)),
         }
-        for untracked in &resolved.untracked {
+        for untracked in untracked {
             if !self.untracked.contains(untracked) {
                 self.untracked.push(untracked.clone());
             }
         }
+    }
+
+    /// Returns what the steps depend on together. The first answer about an image stays, because a later one would hide a move in between;
+    /// platforms that another step builds for count too.
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        let mut all: BTreeMap<Reference, Dependency> = BTreeMap::new();
+        for dependency in self.dependencies.iter().flat_map(|(_, all)| all) {
+            let Some(tag) = dependency.image.reference() else {
+                continue;
+            };
+            all.entry(tag)
+                .and_modify(|old| {
+                    old.kind = old.kind.min(dependency.kind);
+                    for (platform, manifest) in &dependency.manifests {
+                        if !old.manifests.contains_key(platform) {
+                            old.manifests.insert(platform.clone(), manifest.clone());
+                        }
+                    }
+                })
+                .or_insert_with(|| dependency.clone());
+        }
+        all.into_values().collect()
     }
 }
 
@@ -282,6 +315,31 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::{DependencyKind, ImageDescriptor};
+
+    #[test]
+    fn platforms_of_all_steps_count_and_the_last_try_of_each() {
+        let on = |platform: &str, digest: &str| Dependency {
+            image: ImageDescriptor::new(
+                &"r.io/base:1".parse().unwrap(),
+                Some(Digest::of(digest.as_bytes())),
+            ),
+            kind: DependencyKind::Runtime,
+            manifests: [(platform.parse().unwrap(), None)].into_iter().collect(),
+            line: 1,
+            mirror: None,
+        };
+        let step = |id: &str| StepId::new(id).unwrap();
+        let mut found = Found::default();
+        found.take(&step("a"), &[on("linux/s390x", "first")], &[]);
+        found.take(&step("b"), &[on("linux/arm64", "third")], &[]);
+        found.take(&step("a"), &[on("linux/amd64", "second")], &[]);
+        let all = found.dependencies();
+        assert_eq!(all.len(), 1);
+        let platforms: Vec<String> = all[0].manifests.keys().map(ToString::to_string).collect();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+        assert_eq!(all[0].image.digest, Some(Digest::of(b"second")));
+    }
 
     #[test]
     fn each_line_says_whose_it_is() {

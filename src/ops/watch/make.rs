@@ -9,7 +9,7 @@ use crate::{
         App,
         check::told,
         event::{Event, Listener},
-        run::{KnownBases, run_if_free},
+        run::{pin, run_if_free},
     },
     registry::Answers,
     sys::signal::Stop,
@@ -53,11 +53,17 @@ pub async fn make(
         }),
         other => say(other),
     };
-    let known = KnownBases {
-        answers: answers(&app, &bases).await,
-        pins: job.pins,
-    };
-    let (outcome, worst) = match run_if_free(&app, &key, &cause, &known, stop, &mut quiet).await {
+    let mut answers = answers(&app, &bases).await;
+    if let Err(error) = pin(&app, &mut answers, job.pins).await {
+        let worst = Some(error.kind());
+        say(Event::Problem(error));
+        return Made {
+            task: key,
+            outcome: Outcome::Failed,
+            worst,
+        };
+    }
+    let (outcome, worst) = match run_if_free(&app, &key, &cause, answers, stop, &mut quiet).await {
         Ok(None) => {
             say(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"

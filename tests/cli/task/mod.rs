@@ -10,6 +10,7 @@ mod list;
 mod list_runs;
 mod logs;
 mod run;
+mod run_result;
 mod show;
 mod show_run;
 mod signals;

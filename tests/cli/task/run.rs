@@ -91,7 +91,7 @@ fn an_image_carries_where_it_comes_from() {
     );
     assert_eq!(label(name), Some(registry.image("base:1")));
     assert_eq!(label(digest), Some(base.clone()));
-    assert_eq!(label("io.acrt.run-id").as_deref(), Some("ca1"));
+    assert_eq!(label("io.acrt.task").as_deref(), Some("web"));
     let annotations = &registry.manifest("web:latest")["annotations"];
     assert_eq!(annotations[name], registry.image("base:1"));
     assert_eq!(annotations[digest], base);

@@ -1,0 +1,216 @@
+//! What a builder says of the images that it holds itself.
+
+use serde_json::Value;
+
+use crate::{
+    image::{Digest, Platform, Reference},
+    sys::command::CommandLine,
+};
+
+use super::{BuildRequest, Builder, buildah};
+
+/// An image that a builder holds, as far as the builder says what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldImage {
+    /// The platforms that it is made for; empty where it does not say.
+    pub platforms: Vec<Platform>,
+    /// The instructions that run in every build on it.
+    pub on_build: Vec<String>,
+    /// The digests under which repositories have it.
+    digests: Vec<Reference>,
+    /// The digest under which it came to the builder.
+    own: Option<Digest>,
+}
+
+impl HeldImage {
+    /// Reads what [`Builder::inspect_image`] and [`Builder::inspect_built`] print; none where it is nothing of the kind.
+    #[must_use]
+    pub fn parse(printed: &[u8]) -> Option<Self> {
+        let document: Value = serde_json::from_slice(printed).ok()?;
+        if document["manifests"].is_array() {
+            return Some(of_list(&document));
+        }
+        if document["OCIv1"].is_object() {
+            return Some(of_buildah(&document));
+        }
+        of_docker(document.as_array()?.first()?)
+    }
+
+    /// Returns the digests by which the repository of `image` may know it: the one first under which it came, which is an index's where
+    /// there was one, and its manifest's last.
+    #[must_use]
+    pub fn digests_of(&self, image: &Reference) -> Vec<Digest> {
+        let named = self.digests.iter().filter(|one| one.name() == image.name());
+        let mut digests: Vec<Digest> = named.filter_map(Reference::digest).cloned().collect();
+        // buildah keeps no repository beside the digest, and holds the image under the name that was asked for.
+        if self.digests.is_empty() {
+            digests.extend(self.own.clone());
+        }
+        digests.sort_by_key(|digest| Some(digest) != self.own.as_ref());
+        digests
+    }
+}
+
+/// Reads an entry of the list that `docker image inspect` and `podman image inspect` print.
+fn of_docker(image: &Value) -> Option<HeldImage> {
+    image.as_object()?;
+    let digests = texts(&image["RepoDigests"]);
+    Some(HeldImage {
+        platforms: platform(&image["Os"], &image["Architecture"], &image["Variant"])
+            .into_iter()
+            .collect(),
+        on_build: texts(&image["Config"]["OnBuild"]),
+        digests: digests.iter().filter_map(|one| one.parse().ok()).collect(),
+        // Only podman says it. Without a repository's digest it is no registry's.
+        own: text(&image["Digest"])
+            .and_then(|digest| digest.parse().ok())
+            .filter(|_| !digests.is_empty()),
+    })
+}
+
+/// Reads what `buildah inspect --type image` prints.
+fn of_buildah(image: &Value) -> HeldImage {
+    let config = &image["OCIv1"];
+    HeldImage {
+        platforms: platform(&config["os"], &config["architecture"], &config["variant"])
+            .into_iter()
+            .collect(),
+        on_build: texts(&image["Docker"]["config"]["OnBuild"]),
+        digests: Vec::new(),
+        own: text(&image["FromImageDigest"]).and_then(|digest| digest.parse().ok()),
+    }
+}
+
+/// Reads the list of images that `podman manifest inspect` and `buildah manifest inspect` print.
+fn of_list(list: &Value) -> HeldImage {
+    let entries = list["manifests"].as_array().into_iter().flatten();
+    let platforms = entries.filter_map(|entry| {
+        let of = &entry["platform"];
+        platform(&of["os"], &of["architecture"], &of["variant"])
+    });
+    HeldImage {
+        platforms: platforms.collect(),
+        ..HeldImage::default()
+    }
+}
+
+fn platform(os: &Value, architecture: &Value, variant: &Value) -> Option<Platform> {
+    Some(Platform::new(text(os)?, text(architecture)?, text(variant)))
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let texts = list.as_array().into_iter().flatten().filter_map(text);
+    texts.map(str::to_owned).collect()
+}
+
+impl Builder {
+    /// Returns the command that says, as JSON, what the builder itself holds under a name, and fails where it holds nothing; none where
+    /// nobody can tell. [`HeldImage::parse`] reads it.
+    #[must_use]
+    pub fn inspect_image(&self, name: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, .. }
+            | Self::Buildx {
+                program,
+                in_daemon: true,
+            }
+            | Self::Podman(program) => Some(program.call(&["image", "inspect", "--", name])),
+            Self::Buildah(program) => {
+                Some(program.call(&["inspect", "--type", "image", "--", name]))
+            }
+            Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that says what a build has made before anything is pushed; none where it has no name on this machine.
+    #[must_use]
+    pub fn inspect_built(&self, request: &BuildRequest) -> Option<CommandLine> {
+        let image = request.images.first()?.to_string();
+        let is_single = request.platforms.len() < 2;
+        match self {
+            // Where BuildKit is elsewhere, it has loaded the image into the daemon.
+            Self::Docker { program, .. } | Self::Buildx { program, .. } if is_single => {
+                Some(program.call(&["image", "inspect", "--"]).arg(image))
+            }
+            Self::Podman(program) | Self::Buildah(program) => match buildah::gathered(request) {
+                Ok(Some(list)) => Some(program.call(&["manifest", "inspect", "--"]).arg(list)),
+                _ => self.inspect_image(&image),
+            },
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn shown(image: &HeldImage) -> Vec<String> {
+        image.platforms.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn docker_says_the_digests_of_each_repository() {
+        let (own, other) = (digest("own"), digest("other"));
+        let text = format!(
+            r#"[{{"RepoDigests":["r.io/other@{other}","node@{own}"],"Os":"linux","Architecture":"arm","Variant":"v7","Config":{{"OnBuild":["RUN x"]}}}}]"#
+        );
+        let image = HeldImage::parse(text.as_bytes()).unwrap();
+        assert_eq!(shown(&image), ["linux/arm/v7"]);
+        assert_eq!(image.on_build, ["RUN x"]);
+        assert_eq!(
+            image.digests_of(&"docker.io/library/node:20".parse().unwrap()),
+            [own]
+        );
+        assert_eq!(image.digests_of(&"r.io/third:1".parse().unwrap()), []);
+    }
+
+    #[test]
+    fn podman_says_under_which_digest_an_image_came() {
+        let (index, manifest) = (digest("index"), digest("manifest"));
+        let text = format!(
+            r#"[{{"Digest":"{index}","RepoDigests":["r.io/a@{manifest}","r.io/a@{index}"],"Os":"linux","Architecture":"amd64"}}]"#
+        );
+        let image = HeldImage::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            image.digests_of(&"r.io/a:1".parse().unwrap()),
+            [index, manifest]
+        );
+    }
+
+    #[test]
+    fn buildah_says_the_digest_of_the_manifest() {
+        let manifest = digest("manifest");
+        let text = format!(
+            r#"{{"FromImageDigest":"{manifest}","OCIv1":{{"os":"windows","architecture":"amd64"}},"Docker":{{"config":{{"OnBuild":null}}}}}}"#
+        );
+        let image = HeldImage::parse(text.as_bytes()).unwrap();
+        assert_eq!(shown(&image), ["windows/amd64"]);
+        assert_eq!(image.digests_of(&"r.io/a:1".parse().unwrap()), [manifest]);
+    }
+
+    #[test]
+    fn a_list_says_the_platforms_of_its_images() {
+        let text = br#"{"manifests":[{"platform":{"os":"linux","architecture":"amd64"}},{"platform":{"os":"linux","architecture":"arm64"}}]}"#;
+        let image = HeldImage::parse(text).unwrap();
+        assert_eq!(shown(&image), ["linux/amd64", "linux/arm64"]);
+    }
+
+    #[test]
+    fn an_image_without_digests_has_none_and_other_texts_are_none() {
+        let text = br#"[{"RepoDigests":[],"Os":"linux","Architecture":"amd64"}]"#;
+        let image = HeldImage::parse(text).unwrap();
+        assert_eq!(image.digests_of(&"r.io/a:1".parse().unwrap()), []);
+        for text in ["ok", "[]", "{}", "[1]", ""] {
+            assert_eq!(HeldImage::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! For which platforms a builder builds where nobody names any: what its settings name, else what it runs on itself.
+
+use crate::{image::Platform, sys::command::CommandLine};
+
+use super::{Builder, Program, detect::chosen};
+
+/// For which platforms a builder builds where a task names none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuilderPlatforms {
+    /// The platform that it runs on: `BUILDPLATFORM` of a Dockerfile, and what is built for where nothing else is named.
+    pub own: Platform,
+    /// The platforms that its settings name for every build.
+    pub named: Vec<Platform>,
+    /// The platform of the images that it runs as containers.
+    pub containers: Platform,
+}
+
+impl Default for BuilderPlatforms {
+    /// Those of a builder of which nothing is known: this machine's.
+    fn default() -> Self {
+        Self {
+            own: Platform::host(),
+            named: Vec::new(),
+            containers: Platform::host(),
+        }
+    }
+}
+
+/// A question that a builder answers with the platform that it runs on.
+#[derive(Clone, Debug)]
+pub struct PlatformQuestion {
+    /// The command.
+    pub line: CommandLine,
+    read: fn(&str) -> Option<Platform>,
+}
+
+impl PlatformQuestion {
+    /// Reads what the command has printed; none where that says nothing.
+    #[must_use]
+    pub fn read(&self, printed: &[u8]) -> Option<Platform> {
+        (self.read)(&String::from_utf8_lossy(printed))
+    }
+}
+
+impl Builder {
+    /// Returns the questions that it may answer, the best one first; none for a builder that only runs on this machine or that cannot
+    /// be asked.
+    #[must_use]
+    pub fn platform_questions(&self) -> Vec<PlatformQuestion> {
+        let daemon = |program: &Program| PlatformQuestion {
+            line: program
+                .call(&["version", "--format"])
+                .arg("{{.Server.Os}}/{{.Server.Arch}}"),
+            read: written,
+        };
+        // The BuildKit that builds may be on another machine than the daemon.
+        let node = |program: &Program| PlatformQuestion {
+            line: program
+                .call(&["buildx", "inspect"])
+                .args(chosen(&program.build_args)),
+            read: of_node,
+        };
+        match self {
+            Self::Docker { program, can } if can.load => vec![node(program), daemon(program)],
+            Self::Docker { program, .. } => vec![daemon(program)],
+            Self::Buildx { program, .. } => vec![node(program), daemon(program)],
+            Self::Podman(program) => vec![PlatformQuestion {
+                line: program.call(&["info", "--format", "json"]),
+                read: of_info,
+            }],
+            Self::Buildah(program) => vec![PlatformQuestion {
+                line: program.call(&["info"]),
+                read: of_info,
+            }],
+            Self::Buildctl(program) => vec![PlatformQuestion {
+                line: program.call(&["debug", "workers"]),
+                read: of_workers,
+            }],
+            Self::Command(_) => Vec::new(),
+        }
+    }
+
+    /// Returns for which platforms it builds. `own` is what it answered, and `default` the value of `DOCKER_DEFAULT_PLATFORM`, which
+    /// docker and buildx heed where no `--platform` is among their arguments.
+    #[must_use]
+    pub fn platforms(&self, own: Platform, default: Option<&str>) -> BuilderPlatforms {
+        let default = || read_all(default.into_iter().flat_map(|list| list.split(',')));
+        let (args, default) = match self {
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                (&program.build_args, default())
+            }
+            Self::Podman(program) | Self::Buildah(program) | Self::Buildctl(program) => {
+                (&program.build_args, Vec::new())
+            }
+            Self::Command(_) => {
+                return BuilderPlatforms {
+                    own: own.clone(),
+                    named: Vec::new(),
+                    containers: own,
+                };
+            }
+        };
+        let named = Named::among(args).platforms(&own);
+        BuilderPlatforms {
+            named: if named.is_empty() {
+                default.clone()
+            } else {
+                named
+            },
+            containers: default.into_iter().next().unwrap_or_else(|| own.clone()),
+            own,
+        }
+    }
+}
+
+impl BuilderPlatforms {
+    /// Returns the platforms that somebody wants of a build: those of the task, else those of the builder's settings; none where the
+    /// builder builds for its own.
+    #[must_use]
+    pub fn wanted(&self, task: &[Platform]) -> Vec<Platform> {
+        match task.is_empty() {
+            true => self.named.clone(),
+            false => task.to_vec(),
+        }
+    }
+}
+
+/// The arguments of every build without those that name a platform, for a build that says its platforms itself: docker would take the
+/// last of them, and the others all.
+pub(super) fn without_platforms(args: &[String]) -> Vec<String> {
+    Named::among(args).others
+}
+
+/// What arguments of a build say of its platforms.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    platforms: Vec<String>,
+    os: Option<String>,
+    architecture: Option<String>,
+    variant: Option<String>,
+    /// The arguments that say nothing of it.
+    others: Vec<String>,
+}
+
+impl Named {
+    /// Reads arguments, with values behind `=` or in the argument that follows.
+    fn among(args: &[String]) -> Self {
+        let mut named = Self::default();
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            let (name, inline) = match arg.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (arg.as_str(), None),
+            };
+            let is_known = matches!(
+                name,
+                "--platform"
+                    | "--opt"
+                    | "--os"
+                    | "--override-os"
+                    | "--arch"
+                    | "--override-arch"
+                    | "--variant"
+                    | "--override-variant"
+            );
+            if !is_known {
+                named.others.push(arg.clone());
+                continue;
+            }
+            let is_apart = inline.is_none();
+            let Some(value) = inline.or_else(|| rest.next().cloned()) else {
+                named.others.push(arg.clone());
+                continue;
+            };
+            match name {
+                "--platform" => named.add(&value),
+                "--opt" => match value.strip_prefix("platform=") {
+                    Some(list) => named.add(list),
+                    None => {
+                        named.others.push(arg.clone());
+                        named.others.extend(is_apart.then_some(value));
+                    }
+                },
+                "--os" | "--override-os" => named.os = Some(value),
+                "--arch" | "--override-arch" => named.architecture = Some(value),
+                _ => named.variant = Some(value),
+            }
+        }
+        named
+    }
+
+    fn add(&mut self, list: &str) {
+        self.platforms
+            .extend(list.split(',').map(|one| one.trim().to_owned()));
+    }
+
+    /// Returns the platforms; none where none is named, or one that nobody but the builder can read. `own` completes what is named in
+    /// part.
+    fn platforms(&self, own: &Platform) -> Vec<Platform> {
+        if !self.platforms.is_empty() {
+            return read_all(self.platforms.iter().map(String::as_str));
+        }
+        if self.os.is_none() && self.architecture.is_none() && self.variant.is_none() {
+            return Vec::new();
+        }
+        let os = self.os.as_deref().unwrap_or(own.os());
+        let (architecture, variant) = match &self.architecture {
+            Some(architecture) => (architecture.as_str(), self.variant.as_deref()),
+            None => (
+                own.architecture(),
+                self.variant.as_deref().or(own.variant()),
+            ),
+        };
+        vec![Platform::new(os, architecture, variant)]
+    }
+}
+
+/// Reads platforms, each once; none if one of them cannot be read, as `local`, which is the builder's own.
+fn read_all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for text in texts.map(str::trim).filter(|text| !text.is_empty()) {
+        match text.parse() {
+            Ok(platform) if text != "local" => {
+                if !platforms.contains(&platform) {
+                    platforms.push(platform);
+                }
+            }
+            _ => return Vec::new(),
+        }
+    }
+    platforms
+}
+
+/// Reads `linux/amd64` on a line of its own.
+fn written(text: &str) -> Option<Platform> {
+    text.lines().find_map(|line| {
+        let (os, architecture) = line.trim().split_once('/')?;
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        (is_word(os) && is_word(architecture)).then(|| Platform::new(os, architecture, None))
+    })
+}
+
+/// Reads `Platforms:` of the first node that `docker buildx inspect` shows: the first is the machine's own. Those with a star are what
+/// the user says that the node is for, whatever it is.
+fn of_node(text: &str) -> Option<Platform> {
+    let list = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Platforms:"))?;
+    let all: Vec<&str> = list.split(',').map(str::trim).collect();
+    let own = all.iter().find(|one| !one.ends_with('*'));
+    let own: Option<Platform> = own.and_then(|one| one.parse().ok());
+    let starred = || {
+        let starred = all.iter().filter_map(|one| one.strip_suffix('*'));
+        starred.filter_map(|one| one.parse::<Platform>().ok())
+    };
+    match own {
+        // What is starred is listed once: `linux/amd64*, linux/amd64/v2` is a node for amd64.
+        Some(own) => {
+            let plain = Platform::new(own.os(), own.architecture(), None);
+            let is_listed = starred().any(|one| one == plain);
+            Some(if is_listed { plain } else { own })
+        }
+        None => starred().next(),
+    }
+}
+
+/// Reads what `podman info` and `buildah info` say of their machine.
+fn of_info(text: &str) -> Option<Platform> {
+    let info: serde_json::Value = serde_json::from_str(text).ok()?;
+    let word = |key: &str| info["host"][key].as_str().filter(|word| !word.is_empty());
+    Some(Platform::new(word("os")?, word("arch")?, word("variant")))
+}
+
+/// Reads the table that `buildctl debug workers` prints: the first platform of the first worker is its own.
+fn of_workers(text: &str) -> Option<Platform> {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("ID"));
+    lines.next()?;
+    let platforms = lines.next()?.split_whitespace().nth(1)?;
+    platforms.split(',').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::docker::Abilities;
+
+    fn platform(text: &str) -> Platform {
+        text.parse().unwrap()
+    }
+
+    fn program(args: &[&str]) -> Program {
+        Program {
+            path: "builder".into(),
+            global_args: vec![],
+            build_args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        }
+    }
+
+    fn named(args: &[&str]) -> Vec<String> {
+        let buildah = Builder::Buildah(program(args));
+        let platforms = buildah.platforms(platform("linux/amd64"), Some("linux/s390x"));
+        platforms.named.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn arguments_of_every_build_name_platforms_in_several_ways() {
+        for args in [
+            &["--platform=linux/arm64"][..],
+            &["--jobs=2", "--platform", "linux/arm64"],
+            &["--arch=arm64"],
+            &["--arch", "aarch64", "--os", "linux"],
+            &["--override-arch=arm64"],
+            &["--opt=platform=linux/arm64"],
+            &["--opt", "platform=linux/arm64"],
+        ] {
+            assert_eq!(named(args), ["linux/arm64"], "{args:?}");
+        }
+        assert_eq!(
+            named(&[
+                "--platform=linux/amd64,linux/arm/v7",
+                "--platform",
+                "linux/amd64"
+            ]),
+            ["linux/amd64", "linux/arm/v7"]
+        );
+        assert_eq!(named(&["--arch=arm", "--variant=v6"]), ["linux/arm/v6"]);
+        assert_eq!(named(&["--os=windows"]), ["windows/amd64"]);
+        for args in [
+            &[][..],
+            &["--platform"],
+            &["--platform=local"],
+            &["--label=platform=x"],
+            &["--opt=target=x"],
+        ] {
+            assert_eq!(named(args), [""; 0], "{args:?}");
+        }
+    }
+
+    #[test]
+    fn only_docker_and_buildx_heed_the_default_of_the_environment() {
+        let own = platform("linux/amd64");
+        let docker = |args: &[&str]| Builder::Docker {
+            program: program(args),
+            can: Abilities::default(),
+        };
+        let arm = vec![platform("linux/arm64")];
+        let found = docker(&[]).platforms(own.clone(), Some("linux/arm64"));
+        assert_eq!((&found.named, &found.containers), (&arm, &arm[0]));
+        assert_eq!(found.own, own);
+        let found = docker(&["--platform=linux/s390x"]).platforms(own.clone(), Some("linux/arm64"));
+        assert_eq!(found.named, [platform("linux/s390x")]);
+        assert_eq!(named(&[]), [""; 0]);
+        let nothing = docker(&[]).platforms(own.clone(), None);
+        assert_eq!(nothing.wanted(&[]), []);
+        assert_eq!(nothing.wanted(&arm), arm);
+    }
+
+    #[test]
+    fn a_build_with_platforms_of_its_own_gets_no_others() {
+        let args = [
+            "--network=host",
+            "--platform",
+            "a/b",
+            "--opt",
+            "x=y",
+            "--opt=platform=a/b",
+            "--arch=c",
+            "--quiet",
+        ];
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        assert_eq!(
+            without_platforms(&args),
+            ["--network=host", "--opt", "x=y", "--quiet"]
+        );
+    }
+
+    #[test]
+    fn each_builder_is_asked_in_its_own_words() {
+        let arm = Some(platform("linux/arm64"));
+        assert_eq!(written("linux/arm64\n"), arm);
+        assert_eq!(written("/\n"), None);
+        assert_eq!(written("linux/arm\n"), Some(platform("linux/arm/v7")));
+        let inspect = |list: &str| {
+            of_node(&format!(
+                "Name:   far\nDriver: remote\n\nNodes:\nName:      far0\nPlatforms: {list}\n\nName: far1\nPlatforms: linux/s390x\n"
+            ))
+        };
+        assert_eq!(inspect("linux/arm64, linux/arm/v7, linux/arm/v6"), arm);
+        assert_eq!(inspect("linux/amd64*, linux/arm64, linux/arm/v7"), arm);
+        assert_eq!(
+            inspect("linux/amd64*, linux/amd64/v2, linux/386"),
+            Some(platform("linux/amd64"))
+        );
+        assert_eq!(inspect("linux/arm64*"), arm);
+        assert_eq!(
+            of_node("Name: x\nDriver: docker-container\nStatus: inactive\n"),
+            None
+        );
+        let info = r#"{"host":{"os":"linux","arch":"arm64","variant":""},"store":{}}"#;
+        assert_eq!(of_info(info), arm);
+        let older = r#"{"host":{"os":"linux","arch":"arm","variant":"v6"}}"#;
+        assert_eq!(of_info(older), Some(platform("linux/arm/v6")));
+        assert_eq!(of_info("{}"), None);
+        let workers = "ID\t\t\t\tPLATFORMS\ntmzf4bxwbzrqqm1t6mnwb2vb6\tlinux/arm64,linux/arm/v7\nother\tlinux/amd64\n";
+        assert_eq!(of_workers(workers), arm);
+        assert_eq!(of_workers("daemon v0\n"), None);
+        assert_eq!(of_workers("ID\tPLATFORMS\n"), None);
+    }
+
+    #[test]
+    fn buildx_asks_the_node_that_its_arguments_choose() {
+        let buildx = Builder::Buildx {
+            program: program(&["--builder", "far", "--network=host"]),
+            in_daemon: false,
+        };
+        let lines: Vec<String> = buildx
+            .platform_questions()
+            .iter()
+            .map(|question| question.line.to_string())
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "builder buildx inspect --builder=far",
+                "builder version --format '{{.Server.Os}}/{{.Server.Arch}}'"
+            ]
+        );
+    }
+}

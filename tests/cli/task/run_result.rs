@@ -1,0 +1,884 @@
+//! What a run leaves on the registry, and what acrt then believes: for which platforms it was built, whether its tags have arrived, on
+//! what it depends.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{Calls, Gateway, Image, Output, Registry, World, gateway::is_acrt, program};
+
+fn from(image: &str) -> String {
+    format!("FROM {image}\nCOPY own /own\n")
+}
+
+/// Puts a base for two platforms into a registry.
+fn push_both(registry: &Registry, name: &str, amd64: &str, arm64: &str) {
+    let image = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
+    let images = [image("linux/amd64", amd64), image("linux/arm64", arm64)];
+    registry.push_index(name, &images);
+}
+
+/// Returns what is known of the task `web`.
+fn known(world: &World) -> Value {
+    let files = world.state_files();
+    let is_it =
+        |path: &PathBuf| path.ends_with("web.json") && path.to_string_lossy().contains("/known/");
+    let (_, text) = files.iter().find(|(path, _)| is_it(path)).unwrap();
+    serde_json::from_str(text).unwrap()
+}
+
+/// Puts a shell script between acrt and a builder that is on `PATH`; `$real` is the builder.
+fn wrap(world: &World, name: &str, script: &str) -> Calls {
+    let (path, real) = (
+        world.path(&format!("bin/{name}")),
+        world.path(&format!("bin/real-{name}")),
+    );
+    fs::rename(&path, &real).unwrap();
+    // It writes its calls down elsewhere.
+    let text = fs::read_to_string(&real).unwrap();
+    fs::write(
+        &real,
+        text.replace(&format!("calls/{name}"), &format!("calls/real-{name}")),
+    )
+    .unwrap();
+    world.fake(
+        name,
+        &format!("real='{}'\n{script}\nexec \"$real\" \"$@\"", real.display()),
+    )
+}
+
+/// Runs a program of the world to its end.
+fn start(world: &World, name: &str, args: &[&str]) -> Output {
+    let mut command = world.command(world.path(&format!("bin/{name}")));
+    command.args(args);
+    world
+        .start(command, format!("{name} {}", args.join(" ")))
+        .wait()
+}
+
+/// Checks that a task without a platform is built for arm64 and follows what its base is for that.
+fn follows_arm64(world: &World, registry: &Registry) {
+    push_both(registry, "base:1", "one", "one");
+    world.write("web/own", "mine");
+    world.task(registry, "web", &from(&registry.image("base:1")));
+    world.run("web").ok();
+    assert_eq!(registry.config("web:latest")["architecture"], "arm64");
+    assert_eq!(known(world)["platforms"], json!(["linux/arm64"]));
+    push_both(registry, "base:1", "two", "one");
+    world.watch_once().ok().silent();
+    push_both(registry, "base:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+    world.watch_once().ok().silent();
+}
+
+/// The same for a builder that is on `PATH`, with this config file.
+fn follows_arm64_with(put_on_path: impl Fn(&World) -> Calls, config: &str) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    world.config(config);
+    follows_arm64(&world, &registry);
+}
+
+/// The same with the platform that docker and buildx take from the environment.
+fn follows_arm64_of_the_environment(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    world.set("DOCKER_DEFAULT_PLATFORM", "linux/arm64");
+    follows_arm64(&world, &registry);
+}
+
+#[test]
+fn docker_follows_the_platform_of_the_environment() {
+    follows_arm64_of_the_environment(World::docker);
+}
+
+#[test]
+fn docker_with_buildx_follows_the_platform_of_the_environment() {
+    follows_arm64_of_the_environment(World::newer_docker);
+}
+
+#[test]
+fn buildx_follows_the_platform_of_the_environment() {
+    follows_arm64_of_the_environment(World::buildx);
+}
+
+#[test]
+fn buildx_elsewhere_follows_the_platform_of_the_environment() {
+    follows_arm64_of_the_environment(World::buildx_elsewhere);
+}
+
+#[test]
+fn docker_follows_the_platform_of_its_arguments() {
+    follows_arm64_with(
+        World::docker,
+        "builders: {docker: {buildArgs: [--platform, linux/arm64]}}\n",
+    );
+}
+
+#[test]
+fn buildah_follows_the_platform_of_its_arguments() {
+    follows_arm64_with(
+        World::buildah,
+        "builders: {buildah: {buildArgs: [--platform=linux/arm64]}}\n",
+    );
+}
+
+#[test]
+fn buildah_follows_the_architecture_of_its_arguments() {
+    follows_arm64_with(
+        World::buildah,
+        "builders: {buildah: {buildArgs: [--arch=arm64]}}\n",
+    );
+}
+
+#[test]
+fn podman_follows_the_architecture_of_its_arguments() {
+    follows_arm64_with(
+        World::podman,
+        "builders: {podman: {buildArgs: [--arch, arm64]}}\n",
+    );
+}
+
+#[test]
+fn docker_follows_the_platform_of_its_daemon() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    let calls = wrap(
+        &world,
+        "docker",
+        "case $1 in\nversion) exec echo linux/arm64 ;;\nbuild) shift; exec \"$real\" build --platform=linux/arm64 \"$@\" ;;\nesac",
+    );
+    follows_arm64(&world, &registry);
+    // Each of the processes asks once, and only those that build.
+    let built = calls.of("build").into_iter();
+    assert_eq!(built.filter(|call| !call.contains("--help")).count(), 2);
+    let asked = calls.of("version").into_iter();
+    assert_eq!(asked.filter(|call| call.contains("Server.Arch")).count(), 2);
+}
+
+#[test]
+fn podman_follows_the_platform_of_its_service() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.podman();
+    wrap(
+        &world,
+        "podman",
+        "case $1 in\ninfo) exec echo '{\"host\":{\"os\":\"linux\",\"arch\":\"arm64\"}}' ;;\nbuild) shift; exec \"$real\" build --arch=arm64 \"$@\" ;;\nesac",
+    );
+    follows_arm64(&world, &registry);
+}
+
+/// Puts a stand-in for buildctl on `PATH`, as it is in the tests of builders. It makes of an index what it is for arm64, and the digest
+/// that it reports is that of `reported`.
+fn buildctl(world: &World, workers: &str, copy: &str) -> Calls {
+    let script = format!(
+        r#"[ "$1 $2" = 'debug workers' ] && exec printf 'ID\tPLATFORMS\nw\t{workers}\n'
+for word; do
+    case $word in
+        --local=dockerfile=*) folder=${{word#--local=dockerfile=}} ;;
+        --output=*) name=$(printf %s "$word" | sed 's/.*,name=\([^,]*\),push=true.*/\1/') ;;
+        --metadata-file=*) metadata=${{word#--metadata-file=}} ;;
+    esac
+done
+image=$(sed -n 's/^FROM //p' "$folder/Dockerfile")
+copy() {{
+    '{}' "$@" copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
+        --digestfile "$metadata" $all "docker://$image" "docker://$name" || exit
+}}
+{copy}
+printf '{{"containerimage.digest": "%s"}}' "${{reported:-$(cat "$metadata")}}" > "$metadata"
+"#,
+        program("skopeo").display()
+    );
+    world.fake("buildctl", &script)
+}
+
+#[test]
+fn buildctl_follows_the_platform_of_its_first_worker() {
+    let (world, registry) = (World::new(), Registry::start());
+    buildctl(
+        &world,
+        "linux/arm64,linux/arm/v7",
+        "copy --override-arch arm64",
+    );
+    push_both(&registry, "base:1", "one", "one");
+    world.task(
+        &registry,
+        "web",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    world.run("web").ok();
+    assert_eq!(registry.config("web:latest")["architecture"], "arm64");
+    push_both(&registry, "base:1", "two", "one");
+    world.watch_once().ok().silent();
+    push_both(&registry, "base:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+}
+
+/// A builder that says one platform and builds for another.
+const SECRETLY_ARM64: &str =
+    "case $1 in build) shift; exec \"$real\" build --arch=arm64 \"$@\" ;; esac";
+
+#[test]
+fn what_was_pushed_is_believed_before_what_the_builder_says() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    wrap(&world, "buildah", SECRETLY_ARM64);
+    push_both(&registry, "tools:1", "one", "one");
+    push_both(&registry, "base:1", "one", "one");
+    let dockerfile = format!(
+        "FROM --platform=$BUILDPLATFORM {} AS tools\n{}COPY --from=tools /version /tool\n",
+        registry.image("tools:1"),
+        from(&registry.image("base:1"))
+    );
+    world.write("web/own", "mine");
+    let options = ["--base-image-trigger-type", "All"];
+    world.task_with(&registry, "web", &dockerfile, &options);
+    world
+        .run("web")
+        .ok()
+        .prints(&["the image is for linux/arm64 and not"]);
+    assert_eq!(known(&world)["platforms"], json!(["linux/arm64"]));
+    let known = known(&world);
+    let platforms = |name: &str| -> Vec<String> {
+        let all = known["dependencies"].as_array().unwrap();
+        let found = all.iter().find(|it| it["repository"] == name).unwrap();
+        found["manifests"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    assert_eq!(platforms("base"), ["linux/arm64"]);
+    assert_eq!(platforms("tools"), ["linux/amd64"]);
+    push_both(&registry, "base:1", "two", "one");
+    push_both(&registry, "tools:1", "one", "two");
+    world.watch_once().ok().silent();
+    push_both(&registry, "tools:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    push_both(&registry, "base:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+}
+
+/// A file of steps that builds and pushes, run as the task `web`.
+fn steps_task(world: &World, registry: &Registry, host: &str) {
+    world.write("web/own", "mine");
+    let context = world.context("web", &from(&registry.image("base:1")));
+    world.write(
+        "web/acb.yaml",
+        "version: v1.1.0\nsteps:\n- build: -t $Registry/web:latest .\n- push: [\"$Registry/web:latest\"]\n",
+    );
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "web",
+        "--registry",
+        host,
+        "--file",
+        "acb.yaml",
+        "--context",
+        &context,
+    ];
+    world.acrt(&create).ok();
+}
+
+#[test]
+fn the_steps_of_a_file_follow_what_they_were_built_for() {
+    for script in ["", SECRETLY_ARM64] {
+        let (world, registry) = (World::new(), Registry::start());
+        world.buildah();
+        wrap(&world, "buildah", script);
+        if script.is_empty() {
+            world.config("builders: {buildah: {buildArgs: [--arch=arm64]}}\n");
+        }
+        push_both(&registry, "base:1", "one", "one");
+        steps_task(&world, &registry, &registry.host());
+        world.run("web").ok();
+        assert_eq!(registry.config("web:latest")["architecture"], "arm64");
+        let known = known(&world);
+        assert_eq!(known["platforms"], json!(["linux/arm64"]));
+        assert_eq!(
+            known["outputs"][0]["digest"],
+            registry.digest("web:latest").unwrap()
+        );
+        push_both(&registry, "base:1", "two", "one");
+        world.watch_once().ok().silent();
+        push_both(&registry, "base:1", "two", "two");
+        world.watch_once().ok().prints(&["web: rebuilt"]);
+    }
+}
+
+/// Checks that an image for another platform than was asked for is not pushed.
+fn pushes_nothing_for_another_platform(world: &World, registry: &Registry, calls: &Calls) {
+    registry.push("base:1", &[("version", "one")]);
+    world.write("web/own", "mine");
+    let options = ["--platform", "windows/amd64"];
+    world.task_with(registry, "web", &from(&registry.image("base:1")), &options);
+    world
+        .run("web")
+        .exits(1)
+        .says(&["the builder made an image for linux/amd64 where one for windows/amd64 is wanted"]);
+    assert_eq!(world.history(), ["web Failed"]);
+    assert_eq!(registry.digest("web:latest"), None);
+    assert_eq!(calls.of("push").len(), 0);
+    assert_eq!(world.state_of("web"), "failing");
+}
+
+#[test]
+fn what_docker_builds_for_another_platform_is_not_pushed() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.docker();
+    // It refuses to fetch an image for another system, and takes one that it has.
+    registry.push("base:1", &[("version", "one")]);
+    pull(&world, "docker", &registry.image("base:1"));
+    pushes_nothing_for_another_platform(&world, &registry, &calls);
+}
+
+/// A builder that does not heed the platform.
+const HEEDS_NO_PLATFORM: &str = "for word; do\n shift\n case $word in --platform=*) ;; *) set -- \"$@\" \"$word\" ;; esac\ndone";
+
+#[test]
+fn what_buildah_builds_for_another_platform_is_not_pushed() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let calls = wrap(&world, "buildah", HEEDS_NO_PLATFORM);
+    pushes_nothing_for_another_platform(&world, &registry, &calls);
+}
+
+#[test]
+fn what_a_step_builds_for_another_platform_is_not_pushed() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.podman();
+    let calls = wrap(&world, "podman", HEEDS_NO_PLATFORM);
+    registry.push("base:1", &[("version", "one")]);
+    steps_task(&world, &registry, &registry.host());
+    world
+        .acrt(&[
+            "task",
+            "update",
+            "--name",
+            "web",
+            "--platform",
+            "windows/amd64",
+        ])
+        .ok();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["for linux/amd64 where one for windows/amd64 is wanted"]);
+    assert_eq!(calls.of("push").len(), 0);
+}
+
+#[test]
+fn what_buildctl_has_published_for_another_platform_is_not_recorded() {
+    let (world, registry) = (World::new(), Registry::start());
+    buildctl(&world, "linux/amd64", "copy --override-arch amd64");
+    push_both(&registry, "base:1", "one", "one");
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--platform", "linux/arm64"],
+    );
+    world
+        .run("web")
+        .exits(1)
+        .says(&["for linux/amd64 where one for linux/arm64 is wanted"]);
+    assert_eq!(world.history(), ["web Error"]);
+    assert_eq!(world.state_of("web"), "failing");
+}
+
+#[test]
+fn a_platform_that_the_dockerfile_itself_gives_is_no_fault_of_the_builder() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    push_both(&registry, "base:1", "one", "one");
+    world.write("web/own", "mine");
+    let dockerfile = from(&format!(
+        "--platform=linux/amd64 {}",
+        registry.image("base:1")
+    ));
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--platform", "linux/arm64"],
+    );
+    world.run("web").ok();
+    push_both(&registry, "base:1", "one", "two");
+    world.watch_once().ok().silent();
+    push_both(&registry, "base:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+}
+
+/// What a gateway answers that takes a manifest and keeps nothing.
+const KEPT_NOTHING: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<html>Ok</html>";
+
+/// Puts a gateway before a registry that keeps no manifest of the repository `web` under a tag.
+fn swallowing(registry: &Registry) -> Gateway {
+    Gateway::start(registry, |head| {
+        head.starts_with("PUT /v2/web/manifests/latest ")
+            .then_some(KEPT_NOTHING)
+    })
+}
+
+#[test]
+fn a_push_that_has_not_arrived_is_an_error_and_is_not_recorded() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    let gateway = swallowing(&registry);
+    world.write("web/own", "mine");
+    let context = world.context("web", &from(&registry.image("base:1")));
+    let host = gateway.host();
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "web",
+        "--registry",
+        &host,
+        "--image",
+        "web:latest",
+        "--context",
+        &context,
+    ];
+    world.acrt(&create).ok();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["the push of", "has not arrived"]);
+    assert_eq!(world.history(), ["web Error"]);
+    assert_eq!(world.state_of("web"), "failing");
+    let looks = gateway.requests();
+    let is_look = |line: &&String| line.starts_with("HEAD /v2/web/manifests/latest ");
+    assert_eq!(looks.iter().filter(is_look).count(), 3, "{looks:?}");
+    // What stood there before is not what was pushed.
+    registry.push("web:latest", &[("version", "zero")]);
+    world.run("web").exits(1).says(&["is not what was pushed"]);
+    assert_eq!(world.history(), ["web Error", "web Error"]);
+    assert_eq!(known(&world)["runId"], json!(null));
+}
+
+#[test]
+fn a_push_of_a_step_that_has_not_arrived_is_an_error() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    let gateway = swallowing(&registry);
+    steps_task(&world, &registry, &gateway.host());
+    world.run("web").exits(1).says(&["has not arrived"]);
+    assert_eq!(world.history(), ["web Error"]);
+    assert_eq!(world.state_of("web"), "failing");
+}
+
+#[test]
+fn a_copy_that_has_not_arrived_is_an_error() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    let gateway = swallowing(&registry);
+    let (source, to, host) = (
+        registry.image("base:1"),
+        gateway.image("web:latest"),
+        gateway.host(),
+    );
+    let import = ["import", "--source", &source, "--image", &to];
+    world.acrt(&import).exits(1).says(&["has not arrived"]);
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "web",
+        "--registry",
+        &host,
+        "--import",
+        &source,
+        "--image",
+        "web:latest",
+    ];
+    world.acrt(&create).ok();
+    world.run("web").exits(1).says(&["has not arrived"]);
+    assert_eq!(world.history(), ["web Error"]);
+    assert_eq!(world.state_of("web"), "failing");
+}
+
+#[test]
+fn a_push_that_arrives_late_is_looked_at_again() {
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    let gateway = Gateway::start(&registry, |head| {
+        let is_look = head.starts_with("HEAD /v2/web/manifests/latest ") && is_acrt(head);
+        let is_get = head.starts_with("GET /v2/web/manifests/latest ") && is_acrt(head);
+        let is_early = is_look && LOOKS.fetch_add(1, Ordering::SeqCst) < 2
+            || is_get && LOOKS.load(Ordering::SeqCst) < 3;
+        is_early
+            .then_some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    });
+    world.write("web/own", "mine");
+    let context = world.context("web", &from(&registry.image("base:1")));
+    let host = gateway.host();
+    let create = [
+        "task",
+        "create",
+        "--name",
+        "web",
+        "--registry",
+        &host,
+        "--image",
+        "web:latest",
+        "--context",
+        &context,
+    ];
+    world.acrt(&create).ok();
+    world.run("web").ok();
+    assert_eq!(LOOKS.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_list_with_the_digest_that_was_reported_is_what_was_pushed() {
+    let (world, registry) = (World::new(), Registry::start());
+    push_both(&registry, "base:1", "one", "one");
+    let index = registry.digest("base:1").unwrap();
+    let parts = Image::of(&[("version", "one")])
+        .platform("linux/arm64")
+        .parts();
+    let copy = format!("all=--all\ncopy\nreported={}", parts.manifest.digest);
+    buildctl(&world, "linux/amd64", &copy);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.task(&registry, "web", &dockerfile);
+    world.run("web").ok();
+    assert_eq!(world.runs()[0]["outputImages"][0]["digest"], index);
+    assert_eq!(
+        known(&world)["platforms"],
+        json!(["linux/amd64", "linux/arm64"])
+    );
+}
+
+#[test]
+fn each_pushed_tag_is_looked_at_once_and_what_it_is_read_once() {
+    let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
+    world.buildah();
+    bases.push("base:1", &[("version", "one")]);
+    world.write("web/own", "mine");
+    let options = ["--image", "web:{{.Run.ID}}"];
+    world.task_with(&registry, "web", &from(&bases.image("base:1")), &options);
+    world.run("web").ok();
+    let own: Vec<String> = registry
+        .requests()
+        .into_iter()
+        .filter(|request| request.agent.starts_with("acrt/"))
+        .map(|request| format!("{} {}", request.method, request.path))
+        .collect();
+    let digest = registry.digest("web:latest").unwrap();
+    let config = registry.manifest("web:latest")["config"]["digest"].clone();
+    let mut expected = vec![
+        "HEAD /v2/web/manifests/ca1".to_owned(),
+        "HEAD /v2/web/manifests/latest".to_owned(),
+        format!("GET /v2/web/manifests/{digest}"),
+        format!("GET /v2/web/blobs/{}", config.as_str().unwrap()),
+    ];
+    let mut own: Vec<String> = own
+        .into_iter()
+        .filter(|line| !line.ends_with("/v2/"))
+        .collect();
+    own.sort();
+    expected.sort();
+    assert_eq!(own, expected);
+}
+
+/// Checks that two runs of the same inputs push the same image.
+fn pushes_the_same_twice(put_on_path: impl Fn(&World) -> Calls, config: &str, options: &[&str]) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    world.config(config);
+    push_both(&registry, "base:1", "one", "one");
+    world.write("web/own", "mine");
+    world.task_with(&registry, "web", &from(&registry.image("base:1")), options);
+    world.run("web").ok();
+    let first = registry.digest("web:latest");
+    world.run("web").ok();
+    assert_eq!(registry.digest("web:latest"), first);
+    assert_eq!(registry.label("web:latest", "io.acrt.run-id"), None);
+}
+
+#[test]
+fn docker_makes_the_same_image_of_the_same_inputs() {
+    pushes_the_same_twice(World::docker, "", &[]);
+}
+
+#[test]
+fn docker_with_buildx_makes_the_same_image_of_the_same_inputs() {
+    pushes_the_same_twice(World::newer_docker, "", &[]);
+}
+
+#[test]
+fn buildx_makes_the_same_index_of_the_same_inputs() {
+    let options = ["--platform", "linux/amd64,linux/arm64"];
+    pushes_the_same_twice(World::buildx_elsewhere, "", &options);
+}
+
+#[test]
+fn buildah_makes_the_same_image_of_the_same_inputs_and_times() {
+    let config = "builders: {buildah: {buildArgs: [--timestamp=0]}}\n";
+    pushes_the_same_twice(World::buildah, config, &[]);
+}
+
+#[test]
+fn podman_makes_the_same_image_of_the_same_inputs_and_times() {
+    let config = "builders: {podman: {buildArgs: [--timestamp=0]}}\n";
+    pushes_the_same_twice(World::podman, config, &[]);
+}
+
+/// Checks that a parent which a timer runs, and which stays the same, leaves its child alone.
+fn nightly_timer_leaves_the_child_alone(put_on_path: impl Fn(&World) -> Calls, config: &str) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    world.config(config);
+    world.set("ACRT_NOW", "2026-01-31T12:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    world.write("parent/own", "mine");
+    world.write("child/own", "mine");
+    let schedule = ["--schedule", "0 3 * * *"];
+    world.task_with(
+        &registry,
+        "parent",
+        &from(&registry.image("base:1")),
+        &schedule,
+    );
+    world.run("parent").ok();
+    let child = from(&registry.image("parent:latest")).replace("/own", "/child");
+    world.task(&registry, "child", &child);
+    world.run("child").ok();
+    world.set("ACRT_NOW", "2026-02-01T03:00:00Z");
+    world.watch_once().ok().prints(&["parent: rebuilt, timer"]);
+    assert_eq!(
+        world.history(),
+        ["parent Succeeded", "child Succeeded", "parent Succeeded"]
+    );
+    registry.push("base:1", &[("version", "two")]);
+    world
+        .watch_once()
+        .ok()
+        .prints(&["parent: rebuilt", "child: rebuilt"]);
+}
+
+#[test]
+fn a_nightly_timer_on_a_parent_leaves_its_child_alone() {
+    nightly_timer_leaves_the_child_alone(World::docker, "");
+}
+
+#[test]
+fn a_nightly_timer_on_a_parent_of_buildah_leaves_its_child_alone() {
+    nightly_timer_leaves_the_child_alone(
+        World::buildah,
+        "builders: {buildah: {buildArgs: [--timestamp=0]}}\n",
+    );
+}
+
+/// Fetches an image into a builder's own store.
+fn pull(world: &World, builder: &str, image: &str) {
+    match builder {
+        "docker" => start(world, builder, &["pull", image]).ok(),
+        _ => start(world, builder, &["pull", "--tls-verify=false", image]).ok(),
+    };
+}
+
+/// A task whose base is on a registry of its own, which is away, and which the builder has fetched before.
+fn with_base_away(
+    put_on_path: impl Fn(&World) -> Calls,
+    builder: &str,
+) -> (World, Registry, Registry) {
+    let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
+    put_on_path(&world);
+    push_both(&bases, "base:1", "one", "one");
+    pull(&world, builder, &bases.image("base:1"));
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from(&bases.image("base:1")));
+    (world, registry, bases)
+}
+
+fn follows_a_base_whose_registry_was_away(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
+    let (world, registry, bases) = with_base_away(put_on_path, builder);
+    bases.stop();
+    world
+        .run("web")
+        .ok()
+        .says(&["is followed as soon as its registry answers"]);
+    let run = &world.runs()[0];
+    let known = known(&world);
+    let dependency = &known["dependencies"][0];
+    assert_eq!(
+        (&dependency["type"], &dependency["line"]),
+        (&json!("Runtime"), &json!(1))
+    );
+    let digest = dependency["digest"].as_str().unwrap();
+    assert_eq!(run["baseImageDependencies"][0]["digest"], digest);
+    assert_eq!(run["untrackedImages"], json!([]));
+    assert_eq!(world.state_of("web"), "unknown");
+    // It is what was built before, so that another run can be built on it too.
+    world.run("web").ok();
+    bases.restart();
+    assert_eq!(world.state_of("web"), "current");
+    world.watch_once().ok().silent();
+    push_both(&bases, "base:1", "two", "one");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn docker_follows_a_base_whose_registry_was_away() {
+    follows_a_base_whose_registry_was_away(World::docker, "docker");
+}
+
+#[test]
+fn docker_with_buildx_follows_a_base_whose_registry_was_away() {
+    follows_a_base_whose_registry_was_away(World::newer_docker, "docker");
+}
+
+#[test]
+fn podman_follows_a_base_whose_registry_was_away() {
+    follows_a_base_whose_registry_was_away(World::podman, "podman");
+}
+
+#[test]
+fn buildah_follows_a_base_whose_registry_was_away() {
+    follows_a_base_whose_registry_was_away(World::buildah, "buildah");
+}
+
+#[test]
+fn a_base_that_moved_while_its_registry_was_away_is_an_update() {
+    let (world, registry, bases) = with_base_away(World::docker, "docker");
+    push_both(&bases, "base:1", "two", "two");
+    bases.stop();
+    world.run("web").ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("one")
+    );
+    bases.restart();
+    assert_eq!(world.state_of("web"), "stale");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+    // A registry that is down for a moment takes a task back to no older base.
+    bases.stop();
+    world.run("web").exits(4);
+    assert_eq!(world.history().last().unwrap(), "web Error");
+}
+
+#[test]
+fn a_base_of_which_nobody_knows_what_it_was_is_an_update_at_the_first_answer() {
+    let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
+    world.docker();
+    bases.push("base:1", &[("version", "theirs")]);
+    let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
+    start(
+        &world,
+        "docker",
+        &["build", "-t", &bases.image("base:1"), &local],
+    )
+    .ok();
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from(&bases.image("base:1")));
+    bases.stop();
+    world.run("web").ok();
+    let dependency = &world.runs()[0]["baseImageDependencies"][0];
+    assert_eq!(dependency["digest"], json!(null));
+    assert_eq!(world.state_of("web"), "unknown");
+    world.run("web").ok();
+    bases.restart();
+    assert_eq!(world.state_of("web"), "stale");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("theirs")
+    );
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn a_registry_that_is_out_of_order_is_away_too() {
+    let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
+    world.docker();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    bases.push("base:1", &[("version", "one")]);
+    let gateway = Gateway::start(&bases, |head| {
+        is_acrt(head).then_some(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )
+    });
+    pull(&world, "docker", &gateway.image("base:1"));
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from(&gateway.image("base:1")));
+    world.run("web").ok();
+    let dependency = &world.runs()[0]["baseImageDependencies"][0];
+    assert_eq!(dependency["digest"], bases.digest("base:1").unwrap());
+    assert_eq!(world.state_of("web"), "unknown");
+}
+
+#[test]
+fn an_image_of_the_builder_alone_is_not_taken_for_that_of_a_registry_that_is_away() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    // Docker Hub is away: nothing answers there.
+    world.set("HTTPS_PROXY", "http://127.0.0.1:9");
+    let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
+    start(&world, "buildah", &["build", "-t", "only-here", &local]).ok();
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from("only-here"));
+    world.run("web").ok().says(&["`only-here` is not followed"]);
+    assert_eq!(world.runs()[0]["baseImageDependencies"], json!([]));
+}
+
+#[test]
+fn a_followed_base_that_is_gone_from_its_registry_stays_followed() {
+    let (world, registry, bases) = with_base_away(World::docker, "docker");
+    world.run("web").ok();
+    let digest = bases.digest("base:1").unwrap();
+    bases.delete("base", &digest);
+    world.run("web").ok();
+    let run = &world.runs()[0];
+    assert_eq!(run["baseImageDependencies"][0]["digest"], digest);
+    assert_eq!(run["untrackedImages"], json!([]));
+    push_both(&bases, "base:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn what_the_files_of_a_local_context_named_is_recorded() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from(&registry.image("base:1")));
+    world.run("web").ok();
+    let known = known(&world);
+    assert_eq!(known["named"], json!([registry.image("base:1")]));
+    assert_eq!(known["outputs"][0]["tag"], "latest");
+}

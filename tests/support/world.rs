@@ -95,6 +95,13 @@ impl World {
         self.start(script, format!("acrt {}", args.join(" ")))
     }
 
+    /// Runs a shell line in which `"$0"` is acrt.
+    pub fn shell(&self, line: &str) -> Output {
+        let mut sh = self.command("/bin/sh");
+        sh.args(["-c", line, env!("CARGO_BIN_EXE_acrt")]);
+        self.start(sh, line.to_owned()).wait()
+    }
+
     /// Starts a program in this world.
     pub fn start(&self, command: Command, line: String) -> Running {
         let number = self.started.replace(self.started.get() + 1);

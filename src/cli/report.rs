@@ -126,6 +126,12 @@ impl Report {
         !self.reader_gone.get() && !self.output_lost.get()
     }
 
+    /// Tells whether a person sees what is said, or wants to see everything.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.verbose || io::stderr().is_terminal()
+    }
+
     /// Tells what happens while a command works.
     pub fn event(&self, event: Event<'_>) {
         match event {

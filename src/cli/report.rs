@@ -178,6 +178,8 @@ impl Report {
                     fields,
                 );
             }
+            Event::Detail(text) if self.verbose => self.note(&text),
+            Event::Detail(_) => {}
             Event::Note(text) => self.note(&text),
             Event::Warning(text) => self.warning(&text),
             Event::Problem(error) => self.error(&error),

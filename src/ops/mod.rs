@@ -19,6 +19,7 @@ pub mod look;
 pub mod mirror;
 pub mod notify;
 mod pushed;
+pub mod recall;
 pub mod resolve;
 pub mod run;
 pub mod runs;

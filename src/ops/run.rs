@@ -212,7 +212,7 @@ pub async fn run(
 
 /// Lets those who are told know of the run. That they cannot be told does not keep it from being made.
 async fn prepare_to_tell(app: &App, task: &Task, tell: Listener<'_>) {
-    if let Err(error) = notify::before_run(app, task).await {
+    if let Err(error) = notify::before_run(app, task, tell).await {
         tell(Event::Problem(error));
     }
 }

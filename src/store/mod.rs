@@ -9,6 +9,7 @@ pub mod known;
 pub mod layout;
 pub mod lock;
 pub mod log;
+mod recall;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
@@ -20,6 +21,8 @@ use std::path::Path;
 use crate::error::Result;
 
 use layout::Layout;
+
+pub use recall::Recalled;
 
 /// An opened state directory.
 #[derive(Clone, Debug)]

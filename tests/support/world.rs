@@ -102,6 +102,19 @@ impl World {
         self.start(sh, line.to_owned()).wait()
     }
 
+    /// Runs `acrt` with the state directory mounted read-only.
+    pub fn acrt_read_only(&self, args: &[&str]) -> Output {
+        let script = "/bin/mount -n --bind \"$1\" \"$1\" && /bin/mount -n -o remount,bind,ro \"$1\"; shift; exec \"$@\"";
+        let mut unshare = self.command(super::program("unshare"));
+        unshare
+            .args(["--mount", "/bin/sh", "-c", script, "sh"])
+            .arg(self.state())
+            .arg(env!("CARGO_BIN_EXE_acrt"))
+            .args(args);
+        self.start(unshare, format!("acrt {}, read-only", args.join(" ")))
+            .wait()
+    }
+
     /// Starts a program in this world.
     pub fn start(&self, command: Command, line: String) -> Running {
         let number = self.started.replace(self.started.get() + 1);

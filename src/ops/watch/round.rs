@@ -23,7 +23,7 @@ use crate::{
         event::{Event, Listener},
         heads::Heads,
         look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, take_in},
-        notify,
+        notify, recall,
         run::clean_up_after_the_dead,
     },
     registry::SeenTags,
@@ -206,9 +206,7 @@ impl<'a> Watcher<'a> {
         let now = app.clock.now();
         let all = self.options.looks == Looks::All;
         let sources = self.heads.open(app, nodes, all);
-        let mut tags = app
-            .store
-            .tags()?
+        let mut tags = recall::tags(app, say)?
             .settling(self.options.settle)
             .remembering(aged(nodes))
             .with_heads(self.heads.said());

@@ -20,6 +20,7 @@ pub mod mirror;
 pub mod notify;
 mod pushed;
 pub mod recall;
+mod recovery;
 pub mod resolve;
 pub mod run;
 pub mod runs;

@@ -23,12 +23,12 @@ use crate::{
 
 use super::{
     App,
-    assemble::remove_logins,
     credential::logins,
     event::{Event, Listener},
-    execute::{Execution, Finished, MARKER},
+    execute::{Execution, Finished},
     notify,
-    steps::{crew::DEFAULT_JOBS, sweep::after_the_dead},
+    recovery::{recover_crashed_runs, recover_crashed_runs_of},
+    steps::crew::DEFAULT_JOBS,
     supervise::supervise,
     task,
 };
@@ -188,7 +188,14 @@ pub async fn run(
             error: Some(Error::new(kind, "the run was stopped while it waited")),
         });
     }
-    clean_up_after_the_dead(app, tell).await?;
+    recover_crashed_runs(app, tell).await;
+    if !is_quick && let Err(error) = recover_crashed_runs_of(app, &key, tell).await {
+        let now = app.clock.now();
+        let status = crate::task::RunStatus::Error;
+        held.run.fail(status, error.one_line(), now);
+        app.store.end_run(held)?;
+        return Err(error);
+    }
     app.registries_with(logins(&secrets)?);
     let told = (!is_quick).then(|| task.clone());
     if let Some(task) = &told {
@@ -233,6 +240,7 @@ pub async fn run_if_free(
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
+    recover_crashed_runs_of(app, key, tell).await?;
     let (task, _) = prepare(app, &RunRequest::of(key))?;
     let held = app
         .store
@@ -346,42 +354,6 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
         line = line.flag("--builder", builder);
     }
     Ok(line)
-}
-
-/// Takes away what a run has left whose process is gone: the builder, logins, files. Returns how many processes were ended.
-pub(super) async fn take_away(app: &App, run: &Run, tell: Listener<'_>) -> usize {
-    remove_logins(app, run.run_id);
-    // It can only be in the way of nobody: a run's id is never given again.
-    let _ = std::fs::remove_dir_all(app.store.layout().run_context(run.run_id));
-    let marker = app.store.layout().run_folder(run.run_id);
-    let killed = process::sweep(MARKER, &marker.display().to_string()).await;
-    for text in after_the_dead(app, run).await {
-        tell(Event::Warning(text));
-    }
-    killed
-}
-
-/// Records runs whose processes died, and ends what their builders left running.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] with the path, where the state directory cannot be written.
-pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
-    for run in app.store.bury_dead_runs()? {
-        let killed = take_away(app, &run, tell).await;
-        let of = run.task.map(|task| format!(" of task `{task}`"));
-        tell(Event::Warning(format!(
-            "run `{}`{} had died with its process{}",
-            run.run_id,
-            of.unwrap_or_default(),
-            if killed > 0 {
-                "; what its builder left running was ended"
-            } else {
-                ""
-            }
-        )));
-    }
-    Ok(())
 }
 
 async fn wait_for_task(

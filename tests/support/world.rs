@@ -206,6 +206,18 @@ impl World {
         collect(&self.state(), &mut found);
         found
     }
+
+    /// Returns the files under the state directory that were to replace others.
+    pub fn temporary_files(&self) -> Vec<String> {
+        let names = self.state_files().into_iter().map(|(path, _)| path);
+        names
+            .filter(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                name.starts_with(".tmp")
+            })
+            .map(|path| path.display().to_string())
+            .collect()
+    }
 }
 
 impl Drop for World {

@@ -98,6 +98,7 @@ pub async fn once(
     tell: Listener<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
+    app.store.remove_abandoned_files();
     let hooks = Hooks::open(app, None, tell)?;
     let measure = hooks.measure();
     let mut measured = |event: Event<'_>| {
@@ -128,6 +129,7 @@ pub async fn forever(
     tell: Listener<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
+    app.store.remove_abandoned_files();
     let mut hooks = Hooks::open(app, options.listen, tell)?;
     let service = Service::ready();
     let measure = hooks.measure();

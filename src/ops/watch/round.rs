@@ -24,7 +24,7 @@ use crate::{
         heads::Heads,
         look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, take_in},
         notify, recall,
-        run::clean_up_after_the_dead,
+        recovery::recover_crashed_runs,
     },
     registry::SeenTags,
     store::lock,
@@ -162,7 +162,7 @@ impl<'a> Watcher<'a> {
     ) -> Result<(Rounded, Option<W>)> {
         let tell = self.tell;
         let mut say = |event: Event<'_>| (tell.borrow_mut())(event);
-        clean_up_after_the_dead(app, &mut say).await?;
+        recover_crashed_runs(app, &mut say).await;
         let mut rounded = Rounded::default();
         let mut broken = 0;
         let mut loaded = load(app, &mut broken, &mut say)?;

@@ -637,6 +637,7 @@ fn killed_at_each_change(world: &World, registry: &Registry, args: &[&str]) -> u
             Some(&version),
             "killed at change {n}"
         );
+        assert_eq!(world.temporary_files(), [""; 0], "killed at change {n}");
         world.watch_once().ok().silent();
         if dead.code == 0 {
             break;

@@ -107,6 +107,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             Some(error.kind())
         }
     };
+    let kind = match kind {
+        None | Some(Kind::Stale | Kind::Unknown) if report.output_is_lost() => Some(Kind::Failed),
+        kind => kind,
+    };
     ExitCode::from(kind.map_or(0, Kind::exit_code))
 }
 

@@ -18,6 +18,9 @@ use crate::{
 
 use super::{global::Global, progress::Progress};
 
+/// What is said where stdout cannot be written.
+const UNWRITTEN: &str = "cannot write to stdout";
+
 /// Prints what a command has to say.
 #[derive(Debug)]
 pub struct Report {
@@ -27,6 +30,8 @@ pub struct Report {
     progress: Option<Progress>,
     /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
+    /// Something that was to be on stdout could not be written, as on a full disk, and the work went on.
+    output_lost: Cell<bool>,
     /// Where the time in each line on stderr comes from, if these are JSON.
     json: RefCell<Option<Clock>>,
 }
@@ -41,6 +46,7 @@ impl Report {
             table: global.output == Format::Table,
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
+            output_lost: Cell::new(false),
             json: RefCell::new(None),
         }
     }
@@ -94,8 +100,36 @@ impl Report {
                 self.reader_gone.set(true);
                 Ok(())
             }
-            written => written.context(Kind::Failed, || "cannot write to stdout".to_owned()),
+            written => written.context(Kind::Failed, || UNWRITTEN.to_owned()),
         }
+    }
+
+    /// Prints what is not the answer but comes while a command works. Where that is impossible it is said once, and the work goes on:
+    /// what a full disk keeps from a log's reader is still in the log.
+    fn stream(&self, bytes: &[u8]) {
+        if let Err(error) = self.answer(bytes)
+            && !self.output_lost.replace(true)
+        {
+            self.error(&error);
+        }
+    }
+
+    /// Tells whether something that was to be on stdout could not be written.
+    #[must_use]
+    pub fn output_is_lost(&self) -> bool {
+        self.output_lost.get()
+    }
+
+    /// Tells whether somebody still reads stdout, as far as the last write has shown.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        !self.reader_gone.get() && !self.output_lost.get()
+    }
+
+    /// Tells whether a person sees what is said, or wants to see everything.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.verbose || io::stderr().is_terminal()
     }
 
     /// Tells what happens while a command works.
@@ -111,9 +145,8 @@ impl Report {
                     progress.copying(copying);
                 }
             }
-            // What a full disk keeps from a log's reader is still in the log.
-            Event::Log(bytes) => drop(self.answer(bytes)),
-            Event::Rebuilt(line) => drop(self.answer(format!("{}\n", harmless(&line)).as_bytes())),
+            Event::Log(bytes) => self.stream(bytes),
+            Event::Rebuilt(line) => self.stream(format!("{}\n", harmless(&line)).as_bytes()),
             Event::Queued { id, .. } => self.warning(&format!("Queued a run with ID: {id}")),
             Event::Begun { id, task, why } => {
                 let fields = json!({"event": "runBegun", "task": task.to_string(), "run": id});
@@ -145,6 +178,8 @@ impl Report {
                     fields,
                 );
             }
+            Event::Detail(text) if self.verbose => self.note(&text),
+            Event::Detail(_) => {}
             Event::Note(text) => self.note(&text),
             Event::Warning(text) => self.warning(&text),
             Event::Problem(error) => self.error(&error),
@@ -204,13 +239,7 @@ impl Report {
 
     /// Says what failed, why, and what to do next.
     pub fn error(&self, error: &Error) {
-        let mut text = format!("error: {}\n", harmless(&error.to_string()));
-        for cause in error.causes() {
-            text.push_str(&format!("  because: {}\n", harmless(&cause)));
-        }
-        if let Some(hint) = error.advice() {
-            text.push_str(&format!("hint: {}\n", harmless(hint)));
-        }
+        let text = plain(error);
         let fields = json!({"causes": error.causes(), "hint": error.advice()});
         self.line("error", &text, &error.to_string(), fields);
     }
@@ -249,14 +278,32 @@ impl Report {
     }
 }
 
+/// Puts an error in lines for a person.
+fn plain(error: &Error) -> String {
+    let mut text = format!("error: {}\n", harmless(&error.to_string()));
+    for cause in error.causes() {
+        text.push_str(&format!("  because: {}\n", harmless(&cause)));
+    }
+    if let Some(hint) = error.advice() {
+        text.push_str(&format!("hint: {}\n", harmless(hint)));
+    }
+    text
+}
+
 /// Prints what clap has to say: help and versions to stdout, wrong usage to stderr.
 #[must_use]
 pub fn usage(usage: &clap::Error) -> ExitCode {
-    // Where it cannot be printed there is nobody to tell.
-    let _ = usage.print();
-    ExitCode::from(if usage.use_stderr() {
-        Kind::Invalid.exit_code()
-    } else {
-        0
-    })
+    let printed = usage.print().and_then(|()| io::stdout().flush());
+    if usage.use_stderr() {
+        // Where it cannot be printed there is nobody to tell.
+        return ExitCode::from(Kind::Invalid.exit_code());
+    }
+    match printed {
+        Err(problem) if problem.kind() != ErrorKind::BrokenPipe => {
+            let error = Error::new(Kind::Failed, UNWRITTEN).because(problem);
+            let _ = io::stderr().lock().write_all(plain(&error).as_bytes());
+            ExitCode::from(error.kind().exit_code())
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }

@@ -54,6 +54,8 @@ pub enum Event<'a> {
         /// What it needs.
         verdict: &'a Verdict,
     },
+    /// Something for whoever asks for details.
+    Detail(String),
     /// Something that people should know and that changes no result.
     Note(String),
     /// Something that is not as it should be and that did not stop the rest.

@@ -30,8 +30,7 @@ use super::{
     resolve::{self, Resolved},
 };
 
-/// The variable that every process of a run carries, so that what outlives a killed acrt can be found.
-pub const MARKER: &str = "ACRT_RUN";
+pub use crate::store::runs::MARKER;
 
 /// How long a builder has to end by itself when it is told to.
 pub const GRACE: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     error::{Context as _, Error, Kind, Result},
     source::{archive, git::Git, tarball},
-    store::{file, secrets::Secrets},
+    store::{file, runs::MARKER, secrets::Secrets},
     sys::signal::Stop,
     task::{Context, GitContext, RunId},
 };
@@ -59,8 +59,9 @@ pub async fn fetch(
     };
     match context {
         Context::Git(git) => {
+            let marker = app.store.layout().run_folder(id).display().to_string();
             let found = with_git(git, secrets, stop, async |git| {
-                git.fetch(&fetched.root).await
+                git.marked(MARKER, marker).fetch(&fetched.root).await
             })
             .await?;
             fetched.folder = found.folder;

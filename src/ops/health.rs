@@ -166,8 +166,7 @@ fn state_directory(app: &App) -> Vec<Finding> {
         return vec![Finding::of_error(check, subject, &error)];
     }
     if let Err(problem) = tempfile::tempfile_in(root) {
-        let detail = format!("it cannot be written: {problem}");
-        return vec![Finding::new(check, subject, Verdict::Failed, detail)];
+        return vec![unwritable(check, subject, &problem)];
     }
     let mut findings = Vec::new();
     let mode = std::fs::metadata(root).map_or(0o700, |metadata| metadata.mode() & 0o777);
@@ -203,6 +202,25 @@ fn state_directory(app: &App) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// One that may only be read serves for looks and listings.
+fn unwritable(check: &'static str, subject: String, problem: &std::io::Error) -> Finding {
+    use std::io::ErrorKind;
+    let may_be_read = matches!(
+        problem.kind(),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+    );
+    let status = match may_be_read {
+        true => Verdict::Warning,
+        false => Verdict::Failed,
+    };
+    let detail = format!("it cannot be written: {problem}");
+    Finding {
+        hint: may_be_read
+            .then(|| "nothing can be run or changed here, and everything can be looked at".into()),
+        ..Finding::new(check, subject, status, detail)
+    }
 }
 
 fn config_file(app: &App) -> Finding {

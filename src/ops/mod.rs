@@ -20,6 +20,8 @@ pub mod mirror;
 pub mod notify;
 mod platforms;
 mod pushed;
+pub mod recall;
+mod recovery;
 pub mod resolve;
 pub mod run;
 pub mod runs;

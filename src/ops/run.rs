@@ -24,13 +24,13 @@ use crate::{
 
 use super::{
     App,
-    assemble::remove_logins,
     check::set_min_ages,
     credential::logins,
     event::{Event, Listener},
-    execute::{Execution, Finished, MARKER},
-    notify,
-    steps::{crew::DEFAULT_JOBS, sweep::after_the_dead},
+    execute::{Execution, Finished},
+    notify, recall,
+    recovery::{recover_crashed_runs, recover_crashed_runs_of},
+    steps::crew::DEFAULT_JOBS,
     supervise::supervise,
     task,
 };
@@ -179,7 +179,14 @@ pub async fn run(
             error: Some(Error::new(kind, "the run was stopped while it waited")),
         });
     }
-    clean_up_after_the_dead(app, tell).await?;
+    recover_crashed_runs(app, tell).await;
+    if !is_quick && let Err(error) = recover_crashed_runs_of(app, &key, tell).await {
+        let now = app.clock.now();
+        let status = crate::task::RunStatus::Error;
+        held.run.fail(status, error.one_line(), now);
+        app.store.end_run(held)?;
+        return Err(error);
+    }
     let registries = app.registries_with(logins(&secrets)?);
     if !is_quick {
         registries.import(old_enough(app, &task, tell).await?);
@@ -210,7 +217,8 @@ async fn old_enough(app: &App, task: &Task, tell: Listener<'_>) -> Result<Answer
     let known = app.store.known(&task.key())?;
     let mut snapshot = Snapshot::new(task.clone(), known, |image| app.canonical(image));
     set_min_ages(app, &mut snapshot);
-    let pins = snapshot.node().pins(&app.store.tags()?, app.clock.now());
+    let tags = recall::tags(app, tell)?;
+    let pins = snapshot.node().pins(&tags, app.clock.now());
     let mut answers = Answers::default();
     pin(app, &mut answers, pins).await?;
     for (tag, seen) in &answers.tags {
@@ -248,7 +256,7 @@ pub(super) async fn pin(
 
 /// Lets those who are told know of the run. That they cannot be told does not keep it from being made.
 async fn prepare_to_tell(app: &App, task: &Task, tell: Listener<'_>) {
-    if let Err(error) = notify::before_run(app, task).await {
+    if let Err(error) = notify::before_run(app, task, tell).await {
         tell(Event::Problem(error));
     }
 }
@@ -269,6 +277,7 @@ pub async fn run_if_free(
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
+    recover_crashed_runs_of(app, key, tell).await?;
     let (task, _) = prepare(app, &RunRequest::of(key))?;
     let held = app
         .store
@@ -384,42 +393,6 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
         line = line.flag("--builder", builder);
     }
     Ok(line)
-}
-
-/// Takes away what a run has left whose process is gone: the builder, logins, files. Returns how many processes were ended.
-pub(super) async fn take_away(app: &App, run: &Run, tell: Listener<'_>) -> usize {
-    remove_logins(app, run.run_id);
-    // It can only be in the way of nobody: a run's id is never given again.
-    let _ = std::fs::remove_dir_all(app.store.layout().run_context(run.run_id));
-    let marker = app.store.layout().run_folder(run.run_id);
-    let killed = process::sweep(MARKER, &marker.display().to_string()).await;
-    for text in after_the_dead(app, run).await {
-        tell(Event::Warning(text));
-    }
-    killed
-}
-
-/// Records runs whose processes died, and ends what their builders left running.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] with the path, where the state directory cannot be written.
-pub async fn clean_up_after_the_dead(app: &App, tell: Listener<'_>) -> Result<()> {
-    for run in app.store.bury_dead_runs()? {
-        let killed = take_away(app, &run, tell).await;
-        let of = run.task.map(|task| format!(" of task `{task}`"));
-        tell(Event::Warning(format!(
-            "run `{}`{} had died with its process{}",
-            run.run_id,
-            of.unwrap_or_default(),
-            if killed > 0 {
-                "; what its builder left running was ended"
-            } else {
-                ""
-            }
-        )));
-    }
-    Ok(())
 }
 
 async fn wait_for_task(

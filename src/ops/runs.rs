@@ -132,12 +132,17 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
     )
 }
 
-/// Hands on a run's log, and goes on with it until the run has ended.
+/// Hands on a run's log, and goes on with it until the run has ended, or nobody reads what was handed on.
 ///
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such run; [`Kind::Failed`] where its log cannot be read.
-pub async fn logs(app: &App, id: RunId, tell: Listener<'_>) -> Result<()> {
+pub async fn logs(
+    app: &App,
+    id: RunId,
+    is_read: &dyn Fn() -> bool,
+    tell: Listener<'_>,
+) -> Result<()> {
     existing(app, id)?;
     let path = app.store.layout().log(id);
     let mut at = 0;
@@ -156,7 +161,7 @@ pub async fn logs(app: &App, id: RunId, tell: Listener<'_>) -> Result<()> {
                 tell(Event::Log(&bytes));
             }
         }
-        if !goes_on {
+        if !goes_on || !is_read() {
             return Ok(());
         }
         app.clock.pause(FOLLOW).await;

@@ -3,7 +3,7 @@
 //! Whatever reads, renders, resolves, fetches, unpacks or builds for one task can hang, use up memory or die: it takes nothing with it but
 //! its own run.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,8 @@ use super::{
     App,
     event::{Event, Listener},
     execute::{Execution, Failure, Finished, GRACE, MARKER},
-    run::{RunRequest, own_command, take_away},
+    recovery::remove_leftovers,
+    run::{RunRequest, own_command},
     steps::crew::DEFAULT_JOBS,
 };
 
@@ -214,7 +215,11 @@ async fn fail(
     failure: Failure,
     tell: Listener<'_>,
 ) -> Result<Finished> {
-    take_away(app, &held.run, tell).await;
+    let say = RefCell::new(&mut *tell);
+    remove_leftovers(app, held.run.run_id, &|text| {
+        (say.borrow_mut())(Event::Warning(text));
+    })
+    .await?;
     let execution = Execution {
         app,
         task: task.clone(),

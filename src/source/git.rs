@@ -42,6 +42,7 @@ pub struct Git<'a> {
     context: &'a GitContext,
     token: Option<&'a Secret>,
     stop: &'a Stop,
+    marker: Option<(&'static str, String)>,
 }
 
 impl<'a> Git<'a> {
@@ -52,7 +53,15 @@ impl<'a> Git<'a> {
             context,
             token,
             stop,
+            marker: None,
         }
+    }
+
+    /// Marks its processes by a variable, so that they can be found if this one is killed.
+    #[must_use]
+    pub fn marked(mut self, name: &'static str, value: String) -> Self {
+        self.marker = Some((name, value));
+        self
     }
 
     /// Fetches the files of one commit, with its submodules, into a folder that is there and empty.
@@ -229,6 +238,9 @@ impl<'a> Git<'a> {
                 .env("GIT_CONFIG_KEY_1", format!("credential.{host}.helper"))
                 .env("GIT_CONFIG_VALUE_1", helper)
                 .secret_env(TOKEN, token.clone());
+        }
+        if let Some((name, value)) = &self.marker {
+            line = line.env(*name, value.clone());
         }
         line
     }

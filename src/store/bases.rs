@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     image::Reference,
     watch::{TagRecord, Tags},
 };
 
-use super::{Store, file};
+use super::{
+    Recalled, Store, file,
+    recall::{check_schema, recall},
+};
 
 /// The layout of the file that this program writes.
 const SCHEMA: u32 = 1;
@@ -28,40 +32,27 @@ struct BasesRef<'a> {
 }
 
 impl Store {
-    /// Reads what is remembered of tags: nothing, where there is no file.
+    /// Reads what is remembered of tags: nothing, where there is no file. One that cannot be used is set aside, and every tag is then
+    /// looked at again.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the file and the place, where it cannot be used. Nothing in it is beyond recall: it can be
-    /// removed, and every tag is then looked at again.
-    pub fn tags(&self) -> Result<Tags> {
-        let path = self.layout.bases();
-        let hint = || {
-            format!(
-                "remove `{}`: every tag is then looked at again",
-                path.display()
-            )
-        };
-        match file::read_json::<Bases>(&path).map_err(|error| error.hint(hint()))? {
-            None => Ok(Tags::default()),
-            Some(bases) if bases.schema == SCHEMA => Ok(Tags::new(bases.tags)),
-            Some(bases) => Err(Error::new(
-                Kind::Invalid,
-                format!("cannot use `{}`", path.display()),
-            )
-            .because(anyhow::anyhow!(
-                "it has schema {}, and this acrt knows schema {SCHEMA}",
-                bases.schema
-            ))
-            .hint(hint())),
-        }
+    /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+    pub fn tags(&self, now: Timestamp) -> Result<Recalled<Tags>> {
+        recall(&self.layout.bases(), now, |path| {
+            let Some(bases) = file::read_json::<Bases>(path)? else {
+                return Ok(None);
+            };
+            check_schema(path, bases.schema, SCHEMA)?;
+            Ok(Some(Tags::new(bases.tags)))
+        })
     }
 
     /// Writes what is remembered of tags.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_tags(&self, tags: &Tags) -> Result<()> {
         let bases = BasesRef {
             schema: SCHEMA,
@@ -87,16 +78,18 @@ mod tests {
             jiff::Timestamp::UNIX_EPOCH,
         );
         store.save_tags(&tags).unwrap();
-        assert_eq!(store.tags().unwrap(), tags);
+        let read = store.tags(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((read.value, read.problem), (tags, None));
     }
 
     #[test]
-    fn a_broken_file_is_an_error_that_says_how_to_go_on() {
+    fn file_of_another_layout_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
-        std::fs::write(folder.path().join("bases.json"), "{").unwrap();
-        let error = store.tags().unwrap_err();
-        assert_eq!(error.kind(), Kind::Invalid);
-        assert!(error.advice().unwrap().starts_with("remove `"));
+        std::fs::write(store.layout().bases(), r#"{"schema": 9, "tags": {}}"#).unwrap();
+        let read = store.tags(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(read.value, Tags::default());
+        assert!(read.problem.unwrap().contains("it has schema 9"));
+        assert!(!store.layout().bases().exists());
     }
 }

@@ -60,7 +60,7 @@ struct Copies<T> {
 impl<T> Copies<T> {
     fn open(cache: &Path) -> Self {
         Self {
-            lines: File::open(cache).ok().map(BufReader::new),
+            lines: file::open(cache).ok().map(BufReader::new),
             line: Vec::new(),
             of: PhantomData,
         }
@@ -185,6 +185,10 @@ impl TaskFiles<'_> {
                     value: value.as_ref().ok()?,
                 })
             });
+        // A folder in its place could not be replaced, and the cache would never be made again.
+        if self.cache.is_dir() {
+            file::remove_any(&self.cache);
+        }
         let _ = file::replace_with(&self.cache, |file| {
             let mut lines = BufWriter::new(file);
             copies.try_for_each(|copy| {
@@ -281,5 +285,15 @@ mod tests {
         fill(&files, WORTHWHILE);
         file::replace(&files.cache, b"{").unwrap();
         assert_eq!(read_all(&files).0.len(), WORTHWHILE);
+    }
+
+    #[test]
+    fn folder_in_the_place_of_a_cache_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        fs::create_dir_all(files.cache.join("a")).unwrap();
+        assert_eq!(read_all(&files).0.len(), WORTHWHILE);
+        assert!(files.cache.is_file());
     }
 }

@@ -3,11 +3,16 @@
 use std::{
     fs,
     io::{self, BufWriter, ErrorKind, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
-    path::Path,
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
+    path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
+use rustix::{fs::OFlags, io::Errno};
 use serde::{Serialize, de::DeserializeOwned};
+use tempfile::NamedTempFile;
 
 use crate::error::{Context as _, Error, Kind, Result};
 
@@ -16,6 +21,12 @@ pub const MAX_YAML: u64 = 1024 * 1024;
 
 /// The largest JSON file that is read.
 pub const MAX_JSON: u64 = 64 * 1024 * 1024;
+
+/// How the names of files begin that are not whole yet.
+const TEMPORARY: &str = ".tmp";
+
+/// How many copies of a file that could not be used are kept.
+const BROKEN_COPIES: usize = 3;
 
 /// Makes a folder and those above it, open to its owner alone.
 ///
@@ -55,17 +66,117 @@ pub fn replace_with(
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
     let replace = || -> io::Result<()> {
-        // Made with mode 0600, in the same folder so that the rename stays on one file system.
-        let mut file = tempfile::Builder::new()
-            .prefix(".")
-            .suffix(".new")
-            .tempfile_in(folder)?;
+        let mut file = temporary(folder)?;
         write(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         fs::File::open(folder)?.sync_all()
     };
     replace().context(Kind::Failed, cannot)
+}
+
+/// Makes a file of mode 0600 that is to replace another one in `folder`, so that the rename stays on one file system. It is locked for
+/// as long as it is open: that of a killed process can be told from one that is being written.
+///
+/// # Errors
+///
+/// Where it cannot be made.
+pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .tempfile_in(folder)?;
+        // A file system without locks has none that would be taken for a dead one's either.
+        let _ = file.as_file().lock();
+        // It may have been taken away before it was locked.
+        if file.as_file().metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes the files of killed processes that were to replace others in `folder`. What cannot be removed does no harm.
+pub fn remove_abandoned(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_temporary = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(TEMPORARY.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_temporary
+            && let Ok(file) = open(&entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Moves what is at `path` out of the way, whatever it is, and returns its new path: `NAME.broken-TIME` beside it. The newest three are
+/// kept.
+///
+/// # Errors
+///
+/// Where it cannot be moved.
+pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|it| it.to_str()))
+    else {
+        return Err(ErrorKind::InvalidInput.into());
+    };
+    let prefix = format!("{name}.broken-");
+    let copy = folder.join(format!("{prefix}{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    remove_any(&copy);
+    fs::rename(path, &copy)?;
+    let entries = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
+    let is_copy = |path: &PathBuf| {
+        let name = path.file_name().and_then(|it| it.to_str());
+        name.is_some_and(|name| name.starts_with(&prefix)) && *path != copy
+    };
+    let mut older: Vec<PathBuf> = entries.filter(is_copy).collect();
+    older.sort_unstable();
+    let surplus = (older.len() + 1).saturating_sub(BROKEN_COPIES);
+    older.iter().take(surplus).for_each(|path| remove_any(path));
+    Ok(copy)
+}
+
+/// Removes a file, or a folder with all that is in it. What cannot be removed stays.
+pub(super) fn remove_any(path: &Path) {
+    if fs::remove_file(path).is_err() {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+/// Tells whether an error is that one may not write: on a file system that is read-only, or as another user.
+#[must_use]
+pub fn is_read_only(error: &Error) -> bool {
+    let kind = io_error(error).map(io::Error::kind);
+    matches!(
+        kind,
+        Some(ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)
+    )
+}
+
+/// Tells whether an error is about this process or machine at this moment, and not about the file.
+pub(super) fn is_transient(error: &Error) -> bool {
+    let code = io_error(error).and_then(io::Error::raw_os_error);
+    let transient = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR];
+    code.is_some_and(|code| transient.iter().any(|it| it.raw_os_error() == code))
+}
+
+fn io_error(error: &Error) -> Option<&io::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+/// Opens a file for reading. A pipe in its place does not block.
+pub(super) fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
 }
 
 /// Replaces `path` in one step by what everybody may read, in a folder that must be there.
@@ -124,7 +235,7 @@ pub fn write_yaml(path: &Path, value: &impl Serialize) -> Result<()> {
 /// [`Kind::Failed`] with the path, where it cannot be read; [`Kind::Invalid`] where it is larger.
 pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let cannot = || format!("cannot read `{}`", path.display());
-    let file = match fs::File::open(path) {
+    let file = match open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.context(Kind::Failed, cannot)?,
     };
@@ -220,6 +331,65 @@ mod tests {
         let text = error.one_line();
         assert!(text.contains("x.json`"), "{text}");
         assert!(text.contains("line 2 column 2"), "{text}");
+    }
+
+    #[test]
+    fn temporary_file_is_removed_once_its_process_is_gone_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = temporary(folder.path()).unwrap();
+        // What a killed process leaves: a file that nobody holds.
+        fs::write(folder.path().join(".tmpAbC123"), "half").unwrap();
+        fs::write(folder.path().join("kept.json"), "{}").unwrap();
+        remove_abandoned(folder.path());
+        assert!(written.path().exists());
+        assert!(!folder.path().join(".tmpAbC123").exists());
+        assert!(folder.path().join("kept.json").exists());
+        written.persist(folder.path().join("whole")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn temporary_files_survive_one_who_removes_abandoned_ones_all_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    remove_abandoned(folder.path());
+                }
+            });
+            for n in 0..500 {
+                write_json(&folder.path().join("x.json"), &n).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn pipe_in_the_place_of_a_file_is_read_as_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        assert_eq!(read(&path, 5).unwrap(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn broken_file_is_set_aside_and_the_newest_three_copies_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bases.json");
+        for day in 1..=5 {
+            fs::write(&path, day.to_string()).unwrap();
+            let now = format!("2026-01-0{day}T08:00:00Z").parse().unwrap();
+            set_aside(&path, now).unwrap();
+        }
+        let names = fs::read_dir(folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        let kept = ["20260103", "20260104", "20260105"];
+        let kept = kept.map(|day| format!("bases.json.broken-{day}T080000Z"));
+        assert_eq!(names, kept);
     }
 
     #[test]

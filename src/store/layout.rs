@@ -125,6 +125,13 @@ impl Layout {
         self.open_runs().join(id.to_string())
     }
 
+    /// Returns the lock of the process that recovers a run whose own process is gone. One that is left behind goes with other temporary
+    /// files.
+    #[must_use]
+    pub fn recovery(&self, id: RunId) -> PathBuf {
+        self.open_runs().join(format!(".tmp-recovery-{id}"))
+    }
+
     /// Returns the copy of the Dockerfile that a run is built from.
     #[must_use]
     pub fn pinned_dockerfile(&self, id: RunId) -> PathBuf {
@@ -163,10 +170,16 @@ impl Layout {
             .join(format!("{}.yaml", key.name))
     }
 
+    /// Returns the folder of caches.
+    #[must_use]
+    pub fn caches(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
     /// Returns a cache of parsed files, which may be removed at any time.
     #[must_use]
     pub fn cache(&self, name: &str) -> PathBuf {
-        self.root.join("cache").join(format!("{name}.json"))
+        self.caches().join(format!("{name}.json"))
     }
 
     /// Returns the lock of the one watcher.

@@ -1,16 +1,16 @@
 //! Locks that die with the process that holds them.
 //!
-//! A lock is an open file, locked by the kernel. The file itself is never removed while it may be wanted: a second
-//! process would then lock another file of the same name.
+//! A lock is an open file, locked by the kernel. Of a file that was removed before it could be locked the lock is worth nothing: a
+//! second process would lock another file of the same name. It is then opened again.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read as _, Seek as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use crate::error::{Context as _, Kind, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 
 use super::file;
 
@@ -43,17 +43,43 @@ fn open(path: &Path) -> Result<File> {
 ///
 /// [`Kind::Failed`] with the path, where locking itself fails.
 pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
-    let file = open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock {
-            file,
-            path: path.into(),
-        })),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => {
-            Err(error).context(Kind::Failed, || format!("cannot lock `{}`", path.display()))
+    let cannot = || format!("cannot lock `{}`", path.display());
+    loop {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error).context(Kind::Failed, cannot),
+        }
+        if file.metadata().context(Kind::Failed, cannot)?.nlink() > 0 {
+            return Ok(Some(Lock {
+                file,
+                path: path.into(),
+            }));
         }
     }
+}
+
+/// Makes a lock that was not there, in one step: nobody sees it before it is held.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where it cannot be made, or another process holds it.
+pub fn take_new(path: &Path) -> Result<Lock> {
+    let cannot = || format!("cannot make the lock `{}`", path.display());
+    if is_held(path) {
+        return Err(
+            Error::new(Kind::Failed, cannot()).because(anyhow::anyhow!("another process holds it"))
+        );
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    file::make_folder(folder)?;
+    let file = file::temporary(folder).context(Kind::Failed, cannot)?;
+    let file = file.persist(path).map_err(|error| error.error);
+    Ok(Lock {
+        file: file.context(Kind::Failed, cannot)?,
+        path: path.into(),
+    })
 }
 
 /// Takes a lock, however long it takes. For locks that are held for moments only.
@@ -92,6 +118,15 @@ pub fn note(path: &Path) -> String {
 }
 
 impl Lock {
+    /// Lets go of a lock that nobody will want again, and removes its file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn remove(self) -> Result<()> {
+        file::remove(&self.path)
+    }
+
     /// Writes into the lock file, who holds it or what it guards.
     ///
     /// # Errors
@@ -142,5 +177,16 @@ mod tests {
         drop(held);
         assert!(!is_held(&path));
         assert!(try_lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn new_lock_is_held_from_the_moment_at_which_it_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("open/ca1");
+        let held = take_new(&path).unwrap();
+        assert!(is_held(&path));
+        assert!(take_new(&path).is_err());
+        held.remove().unwrap();
+        assert!(!path.exists());
     }
 }

@@ -9,17 +9,21 @@ pub mod known;
 pub mod layout;
 pub mod lock;
 pub mod log;
+mod recall;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
 pub mod told;
 mod verified;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 
 use layout::Layout;
+use tasks::names;
+
+pub use recall::Recalled;
 
 /// An opened state directory.
 #[derive(Clone, Debug)]
@@ -29,10 +33,12 @@ pub struct Store {
 
 impl Store {
     /// Takes `root` as the state directory. Nothing is read or made until something needs it.
+    ///
+    /// Links in it are followed at once: processes and containers are known by paths in it, also to an acrt that was given another link.
     #[must_use]
     pub fn at(root: &Path) -> Self {
         Self {
-            layout: Layout::new(root),
+            layout: Layout::new(&without_links(root)),
         }
     }
 
@@ -49,5 +55,94 @@ impl Store {
     /// Where it cannot be made.
     pub fn prepare(&self) -> Result<()> {
         file::make_folder(self.layout.root())
+    }
+
+    /// Removes the temporary files of processes that were killed, from all folders but those of runs. Reads each folder once.
+    pub fn remove_abandoned_files(&self) {
+        let layout = &self.layout;
+        let (caches, open, verified) = (layout.caches(), layout.open_runs(), layout.verified());
+        for folder in [layout.root(), &caches, &open, &verified] {
+            file::remove_abandoned(folder);
+        }
+        for folder in [
+            layout.tasks(),
+            layout.known_folder(),
+            layout.secrets_folder(),
+        ] {
+            for registry in names(&folder).unwrap_or_default() {
+                file::remove_abandoned(&folder.join(registry));
+            }
+        }
+    }
+}
+
+/// Follows the links in as much of a path as is there.
+fn without_links(path: &Path) -> PathBuf {
+    let mut missing = Vec::new();
+    for folder in path.ancestors() {
+        if let Ok(real) = folder.canonicalize() {
+            return missing
+                .iter()
+                .rev()
+                .fold(real, |path, name| path.join(name));
+        }
+        // Of a folder that is not there, nobody can tell what is above it.
+        let Some(name) = folder.file_name() else {
+            break;
+        };
+        missing.push(name);
+    }
+    path.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn state_directory_is_the_same_by_whatever_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        fs::create_dir(real.join("data")).unwrap();
+        symlink(real.join("data"), real.join("link")).unwrap();
+        let state = real.join("data/acrt/state");
+        // Before it is there, and when it is.
+        assert_eq!(
+            Store::at(&real.join("link/acrt/state")).layout.root(),
+            state
+        );
+        fs::create_dir_all(&state).unwrap();
+        assert_eq!(
+            Store::at(&real.join("link/acrt/state")).layout.root(),
+            state
+        );
+    }
+
+    #[test]
+    fn temporary_files_are_removed_from_all_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let places = [
+            "",
+            "cache",
+            "verified",
+            "runs/open",
+            "tasks/r.io",
+            "known/r.io",
+            "secrets/r.io",
+        ];
+        for place in places {
+            let place = folder.path().join(place);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join(".tmpAbCdEf"), "").unwrap();
+            fs::write(place.join("web.yaml"), "").unwrap();
+        }
+        store.remove_abandoned_files();
+        for place in places.map(|place| folder.path().join(place)) {
+            assert!(!place.join(".tmpAbCdEf").exists(), "{}", place.display());
+            assert!(place.join("web.yaml").exists());
+        }
     }
 }

@@ -14,6 +14,9 @@ use super::{
     lock::{self, Lock},
 };
 
+/// The variable that every process of a run carries, so that what outlives a killed acrt can be found. Its value is the run's folder.
+pub const MARKER: &str = "ACRT_RUN";
+
 /// What is said of a run whose process is gone.
 pub const DIED: &str = "the process that carried out this run ended before the run did";
 
@@ -26,6 +29,17 @@ pub struct HeldRun {
     lock: Option<Lock>,
 }
 
+/// Who recovers a crashed run.
+#[derive(Debug)]
+pub enum Claim {
+    /// This process, for as long as it holds the lock.
+    Ours(Lock),
+    /// Another process, at this moment.
+    Taken,
+    /// Nobody any more: it has been recovered.
+    Done,
+}
+
 impl Store {
     /// Gives the next run its number, makes its folder and writes its record.
     ///
@@ -36,16 +50,16 @@ impl Store {
     /// [`Kind::Failed`] with the path.
     pub fn new_run(&self, queued: impl FnOnce(RunId) -> Run) -> Result<HeldRun> {
         let mut numbers = lock::lock(&self.layout.last_run())?;
-        let last: u64 = numbers.read()?.trim().parse().unwrap_or_default();
+        // A file that holds no number is as good as none: the folders of runs tell too.
+        let last = numbers.read().ok();
+        let last: u64 = last
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or_default();
         let newest = self.run_ids()?.first().map_or(0, |id| id.number());
         let id = RunId::new(last.max(newest) + 1);
         file::make_folder(&self.layout.run_folder(id))?;
-        let path = self.layout.open_run(id);
-        let lock = lock::try_lock(&path)?.ok_or_else(|| {
-            Error::new(Kind::Failed, format!("cannot begin the run `{id}`")).because(
-                anyhow::anyhow!("another process holds `{}`", path.display()),
-            )
-        })?;
+        // Held before it is seen: else it would be taken for that of a dead process.
+        let lock = lock::take_new(&self.layout.open_run(id))?;
         let mut run = queued(id);
         run.pid = Some(std::process::id());
         self.save_run(&run)?;
@@ -123,31 +137,68 @@ impl Store {
         ids_in(&self.layout.runs())
     }
 
-    /// Puts on record that runs have died with their processes, and returns them.
+    /// Returns the runs whose processes are gone and that nobody has recovered: all, or those that may be of one task. A record that
+    /// cannot be read may be of any.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
-    pub fn bury_dead_runs(&self) -> Result<Vec<Run>> {
-        let mut dead = Vec::new();
-        for id in ids_in(&self.layout.open_runs())? {
-            if lock::is_held(&self.layout.open_run(id)) {
-                continue;
-            }
-            match self.run(id) {
-                Ok(Some(run)) if run.run_error_message.as_deref() == Some(DIED) => {
-                    self.save_run(&run)?;
-                    dead.push(run);
-                }
-                // It had ended, and its process died before it could take the marker away.
-                Ok(Some(_)) => {}
-                Ok(None) => {}
-                // A record that cannot be used is shown by every listing; it does not stop the others.
-                Err(_) => continue,
-            }
-            file::remove(&self.layout.open_run(id))?;
+    /// [`Kind::Failed`] with the path, where the folder of open runs cannot be read.
+    pub fn crashed_runs(&self, of: Option<&TaskKey>) -> Result<Vec<RunId>> {
+        let is_of = |id: RunId, key: &TaskKey| match file::read_json::<Run>(&self.layout.run(id)) {
+            Ok(Some(run)) => run.task.as_ref() == Some(&key.name) && run.registry == key.registry,
+            // It had not begun.
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        let mut crashed = ids_in(&self.layout.open_runs())?;
+        crashed.retain(|id| self.is_crashed(*id) && of.is_none_or(|key| is_of(*id, key)));
+        Ok(crashed)
+    }
+
+    fn is_crashed(&self, id: RunId) -> bool {
+        let path = self.layout.open_run(id);
+        !lock::is_held(&path) && path.exists()
+    }
+
+    /// Takes it on to recover a crashed run.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where it cannot be taken on.
+    pub fn begin_recovery(&self, id: RunId) -> Result<Claim> {
+        let Some(lock) = lock::try_lock(&self.layout.recovery(id))? else {
+            return Ok(Claim::Taken);
+        };
+        if self.is_crashed(id) {
+            return Ok(Claim::Ours(lock));
         }
-        Ok(dead)
+        lock.remove()?;
+        Ok(Claim::Done)
+    }
+
+    /// Puts on record how a crashed run ended, once nothing is left of it, and returns the record. There is none of a run that had ended
+    /// before its process did, or had not begun.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path; the run is then recovered again.
+    pub fn end_recovery(&self, id: RunId, lock: Lock) -> Result<Option<Run>> {
+        let run = match self.run(id) {
+            Ok(Some(run)) if run.run_error_message.as_deref() == Some(DIED) => {
+                self.save_run(&run)?;
+                Some(run)
+            }
+            Ok(None) => {
+                // It is empty, or somebody's own files are in it.
+                let _ = fs::remove_dir(self.layout.run_folder(id));
+                None
+            }
+            // A record that cannot be used is shown by every listing.
+            Ok(Some(_)) | Err(_) => None,
+        };
+        file::remove(&self.layout.open_run(id))?;
+        lock.remove()?;
+        Ok(run)
     }
 
     /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`.
@@ -250,20 +301,63 @@ mod tests {
         assert_eq!(store.new_run(queued).unwrap().run.run_id, RunId::new(2));
     }
 
+    fn ours(claim: Claim) -> Lock {
+        match claim {
+            Claim::Ours(lock) => lock,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn a_run_whose_process_died_is_shown_in_error_and_buried_once() {
+    fn crashed_run_is_shown_in_error_and_recovered_once() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let held = store.new_run(queued).unwrap();
         let id = held.run.run_id;
         assert_eq!(store.run(id).unwrap().unwrap().status, RunStatus::Queued);
-        assert!(store.bury_dead_runs().unwrap().is_empty());
+        assert!(store.crashed_runs(None).unwrap().is_empty());
         drop(held);
         let run = store.run(id).unwrap().unwrap();
         assert_eq!(run.status, RunStatus::Error);
         assert_eq!(run.run_error_message.as_deref(), Some(DIED));
-        assert_eq!(store.bury_dead_runs().unwrap(), [run]);
-        assert!(store.bury_dead_runs().unwrap().is_empty());
+        assert_eq!(store.crashed_runs(None).unwrap(), [id]);
+        let lock = ours(store.begin_recovery(id).unwrap());
+        assert!(matches!(store.begin_recovery(id).unwrap(), Claim::Taken));
+        assert_eq!(store.end_recovery(id, lock).unwrap(), Some(run));
+        assert!(matches!(store.begin_recovery(id).unwrap(), Claim::Done));
+        assert!(store.crashed_runs(None).unwrap().is_empty());
+        let left = fs::read_dir(store.layout().open_runs()).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn crashed_run_without_a_readable_record_may_be_of_any_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let id = store.new_run(queued).unwrap().run.run_id;
+        let other = TaskKey {
+            registry: "r.io".into(),
+            name: "other".parse().unwrap(),
+        };
+        assert_eq!(store.crashed_runs(Some(&key())).unwrap(), [id]);
+        assert!(store.crashed_runs(Some(&other)).unwrap().is_empty());
+        fs::write(store.layout().run(id), "{").unwrap();
+        assert_eq!(store.crashed_runs(Some(&other)).unwrap(), [id]);
+        // One that had not begun is of none, and leaves no folder.
+        fs::remove_file(store.layout().run(id)).unwrap();
+        assert!(store.crashed_runs(Some(&key())).unwrap().is_empty());
+        let lock = ours(store.begin_recovery(id).unwrap());
+        assert_eq!(store.end_recovery(id, lock).unwrap(), None);
+        assert!(!store.layout().run_folder(id).exists());
+    }
+
+    #[test]
+    fn file_of_the_last_number_may_hold_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        drop(store.new_run(queued).unwrap());
+        fs::write(store.layout().last_run(), b"\xff\xfe").unwrap();
+        assert_eq!(store.new_run(queued).unwrap().run.run_id, RunId::new(2));
     }
 
     #[test]

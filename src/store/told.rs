@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::{Error, Kind, Result},
-    watch::told::Told,
-};
+use crate::{error::Result, watch::told::Told};
 
-use super::{Store, file};
+use super::{
+    Recalled, Store, file,
+    recall::{check_schema, recall},
+};
 
 /// What each receiver has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,33 +29,26 @@ impl ToldFile {
 }
 
 impl Store {
-    /// Reads what people have been told: nothing, where there is no file.
+    /// Reads what people have been told: nothing, where there is no file. One that cannot be used is set aside.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the file and the place, where it cannot be used.
-    pub fn told(&self) -> Result<ToldFile> {
-        let path = self.layout.told();
-        let told: ToldFile = file::read_json(&path)?.unwrap_or_default();
-        if told.schema > ToldFile::SCHEMA {
-            return Err(
-                Error::new(Kind::Invalid, format!("cannot use `{}`", path.display())).because(
-                    anyhow::anyhow!(
-                        "it has schema {}, and this acrt knows schema {}",
-                        told.schema,
-                        ToldFile::SCHEMA
-                    ),
-                ),
-            );
-        }
-        Ok(told)
+    /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+    pub fn told(&self, now: Timestamp) -> Result<Recalled<ToldFile>> {
+        recall(&self.layout.told(), now, |path| {
+            let told: Option<ToldFile> = file::read_json(path)?;
+            if let Some(told) = &told {
+                check_schema(path, told.schema, ToldFile::SCHEMA)?;
+            }
+            Ok(told)
+        })
     }
 
     /// Writes what people have been told.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_told(&self, told: &ToldFile) -> Result<()> {
         let told = ToldFile {
             schema: ToldFile::SCHEMA,

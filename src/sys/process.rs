@@ -1,6 +1,7 @@
 //! Processes: the only place that starts one.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
     io::{BufRead as _, BufReader, Write as _},
@@ -28,7 +29,7 @@ use super::{
 /// How long a process that has ended may leave its output open before it is closed over its children's heads.
 const DRAIN: Duration = Duration::from_millis(300);
 
-/// How long what a killed acrt has left running may take to end by itself.
+/// How long what a killed acrt has left running may take to end by itself, and again when it is killed.
 const LEFT_OVER: Duration = Duration::from_secs(5);
 
 /// How long a small question may take.
@@ -382,63 +383,96 @@ pub fn leave_session() -> Result<()> {
         .context(Kind::Failed, || "cannot leave the terminal".to_owned())
 }
 
-/// Ends what is left of a builder whose acrt was killed: the groups of all processes that have `name=value` in their
-/// environment. Returns how many processes there were.
+/// Ends what is left of a builder whose acrt was killed: every process that has `name=value` in its environment, with its whole
+/// group, and waits until all of them are gone. Returns how many there were.
 ///
 /// The groups are asked first: a builder that is killed leaves its step and its mounts behind, one that is asked takes them away.
-/// Works where there is `/proc`; elsewhere nothing is found.
-pub async fn sweep(name: &str, value: &str) -> usize {
+/// Those that do not end within five seconds are killed. Works where there is `/proc`; elsewhere nothing is found.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with a process that is still there five seconds after it was killed.
+pub async fn end_marked_processes(name: &str, value: &str) -> Result<usize> {
     let marker = format!("{name}={value}");
-    let found = marked(&marker);
-    if found.is_empty() {
-        return 0;
-    }
-    let groups = groups_of(&found);
-    send_all(&groups, Kill::TERM);
-    let patience = Instant::now() + LEFT_OVER;
-    while !marked(&marker).is_empty() && Instant::now() < patience {
+    let mut groups = BTreeSet::new();
+    let (mut found, mut asked) = (BTreeSet::new(), BTreeSet::new());
+    let begun = Instant::now();
+    let mut was_empty = false;
+    loop {
+        let left = left_running(marker.as_bytes(), &groups);
+        // Looked for twice: one that was just being started when its acrt was killed has no environment for a moment.
+        if left.is_empty() && was_empty {
+            return Ok(found.len());
+        }
+        was_empty = left.is_empty();
+        let waited = begun.elapsed();
+        if let Some(process) = left.first().filter(|_| waited > 2 * LEFT_OVER) {
+            return Err(Error::new(
+                Kind::Failed,
+                format!("the process {} was killed, and does not end", process.pid),
+            )
+            .hint(format!(
+                "see what holds it: cat /proc/{}/status",
+                process.pid
+            )));
+        }
+        // A group without a member is forgotten: its number may be given again.
+        groups = left.iter().map(|process| process.group).collect();
+        for group in &groups {
+            if waited > LEFT_OVER {
+                send(*group, Kill::KILL);
+            } else if asked.insert(*group) {
+                send(*group, Kill::TERM);
+            }
+        }
+        found.extend(left.iter().map(|process| process.pid));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    send_all(&groups, Kill::KILL);
-    found.len()
 }
 
-fn marked(marker: &str) -> Vec<Pid> {
-    let own = std::process::id();
+/// A process as `/proc` shows it.
+struct Process {
+    pid: i32,
+    group: i32,
+}
+
+/// Returns the processes that have `marker` in their environment or are in one of `groups`, but never those of our own group.
+fn left_running(marker: &[u8], groups: &BTreeSet<i32>) -> Vec<Process> {
+    let own = rustix::process::getpgrp().as_raw_nonzero().get();
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
     entries
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| *pid != own && carries(*pid, marker.as_bytes()))
-        .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| {
+            let group = living_group(pid).filter(|group| *group != own)?;
+            let is_left = groups.contains(&group) || has_variable(pid, marker);
+            is_left.then_some(Process { pid, group })
+        })
         .collect()
 }
 
-/// Returns the groups of processes, each once, and never our own.
-fn groups_of(processes: &[Pid]) -> Vec<Pid> {
-    let own = rustix::process::getpgrp();
-    let groups = processes
-        .iter()
-        .filter_map(|pid| rustix::process::getpgid(Some(*pid)).ok())
-        .filter(|group| *group != own);
-    let mut groups: Vec<Pid> = groups.collect();
-    groups.sort_unstable_by_key(|group| group.as_raw_nonzero());
-    groups.dedup();
-    groups
+/// Returns the group of a process; none of one that has ended and was not collected.
+fn living_group(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it, in brackets, may hold anything.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(group)
 }
 
-fn send_all(groups: &[Pid], signal: Kill) {
-    for group in groups {
-        // That nobody is left is what we want.
-        let _ = kill_process_group(*group, signal);
-    }
-}
-
-fn carries(pid: u32, marker: &[u8]) -> bool {
+fn has_variable(pid: i32, marker: &[u8]) -> bool {
     fs::read(format!("/proc/{pid}/environ"))
         .is_ok_and(|environ| environ.split(|b| *b == 0).any(|one| one == marker))
+}
+
+fn send(group: i32, signal: Kill) {
+    if let Some(group) = Pid::from_raw(group) {
+        // That nobody is left is what we want.
+        let _ = kill_process_group(group, signal);
+    }
 }
 
 /// Finds a program on `path`, as a shell does.
@@ -732,20 +766,51 @@ mod tests {
         assert!(error.advice().unwrap().starts_with("install it"));
     }
 
-    #[tokio::test]
-    async fn what_carries_the_marker_is_found_and_ended_with_its_group() {
-        let marker = format!("/tmp/marked-{}", std::process::id());
-        let line = sh("sleep 60").env("ACRT_TEST_MARK", marker.clone());
+    /// Starts a shell in a group of its own, marked by `marker`, and waits until its environment shows.
+    fn marked_sh(script: &str, marker: &str) -> std::process::Child {
+        let line = sh(script).env("ACRT_TEST_MARK", marker);
         let mut command = prepared(&line);
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().unwrap();
-        // The environment shows once the child has become the shell.
+        let child = command.spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
         let before = std::time::Instant::now();
-        while sweep("ACRT_TEST_MARK", &marker).await == 0 {
-            assert!(before.elapsed() < Duration::from_secs(5), "never found");
+        while !has_variable(pid, format!("ACRT_TEST_MARK={marker}").as_bytes()) {
+            assert!(before.elapsed() < Duration::from_secs(5), "never shown");
+        }
+        child
+    }
+
+    #[tokio::test]
+    async fn marked_process_is_asked_to_end_and_waited_for() {
+        let marker = format!("/tmp/asked-{}", std::process::id());
+        let mut child = marked_sh("sleep 60", &marker);
+        let ended = end_marked_processes("ACRT_TEST_MARK", &marker).await;
+        assert!(ended.unwrap() >= 1);
+        assert_eq!(child.wait().unwrap().signal(), Some(15));
+    }
+
+    #[tokio::test]
+    async fn marked_process_that_ignores_sigterm_is_killed_with_unmarked_members_of_its_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let pids = folder.path().join("pids");
+        let marker = folder.path().display().to_string();
+        // The second has neither the marker nor a living parent when the first has ended.
+        let script = format!(
+            "trap '' TERM; env -i /bin/sh -c 'trap \"\" TERM; echo $$ >> {0}; sleep 60 & wait; sleep 60' & echo $$ >> {0}; sleep 60",
+            pids.display()
+        );
+        let mut child = marked_sh(&script, &marker);
+        let written = || fs::read_to_string(&pids).unwrap_or_default();
+        while written().lines().count() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(child.wait().unwrap().signal(), Some(15));
+        end_marked_processes("ACRT_TEST_MARK", &marker)
+            .await
+            .unwrap();
+        for process in written().lines() {
+            assert!(is_gone(process.parse().unwrap()), "{process} lives");
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
 
     #[test]

@@ -1,13 +1,6 @@
 //! What every command has in common.
 
-use crate::support::{Output, World};
-
-/// Runs a shell line in which `"$0"` is acrt.
-fn shell(world: &World, line: &str) -> Output {
-    let mut sh = world.command("/bin/sh");
-    sh.args(["-c", line, env!("CARGO_BIN_EXE_acrt")]);
-    world.start(sh, line.to_owned()).wait()
-}
+use crate::support::{Registry, World};
 
 #[test]
 fn version_and_help_need_nothing_and_make_nothing() {
@@ -48,29 +41,72 @@ fn long_options_may_be_abbreviated_and_take_an_equals_sign() {
         .ok();
 }
 
+/// A machine with a task that has run once.
+fn with_a_run() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let base = registry.image("base:1");
+    world.tracked_task(&registry, "web", &format!("FROM {base}\nRUN echo hello\n"));
+    (world, registry)
+}
+
+/// Commands that print something on a machine with a task that has run once.
+const PRINTING: &[&str] = &[
+    "--help",
+    "--version",
+    "task --help",
+    "task run -n web",
+    "task run -n web --no-logs",
+    "task run -n web --dry-run",
+    "task logs",
+    "task list",
+    "task list -o table",
+    "task list --query '[0].name' -o tsv",
+    "task show -n web -o yaml",
+    "task check",
+    "task list-runs",
+    "task show-run --run-id ca1",
+    "task update-run --run-id ca1",
+    "task update -n web --timeout 60",
+    "task timer add -n web --timer-name t --schedule '0 21 * * *'",
+    "task timer list -n web",
+    "deps web",
+    "check-health",
+    "config list",
+    "completion bash",
+];
+
 #[test]
-fn a_reader_that_goes_away_is_no_error_and_a_full_disk_is_one() {
-    let world = World::new();
-    let context = world.context("web", "FROM scratch\n");
-    world
-        .acrt(&[
-            "task",
-            "create",
-            "-n",
-            "web",
-            "-r",
-            "localhost:5000",
-            "-t",
-            "web",
-            "-c",
-            &context,
-        ])
-        .ok();
-    let quiet = shell(&world, "{ \"$0\" task show -n web; echo $? >&2; } | :");
-    assert_eq!(quiet.stderr, "0\n");
-    shell(&world, "\"$0\" task show -n web >/dev/full")
-        .exits(1)
-        .says(&["No space left on device"]);
+fn output_that_cannot_be_written_is_exit_1_with_an_error() {
+    let (world, registry) = with_a_run();
+    for command in PRINTING {
+        world
+            .shell(&format!("\"$0\" {command} >/dev/full"))
+            .exits(1)
+            .says(&["cannot write to stdout", "No space left on device"]);
+    }
+    // What was to be done is done all the same.
+    let history = world.history();
+    assert_eq!(history, ["web Succeeded"; 3]);
+    registry.push_shell("base:1", &[("version", "two")]);
+    let round = world.shell("\"$0\" task watch --dry-run >/dev/full");
+    round.exits(1).says(&["No space left on device"]);
+    let round = world.shell("\"$0\" task watch --once >/dev/full").exits(1);
+    assert_eq!(round.stderr.matches("No space left").count(), 1, "{round}");
+    assert_eq!(world.history().len(), history.len() + 1);
+    world.shell("\"$0\" task watch --once >/dev/full").ok();
+}
+
+#[test]
+fn reader_that_goes_away_is_no_error() {
+    let (world, _registry) = with_a_run();
+    for command in PRINTING {
+        let quiet = world.shell(&format!(
+            "{{ \"$0\" {command} 2>/dev/null; echo $? >&2; }} | :"
+        ));
+        assert_eq!(quiet.stderr, "0\n", "{command}");
+    }
 }
 
 #[test]

@@ -24,5 +24,6 @@ mod parts;
 mod progress;
 mod readme;
 mod run;
+mod state;
 mod task;
 mod tutorials;

@@ -25,10 +25,14 @@ impl Gate {
         Self { listener }
     }
 
+    /// Where it is, for whoever asks over HTTP.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listener.local_addr().unwrap())
+    }
+
     /// The command that waits here, for a `RUN` in an image with a shell and the machine's loopback.
     pub fn wait_command(&self) -> String {
-        let address = self.listener.local_addr().unwrap();
-        format!("wget -q -O /dev/null http://{address}/")
+        format!("wget -q -O /dev/null {}/", self.url())
     }
 
     /// Returns when a build has come to the gate.
@@ -39,6 +43,19 @@ impl Gate {
 }
 
 impl Waiting {
+    /// Tells whether who waited has ended meanwhile.
+    pub fn is_gone(&mut self) -> bool {
+        self.asker.set_nonblocking(true).unwrap();
+        let mut request = [0; 4096];
+        loop {
+            match self.asker.read(&mut request) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(problem) => return problem.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
     /// Lets the build go on.
     pub fn go_on(mut self) {
         self.asker.set_nonblocking(false).unwrap();

@@ -95,6 +95,26 @@ impl World {
         self.start(script, format!("acrt {}", args.join(" ")))
     }
 
+    /// Runs a shell line in which `"$0"` is acrt.
+    pub fn shell(&self, line: &str) -> Output {
+        let mut sh = self.command("/bin/sh");
+        sh.args(["-c", line, env!("CARGO_BIN_EXE_acrt")]);
+        self.start(sh, line.to_owned()).wait()
+    }
+
+    /// Runs `acrt` with the state directory mounted read-only.
+    pub fn acrt_read_only(&self, args: &[&str]) -> Output {
+        let script = "/bin/mount -n --bind \"$1\" \"$1\" && /bin/mount -n -o remount,bind,ro \"$1\"; shift; exec \"$@\"";
+        let mut unshare = self.command(super::program("unshare"));
+        unshare
+            .args(["--mount", "/bin/sh", "-c", script, "sh"])
+            .arg(self.state())
+            .arg(env!("CARGO_BIN_EXE_acrt"))
+            .args(args);
+        self.start(unshare, format!("acrt {}, read-only", args.join(" ")))
+            .wait()
+    }
+
     /// Starts a program in this world.
     pub fn start(&self, command: Command, line: String) -> Running {
         let number = self.started.replace(self.started.get() + 1);
@@ -185,6 +205,18 @@ impl World {
         let mut found = Vec::new();
         collect(&self.state(), &mut found);
         found
+    }
+
+    /// Returns the files under the state directory that were to replace others.
+    pub fn temporary_files(&self) -> Vec<String> {
+        let names = self.state_files().into_iter().map(|(path, _)| path);
+        names
+            .filter(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                name.starts_with(".tmp")
+            })
+            .map(|path| path.display().to_string())
+            .collect()
     }
 }
 

@@ -59,6 +59,9 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
             id
         }
     };
-    app.wait(ops::runs::logs(app, id, &mut |event| report.event(event)))?;
+    let is_read = || report.is_read();
+    app.wait(ops::runs::logs(app, id, &is_read, &mut |event| {
+        report.event(event);
+    }))?;
     Ok(Outcome::default())
 }

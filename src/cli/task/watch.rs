@@ -94,7 +94,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         listen: args.listen,
         metrics_file: args.metrics_file,
     };
-    let rounded = app.wait(async {
+    let watched = app.wait(async {
         let on_hangup = if args.once {
             OnHangup::Stop
         } else {
@@ -106,7 +106,17 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
             true => ops::watch::once(app, &options, &stop, &mut tell).await,
             false => ops::watch::forever(app, &options, &stop, &mut tell).await,
         }
-    })?;
+    });
+    let rounded = match watched {
+        // A round of cron's that meets the one before, or a loop, is no news that is worth a mail.
+        Err(error) if args.once && error.kind() == Kind::Locked && !report.is_watched() => {
+            return Ok(Outcome {
+                view: None,
+                exit: Some(Kind::Locked),
+            });
+        }
+        watched => watched?,
+    };
     Ok(Outcome {
         view: None,
         exit: exit(&rounded, args.exit_code && rounded.rebuilt > 0),

@@ -29,7 +29,7 @@ use super::{
     heads::Heads,
     inputs,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
-    steps,
+    recall, steps,
     timer::{self, TimerAnswer},
 };
 
@@ -174,11 +174,10 @@ pub async fn check(
     }
     app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tags = app.store.tags()?;
+    let mut tags = recall::tags(app, tell)?;
     look_at_all(app, &nodes, options.images, &mut tags, tell).await;
     if !loaded.is_empty() {
-        app.store.prepare()?;
-        app.store.save_tags(&tags)?;
+        recall::keep_tags(app, &tags, tell);
     }
     let mut tasks = simulate_round(nodes, tags, app.clock.now());
     if let Some(key) = options.only {
@@ -216,13 +215,17 @@ pub(super) async fn look_at_all(
 /// # Errors
 ///
 /// As [`load`].
-pub fn last_known(app: &App, loaded: Vec<(Task, Known)>) -> Result<Vec<LastKnown>> {
+pub fn last_known(
+    app: &App,
+    loaded: Vec<(Task, Known)>,
+    tell: Listener<'_>,
+) -> Result<Vec<LastKnown>> {
     let snapshots: Vec<Snapshot> = loaded
         .into_iter()
         .map(|(task, known)| Snapshot::new(task, known, |image| app.canonical(image)))
         .collect();
     let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
-    let tags = app.store.tags()?;
+    let tags = recall::tags(app, tell)?;
     let looked: Vec<Option<Timestamp>> = nodes
         .iter()
         .map(|node| {

@@ -179,7 +179,7 @@ impl Execution<'_> {
             });
         }
         let registries = self.app.registries();
-        let seen = registries.look(&source).await.map_err(|error| {
+        let seen = registries.look_cached(&source).await.map_err(|error| {
             let absent = error.is_absent();
             let error = Error::from(error);
             let kind = if absent { Kind::Failed } else { error.kind() };
@@ -188,6 +188,9 @@ impl Execution<'_> {
                 .because(error)
                 .hint(hint)
         })?;
+        let image = source.at(seen.digest.clone());
+        let verified = self.app.verifier.verify(&source, &image).await;
+        verified.map_err(Error::from)?;
         // All platforms are copied unless some are named, so all that the tag stands for counts.
         let manifests: Manifests = match self.task.platforms.as_slice() {
             [] => Manifests::new(),

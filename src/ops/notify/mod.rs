@@ -25,6 +25,7 @@ use crate::{
 use super::{
     App,
     event::{Event, Listener},
+    recall,
 };
 
 use channels::{Channel, Shape, channels};
@@ -38,17 +39,17 @@ const WAIT: Duration = Duration::from_millis(100);
 /// # Errors
 ///
 /// [`crate::error::Kind::Invalid`] where the config file makes no sense, [`crate::error::Kind::Failed`] where the state directory cannot be written.
-pub async fn before_run(app: &App, task: &Task) -> Result<()> {
+pub async fn before_run(app: &App, task: &Task, tell: Listener<'_>) -> Result<()> {
     let channels = channels(app, std::iter::once(task))?;
     let all_known = |told: &ToldFile| {
         let mut ids = channels.iter().map(|channel| &channel.id);
         ids.all(|id| told.receivers.contains_key(id))
     };
-    if channels.is_empty() || all_known(&app.store.told()?) {
+    if channels.is_empty() || all_known(&recall::told(app, tell)?) {
         return Ok(());
     }
     let _lock = hold(app).await?;
-    let mut told = app.store.told()?;
+    let mut told = recall::told(app, tell)?;
     let now = app.clock.now();
     for channel in &channels {
         let entry = told.receivers.entry(channel.id.clone());
@@ -133,7 +134,7 @@ async fn tell_all(
     tell: Listener<'_>,
 ) -> Result<()> {
     let _lock = hold(app).await?;
-    let mut file = app.store.told()?;
+    let mut file = recall::told(app, tell)?;
     for channel in channels {
         let before = file.receivers.get(&channel.id).cloned();
         let now = app.clock.now();

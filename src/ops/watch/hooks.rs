@@ -14,6 +14,7 @@ use crate::{
     ops::{
         App,
         event::{Event, Listener},
+        recall,
     },
     store::file,
     sys::clock::Clock,
@@ -95,7 +96,7 @@ impl Hooks {
         for notice in &arrivals.notices {
             tell(Event::Warning(said(notice)));
         }
-        let (now, mut tags) = (app.clock.now(), app.store.tags()?);
+        let (now, mut tags) = (app.clock.now(), recall::tags(app, tell)?);
         let mut repositories = Vec::new();
         let mut is_due = arrivals.everything;
         if arrivals.everything {

@@ -23,6 +23,7 @@ use super::{
     check::{CheckAnswer, load, look_at_all, simulate_round},
     credential::all_logins,
     event::{Event, Listener},
+    recall,
 };
 
 use hooks::Hooks;
@@ -64,7 +65,7 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     let loaded = load(app, &mut broken, tell)?;
     app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tags = app.store.tags()?;
+    let mut tags = recall::tags(app, tell)?;
     look_at_all(app, &nodes, false, &mut tags, tell).await;
     let answers = simulate_round(nodes, tags, app.clock.now());
     let mut rounded = Rounded::default();
@@ -97,6 +98,7 @@ pub async fn once(
     tell: Listener<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
+    app.store.remove_abandoned_files();
     let hooks = Hooks::open(app, None, tell)?;
     let measure = hooks.measure();
     let mut measured = |event: Event<'_>| {
@@ -127,6 +129,7 @@ pub async fn forever(
     tell: Listener<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
+    app.store.remove_abandoned_files();
     let mut hooks = Hooks::open(app, options.listen, tell)?;
     let service = Service::ready();
     let measure = hooks.measure();

@@ -23,8 +23,8 @@ use crate::{
         event::{Event, Listener},
         heads::Heads,
         look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, take_in},
-        notify,
-        run::clean_up_after_the_dead,
+        notify, recall,
+        recovery::recover_crashed_runs,
     },
     registry::SeenTags,
     store::lock,
@@ -162,7 +162,7 @@ impl<'a> Watcher<'a> {
     ) -> Result<(Rounded, Option<W>)> {
         let tell = self.tell;
         let mut say = |event: Event<'_>| (tell.borrow_mut())(event);
-        clean_up_after_the_dead(app, &mut say).await?;
+        recover_crashed_runs(app, &mut say).await;
         let mut rounded = Rounded::default();
         let mut broken = 0;
         let mut loaded = load(app, &mut broken, &mut say)?;
@@ -206,9 +206,7 @@ impl<'a> Watcher<'a> {
         let now = app.clock.now();
         let all = self.options.looks == Looks::All;
         let sources = self.heads.open(app, nodes, all);
-        let mut tags = app
-            .store
-            .tags()?
+        let mut tags = recall::tags(app, say)?
             .settling(self.options.settle)
             .remembering(aged(nodes))
             .with_heads(self.heads.said());

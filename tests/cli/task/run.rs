@@ -367,6 +367,42 @@ fn buildx_runs_commands_in_a_build_and_is_stopped_with_it() {
     is_stopped_with_its_build(World::buildx);
 }
 
+fn ends_with_its_client(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
+    put_on_path(&world);
+    world.config(NETWORK);
+    registry.push_shell("base:1", &[("version", "one")]);
+    waiting_task(&world, &registry, &gate, &["--no-cache"]);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let mut orphan = gate.arrival();
+    run.kill();
+    assert!(!orphan.is_gone());
+    let next = world.spawn(&["task", "run", "--name", "web"]);
+    let waiting = gate.arrival();
+    // The daemon ends the build by itself, once the client has gone.
+    eventually("the end of the dead run's build", || {
+        orphan.is_gone().then_some(())
+    });
+    waiting.go_on();
+    next.wait().ok();
+    assert_eq!(world.history(), ["web Error", "web Succeeded"]);
+    eventually("the end of all processes of builds", || {
+        processes::with_argument(&gate.wait_command())
+            .is_empty()
+            .then_some(())
+    });
+}
+
+#[test]
+fn build_of_a_killed_run_ends_in_its_docker_daemon() {
+    ends_with_its_client(World::docker);
+}
+
+#[test]
+fn build_of_a_killed_run_ends_in_its_buildkit() {
+    ends_with_its_client(World::buildx_elsewhere);
+}
+
 #[test]
 fn any_other_builder_is_called_by_its_template() {
     let (world, registry) = (World::new(), Registry::start());

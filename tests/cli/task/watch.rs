@@ -442,7 +442,14 @@ fn a_second_watcher_of_the_same_state_directory_ends_at_once() {
 
     let first = world.spawn(&["task", "watch", "--once"]);
     let waiting = gate.arrival();
-    world.watch_once().exits(5).says(&["another"]);
+    // Cron would mail it.
+    world.watch_once().exits(5).silent();
+    let verbose = world.acrt(&["task", "watch", "--once", "--verbose"]);
+    verbose.exits(5).says(&["another"]);
+    let seen = world.spawn_on_terminal(&["task", "watch", "--once"]).wait();
+    seen.exits(5).prints(&["another"]);
+    // A loop that cannot begin is something else.
+    world.acrt(&["task", "watch"]).exits(5).says(&["another"]);
     waiting.go_on();
     first.wait().ok();
     world.watch_once().ok().silent();
@@ -630,6 +637,7 @@ fn killed_at_each_change(world: &World, registry: &Registry, args: &[&str]) -> u
             Some(&version),
             "killed at change {n}"
         );
+        assert_eq!(world.temporary_files(), [""; 0], "killed at change {n}");
         world.watch_once().ok().silent();
         if dead.code == 0 {
             break;

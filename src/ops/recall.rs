@@ -1,0 +1,53 @@
+//! Reads and keeps what can be found out again, and tells where that goes wrong: it stops nothing.
+
+use crate::{
+    error::Result,
+    store::{Recalled, file, told::ToldFile},
+    watch::Tags,
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+};
+
+/// Reads what is remembered of tags.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+pub fn tags(app: &App, tell: Listener<'_>) -> Result<Tags> {
+    Ok(told_of(app.store.tags(app.clock.now())?, tell))
+}
+
+/// Reads what people have been told.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+pub(super) fn told(app: &App, tell: Listener<'_>) -> Result<ToldFile> {
+    Ok(told_of(app.store.told(app.clock.now())?, tell))
+}
+
+fn told_of<T>(recalled: Recalled<T>, tell: Listener<'_>) -> T {
+    if let Some(problem) = recalled.problem {
+        tell(Event::Warning(problem));
+    }
+    recalled.value
+}
+
+/// Keeps what was seen of tags for the next look, where it can be kept. An answer is one without that too.
+pub fn keep_tags(app: &App, tags: &Tags, tell: Listener<'_>) {
+    let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
+    match kept {
+        Ok(()) => {}
+        Err(error) if file::is_read_only(&error) => tell(Event::Detail(format!(
+            "what was found is not kept: {}",
+            error.one_line()
+        ))),
+        Err(error) => tell(Event::Warning(format!(
+            "what was found is not kept: {}",
+            error.one_line()
+        ))),
+    }
+}

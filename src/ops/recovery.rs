@@ -1,0 +1,121 @@
+//! Recovers runs whose acrt was killed: ends their builders, removes what they have left, and puts on record how they ended.
+//!
+//! The lock of a task is free as soon as the process that held it is dead, and the builder of that process may still be alive. So whoever
+//! has taken the lock recovers the runs of the task before a builder starts. A recovery that is itself killed is made again: the run is
+//! open until everything else is done.
+
+use std::{cell::RefCell, fs, time::Duration};
+
+use futures_util::future::join_all;
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    store::{
+        file,
+        lock::Lock,
+        runs::{Claim, MARKER},
+    },
+    sys::process,
+    task::{RunId, TaskKey},
+};
+
+use super::{
+    App,
+    event::{Event, Listener},
+    steps::sweep::after_the_dead,
+};
+
+/// How often it is looked whether another process has recovered a run.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// Recovers all crashed runs, side by side. Where there are none it costs one look into a folder. What cannot be done is told.
+pub async fn recover_crashed_runs(app: &App, tell: Listener<'_>) {
+    let recovered = match app.store.crashed_runs(None) {
+        Ok(crashed) => recover_all(app, &crashed, &mut *tell).await,
+        Err(error) => vec![Err(error)],
+    };
+    for error in recovered.into_iter().filter_map(Result::err) {
+        tell(Event::Problem(error));
+    }
+}
+
+/// Recovers the crashed runs of one task, whose lock the caller holds: when this has returned, none of their builders is alive.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where a builder does not end, or the state directory cannot be written.
+pub async fn recover_crashed_runs_of(app: &App, key: &TaskKey, tell: Listener<'_>) -> Result<()> {
+    let crashed = app.store.crashed_runs(Some(key))?;
+    let recovered = recover_all(app, &crashed, tell).await;
+    recovered.into_iter().collect()
+}
+
+async fn recover_all(app: &App, crashed: &[RunId], tell: Listener<'_>) -> Vec<Result<()>> {
+    if crashed.is_empty() {
+        return Vec::new();
+    }
+    let tell = RefCell::new(tell);
+    let say = |text: String| (tell.borrow_mut())(Event::Warning(text));
+    let all = crashed.iter().map(|id| recover(app, *id, &say));
+    let recovered = join_all(all).await;
+    app.store.remove_abandoned_files();
+    recovered
+}
+
+/// Recovers one run, or waits until another process has.
+async fn recover(app: &App, id: RunId, say: &dyn Fn(String)) -> Result<()> {
+    let lock = loop {
+        match app.store.begin_recovery(id)? {
+            Claim::Ours(lock) => break lock,
+            Claim::Taken => app.clock.pause(WAIT).await,
+            Claim::Done => return Ok(()),
+        }
+    };
+    let ended = remove_leftovers(app, id, say).await?;
+    close(app, id, lock, ended > 0, say)
+}
+
+/// Removes what a run has left whose process is gone: what its builder runs, containers and networks, and the files that it has only while
+/// it goes on. Returns how many processes were ended.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where a process does not end.
+pub(super) async fn remove_leftovers(app: &App, id: RunId, say: &dyn Fn(String)) -> Result<usize> {
+    let layout = app.store.layout();
+    let folder = layout.run_folder(id);
+    let ended = process::end_marked_processes(MARKER, &folder.display().to_string())
+        .await
+        .context(Kind::Failed, || {
+            format!("cannot end what run `{id}` has left running")
+        })?;
+    if let Ok(Some(run)) = app.store.run(id) {
+        after_the_dead(app, &run).await.into_iter().for_each(say);
+    }
+    for folder in [
+        layout.run_logins(id),
+        layout.run_context(id),
+        layout.run_steps(id),
+    ] {
+        // What cannot be removed goes with the run.
+        let _ = fs::remove_dir_all(folder);
+    }
+    file::remove_abandoned(&folder);
+    Ok(ended)
+}
+
+fn close(app: &App, id: RunId, lock: Lock, ended: bool, say: &dyn Fn(String)) -> Result<()> {
+    let Some(run) = app.store.end_recovery(id, lock)? else {
+        return Ok(());
+    };
+    let of = run.task.map(|task| format!(" of task `{task}`"));
+    let ended = match ended {
+        true => "; what its builder left running was ended",
+        false => "",
+    };
+    say(format!(
+        "run `{id}`{} had died with its process{ended}",
+        of.unwrap_or_default()
+    ));
+    Ok(())
+}

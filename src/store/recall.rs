@@ -1,0 +1,97 @@
+//! Files that hold nothing beyond recall: one that is broken is no reason to stop.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Kind, Result};
+
+use super::file;
+
+/// What a file holds that can be found out again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Recalled<T> {
+    /// Its content; nothing, where the file is missing or cannot be used.
+    pub value: T,
+    /// What people should know: that the file could not be used, why, and where it is now.
+    pub problem: Option<String>,
+}
+
+/// Reads a file by `read`. One that cannot be used is set aside, whatever is wrong with it, so that the next one takes its place.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where it is this process that cannot read at the moment.
+pub(super) fn recall<T: Default>(
+    path: &Path,
+    now: Timestamp,
+    read: impl FnOnce(&Path) -> Result<Option<T>>,
+) -> Result<Recalled<T>> {
+    let error = match read(path) {
+        Ok(value) => {
+            return Ok(Recalled {
+                value: value.unwrap_or_default(),
+                problem: None,
+            });
+        }
+        Err(error) if file::is_transient(&error) => return Err(error),
+        Err(error) => error.one_line(),
+    };
+    let problem = match file::set_aside(path, now) {
+        Ok(copy) => {
+            let copy = copy.display();
+            format!("{error}; it is now `{copy}`, and what it held is found out again")
+        }
+        Err(why) => format!("{error}; it is done without, and stays where it is: {why}"),
+    };
+    Ok(Recalled {
+        value: T::default(),
+        problem: Some(problem),
+    })
+}
+
+/// Refuses a layout of a file that this program does not know.
+pub(super) fn check_schema(path: &Path, found: u32, known: u32) -> Result<()> {
+    if found == known {
+        return Ok(());
+    }
+    let cannot = format!("cannot use `{}`", path.display());
+    let why = format!("it has schema {found}, and this acrt knows schema {known}");
+    Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read(path: &Path) -> Result<Recalled<Vec<u8>>> {
+        recall(path, Timestamp::UNIX_EPOCH, file::read_json)
+    }
+
+    #[test]
+    fn missing_file_is_no_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = read(&folder.path().join("x.json")).unwrap();
+        assert_eq!((read.value, read.problem), (Vec::new(), None));
+    }
+
+    #[test]
+    fn broken_file_and_folder_in_its_place_are_set_aside_and_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        let copy = folder.path().join("x.json.broken-19700101T000000Z");
+        let make: [&dyn Fn(); 2] = [&|| fs::write(&path, "[1,").unwrap(), &|| {
+            fs::create_dir_all(path.join("a/b")).unwrap();
+        }];
+        for make in make {
+            make();
+            let problem = read(&path).unwrap().problem.unwrap();
+            assert!(problem.contains(copy.to_str().unwrap()), "{problem}");
+            assert!(copy.exists() && !path.exists());
+            assert_eq!(read(&path).unwrap().problem, None);
+        }
+        assert!(copy.join("a/b").exists());
+    }
+}

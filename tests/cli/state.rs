@@ -1,0 +1,195 @@
+//! A state directory that is broken, or may only be read.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use crate::support::{Output, Registry, World, program};
+
+/// A machine with a task that has run once, on `base:1`.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "0")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    (world, registry)
+}
+
+/// Every way in which a file can be of no use.
+const WAYS: &[fn(&Path)] = &[
+    |path| {
+        let whole = fs::read(path).unwrap();
+        fs::write(path, &whole[..whole.len() / 2]).unwrap();
+    },
+    |path| fs::write(path, "").unwrap(),
+    |path| fs::write(path, b"\xff\x00 garbage").unwrap(),
+    |path| fs::write(path, "{\"schema\": 99, \"tags\": {}, \"receivers\": {}}").unwrap(),
+    |path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir_all(path.join("a/b")).unwrap();
+    },
+    // A link to itself cannot even be opened.
+    |path| {
+        fs::remove_file(path).unwrap();
+        symlink(path, path).unwrap();
+    },
+];
+
+/// Returns the names of the copies of a broken file.
+fn copies(world: &World, name: &str) -> Vec<String> {
+    let names = fs::read_dir(world.state()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let begin = format!("{name}.broken-");
+    names.filter(|other| other.starts_with(&begin)).collect()
+}
+
+#[test]
+fn broken_bases_file_is_set_aside_and_stops_no_task() {
+    let (world, registry) = world();
+    let bases = world.state().join("bases.json");
+    for (n, make_broken) in WAYS.iter().enumerate() {
+        world.set("ACRT_NOW", &format!("2026-01-31T08:00:0{n}Z"));
+        assert_eq!(world.state_of("web"), "current");
+        make_broken(&bases);
+        let version = (n + 1).to_string();
+        registry.push("base:1", &[("version", &version)]);
+        let round = world.watch_once().ok().prints(&["web: rebuilt"]);
+        let copy = format!("bases.json.broken-20260131T08000{n}Z");
+        assert_eq!(round.stderr.matches(&copy).count(), 1, "{n}: {round}");
+        assert_eq!(round.stderr.lines().count(), 1, "{n}: {round}");
+        assert!(copies(&world, "bases.json").contains(&copy), "{n}");
+        world.watch_once().ok().silent();
+        let built = registry.file("web:latest", "version");
+        assert_eq!(built, Some(version), "{n}");
+    }
+    assert_eq!(copies(&world, "bases.json").len(), 3);
+}
+
+#[test]
+fn broken_bases_file_is_said_once_by_check_and_by_the_loop() {
+    let (world, registry) = world();
+    let bases = world.state().join("bases.json");
+    assert_eq!(world.state_of("web"), "current");
+    fs::write(&bases, "{").unwrap();
+    let check = world.acrt(&["task", "check"]).ok();
+    assert_eq!(check.json()[0]["state"], "current");
+    check.says(&["warning: ", "it does not parse", "bases.json.broken-"]);
+    let check = world.acrt(&["task", "check"]).ok();
+    assert_eq!(check.stderr, "");
+
+    world.config("watch: {everySeconds: 1}\n");
+    fs::write(&bases, "{").unwrap();
+    registry.push("base:1", &[("version", "1")]);
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    watch.stdout_has("web: rebuilt");
+    registry.push("base:1", &[("version", "2")]);
+    watch.stdout_has("run ca3");
+    let said = watch.kill();
+    assert_eq!(said.stderr.matches("broken-").count(), 1, "{said}");
+}
+
+#[test]
+fn broken_file_of_what_people_were_told_is_set_aside_and_they_are_told_again() {
+    let (world, registry) = world();
+    let told = world.path("told");
+    world.config(&format!(
+        "notify:\n- command: [/bin/sh, -c, 'echo $ACRT_EVENT >> {}']\n  on: [success]\n",
+        told.display()
+    ));
+    world.run("web").ok();
+    for make_broken in WAYS {
+        let before = fs::read_to_string(&told).unwrap().lines().count();
+        make_broken(&world.state().join("told.json"));
+        let run = world.run("web").ok();
+        assert_eq!(run.stderr.matches("told.json.broken-").count(), 1, "{run}");
+        let after = fs::read_to_string(&told).unwrap().lines().count();
+        assert_eq!(after, before + 1, "{run}");
+    }
+    world.watch_once().ok().silent();
+    drop(registry);
+}
+
+/// The commands that only read, on a machine with a task that has run once.
+const READING: &[&[&str]] = &[
+    &["task", "list"],
+    &["task", "show", "-n", "web"],
+    &["task", "list-runs"],
+    &["task", "show-run", "--run-id", "ca1"],
+    &["task", "logs"],
+    &["deps", "web"],
+    &["check-health"],
+    &["task", "check"],
+    &["task", "watch", "--dry-run"],
+];
+
+/// Returns every file under the state directory with its text.
+fn content(world: &World) -> Vec<(std::path::PathBuf, String)> {
+    let mut files = world.state_files();
+    files.sort_unstable();
+    files
+}
+
+/// Checks what a state directory answers that may only be read, on which a base has moved.
+fn answers(world: &World, acrt: impl Fn(&[&str]) -> Output) {
+    let before = content(world);
+    for command in READING {
+        let output = acrt(command).ok();
+        assert!(!output.stdout.is_empty(), "{output}");
+        assert!(!output.stderr.contains("error"), "{output}");
+    }
+    let check = acrt(&["task", "check"]).ok();
+    assert_eq!(check.json()[0]["state"], "stale");
+    assert_eq!(check.stderr, "");
+    let check = acrt(&["task", "check", "--verbose"]).ok();
+    assert_eq!(check.json()[0]["state"], "stale");
+    assert_eq!(check.stderr.lines().count(), 1, "{check}");
+    check.says(&["what was found is not kept", "bases.json"]);
+    let health = acrt(&["check-health"]).ok().json();
+    let of_state = |finding: &&serde_json::Value| finding["check"] == "state directory";
+    let state = health.as_array().unwrap().iter().find(of_state);
+    assert_eq!(state.unwrap()["status"], "warning");
+    assert_eq!(content(world), before);
+}
+
+#[test]
+fn read_only_state_directory_can_be_looked_at() {
+    let (world, registry) = world();
+    registry.push("base:1", &[("version", "1")]);
+    answers(&world, |args| world.acrt_read_only(args));
+    // What is to be changed says that it cannot be.
+    let round = world.acrt_read_only(&["task", "watch", "--once"]);
+    round.exits(1).says(&["Read-only file system", "state"]);
+}
+
+#[test]
+fn state_directory_of_another_user_can_be_looked_at() {
+    let (world, registry) = world();
+    registry.push("base:1", &[("version", "1")]);
+    // A real one would want folders of that user's own.
+    world.fake("buildah", "echo buildah version 1.28");
+    // The program itself may lie where only its owner may go.
+    let acrt = world.path("bin/acrt");
+    fs::copy(env!("CARGO_BIN_EXE_acrt"), &acrt).unwrap();
+    let mut chmod = world.command("/bin/chmod");
+    chmod.args(["-R", "a+rX"]).arg(world.path(""));
+    world.start(chmod, "chmod".into()).wait().ok();
+    answers(&world, |args| {
+        let mut setpriv = world.command(program("setpriv"));
+        setpriv
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&acrt)
+            .args(args);
+        world
+            .start(setpriv, format!("acrt {}, as another user", args.join(" ")))
+            .wait()
+    });
+}
+
+#[test]
+fn broken_bases_file_that_cannot_be_set_aside_is_done_without() {
+    let (world, registry) = world();
+    registry.push("base:1", &[("version", "1")]);
+    fs::write(world.state().join("bases.json"), "{").unwrap();
+    let check = world.acrt_read_only(&["task", "check"]).ok();
+    assert_eq!(check.json()[0]["state"], "stale");
+    check.says(&["it does not parse", "Read-only file system"]);
+}

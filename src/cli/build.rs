@@ -70,6 +70,9 @@ pub struct BuildArgs {
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
+    /// Print what the builder says as it is, with whatever a terminal would obey
+    #[arg(long)]
+    raw: bool,
     /// Return at once; the build goes on by itself
     #[arg(long)]
     no_wait: bool,
@@ -97,6 +100,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     if args.images.is_empty() && !args.no_push {
         report.warning("'--image or -t' is not provided. Skipping image push after build.");
     }
+    report.shows_raw(args.raw);
     let (no_logs, no_wait) = (args.no_logs, args.no_wait);
     let (request, _dockerfile) = request(app, args)?;
     if no_wait {

@@ -59,6 +59,9 @@ pub struct RunArgs {
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
+    /// Print what the builder says as it is, with whatever a terminal would obey
+    #[arg(long)]
+    raw: bool,
     /// Return at once; the run goes on by itself
     #[arg(long)]
     no_wait: bool,
@@ -74,6 +77,7 @@ pub struct RunArgs {
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    report.shows_raw(args.raw);
     let request = request(app, &args)?;
     if args.dry_run {
         let lines = app.wait(ops::run::plan(app, &request, &mut |event| {

@@ -67,6 +67,9 @@ pub struct BuildArgs {
     /// Seconds that the build may take
     #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
+    /// Keep .git in a context that is a git repository
+    #[arg(long, help_heading = "What is built")]
+    keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
@@ -153,6 +156,7 @@ fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::N
         timeout: args.timeout,
         secret_arguments,
         secret_values: BTreeMap::new(),
+        keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;
     Ok((RunRequest::quick(Quick { task, secrets }), dockerfile))

@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Seconds that the run may take
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
+    /// Keep .git in a context that is a git repository
+    #[arg(long)]
+    keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
@@ -134,6 +137,7 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
         timeout: args.timeout,
         secret_arguments: BTreeMap::new(),
         secret_values: args.values.values().1,
+        keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;
     Ok(RunRequest {

@@ -1,6 +1,7 @@
 //! The machine below: time, settings, command lines and processes. Nothing here knows about images.
 
 pub mod aliases;
+pub mod aside;
 pub mod clock;
 pub mod command;
 pub mod config_file;

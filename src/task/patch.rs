@@ -68,6 +68,8 @@ pub struct TaskPatch {
     pub values: Option<Vec<Argument>>,
     /// Whether steps may be privileged.
     pub allow_privileged: Option<bool>,
+    /// Whether `.git` is a part of the context.
+    pub keep_vcs: Option<bool>,
     /// What a successful run starts; empty is nothing.
     pub on_success: Option<Vec<String>>,
     /// What is done when its files name other images than the last run was built on.
@@ -165,6 +167,7 @@ impl TaskPatch {
         set(&mut task.timeout, self.timeout);
         set(&mut task.on_success, self.on_success);
         set(&mut task.on_change, self.on_change);
+        set(&mut task.keep_vcs, self.keep_vcs);
         self.builder.apply(&mut task.builder);
         if self.base_image_trigger.is_some() || self.base_image_trigger_type.is_some() {
             // Naming the type of a trigger that is not there asks for it to be there.

@@ -24,5 +24,6 @@ mod parts;
 mod progress;
 mod readme;
 mod run;
+mod surroundings;
 mod task;
 mod tutorials;

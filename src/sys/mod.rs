@@ -9,6 +9,7 @@ pub mod environment;
 pub mod limits;
 pub mod ownership;
 pub mod process;
+pub mod pulse;
 pub mod secret;
 pub mod service;
 pub mod settings;

@@ -98,7 +98,7 @@ pub async fn once(
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     let hooks = Hooks::open(app, None, tell)?;
-    let measure = hooks.measure();
+    let measure = hooks.measure(app);
     let mut measured = |event: Event<'_>| {
         measure(&event);
         tell(event);
@@ -109,7 +109,7 @@ pub async fn once(
     let round = watcher.round(&app, None::<std::future::Pending<()>>).await;
     let result = round.map(|(rounded, _)| rounded);
     drop(watcher);
-    hooks.measure_round(&result);
+    hooks.measure_round(&app, &result);
     hooks.write_metrics(options.metrics_file.as_deref(), tell);
     result
 }
@@ -128,8 +128,8 @@ pub async fn forever(
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     let mut hooks = Hooks::open(app, options.listen, tell)?;
-    let service = Service::ready();
-    let measure = hooks.measure();
+    let service = Service::ready(hooks.pulse().clone(), app.clock.clone());
+    let measure = hooks.measure(app);
     let mut measured = |event: Event<'_>| {
         measure(&event);
         tell(event);
@@ -142,6 +142,7 @@ pub async fn forever(
     let mut app = Rc::new(app.read_again()?);
     loop {
         let mut due = None;
+        hooks.pulse().turns(app.clock.now());
         let early = outside(&app, &hooks, &mut hangup);
         let round = watcher.round(&app, Some(early)).await;
         let mut woken = None;
@@ -149,7 +150,7 @@ pub async fn forever(
             woken = given;
             rounded
         });
-        hooks.measure_round(&result);
+        hooks.measure_round(&app, &result);
         hooks.write_metrics(options.metrics_file.as_deref(), &mut say);
         match result {
             Ok(rounded) => {
@@ -168,6 +169,8 @@ pub async fn forever(
             None => {
                 let sleep = time_to_sleep(&app, due, &watcher);
                 let next = app.clock.now().saturating_add(sleep);
+                let until = next.as_ref().map_or(Timestamp::MAX, |next| *next);
+                hooks.pulse().sleeps(until);
                 let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
                 let doing = format!("watching, next look at {next}");
                 service.status(&doing);

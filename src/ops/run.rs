@@ -13,7 +13,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
-    sys::{command::CommandLine, process, secret::Secret, signal::Stop},
+    sys::{aside::aside, command::CommandLine, process, secret::Secret, signal::Stop},
     task::{
         Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey,
         multi_step::is_task_file,
@@ -31,6 +31,9 @@ use super::{
     supervise::supervise,
     task,
 };
+
+/// How long it is waited until the files of a dead run are removed.
+const REMOVAL: Duration = Duration::from_secs(2);
 
 /// How often a run that waits for another run of its task looks again.
 const WAIT: Duration = Duration::from_millis(200);
@@ -347,7 +350,10 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
 pub(super) async fn take_away(app: &App, run: &Run, tell: Listener<'_>) -> usize {
     remove_logins(app, run.run_id);
     // It can only be in the way of nobody: a run's id is never given again.
-    let _ = std::fs::remove_dir_all(app.store.layout().run_context(run.run_id));
+    let context = app.store.layout().run_context(run.run_id);
+    let removal = aside(move |_| Ok(std::fs::remove_dir_all(context).is_ok()));
+    // One of very many folders is removed while others go on; what stays nevertheless goes with the run.
+    let _ = tokio::time::timeout(REMOVAL, removal).await;
     let marker = app.store.layout().run_folder(run.run_id);
     let killed = process::sweep(MARKER, &marker.display().to_string()).await;
     for text in after_the_dead(app, run).await {

@@ -665,6 +665,32 @@ fn an_artifact_is_refused_by_what_its_manifest_says_it_has_in_all() {
 }
 
 #[test]
+fn an_artifact_passes_through_little_memory() {
+    let (world, registry) = (World::new(), Registry::start());
+    registry.push("base:1", &[("version", "one")]);
+    world.fake("built", "exit 0");
+    world.config("builders: {command: {build: [built]}}\n");
+    world.set("ACRT_BUILDER", "command");
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let large = "x".repeat(100_000_000);
+    let files = [("Dockerfile", dockerfile.as_str()), ("large", &large)];
+    registry.push_layers(
+        "context:1",
+        &[archive(&files, &[]), archive(&[("more", &large)], &[])],
+    );
+    let context = format!("oci://{}", registry.image("context:1"));
+    let acrt = env!("CARGO_BIN_EXE_acrt");
+    // A bound on all memory but code and stacks, so that a file that is kept in it ends the run.
+    let limited = format!(
+        "ulimit -d 65536 && exec {acrt} build -r {} --no-push {context}",
+        registry.host()
+    );
+    let mut shell = world.command("/bin/sh");
+    shell.args(["-c", &limited]);
+    world.start(shell, limited).wait().ok();
+}
+
+#[test]
 fn a_hook_of_another_repository_does_not_lead_git_astray() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));

@@ -22,6 +22,7 @@ busybox          busybox-static
 nginx            nginx-light
 openssl          openssl
 strace           strace
+git-lfs          git-lfs
 script           bsdutils
 fish             fish
 '

@@ -67,9 +67,15 @@ pub struct BuildArgs {
     /// Seconds that the build may take
     #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
+    /// Keep .git in a context that is a git repository
+    #[arg(long, help_heading = "What is built")]
+    keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
+    /// Print what the builder says as it is, with whatever a terminal would obey
+    #[arg(long)]
+    raw: bool,
     /// Return at once; the build goes on by itself
     #[arg(long)]
     no_wait: bool,
@@ -97,6 +103,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     if args.images.is_empty() && !args.no_push {
         report.warning("'--image or -t' is not provided. Skipping image push after build.");
     }
+    report.shows_raw(args.raw);
     let (no_logs, no_wait) = (args.no_logs, args.no_wait);
     let (request, _dockerfile) = request(app, args)?;
     if no_wait {
@@ -149,6 +156,7 @@ fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::N
         timeout: args.timeout,
         secret_arguments,
         secret_values: BTreeMap::new(),
+        keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;
     Ok((RunRequest::quick(Quick { task, secrets }), dockerfile))

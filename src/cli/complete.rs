@@ -84,7 +84,8 @@ fn with_values(arg: Arg, names: Values, surroundings: &Arc<Surroundings>) -> Arg
             return Vec::new();
         };
         // What cannot be read is not offered. The command itself will say what is wrong with it.
-        let all = App::new((*surroundings).clone()).map(|app| values(&app));
+        let app = App::new((*surroundings).clone());
+        let all = app.and_then(|app| app.check_state_directory().map(|()| values(&app)));
         let fitting = all.unwrap_or_default().into_iter();
         fitting
             .filter(|value| value.starts_with(typed))
@@ -143,6 +144,7 @@ fn surroundings(args: &[OsString]) -> Surroundings {
         state_dir: value("--state-dir"),
         config: value("--config"),
         builder: None,
+        allow_unsafe_permissions: args.iter().any(|it| it == "--allow-unsafe-permissions"),
     }
 }
 

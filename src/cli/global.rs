@@ -43,6 +43,9 @@ pub struct Global {
     /// Config file [default: the platform's, or $ACRT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Use a config file or state directory that other users may change [default: $ACRT_ALLOW_UNSAFE_PERMISSIONS]
+    #[arg(long, global = true, hide_short_help = true)]
+    pub allow_unsafe_permissions: bool,
     /// Name or id of a subscription; without effect
     #[arg(long, global = true, hide_short_help = true, help_heading = AZURE, value_name = "NAME")]
     pub subscription: Option<String>,
@@ -56,6 +59,7 @@ impl Global {
             state_dir: self.state_dir.clone(),
             config: self.config.clone(),
             builder: self.builder.clone(),
+            allow_unsafe_permissions: self.allow_unsafe_permissions,
         }
     }
 }

@@ -116,14 +116,19 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<Outcome> {
     let app = || App::new(around.clone());
+    let with_state = || -> Result<App> {
+        let app = app()?;
+        app.check_state_directory()?;
+        Ok(app)
+    };
     match command {
-        Command::Task(command) => task::run(&app()?, report, *command),
-        Command::Build(args) => build::run(&app()?, report, *args),
-        Command::Run(args) => run::run(&app()?, report, *args),
-        Command::Import(args) => import::run(&app()?, report, *args),
+        Command::Task(command) => task::run(&with_state()?, report, *command),
+        Command::Build(args) => build::run(&with_state()?, report, *args),
+        Command::Run(args) => run::run(&with_state()?, report, *args),
+        Command::Import(args) => import::run(&with_state()?, report, *args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
-        Command::Config(command) => config::run(around.config.as_deref(), command),
+        Command::Config(command) => config::run(around, command),
         Command::Completion(args) => completion::run(report, args),
     }
 }

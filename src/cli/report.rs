@@ -13,7 +13,7 @@ use crate::{
     ops::{answer::resume, check::reason, event::Event},
     sys::clock::Clock,
     task::{TaskKey, TaskName},
-    view::{Format, column::harmless},
+    view::{Format, column::harmless, tame::Tamer},
 };
 
 use super::{global::Global, progress::Progress};
@@ -34,6 +34,8 @@ pub struct Report {
     output_lost: Cell<bool>,
     /// Where the time in each line on stderr comes from, if these are JSON.
     json: RefCell<Option<Clock>>,
+    /// What takes from logs what a terminal would obey; none if they are shown as they are.
+    tamer: RefCell<Option<Tamer>>,
 }
 
 impl Report {
@@ -48,7 +50,21 @@ impl Report {
             reader_gone: Cell::new(false),
             output_lost: Cell::new(false),
             json: RefCell::new(None),
+            tamer: RefCell::new(Some(Tamer::default())),
         }
+    }
+
+    /// Shows logs as they are, if `raw` is set: with all that a terminal would obey.
+    pub fn shows_raw(&self, raw: bool) {
+        if raw {
+            *self.tamer.borrow_mut() = None;
+        }
+    }
+
+    /// Prints a part of a log. What a full disk keeps from its reader is still in the log.
+    fn log(&self, bytes: &[u8]) {
+        let tamed = self.tamer.borrow_mut().as_mut().map(|it| it.tame(bytes));
+        self.stream(tamed.as_deref().unwrap_or(bytes));
     }
 
     /// From now on, prints every line on stderr as a JSON object, for programs that collect logs.
@@ -145,8 +161,15 @@ impl Report {
                     progress.copying(copying);
                 }
             }
-            Event::Log(bytes) => self.stream(bytes),
-            Event::Rebuilt(line) => self.stream(format!("{}\n", harmless(&line)).as_bytes()),
+            Event::Log(bytes) => self.log(bytes),
+            Event::Rebuilt(line) => self.stream(
+                format!(
+                    "{}
+",
+                    harmless(&line)
+                )
+                .as_bytes(),
+            ),
             Event::Queued { id, .. } => self.warning(&format!("Queued a run with ID: {id}")),
             Event::Begun { id, task, why } => {
                 let fields = json!({"event": "runBegun", "task": task.to_string(), "run": id});
@@ -258,8 +281,12 @@ impl Report {
         self.tell(&format!("{line}\n"));
     }
 
-    /// Takes away the line that says what is being done: whatever it was has ended.
+    /// Prints what is left of a log, and takes away the line that says what is being done: whatever it was has ended.
     pub fn done(&self) {
+        let rest = self.tamer.borrow_mut().as_mut().map(Tamer::finish);
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            drop(self.answer(&rest));
+        }
         if let Some(progress) = &self.progress {
             progress.clear();
         }

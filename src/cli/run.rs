@@ -56,9 +56,15 @@ pub struct RunArgs {
     /// Seconds that the run may take
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
+    /// Keep .git in a context that is a git repository
+    #[arg(long)]
+    keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
+    /// Print what the builder says as it is, with whatever a terminal would obey
+    #[arg(long)]
+    raw: bool,
     /// Return at once; the run goes on by itself
     #[arg(long)]
     no_wait: bool,
@@ -74,6 +80,7 @@ pub struct RunArgs {
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    report.shows_raw(args.raw);
     let request = request(app, &args)?;
     if args.dry_run {
         let lines = app.wait(ops::run::plan(app, &request, &mut |event| {
@@ -130,6 +137,7 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
         timeout: args.timeout,
         secret_arguments: BTreeMap::new(),
         secret_values: args.values.values().1,
+        keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;
     Ok(RunRequest {

@@ -88,6 +88,16 @@ pub struct Counts {
     pub last: BTreeMap<String, Timestamp>,
 }
 
+impl Counts {
+    /// Returns the counts of those sources alone that may be seen.
+    #[must_use]
+    pub fn only(mut self, may_see: impl Fn(&str) -> bool) -> Self {
+        self.requests.retain(|(source, _), _| may_see(source));
+        self.last.retain(|source, _| may_see(source));
+        self
+    }
+}
+
 impl Inbox {
     /// Takes in what a request told.
     pub fn put(&self, source: &str, outcome: Outcome, hints: Vec<Hint>, now: Timestamp) {

@@ -4,6 +4,7 @@
 //! twice or lies costs one look at most. `docs/webhooks.md` tells how senders are set up.
 
 mod body;
+mod door;
 mod hint;
 mod inbox;
 mod payload;
@@ -12,4 +13,4 @@ mod server;
 
 pub use hint::{Change, Hint, SourceHint};
 pub use inbox::{Arrivals, Counts, Inbox, Notice, Outcome};
-pub use server::{MetricsText, Server, Source, Sources};
+pub use server::{MetricsText, Pages, Server, Source, Sources};

@@ -55,6 +55,13 @@ impl Proof {
     }
 }
 
+/// Tells whether a request shows anything at all for a secret, be it the right one.
+#[must_use]
+pub fn is_shown(headers: &HeaderMap, query: &str) -> bool {
+    let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == QUERY_FIELD);
+    in_query || headers.contains_key(AUTHORIZATION) || headers.contains_key(GITLAB_TOKEN)
+}
+
 /// Tells whether `signature` is the HMAC-SHA256 of `body` under the secret.
 #[must_use]
 pub fn is_signed(secret: &Secret, signature: &[u8], body: &[u8]) -> bool {

@@ -3,45 +3,63 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
+    pin::pin,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, header::ALLOW, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
+        header::{ALLOW, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use serde_json::json;
 use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, oneshot},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
 };
+use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    sys::{clock::Clock, secret::Secret},
+    sys::{clock::Clock, pulse::Pulse, secret::Secret},
 };
 
 use super::{
     body,
+    door::{Door, Slot},
     inbox::{Counts, Inbox, Outcome},
     payload::{self, Told},
     proof::{self, Proof},
 };
 
-/// Connections that are served at once; others wait until one of these ends.
-const CONNECTIONS: usize = 64;
-
 /// How long a sender may take for the headers of a request, and how long a connection may be idle.
 const HEADER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client may take for its next bytes of an answer.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection may live, whatever comes on it.
+const LIFE: Duration = Duration::from_secs(60);
+
+/// How many requests a connection may bring.
+const REQUESTS: usize = 100;
 
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -55,6 +73,15 @@ const ANYBODY: &str = "any";
 /// Writes what is measured, for Prometheus.
 pub type MetricsText = Arc<dyn Fn(&Counts) -> String + Send + Sync>;
 
+/// What the server shows besides its answers to webhooks.
+#[derive(Clone)]
+pub struct Pages {
+    /// What is measured.
+    pub metrics: MetricsText,
+    /// Whether the loop behind the server turns.
+    pub pulse: Pulse,
+}
+
 /// Who sends to one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
@@ -66,7 +93,11 @@ pub struct Source {
 
 /// All who may send, by the last part of their path, `/hooks/NAME`. With none, everybody on this machine may, to any path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(BTreeMap<String, Source>);
+pub struct Sources {
+    named: BTreeMap<String, Source>,
+    /// What whoever reads the metrics must know.
+    metrics: Option<Secret>,
+}
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -79,17 +110,17 @@ pub struct Server {
 struct Site {
     sources: RwLock<Sources>,
     inbox: Inbox,
-    metrics: MetricsText,
+    pages: Pages,
     clock: Clock,
 }
 
 impl Sources {
-    /// Takes up sources.
+    /// Takes up sources, and what whoever reads the metrics must know, if that is more than nothing.
     ///
     /// # Errors
     ///
     /// [`Kind::Invalid`] for a name that no path can have.
-    pub fn new(sources: BTreeMap<String, Source>) -> Result<Self> {
+    pub fn new(sources: BTreeMap<String, Source>, metrics: Option<Secret>) -> Result<Self> {
         let fits = |name: &&String| {
             !name.is_empty()
                 && name
@@ -97,7 +128,10 @@ impl Sources {
                     .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         match sources.keys().find(|name| !fits(name)) {
-            None => Ok(Self(sources)),
+            None => Ok(Self {
+                named: sources,
+                metrics,
+            }),
             Some(name) => Err(Error::new(
                 Kind::Invalid,
                 format!(
@@ -109,11 +143,31 @@ impl Sources {
     }
 
     fn find(&self, name: Option<&str>) -> Option<(String, Source)> {
-        if self.0.is_empty() {
+        if self.named.is_empty() {
             return Some((ANYBODY.to_owned(), Source::default()));
         }
-        let (name, source) = self.0.get_key_value(name?)?;
+        let (name, source) = self.named.get_key_value(name?)?;
         Some((name.clone(), source.clone()))
+    }
+
+    /// Returns the counts that a request may see, by the secrets that it shows: all with that of the metrics, those of a sender with the
+    /// sender's own, and those of senders that need none. `None` where it may not see the page at all.
+    fn visible(&self, counts: Counts, headers: &HeaderMap, query: &str) -> Option<Counts> {
+        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Known;
+        if self.metrics.as_ref().is_some_and(shows) {
+            return Some(counts);
+        }
+        let secrets = self.named.values().filter_map(|it| it.secret.as_ref());
+        let is_sender = secrets.clone().any(shows);
+        let is_wrong = proof::is_shown(headers, query) && secrets.count() > 0;
+        if (self.metrics.is_some() || is_wrong) && !is_sender {
+            return None;
+        }
+        Some(counts.only(|name| match self.named.get(name) {
+            Some(source) => source.secret.as_ref().is_none_or(shows),
+            // Who was taken out of the config file had a secret, or was nobody in particular.
+            None => name == ANYBODY,
+        }))
     }
 
     /// Refuses to let in strangers: beyond this machine's loopback, every source needs a secret.
@@ -121,10 +175,13 @@ impl Sources {
         if address.ip().is_loopback() {
             return Ok(());
         }
-        let open = self.0.iter().find(|(_, source)| source.secret.is_none());
+        let open = self
+            .named
+            .iter()
+            .find(|(_, source)| source.secret.is_none());
         let problem = match open {
             Some((name, _)) => format!("webhook source `{name}` has no secret"),
-            None if self.0.is_empty() => "no webhook source has a secret".to_owned(),
+            None if self.named.is_empty() => "no webhook source has a secret".to_owned(),
             None => return Ok(()),
         };
         Err(Error::new(
@@ -149,7 +206,7 @@ impl Server {
         address: SocketAddr,
         sources: Sources,
         clock: Clock,
-        metrics: MetricsText,
+        pages: Pages,
     ) -> Result<Self> {
         sources.admit_no_strangers(address)?;
         let cannot = || format!("cannot listen on `{address}`");
@@ -165,7 +222,7 @@ impl Server {
         let site = Arc::new(Site {
             sources: RwLock::new(sources),
             inbox: Inbox::default(),
-            metrics,
+            pages,
             clock,
         });
         let (stop, stopped) = oneshot::channel();
@@ -223,38 +280,88 @@ async fn serve(listener: std::net::TcpListener, site: Arc<Site>) {
         return;
     };
     let clock = site.clock.clone();
-    let router = router(site);
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(slot) = free.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            clock.pause(BREATH).await;
-            continue;
-        };
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_PATIENCE)
-                .max_buf_size(LARGEST_HEAD)
-                .serve_connection(TokioIo::new(stream), service);
-            // A sender that breaks off has seen that itself.
-            drop(connection.await);
-            drop(slot);
-        });
+    let (router, door) = (router(site), Door::default());
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (router, door) = (router.clone(), door.clone());
+                tokio::spawn(async move {
+                    // Where too many wait already, the connection is closed.
+                    if let Some(slot) = door.enter(peer.ip().into()).await {
+                        attend(stream, Arc::new(slot), router).await;
+                    }
+                });
+            }
+            Err(_) => clock.pause(BREATH).await,
+        }
     }
+}
+
+/// Serves one connection, for as long as one may live.
+async fn attend(stream: TcpStream, slot: Arc<Slot>, router: Router) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_PATIENCE));
+    let (router, known) = (TowerToHyperService::new(router), Arc::clone(&slot));
+    let count = AtomicUsize::new(0);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&known));
+        let is_last = count.fetch_add(1, Ordering::Relaxed) + 1 >= REQUESTS;
+        let answer = router.call(request);
+        async move {
+            let mut answer = answer.await?;
+            if is_last {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, std::convert::Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A sender that breaks off has seen that itself.
+        _ = connection.as_mut() => return,
+        () = slot.cut() => return,
+        () = tokio::time::sleep(LIFE) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // What is being answered is answered to its end, if that takes no longer than an answer may.
+    drop(tokio::time::timeout(WRITE_PATIENCE, connection).await);
 }
 
 fn router(site: Arc<Site>) -> Router {
     Router::new()
         .route("/hooks", post(receive_unnamed).options(agree))
         .route("/hooks/{name}", post(receive).options(agree))
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(healthy))
         .route("/metrics", get(measured))
         .with_state(site)
 }
 
-async fn measured(State(site): State<Arc<Site>>) -> Response {
-    let text = (site.metrics)(&site.inbox.counts());
+/// Says whether the loop turns, and if it does not, why.
+async fn healthy(State(site): State<Arc<Site>>) -> Response {
+    match site.pages.pulse.trouble(site.clock.now()) {
+        None => "ok\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn measured(State(site): State<Arc<Site>>, uri: Uri, request: Request) -> Response {
+    let sources = site
+        .sources
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let query = uri.query().unwrap_or_default();
+    let Some(counts) = sources.visible(site.inbox.counts(), request.headers(), query) else {
+        let way = [(WWW_AUTHENTICATE, "Basic realm=\"acrt\"")];
+        return (StatusCode::UNAUTHORIZED, way).into_response();
+    };
+    let text = (site.pages.metrics)(&counts);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind)], text).into_response()
 }
@@ -319,6 +426,9 @@ async fn received(site: &Site, name: Option<&str>, request: Request) -> Response
         note(Outcome::Refused, Vec::new());
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    if let (Some(_), Some(slot)) = (&proof, parts.extensions.get::<Arc<Slot>>()) {
+        slot.has_proven();
+    }
     let told = body::json(&parts.headers, &body)
         .map(|json| payload::read(&parts.headers, &json, source.registry.as_deref()));
     match told {
@@ -338,5 +448,63 @@ async fn received(site: &Site, name: Option<&str>, request: Request) -> Response
             note(Outcome::NotUnderstood, Vec::new());
             StatusCode::OK.into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(sources: &Sources, authorization: Option<&str>) -> Option<Vec<String>> {
+        let inbox = Inbox::default();
+        for name in ["lan", "hub", "open", "gone"] {
+            inbox.put(
+                name,
+                Outcome::Ignored,
+                Vec::new(),
+                jiff::Timestamp::UNIX_EPOCH,
+            );
+        }
+        let value = authorization.map(|text| {
+            let name = axum::http::header::AUTHORIZATION;
+            (name, HeaderValue::from_str(text).unwrap())
+        });
+        let headers = HeaderMap::from_iter(value);
+        let counts = sources.visible(inbox.counts(), &headers, "")?;
+        assert_eq!(counts.requests.len(), counts.last.len());
+        Some(counts.last.into_keys().collect())
+    }
+
+    fn sources(metrics: Option<&str>) -> Sources {
+        let source = |secret: Option<&str>| Source {
+            secret: secret.map(Secret::new),
+            registry: None,
+        };
+        let named = [
+            ("lan".to_owned(), source(Some("one"))),
+            ("hub".to_owned(), source(Some("two"))),
+            ("open".to_owned(), source(None)),
+        ];
+        Sources::new(named.into(), metrics.map(Secret::new)).unwrap()
+    }
+
+    #[test]
+    fn who_shows_nothing_sees_no_name_of_a_sender_with_a_secret() {
+        assert_eq!(seen(&sources(None), None), Some(vec!["open".to_owned()]));
+        assert_eq!(seen(&sources(Some("all")), None), None);
+        assert_eq!(seen(&Sources::default(), None), Some(vec![]));
+    }
+
+    #[test]
+    fn a_senders_secret_opens_its_own_numbers_and_that_of_the_metrics_all() {
+        for metrics in [None, Some("all")] {
+            let own = vec!["lan".to_owned(), "open".to_owned()];
+            assert_eq!(seen(&sources(metrics), Some("Bearer one")), Some(own));
+            assert_eq!(seen(&sources(metrics), Some("Bearer wrong")), None);
+        }
+        let all = seen(&sources(Some("all")), Some("Bearer all")).unwrap();
+        assert_eq!(all.len(), 4);
+        // Whoever stands before it may want a login of its own.
+        assert!(seen(&Sources::default(), Some("Bearer theirs")).is_some());
     }
 }

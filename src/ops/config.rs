@@ -11,9 +11,12 @@ use crate::{
     store::file,
     sys::{
         config_file::{self, Key, Unchangeable},
+        ownership,
         settings::Settings,
     },
 };
+
+use super::Surroundings;
 
 const READ: &str = "cannot read the config file";
 
@@ -32,8 +35,8 @@ pub struct Entry {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where the file does not parse.
-pub fn list(flag: Option<&Path>) -> Result<Vec<Entry>> {
-    let (path, text) = read(flag)?;
+pub fn list(around: &Surroundings) -> Result<Vec<Entry>> {
+    let (path, text) = read(around)?;
     let entries = config_file::entries(&text).map_err(|problem| refused(READ, &path, problem))?;
     entries
         .into_iter()
@@ -46,8 +49,8 @@ pub fn list(flag: Option<&Path>) -> Result<Vec<Entry>> {
 /// # Errors
 ///
 /// [`Kind::NotFound`] where the file has no such value.
-pub fn get(flag: Option<&Path>, name: &str) -> Result<Entry> {
-    let (path, text) = read(flag)?;
+pub fn get(around: &Surroundings, name: &str) -> Result<Entry> {
+    let (path, text) = read(around)?;
     let refused = |problem| refused(READ, &path, problem);
     let key: Key = name.parse().map_err(refused)?;
     let entries = config_file::entries(&text).map_err(refused)?;
@@ -62,8 +65,8 @@ pub fn get(flag: Option<&Path>, name: &str) -> Result<Entry> {
 /// # Errors
 ///
 /// [`Kind::Invalid`] for a key that no config file has, or a value that it does not take.
-pub fn set(flag: Option<&Path>, pairs: &[(String, String)]) -> Result<()> {
-    let (path, mut text) = read(flag)?;
+pub fn set(around: &Surroundings, pairs: &[(String, String)]) -> Result<()> {
+    let (path, mut text) = read(around)?;
     for (name, value) in pairs {
         let doing = format!("cannot set `{}` in", name.escape_debug());
         let refused = |problem| refused(&doing, &path, problem);
@@ -79,8 +82,8 @@ pub fn set(flag: Option<&Path>, pairs: &[(String, String)]) -> Result<()> {
 /// # Errors
 ///
 /// [`Kind::NotFound`] where the file has no such value.
-pub fn unset(flag: Option<&Path>, names: &[String]) -> Result<()> {
-    let (path, mut text) = read(flag)?;
+pub fn unset(around: &Surroundings, names: &[String]) -> Result<()> {
+    let (path, mut text) = read(around)?;
     for name in names {
         let doing = format!("cannot take `{}` out of", name.escape_debug());
         let refused = |problem| refused(&doing, &path, problem);
@@ -117,8 +120,8 @@ fn check(name: &str, value: &str) -> Result<()> {
     }
 }
 
-fn read(flag: Option<&Path>) -> Result<(PathBuf, String)> {
-    let (Some(path), _) = Settings::config_path(flag) else {
+fn read(around: &Surroundings) -> Result<(PathBuf, String)> {
+    let (Some(path), _) = Settings::config_path(around.config.as_deref()) else {
         return Err(
             Error::new(Kind::Invalid, "cannot tell where the config file is")
                 .hint("set ACRT_CONFIG or give --config"),
@@ -128,6 +131,11 @@ fn read(flag: Option<&Path>) -> Result<(PathBuf, String)> {
     let path = std::path::absolute(&path).context(Kind::Invalid, cannot)?;
     // A link leads to the file that is to be replaced; the link itself stays.
     let path = std::fs::canonicalize(&path).unwrap_or(path);
+    if let Ok(metadata) = std::fs::metadata(&path)
+        && !(around.allow_unsafe_permissions || Settings::insists())
+    {
+        ownership::check("the config file", &path, &metadata)?;
+    }
     let bytes = file::read(&path, file::MAX_YAML)?.unwrap_or_default();
     let text = String::from_utf8(bytes).context(Kind::Invalid, || {
         format!("cannot read the config file `{}`", path.display())

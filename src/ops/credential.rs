@@ -9,7 +9,7 @@ use crate::{
     image::{Reference, reference::is_registry},
     registry::Login,
     store::{file, secrets::Secrets},
-    sys::{secret::Secret, settings::Settings},
+    sys::{environment, secret::Secret, settings::Settings},
     task::{Task, TaskKey},
     watch::Known,
 };
@@ -288,6 +288,7 @@ fn reference(value: &Secret) -> Option<String> {
 pub fn resolved(value: &Secret, what: &str) -> Result<Secret> {
     let text = value.reveal();
     if let Some(name) = text.strip_prefix("env:") {
+        environment::withhold(name);
         return Settings::variable(name).map(Secret::new).ok_or_else(|| {
             Error::new(
                 Kind::Invalid,

@@ -275,13 +275,21 @@ impl Execution<'_> {
         };
         let id = held.run.run_id;
         tell(Event::Doing(format!("fetching {context}")));
-        let fetching = fetch::fetch(self.app, id, &context, &self.secrets, self.stop);
-        let fetched = match self.unless_stopped(fetching).await {
-            Ok(fetched) => fetched,
+        let fetching = fetch::fetch(self.app, id, &self.task, &self.secrets, self.stop);
+        let allowed = Duration::from_secs(u64::from(self.task.timeout));
+        let fetched = tokio::time::timeout(allowed, self.unless_stopped(fetching)).await;
+        let fetched = match fetched {
+            Ok(Ok(fetched)) => fetched,
             // What was stopped on the way is no failure of the server.
-            Err(_) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
-            Err(failure) => return Err(failure),
+            Ok(Err(_)) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
+            Ok(Err(failure)) => return Err(failure),
+            Err(_) => return Err(self.took_too_long()),
         };
+        for note in &fetched.notes {
+            let text = log.line(&format!("acrt: {note}"));
+            tell(Event::Log(&text));
+            tell(Event::Note(note.clone()));
+        }
         let of = match &fetched.commit {
             Some(commit) => format!(" at {commit}"),
             None => String::new(),
@@ -478,12 +486,16 @@ impl Execution<'_> {
                 Kind::Failed,
                 format!("{purpose} failed: the builder was killed by signal {signal}"),
             ),
-            Ended::TimedOut => failed(
-                RunStatus::Timeout,
-                Kind::Failed,
-                format!("the run took longer than {} seconds", self.task.timeout),
-            ),
+            Ended::TimedOut => Err(self.took_too_long()),
             Ended::Stopped(signal) => Err(stopped(signal)),
+        }
+    }
+
+    fn took_too_long(&self) -> Failure {
+        let text = format!("the run took longer than {} seconds", self.task.timeout);
+        Failure {
+            status: RunStatus::Timeout,
+            error: Error::new(Kind::Failed, text),
         }
     }
 

@@ -2,15 +2,26 @@
 
 use std::{
     fs,
+    fs::File,
+    io::{ErrorKind, Seek as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    source::{archive, git::Git, tarball},
+    image::Reference,
+    source::{
+        archive::Unpacking,
+        bounds::{self, MAX_DOWNLOAD, TooLarge},
+        git::{self, Git},
+        tarball,
+    },
     store::{file, runs::MARKER, secrets::Secrets},
-    sys::signal::Stop,
-    task::{Context, GitContext, RunId},
+    sys::{aside::aside, signal::Stop},
+    task::{Context, GitContext, RunId, Task},
 };
 
 use super::{App, credential::resolved};
@@ -23,24 +34,38 @@ pub struct Fetched {
     pub folder: PathBuf,
     /// The commit, of a git repository.
     pub commit: Option<String>,
+    /// What people should know about the way that it took.
+    pub notes: Vec<String>,
 }
 
 impl Drop for Fetched {
     fn drop(&mut self) {
-        // What stays is removed with the run, and only its owner can read it.
-        let _ = fs::remove_dir_all(&self.root);
+        // Whoever was stopped on the way may write what they have begun. What stays nevertheless is removed with the run, and
+        // only its owner can read it.
+        for _ in 0..TRIES {
+            match fs::remove_dir_all(&self.root) {
+                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::yield_now(),
+                _ => return,
+            }
+        }
     }
 }
 
-/// Fetches a context for a run.
+/// How often it is tried to remove what somebody still writes to.
+const TRIES: usize = 1000;
+
+/// How often it is looked how much git has brought: git itself knows no bound.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// Fetches the context of a task for a run.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where it cannot be reached; [`Kind::Failed`] where it is not what it should be.
+/// [`Kind::Unknown`] where it cannot be reached; [`Kind::Failed`] where it is not what it should be, or more than a context may be.
 pub async fn fetch(
     app: &App,
     id: RunId,
-    context: &Context,
+    task: &Task,
     secrets: &Secrets,
     stop: &Stop,
 ) -> Result<Fetched> {
@@ -56,22 +81,104 @@ pub async fn fetch(
         folder: root.clone(),
         root,
         commit: None,
+        notes: Vec::new(),
     };
-    match context {
-        Context::Git(git) => {
-            let marker = app.store.layout().run_folder(id).display().to_string();
-            let found = with_git(git, secrets, stop, async |git| {
-                git.marked(MARKER, marker).fetch(&fetched.root).await
+    let root = fetched.root.clone();
+    let beside = app.store.layout().run_folder(id);
+    match task.step.context() {
+        Some(Context::Git(context)) => {
+            let marker = beside.display().to_string();
+            let found = with_git(context, secrets, stop, async |git| {
+                within_bounds(&root, git.marked(MARKER, marker).fetch(&root)).await
             })
             .await?;
+            let (keeps_vcs, time) = (task.keep_vcs, found.time);
+            aside(move |wanted| git::settle(&root, keeps_vcs, time, wanted)).await?;
             fetched.folder = found.folder;
             fetched.commit = Some(found.commit);
         }
-        Context::Tarball(url) => tarball::fetch(url, &fetched.root).await?,
-        Context::Artifact(image) => artifact(app, image, &fetched.root).await?,
-        Context::Local(_) | Context::None => {}
+        Some(Context::Tarball(url)) => {
+            let archive = tarball::fetch(url, &beside).await?;
+            fetched.notes = archive.notes;
+            let piece = Piece {
+                name: archive.name.clone(),
+                is_archive: true,
+                file: archive.file,
+            };
+            unpack(archive.name, vec![piece], root).await?;
+        }
+        Some(Context::Artifact(image)) => {
+            let pieces = artifact(app, image, &beside).await?;
+            unpack(format!("oci://{image}"), pieces, root).await?;
+        }
+        Some(Context::Local(_) | Context::None) | None => {}
     }
     Ok(fetched)
+}
+
+/// One file that was fetched, from its beginning.
+struct Piece {
+    name: String,
+    is_archive: bool,
+    file: File,
+}
+
+/// Makes of the files of a context what a builder reads.
+async fn unpack(name: String, pieces: Vec<Piece>, root: PathBuf) -> Result<()> {
+    aside(move |wanted| {
+        let mut unpacking = Unpacking::new(&root, wanted);
+        for piece in pieces {
+            match piece.is_archive {
+                true => unpacking.archive(&piece.name, piece.file)?,
+                false => unpacking.file(&piece.name, piece.file)?,
+            }
+        }
+        unpacking.finish(&name)
+    })
+    .await
+}
+
+/// Gives up a fetch by git that brings more than a context may be.
+async fn within_bounds<T>(root: &Path, fetch: impl Future<Output = Result<T>>) -> Result<T> {
+    let fetched = tokio::select! {
+        fetched = fetch => fetched?,
+        error = outgrown(root) => return Err(error),
+    };
+    match measured(root).await? {
+        true => Err(too_large(root)),
+        false => Ok(fetched),
+    }
+}
+
+/// Waits until a folder is more than a context may be.
+async fn outgrown(root: &Path) -> Error {
+    loop {
+        let begun = Instant::now();
+        match measured(root).await {
+            Ok(true) => return too_large(root),
+            Err(error) => return error,
+            Ok(false) => {}
+        }
+        // What takes long to look at is looked at more seldom.
+        tokio::time::sleep(MEASURE.max(begun.elapsed() * 10)).await;
+    }
+}
+
+async fn measured(root: &Path) -> Result<bool> {
+    let root = root.to_owned();
+    aside(move |wanted| {
+        bounds::is_exceeded(&root, wanted)
+            .context(Kind::Failed, || format!("cannot read `{}`", root.display()))
+    })
+    .await
+}
+
+fn too_large(root: &Path) -> Error {
+    Error::new(
+        Kind::Failed,
+        format!("cannot keep the context in `{}`", root.display()),
+    )
+    .because(TooLarge)
 }
 
 /// Asks a repository for the commit that a context names now.
@@ -96,17 +203,33 @@ async fn with_git<T>(
     work(Git::new(context, token.as_ref(), stop)).await
 }
 
-async fn artifact(app: &App, image: &crate::image::Reference, into: &Path) -> Result<()> {
-    let cannot = || format!("cannot fetch `oci://{image}`");
-    let files = app.registries().artifact(image).await;
-    let files =
-        files.map_err(|error| Error::new(Kind::Unknown, cannot()).because(Error::from(error)))?;
-    for file in files {
-        let name = file.name.unwrap_or_else(|| image.to_string());
-        match file.is_archive {
-            true => archive::unpack(&name, file.bytes.as_slice(), into)?,
-            false => archive::place(&name, file.bytes.as_slice(), into)?,
-        }
+/// Fetches the files of an artifact into files in `folder`.
+async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<Piece>> {
+    let cannot = |kind| Error::new(kind, format!("cannot fetch `oci://{image}`"));
+    let registries = app.registries();
+    let files = registries.artifact(image).await;
+    let files = files.map_err(|error| cannot(Kind::Unknown).because(Error::from(error)))?;
+    let size = files
+        .iter()
+        .fold(0, |size: u64, file| size.saturating_add(file.size()));
+    if size > MAX_DOWNLOAD {
+        return Err(cannot(Kind::Failed).because(anyhow::anyhow!("it is larger than 2 GiB")));
     }
-    Ok(())
+    let mut pieces = Vec::with_capacity(files.len());
+    for told in files {
+        let unwritten = || format!("cannot keep what `oci://{image}` holds");
+        let mut file = tempfile::tempfile_in(folder).context(Kind::Failed, unwritten)?;
+        let fetched = registries.fetch_file(image, &told, &mut file).await;
+        fetched.map_err(|error| {
+            let error = Error::from(error);
+            cannot(error.kind()).because(error)
+        })?;
+        file.rewind().context(Kind::Failed, unwritten)?;
+        pieces.push(Piece {
+            name: told.name().map_or_else(|| image.to_string(), str::to_owned),
+            is_archive: told.is_archive(),
+            file,
+        });
+    }
+    Ok(pieces)
 }

@@ -83,6 +83,13 @@ impl Finding {
 /// [`Kind::Failed`] where the state directory cannot even be read.
 pub async fn check(app: &App, registries: Vec<String>, tell: Listener<'_>) -> Result<Vec<Finding>> {
     let mut findings = vec![builder(app).await];
+    if let Err(error) = app.check_state_directory() {
+        let subject = app.store.layout().root().display().to_string();
+        findings.push(Finding::of_error("state directory", subject, &error));
+        findings.push(config_file(app));
+        // What is written there may be another user's.
+        return Ok(findings);
+    }
     findings.extend(state_directory(app));
     findings.push(config_file(app));
     app.registries_with(all_logins(app, tell)?);

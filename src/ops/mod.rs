@@ -42,7 +42,7 @@ use crate::{
     image::{Mirrors, Platform, Reference},
     registry::{Login, Registries},
     store::Store,
-    sys::{aliases::Aliases, clock::Clock, settings::Settings},
+    sys::{aliases::Aliases, clock::Clock, command::CommandLine, environment, settings::Settings},
     task::Age,
 };
 
@@ -55,6 +55,8 @@ pub struct Surroundings {
     pub config: Option<PathBuf>,
     /// `--builder`
     pub builder: Option<String>,
+    /// `--allow-unsafe-permissions`
+    pub allow_unsafe_permissions: bool,
 }
 
 /// What operations may touch. Concrete things; tests point them at a folder, a `PATH` and a registry of their own.
@@ -87,7 +89,9 @@ impl App {
     ///
     /// [`Kind::Invalid`] where either does not make sense.
     pub fn new(surroundings: Surroundings) -> Result<Self> {
-        let mut settings = Settings::load(surroundings.config.as_deref())?;
+        let insists = surroundings.allow_unsafe_permissions;
+        let mut settings = Settings::load_insisting(surroundings.config.as_deref(), insists)?;
+        environment::rule(settings.environment());
         if surroundings.builder.is_some() {
             settings.builder.clone_from(&surroundings.builder);
         }
@@ -110,6 +114,30 @@ impl App {
             registries: RefCell::new(None),
             builder_platforms: RefCell::default(),
         })
+    }
+
+    /// Refuses a state directory that another user can change, unless somebody insists on it. For commands that use it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with whose it is, or its mode.
+    pub fn check_state_directory(&self) -> Result<()> {
+        match self.settings.allows_unsafe_permissions {
+            true => Ok(()),
+            false => self.store.check_owner(),
+        }
+    }
+
+    /// Lets a program of the user's that calls acrt in its turn find the same tasks and settings.
+    #[must_use]
+    pub fn within_reach(&self, line: CommandLine) -> CommandLine {
+        let root = self.store.layout().root();
+        let line = line.env("ACRT_STATE_DIR", root.display().to_string());
+        let config = self.settings.config_path.as_ref();
+        match config.and_then(|path| std::path::absolute(path).ok()) {
+            Some(path) if path.exists() => line.env("ACRT_CONFIG", path.display().to_string()),
+            _ => line,
+        }
     }
 
     /// Reads the environment and the config file anew, for a process that goes on. The clock goes on too, and the state

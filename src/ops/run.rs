@@ -383,7 +383,9 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
             "cannot find this program itself".to_owned()
         })?,
     };
-    let mut line = CommandLine::new(program).args(["task", "execute"]);
+    let mut line = CommandLine::new(program)
+        .args(["task", "execute"])
+        .inheriting_all();
     let surroundings = &app.surroundings;
     line = line.flag("--state-dir", app.store.layout().root());
     if let Some(config) = &surroundings.config {
@@ -391,6 +393,9 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
     }
     if let Some(builder) = &surroundings.builder {
         line = line.flag("--builder", builder);
+    }
+    if surroundings.allow_unsafe_permissions {
+        line = line.arg("--allow-unsafe-permissions");
     }
     Ok(line)
 }

@@ -1,13 +1,14 @@
 //! The files of an artifact: what somebody pushed to a registry that is no image, such as a build context.
 
-use std::collections::BTreeMap;
+use std::fs::File;
 
 use serde::Deserialize;
 
-use crate::image::{Digest, Reference};
+use crate::image::Reference;
 
 use super::{
     client::{Registries, refusal},
+    copy::{CopyError, Descriptor},
     problem::{Asked, LookupError, Trouble},
     question::Question,
 };
@@ -21,48 +22,49 @@ const TITLE: &str = "org.opencontainers.image.title";
 /// The annotation of a folder that was packed, as `oras push` writes it.
 const UNPACK: &str = "io.deis.oras.content.unpack";
 
-/// One file of an artifact.
+/// One file of an artifact, which has not been fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactFile {
-    /// Its name, if it has one.
-    pub name: Option<String>,
-    /// Whether it is an archive that is to be unpacked.
-    pub is_archive: bool,
-    /// What is in it; its digest is that of the manifest.
-    pub bytes: Vec<u8>,
+    layer: Descriptor,
 }
 
 #[derive(Deserialize)]
 struct Manifest {
     #[serde(default)]
-    layers: Vec<Layer>,
+    layers: Vec<Descriptor>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Layer {
-    media_type: String,
-    digest: Digest,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
+impl ArtifactFile {
+    /// Returns its name, if it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.layer.annotations.get(TITLE).map(String::as_str)
+    }
 
-impl Layer {
-    fn is_archive(&self) -> bool {
-        let packed = self.annotations.get(UNPACK).is_some_and(|it| it == "true");
-        let (media_type, _) = self
+    /// Returns how many bytes it has, as its manifest says. What comes is no longer.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.layer.size
+    }
+
+    /// Tells whether it is an archive that is to be unpacked.
+    #[must_use]
+    pub fn is_archive(&self) -> bool {
+        let layer = &self.layer;
+        let packed = layer.annotations.get(UNPACK).is_some_and(|it| it == "true");
+        let (media_type, _) = layer
             .media_type
             .split_once(';')
-            .unwrap_or((&self.media_type, ""));
+            .unwrap_or((&layer.media_type, ""));
         let tar = media_type.ends_with(".tar")
             || media_type.contains(".tar+")
             || media_type.contains(".tar.");
-        packed || tar && !self.annotations.contains_key(TITLE)
+        packed || tar && !layer.annotations.contains_key(TITLE)
     }
 }
 
 impl Registries {
-    /// Reads all files of an artifact, in their order.
+    /// Finds out which files an artifact has, in their order.
     ///
     /// # Errors
     ///
@@ -92,39 +94,43 @@ impl Registries {
             );
             return Err(bad(&answer.asked, problem));
         }
-        let mut files = Vec::with_capacity(manifest.layers.len());
-        for layer in manifest.layers {
-            let answer = host.ask(&Question::file_at(image, &layer.digest)).await?;
-            if answer.reply.status != 200 {
-                return Err(refusal(&answer));
-            }
-            if !layer.digest.matches(&answer.reply.body) {
-                let problem = format!("the content of `{}` is not of its digest", layer.digest);
-                return Err(bad(&answer.asked, problem));
-            }
-            files.push(ArtifactFile {
-                is_archive: layer.is_archive(),
-                name: layer.annotations.get(TITLE).cloned(),
-                bytes: answer.reply.body,
-            });
-        }
-        Ok(files)
+        let files = manifest.layers.into_iter();
+        Ok(files.map(|layer| ArtifactFile { layer }).collect())
+    }
+
+    /// Fetches a file of an artifact into a file of this machine, as it comes. What has the wrong length or digest is no success.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`]
+    pub async fn fetch_file(
+        &self,
+        image: &Reference,
+        file: &ArtifactFile,
+        into: &mut File,
+    ) -> Result<(), CopyError> {
+        self.fetch_blob(image, &file.layer, into).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::image::Digest;
+
     use super::*;
 
-    fn layer(media_type: &str, annotations: &[(&str, &str)]) -> Layer {
-        Layer {
+    fn layer(media_type: &str, annotations: &[(&str, &str)]) -> ArtifactFile {
+        let layer = Descriptor {
             media_type: media_type.into(),
             digest: Digest::of(b""),
+            size: 0,
+            urls: Vec::new(),
             annotations: annotations
                 .iter()
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect(),
-        }
+        };
+        ArtifactFile { layer }
     }
 
     #[test]

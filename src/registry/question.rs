@@ -87,14 +87,6 @@ impl Question {
         }
     }
 
-    /// Asks for the file of an artifact with `digest` in the repository of `image`.
-    pub fn file_at(image: &Reference, digest: &Digest) -> Self {
-        Self {
-            cap: cap::FILE,
-            ..Self::config_at(image, digest)
-        }
-    }
-
     /// Asks whether the distribution API is there at all. Only ever asked for the health of a registry.
     pub fn api() -> Self {
         Self {

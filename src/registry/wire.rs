@@ -33,8 +33,6 @@ pub mod cap {
     pub const MANIFEST: usize = 4 * 1024 * 1024;
     /// The config of an image.
     pub const CONFIG: usize = 4 * 1024 * 1024;
-    /// A file of an artifact.
-    pub const FILE: usize = 512 * 1024 * 1024;
     /// The answer of a token service.
     pub const TOKEN: usize = 256 * 1024;
     /// The words of an error.

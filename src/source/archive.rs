@@ -1,136 +1,416 @@
 //! Archives that come from elsewhere: unpacked into a folder, and never a byte outside of it.
+//!
+//! While files are written there is no link in the folder: links are made last, when it is known where all of them lead. So there
+//! is nothing that could lead a write astray, whatever the archive says in which order.
 
 use std::{
-    fs,
-    io::{self, BufRead, BufReader, Read},
-    path::{Component, Path},
+    cell::Cell,
+    ffi::OsStr,
+    fs::{self, File, Permissions},
+    io::{self, BufRead, BufReader, Read, Write as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{PermissionsExt as _, symlink},
+    },
+    path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use flate2::read::MultiGzDecoder;
-use tar::{Archive, EntryType};
+use tar::{Archive, Entry, EntryType, PaxExtensions};
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    sys::aside::Wanted,
+};
 
-/// How much an archive may hold, in bytes: a few bytes can be unpacked to any number.
-pub const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;
-
-/// How many files and folders an archive may hold.
-const MAX_ENTRIES: usize = 500_000;
+use super::{
+    bounds::{MAX_BYTES, MAX_ENTRIES, TooLarge},
+    times::stamp,
+    tree::{self, Misplaced, ROOT, Tree},
+};
 
 /// The first two bytes of what gzip has compressed.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Unpacks an archive, compressed by gzip or not, into a folder that is there.
-///
-/// Files, folders and links that stay inside are made, with their modes but without owners and special bits; devices and
-/// pipes are refused, and so is everything that would be outside.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] with `name` and the entry.
-pub fn unpack(name: &str, input: impl Read, into: &Path) -> Result<()> {
-    let cannot = || format!("cannot unpack `{name}`");
-    let mut input = BufReader::new(input);
-    let start = input.fill_buf().context(Kind::Failed, cannot)?;
-    match start.starts_with(&GZIP) {
-        true => entries(name, MultiGzDecoder::new(input), into),
-        false => entries(name, input, into),
+/// How many bytes the long name of an entry, or what else is said of it beyond its header, may have.
+const MAX_EXTENSION: u64 = 1024 * 1024;
+
+/// How many bytes are written at once.
+const PART: usize = 64 * 1024;
+
+/// A folder that archives and files are unpacked into, all of them within the same bounds.
+pub struct Unpacking<'a> {
+    root: &'a Path,
+    wanted: &'a Wanted,
+    tree: Tree,
+    /// What the archive says of each thing of the tree.
+    notes: Vec<Note>,
+    /// How many more bytes may be unpacked, of all that is given.
+    room: Rc<Cell<u64>>,
+}
+
+/// The mode and the time of something, which is 1970 where nobody said it: what is unpacked twice is the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Note {
+    mode: Option<u32>,
+    time: u64,
+}
+
+impl Note {
+    fn seconds(self) -> i64 {
+        i64::try_from(self.time).unwrap_or(0)
     }
 }
 
-fn entries(name: &str, input: impl Read, into: &Path) -> Result<()> {
-    let cannot = || format!("cannot unpack `{name}`");
-    // One byte more than allowed tells that there is more.
-    let mut archive = Archive::new(input.take(MAX_BYTES + 1));
-    archive.set_preserve_ownerships(false);
-    archive.set_overwrite(true);
-    let mut bytes: u64 = 0;
-    let entries = archive.entries().context(Kind::Failed, cannot)?;
-    for (count, entry) in entries.enumerate() {
-        let mut entry = entry.context(Kind::Failed, cannot)?;
-        let path = entry.path().context(Kind::Failed, cannot)?.into_owned();
-        let refuse = |problem: &str| {
-            Error::new(Kind::Failed, cannot())
-                .because(anyhow::anyhow!("`{}` {problem}", path.display()))
-        };
-        bytes = bytes.saturating_add(entry.size());
-        if count >= MAX_ENTRIES || bytes > MAX_BYTES {
-            return Err(refuse(
-                "is more than an archive may hold: 8 GiB, and 500,000 files",
-            ));
+/// What one entry is called, as the entries before it say.
+#[derive(Debug, Default)]
+struct Names {
+    path: Option<Vec<u8>>,
+    target: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+impl<'a> Unpacking<'a> {
+    /// Begins with a folder that is there and empty.
+    #[must_use]
+    pub fn new(root: &'a Path, wanted: &'a Wanted) -> Self {
+        Self {
+            root,
+            wanted,
+            tree: Tree::default(),
+            notes: vec![Note::default()],
+            room: Rc::new(Cell::new(MAX_BYTES)),
         }
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous | EntryType::Directory => {}
-            EntryType::Symlink | EntryType::Link => {
-                let target = entry.link_name().context(Kind::Failed, cannot)?;
-                let from = match entry.header().entry_type() {
-                    EntryType::Symlink => path.parent().unwrap_or(Path::new("")),
-                    // A hard link's target is seen from the archive's root.
-                    _ => Path::new(""),
-                };
-                if !target.is_some_and(|target| stays_inside(from, &target)) {
-                    return Err(refuse("is a link that leads out of the archive"));
+    }
+
+    /// Unpacks an archive, compressed by gzip or not.
+    ///
+    /// Files, folders and links that stay inside are made, with their modes but without owners and special bits; devices and
+    /// pipes are refused, and so is everything that would be outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with `name` and the entry.
+    pub fn archive(&mut self, name: &str, input: impl Read) -> Result<()> {
+        let cannot = || format!("cannot unpack `{name}`");
+        let mut input = BufReader::new(input);
+        let start = input.fill_buf().context(Kind::Failed, cannot)?;
+        match start.starts_with(&GZIP) {
+            true => self.entries(name, MultiGzDecoder::new(input)),
+            false => self.entries(name, input),
+        }
+    }
+
+    /// Writes what is no archive as one file with a name.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the name leads elsewhere, or the file cannot be written.
+    pub fn file(&mut self, name: &str, input: impl Read) -> Result<()> {
+        let cannot = || format!("cannot write `{}`", name.escape_debug());
+        let mut input = self.counted(input);
+        let written = self.write(Path::new(name), &mut input, Note::default());
+        written.map(drop).context(Kind::Failed, cannot)
+    }
+
+    /// Makes the links, now that it is known where they lead, and gives folders their modes and times.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the link that leads out of the folder.
+    pub fn finish(mut self, name: &str) -> Result<()> {
+        let cannot = || format!("cannot unpack `{name}`");
+        if let Err((link, why)) = self.tree.check_links() {
+            return Err(refused(name, &self.tree.path(link), &why));
+        }
+        for thing in (1..self.tree.len()).rev() {
+            if self.wanted.is_over() {
+                return Err(Error::new(Kind::Failed, cannot()).because(GivenUp));
+            }
+            if let tree::Kind::Link(target) = self.tree.kind(thing) {
+                let path = self.root.join(self.tree.path(thing));
+                let made =
+                    symlink(target, &path).and_then(|()| stamp(&path, self.note(thing).seconds()));
+                made.context(Kind::Failed, || {
+                    format!("cannot unpack `{}` of `{name}`", path.display())
+                })?;
+            }
+        }
+        // What lies in a folder has a higher number, and has been dealt with before: it would change the folder's time.
+        for thing in (1..self.tree.len()).rev() {
+            if let tree::Kind::Folder(_) = self.tree.kind(thing) {
+                let (path, note) = (self.root.join(self.tree.path(thing)), self.note(thing));
+                let given = self.complete(&path, note);
+                given.context(Kind::Failed, cannot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&self, path: &Path, note: Note) -> io::Result<()> {
+        if self.wanted.is_over() {
+            return Err(io::Error::other(GivenUp));
+        }
+        if let Some(mode) = note.mode {
+            // Whoever cannot enter a folder cannot build from it, nor take it away.
+            fs::set_permissions(path, Permissions::from_mode(mode & 0o777 | 0o700))?;
+        }
+        stamp(path, note.seconds())
+    }
+
+    fn note(&self, thing: usize) -> Note {
+        self.notes.get(thing).copied().unwrap_or_default()
+    }
+
+    fn entries(&mut self, name: &str, input: impl Read) -> Result<()> {
+        let cannot = || format!("cannot unpack `{name}`");
+        let mut archive = Archive::new(self.counted(input));
+        let mut said = Names::default();
+        // Raw, because the library would keep a name of any length in memory.
+        let entries = archive.entries().context(Kind::Failed, cannot)?.raw(true);
+        for entry in entries {
+            let mut entry = entry.context(Kind::Failed, cannot)?;
+            let kind = entry.header().entry_type();
+            if kind == EntryType::XGlobalHeader
+                || said.take(kind, &mut entry).context(Kind::Failed, cannot)?
+            {
+                continue;
+            }
+            let Names { path, target, size } = std::mem::take(&mut said);
+            let path = path.unwrap_or_else(|| entry.header().path_bytes().into_owned());
+            let target = target.or_else(|| Some(entry.header().link_name_bytes()?.into_owned()));
+            // How old archives write a folder.
+            let kind = match kind {
+                EntryType::Regular if path.ends_with(b"/") => EntryType::Directory,
+                other => other,
+            };
+            let (path, target) = (path_of(&path), path_of(&target.unwrap_or_default()));
+            if size.is_some_and(|size| size != entry.size()) {
+                return Err(refused(name, &path, &Unmade::TooLarge(TooLarge)));
+            }
+            self.entry(name, kind, (&path, &target), &mut entry)?;
+        }
+        Ok(())
+    }
+
+    fn counted<R: Read>(&self, inner: R) -> Counted<'a, R> {
+        Counted {
+            inner,
+            room: Rc::clone(&self.room),
+            wanted: self.wanted,
+        }
+    }
+
+    fn entry(
+        &mut self,
+        name: &str,
+        kind: EntryType,
+        (path, target): (&Path, &Path),
+        entry: &mut Entry<'_, impl Read>,
+    ) -> Result<()> {
+        let note = Note {
+            mode: entry.header().mode().ok(),
+            time: entry.header().mtime().unwrap_or(0),
+        };
+        let made =
+            match kind {
+                EntryType::Regular | EntryType::Continuous => {
+                    let size = entry.size();
+                    let written = self.write(path, entry, note);
+                    written.and_then(|written| match written == size {
+                        true => Ok(()),
+                        false => Err(Unmade::Io(io::ErrorKind::UnexpectedEof.into())),
+                    })
+                }
+                EntryType::Directory => self.make_folder(path, note),
+                EntryType::Symlink => self.tree.link(path, target).map_err(Unmade::from).and_then(
+                    |(thing, before)| {
+                        self.grown(thing, note)?;
+                        self.clear(before)
+                    },
+                ),
+                EntryType::Link => self.hard_link(path, target, note),
+                _ => Err(Unmade::NoFile),
+            };
+        made.map_err(|why| refused(name, path, &why))
+    }
+
+    fn make_folder(&mut self, path: &Path, note: Note) -> Result<(), Unmade> {
+        let folder = self.tree.folder(path)?;
+        self.grown(folder, note)
+    }
+
+    fn hard_link(&mut self, path: &Path, target: &Path, note: Note) -> Result<(), Unmade> {
+        let to = self.tree.hard_target(target)?;
+        if let tree::Kind::Link(target) = self.tree.kind(to) {
+            let target = target.clone();
+            let (thing, before) = self.tree.link(path, &target)?;
+            self.grown(thing, note)?;
+            return self.clear(before);
+        }
+        let to = self.root.join(self.tree.path(to));
+        let (thing, before) = self.tree.file(path)?;
+        self.grown(thing, note)?;
+        let path = self.root.join(self.tree.path(thing));
+        if to != path {
+            self.clear(before)?;
+            fs::hard_link(to, path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file, and returns how long it is.
+    fn write(&mut self, path: &Path, input: &mut impl Read, note: Note) -> Result<u64, Unmade> {
+        let (thing, before) = self.tree.file(path)?;
+        self.grown(thing, note)?;
+        self.clear(before)?;
+        // New, so that nothing is written into what another name stands for too.
+        let path = self.root.join(self.tree.path(thing));
+        let mut file = File::create_new(&path)?;
+        let (mut part, mut written) = (vec![0; PART], 0_u64);
+        loop {
+            let count = input.read(&mut part)?;
+            if count == 0 {
+                break;
+            }
+            file.write_all(part.get(..count).unwrap_or_default())?;
+            written += count as u64;
+        }
+        if let Some(mode) = note.mode {
+            file.set_permissions(Permissions::from_mode(mode & 0o777))?;
+        }
+        stamp(&path, note.seconds())?;
+        Ok(written)
+    }
+
+    /// Takes away the file whose place another takes. Links are not there yet.
+    fn clear(&self, before: Option<usize>) -> Result<(), Unmade> {
+        let Some(before) = before else { return Ok(()) };
+        match fs::remove_file(self.root.join(self.tree.path(before))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in that the tree has grown by `thing`, and makes the folders that came with it.
+    fn grown(&mut self, thing: usize, note: Note) -> Result<(), Unmade> {
+        if self.tree.len() > MAX_ENTRIES {
+            return Err(Unmade::TooLarge(TooLarge));
+        }
+        while self.notes.len() < self.tree.len() {
+            let new = self.notes.len();
+            self.notes.push(Note::default());
+            if let tree::Kind::Folder(_) = self.tree.kind(new) {
+                fs::create_dir(self.root.join(self.tree.path(new)))?;
+            }
+        }
+        if let Some(own) = self.notes.get_mut(thing).filter(|_| thing != ROOT) {
+            *own = note;
+        }
+        Ok(())
+    }
+}
+
+impl Names {
+    /// Reads an entry that only says more of the next one. Tells whether it was one.
+    fn take(&mut self, kind: EntryType, entry: &mut Entry<'_, impl Read>) -> io::Result<bool> {
+        match kind {
+            EntryType::GNULongName => self.path = Some(without_end(extension(entry)?)),
+            EntryType::GNULongLink => self.target = Some(without_end(extension(entry)?)),
+            EntryType::XHeader => {
+                for record in PaxExtensions::new(&extension(entry)?) {
+                    let record = record?;
+                    match record.key_bytes() {
+                        b"path" => self.path = Some(record.value_bytes().to_vec()),
+                        b"linkpath" => self.target = Some(record.value_bytes().to_vec()),
+                        // Only told where the header has no room for it, which is for more than may be unpacked.
+                        b"size" => self.size = record.value().ok().and_then(|it| it.parse().ok()),
+                        _ => {}
+                    }
                 }
             }
-            EntryType::XGlobalHeader => continue,
-            _ => {
-                return Err(refuse(
-                    "is a device, a pipe or something else that no build needs",
-                ));
-            }
+            _ => return Ok(false),
         }
-        if !stays_inside(Path::new(""), &path) {
-            return Err(refuse("lies outside of the archive"));
-        }
-        let unpacked = entry.unpack_in(into).context(Kind::Failed, || {
-            format!("cannot unpack `{}` of `{name}`", path.display())
-        })?;
-        if !unpacked {
-            return Err(refuse("lies outside of the archive"));
-        }
+        Ok(true)
     }
-    Ok(())
 }
 
-/// Tells whether `path`, seen from the folder `from`, stays below where `from` begins.
-fn stays_inside(from: &Path, path: &Path) -> bool {
-    let mut depth = 0_usize;
-    for part in from.components().chain(path.components()) {
-        match part {
-            Component::Normal(_) => depth += 1,
-            Component::CurDir => {}
-            Component::ParentDir => match depth.checked_sub(1) {
-                Some(up) => depth = up,
-                None => return false,
-            },
-            Component::RootDir | Component::Prefix(_) => return false,
-        }
+/// Reads what is said of an entry.
+fn extension(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<u8>> {
+    if entry.size() > MAX_EXTENSION {
+        return Err(io::Error::other("a name in it is longer than 1 MiB"));
     }
-    true
+    let mut text = Vec::new();
+    entry.read_to_end(&mut text)?;
+    Ok(text)
 }
 
-/// Writes what is no archive as one file with a name.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where the name leads elsewhere, or the file cannot be written.
-pub fn place(name: &str, mut input: impl Read, into: &Path) -> Result<()> {
-    let cannot = || format!("cannot write `{}`", name.escape_debug());
-    if name.is_empty() || !stays_inside(Path::new(""), Path::new(name)) {
-        return Err(Error::new(Kind::Failed, cannot())
-            .because(anyhow::anyhow!("it lies outside of the context")));
+/// Returns a name without the noughts behind it.
+fn without_end(mut name: Vec<u8>) -> Vec<u8> {
+    let end = name.iter().position(|byte| *byte == 0);
+    name.truncate(end.unwrap_or(name.len()));
+    name
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+fn refused(name: &str, path: &Path, why: &impl std::error::Error) -> Error {
+    let mut text = why.to_string();
+    let mut cause = why.source();
+    while let Some(below) = cause {
+        text = format!("{text}: {below}");
+        cause = below.source();
     }
-    let path = into.join(name);
-    let folder = path.parent().unwrap_or(into);
-    fs::create_dir_all(folder).context(Kind::Failed, cannot)?;
-    let mut file = fs::File::create(&path).context(Kind::Failed, cannot)?;
-    io::copy(&mut input, &mut file).context(Kind::Failed, cannot)?;
-    Ok(())
+    Error::new(Kind::Failed, format!("cannot unpack `{name}`")).because(anyhow::anyhow!(
+        "`{}` {text}",
+        path.to_string_lossy().escape_debug()
+    ))
+}
+
+/// Why an entry is not made.
+#[derive(Debug, thiserror::Error)]
+enum Unmade {
+    #[error("is a device, a pipe or something else that no build needs")]
+    NoFile,
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
+    #[error("is one too many")]
+    TooLarge(#[source] TooLarge),
+    #[error("cannot be written")]
+    Io(#[from] io::Error),
+}
+
+/// Nobody waits for it any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody waits for it any more")]
+struct GivenUp;
+
+/// What is read of an archive, counted after it was decompressed, and ended when nobody waits for it.
+struct Counted<'a, R> {
+    inner: R,
+    room: Rc<Cell<u64>>,
+    wanted: &'a Wanted,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.wanted.is_over() {
+            return Err(io::Error::other(GivenUp));
+        }
+        let count = self.inner.read(buffer)?;
+        let left = self.room.get().checked_sub(count as u64);
+        self.room
+            .set(left.ok_or_else(|| io::Error::other(TooLarge))?);
+        Ok(count)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::time::SystemTime;
 
     use tar::{Builder, Header};
 
@@ -143,6 +423,7 @@ mod tests {
             let mut header = Header::new_gnu();
             header.set_entry_type(*kind);
             header.set_mode(0o755);
+            header.set_mtime(1_000_000_000);
             // Written as bytes: the library itself refuses to write what is to be refused here.
             header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
             let links = matches!(kind, EntryType::Symlink | EntryType::Link);
@@ -159,27 +440,63 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn unpacked(bytes: &[u8]) -> (tempfile::TempDir, Result<()>) {
-        let folder = tempfile::tempdir().unwrap();
-        let into = folder.path().join("in");
-        fs::create_dir(&into).unwrap();
-        let result = unpack("a.tar", bytes, &into);
+    /// A folder, and in it the one that is unpacked into.
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = Self(crate::source::times::quick_folder());
+            fs::create_dir(folder.root()).unwrap();
+            folder
+        }
+
+        fn root(&self) -> PathBuf {
+            self.0.path().join("in")
+        }
+
+        fn read(&self, path: &str) -> String {
+            fs::read_to_string(self.root().join(path)).unwrap()
+        }
+    }
+
+    fn unpacked(bytes: &[u8]) -> (Folder, Result<()>) {
+        let (folder, wanted) = (Folder::new(), Wanted::default());
+        let root = folder.root();
+        let mut unpacking = Unpacking::new(&root, &wanted);
+        let result = unpacking.archive("a.tar", bytes);
+        let result = result.and_then(|()| unpacking.finish("a.tar"));
         (folder, result)
     }
 
     #[test]
-    fn files_folders_and_links_that_stay_inside_are_made() {
-        use EntryType::{Directory, Regular, Symlink};
-        let bytes = archive(&[
+    fn files_folders_and_links_that_stay_inside_are_made_with_mode_and_time() {
+        use EntryType::{Directory, Link, Regular, Symlink};
+        let (folder, result) = unpacked(&archive(&[
             (Directory, "app/", ""),
-            (Regular, "./app/Dockerfile", "FROM scratch\n"),
             (Symlink, "app/link", "../app/Dockerfile"),
-        ]);
-        let (folder, result) = unpacked(&bytes);
+            (Regular, "./app/Dockerfile", "FROM scratch\n"),
+            (Link, "hard", "app/Dockerfile"),
+            (Regular, "deep/down/x", "1"),
+        ]));
         result.unwrap();
-        let read = |path: &str| fs::read_to_string(folder.path().join("in").join(path)).unwrap();
-        assert_eq!(read("app/Dockerfile"), "FROM scratch\n");
-        assert_eq!(read("app/link"), "FROM scratch\n");
+        for path in ["app/Dockerfile", "app/link", "hard"] {
+            assert_eq!(folder.read(path), "FROM scratch\n", "{path}");
+        }
+        for (path, time) in [
+            ("app", 1_000_000_000),
+            ("app/link", 1_000_000_000),
+            ("hard", 1_000_000_000),
+            ("deep", 0),
+        ] {
+            let metadata = fs::symlink_metadata(folder.root().join(path)).unwrap();
+            let modified = metadata.modified().unwrap();
+            let age = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!(age.as_secs(), time, "{path}");
+        }
+        let mode = fs::metadata(folder.root().join("hard"))
+            .unwrap()
+            .permissions();
+        assert_eq!(mode.mode() & 0o7777, 0o755);
     }
 
     #[test]
@@ -189,7 +506,7 @@ mod tests {
         gzip.write_all(&bytes).unwrap();
         let (folder, result) = unpacked(&gzip.finish().unwrap());
         result.unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join("in/a")).unwrap(), "1");
+        assert_eq!(folder.read("a"), "1");
     }
 
     #[test]
@@ -201,7 +518,10 @@ mod tests {
             (Regular, "/evil", "x"),
             (Symlink, "evil", "/etc/passwd"),
             (Symlink, "a/evil", "../../x"),
+            (Symlink, "evil", ".."),
             (Link, "evil", "../x"),
+            (Link, "evil", "/etc/passwd"),
+            (Link, "evil", "nothing"),
             (Char, "evil", ""),
             (Block, "evil", ""),
             (Fifo, "evil", ""),
@@ -209,21 +529,131 @@ mod tests {
             let (folder, result) = unpacked(&archive(&[entry]));
             let error = result.unwrap_err();
             assert!(error.causes()[0].contains("evil"), "{entry:?}: {error:?}");
-            assert!(!folder.path().join("evil").exists(), "{entry:?}");
+            assert!(!folder.0.path().join("evil").exists(), "{entry:?}");
         }
     }
 
     #[test]
-    fn a_link_does_not_open_a_way_out_for_the_next_entry() {
-        use EntryType::{Regular, Symlink};
-        let bytes = archive(&[
-            (Symlink, "a", "b/.."),
-            (Symlink, "c", "."),
-            (Regular, "c/x", "1"),
-        ]);
-        let (folder, _) = unpacked(&bytes);
-        let outside: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-        assert_eq!(outside.len(), 1);
+    fn links_that_together_lead_out_are_refused_in_any_order() {
+        use EntryType::{Link, Regular, Symlink};
+        for entries in [
+            &[(Symlink, "here", "."), (Symlink, "evil", "here/here/../..")][..],
+            &[(Symlink, "evil", "here/here/../.."), (Symlink, "here", ".")],
+            &[
+                (Symlink, "a", "evil"),
+                (Symlink, "evil", "b"),
+                (Symlink, "b", ".."),
+            ],
+            &[
+                (Symlink, "up", "deep/.."),
+                (Symlink, "deep/evil", "../up/../x"),
+                (Regular, "deep/x", ""),
+            ],
+            // The link is as it should be where it is written, and not where its double is.
+            &[(Symlink, "deep/ok", "../x"), (Link, "evil", "deep/ok")],
+        ] {
+            let (_, result) = unpacked(&archive(entries));
+            let cause = result.unwrap_err().causes().remove(0);
+            assert!(cause.contains("leads out"), "{entries:?}: {cause}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_leads_out_or_into_what_has_another_name() {
+        use EntryType::{Link, Regular, Symlink};
+        for way in ["..", "/tmp"] {
+            let entries = [(Symlink, "c", way), (Regular, "c/acrt-evil", "1")];
+            let (folder, result) = unpacked(&archive(&entries));
+            result.unwrap_err();
+            assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1);
+            assert!(!Path::new("/tmp/acrt-evil").exists());
+        }
+        let (folder, result) = unpacked(&archive(&[
+            (Regular, "a", "1"),
+            (Link, "b", "a"),
+            (Regular, "b", "2"),
+            (Symlink, "d", "."),
+            (Regular, "d/c", "3"),
+        ]));
+        result.unwrap();
+        assert_eq!(
+            ["a", "b", "c"].map(|path| folder.read(path)),
+            ["1", "2", "3"]
+        );
+    }
+
+    #[test]
+    fn long_names_are_read_and_endless_ones_are_not() {
+        let long = format!("{}/x", "n".repeat(200));
+        let (folder, result) = unpacked(&archive(&[
+            (
+                EntryType::GNULongName,
+                "././@LongLink",
+                &format!("{long}\0"),
+            ),
+            (EntryType::Regular, "cut", "1"),
+            (EntryType::XHeader, "pax", "17 path=deep/pax\n"),
+            (EntryType::Regular, "cut", "2"),
+        ]));
+        result.unwrap();
+        assert_eq!([folder.read(&long), folder.read("deep/pax")], ["1", "2"]);
+        for kind in [
+            EntryType::GNULongName,
+            EntryType::GNULongLink,
+            EntryType::XHeader,
+        ] {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(7 * 1024 * 1024 * 1024);
+            header.set_cksum();
+            let (_, result) = unpacked(header.as_bytes());
+            let cause = result.unwrap_err().causes().join(" ");
+            assert!(cause.contains("longer than 1 MiB"), "{kind:?}: {cause}");
+        }
+    }
+
+    #[test]
+    fn all_archives_and_files_of_a_context_share_one_bound() {
+        let (folder, wanted) = (Folder::new(), Wanted::default());
+        let root = folder.root();
+        let mut unpacking = Unpacking::new(&root, &wanted);
+        unpacking.room.set(10_000);
+        let bytes = archive(&[(EntryType::Regular, "a", "1")]);
+        unpacking.archive("a.tar", bytes.as_slice()).unwrap();
+        unpacking.file("b", [0; 6000].as_slice()).unwrap();
+        let error = unpacking.archive("c.tar", vec![0; 6000].as_slice());
+        let told = error.and_then(|()| unpacking.file("d", [0; 6000].as_slice()));
+        let told = told.unwrap_err().one_line();
+        assert!(told.contains("more than a context may have"), "{told}");
+    }
+
+    #[test]
+    fn many_nested_folders_take_a_moment_and_whoever_gives_up_is_heard() {
+        let mut builder = Builder::new(Vec::new());
+        for n in 0..300 {
+            let deep: PathBuf = std::iter::once(format!("d{n}"))
+                .chain((0..60).map(|m| format!("e{m}")))
+                .collect();
+            for path in deep.ancestors().filter(|it| *it != Path::new("")) {
+                let mut header = Header::new_gnu();
+                header.set_entry_type(EntryType::Directory);
+                header.set_mode(0o755);
+                header.set_size(0);
+                builder.append_data(&mut header, path, io::empty()).unwrap();
+            }
+        }
+        let bytes = builder.into_inner().unwrap();
+        let begun = std::time::Instant::now();
+        let (folder, result) = unpacked(&bytes);
+        result.unwrap();
+        assert!(folder.root().join("d299/e0/e1/e2").is_dir());
+        // A second or two, where a look at every folder above each would take a minute.
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+
+        let given_up = Wanted::given_up();
+        let root = folder.root();
+        let error = Unpacking::new(&root, &given_up).archive("a.tar", bytes.as_slice());
+        assert!(error.unwrap_err().one_line().contains("nobody waits"));
     }
 
     #[test]
@@ -233,19 +663,16 @@ mod tests {
 
     #[test]
     fn a_single_file_is_placed_under_its_name_and_nowhere_else() {
-        let folder = tempfile::tempdir().unwrap();
-        place(
-            "sub/Dockerfile",
-            b"FROM scratch\n".as_slice(),
-            folder.path(),
-        )
-        .unwrap();
-        assert!(folder.path().join("sub/Dockerfile").exists());
-        for name in ["", "../x", "/x"] {
-            assert!(
-                place(name, b"".as_slice(), folder.path()).is_err(),
-                "{name:?}"
-            );
+        let (folder, wanted) = (Folder::new(), Wanted::default());
+        let root = folder.root();
+        let mut unpacking = Unpacking::new(&root, &wanted);
+        unpacking
+            .file("sub/Dockerfile", b"FROM scratch\n".as_slice())
+            .unwrap();
+        for name in ["", ".", "../x", "/x"] {
+            assert!(unpacking.file(name, b"".as_slice()).is_err(), "{name:?}");
         }
+        unpacking.finish("x").unwrap();
+        assert_eq!(folder.read("sub/Dockerfile"), "FROM scratch\n");
     }
 }

@@ -1,20 +1,26 @@
 //! A context that is a folder of a git repository, fetched by the `git` of this machine.
 
 use std::{
+    cell::OnceCell,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     sys::{
+        aside::Wanted,
         command::CommandLine,
         process::{self, Ended, Limits},
         secret::Secret,
+        settings::Settings,
         signal::Stop,
     },
     task::GitContext,
 };
+
+use super::times::stamp;
 
 /// How long a fetch may take.
 const FETCH: Duration = Duration::from_secs(30 * 60);
@@ -28,6 +34,12 @@ const TOKEN: &str = "ACRT_GIT_TOKEN";
 /// How much of what git says is kept for an error.
 const MAX_WORDS: usize = 2000;
 
+/// How files begin that Git LFS keeps elsewhere.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// How large a file may be that only says where Git LFS keeps the real one, by its specification.
+const MAX_POINTER: u64 = 1024;
+
 /// What was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
@@ -35,6 +47,8 @@ pub struct Fetched {
     pub folder: PathBuf,
     /// The commit.
     pub commit: String,
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
 }
 
 /// Calls git about one repository.
@@ -43,6 +57,8 @@ pub struct Git<'a> {
     token: Option<&'a Secret>,
     stop: &'a Stop,
     marker: Option<(&'static str, String)>,
+    /// Whether ssh is to be told that nobody can answer it; found out once.
+    tells_ssh: OnceCell<bool>,
 }
 
 impl<'a> Git<'a> {
@@ -54,6 +70,7 @@ impl<'a> Git<'a> {
             token,
             stop,
             marker: None,
+            tells_ssh: OnceCell::new(),
         }
     }
 
@@ -64,15 +81,19 @@ impl<'a> Git<'a> {
         self
     }
 
-    /// Fetches the files of one commit, with its submodules, into a folder that is there and empty.
+    /// Fetches the files of one commit, with its submodules and what Git LFS keeps, into a folder that is there and empty.
     ///
     /// # Errors
     ///
-    /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it has no such reference or folder.
+    /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it has no such reference or folder, or keeps
+    /// files in Git LFS, which is not on this machine.
     pub async fn fetch(&self, into: &Path) -> Result<Fetched> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
+        self.find_ssh(into).await;
         self.run(into, &["init", "--quiet", "."]).await?;
+        // Submodules with relative addresses are sought from here, and so is Git LFS.
+        self.run(into, &["remote", "add", "origin", url]).await?;
         let shallow = [
             "fetch",
             "--quiet",
@@ -93,26 +114,80 @@ impl<'a> Git<'a> {
             }
             Err(error) => return Err(error),
         };
-        self.run(into, &["checkout", "--quiet", "--detach", &commit])
-            .await?;
-        let commit = self.run(into, &["rev-parse", "HEAD"]).await?;
+        let lfs = self.run(into, &["lfs", "version"]).await.is_ok();
+        let filter = lfs_filter(lfs);
+        let checkout = ["checkout", "--quiet", "--detach", &commit];
+        let checkout: Vec<&str> = filter.iter().copied().chain(checkout).collect();
+        self.run(into, &checkout).await?;
+        let shown = [
+            "-c",
+            "log.showSignature=false",
+            "show",
+            "--no-patch",
+            "--format=%H %ct",
+            "HEAD",
+        ];
+        let shown = self.run(into, &shown).await?;
+        let (commit, time) = shown.trim().split_once(' ').unwrap_or((shown.trim(), ""));
         if into.join(".gitmodules").is_file() {
-            // For submodules with addresses relative to the repository's own.
-            self.run(into, &["remote", "add", "origin", url]).await?;
-            let modules = [
-                "submodule",
-                "--quiet",
-                "update",
-                "--init",
-                "--recursive",
-                "--depth=1",
-            ];
+            let modules = ["submodule", "--quiet", "update"];
+            let how = ["--init", "--recursive", "--depth=1"];
+            let modules: Vec<&str> = filter.iter().copied().chain(modules).chain(how).collect();
             self.run(into, &modules).await?;
         }
+        let folder = self.inside(into)?;
+        self.refuse_pointers(into, &folder, lfs).await?;
         Ok(Fetched {
-            folder: self.inside(into)?,
-            commit: commit.trim().to_owned(),
+            folder,
+            commit: commit.to_owned(),
+            time: time.parse().unwrap_or(0),
         })
+    }
+
+    /// Refuses what Git LFS keeps elsewhere and did not bring: a build would take a line of text for the file.
+    async fn refuse_pointers(&self, root: &Path, folder: &Path, lfs: bool) -> Result<()> {
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let (root, folder) = (whole(root), whole(folder));
+        for module in modules(&root) {
+            let listed = self
+                .run(&module, &["ls-files", "-z", "--", ":(attr:filter=lfs)"])
+                .await?;
+            let mut files = listed.split('\0').filter(|name| !name.is_empty());
+            let pointer = files.find(|name| {
+                let path = module.join(name);
+                path.starts_with(&folder) && is_pointer(&path)
+            });
+            if let Some(name) = pointer {
+                let (problem, hint) = match lfs {
+                    true => ("has not brought it", "type in a clone of it: git lfs pull"),
+                    false => ("is missing on this machine", "install git-lfs"),
+                };
+                return Err(Error::new(
+                    Kind::Failed,
+                    format!("cannot use the context `{}`", self.context),
+                )
+                .because(anyhow::anyhow!(
+                    "it keeps files in Git LFS, such as `{}`, and git-lfs {problem}",
+                    name.escape_debug()
+                ))
+                .hint(hint));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out whether the user has chosen how ssh is called: then that holds. Else ssh must not wait for somebody who types a
+    /// password.
+    async fn find_ssh(&self, dir: &Path) {
+        let is_set = |name: &str| Settings::variable(name).is_some_and(|value| !value.is_empty());
+        let mut is_chosen = is_set("GIT_SSH_COMMAND") || is_set("GIT_SSH");
+        if !is_chosen {
+            let line = self.line(dir, &["config", "--get", "core.sshCommand"]);
+            // What cannot be asked here says so in the next call.
+            is_chosen = process::ask(&line).await.is_ok_and(|it| it.succeeded());
+        }
+        // It is found out once, before anything else is called.
+        let _ = self.tells_ssh.set(!is_chosen);
     }
 
     /// Asks which commit the branch or tag names now, without fetching anything.
@@ -123,6 +198,7 @@ impl<'a> Git<'a> {
     pub async fn head(&self) -> Result<String> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
+        self.find_ssh(Path::new("/")).await;
         let line = ["ls-remote", "--exit-code", "--", url, wanted];
         let found = self.call(Path::new("/"), &line, ASK).await?;
         let all: Vec<(&str, &str)> = found
@@ -221,9 +297,13 @@ impl<'a> Git<'a> {
         let mut line = CommandLine::new("git")
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
+            // Whoever does without what Git LFS keeps builds something else.
+            .env("GIT_LFS_SKIP_SMUDGE", "0")
             // Messages are shown, and not taken apart; these are the ones that people can look up.
-            .env("LC_ALL", "C")
-            .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+            .env("LC_ALL", "C");
+        if self.tells_ssh.get() == Some(&true) {
+            line = line.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+        }
         line.dir = Some(dir.to_owned());
         if let (Some(token), Some(host)) = (self.token, host_of(&self.context.url)) {
             // Any user will do with a token. The helper is asked for this host alone, so that neither a redirect nor a
@@ -231,12 +311,8 @@ impl<'a> Git<'a> {
             let helper = format!(
                 "!f() {{ test \"$1\" = get && echo username=x-access-token && echo \"password=${TOKEN}\"; }}; f"
             );
-            line = line
-                .env("GIT_CONFIG_COUNT", "2")
-                .env("GIT_CONFIG_KEY_0", format!("credential.{host}.helper"))
-                .env("GIT_CONFIG_VALUE_0", "")
-                .env("GIT_CONFIG_KEY_1", format!("credential.{host}.helper"))
-                .env("GIT_CONFIG_VALUE_1", helper)
+            let key = format!("credential.{host}.helper");
+            line = with_settings(line, &[(&key, ""), (&key, &helper)])
                 .secret_env(TOKEN, token.clone());
         }
         if let Some((name, value)) = &self.marker {
@@ -244,6 +320,120 @@ impl<'a> Git<'a> {
         }
         line
     }
+}
+
+/// Adds settings behind those that the user's own environment has.
+fn with_settings(line: CommandLine, settings: &[(&str, &str)]) -> CommandLine {
+    let own = Settings::variable("GIT_CONFIG_COUNT");
+    let own = own.and_then(|count| count.parse::<usize>().ok());
+    with_settings_behind(own.unwrap_or(0), line, settings)
+}
+
+fn with_settings_behind(own: usize, line: CommandLine, settings: &[(&str, &str)]) -> CommandLine {
+    let count = own.saturating_add(settings.len());
+    let line = line.env("GIT_CONFIG_COUNT", count.to_string());
+    (own..).zip(settings).fold(line, |line, (n, (key, value))| {
+        line.env(format!("GIT_CONFIG_KEY_{n}"), *key)
+            .env(format!("GIT_CONFIG_VALUE_{n}"), *value)
+    })
+}
+
+/// Returns the settings by which a checkout brings what Git LFS keeps, whether or not `git lfs install` was ever typed; or by which
+/// it does without, so that what is missing can be told in plain words.
+fn lfs_filter(lfs: bool) -> [&'static str; 8] {
+    match lfs {
+        true => [
+            "-c",
+            "filter.lfs.clean=git-lfs clean -- %f",
+            "-c",
+            "filter.lfs.smudge=git-lfs smudge -- %f",
+            "-c",
+            "filter.lfs.process=git-lfs filter-process",
+            "-c",
+            "filter.lfs.required=true",
+        ],
+        false => [
+            "-c",
+            "filter.lfs.clean=",
+            "-c",
+            "filter.lfs.smudge=",
+            "-c",
+            "filter.lfs.process=",
+            "-c",
+            "filter.lfs.required=false",
+        ],
+    }
+}
+
+/// Returns the repository and its submodules, as far as they were fetched: git marks each by a `.git`, and checks out nothing that
+/// is called so.
+fn modules(root: &Path) -> Vec<PathBuf> {
+    let mut found = vec![root.to_owned()];
+    if !root.join(".gitmodules").is_file() {
+        return found;
+    }
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if entry.file_name() == ".git" {
+                if folder != root {
+                    found.push(folder.clone());
+                }
+            } else if is_folder {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// Tells whether a file only says where Git LFS keeps the real one.
+fn is_pointer(path: &Path) -> bool {
+    let is_small = |it: &fs::Metadata| it.is_file() && it.len() <= MAX_POINTER;
+    fs::symlink_metadata(path).is_ok_and(|metadata| is_small(&metadata))
+        && fs::read(path).is_ok_and(|text| text.starts_with(POINTER))
+}
+
+/// Makes of a checkout what is built from: without what git keeps for itself, unless that is wanted, and with the time of the commit, so that what is fetched
+/// twice is the same.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path that cannot be changed.
+pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Wanted) -> Result<()> {
+    let mut folders = vec![root.to_owned()];
+    let mut settled = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let cannot = || format!("cannot settle `{}`", folder.display());
+        for entry in fs::read_dir(&folder).context(Kind::Failed, cannot)? {
+            if wanted.is_over() {
+                return Err(Error::new(Kind::Failed, cannot()));
+            }
+            let entry = entry.context(Kind::Failed, cannot)?;
+            let is_folder = entry.file_type().context(Kind::Failed, cannot)?.is_dir();
+            let path = entry.path();
+            if entry.file_name() == ".git" {
+                let removed = match is_folder {
+                    _ if keeps_vcs => Ok(()),
+                    true => fs::remove_dir_all(&path),
+                    false => fs::remove_file(&path),
+                };
+                removed.context(Kind::Failed, cannot)?;
+            } else if is_folder {
+                folders.push(path);
+            } else {
+                stamp(&path, time).context(Kind::Failed, cannot)?;
+            }
+        }
+        settled.push(folder);
+    }
+    for folder in settled {
+        stamp(&folder, time).context(Kind::Failed, || {
+            format!("cannot settle `{}`", folder.display())
+        })?;
+    }
+    Ok(())
 }
 
 /// Returns scheme and host of a URL over http, for which alone a token is of use.
@@ -309,6 +499,38 @@ mod tests {
             Some("credential.https://example.com:8443.helper")
         );
         assert!(!value("GIT_CONFIG_VALUE_1").unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn settings_of_ours_stand_behind_those_of_the_user() {
+        let line = with_settings_behind(2, CommandLine::new("git"), &[("a.b", "c"), ("a.d", "")]);
+        assert_eq!(
+            line.to_string(),
+            "GIT_CONFIG_COUNT=4 GIT_CONFIG_KEY_2=a.b GIT_CONFIG_VALUE_2=c GIT_CONFIG_KEY_3=a.d GIT_CONFIG_VALUE_3='' git"
+        );
+    }
+
+    #[test]
+    fn a_settled_checkout_has_the_time_of_its_commit_and_nothing_of_gits_own() {
+        let (root, wanted) = (tempfile::tempdir().unwrap(), Wanted::default());
+        let path = |path: &str| root.path().join(path);
+        let fill = || {
+            fs::create_dir_all(path(".git/objects")).unwrap();
+            fs::create_dir_all(path("lib")).unwrap();
+            fs::write(path("lib/.git"), "gitdir: ../.git/modules/lib").unwrap();
+            fs::write(path("lib/.gitignore"), "x").unwrap();
+        };
+        fill();
+        settle(root.path(), true, 1_000_000_000, &wanted).unwrap();
+        assert!(path(".git/objects").exists() && path("lib/.git").exists());
+        fill();
+        settle(root.path(), false, 1_000_000_000, &wanted).unwrap();
+        assert!(!path(".git").exists() && !path("lib/.git").exists());
+        for kept in ["", "lib", "lib/.gitignore"] {
+            let modified = fs::metadata(path(kept)).unwrap().modified().unwrap();
+            let age = modified.duration_since(std::time::SystemTime::UNIX_EPOCH);
+            assert_eq!(age.unwrap().as_secs(), 1_000_000_000, "{kept}");
+        }
     }
 
     #[test]

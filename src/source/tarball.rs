@@ -1,48 +1,77 @@
 //! A context that is an archive somewhere on the web.
 
 use std::{
+    fs::File,
     io::{Seek as _, Write as _},
     path::Path,
     time::Duration,
 };
 
+use reqwest::{Client, Response, Url, header::LOCATION, redirect::Policy};
+
 use crate::error::{Context as _, Error, Kind, Result};
 
-use super::archive;
-
-/// How large an archive may be before it is unpacked, in bytes.
-const MAX_DOWNLOAD: u64 = 2 * 1024 * 1024 * 1024;
+use super::bounds::MAX_DOWNLOAD;
 
 /// How long the server may take for its next bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Fetches an archive and unpacks it into a folder that is there.
+/// How often a server may send us on to another place.
+const MAX_REDIRECTS: usize = 10;
+
+/// An archive that was fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    /// What it is called, without what may be secret in its address.
+    pub name: String,
+    /// It, from its beginning, in a file that has no name.
+    pub file: File,
+    /// What people should know about the way that it took.
+    pub notes: Vec<String>,
+}
+
+/// Fetches an archive into a file in `folder`.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where the server does not give it; [`Kind::Failed`] where it cannot be unpacked.
-pub async fn fetch(url: &str, into: &Path) -> Result<()> {
+/// [`Kind::Unknown`] where the server does not give it, or sends us on to where it would come unprotected; [`Kind::Failed`] where it
+/// cannot be kept.
+pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
     // A query may hold what opens the door: it is not told.
-    let told = url.split(['?', '#']).next().unwrap_or(url);
-    let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{told}`"));
+    let name = url.split(['?', '#']).next().unwrap_or(url).to_owned();
+    let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{name}`"));
     let unsaid = |problem: reqwest::Error| cannot().because(problem.without_url());
     // Somebody else may have chosen a provider before; then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
+    let client = Client::builder()
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(PATIENCE)
+        .redirect(Policy::none())
         .build()
         .map_err(unsaid)?;
-    let mut response = client.get(url).send().await.map_err(unsaid)?;
+    let mut at = Url::parse(url).map_err(|problem| cannot().because(problem))?;
+    let mut notes = Vec::new();
+    let mut response = client.get(at.clone()).send().await.map_err(unsaid)?;
+    while let Some(next) = sent_on(&at, &response).map_err(|why| cannot().because(why))? {
+        if notes.len() >= MAX_REDIRECTS {
+            return Err(cannot().because(anyhow::anyhow!("it is sent on without end")));
+        }
+        // Which of them leads elsewhere is decided below; the others count too.
+        notes.push(
+            (at.origin() != next.origin())
+                .then(|| format!("{} sends on to {}", told(&at), told(&next))),
+        );
+        at = next;
+        response = client.get(at.clone()).send().await.map_err(unsaid)?;
+    }
     if !response.status().is_success() {
         return Err(cannot()
             .because(anyhow::anyhow!("the server says {}", response.status()))
             .hint("see that the address is right, and that it needs no login"));
     }
-    let unwritten = || format!("cannot keep what `{told}` holds");
-    let mut file =
-        tempfile::tempfile_in(into.parent().unwrap_or(into)).context(Kind::Failed, unwritten)?;
+    let unwritten = || format!("cannot keep what `{name}` holds");
+    let mut file = tempfile::tempfile_in(folder).context(Kind::Failed, unwritten)?;
     let mut size: u64 = 0;
     while let Some(chunk) = response.chunk().await.map_err(unsaid)? {
         size += chunk.len() as u64;
@@ -52,5 +81,65 @@ pub async fn fetch(url: &str, into: &Path) -> Result<()> {
         file.write_all(&chunk).context(Kind::Failed, unwritten)?;
     }
     file.rewind().context(Kind::Failed, unwritten)?;
-    archive::unpack(told, file, into)
+    Ok(Fetched {
+        name,
+        file,
+        notes: notes.into_iter().flatten().collect(),
+    })
+}
+
+/// Returns where an answer sends us on to, if it does.
+fn sent_on(from: &Url, response: &Response) -> Result<Option<Url>, anyhow::Error> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = response.headers().get(LOCATION);
+    let location = location.and_then(|value| value.to_str().ok());
+    next(from, location.unwrap_or_default()).map(Some)
+}
+
+/// Judges a redirect: what began protected stays so.
+fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
+    let next = from.join(location);
+    let next = next.map_err(|_| anyhow::anyhow!("it is sent on to nowhere"))?;
+    match (from.scheme(), next.scheme()) {
+        ("http", "http" | "https") | ("https", "https") => Ok(next),
+        ("https", "http") => Err(anyhow::anyhow!(
+            "it is sent on to {}, where anybody on the way could change it",
+            told(&next)
+        )),
+        (_, other) => Err(anyhow::anyhow!("it is sent on to an address of `{other}`")),
+    }
+}
+
+/// Returns scheme and host of a URL, in which nothing is secret.
+fn told(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_began_protected_stays_so() {
+        let next = |from: &str, location: &str| {
+            let next = next(&Url::parse(from).unwrap(), location);
+            next.map(|url| url.to_string())
+                .map_err(|why| why.to_string())
+        };
+        assert_eq!(
+            next("https://a.b/x/y", "z?q=1").unwrap(),
+            "https://a.b/x/z?q=1"
+        );
+        assert_eq!(next("http://a.b/", "https://c.d/").unwrap(), "https://c.d/");
+        let refused = next("https://a.b/", "http://u:p@c.d:8/x?secret").unwrap_err();
+        assert!(
+            refused.contains("http://c.d:8") && !refused.contains("secret"),
+            "{refused}"
+        );
+        for location in ["file:///etc/passwd", "ftp://a.b/", "http://"] {
+            assert!(next("http://a.b/", location).is_err(), "{location}");
+        }
+    }
 }

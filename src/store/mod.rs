@@ -18,7 +18,7 @@ mod verified;
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::{error::Result, sys::ownership};
 
 use layout::Layout;
 use tasks::names;
@@ -46,6 +46,20 @@ impl Store {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Checks that no other user can change the state directory, if there is one yet.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] where another user can.
+    pub fn check_owner(&self) -> Result<()> {
+        let root = self.layout.root();
+        match std::fs::metadata(root) {
+            Ok(metadata) => ownership::check("the state directory", root, &metadata),
+            // What is not there is made; what cannot be read is told by whoever reads it.
+            Err(_) => Ok(()),
+        }
     }
 
     /// Makes the state directory, open to its owner alone.
@@ -97,7 +111,10 @@ fn without_links(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
 
     use super::*;
 
@@ -144,5 +161,22 @@ mod tests {
             assert!(!place.join(".tmpAbCdEf").exists(), "{}", place.display());
             assert!(place.join("web.yaml").exists());
         }
+    }
+
+    #[test]
+    fn a_state_directory_that_others_may_write_is_refused_and_its_parent_is_not_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let allow = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        allow(folder.path(), 0o1777);
+        let store = Store::at(&folder.path().join("state"));
+        store.check_owner().unwrap();
+        store.prepare().unwrap();
+        store.check_owner().unwrap();
+        allow(store.layout().root(), 0o770);
+        let error = store.check_owner().unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Invalid);
+        assert!(error.one_line().contains("its mode is 770"), "{error:?}");
     }
 }

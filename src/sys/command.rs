@@ -13,8 +13,11 @@ pub struct CommandLine {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Variables set for it, besides those that acrt itself was started with.
+    /// Variables set for it, besides those that every program gets.
     pub env: Vec<(String, EnvValue)>,
+    /// Whether it gets all variables that acrt itself was started with, as acrt does that goes on by itself, and not only
+    /// those that [`super::environment`] hands on.
+    pub inherits_all: bool,
     /// Where it is started; the caller's own folder if unset.
     pub dir: Option<PathBuf>,
 }
@@ -75,6 +78,13 @@ impl CommandLine {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), EnvValue::Plain(value.into())));
+        self
+    }
+
+    /// Lets it have all variables that acrt itself was started with: for acrt itself.
+    #[must_use]
+    pub fn inheriting_all(mut self) -> Self {
+        self.inherits_all = true;
         self
     }
 

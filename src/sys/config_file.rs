@@ -14,8 +14,11 @@ pub const KEYS: &[&str] = &[
     "watch.publicMinSeconds",
     "watch.publicMaxSeconds",
     "watch.imagesEverySeconds",
+    "watch.roundSeconds",
     "runs.keep",
     "runs.keepDays",
+    "environment.pass",
+    "metrics.secret",
 ];
 
 /// The place of a value: a section, the name of a thing in it if the section has such, and a field.
@@ -376,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_keys_to_offer_are_those_that_a_config_file_takes() {
-        for section in ["defaults", "watch", "runs"] {
+        for section in ["defaults", "watch", "runs", "environment", "metrics"] {
             let text = set("", &key(&format!("{section}.?")), "1")
                 .unwrap_err()
                 .to_string();

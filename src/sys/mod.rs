@@ -1,11 +1,15 @@
 //! The machine below: time, settings, command lines and processes. Nothing here knows about images.
 
 pub mod aliases;
+pub mod aside;
 pub mod clock;
 pub mod command;
 pub mod config_file;
+pub mod environment;
 pub mod limits;
+pub mod ownership;
 pub mod process;
+pub mod pulse;
 pub mod secret;
 pub mod service;
 pub mod settings;

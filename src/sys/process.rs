@@ -22,7 +22,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 use super::{
     command::CommandLine,
-    limits,
+    environment, limits,
     signal::{Signal, Stop},
 };
 
@@ -494,9 +494,13 @@ pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
 fn prepared(line: &CommandLine) -> std::process::Command {
     let mut command = std::process::Command::new(&line.program);
     command.args(&line.args);
-    // What the service manager wants to hear from us it does not want to hear from a builder.
-    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
-        command.env_remove(name);
+    if line.inherits_all {
+        // What the service manager wants to hear from us it does not want to hear from another process.
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            command.env_remove(name);
+        }
+    } else {
+        command.env_clear().envs(environment::handed_on());
     }
     for (name, value) in &line.env {
         command.env(name, value.reveal());

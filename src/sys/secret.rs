@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-use super::settings::Settings;
+use super::{environment, settings::Settings};
 
 /// A secret is short; a longer file is not the one that was meant.
 const MAX_FILE: u64 = 64 * 1024;
@@ -88,7 +88,10 @@ impl SecretPlace {
             Self::File(path) => format!("the file `{}`", path.display()),
         };
         let text = match self {
-            Self::Variable(name) => Settings::variable(name).unwrap_or_default(),
+            Self::Variable(name) => {
+                environment::withhold(name);
+                Settings::variable(name).unwrap_or_default()
+            }
             Self::File(path) => {
                 let mut text = String::new();
                 std::fs::File::open(path)

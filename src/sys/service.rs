@@ -1,8 +1,13 @@
-//! The service manager that started this program, if one did: systemd, or whatever speaks its protocol (`sd_notify`).
+//! The service manager that started this program, if one did: systemd, or whatever speaks its protocol, `sd_notify(3)`: datagrams of
+//! `NAME=value` to the socket that `NOTIFY_SOCKET` names.
 
-use std::time::Duration;
+use std::{
+    io,
+    os::unix::net::{SocketAddr, UnixDatagram},
+    time::Duration,
+};
 
-use sd_notify::NotifyState;
+use super::{clock::Clock, pulse::Pulse, settings::Settings};
 
 /// What the service manager is told. Without one, nothing is told to nobody.
 #[derive(Debug)]
@@ -11,17 +16,25 @@ pub struct Service {
 }
 
 impl Service {
-    /// Says that the service has started, and from now on in time that it still lives, as long as the event loop goes round.
+    /// Says that the service has started, and from now on in time that it still lives, as long as the event loop goes round and its
+    /// pulse is as it should be.
     #[must_use]
-    pub fn ready() -> Self {
-        tell(&[NotifyState::Ready]);
-        let watchdog = sd_notify::watchdog_enabled().map(|period| {
+    pub fn ready(pulse: Pulse, clock: Clock) -> Self {
+        tell("READY=1");
+        let watchdog = watchdog().map(|period| {
             tokio::spawn(async move {
                 // Half of the period, as sd_watchdog_enabled(3) advises.
-                let mut pulse = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
+                let mut tick = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
+                let mut told = None;
                 loop {
-                    pulse.tick().await;
-                    tell(&[NotifyState::Watchdog]);
+                    tick.tick().await;
+                    let trouble = pulse.trouble(clock.now());
+                    match &trouble {
+                        None => tell("WATCHDOG=1"),
+                        Some(why) if trouble != told => tell(&format!("STATUS={why}")),
+                        Some(_) => {}
+                    }
+                    told = trouble;
                 }
             })
         });
@@ -30,7 +43,7 @@ impl Service {
 
     /// Says what the service does, for `systemctl status`.
     pub fn status(&self, text: &str) {
-        tell(&[NotifyState::Status(text)]);
+        tell(&format!("STATUS={text}"));
     }
 }
 
@@ -39,11 +52,59 @@ impl Drop for Service {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        tell(&[NotifyState::Stopping]);
+        tell("STOPPING=1");
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    // A manager that does not listen is no reason to stop.
-    let _ = sd_notify::notify(state);
+/// Returns how often the service manager wants to hear that this process lives, if it does.
+fn watchdog() -> Option<Duration> {
+    let number = |name: &str| Settings::variable(name)?.parse::<u64>().ok();
+    let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    let period = number("WATCHDOG_USEC").filter(|period| *period > 0 && is_ours);
+    period.map(Duration::from_micros)
+}
+
+fn tell(state: &str) {
+    if let Some(socket) = Settings::variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) {
+        // A manager that does not listen is no reason to stop.
+        let _ = send(&socket, state);
+    }
+}
+
+fn send(socket: &str, state: &str) -> io::Result<usize> {
+    let line = format!("{state}\n");
+    UnixDatagram::unbound()?.send_to_addr(line.as_bytes(), &address(socket)?)
+}
+
+/// Returns the address of a socket: a path, or behind an `@` a name that no file system has, as only Linux knows them.
+fn address(socket: &str) -> io::Result<SocketAddr> {
+    match socket.strip_prefix('@') {
+        #[cfg(target_os = "linux")]
+        Some(name) => {
+            use std::os::linux::net::SocketAddrExt as _;
+            SocketAddr::from_abstract_name(name)
+        }
+        #[cfg(not(target_os = "linux"))]
+        Some(_) => Err(io::ErrorKind::Unsupported.into()),
+        None => SocketAddr::from_pathname(socket),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_a_path_or_an_abstract_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify").display().to_string();
+        let name = format!("@acrt-test-{}", std::process::id());
+        for socket in [path, name] {
+            let manager = UnixDatagram::bind_addr(&address(&socket).unwrap()).unwrap();
+            send(&socket, "READY=1").unwrap();
+            let mut heard = [0; 64];
+            let length = manager.recv(&mut heard).unwrap();
+            assert_eq!(&heard[..length], b"READY=1\n", "{socket}");
+        }
+    }
 }

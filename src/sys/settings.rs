@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +11,12 @@ use serde::Deserialize;
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-use super::{aliases::Aliases, secret::SecretPlace};
+use super::{
+    aliases::Aliases,
+    environment::{Pattern, Rules},
+    ownership,
+    secret::SecretPlace,
+};
 
 /// The config file is small; anything larger is a mistake.
 const MAX_CONFIG: u64 = 1024 * 1024;
@@ -39,6 +45,8 @@ pub struct Settings {
     pub config: Config,
     /// The config file's path, whether or not it exists.
     pub config_path: Option<PathBuf>,
+    /// Whether files that other users may change are used all the same.
+    pub allows_unsafe_permissions: bool,
 }
 
 /// The variables that say where logins to registries are kept.
@@ -80,6 +88,26 @@ pub struct Config {
     pub notify: Vec<NotifySettings>,
     /// The program and its arguments that every successful run of a task starts, unless the task has its own.
     pub on_success: Vec<String>,
+    /// What the programs that acrt starts find in their environment.
+    pub environment: EnvironmentSettings,
+    /// Who may read the metrics of `task watch --listen`.
+    pub metrics: MetricsSettings,
+}
+
+/// What the programs that acrt starts find in their environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EnvironmentSettings {
+    /// The variables that they get beside those that all get.
+    pub pass: Vec<Pattern>,
+}
+
+/// Who may read the metrics of `task watch --listen`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Where the secret is that a reader must know.
+    pub secret: Option<SecretPlace>,
 }
 
 /// Somebody who is told: by a program or by a webhook.
@@ -205,6 +233,8 @@ pub struct WatchSettings {
     pub public_max_seconds: u64,
     /// The pause between two looks at the images that tasks have pushed, in seconds; 0 looks at none.
     pub images_every_seconds: u64,
+    /// Seconds that a round may take beside its runs before `/healthz` and the service manager are told so.
+    pub round_seconds: u32,
 }
 
 impl Default for WatchSettings {
@@ -214,6 +244,7 @@ impl Default for WatchSettings {
             public_min_seconds: 600,
             public_max_seconds: 3600,
             images_every_seconds: 86_400,
+            round_seconds: 600,
         }
     }
 }
@@ -267,9 +298,19 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] if a config file is named and missing, or does not parse.
-    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    /// [`Kind::Invalid`] if a config file is named and missing, does not parse, or may be changed by another user.
     pub fn load(config: Option<&Path>) -> Result<Self> {
+        Self::load_insisting(config, false)
+    }
+
+    /// Reads the same as [`Self::load`]. `insists` says that the config file is used although other users may change it; so does
+    /// [`ownership::INSIST`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub fn load_insisting(config: Option<&Path>, insists: bool) -> Result<Self> {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let path = |name: &str| {
             std::env::var_os(name)
@@ -277,6 +318,7 @@ impl Settings {
                 .map(PathBuf::from)
         };
         let (config_path, is_named) = Self::config_path(config);
+        let allows_unsafe_permissions = insists || Self::insists();
         let config_home = path("XDG_CONFIG_HOME").filter(|p| p.is_absolute());
         Ok(Self {
             now: text("ACRT_NOW"),
@@ -297,11 +339,41 @@ impl Settings {
                 .flatten()
                 .collect(),
             config: match &config_path {
-                Some(path) => Config::read(path, is_named)?,
+                Some(path) => Config::read(path, is_named, allows_unsafe_permissions)?,
                 None => Config::default(),
             },
             config_path,
+            allows_unsafe_permissions,
         })
+    }
+
+    /// Tells whether the environment insists on using files that other users may change.
+    #[must_use]
+    pub fn insists() -> bool {
+        Self::variable(ownership::INSIST).is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            matches!(value.as_str(), "true" | "1" | "yes")
+        })
+    }
+
+    /// Returns which variables go to the programs that acrt starts: those of the config file, and none in which it says that a
+    /// secret of acrt is.
+    #[must_use]
+    pub fn environment(&self) -> Rules {
+        let config = &self.config;
+        let places = config.listen.values().map(|source| &source.secret);
+        let places = places.chain(config.notify.iter().map(|it| &it.secret));
+        let places = places.chain([&config.metrics.secret]);
+        let named = places.filter_map(|place| match place {
+            Some(SecretPlace::Variable(name)) => Some(name.as_str()),
+            _ => None,
+        });
+        let urls = config.notify.iter().filter_map(|it| it.url.as_deref());
+        let urls = urls.filter_map(|url| url.strip_prefix("env:"));
+        Rules::new(
+            config.environment.pass.clone(),
+            named.chain(urls).map(str::to_owned),
+        )
     }
 
     /// Returns the path of the config file, whether or not it exists: `flag`, else `ACRT_CONFIG`, else the platform's; and
@@ -457,19 +529,27 @@ pub fn is_loopback(registry: &str) -> bool {
 }
 
 impl Config {
-    fn read(path: &Path, must_exist: bool) -> Result<Self> {
+    fn read(path: &Path, must_exist: bool, insists: bool) -> Result<Self> {
         let cannot = || format!("cannot read the config file `{}`", path.display());
-        let length = match std::fs::metadata(path) {
+        let file = match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
                 return Ok(Self::default());
             }
-            found => found.context(Kind::Invalid, cannot)?.len(),
+            opened => opened.context(Kind::Invalid, cannot)?,
         };
-        if length > MAX_CONFIG {
+        // Of the file that was opened: its name may stand for another one in a moment.
+        let metadata = file.metadata().context(Kind::Invalid, cannot)?;
+        if !insists {
+            ownership::check("the config file", path, &metadata)?;
+        }
+        let mut text = String::new();
+        file.take(MAX_CONFIG + 1)
+            .read_to_string(&mut text)
+            .context(Kind::Invalid, cannot)?;
+        if text.len() as u64 > MAX_CONFIG {
             return Err(Error::new(Kind::Invalid, cannot())
                 .because(anyhow::anyhow!("it is larger than 1 MiB")));
         }
-        let text = std::fs::read_to_string(path).context(Kind::Invalid, cannot)?;
         Self::parse(&text).context(Kind::Invalid, cannot)
     }
 
@@ -578,6 +658,27 @@ mod tests {
             "{error}"
         );
         assert_eq!(error.location().unwrap().line(), 2);
+    }
+
+    #[test]
+    fn variables_with_secrets_of_acrt_are_kept_from_the_programs_that_it_starts() {
+        let text = "environment: {pass: ['AWS_*', GIT_HUB]}\n\
+                    listen: {hub: {secret: 'env:DOCKER_HOOK'}}\n\
+                    metrics: {secret: 'env:GIT_METRICS'}\n\
+                    notify: [{url: 'env:XDG_CHAT', secret: 'env:GIT_HUB'}]\n";
+        let settings = Settings {
+            config: Config::parse(text).unwrap(),
+            ..Settings::default()
+        };
+        let rules = settings.environment();
+        for name in ["DOCKER_HOOK", "GIT_METRICS", "XDG_CHAT"] {
+            assert!(!rules.hands_on(name), "{name}");
+        }
+        for name in ["DOCKER_HOST", "AWS_PROFILE", "GIT_HUB"] {
+            assert!(rules.hands_on(name), "{name}");
+        }
+        let error = Config::parse("environment: {pass: ['A=B']}").unwrap_err();
+        assert!(error.to_string().contains("`A=B` is no name"), "{error}");
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub struct Task {
     /// The builder, where it is not left to be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builder: Option<String>,
+    /// Whether what git keeps for itself, `.git`, is a part of the context.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_vcs: bool,
     /// The program and its arguments that a successful run starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_success: Vec<String>,

@@ -68,6 +68,8 @@ pub struct TaskPatch {
     pub values: Option<Vec<Argument>>,
     /// Whether steps may be privileged.
     pub allow_privileged: Option<bool>,
+    /// Whether `.git` is a part of the context.
+    pub keep_vcs: Option<bool>,
     /// What a successful run starts; empty is nothing.
     pub on_success: Option<Vec<String>>,
     /// What is done when its files name other images than the last run was built on.
@@ -170,6 +172,7 @@ impl TaskPatch {
         if self.min_age.is_some() {
             task.min_age = self.min_age;
         }
+        set(&mut task.keep_vcs, self.keep_vcs);
         self.builder.apply(&mut task.builder);
         if self.base_image_trigger.is_some() || self.base_image_trigger_type.is_some() {
             // Naming the type of a trigger that is not there asks for it to be there.

@@ -3,6 +3,7 @@
 pub mod column;
 mod query;
 mod table;
+pub mod tame;
 mod text;
 mod tsv;
 mod yaml;

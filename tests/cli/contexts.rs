@@ -1,8 +1,18 @@
 //! Contexts that are somewhere else: git repositories, archives, artifacts.
 
-use std::{fs, io::Write as _};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    thread,
+};
 
-use crate::support::{GitServer, Registry, World};
+use rustix::process::Signal;
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{GitServer, Registry, World, eventually};
 
 const TOKEN: &str = "hunter2-token";
 
@@ -371,4 +381,325 @@ fn a_folder_has_no_commits_to_wait_for() {
         "false",
     ];
     create(&world, &registry, &context, &off).ok();
+}
+
+/// Answers every request on a port of its own by `answer`, and returns its address.
+fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            answer(&mut stream);
+        }
+    });
+    address
+}
+
+/// Makes an archive of entries: path, and text or the target of a link.
+fn archive(entries: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, text) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive
+            .append_data(&mut header, path, text.as_bytes())
+            .unwrap();
+    }
+    for (path, target) in links {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        archive.append_link(&mut header, path, target).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+fn send(stream: &mut TcpStream, bytes: &[u8]) {
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        bytes.len()
+    );
+    let _ = stream.write_all(bytes);
+}
+
+fn build(world: &World, registry: &Registry, options: &[&str]) -> crate::support::Output {
+    let host = registry.host();
+    world.acrt(&[&["build", "-r", &host, "-t", "web:1"], options].concat())
+}
+
+#[test]
+fn what_git_keeps_for_itself_is_no_part_of_a_context_unless_it_is_wanted() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\nCOPY . /all\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
+    create(&world, &registry, &repository.url(), &[]).ok();
+    let has = |path: &str| registry.file("web:latest", path).is_some();
+    world.run("web").ok();
+    assert!(has("all/text") && !has("all/.git/HEAD"));
+    let update = ["task", "update", "-n", "web", "--keep-vcs"];
+    world.acrt(&update).ok();
+    let task = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    assert_eq!(task["keepVcs"], true);
+    world.run("web").ok();
+    assert!(has("all/text") && has("all/.git/HEAD"));
+    world.acrt(&[&update[..], &["false"]].concat()).ok();
+    world.run("web").ok();
+    assert!(!has("all/.git/HEAD"));
+    build(&world, &registry, &["--keep-vcs", &repository.url()]).ok();
+    assert!(registry.file("web:1", "all/.git/HEAD").is_some());
+}
+
+#[test]
+fn a_commit_that_is_fetched_again_is_found_in_the_cache() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    world.git();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\nCOPY . /all\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
+    create(&world, &registry, &repository.url(), &[]).ok();
+    let cached = "COPY . /all\n ---> Using cache";
+    let first = world.run("web").ok();
+    assert!(!first.stdout.contains(cached), "{first}");
+    world.run("web").ok().prints(&[cached]);
+}
+
+/// Writes a program that is called in the place of ssh: it notes its arguments and serves what is asked for from this machine.
+fn ssh(world: &World) -> String {
+    let text = format!(
+        "#!/bin/sh\nenv > '{0}/ssh-env'\necho \"$*\" >> '{0}/ssh-calls'\nPATH=/usr/bin:/bin\nfor last; do :; done\neval \"exec $last\"\n",
+        world.path("").display()
+    );
+    let path = world.write("ssh", &text);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn the_way_in_which_the_user_calls_ssh_holds() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", dockerfile.as_str())]);
+    let path = repository.url().replace("file://", "");
+    let context = format!("ssh://somebody@git.example{path}");
+    let ssh = ssh(&world);
+    create(&world, &registry, &context, &[]).ok();
+    let calls = || fs::read_to_string(world.path("ssh-calls")).unwrap();
+    world.write(
+        "home/.gitconfig",
+        &format!("[core]\nsshCommand = {ssh} -i other\n"),
+    );
+    world.run("web").ok();
+    assert!(calls().starts_with("-i other"), "{}", calls());
+    fs::remove_file(world.path("ssh-calls")).unwrap();
+    world.set("GIT_SSH_COMMAND", &format!("{ssh} -i key"));
+    world.run("web").ok();
+    assert!(calls().starts_with("-i key"), "{}", calls());
+}
+
+#[test]
+fn where_the_user_has_no_ssh_of_their_own_it_asks_nobody() {
+    let (world, registry) = world();
+    let (context, calls) = ("ssh://git.example/web.git", world.fake("ssh", "exit 1"));
+    create(&world, &registry, context, &[]).ok();
+    world.run("web").exits(4);
+    assert!(
+        calls.lines()[0].contains("-oBatchMode=yes"),
+        "{:?}",
+        calls.lines()
+    );
+}
+
+/// A repository in which `big.bin` is kept by Git LFS.
+fn with_lfs(world: &World, registry: &Registry) -> String {
+    let content = "a very large file";
+    let hash = Sha256::digest(content.as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let pointer = format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{hash}\nsize {}\n",
+        content.len()
+    );
+    let dockerfile = format!("FROM {}\nCOPY big.bin /big.bin\n", registry.image("base:1"));
+    let files = [
+        ("Dockerfile", dockerfile.as_str()),
+        (
+            ".gitattributes",
+            "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+        ),
+        ("big.bin", &pointer),
+    ];
+    let repository = world.repository("web", &files);
+    world.write(
+        &format!(
+            "repos/web.git/lfs/objects/{}/{}/{hash}",
+            &hash[..2],
+            &hash[2..4]
+        ),
+        content,
+    );
+    repository.url()
+}
+
+#[test]
+fn what_git_lfs_keeps_is_built_and_not_the_line_that_says_where_it_is() {
+    let (world, registry) = world();
+    let context = with_lfs(&world, &registry);
+    // It calls what transfers the files by a shell.
+    for name in ["git-lfs", "sh"] {
+        let program = crate::support::program(name);
+        symlink(program, world.path(&format!("bin/{name}"))).unwrap();
+    }
+    create(&world, &registry, &context, &[]).ok();
+    world.run("web").ok();
+    let content = registry.file("web:latest", "big.bin");
+    assert_eq!(content.as_deref(), Some("a very large file"));
+}
+
+#[test]
+fn without_git_lfs_a_repository_that_needs_it_is_not_built() {
+    let (world, registry) = world();
+    let context = with_lfs(&world, &registry);
+    // Somebody has set it up once, and it is gone.
+    world.write(
+        "home/.gitconfig",
+        "[filter \"lfs\"]\nprocess = git-lfs filter-process\nrequired = true\n",
+    );
+    create(&world, &registry, &context, &[]).ok();
+    world.run("web").exits(1).says(&[
+        "it keeps files in Git LFS, such as `big.bin`, and git-lfs is missing on this machine",
+        "install git-lfs",
+    ]);
+    assert_eq!(registry.digest("web:latest"), None);
+}
+
+#[test]
+fn an_archive_that_comes_from_another_host_is_told() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let bytes = archive(&[("Dockerfile", &dockerfile)], &[]);
+    let there = server(move |stream| send(stream, &bytes));
+    let target = there.clone();
+    let here = server(move |stream| {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 302 Found\r\nLocation: http://{target}/x.tar?token=canary\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+    });
+    let told = format!("http://{here} sends on to http://{there}");
+    let run = build(&world, &registry, &[&format!("http://{here}/web.tar.gz")]).ok();
+    let run = run.says(&[&told]).prints(&[&format!("acrt: {told}")]);
+    assert!(
+        !run.stderr.contains("canary") && !run.stdout.contains("canary"),
+        "{run}"
+    );
+}
+
+#[test]
+fn an_archive_with_a_link_that_leads_out_is_not_built() {
+    let (world, registry) = world();
+    let links = [("here", "."), ("shadow", "here/here/../../etc/shadow")];
+    let bytes = archive(&[("Dockerfile", "FROM scratch\nCOPY shadow /\n")], &links);
+    let address = server(move |stream| send(stream, &bytes));
+    build(&world, &registry, &[&format!("http://{address}/web.tar")])
+        .exits(1)
+        .says(&["`shadow` is a link that leads out of the archive"]);
+}
+
+#[test]
+fn a_server_that_drips_is_waited_for_as_long_as_the_run_may_take_and_no_longer() {
+    let (world, registry) = world();
+    let drip = |stream: &mut TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+        // Each byte is in time, and the last would come after half a day.
+        while stream.write_all(b"x").is_ok() {
+            thread::park_timeout(std::time::Duration::from_millis(50));
+        }
+    };
+    let context = format!("http://{}/web.tar", server(drip));
+    let begun = std::time::Instant::now();
+    build(&world, &registry, &["--timeout", "2", &context])
+        .exits(1)
+        .says(&["the run took longer than 2 seconds"]);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    assert_eq!(world.runs()[0]["status"], "Timeout");
+
+    let run = world.spawn(&["build", "-r", "localhost:1", "-t", "web:1", &context]);
+    let folder = world.state().join("runs/ca2/context");
+    eventually("the fetch", || folder.exists().then_some(()));
+    run.signal(Signal::TERM);
+    run.wait().exits(143);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn an_artifact_is_refused_by_what_its_manifest_says_it_has_in_all() {
+    let (world, registry) = world();
+    registry.push("context:1", &[("Dockerfile", "FROM scratch\n")]);
+    let mut manifest = registry.manifest("context:1");
+    let layer = manifest["layers"][0].clone();
+    let mut large = layer.clone();
+    large["size"] = (700_u64 * 1024 * 1024).into();
+    manifest["layers"] = serde_json::json!([large, large, large, large]);
+    registry.put_document("context:large", &manifest);
+    registry.forget_requests();
+    let large = format!("oci://{}", registry.image("context:large"));
+    build(&world, &registry, &[&large])
+        .exits(1)
+        .says(&["it is larger than 2 GiB"]);
+    let asked = registry.requests();
+    assert!(
+        asked.iter().all(|it| !it.path.contains("/blobs/")),
+        "{asked:?}"
+    );
+
+    manifest["layers"] = serde_json::json!([layer]);
+    manifest["layers"][0]["size"] = 10.into();
+    registry.put_document("context:longer", &manifest);
+    let longer = format!("oci://{}", registry.image("context:longer"));
+    build(&world, &registry, &[&longer])
+        .exits(1)
+        .says(&["is longer than its 10 bytes"]);
+}
+
+#[test]
+fn an_artifact_passes_through_little_memory() {
+    let (world, registry) = (World::new(), Registry::start());
+    registry.push("base:1", &[("version", "one")]);
+    world.fake("built", "exit 0");
+    world.config("builders: {command: {build: [built]}}\n");
+    world.set("ACRT_BUILDER", "command");
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let large = "x".repeat(100_000_000);
+    let files = [("Dockerfile", dockerfile.as_str()), ("large", &large)];
+    registry.push_layers(
+        "context:1",
+        &[archive(&files, &[]), archive(&[("more", &large)], &[])],
+    );
+    let context = format!("oci://{}", registry.image("context:1"));
+    let acrt = env!("CARGO_BIN_EXE_acrt");
+    // A bound on all memory but code and stacks, so that a file that is kept in it ends the run.
+    let limited = format!(
+        "ulimit -d 65536 && exec {acrt} build -r {} --no-push {context}",
+        registry.host()
+    );
+    let mut shell = world.command("/bin/sh");
+    shell.args(["-c", &limited]);
+    world.start(shell, limited).wait().ok();
+}
+
+#[test]
+fn a_hook_of_another_repository_does_not_lead_git_astray() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", dockerfile.as_str())]);
+    create(&world, &registry, &repository.url(), &[]).ok();
+    // As in a hook of another repository.
+    for name in ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"] {
+        world.set(name, world.path("elsewhere").to_str().unwrap());
+    }
+    world.run("web").ok();
+    assert!(!Path::new(&world.path("elsewhere")).exists());
 }

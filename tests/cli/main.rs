@@ -25,5 +25,6 @@ mod progress;
 mod readme;
 mod run;
 mod state;
+mod surroundings;
 mod task;
 mod tutorials;

@@ -88,7 +88,10 @@ async fn a_helm_chart_is_copied_and_its_files_are_read_as_before() {
     registries.copy(&request, &|_| {}).await.unwrap();
     assert_eq!(to.get("chart/manifests/1").await, Some(chart.bytes));
     let files = registries.artifact(&source).await.unwrap();
-    assert_eq!(files[0].bytes, b"{}");
+    let mut kept = tempfile::NamedTempFile::new().unwrap();
+    let fetched = registries.fetch_file(&source, &files[0], kept.as_file_mut());
+    fetched.await.unwrap();
+    assert_eq!(std::fs::read(kept.path()).unwrap(), b"{}");
 }
 
 #[tokio::test]

@@ -568,3 +568,23 @@ async fn an_image_goes_into_a_folder_and_out_again() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn a_copy_of_more_than_anybody_means_is_refused_before_a_byte_of_it_is_read() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let image = source.layered("base", "1", &[b"a"]).await;
+    let mut manifest: serde_json::Value = serde_json::from_slice(&image.bytes).unwrap();
+    manifest["config"]["size"] = json!(200_u64 << 30);
+    manifest["layers"][0]["size"] = json!(200_u64 << 30);
+    let large = Document {
+        bytes: serde_json::to_vec(&manifest).unwrap(),
+        ..image
+    };
+    source.put("base", "large", &large).await;
+    let wanted = request(&source.image("base:large"), &target.image("base:1"), "1");
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    let told = acrt::Error::from(error).one_line();
+    assert!(told.contains("more than may be copied at once"), "{told}");
+    assert_eq!(count(&source.requests().await, "GET /v2/base/blobs/"), 0);
+    assert_eq!(count(&target.requests().await, "POST"), 0);
+}

@@ -175,6 +175,14 @@ impl Registry {
         self.put_manifest(repository, tag, &Parts::index(&parts))
     }
 
+    /// Puts a manifest of the test's own making under `name`.
+    pub fn put_document(&self, name: &str, manifest: &Value) {
+        let (repository, tag) = name.rsplit_once(':').unwrap();
+        let bytes = serde_json::to_vec(manifest).unwrap();
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        self.put_manifest(repository, tag, &Blob::new(media_type, bytes));
+    }
+
     /// Makes the tag of `name` say what `digest` of the same repository is.
     pub fn retag(&self, name: &str, digest: &str) {
         let (repository, tag) = name.rsplit_once(':').unwrap();

@@ -1,11 +1,9 @@
 //! `acrt config get`
 
-use std::path::Path;
-
 use crate::{
     cli::{Outcome, columns},
     error::Result,
-    ops,
+    ops::{self, Surroundings},
     view::View,
 };
 
@@ -19,7 +17,7 @@ pub struct GetArgs {
     key: String,
 }
 
-pub fn run(file: Option<&Path>, args: GetArgs) -> Result<Outcome> {
-    let entry = ops::config::get(file, &args.key)?;
+pub fn run(around: &Surroundings, args: GetArgs) -> Result<Outcome> {
+    let entry = ops::config::get(around, &args.key)?;
     Ok(Outcome::answer(View::of(entry, columns::CONFIG)))
 }

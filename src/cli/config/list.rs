@@ -1,11 +1,9 @@
 //! `acrt config list`
 
-use std::path::Path;
-
 use crate::{
     cli::{Outcome, columns},
     error::Result,
-    ops,
+    ops::{self, Surroundings},
     view::View,
 };
 
@@ -14,7 +12,7 @@ use crate::{
 #[command(after_help = "Example:\n  acrt config list -o table")]
 pub struct ListArgs {}
 
-pub fn run(file: Option<&Path>, _: ListArgs) -> Result<Outcome> {
-    let entries = ops::config::list(file)?;
+pub fn run(around: &Surroundings, _: ListArgs) -> Result<Outcome> {
+    let entries = ops::config::list(around)?;
     Ok(Outcome::answer(View::of(entries, columns::CONFIG)))
 }

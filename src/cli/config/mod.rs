@@ -5,9 +5,7 @@ mod list;
 mod set;
 mod unset;
 
-use std::path::Path;
-
-use crate::error::Result;
+use crate::{error::Result, ops::Surroundings};
 
 use super::Outcome;
 
@@ -21,11 +19,11 @@ pub enum ConfigCommand {
 }
 
 /// Carries it out without reading the settings first: so a broken file can be mended too.
-pub fn run(file: Option<&Path>, command: ConfigCommand) -> Result<Outcome> {
+pub fn run(around: &Surroundings, command: ConfigCommand) -> Result<Outcome> {
     match command {
-        ConfigCommand::Get(args) => get::run(file, args),
-        ConfigCommand::Set(args) => set::run(file, args),
-        ConfigCommand::List(args) => list::run(file, args),
-        ConfigCommand::Unset(args) => unset::run(file, args),
+        ConfigCommand::Get(args) => get::run(around, args),
+        ConfigCommand::Set(args) => set::run(around, args),
+        ConfigCommand::List(args) => list::run(around, args),
+        ConfigCommand::Unset(args) => unset::run(around, args),
     }
 }

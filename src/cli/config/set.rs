@@ -1,11 +1,9 @@
 //! `acrt config set`
 
-use std::path::Path;
-
 use crate::{
     cli::Outcome,
     error::{Error, Kind, Result},
-    ops,
+    ops::{self, Surroundings},
 };
 
 /// Set values in the config file
@@ -21,8 +19,8 @@ pub struct SetArgs {
     key: Vec<String>,
 }
 
-pub fn run(file: Option<&Path>, args: SetArgs) -> Result<Outcome> {
-    ops::config::set(file, &pairs(&args.key)?)?;
+pub fn run(around: &Surroundings, args: SetArgs) -> Result<Outcome> {
+    ops::config::set(around, &pairs(&args.key)?)?;
     Ok(Outcome::default())
 }
 

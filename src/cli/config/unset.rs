@@ -1,8 +1,10 @@
 //! `acrt config unset`
 
-use std::path::Path;
-
-use crate::{cli::Outcome, error::Result, ops};
+use crate::{
+    cli::Outcome,
+    error::Result,
+    ops::{self, Surroundings},
+};
 
 /// Take values out of the config file
 #[derive(Debug, clap::Args)]
@@ -13,7 +15,7 @@ pub struct UnsetArgs {
     key: Vec<String>,
 }
 
-pub fn run(file: Option<&Path>, args: UnsetArgs) -> Result<Outcome> {
-    ops::config::unset(file, &args.key)?;
+pub fn run(around: &Surroundings, args: UnsetArgs) -> Result<Outcome> {
+    ops::config::unset(around, &args.key)?;
     Ok(Outcome::default())
 }

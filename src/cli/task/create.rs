@@ -50,7 +50,7 @@ pub struct CreateArgs {
     )]
     context: Option<Context>,
     /// Image to copy instead of a build, so that the copy stays fresh
-    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd", "args", "secret_args", "target", "no_push", "no_cache"])]
+    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd", "args", "secret_args", "target", "no_push", "no_cache", "keep_vcs"])]
     import: Option<String>,
     /// Program that tries a new copy, $ACRT_IMAGE, before its tags move
     #[arg(
@@ -118,6 +118,9 @@ pub struct CreateArgs {
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
     git_access_token: Option<String>,
+    /// Keep .git in a context that is a git repository
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    keep_vcs: Option<bool>,
     /// Program that a successful run starts, with the run as JSON on its standard input
     #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
     on_success: Option<String>,
@@ -175,6 +178,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         timeout: args.timeout,
         builder: app.surroundings.builder.clone(),
         status: args.status.into(),
+        keep_vcs: args.keep_vcs.unwrap_or(false),
         source: args.triggers.source(Some(args.source_trigger_name)),
         base_image_trigger: args
             .triggers

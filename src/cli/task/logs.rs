@@ -27,6 +27,9 @@ pub struct LogsArgs {
     /// Only runs on this registry
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
+    /// Print what is in the log as it is, with whatever a terminal would obey
+    #[arg(long)]
+    raw: bool,
     /// Do not format the log; it never is
     #[arg(long, hide_short_help = true)]
     no_format: bool,
@@ -36,6 +39,7 @@ pub struct LogsArgs {
 
 pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    report.shows_raw(args.raw);
     let registry = args
         .registry
         .as_deref()

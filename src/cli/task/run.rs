@@ -52,6 +52,9 @@ pub struct RunArgs {
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
+    /// Print what the builder says as it is, with whatever a terminal would obey
+    #[arg(long)]
+    raw: bool,
     /// Return at once; the run goes on by itself
     #[arg(long)]
     no_wait: bool,
@@ -70,6 +73,7 @@ pub struct RunArgs {
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    report.shows_raw(args.raw);
     let key = args.task.find(app)?;
     if let Some(token) = args.update_trigger_token {
         ops::task::keep_update_token(app, &key, &token)?;

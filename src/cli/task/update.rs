@@ -86,6 +86,9 @@ pub struct UpdateArgs {
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
     git_access_token: Option<String>,
+    /// Keep .git in a context that is a git repository
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    keep_vcs: Option<bool>,
     /// Program that a successful run starts, with the run as JSON on its standard input; empty for none
     #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
     on_success: Option<String>,
@@ -165,6 +168,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         builder: emptied(app.surroundings.builder.clone()),
         push: args.no_push.map(|no_push| !no_push),
         no_cache: args.no_cache,
+        keep_vcs: args.keep_vcs,
         base_image_trigger: args.triggers.switch(),
         base_image_trigger_type: args.triggers.kind(),
         timers: match args.schedules.is_empty() {

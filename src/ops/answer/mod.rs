@@ -96,6 +96,8 @@ pub struct TaskAnswer {
     builder: Option<String>,
     trigger: TriggerAnswer,
     on_success: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    keep_vcs: bool,
     tracking: TrackingAnswer,
 }
 
@@ -130,6 +132,7 @@ impl TaskAnswer {
             builder: task.builder.clone(),
             trigger: TriggerAnswer::new(task),
             on_success: (!task.on_success.is_empty()).then(|| task.on_success.clone()),
+            keep_vcs: task.keep_vcs,
             tracking: TrackingAnswer {
                 state: match known.has_run() {
                     _ if known.is_stalled() => "stalled",

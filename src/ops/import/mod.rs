@@ -188,6 +188,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
         platforms: import.platforms.clone(),
         timeout: crate::task::definition::DEFAULT_TIMEOUT,
         builder: None,
+        keep_vcs: false,
         on_success: Vec::new(),
         on_change: crate::task::OnChange::Tell,
         min_age: None,

@@ -293,6 +293,7 @@ impl Execution<'_> {
         tell(Event::Doing(format!("run {id}: trying the copy")));
         let text = log.line(&format!("$ {line}"));
         tell(Event::Log(&text));
+        let line = self.app.within_reach(line);
         let line = line.env(MARKER, run_folder.display().to_string());
         let limits = Limits {
             timeout: None,

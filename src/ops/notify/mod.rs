@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    notify::deliver,
+    notify::{Receiver, deliver},
     store::{
         lock::{self, Lock},
         told::ToldFile,
@@ -276,7 +276,10 @@ impl Telling<'_> {
     }
 
     async fn deliver(&mut self, event: &str, message: &impl Serialize) -> Result<(), String> {
-        let receiver = with_variables(&self.channel.receiver, message);
+        let receiver = match with_variables(&self.channel.receiver, message) {
+            Receiver::Command(line) => Receiver::Command(self.app.within_reach(line)),
+            webhook => webhook,
+        };
         let printed = deliver(&receiver, event, message, &self.app.clock).await?;
         if !printed.is_empty() {
             (self.tell)(Event::Log(&printed));

@@ -60,6 +60,8 @@ pub struct NewTask {
     pub schedules: Vec<Schedule>,
     /// What its source is to run it for.
     pub source: SourceWish,
+    /// Whether `.git` is a part of its context.
+    pub keep_vcs: bool,
     /// What a successful run starts.
     pub on_success: Vec<String>,
     /// What is done when its files name other images than the last run was built on.
@@ -92,6 +94,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
         platforms: new.platforms,
         timeout: new.timeout,
         builder: new.builder,
+        keep_vcs: new.keep_vcs,
         on_success: new.on_success,
         on_change: new.on_change,
         min_age: new.min_age,
@@ -152,6 +155,8 @@ pub struct QuickTask<'a> {
     pub secret_arguments: BTreeMap<String, Secret>,
     /// The secret values of its templates.
     pub secret_values: BTreeMap<String, Secret>,
+    /// Whether `.git` is a part of its context.
+    pub keep_vcs: bool,
 }
 
 /// Returns the definition of a run that nobody keeps, with its secrets.
@@ -170,6 +175,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         platforms: new.platforms,
         timeout: new.timeout,
         builder: None,
+        keep_vcs: new.keep_vcs,
         on_success: Vec::new(),
         on_change: OnChange::Tell,
         min_age: None,

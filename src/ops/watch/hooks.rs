@@ -8,16 +8,19 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::{
     error::Result,
-    listen::{self, Counts, Hint, Server, Source, SourceHint, Sources},
+    listen::{self, Counts, Hint, Pages, Server, Source, SourceHint, Sources},
     ops::{
         App,
         event::{Event, Listener},
         recall,
     },
     store::file,
-    sys::clock::Clock,
+    sys::{clock::Clock, pulse::Pulse},
+    task::definition::DEFAULT_TIMEOUT,
     watch::{hints::Hinted, metrics::Metrics},
 };
 
@@ -26,11 +29,15 @@ use super::round::Rounded;
 /// How long the loop waits for more after the first hint of a burst: a push of several tags is several.
 const GATHER: Duration = Duration::from_millis(100);
 
+/// How long a run may take beyond its time to end its builder and to write down how it went.
+const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
+
 /// The loop's ears. Where it was not asked to listen, it hears nothing.
 pub struct Hooks {
     server: Option<Server>,
     hinted: Hinted,
     metrics: Arc<Mutex<Metrics>>,
+    pulse: Pulse,
 }
 
 impl Hooks {
@@ -41,13 +48,17 @@ impl Hooks {
     /// [`crate::error::Kind::Invalid`] where a secret is missing; [`crate::error::Kind::Failed`] where the address cannot be had.
     pub fn open(app: &App, address: Option<SocketAddr>, tell: Listener<'_>) -> Result<Self> {
         let metrics = Arc::new(Mutex::new(Metrics::default()));
+        let pulse = Pulse::new(app.clock.now(), allowed(app));
         let server = match address {
             None => None,
             Some(address) => {
                 let measured = metrics.clone();
                 let text = move |counts: &Counts| with_counts(&locked(&measured), counts).text();
-                let clock = app.clock.clone();
-                let server = Server::start(address, sources(app)?, clock, Arc::new(text))?;
+                let pages = Pages {
+                    metrics: Arc::new(text),
+                    pulse: pulse.clone(),
+                };
+                let server = Server::start(address, sources(app)?, app.clock.clone(), pages)?;
                 tell(Event::Note(format!(
                     "listening on http://{}",
                     server.address()
@@ -59,7 +70,13 @@ impl Hooks {
             server,
             hinted: Hinted::default(),
             metrics,
+            pulse,
         })
+    }
+
+    /// Returns what is known of whether the loop turns.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Lets those send from now on whom the config file names now, and returns what was read.
@@ -71,6 +88,7 @@ impl Hooks {
         if let Some(server) = &self.server {
             server.replace(sources(&app)?)?;
         }
+        self.pulse.allow(allowed(&app));
         Ok(app)
     }
 
@@ -115,12 +133,20 @@ impl Hooks {
     }
 
     /// Returns what takes in the events of rounds.
-    pub fn measure(&self) -> impl Fn(&Event<'_>) + use<> {
-        let metrics = Arc::clone(&self.metrics);
-        move |event| {
-            if let Event::Ended { status, .. } = event {
-                locked(&metrics).run_ended(status);
+    pub fn measure(&self, app: &App) -> impl Fn(&Event<'_>) + use<> {
+        let (metrics, pulse) = (Arc::clone(&self.metrics), self.pulse.clone());
+        let (clock, store) = (app.clock.clone(), app.store.clone());
+        move |event| match event {
+            Event::Begun { id, task, .. } => {
+                let task = store.task(task).ok().flatten();
+                let timeout = task.map_or(DEFAULT_TIMEOUT, |task| task.timeout);
+                pulse.run_began(id.to_string(), latest_end(clock.now(), timeout));
             }
+            Event::Ended { id, status, .. } => {
+                locked(&metrics).run_ended(status);
+                pulse.run_ended(&id.to_string(), clock.now());
+            }
+            _ => {}
         }
     }
 
@@ -136,7 +162,8 @@ impl Hooks {
     }
 
     /// Takes in how a round ended.
-    pub fn measure_round(&self, result: &Result<Rounded>) {
+    pub fn measure_round(&self, app: &App, result: &Result<Rounded>) {
+        self.pulse.round_ended(app.clock.now(), result.is_ok());
         let mut metrics = locked(&self.metrics);
         match result {
             Ok(rounded) => {
@@ -167,7 +194,20 @@ fn sources(app: &App) -> Result<Sources> {
         };
         sources.insert(name.clone(), source);
     }
-    Sources::new(sources)
+    let secret = app.settings.config.metrics.secret.as_ref();
+    let secret = secret.map(|place| place.read("the secret of `metrics` in the config file"));
+    Sources::new(sources, secret.transpose()?)
+}
+
+/// Returns how long a round may take beside its runs.
+fn allowed(app: &App) -> SignedDuration {
+    SignedDuration::from_secs(app.settings.config.watch.round_seconds.into())
+}
+
+/// Returns when a run that begins now has ended at the latest, with the time that it takes to end a builder.
+fn latest_end(now: Timestamp, timeout: u32) -> Timestamp {
+    let longest = SignedDuration::from_secs(i64::from(timeout)).saturating_add(END_OF_BUILDER);
+    now.saturating_add(longest).unwrap_or(Timestamp::MAX)
 }
 
 fn said(notice: &listen::Notice) -> String {

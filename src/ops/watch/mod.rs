@@ -100,7 +100,7 @@ pub async fn once(
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
     let hooks = Hooks::open(app, None, tell)?;
-    let measure = hooks.measure();
+    let measure = hooks.measure(app);
     let mut measured = |event: Event<'_>| {
         measure(&event);
         tell(event);
@@ -111,7 +111,7 @@ pub async fn once(
     let round = watcher.round(&app, None::<std::future::Pending<()>>).await;
     let result = round.map(|(rounded, _)| rounded);
     drop(watcher);
-    hooks.measure_round(&result);
+    hooks.measure_round(&app, &result);
     hooks.write_metrics(options.metrics_file.as_deref(), tell);
     result
 }
@@ -131,8 +131,8 @@ pub async fn forever(
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
     let mut hooks = Hooks::open(app, options.listen, tell)?;
-    let service = Service::ready();
-    let measure = hooks.measure();
+    let service = Service::ready(hooks.pulse().clone(), app.clock.clone());
+    let measure = hooks.measure(app);
     let mut measured = |event: Event<'_>| {
         measure(&event);
         tell(event);
@@ -145,6 +145,7 @@ pub async fn forever(
     let mut app = Rc::new(app.read_again()?);
     loop {
         let mut due = None;
+        hooks.pulse().turns(app.clock.now());
         let early = outside(&app, &hooks, &mut hangup);
         let round = watcher.round(&app, Some(early)).await;
         let mut woken = None;
@@ -152,7 +153,7 @@ pub async fn forever(
             woken = given;
             rounded
         });
-        hooks.measure_round(&result);
+        hooks.measure_round(&app, &result);
         hooks.write_metrics(options.metrics_file.as_deref(), &mut say);
         match result {
             Ok(rounded) => {
@@ -171,6 +172,8 @@ pub async fn forever(
             None => {
                 let sleep = time_to_sleep(&app, due, &watcher);
                 let next = app.clock.now().saturating_add(sleep);
+                let until = next.as_ref().map_or(Timestamp::MAX, |next| *next);
+                hooks.pulse().sleeps(until);
                 let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
                 let doing = format!("watching, next look at {next}");
                 service.status(&doing);

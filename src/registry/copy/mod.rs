@@ -13,7 +13,12 @@ mod subset;
 mod tree;
 mod upload;
 
-use std::{cell::RefCell, collections::BTreeSet, path::PathBuf};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    fs::File,
+    path::PathBuf,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -24,12 +29,21 @@ use crate::{
 
 use super::client::Registries;
 
+use feed::{Feed, Halt, Sink};
 pub use problem::CopyError;
 use side::{Given, Side};
-use tree::{Descriptor, Document};
+pub(super) use tree::Descriptor;
+use tree::Document;
 
 /// Blobs, or manifests, that are on their way at once.
 const AT_ONCE: usize = 6;
+
+/// How many bytes of manifests and indexes one copy may read in all: they are kept in memory until everything below them is there.
+const MAX_DOCUMENTS: u64 = 64 * 1024 * 1024;
+
+/// How many bytes of blobs one copy may name in all: more than any image has that people make, and less than what would take
+/// weeks.
+const MAX_BLOBS: u64 = 256 * 1024 * 1024 * 1024;
 
 /// Where an image is, or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +157,8 @@ impl Registries {
                 clock: &self.clock,
             },
             amount: RefCell::default(),
+            documents: Cell::new(0),
+            blobs: Cell::new(0),
         };
         let before = copy.standing(&request.tags).await?;
         if let Some(copied) = copy.nothing_to_do(request, &before).await? {
@@ -189,6 +205,8 @@ impl Registries {
                 clock: &self.clock,
             },
             amount: RefCell::default(),
+            documents: Cell::new(0),
+            blobs: Cell::new(0),
         };
         let before = copy.standing(&request.tags).await?;
         if before.iter().all(Option::is_none)
@@ -202,12 +220,42 @@ impl Registries {
     }
 }
 
+impl Registries {
+    /// Fetches a blob of a repository into a file, as it comes.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`]: what is in the file is then of no use.
+    pub(super) async fn fetch_blob(
+        &self,
+        image: &Reference,
+        blob: &Descriptor,
+        into: &mut File,
+    ) -> Result<(), CopyError> {
+        let from = Side::source(self, &Place::Registry(image.clone()))?;
+        let around = Around {
+            watch: &|_| {},
+            clock: &self.clock,
+        };
+        let mut feed = Feed::new(&from, blob, &around);
+        match feed.pour(0, &mut Sink::File(into)).await {
+            Ok(()) => Ok(()),
+            Err(Halt::Source(error)) => Err(error),
+            Err(Halt::Sink(problem)) => Err(CopyError::folder(image.to_string(), problem)),
+        }
+    }
+}
+
 /// One copy under way.
 struct Copy<'a> {
     from: Side,
     to: Side,
     around: Around<'a>,
     amount: RefCell<Amount>,
+    /// How many bytes of documents have been read.
+    documents: Cell<u64>,
+    /// How many bytes of blobs have been named.
+    blobs: Cell<u64>,
 }
 
 impl Copy<'_> {
@@ -306,7 +354,9 @@ impl Copy<'_> {
             if self.to.has_document(&child.digest).await? {
                 return Ok(None);
             }
-            self.from.document(Some(child)).await.map(Some)
+            let document = self.from.document(Some(child)).await?;
+            self.within(&self.documents, document.bytes.len() as u64, MAX_DOCUMENTS)?;
+            Ok(Some(document))
         });
         let read: Vec<Option<Document>> = read.buffered(AT_ONCE).try_collect().await?;
         Ok(read.into_iter().flatten().collect())
@@ -317,12 +367,27 @@ impl Copy<'_> {
         documents: impl Iterator<Item = &Document>,
     ) -> Result<(), CopyError> {
         let blobs = tree::blobs(documents);
-        (self.around.watch)(Progress::Total(blobs.iter().map(|blob| blob.size).sum()));
+        let sizes = blobs.iter().map(|blob| blob.size);
+        let total = sizes.fold(0, u64::saturating_add);
+        self.within(&self.blobs, total, MAX_BLOBS)?;
+        (self.around.watch)(Progress::Total(total));
         stream::iter(&blobs)
             .map(|blob| self.bring_blob(blob))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
+    }
+
+    /// Takes in that there are so many bytes more, of which there may be `most` in all.
+    fn within(&self, count: &Cell<u64>, more: u64, most: u64) -> Result<(), CopyError> {
+        count.set(count.get().saturating_add(more));
+        match count.get() <= most {
+            true => Ok(()),
+            false => Err(CopyError::Malformed {
+                image: self.from.name(),
+                problem: format!("it is more than may be copied at once: {most} bytes"),
+            }),
+        }
     }
 
     async fn bring_blob(&self, blob: &Descriptor) -> Result<(), CopyError> {

@@ -73,3 +73,34 @@ fn log_of_a_run_that_goes_on_ends_with_its_reader_and_with_a_full_disk() {
     run.signal(Signal::INT);
     run.wait().exits(130);
 }
+
+#[test]
+fn what_a_terminal_would_obey_is_shown_only_where_it_is_asked_for_and_colours_stay() {
+    let (world, registry) = (World::new(), Registry::start());
+    let script = r"printf 'a\033[31mred\033[0m\033[2J\007\033]0;title\007 10%%\r20%%\302\233x\342\200\256\n'";
+    world.fake("built", script);
+    world.config("builders: {command: {build: [built]}}\n");
+    world.set("ACRT_BUILDER", "command");
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.task_with(&registry, "web", &dockerfile, &["--no-push"]);
+    let raw = "a\x1b[31mred\x1b[0m\x1b[2J\x07\x1b]0;title\x07 10%\r20%\u{9b}x\u{202e}\n";
+    let tame =
+        "a\x1b[31mred\x1b[0m\\u{1b}[2J\\u{7}\\u{1b}]0;title\\u{7} 10%\n20%\\u{9b}x\\u{202e}\n";
+    let context = world.path("web").display().to_string();
+    let host = registry.host();
+    let build = ["build", "-r", &host, "--no-push", &context];
+    let run = ["task", "run", "-n", "web"];
+    let logs = ["task", "logs", "--run-id", "ca1"];
+    for line in [&run[..], &logs, &build] {
+        let shown = world.acrt(line).ok().prints(&[tame]);
+        let harmful = shown.stdout.replace("\x1b[31m", "").replace("\x1b[0m", "");
+        assert!(
+            !harmful.contains(['\x1b', '\x07', '\r', '\u{9b}', '\u{202e}']),
+            "{shown}"
+        );
+        world.acrt(&[line, &["--raw"]].concat()).ok().prints(&[raw]);
+    }
+    let kept = std::fs::read_to_string(world.state().join("runs/ca1/log")).unwrap();
+    assert!(kept.contains(raw), "{kept:?}");
+}

@@ -83,8 +83,10 @@ impl Loop {
         .status
     }
 
+    /// Reads the metrics as the source `lan` may see them.
     fn metric(&self, name: &str) -> Option<u64> {
-        let page = self.get("/metrics").body;
+        let page = ureq::http::Request::get(format!("{}/metrics", self.url));
+        let page = send(page.header("Authorization", bearer()), &[]).body;
         let line = page.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().parse().ok()
     }
@@ -368,6 +370,186 @@ fn line(stream: &mut TcpStream) -> String {
         text.extend(byte);
     }
     String::from_utf8(text).unwrap()
+}
+
+/// Reads up to the end of an answer's head, and what came behind it.
+fn head(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    while !text.contains("\r\n\r\n") {
+        let line = line(stream);
+        assert!(!line.is_empty(), "{text}");
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn clients_that_hold_every_connection_keep_nobody_out() {
+    let (world, registry) = world();
+    let watch = Loop::start(&world);
+    watch.rests();
+    let address = watch.url.strip_prefix("http://").unwrap().to_owned();
+    // Each asks for much at once, and reads none of it.
+    let page = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(64);
+    let greedy: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.write_all(&page).unwrap();
+            stream
+        })
+        .collect();
+    // Each says something often enough to be kept alive, for ever if it were let.
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let lively = std::thread::spawn(move || {
+        let connect = || TcpStream::connect(&address).unwrap();
+        let mut streams: Vec<TcpStream> = (0..64).map(|_| connect()).collect();
+        let patience = std::time::Duration::from_millis(200);
+        while stopped.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            for stream in &mut streams {
+                if stream
+                    .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                    .is_err()
+                {
+                    *stream = connect();
+                }
+            }
+        }
+    });
+    for _ in 0..3 {
+        let begun = Instant::now();
+        assert_eq!(watch.get("/healthz").status, 200);
+        assert_eq!(watch.pushed(&registry, "base:1"), 202);
+        assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    }
+    drop(stop);
+    lively.join().unwrap();
+    drop(greedy);
+}
+
+#[test]
+fn a_connection_brings_so_many_requests_and_no_more() {
+    let (world, _registry) = world();
+    let watch = Loop::start(&world);
+    let mut stream = TcpStream::connect(watch.url.strip_prefix("http://").unwrap()).unwrap();
+    for n in 1..=100 {
+        stream
+            .write_all(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let head = head(&mut stream).to_lowercase();
+        assert!(head.starts_with("http/1.1 404"), "{head}");
+        assert_eq!(head.contains("connection: close"), n == 100, "{n}: {head}");
+    }
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"");
+}
+
+#[test]
+fn health_is_told_as_it_is_to_whoever_asks_and_to_the_service_manager() {
+    let (world, _registry) = world();
+    let path = world.path("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(crate::support::PATIENCE))
+        .unwrap();
+    world.set("NOTIFY_SOCKET", path.to_str().unwrap());
+    world.set("WATCHDOG_USEC", "20000");
+    let watch = Loop::start(&world);
+    watch.rests();
+    assert_eq!(watch.get("/healthz").status, 200);
+    let hears = |text: &str| {
+        let mut heard = [0; 512];
+        loop {
+            let length = manager.recv(&mut heard).unwrap();
+            if String::from_utf8_lossy(&heard[..length]).contains(text) {
+                break;
+            }
+        }
+    };
+    hears("WATCHDOG=1");
+
+    // The state directory can no longer be used, so the loop does nothing of what it is for.
+    let bases = world.state().join("bases.json");
+    let _ = std::fs::remove_file(&bases);
+    std::fs::create_dir(&bases).unwrap();
+    watch.running.signal(Signal::HUP);
+    let sick = eventually("the failed round", || {
+        Some(watch.get("/healthz")).filter(|health| health.status != 200)
+    });
+    assert_eq!(
+        (sick.status, sick.body.as_str()),
+        (503, "the last round failed; its log says why\n")
+    );
+    hears("STATUS=the last round failed");
+    manager.set_nonblocking(true).unwrap();
+    let mut told = Vec::new();
+    let mut heard = [0; 512];
+    while let Ok(length) = manager.recv(&mut heard) {
+        told.push(String::from_utf8_lossy(&heard[..length]).into_owned());
+    }
+    assert!(!told.iter().any(|it| it.contains("WATCHDOG")), "{told:?}");
+    manager.set_nonblocking(false).unwrap();
+
+    std::fs::remove_dir(&bases).unwrap();
+    watch.running.signal(Signal::HUP);
+    eventually("a round that is well", || {
+        (watch.get("/healthz").status == 200).then_some(())
+    });
+    hears("WATCHDOG=1");
+}
+
+#[test]
+fn who_reads_the_metrics_without_the_secret_learns_of_no_sender() {
+    let (world, registry) = world();
+    let get = |watch: &Loop, authorization: Option<&str>| {
+        let mut page = ureq::http::Request::get(format!("{}/metrics", watch.url));
+        if let Some(text) = authorization {
+            page = page.header("Authorization", text);
+        }
+        send(page, &[])
+    };
+    let sources = "  lan: {secret: 'env:HOOK_SECRET'}\n  hub: {secret: 'env:HUB_SECRET'}\n";
+    world.set("HUB_SECRET", "hub-canary");
+    world.set("METRICS_SECRET", "metrics-canary");
+    configure(&world, sources);
+    let watch = Loop::start(&world);
+    watch.pushed(&registry, "base:1");
+    watch.post("/hooks/hub", &[], b"{}");
+    let open = get(&watch, None);
+    assert_eq!(open.status, 200);
+    assert!(open.body.contains("acrt_rounds_total"), "{}", open.body);
+    assert!(
+        !open.body.contains("lan") && !open.body.contains("hub"),
+        "{}",
+        open.body
+    );
+    let own = get(&watch, Some(&bearer())).body;
+    assert!(
+        own.contains("source=\"lan\"") && !own.contains("hub"),
+        "{own}"
+    );
+    assert_eq!(get(&watch, Some("Bearer wrong")).status, 401);
+
+    configure(
+        &world,
+        &format!("{sources}metrics: {{secret: 'env:METRICS_SECRET'}}\n"),
+    );
+    watch.running.signal(Signal::HUP);
+    watch.running.stderr_has("read the config file");
+    let refused = get(&watch, None);
+    assert_eq!((refused.status, refused.body.as_str()), (401, ""));
+    // As Prometheus sends it by `authorization`, and by `basic_auth` with any user: anybody:metrics-canary.
+    for secret in [
+        "Bearer metrics-canary",
+        "Basic YW55Ym9keTptZXRyaWNzLWNhbmFyeQ==",
+    ] {
+        let all = get(&watch, Some(secret));
+        assert_eq!(all.status, 200);
+        for name in ["source=\"lan\"", "source=\"hub\",outcome=\"refused\"} 1"] {
+            assert!(all.body.contains(name), "{}", all.body);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,378 @@
+//! Who is let in: how many connections there are at once, and which of them has to go when there are too many.
+//!
+//! Whoever comes gets in, unless very many come at once: it is the one who has been inside the longest without having shown a secret
+//! that goes. So connections that are only held open keep nobody out for longer than [`FAIR`].
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+/// Connections that are served at once.
+const INSIDE: usize = 64;
+
+/// How many of these may be of strangers: of addresses from which nobody has ever shown a secret.
+const STRANGERS: usize = 48;
+
+/// How many of these may come from one address.
+const OF_ONE: usize = 32;
+
+/// How many connections may wait to be served, in all and from one address.
+const WAITING: usize = 512;
+const WAITING_OF_ONE: usize = 128;
+
+/// How long everybody may be inside before they have to go for others. A request takes milliseconds.
+const FAIR: Duration = Duration::from_secs(2);
+
+/// How many addresses are remembered from which somebody has shown a secret.
+const KNOWN: usize = 1000;
+
+/// Where a connection comes from: an address, or the network that one customer gets of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin(IpAddr);
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = u128::from(address) & !u128::from(u64::MAX);
+                Self(Ipv6Addr::from(network).into())
+            }
+            address => Self(address),
+        }
+    }
+}
+
+/// The door of one server. Clones are of the same.
+#[derive(Clone, Debug)]
+pub struct Door(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// How long everybody may be inside.
+    fair: Duration,
+    state: Mutex<State>,
+    /// Somebody has left.
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    inside: BTreeMap<u64, Guest>,
+    waiting: BTreeMap<Origin, usize>,
+    /// Addresses from which somebody has shown a secret, the latest last.
+    known: VecDeque<Origin>,
+}
+
+#[derive(Debug)]
+struct Guest {
+    origin: Origin,
+    since: Instant,
+    has_proven: bool,
+    cut: Arc<Notify>,
+}
+
+/// What becomes of somebody who wants to get in.
+#[derive(Debug, PartialEq, Eq)]
+enum Room {
+    /// There is room.
+    Free,
+    /// There is, once this one has gone.
+    InPlaceOf(u64),
+    /// Not yet.
+    None,
+}
+
+impl State {
+    /// Decides whether there is room for one more from `origin`.
+    fn room(&self, origin: Origin, now: Instant, fair: Duration) -> Room {
+        let is_stranger = |origin: Origin| !self.known.contains(&origin);
+        let own = |guest: &Guest| guest.origin == origin;
+        let strange = |guest: &Guest| is_stranger(guest.origin);
+        let count = |which: &dyn Fn(&Guest) -> bool| {
+            self.inside.values().filter(|guest| which(guest)).count()
+        };
+        let go: &dyn Fn(&Guest) -> bool = if count(&own) >= OF_ONE {
+            &own
+        } else if is_stranger(origin) && count(&strange) >= STRANGERS {
+            &strange
+        } else if self.inside.len() < INSIDE {
+            return Room::Free;
+        } else if count(&strange) > 0 {
+            &strange
+        } else {
+            &|_| true
+        };
+        let may_go = self
+            .inside
+            .iter()
+            .filter(|(_, guest)| go(guest) && now.duration_since(guest.since) >= fair);
+        match may_go.min_by_key(|(_, guest)| (guest.has_proven, guest.since)) {
+            Some((id, _)) => Room::InPlaceOf(*id),
+            None => Room::None,
+        }
+    }
+
+    /// Lets somebody in, if there is room.
+    fn admit(
+        &mut self,
+        origin: Origin,
+        now: Instant,
+        fair: Duration,
+    ) -> Option<(u64, Arc<Notify>)> {
+        match self.room(origin, now, fair) {
+            Room::None => return None,
+            Room::InPlaceOf(id) => {
+                if let Some(guest) = self.inside.remove(&id) {
+                    guest.cut.notify_one();
+                }
+            }
+            Room::Free => {}
+        }
+        let (id, cut) = (self.next, Arc::new(Notify::new()));
+        self.next += 1;
+        let guest = Guest {
+            origin,
+            since: now,
+            has_proven: false,
+            cut: Arc::clone(&cut),
+        };
+        self.inside.insert(id, guest);
+        Some((id, cut))
+    }
+
+    fn has_proven(&mut self, id: u64) {
+        let Some(guest) = self.inside.get_mut(&id) else {
+            return;
+        };
+        guest.has_proven = true;
+        let origin = guest.origin;
+        if self.known.back() != Some(&origin) {
+            self.known.retain(|known| *known != origin);
+            self.known.push_back(origin);
+        }
+        if self.known.len() > KNOWN {
+            self.known.pop_front();
+        }
+    }
+
+    /// Lets somebody wait, unless too many do.
+    fn queue(&mut self, origin: Origin) -> bool {
+        let all: usize = self.waiting.values().sum();
+        let own = self.waiting.entry(origin).or_default();
+        let may = all < WAITING && *own < WAITING_OF_ONE;
+        *own += usize::from(may);
+        may
+    }
+
+    fn unqueue(&mut self, origin: Origin) {
+        if let Some(own) = self.waiting.get_mut(&origin) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.waiting.remove(&origin);
+            }
+        }
+    }
+}
+
+/// The right to be inside. Dropping it makes room.
+#[derive(Debug)]
+pub struct Slot {
+    door: Door,
+    id: u64,
+    cut: Arc<Notify>,
+}
+
+/// The place of somebody who waits.
+struct Queued<'a> {
+    door: &'a Door,
+    origin: Origin,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self::new(FAIR)
+    }
+}
+
+impl Door {
+    fn new(fair: Duration) -> Self {
+        Self(Arc::new(Shared {
+            fair,
+            state: Mutex::default(),
+            left: Notify::new(),
+        }))
+    }
+
+    /// Waits until there is room for a connection. `None` where too many wait already.
+    pub async fn enter(&self, origin: Origin) -> Option<Slot> {
+        if let Some(slot) = self.try_enter(origin) {
+            return Some(slot);
+        }
+        if !self.state().queue(origin) {
+            return None;
+        }
+        let queued = Queued { door: self, origin };
+        loop {
+            // Somebody leaves, or has been inside for long enough to go.
+            let _ = tokio::time::timeout(self.0.fair / 8, queued.door.0.left.notified()).await;
+            if let Some(slot) = self.try_enter(origin) {
+                return Some(slot);
+            }
+        }
+    }
+
+    fn try_enter(&self, origin: Origin) -> Option<Slot> {
+        let (id, cut) = self.state().admit(origin, Instant::now(), self.0.fair)?;
+        Some(Slot {
+            door: self.clone(),
+            id,
+            cut,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Takes in that a request on this connection has shown a secret.
+    pub fn has_proven(&self) {
+        self.door.state().has_proven(self.id);
+    }
+
+    /// Waits until this connection has to go for another.
+    pub async fn cut(&self) {
+        self.cut.notified().await;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.door.state().inside.remove(&self.id);
+        self.door.0.left.notify_one();
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.door.state().unqueue(self.origin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(n: u8) -> Origin {
+        IpAddr::from([10, 0, 0, n]).into()
+    }
+
+    /// Lets in `count` from one address, and returns the last.
+    fn fill(state: &mut State, from: Origin, count: usize, now: Instant) -> u64 {
+        (0..count)
+            .map(|_| state.admit(from, now, FAIR).expect("there is room").0)
+            .last()
+            .unwrap()
+    }
+
+    #[test]
+    fn one_address_makes_room_among_its_own_and_leaves_others_alone() {
+        let (mut state, start) = (State::default(), Instant::now());
+        fill(&mut state, origin(1), OF_ONE, start);
+        // In a burst nobody is sent away: they wait.
+        assert_eq!(state.room(origin(1), start, FAIR), Room::None);
+        assert_eq!(state.room(origin(2), start, FAIR), Room::Free);
+        let later = start + FAIR;
+        assert_eq!(state.room(origin(1), later, FAIR), Room::InPlaceOf(0));
+        assert!(state.admit(origin(1), later, FAIR).is_some());
+        assert_eq!(state.inside.len(), OF_ONE);
+    }
+
+    #[test]
+    fn strangers_leave_room_for_those_who_have_shown_a_secret() {
+        let (mut state, start) = (State::default(), Instant::now());
+        let id = fill(&mut state, origin(9), 1, start);
+        state.has_proven(id);
+        state.inside.clear();
+        for n in 0..STRANGERS {
+            fill(&mut state, origin(100 + u8::try_from(n).unwrap()), 1, start);
+        }
+        assert_eq!(state.room(origin(1), start, FAIR), Room::None);
+        fill(&mut state, origin(9), INSIDE - STRANGERS, start);
+        // Who is known goes before strangers, once these had their time.
+        assert_eq!(state.room(origin(9), start, FAIR), Room::None);
+        let first = *state.inside.keys().next().unwrap();
+        assert_eq!(
+            state.room(origin(9), start + FAIR, FAIR),
+            Room::InPlaceOf(first)
+        );
+    }
+
+    #[test]
+    fn who_has_shown_a_secret_goes_last() {
+        let (mut state, start) = (State::default(), Instant::now());
+        fill(&mut state, origin(1), OF_ONE, start);
+        state.has_proven(0);
+        assert_eq!(
+            state.room(origin(1), start + FAIR, FAIR),
+            Room::InPlaceOf(1)
+        );
+        (1..OF_ONE as u64).for_each(|id| state.has_proven(id));
+        assert_eq!(
+            state.room(origin(1), start + FAIR, FAIR),
+            Room::InPlaceOf(0)
+        );
+    }
+
+    #[test]
+    fn those_who_wait_and_those_who_are_remembered_are_bounded() {
+        let mut state = State::default();
+        let waits = (0..WAITING_OF_ONE + 5).filter(|_| state.queue(origin(1)));
+        assert_eq!(waits.count(), WAITING_OF_ONE);
+        let others = (2..200).filter(|n| (0..10).all(|_| state.queue(origin(*n))));
+        assert_eq!(others.count(), (WAITING - WAITING_OF_ONE) / 10);
+        state.unqueue(origin(1));
+        assert_eq!(state.waiting[&origin(1)], WAITING_OF_ONE - 1);
+        for n in 0..=KNOWN as u32 {
+            let from = Origin::from(IpAddr::from(n.to_be_bytes()));
+            let (id, _) = state.admit(from, Instant::now(), FAIR).unwrap();
+            state.has_proven(id);
+            state.inside.clear();
+        }
+        assert_eq!(state.known.len(), KNOWN);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_and_ipv4_in_its_clothes_is_ipv4() {
+        let of = |text: &str| Origin::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
+        assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_in_when_somebody_leaves_or_has_been_inside_long_enough() {
+        let fair = Duration::from_millis(400);
+        let door = Door::new(fair);
+        let mut inside = Vec::new();
+        for _ in 0..OF_ONE {
+            inside.push(door.enter(origin(1)).await.unwrap());
+        }
+        let begun = Instant::now();
+        let first = inside.remove(0);
+        let (next, ()) = tokio::join!(door.enter(origin(1)), async { drop(first) });
+        inside.push(next.unwrap());
+        assert!(door.enter(origin(1)).await.is_some());
+        assert!(begun.elapsed() >= fair / 2);
+        // The oldest was told to go.
+        inside[0].cut().await;
+        assert!(door.state().waiting.is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! How much a context may be, wherever it comes from: a few bytes can become any number.
+
+use std::{fs, io, path::Path};
+
+use crate::sys::aside::Wanted;
+
+/// How many bytes the files of a context may have in all.
+pub const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+
+/// How many files and folders a context may have in all.
+pub const MAX_ENTRIES: usize = 500_000;
+
+/// How many bytes of archives and files are fetched for one context, in all.
+pub const MAX_DOWNLOAD: u64 = 2 * 1024 * 1024 * 1024;
+
+/// The context is larger than any that is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is more than a context may have: 8 GiB, and 500,000 files")]
+pub struct TooLarge;
+
+/// Tells whether the files below a folder are more than a context may have. Links are not followed, and what is taken away
+/// meanwhile is not counted.
+///
+/// # Errors
+///
+/// Where the folder itself cannot be read.
+pub fn is_exceeded(root: &Path, wanted: &Wanted) -> io::Result<bool> {
+    exceeds(root, wanted, MAX_BYTES, MAX_ENTRIES)
+}
+
+fn exceeds(root: &Path, wanted: &Wanted, bytes: u64, entries: usize) -> io::Result<bool> {
+    let mut folders = vec![fs::read_dir(root)?];
+    let (mut size, mut count) = (0_u64, 0_usize);
+    while let Some(folder) = folders.last_mut() {
+        let Some(entry) = folder.next() else {
+            folders.pop();
+            continue;
+        };
+        let Ok(entry) = entry else { continue };
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        count += 1;
+        size = size.saturating_add(metadata.len());
+        if size > bytes || count > entries {
+            return Ok(true);
+        }
+        if wanted.is_over() {
+            return Ok(false);
+        }
+        if metadata.is_dir()
+            && let Ok(below) = fs::read_dir(entry.path())
+        {
+            folders.push(below);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_below_a_folder_is_counted_and_links_are_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        fs::write(root.path().join("a/b/c"), [0; 100_000]).unwrap();
+        std::os::unix::fs::symlink("/", root.path().join("a/link")).unwrap();
+        let over =
+            |bytes, entries| exceeds(root.path(), &Wanted::default(), bytes, entries).unwrap();
+        assert!(!over(200_000, 4));
+        assert!(over(99_999, 4));
+        assert!(over(200_000, 3));
+        assert!(is_exceeded(&root.path().join("none"), &Wanted::default()).is_err());
+    }
+}

@@ -1,0 +1,28 @@
+//! The times of files: what is unpacked or checked out twice is to be the same.
+
+use std::{io, path::Path};
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+/// Sets the time of a file, a folder or a link, in seconds since 1970.
+pub fn stamp(path: &Path, seconds: i64) -> io::Result<()> {
+    let time = Timespec {
+        tv_sec: seconds,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Returns a folder for tests that make very many files: in memory, where the machine has such.
+#[cfg(test)]
+pub fn quick_folder() -> tempfile::TempDir {
+    let in_memory = Path::new("/dev/shm");
+    match in_memory.is_dir() {
+        true => tempfile::tempdir_in(in_memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}

@@ -1,0 +1,533 @@
+//! The files of an archive by their names: what is where, and where the links among them lead. Pure; nothing is read or written.
+//!
+//! A name means what it would mean in a folder that holds nothing else: links are followed, and a way that would leave the folder is
+//! an error wherever it comes from: `..`, a link with an absolute target, or a chain of links of which each looks harmless.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::{Component, Path, PathBuf},
+};
+
+/// How many links one name may lead through. Linux gives up at forty; who gives up later must find no way out either.
+const MAX_LINKS: usize = 255;
+
+/// How many folders may lie in each other.
+const MAX_DEPTH: usize = 255;
+
+/// How many steps all names of a tree may take in all: what is made of links can take any number.
+const MAX_STEPS: u64 = 100_000_000;
+
+/// How many bytes all names and targets may take in all.
+const MAX_NAMES: usize = 64 * 1024 * 1024;
+
+/// The number of the root.
+pub const ROOT: usize = 0;
+
+/// All that is in a folder. Its things have numbers, and what lies in a folder has a higher one than the folder.
+#[derive(Debug)]
+pub struct Tree {
+    things: Vec<Thing>,
+    steps: u64,
+    names: usize,
+}
+
+#[derive(Debug)]
+struct Thing {
+    parent: usize,
+    name: OsString,
+    depth: usize,
+    kind: Kind,
+}
+
+/// What something is.
+#[derive(Debug)]
+pub enum Kind {
+    /// A folder, and what is in it.
+    Folder(BTreeMap<OsString, usize>),
+    /// A file.
+    File,
+    /// A symbolic link, and its target as it is written.
+    Link(PathBuf),
+    /// It was there, and something else of its name took its place.
+    Gone,
+}
+
+/// Why something cannot be where its name says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misplaced {
+    /// The way there leaves the root.
+    #[error("lies outside of the archive")]
+    Outside,
+    /// The link leads out of the root.
+    #[error("is a link that leads out of the archive")]
+    LeadsOut,
+    /// A file is where a folder would have to be.
+    #[error("lies in `{0}`, which is no folder")]
+    InNoFolder(PathBuf),
+    /// A folder has the name already.
+    #[error("would take the place of a folder")]
+    IsFolder,
+    /// A hard link names nothing.
+    #[error("is a link to `{0}`, which is no file that came before it")]
+    NoTarget(PathBuf),
+    /// Links lead to links without end.
+    #[error("is reached by more links than anybody follows")]
+    TooManyLinks,
+    /// Too deep.
+    #[error("lies deeper than {MAX_DEPTH} folders")]
+    TooDeep,
+    /// Too much work.
+    #[error("is one name more than anybody can follow: the links lead to and fro without end")]
+    TooMuch,
+    /// Too much text.
+    #[error("is one name more than an archive may have: 64 MiB of them in all")]
+    TooLong,
+}
+
+/// What is done with a link at the end of a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Follow,
+    Leave,
+}
+
+/// Where a name leads.
+struct Place {
+    folder: usize,
+    /// The name in the folder; none for the folder itself.
+    name: Option<OsString>,
+}
+
+impl Default for Tree {
+    /// A folder with nothing in it.
+    fn default() -> Self {
+        let root = Thing {
+            parent: ROOT,
+            name: OsString::new(),
+            depth: 0,
+            kind: Kind::Folder(BTreeMap::new()),
+        };
+        Self {
+            things: vec![root],
+            steps: 0,
+            names: 0,
+        }
+    }
+}
+
+impl Tree {
+    /// Returns how many things there are, with the root and with those that are gone.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.things.len()
+    }
+
+    /// Returns what something is.
+    #[must_use]
+    pub fn kind(&self, thing: usize) -> &Kind {
+        self.things
+            .get(thing)
+            .map_or(&Kind::Gone, |thing| &thing.kind)
+    }
+
+    /// Returns the way from the root to something, on which there is no link.
+    #[must_use]
+    pub fn path(&self, thing: usize) -> PathBuf {
+        let mut names = Vec::new();
+        let mut at = thing;
+        while let Some(thing) = self.things.get(at).filter(|_| at != ROOT) {
+            names.push(&thing.name);
+            at = thing.parent;
+        }
+        names.iter().rev().collect()
+    }
+
+    /// Puts a folder where `path` leads, with those above it. One that is there stays, with what is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Misplaced`]
+    pub fn folder(&mut self, path: &Path) -> Result<usize, Misplaced> {
+        let place = self.place(path)?;
+        let Some(name) = place.name else {
+            return Ok(place.folder);
+        };
+        match self.child(place.folder, &name) {
+            Some(thing) if matches!(self.kind(thing), Kind::Folder(_)) => Ok(thing),
+            Some(thing) if matches!(self.kind(thing), Kind::File) => {
+                Err(Misplaced::InNoFolder(self.path(thing)))
+            }
+            _ => self.put(place.folder, name, Kind::Folder(BTreeMap::new())),
+        }
+    }
+
+    /// Puts a file where `path` leads. Returns it, and the file or link whose place it takes, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Misplaced`]
+    pub fn file(&mut self, path: &Path) -> Result<(usize, Option<usize>), Misplaced> {
+        self.leaf(path, Kind::File)
+    }
+
+    /// Puts a link where `path` leads. Where it leads is told by [`Self::check_links`], when all is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Misplaced`]
+    pub fn link(
+        &mut self,
+        path: &Path,
+        target: &Path,
+    ) -> Result<(usize, Option<usize>), Misplaced> {
+        self.count(target.as_os_str())?;
+        self.leaf(path, Kind::Link(target.to_owned()))
+    }
+
+    /// Returns the file or link that a hard link is to, a path from the root.
+    ///
+    /// # Errors
+    ///
+    /// [`Misplaced::LeadsOut`], or [`Misplaced::NoTarget`] where it is a folder or not there.
+    pub fn hard_target(&mut self, target: &Path) -> Result<usize, Misplaced> {
+        let missing = || Misplaced::NoTarget(target.to_owned());
+        let place = match self.walk(ROOT, target, Last::Leave, false) {
+            Err(Misplaced::Outside) => return Err(Misplaced::LeadsOut),
+            walked => walked?.ok_or_else(missing)?,
+        };
+        let name = place.name.ok_or_else(missing)?;
+        match self.child(place.folder, &name) {
+            Some(thing) if matches!(self.kind(thing), Kind::File | Kind::Link(_)) => Ok(thing),
+            _ => Err(missing()),
+        }
+    }
+
+    /// Finds a link that leads out of the root, as it would when all that is here is in a folder.
+    ///
+    /// # Errors
+    ///
+    /// The link, and why it must not be.
+    pub fn check_links(&mut self) -> Result<(), (usize, Misplaced)> {
+        for thing in 0..self.things.len() {
+            let Kind::Link(target) = self.kind(thing) else {
+                continue;
+            };
+            let (folder, target) = (self.things[thing].parent, target.clone());
+            match self.walk(folder, &target, Last::Follow, false) {
+                Err(Misplaced::Outside) => return Err((thing, Misplaced::LeadsOut)),
+                Err(Misplaced::TooMuch) => return Err((thing, Misplaced::TooMuch)),
+                // It leads to nothing, or in a circle: nowhere, and so not out.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the place that a path from the root leads to, with all folders on the way.
+    fn place(&mut self, path: &Path) -> Result<Place, Misplaced> {
+        self.count(path.as_os_str())?;
+        let place = self.walk(ROOT, path, Last::Leave, true)?;
+        place.ok_or(Misplaced::Outside)
+    }
+
+    fn count(&mut self, name: &OsStr) -> Result<(), Misplaced> {
+        self.names = self.names.saturating_add(name.len());
+        match self.names > MAX_NAMES {
+            true => Err(Misplaced::TooLong),
+            false => Ok(()),
+        }
+    }
+
+    fn leaf(&mut self, path: &Path, kind: Kind) -> Result<(usize, Option<usize>), Misplaced> {
+        let place = self.place(path)?;
+        let name = place.name.ok_or(Misplaced::IsFolder)?;
+        let before = self.child(place.folder, &name);
+        if before.is_some_and(|thing| matches!(self.kind(thing), Kind::Folder(_))) {
+            return Err(Misplaced::IsFolder);
+        }
+        Ok((self.put(place.folder, name, kind)?, before))
+    }
+
+    fn child(&self, folder: usize, name: &OsStr) -> Option<usize> {
+        match self.kind(folder) {
+            Kind::Folder(names) => names.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    /// Gives a name in a folder to something new. What had it is gone.
+    fn put(&mut self, folder: usize, name: OsString, kind: Kind) -> Result<usize, Misplaced> {
+        let depth = self.things.get(folder).map_or(0, |it| it.depth) + 1;
+        if depth > MAX_DEPTH {
+            return Err(Misplaced::TooDeep);
+        }
+        let new = self.things.len();
+        let before = match self.things.get_mut(folder).map(|it| &mut it.kind) {
+            Some(Kind::Folder(names)) => names.insert(name.clone(), new),
+            _ => None,
+        };
+        if let Some(before) = before.and_then(|it| self.things.get_mut(it)) {
+            before.kind = Kind::Gone;
+        }
+        self.things.push(Thing {
+            parent: folder,
+            name,
+            depth,
+            kind,
+        });
+        Ok(new)
+    }
+
+    /// Goes the way of a path, as the kernel would. Where `makes` is set, folders that are missing are made; else the way goes on
+    /// through what is not there by its text, and leads to none.
+    fn walk(
+        &mut self,
+        from: usize,
+        path: &Path,
+        last: Last,
+        makes: bool,
+    ) -> Result<Option<Place>, Misplaced> {
+        let mut folder = from;
+        // What is not there, and how deep the way goes on in it.
+        let mut missing = 0_usize;
+        let mut links = 0;
+        let mut ahead: Vec<Part> = Vec::new();
+        push(&mut ahead, path);
+        while let Some(part) = ahead.pop() {
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                return Err(Misplaced::TooMuch);
+            }
+            let name = match part {
+                Part::Root => return Err(Misplaced::Outside),
+                Part::Up if missing > 0 => {
+                    missing -= 1;
+                    continue;
+                }
+                Part::Up if folder == ROOT => return Err(Misplaced::Outside),
+                Part::Up => {
+                    folder = self.things.get(folder).map_or(ROOT, |it| it.parent);
+                    continue;
+                }
+                Part::Down(_) if missing > 0 => {
+                    missing += 1;
+                    continue;
+                }
+                Part::Down(name) => name,
+            };
+            let found = self.child(folder, &name);
+            match found.map(|thing| (thing, self.kind(thing))) {
+                Some((thing, Kind::Folder(_))) => folder = thing,
+                Some((_, Kind::Link(target))) if last == Last::Follow || !ahead.is_empty() => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Misplaced::TooManyLinks);
+                    }
+                    let target = target.clone();
+                    push(&mut ahead, &target);
+                }
+                _ if ahead.is_empty() => {
+                    let name = Some(name);
+                    return Ok(Some(Place { folder, name }));
+                }
+                Some((thing, _)) => return Err(Misplaced::InNoFolder(self.path(thing))),
+                None if makes => {
+                    folder = self.put(folder, name, Kind::Folder(BTreeMap::new()))?;
+                }
+                None => missing = 1,
+            }
+        }
+        Ok((missing == 0).then_some(Place { folder, name: None }))
+    }
+}
+
+/// A part of a way.
+enum Part {
+    Root,
+    Up,
+    Down(OsString),
+}
+
+/// Puts a path before what is still ahead.
+fn push(ahead: &mut Vec<Part>, path: &Path) {
+    let parts = path.components().rev();
+    ahead.extend(parts.filter_map(|part| match part {
+        Component::Normal(name) => Some(Part::Down(name.to_owned())),
+        Component::ParentDir => Some(Part::Up),
+        Component::CurDir => None,
+        Component::RootDir | Component::Prefix(_) => Some(Part::Root),
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tree(links: &[(&str, &str)], folders: &[&str]) -> Tree {
+        let mut tree = Tree::default();
+        for folder in folders {
+            tree.folder(Path::new(folder)).unwrap();
+        }
+        for (path, target) in links {
+            tree.link(Path::new(path), Path::new(target)).unwrap();
+        }
+        tree
+    }
+
+    fn leads_out(links: &[(&str, &str)], folders: &[&str]) -> bool {
+        let mut tree = tree(links, folders);
+        match tree.check_links() {
+            Ok(()) => false,
+            Err((_, why)) => {
+                assert_eq!(why, Misplaced::LeadsOut);
+                true
+            }
+        }
+    }
+
+    #[test]
+    fn links_are_judged_by_where_they_lead_and_not_by_their_text() {
+        for links in [
+            &[("a", "..")][..],
+            &[("a", "/etc/passwd")],
+            &[("d/a", "../../x")],
+            // Each looks as if it went down first.
+            &[("s", "."), ("a", "s/s/../..")],
+            &[("a", "b"), ("b", "c"), ("c", "..")],
+            &[("a", "d/up/.."), ("d/up", "..")],
+            &[("a", "nothing/../../x")],
+            &[("a", "b/x"), ("b", "/tmp")],
+        ] {
+            assert!(leads_out(links, &["d"]), "{links:?}");
+        }
+        for links in [
+            &[("a", "d/..")][..],
+            &[("a", "x/../y")],
+            &[("a", "a")],
+            &[("a", "b"), ("b", "a")],
+            &[("d/e/a", "../../d")],
+            // By its text it would lead out.
+            &[("deep", "d/e/f"), ("a", "deep/../../x")],
+            &[("a", "nothing/at/all/../../x")],
+        ] {
+            assert!(!leads_out(links, &["d/e/f"]), "{links:?}");
+        }
+    }
+
+    #[test]
+    fn names_go_through_links_that_stay_and_never_out() {
+        let mut tree = tree(
+            &[("s", "d/e"), ("out", "d/../.."), ("far", "/tmp")],
+            &["d/e"],
+        );
+        let (file, before) = tree.file(Path::new("s/x")).unwrap();
+        assert_eq!((tree.path(file), before), (PathBuf::from("d/e/x"), None));
+        let (again, before) = tree.file(Path::new("d/e/x")).unwrap();
+        assert_eq!(
+            (tree.path(again), before),
+            (PathBuf::from("d/e/x"), Some(file))
+        );
+        assert!(matches!(tree.kind(file), Kind::Gone));
+        for path in ["out/x", "far/x", "../x", "/x", "d/../../x"] {
+            assert_eq!(
+                tree.file(Path::new(path)),
+                Err(Misplaced::Outside),
+                "{path}"
+            );
+        }
+        assert_eq!(
+            tree.file(Path::new("s/x/y")),
+            Err(Misplaced::InNoFolder("d/e/x".into()))
+        );
+        assert_eq!(tree.file(Path::new("d")), Err(Misplaced::IsFolder));
+    }
+
+    #[test]
+    fn a_hard_link_is_to_a_file_that_came_before_it() {
+        let mut tree = tree(&[("s", "d"), ("up", "..")], &["d"]);
+        let (file, _) = tree.file(Path::new("d/x")).unwrap();
+        assert_eq!(tree.hard_target(Path::new("s/x")), Ok(file));
+        assert_eq!(
+            tree.hard_target(Path::new("up/x")),
+            Err(Misplaced::LeadsOut)
+        );
+        assert_eq!(
+            tree.hard_target(Path::new("/d/x")),
+            Err(Misplaced::LeadsOut)
+        );
+        for path in ["d", "d/y", "y/z"] {
+            let missing = Misplaced::NoTarget(path.into());
+            assert_eq!(tree.hard_target(Path::new(path)), Err(missing));
+        }
+    }
+
+    #[test]
+    fn what_would_take_without_end_is_given_up() {
+        let deep: PathBuf = std::iter::repeat_n("a", MAX_DEPTH + 1).collect();
+        assert_eq!(Tree::default().folder(&deep), Err(Misplaced::TooDeep));
+        let mut tree = Tree::default();
+        tree.link(Path::new("a"), Path::new("a/a/a/a")).unwrap();
+        assert_eq!(tree.file(Path::new("a/x")), Err(Misplaced::TooManyLinks));
+        assert_eq!(tree.check_links(), Ok(()));
+        // Each of them takes as long as one may, and there are many.
+        let long: PathBuf = std::iter::repeat_n("s/..", 1000).collect();
+        let mut tree = Tree::default();
+        tree.folder(Path::new("d")).unwrap();
+        tree.link(Path::new("s"), Path::new("d")).unwrap();
+        for n in 0..1000 {
+            tree.link(Path::new(&format!("l{n}")), &long).unwrap();
+        }
+        tree.steps = MAX_STEPS - 100_000;
+        assert!(matches!(tree.check_links(), Err((_, Misplaced::TooMuch))));
+    }
+
+    /// A name of few letters, so that names meet.
+    fn name() -> impl Strategy<Value = String> {
+        let part = prop_oneof![4 => "[ab]", 2 => Just("..".to_owned()), 1 => Just(".".to_owned())];
+        proptest::collection::vec(part, 1..5).prop_map(|parts| parts.join("/"))
+    }
+
+    proptest! {
+        /// The kernel is the judge: with all links in a folder, none that the tree lets pass leads out of it.
+        #[test]
+        fn no_way_that_is_let_pass_leads_out(
+            things in proptest::collection::vec((name(), proptest::option::of(name())), 1..12)
+        ) {
+            let outside = crate::source::times::quick_folder();
+            let root = outside.path().join("a/b/root");
+            fs::create_dir_all(&root).unwrap();
+            let mut tree = Tree::default();
+            for (path, target) in &things {
+                let path = Path::new(path);
+                let _ = match target {
+                    None => tree.folder(path).map(drop),
+                    Some(target) => tree.link(path, Path::new(target)).map(drop),
+                };
+            }
+            if tree.check_links().is_err() {
+                return Ok(());
+            }
+            for thing in 1..tree.len() {
+                let path = root.join(tree.path(thing));
+                match tree.kind(thing) {
+                    Kind::Folder(_) => fs::create_dir(&path).unwrap(),
+                    Kind::Link(target) => symlink(target, &path).unwrap(),
+                    _ => {}
+                }
+            }
+            let real = root.canonicalize().unwrap();
+            for thing in 1..tree.len() {
+                if let Kind::Link(_) = tree.kind(thing)
+                    && let Ok(end) = root.join(tree.path(thing)).canonicalize()
+                {
+                    prop_assert!(end.starts_with(&real), "{} leads to {}", tree.path(thing).display(), end.display());
+                }
+            }
+        }
+    }
+}

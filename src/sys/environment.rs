@@ -1,0 +1,235 @@
+//! What of its own environment acrt hands on to the programs that it starts: what they need to find their files, their servers and
+//! their words, and nothing that may be a secret of somebody else.
+//!
+//! The environment belongs to the whole process, and so do these rules.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    str::FromStr,
+    sync::{PoisonError, RwLock},
+};
+
+use serde::Deserialize;
+
+/// What every program gets, by its name or by how it begins.
+const HANDED_ON: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "TERM",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "DOCKER_*",
+    "BUILDKIT_*",
+    "BUILDX_*",
+    "BUILDAH_*",
+    "STORAGE_*",
+    "CONTAINER*",
+    "REGISTRY_AUTH_FILE",
+    "XDG_*",
+    "SSH_AUTH_SOCK",
+    "GIT_*",
+    "SSL_CERT_*",
+];
+
+/// What binds git to one repository, as a hook of that repository has it. It would take acrt's own calls for its business.
+const OF_ONE_REPOSITORY: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// The rules of this process.
+static RULES: RwLock<Rules> = RwLock::new(Rules {
+    pass: Vec::new(),
+    withheld: BTreeSet::new(),
+});
+
+/// The name of a variable, or with a `*` at its end how names begin.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pattern(String);
+
+/// What was written is no name of a variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no name of a variable, such as AWS_PROFILE, or AWS_* for all that begin so")]
+pub struct InvalidPattern(String);
+
+impl FromStr for Pattern {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPattern> {
+        let name = text.strip_suffix('*').unwrap_or(text);
+        let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        match fits && !text.is_empty() {
+            true => Ok(Self(text.to_owned())),
+            false => Err(InvalidPattern(text.escape_debug().to_string())),
+        }
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = InvalidPattern;
+
+    fn try_from(text: String) -> Result<Self, InvalidPattern> {
+        text.parse()
+    }
+}
+
+/// What is handed on beside the usual, and what is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    pass: Vec<Pattern>,
+    withheld: BTreeSet<String>,
+}
+
+impl Rules {
+    /// Hands on what the owner names, and keeps back where acrt finds its own secrets, whatever these variables are called. Only
+    /// naming such a variable whole hands it on all the same.
+    #[must_use]
+    pub fn new(pass: Vec<Pattern>, withheld: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            pass,
+            withheld: withheld.into_iter().collect(),
+        }
+    }
+
+    /// Tells whether a variable of this name is handed on.
+    #[must_use]
+    pub fn hands_on(&self, name: &str) -> bool {
+        if self.pass.iter().any(|pattern| pattern.0 == name) {
+            return true;
+        }
+        if self.withheld.contains(name) || OF_ONE_REPOSITORY.contains(&name) {
+            return false;
+        }
+        let own = self.pass.iter().map(|pattern| pattern.0.as_str());
+        HANDED_ON
+            .iter()
+            .copied()
+            .chain(own)
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(begin) => name.starts_with(begin),
+                None => name == pattern,
+            })
+    }
+}
+
+/// Makes rules those of this process, from now on.
+pub fn rule(rules: Rules) {
+    *RULES.write().unwrap_or_else(PoisonError::into_inner) = rules;
+}
+
+/// Keeps back a variable that acrt has found a secret in.
+pub fn withhold(name: &str) {
+    let is_known = |rules: &Rules| rules.withheld.contains(name);
+    if !is_known(&RULES.read().unwrap_or_else(PoisonError::into_inner)) {
+        let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
+        rules.withheld.insert(name.to_owned());
+    }
+}
+
+/// Returns the variables that a program gets.
+#[must_use]
+pub fn handed_on() -> Vec<(OsString, OsString)> {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_some_and(|name| rules.hands_on(name)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(pass: &[&str], withheld: &[&str]) -> Rules {
+        let pass = pass.iter().map(|text| text.parse().unwrap());
+        Rules::new(pass.collect(), withheld.iter().map(|it| (*it).to_owned()))
+    }
+
+    #[test]
+    fn what_programs_need_is_handed_on_and_nothing_else() {
+        let usual = rules(&[], &[]);
+        for name in [
+            "PATH",
+            "LC_ALL",
+            "https_proxy",
+            "NO_PROXY",
+            "DOCKER_HOST",
+            "CONTAINERS_CONF",
+            "CONTAINER_HOST",
+            "XDG_RUNTIME_DIR",
+            "GIT_SSH_COMMAND",
+            "SSL_CERT_FILE",
+            "BUILDKIT_HOST",
+            "TZ",
+        ] {
+            assert!(usual.hands_on(name), "{name}");
+        }
+        for name in [
+            "AWS_SECRET_ACCESS_KEY",
+            "AZURE_CLIENT_SECRET",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "HOOK_SECRET",
+            "ACRT_STATE_DIR",
+            "PATHS",
+            "LD_PRELOAD",
+            "path",
+            "NOTIFY_SOCKET",
+            "GIT_DIR",
+            "GIT_INDEX_FILE",
+            "",
+        ] {
+            assert!(!usual.hands_on(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_owner_names_is_handed_on_too() {
+        let own = rules(&["AWS_*", "EDITOR", "GIT_DIR"], &[]);
+        for name in ["AWS_PROFILE", "AWS_", "EDITOR", "GIT_DIR", "HOME"] {
+            assert!(own.hands_on(name), "{name}");
+        }
+        assert!(!own.hands_on("EDITORS") && !own.hands_on("AWS"));
+    }
+
+    #[test]
+    fn what_holds_a_secret_of_acrt_is_kept_back_however_it_is_called() {
+        assert!(!rules(&[], &["DOCKER_HUB_HOOK"]).hands_on("DOCKER_HUB_HOOK"));
+        assert!(!rules(&["*"], &["HOOK"]).hands_on("HOOK"));
+        assert!(rules(&["HOOK"], &["HOOK"]).hands_on("HOOK"));
+    }
+
+    #[test]
+    fn a_pattern_is_a_name_with_a_star_at_its_end_or_without() {
+        for text in ["A", "A_*", "*", "a1"] {
+            assert!(text.parse::<Pattern>().is_ok(), "{text}");
+        }
+        for text in ["", "A=B", "*A", "A*B", "A B", "A**"] {
+            assert!(text.parse::<Pattern>().is_err(), "{text}");
+        }
+    }
+}

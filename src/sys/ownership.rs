@@ -1,0 +1,98 @@
+//! Whether a file is safe from other users, as ssh asks of its own: whoever can write the config file or the state directory has acrt
+//! do what they like, as the user who started it.
+
+use std::{fmt, fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
+
+use crate::error::{Error, Kind, Result};
+
+/// The variable that insists on using what others may write.
+pub const INSIST: &str = "ACRT_ALLOW_UNSAFE_PERMISSIONS";
+
+/// The bits of a mode by which others than the owner may write.
+const WRITABLE: u32 = 0o022;
+
+/// Why other users could change a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It is theirs; the number is the user's.
+    Foreign(u32),
+    /// They may write to it; the number is its mode.
+    Writable(u32),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(user) => write!(f, "it belongs to another user, of the id {user}"),
+            Self::Writable(mode) => write!(
+                f,
+                "others than its owner may write to it: its mode is {:03o}",
+                mode & 0o7777
+            ),
+        }
+    }
+}
+
+/// Judges by owner and mode. What is root's is as safe as the machine.
+fn fault(owner: u32, mode: u32, me: u32) -> Option<Fault> {
+    if owner != me && owner != 0 {
+        return Some(Fault::Foreign(owner));
+    }
+    (mode & WRITABLE != 0).then_some(Fault::Writable(mode))
+}
+
+/// Checks that no other user can change a file or a folder. Pipes and devices are what somebody gave on the command line. The folders above are not looked at:
+/// one that everybody may write to, as `/tmp`, lets nobody touch what others have in it.
+///
+/// `what` says what it is: `the config file`.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where another user can.
+pub fn check(what: &str, path: &Path, metadata: &Metadata) -> Result<()> {
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Ok(());
+    }
+    let me = rustix::process::geteuid().as_raw();
+    let Some(fault) = fault(metadata.uid(), metadata.mode(), me) else {
+        return Ok(());
+    };
+    let mend = match fault {
+        Fault::Foreign(_) => "work as that user".to_owned(),
+        Fault::Writable(_) => format!("type: chmod go-w '{}'", path.display()),
+    };
+    let refused = format!("refused to use {what} `{}`", path.display());
+    Err(Error::new(Kind::Invalid, refused)
+        .because(anyhow::anyhow!("{fault}"))
+        .hint(format!(
+            "{mend}; or insist on it: --allow-unsafe-permissions, or {INSIST}=true"
+        )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ones_own_or_roots_and_nobody_else_may_write_is_safe() {
+        for (owner, mode, me) in [
+            (7, 0o100_600, 7),
+            (7, 0o40_755, 7),
+            (0, 0o100_644, 7),
+            (0, 0o40_700, 0),
+            (7, 0o41_755, 7),
+        ] {
+            assert_eq!(fault(owner, mode, me), None, "{owner} {mode:o} {me}");
+        }
+    }
+
+    #[test]
+    fn what_another_user_owns_or_may_write_is_not() {
+        assert_eq!(fault(8, 0o100_600, 7), Some(Fault::Foreign(8)));
+        assert_eq!(fault(7, 0o40_700, 0), Some(Fault::Foreign(7)));
+        for mode in [0o40_770, 0o40_702, 0o41_777, 0o100_664] {
+            assert_eq!(fault(7, mode, 7), Some(Fault::Writable(mode)), "{mode:o}");
+        }
+        assert!(Fault::Writable(0o41_777).to_string().ends_with("1777"));
+    }
+}

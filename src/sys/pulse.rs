@@ -1,0 +1,179 @@
+//! Whether the loop turns: what `/healthz` and the service manager are told. Times come as values.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The pulse of one loop. Clones are of the same.
+#[derive(Clone, Debug)]
+pub struct Pulse(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// How long a round may go on without a sign of life, beside its runs.
+    allowed: SignedDuration,
+    phase: Phase,
+    /// Runs that go on, and when each has to have ended.
+    runs: BTreeMap<String, Timestamp>,
+    /// Whether the last round ended with an error of its own.
+    has_failed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// A round goes on, which has last shown that it lives at this time.
+    Round(Timestamp),
+    /// The loop sleeps until this time at the latest.
+    Sleep(Timestamp),
+}
+
+impl Pulse {
+    /// Begins with the time before the first round, which counts as a part of it.
+    #[must_use]
+    pub fn new(now: Timestamp, allowed: SignedDuration) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            allowed,
+            phase: Phase::Round(now),
+            runs: BTreeMap::new(),
+            has_failed: false,
+        })))
+    }
+
+    /// Lets rounds take another time from now on.
+    pub fn allow(&self, allowed: SignedDuration) {
+        self.state().allowed = allowed;
+    }
+
+    /// Takes in that a round has begun, or goes on.
+    pub fn turns(&self, now: Timestamp) {
+        self.state().phase = Phase::Round(now);
+    }
+
+    /// Takes in that a round has begun a run, which has to have ended at `until`.
+    pub fn run_began(&self, run: String, until: Timestamp) {
+        self.state().runs.insert(run, until);
+    }
+
+    /// Takes in that a run has ended.
+    pub fn run_ended(&self, run: &str, now: Timestamp) {
+        let mut state = self.state();
+        state.runs.remove(run);
+        if let Phase::Round(_) = state.phase {
+            state.phase = Phase::Round(now);
+        }
+    }
+
+    /// Takes in that a round has ended, well or with an error of its own.
+    pub fn round_ended(&self, now: Timestamp, is_well: bool) {
+        let mut state = self.state();
+        state.has_failed = !is_well;
+        state.phase = Phase::Round(now);
+    }
+
+    /// Takes in that the loop sleeps until `until` at the latest.
+    pub fn sleeps(&self, until: Timestamp) {
+        self.state().phase = Phase::Sleep(until);
+    }
+
+    /// Returns why the loop is not what it should be; nothing where it is.
+    #[must_use]
+    pub fn trouble(&self, now: Timestamp) -> Option<String> {
+        let state = self.state();
+        let is_over = |time: Timestamp| now.duration_since(time) > state.allowed;
+        let late = state.runs.iter().find(|(_, until)| is_over(**until));
+        if let Some((run, until)) = late {
+            return Some(format!("run {run} should have ended at {until:.0}"));
+        }
+        match state.phase {
+            Phase::Round(sign) if is_over(sign) && state.runs.is_empty() => Some(format!(
+                "the round that goes on has come no further since {sign:.0}"
+            )),
+            Phase::Sleep(until) if is_over(until) => Some(format!(
+                "the round that was due at {until:.0} has not begun"
+            )),
+            _ if state.has_failed => Some("the last round failed; its log says why".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pulse() -> Pulse {
+        Pulse::new(at(0), SignedDuration::from_secs(10))
+    }
+
+    #[test]
+    fn a_loop_that_goes_round_is_well() {
+        let pulse = pulse();
+        assert_eq!(pulse.trouble(at(10)), None);
+        pulse.turns(at(10));
+        pulse.round_ended(at(20), true);
+        pulse.sleeps(at(80));
+        assert_eq!(pulse.trouble(at(90)), None);
+    }
+
+    #[test]
+    fn a_round_that_comes_no_further_and_one_that_does_not_begin_are_trouble() {
+        let pulse = pulse();
+        let why = pulse.trouble(at(11)).unwrap();
+        assert!(
+            why.contains("no further since 1970-01-01T00:00:00Z"),
+            "{why}"
+        );
+        pulse.sleeps(at(60));
+        let why = pulse.trouble(at(71)).unwrap();
+        assert!(
+            why.contains("due at 1970-01-01T00:01:00Z has not begun"),
+            "{why}"
+        );
+        pulse.turns(at(71));
+        assert_eq!(pulse.trouble(at(71)), None);
+    }
+
+    #[test]
+    fn a_run_may_take_its_own_time_and_no_longer() {
+        let pulse = pulse();
+        pulse.run_began("ca1".into(), at(3600));
+        assert_eq!(pulse.trouble(at(3610)), None);
+        let why = pulse.trouble(at(3611)).unwrap();
+        assert!(why.contains("run ca1 should have ended"), "{why}");
+        pulse.run_ended("ca1", at(3611));
+        assert_eq!(pulse.trouble(at(3620)), None);
+        assert!(pulse.trouble(at(3622)).is_some());
+    }
+
+    #[test]
+    fn a_run_that_ends_while_the_loop_sleeps_does_not_wake_it() {
+        let pulse = pulse();
+        pulse.run_began("ca1".into(), at(100));
+        pulse.sleeps(at(50));
+        pulse.run_ended("ca1", at(40));
+        assert!(pulse.trouble(at(61)).is_some());
+    }
+
+    #[test]
+    fn a_round_that_failed_is_trouble_until_one_ends_well() {
+        let pulse = pulse();
+        pulse.round_ended(at(1), false);
+        pulse.sleeps(at(60));
+        assert!(pulse.trouble(at(2)).unwrap().contains("last round failed"));
+        pulse.turns(at(60));
+        assert!(pulse.trouble(at(60)).is_some());
+        pulse.round_ended(at(61), true);
+        assert_eq!(pulse.trouble(at(61)), None);
+    }
+}

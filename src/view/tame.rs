@@ -1,0 +1,295 @@
+//! Logs of strangers, made harmless for a terminal as they come: nothing in them moves the cursor, changes the terminal or rewrites
+//! what stands there, and colours stay. What is taken from it is shown instead, so that nothing is hidden either.
+
+use std::fmt::Write as _;
+
+use super::column::is_harmful;
+
+/// How long a sequence that sets colours may be, in bytes.
+const LONGEST: usize = 64;
+
+/// How a sequence that sets colours begins.
+const CSI: &[u8] = b"\x1b[";
+
+/// The sequence that ends all colours.
+const PLAIN: &[u8] = b"\x1b[0m";
+
+/// Takes the parts of a log, cut anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct Tamer {
+    /// What cannot be judged before more has come: the beginning of a character, a sequence or a line end.
+    held: Vec<u8>,
+    /// Whether the last sequence left colours on.
+    is_coloured: bool,
+}
+
+/// What the beginning of some bytes is.
+enum Token {
+    /// So many bytes that may stay as they are.
+    Fine(usize),
+    /// A sequence of so many bytes that sets colours.
+    Colour(usize),
+    /// A character of so many bytes that must not stay.
+    Bad(char, usize),
+    /// A byte that is no part of a character.
+    Broken(u8),
+    /// A line end by itself, which would have the next text stand over this one.
+    Return,
+    /// Nobody can tell before more has come.
+    Unfinished,
+}
+
+impl Tamer {
+    /// Returns what may be shown of the next part.
+    pub fn tame(&mut self, part: &[u8]) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.held);
+        bytes.extend_from_slice(part);
+        let mut out = Vec::with_capacity(bytes.len());
+        let rest = self.read(&bytes, &mut out);
+        self.held = rest.to_vec();
+        out
+    }
+
+    /// Returns what is left, and ends the colours: the log is over.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let held = std::mem::take(&mut self.held);
+        for chunk in held.utf8_chunks() {
+            chunk.valid().chars().for_each(|c| match c {
+                '\r' => out.push(b'\n'),
+                c => push(&mut out, c),
+            });
+            chunk.invalid().iter().for_each(|b| push_byte(&mut out, *b));
+        }
+        if std::mem::take(&mut self.is_coloured) {
+            out.extend_from_slice(PLAIN);
+        }
+        out
+    }
+
+    /// Reads as far as can be judged, and returns the rest.
+    fn read<'b>(&mut self, mut bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
+        while !bytes.is_empty() {
+            let length = match token(bytes) {
+                Token::Fine(length) => {
+                    out.extend_from_slice(&bytes[..length]);
+                    length
+                }
+                Token::Colour(length) => {
+                    out.extend_from_slice(&bytes[..length]);
+                    self.is_coloured = !matches!(&bytes[CSI.len()..length - 1], b"" | b"0");
+                    length
+                }
+                Token::Bad(c, length) => {
+                    push(out, c);
+                    length
+                }
+                Token::Broken(byte) => {
+                    push_byte(out, byte);
+                    1
+                }
+                Token::Return => {
+                    out.push(b'\n');
+                    1
+                }
+                Token::Unfinished => return bytes,
+            };
+            bytes = &bytes[length..];
+        }
+        bytes
+    }
+}
+
+/// Reads the beginning of some bytes, of which there is at least one.
+fn token(bytes: &[u8]) -> Token {
+    let plain = bytes
+        .iter()
+        .take_while(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'))
+        .count();
+    match bytes.first() {
+        _ if plain > 0 => Token::Fine(plain),
+        Some(b'\r') => match bytes.get(1) {
+            None => Token::Unfinished,
+            Some(b'\n') => Token::Fine(2),
+            Some(_) => Token::Return,
+        },
+        Some(0x1b) => sequence(bytes),
+        _ => character(bytes),
+    }
+}
+
+/// Reads what begins with an escape. Only what sets colours may stay: numbers with `;` or `:` between them, and an `m`.
+fn sequence(bytes: &[u8]) -> Token {
+    let escape = Token::Bad('\u{1b}', 1);
+    if bytes.len() < CSI.len() {
+        return Token::Unfinished;
+    }
+    let Some(rest) = bytes.strip_prefix(CSI) else {
+        return escape;
+    };
+    let numbers = rest
+        .iter()
+        .take_while(|b| matches!(b, b'0'..=b'9' | b';' | b':'))
+        .count();
+    if numbers > LONGEST {
+        return escape;
+    }
+    match rest.get(numbers) {
+        Some(b'm') => Token::Colour(CSI.len() + numbers + 1),
+        Some(_) => escape,
+        None => Token::Unfinished,
+    }
+}
+
+/// Reads a character of several bytes, or one that is not to be printed.
+fn character(bytes: &[u8]) -> Token {
+    let (most, longest) = (&bytes[..bytes.len().min(4)], 4);
+    let text = match std::str::from_utf8(most) {
+        Ok(text) => text,
+        Err(error) if error.valid_up_to() > 0 => {
+            std::str::from_utf8(&most[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(error) if error.error_len().is_none() && most.len() < longest => {
+            return Token::Unfinished;
+        }
+        Err(_) => return Token::Broken(bytes[0]),
+    };
+    match text.chars().next() {
+        Some(c) if is_harmful(c) => Token::Bad(c, c.len_utf8()),
+        Some(c) => Token::Fine(c.len_utf8()),
+        None => Token::Broken(bytes[0]),
+    }
+}
+
+/// Shows a character, or which one it is if it must not be printed.
+fn push(out: &mut Vec<u8>, c: char) {
+    if is_harmful(c) && !matches!(c, '\n' | '\t') {
+        out.extend(c.escape_default().map(|c| c as u8));
+    } else {
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Shows which byte it is that is no part of a character: a terminal of eight bits may obey it.
+fn push_byte(out: &mut Vec<u8>, byte: u8) {
+    let mut text = String::new();
+    let _ = write!(text, "\\x{byte:02x}");
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tamed(bytes: &[u8]) -> String {
+        let mut tamer = Tamer::default();
+        let mut out = tamer.tame(bytes);
+        out.extend(tamer.finish());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown_instead() {
+        for (bytes, shown) in [
+            (&b"a\x1b[2Jb"[..], "a\\u{1b}[2Jb"),
+            (b"\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
+            (b"\x1bP1$r0m\x1b\\", "\\u{1b}P1$r0m\\u{1b}\\"),
+            (
+                b"\x1b[?25l\x1b[>4;2m\x1b[1 m",
+                "\\u{1b}[?25l\\u{1b}[>4;2m\\u{1b}[1 m",
+            ),
+            ("\u{9b}31m\u{9d}".as_bytes(), "\\u{9b}31m\\u{9d}"),
+            (b"\x9b2J\xff\xe9", "\\x9b2J\\xff\\xe9"),
+            (b"a\x08\x7f\x00\x0b\x0c", "a\\u{8}\\u{7f}\\u{0}\\u{b}\\u{c}"),
+            (
+                "a\u{202e}b\u{2066}c\u{61c}".as_bytes(),
+                "a\\u{202e}b\\u{2066}c\\u{61c}",
+            ),
+            (b"\x1b[31\x1b[32m.\x1b[0m", "\\u{1b}[31\x1b[32m.\x1b[0m"),
+        ] {
+            assert_eq!(tamed(bytes), shown);
+        }
+        let long = format!("\x1b[{}m", "1;".repeat(40));
+        assert!(tamed(long.as_bytes()).starts_with("\\u{1b}["));
+    }
+
+    #[test]
+    fn a_line_is_not_rewritten_and_its_end_stays() {
+        assert_eq!(tamed(b"10%\r20%\r\ndone\r"), "10%\n20%\r\ndone\n");
+        assert_eq!(tamed(b"a\r\r\nb"), "a\n\r\nb");
+    }
+
+    #[test]
+    fn colours_stay_and_end_with_the_log() {
+        let text = "\x1b[1;31mred\x1b[0m \x1b[38:2::1:2:3mx\x1b[m\n";
+        assert_eq!(tamed(text.as_bytes()), text);
+        assert_eq!(tamed(b"\x1b[8mhidden"), "\x1b[8mhidden\x1b[0m");
+    }
+
+    #[test]
+    fn what_is_cut_off_at_the_end_is_shown() {
+        assert_eq!(tamed(b"\x1b"), "\\u{1b}");
+        assert_eq!(tamed(b"\x1b[31"), "\\u{1b}[31");
+        assert_eq!(tamed(b"\xe2\x82"), "\\xe2\\x82");
+    }
+
+    /// Parts of which harmful texts are made, and anything else.
+    fn log() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![
+            Just(b"\x1b".to_vec()),
+            Just(b"\x1b[".to_vec()),
+            Just(b"\x1b]".to_vec()),
+            Just(b"31;1".to_vec()),
+            Just(b"m".to_vec()),
+            Just(b"\r".to_vec()),
+            Just(b"\n".to_vec()),
+            Just("\u{9b}é\u{202e}漢🎉".as_bytes().to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..4),
+            "[ -~]{0,6}".prop_map(String::into_bytes),
+        ];
+        proptest::collection::vec(part, 0..30).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_left_that_a_terminal_obeys_but_colours(bytes in log()) {
+            let text = tamed(&bytes);
+            let mut rest = text.as_str();
+            while let Some(at) = rest.find(|c: char| is_harmful(c) && !"\n\t".contains(c)) {
+                rest = &rest[at..];
+                if let Some(after) = rest.strip_prefix("\r\n") {
+                    rest = after;
+                    continue;
+                }
+                let colour = rest.strip_prefix("\x1b[").and_then(|it| it.split_once('m'));
+                prop_assert!(colour.is_some(), "{rest:?}");
+                let (numbers, after) = colour.unwrap();
+                prop_assert!(numbers.bytes().all(|b| b.is_ascii_digit() || b":;".contains(&b)), "{rest:?}");
+                rest = after;
+            }
+        }
+
+        #[test]
+        fn it_does_not_matter_where_a_log_is_cut(bytes in log(), cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..5)) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let mut tamer = Tamer::default();
+            let mut out = Vec::new();
+            for pair in cuts.windows(2) {
+                out.extend(tamer.tame(&bytes[pair[0]..pair[1]]));
+            }
+            out.extend(tamer.finish());
+            prop_assert_eq!(String::from_utf8(out).unwrap(), tamed(&bytes));
+        }
+
+        #[test]
+        fn what_is_harmless_stays_as_it_is_and_needs_no_second_look(bytes in log(), text in "[ -~\n\té漢🎉]{0,40}") {
+            prop_assert_eq!(tamed(text.as_bytes()), text.clone());
+            let once = tamed(&bytes);
+            prop_assert_eq!(tamed(once.as_bytes()), once);
+        }
+    }
+}

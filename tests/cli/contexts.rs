@@ -672,7 +672,7 @@ fn an_artifact_passes_through_little_memory() {
     world.config("builders: {command: {build: [built]}}\n");
     world.set("ACRT_BUILDER", "command");
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
-    let large = "x".repeat(100_000_000);
+    let large = "x".repeat(40_000_000);
     let files = [("Dockerfile", dockerfile.as_str()), ("large", &large)];
     registry.push_layers(
         "context:1",

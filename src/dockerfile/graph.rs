@@ -136,8 +136,8 @@ impl<'d> Graph<'d> {
     /// Returns the variables that `FROM` can refer to. Those that a line before the first stage may set which only
     /// another frontend reads are left out, and stay in the words as they are written, where they are part of no name.
     fn variables(&mut self) -> Result<Variables, Problem> {
-        let unread = self.given.foreign.into_iter().flatten();
-        let doubtful = unread.filter(|line| !line.in_stage).last();
+        let mut unread = self.given.foreign.into_iter().flatten();
+        let doubtful = unread.rfind(|line| !line.in_stage);
         if doubtful.is_some() {
             self.given.lexer = self.given.lexer.keep_unset();
         }

@@ -43,7 +43,7 @@ pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Option<Mount>, Proble
         options.filter(move |(name, ..)| name.eq_ignore_ascii_case(wanted))
     };
     let kind = named("type")
-        .last()
+        .next_back()
         .map(|(_, value, _)| value.to_lowercase());
     if matches!(kind.as_deref(), Some("tmpfs" | "secret" | "ssh")) {
         return Ok(None);
@@ -54,7 +54,7 @@ pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Option<Mount>, Proble
         return Err(Problem::dependency(value, message).at(at));
     }
     let from = named("from")
-        .last()
+        .next_back()
         .filter(|(_, value, _)| !value.is_empty());
     let from = from.map(|(_, value, field)| {
         let end = start + field.range.end;

@@ -10,7 +10,7 @@ use crate::{
     dockerfile::{BaseImage, Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    source::local::LocalContext,
+    source::local::{self, LocalContext},
     store::secrets::Secrets,
     sys::secret::Secret,
     task::{Context, DockerStep, Step, Task, Untracked},
@@ -155,7 +155,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     Ok(Survey {
         bases: inputs.references()?,
         pushes: task.stable_images(),
-        files: stamped([inputs.path.clone()]),
+        files: stamped(inputs.files()),
         digest: Some(inputs.digest),
         notices: Vec::new(),
         privileged: Vec::new(),
@@ -288,6 +288,14 @@ impl Inputs {
         self.dockerfile
             .bases(&self.build)
             .context(Kind::Invalid, || cannot_read(&self.path))
+    }
+
+    /// Returns the files that decide which images are named: the Dockerfile, and those that would take its place.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = local::preferred_to(&self.path);
+        files.push(self.path.clone());
+        files
     }
 
     /// Returns what stands in the Dockerfile and only the frontend can read that the file asks for: no image in it is

@@ -104,6 +104,21 @@ impl LocalContext {
     }
 }
 
+/// Returns the files that would be read in the place of a Dockerfile as soon as they are there.
+#[must_use]
+pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
+    let name = dockerfile.file_name();
+    let names = || std::iter::once(DOCKERFILE).chain(OTHER_NAMES);
+    let is_own = |other: &str| name.is_some_and(|name| name == other);
+    match names().any(is_own) {
+        true => names()
+            .take_while(|other| !is_own(other))
+            .map(|other| dockerfile.with_file_name(other))
+            .collect(),
+        false => Vec::new(),
+    }
+}
+
 /// Why a file of a context cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum Unreadable {
@@ -171,6 +186,12 @@ mod tests {
             assert_eq!(read("Dockerfile"), Path::new(name));
             assert_eq!(read("sub/Dockerfile"), Path::new("sub").join(name));
         }
+        assert_eq!(
+            preferred_to(Path::new("a/Containerfile")),
+            [Path::new("a/Dockerfile"), Path::new("a/dockerfile")]
+        );
+        assert!(preferred_to(Path::new("a/Dockerfile")).is_empty());
+        assert!(preferred_to(Path::new("a/Dockerfile.prod")).is_empty());
         let error = context.dockerfile(Path::new("Dockerfile.prod"));
         assert!(error.is_err(), "a name that somebody chose is that name");
     }

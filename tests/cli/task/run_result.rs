@@ -940,3 +940,31 @@ fn triggers_of_a_base_whose_registry_is_away_are_followed() {
     world.watch_once().ok().prints(&["web: rebuilt"]);
     assert_eq!(registry.file("web:latest", "tool").as_deref(), Some("saw"));
 }
+
+#[test]
+fn a_copy_of_the_builders_own_is_built_on_only_if_it_is_vouched_for() {
+    let (world, _registry, bases) = with_base_away(World::docker, "docker");
+    let rule = format!(
+        "images: ['{}/*'], command: [vouch, '{{image}}']",
+        bases.host()
+    );
+    world.config(&format!("verify: [{{{rule}}}]\n"));
+    let digest = bases.digest("base:1").unwrap();
+    bases.stop();
+    world.fake("vouch", "echo 'no signature' >&2; exit 1");
+    world
+        .run("web")
+        .exits(1)
+        .says(&["is not verified", "no signature"]);
+    let asked = world.fake("vouch", "exit 0");
+    world.run("web").ok();
+    let image = format!("{}/base@{digest}", bases.host());
+    assert_eq!(asked.lines().last(), Some(&image));
+    let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
+    let name = bases.image("base:1");
+    start(&world, "docker", &["build", "-t", &name, &local]).ok();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["no digest that anybody could vouch for"]);
+}

@@ -80,6 +80,12 @@ impl Verifier {
         self.rules_for(image).any(|rule| rule.exempt_from_min_age)
     }
 
+    /// Tells whether somebody has to vouch for an image.
+    #[must_use]
+    pub fn has_rules_for(&self, image: &Reference) -> bool {
+        self.rules_for(image).next().is_some()
+    }
+
     /// Asks the programs of all rules for `named` about `image`, which is `named` or its copy at a digest. A yes is kept by the digest.
     ///
     /// # Errors

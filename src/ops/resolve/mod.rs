@@ -340,6 +340,27 @@ impl Resolver<'_> {
         Ok(verified?)
     }
 
+    /// Makes sure that somebody vouches for an image of the builder's own, where that is asked of its name: for one of the digests under
+    /// which its registry knows it.
+    async fn verify_held(&self, named: &Reference, image: &HeldImage) -> Result<()> {
+        if !self.app.verifier.has_rules_for(named) {
+            return Ok(());
+        }
+        let mut refusal = Error::new(
+            Kind::Failed,
+            format!(
+                "`{named}` is not verified: the builder's own copy has no digest that anybody could vouch for"
+            ),
+        );
+        for digest in image.digests_of(named) {
+            match self.verify(named, &named.at(digest)).await {
+                Ok(()) => return Ok(()),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+
     /// Falls back to an image that the builder has, where no registry has it or its registry does not say.
     async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
         // podman and buildah put this before the names of images that are on no registry.
@@ -355,6 +376,7 @@ impl Resolver<'_> {
                 false => Error::from(error.clone()).one_line(),
             };
             let reason = format!("{why}; the builder's own copy is used");
+            self.verify_held(&base.reference, &image).await?;
             let held = Held { image, reason };
             match self.followed(&base.reference) {
                 None if absent || !is_its => return Ok(Answer::Local(held)),

@@ -882,3 +882,89 @@ fn what_the_files_of_a_local_context_named_is_recorded() {
     assert_eq!(known["named"], json!([registry.image("base:1")]));
     assert_eq!(known["outputs"][0]["tag"], "latest");
 }
+
+#[test]
+fn what_any_other_builder_pushes_is_followed_for_its_platforms() {
+    let (world, registry) = (World::new(), Registry::start());
+    let script = "from=$(sed -n 's/^FROM //p' \"$1\")\n\
+         exec skopeo --override-arch arm64 copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"";
+    world.fake("copy", script);
+    world.config("builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}']\n");
+    world.set("ACRT_BUILDER", "command");
+    push_both(&registry, "base:1", "one", "one");
+    world.task(
+        &registry,
+        "web",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    world.run("web").ok();
+    assert_eq!(known(&world)["platforms"], json!(["linux/arm64"]));
+    push_both(&registry, "base:1", "two", "one");
+    world.watch_once().ok().silent();
+    push_both(&registry, "base:1", "two", "two");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    // One for this machine is refused where another one is asked for.
+    world
+        .acrt(&[
+            "task",
+            "update",
+            "--name",
+            "web",
+            "--platform",
+            "linux/s390x",
+        ])
+        .ok();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["for linux/arm64 where one for linux/s390x is wanted"]);
+    assert_eq!(world.history().last().unwrap(), "web Error");
+}
+
+#[test]
+fn triggers_of_a_base_whose_registry_is_away_are_followed() {
+    let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
+    world.docker();
+    registry.push("tools:1", &[("tool", "hammer")]);
+    let trigger = format!("COPY --from={} /tool /tool", registry.image("tools:1"));
+    let base = Image::of(&[("version", "one")]).on_build(&trigger);
+    bases.push_image("base:1", &base);
+    pull(&world, "docker", &bases.image("base:1"));
+    bases.stop();
+    world.write("web/own", "mine");
+    let options = ["--base-image-trigger-type", "All"];
+    world.task_with(&registry, "web", &from(&bases.image("base:1")), &options);
+    world.run("web").ok();
+    registry.push("tools:1", &[("tool", "saw")]);
+    bases.restart();
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(registry.file("web:latest", "tool").as_deref(), Some("saw"));
+}
+
+#[test]
+fn a_copy_of_the_builders_own_is_built_on_only_if_it_is_vouched_for() {
+    let (world, _registry, bases) = with_base_away(World::docker, "docker");
+    let rule = format!(
+        "images: ['{}/*'], command: [vouch, '{{image}}']",
+        bases.host()
+    );
+    world.config(&format!("verify: [{{{rule}}}]\n"));
+    let digest = bases.digest("base:1").unwrap();
+    bases.stop();
+    world.fake("vouch", "echo 'no signature' >&2; exit 1");
+    world
+        .run("web")
+        .exits(1)
+        .says(&["is not verified", "no signature"]);
+    let asked = world.fake("vouch", "exit 0");
+    world.run("web").ok();
+    let image = format!("{}/base@{digest}", bases.host());
+    assert_eq!(asked.lines().last(), Some(&image));
+    let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
+    let name = bases.image("base:1");
+    start(&world, "docker", &["build", "-t", &name, &local]).ok();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["no digest that anybody could vouch for"]);
+}

@@ -103,7 +103,10 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
         [] => app.mirrors.clone(),
         given => table(given)?,
     };
-    let copy = |base: &BaseImage| mirrors.of(&base.reference);
+    let copy = |base: &BaseImage| match request.rewrite.is_empty() {
+        true => app.copy_of(&base.reference),
+        false => mirrors.of(&base.reference),
+    };
     let mut answer = answer(&bases, &copy);
     answer.rewritten = dockerfile.rewritten(&bases, &copy);
     if request.digests {

@@ -15,7 +15,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Built, Known},
+    watch::{Built, Known, ReadFile},
 };
 
 use super::{
@@ -62,6 +62,13 @@ pub struct Finished {
     pub error: Option<Error>,
 }
 
+/// What the files of a local context name, and these files.
+#[derive(Debug)]
+pub struct Named {
+    bases: Vec<Reference>,
+    files: Vec<ReadFile>,
+}
+
 /// One run in the making.
 pub struct Execution<'a> {
     /// The surroundings.
@@ -76,6 +83,8 @@ pub struct Execution<'a> {
     pub jobs: usize,
     /// The definition as it is stored, once `task` has its context on this machine.
     pub stored: Option<Task>,
+    /// What the files of a local context named when the run began; none where nobody asks.
+    pub named: Option<Named>,
     /// What would stop it.
     pub stop: &'a Stop,
 }
@@ -163,6 +172,14 @@ impl Execution<'_> {
         tell: Listener<'_>,
     ) -> Result<(), Failure> {
         let _fetched = self.fetch(held, log, tell).await?;
+        if self.recorded && self.stored.is_none() {
+            // What is wrong with the files is told by whoever needs them.
+            let survey = inputs::survey(self.app, &self.task, &self.secrets).ok();
+            self.named = survey.map(|survey| Named {
+                bases: survey.bases,
+                files: survey.files,
+            });
+        }
         match &self.task.step {
             Step::Docker(step) => self.work_docker(step, held, log, inputs_digest, tell).await,
             Step::FileTask(_) | Step::EncodedTask(_) => {
@@ -398,6 +415,11 @@ impl Execution<'_> {
             dependencies: held.run.base_image_dependencies.clone().unwrap_or_default(),
             untracked: held.run.untracked_images.clone(),
             outputs: held.run.output_images.clone().unwrap_or_default(),
+            named: self.named.as_ref().map(|named| named.bases.clone()),
+            files: self
+                .named
+                .as_ref()
+                .map_or_else(Vec::new, |named| named.files.clone()),
             ..Built::default()
         };
         let known = Known::succeeded(held.run.run_id, built, started);
@@ -405,6 +427,7 @@ impl Execution<'_> {
         let before = self.app.store.known(key).unwrap_or_default();
         let mut known = known.serving(before, &held.run.timer_triggers);
         known.commit.clone_from(&held.run.source_commit);
+        known.pushed = Some(self.app.clock.now());
         self.app.store.save_known(key, &known)
     }
 

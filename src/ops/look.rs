@@ -15,7 +15,7 @@ use crate::{
     registry::{LookupError, Registries, Seen},
     store::secrets::Secrets,
     sys::signal::Stop,
-    task::{GitContext, Manifests},
+    task::{GitContext, ImageDescriptor, Manifests},
     watch::{Awaited, Head, LookErrorKind, Miss, Node, Observation, Tags, rhythm},
 };
 
@@ -40,12 +40,16 @@ pub struct TagSubscriptions(BTreeMap<Reference, Subscription>);
 struct Subscription {
     /// The image as the first of them names it: that is who is asked.
     spelled: Reference,
+    /// The other names that they have for it. A login may be kept for one of them alone.
+    others: BTreeSet<Reference>,
     /// The digests that runs were built on.
     built_on: Vec<Digest>,
     /// The platforms that are built on it.
     platforms: BTreeSet<Platform>,
     /// Whether a task depends on it. Else it is only one that a task has pushed.
     is_base: bool,
+    /// When a task last pushed it.
+    pushed_at: Option<Timestamp>,
 }
 
 impl TagSubscriptions {
@@ -56,6 +60,7 @@ impl TagSubscriptions {
         for (tag, dependency) in nodes.iter().flat_map(|node| node.followed()) {
             let subscription = entry(&mut tags, tag, || dependency.image.reference());
             subscription.is_base = true;
+            subscription.add_name(&dependency.image);
             if let Some(digest) = &dependency.image.digest
                 && !subscription.built_on.contains(digest)
             {
@@ -74,7 +79,8 @@ impl TagSubscriptions {
             let outputs = node.outputs.iter().zip(&node.known.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
                 if which(tag) {
-                    entry(&mut self.0, tag, || output.reference());
+                    let subscription = entry(&mut self.0, tag, || output.reference());
+                    subscription.pushed_at = subscription.pushed_at.max(node.known.pushed_at());
                 }
             }
         }
@@ -93,6 +99,18 @@ impl TagSubscriptions {
         self.0.get(tag).is_some_and(|one| one.is_base)
     }
 
+    /// Returns when a task last pushed this tag.
+    #[must_use]
+    pub fn pushed_at(&self, tag: &Reference) -> Option<Timestamp> {
+        self.0.get(tag)?.pushed_at
+    }
+
+    /// Returns a tag as the first task names it that wants to know of it: as people know it.
+    #[must_use]
+    pub fn spelled<'t>(&'t self, tag: &'t Reference) -> &'t Reference {
+        self.0.get(tag).map_or(tag, |one| &one.spelled)
+    }
+
     /// Returns what there is to find out of `which` of the tags: those whose registries want no rest.
     fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<Question> {
         let open = which.iter().filter_map(|tag| {
@@ -104,6 +122,7 @@ impl TagSubscriptions {
             Some(Question {
                 tag: tag.clone(),
                 spelled: subscription.spelled.clone(),
+                others: subscription.others.clone(),
                 built_on: subscription.built_on.clone(),
                 platforms: subscription.platforms.clone(),
                 read: record.and_then(|record| {
@@ -117,6 +136,15 @@ impl TagSubscriptions {
     }
 }
 
+impl Subscription {
+    fn add_name(&mut self, image: &ImageDescriptor) {
+        // Only the registry can be spelled in another way.
+        if image.registry != self.spelled.registry() {
+            self.others.extend(image.reference());
+        }
+    }
+}
+
 fn entry<'m>(
     tags: &'m mut BTreeMap<Reference, Subscription>,
     tag: &Reference,
@@ -126,17 +154,21 @@ fn entry<'m>(
     if !tags.contains_key(tag) {
         let subscription = Subscription {
             spelled: spelled().unwrap_or_else(|| tag.clone()),
+            others: BTreeSet::new(),
             built_on: Vec::new(),
             platforms: BTreeSet::new(),
             is_base: false,
+            pushed_at: None,
         };
         tags.insert(tag.clone(), subscription);
     }
     tags.entry(tag.clone()).or_insert_with(|| Subscription {
         spelled: tag.clone(),
+        others: BTreeSet::new(),
         built_on: Vec::new(),
         platforms: BTreeSet::new(),
         is_base: false,
+        pushed_at: None,
     })
 }
 
@@ -145,6 +177,7 @@ fn entry<'m>(
 struct Question {
     tag: Reference,
     spelled: Reference,
+    others: BTreeSet<Reference>,
     built_on: Vec<Digest>,
     platforms: BTreeSet<Platform>,
     /// The digest that the tag had, and the platforms whose manifests are known of it.
@@ -368,6 +401,11 @@ async fn look(registries: Rc<Registries>, questions: Vec<Question>, tell: impl F
     let which = questions.keys().cloned().collect();
     let looks = registries.looks(which).map(async |(spelled, result)| {
         let question = questions.get(&spelled)?;
+        let (spelled, result) = by_any_name(&registries, question, result).await;
+        let question = &Question {
+            spelled,
+            ..question.clone()
+        };
         let not_before = result.as_ref().err().and_then(LookupError::retry_at);
         let result = match result {
             Ok(seen) => observation(&registries, question, seen).await,
@@ -383,6 +421,25 @@ async fn look(registries: Rc<Registries>, questions: Vec<Question>, tell: impl F
     while let Some(look) = looks.next().await {
         look.into_iter().for_each(&tell);
     }
+}
+
+/// Asks by the other names of an image where its registry wants a login by the one that it was asked by: logins are kept by name.
+async fn by_any_name(
+    registries: &Registries,
+    question: &Question,
+    mut result: Result<Seen, LookupError>,
+) -> (Reference, Result<Seen, LookupError>) {
+    for other in &question.others {
+        if !result.as_ref().is_err_and(LookupError::is_refused) {
+            break;
+        }
+        match registries.look(other).await {
+            Ok(seen) => return (other.clone(), Ok(seen)),
+            Err(error) if !error.is_refused() => result = Err(error),
+            Err(_) => {}
+        }
+    }
+    (question.spelled.clone(), result)
 }
 
 fn miss(error: LookupError) -> Miss {

@@ -22,6 +22,7 @@ mod pushed;
 pub mod resolve;
 pub mod run;
 pub mod runs;
+pub mod show;
 pub mod source_trigger;
 pub mod steps;
 pub mod task;
@@ -36,6 +37,7 @@ use crate::{
     registry::{Login, Registries},
     store::Store,
     sys::{aliases::Aliases, clock::Clock, settings::Settings},
+    watch::Tags,
 };
 
 /// What a command was told about its surroundings.
@@ -109,6 +111,36 @@ impl App {
             name if name == image.registry() => image.clone(),
             name => image.on(&name).unwrap_or_else(|| image.clone()),
         }
+    }
+
+    /// Tells whether two names are names of one registry.
+    #[must_use]
+    pub fn is_same_registry(&self, one: &str, other: &str) -> bool {
+        self.aliases.registry(one) == self.aliases.registry(other)
+    }
+
+    /// Returns the copy that the config file names for an image, by whatever name of its registry that is written.
+    #[must_use]
+    pub fn copy_of(&self, image: &Reference) -> Option<Reference> {
+        match self.mirrors.is_empty() {
+            true => None,
+            false => self.mirrors.of(&self.canonical(image)),
+        }
+    }
+
+    /// Reads what is remembered of tags, each by the one name of its registry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::tags`].
+    pub fn tags(&self) -> Result<Tags> {
+        let tags = self.store.tags()?;
+        let is_own = |tag: &Reference| self.aliases.registry(tag.registry()) == tag.registry();
+        Ok(match tags.records().keys().all(is_own) {
+            true => tags,
+            // Version 0.1 wrote them as they were spelled, and the aliases of the config file may have changed.
+            false => tags.renamed(|tag| self.canonical(tag)),
+        })
     }
 
     /// Returns the registries, made ready at the first call: most commands never ask one.

@@ -179,6 +179,7 @@ pub async fn run(
         secrets,
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         stored: None,
+        named: None,
         stop,
     };
     let finished = execution.carry_out(held, tell).await?;
@@ -228,6 +229,7 @@ pub async fn run_if_free(
         secrets,
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop,
     };
     let finished = execution.carry_out(held, tell).await?;
@@ -251,6 +253,7 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
         secrets,
         jobs: DEFAULT_JOBS,
         stored: None,
+        named: None,
         stop: &stop,
     };
     execution.plan(tell).await

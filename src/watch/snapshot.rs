@@ -1,5 +1,7 @@
 //! A task with all that is known of it, as one round sees it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     task::{Dependency, ImageDescriptor, Task, Untracked},
 };
 
-use super::Known;
+use super::{Known, ReadFile};
 
 /// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
 #[derive(Clone, Debug)]
@@ -19,6 +21,7 @@ pub struct Snapshot {
     /// What its files say now, as far as somebody read them.
     pub reading: Option<Reading>,
     bases: Box<[Option<Reference>]>,
+    added: Box<[Reference]>,
     mirrors: Box<[Reference]>,
     pushes: Box<[Reference]>,
     outputs: Box<[Option<Reference>]>,
@@ -31,6 +34,12 @@ pub struct Reading {
     pub digest: Option<Digest>,
     /// Other images than those that the last run was built on, where they name such: what they name now.
     pub changed: Option<Vec<Reference>>,
+    /// What they name now and the last run was not built on.
+    pub added: Vec<Reference>,
+    /// What the last run was built on and they name no more, by the one name of each registry: it is no matter of theirs any more.
+    pub dropped: BTreeSet<Reference>,
+    /// Where they name what they named and are other files: what is to be remembered of them instead.
+    pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
     /// When the newest of them was written.
     pub modified: Option<Timestamp>,
     /// Why they cannot be read, on one line.
@@ -48,6 +57,8 @@ pub struct Node<'a> {
     pub reading: Option<&'a Reading>,
     /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
     pub bases: &'a [Option<Reference>],
+    /// The tag of each of `reading.added`.
+    pub added: &'a [Reference],
     /// The copies of its bases that a run may use.
     pub mirrors: &'a [Reference],
     /// The images that a run pushes under names that stay.
@@ -59,7 +70,11 @@ pub struct Node<'a> {
 impl Snapshot {
     /// Puts together what is known of a task. `canonical` gives an image the one name of its registry.
     #[must_use]
-    pub fn new(task: Task, known: Known, canonical: impl Fn(&Reference) -> Reference) -> Self {
+    pub fn new(task: Task, mut known: Known, canonical: impl Fn(&Reference) -> Reference) -> Self {
+        if let Some(failure) = &mut known.failure {
+            let tried = std::mem::take(&mut failure.tried).into_iter();
+            failure.tried = tried.map(|(tag, it)| (canonical(&tag), it)).collect();
+        }
         let own = |image: Reference| canonical(&image);
         let bases = known.dependencies.iter();
         let bases = bases.map(|dependency| dependency.image.reference().map(own));
@@ -70,6 +85,7 @@ impl Snapshot {
         let outputs = outputs.map(|output| output.reference().map(own));
         Self {
             bases: bases.collect(),
+            added: Box::default(),
             mirrors: mirrors.collect(),
             outputs: outputs.collect(),
             pushes: task.stable_images().into_iter().map(own).collect(),
@@ -77,6 +93,19 @@ impl Snapshot {
             known,
             reading: None,
         }
+    }
+
+    /// Adds what its files say now.
+    #[must_use]
+    pub fn with_reading(
+        mut self,
+        reading: Option<Reading>,
+        canonical: impl Fn(&Reference) -> Reference,
+    ) -> Self {
+        let added = reading.iter().flat_map(|reading| &reading.added);
+        self.added = added.map(canonical).collect();
+        self.reading = reading;
+        self
     }
 
     /// Returns it as a round takes it.
@@ -87,6 +116,7 @@ impl Snapshot {
             known: &self.known,
             reading: self.reading.as_ref(),
             bases: &self.bases,
+            added: &self.added,
             mirrors: &self.mirrors,
             pushes: &self.pushes,
             outputs: &self.outputs,
@@ -95,15 +125,16 @@ impl Snapshot {
 }
 
 impl<'a> Node<'a> {
-    /// Returns the images whose moves run this task, with the tag that each is compared by.
+    /// Returns the images whose moves run this task, with the tag that each is compared by. What its files name no more is none of them.
     pub fn followed(self) -> impl Iterator<Item = (&'a Reference, &'a Dependency)> {
         let trigger = self.trigger();
         self.bases
             .iter()
             .zip(&self.known.dependencies)
             .filter_map(|(tag, dependency)| Some((tag.as_ref()?, dependency)))
-            .filter(move |(_, dependency)| {
-                trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
+            .filter(move |(tag, dependency)| {
+                let is_dropped = self.reading.is_some_and(|it| it.dropped.contains(*tag));
+                !is_dropped && trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
             })
     }
 

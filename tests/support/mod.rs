@@ -79,7 +79,7 @@ pub fn program(name: &str) -> PathBuf {
         "busybox" => "busybox-static",
         "docker" | "dockerd" => "docker.io",
         "script" => "bsdutils",
-        "unshare" => "util-linux",
+        "setpriv" | "unshare" => "util-linux",
         other => other,
     };
     SYSTEM_PATH

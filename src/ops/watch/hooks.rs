@@ -95,7 +95,7 @@ impl Hooks {
         for notice in &arrivals.notices {
             tell(Event::Warning(said(notice)));
         }
-        let (now, mut tags) = (app.clock.now(), app.store.tags()?);
+        let (now, mut tags) = (app.clock.now(), app.tags()?);
         let mut repositories = Vec::new();
         let mut is_due = arrivals.everything;
         if arrivals.everything {
@@ -103,7 +103,9 @@ impl Hooks {
         }
         for hint in arrivals.hints {
             match hint {
-                Hint::Image(pushed) => is_due |= self.hinted.heed(&mut tags, &pushed, now),
+                Hint::Image(pushed) => {
+                    is_due |= self.hinted.heed(&mut tags, &app.canonical(&pushed), now);
+                }
                 Hint::Source(source) => repositories.push(source),
             }
         }

@@ -64,18 +64,16 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     let loaded = load(app, &mut broken, tell)?;
     app.registries_with(all_logins(app, tell)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tags = app.store.tags()?;
+    let mut tags = app.tags()?;
     look_at_all(app, &nodes, false, &mut tags, tell).await;
     let answers = simulate_round(nodes, tags, app.clock.now());
     let mut rounded = Rounded::default();
     if broken > 0 {
         rounded.take(Kind::Failed);
     }
-    if answers
-        .iter()
-        .any(|answer| ["unknown", "missing"].contains(&answer.state))
-    {
-        rounded.take(Kind::Unknown);
+    let kinds = answers.iter().filter_map(|answer| answer.state.exit());
+    for kind in kinds.filter(|kind| *kind != Kind::Stale) {
+        rounded.take(kind);
     }
     let mut answers: Vec<CheckAnswer> = answers
         .into_iter()

@@ -8,10 +8,10 @@ use std::{
 };
 
 use acrt::{
-    image::Reference,
+    image::{Digest, Reference},
     store::Store,
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
-    watch::Known,
+    watch::{FileStamp, FileState, Known, ReadFile},
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -79,8 +79,10 @@ impl Home {
     }
 
     fn write_task(&self, name: &str, site: &Site, tag: usize) -> Result<()> {
+        let context = self.file(&format!("src/{name}"));
         let task: Task = serde_yaml::from_str(&format!(
-            "{{schema: 1, name: {name}, registry: r.example, step: {{type: Docker, contextPath: /src/{name}, dockerFilePath: Dockerfile, imageNames: ['{name}:latest', '{name}:{{{{.Run.ID}}}}']}}, trigger: {{baseImageTrigger: {{}}}}}}"
+            "{{schema: 1, name: {name}, registry: r.example, step: {{type: Docker, contextPath: {}, dockerFilePath: Dockerfile, imageNames: ['{name}:latest', '{name}:{{{{.Run.ID}}}}']}}, trigger: {{baseImageTrigger: {{}}}}}}",
+            context.display()
         ))?;
         let repository = repository(tag);
         let document = Document::of(&repository, false, site.indexes);
@@ -93,20 +95,30 @@ impl Home {
             line: 1,
             mirror: None,
         };
+        let store = Store::at(&self.state());
+        // Written plainly: ten thousand files that are each synced would take minutes.
+        let (definition, dockerfile) =
+            (store.layout().task(&task.key()), context.join("Dockerfile"));
+        write(&definition, &serde_yaml::to_string(&task)?)?;
+        write(&dockerfile, &format!("FROM {base}\n"))?;
         let when = "2026-01-01T00:00:00Z".parse()?;
+        let pushed = |tag: &str| -> Result<ImageDescriptor> {
+            let image: Reference = format!("r.example/{name}:{tag}").parse()?;
+            Ok(ImageDescriptor::new(
+                &image,
+                Some(Digest::of(name.as_bytes())),
+            ))
+        };
         let built = acrt::watch::Built {
             dependencies: vec![dependency],
+            named: Some(vec![base]),
+            files: vec![read(definition)?, read(dockerfile)?],
+            outputs: vec![pushed("latest")?, pushed("ca1")?],
             ..acrt::watch::Built::default()
         };
         let known = Known::succeeded(RunId::new(1), built, when);
-        let store = Store::at(&self.state());
-        // Written plainly: ten thousand files that are each synced would take minutes.
         write(
-            store.layout().task(&task.key()),
-            &serde_yaml::to_string(&task)?,
-        )?;
-        write(
-            store.layout().known(&task.key()),
+            &store.layout().known(&task.key()),
             &serde_json::to_string_pretty(&known)?,
         )
     }
@@ -169,7 +181,16 @@ impl Home {
     }
 }
 
-fn write(path: PathBuf, text: &str) -> Result<()> {
+/// Returns a file as a run that has read it remembers it.
+fn read(path: PathBuf) -> Result<ReadFile> {
+    let stamp = FileStamp::of(&fs::metadata(&path)?);
+    Ok(ReadFile {
+        path,
+        state: FileState::At(stamp),
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
     fs::create_dir_all(path.parent().context("a file has no folder")?)?;
-    fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -1,8 +1,12 @@
 //! The columns of tables, in az's words and with az's rules.
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use crate::view::Column;
+use crate::{
+    ops::{App, answer::TaskAnswer},
+    view::{Column, View},
+};
 
 /// A task.
 pub const TASK: &[Column] = &[
@@ -11,7 +15,46 @@ pub const TASK: &[Column] = &[
     Column::at("STATUS", "/status"),
     Column::at("SOURCE REPOSITORY", "/step/contextPath"),
     Column::by("TRIGGERS", triggers),
+    // acrt's own come after those of az.
+    Column::at("STATE", "/state"),
+    Column::at("LOOKED", "/looked"),
 ];
+
+/// Shows a task.
+pub fn task_view(app: &App, task: TaskAnswer) -> View {
+    View::of(task, TASK).with_rows(ages(app))
+}
+
+/// Shows tasks, which are only made where somebody wants to see them.
+pub fn tasks_view(app: &App, tasks: impl FnOnce() -> Vec<TaskAnswer> + 'static) -> View {
+    View::later(move || serde_json::to_value(tasks()), TASK).with_rows(ages(app))
+}
+
+/// Returns what says in each row of tasks how long ago they were looked at.
+fn ages(app: &App) -> impl FnOnce(&mut Value) + use<> {
+    let now = app.clock.now();
+    move |rows| {
+        let rows = match rows {
+            Value::Array(rows) => rows.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for row in rows {
+            let looked = time(row, "lastLooked");
+            row["looked"] = json!(looked.map_or(String::new(), |looked| age(looked, now)));
+        }
+    }
+}
+
+/// Says how long ago something was. What a clock that was set back puts into the future is now.
+fn age(then: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(then).as_secs() {
+        ..=0 => "just now".to_owned(),
+        seconds @ 1..60 => format!("{seconds} s ago"),
+        seconds @ 60..3600 => format!("{} min ago", seconds / 60),
+        seconds @ 3600..86_400 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} d ago", seconds / 86_400),
+    }
+}
 
 /// A run.
 pub const RUN: &[Column] = &[
@@ -185,6 +228,28 @@ mod tests {
         assert_eq!(triggers(&task), "BASE_IMAGE, TIMER");
         let off = json!({"trigger": {"baseImageTrigger": {"status": "Disabled"}}});
         assert_eq!(triggers(&off), "");
+    }
+
+    #[test]
+    fn ages_are_said_in_the_largest_unit_that_fits() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let said = [-5, 0, 1, 59, 60, 3599, 3600, 86_399, 86_400, 900_000].map(|seconds| {
+            let then = Timestamp::from_second(1_000_000 - seconds).unwrap();
+            age(then, now)
+        });
+        let expected = [
+            "just now",
+            "just now",
+            "1 s ago",
+            "59 s ago",
+            "1 min ago",
+            "59 min ago",
+            "1 h ago",
+            "23 h ago",
+            "1 d ago",
+            "10 d ago",
+        ];
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -95,7 +95,12 @@ fn beginning(text: &str) -> Result<&str, InvalidMirror> {
 fn full(text: &str) -> Result<String, InvalidMirror> {
     let host = text.split('/').next().unwrap_or_default();
     if is_registry(host) {
-        return Ok(text.to_owned());
+        // Host names have no case.
+        return Ok(format!(
+            "{}{}",
+            host.to_ascii_lowercase(),
+            &text[host.len()..]
+        ));
     }
     let image: Reference = text
         .parse()

@@ -160,7 +160,7 @@ pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
         .map(|(server, login)| {
             let what = |part: &str| format!("{part} of the login for `{server}`");
             Ok(Login {
-                registry: server.clone(),
+                registry: server.to_ascii_lowercase(),
                 username: resolved(&login.username, &what("the user"))?
                     .reveal()
                     .to_owned(),
@@ -261,7 +261,7 @@ fn login_server(text: &str) -> Result<String> {
         .trim_start_matches("http://")
         .trim_end_matches('/');
     if is_registry(bare) {
-        Ok(bare.to_owned())
+        Ok(bare.to_ascii_lowercase())
     } else {
         Err(Error::new(
             Kind::Invalid,
@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn login_servers_are_taken_with_or_without_a_scheme() {
         assert_eq!(login_server("https://ghcr.io/").unwrap(), "ghcr.io");
-        assert_eq!(login_server("localhost:5000").unwrap(), "localhost:5000");
+        assert_eq!(login_server("LocalHost:5000").unwrap(), "localhost:5000");
         assert!(login_server("a b").is_err());
     }
 }

@@ -120,7 +120,10 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
             bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
         }
     }
-    let copy = |base: &BaseImage| mirrors.of(&base.reference);
+    let copy = |base: &BaseImage| match request.rewrite.is_empty() {
+        true => app.copy_of(&base.reference),
+        false => mirrors.of(&base.reference),
+    };
     let mut answer = answer(&bases, &digests, &copy);
     answer
         .images

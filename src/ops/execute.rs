@@ -543,6 +543,7 @@ impl Execution<'_> {
         let before = self.app.store.known(key).unwrap_or_default();
         let mut known = known.serving(before, &held.run.timer_triggers);
         known.commit.clone_from(&held.run.source_commit);
+        known.pushed = Some(self.app.clock.now());
         self.app.store.save_known(key, &known)
     }
 

@@ -14,7 +14,7 @@ use crate::{
     store::secrets::Secrets,
     sys::secret::Secret,
     task::{Context, DockerStep, Step, Task, Untracked},
-    watch::{FileStamp, Known, ReadFile, Reading},
+    watch::{FileStamp, FileState, Known, ReadFile, Reading},
 };
 
 use super::{
@@ -133,6 +133,20 @@ pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>)
 ///
 /// [`Kind::Invalid`] where its files cannot be used.
 pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
+    let survey = survey_files(app, task, secrets)?;
+    // The definition itself says no less what is built, and so do secret arguments.
+    let (layout, key) = (app.store.layout(), task.key());
+    let has_secrets = task.step.has_secret_arguments();
+    let own = [
+        Some(layout.task(&key)),
+        has_secrets.then(|| layout.secrets(&key)),
+    ];
+    let mut files = stamped(own.into_iter().flatten());
+    files.extend(survey.files);
+    Ok(Survey { files, ..survey })
+}
+
+fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     if task.step.context().is_some_and(Context::is_remote) {
         // What is fetched is looked into by the run that fetches it.
         return Ok(Survey {
@@ -165,21 +179,33 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 /// A file that changed this recently, in nanoseconds, may change again without its times telling.
 const RACY: i128 = 2_000_000_000;
 
-/// Returns files that have been read with the state that they are in. One that was written a moment ago is taken for one whose state is
-/// not known: it is read again the next time.
+/// Returns files that have been read or looked for with the state that they are in. One that was written a moment ago is taken for one
+/// whose state is not known: it is read again the next time.
 pub fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
     // The file system's own clock is asked, by a file made now: it is the one that gives the times.
     let now = tempfile::tempfile().and_then(|probe| probe.metadata());
     let settled = now.map_or(0, |now| FileStamp::of(&now).changed_at() - RACY);
-    let stamp = |path: &PathBuf| {
-        let stamp = FileStamp::of(&std::fs::metadata(path).ok()?);
-        (stamp.changed_at() < settled).then_some(stamp)
+    let state = |path: &Path| match std::fs::metadata(path) {
+        Ok(metadata) => {
+            let stamp = FileStamp::of(&metadata);
+            match stamp.changed_at() < settled {
+                true => FileState::At(stamp),
+                false => FileState::Unsettled,
+            }
+        }
+        Err(error) if is_absence(&error) => FileState::Absent,
+        Err(_) => FileState::Unsettled,
     };
     let files = paths.into_iter().map(|path| ReadFile {
-        stamp: stamp(&path),
+        state: state(&path),
         path,
     });
     files.collect()
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Reads what the files of a task say now, as far as it matters: where the last run failed, or where they are not as they were when the
@@ -187,21 +213,28 @@ pub fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
 #[must_use]
 pub fn reading(app: &App, task: &Task, known: &Known) -> Option<Reading> {
     let is_local = !task.step.context().is_some_and(Context::is_remote);
-    let is_compared = known.has_run() && !matches!(task.step, Step::Import(_)) && is_local;
+    let is_compared = known.has_run() && is_local;
     let is_read = is_compared && !known.files.is_empty() && known.files.iter().all(is_unchanged);
     if known.failure.is_none() && (!is_compared || is_read) {
         return None;
     }
-    let secrets = app.store.secrets(&task.key()).unwrap_or_default();
-    Some(match survey(app, task, &secrets) {
+    let secrets = match task.step.has_secret_arguments() {
+        true => app.store.secrets(&task.key()),
+        false => Ok(Secrets::default()),
+    };
+    let read = secrets.and_then(|secrets| {
+        let survey = survey(app, task, &secrets)?;
+        if is_compared {
+            steps::read::refuse_broken(app, task, &secrets)?;
+            refuse_vanished(known, &survey)?;
+        }
+        Ok(survey)
+    });
+    Some(match read {
+        Ok(survey) if is_compared => compared(app, known, survey),
         Ok(survey) => Reading {
             digest: survey.digest,
-            changed: match is_compared {
-                true => changed(app, known, survey.bases),
-                false => None,
-            },
-            modified: survey.files.iter().filter_map(modified_at).max(),
-            problem: None,
+            ..Reading::default()
         },
         Err(error) => Reading {
             problem: is_compared.then(|| error.one_line()),
@@ -212,7 +245,11 @@ pub fn reading(app: &App, task: &Task, known: &Known) -> Option<Reading> {
 
 fn is_unchanged(file: &ReadFile) -> bool {
     let now = std::fs::metadata(&file.path);
-    file.stamp.is_some() && now.ok().map(|now| FileStamp::of(&now)) == file.stamp
+    match (file.state, now) {
+        (FileState::At(stamp), Ok(now)) => FileStamp::of(&now) == stamp,
+        (FileState::Absent, Err(error)) => is_absence(&error),
+        _ => false,
+    }
 }
 
 fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
@@ -220,24 +257,65 @@ fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
     Some(FileStamp::of(&now).modified_at())
 }
 
-/// Returns what the files name now, where that is not what they named when the last run was built.
-fn changed(app: &App, known: &Known, now: Vec<Reference>) -> Option<Vec<Reference>> {
+/// Refuses a task that still wants a file which its last run read, and which is no more. Only a step may make one that was not there.
+fn refuse_vanished(known: &Known, survey: &Survey) -> Result<()> {
+    let was_there = |path: &PathBuf| {
+        let mut files = known.files.iter();
+        files.any(|file| file.path == *path && file.state != FileState::Absent)
+    };
+    let mut wanted = survey.files.iter();
+    match wanted.find(|file| file.state == FileState::Absent && was_there(&file.path)) {
+        None => Ok(()),
+        Some(file) => Err(Error::new(
+            Kind::Invalid,
+            format!("cannot read `{}`", file.path.display()),
+        )
+        .because(anyhow::anyhow!(
+            "it is not there, and was when the last run read it"
+        ))),
+    }
+}
+
+/// Compares what the files name now with what they named when the last run was built, by whatever names.
+fn compared(app: &App, known: &Known, survey: Survey) -> Reading {
     let own = |image: &Reference| app.canonical(image);
-    let names: BTreeSet<Reference> = now.iter().map(own).collect();
-    let is_same = match &known.named {
-        Some(named) => named.iter().map(own).collect::<BTreeSet<_>>() == names,
+    let names: BTreeSet<Reference> = survey.bases.iter().map(own).collect();
+    let before: BTreeSet<Reference> = match &known.named {
+        Some(named) => named.iter().map(own).collect(),
         // Version 0.1 recorded what it found out, which is more than the files name.
         None => {
             let followed = known.dependencies.iter();
             let followed = followed.filter_map(|dependency| dependency.image.reference());
             let untracked = known.untracked.iter();
             let untracked = untracked.filter_map(|untracked| untracked.image.parse().ok());
-            let recorded: BTreeSet<Reference> =
-                followed.chain(untracked).map(|image| own(&image)).collect();
-            names.is_subset(&recorded)
+            followed.chain(untracked).map(|image| own(&image)).collect()
         }
     };
-    (!is_same).then_some(now)
+    let is_same = match known.named {
+        Some(_) => before == names,
+        None => names.is_subset(&before),
+    };
+    let mut reading = Reading {
+        digest: survey.digest,
+        modified: survey.files.iter().filter_map(modified_at).max(),
+        ..Reading::default()
+    };
+    if is_same {
+        let is_settled = |file: &ReadFile| file.state != FileState::Unsettled;
+        let is_news =
+            before == names && survey.files != known.files && survey.files.iter().all(is_settled);
+        reading.renewed = is_news.then_some((survey.bases, survey.files));
+        return reading;
+    }
+    let bases = survey.bases.iter();
+    let added = bases.filter(|image| !before.contains(&own(image)));
+    reading.added = added.cloned().collect();
+    // What a base brings along by ONBUILD is named by no file, and stays.
+    if known.named.is_some() {
+        reading.dropped = before.difference(&names).cloned().collect();
+    }
+    reading.changed = Some(survey.bases);
+    reading
 }
 
 fn cannot_read(path: &std::path::Path) -> String {
@@ -319,5 +397,37 @@ impl Inputs {
         let bases = self.bases()?;
         let unique: BTreeSet<Reference> = bases.into_iter().map(|base| base.reference).collect();
         Ok(unique.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn file_that_is_not_there_is_unchanged_until_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/Dockerfile");
+        let absent = stamped([path.clone()]);
+        assert_eq!(absent[0].state, FileState::Absent);
+        assert!(is_unchanged(&absent[0]));
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        assert!(is_unchanged(&absent[0]));
+        fs::write(&path, "FROM scratch\n").unwrap();
+        assert!(!is_unchanged(&absent[0]));
+        // It was written a moment ago, and may be again without its times telling.
+        let young = stamped([path.clone()]);
+        assert_eq!(young[0].state, FileState::Unsettled);
+        assert!(!is_unchanged(&young[0]));
+        let metadata = fs::metadata(&path).unwrap();
+        let known = ReadFile {
+            state: FileState::At(FileStamp::of(&metadata)),
+            path: path.clone(),
+        };
+        assert!(is_unchanged(&known));
+        fs::remove_file(&path).unwrap();
+        assert!(!is_unchanged(&known));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     registry::{LookupError, Registries, Seen},
     store::secrets::Secrets,
     sys::signal::Stop,
-    task::{GitContext, Manifests},
+    task::{GitContext, ImageDescriptor, Manifests},
     watch::{Awaited, Head, LookErrorKind, Miss, Node, Observation, Tags, rhythm},
 };
 
@@ -45,12 +45,16 @@ pub struct TagSubscriptions(BTreeMap<Reference, Subscription>);
 struct Subscription {
     /// The image as the first of them names it: that is who is asked.
     spelled: Reference,
+    /// The other names that they have for it. A login may be kept for one of them alone.
+    others: BTreeSet<Reference>,
     /// The digests that runs were built on.
     built_on: Vec<Digest>,
     /// The platforms that are built on it.
     platforms: BTreeSet<Platform>,
     /// Whether a task depends on it. Else it is only one that a task has pushed.
     is_base: bool,
+    /// When a task last pushed it.
+    pushed_at: Option<Timestamp>,
 }
 
 impl TagSubscriptions {
@@ -61,6 +65,7 @@ impl TagSubscriptions {
         for (tag, dependency) in nodes.iter().flat_map(|node| node.followed()) {
             let subscription = entry(&mut tags, tag, || dependency.image.reference());
             subscription.is_base = true;
+            subscription.add_name(&dependency.image);
             if let Some(digest) = &dependency.image.digest
                 && !subscription.built_on.contains(digest)
             {
@@ -79,7 +84,8 @@ impl TagSubscriptions {
             let outputs = node.outputs.iter().zip(&node.known.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
                 if which(tag) {
-                    entry(&mut self.0, tag, || output.reference());
+                    let subscription = entry(&mut self.0, tag, || output.reference());
+                    subscription.pushed_at = subscription.pushed_at.max(node.known.pushed_at());
                 }
             }
         }
@@ -98,6 +104,18 @@ impl TagSubscriptions {
         self.0.get(tag).is_some_and(|one| one.is_base)
     }
 
+    /// Returns when a task last pushed this tag.
+    #[must_use]
+    pub fn pushed_at(&self, tag: &Reference) -> Option<Timestamp> {
+        self.0.get(tag)?.pushed_at
+    }
+
+    /// Returns a tag as the first task names it that wants to know of it: as people know it.
+    #[must_use]
+    pub fn spelled<'t>(&'t self, tag: &'t Reference) -> &'t Reference {
+        self.0.get(tag).map_or(tag, |one| &one.spelled)
+    }
+
     /// Returns what there is to find out of `which` of the tags: those whose registries want no rest.
     fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<Question> {
         let open = which.iter().filter_map(|tag| {
@@ -109,6 +127,7 @@ impl TagSubscriptions {
             Some(Question {
                 tag: tag.clone(),
                 spelled: subscription.spelled.clone(),
+                others: subscription.others.clone(),
                 built_on: subscription.built_on.clone(),
                 platforms: subscription.platforms.clone(),
                 wants_age: tags.is_aged(tag),
@@ -122,6 +141,15 @@ impl TagSubscriptions {
     }
 }
 
+impl Subscription {
+    fn add_name(&mut self, image: &ImageDescriptor) {
+        // Only the registry can be spelled in another way.
+        if image.registry != self.spelled.registry() {
+            self.others.extend(image.reference());
+        }
+    }
+}
+
 fn entry<'m>(
     tags: &'m mut BTreeMap<Reference, Subscription>,
     tag: &Reference,
@@ -131,17 +159,21 @@ fn entry<'m>(
     if !tags.contains_key(tag) {
         let subscription = Subscription {
             spelled: spelled().unwrap_or_else(|| tag.clone()),
+            others: BTreeSet::new(),
             built_on: Vec::new(),
             platforms: BTreeSet::new(),
             is_base: false,
+            pushed_at: None,
         };
         tags.insert(tag.clone(), subscription);
     }
     tags.entry(tag.clone()).or_insert_with(|| Subscription {
         spelled: tag.clone(),
+        others: BTreeSet::new(),
         built_on: Vec::new(),
         platforms: BTreeSet::new(),
         is_base: false,
+        pushed_at: None,
     })
 }
 
@@ -150,6 +182,7 @@ fn entry<'m>(
 struct Question {
     tag: Reference,
     spelled: Reference,
+    others: BTreeSet<Reference>,
     built_on: Vec<Digest>,
     platforms: BTreeSet<Platform>,
     /// Whether a task wants to know how old its image is.
@@ -402,6 +435,11 @@ async fn look(
     let which = questions.keys().cloned().collect();
     let looks = registries.looks(which).map(async |(spelled, result)| {
         let question = questions.get(&spelled)?;
+        let (spelled, result) = by_any_name(&registries, question, result).await;
+        let question = &Question {
+            spelled,
+            ..question.clone()
+        };
         let not_before = result.as_ref().err().and_then(LookupError::retry_at);
         let result = match result {
             Ok(seen) => observation(&registries, &verifier, question, seen).await,
@@ -417,6 +455,25 @@ async fn look(
     while let Some(look) = looks.next().await {
         look.into_iter().for_each(&tell);
     }
+}
+
+/// Asks by the other names of an image where its registry wants a login by the one that it was asked by: logins are kept by name.
+async fn by_any_name(
+    registries: &Registries,
+    question: &Question,
+    mut result: Result<Seen, LookupError>,
+) -> (Reference, Result<Seen, LookupError>) {
+    for other in &question.others {
+        if !result.as_ref().is_err_and(LookupError::is_refused) {
+            break;
+        }
+        match registries.look(other).await {
+            Ok(seen) => return (other.clone(), Ok(seen)),
+            Err(error) if !error.is_refused() => result = Err(error),
+            Err(_) => {}
+        }
+    }
+    (question.spelled.clone(), result)
 }
 
 fn miss(error: LookupError) -> Miss {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::{Digest, Mirrors, Platform, Reference},
+    image::{Digest, Mirrors, Platform, Reference, reference::is_registry},
     registry::Seen,
-    sys::settings::Settings,
+    sys::{aliases::Aliases, settings::Settings},
     task::Manifests,
 };
 
@@ -83,12 +83,31 @@ impl Mirror {
 ///
 /// [`Kind::Invalid`] with the file, where an entry makes no sense.
 pub fn mirrors(settings: &Settings) -> Result<Mirrors> {
-    let table = &settings.config.mirrors;
     let path = settings.config_path.as_ref();
-    Mirrors::new(table.iter().map(|(a, b)| (a.as_str(), b.as_str()))).context(Kind::Invalid, || {
+    let aliases = settings.aliases();
+    let table = settings.config.mirrors.iter();
+    let table: Vec<(String, &str)> = table
+        .map(|(source, copy)| (own_name(&aliases, source), copy.as_str()))
+        .collect();
+    let table = table.iter().map(|(source, copy)| (source.as_str(), *copy));
+    Mirrors::new(table).context(Kind::Invalid, || {
         let path = path.map(|path| path.display().to_string());
         format!("cannot use `mirrors` in `{}`", path.unwrap_or_default())
     })
+}
+
+/// Gives the beginning of an image's name the one name of its registry, if it begins with a registry.
+fn own_name(aliases: &Aliases, source: &str) -> String {
+    let (host, rest) = match source.split_once('/') {
+        Some((host, rest)) => (host, format!("/{rest}")),
+        None => (source, String::new()),
+    };
+    match is_registry(host) && host.contains(['.', ':', ']'])
+        || host.eq_ignore_ascii_case("localhost")
+    {
+        true => format!("{}{rest}", aliases.registry(host)),
+        false => source.to_owned(),
+    }
 }
 
 /// An image whose copy is looked for.
@@ -107,7 +126,7 @@ pub async fn compare(
 ) -> BTreeMap<Reference, Mirror> {
     let copies: BTreeMap<Reference, Reference> = wanted
         .keys()
-        .filter_map(|source| Some((source.clone(), app.mirrors.of(source)?)))
+        .filter_map(|source| Some((source.clone(), app.copy_of(source)?)))
         .collect();
     let open: BTreeSet<Reference> = copies.values().cloned().collect();
     let looked = app.registries().look_all(open.into_iter().collect()).await;

@@ -25,6 +25,7 @@ mod recovery;
 pub mod resolve;
 pub mod run;
 pub mod runs;
+pub mod show;
 pub mod source_trigger;
 pub mod steps;
 pub mod supervise;
@@ -167,6 +168,21 @@ impl App {
         match self.aliases.registry(image.registry()) {
             name if name == image.registry() => image.clone(),
             name => image.on(&name).unwrap_or_else(|| image.clone()),
+        }
+    }
+
+    /// Tells whether two names are names of one registry.
+    #[must_use]
+    pub fn is_same_registry(&self, one: &str, other: &str) -> bool {
+        self.aliases.registry(one) == self.aliases.registry(other)
+    }
+
+    /// Returns the copy that the config file names for an image, by whatever name of its registry that is written.
+    #[must_use]
+    pub fn copy_of(&self, image: &Reference) -> Option<Reference> {
+        match self.mirrors.is_empty() {
+            true => None,
+            false => self.mirrors.of(&self.canonical(image)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     error::Result,
+    image::Reference,
     store::{Recalled, file, told::ToldFile},
     watch::Tags,
 };
@@ -11,13 +12,19 @@ use super::{
     event::{Event, Listener},
 };
 
-/// Reads what is remembered of tags.
+/// Reads what is remembered of tags, each by the one name of its registry.
 ///
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
 pub fn tags(app: &App, tell: Listener<'_>) -> Result<Tags> {
-    Ok(told_of(app.store.tags(app.clock.now())?, tell))
+    let tags = told_of(app.store.tags(app.clock.now())?, tell);
+    let is_own = |tag: &Reference| app.aliases.registry(tag.registry()) == tag.registry();
+    Ok(match tags.records().keys().all(is_own) {
+        true => tags,
+        // Version 0.1 wrote them as they were spelled, and the aliases of the config file may have changed.
+        false => tags.renamed(|tag| app.canonical(tag)),
+    })
 }
 
 /// Reads what people have been told.

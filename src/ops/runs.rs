@@ -38,17 +38,30 @@ pub struct RunFilter {
 }
 
 impl RunFilter {
-    fn takes(&self, run: &Run) -> bool {
+    fn takes(&self, app: &App, run: &Run) -> bool {
         self.task
             .as_ref()
             .is_none_or(|task| run.task.as_ref() == Some(task))
             && self
                 .registry
                 .as_ref()
-                .is_none_or(|registry| run.registry == *registry)
+                .is_none_or(|registry| app.is_same_registry(&run.registry, registry))
             && self.status.is_none_or(|status| run.status == status)
-            && self.image.as_ref().is_none_or(|image| run.pushed(image))
+            && self
+                .image
+                .as_ref()
+                .is_none_or(|image| has_pushed(app, run, image))
     }
+}
+
+/// Tells whether a run pushed an image, by whatever name of its registry.
+fn has_pushed(app: &App, run: &Run, image: &Reference) -> bool {
+    let outputs = run.output_images.iter().flatten();
+    let registries = outputs.map(|output| output.registry.as_str());
+    let mut names = registries
+        .filter(|registry| app.is_same_registry(registry, image.registry()))
+        .filter_map(|registry| image.on(registry));
+    names.any(|image| run.pushed(&image))
 }
 
 /// Returns runs, the newest first. A record that cannot be read is told and left out.
@@ -63,7 +76,7 @@ pub fn list(app: &App, filter: &RunFilter, tell: Listener<'_>) -> Result<Vec<Run
             break;
         }
         match app.store.run(id) {
-            Ok(Some(run)) if filter.takes(&run) => runs.push(RunAnswer::from(&run)),
+            Ok(Some(run)) if filter.takes(app, &run) => runs.push(RunAnswer::from(&run)),
             Ok(_) => {}
             Err(error) => tell(Event::Problem(error)),
         }
@@ -117,7 +130,7 @@ pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
 pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
     for id in app.store.run_ids()? {
         if let Ok(Some(run)) = app.store.run(id)
-            && filter.takes(&run)
+            && filter.takes(app, &run)
         {
             return Ok(id);
         }

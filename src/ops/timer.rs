@@ -8,11 +8,7 @@ use crate::{
     task::{Cron, Status, Task, TaskKey, TimerName, TimerTrigger},
 };
 
-use super::{
-    App,
-    answer::{Moment, TaskAnswer},
-    task::existing,
-};
+use super::{App, answer::Moment, task::existing};
 
 /// How many coming times a list of timers shows.
 const COMING: usize = 3;
@@ -82,13 +78,7 @@ pub fn count_anew(before: &Task, task: &mut Task, now: Timestamp) {
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] if the task has a timer of that name, or one with that schedule.
-pub fn add(
-    app: &App,
-    key: &TaskKey,
-    name: TimerName,
-    cron: Cron,
-    status: Status,
-) -> Result<TaskAnswer> {
+pub fn add(app: &App, key: &TaskKey, name: TimerName, cron: Cron, status: Status) -> Result<()> {
     let now = app.clock.now();
     change(app, key, |task| {
         put(
@@ -114,7 +104,7 @@ pub fn update(
     name: &TimerName,
     cron: Option<Cron>,
     status: Option<Status>,
-) -> Result<TaskAnswer> {
+) -> Result<()> {
     let now = app.clock.now();
     change(app, key, |task| {
         let place = place_of(task, key, name)?;
@@ -139,7 +129,7 @@ pub fn update(
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such task or timer.
-pub fn remove(app: &App, key: &TaskKey, name: &TimerName) -> Result<TaskAnswer> {
+pub fn remove(app: &App, key: &TaskKey, name: &TimerName) -> Result<()> {
     change(app, key, |task| {
         let place = place_of(task, key, name)?;
         task.trigger.timer_triggers.remove(place);
@@ -228,13 +218,8 @@ fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
     })
 }
 
-fn change(
-    app: &App,
-    key: &TaskKey,
-    make: impl FnOnce(&mut Task) -> Result<()>,
-) -> Result<TaskAnswer> {
+fn change(app: &App, key: &TaskKey, make: impl FnOnce(&mut Task) -> Result<()>) -> Result<()> {
     let mut task = existing(app, key)?;
     make(&mut task)?;
-    app.store.save_task(&task)?;
-    Ok(TaskAnswer::new(&task, &app.store.known(key)?))
+    app.store.save_task(&task)
 }

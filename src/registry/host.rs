@@ -348,12 +348,12 @@ pub fn told(asked: Asked, reply: &Reply) -> Asked {
 /// Returns the hosts, without ports, that the config file names: the user vouches for where they are.
 fn known_hosts(settings: &Settings) -> HashSet<String> {
     let registries = &settings.config.registries;
-    let names = registries
-        .iter()
-        .flat_map(|(name, settings)| [Some(name), settings.login_server.as_ref()]);
-    let urls = names
-        .flatten()
-        .filter_map(|name| Url::parse(&format!("https://{name}/")).ok());
+    let names = registries.iter().flat_map(|(name, own)| {
+        std::iter::once(name)
+            .chain(&own.login_server)
+            .chain(&own.aliases)
+    });
+    let urls = names.filter_map(|name| Url::parse(&format!("https://{name}/")).ok());
     urls.filter_map(|url| url.host_str().map(str::to_owned))
         .collect()
 }

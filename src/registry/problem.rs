@@ -148,6 +148,18 @@ impl LookupError {
         )
     }
 
+    /// Tells whether the registry wants a login, or another one.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown {
+                why: Trouble::Refused { .. },
+                ..
+            }
+        )
+    }
+
     /// Tells whether there was an answer, and it was no.
     pub(super) fn is_of_the_answer(&self) -> bool {
         matches!(

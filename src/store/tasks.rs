@@ -108,7 +108,7 @@ impl Store {
 }
 
 /// Holds a definition against the place of its file, and against the layout that this program knows.
-fn checked(task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
+fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
     let invalid = |problem: String| {
         Error::new(Kind::Invalid, format!("cannot use `{}`", path.display()))
             .because(anyhow::anyhow!(problem))
@@ -119,6 +119,10 @@ fn checked(task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
             task.schema,
             Task::SCHEMA
         )));
+    }
+    // Host names have no case.
+    if task.registry.eq_ignore_ascii_case(&key.registry) {
+        task.registry.clone_from(&key.registry);
     }
     if task.key() != *key {
         return Err(invalid(format!(

@@ -1,6 +1,10 @@
 //! Registries that have several names: whatever an image is called, it is one image.
 
-use std::{borrow::Cow, collections::BTreeMap, net::Ipv6Addr};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// The one name by which each registry is compared, stored and looked up.
 ///
@@ -44,36 +48,38 @@ impl Aliases {
     }
 }
 
-/// Returns the name of a registry by the rules that need no table.
+/// Returns the name of a registry by the rules that need no table. Most names are theirs already, and are not copied.
 fn built_in(registry: &str) -> Cow<'_, str> {
-    let lower = match registry.bytes().any(|b| b.is_ascii_uppercase()) {
-        true => Cow::Owned(registry.to_ascii_lowercase()),
-        false => Cow::Borrowed(registry),
-    };
-    if HUB_HOSTS.contains(&lower.as_ref()) {
+    if registry.bytes().any(|b| b.is_ascii_uppercase()) {
+        let lower = registry.to_ascii_lowercase();
+        return Cow::Owned(built_in(&lower).into_owned());
+    }
+    if HUB_HOSTS.contains(&registry) {
         return Cow::Borrowed(DOCKER_HUB);
     }
-    let (host, port) = split_port(&lower);
-    let port = port.filter(|port| *port != "443");
-    let host = match host
+    let (host, port) = split_port(registry);
+    let name = host_name(host);
+    match port.filter(|port| *port != "443") {
+        Some(port) if name != host => Cow::Owned(format!("{name}:{port}")),
+        Some(_) => Cow::Borrowed(registry),
+        None => name,
+    }
+}
+
+/// Returns the one name of a host, written without a port.
+fn host_name(host: &str) -> Cow<'_, str> {
+    let address = host
         .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
+        .and_then(|host| host.strip_suffix(']'));
+    let address: Option<Ipv6Addr> = address.and_then(|address| address.parse().ok());
+    match address {
         None if host == "127.0.0.1" => Cow::Borrowed("localhost"),
         None => Cow::Borrowed(host),
-        Some(address) => match address.parse::<Ipv6Addr>() {
-            Ok(Ipv6Addr::LOCALHOST) => Cow::Borrowed("localhost"),
-            Ok(address) => Cow::Owned(format!("[{address}]")),
-            Err(_) => Cow::Borrowed(host),
+        Some(address) => match address.to_ipv4_mapped() {
+            _ if address == Ipv6Addr::LOCALHOST => Cow::Borrowed("localhost"),
+            Some(Ipv4Addr::LOCALHOST) => Cow::Borrowed("localhost"),
+            _ => Cow::Owned(format!("[{address}]")),
         },
-    };
-    let name = match port {
-        Some(port) => format!("{host}:{port}"),
-        None => host.into_owned(),
-    };
-    match name == *registry {
-        true => Cow::Borrowed(registry),
-        false => Cow::Owned(name),
     }
 }
 
@@ -96,6 +102,7 @@ mod tests {
             "127.0.0.1:5000",
             "[::1]:5000",
             "[0:0:0:0:0:0:0:1]:5000",
+            "[::ffff:7f00:1]:5000",
             "LOCALHOST:5000",
         ] {
             assert_eq!(aliases.registry(name), "localhost:5000", "{name}");
@@ -115,6 +122,8 @@ mod tests {
             "[2001:db8::1]:5000"
         );
         assert_eq!(aliases.registry("registry-1.docker.io"), "docker.io");
+        let untouched = aliases.registry("registry.lan:5000");
+        assert!(matches!(untouched, Cow::Borrowed(_)), "nothing is copied");
     }
 
     #[test]

@@ -477,7 +477,13 @@ impl Settings {
     /// a name of the config file as that says, and any other name as ACR does.
     #[must_use]
     pub fn login_server(&self, name: &str) -> String {
-        if let Some(settings) = self.config.registries.get(name) {
+        let registries = &self.config.registries;
+        let in_any_case = || {
+            let mut all = registries.iter();
+            let own = all.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+            Some(own.1)
+        };
+        if let Some(settings) = registries.get(name).or_else(in_any_case) {
             let server = settings.login_server.as_deref().unwrap_or(name);
             return server.to_ascii_lowercase();
         }
@@ -517,9 +523,10 @@ pub fn wants_progress(is_terminal: bool) -> bool {
 /// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
 #[must_use]
 pub fn is_loopback(registry: &str) -> bool {
+    let registry = registry.to_ascii_lowercase();
     let host = match registry.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => registry.split(':').next().unwrap_or(registry),
+        None => registry.split(':').next().unwrap_or(&registry),
     };
     host == "localhost"
         || host.ends_with(".localhost")
@@ -604,6 +611,7 @@ mod tests {
             "127.9.9.9",
             "[::1]:5000",
             "a.localhost:80",
+            "LOCALHOST:5000",
         ] {
             assert!(is_loopback(host), "{host}");
         }
@@ -637,12 +645,33 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_a_registry_reach_every_spelling_of_its_name() {
+        let text = "registries:
+            R.lan:5000: {plainHttp: true, aliases: [pull.lan:5000]}
+            dev: {loginServer: 'dev.lan:5000', plainHttp: true}
+            LOCALHOST:7: {plainHttp: false}";
+        let settings = Settings {
+            config: Config::parse(text).unwrap(),
+            ..Settings::default()
+        };
+        for name in ["r.lan:5000", "R.LAN:5000", "Pull.lan:5000", "dev.lan:5000"] {
+            assert!(settings.is_plain_http(name), "{name}");
+        }
+        for name in ["127.0.0.1:7", "[::1]:7", "localhost:7", "pull.lan:5001"] {
+            assert!(!settings.is_plain_http(name), "{name}");
+        }
+        assert!(settings.is_plain_http("127.0.0.1:8"), "loopback is");
+    }
+
+    #[test]
     fn a_bare_registry_name_is_looked_up_and_else_means_acr() {
         let settings = Settings {
             config: Config::parse("registries: {dev: {loginServer: 'registry.lan:5000'}}").unwrap(),
             ..Settings::default()
         };
         assert_eq!(settings.login_server("dev"), "registry.lan:5000");
+        assert_eq!(settings.login_server("DEV"), "registry.lan:5000");
+        assert_eq!(settings.login_server("LocalHost:5000"), "localhost:5000");
         assert_eq!(settings.login_server("MyReg"), "myreg.azurecr.io");
         assert_eq!(settings.login_server("localhost:5000"), "localhost:5000");
     }

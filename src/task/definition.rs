@@ -162,6 +162,12 @@ impl Step {
         }
     }
 
+    /// Tells whether the values of some of its build arguments are secret, so that they are kept elsewhere.
+    #[must_use]
+    pub fn has_secret_arguments(&self) -> bool {
+        matches!(self, Self::Docker(step) if step.arguments.iter().any(|argument| argument.is_secret))
+    }
+
     /// Tells whether steps may be privileged.
     #[must_use]
     pub fn allows_privileged(&self) -> bool {

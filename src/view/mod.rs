@@ -63,6 +63,7 @@ pub struct View {
     answer: Box<dyn FnOnce() -> Result<Value, serde_json::Error>>,
     columns: &'static [Column],
     rows: Rows,
+    prepare: Option<Box<dyn FnOnce(&mut Value)>>,
 }
 
 /// Where in an answer the rows of its table are.
@@ -98,11 +99,27 @@ impl Rows {
 impl View {
     /// Takes an answer. It becomes JSON only when somebody wants to see it.
     pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
+        Self::later(move || serde_json::to_value(&answer), columns)
+    }
+
+    /// Takes what makes an answer when somebody wants to see it.
+    pub fn later(
+        answer: impl FnOnce() -> Result<Value, serde_json::Error> + 'static,
+        columns: &'static [Column],
+    ) -> Self {
         Self {
-            answer: Box::new(move || serde_json::to_value(&answer)),
+            answer: Box::new(answer),
             columns,
             rows: Rows::At(""),
+            prepare: None,
         }
+    }
+
+    /// Adds to the rows of the table what no other format shows.
+    #[must_use]
+    pub fn with_rows(mut self, prepare: impl FnOnce(&mut Value) + 'static) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
     }
 
     /// Takes the rows of the table from this JSON pointer into the answer.
@@ -148,7 +165,10 @@ impl View {
             Format::Yaml => yaml::draw(&value, false)?,
             Format::Yamlc => yaml::draw(&value, colour)?,
             Format::Table => {
-                let rows = columns.and_then(|_| self.rows.of(&value));
+                let mut rows = columns.and_then(|_| self.rows.of(&value));
+                if let (Some(rows), Some(prepare)) = (&mut rows, self.prepare) {
+                    prepare(rows);
+                }
                 table::draw(rows.as_ref().unwrap_or(&value), columns)
             }
             Format::Tsv => tsv::draw(&value),

@@ -14,7 +14,8 @@ use super::{
     backoff::STALLED_AFTER,
     known::Failure,
     snapshot::Node,
-    tags::{BaseStatus, Head, OutputStatus, Tags},
+    state::State,
+    tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
 };
 
 /// The largest step back of a clock that is waited out: more than any correction, less than a zone taken for another.
@@ -60,6 +61,8 @@ pub struct Reasons {
 pub struct Change {
     /// What they name now.
     pub named: Vec<Reference>,
+    /// Those of them that its last run was not built on.
+    pub added: Vec<Reference>,
     /// When the newest of them was written.
     pub modified: Option<Timestamp>,
 }
@@ -77,11 +80,13 @@ impl Reasons {
         moves.is_empty() && timers.is_empty() && source.is_none() && change.is_none()
     }
 
-    /// Returns them as a run records them.
+    /// Returns them as a run records them. An image that the files name now is recorded like one that moved; to what, the run finds out.
     #[must_use]
     pub fn triggers(&self) -> Triggers {
+        let changed = self.change.iter().flat_map(|change| &change.added);
+        let changed = changed.map(|image| ImageDescriptor::new(image, None));
         Triggers {
-            images: self.moves.iter().map(Move::image).collect(),
+            images: self.moves.iter().map(Move::image).chain(changed).collect(),
             timers: self.timers.clone(),
             source: self.source.clone(),
         }
@@ -101,10 +106,12 @@ impl Reasons {
     }
 }
 
-/// An image or a repository of which nobody could tell whether it moved.
+/// Something that keeps everybody from telling whether a task is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The tag, or the repository.
+    /// Of which kind it is.
+    pub kind: ProblemKind,
+    /// The image, the repository, or the task whose files are meant, as `registry/name`.
     pub subject: String,
     /// Why nobody could tell.
     pub why: String,
@@ -112,6 +119,24 @@ pub struct Problem {
     pub since: Option<Timestamp>,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// What it is that is wrong with something.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// A registry or a git repository does not say what somebody wants to know.
+    Silent,
+    /// An image, or a platform of it, is gone.
+    Gone,
+    /// What has the name of an image is something else.
+    NoImage,
+    /// Nobody vouches for an image.
+    Unverified,
+    /// The files of a task cannot be used.
+    Files,
 }
 
 /// What a task needs.
@@ -242,26 +267,53 @@ impl Verdict {
         }
     }
 
+    /// Returns the state that it puts the task in.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self::Disabled | Self::TriggerOff => State::Disabled,
+            Self::NeverRun => State::NeverRun,
+            Self::Failing { .. } => State::Failing,
+            Self::Current => State::Current,
+            Self::FollowsNothing => State::FollowsNothing,
+            Self::Changed(_) => State::Changed,
+            Self::ImageMissing { .. } => State::ImageMissing,
+            Self::Missing { .. } => State::Missing,
+            Self::Unverified { .. } => State::Unverified,
+            Self::Stale(_) => State::Stale,
+            Self::Unknown { .. } => State::Unknown,
+            Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => State::Stalled,
+            Self::BackingOff { .. } => State::BackingOff,
+            Self::Settling { .. } | Self::TooYoung { .. } => State::Settling,
+            Self::Waiting { .. } => State::Waiting,
+            Self::Cycle(_) => State::Cycle,
+        }
+    }
+
     /// Returns the one word for it that tables and JSON show.
     #[must_use]
     pub fn word(&self) -> &'static str {
+        self.state().word()
+    }
+
+    /// Returns what keeps everybody from telling whether the task is current, if anything does.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
         match self {
-            Self::Disabled | Self::TriggerOff => "disabled",
-            Self::NeverRun => "never-run",
-            Self::Failing { .. } => "failing",
-            Self::Current => "current",
-            Self::FollowsNothing => "follows-nothing",
-            Self::Changed(_) => "changed",
-            Self::ImageMissing { .. } => "image-missing",
-            Self::Missing { .. } => "missing",
-            Self::Unverified { .. } => "unverified",
-            Self::Stale(_) => "stale",
-            Self::Unknown { .. } => "unknown",
-            Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => "stalled",
-            Self::BackingOff { .. } => "backing-off",
-            Self::Settling { .. } | Self::TooYoung { .. } => "settling",
-            Self::Waiting { .. } => "waiting",
-            Self::Cycle(_) => "cycle",
+            Self::Unknown { problems, .. }
+            | Self::Missing { problems, .. }
+            | Self::Unverified { problems, .. } => problems.clone(),
+            Self::ImageMissing { images, since } => {
+                let problem = |image: &String| Problem {
+                    kind: ProblemKind::Gone,
+                    subject: image.clone(),
+                    why: format!("there is no `{image}` any more, which it pushed"),
+                    since: Some(*since),
+                    hint: None,
+                };
+                images.iter().map(problem).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -406,6 +458,7 @@ impl Node<'_> {
                     });
                 }
                 (Some(Head::Unknown { why, hint }), _) => found.problems.push(Problem {
+                    kind: ProblemKind::Silent,
                     subject: git.to_string(),
                     why: why.clone(),
                     since: None,
@@ -415,7 +468,8 @@ impl Node<'_> {
             }
         }
         for (tag, dependency, age) in self.followed_by_age() {
-            let problem = |why, since, hint| Problem {
+            let problem = |kind, why, since, hint| Problem {
+                kind,
                 subject: dependency.image.tagged(),
                 why,
                 since,
@@ -433,13 +487,20 @@ impl Node<'_> {
                     found.too_young.push((moved(Some(to)), until));
                 }
                 BaseStatus::Unverified { why, since } => {
-                    found.unverified.push(problem(why, since, None));
+                    let problem = problem(ProblemKind::Unverified, why, since, None);
+                    found.unverified.push(problem);
                 }
                 BaseStatus::Missing { why, since } => {
-                    found.missing.push(problem(why, since, None));
+                    found
+                        .missing
+                        .push(problem(ProblemKind::Gone, why, since, None));
                 }
                 BaseStatus::Unknown { why, since, hint } => {
-                    found.problems.push(problem(why, since, hint));
+                    let kind = match tags.look_error(tag) {
+                        Some(LookErrorKind::NoImage) => ProblemKind::NoImage,
+                        _ => ProblemKind::Silent,
+                    };
+                    found.problems.push(problem(kind, why, since, hint));
                 }
             }
         }
@@ -459,7 +520,8 @@ impl Node<'_> {
         }
         if let Some(problem) = self.reading.and_then(|reading| reading.problem.as_ref()) {
             let problems = vec![Problem {
-                subject: self.task.key().to_string(),
+                kind: ProblemKind::Files,
+                subject: self.task.key().full(),
                 why: problem.clone(),
                 since: None,
                 hint: None,
@@ -484,13 +546,14 @@ impl Node<'_> {
         let reading = self.reading.filter(|_| self.known.has_run())?;
         Some(Change {
             named: reading.changed.clone()?,
+            added: reading.added.clone(),
             modified: reading.modified,
         })
     }
 
     /// Returns that images which it pushed are gone, if somebody looked and found that.
-    fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
-        let pushed_at = self.known.recorded?;
+    pub(super) fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
+        let pushed_at = self.known.pushed_at()?;
         let gone = self.pushed().filter_map(|(tag, output, digest)| {
             match tags.output_status(tag, digest, pushed_at) {
                 OutputStatus::Missing { since } => Some((output.tagged(), since)),

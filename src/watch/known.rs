@@ -58,6 +58,9 @@ pub struct Known {
     /// The images that the files named when people were last told that these differ from `named`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_change: Option<Vec<Reference>>,
+    /// When it had pushed them: what was seen of them before says nothing. None in files of version 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Timestamp>,
     /// The failures since.
     #[serde(default)]
     pub failure: Option<Failure>,
@@ -112,13 +115,25 @@ pub struct Built {
     pub outputs: Vec<ImageDescriptor>,
 }
 
-/// A file that was read, and the state that it was in.
+/// A file that was read or looked for, and the state that it was in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadFile {
     /// Where it is.
     pub path: PathBuf,
-    /// What tells this state from any other; `None` for a file that was not there.
-    pub stamp: Option<FileStamp>,
+    /// The state that it was in.
+    pub state: FileState,
+}
+
+/// The state that a file was in when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileState {
+    /// It had been written so lately that its times could hide another change: it is to be read again.
+    Unsettled,
+    /// It was not there. That it is now would count.
+    Absent,
+    /// This one.
+    At(FileStamp),
 }
 
 /// What tells one state of a file from another without reading it: inode, size and times.
@@ -195,6 +210,7 @@ impl Known {
             platforms,
             outputs,
             reported_change: None,
+            pushed: None,
             failure: None,
             commit: None,
             timers: BTreeMap::new(),
@@ -252,6 +268,12 @@ impl Known {
     pub fn is_stalled(&self) -> bool {
         let failures = self.failure.as_ref().map_or(0, |failure| failure.count);
         failures >= backoff::STALLED_AFTER
+    }
+
+    /// Returns since when looks at the images that it pushed say what became of them.
+    #[must_use]
+    pub fn pushed_at(&self) -> Option<Timestamp> {
+        self.pushed.or(self.recorded)
     }
 
     /// Tells whether any run has succeeded, so that something is followed.

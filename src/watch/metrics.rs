@@ -9,7 +9,7 @@ use crate::image::Reference;
 use super::{
     decide::Verdict,
     round::{Outcome, Round},
-    tags::Tags,
+    tags::{LookErrorKind, Tags},
 };
 
 /// All that is measured.
@@ -60,8 +60,12 @@ impl RoundMetrics {
             *tasks.entry(state).or_default() += 1;
         }
         let followed = round.tags();
-        let has_error = |tag: &&Reference| tags.get(tag).is_some_and(|tag| tag.error.is_some());
-        let unanswered = followed.iter().filter(has_error);
+        // That a tag is gone is an answer, and has a state of its own.
+        let is_silent = |tag: &&Reference| {
+            let error = tags.look_error(tag);
+            error.is_some_and(|error| error != LookErrorKind::Absent)
+        };
+        let unanswered = followed.iter().filter(is_silent);
         Self {
             ended,
             took: ended.duration_since(began),

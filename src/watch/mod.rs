@@ -14,13 +14,15 @@ pub mod round;
 #[cfg(test)]
 mod simulation;
 pub mod snapshot;
+pub mod state;
 pub mod tags;
 pub mod told;
 
-pub use decide::{Move, Problem, Verdict};
-pub use known::{Built, Failure, FileStamp, Known, ReadFile};
+pub use decide::{Move, Problem, ProblemKind, Verdict};
+pub use known::{Built, Failure, FileStamp, FileState, Known, ReadFile};
 pub use round::{Awaited, Outcome, Round};
 pub use snapshot::{Node, Reading, Snapshot};
+pub use state::State;
 pub use tags::{
     BaseStatus, Head, LookError, LookErrorKind, Miss, Observation, OutputStatus, TagRecord, Tags,
 };

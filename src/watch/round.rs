@@ -178,6 +178,17 @@ impl<'a> Round<'a> {
         self.waiting.insert(awaited, waiting);
     }
 
+    /// Takes in what became of the images that tasks have pushed, once all answers are there: no task waits for them.
+    pub fn judge_outputs(&mut self, tags: &Tags) {
+        for (node, verdict) in self.nodes.iter().zip(&mut self.verdicts) {
+            if matches!(verdict, Some(Verdict::Current | Verdict::FollowsNothing))
+                && let Some(missing) = node.missing_images(tags)
+            {
+                *verdict = Some(missing);
+            }
+        }
+    }
+
     /// Tells whether a task is being run by a job of this round.
     #[must_use]
     pub fn is_running(&self, task: &TaskKey) -> bool {
@@ -389,11 +400,12 @@ pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
     tags.chain(source)
 }
 
-/// Returns what a task pushes and depends on, for the graph. What makes the copy of a base goes first, so that the copy is there when it
-/// is wanted.
+/// Returns what a task pushes and depends on, for the graph: what its last run was built on, and what the next one will be. What makes the
+/// copy of a base goes first, so that the copy is there when it is wanted.
 #[must_use]
 pub fn vertex(node: &Node<'_>) -> Vertex {
-    let bases = node.bases.iter().flatten().chain(node.mirrors);
+    let bases = node.bases.iter().flatten().chain(node.added);
+    let bases = bases.chain(node.mirrors);
     Vertex {
         pushes: node.pushes.to_vec(),
         bases: bases.cloned().collect(),

@@ -1,5 +1,7 @@
 //! A task with all that is known of it, as one round sees it.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     task::{Dependency, ImageDescriptor, Task, Untracked},
 };
 
-use super::{BaseStatus, Known, Tags};
+use super::{BaseStatus, Known, ReadFile, Tags};
 
 /// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub struct Snapshot {
     pub reading: Option<Reading>,
     ages: Box<[SignedDuration]>,
     bases: Box<[Option<Reference>]>,
+    added: Box<[Reference]>,
     mirrors: Box<[Reference]>,
     pushes: Box<[Reference]>,
     outputs: Box<[Option<Reference>]>,
@@ -32,6 +35,12 @@ pub struct Reading {
     pub digest: Option<Digest>,
     /// Other images than those that the last run was built on, where they name such: what they name now.
     pub changed: Option<Vec<Reference>>,
+    /// What they name now and the last run was not built on.
+    pub added: Vec<Reference>,
+    /// What the last run was built on and they name no more, by the one name of each registry: it is no matter of theirs any more.
+    pub dropped: BTreeSet<Reference>,
+    /// Where they name what they named and are other files: what is to be remembered of them instead.
+    pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
     /// When the newest of them was written.
     pub modified: Option<Timestamp>,
     /// Why they cannot be read, on one line.
@@ -51,6 +60,8 @@ pub struct Node<'a> {
     pub bases: &'a [Option<Reference>],
     /// How old the digest of each base must be before anything is built on it; empty where any age will do.
     pub ages: &'a [SignedDuration],
+    /// The tag of each of `reading.added`.
+    pub added: &'a [Reference],
     /// The copies of its bases that a run may use.
     pub mirrors: &'a [Reference],
     /// The images that a run pushes under names that stay.
@@ -62,7 +73,11 @@ pub struct Node<'a> {
 impl Snapshot {
     /// Puts together what is known of a task. `canonical` gives an image the one name of its registry.
     #[must_use]
-    pub fn new(task: Task, known: Known, canonical: impl Fn(&Reference) -> Reference) -> Self {
+    pub fn new(task: Task, mut known: Known, canonical: impl Fn(&Reference) -> Reference) -> Self {
+        if let Some(failure) = &mut known.failure {
+            let tried = std::mem::take(&mut failure.tried).into_iter();
+            failure.tried = tried.map(|(tag, it)| (canonical(&tag), it)).collect();
+        }
         let own = |image: Reference| canonical(&image);
         let bases = known.dependencies.iter();
         let bases = bases.map(|dependency| dependency.image.reference().map(own));
@@ -73,6 +88,7 @@ impl Snapshot {
         let outputs = outputs.map(|output| output.reference().map(own));
         Self {
             bases: bases.collect(),
+            added: Box::default(),
             mirrors: mirrors.collect(),
             outputs: outputs.collect(),
             pushes: task.stable_images().into_iter().map(own).collect(),
@@ -97,6 +113,19 @@ impl Snapshot {
         };
     }
 
+    /// Adds what its files say now.
+    #[must_use]
+    pub fn with_reading(
+        mut self,
+        reading: Option<Reading>,
+        canonical: impl Fn(&Reference) -> Reference,
+    ) -> Self {
+        let added = reading.iter().flat_map(|reading| &reading.added);
+        self.added = added.map(canonical).collect();
+        self.reading = reading;
+        self
+    }
+
     /// Returns it as a round takes it.
     #[must_use]
     pub fn node(&self) -> Node<'_> {
@@ -106,6 +135,7 @@ impl Snapshot {
             reading: self.reading.as_ref(),
             ages: &self.ages,
             bases: &self.bases,
+            added: &self.added,
             mirrors: &self.mirrors,
             pushes: &self.pushes,
             outputs: &self.outputs,
@@ -114,7 +144,7 @@ impl Snapshot {
 }
 
 impl<'a> Node<'a> {
-    /// Returns the images whose moves run this task, with the tag that each is compared by.
+    /// Returns the images whose moves run this task, with the tag that each is compared by. What its files name no more is none of them.
     pub fn followed(self) -> impl Iterator<Item = (&'a Reference, &'a Dependency)> {
         self.followed_by_age()
             .map(|(tag, dependency, _)| (tag, dependency))
@@ -132,8 +162,9 @@ impl<'a> Node<'a> {
             .zip(&self.known.dependencies)
             .zip(ages)
             .filter_map(|((tag, dependency), age)| Some((tag.as_ref()?, dependency, age)))
-            .filter(move |(_, dependency, _)| {
-                trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
+            .filter(move |(tag, dependency, _)| {
+                let is_dropped = self.reading.is_some_and(|it| it.dropped.contains(*tag));
+                !is_dropped && trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
             })
     }
 

@@ -352,6 +352,24 @@ impl Tags {
         self.records.get(tag)
     }
 
+    /// Returns in which way the last look at a tag went wrong, if it did.
+    #[must_use]
+    pub fn look_error(&self, tag: &Reference) -> Option<LookErrorKind> {
+        Some(self.get(tag)?.error.as_ref()?.kind)
+    }
+
+    /// Gives every tag the one name of its registry. Of two that were remembered apart, the one that was looked at last stays.
+    #[must_use]
+    pub fn renamed(mut self, canonical: impl Fn(&Reference) -> Reference) -> Self {
+        for (tag, record) in std::mem::take(&mut self.records) {
+            let known = self.records.entry(canonical(&tag)).or_default();
+            if known.last_looked <= record.last_looked {
+                *known = record;
+            }
+        }
+        self
+    }
+
     /// Returns what is remembered of one tag, to change it.
     pub fn entry(&mut self, tag: &Reference) -> &mut TagRecord {
         self.records.entry(tag.clone()).or_default()
@@ -728,6 +746,21 @@ mod tests {
         unseen.image.digest = None;
         let moved = BaseStatus::Moved(Some(digest("i1")));
         assert_eq!(seeing("i1", Some("m1")).status(&tag(), &unseen), moved);
+    }
+
+    #[test]
+    fn tags_remembered_by_two_names_become_one_with_the_newer_answer() {
+        let mut tags = seeing("i1", None);
+        let other: Reference = "alias.io/base:1".parse().unwrap();
+        let seen = Observation {
+            digest: digest("i2"),
+            manifests: Manifests::new(),
+            created: None,
+        };
+        tags.observe(&other, seen, at(6));
+        let tags = tags.renamed(|tag| tag.on("r.io").unwrap());
+        assert_eq!(tags.records().len(), 1);
+        assert_eq!(tags.get(&tag()).unwrap().digest, Some(digest("i2")));
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //!
 //! States are compared, and not moments kept: what could not be told, or was not because of a crash, is told by the next comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{RunId, TaskKey};
 
-use super::{Known, backoff, decide::Problem};
+use super::{
+    Known, backoff,
+    decide::{Problem, ProblemKind},
+};
 
 /// Something that may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,15 +53,46 @@ pub struct Told {
     /// Of each task, by its registry and its name.
     #[serde(default)]
     pub tasks: BTreeMap<String, ToldOfTask>,
-    /// The registries and repositories of which it knows that they do not answer, and since when.
+    /// What it knows to be wrong, by its subject: registries and repositories that do not answer, images that are gone, tasks whose files
+    /// cannot be used.
     #[serde(default)]
-    pub failing: BTreeMap<String, Timestamp>,
+    pub failing: BTreeMap<String, Trouble>,
     /// How often in a row it could not be told.
     #[serde(default)]
     pub failures: u32,
     /// When it is tried again, if it could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<Timestamp>,
+}
+
+/// Something that a receiver knows to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredTrouble")]
+pub struct Trouble {
+    /// Since when.
+    pub since: Timestamp,
+    /// Of which kind it is.
+    pub kind: ProblemKind,
+}
+
+/// As files have it: version 0.1 wrote no more than the time.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredTrouble {
+    Since(Timestamp),
+    Whole { since: Timestamp, kind: ProblemKind },
+}
+
+impl From<StoredTrouble> for Trouble {
+    fn from(stored: StoredTrouble) -> Self {
+        match stored {
+            StoredTrouble::Whole { since, kind } => Self { since, kind },
+            StoredTrouble::Since(since) => Self {
+                since,
+                kind: ProblemKind::Silent,
+            },
+        }
+    }
 }
 
 /// What one receiver has been told of one task.
@@ -76,9 +110,13 @@ pub struct ToldOfTask {
     pub stalled: bool,
 }
 
-/// A registry or repository that does not answer.
+/// Something that is wrong, for all tasks that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
+    /// Of which kind it is.
+    pub kind: ProblemKind,
+    /// How many images or tasks are told as one.
+    pub subjects: usize,
     /// Since when, as far as that is known.
     pub since: Option<Timestamp>,
     /// Why, for the first of what it was asked.
@@ -195,35 +233,83 @@ impl Told {
     }
 }
 
-/// Returns who did not answer, out of what was decided for each task: by registry, so that one that is down is one piece of news.
+/// How many images of a registry, or tasks with broken files, are told one by one.
+const FEW: usize = 10;
+
+/// Returns what is wrong, out of what was decided for each task: by registry where that does not answer, so that one that is down is one
+/// piece of news; else by image or by task, as long as these are few.
 pub fn silences<'a>(
     problems: impl Iterator<Item = (TaskKey, &'a [Problem])>,
 ) -> BTreeMap<String, Silence> {
     let mut silences: BTreeMap<String, Silence> = BTreeMap::new();
+    let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (task, problems) in problems {
         for problem in problems {
-            let silence = silences
-                .entry(whose(&problem.subject))
-                .or_insert_with(|| Silence {
-                    since: problem.since,
-                    why: problem.why.clone(),
-                    tasks: Vec::new(),
-                });
+            let subject = subject_of(problem);
+            let members = groups.entry(group_of(problem)).or_default();
+            members.insert(subject.clone());
+            let silence = silences.entry(subject).or_insert_with(|| Silence {
+                kind: problem.kind,
+                subjects: 1,
+                since: problem.since,
+                why: problem.why.clone(),
+                tasks: Vec::new(),
+            });
             silence.since = silence.since.min(problem.since).or(problem.since);
             if silence.tasks.last() != Some(&task) {
                 silence.tasks.push(task.clone());
             }
         }
     }
+    for (group, members) in groups.into_iter().filter(|(_, it)| it.len() > FEW) {
+        let mut all = members.iter().filter_map(|it| silences.remove(it));
+        let first = all.next();
+        let whole = first.map(|first| all.fold(first, Silence::with));
+        silences.extend(whole.map(|whole| (group, whole)));
+    }
     silences
 }
 
-/// Returns whose answer is missing: the registry of an image, or the repository itself.
+impl Silence {
+    fn with(mut self, other: Self) -> Self {
+        self.subjects += other.subjects;
+        self.since = self.since.min(other.since).or(other.since);
+        let new = other.tasks.into_iter();
+        self.tasks.extend(new);
+        self.tasks.sort_unstable();
+        self.tasks.dedup();
+        self
+    }
+}
+
+/// Returns under which subject a problem is told: the registry that does not answer, or the repository; else the image, or the task.
+fn subject_of(problem: &Problem) -> String {
+    match problem.kind {
+        ProblemKind::Silent => registry_of(problem),
+        ProblemKind::Files => format!("task {}", problem.subject),
+        ProblemKind::Gone | ProblemKind::NoImage | ProblemKind::Unverified => {
+            problem.subject.clone()
+        }
+    }
+}
+
+/// Returns what a problem is told as part of where there are many of its kind.
 #[must_use]
-pub fn whose(subject: &str) -> String {
-    match subject.parse::<crate::image::Reference>() {
+pub fn group_of(problem: &Problem) -> String {
+    match problem.kind {
+        ProblemKind::Silent => registry_of(problem),
+        ProblemKind::Files => "files of tasks".to_owned(),
+        ProblemKind::Gone | ProblemKind::NoImage | ProblemKind::Unverified => {
+            format!("images of {}", registry_of(problem))
+        }
+    }
+}
+
+/// Returns the registry of an image, or the repository itself.
+fn registry_of(problem: &Problem) -> String {
+    match problem.subject.parse::<crate::image::Reference>() {
         Ok(image) => image.registry().to_owned(),
-        Err(_) => subject.to_owned(),
+        Err(_) => problem.subject.clone(),
     }
 }
 
@@ -340,6 +426,7 @@ mod tests {
     #[test]
     fn a_registry_that_is_down_is_one_piece_of_news_for_all_its_tags() {
         let problem = |subject: &str| Problem {
+            kind: ProblemKind::Silent,
             subject: subject.into(),
             why: "it cannot be reached".into(),
             since: Some(at(5)),
@@ -354,5 +441,57 @@ mod tests {
         let names: Vec<&String> = silences.keys().collect();
         assert_eq!(names, ["https://git.example/x.git", "r.io"]);
         assert_eq!(silences["r.io"].tasks, [key()]);
+    }
+
+    #[test]
+    fn image_that_is_gone_and_files_that_are_broken_are_no_silence_of_a_registry() {
+        let problem = |kind, subject: &str| Problem {
+            kind,
+            subject: subject.into(),
+            why: "gone".into(),
+            since: None,
+            hint: None,
+        };
+        let problems = [
+            problem(ProblemKind::Gone, "r.io/a:1"),
+            problem(ProblemKind::Gone, "r.io/b:1"),
+            problem(ProblemKind::Files, "r.io/web"),
+        ];
+        let silences = silences([(key(), problems.as_slice())].into_iter());
+        let subjects: Vec<&String> = silences.keys().collect();
+        assert_eq!(subjects, ["r.io/a:1", "r.io/b:1", "task r.io/web"]);
+    }
+
+    #[test]
+    fn many_images_that_are_gone_from_a_registry_are_one_piece_of_news() {
+        let problems: Vec<Problem> = (0..=FEW)
+            .map(|n| Problem {
+                kind: ProblemKind::Gone,
+                subject: format!("r.io/a:{n}"),
+                why: "gone".into(),
+                since: Some(at(10 - i64::try_from(n).unwrap())),
+                hint: None,
+            })
+            .collect();
+        let few = silences([(key(), &problems[1..])].into_iter());
+        assert_eq!(few.len(), FEW);
+        let many = silences([(key(), problems.as_slice())].into_iter());
+        let subjects: Vec<&String> = many.keys().collect();
+        assert_eq!(subjects, ["images of r.io"]);
+        let silence = &many["images of r.io"];
+        assert_eq!((silence.subjects, silence.since), (FEW + 1, Some(at(0))));
+        assert_eq!(silence.tasks, [key()]);
+    }
+
+    #[test]
+    fn trouble_of_version_0_1_is_a_silence() {
+        let trouble: Trouble = serde_json::from_str(r#""2026-01-01T00:00:00Z""#).unwrap();
+        assert_eq!(trouble.kind, ProblemKind::Silent);
+        let gone = Trouble {
+            kind: ProblemKind::Gone,
+            ..trouble
+        };
+        let text = serde_json::to_string(&gone).unwrap();
+        assert_eq!(serde_json::from_str::<Trouble>(&text).unwrap(), gone);
     }
 }

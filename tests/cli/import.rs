@@ -446,7 +446,7 @@ fn a_task_that_copies_is_shown_and_changed_like_any_other() {
     world
         .acrt(&[&["task", "update"][..], &name, &circle].concat())
         .exits(2)
-        .says(&["stands on it"]);
+        .says(&["depends on it"]);
     world
         .acrt(&["task", "run", "--name", "mirror-node", "--arg", "A=1"])
         .exits(2)

@@ -48,6 +48,24 @@ pub struct Registry {
     forgotten: Cell<usize>,
 }
 
+/// The same registry at another address, which nobody declared.
+pub struct Twin {
+    host: String,
+    _service: Service,
+}
+
+impl Twin {
+    /// Returns its address, as images name it.
+    pub fn host(&self) -> String {
+        self.host.clone()
+    }
+
+    /// Returns `name`, such as `web:latest`, with this address before it.
+    pub fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.host)
+    }
+}
+
 /// A request that somebody other than the test made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -103,6 +121,18 @@ impl Registry {
         eventually("the registry's own port", || {
             self.try_to_serve().then_some(())
         });
+    }
+
+    /// Serves the same data at another address too.
+    pub fn twin(&self) -> Twin {
+        eventually("a second address", || {
+            let host = format!("127.0.0.1:{}", next_port());
+            let service = self.serve(&host, "twin")?;
+            Some(Twin {
+                host,
+                _service: service,
+            })
+        })
     }
 
     /// Sends all its events to `url` from now on, with this header: pulls too, and whatever it cannot deliver again and again.
@@ -383,7 +413,15 @@ impl Registry {
 
     /// Starts the program, and tells whether it got its port.
     fn try_to_serve(&self) -> bool {
-        let (dir, host) = (self.dir.path(), self.host());
+        let service = self.serve(&self.host(), "config");
+        self.forgotten.set(0);
+        *self.service.borrow_mut() = service;
+        self.service.borrow().is_some()
+    }
+
+    /// Starts the program at an address, with files of this name; nothing, if somebody else has the address.
+    fn serve(&self, host: &str, name: &str) -> Option<Service> {
+        let dir = self.dir.path();
         let auth = if self.password {
             fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
             format!(
@@ -400,13 +438,17 @@ impl Registry {
             dir.display(),
             self.notifications.borrow()
         );
-        fs::write(dir.join("config.yml"), config).unwrap();
+        let file = dir.join(format!("{name}.yml"));
+        fs::write(&file, config).unwrap();
         let mut serve = command(program("docker-registry"));
-        serve.arg("serve").arg(dir.join("config.yml"));
+        serve.arg("serve").arg(file);
         // The access log goes to standard output, everything else to standard error.
-        let (access, events) = (dir.join("access.log"), dir.join("events.log"));
+        let logs = match name {
+            "config" => ["access.log", "events.log"],
+            _ => ["twin-access.log", "twin-events.log"],
+        };
+        let [access, events] = logs.map(|name| dir.join(name));
         let service = Service::start(&serve, &access, &events);
-        self.forgotten.set(0);
         let serves = eventually("docker-registry", || {
             let log = fs::read_to_string(&events).unwrap();
             if log.contains("listening on") {
@@ -415,8 +457,7 @@ impl Registry {
             assert!(!log.contains("configuration error"), "{log}");
             log.contains("address already in use").then_some(false)
         });
-        *self.service.borrow_mut() = serves.then_some(service);
-        serves
+        serves.then_some(service)
     }
 }
 

@@ -22,7 +22,6 @@ use crate::{
         Context, DockerStep, ImportStep, Step, TaskName,
         trigger::{DEFAULT_BASE_IMAGE_TRIGGER, DEFAULT_SOURCE_TRIGGER},
     },
-    view::View,
 };
 
 /// Create a task, or replace the one of that name
@@ -194,6 +193,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         min_age: args.triggers.min_age(),
         update_trigger_endpoint: args.triggers.endpoint(),
     };
-    let task = ops::task::create(app, new, &mut |event| report.event(event))?;
-    Ok(Outcome::answer(View::of(task, columns::TASK)))
+    let key = ops::task::create(app, new, &mut |event| report.event(event))?;
+    let task = ops::show::task(app, &key)?;
+    Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -4,7 +4,6 @@ use crate::{
     cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
     error::{Kind, Result},
     ops::{self, App, event::Event},
-    view::View,
 };
 
 /// List all tasks
@@ -23,14 +22,14 @@ pub struct ListArgs {
 pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let mut broken = false;
-    let tasks = ops::task::list(app, args.registry.as_deref(), &mut |event| {
+    let tasks = ops::show::list(app, args.registry.as_deref(), &mut |event| {
         broken |= matches!(event, Event::Problem(_));
         report.event(event);
     })?;
     report.never_run(tasks.never_run());
     report.stalled(tasks.stalled());
     Ok(Outcome {
-        view: Some(View::of(tasks, columns::TASK)),
+        view: Some(columns::tasks_view(app, move || tasks.answers())),
         exit: broken.then_some(Kind::Failed),
     })
 }

@@ -8,7 +8,6 @@ use crate::{
     },
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 /// Show a task
@@ -30,9 +29,9 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     let task = match args.with_secure_properties {
-        true => ops::task::show_with_secrets(app, &key)?,
-        false => ops::task::show(app, &key)?,
+        true => ops::show::with_secrets(app, &key)?,
+        false => ops::show::task(app, &key)?,
     };
     report.never_run(Some(&task.name).filter(|_| !task.is_tracking()).into_iter());
-    Ok(Outcome::answer(View::of(task, columns::TASK)))
+    Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -20,7 +20,6 @@ use crate::{
     ops::{self, App, task::SecretPatch, timer::Schedule},
     sys::secret::Secret,
     task::{Context, Patch, Step, TaskPatch, multi_step::encoded},
-    view::View,
 };
 
 /// Change a task
@@ -176,10 +175,11 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
             false => Some(ops::timer::timers(args.schedules, app.clock.now())?),
         },
     };
-    let task = ops::task::update(app, &key, patch, &wish, new_secrets, &mut |event| {
+    ops::task::update(app, &key, patch, &wish, new_secrets, &mut |event| {
         report.event(event)
     })?;
-    Ok(Outcome::answer(View::of(task, columns::TASK)))
+    let task = ops::show::task(app, &key)?;
+    Ok(Outcome::answer(columns::task_view(app, task)))
 }
 
 fn encoded_file(path: &std::path::Path) -> Result<String> {

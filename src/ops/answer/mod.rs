@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::{
     image::Platform,
     store::secrets::Secrets,
-    task::{RunId, Status, Task, TaskKey, TaskName, Untracked},
-    watch::Known,
+    task::{OnChange, RunId, Status, Task, TaskKey, TaskName, Untracked},
+    watch::{Known, State},
 };
 
 pub use run::{ImageUpdateAnswer, RunAnswer};
@@ -79,6 +79,15 @@ pub struct TrackingAnswer {
     untracked_images: Vec<Untracked>,
 }
 
+/// What a task needed when its tags were last looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastKnown {
+    /// The state that it was in.
+    pub state: Option<State>,
+    /// When the one of its tags was looked at that was looked at longest ago; `None` where one never was, or none is followed.
+    pub looked: Option<Timestamp>,
+}
+
 /// A task, as `task show` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +100,9 @@ pub struct TaskAnswer {
     platform: PlatformAnswer,
     platforms: Vec<Platform>,
     status: Status,
+    /// What it needed when its tags were last looked at, in the words of `task check`.
+    state: Option<State>,
+    last_looked: Option<Moment>,
     step: StepAnswer,
     timeout: u32,
     builder: Option<String>,
@@ -98,6 +110,7 @@ pub struct TaskAnswer {
     on_success: Option<Vec<String>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_vcs: bool,
+    on_change: OnChange,
     tracking: TrackingAnswer,
 }
 
@@ -116,7 +129,7 @@ impl TaskAnswer {
 
     /// Puts together what is to be shown of a task.
     #[must_use]
-    pub fn new(task: &Task, known: &Known) -> Self {
+    pub fn new(task: &Task, known: &Known, last: LastKnown) -> Self {
         let dependencies = known
             .has_run()
             .then(|| known.dependencies.iter().map(Into::into).collect());
@@ -127,12 +140,15 @@ impl TaskAnswer {
             platform: first(&task.platforms),
             platforms: task.platforms.clone(),
             status: task.status,
+            state: last.state,
+            last_looked: last.looked.map(Moment),
             step: StepAnswer::new(&task.step, dependencies),
             timeout: task.timeout,
             builder: task.builder.clone(),
             trigger: TriggerAnswer::new(task),
             on_success: (!task.on_success.is_empty()).then(|| task.on_success.clone()),
             keep_vcs: task.keep_vcs,
+            on_change: task.on_change,
             tracking: TrackingAnswer {
                 state: match known.has_run() {
                     _ if known.is_stalled() => "stalled",
@@ -160,38 +176,6 @@ pub fn resume(key: &TaskKey) -> String {
         "acrt task run --name {} --registry {}",
         key.name, key.registry
     )
-}
-
-/// Many tasks. Each becomes an answer when somebody wants to see it.
-#[derive(Debug)]
-pub struct TaskList(pub Vec<(Task, Known)>);
-
-impl TaskList {
-    /// Returns the tasks that follow nothing yet.
-    pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
-        let tasks = self.0.iter();
-        tasks
-            .filter(|(_, known)| !known.has_run())
-            .map(|(task, _)| &task.name)
-    }
-
-    /// Returns the tasks that have failed many times in a row.
-    pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
-        let tasks = self.0.iter();
-        tasks
-            .filter(|(_, known)| known.is_stalled())
-            .map(|(task, _)| task.key())
-    }
-}
-
-impl Serialize for TaskList {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.0
-                .iter()
-                .map(|(task, known)| TaskAnswer::new(task, known)),
-        )
-    }
 }
 
 #[cfg(test)]

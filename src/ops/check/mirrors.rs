@@ -44,18 +44,15 @@ pub async fn look_at_mirrors(
     let Some(own) = own.filter(|one| !matches!(one.task.step, Step::Import(_))) else {
         return Ok(());
     };
-    let pushes = own.task.stable_images();
+    let node = own.node();
     let mut wanted = BTreeMap::new();
     for image in &task.images {
         let source: Option<Reference> = image.image.parse().ok();
         let (Some(source), Some(digest)) = (source, image.current_digest.clone()) else {
             continue;
         };
-        if app
-            .mirrors
-            .of(&source)
-            .is_some_and(|copy| !pushes.contains(&copy))
-        {
+        let copy = app.copy_of(&source).map(|copy| app.canonical(&copy));
+        if copy.is_some_and(|copy| !node.pushes.contains(&copy)) {
             // What is known of its platforms is known of the digest that was built on.
             let recorded = own.known.dependencies.iter().find(|dependency| {
                 dependency.image.tagged() == image.image

@@ -13,7 +13,8 @@ use crate::{
     sys::signal::Stop,
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
-        BaseStatus, Known, Node, Outcome, OutputStatus, Round, Snapshot, Tags, Verdict,
+        BaseStatus, Known, Node, Outcome, OutputStatus, Problem, ProblemKind, Round, Snapshot,
+        State, Tags, Verdict,
         backoff::STALLED_AFTER,
         decide::{Move, Reasons},
         graph::Graph,
@@ -46,14 +47,7 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Sna
     let mut loaded = Vec::with_capacity(followed.len());
     for (_, followed) in followed {
         match followed {
-            Ok((mut task, known)) => {
-                steps::read::find_pushes(app, &mut task);
-                let reading = inputs::reading(app, &task, &known);
-                let mut snapshot = Snapshot::new(task, known, |image| app.canonical(image));
-                snapshot.reading = reading;
-                set_min_ages(app, &mut snapshot);
-                loaded.push(snapshot);
-            }
+            Ok((task, known)) => loaded.push(snapshot(app, task, known)),
             Err(error) => {
                 *broken += 1;
                 tell(Event::Problem(error));
@@ -75,6 +69,19 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
     });
 }
 
+/// Puts together what is known of a task, with what its files say now where that matters.
+pub(super) fn snapshot(app: &App, mut task: Task, mut known: Known) -> Snapshot {
+    steps::read::find_pushes(app, &mut task);
+    let reading = inputs::reading(app, &task, &known);
+    // Nobody else wants to know what that was compared with, and there may be ten thousand.
+    known.files = Vec::new();
+    known.named = None;
+    let canonical = |image: &Reference| app.canonical(image);
+    let mut snapshot = Snapshot::new(task, known, canonical).with_reading(reading, canonical);
+    set_min_ages(app, &mut snapshot);
+    snapshot
+}
+
 /// What was found out about all tasks.
 #[derive(Debug)]
 pub struct CheckReport {
@@ -91,8 +98,8 @@ pub struct CheckAnswer {
     /// Its name.
     pub name: TaskName,
     registry: String,
-    /// One of the states of docs/triggers.md.
-    pub state: &'static str,
+    /// What it needs: docs/triggers.md has all states.
+    pub state: State,
     /// Why, on one line.
     pub reason: String,
     waiting_for: Vec<String>,
@@ -165,20 +172,31 @@ pub async fn check(
 ) -> Result<CheckReport> {
     let mut broken = 0;
     let mut loaded = load(app, &mut broken, tell)?;
+    let mut others = Vec::new();
     if let Some(key) = options.only {
-        // The one asked for is told properly, be it missing or broken.
-        super::task::existing(app, key)?;
+        // The one asked for is told properly, where it is broken.
+        app.store.task(key)?;
         app.store.known(key)?;
         broken = 0;
-        keep_with_ancestors(&mut loaded, key);
+        others = keep_with_ancestors(&mut loaded, key);
     }
     app.registries_with(all_logins(app, tell)?);
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     let mut tags = recall::tags(app, tell)?;
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     look_at_all(app, &nodes, options.images, &mut tags, tell).await;
+    loop {
+        let more = keep_makers(&loaded, &mut others, &tags);
+        if more.is_empty() {
+            break;
+        }
+        let nodes: Vec<Node<'_>> = more.iter().map(Snapshot::node).collect();
+        look_at_all(app, &nodes, false, &mut tags, tell).await;
+        loaded.extend(more);
+    }
     if !loaded.is_empty() {
         recall::keep_tags(app, &tags, tell);
     }
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     let mut tasks = simulate_round(nodes, tags, app.clock.now());
     if let Some(key) = options.only {
         tasks.retain(|answer| answer.name == key.name && answer.registry == key.registry);
@@ -210,71 +228,17 @@ pub(super) async fn look_at_all(
     pending.all(app, &wanted, tags).await;
 }
 
-/// Says what each task needed when its tags were last looked at, and asks nobody.
-///
-/// # Errors
-///
-/// As [`load`].
-pub fn last_known(
-    app: &App,
-    loaded: Vec<(Task, Known)>,
-    tell: Listener<'_>,
-) -> Result<Vec<LastKnown>> {
-    let snapshots: Vec<Snapshot> = loaded
-        .into_iter()
-        .map(|(task, known)| Snapshot::new(task, known, |image| app.canonical(image)))
-        .collect();
-    let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
-    let tags = recall::tags(app, tell)?;
-    let looked: Vec<Option<Timestamp>> = nodes
-        .iter()
-        .map(|node| {
-            let followed = node.followed();
-            let looked = followed.map(|(tag, _)| tags.get(tag)?.last_looked);
-            looked.min().flatten()
-        })
-        .collect();
-    let answers = simulate_round(nodes, tags, app.clock.now());
-    let states = answers.into_iter().zip(looked);
-    Ok(states
-        .map(|(answer, looked)| LastKnown {
-            state: answer.state,
-            looked,
-        })
-        .collect())
-}
-
-/// What a task needed when its tags were last looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct LastKnown {
-    /// One of the states of docs/triggers.md.
-    pub state: &'static str,
-    /// When the one of its tags was looked at that was looked at longest ago; `None` where one never was, or none is followed.
-    pub looked: Option<Timestamp>,
-}
-
 /// Decides for every task what a round would do, without doing it: every run is taken to succeed and to move its images.
 #[must_use]
-pub fn simulate_round(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
+pub fn simulate_round(nodes: Vec<Node<'_>>, tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
     let seen = tags.clone();
-    let by_key: HashMap<TaskKey, usize> =
-        nodes.iter().map(|node| node.task.key()).zip(0..).collect();
     let mut makers = BTreeMap::new();
     for node in &nodes {
         for image in node.pushes {
             makers.insert(image, node.task.key());
         }
     }
-    let mut round = Round::new(nodes.clone());
-    let mut turns = BTreeMap::new();
-    while let Some(job) = round.next(&tags, now) {
-        turns.insert(job.task.clone(), turns.len());
-        let node = by_key.get(&job.task).and_then(|n| nodes.get(*n));
-        for image in node.map_or(&[][..], |node| node.pushes) {
-            tags.assume_moved(image.clone());
-        }
-        round.finished(&job.task, Outcome::Succeeded);
-    }
+    let (round, turns) = simulated(nodes, tags, now);
     round
         .verdicts()
         .map(|(node, verdict, _)| CheckAnswer {
@@ -284,31 +248,50 @@ pub fn simulate_round(nodes: Vec<Node<'_>>, mut tags: Tags, now: Timestamp) -> V
         .collect()
 }
 
-/// Returns the worst of what was found: a broken definition before an unknown answer before something stale.
-fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
-    let any = |states: &[&str]| tasks.iter().any(|task| states.contains(&task.state));
-    if broken > 0 || any(&["cycle"]) {
-        Some(Kind::Failed)
-    } else if any(&["unknown", "missing", "unverified", "image-missing"])
-        || tasks.iter().any(CheckAnswer::has_unknown_output)
-    {
-        Some(Kind::Unknown)
-    } else if any(&[
-        "stale",
-        "changed",
-        "waiting",
-        "backing-off",
-        "stalled",
-        "settling",
-        "failing",
-    ]) {
-        Some(Kind::Stale)
-    } else {
-        None
+/// Returns a round of which every run is taken to have succeeded, and when each task would be run in it, counted from 0.
+pub(super) fn simulated<'n>(
+    nodes: Vec<Node<'n>>,
+    mut tags: Tags,
+    now: Timestamp,
+) -> (Round<'n>, BTreeMap<TaskKey, usize>) {
+    let by_key: HashMap<TaskKey, Node<'n>> =
+        nodes.iter().map(|node| (node.task.key(), *node)).collect();
+    let mut round = Round::new(nodes);
+    let mut turns = BTreeMap::new();
+    while let Some(job) = round.next(&tags, now) {
+        turns.insert(job.task.clone(), turns.len());
+        let node = by_key.get(&job.task);
+        for image in node.map_or(&[][..], |node| node.pushes) {
+            tags.assume_moved(image.clone());
+        }
+        round.finished(&job.task, Outcome::Succeeded);
+    }
+    (round, turns)
+}
+
+/// Returns the state of a task in a simulated round: what only a parent's run will move is not stale yet, it waits for that run.
+pub(super) fn state_of(verdict: &Verdict) -> State {
+    match verdict {
+        Verdict::Stale(reasons) if reasons.depends_on_pending_runs() => State::Waiting,
+        other => other.state(),
     }
 }
 
-fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) {
+/// Returns the worst of what was found: a broken definition before an unknown answer before something stale.
+fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
+    let has_unknown_output = tasks.iter().any(CheckAnswer::has_unknown_output);
+    let found: Vec<Kind> = tasks
+        .iter()
+        .filter_map(|task| task.state.exit())
+        .chain((broken > 0).then_some(Kind::Failed))
+        .chain(has_unknown_output.then_some(Kind::Unknown))
+        .collect();
+    let order = [Kind::Failed, Kind::Unknown, Kind::Stale];
+    order.into_iter().find(|kind| found.contains(kind))
+}
+
+/// Keeps a task and those whose images it depends on, directly or not. Returns the others.
+pub(super) fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) -> Vec<Snapshot> {
     let vertices: Vec<_> = loaded.iter().map(|one| vertex(&one.node())).collect();
     let graph = Graph::new(&vertices);
     let mut open: Vec<usize> = (0..loaded.len())
@@ -320,11 +303,27 @@ fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) {
             open.extend(&graph.parents[n]);
         }
     }
-    let mut n = 0;
-    loaded.retain(|_| {
-        n += 1;
-        kept.contains(&(n - 1))
-    });
+    let all = std::mem::take(loaded).into_iter().enumerate();
+    let (own, others): (Vec<_>, Vec<_>) = all.partition(|(n, _)| kept.contains(n));
+    loaded.extend(own.into_iter().map(|(_, one)| one));
+    others.into_iter().map(|(_, one)| one).collect()
+}
+
+/// Takes out of `others` the tasks that have pushed what `kept` ones depend on now, by names that nobody declared.
+pub(super) fn keep_makers(
+    kept: &[Snapshot],
+    others: &mut Vec<Snapshot>,
+    tags: &Tags,
+) -> Vec<Snapshot> {
+    let bases = kept.iter().flat_map(|one| one.node().followed());
+    let now: HashSet<&Digest> = bases
+        .filter_map(|(tag, _)| tags.get(tag)?.digest.as_ref())
+        .collect();
+    let is_maker = |one: &mut Snapshot| {
+        let mut pushed = one.node().pushed();
+        pushed.any(|(_, _, digest)| now.contains(digest))
+    };
+    others.extract_if(.., is_maker).collect()
 }
 
 impl CheckAnswer {
@@ -348,15 +347,15 @@ impl CheckAnswer {
             Verdict::Stale(reasons) => parents(&reasons.moves),
             _ => Vec::new(),
         };
-        // What only a parent's run will move is not stale yet: it waits for that run.
-        let waits = matches!(verdict, Verdict::Stale(reasons) if reasons.depends_on_pending_runs());
+        let state = state_of(verdict);
+        let waits = state == State::Waiting && matches!(verdict, Verdict::Stale(_));
         Self {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
-            state: if waits { "waiting" } else { verdict.word() },
+            state,
             reason: match waits {
                 true => format!("depends on {}, to be rebuilt first", waiting_for.join(", ")),
-                false => with_remarks(node, verdict, tags),
+                false => with_remarks(node, verdict, tags, makers),
             },
             waiting_for,
             next_try: verdict.until().map(Moment),
@@ -376,9 +375,14 @@ impl CheckAnswer {
     }
 }
 
-/// Says a verdict's reason on one line, and with it what else must not be overlooked: the images that nothing follows, and those of its
-/// own that somebody else has moved.
-fn with_remarks(node: &Node<'_>, verdict: &Verdict, tags: &Tags) -> String {
+/// Says a verdict's reason on one line, and with it what else must not be overlooked: the images that nothing follows, who makes those that
+/// are missing, and those of its own that somebody else has moved.
+fn with_remarks(
+    node: &Node<'_>,
+    verdict: &Verdict,
+    tags: &Tags,
+    makers: &BTreeMap<&Reference, TaskKey>,
+) -> String {
     let mut parts = vec![reason(&node.task.key(), verdict)];
     if matches!(verdict, Verdict::Current | Verdict::FollowsNothing) {
         let untracked = node.untracked().iter();
@@ -387,18 +391,38 @@ fn with_remarks(node: &Node<'_>, verdict: &Verdict, tags: &Tags) -> String {
         );
     }
     if matches!(verdict, Verdict::FollowsNothing) {
-        let other = node.known.dependencies.iter();
+        let known = node.known;
+        if known.dependencies.is_empty() && known.untracked.is_empty() {
+            parts.push("it depends on no image".to_owned());
+        }
+        let other = known.dependencies.iter();
         parts.extend(other.map(|dependency| {
-            let image = dependency.image.tagged();
-            format!("`{image}` does not count for its trigger: acrt task update --base-image-trigger-type All follows it")
+            let (image, name) = (dependency.image.tagged(), &node.task.name);
+            format!("`{image}` does not count for its trigger; to follow it: acrt task update --name {name} --base-image-trigger-type All")
+        }));
+    }
+    if matches!(verdict, Verdict::Missing { .. }) {
+        let gone = node.followed().filter(|(tag, dependency)| {
+            matches!(tags.status(tag, dependency), BaseStatus::Missing { .. })
+        });
+        let makers: BTreeSet<&TaskKey> = gone.filter_map(|(tag, _)| makers.get(tag)).collect();
+        parts.extend(makers.iter().map(|maker| {
+            let (name, registry) = (&maker.name, &maker.registry);
+            format!("task `{maker}` makes it: acrt task run --name {name} --registry {registry}")
         }));
     }
     for (tag, output, pushed) in node.pushed() {
-        if let OutputStatus::Moved(now) = output_status(node, tag, pushed, tags) {
-            let (image, pushed, now) = (output.tagged(), pushed.short(), now.short());
-            parts.push(format!(
-                "`{image}` was pushed as {pushed}, and somebody else has moved it to {now}"
-            ));
+        let image = output.tagged();
+        match output_status(node, tag, pushed, tags) {
+            OutputStatus::Moved(now) => parts.push(format!(
+                "`{image}` was pushed as {}, and somebody else has moved it to {}",
+                pushed.short(),
+                now.short()
+            )),
+            OutputStatus::Unknown { why } => {
+                parts.push(format!("what became of `{image}` is unknown: {why}"));
+            }
+            _ => {}
         }
     }
     parts.retain(|part| !part.is_empty());
@@ -406,8 +430,8 @@ fn with_remarks(node: &Node<'_>, verdict: &Verdict, tags: &Tags) -> String {
 }
 
 fn output_status(node: &Node<'_>, tag: &Reference, pushed: &Digest, tags: &Tags) -> OutputStatus {
-    match node.known.recorded {
-        Some(recorded) => tags.output_status(tag, pushed, recorded),
+    match node.known.pushed_at() {
+        Some(pushed_at) => tags.output_status(tag, pushed, pushed_at),
         None => OutputStatus::NotLooked,
     }
 }
@@ -481,15 +505,7 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         Verdict::Unknown { problems, .. }
         | Verdict::Missing { problems, .. }
         | Verdict::Unverified { problems, .. } => {
-            let problems = problems.iter().map(|problem| {
-                let since = problem.since.map(|since| format!(" (since {since:.0})"));
-                format!(
-                    "{}: {}{}",
-                    problem.subject,
-                    problem.why,
-                    since.unwrap_or_default()
-                )
-            });
+            let problems = problems.iter().map(said);
             problems.collect::<Vec<_>>().join("; ")
         }
         Verdict::BackingOff {
@@ -528,6 +544,18 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             names.extend(names.first().cloned());
             format!("the tasks depend on each other: {}", names.join(" -> "))
         }
+    }
+}
+
+fn said(problem: &Problem) -> String {
+    let Problem {
+        subject, why, kind, ..
+    } = problem;
+    let since = problem.since.map(|since| format!(" (since {since:.0})"));
+    let since = since.unwrap_or_default();
+    match *kind == ProblemKind::Files || why.contains(subject.as_str()) {
+        true => format!("{why}{since}"),
+        false => format!("{subject}: {why}{since}"),
     }
 }
 

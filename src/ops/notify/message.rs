@@ -9,7 +9,7 @@ use crate::{
     sys::secret::Secret,
     task::{Run, TaskKey, TaskName, UpdatePayload},
     watch::{
-        Known,
+        Known, ProblemKind,
         told::{News, Silence},
     },
 };
@@ -29,9 +29,10 @@ pub struct Message {
     registry: Option<String>,
     run: Option<RunAnswer>,
     resume: Option<String>,
-    /// The registry or repository that does not answer, or answers again.
+    /// The registry or repository that does not answer, the image that is gone, or the task whose files cannot be used; or that is in
+    /// order again.
     pub subject: Option<String>,
-    /// When it first did not answer.
+    /// When that was first seen.
     pub since: Option<Timestamp>,
     tasks: Option<Vec<String>>,
 }
@@ -105,16 +106,39 @@ impl Message {
         }
     }
 
-    /// Says that a registry or repository does not answer.
+    /// Says that a registry or repository does not answer, that an image is gone, or that a task's files cannot be used.
     pub fn of_silence(subject: &str, silence: &Silence, since: Timestamp, now: Timestamp) -> Self {
-        let waiting = match silence.tasks.len() {
-            1 => "1 task waits".to_owned(),
-            many => format!("{many} tasks wait"),
+        let why = &silence.why;
+        let (waiting, concerned) = match silence.tasks.len() {
+            1 => ("1 task waits".to_owned(), "1 task".to_owned()),
+            many => (format!("{many} tasks wait"), format!("{many} tasks")),
         };
-        let text = format!(
-            "`{subject}` does not say what {waiting} for: {}",
-            silence.why
-        );
+        let text = match (silence.kind, silence.subjects) {
+            (ProblemKind::Silent, _) => {
+                format!("`{subject}` does not say what {waiting} for: {why}")
+            }
+            (ProblemKind::Gone, 1) => format!("`{subject}` is missing for {concerned}: {why}"),
+            (ProblemKind::Gone, many) => {
+                format!("{many} {subject} are missing for {concerned}: {why}")
+            }
+            (ProblemKind::NoImage, 1) => format!("`{subject}` is no image, for {concerned}: {why}"),
+            (ProblemKind::NoImage, many) => {
+                format!("{many} {subject} are no images, for {concerned}: {why}")
+            }
+            (ProblemKind::Unverified, 1) => {
+                format!("`{subject}` is not vouched for, which {waiting} for: {why}")
+            }
+            (ProblemKind::Unverified, many) => {
+                format!("{many} {subject} are not vouched for, which {waiting} for: {why}")
+            }
+            (ProblemKind::Files, _) => {
+                let whose = match silence.subjects {
+                    1 => subject,
+                    _ => &concerned,
+                };
+                format!("nobody can tell what {whose} depends on: {why}")
+            }
+        };
         let tasks = silence.tasks.iter().take(SHOWN).map(TaskKey::full);
         Self {
             subject: Some(subject.to_owned()),
@@ -197,6 +221,8 @@ mod tests {
     #[test]
     fn a_registry_that_does_not_answer_is_told_with_the_tasks_that_wait() {
         let silence = Silence {
+            kind: ProblemKind::Silent,
+            subjects: 1,
             since: None,
             why: "it cannot be reached".into(),
             tasks: vec![key()],

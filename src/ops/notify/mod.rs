@@ -17,8 +17,8 @@ use crate::{
     sys::signal::Stop,
     task::{Task, TaskKey},
     watch::{
-        Known, Problem,
-        told::{News, Silence, Told, silences},
+        Known, Problem, ProblemKind,
+        told::{News, Silence, Told, Trouble, silences},
     },
 };
 
@@ -231,14 +231,27 @@ impl Telling<'_> {
             let since = silence.since.unwrap_or(now);
             let message = Message::of_silence(subject, silence, since, now);
             self.send(News::CheckFailing, &message).await?;
-            self.told.failing.insert(subject.clone(), since);
+            let kind = silence.kind;
+            let trouble = Trouble { since, kind };
+            self.told.failing.insert(subject.clone(), trouble);
         }
-        let again: Vec<String> = self.told.failing.keys().cloned().collect();
-        for subject in again.into_iter().filter(|it| !silent.contains_key(it)) {
+        let again: Vec<(String, Trouble)> = self.told.failing.clone().into_iter().collect();
+        let again = again.into_iter().filter(|(it, _)| !silent.contains_key(it));
+        for (subject, trouble) in again {
             if self.channel.on.contains(&News::Recovery) {
-                let text = format!("`{subject}` answers again");
+                let text = match trouble.kind {
+                    ProblemKind::Silent => format!("`{subject}` answers again"),
+                    ProblemKind::Gone => format!("{subject}: there again, or wanted no more"),
+                    ProblemKind::NoImage => {
+                        format!("{subject}: an image again, or wanted no more")
+                    }
+                    ProblemKind::Unverified => {
+                        format!("{subject}: vouched for, or wanted no more")
+                    }
+                    ProblemKind::Files => format!("{subject}: can be read again"),
+                };
                 let mut message = Message::new(News::Recovery, text, now);
-                message.since = self.told.failing.get(&subject).copied();
+                message.since = Some(trouble.since);
                 message.subject = Some(subject.clone());
                 self.send(News::Recovery, &message).await?;
             }

@@ -273,8 +273,10 @@ impl Resolver<'_> {
 
     /// Returns the copy that the config file names for an image. What the task itself makes is no copy of what it stands on.
     fn copy_of(&self, source: &Reference) -> Option<Reference> {
-        let copy = self.app.mirrors.of(source)?;
-        (copy != *source && !self.own.contains(&copy)).then_some(copy)
+        let copy = self.app.copy_of(source)?;
+        let own = |image: &Reference| self.app.canonical(image);
+        let is_own = self.own.iter().any(|image| own(image) == own(&copy));
+        (own(&copy) != own(source) && !is_own).then_some(copy)
     }
 
     /// Takes the copy of an image whose registry does not answer. What is recorded is what the copy is: if the source turns out to be

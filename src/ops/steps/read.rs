@@ -1,6 +1,7 @@
 //! Reads the multi-step file of a task, with its values and secrets.
 
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
 };
@@ -42,6 +43,8 @@ pub struct MultiStep {
     pub digest: Digest,
     /// The values that must not be seen.
     pub hidden: Vec<Secret>,
+    /// The files of the context that it has taken in, as it names them.
+    pub included: Vec<PathBuf>,
 }
 
 /// Whether the values of secrets are needed.
@@ -134,9 +137,75 @@ pub fn read(
         graph,
         notices,
         digest: Digest::of(&serde_json::to_vec(&made_of).unwrap_or_default()),
+        included: sources.included.into_inner(),
         folder: sources.folder,
         hidden,
     })
+}
+
+/// Returns the files of its context that say what a multi-step task depends on, be they there or not.
+fn files_of(task: &Task, read: &MultiStep) -> Vec<PathBuf> {
+    let Some(folder) = &read.folder else {
+        return Vec::new();
+    };
+    let named = match &task.step {
+        Step::FileTask(step) => {
+            let values = step.values_file_path.clone();
+            [Some(step.task_file_path.clone()), values]
+        }
+        _ => [None, None],
+    };
+    let steps = read.graph.steps().iter();
+    let dockerfiles = steps.filter_map(|step| match &step.action {
+        Action::Build(build) => dockerfile_of(build),
+        Action::Push(_) | Action::Cmd(_) => None,
+    });
+    let named = named.into_iter().flatten().chain(dockerfiles);
+    let files: BTreeSet<PathBuf> = named
+        .chain(read.included.iter().cloned())
+        .map(|path| folder.join(path))
+        .collect();
+    files.into_iter().collect()
+}
+
+/// Refuses a multi-step task of which one build step has a Dockerfile that is there and cannot be used: what it depends on cannot be told.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the Dockerfile and the line.
+pub fn refuse_broken(app: &App, task: &Task, secrets: &Secrets) -> Result<()> {
+    if matches!(task.step, Step::Docker(_) | Step::Import(_)) {
+        return Ok(());
+    }
+    let read = read(app, task, secrets, &sample(app, task, 1), Lookup::Later)?;
+    let builds = read
+        .graph
+        .steps()
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Build(build) => Some(build),
+            Action::Push(_) | Action::Cmd(_) => None,
+        });
+    for build in builds {
+        let Some(path) = read.folder.as_ref().zip(dockerfile_of(build)) else {
+            continue;
+        };
+        let path = path.0.join(path.1);
+        let cannot = || format!("cannot tell what `{}` depends on", path.display());
+        let Some(bytes) = file::read(&path, MAX_FILE).context(Kind::Invalid, cannot)? else {
+            continue;
+        };
+        let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
+        let bases = dockerfile.bases(&build_of(build, &task.platforms));
+        bases.context(Kind::Invalid, cannot)?;
+    }
+    Ok(())
+}
+
+/// Returns where a build step has its Dockerfile, seen from the context; `None` where that is outside.
+fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
+    let directory = build.working_directory.as_deref();
+    within(directory, build.file_path().as_ref())
 }
 
 /// Finds out what can be told about a task without a run. Dockerfiles that are not there are left out: a step may make them.
@@ -178,8 +247,8 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         pushes: one.intersection(&other).cloned().collect(),
         digest: Some(Digest::of(&made_of.concat())),
         privileged: privileged.map(|step| step.id.to_string()).collect(),
+        files: inputs::stamped(files_of(task, &first)),
         notices: first.notices,
-        files: Vec::new(),
     })
 }
 
@@ -368,6 +437,8 @@ struct Sources {
     values_name: String,
     values_text: Option<String>,
     folder: Option<PathBuf>,
+    /// The files of the context that have been taken in.
+    included: RefCell<Vec<PathBuf>>,
 }
 
 impl Sources {
@@ -386,6 +457,7 @@ impl Sources {
                     values_name: values.unwrap_or_default().display().to_string(),
                     name: path.display().to_string(),
                     folder: Some(folder),
+                    included: RefCell::default(),
                 })
             }
             Step::EncodedTask(step) => {
@@ -411,6 +483,7 @@ impl Sources {
                         .transpose()?,
                     values_name: format!("the values in task `{}`", task.name),
                     name,
+                    included: RefCell::default(),
                 })
             }
             Step::Docker(_) | Step::Import(_) => Err(Error::new(
@@ -436,6 +509,7 @@ impl Sources {
             .as_ref()
             .ok_or("there is no context to find it in")?;
         let path = within(None, Path::new(name)).ok_or("it is outside the context")?;
+        self.included.borrow_mut().push(path.clone());
         let bytes = file::read(&folder.join(path), MAX_FILE).map_err(|error| error.one_line())?;
         String::from_utf8(bytes.ok_or("it is not there")?).map_err(|_| "it is no text".into())
     }

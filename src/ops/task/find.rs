@@ -26,20 +26,28 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
         registry,
         name: name.clone(),
     };
+    let mut keys: Vec<TaskKey> = Vec::new();
     if let Some(registry) = registry {
         let key = on(app.settings.login_server(registry));
-        return match app.store.layout().task(&key).exists() {
-            true => Ok(key),
-            false => Err(not_found(app, name)),
-        };
+        if app.store.layout().task(&key).exists() {
+            return Ok(key);
+        }
+        // By another name of the same registry.
+        keys.extend(app.store.task_keys()?);
+        keys.retain(|other| app.is_same_registry(&other.registry, &key.registry));
+    } else {
+        keys.extend(app.store.task_keys()?);
     }
-    let mut keys: Vec<TaskKey> = app.store.task_keys()?;
     keys.retain(|key| key.name == *name);
     match keys.len() {
         0 => Err(not_found(app, name)),
         1 => Ok(keys.remove(0)),
         _ => default_registry(app)
-            .and_then(|registry| keys.iter().find(|key| key.registry == registry))
+            .and_then(|registry| {
+                let exact = keys.iter().find(|key| key.registry == registry);
+                let mut all = keys.iter();
+                exact.or_else(|| all.find(|key| app.is_same_registry(&key.registry, &registry)))
+            })
             .cloned()
             .ok_or_else(|| {
                 let registries: Vec<_> = keys.iter().map(|key| key.registry.as_str()).collect();
@@ -108,7 +116,8 @@ pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result
 fn images_registry(images: &[String]) -> Option<String> {
     let mut registries = images.iter().map(|image| {
         let host = image.split_once('/')?.0;
-        (host.contains(['.', ':']) || host == "localhost").then(|| host.to_owned())
+        let is_host = host.contains(['.', ':']) || host.eq_ignore_ascii_case("localhost");
+        is_host.then(|| host.to_ascii_lowercase())
     });
     let first = registries.next()??;
     registries
@@ -155,7 +164,7 @@ mod tests {
             images_registry(&images)
         };
         assert_eq!(
-            registry(&["localhost:5000/web:1", "localhost:5000/web:2"]).as_deref(),
+            registry(&["localhost:5000/web:1", "LOCALHOST:5000/web:2"]).as_deref(),
             Some("localhost:5000")
         );
         assert_eq!(registry(&["a.io/web:1", "b.io/web:2"]), None);

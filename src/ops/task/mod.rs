@@ -19,9 +19,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    answer::{TaskAnswer, TaskList},
-    chain,
+    App, chain,
     event::{Event, Listener},
     inputs,
     source_trigger::{self, SourceWish},
@@ -78,7 +76,7 @@ pub struct NewTask {
 ///
 /// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
 /// reference, it stands on itself.
-pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer> {
+pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskKey> {
     let registry = registry_for(app, new.registry.as_deref(), new.step.image_names())?;
     let key = TaskKey {
         registry,
@@ -137,7 +135,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskAnswer>
     if !known.has_run() {
         tell(Event::Note(first_run(&key)));
     }
-    Ok(TaskAnswer::new(&task, &known))
+    Ok(key)
 }
 
 /// A run without a stored task, as it is asked for.
@@ -226,7 +224,7 @@ pub fn update(
     wish: &SourceWish,
     new_secrets: SecretPatch,
     tell: Listener<'_>,
-) -> Result<TaskAnswer> {
+) -> Result<()> {
     let old = existing(app, key)?;
     patch.fits(&old.step).map_err(|misfit| {
         Error::new(
@@ -265,8 +263,8 @@ pub fn update(
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
     timer::count_anew(&old, &mut task, app.clock.now());
     validate(app, &task, &secrets, tell)?;
-    let known = save(app, Some(&old), &task, &secrets, tell)?;
-    Ok(TaskAnswer::new(&task, &known))
+    save(app, Some(&old), &task, &secrets, tell)?;
+    Ok(())
 }
 
 /// Keeps what the webhook of a task's base image trigger is given, in base64 as az sends it.
@@ -279,47 +277,6 @@ pub fn keep_update_token(app: &App, key: &TaskKey, token: &str) -> Result<()> {
     secrets.schema = Secrets::SCHEMA;
     secrets.update_trigger_token = Some(Secret::new(encoded(token)));
     app.store.save_secrets(key, &secrets)
-}
-
-/// Returns a task.
-///
-/// # Errors
-///
-/// [`Kind::NotFound`] if there is none; [`Kind::Invalid`] if its files cannot be used.
-pub fn show(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
-    let task = existing(app, key)?;
-    Ok(TaskAnswer::new(&task, &app.store.known(key)?))
-}
-
-/// Returns a task with the values of its secret arguments.
-///
-/// # Errors
-///
-/// As [`show`]; [`Kind::Invalid`] too where others may read the file of its secrets.
-pub fn show_with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
-    let mut task = show(app, key)?;
-    task.reveal(&app.store.secrets(key)?);
-    Ok(task)
-}
-
-/// Returns all tasks, or those of one registry. What cannot be read is told and left out.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where the state directory itself cannot be read.
-pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<TaskList> {
-    let registry = registry.map(|name| app.settings.login_server(name));
-    let mut tasks = Vec::new();
-    for (key, followed) in app.store.followed()? {
-        if registry.as_ref().is_some_and(|r| *r != key.registry) {
-            continue;
-        }
-        match followed {
-            Ok(followed) => tasks.push(followed),
-            Err(error) => tell(Event::Problem(error)),
-        }
-    }
-    Ok(TaskList(tasks))
 }
 
 /// Deletes a task with what is known of it and its secrets. Its runs stay.

@@ -122,7 +122,9 @@ impl Hooks {
         }
         for hint in arrivals.hints {
             match hint {
-                Hint::Image(pushed) => is_due |= self.hinted.heed(&mut tags, &pushed, now),
+                Hint::Image(pushed) => {
+                    is_due |= self.hinted.heed(&mut tags, &app.canonical(&pushed), now);
+                }
                 Hint::Source(source) => repositories.push(source),
             }
         }

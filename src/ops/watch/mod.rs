@@ -72,11 +72,9 @@ pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>,
     if broken > 0 {
         rounded.take(Kind::Failed);
     }
-    if answers
-        .iter()
-        .any(|answer| ["unknown", "missing", "unverified"].contains(&answer.state))
-    {
-        rounded.take(Kind::Unknown);
+    let kinds = answers.iter().filter_map(|answer| answer.state.exit());
+    for kind in kinds.filter(|kind| *kind != Kind::Stale) {
+        rounded.take(kind);
     }
     let mut answers: Vec<CheckAnswer> = answers
         .into_iter()

@@ -29,10 +29,10 @@ use crate::{
     registry::SeenTags,
     store::lock,
     sys::signal::Stop,
-    task::{TaskKey, TimerName},
+    task::{RunId, TaskKey, TimerName},
     watch::{
-        Awaited, Node, Outcome, Round, Snapshot, Tags, Verdict, metrics::RoundMetrics, rhythm,
-        round::Job, told,
+        Awaited, Node, Outcome, ProblemKind, ReadFile, Round, Snapshot, Tags, Verdict,
+        metrics::RoundMetrics, rhythm, round::Job, told,
     },
 };
 
@@ -219,7 +219,7 @@ impl<'a> Watcher<'a> {
             .into_iter()
             .filter(|tag| match wanted.is_base(tag) {
                 true => all || is_due(app, &tags, tag, now),
-                false => is_output_due(app, &mut tags, tag, now),
+                false => is_output_due(app, &wanted, &tags, tag),
             })
             .collect();
         say(looking_at(due.len()));
@@ -352,21 +352,24 @@ impl<'a> Watcher<'a> {
         for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
             work.is_saved = false;
             tell(Event::Warning(format!(
-                "`{tag}` is flapping: it moved {moves} times within an hour; --settle SECONDS waits until it is quiet"
+                "`{}` is flapping: it moved {moves} times within an hour; --settle SECONDS waits until it is quiet",
+                work.wanted.spelled(&tag)
             )));
         }
         work.remember()?;
         let mut crowd = Crowd::default();
-        let mut changed = Vec::new();
-        for (node, verdict, _) in work.round.verdicts() {
+        let mut notes = Vec::new();
+        for (node, verdict, outcome) in work.round.verdicts() {
             let key = node.task.key();
             sum_up(verdict, rounded);
             let is_news = self.reported.is_news(&key, verdict) && is_worth_telling(verdict);
-            if let Verdict::Changed(change) = verdict {
-                if node.known.reported_change.as_ref() == Some(&change.named) {
-                    continue;
-                }
-                changed.push((key.clone(), change.named.clone()));
+            if outcome.is_none() {
+                notes.extend(Remark::of(node, verdict));
+            }
+            if let Verdict::Changed(change) = verdict
+                && node.known.reported_change.as_ref() == Some(&change.named)
+            {
+                continue;
             }
             if is_news && crowd.admits(verdict) {
                 tell(Event::Decided {
@@ -376,8 +379,18 @@ impl<'a> Watcher<'a> {
             }
         }
         crowd.tell_of_the_rest(&mut **tell);
-        for (key, named) in changed {
-            note(work.app, &key, |known| known.reported_change = Some(named))?;
+        let mut renewed = 0;
+        for remark in notes {
+            renewed += usize::from(remark.renewed.is_some());
+            if renewed > RENEWED_AT_ONCE && remark.reported.is_none() {
+                continue;
+            }
+            // That people are told the rest matters more.
+            if let Err(error) = remark.write(work.app) {
+                rounded.take(Kind::Failed);
+                tell(Event::Problem(error));
+                break;
+            }
         }
         debug_assert!(loaded.len() >= work.round.verdicts().count());
         Ok(())
@@ -427,6 +440,7 @@ impl Work<'_> {
     }
 
     fn end(&mut self) -> Result<()> {
+        self.round.judge_outputs(&self.tags);
         let built_on = self.round.built_on();
         if !built_on.is_empty() {
             self.tags.built_on(&built_on);
@@ -443,14 +457,57 @@ impl Work<'_> {
     }
 }
 
-/// Changes what is known of a task that is not being run: while a run goes on, what is known is that run's.
-fn note(app: &App, key: &TaskKey, change: impl FnOnce(&mut crate::watch::Known)) -> Result<()> {
-    if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? {
-        let mut known = app.store.known(key)?;
-        change(&mut known);
-        app.store.save_known(key, &known)?;
+/// How many tasks a round remembers anew that their files are others and say the same. The rest is read again in the next round: after a
+/// checkout of thousands of files, one round is not to write as many.
+const RENEWED_AT_ONCE: usize = 100;
+
+/// Something about a task that is to be remembered although no run has changed it.
+struct Remark {
+    key: TaskKey,
+    /// The run that what is known of it comes from.
+    run_id: Option<RunId>,
+    /// The change that people have been told of now, or that none is told any more.
+    reported: Option<Option<Vec<Reference>>>,
+    /// What its files name, and the state that they are in.
+    renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
+}
+
+impl Remark {
+    fn of(node: &Node<'_>, verdict: &Verdict) -> Option<Self> {
+        let told = &node.known.reported_change;
+        let reported = match verdict {
+            Verdict::Changed(change) => Some(Some(change.named.clone())),
+            Verdict::Current | Verdict::FollowsNothing | Verdict::ImageMissing { .. } => Some(None),
+            _ => None,
+        };
+        let reported = reported.filter(|reported| reported != told);
+        let renewed = node.reading.and_then(|reading| reading.renewed.clone());
+        (reported.is_some() || renewed.is_some()).then(|| Self {
+            key: node.task.key(),
+            run_id: node.known.run_id,
+            reported,
+            renewed,
+        })
     }
-    Ok(())
+
+    /// Writes it down, unless the task is being run or has been: then what is known is that run's.
+    fn write(self, app: &App) -> Result<()> {
+        let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&self.key))? else {
+            return Ok(());
+        };
+        let mut known = app.store.known(&self.key)?;
+        if known.run_id != self.run_id {
+            return Ok(());
+        }
+        if let Some(reported) = self.reported {
+            known.reported_change = reported;
+        }
+        if let Some((named, files)) = self.renewed {
+            known.named = Some(named);
+            known.files = files;
+        }
+        app.store.save_known(&self.key, &known)
+    }
 }
 
 /// Notes for timers that nobody has seen before, in definitions written by hand, that they count from now on.
@@ -498,42 +555,44 @@ async fn tell_people(
     }
     let problems: Vec<_> = round
         .verdicts()
-        .filter_map(|(node, verdict, _)| match verdict {
-            Verdict::Unknown { problems, .. }
-            | Verdict::Missing { problems, .. }
-            | Verdict::Unverified { problems, .. } => Some((node.task.key(), problems.clone())),
-            _ => None,
-        })
+        .map(|(node, verdict, _)| (node.task.key(), verdict.problems()))
+        .filter(|(_, problems)| !problems.is_empty())
         .collect();
     notify::after_round(app, &problems, stop, tell).await;
 }
 
-/// Tasks that wait for the same registry or repository: a few are told, the others counted, so that one that is down is no flood.
+/// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.
 #[derive(Debug, Default)]
-struct Crowd(BTreeMap<String, usize>);
+struct Crowd(BTreeMap<(ProblemKind, String), usize>);
 
 impl Crowd {
-    /// How many tasks are told one by one that wait for the same answer.
+    /// How many tasks are told one by one that have the same problem.
     const FEW: usize = 10;
 
     /// Tells whether this one is told by itself.
     fn admits(&mut self, verdict: &Verdict) -> bool {
-        let Verdict::Unknown { problems, .. } = verdict else {
-            return true;
-        };
+        let problems = verdict.problems();
         let Some(problem) = problems.first() else {
             return true;
         };
-        let waiting = self.0.entry(told::whose(&problem.subject)).or_default();
+        let group = (problem.kind, told::group_of(problem));
+        let waiting = self.0.entry(group).or_default();
         *waiting += 1;
         *waiting <= Self::FEW
     }
 
     fn tell_of_the_rest(&self, tell: Listener<'_>) {
-        for (subject, waiting) in &self.0 {
+        for ((kind, group), waiting) in &self.0 {
             if let more @ 1.. = waiting.saturating_sub(Self::FEW) {
+                let problem = match kind {
+                    ProblemKind::Silent => format!("wait for `{group}`"),
+                    ProblemKind::Gone => format!("miss {group}"),
+                    ProblemKind::NoImage => format!("name {group} that are none"),
+                    ProblemKind::Unverified => format!("name {group} that nobody vouches for"),
+                    ProblemKind::Files => "have files that cannot be used".to_owned(),
+                };
                 tell(Event::Warning(format!(
-                    "{more} more tasks wait for `{subject}`; all of them: acrt task check -o table"
+                    "{more} more tasks {problem}; all of them: acrt task check -o table"
                 )));
             }
         }
@@ -542,13 +601,13 @@ impl Crowd {
 
 /// Takes what was decided for a task into the result.
 fn sum_up(verdict: &Verdict, rounded: &mut Rounded) {
-    match verdict {
-        Verdict::Unknown { .. } | Verdict::Missing { .. } | Verdict::Unverified { .. } => {
-            rounded.take(Kind::Unknown);
-        }
-        Verdict::BackingOff { .. } | Verdict::Cycle(_) => rounded.take(Kind::Failed),
-        // Whatever it waits for has been taken in already, and may be a run that goes on elsewhere and well.
-        _ => {}
+    let kind = match verdict {
+        Verdict::BackingOff { .. } | Verdict::Failing { until: Some(_), .. } => Some(Kind::Failed),
+        // Whatever a task waits for has been taken in already, and may be a run that goes on elsewhere and well.
+        other => other.state().exit().filter(|kind| *kind != Kind::Stale),
+    };
+    if let Some(kind) = kind {
+        rounded.take(kind);
     }
 }
 
@@ -561,6 +620,7 @@ fn is_worth_telling(verdict: &Verdict) -> bool {
             | Verdict::Changed(_)
             | Verdict::ImageMissing { .. }
             | Verdict::BackingOff { .. }
+            | Verdict::Failing { until: Some(_), .. }
             | Verdict::Waiting { .. }
             | Verdict::Cycle(_)
     )
@@ -568,18 +628,16 @@ fn is_worth_telling(verdict: &Verdict) -> bool {
 
 /// Tells whether an image that a task pushed is to be looked at: once a day. The first look is a day after the push, which has looked
 /// itself.
-fn is_output_due(app: &App, tags: &mut Tags, tag: &Reference, now: Timestamp) -> bool {
+fn is_output_due(app: &App, wanted: &TagSubscriptions, tags: &Tags, tag: &Reference) -> bool {
+    let now = app.clock.now();
     let pause = app.settings.config.watch.images_pause();
     let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-    let latest = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-    let record = tags.entry(tag);
-    match record.next_look {
-        Some(next) if next <= latest => next <= now,
-        _ => {
-            record.next_look = Some(latest);
-            false
-        }
-    }
+    let after = |time: Timestamp| time.saturating_add(pause).unwrap_or(Timestamp::MAX);
+    let next = tags.get(tag).and_then(|record| record.next_look);
+    // What lies further ahead than a pause was written by a clock that has since been set back.
+    let next = next.filter(|next| *next <= after(now));
+    let next = next.or_else(|| wanted.pushed_at(tag).map(after));
+    next.is_some_and(|next| next <= now || next > after(now))
 }
 
 /// Tells whether a tag is to be looked at: its time has come, or it was never given one that makes sense.

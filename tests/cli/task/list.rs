@@ -1,6 +1,6 @@
 //! `acrt task list`
 
-use crate::support::World;
+use crate::support::{Registry, World};
 
 fn world() -> World {
     let world = World::new();
@@ -55,4 +55,70 @@ fn a_broken_definition_is_said_and_left_out() {
     let list = world.acrt(&["task", "list", "--query", "length(@)"]);
     assert_eq!(list.stdout, "2\n");
     list.says(&["r.example/web.yaml"]);
+}
+
+#[test]
+fn it_says_the_last_known_state_and_its_age_without_asking_anybody() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    world.tracked_task(
+        &registry,
+        "site",
+        &format!("FROM {}\n", registry.image("web:latest")),
+    );
+    world.task(&registry, "never", &dockerfile);
+    let rows = |now: &str| -> Vec<[String; 3]> {
+        world.set("ACRT_NOW", now);
+        registry.forget_requests();
+        let table = world.acrt(&["task", "list", "-o", "table"]).ok().stdout;
+        assert_eq!(registry.requests(), []);
+        let rows = table.lines().skip(2).map(|line| {
+            let cells = line
+                .split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty());
+            let cells: Vec<&str> = cells.collect();
+            let last = cells.get(6).copied().unwrap_or_default();
+            [cells[0], cells[5], last].map(str::to_owned)
+        });
+        rows.collect()
+    };
+    // The runs themselves have looked.
+    assert_eq!(
+        rows("2027-01-01T08:03:00Z"),
+        [
+            ["never", "never-run", ""],
+            ["site", "current", "3 min ago"],
+            ["web", "current", "3 min ago"],
+        ]
+    );
+    registry.push("base:1", &[("version", "two")]);
+    assert_eq!(rows("2027-01-01T08:04:00Z")[2][1], "current");
+    world.acrt(&["task", "check"]).ok();
+    assert_eq!(
+        rows("2027-01-01T09:05:00Z")[1..],
+        [["site", "waiting", "1 h ago"], ["web", "stale", "1 h ago"]]
+    );
+    let show = world.acrt(&["task", "show", "-n", "site"]).ok().json();
+    assert_eq!(show["state"], "waiting");
+    assert_eq!(show["lastLooked"], "2027-01-01T08:04:00+00:00");
+    let table = world.acrt(&["task", "show", "-n", "site", "-o", "table"]);
+    table.ok().prints(&["waiting", "1 h ago"]);
+
+    registry.stop();
+    world.acrt(&["task", "check"]).exits(4);
+    registry.restart();
+    // It was asked more than once, which took a moment.
+    assert_eq!(
+        rows("2027-01-01T09:06:59Z")[2],
+        ["web", "unknown", "1 min ago"]
+    );
+    // What the files say now is no question to anybody.
+    world.acrt(&["task", "check"]).ok();
+    world.write("web/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    assert_eq!(rows("2027-01-01T09:07:00Z")[2][1], "changed");
 }

@@ -2,6 +2,8 @@
 
 mod cancel_run;
 mod check;
+mod check_cycles;
+mod check_states;
 mod create;
 mod credential;
 mod delete;

@@ -98,7 +98,9 @@ fn the_table_has_the_columns_of_az() {
             "PLATFORM",
             "STATUS",
             "SOURCE REPOSITORY",
-            "TRIGGERS"
+            "TRIGGERS",
+            "STATE",
+            "LOOKED"
         ]
     );
     assert_eq!(
@@ -108,7 +110,8 @@ fn the_table_has_the_columns_of_az() {
             "linux",
             "Enabled",
             world.path("web").to_str().unwrap(),
-            "BASE_IMAGE"
+            "BASE_IMAGE",
+            "never-run"
         ]
     );
 }

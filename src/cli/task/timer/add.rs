@@ -9,7 +9,6 @@ use crate::{
     error::Result,
     ops::{self, App},
     task::{Cron, Status, TimerName},
-    view::View,
 };
 
 /// Add a timer to a task
@@ -40,6 +39,7 @@ pub fn run(app: &App, report: &Report, args: AddArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     let status = Status::enabled(args.enabled);
-    let task = ops::timer::add(app, &key, args.timer_name, args.schedule, status)?;
-    Ok(Outcome::answer(View::of(task, columns::TASK)))
+    ops::timer::add(app, &key, args.timer_name, args.schedule, status)?;
+    let task = ops::show::task(app, &key)?;
+    Ok(Outcome::answer(columns::task_view(app, task)))
 }

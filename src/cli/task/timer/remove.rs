@@ -9,7 +9,6 @@ use crate::{
     error::Result,
     ops::{self, App},
     task::TimerName,
-    view::View,
 };
 
 /// Remove a timer from a task
@@ -28,6 +27,7 @@ pub struct RemoveArgs {
 pub fn run(app: &App, report: &Report, args: RemoveArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
-    let task = ops::timer::remove(app, &key, &args.timer_name)?;
-    Ok(Outcome::answer(View::of(task, columns::TASK)))
+    ops::timer::remove(app, &key, &args.timer_name)?;
+    let task = ops::show::task(app, &key)?;
+    Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -9,7 +9,6 @@ use crate::{
     error::Result,
     ops::{self, App},
     task::{Cron, Status, TimerName},
-    view::View,
 };
 
 /// Change a timer of a task
@@ -37,6 +36,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     let status = args.enabled.map(Status::enabled);
-    let task = ops::timer::update(app, &key, &args.timer_name, args.schedule, status)?;
-    Ok(Outcome::answer(View::of(task, columns::TASK)))
+    ops::timer::update(app, &key, &args.timer_name, args.schedule, status)?;
+    let task = ops::show::task(app, &key)?;
+    Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -91,7 +91,11 @@ fn a_run_that_failed_is_tried_again_and_its_timer_is_not_forgotten() {
     world.write("web/Dockerfile", "FROM scratch\nCOPY missing /\n");
     world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
     world.watch_once().exits(1);
-    assert_eq!(world.state_of("web"), "backing-off");
+    world
+        .watch_once()
+        .exits(1)
+        .says(&["web: failing", "run ca1: "]);
+    assert_eq!(world.state_of("web"), "failing");
     world.write("web/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
     world.set("ACRT_NOW", "2026-01-31T21:02:00Z");
     world.watch_once().ok();

@@ -1,0 +1,203 @@
+//! Shows tasks as they are defined, with what each needed when its tags were last looked at: nobody is asked.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use crate::{
+    error::Result,
+    image::Reference,
+    task::{Dependency, Task, TaskKey, TaskName},
+    watch::{Known, Node, Observation, Snapshot, State, Tags},
+};
+
+use super::{
+    App,
+    answer::{LastKnown, TaskAnswer},
+    check::{keep_makers, keep_with_ancestors, simulated, snapshot, state_of},
+    event::{Event, Listener},
+    recall,
+    task::existing,
+};
+
+/// Returns a task.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::NotFound`] if there is none; [`crate::error::Kind::Invalid`] if its files cannot be used.
+pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
+    let task = existing(app, key)?;
+    let known = app.store.known(key)?;
+    let last = of(app, &task, &known);
+    Ok(TaskAnswer::new(&task, &known, last))
+}
+
+/// Returns a task with the values of its secret arguments.
+///
+/// # Errors
+///
+/// As [`task`]; [`crate::error::Kind::Invalid`] too where others may read the file of its secrets.
+pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
+    let mut answer = task(app, key)?;
+    answer.reveal(&app.store.secrets(key)?);
+    Ok(answer)
+}
+
+/// Many tasks. What each needed is worked out when somebody wants to see it.
+pub struct TaskList {
+    app: App,
+    /// All that there are: one may depend on another's image that is not to be shown.
+    tasks: Vec<(Task, Known)>,
+    registry: Option<String>,
+}
+
+/// Returns all tasks, or those of one registry. What cannot be read is told and left out.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the state directory itself cannot be read.
+pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<TaskList> {
+    let registry = registry.map(|name| app.settings.login_server(name));
+    let mut tasks = Vec::new();
+    for (key, followed) in app.store.followed()? {
+        let is_shown = |wanted: &String| app.is_same_registry(wanted, &key.registry);
+        match followed {
+            Ok(followed) => tasks.push(followed),
+            Err(error) if registry.as_ref().is_none_or(is_shown) => tell(Event::Problem(error)),
+            Err(_) => {}
+        }
+    }
+    Ok(TaskList {
+        app: app.read_again()?,
+        tasks,
+        registry,
+    })
+}
+
+impl TaskList {
+    fn is_shown(&self, task: &Task) -> bool {
+        let is_same = |wanted: &String| self.app.is_same_registry(wanted, &task.registry);
+        self.registry.as_ref().is_none_or(is_same)
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &(Task, Known)> {
+        self.tasks.iter().filter(|(task, _)| self.is_shown(task))
+    }
+
+    /// Returns the tasks that follow nothing yet.
+    pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
+        let tasks = self.shown().filter(|(_, known)| !known.has_run());
+        tasks.map(|(task, _)| &task.name)
+    }
+
+    /// Returns the tasks that have failed many times in a row.
+    pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
+        let tasks = self.shown().filter(|(_, known)| known.is_stalled());
+        tasks.map(|(task, _)| task.key())
+    }
+
+    /// Returns what there is to say of each.
+    #[must_use]
+    pub fn answers(mut self) -> Vec<TaskAnswer> {
+        let tasks = std::mem::take(&mut self.tasks).into_iter();
+        let snapshots: Vec<Snapshot> = tasks
+            .map(|(task, known)| snapshot(&self.app, task, known))
+            .collect();
+        let states = last_known(&self.app, &snapshots);
+        let shown = snapshots.iter().zip(states);
+        let shown = shown.filter(|(one, _)| self.is_shown(&one.task));
+        shown
+            .map(|(one, last)| TaskAnswer::new(&one.task, &one.known, last))
+            .collect()
+    }
+}
+
+/// Says what one task needed when its tags were last looked at.
+fn of(app: &App, task: &Task, known: &Known) -> LastKnown {
+    let key = task.key();
+    let mut all = Vec::new();
+    // Only what depends on images may have to wait for another task.
+    if !known.dependencies.is_empty() {
+        let canonical = |image: &Reference| app.canonical(image);
+        let others = app.store.followed().unwrap_or_default().into_iter();
+        let others =
+            others.filter_map(|(other, followed)| (other != key).then_some(followed.ok()?));
+        all.extend(others.map(|(mut task, known)| {
+            super::steps::read::find_pushes(app, &mut task);
+            Snapshot::new(task, known, canonical)
+        }));
+    }
+    all.push(snapshot(app, task.clone(), known.clone()));
+    let mut others = keep_with_ancestors(&mut all, &key);
+    let tags = recall::tags(app, &mut |_| {}).unwrap_or_default();
+    loop {
+        let more = keep_makers(&all, &mut others, &tags);
+        if more.is_empty() {
+            break;
+        }
+        all.extend(more);
+    }
+    let states = last_known(app, &all);
+    let own = all
+        .iter()
+        .zip(states)
+        .find(|(one, _)| one.task.key() == key);
+    own.map_or(LastKnown::default(), |(_, last)| last)
+}
+
+/// Says what each task needed when its tags were last looked at, by a round or by a run.
+fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastKnown> {
+    let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
+    // Where that cannot be read, nobody has looked as far as anybody can tell.
+    let tags = with_runs(recall::tags(app, &mut |_| {}).unwrap_or_default(), &nodes);
+    let looked: Vec<Option<Timestamp>> = nodes
+        .iter()
+        .map(|node| {
+            let looks = node
+                .followed()
+                .map(|(tag, _)| tags.get(tag).and_then(|record| record.last_looked));
+            looks.min().flatten()
+        })
+        .collect();
+    let (round, _) = simulated(nodes, tags, app.clock.now());
+    let verdicts = round.verdicts();
+    let states: HashMap<TaskKey, State> = verdicts
+        .map(|(node, verdict, _)| (node.task.key(), state_of(verdict)))
+        .collect();
+    let states = tasks.iter().map(|one| states.get(&one.task.key()).copied());
+    let both = states.zip(looked);
+    both.map(|(state, looked)| LastKnown { state, looked })
+        .collect()
+}
+
+/// Adds what runs have found out about tags since these were last looked at.
+fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
+    let mut newest: BTreeMap<&Reference, (Timestamp, &Dependency)> = BTreeMap::new();
+    for node in nodes {
+        let Some(ran) = node.known.recorded else {
+            continue;
+        };
+        for (tag, dependency) in node.followed() {
+            let looked = tags.get(tag).and_then(|record| record.last_looked);
+            let known = newest.get(tag).map(|(time, _)| *time);
+            if dependency.image.digest.is_some() && Some(ran) > looked.max(known) {
+                newest.insert(tag, (ran, dependency));
+            }
+        }
+    }
+    for (tag, (ran, dependency)) in newest {
+        if let Some(digest) = dependency.image.digest.clone() {
+            let manifests = dependency.manifests.clone();
+            tags.observe(
+                tag,
+                Observation {
+                    digest,
+                    manifests,
+                    created: None,
+                },
+                ran,
+            );
+        }
+    }
+    tags
+}

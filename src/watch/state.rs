@@ -1,0 +1,151 @@
+//! The states of a task: their words are frozen, and so is what each makes of an exit code.
+
+use serde::{Serialize, Serializer};
+
+use crate::error::Kind;
+
+/// What `task check` says of a task. `docs/triggers.md` has a row for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Everything that it depends on is as it was when it was built.
+    Current,
+    /// Its files name other images than its last run was built on.
+    Changed,
+    /// There is a reason to run it.
+    Stale,
+    /// There is a reason to run it, and what moved may move again in a moment.
+    Settling,
+    /// There is a reason to run it, or will be, after tasks whose images it depends on.
+    Waiting,
+    /// It failed, and is tried again later.
+    BackingOff,
+    /// It failed many times in a row, and is tried ever more seldom.
+    Stalled,
+    /// Nobody can tell.
+    Unknown,
+    /// An image that it depends on moved, and nobody vouches for what it is now.
+    Unverified,
+    /// An image that it depends on is gone.
+    Missing,
+    /// An image that it pushed is gone.
+    ImageMissing,
+    /// Nothing that it depends on is followed.
+    FollowsNothing,
+    /// It was tried, and has never succeeded.
+    Failing,
+    /// It was never tried.
+    NeverRun,
+    /// Nothing runs it.
+    Disabled,
+    /// It would run itself, for ever.
+    Cycle,
+}
+
+impl State {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 16] = [
+        Self::Current,
+        Self::Changed,
+        Self::Stale,
+        Self::Settling,
+        Self::Waiting,
+        Self::BackingOff,
+        Self::Stalled,
+        Self::Unknown,
+        Self::Unverified,
+        Self::Missing,
+        Self::ImageMissing,
+        Self::FollowsNothing,
+        Self::Failing,
+        Self::NeverRun,
+        Self::Disabled,
+        Self::Cycle,
+    ];
+
+    /// Returns the one word for it that tables and JSON show.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Changed => "changed",
+            Self::Stale => "stale",
+            Self::Settling => "settling",
+            Self::Waiting => "waiting",
+            Self::BackingOff => "backing-off",
+            Self::Stalled => "stalled",
+            Self::Unknown => "unknown",
+            Self::Unverified => "unverified",
+            Self::Missing => "missing",
+            Self::ImageMissing => "image-missing",
+            Self::FollowsNothing => "follows-nothing",
+            Self::Failing => "failing",
+            Self::NeverRun => "never-run",
+            Self::Disabled => "disabled",
+            Self::Cycle => "cycle",
+        }
+    }
+
+    /// Returns what it makes of the exit code of `task check`; [`Kind::Stale`] counts only where `--exit-code` asks for it.
+    #[must_use]
+    pub fn exit(self) -> Option<Kind> {
+        match self {
+            Self::Cycle => Some(Kind::Failed),
+            Self::Unknown | Self::Unverified | Self::Missing | Self::ImageMissing => {
+                Some(Kind::Unknown)
+            }
+            Self::Changed
+            | Self::Stale
+            | Self::Settling
+            | Self::Waiting
+            | Self::BackingOff
+            | Self::Stalled
+            | Self::Failing => Some(Kind::Stale),
+            Self::Current | Self::FollowsNothing | Self::NeverRun | Self::Disabled => None,
+        }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of the table in the documents: of each state the cells, its own first.
+    fn documented() -> Vec<Vec<&'static str>> {
+        let page = include_str!("../../docs/triggers.md");
+        let (_, table) = page.split_once("| state | meaning |").unwrap();
+        let rows = table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'));
+        rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect())
+            .collect()
+    }
+
+    #[test]
+    fn documents_have_a_row_for_each_state_with_its_exit_codes() {
+        let code = |kind: Option<Kind>| kind.map_or(0, Kind::exit_code).to_string();
+        let expected: Vec<[String; 3]> = State::ALL
+            .iter()
+            .map(|state| {
+                let plain = state.exit().filter(|kind| *kind != Kind::Stale);
+                let asked = code(state.exit());
+                [format!("`{}`", state.word()), code(plain), asked]
+            })
+            .collect();
+        let rows: Vec<[String; 3]> = documented()
+            .iter()
+            .map(|cells| {
+                assert_eq!(cells.len(), 6, "{cells:?}");
+                assert!(cells.iter().all(|cell| !cell.is_empty()), "{cells:?}");
+                [cells[0], cells[4], cells[5]].map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(rows, expected);
+    }
+}

@@ -1,0 +1,90 @@
+//! Tasks that run each other by names of a registry that nobody declared: found by what they push.
+
+use crate::support::{Registry, World};
+
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    (world, registry)
+}
+
+/// Checks that one task is a cycle along this path, and what that does to exit codes.
+fn is_cycle(world: &World, name: &str, path: &str) {
+    let check = world.acrt(&["task", "check", "-n", name]).exits(1);
+    let task = check.json()[0].clone();
+    assert_eq!(task["state"], "cycle", "{task}");
+    let why = task["reason"].as_str().unwrap();
+    assert!(why.ends_with(path), "no `{path}` in {why}");
+    world.acrt(&["task", "check", "--exit-code"]).exits(1);
+    let cycle = format!("{name}: cycle");
+    world.watch_once().exits(1).says(&[&cycle, path]);
+}
+
+#[test]
+fn task_on_its_own_image_by_an_undeclared_name_stops_after_one_run() {
+    let (world, registry) = world();
+    let twin = registry.twin();
+    registry.push("web:latest", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\nCOPY Dockerfile /\n", twin.image("web:latest"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    is_cycle(&world, "web", "web -> web");
+    assert_eq!(world.history(), ["web Succeeded"]);
+
+    // It goes on when its base is something else, and stops again.
+    registry.push("web:latest", &[("version", "two")]);
+    assert_eq!(world.state_of("web"), "stale");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    is_cycle(&world, "web", "web -> web");
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+
+    // Declared, it is known without a run.
+    world.config(&format!(
+        "registries: {{'{}': {{aliases: ['{}']}}}}\n",
+        registry.host(),
+        twin.host()
+    ));
+    is_cycle(&world, "web", "web -> web");
+}
+
+#[test]
+fn two_tasks_on_each_other_by_an_undeclared_name_stop_after_one_run_of_each() {
+    let (world, registry) = world();
+    let twin = registry.twin();
+    registry.push("b:latest", &[("version", "one")]);
+    let from = |name: &str| format!("FROM {}\nCOPY Dockerfile /\n", twin.image(name));
+    world.tracked_task(&registry, "a", &from("b:latest"));
+    world.tracked_task(&registry, "b", &from("a:latest"));
+    is_cycle(&world, "a", "a -> b -> a");
+    assert_eq!(world.state_of("b"), "current");
+    assert_eq!(world.history(), ["a Succeeded", "b Succeeded"]);
+
+    registry.push("b:latest", &[("version", "two")]);
+    world.watch_once().ok().prints(&["a: rebuilt"]);
+    // What it pushed now moves the other one's base, which has moved its own before.
+    world.watch_once();
+    world.watch_once();
+    let runs = world.history().len();
+    assert!(runs <= 4, "{:?}", world.history());
+    world.watch_once().exits(1);
+    assert_eq!(world.history().len(), runs);
+}
+
+#[test]
+fn image_that_another_task_makes_by_an_undeclared_name_is_no_cycle() {
+    let (world, registry) = world();
+    let twin = registry.twin();
+    registry.push("base:1", &[("version", "one")]);
+    let parent = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "parent", &parent);
+    let child = format!("FROM {}\n", twin.image("parent:latest"));
+    world.tracked_task(&registry, "child", &child);
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    world.watch_once().ok();
+    world.watch_once().ok().silent();
+    assert!(registry.stands_on("child:latest", "parent:latest"));
+    assert_eq!(
+        world.history()[2..],
+        ["parent Succeeded", "child Succeeded"]
+    );
+}

@@ -1,0 +1,527 @@
+//! What `acrt task check` says of a task whose files, bases or images are not as they were, and what `watch` makes of it.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+
+use crate::support::{Image, Output, Receiver, Registry, World, eventually, program};
+
+/// A machine with buildah, and a registry with `base:1` and `base:2`.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    registry.push("base:2", &[("version", "two")]);
+    (world, registry)
+}
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+fn edit(world: &World, registry: &Registry, task: &str, image: &str) {
+    world.write(&format!("{task}/Dockerfile"), &from(registry, image));
+}
+
+/// Returns what `task check` says of one task.
+fn answer(check: &Output, name: &str) -> Value {
+    let answers = check.json();
+    let mut all = answers.as_array().unwrap().iter();
+    all.find(|task| task["name"] == name).unwrap().clone()
+}
+
+fn reason(check: &Output, name: &str) -> String {
+    answer(check, name)["reason"].as_str().unwrap().to_owned()
+}
+
+fn check(world: &World) -> Output {
+    world.acrt(&["task", "check"])
+}
+
+fn known(world: &World, registry: &Registry, task: &str) -> Value {
+    let path = format!("state/known/{}/{task}.json", registry.host());
+    serde_json::from_str(&fs::read_to_string(world.path(&path)).unwrap()).unwrap()
+}
+
+#[test]
+fn edited_from_is_changed_and_said_once_until_the_old_one_is_back() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    assert_eq!(world.state_of("web"), "current");
+    edit(&world, &registry, "web", "base:2");
+    let changed = check(&world).ok();
+    assert_eq!(answer(&changed, "web")["state"], "changed");
+    let why = reason(&changed, "web");
+    assert!(why.contains(&registry.image("base:2")), "{why}");
+    world.acrt(&["task", "check", "--exit-code"]).exits(10);
+    let image = registry.image("base:2");
+    world.watch_once().ok().says(&["web: changed", &image]);
+    world.watch_once().ok().silent();
+    // What it names no more is no matter any more: neither that it moves nor that it is gone.
+    let moved = registry.push("base:1", &[("version", "three")]);
+    assert_eq!(world.state_of("web"), "changed");
+    registry.delete("base", &moved);
+    assert_eq!(world.state_of("web"), "changed");
+    world.watch_once().ok().silent();
+
+    registry.push("base:1", &[("version", "one")]);
+    edit(&world, &registry, "web", "base:1");
+    assert_eq!(world.state_of("web"), "current");
+    world.watch_once().ok().silent();
+    edit(&world, &registry, "web", "base:2");
+    world.watch_once().ok().says(&["web: changed"]);
+    assert_eq!(world.history(), ["web Succeeded"]);
+    world.run("web").ok();
+    assert_eq!(world.state_of("web"), "current");
+    assert!(registry.stands_on("web:latest", "base:2"));
+}
+
+#[test]
+fn edited_from_runs_a_task_that_says_so_once_its_files_are_quiet() {
+    let (world, registry) = world();
+    world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
+    let dockerfile = from(&registry, "base:1");
+    world.task_with(&registry, "web", &dockerfile, &["--on-change", "run"]);
+    world.run("web").ok();
+    edit(&world, &registry, "web", "base:2");
+    let written = UNIX_EPOCH + Duration::from_secs(1_798_797_600);
+    let file = fs::File::open(world.path("web/Dockerfile")).unwrap();
+    file.set_modified(written).unwrap();
+    assert_eq!(world.state_of("web"), "stale");
+
+    let settle = ["task", "watch", "--once", "--settle", "60"];
+    world.set("ACRT_NOW", "2027-01-01T10:00:59Z");
+    world.acrt(&settle).ok().silent();
+    assert_eq!(world.history(), ["web Succeeded"]);
+    world.set("ACRT_NOW", "2027-01-01T10:01:00Z");
+    let image = registry.image("base:2");
+    let rebuilt = world.acrt(&settle).ok();
+    let why = format!("web: rebuilt, its files name {image} now");
+    assert!(rebuilt.stdout.starts_with(&why), "{rebuilt}");
+    assert!(registry.stands_on("web:latest", "base:2"));
+    let run = &world.runs()[0];
+    assert_eq!(run["runType"], "AutoRun");
+    let cause = &run["imageUpdateTrigger"]["images"][0];
+    assert_eq!([&cause["repository"], &cause["tag"]], ["base", "2"]);
+    world.acrt(&settle).ok().silent();
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn base_that_is_named_no_more_keeps_no_edited_task_from_its_run() {
+    let (world, registry) = world();
+    let (first, second) = (from(&registry, "base:1"), from(&registry, "parent:latest"));
+    world.tracked_task(&registry, "web", &first);
+    let update = ["task", "update", "-n", "web", "--on-change", "run"];
+    let updated = world.acrt(&update).ok().json();
+    assert_eq!(
+        [&updated["onChange"], &updated["state"]],
+        ["run", "current"]
+    );
+    world.tracked_task(&registry, "parent", &from(&registry, "base:2"));
+    let gone = registry.digest("base:1").unwrap();
+    registry.delete("base", &gone);
+    assert_eq!(world.state_of("web"), "missing");
+    // What it names now is another task's image, which is to be rebuilt first.
+    world.write("web/Dockerfile", &second);
+    registry.push("base:2", &[("version", "three")]);
+    world.watch_once().ok();
+    assert_eq!(world.history()[2..], ["parent Succeeded", "web Succeeded"]);
+    assert!(registry.stands_on("web:latest", "parent:latest"));
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn definition_that_is_edited_by_hand_is_compared_like_a_dockerfile() {
+    let (world, registry) = world();
+    let dockerfile = format!("ARG TAG=1\nFROM {}\n", registry.image("base:$TAG"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    let path = format!("state/tasks/{}/web.yaml", registry.host());
+    let definition = fs::read_to_string(world.path(&path)).unwrap();
+    let edited = definition.replace("arguments: []", "arguments: [{name: TAG, value: '2'}]");
+    assert_ne!(edited, definition);
+    world.write(&path, &edited);
+    let changed = check(&world).ok();
+    assert_eq!(answer(&changed, "web")["state"], "changed");
+    world.write(
+        &path,
+        &format!("{definition}timeout: 77\n").replace("timeout: 3600\n", ""),
+    );
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn copy_of_another_source_is_changed() {
+    let (world, registry) = world();
+    let (host, source) = (registry.host(), registry.image("base:1"));
+    let create = [
+        "task", "create", "-n", "copy", "-r", &host, "--image", "copy:1",
+    ];
+    world
+        .acrt(&[&create[..], &["--import", &source]].concat())
+        .ok();
+    world.run("copy").ok();
+    assert_eq!(world.state_of("copy"), "current");
+    let path = format!("state/tasks/{host}/copy.yaml");
+    let definition = fs::read_to_string(world.path(&path)).unwrap();
+    world.write(&path, &definition.replace("base:1", "base:2"));
+    assert_eq!(world.state_of("copy"), "changed");
+}
+
+#[test]
+fn files_of_a_multi_step_task_are_compared_too() {
+    let (world, registry) = world();
+    let host = registry.host();
+    world.write("gate/acb.yaml", "version: v1.1.0\nsteps:\n- build: -t $Registry/web:1 -f app/Dockerfile .\n- build: -t $Registry/made:1 -f made/Dockerfile .\n  when: ['-']\n- push: ['$Registry/web:1']\n");
+    let dockerfile = world.write("gate/app/Dockerfile", &from(&registry, "base:1"));
+    world.write("gate/made/Dockerfile", "FROM scratch\nCOPY acb.yaml /\n");
+    let context = world.path("gate").to_str().unwrap().to_owned();
+    let create = [
+        "task", "create", "-n", "gate", "-r", &host, "--file", "acb.yaml",
+    ];
+    world
+        .acrt(&[&create[..], &["--context", &context]].concat())
+        .ok();
+    world.run("gate").ok();
+    assert_eq!(world.state_of("gate"), "current");
+    let files = known(&world, &registry, "gate")["files"].clone();
+    let paths: Vec<String> = files
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap().to_owned())
+        .collect();
+    let definition = format!("state/tasks/{host}/gate.yaml");
+    let expected = [
+        &definition,
+        "gate/acb.yaml",
+        "gate/app/Dockerfile",
+        "gate/made/Dockerfile",
+    ];
+    assert_eq!(
+        paths,
+        expected.map(|path| world.path(path).display().to_string())
+    );
+
+    fs::write(&dockerfile, from(&registry, "base:2")).unwrap();
+    let why = reason(&check(&world).ok(), "gate");
+    assert!(why.contains(&registry.image("base:2")), "{why}");
+    fs::write(&dockerfile, "FROM a b c\n").unwrap();
+    let broken = check(&world).exits(4);
+    assert_eq!(answer(&broken, "gate")["state"], "unknown");
+    let why = reason(&broken, "gate");
+    assert!(
+        why.contains(dockerfile.to_str().unwrap()) && why.contains("line 1"),
+        "{why}"
+    );
+    fs::remove_file(&dockerfile).unwrap();
+    let why = reason(&check(&world).exits(4), "gate");
+    assert!(why.contains(dockerfile.to_str().unwrap()), "{why}");
+    fs::write(&dockerfile, from(&registry, "base:1")).unwrap();
+    assert_eq!(world.state_of("gate"), "current");
+}
+
+#[test]
+fn dockerfile_that_cannot_be_used_is_unknown_with_file_line_and_reason() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let path = world.path("web/Dockerfile");
+    let states = |expected: &[&str]| {
+        let unknown = check(&world).exits(4);
+        assert_eq!(answer(&unknown, "web")["state"], "unknown", "{unknown}");
+        let why = reason(&unknown, "web");
+        for text in [&[path.to_str().unwrap()], expected].concat() {
+            assert!(why.contains(text), "no `{text}` in {why}");
+        }
+    };
+    let good = from(&registry, "base:1");
+    fs::write(&path, format!("{good}FROM Not/A/Reference:\n")).unwrap();
+    states(&["line 2", "Not/A/Reference"]);
+    world
+        .watch_once()
+        .exits(4)
+        .says(&["web: unknown", "line 2"]);
+    fs::write(&path, format!("{good}NONSENSE\n")).unwrap();
+    states(&["line 2", "NONSENSE"]);
+    fs::remove_file(&path).unwrap();
+    states(&["No such file"]);
+    fs::create_dir(&path).unwrap();
+    states(&["it is a folder"]);
+    fs::remove_dir(&path).unwrap();
+    symlink(&path, &path).unwrap();
+    states(&["symbolic links"]);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &good).unwrap();
+    assert_eq!(world.state_of("web"), "current");
+    assert_eq!(world.history(), ["web Succeeded"]);
+
+    // Without the permission, and without root's right to do without.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    let mut plain = world.command(program("setpriv"));
+    plain.args([
+        "--bounding-set=-dac_override,-dac_read_search",
+        env!("CARGO_BIN_EXE_acrt"),
+    ]);
+    plain.args(["task", "check"]);
+    let unknown = world.start(plain, "setpriv acrt task check".into()).wait();
+    let why = reason(&unknown.exits(4), "web");
+    assert!(why.contains("Permission denied"), "{why}");
+}
+
+#[test]
+fn files_that_are_others_and_say_the_same_are_remembered_and_read_no_more() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    world.write(
+        "web/Dockerfile",
+        &format!("# another comment\n{}", from(&registry, "base:1")),
+    );
+    // Just after it was written, its times could hide another change.
+    let file = eventually("files that are remembered", || {
+        world.watch_once().ok().silent();
+        let files = known(&world, &registry, "web")["files"].clone();
+        let is_settled = |file: &Value| file["state"]["at"].is_object();
+        let files = files.as_array().unwrap();
+        files.iter().all(is_settled).then(|| files[1].clone())
+    });
+    let size = fs::metadata(world.path("web/Dockerfile")).unwrap().len();
+    assert_eq!(file["state"]["at"]["size"], size);
+    assert_eq!(known(&world, &registry, "web")["runId"], "ca1");
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn rows_say_what_is_not_followed_and_why() {
+    let (world, registry) = world();
+    let digest = registry.digest("base:2").unwrap();
+    let (one, pinned) = (
+        registry.image("base:1"),
+        registry.image(&format!("base@{digest}")),
+    );
+    let file = "COPY Dockerfile /\n";
+    world.tracked_task(&registry, "empty", &format!("FROM scratch\n{file}"));
+    world.tracked_task(&registry, "pinned", &format!("FROM {pinned}\n"));
+    let late = format!("FROM {one} AS a\nFROM scratch\nCOPY --from=a /version /v\n");
+    world.tracked_task(&registry, "buildtime", &late);
+    world.tracked_task(
+        &registry,
+        "mixed",
+        &format!("FROM {one}\nCOPY --from={pinned} /version /v\n"),
+    );
+    let mut own = world.command(world.path("bin/buildah"));
+    own.args(["from", "--name", "own", "scratch"]);
+    world.start(own, "buildah from".into()).wait().ok();
+    let mut own = world.command(world.path("bin/buildah"));
+    let local = registry.image("own:1");
+    own.args(["commit", "own", &local]);
+    world.start(own, "buildah commit".into()).wait().ok();
+    world.tracked_task(&registry, "local", &format!("FROM {local}\n{file}"));
+
+    let table = world.acrt(&["task", "check", "-o", "table"]).ok().stdout;
+    let row = |name: &str| {
+        let begins = |line: &&str| line.split("  ").next() == Some(name);
+        table.lines().find(begins).unwrap().to_owned()
+    };
+    let has = |name: &str, texts: &[&str]| {
+        let row = row(name);
+        for text in texts {
+            assert!(row.contains(text), "no `{text}` in {row}");
+        }
+    };
+    has("empty", &["follows-nothing", "it depends on no image"]);
+    has(
+        "pinned",
+        &["follows-nothing", &pinned, "pinned by its digest"],
+    );
+    has(
+        "buildtime",
+        &[
+            "follows-nothing",
+            &one,
+            "--name buildtime --base-image-trigger-type All",
+        ],
+    );
+    has(
+        "local",
+        &["follows-nothing", &local, "the builder's own copy is used"],
+    );
+    has("mixed", &["current", &pinned, "is not followed"]);
+    world.acrt(&["task", "check", "--exit-code"]).ok();
+}
+
+#[test]
+fn tag_that_is_gone_is_said_once_in_the_loop_and_told_once_as_gone() {
+    let (world, registry) = world();
+    let receiver = Receiver::start();
+    world.config(&format!(
+        "notify: [{{url: '{}'}}]\nregistries: {{'{}': {{everySeconds: 1}}}}\n",
+        receiver.url("/"),
+        registry.host()
+    ));
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let digest = registry.digest("base:1").unwrap();
+    registry.delete("base", &digest);
+    let image = registry.image("base:1");
+    world
+        .watch_once()
+        .exits(4)
+        .says(&["web: missing", &image, "(since "]);
+    let metrics = world.path("acrt.prom").display().to_string();
+    let measured = ["task", "watch", "--once", "--metrics-file", &metrics];
+    world.acrt(&measured).exits(4);
+    let metrics = fs::read_to_string(metrics).unwrap();
+    assert!(
+        metrics.contains("acrt_tasks{state=\"missing\"} 1\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("acrt_tag_look_errors 0\n"), "{metrics}");
+    assert_eq!(receiver.told(), [format!("check-failing {image}")]);
+    let message = receiver.messages()[0].json();
+    let text = message["message"].as_str().unwrap();
+    let expected = format!("`{image}` is missing for 1 task: there is no `{image}`");
+    assert!(text.starts_with(&expected), "{text}");
+    assert!(!text.contains("does not say"), "{text}");
+    let dependencies = known(&world, &registry, "web")["dependencies"].clone();
+    assert_eq!(dependencies[0]["digest"], digest);
+
+    registry.forget_requests();
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    let looks = || {
+        let requests = registry.requests();
+        let of_base = |path: &str| path.ends_with("/base/manifests/1");
+        requests.iter().filter(|it| of_base(&it.path)).count()
+    };
+    eventually("several looks", || (looks() > 6).then_some(()));
+    // Back and unchanged: nothing is built. Back and changed: once.
+    registry.push("base:1", &[("version", "one")]);
+    eventually("the good news", || {
+        (receiver.told().len() > 1).then_some(())
+    });
+    assert_eq!(receiver.told()[1..], [format!("recovery {image}")]);
+    assert_eq!(world.history(), ["web Succeeded"]);
+    registry.push("base:1", &[("version", "new")]);
+    watch.stdout_has("web: rebuilt");
+    let looked = looks();
+    eventually("further looks", || (looks() > looked + 2).then_some(()));
+    let watched = watch.kill();
+    assert_eq!(
+        watched.stderr.matches("web: missing").count(),
+        1,
+        "{watched}"
+    );
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+}
+
+#[test]
+fn image_of_another_task_that_is_gone_is_missing_with_the_task_that_makes_it() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "parent", &from(&registry, "base:1"));
+    let child = from(&registry, "parent:latest");
+    world.tracked_task(&registry, "child", &child);
+    registry.delete("parent", &registry.digest("parent:latest").unwrap());
+    let missing = check(&world).exits(4);
+    assert_eq!(answer(&missing, "child")["state"], "missing");
+    let why = reason(&missing, "child");
+    assert!(why.contains("acrt task run --name parent "), "{why}");
+    // Whose own image that is.
+    assert_eq!(answer(&missing, "parent")["state"], "image-missing");
+    world.run("parent").ok();
+    world.watch_once().ok();
+    let states = world.states();
+    assert_eq!(
+        [&states["parent"], &states["child"]],
+        ["current", "current"]
+    );
+}
+
+#[test]
+fn platform_that_is_gone_is_missing_and_the_other_waits_for_it() {
+    let (world, registry) = world();
+    let of = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
+    let (amd, arm) = (of("linux/amd64", "one"), of("linux/arm64", "one"));
+    registry.push_index("multi:1", &[amd.clone(), arm.clone()]);
+    let dockerfile = from(&registry, "multi:1");
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--platform", "linux/amd64,linux/arm64"],
+    );
+    world.run("web").ok();
+    registry.push_index("multi:1", &[of("linux/amd64", "two")]);
+    let missing = check(&world).exits(4);
+    assert_eq!(answer(&missing, "web")["state"], "missing");
+    let why = reason(&missing, "web");
+    assert!(
+        why.contains("no more made for linux/arm64 (since "),
+        "{why}"
+    );
+    assert!(!why.contains("amd64"), "{why}");
+    world.watch_once().exits(4);
+    registry.push_index("multi:1", &[arm.clone(), amd]);
+    assert_eq!(world.state_of("web"), "current");
+    world.watch_once().ok().silent();
+    registry.push_index("multi:1", &[of("linux/amd64", "two"), arm]);
+    world.watch_once().ok();
+    world.watch_once().ok().silent();
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+}
+
+#[test]
+fn pushed_image_that_is_gone_or_moved_is_found_when_asked_and_once_a_day() {
+    let (world, registry) = world();
+    world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    world.watch_once().ok().silent();
+    registry.delete("web", &registry.digest("web:latest").unwrap());
+    let images = ["task", "check", "--images"];
+    assert_eq!(world.state_of("web"), "current");
+    registry.forget_requests();
+    world.watch_once().ok().silent();
+    let requests = registry.requests();
+    assert!(
+        requests.iter().all(|it| !it.path.contains("/web/")),
+        "{requests:?}"
+    );
+
+    // A day after the first round.
+    world.set("ACRT_NOW", "2027-01-02T08:00:00Z");
+    let image = registry.image("web:latest");
+    world
+        .watch_once()
+        .exits(4)
+        .says(&["web: image-missing", &image]);
+    let missing = check(&world).exits(4);
+    assert_eq!(answer(&missing, "web")["state"], "image-missing");
+    assert_eq!(
+        answer(&missing, "web")["outputImages"][0]["state"],
+        "missing"
+    );
+    world.set("ACRT_NOW", "2027-01-02T09:00:00Z");
+    world.run("web").ok();
+    assert_eq!(answer(&world.acrt(&images).ok(), "web")["state"], "current");
+
+    let pushed = registry.digest("web:latest").unwrap();
+    let other = registry.push("web:latest", &[("by", "hand")]);
+    let moved = answer(&world.acrt(&images).ok(), "web");
+    assert_eq!(moved["state"], "current");
+    let why = moved["reason"].as_str().unwrap();
+    assert!(why.contains("somebody else has moved it"), "{why}");
+    let output = &moved["outputImages"][0];
+    assert_eq!(output["state"], "moved");
+    assert_eq!(
+        [&output["pushedDigest"], &output["currentDigest"]],
+        [&pushed, &other]
+    );
+    world.set("ACRT_NOW", "2027-01-02T10:00:00Z");
+    world.run("web").ok();
+    let again = answer(&world.acrt(&images).ok(), "web");
+    assert_eq!(
+        [&again["reason"], &again["outputImages"][0]["state"]],
+        ["", "current"]
+    );
+}

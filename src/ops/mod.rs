@@ -30,6 +30,7 @@ pub mod steps;
 pub mod supervise;
 pub mod task;
 pub mod timer;
+pub mod trust;
 pub mod verify;
 pub mod watch;
 

@@ -27,4 +27,5 @@ mod run;
 mod state;
 mod surroundings;
 mod task;
+mod trust;
 mod tutorials;

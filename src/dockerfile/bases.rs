@@ -18,14 +18,14 @@ use super::{
 };
 use crate::{
     image::{Platform, Reference},
-    secret::Text,
+    secret::MaskedText,
 };
 
 /// What decides which images a build needs, besides the file.
 #[derive(Clone, Debug)]
 pub struct Build {
     /// Build arguments by name.
-    pub args: BTreeMap<String, Text>,
+    pub args: BTreeMap<String, MaskedText>,
     /// The stage to build; the last one if there is none.
     pub target: Option<String>,
     /// The platforms to build for; the platform of the builder if there is none.

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, HashSet},
 };
 
-use crate::{image::Reference, secret::Text};
+use crate::{image::Reference, secret::MaskedText};
 
 use super::{
     alias::Commands,
@@ -119,7 +119,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// The variables of a step or a file, by name.
-type Env = Vec<(String, Text)>;
+type Env = Vec<(String, MaskedText)>;
 
 /// What steps take over from their file.
 struct Defaults {
@@ -175,7 +175,7 @@ impl Reader<'_> {
         let Some(node) = root.get("version") else {
             return Ok("v1.0.0".into());
         };
-        let version = node.text()?.map_or("", Text::reveal);
+        let version = node.text()?.map_or("", MaskedText::reveal);
         if version.is_empty() {
             return Ok("v1.0.0".into());
         }
@@ -273,7 +273,7 @@ impl Reader<'_> {
     fn cmd(
         &self,
         id: &StepId,
-        written: &Text,
+        written: &MaskedText,
         node: &Node<'_>,
         defaults: &Defaults,
         mounts: Vec<Mount>,
@@ -343,7 +343,7 @@ impl Reader<'_> {
     fn build(
         &self,
         id: &StepId,
-        written: &Text,
+        written: &MaskedText,
         node: &Node<'_>,
         defaults: &Defaults,
         mounts: Vec<Mount>,

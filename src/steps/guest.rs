@@ -181,7 +181,7 @@ fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> 
     let secret = build.args.iter().filter(|(name, value)| {
         let own = || build.env.iter().find(|(other, _)| other == name);
         let value = value.as_ref().or_else(|| own().map(|(_, value)| value));
-        value.is_some_and(crate::secret::Text::has_secret)
+        value.is_some_and(crate::secret::MaskedText::has_secret)
     });
     if let Some(what) = handed_over(secret) {
         return Some(what);

@@ -15,7 +15,7 @@ use gotmpl::{
     },
 };
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{
     budget::Budget,
@@ -83,11 +83,11 @@ impl Renderer {
     /// # Errors
     ///
     /// [`InvalidTaskFile`] where a template does not parse, a function fails, or a bound is met.
-    pub fn render(&self, text: &str) -> Result<Text, InvalidTaskFile> {
+    pub fn render(&self, text: &str) -> Result<MaskedText, InvalidTaskFile> {
         let text = without_comments(text);
         check_size(&text)?;
         if !text.contains("{{") {
-            return Ok(Text::from(text));
+            return Ok(MaskedText::from(text));
         }
         let invalid = |problem| self.invalid(&text, problem);
         let (main, defines) = Parser::new(&text, "{{", "}}")
@@ -365,7 +365,7 @@ mod tests {
         steps::variables::{Run, Values},
     };
 
-    fn render(text: &str) -> Result<Text, InvalidTaskFile> {
+    fn render(text: &str) -> Result<MaskedText, InvalidTaskFile> {
         let mut values =
             Values::parse("list: [a, b]\nport: 80\nnested: {deep: {x: 1}}\nname: web").unwrap();
         values.set("on", "yes");

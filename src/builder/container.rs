@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     error::{Error, Kind, Result},
-    sys::{command::CommandLine, secret::Secret},
+    sys::{
+        command::CommandLine,
+        secret::{MaskedText, Secret},
+    },
 };
 
 use super::{Builder, NO_STEPS_HINT, Program, csv_field};
@@ -17,7 +20,7 @@ pub struct ContainerRequest {
     /// Its image, with registry, and with a digest where one was decided.
     pub image: String,
     /// What is given to its entry point.
-    pub args: Vec<String>,
+    pub args: Vec<MaskedText>,
     /// What is run instead of the image's entry point.
     pub entry_point: Option<String>,
     /// Its working directory, absolute.
@@ -52,6 +55,8 @@ pub struct ContainerRequest {
     pub plain_http: bool,
     /// A folder with a `config.json` and an `auth.json`.
     pub auth_dir: Option<PathBuf>,
+    /// A folder for small files that only this user can read.
+    pub scratch: PathBuf,
 }
 
 /// A folder of the machine in a container.
@@ -72,6 +77,17 @@ pub struct ContainerPlan {
     pub before: Vec<CommandLine>,
     /// The container itself.
     pub run: CommandLine,
+    /// A file that has to be there when the container begins, and must be gone when it has ended.
+    pub secrets: Option<SecretFile>,
+}
+
+/// A file that only this user may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Secret,
 }
 
 impl Builder {
@@ -170,10 +186,12 @@ fn run(program: &Program, request: &ContainerRequest, podman: bool) -> Container
     if podman && request.plain_http {
         line = line.flag("--tls-verify", "false");
     }
-    line = with_logins(line, request);
+    line = secret_variables(line, request);
+    line = with_logins(line, request).arg(&request.image);
     ContainerPlan {
         before: Vec::new(),
-        run: line.arg(&request.image).args(&request.args),
+        run: request.args.iter().fold(line, CommandLine::text),
+        secrets: None,
     }
 }
 
@@ -210,9 +228,57 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
     line = surroundings(line, request, "--workingdir")
         .arg("--")
         .arg(&request.name);
+    let has_command = request.entry_point.is_some() || !request.args.is_empty();
+    let secrets = secret_script(request)?.filter(|_| has_command);
+    if let Some(script) = &secrets {
+        line.stdin = Some(script.path.clone());
+        line = line.args(["/bin/sh", "-c", READ_SCRIPT, "sh"]);
+    }
+    line = line.args(&request.entry_point);
     Ok(ContainerPlan {
         before: vec![from],
-        run: line.args(&request.entry_point).args(&request.args),
+        run: request.args.iter().fold(line, CommandLine::text),
+        secrets,
+    })
+}
+
+/// Lets a shell read variables from its standard input, and become what stands behind.
+///
+/// buildah takes the values of variables from its arguments alone, where other users can read them. A shell without any other program,
+/// because an image may have none; the file that comes by standard input cannot be opened by the container's user, but be read.
+const READ_SCRIPT: &str = "_acrt_all=; while IFS= read -r _acrt_line; do _acrt_all=\"$_acrt_all$_acrt_line\n\"; done; \
+eval \"$_acrt_all\"; unset _acrt_all _acrt_line; exec \"$@\" </dev/null";
+
+/// Writes the secret variables of a container as a script for a shell; none where there are none.
+fn secret_script(request: &ContainerRequest) -> Result<Option<SecretFile>> {
+    if request.secret_env.is_empty() {
+        return Ok(None);
+    }
+    let mut script = String::new();
+    for (name, value) in &request.secret_env {
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
+        if !is_name || name.is_empty() {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("buildah hands secrets over by a shell, which takes no variable `{name}`"),
+            )
+            .hint("name it with letters, digits and `_`, or run the steps with --builder docker or podman"));
+        }
+        let quoted = value.reveal().replace('\'', r"'\''");
+        script.push_str(&format!("export {name}='{quoted}'\n"));
+    }
+    Ok(Some(SecretFile {
+        path: request.scratch.join("variables"),
+        content: Secret::new(script),
+    }))
+}
+
+/// Hands secret variables over without their values: the builder takes these from its environment, which other users cannot read.
+fn secret_variables(line: CommandLine, request: &ContainerRequest) -> CommandLine {
+    let secrets = request.secret_env.iter();
+    secrets.fold(line, |line, (name, value)| {
+        line.flag("--env", name).secret_env(name, value.clone())
     })
 }
 
@@ -220,10 +286,6 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
 fn surroundings(mut line: CommandLine, request: &ContainerRequest, folder: &str) -> CommandLine {
     for (name, value) in &request.env {
         line = line.flag("--env", format!("{name}={value}"));
-    }
-    for (name, value) in &request.secret_env {
-        // Without a value the builder takes it from its environment, which other users cannot read.
-        line = line.flag("--env", name).secret_env(name, value.clone());
     }
     for (option, value) in [
         (folder, &request.working_directory),
@@ -266,12 +328,12 @@ fn mount_text(mount: &FolderMount, podman: bool) -> String {
 /// Puts together what an image runs, from what [`Builder::inspect_container`] prints: its entry point with `args`, or else with its own
 /// arguments.
 #[must_use]
-pub fn command_of(inspected: &[u8], args: &[String]) -> Vec<String> {
+pub fn command_of(inspected: &[u8], args: &[MaskedText]) -> Vec<MaskedText> {
     let document: serde_json::Value = serde_json::from_slice(inspected).unwrap_or_default();
-    let words = |key: &str| -> Vec<String> {
+    let words = |key: &str| -> Vec<MaskedText> {
         let list = document["OCIv1"]["config"][key].as_array();
         let words = list.into_iter().flatten().filter_map(|word| word.as_str());
-        words.map(str::to_owned).collect()
+        words.map(MaskedText::from).collect()
     };
     let args = match args.is_empty() {
         true => words("Cmd"),
@@ -309,6 +371,7 @@ mod tests {
                 read_only: false,
             }],
             labels: BTreeMap::from([("l".into(), "1".into())]),
+            scratch: "/scratch".into(),
             ..ContainerRequest::default()
         }
     }
@@ -333,7 +396,7 @@ mod tests {
         assert_eq!(
             printed(&docker, &request),
             [
-                "TOKEN=*** docker run --name=acrt-1-test --rm --label=l=1 --network=n --network-alias=test '--mount=type=bind,\"source=/s,1/w\",target=/workspace' '--env=A=-b c' --env=TOKEN --workdir=/workspace/x --user=1:1 --publish=80:80 --entrypoint=sh --privileged r.io/test@sha256:aa -c 'a b'"
+                "TOKEN=*** docker run --name=acrt-1-test --rm --label=l=1 --network=n --network-alias=test '--mount=type=bind,\"source=/s,1/w\",target=/workspace' '--env=A=-b c' --workdir=/workspace/x --user=1:1 --publish=80:80 --entrypoint=sh --privileged --env=TOKEN r.io/test@sha256:aa -c 'a b'"
             ]
         );
     }
@@ -354,14 +417,15 @@ mod tests {
     #[test]
     fn buildah_makes_a_container_before_it_runs_a_command_in_it() {
         let buildah = Builder::Buildah(program("buildah"));
+        let mut request = full();
+        request.secret_env.clear();
         assert_eq!(
-            printed(&buildah, &full()),
+            printed(&buildah, &request),
             [
                 "buildah from --name=acrt-1-test -- r.io/test@sha256:aa",
-                "TOKEN=*** buildah run --volume=/s,1/w:/workspace '--env=A=-b c' --env=TOKEN --workingdir=/workspace/x --user=1:1 -- acrt-1-test sh -c 'a b'"
+                "buildah run --volume=/s,1/w:/workspace '--env=A=-b c' --workingdir=/workspace/x --user=1:1 -- acrt-1-test sh -c 'a b'"
             ]
         );
-        let mut request = full();
         request.detach = true;
         let error = buildah.container(&request).unwrap_err();
         assert_eq!(
@@ -371,11 +435,34 @@ mod tests {
     }
 
     #[test]
+    fn buildah_is_handed_secrets_by_a_file_and_never_by_an_argument() {
+        let buildah = Builder::Buildah(program("buildah"));
+        let mut request = full();
+        request.secret_env[0].1 = Secret::new("it's\n-x=\"1\"");
+        let plan = buildah.container(&request).unwrap();
+        let file = plan.secrets.unwrap();
+        assert_eq!(file.path, std::path::Path::new("/scratch/variables"));
+        assert_eq!(file.content.reveal(), "export TOKEN='it'\\''s\n-x=\"1\"'\n");
+        assert_eq!(plan.run.stdin, Some(file.path));
+        let line = plan.run.to_string();
+        assert!(line.contains(" -- acrt-1-test /bin/sh -c "), "{line}");
+        assert!(line.ends_with(" sh sh -c 'a b'"), "{line}");
+        request.secret_env[0].0 = "A;B".into();
+        let error = buildah.container(&request).unwrap_err();
+        assert!(error.to_string().contains("no variable `A;B`"), "{error}");
+    }
+
+    #[test]
     fn an_images_own_entry_point_comes_first() {
         let inspected =
             br#"{"OCIv1": {"config": {"Entrypoint": ["/bin/tool"], "Cmd": ["--help"]}}}"#;
-        assert_eq!(command_of(inspected, &[]), ["/bin/tool", "--help"]);
-        assert_eq!(command_of(inspected, &["a".into()]), ["/bin/tool", "a"]);
-        assert_eq!(command_of(b"{}", &["a".into()]), ["a"]);
+        let texts = |texts: &[&str]| -> Vec<MaskedText> {
+            texts.iter().copied().map(MaskedText::from).collect()
+        };
+        let all = command_of(inspected, &[]);
+        assert_eq!(all, texts(&["/bin/tool", "--help"]));
+        let all = command_of(inspected, &texts(&["a"]));
+        assert_eq!(all, texts(&["/bin/tool", "a"]));
+        assert_eq!(command_of(b"{}", &texts(&["a"])), texts(&["a"]));
     }
 }

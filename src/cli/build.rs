@@ -12,6 +12,7 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{ArgumentArgs, Platforms, platforms},
+            steps::TrustOnceArgs,
         },
         report::Report,
         task::run::conclude,
@@ -23,7 +24,10 @@ use crate::{
         run::{Quick, RunRequest},
         task::QuickTask,
     },
-    sys::signal::{OnHangup, Stop},
+    sys::{
+        secret::Secret,
+        signal::{OnHangup, Stop},
+    },
     task::{Cause, Context, DockerStep, Step},
     view::View,
 };
@@ -53,6 +57,8 @@ pub struct BuildArgs {
     /// Dockerfile, relative to the context, or - for standard input [default: Dockerfile]
     #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustOnceArgs,
     #[command(flatten)]
     arguments: BuildArgumentArgs,
     /// Stage to build, if not the last
@@ -95,7 +101,7 @@ struct BuildArgumentArgs {
     args: Vec<String>,
     /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
     #[arg(long = "secret-build-arg", value_name = "NAME[=VALUE]")]
-    secret_args: Vec<String>,
+    secret_args: Vec<Secret>,
 }
 
 pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
@@ -151,6 +157,7 @@ fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::N
             no_cache: false,
             target: args.target,
             arguments,
+            trust_context: args.trust.trust_context,
         }),
         platforms: args.platform.unwrap_or_default().0,
         timeout: args.timeout,

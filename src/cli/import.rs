@@ -61,7 +61,7 @@ pub struct ImportArgs {
     username: Option<String>,
     /// Password at the registry of the source; env:NAME or file:PATH say where it is
     #[arg(short, long, conflicts_with = "password_stdin")]
-    password: Option<String>,
+    password: Option<Secret>,
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,

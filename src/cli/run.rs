@@ -8,7 +8,7 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{Platforms, platforms},
-            steps::{DEFAULT_FILE, ValueArgs, Wanted},
+            steps::{DEFAULT_FILE, TrustOnceArgs, ValueArgs, Wanted},
         },
         report::Report,
         task::run::conclude,
@@ -47,6 +47,8 @@ pub struct RunArgs {
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
+    #[command(flatten)]
+    trust: TrustOnceArgs,
     /// How many steps may work at once
     #[arg(long, help_heading = "What is built", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
     jobs: Option<u16>,
@@ -119,6 +121,7 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
         command: args.cmd.as_deref(),
         timeout: args.timeout,
         values: &args.values,
+        trust_context: args.trust.trust_context,
     };
     let step = wanted.step()?.ok_or_else(|| {
         Error::new(

@@ -16,13 +16,16 @@ use super::{
     reach::Use,
     text::{self, Place},
 };
-use crate::image::{Platform, Reference};
+use crate::{
+    image::{Platform, Reference},
+    secret::MaskedText,
+};
 
 /// What decides which images a build needs, besides the file.
 #[derive(Clone, Debug)]
 pub struct Build {
     /// Build arguments by name.
-    pub args: BTreeMap<String, String>,
+    pub args: BTreeMap<String, MaskedText>,
     /// The stage to build; the last one if there is none.
     pub target: Option<String>,
     /// The platforms to build for; the platform of the builder if there is none.
@@ -457,7 +460,7 @@ mod tests {
     #[test]
     fn a_name_is_told_as_written_and_as_meant() {
         let build = Build {
-            args: BTreeMap::from([("T".to_owned(), "1".to_owned())]),
+            args: BTreeMap::from([("T".to_owned(), "1".into())]),
             ..build()
         };
         let base = bases("ARG T\nFROM \"my/app\":$T\n", &build).remove(0);
@@ -529,7 +532,7 @@ mod tests {
         assert_eq!(unread(FOREIGN, &several), told);
         assert_eq!(unread(FOREIGN, &build()), told[1..]);
         let dockers = Build {
-            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "docker/dockerfile".to_owned())]),
+            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "docker/dockerfile".into())]),
             ..build()
         };
         assert_eq!(unread("FROM a\nINCLUDE b\n", &dockers), []);
@@ -548,7 +551,7 @@ mod tests {
     #[test]
     fn a_frontend_may_be_given_by_an_argument() {
         let build = Build {
-            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "d/f:1 x".to_owned())]),
+            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "d/f:1 x".into())]),
             ..build()
         };
         let base = bases("FROM scratch\n", &build).remove(0);

@@ -73,7 +73,7 @@ mod tests {
 
     fn build(platforms: &[&str]) -> Build {
         Build {
-            args: BTreeMap::from([("TAG".to_owned(), "1".to_owned())]),
+            args: BTreeMap::from([("TAG".to_owned(), "1".into())]),
             target: None,
             platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
             build_platform: Platform::new("linux", "amd64", None),

@@ -37,7 +37,7 @@ impl<'d> Scope<'d> {
         budget: &Budget,
     ) -> Result<(), Problem> {
         let value = match (self.given.build.args.get(name), default) {
-            (Some(value), _) => value.clone(),
+            (Some(value), _) => value.reveal().to_owned(),
             (None, Some(default)) => self
                 .given
                 .lexer
@@ -82,7 +82,7 @@ fn predefined(given: Given<'_>) -> Variables {
     variables.insert("TARGETSTAGE".to_owned(), target.to_owned());
     for (name, value) in &mut variables {
         if let Some(given) = build.args.get(name) {
-            given.clone_into(value);
+            given.reveal().clone_into(value);
         }
     }
     variables

@@ -91,7 +91,11 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
     };
     let host = Platform::host();
     let mut build = Build {
-        args: request.args,
+        args: request
+            .args
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
         target: request.target,
         platforms: match request.platforms.is_empty() {
             true => vec![host.clone()],

@@ -301,6 +301,7 @@ impl Execution<'_> {
         self.task
             .step
             .set_context(Context::Local(fetched.folder.clone()));
+        self.task.is_fetched = true;
         Ok(Some(fetched))
     }
 

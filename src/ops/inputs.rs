@@ -12,7 +12,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     source::local::{self, LocalContext},
     store::secrets::Secrets,
-    sys::secret::Secret,
+    sys::secret::MaskedText,
     task::{Context, DockerStep, Step, Task, Untracked},
     watch::{FileStamp, FileState, Known, ReadFile, Reading},
 };
@@ -20,6 +20,7 @@ use crate::{
 use super::{
     App, import,
     steps::{self, read::Survey},
+    trust::{self, Trust},
 };
 
 /// Why nothing follows what only another frontend than Docker's can read.
@@ -54,19 +55,16 @@ pub struct Inputs {
 pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Result<Inputs> {
     let context = open(app, task, &step.context_path)?;
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
-    let secret = |name: &str| {
-        secrets
-            .arguments
-            .get(name)
-            .map(Secret::reveal)
-            .unwrap_or_default()
-    };
     let args = step.arguments.iter().map(|argument| {
         let value = match argument.is_secret {
-            true => secret(&argument.name).to_owned(),
-            false => argument.value.clone().unwrap_or_default(),
+            true => secrets
+                .arguments
+                .get(&argument.name)
+                .cloned()
+                .map(MaskedText::from),
+            false => argument.value.clone().map(MaskedText::from),
         };
-        (argument.name.clone(), value)
+        (argument.name.clone(), value.unwrap_or_default())
     });
     let host = Platform::host();
     let build = Build {
@@ -103,7 +101,11 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
         )
         .hint("only a run fetches it: acrt task run")
     })?;
-    LocalContext::open(&folder)
+    let opened = LocalContext::open(&folder)?;
+    Ok(match trust::of(app, task) {
+        Trust::Owner => opened,
+        Trust::Guest => opened.confined_to(&folder),
+    })
 }
 
 /// Reads what a build is made of: `file`, seen from the context, and what else is part of it.
@@ -156,6 +158,7 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
             notices: Vec::new(),
             privileged: Vec::new(),
             files: Vec::new(),
+            refused: None,
         });
     }
     let step = match &task.step {
@@ -173,6 +176,7 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         digest: Some(inputs.digest),
         notices: Vec::new(),
         privileged: Vec::new(),
+        refused: None,
     })
 }
 

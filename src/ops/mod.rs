@@ -31,6 +31,7 @@ pub mod steps;
 pub mod supervise;
 pub mod task;
 pub mod timer;
+pub mod trust;
 pub mod verify;
 pub mod watch;
 

@@ -63,6 +63,9 @@ pub struct Overrides {
     /// Whether steps may be privileged, whatever the task says.
     #[serde(default)]
     pub allow_privileged: bool,
+    /// Whether what the context brings may do all that the definition may, whatever the task says.
+    #[serde(default)]
+    pub trust_context: bool,
 }
 
 /// A run that somebody asks for.
@@ -451,6 +454,9 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         own.retain(|argument| !names.contains(&argument.name));
         own.extend(with.iter().cloned());
     };
+    if overrides.trust_context {
+        task.step.set_trust_context(true);
+    }
     match &mut task.step {
         Step::Docker(step) => {
             if let Some(context) = &overrides.context {

@@ -1,12 +1,11 @@
 //! A context that is a folder of this machine.
 
-use std::{
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    sys::beneath::{self, Unreadable},
+};
 
 /// The largest Dockerfile or ignore file that is read, in bytes: far beyond any that a person or a generator writes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -21,6 +20,8 @@ const OTHER_NAMES: [&str; 2] = ["dockerfile", "Containerfile"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalContext {
     folder: PathBuf,
+    /// The folder that no path may lead out of, where the files are a guest's.
+    root: Option<PathBuf>,
 }
 
 impl LocalContext {
@@ -31,7 +32,7 @@ impl LocalContext {
     /// [`Kind::Invalid`] with the path, where it is missing or no folder.
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot = || format!("cannot use the context `{}`", folder.display());
-        let metadata = fs::metadata(folder).context(Kind::Invalid, cannot)?;
+        let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot)?;
         if !metadata.is_dir() {
             return Err(
                 Error::new(Kind::Invalid, cannot()).because(anyhow::anyhow!("it is not a folder"))
@@ -39,7 +40,17 @@ impl LocalContext {
         }
         Ok(Self {
             folder: folder.into(),
+            root: None,
         })
+    }
+
+    /// Lets nothing be read that a path or a link leads to from below `root`, and that is not below it.
+    #[must_use]
+    pub fn confined_to(self, root: &Path) -> Self {
+        Self {
+            root: Some(root.into()),
+            ..self
+        }
     }
 
     /// Returns the folder.
@@ -64,14 +75,17 @@ impl LocalContext {
             _ => None,
         }
         .unwrap_or(path);
-        let cannot = || format!("cannot read the Dockerfile `{}`", path.display());
-        let bytes = read_file(&path)
-            .context(Kind::Invalid, cannot)
-            .map_err(|error| match path.exists() {
-                true => error,
-                false => error.hint("name it with --file, relative to the context"),
-            })?;
-        Ok((path, bytes))
+        match self.read(&path, MAX_FILE) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(problem) => {
+                let is_absent = problem.is_absent();
+                let error = self.unreadable("the Dockerfile ", &path, problem);
+                Err(match is_absent {
+                    true => error.hint("name it with --file, relative to the context"),
+                    false => error,
+                })
+            }
+        }
     }
 
     /// Reads the `.dockerignore` that belongs to one Dockerfile alone. The context's own is found by the builder.
@@ -91,16 +105,52 @@ impl LocalContext {
             let mut name = dockerfile.into_os_string();
             name.push(".dockerignore");
             let path = PathBuf::from(name);
-            match read_file(&path) {
-                Err(Unreadable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
-                read => {
-                    return read.map(Some).context(Kind::Invalid, || {
-                        format!("cannot read `{}`", path.display())
-                    });
-                }
+            match self.read(&path, MAX_FILE) {
+                Err(problem) if problem.is_absent() => {}
+                Err(problem) => return Err(self.unreadable("", &path, problem)),
+                Ok(bytes) => return Ok(Some(bytes)),
             }
         }
         Ok(None)
+    }
+
+    /// Reads a file of the context; `what` says what it is, as `the task file `.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the path, where it is no file or larger than `limit` bytes; `None` where it is not there.
+    pub fn file(&self, what: &str, file: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+        let path = self.folder.join(file);
+        match self.read(&path, limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(problem) if problem.is_absent() => Ok(None),
+            Err(problem) => Err(self.unreadable(what, &path, problem)),
+        }
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
+        let below = self.root.as_ref().and_then(|root| {
+            let below = path.strip_prefix(root).ok()?;
+            Some((root, below))
+        });
+        match below {
+            Some((root, below)) => beneath::read_in(root, below, limit),
+            // The owner's own files, or one that the owner has named from elsewhere.
+            None => beneath::read(path, limit),
+        }
+    }
+
+    fn unreadable(&self, what: &str, path: &Path, problem: Unreadable) -> Error {
+        let is_outside = matches!(problem, Unreadable::Outside);
+        let error = Error::new(
+            Kind::Invalid,
+            format!("cannot read {what}`{}`", path.display()),
+        )
+        .because(problem);
+        match is_outside {
+            true => error.hint(TRUST_HINT),
+            false => error,
+        }
     }
 }
 
@@ -119,42 +169,14 @@ pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// Why a file of a context cannot be read.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("it is a folder")]
-    Folder,
-    // A pipe would keep whoever reads it waiting for ever.
-    #[error("it is not a file")]
-    NoFile,
-    #[error("it is larger than 16 MiB")]
-    TooLarge,
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-/// Reads a whole file of at most [`MAX_FILE`] bytes.
-fn read_file(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(Unreadable::Folder);
-    }
-    if !metadata.is_file() {
-        return Err(Unreadable::NoFile);
-    }
-    let mut bytes = Vec::new();
-    // It may grow while it is read.
-    fs::File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(Unreadable::TooLarge),
-        false => Ok(bytes),
-    }
-}
+/// What to do about what a guest's context may not do.
+pub const TRUST_HINT: &str =
+    "if what the context brings may do that to this machine, say so: --trust-context";
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -248,5 +270,33 @@ mod tests {
         fs::write(&file, "").unwrap();
         let error = LocalContext::open(&file).unwrap_err();
         assert_eq!(error.causes(), ["it is not a folder"]);
+    }
+
+    #[test]
+    fn a_guests_links_lead_nowhere_but_into_its_own_folder() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("context");
+        fs::create_dir(&folder).unwrap();
+        fs::write(outer.path().join("secret"), "FROM hunter2\n").unwrap();
+        fs::write(folder.join("real"), "FROM scratch\n").unwrap();
+        let link = std::os::unix::fs::symlink;
+        link("../secret", folder.join("Dockerfile")).unwrap();
+        link("real", folder.join("inside")).unwrap();
+        link("../secret", folder.join("real.dockerignore")).unwrap();
+        let own = LocalContext::open(&folder).unwrap();
+        assert!(own.dockerfile(Path::new("Dockerfile")).is_ok());
+        let guest = own.confined_to(&folder);
+        for file in ["Dockerfile", "../secret"] {
+            let error = guest.dockerfile(Path::new(file)).unwrap_err();
+            assert_eq!(error.causes(), ["it leads out of the context"]);
+            assert_eq!(error.advice(), Some(TRUST_HINT));
+        }
+        let (path, _) = guest.dockerfile(Path::new("inside")).unwrap();
+        assert_eq!(guest.ignore_file_of(&path).unwrap(), None);
+        let ignore = guest.ignore_file_of(&folder.join("real"));
+        assert!(ignore.unwrap_err().one_line().contains("leads out"));
+        // What the owner names from elsewhere is the owner's.
+        let own = outer.path().join("secret");
+        assert!(guest.dockerfile(&own).is_ok());
     }
 }

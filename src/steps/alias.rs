@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::secret::MaskedText;
+
 use super::{
-    problem::{InvalidTaskFile, Notice},
-    yaml::{self, Node},
+    problem::{InvalidTaskFile, Notices},
+    yaml::{self, MAX_BYTES, Node},
 };
 
 /// The version from which on there are aliases; versions are compared as text, as ACR does.
@@ -38,15 +40,44 @@ const IMAGES: [(&str, &str); 5] = [
 /// Reads a file of aliases that a task file names under `src`.
 pub type Load<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
+/// How many files a file may take aliases from.
+const MAX_SOURCES: usize = 20;
+
+/// How many bytes the aliases of a file may have in all.
+const MAX_ALIASES: usize = 4 * 1024 * 1024;
+
 /// A text whose aliases are replaced.
 #[derive(Debug)]
 pub struct Expanded {
     /// The text. The section `alias` is left out; its lines are there, and empty.
     pub text: String,
     /// What may stand where a `cmd` begins.
-    pub commands: BTreeMap<String, String>,
+    pub commands: Commands,
     /// What is odd about the file.
-    pub notices: Vec<Notice>,
+    pub notices: Notices,
+    /// Whether aliases were taken from files of the context.
+    pub is_from_context: bool,
+}
+
+/// What may stand where a `cmd` begins, and for which image or template.
+#[derive(Debug, Default)]
+pub struct Commands {
+    own: BTreeMap<String, String>,
+    has_images: bool,
+}
+
+impl Commands {
+    /// Returns what a first word stands for, if for anything.
+    #[must_use]
+    pub fn get(&self, word: &str) -> Option<&str> {
+        let own = self.own.get(word).map(String::as_str);
+        own.or_else(|| of(&IMAGES, word).filter(|_| self.has_images))
+    }
+}
+
+fn of(pairs: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    let found = pairs.iter().find(|(other, _)| *other == name);
+    found.map(|(_, value)| *value)
 }
 
 /// Replaces the aliases of a task file.
@@ -60,31 +91,35 @@ pub fn expand(text: &str, load: Load<'_>) -> Result<Expanded, InvalidTaskFile> {
         return Ok(Expanded {
             notices: unheeded(&rest, section.trim().is_empty()),
             text: rest,
-            commands: BTreeMap::new(),
+            commands: Commands::default(),
+            is_from_context: false,
         });
     }
-    let Aliases { directive, own } = read(&section, load)?;
-    let mut all = own.clone();
-    for (name, value) in BUILT_IN.into_iter().chain(IMAGES) {
-        all.entry(name.to_owned())
-            .or_insert_with(|| value.to_owned());
-    }
-    let mut commands = own;
-    for (name, image) in IMAGES {
-        commands
-            .entry(name.to_owned())
-            .or_insert_with(|| image.to_owned());
-    }
+    let Aliases {
+        directive,
+        own,
+        is_from_context,
+    } = read(&section, load)?;
+    let value = |name: &str| {
+        let own = own.get(name).map(String::as_str);
+        own.or_else(|| of(&BUILT_IN, name))
+            .or_else(|| of(&IMAGES, name))
+    };
     Ok(Expanded {
-        text: replaced(&rest, directive, &all),
-        commands,
-        notices: Vec::new(),
+        text: replaced(&rest, directive, &value)?,
+        commands: Commands {
+            own,
+            has_images: true,
+        },
+        notices: Notices::default(),
+        is_from_context,
     })
 }
 
 struct Aliases {
     directive: char,
     own: BTreeMap<String, String>,
+    is_from_context: bool,
 }
 
 /// Reads the section: its values, then each file under `src`, the later before the earlier.
@@ -92,14 +127,14 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
     let mut aliases = Aliases {
         directive: '$',
         own: BTreeMap::new(),
+        is_from_context: false,
     };
-    let document = yaml::parse(section)?;
-    let Some(alias) = Node::root(section, &document).get("alias") else {
+    let document = yaml::parse(&MaskedText::from(section))?;
+    let Some(alias) = Node::root(&document).get("alias") else {
         return Ok(aliases);
     };
     if let Some(node) = alias.get("directive") {
-        let text = node.text()?.unwrap_or_default();
-        let mut chars = text.chars();
+        let mut chars = node.text()?.map_or("", MaskedText::reveal).chars();
         aliases.directive = match (chars.next(), chars.next()) {
             (Some(one), None) if !one.is_alphanumeric() => one,
             _ => {
@@ -109,22 +144,22 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
             }
         };
     }
-    for (name, node) in alias
-        .get("values")
-        .map(|node| node.entries())
-        .transpose()?
-        .unwrap_or_default()
-    {
-        check_name(&name).map_err(|text| node.problem(text))?;
-        aliases.own.insert(name, node.text()?.unwrap_or_default());
+    let text_of = |node: &Node<'_>| -> Result<String, InvalidTaskFile> {
+        Ok(node.text()?.map_or("", MaskedText::reveal).to_owned())
+    };
+    let values = alias.get("values").map(|node| node.entries());
+    for (name, node) in values.transpose()?.unwrap_or_default() {
+        check_name(name).map_err(|text| node.problem(text))?;
+        aliases.own.insert(name.to_owned(), text_of(&node)?);
     }
-    let sources = alias
-        .get("src")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default();
+    let sources = alias.get("src").map(|node| node.items());
+    let sources = sources.transpose()?.unwrap_or_default();
+    if let Some(last) = sources.get(MAX_SOURCES) {
+        return Err(last.problem(format!("`src` names more than {MAX_SOURCES} files")));
+    }
+    let mut bytes = section.len();
     for source in sources.iter().rev() {
-        let name = source.text()?.unwrap_or_default();
+        let name = text_of(source)?;
         if name.contains("://") {
             return Err(source.problem(format!(
                 "aliases are read from files of the context, and `{name}` is a URL"
@@ -134,13 +169,17 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
             source.problem(format!("cannot use the aliases of `{name}`: {problem}"))
         };
         let text = load(&name).map_err(cannot)?;
-        let document = yaml::parse(&text).map_err(|problem| cannot(problem.to_string()))?;
-        for (key, node) in Node::root(&text, &document).entries()? {
-            check_name(&key).map_err(|problem| cannot(problem.to_owned()))?;
-            aliases
-                .own
-                .entry(key)
-                .or_insert(node.text()?.unwrap_or_default());
+        aliases.is_from_context = true;
+        bytes += text.len();
+        if bytes > MAX_ALIASES {
+            return Err(source.problem("the aliases of the file are longer than 4 MiB in all"));
+        }
+        let document =
+            yaml::parse(&MaskedText::from(text)).map_err(|problem| cannot(problem.to_string()))?;
+        for (key, node) in Node::root(&document).entries()? {
+            check_name(key).map_err(|problem| cannot(problem.to_owned()))?;
+            let value = text_of(&node)?;
+            aliases.own.entry(key.to_owned()).or_insert(value);
         }
     }
     Ok(aliases)
@@ -188,7 +227,11 @@ pub(super) fn version(text: &str) -> String {
     value.trim().trim_matches(['"', '\'']).to_lowercase()
 }
 
-fn replaced(text: &str, directive: char, aliases: &BTreeMap<String, String>) -> String {
+fn replaced<'v>(
+    text: &str,
+    directive: char,
+    value: &dyn Fn(&str) -> Option<&'v str>,
+) -> Result<String, InvalidTaskFile> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(directive) {
@@ -201,31 +244,35 @@ fn replaced(text: &str, directive: char, aliases: &BTreeMap<String, String>) -> 
         let end = after
             .find(|c: char| !c.is_ascii_alphanumeric())
             .unwrap_or(after.len());
-        match aliases.get(&after[..end]) {
+        match value(&after[..end]) {
             Some(value) => out.push_str(value),
             None => {
                 out.push(directive);
                 out.push_str(&after[..end]);
             }
         }
+        if out.len() > MAX_BYTES {
+            let line = text[..text.len() - after.len()].matches('\n').count() + 1;
+            return Err(InvalidTaskFile::at(
+                Some(line),
+                "aliases make the file larger than 1 MiB",
+            ));
+        }
         rest = &after[end..];
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
 /// Says which aliases stand in a file whose version has none: nearly always a line was forgotten.
-fn unheeded(text: &str, no_section: bool) -> Vec<Notice> {
+fn unheeded(text: &str, no_section: bool) -> Notices {
     let hint = "write `version: v1.1.0` at the top of the file to have aliases replaced";
-    let mut notices = Vec::new();
+    let mut notices = Notices::default();
     if !no_section {
-        notices.push(Notice {
-            line: None,
-            text: format!("`alias` is not heeded; {hint}"),
-        });
+        notices.add(None, format!("`alias` is not heeded; {hint}"));
     }
     for (n, line) in text.lines().enumerate() {
-        if line.trim_start().starts_with('#') {
+        if !line.contains('$') || line.trim_start().starts_with('#') {
             continue;
         }
         let used = BUILT_IN.iter().find(|(name, _)| {
@@ -235,10 +282,7 @@ fn unheeded(text: &str, no_section: bool) -> Vec<Notice> {
             })
         });
         if let Some((name, _)) = used {
-            notices.push(Notice {
-                line: Some(n + 1),
-                text: format!("`${name}` stays as it is; {hint}"),
-            });
+            notices.add(Some(n + 1), format!("`${name}` stays as it is; {hint}"));
         }
     }
     notices
@@ -327,7 +371,8 @@ mod tests {
     fn without_the_version_aliases_stay_and_are_told() {
         let told = |text: &str| {
             let expanded = expand(text, &mut |_| Err(String::new())).unwrap();
-            let notices = expanded.notices.iter().map(ToString::to_string);
+            let notices = expanded.notices.told();
+            let notices = notices.iter().map(ToString::to_string);
             (expanded.text, notices.collect::<Vec<_>>())
         };
         let (text, notices) = told("steps:\n  - cmd: $Registry/x $IDx $HOME\n");
@@ -340,6 +385,24 @@ mod tests {
         );
         assert_eq!(told("steps: [$HOME]\n").1, Vec::<String>::new());
         assert_eq!(told("alias: {values: {a: b}}\nsteps: []\n").1.len(), 1);
+    }
+
+    #[test]
+    fn aliases_that_make_a_file_too_large_are_refused() {
+        let head = "version: v1.1.0\nalias:\n  values: {a: ";
+        let file = format!(
+            "{head}{}}}\nsteps:\n- {}\n",
+            "x".repeat(500_000),
+            "$a ".repeat(9)
+        );
+        let told = "! line 5: aliases make the file larger than 1 MiB";
+        assert_eq!(expanded(&file), told);
+        let file = format!(
+            "version: v1.1.0\nalias:\n  src: [{}]\n",
+            "one.yaml, ".repeat(21)
+        );
+        let told = "! line 3: `src` names more than 20 files";
+        assert_eq!(expanded(&file), told);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The arguments of a `build` step, read as docker reads its own command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::image::{Platform, Reference};
+use crate::{
+    image::{Platform, Reference},
+    secret::MaskedText,
+};
 
 use super::step::Mount;
 
@@ -16,7 +19,7 @@ pub struct BuildStep {
     /// The images that it makes, by docker's own reading of the names.
     pub images: Vec<Reference>,
     /// Build arguments; one without a value takes it from the step's environment.
-    pub args: Vec<(String, Option<String>)>,
+    pub args: Vec<(String, Option<MaskedText>)>,
     /// The stage, if not the last.
     pub target: Option<String>,
     /// The platforms; empty is the run's.
@@ -32,12 +35,17 @@ pub struct BuildStep {
     /// The image that keeps its cache on the registry, if the file asks for one.
     pub cache: Option<Reference>,
     /// Variables of the builder.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, MaskedText)>,
     /// The folder that paths are relative to, seen from `/workspace`.
     pub working_directory: Option<String>,
     /// Volumes of the file, for secrets of the build.
     pub mounts: Vec<Mount>,
+    /// Whether a secret is in what becomes an argument of the builder, where other users of the machine can see it.
+    pub bares_secret: bool,
 }
+
+/// How many images one build may make.
+const MAX_IMAGES: usize = 100;
 
 /// What becomes of an option.
 #[derive(Clone, Copy)]
@@ -121,55 +129,64 @@ const OPTIONS: &[(&str, char, bool, Use)] = &[
 /// # Errors
 ///
 /// What is wrong with them, naming the option.
-pub fn parse(words: &[String]) -> Result<BuildStep, String> {
+pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     let mut step = BuildStep::default();
-    let mut context: Option<&String> = None;
+    let mut context: Option<&MaskedText> = None;
     let mut words = words.iter();
     let mut only_context = false;
     while let Some(word) = words.next() {
-        if only_context || word == "-" || !word.starts_with('-') {
-            if let Some(first) = &context {
+        let written = word.reveal();
+        if only_context || written == "-" || !written.starts_with('-') {
+            if let Some(first) = context {
                 return Err(format!(
                     "`build` takes one context, and has `{first}` and `{word}`"
                 ));
             }
             context = Some(word);
-        } else if word == "--" {
+        } else if written == "--" {
             only_context = true;
-        } else if let Some(long) = word.strip_prefix("--") {
-            let (name, value) = match long.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (long, None),
+        } else if written.starts_with("--") {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word.clone(), None),
             };
-            let found = OPTIONS.iter().find(|option| option.0 == name);
-            let (name, _, takes, usage) = found.ok_or_else(|| unknown(word))?;
+            let found = OPTIONS
+                .iter()
+                .find(|option| name.reveal().strip_prefix("--") == Some(option.0));
+            let (name, _, takes, usage) = found.ok_or_else(|| unknown(&name.to_string()))?;
             let value = match (takes, value) {
-                (true, None) => Some(next(&mut words, word)?),
+                (true, None) => Some(next(&mut words, &word.to_string())?),
                 (_, value) => value,
             };
             step.take(name, value, *usage)?;
         } else {
-            step.short(&word[1..], &mut words)?;
+            step.short(word, &mut words)?;
         }
     }
-    match context.map(String::as_str) {
-        None => return Err("`build` has no context: it ends with a folder, such as `.`".into()),
-        Some("-") => return Err("a `build` cannot read its context from standard input".into()),
-        Some(context) if is_remote(context) => {
+    let Some(context) = context else {
+        return Err("`build` has no context: it ends with a folder, such as `.`".into());
+    };
+    step.bares_secret |= context.has_secret();
+    match context.reveal() {
+        "-" => return Err("a `build` cannot read its context from standard input".into()),
+        written if is_remote(written) => {
             return Err(format!(
                 "the context `{context}` is not a folder of the workspace: fetch it with --context, or in a step before"
             ));
         }
-        Some(context) => step.context = context.to_owned(),
+        written => step.context = written.to_owned(),
     }
-    Ok(step)
+    step.without_doubles()
 }
 
 fn unknown(word: &str) -> String {
     format!("`build` has no option `{word}`")
 }
 
-fn next<'w>(words: &mut impl Iterator<Item = &'w String>, option: &str) -> Result<String, String> {
+fn next<'w>(
+    words: &mut impl Iterator<Item = &'w MaskedText>,
+    option: &str,
+) -> Result<MaskedText, String> {
     words
         .next()
         .cloned()
@@ -193,12 +210,12 @@ impl BuildStep {
     /// Reads a group of short options, as `-t x`, `-tx`, `-t=x` and `-qt x`.
     fn short<'w>(
         &mut self,
-        group: &str,
-        words: &mut impl Iterator<Item = &'w String>,
+        group: &MaskedText,
+        words: &mut impl Iterator<Item = &'w MaskedText>,
     ) -> Result<(), String> {
-        let mut rest = group;
-        while let Some(letter) = rest.chars().next() {
-            rest = &rest[letter.len_utf8()..];
+        let mut at = 1;
+        while let Some(letter) = group.reveal()[at..].chars().next() {
+            at += letter.len_utf8();
             let option = format!("-{letter}");
             let found = OPTIONS
                 .iter()
@@ -208,74 +225,89 @@ impl BuildStep {
                 self.take(name, None, *usage)?;
                 continue;
             }
-            let value = match rest {
-                "" => next(words, &option)?,
-                rest => rest.strip_prefix('=').unwrap_or(rest).to_owned(),
+            let rest = &group.reveal()[at..];
+            let value = match rest.strip_prefix('=') {
+                None if rest.is_empty() => next(words, &option)?,
+                None => group.skip(at),
+                Some(_) => group.skip(at + 1),
             };
             return self.take(name, Some(value), *usage);
         }
         Ok(())
     }
 
-    fn take(&mut self, name: &str, value: Option<String>, usage: Use) -> Result<(), String> {
+    fn take(&mut self, name: &str, value: Option<MaskedText>, usage: Use) -> Result<(), String> {
         match usage {
-            Use::Ours => return self.set(name, value),
-            Use::Handed => self.options.push(match value {
-                Some(value) => format!("--{name}={value}"),
-                None => format!("--{name}"),
-            }),
+            Use::Ours => return self.set(name, value.unwrap_or_default()),
+            Use::Handed => {
+                self.bares_secret |= value.as_ref().is_some_and(MaskedText::has_secret);
+                self.options.push(match value {
+                    Some(value) => format!("--{name}={}", value.reveal()),
+                    None => format!("--{name}"),
+                });
+            }
             Use::Dropped => {}
             Use::Refused(why) => return Err(format!("`build` cannot have `--{name}`: {why}")),
         }
         Ok(())
     }
 
-    fn set(&mut self, name: &str, value: Option<String>) -> Result<(), String> {
-        if name == "no-cache" {
-            self.no_cache = value.is_none_or(|value| value != "false");
+    fn set(&mut self, name: &str, value: MaskedText) -> Result<(), String> {
+        if name == "build-arg" {
+            let (name, value) = match value.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (value, None),
+            };
+            self.bares_secret |= name.has_secret();
+            self.args.push((name.reveal().to_owned(), value));
             return Ok(());
         }
-        let value = value.unwrap_or_default();
-        let pair = |text: &str| match text.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (text.to_owned(), None),
-        };
+        self.bares_secret |= value.has_secret();
+        let shown = value.to_string();
+        let value = value.reveal();
         match name {
+            "no-cache" => self.no_cache = value != "false",
             "tag" => {
                 let image = value
                     .parse()
-                    .map_err(|problem| format!("`--tag {value}`: {problem}"))?;
-                if !self.images.contains(&image) {
-                    self.images.push(image);
-                }
+                    .map_err(|problem| format!("`--tag {shown}`: {problem}"))?;
+                self.images.push(image);
             }
             "file" if value == "-" => {
                 return Err("a `build` cannot read its Dockerfile from standard input".into());
             }
-            "file" => self.file = Some(value),
-            "build-arg" => self.args.push(pair(&value)),
-            "target" => self.target = Some(value).filter(|target| !target.is_empty()),
+            "file" => self.file = Some(value.to_owned()),
+            "target" => self.target = Some(value.to_owned()).filter(|target| !target.is_empty()),
             "platform" => {
                 for one in value.split(',') {
                     let platform = one.trim().parse();
                     self.platforms.push(
-                        platform.map_err(|problem| format!("`--platform {value}`: {problem}"))?,
+                        platform.map_err(|problem| format!("`--platform {shown}`: {problem}"))?,
                     );
                 }
             }
             "label" => {
-                let (name, value) = pair(&value);
-                self.labels.insert(name, value.unwrap_or_default());
+                let (name, value) = value.split_once('=').unwrap_or((value, ""));
+                self.labels.insert(name.to_owned(), value.to_owned());
             }
             _ => {
-                let (name, place) = pair(&value);
-                let place = place.ok_or_else(|| {
-                    format!("`--build-context {name}` must be NAME=FOLDER or NAME=IMAGE")
+                let (name, place) = value.split_once('=').ok_or_else(|| {
+                    format!("`--build-context {shown}` must be NAME=FOLDER or NAME=IMAGE")
                 })?;
-                self.contexts.insert(name, place);
+                self.contexts.insert(name.to_owned(), place.to_owned());
             }
         }
         Ok(())
+    }
+
+    /// Takes out names that stand there twice.
+    fn without_doubles(mut self) -> Result<Self, String> {
+        let mut seen = BTreeSet::new();
+        self.images.retain(|image| seen.insert(image.clone()));
+        match self.images.len() > MAX_IMAGES {
+            true => Err(format!("`build` has more than {MAX_IMAGES} tags")),
+            false => Ok(self),
+        }
     }
 }
 
@@ -284,7 +316,8 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<BuildStep, String> {
-        parse(&shell_words::split(text).unwrap())
+        let words = shell_words::split(text).unwrap();
+        parse(&words.into_iter().map(MaskedText::from).collect::<Vec<_>>())
     }
 
     #[test]
@@ -312,7 +345,7 @@ mod tests {
         assert_eq!(
             step.args,
             [
-                ("A".to_owned(), Some("b c=d".to_owned())),
+                ("A".to_owned(), Some("b c=d".into())),
                 ("B".to_owned(), None)
             ]
         );
@@ -346,6 +379,32 @@ mod tests {
         assert_eq!(step.target.as_deref(), Some("x"));
         assert_eq!(step.platforms.len(), 2);
         assert!(!parsed("--no-cache=false .").unwrap().no_cache);
+    }
+
+    #[test]
+    fn secret_is_kept_in_a_build_argument_and_told_elsewhere() {
+        let parsed = |text: &str| {
+            let at = text.find("hunter2").unwrap();
+            let words =
+                crate::steps::words::split(&MaskedText::with_secrets(text, vec![at..at + 7]));
+            parse(&words.unwrap()).unwrap()
+        };
+        for text in ["--build-arg A=x-hunter2 .", "--build-arg=A=x-hunter2 ."] {
+            let step = parsed(text);
+            assert!(!step.bares_secret, "{text}");
+            let value = step.args[0].1.as_ref().unwrap();
+            assert_eq!(value.to_string(), "x-***");
+        }
+        for text in [
+            "--label a=hunter2 .",
+            "-t=x:hunter2 .",
+            "--network=hunter2 .",
+            "hunter2",
+        ] {
+            assert!(parsed(text).bares_secret, "{text}");
+        }
+        let shown = format!("{:?}", parsed("--build-arg A=hunter2 ."));
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

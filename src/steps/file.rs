@@ -1,17 +1,22 @@
 //! The keys of a task file, checked and with their defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeSet, HashSet},
+};
 
-use crate::image::Reference;
+use crate::{image::Reference, secret::MaskedText};
 
 use super::{
+    alias::Commands,
     build::{self, BuildStep},
-    graph::{self, Graph, When},
-    keys::{blame, count, list, seconds, switch, text},
-    problem::{InvalidTaskFile, Notice},
+    graph::{Graph, When},
+    keys::{blame, count, list, seconds, switch, text, value},
+    problem::{InvalidTaskFile, Notices},
+    render::Renderer,
     resources::{networks, secrets, volumes},
     step::{Action, CmdStep, Limits, Mount, Place, Pushed, Step, StepId},
-    variables::Variables,
+    variables::Run,
     words,
     yaml::Node,
 };
@@ -24,6 +29,12 @@ const RETRY_DELAY: u32 = 5;
 
 /// How many steps a file may have.
 const MAX_STEPS: usize = 1000;
+
+/// How many variables the steps of a file may have in all, those of the file counted for each step.
+const MAX_VARIABLES: usize = 20_000;
+
+/// How many bytes these may have.
+const MAX_VARIABLE_BYTES: usize = 8 * 1024 * 1024;
 
 const VERSIONS: [&str; 3] = ["1.0-preview-1", "v1.0.0", "v1.1.0"];
 
@@ -98,26 +109,29 @@ const IDLE_KEYS: [(&str, &str); 5] = [
 
 /// Reads the keys of one file.
 pub(super) struct Reader<'a> {
-    pub variables: &'a Variables,
-    /// What may stand where a `cmd` begins.
-    pub commands: &'a BTreeMap<String, String>,
+    pub run: &'a Run,
+    /// What may stand where a `cmd` begins,
+    pub commands: &'a Commands,
+    /// and what fills in the templates there.
+    pub renderer: &'a Renderer,
+    /// How many variables the steps have so far, and of how many bytes.
+    pub variables: Cell<(usize, usize)>,
 }
+
+/// The variables of a step or a file, by name.
+type Env = Vec<(String, MaskedText)>;
 
 /// What steps take over from their file.
 struct Defaults {
     timeout: u32,
     working_directory: Option<String>,
-    env: Vec<(String, String)>,
+    env: Env,
     network: Option<String>,
     volumes: BTreeSet<String>,
 }
 
 impl Reader<'_> {
-    pub fn graph(
-        &self,
-        root: &Node<'_>,
-        notices: &mut Vec<Notice>,
-    ) -> Result<Graph, InvalidTaskFile> {
+    pub fn graph(&self, root: &Node<'_>, notices: &mut Notices) -> Result<Graph, InvalidTaskFile> {
         root.unknown_keys(&FILE_KEYS, notices)?;
         let version = self.version(root)?;
         secrets(root, notices)?;
@@ -149,25 +163,20 @@ impl Reader<'_> {
         for (n, node) in nodes.iter().enumerate() {
             drafts.push(self.step(n, node, &defaults, notices)?);
         }
-        Ok(Graph {
-            version,
-            // Lines are only looked up for what is wrong: each look reads the file again.
-            steps: graph::ordered(drafts).map_err(|(n, key, text)| blame(&nodes[n], key, text))?,
-            networks,
-            volumes,
-        })
+        let graph = Graph::new(version, drafts, networks, volumes);
+        graph.map_err(|(n, key, text)| blame(&nodes[n], key, text))
     }
 
     fn version(&self, root: &Node<'_>) -> Result<String, InvalidTaskFile> {
         let Some(node) = root.get("version") else {
             return Ok("v1.0.0".into());
         };
-        let version = node.text()?.unwrap_or_default();
+        let version = node.text()?.map_or("", MaskedText::reveal);
         if version.is_empty() {
             return Ok("v1.0.0".into());
         }
         match VERSIONS.contains(&version.to_lowercase().as_str()) {
-            true => Ok(version),
+            true => Ok(version.to_owned()),
             false => Err(node.problem(format!(
                 "there is no version `{version}`: there are {}",
                 VERSIONS.join(", ")
@@ -180,7 +189,7 @@ impl Reader<'_> {
         n: usize,
         node: &Node<'_>,
         defaults: &Defaults,
-        notices: &mut Vec<Notice>,
+        notices: &mut Notices,
     ) -> Result<(Step, When), InvalidTaskFile> {
         let mut known: Vec<&str> = STEP_KEYS.to_vec();
         known.extend(["exitedWith", "exitedWithout"]);
@@ -191,10 +200,8 @@ impl Reader<'_> {
         };
         for (key, why) in IDLE_KEYS {
             if let Some(idle) = node.get(key) {
-                notices.push(Notice {
-                    line: idle.line(),
-                    text: format!("`{key}` of step `{id}` does nothing: {why}"),
-                });
+                let text = format!("`{key}` of step `{id}` does nothing: {why}");
+                notices.add(idle.line(), text);
             }
         }
         let action = self.action(&id, node, defaults)?;
@@ -205,6 +212,7 @@ impl Reader<'_> {
             after: Vec::new(),
             action,
             limits: limits(node, defaults.timeout)?,
+            line: node.line(),
             ignores_errors: switch(node, "ignoreErrors")?,
             id,
         };
@@ -218,8 +226,8 @@ impl Reader<'_> {
         node: &Node<'_>,
         defaults: &Defaults,
     ) -> Result<Action, InvalidTaskFile> {
-        let cmd = text(node, "cmd")?;
-        let build = text(node, "build")?;
+        let cmd = value(node, "cmd")?;
+        let build = value(node, "build")?;
         let push = list(node, "push")?;
         let kinds = usize::from(cmd.is_some())
             + usize::from(build.is_some())
@@ -240,12 +248,12 @@ impl Reader<'_> {
         let mounts = mounts(node, &defaults.volumes)?;
         if let Some(cmd) = cmd {
             return Ok(Action::Cmd(Box::new(
-                self.cmd(id, &cmd, node, defaults, mounts)?,
+                self.cmd(id, cmd, node, defaults, mounts)?,
             )));
         }
         if let Some(build) = build {
             return Ok(Action::Build(Box::new(
-                self.build(id, &build, node, defaults, mounts)?,
+                self.build(id, build, node, defaults, mounts)?,
             )));
         }
         if !mounts.is_empty() {
@@ -261,12 +269,12 @@ impl Reader<'_> {
     fn cmd(
         &self,
         id: &StepId,
-        text_of: &str,
+        written: &MaskedText,
         node: &Node<'_>,
         defaults: &Defaults,
         mounts: Vec<Mount>,
     ) -> Result<CmdStep, InvalidTaskFile> {
-        let mut words = words::split(text_of).map_err(|problem| blame(node, "cmd", problem))?;
+        let mut words = words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
         if let Some(operator) = words::operator(&words) {
             return Err(blame(
                 node,
@@ -281,9 +289,15 @@ impl Reader<'_> {
                 format!("step `{id}` has an empty `cmd`"),
             ));
         }
-        let first = words.remove(0);
-        let image = self.commands.get(&first).unwrap_or(&first);
-        if image.starts_with('-') {
+        let args = words.split_off(1);
+        let image = match self.commands.get(words[0].reveal()) {
+            Some(template) => self
+                .renderer
+                .render(template)
+                .map_err(|problem| blame(node, "cmd", problem.text))?,
+            None => words.remove(0),
+        };
+        if image.reveal().starts_with('-') {
             return Err(blame(
                 node,
                 "cmd",
@@ -292,6 +306,7 @@ impl Reader<'_> {
         }
         let image: Reference =
             image
+                .reveal()
                 .parse()
                 .map_err(|problem: crate::image::InvalidReference| {
                     blame(node, "cmd", problem.to_string())
@@ -302,10 +317,10 @@ impl Reader<'_> {
         };
         Ok(CmdStep {
             image,
-            args: words,
+            args,
             place: Place {
                 working_directory: own,
-                env: merged(env(node)?, &defaults.env),
+                env: self.merged(node, defaults)?,
                 entry_point: text(node, "entryPoint")?,
                 user: text(node, "user")?,
                 network: text(node, "network")?.or_else(|| defaults.network.clone()),
@@ -324,14 +339,14 @@ impl Reader<'_> {
     fn build(
         &self,
         id: &StepId,
-        text_of: &str,
+        written: &MaskedText,
         node: &Node<'_>,
         defaults: &Defaults,
         mounts: Vec<Mount>,
     ) -> Result<BuildStep, InvalidTaskFile> {
-        let words = words::split(text_of).map_err(|problem| blame(node, "build", problem))?;
+        let words = words::split(written).map_err(|problem| blame(node, "build", problem))?;
         let mut step = build::parse(&words).map_err(|problem| blame(node, "build", problem))?;
-        step.env = merged(env(node)?, &defaults.env);
+        step.env = self.merged(node, defaults)?;
         step.working_directory = working_directory(node, defaults)?;
         step.mounts = mounts;
         let cached = match text(node, "cache")?
@@ -343,7 +358,7 @@ impl Reader<'_> {
             Some(_) => return Err(blame(node, "cache", "`cache` must be enabled or disabled")),
         };
         if cached && let Some(first) = step.images.first() {
-            let task = &self.variables.run.task_name;
+            let task = &self.run.task_name;
             let cache = format!("{}:cache_{task}_{id}", first.name());
             step.cache = cache.parse().ok();
         }
@@ -352,8 +367,9 @@ impl Reader<'_> {
 
     fn push(&self, node: &Node<'_>, names: &[String]) -> Result<Vec<Pushed>, InvalidTaskFile> {
         let mut pushed: Vec<Pushed> = Vec::new();
+        let mut seen = BTreeSet::new();
         for name in names {
-            let registry = &self.variables.run.registry;
+            let registry = &self.run.registry;
             let image = match registry.as_str() {
                 "" => name.parse(),
                 registry => Reference::within(registry, name),
@@ -366,7 +382,7 @@ impl Reader<'_> {
                     format!("`{name}` has a digest, which is what the push makes: name a tag"),
                 ));
             }
-            if !pushed.iter().any(|other| other.image == image) {
+            if seen.insert(image.clone()) {
                 pushed.push(Pushed {
                     written: name.clone(),
                     image,
@@ -375,10 +391,36 @@ impl Reader<'_> {
         }
         Ok(pushed)
     }
+
+    /// Returns the variables of a step: its own, and those of the file that it does not set itself.
+    fn merged(&self, node: &Node<'_>, defaults: &Defaults) -> Result<Env, InvalidTaskFile> {
+        let mut merged = env(node)?;
+        let own: HashSet<String> = merged.iter().map(|(name, _)| name.clone()).collect();
+        let file = defaults.env.iter();
+        let (mut count, mut bytes) = self.variables.get();
+        let mut taken = Vec::new();
+        for variable in file.filter(|(name, _)| !own.contains(name)) {
+            bytes += variable.0.len() + variable.1.reveal().len();
+            taken.push(variable);
+            if bytes > MAX_VARIABLE_BYTES {
+                break;
+            }
+        }
+        count += merged.len() + taken.len();
+        self.variables.set((count, bytes));
+        if count > MAX_VARIABLES || bytes > MAX_VARIABLE_BYTES {
+            return Err(node.problem(format!(
+                "the steps of the file have more than {MAX_VARIABLES} variables in all, or more than 8 MiB of them"
+            )));
+        }
+        merged.extend(taken.into_iter().cloned());
+        Ok(merged)
+    }
 }
 
 fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {
     let mut mounts: Vec<Mount> = Vec::new();
+    let mut paths = HashSet::new();
     for item in node
         .get("volumeMounts")
         .map(|node| node.items())
@@ -395,7 +437,7 @@ fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, Inv
                 "the mountPath `{path}` must begin with `/`, and hold neither `:` nor `,`"
             )));
         }
-        if mounts.iter().any(|other| other.path == path) {
+        if !paths.insert(path.clone()) {
             return Err(item.problem(format!("two volumes are mounted at `{path}`")));
         }
         mounts.push(Mount { name, path });
@@ -441,13 +483,11 @@ fn when(id: &StepId, node: &Node<'_>) -> Result<When, InvalidTaskFile> {
         .map_err(|problem| blame(node, "when", problem))
 }
 
-fn idle_container_keys(id: &StepId, node: &Node<'_>, notices: &mut Vec<Notice>) {
+fn idle_container_keys(id: &StepId, node: &Node<'_>, notices: &mut Notices) {
     for key in CONTAINER_KEYS {
         if let Some(idle) = node.get(key) {
-            notices.push(Notice {
-                line: idle.line(),
-                text: format!("`{key}` of step `{id}` does nothing: the step runs no container"),
-            });
+            let text = format!("`{key}` of step `{id}` does nothing: the step runs no container");
+            notices.add(idle.line(), text);
         }
     }
 }
@@ -460,31 +500,24 @@ fn working_directory(
 }
 
 /// Reads `env`, of which the later of two with one name counts.
-fn env(node: &Node<'_>) -> Result<Vec<(String, String)>, InvalidTaskFile> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    for item in node
-        .get("env")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default()
-    {
-        let text = item.text()?.unwrap_or_default();
+fn env(node: &Node<'_>) -> Result<Env, InvalidTaskFile> {
+    let items = node.get("env").map(|node| node.items()).transpose()?;
+    let mut pairs: Env = Vec::new();
+    for item in items.unwrap_or_default() {
+        let text = item.text()?.cloned().unwrap_or_default();
         match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => {
-                pairs.retain(|(other, _)| other != name);
-                pairs.push((name.to_owned(), value.to_owned()));
+                pairs.push((name.reveal().to_owned(), value));
             }
             _ => return Err(item.problem(format!("`{text}` in `env` must be NAME=VALUE"))),
         }
     }
-    Ok(pairs)
-}
-
-fn merged(mut own: Vec<(String, String)>, file: &[(String, String)]) -> Vec<(String, String)> {
-    for (name, value) in file {
-        if !own.iter().any(|(other, _)| other == name) {
-            own.push((name.clone(), value.clone()));
-        }
-    }
-    own
+    let mut seen = HashSet::new();
+    let mut last: Env = pairs
+        .into_iter()
+        .rev()
+        .filter(|(name, _)| seen.insert(name.clone()))
+        .collect();
+    last.reverse();
+    Ok(last)
 }

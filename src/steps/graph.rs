@@ -1,10 +1,12 @@
 //! The order of steps, by their `when`. A graph cannot be made of anything but steps that wait for earlier ones.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
+
+use crate::secret::MaskedText;
 
 use super::{
     resources::{Network, Volume},
-    step::{Step, StepId},
+    step::{Action, Step, StepId},
 };
 
 /// What a step says about its turn.
@@ -23,24 +25,75 @@ pub(super) enum When {
 pub struct Graph {
     /// The version that the file names, as it is written.
     pub version: String,
-    pub(super) steps: Vec<Step>,
+    steps: Vec<Step>,
+    /// For each step, which others have ended when it starts: one bit for each.
+    before: Vec<Vec<u64>>,
     /// The networks that the run makes or uses.
     pub networks: Vec<Network>,
     /// The volumes that the run makes.
     pub volumes: Vec<Volume>,
 }
 
+/// What is wrong with the order of a file: the number of the step, counted from 0, the key that is to blame, and why.
+pub(super) type Disorder = (usize, &'static str, String);
+
 impl Graph {
+    /// Puts steps into order: each with what it waits for.
+    ///
+    /// # Errors
+    ///
+    /// [`Disorder`] where two steps have one name, or `when` names a step that is not there, stands further down, or is the step itself.
+    pub(super) fn new(
+        version: String,
+        drafts: Vec<(Step, When)>,
+        networks: Vec<Network>,
+        volumes: Vec<Volume>,
+    ) -> Result<Self, Disorder> {
+        let mut numbers: HashMap<StepId, usize> = HashMap::new();
+        for (n, (step, _)) in drafts.iter().enumerate() {
+            if numbers.insert(step.id.clone(), n).is_some() {
+                return Err((n, "id", format!("there are two steps `{}`", step.id)));
+            }
+        }
+        let words = drafts.len().div_ceil(64);
+        let mut steps: Vec<Step> = Vec::new();
+        let mut before: Vec<Vec<u64>> = Vec::new();
+        for (n, (mut step, when)) in drafts.into_iter().enumerate() {
+            step.after = match when {
+                When::AtOnce => Vec::new(),
+                When::Previous => steps
+                    .last()
+                    .map(|last| last.id.clone())
+                    .into_iter()
+                    .collect(),
+                When::After(names) => {
+                    check(&step.id, &names, &numbers, n).map_err(|text| (n, "when", text))?;
+                    names
+                }
+            };
+            let mut bits = vec![0; words];
+            for other in step.after.iter().filter_map(|id| numbers.get(id)) {
+                for (all, more) in bits.iter_mut().zip(&before[*other]) {
+                    *all |= more;
+                }
+                bits[other / 64] |= 1 << (other % 64);
+            }
+            before.push(bits);
+            steps.push(step);
+        }
+        Ok(Self {
+            version,
+            steps,
+            before,
+            networks,
+            volumes,
+        })
+    }
+
     /// Returns the steps in the order of the file; each stands after those that it waits for.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
-    }
-
-    /// Returns a step.
-    #[must_use]
-    pub fn step(&self, id: &StepId) -> Option<&Step> {
-        self.steps.iter().find(|step| step.id == *id)
     }
 
     /// Returns which step waits for which; `None` is the beginning.
@@ -56,20 +109,20 @@ impl Graph {
         edges
     }
 
-    /// Returns the steps that have ended when `step` starts.
+    /// Tells whether the `other`th step has ended when the `n`th starts, both counted from 0.
     #[must_use]
-    pub fn ancestors(&self, step: &Step) -> BTreeSet<&StepId> {
-        let mut found = BTreeSet::new();
-        let mut wanted: BTreeSet<&StepId> = BTreeSet::new();
-        wanted.extend(self.step(&step.id).into_iter().flat_map(|step| &step.after));
-        // Each step stands after those that it waits for, so that one look from the end finds them all.
-        for other in self.steps.iter().rev() {
-            if wanted.remove(&other.id) {
-                found.insert(&other.id);
-                wanted.extend(&other.after);
-            }
-        }
-        found
+    pub fn is_before(&self, other: usize, n: usize) -> bool {
+        let bits = self.before.get(n).and_then(|bits| bits.get(other / 64));
+        bits.is_some_and(|bits| bits & (1 << (other % 64)) != 0)
+    }
+
+    /// Returns the steps that have ended when `step` starts.
+    pub fn ancestors(&self, step: &Step) -> impl Iterator<Item = &Step> {
+        let n = self.steps.iter().position(|other| other.id == step.id);
+        let steps = self.steps.iter().enumerate();
+        steps
+            .filter(move |(other, _)| n.is_some_and(|n| self.is_before(*other, n)))
+            .map(|(_, step)| step)
     }
 
     /// Tells whether every step waits for the one before it in the file.
@@ -79,53 +132,51 @@ impl Graph {
             |pair: &[Step]| matches!(pair, [first, second] if second.after == [first.id.clone()]);
         self.steps.windows(2).all(follows)
     }
-}
 
-/// What is wrong with the order of a file: the number of the step, counted from 0, the key that is to blame, and why.
-pub(super) type Disorder = (usize, &'static str, String);
-
-/// Puts steps into order: each with what it waits for.
-///
-/// # Errors
-///
-/// [`Disorder`] where two steps have one name, or `when` names a step that is not there, stands further down, or is the step itself.
-pub(super) fn ordered(drafts: Vec<(Step, When)>) -> Result<Vec<Step>, Disorder> {
-    let ids: Vec<StepId> = drafts.iter().map(|(step, _)| step.id.clone()).collect();
-    let mut steps: Vec<Step> = Vec::new();
-    for (n, (mut step, when)) in drafts.into_iter().enumerate() {
-        if ids[..n].contains(&step.id) {
-            return Err((n, "id", format!("there are two steps `{}`", step.id)));
-        }
-        step.after = match when {
-            When::AtOnce => Vec::new(),
-            When::Previous => ids[..n].last().cloned().into_iter().collect(),
-            When::After(names) => {
-                check(&step.id, &names, &ids, n).map_err(|text| (n, "when", text))?;
-                names
-            }
-        };
-        steps.push(step);
+    /// Returns the texts of the steps that have secret parts.
+    pub fn texts_with_secrets(&self) -> impl Iterator<Item = &MaskedText> {
+        let texts = self.steps.iter().flat_map(|step| {
+            let (args, env): (Vec<&MaskedText>, &[(String, MaskedText)]) = match &step.action {
+                Action::Build(build) => {
+                    let args = build.args.iter().filter_map(|(_, value)| value.as_ref());
+                    (args.collect(), &build.env)
+                }
+                Action::Cmd(cmd) => (cmd.args.iter().collect(), &cmd.place.env),
+                Action::Push(_) => (Vec::new(), &[]),
+            };
+            args.into_iter().chain(env.iter().map(|(_, value)| value))
+        });
+        texts.filter(|text| text.has_secret())
     }
-    Ok(steps)
 }
 
-fn check(step: &StepId, names: &[StepId], ids: &[StepId], n: usize) -> Result<(), String> {
-    for (at, name) in names.iter().enumerate() {
+fn check(
+    step: &StepId,
+    names: &[StepId],
+    numbers: &HashMap<StepId, usize>,
+    n: usize,
+) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
         if name == step {
             return Err(format!("step `{step}` waits for itself"));
         }
-        if names[..at].contains(name) {
+        if !seen.insert(name) {
             return Err(format!("step `{step}` names `{name}` twice in its `when`"));
         }
-        if ids[..n].contains(name) {
-            continue;
+        match numbers.get(name) {
+            Some(number) if *number < n => {}
+            Some(_) => {
+                return Err(format!(
+                    "step `{step}` waits for `{name}`, which stands further down: a step can only wait for steps before it"
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "step `{step}` waits for `{name}`, and there is no such step"
+                ));
+            }
         }
-        return Err(match ids.contains(name) {
-            true => format!(
-                "step `{step}` waits for `{name}`, which stands further down: a step can only wait for steps before it"
-            ),
-            false => format!("step `{step}` waits for `{name}`, and there is no such step"),
-        });
     }
     Ok(())
 }
@@ -137,7 +188,7 @@ mod tests {
     fn graph(text: &str) -> Graph {
         read(text, &Variables::default(), &mut |_| Err(String::new()))
             .unwrap()
-            .0
+            .graph
     }
 
     #[test]
@@ -147,7 +198,7 @@ mod tests {
         );
         let names = |n: usize| -> Vec<String> {
             let found = graph.ancestors(&graph.steps()[n]);
-            found.iter().map(ToString::to_string).collect()
+            found.map(|step| step.id.to_string()).collect()
         };
         assert_eq!(names(3), ["a", "c"]);
         assert_eq!(names(1), Vec::<String>::new());

@@ -1,5 +1,7 @@
 //! Values of keys, as the keys of a task file want them.
 
+use crate::secret::MaskedText;
+
 use super::{problem::InvalidTaskFile, yaml::Node};
 
 /// Returns a problem with a key, at its line; at that of its step, if the key is not there.
@@ -10,22 +12,35 @@ pub fn blame(node: &Node<'_>, key: &str, text: impl Into<String>) -> InvalidTask
     }
 }
 
+/// How many bytes a name or a path may have: it is kept for each step that takes it over.
+const LONGEST_NAME: usize = 4096;
+
 /// Reads a text; one of nothing but white space is as good as none.
-pub fn text(node: &Node<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
+pub fn value<'a>(node: &Node<'a>, key: &str) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
     let text = node.get(key).map(|node| node.text()).transpose()?.flatten();
-    Ok(text.filter(|text| !text.trim().is_empty()))
+    Ok(text.filter(|text| !text.reveal().trim().is_empty()))
+}
+
+/// Reads a name or a path; one of nothing but white space is as good as none.
+pub fn text(node: &Node<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
+    let text = value(node, key)?.map(|text| text.reveal().to_owned());
+    match text.as_ref().is_some_and(|text| text.len() > LONGEST_NAME) {
+        true => Err(blame(
+            node,
+            key,
+            format!("`{key}` is longer than {LONGEST_NAME} bytes"),
+        )),
+        false => Ok(text),
+    }
 }
 
 /// Reads a list of texts.
 pub fn list(node: &Node<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
-    let items = node
-        .get(key)
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default();
+    let items = node.get(key).map(|node| node.items()).transpose()?;
+    let items = items.unwrap_or_default();
     let texts = items
         .iter()
-        .map(|item| Ok(item.text()?.unwrap_or_default()));
+        .map(|item| Ok(item.text()?.map_or("", MaskedText::reveal).to_owned()));
     texts.collect()
 }
 

@@ -4,11 +4,14 @@
 //! valid by construction ([`graph`]) → which step may start ([`progress`]). What each key means is in `docs/steps.md`.
 
 pub mod alias;
+mod budget;
 pub mod build;
 pub mod file;
 mod functions;
 pub mod graph;
+pub mod guest;
 mod keys;
+mod marks;
 pub mod problem;
 pub mod progress;
 pub mod read;
@@ -19,11 +22,12 @@ pub mod variables;
 mod words;
 mod yaml;
 
+pub use budget::IsLate;
 pub use build::BuildStep;
 pub use graph::Graph;
 pub use problem::{InvalidTaskFile, Notice};
 pub use progress::Progress;
-pub use read::{read, secrets};
+pub use read::{TaskFile, read, secrets};
 pub use resources::{Network, SecretSource, Volume};
 pub use step::{Action, CmdStep, Limits, Mount, Place, Step, StepId};
 pub use variables::{Run, Values, Variables};

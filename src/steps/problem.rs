@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+/// How many bytes of a message are shown.
+const LONGEST: usize = 400;
+
+/// How many things are told that are odd about one file.
+const MOST: usize = 50;
+
 /// Why a task file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTaskFile {
@@ -14,10 +20,7 @@ pub struct InvalidTaskFile {
 impl InvalidTaskFile {
     /// Says what is wrong with the file as a whole.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            line: None,
-            text: text.into(),
-        }
+        Self::at(None, text)
     }
 
     /// Says what is wrong in a line.
@@ -31,10 +34,7 @@ impl InvalidTaskFile {
 
 impl fmt::Display for InvalidTaskFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.text),
-            None => f.write_str(&self.text),
-        }
+        show(f, self.line, &self.text)
     }
 }
 
@@ -51,9 +51,73 @@ pub struct Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.text),
-            None => f.write_str(&self.text),
+        show(f, self.line, &self.text)
+    }
+}
+
+/// What is odd about one file: the first of it, and how much more there is.
+#[derive(Clone, Debug, Default)]
+pub struct Notices {
+    first: Vec<Notice>,
+    more: usize,
+}
+
+impl Notices {
+    /// Adds something odd.
+    pub fn add(&mut self, line: Option<usize>, text: impl Into<String>) {
+        if self.first.len() == MOST {
+            self.more += 1;
+            return;
         }
+        let text = text.into();
+        self.first.push(Notice { line, text });
+    }
+
+    /// Returns what is told.
+    #[must_use]
+    pub fn told(mut self) -> Vec<Notice> {
+        if self.more > 0 {
+            self.first.push(Notice {
+                line: None,
+                text: format!("{} more things are odd about the file", self.more),
+            });
+        }
+        self.first
+    }
+}
+
+/// Writes a message, without what nobody would read, such as a value of a megabyte.
+fn show(f: &mut fmt::Formatter<'_>, line: Option<usize>, text: &str) -> fmt::Result {
+    if let Some(line) = line {
+        write!(f, "line {line}: ")?;
+    }
+    if text.len() <= LONGEST {
+        return f.write_str(text);
+    }
+    let mut end = LONGEST;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    write!(f, "{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_and_many_notices_are_cut() {
+        let problem = InvalidTaskFile::at(Some(3), "ä".repeat(1_000_000));
+        assert!(problem.to_string().len() < 420);
+        let mut notices = Notices::default();
+        for line in 1..=1000 {
+            notices.add(Some(line), "odd");
+        }
+        let told = notices.told();
+        assert_eq!(told.len(), 51);
+        assert_eq!(
+            told[50].to_string(),
+            "950 more things are odd about the file"
+        );
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     fn graph(text: &str) -> Graph {
         read(text, &Variables::default(), &mut |_| Err(String::new()))
             .unwrap()
-            .0
+            .graph
     }
 
     fn names(steps: &[&Step]) -> Vec<String> {

@@ -1,19 +1,34 @@
 //! From the text of a task file to its graph.
 
+use std::cell::Cell;
+
+use crate::secret::MaskedText;
+
 use super::{
-    alias::{self, Load},
+    alias::{self, Commands, Load},
     file,
     graph::Graph,
-    problem::{InvalidTaskFile, Notice},
-    render,
+    problem::{InvalidTaskFile, Notice, Notices},
+    render::Renderer,
     resources::{self, SecretSource},
     variables::Variables,
-    yaml::{self, MAX_BYTES, Node},
+    yaml::{self, MAX_BYTES, Node, TOO_LARGE},
 };
+
+/// A task file that has been read.
+#[derive(Debug)]
+pub struct TaskFile {
+    /// Its steps.
+    pub graph: Graph,
+    /// What is odd about it.
+    pub notices: Vec<Notice>,
+    /// Whether a part of it was taken from files of the context, by `alias.src`.
+    pub is_from_context: bool,
+}
 
 /// Reads a task file.
 ///
-/// `load` reads the files of aliases that it names. Returns what is odd about the file besides.
+/// `load` reads the files of aliases that it names.
 ///
 /// # Errors
 ///
@@ -22,16 +37,32 @@ pub fn read(
     text: &str,
     variables: &Variables,
     load: Load<'_>,
-) -> Result<(Graph, Vec<Notice>), InvalidTaskFile> {
-    let (rendered, commands, mut notices) = rendered(text, variables, load)?;
-    let document = yaml::parse(&rendered)?;
-    let root = Node::root(&rendered, &document);
+) -> Result<TaskFile, InvalidTaskFile> {
+    let redacted = |problem| redacted(problem, variables);
+    let mut rendered = Rendered::of(text, variables, load).map_err(redacted)?;
+    let document = yaml::parse(&rendered.text).map_err(redacted)?;
     let reader = file::Reader {
-        variables,
-        commands: &commands,
+        run: &variables.run,
+        commands: &rendered.commands,
+        renderer: &rendered.renderer,
+        variables: Cell::default(),
     };
-    let graph = reader.graph(&root, &mut notices)?;
-    Ok((graph, notices))
+    let graph = reader.graph(&Node::root(&document), &mut rendered.notices);
+    let graph = graph.map_err(redacted)?;
+    let mut notices = rendered.notices.told();
+    for notice in &mut notices {
+        notice.text = variables.redacted(&notice.text);
+    }
+    Ok(TaskFile {
+        graph,
+        notices,
+        is_from_context: rendered.is_from_context,
+    })
+}
+
+fn redacted(problem: InvalidTaskFile, variables: &Variables) -> InvalidTaskFile {
+    let text = variables.redacted(&problem.text);
+    InvalidTaskFile { text, ..problem }
 }
 
 /// Returns the secrets that a task file asks for. They are not needed to find that out: while it is read for this, they are empty.
@@ -43,40 +74,58 @@ pub fn secrets(
     text: &str,
     variables: &Variables,
     load: Load<'_>,
-) -> Result<Vec<SecretSource>, InvalidTaskFile> {
-    if !text.contains("secrets") {
-        return Ok(Vec::new());
+) -> Result<Asked, InvalidTaskFile> {
+    if !text.contains("secrets") && !text.contains("src") {
+        return Ok(Asked::default());
     }
-    let (rendered, _, _) = rendered(text, variables, load)?;
-    let document = yaml::parse(&rendered)?;
-    resources::secrets(&Node::root(&rendered, &document), &mut Vec::new())
+    let redacted = |problem| redacted(problem, variables);
+    let rendered = Rendered::of(text, variables, load).map_err(redacted)?;
+    let document = yaml::parse(&rendered.text).map_err(redacted)?;
+    let secrets = resources::secrets(&Node::root(&document), &mut Notices::default());
+    Ok(Asked {
+        secrets: secrets.map_err(redacted)?,
+        is_from_context: rendered.is_from_context,
+    })
 }
 
-type Rendered = (
-    String,
-    std::collections::BTreeMap<String, String>,
-    Vec<Notice>,
-);
+/// The secrets that a task file asks for.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Each with the place where the file says it is.
+    pub secrets: Vec<SecretSource>,
+    /// Whether a part of the file was taken from files of the context, by `alias.src`.
+    pub is_from_context: bool,
+}
 
-fn rendered(
-    text: &str,
-    variables: &Variables,
-    load: Load<'_>,
-) -> Result<Rendered, InvalidTaskFile> {
-    if text.len() > MAX_BYTES {
-        return Err(InvalidTaskFile::new("the file is larger than 1 MiB"));
+/// A file whose templates are filled in.
+struct Rendered {
+    text: MaskedText,
+    commands: Commands,
+    renderer: Renderer,
+    notices: Notices,
+    is_from_context: bool,
+}
+
+impl Rendered {
+    fn of(text: &str, variables: &Variables, load: Load<'_>) -> Result<Self, InvalidTaskFile> {
+        if text.len() > MAX_BYTES {
+            return Err(InvalidTaskFile::new(TOO_LARGE));
+        }
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let expanded = alias::expand(text, load)?;
+        let renderer = Renderer::new(variables)?;
+        let text = renderer.render(&expanded.text)?;
+        if text.reveal().trim().is_empty() {
+            return Err(InvalidTaskFile::new("the file is empty"));
+        }
+        Ok(Self {
+            text,
+            commands: expanded.commands,
+            renderer,
+            notices: expanded.notices,
+            is_from_context: expanded.is_from_context,
+        })
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let expanded = alias::expand(text, load)?;
-    let rendered = render::render(&expanded.text, variables)?;
-    if rendered.trim().is_empty() {
-        return Err(InvalidTaskFile::new("the file is empty"));
-    }
-    let mut commands = expanded.commands;
-    for value in commands.values_mut() {
-        *value = render::render(value, variables)?;
-    }
-    Ok((rendered, commands, expanded.notices))
 }
 
 #[cfg(test)]
@@ -110,10 +159,10 @@ mod tests {
         }
     }
 
-    fn pairs(pairs: &[(String, String)]) -> Vec<String> {
+    fn pairs(pairs: &[(String, MaskedText)]) -> Vec<String> {
         pairs
             .iter()
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|(name, value)| format!("{name}={}", value.reveal()))
             .collect()
     }
 
@@ -130,8 +179,10 @@ mod tests {
         match &step.action {
             Action::Cmd(cmd) => {
                 let words = shell_words::split(expected["cmd"].as_str().unwrap()).unwrap();
-                let image = words[0].parse().unwrap();
-                assert_eq!((&cmd.image, &cmd.args[..]), (&image, &words[1..]), "{name}");
+                let image: crate::image::Reference = words[0].parse().unwrap();
+                let args: Vec<&str> = cmd.args.iter().map(MaskedText::reveal).collect();
+                assert_eq!(cmd.image, image, "{name}");
+                assert_eq!(args, words[1..], "{name}");
                 let env = pairs(&cmd.place.env);
                 is(
                     "env",
@@ -153,7 +204,10 @@ mod tests {
                 is("tags", json!(tags));
                 let args = build.args.iter();
                 let args: Vec<_> = args
-                    .map(|(name, value)| format!("{name}={}", value.clone().unwrap_or_default()))
+                    .map(|(name, value)| {
+                        let value = value.as_ref().map_or("", MaskedText::reveal);
+                        format!("{name}={value}")
+                    })
                     .collect();
                 is("buildArgs", json!(args));
                 if expected["build"].as_str().unwrap().contains("--cache-to") {
@@ -192,7 +246,7 @@ mod tests {
                 &mut |_| Err(String::new()),
             );
             let (graph, notices) = match (read, expected["message"].as_str()) {
-                (Ok(read), None) => read,
+                (Ok(read), None) => (read.graph, read.notices),
                 (Err(problem), Some(message)) => {
                     let told = problem.to_string();
                     let same =
@@ -230,7 +284,7 @@ mod tests {
                 Err(String::new())
             })
         };
-        assert_eq!(read(1000).unwrap().0.steps().len(), 1000);
+        assert_eq!(read(1000).unwrap().graph.steps().len(), 1000);
         assert_eq!(
             read(1001).unwrap_err().to_string(),
             "the file has more than 1000 steps"
@@ -242,6 +296,7 @@ mod tests {
         let text = "secrets:\n- {id: token, keyvault: 'env:TOKEN'}\n- id: other\nsteps:\n- cmd: x {{.Secrets.token}}\n";
         let found = secrets(text, &Variables::default(), &mut |_| Err(String::new())).unwrap();
         let found: Vec<_> = found
+            .secrets
             .iter()
             .map(|one| (one.id.as_str(), one.place.as_deref(), one.line))
             .collect();

@@ -1,72 +1,330 @@
 //! The templates of a task file, by `gotmpl`: Go's own syntax, with the functions of Sprig that people use.
 //!
-//! The only module that knows that crate. What a missing key comes to is Go's `missingkey=zero`: nothing.
+//! What a missing key comes to is Go's `missingkey=zero`: nothing. Everything that a template does is counted: before each node of the
+//! parsed template stands a call that pays for it, so that neither a loop nor a recursion goes on for free.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use gotmpl::{MissingKey, Template, Value};
+use gotmpl::{
+    MissingKey, Template, TemplateError, Value,
+    parse::{
+        ActionNode, BranchNode, CommandNode, Expr, ListNode, Node, Number, Parser, PipeNode,
+        SmolStr,
+    },
+};
 
-use super::{functions, problem::InvalidTaskFile, variables::Variables, yaml::MAX_BYTES};
+use crate::secret::MaskedText;
+
+use super::{
+    budget::Budget,
+    functions, marks,
+    problem::InvalidTaskFile,
+    variables::Variables,
+    yaml::{MAX_BYTES, TOO_LARGE},
+};
 
 /// How often `range` may turn in one file: far beyond any file, and no endless loop.
 const MAX_TURNS: u64 = 100_000;
 
+/// How many actions, `{{…}}`, a file may have.
+const MAX_ACTIONS: usize = 10_000;
+
+/// How many bytes all actions of a file may have.
+const MAX_ACTION_BYTES: usize = 256 * 1024;
+
+/// How many `else if` and `else with` a file may have. Each is one level deeper to whoever parses and drops them.
+const MAX_ELSE: usize = 200;
+
 /// How Go prints what is not there; ACR takes it out, as Helm does.
 const NO_VALUE: &str = "<no value>";
 
-/// Fills in the templates of `text`. Lines that are comments are left out first, so that what they quote is not read; an empty
-/// line stays in their place, so that lines keep their numbers.
-///
-/// # Errors
-///
-/// [`InvalidTaskFile`] where a template does not parse, a function fails, or nothing is left.
-pub fn render(text: &str, variables: &Variables) -> Result<String, InvalidTaskFile> {
-    let text = without_comments(text);
-    if !text.contains("{{") {
-        return Ok(text);
+/// The name of the file's own template. One of a file with this name is replaced by it.
+const MAIN: &str = "\0";
+
+/// The function by which nodes are paid for. No file can name it.
+const PAY: &str = "\0pay";
+
+/// Fills in the templates of one file, and of its aliases.
+pub struct Renderer {
+    budget: Arc<Budget>,
+    functions: gotmpl::FuncMap,
+    data: Value,
+}
+
+impl Renderer {
+    /// Returns what fills in templates with `variables`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTaskFile`] where a secret cannot be part of a text.
+    pub fn new(variables: &Variables) -> Result<Self, InvalidTaskFile> {
+        let budget = Arc::new(Budget::new(variables.is_late.clone()));
+        let mut functions = functions::all(&variables.run.date, &budget);
+        let paying = Arc::clone(&budget);
+        let pay = move |args: &[Value]| {
+            let number = |n: usize| args.get(n).and_then(Value::as_int).unwrap_or_default();
+            paying.at(usize::try_from(number(1)).unwrap_or_default());
+            paying.pay_steps(usize::try_from(number(0)).unwrap_or_default())?;
+            Ok(Value::Nil)
+        };
+        functions.insert(PAY.to_owned(), Arc::new(pay));
+        Ok(Self {
+            budget,
+            functions,
+            data: value(&variables.data()?),
+        })
     }
-    let invalid = |problem: gotmpl::TemplateError| match problem {
-        // Told of the end of the file, where nobody would look.
-        gotmpl::TemplateError::Lex { message, .. } if message.contains("unclosed action") => {
-            let opened = text.rfind("{{").unwrap_or_default();
-            let line = text[..opened].matches('\n').count() + 1;
-            InvalidTaskFile::at(Some(line), "template: `{{` without `}}`")
+
+    /// Fills in the templates of `text`. Lines that are comments are left out first, so that what they quote is not read; an empty
+    /// line stays in their place, so that lines keep their numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTaskFile`] where a template does not parse, a function fails, or a bound is met.
+    pub fn render(&self, text: &str) -> Result<MaskedText, InvalidTaskFile> {
+        let text = without_comments(text);
+        check_size(&text)?;
+        if !text.contains("{{") {
+            return Ok(MaskedText::from(text));
         }
-        gotmpl::TemplateError::Parse { line, message, .. }
-        | gotmpl::TemplateError::Lex { line, message, .. } => {
-            InvalidTaskFile::at(Some(line), format!("template: {message}"))
-        }
-        other => InvalidTaskFile::new(format!("template: {other}")),
-    };
-    let template = Template::new("task file")
-        .missing_key(MissingKey::ZeroValue)
-        .max_range_iters(MAX_TURNS)
-        .funcs(functions::all(&variables.run.date))
-        .parse(&text)
-        .map_err(invalid)?;
-    let mut out = Limited(String::new());
-    template
-        .execute_fmt(&mut out, &value(&variables.to_json()))
-        .map_err(|problem| match problem {
-            gotmpl::TemplateError::Write => {
-                InvalidTaskFile::new("templates make the file larger than 1 MiB")
+        let invalid = |problem| self.invalid(&text, problem);
+        let (main, defines) = Parser::new(&text, "{{", "}}")
+            .and_then(Parser::parse)
+            .map_err(invalid)?;
+        self.budget.at(0);
+        let mut template = Template::new("")
+            .missing_key(MissingKey::ZeroValue)
+            .max_range_iters(MAX_TURNS)
+            .funcs(self.functions.clone());
+        let mut full: BTreeSet<SmolStr> = BTreeSet::new();
+        for define in defines {
+            let is_full = !define.body.is_empty_tree();
+            match (full.contains(&define.name), is_full) {
+                // As Go has it: one without a body replaces nothing.
+                (true, false) => continue,
+                (true, true) => {
+                    return Err(InvalidTaskFile::at(
+                        Some(define.pos.line),
+                        format!("template: there are two templates `{}`", define.name),
+                    ));
+                }
+                (false, _) => {}
             }
-            other => invalid(other),
-        })?;
-    Ok(out.0.replace(NO_VALUE, ""))
+            if is_full {
+                full.insert(define.name.clone());
+            }
+            template = template.add_parse_tree(&define.name, paid(define.body));
+        }
+        let template = template.add_parse_tree(MAIN, paid(main));
+        let mut out = Limited {
+            text: String::new(),
+            budget: &self.budget,
+            is_full: false,
+        };
+        let executed = template.execute_template_fmt(&mut out, MAIN, &self.data);
+        if out.is_full {
+            return Err(InvalidTaskFile::at(
+                self.budget.line(),
+                "templates make the file larger than 1 MiB",
+            ));
+        }
+        executed.map_err(invalid)?;
+        let rendered = match out.text.contains(NO_VALUE) {
+            true => out.text.replace(NO_VALUE, ""),
+            false => out.text,
+        };
+        Ok(marks::read(&rendered))
+    }
+
+    fn invalid(&self, text: &str, problem: TemplateError) -> InvalidTaskFile {
+        if let Some(problem) = self.budget.problem() {
+            return problem;
+        }
+        match problem {
+            // Told of the end of the file, where nobody would look.
+            TemplateError::Lex { message, .. } if message.contains("unclosed action") => {
+                let opened = text.rfind("{{").unwrap_or_default();
+                let line = text[..opened].matches('\n').count() + 1;
+                InvalidTaskFile::at(Some(line), "template: `{{` without `}}`")
+            }
+            TemplateError::Parse { line, message, .. }
+            | TemplateError::Lex { line, message, .. } => {
+                let line = Some(line).filter(|line| *line > 0);
+                InvalidTaskFile::at(line, format!("template: {}", marks::read(&message)))
+            }
+            other => {
+                let told = match other {
+                    TemplateError::Exec(message) => message,
+                    other => other.to_string(),
+                };
+                let told = marks::read(&told);
+                InvalidTaskFile::at(self.budget.line(), format!("template: {told}"))
+            }
+        }
+    }
 }
 
 /// Takes text up to the size that a task file may have.
-struct Limited(String);
+struct Limited<'a> {
+    text: String,
+    budget: &'a Budget,
+    is_full: bool,
+}
 
-impl std::fmt::Write for Limited {
+impl std::fmt::Write for Limited<'_> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        if self.0.len() + text.len() > MAX_BYTES {
+        if self.text.len() + text.len() > MAX_BYTES {
+            self.is_full = true;
             return Err(std::fmt::Error);
         }
-        self.0.push_str(text);
+        self.budget
+            .pay_look(64 + text.len())
+            .map_err(|_| std::fmt::Error)?;
+        self.text.push_str(text);
         Ok(())
     }
+}
+
+/// Refuses what would take the parser too deep, or too much memory.
+fn check_size(text: &str) -> Result<(), InvalidTaskFile> {
+    if text.len() > MAX_BYTES {
+        return Err(InvalidTaskFile::new(TOO_LARGE));
+    }
+    if marks::has_marks(text) {
+        return Err(InvalidTaskFile::new(
+            "the file has U+FDD0 or U+FDD1, which are no characters",
+        ));
+    }
+    let line = |at: usize| Some(text[..at].matches('\n').count() + 1);
+    // Wherever they stand: what is counted here too often is no danger.
+    let mut branches = text.match_indices("else").filter(|(at, _)| {
+        let rest = text[at + 4..].trim_start();
+        rest.starts_with("if") || rest.starts_with("with")
+    });
+    if let Some((at, _)) = branches.nth(MAX_ELSE) {
+        return Err(InvalidTaskFile::at(
+            line(at),
+            format!("the templates of the file have more than {MAX_ELSE} `else if`"),
+        ));
+    }
+    let (mut actions, mut bytes, mut end) = (0, 0, 0);
+    while let Some(begin) = text[end..].find("{{").map(|at| end + at + 2) {
+        end = begin + length_of_action(&text[begin..]);
+        actions += 1;
+        bytes += end - begin;
+        if actions > MAX_ACTIONS {
+            let told = format!("the file has more than {MAX_ACTIONS} templates");
+            return Err(InvalidTaskFile::at(line(begin), told));
+        }
+        if bytes > MAX_ACTION_BYTES {
+            let told = "the templates of the file are longer than 256 KiB in all";
+            return Err(InvalidTaskFile::at(line(begin), told));
+        }
+    }
+    Ok(())
+}
+
+/// Returns where an action ends that begins at the beginning of `text`, in bytes; where it does not end, the end of the text.
+fn length_of_action(text: &str) -> usize {
+    let comment = text.strip_prefix('-').unwrap_or(text).trim_start();
+    if let Some(rest) = comment.strip_prefix("/*") {
+        let at = text.len() - rest.len();
+        return rest.find("*/").map_or(text.len(), |end| at + end + 2);
+    }
+    let bytes = text.as_bytes();
+    let (mut at, mut quote) = (0, None);
+    while at < bytes.len() {
+        match (quote, bytes[at]) {
+            (Some(b'`'), b'`') => quote = None,
+            (Some(b'`'), _) => {}
+            (Some(_), b'\\') => at += 1,
+            (Some(open), byte) if byte == open => quote = None,
+            (None, byte @ (b'"' | b'\'' | b'`')) => quote = Some(byte),
+            (None, b'}') if bytes.get(at + 1) == Some(&b'}') => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// Puts a payment before each node that does anything.
+fn paid(list: ListNode) -> ListNode {
+    // What has no body must stay without one: it replaces no other template.
+    if list.is_empty_tree() {
+        return list;
+    }
+    let mut nodes = Vec::with_capacity(2 * list.nodes.len());
+    for node in list.nodes {
+        let branch = |branch: BranchNode| BranchNode {
+            body: paid(branch.body),
+            else_body: branch.else_body.map(paid),
+            ..branch
+        };
+        let (cost, line, node) = match node {
+            Node::Action(node) => (cost_of(&node.pipe), node.pos.line, Node::Action(node)),
+            Node::If(node) => (cost_of(&node.pipe), node.pos.line, Node::If(branch(node))),
+            Node::With(node) => (cost_of(&node.pipe), node.pos.line, Node::With(branch(node))),
+            Node::Range(node) => (
+                cost_of(&node.pipe),
+                node.pos.line,
+                Node::Range(branch(node)),
+            ),
+            Node::Template(node) => {
+                let cost = node.pipe.as_ref().map_or(0, cost_of);
+                (1 + cost, node.pos.line, Node::Template(node))
+            }
+            Node::List(list) => (1, list.pos.line, Node::List(paid(list))),
+            other @ (Node::Text(_) | Node::Define(_) | Node::Break(_) | Node::Continue(_)) => {
+                nodes.push(other);
+                continue;
+            }
+        };
+        nodes.push(payment(cost, line, list.pos));
+        nodes.push(node);
+    }
+    ListNode { nodes, ..list }
+}
+
+/// Returns a node that pays, and prints nothing.
+fn payment(cost: usize, line: usize, pos: gotmpl::parse::Pos) -> Node {
+    let number = |n: usize| {
+        let whole = i64::try_from(n).unwrap_or(i64::MAX);
+        Expr::Number(pos, Number::Int(whole))
+    };
+    let args = vec![
+        Expr::Identifier(pos, PAY.into()),
+        number(cost),
+        number(line),
+    ];
+    Node::Action(ActionNode {
+        pos,
+        pipe: PipeNode {
+            pos,
+            // What is kept in a variable is not printed.
+            decl: vec![PAY.into()],
+            commands: vec![CommandNode { pos, args }],
+            is_assign: false,
+        },
+    })
+}
+
+/// Counts what a pipeline looks up and calls.
+fn cost_of(pipe: &PipeNode) -> usize {
+    fn of(expr: &Expr) -> usize {
+        match expr {
+            Expr::Field(_, fields) => fields.len(),
+            Expr::Variable(_, _, fields) => 1 + fields.len(),
+            Expr::Pipe(_, pipe) => cost_of(pipe),
+            Expr::Chain(_, inner, fields) => of(inner) + fields.len(),
+            _ => 1,
+        }
+    }
+    let commands = pipe.commands.iter();
+    1 + commands.flat_map(|one| &one.args).map(of).sum::<usize>()
 }
 
 fn without_comments(text: &str) -> String {
@@ -107,12 +365,16 @@ pub(super) fn value(data: &serde_json::Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::variables::{Run, Values};
+    use crate::{
+        secret::Secret,
+        steps::variables::{Run, Values},
+    };
 
-    fn rendered(text: &str) -> String {
+    fn render(text: &str) -> Result<MaskedText, InvalidTaskFile> {
         let mut values =
             Values::parse("list: [a, b]\nport: 80\nnested: {deep: {x: 1}}\nname: web").unwrap();
         values.set("on", "yes");
+        values.set_secret("pin", Secret::new("1234"));
         let variables = Variables {
             run: Run {
                 id: "ca1".into(),
@@ -121,9 +383,22 @@ mod tests {
                 ..Run::default()
             },
             values,
-            secrets: [("token".to_owned(), "hunter2".to_owned())].into(),
+            secrets: [("token".to_owned(), Secret::new("hunter2"))].into(),
+            is_late: None,
         };
-        render(text, &variables).unwrap_or_else(|problem| format!("! {problem}"))
+        Renderer::new(&variables).unwrap().render(text)
+    }
+
+    fn rendered(text: &str) -> String {
+        match render(text) {
+            Ok(text) => text.reveal().to_owned(),
+            Err(problem) => format!("! {problem}"),
+        }
+    }
+
+    /// Returns what is shown of a text: its secret parts are hidden.
+    fn shown(text: &str) -> String {
+        render(text).map_or_else(|problem| format!("! {problem}"), |text| text.to_string())
     }
 
     #[test]
@@ -183,10 +458,206 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_of_a_secret_is_secret_and_nothing_else() {
+        for (template, expected) in [
+            ("{{.Secrets.token}}-{{.Run.ID}}", "***-ca1"),
+            ("{{.Values.pin}}", "***"),
+            ("{{.Secrets.token | b64enc}}", "***"),
+            ("{{.Secrets.token | upper | trunc 3}}", "***"),
+            ("{{printf \"A=%s %d\" .Secrets.token 3}}", "A=*** 3"),
+            ("{{printf \"%q\" .Secrets.token}}", "***"),
+            ("{{print \"a\" .Secrets.token}}", "a***"),
+            ("{{.Secrets.token | quote}}", "\"***\""),
+            ("{{.Secrets.token | squote}}", "'***'"),
+            ("{{list \"a\" .Secrets.token | join \",\"}}", "a,***"),
+            (
+                "{{list (cat \"a\" .Secrets.token) | toJson}}",
+                "[\"a ***\"]",
+            ),
+            (
+                "{{range splitList \"t\" .Secrets.token}}[{{.}}]{{end}}",
+                "[***][***]",
+            ),
+            ("{{.Secrets.none | default .Secrets.token}}", "***"),
+            (
+                "{{len .Secrets.token}}{{if eq .Secrets.token \"hunter2\"}}yes{{end}}",
+                "7yes",
+            ),
+            (
+                "{{index .Secrets \"token\"}}-{{slice .Secrets.token 1 3}}",
+                "***-***",
+            ),
+            ("{{replace \"a\" .Secrets.token \"bab\"}}", "***"),
+            ("{{regexReplaceAll \"h\" .Secrets.token \"x\"}}", "***"),
+            ("{{.Secrets.token | indent 2}}", "  ***"),
+            (
+                "{{(fromJson (dict \"a\" .Secrets.token | toJson)).a}}",
+                "***",
+            ),
+            ("{{.Secrets}}", "map[token:***]"),
+            ("{{fail .Secrets.token}}", "! line 1: template: ***"),
+        ] {
+            let told = shown(template);
+            assert!(!told.contains("hunter"), "{template}: {told}");
+            assert!(told.ends_with(expected), "{template}: {told}");
+        }
+        assert_eq!(rendered("{{printf \"%q\" .Secrets.token}}"), "\"hunter2\"");
+        assert!(shown("{{.ValuesJSON}}").contains("\"pin\":\"***\""));
+    }
+
+    #[test]
     fn endless_output_is_refused() {
         assert_eq!(
             rendered("{{range until 90000}}{{repeat 100 \"x\"}}{{end}}"),
-            "! templates make the file larger than 1 MiB"
+            "! line 1: templates make the file larger than 1 MiB"
         );
+    }
+
+    const MADE: &str = "templates make more than 8 MiB";
+    const STEPS: &str = "templates take more than 500000 steps";
+    const DEEP: &str = "templates nest lists and mappings more than 100 deep";
+
+    /// Each ends at once, with one of the bounds and its line.
+    #[test]
+    fn templates_that_would_take_all_time_or_memory_are_refused() {
+        let calls: String = (0..60)
+            .map(|n| format!("{{{{define \"{n}\"}}}}{{{{template \"{}\"}}}}{{{{template \"{0}\"}}}}{{{{end}}}}", n + 1))
+            .collect();
+        for (template, expected) in [
+            (
+                "{{$l := list}}{{range until 99990}}{{$l = list $l}}{{end}}x",
+                DEEP,
+            ),
+            (
+                "{{$l := dict}}{{range until 99990}}{{$l = dict \"a\" $l}}{{end}}x",
+                DEEP,
+            ),
+            (
+                "{{$l := list}}{{range until 99990}}{{$l = append (list) $l}}{{end}}x",
+                DEEP,
+            ),
+            (
+                "{{replace \"a\" (repeat 1048576 \"b\") (repeat 1048576 \"a\")}}",
+                MADE,
+            ),
+            (
+                "{{$s := \"x\"}}{{range until 100}}{{$s = cat $s $s}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{$s := list 1}}{{range until 100}}{{$s = concat $s $s}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{range until 100}}{{len (uniq (until 100000))}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{$s := repeat 1000000 \"x\"}}{{range until 100}}{{$s = print $s $s}}{{end}}",
+                MADE,
+            ),
+            ("{{printf (repeat 100000 \"%65535d\") 1}}", MADE),
+            (
+                "{{printf \"%*d\" 65535 1 | repeat 15 | splitList \"\"}}",
+                MADE,
+            ),
+            (
+                "{{regexReplaceAll \"\" (repeat 10000 \"x\") (repeat 10000 \"y\")}}",
+                MADE,
+            ),
+            ("{{join (repeat 100000 \"x\") (until 1000)}}", MADE),
+            (
+                "{{range until 1000}}{{$x := until 1000 | toJson}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{$l := list 1}}{{range until 60}}{{$l = list $l $l}}{{end}}{{$l}}",
+                STEPS,
+            ),
+            (
+                "{{$l := list 1}}{{range until 18}}{{$l = list $l $l}}{{end}}{{$x := toJson $l}}",
+                STEPS,
+            ),
+            (
+                "{{range until 1000}}{{range until 1000}}{{end}}{{end}}",
+                "template: range iteration budget exhausted",
+            ),
+            (
+                "{{range until 900}}{{range until 100}}{{$x := 1}}{{$x = $x}}{{$x = $x}}{{end}}{{end}}",
+                STEPS,
+            ),
+            (
+                "{{$s := repeat 1000000 \"x\"}}{{range until 100000}}{{$x := trunc 1 $s}}{{end}}",
+                STEPS,
+            ),
+            (
+                "{{range until 100000}}{{$x := regexMatch \"a{1000}\" \"b\"}}{{end}}",
+                STEPS,
+            ),
+            (
+                &format!("{calls}{{{{define \"60\"}}}}x{{{{end}}}}{{{{template \"0\"}}}}"),
+                STEPS,
+            ),
+        ] {
+            let told = rendered(template);
+            let expected = format!("! line 1: {expected}");
+            assert_eq!(told, expected, "{}", &template[..template.len().min(90)]);
+        }
+    }
+
+    #[test]
+    fn templates_that_would_overflow_the_stack_are_refused() {
+        let many = |text: &str, count: usize| text.repeat(count);
+        let elses = format!("\n{{{{if 0}}}}{}{{{{end}}}}", many("{{else if 0}}", 12_000));
+        let withs = format!(
+            "{{{{if 0}}}}{}{{{{end}}}}",
+            many("{{else  with 0}}", 12_000)
+        );
+        let ifs = format!("{}{}", many("{{if 1}}", 5000), many("{{end}}", 5000));
+        let parens = format!("{{{{{}1{}}}}}", many("(", 5000), many(")", 5000));
+        let endless = "{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}";
+        for (template, expected) in [
+            (
+                elses.as_str(),
+                "! line 2: the templates of the file have more than 200 `else if`",
+            ),
+            (
+                &withs,
+                "! line 1: the templates of the file have more than 200 `else if`",
+            ),
+            (&ifs, "! template: template nesting depth exceeded 100"),
+            (&parens, "! template: template nesting depth exceeded 100"),
+            (endless, "! line 1: template: recursion limit exceeded"),
+        ] {
+            let told = rendered(template);
+            assert!(told.starts_with(expected), "{told}");
+        }
+        // What is allowed is carried out, also on the small stack of a test.
+        let elses = format!(
+            "{{{{if 0}}}}{}{{{{else}}}}x{{{{end}}}}",
+            many("{{else if 0}}", 190)
+        );
+        assert_eq!(rendered(&elses), "x");
+        let parens = format!("{{{{{}1{}}}}}", many("(print ", 90), many(")", 90));
+        assert_eq!(rendered(&parens), "1");
+    }
+
+    #[test]
+    fn files_of_nothing_but_templates_are_refused() {
+        let told = rendered(&"{{1}}".repeat(10_001));
+        assert_eq!(told, "! line 1: the file has more than 10000 templates");
+        let told = rendered(&format!("{{{{{}}}}}", "1 \"}}\" ".repeat(50_000)));
+        let long = "! line 1: the templates of the file are longer than 256 KiB in all";
+        assert_eq!(told, long);
+    }
+
+    #[test]
+    fn text_with_marks_of_its_own_is_refused() {
+        assert!(rendered("a\u{fdd1}b").starts_with("! the file has U+FDD0 or U+FDD1"));
+        let variables = Variables {
+            secrets: [("s".to_owned(), Secret::new("a\u{fdd1}b"))].into(),
+            ..Variables::default()
+        };
+        assert!(Renderer::new(&variables).is_err());
     }
 }

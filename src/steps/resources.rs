@@ -1,12 +1,14 @@
 //! What a task file declares beside its steps: networks, volumes and secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
+use crate::secret::MaskedText;
+
 use super::{
     keys::{switch, text},
-    problem::{InvalidTaskFile, Notice},
+    problem::{InvalidTaskFile, Notices},
     yaml::Node,
 };
 
@@ -59,9 +61,10 @@ pub struct SecretSource {
 /// Reads the secrets that a file asks for.
 pub(super) fn secrets(
     root: &Node<'_>,
-    notices: &mut Vec<Notice>,
+    notices: &mut Notices,
 ) -> Result<Vec<SecretSource>, InvalidTaskFile> {
     let mut secrets: Vec<SecretSource> = Vec::new();
+    let mut seen = HashSet::new();
     for node in root
         .get("secrets")
         .map(|node| node.items())
@@ -75,7 +78,7 @@ pub(super) fn secrets(
                 "the id `{id}` of a secret must not contain white space"
             )));
         }
-        if secrets.iter().any(|other| other.id == id) {
+        if !seen.insert(id.clone()) {
             return Err(node.problem(format!("there are two secrets `{id}`")));
         }
         secrets.push(SecretSource {
@@ -90,7 +93,7 @@ pub(super) fn secrets(
 /// Reads the networks of a file, and which of them steps are in that name none.
 pub(super) fn networks(
     root: &Node<'_>,
-    notices: &mut Vec<Notice>,
+    notices: &mut Notices,
 ) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
     let nodes = root
         .get("networks")
@@ -107,6 +110,7 @@ pub(super) fn networks(
         return Ok((vec![network], Some(DEFAULT_NETWORK.into())));
     }
     let mut networks: Vec<Network> = Vec::new();
+    let mut seen = HashSet::new();
     let mut default = None;
     for node in nodes {
         node.unknown_keys(
@@ -114,7 +118,7 @@ pub(super) fn networks(
             notices,
         )?;
         let name = text(&node, "name")?.ok_or_else(|| node.problem("a network has no `name`"))?;
-        if networks.iter().any(|other| other.name == name) {
+        if !seen.insert(name.clone()) {
             return Err(node.problem(format!("there are two networks `{name}`")));
         }
         if switch(&node, "isDefault")? {
@@ -133,7 +137,7 @@ pub(super) fn networks(
 /// Reads the volumes of a file, with what is in their files.
 pub(super) fn volumes(
     root: &Node<'_>,
-    notices: &mut Vec<Notice>,
+    notices: &mut Notices,
 ) -> Result<Vec<Volume>, InvalidTaskFile> {
     let is_name = |name: &str, more: &str| {
         !name.is_empty()
@@ -144,6 +148,7 @@ pub(super) fn volumes(
                 .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
     };
     let mut volumes: Vec<Volume> = Vec::new();
+    let mut seen = HashSet::new();
     for node in root
         .get("volumes")
         .map(|node| node.items())
@@ -157,7 +162,7 @@ pub(super) fn volumes(
                 "the name `{name}` of a volume must be made of letters, digits, `-` and `_`"
             )));
         }
-        if volumes.iter().any(|other| other.name == name) {
+        if !seen.insert(name.clone()) {
             return Err(node.problem(format!("there are two volumes `{name}`")));
         }
         let entries = node
@@ -170,19 +175,19 @@ pub(super) fn volumes(
         }
         let mut files = BTreeMap::new();
         for (file, node) in entries {
-            if !is_name(&file, "-_.") {
+            if !is_name(file, "-_.") {
                 return Err(node.problem(format!(
                     "the file name `{file}` of a volume must be made of letters, digits, `-`, `_` and `.`"
                 )));
             }
-            let encoded = node.text()?.unwrap_or_default();
+            let encoded = node.text()?.map_or("", MaskedText::reveal);
             let encoded: String = encoded.split_whitespace().collect();
             let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| {
                 node.problem(format!(
                     "the file `{file}` of volume `{name}` must be base64"
                 ))
             })?;
-            files.insert(file, bytes);
+            files.insert(file.to_owned(), bytes);
         }
         volumes.push(Volume { name, files });
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::image::Reference;
+use crate::{image::Reference, secret::MaskedText};
 
 use super::build::BuildStep;
 
@@ -19,6 +19,9 @@ impl StepId {
     pub fn new(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("`id` is empty");
+        }
+        if text.len() > 256 {
+            return Err("`id` is longer than 256 bytes");
         }
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err("`id` must not contain white space");
@@ -53,6 +56,8 @@ impl fmt::Display for StepId {
 pub struct Step {
     /// Its name.
     pub id: StepId,
+    /// The line at which it begins, counted from 1.
+    pub line: Option<usize>,
     /// The steps that must have succeeded before it starts; all of them stand before it in the file.
     pub after: Vec<StepId>,
     /// What it does.
@@ -106,7 +111,7 @@ pub struct CmdStep {
     /// Its image, by docker's own reading of the name.
     pub image: Reference,
     /// What is given to the image's entry point, word by word.
-    pub args: Vec<String>,
+    pub args: Vec<MaskedText>,
     /// Where it runs.
     pub place: Place,
     /// Whether it goes on by itself while the next steps run.
@@ -125,7 +130,7 @@ pub struct Place {
     /// Its working directory, relative to `/workspace`; none leaves the image's own.
     pub working_directory: Option<String>,
     /// Variables set for it.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, MaskedText)>,
     /// What is run instead of the image's entry point.
     pub entry_point: Option<String>,
     /// The user, as a name or a number, perhaps with a group.

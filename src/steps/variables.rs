@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::problem::InvalidTaskFile;
+use crate::secret::Secret;
+
+use super::{budget::IsLate, marks, problem::InvalidTaskFile};
 
 /// The `Run` of templates, in ACR's words. What a run does not have is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,8 +47,11 @@ pub struct Run {
 }
 
 /// The `Values` of templates: a values file, and what was set on the command line over it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Values(BTreeMap<String, Value>);
+#[derive(Clone, Default, PartialEq)]
+pub struct Values {
+    plain: BTreeMap<String, Value>,
+    secret: BTreeMap<String, Secret>,
+}
 
 impl Values {
     /// Reads a values file: a mapping, which may be nested.
@@ -55,22 +60,35 @@ impl Values {
     ///
     /// [`InvalidTaskFile`] where it is not YAML, or no mapping.
     pub fn parse(text: &str) -> Result<Self, InvalidTaskFile> {
-        Ok(Self(super::yaml::values(text)?))
+        Ok(Self {
+            plain: super::yaml::values(text)?,
+            secret: BTreeMap::new(),
+        })
     }
 
     /// Sets one value, over whatever the file says. A dot in the name is part of it, as in ACR.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.into());
+        self.secret.remove(name);
+        self.plain.insert(name.to_owned(), value.into());
     }
 
-    /// Returns them as one JSON object.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        Value::Object(self.0.clone().into_iter().collect())
+    /// Sets one value that must not be seen, over whatever the file says.
+    pub fn set_secret(&mut self, name: &str, value: Secret) {
+        self.plain.remove(name);
+        self.secret.insert(name.to_owned(), value);
     }
 }
 
-/// Everything that a template may name.
+impl std::fmt::Debug for Values {
+    /// Shows the names alone.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set()
+            .entries(self.plain.keys().chain(self.secret.keys()))
+            .finish()
+    }
+}
+
+/// Everything that a template may name, and how long templates may take.
 #[derive(Clone, Default)]
 pub struct Variables {
     /// `.Run`
@@ -78,25 +96,71 @@ pub struct Variables {
     /// `.Values`
     pub values: Values,
     /// `.Secrets`, by id.
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, Secret>,
+    /// Tells whether templates have had their time; none lets them go on.
+    pub is_late: Option<IsLate>,
 }
 
 impl Variables {
-    /// Returns the data of templates.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let run = serde_json::to_value(&self.run).unwrap_or_default();
-        let values = self.values.to_json();
+    /// Takes secrets out of a message: a file may use one as a name.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        let secrets = self.secrets.values().chain(self.values.secret.values());
+        let secrets = secrets.filter(|secret| !secret.reveal().is_empty());
+        secrets.fold(text.to_owned(), |text, secret| {
+            text.replace(secret.reveal(), &secret.to_string())
+        })
+    }
+
+    /// Returns the data of templates, with marks around what is secret.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTaskFile`] where a secret has marks in it already.
+    pub(super) fn data(&self) -> Result<Value, InvalidTaskFile> {
+        let run = cleaned(serde_json::to_value(&self.run).unwrap_or_default());
+        let plain = self.values.plain.iter();
+        let plain = plain.map(|(name, value)| (name.clone(), cleaned(value.clone())));
+        let mut values: serde_json::Map<String, Value> = plain.collect();
+        values.extend(marked(&self.values.secret, "value")?);
+        let values = Value::Object(values);
         // Always in quotes, as ACR writes them, so that YAML takes braces for text.
         let quoted = |value: &Value| format!("'{}'", value.to_string().replace('\'', r"'\''"));
-        serde_json::json!({
-            "Build": { "ID": self.run.id },
+        Ok(serde_json::json!({
+            "Build": { "ID": run["ID"] },
             "RunJSON": quoted(&run),
             "ValuesJSON": quoted(&values),
             "Run": run,
             "Values": values,
-            "Secrets": self.secrets,
-        })
+            "Secrets": marked(&self.secrets, "secret")?,
+        }))
+    }
+}
+
+fn marked(
+    secrets: &BTreeMap<String, Secret>,
+    what: &str,
+) -> Result<serde_json::Map<String, Value>, InvalidTaskFile> {
+    let each = secrets.iter().map(|(name, secret)| {
+        if marks::has_marks(secret.reveal()) {
+            return Err(InvalidTaskFile::new(format!(
+                "the {what} `{name}` has U+FDD0 or U+FDD1, which are no characters"
+            )));
+        }
+        Ok((name.clone(), marks::around(secret.reveal()).into()))
+    });
+    each.collect()
+}
+
+/// Takes marks out of what came from elsewhere.
+fn cleaned(data: Value) -> Value {
+    match data {
+        Value::String(text) => marks::without(&text).into(),
+        Value::Array(items) => items.into_iter().map(cleaned).collect(),
+        Value::Object(map) => {
+            let map = map.into_iter();
+            Value::Object(map.map(|(name, value)| (name, cleaned(value))).collect())
+        }
+        other => other,
     }
 }
 
@@ -109,9 +173,16 @@ mod tests {
         let mut values = Values::parse("a: file\nb: {c: 1}\n").unwrap();
         values.set("a", "set");
         values.set("x.y", "flat");
+        values.set_secret("s", Secret::new("hunter2"));
+        let shown = format!("{values:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let variables = Variables {
+            values,
+            ..Variables::default()
+        };
         assert_eq!(
-            values.to_json(),
-            serde_json::json!({ "a": "set", "b": { "c": 1 }, "x.y": "flat" })
+            variables.data().unwrap()["Values"],
+            serde_json::json!({ "a": "set", "b": { "c": 1 }, "x.y": "flat", "s": "\u{fdd0}hunter2\u{fdd1}" })
         );
     }
 
@@ -132,7 +203,7 @@ mod tests {
             },
             ..Variables::default()
         };
-        let data = variables.to_json();
+        let data = variables.data().unwrap();
         assert_eq!(data["Run"]["ID"], "ca1");
         assert_eq!(data["Build"]["ID"], "ca1");
         assert_eq!(data["Run"]["OSVersion"], "");

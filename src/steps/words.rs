@@ -1,20 +1,48 @@
 //! The words of a `cmd` or a `build`, by the rules of a POSIX shell: quotes, backslashes, comments. Nothing is expanded.
 
+use crate::secret::{MaskedText, Secret};
+
+use super::marks;
+
 /// What a shell would do something with, and what here is one more word.
 const OPERATORS: [&str; 9] = ["|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"];
 
-/// Splits a text into words.
+/// How many words a text may have.
+const MOST: usize = 20_000;
+
+/// Splits a text into words, each with its secret parts.
 ///
 /// # Errors
 ///
-/// What is wrong with the text: a quote that is left open.
-pub(super) fn split(text: &str) -> Result<Vec<String>, &'static str> {
-    shell_words::split(text).map_err(|_| "a quote is left open")
+/// What is wrong with the text: a quote that is left open, or far too many words.
+pub(super) fn split(text: &MaskedText) -> Result<Vec<MaskedText>, String> {
+    let split = |text: &str| shell_words::split(text);
+    let words = split(text.reveal()).map_err(|_| "a quote is left open".to_owned())?;
+    if words.len() > MOST {
+        return Err(format!("there are more than {MOST} words"));
+    }
+    if !text.has_secret() {
+        return Ok(words.into_iter().map(MaskedText::from).collect());
+    }
+    let mut reader = marks::Reader::default();
+    let marked = split(&marks::written(text)).unwrap_or_default();
+    let marked: Vec<MaskedText> = marked.iter().map(|word| reader.read(word)).collect();
+    let same = |(word, marked): (&String, &MaskedText)| word == marked.reveal();
+    Ok(
+        match words.len() == marked.len() && words.iter().zip(&marked).all(same) {
+            true => marked,
+            // Where the marks have changed what is read, all of it is secret.
+            false => words
+                .into_iter()
+                .map(|word| MaskedText::from(Secret::new(word)))
+                .collect(),
+        },
+    )
 }
 
 /// Returns the first word that only a shell would understand.
-pub(super) fn operator(words: &[String]) -> Option<&str> {
-    let mut words = words.iter().map(String::as_str);
+pub(super) fn operator(words: &[MaskedText]) -> Option<&str> {
+    let mut words = words.iter().map(MaskedText::reveal);
     words.find(|word| OPERATORS.contains(word))
 }
 
@@ -22,19 +50,40 @@ pub(super) fn operator(words: &[String]) -> Option<&str> {
 mod tests {
     use super::*;
 
+    fn words(text: &str) -> Vec<String> {
+        let words = split(&MaskedText::from(text)).unwrap();
+        words.iter().map(|word| word.reveal().to_owned()).collect()
+    }
+
     #[test]
     fn quotes_and_backslashes_are_those_of_a_shell() {
         assert_eq!(
-            split("-t 'a b' \"c $d\" e\\ f\n  --x=\"y z\"").unwrap(),
+            words("-t 'a b' \"c $d\" e\\ f\n  --x=\"y z\""),
             ["-t", "a b", "c $d", "e f", "--x=y z"]
         );
-        assert_eq!(split("a 'b"), Err("a quote is left open"));
+        let open = split(&MaskedText::from("a 'b"));
+        assert_eq!(open, Err("a quote is left open".to_owned()));
+        assert!(split(&MaskedText::from("a ".repeat(20_001))).is_err());
     }
 
     #[test]
     fn what_needs_a_shell_is_found() {
-        let words = split("bash echo hi > file").unwrap();
+        let words = split(&MaskedText::from("bash echo hi > file")).unwrap();
         assert_eq!(operator(&words), Some(">"));
-        assert_eq!(operator(&split("bash -c 'a > b'").unwrap()), None);
+        let words = split(&MaskedText::from("bash -c 'a > b'")).unwrap();
+        assert_eq!(operator(&words), None);
+    }
+
+    #[test]
+    fn words_keep_what_is_secret_and_one_that_is_split_is_secret_in_every_part() {
+        let shown = |text: &str, secret: std::ops::Range<usize>| -> Vec<String> {
+            let text = MaskedText::with_secrets(text, vec![secret]);
+            let words = split(&text).unwrap();
+            words.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(shown("sh -c 'x hunter2 y'", 9..16), ["sh", "-c", "x *** y"]);
+        assert_eq!(shown("sh a=b c d", 5..8), ["sh", "a=***", "***", "d"]);
+        // A backslash in front of a mark would take it for what it stands before.
+        assert_eq!(shown("sh a\\ b", 5..6), ["***", "***"]);
     }
 }

@@ -1,71 +1,559 @@
-//! YAML as a tree whose nodes know their lines. The only module of this room that knows `serde_yaml`.
+//! YAML as a tree whose nodes know their lines. The only module of this room that knows `saphyr-parser`.
 //!
-//! `serde_yaml` tells lines only in errors. A node that is found wrong is therefore looked for again, by reading the text with a
-//! visitor that fails on purpose when it gets there.
+//! The parser tells of one thing after the other, so that a document is given up at the bound that it meets, before it takes up time
+//! or memory. Aliases are counted before they are followed, and share what they name.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
+    rc::Rc,
+};
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_yaml::Value;
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use super::problem::{InvalidTaskFile, Notice};
+use crate::secret::{MaskedText, Secret};
+
+use super::{
+    marks,
+    problem::{InvalidTaskFile, Notices},
+};
 
 /// The largest file that is read, in bytes, before and after its templates are filled in.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// A document.
-pub(super) type Document = Value;
+/// How that is told.
+pub(super) const TOO_LARGE: &str = "the file is larger than 1 MiB";
+
+/// How many nodes a document may have once its aliases are followed: keys, values, lists and mappings.
+pub const MAX_NODES: usize = 100_000;
+
+/// How many bytes its texts may have once its aliases are followed.
+const MAX_TEXT: usize = 2 * MAX_BYTES;
+
+/// How deep its lists and mappings may be nested.
+pub const MAX_DEPTH: usize = 64;
+
+/// A node of a document.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    line: usize,
+    value: Rc<Value>,
+}
+
+#[derive(Debug)]
+enum Value {
+    Scalar {
+        text: MaskedText,
+        /// It stands without quotes and without a tag, and so may be a number, a switch or nothing.
+        is_plain: bool,
+    },
+    List(Vec<Document>),
+    Map(Vec<(String, Document)>),
+}
 
 /// Reads a document. An empty text is an empty document.
-pub(super) fn parse(text: &str) -> Result<Document, InvalidTaskFile> {
-    if text.len() > MAX_BYTES {
-        return Err(InvalidTaskFile::new("the file is larger than 1 MiB"));
+pub(super) fn parse(text: &MaskedText) -> Result<Document, InvalidTaskFile> {
+    if text.reveal().len() > MAX_BYTES {
+        return Err(InvalidTaskFile::new(TOO_LARGE));
     }
-    let invalid = |problem: serde_yaml::Error| {
-        let line = problem.location().map(|location| location.line());
-        let text = problem.to_string();
-        // The line is told in front.
-        let text = text.split(" at line ").next().unwrap_or(&text);
-        InvalidTaskFile::at(line, text)
+    let known = match text.has_secret() {
+        true => Some(secret_scalars(text)?),
+        false => None,
     };
-    let mut document: Value = serde_yaml::from_str(text).map_err(invalid)?;
-    document.apply_merge().map_err(invalid)?;
-    Ok(document)
+    let mut loader = Loader::new(known);
+    let mut documents = 0;
+    for event in Parser::new_from_str(text.reveal()) {
+        let (event, span) = event.map_err(|problem| invalid(&problem))?;
+        match event {
+            Event::DocumentStart(_) => documents += 1,
+            event => loader.take(event, span)?,
+        }
+        if documents > 1 {
+            return Err(InvalidTaskFile::at(
+                Some(span.start.line()),
+                "the file has more than one document",
+            ));
+        }
+    }
+    Ok(loader.root.unwrap_or_else(|| Document {
+        line: 1,
+        value: Rc::new(Value::Scalar {
+            text: MaskedText::default(),
+            is_plain: true,
+        }),
+    }))
+}
+
+fn invalid(problem: &ScanError) -> InvalidTaskFile {
+    let line = Some(problem.marker().line());
+    match problem.info() {
+        // The parser reads a little ahead, and has a bound of its own.
+        "recursion limit exceeded" => InvalidTaskFile::at(line, too_deep()),
+        info => InvalidTaskFile::at(line, info),
+    }
+}
+
+fn too_deep() -> String {
+    format!("the file is nested more than {MAX_DEPTH} deep")
+}
+
+/// What a node comes to once its aliases are followed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    nodes: usize,
+    text: usize,
+    /// How many lists and mappings are in each other, itself included.
+    depth: usize,
+}
+
+impl Size {
+    fn add(&mut self, other: Self) {
+        self.nodes += other.nodes;
+        self.text += other.text;
+        self.depth = self.depth.max(1 + other.depth);
+    }
+}
+
+/// A list or a mapping that is not at its end yet.
+struct Open {
+    line: usize,
+    anchor: usize,
+    size: Size,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    List(Vec<Document>),
+    Map {
+        entries: Vec<(String, Document)>,
+        names: HashSet<String>,
+        merged: Vec<Document>,
+        /// The key whose value comes next, and its line.
+        key: Option<(String, usize)>,
+    },
+}
+
+/// Puts the events of a parser together to a tree.
+struct Loader {
+    root: Option<Document>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Rc<Value>, Size)>,
+    /// All that has been read, with its aliases followed.
+    total: Size,
+    /// The scalars of the document in their order, where some are secret.
+    known: Option<std::vec::IntoIter<MaskedText>>,
+}
+
+impl Loader {
+    fn new(known: Option<Vec<MaskedText>>) -> Self {
+        Self {
+            root: None,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            total: Size::default(),
+            known: known.map(Vec::into_iter),
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), InvalidTaskFile> {
+        let line = span.start.line();
+        match event {
+            Event::Alias(anchor) => {
+                let Some((value, size)) = self.anchors.get(&anchor) else {
+                    let told = "an alias stands within what it names";
+                    return Err(InvalidTaskFile::at(Some(line), told));
+                };
+                let (value, size) = (Rc::clone(value), *size);
+                self.count(size, line)?;
+                self.place(Document { line, value }, size)
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let size = Size {
+                    nodes: 1,
+                    text: text.len(),
+                    depth: 0,
+                };
+                self.count(size, line)?;
+                let known = self.known.as_mut().and_then(Iterator::next);
+                let value = Rc::new(Value::Scalar {
+                    is_plain: style == ScalarStyle::Plain && tag.is_none(),
+                    text: known.unwrap_or_else(|| MaskedText::from(text.into_owned())),
+                });
+                self.name(anchor, &value, size);
+                self.place(Document { line, value }, size)
+            }
+            Event::SequenceStart(anchor, _) => self.begin(anchor, line, OpenKind::List(Vec::new())),
+            Event::MappingStart(anchor, _) => self.begin(
+                anchor,
+                line,
+                OpenKind::Map {
+                    entries: Vec::new(),
+                    names: HashSet::new(),
+                    merged: Vec::new(),
+                    key: None,
+                },
+            ),
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts what is about to become part of the document.
+    fn count(&mut self, size: Size, line: usize) -> Result<(), InvalidTaskFile> {
+        let told = |text: String| Err(InvalidTaskFile::at(Some(line), text));
+        self.total.nodes += size.nodes;
+        self.total.text += size.text;
+        if self.total.nodes > MAX_NODES {
+            return told(format!(
+                "the file has more than {MAX_NODES} nodes, aliases followed"
+            ));
+        }
+        if self.total.text > MAX_TEXT {
+            return told("the texts of the file are longer than 2 MiB, aliases followed".into());
+        }
+        if self.open.len() + size.depth > MAX_DEPTH {
+            return told(too_deep());
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, anchor: usize, line: usize, kind: OpenKind) -> Result<(), InvalidTaskFile> {
+        let size = Size {
+            nodes: 1,
+            text: 0,
+            depth: 1,
+        };
+        self.count(size, line)?;
+        self.open.push(Open {
+            line,
+            anchor,
+            size,
+            kind,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), InvalidTaskFile> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = Rc::new(match open.kind {
+            OpenKind::List(items) => Value::List(items),
+            OpenKind::Map {
+                mut entries,
+                mut names,
+                merged,
+                ..
+            } => {
+                for other in merged {
+                    merge(&other, &mut entries, &mut names)?;
+                }
+                Value::Map(entries)
+            }
+        });
+        self.name(open.anchor, &value, open.size);
+        self.place(
+            Document {
+                line: open.line,
+                value,
+            },
+            open.size,
+        )
+    }
+
+    fn name(&mut self, anchor: usize, value: &Rc<Value>, size: Size) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, (Rc::clone(value), size));
+        }
+    }
+
+    /// Puts a node where it belongs.
+    fn place(&mut self, node: Document, size: Size) -> Result<(), InvalidTaskFile> {
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.size.add(size);
+        match &mut open.kind {
+            OpenKind::List(items) => items.push(node),
+            OpenKind::Map {
+                entries,
+                names,
+                merged,
+                key,
+            } => match key.take() {
+                None => {
+                    let at = Some(node.line);
+                    let Value::Scalar { text, .. } = &*node.value else {
+                        return Err(InvalidTaskFile::at(at, "keys must be texts"));
+                    };
+                    let name = text.reveal().to_owned();
+                    if name != MERGE && !names.insert(name.clone()) {
+                        return Err(InvalidTaskFile::at(at, format!("duplicate key `{text}`")));
+                    }
+                    *key = Some((name, node.line));
+                }
+                Some((name, _)) if name == MERGE => merged.push(node),
+                Some((name, line)) => entries.push((name, Document { line, ..node })),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The key whose value is a mapping, or a list of mappings, that a mapping takes over.
+const MERGE: &str = "<<";
+
+/// Takes over the entries of another mapping that are not there yet.
+fn merge(
+    other: &Document,
+    entries: &mut Vec<(String, Document)>,
+    names: &mut HashSet<String>,
+) -> Result<(), InvalidTaskFile> {
+    match &*other.value {
+        Value::Map(others) => {
+            for (name, node) in others {
+                if names.insert(name.clone()) {
+                    entries.push((name.clone(), node.clone()));
+                }
+            }
+            Ok(())
+        }
+        Value::List(others) if others.iter().all(|one| matches!(*one.value, Value::Map(_))) => {
+            others.iter().try_for_each(|one| merge(one, entries, names))
+        }
+        _ => Err(InvalidTaskFile::at(
+            Some(other.line),
+            "`<<` takes a mapping or a list of mappings",
+        )),
+    }
+}
+
+/// Returns the scalars of a document in their order, each with its secret parts.
+///
+/// Where in the text a scalar stands is known; where in the scalar a secret stands, once quotes and escapes are read, is found out by
+/// reading the document again with marks in it.
+fn secret_scalars(text: &MaskedText) -> Result<Vec<MaskedText>, InvalidTaskFile> {
+    let plain = scalars(text.reveal()).map_err(|problem| invalid(&problem))?;
+    let (mut marked, mut at) = (String::new(), 0);
+    let mut secret = text.secret_ranges();
+    let mut has_secret = Vec::with_capacity(plain.len());
+    for scalar in &plain {
+        while secret
+            .first()
+            .is_some_and(|range| range.end <= scalar.inside.start)
+        {
+            secret = &secret[1..];
+        }
+        let ranges = secret.iter();
+        let pieces: Vec<Range<usize>> = ranges
+            .take_while(|range| range.start < scalar.inside.end)
+            .flat_map(|range| pieces(text.reveal(), range, &scalar.inside))
+            .collect();
+        has_secret.push(!pieces.is_empty());
+        for piece in pieces {
+            if piece.start < at {
+                continue;
+            }
+            marked.push_str(&text.reveal()[at..piece.start]);
+            marked.push_str(&marks::around(&text.reveal()[piece.clone()]));
+            at = piece.end;
+        }
+    }
+    marked.push_str(&text.reveal()[at..]);
+    let marked = scalars(&marked).unwrap_or_default();
+    let is_same = marked.len() == plain.len();
+    let found = plain.into_iter().zip(has_secret).enumerate();
+    Ok(found
+        .map(|(n, (scalar, has_secret))| {
+            if !has_secret {
+                return MaskedText::from(scalar.text);
+            }
+            // Where the marks have changed what is read, all of it is secret.
+            let parts = marked.get(n).filter(|_| is_same);
+            parts
+                .map(|scalar| marks::read(&scalar.text))
+                .filter(|parts| parts.reveal() == scalar.text)
+                .unwrap_or_else(|| MaskedText::from(Secret::new(scalar.text)))
+        })
+        .collect())
+}
+
+/// A scalar as it is read, and where it stands in the document without its quotes, in bytes.
+struct Scalar {
+    text: String,
+    inside: Range<usize>,
+}
+
+/// Returns the scalars of a document in their order. Where the parser does not say where they stand, each is taken to be everywhere.
+fn scalars(text: &str) -> Result<Vec<Scalar>, ScanError> {
+    let mut all = Vec::new();
+    let mut offsets = text.char_indices().map(|(at, _)| at).enumerate();
+    // Scalars come in the order of the text, so that one look from the beginning finds all their places.
+    let mut last = (0, 0);
+    let mut is_in_order = true;
+    let mut byte = |character: usize| {
+        is_in_order &= last.0 <= character;
+        while last.0 < character {
+            match offsets.next() {
+                Some(next) => last = next,
+                None => last = (character, text.len()),
+            }
+        }
+        last.1
+    };
+    let mut depth = 0_usize;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event?;
+        match event {
+            Event::Scalar(found, style, ..) => {
+                let start = byte(span.start.index());
+                let quote = match style {
+                    ScalarStyle::SingleQuoted => Some('\''),
+                    ScalarStyle::DoubleQuoted => Some('"'),
+                    _ => None,
+                };
+                let inside = match quote {
+                    // An anchor or a tag may stand in front.
+                    Some(quote) => {
+                        let open = text[start..].find(quote).map_or(start, |at| start + at + 1);
+                        open..byte(span.end.index().saturating_sub(1))
+                    }
+                    None => start..byte(span.end.index()),
+                };
+                let text = found.into_owned();
+                all.push(Scalar { text, inside });
+            }
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        // The reader proper says what is wrong.
+        if all.len() > MAX_NODES || depth > MAX_DEPTH {
+            break;
+        }
+    }
+    if !is_in_order {
+        for scalar in &mut all {
+            scalar.inside = 0..text.len();
+        }
+    }
+    Ok(all)
+}
+
+/// Returns the parts of a secret that are inside of a scalar: line by line, because the blanks around a line are YAML's own.
+fn pieces(text: &str, secret: &Range<usize>, inside: &Range<usize>) -> Vec<Range<usize>> {
+    let start = secret.start.max(inside.start);
+    let end = secret.end.min(inside.end);
+    if start >= end {
+        return Vec::new();
+    }
+    let mut pieces = Vec::new();
+    let mut at = start;
+    for line in text[start..end].split_inclusive('\n') {
+        let begin = at + (line.len() - line.trim_start().len());
+        let piece = begin..begin + line.trim().len();
+        if !piece.is_empty() {
+            pieces.push(piece);
+        }
+        at += line.len();
+    }
+    pieces
 }
 
 /// Reads a values file: a mapping of anything.
 pub(super) fn values(text: &str) -> Result<BTreeMap<String, serde_json::Value>, InvalidTaskFile> {
-    match parse(text)? {
-        Value::Null => Ok(BTreeMap::new()),
-        Value::Mapping(map) => serde_yaml::from_value(Value::Mapping(map)).map_err(|problem| {
-            InvalidTaskFile::new(format!("a values file has texts as keys: {problem}"))
-        }),
+    let document = parse(&MaskedText::from(text))?;
+    match &*document.value {
+        Value::Map(entries) => Ok(entries
+            .iter()
+            .map(|(name, node)| (name.clone(), json(node)))
+            .collect()),
+        _ if is_nothing(&document.value) => Ok(BTreeMap::new()),
         _ => Err(InvalidTaskFile::new("a values file must be a mapping")),
     }
 }
 
-/// One step on the way to a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Key(String),
-    Item(usize),
+/// Returns a node as JSON, what is without quotes by the core schema of YAML 1.2.
+fn json(node: &Document) -> serde_json::Value {
+    match &*node.value {
+        Value::List(items) => items.iter().map(json).collect(),
+        Value::Map(entries) => {
+            let entries = entries.iter();
+            let object = entries.map(|(name, node)| (name.clone(), json(node)));
+            serde_json::Value::Object(object.collect())
+        }
+        value if is_nothing(value) => serde_json::Value::Null,
+        Value::Scalar { text, is_plain } => {
+            let text = text.reveal();
+            match (is_plain, text) {
+                (true, "true" | "True" | "TRUE") => true.into(),
+                (true, "false" | "False" | "FALSE") => false.into(),
+                (true, text) => match whole(text) {
+                    Some(number) => number.into(),
+                    None => float(text).map_or_else(|| text.into(), Into::into),
+                },
+                (false, text) => text.into(),
+            }
+        }
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Scalar {
+            text,
+            is_plain: true,
+        } => matches!(text.reveal(), "" | "~" | "null" | "Null" | "NULL"),
+        _ => false,
+    }
+}
+
+/// Reads a whole number as YAML writes it: in decimal, `0x` or `0o`. One with zeros in front is a text.
+fn whole(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let number = |digits: &str, radix| {
+        let starts = digits.starts_with(|c: char| c.is_digit(radix));
+        let number = starts.then(|| i128::from_str_radix(digits, radix).ok())??;
+        i64::try_from(sign * number).ok()
+    };
+    match digits.get(..2) {
+        Some("0x") => number(&digits[2..], 16),
+        Some("0o") => number(&digits[2..], 8),
+        Some(two) if two.starts_with('0') => None,
+        _ => number(digits, 10),
+    }
+}
+
+/// Reads a number with a point or an exponent.
+fn float(text: &str) -> Option<f64> {
+    let digits = text.trim_start_matches(['-', '+']);
+    let leads = digits.strip_prefix('.').unwrap_or(digits);
+    let is_number = leads.starts_with(|c: char| c.is_ascii_digit())
+        && text.contains(['.', 'e', 'E'])
+        && text.len() - digits.len() <= 1;
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// A place in a document, and what is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
-    text: &'a str,
-    value: &'a Value,
-    path: Vec<Part>,
+    document: &'a Document,
+    /// The nearest key.
+    key: Option<&'a str>,
+    is_item: bool,
 }
 
 impl<'a> Node<'a> {
     /// Returns the whole document.
-    pub fn root(text: &'a str, value: &'a Value) -> Self {
+    pub fn root(document: &'a Document) -> Self {
         Self {
-            text,
-            value,
-            path: Vec::new(),
+            document,
+            key: None,
+            is_item: false,
         }
     }
 
@@ -74,61 +562,64 @@ impl<'a> Node<'a> {
         InvalidTaskFile::at(self.line(), text)
     }
 
-    /// Returns the line of this node, counted from 1.
+    /// Returns the line of this node, counted from 1; of a value in a mapping, that of its key.
     pub fn line(&self) -> Option<usize> {
-        line_of(self.text, &self.path)
+        Some(self.document.line)
     }
 
     /// Returns what is under a key of a mapping. Null is nothing.
     pub fn get(&self, key: &str) -> Option<Self> {
-        let value = self.value.as_mapping()?.get(key)?;
-        (!value.is_null()).then(|| self.below(value, Part::Key(key.to_owned())))
+        let Value::Map(entries) = &*self.document.value else {
+            return None;
+        };
+        let (name, node) = entries.iter().find(|(name, _)| name == key)?;
+        (!is_nothing(&node.value)).then(|| Self::below(node, name))
     }
 
     /// Returns the keys and values of a mapping; null has none.
-    pub fn entries(&self) -> Result<Vec<(String, Self)>, InvalidTaskFile> {
-        match self.value {
-            Value::Null => Ok(Vec::new()),
-            Value::Mapping(map) => map
+    pub fn entries(&self) -> Result<Vec<(&'a str, Self)>, InvalidTaskFile> {
+        match &*self.document.value {
+            Value::Map(entries) => Ok(entries
                 .iter()
-                .map(|(key, value)| {
-                    let name = scalar(key).ok_or_else(|| self.problem("keys must be texts"))?;
-                    let node = self.below(value, Part::Key(name.clone()));
-                    Ok((name, node))
-                })
-                .collect(),
+                .map(|(name, node)| (name.as_str(), Self::below(node, name)))
+                .collect()),
+            value if is_nothing(value) => Ok(Vec::new()),
             _ => Err(self.problem(format!("{} must be a mapping", self.name()))),
         }
     }
 
     /// Returns the items of a list; null has none.
     pub fn items(&self) -> Result<Vec<Self>, InvalidTaskFile> {
-        match self.value {
-            Value::Null => Ok(Vec::new()),
-            Value::Sequence(items) => Ok(items
+        match &*self.document.value {
+            Value::List(items) => Ok(items
                 .iter()
-                .enumerate()
-                .map(|(n, value)| self.below(value, Part::Item(n)))
+                .map(|document| Self {
+                    document,
+                    key: self.key,
+                    is_item: true,
+                })
                 .collect()),
+            value if is_nothing(value) => Ok(Vec::new()),
             _ => Err(self.problem(format!("{} must be a list", self.name()))),
         }
     }
 
-    /// Returns a text; numbers and switches are texts too, as YAML writes them.
-    pub fn text(&self) -> Result<Option<String>, InvalidTaskFile> {
-        match self.value {
-            Value::Null => Ok(None),
-            value => match scalar(value) {
-                Some(text) => Ok(Some(text)),
-                None => Err(self.problem(format!("{} must be a text", self.name()))),
-            },
+    /// Returns a text; numbers and switches are texts too, as they are written.
+    pub fn text(&self) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
+        match &*self.document.value {
+            value if is_nothing(value) => Ok(None),
+            Value::Scalar { text, .. } => Ok(Some(text)),
+            _ => Err(self.problem(format!("{} must be a text", self.name()))),
         }
     }
 
     /// Returns a whole number.
     pub fn whole(&self) -> Result<i64, InvalidTaskFile> {
-        let number = match self.value {
-            Value::Number(number) => number.as_i64(),
+        let number = match &*self.document.value {
+            Value::Scalar {
+                text,
+                is_plain: true,
+            } => whole(text.reveal()),
             _ => None,
         };
         number.ok_or_else(|| self.problem(format!("{} must be a whole number", self.name())))
@@ -136,8 +627,11 @@ impl<'a> Node<'a> {
 
     /// Returns a switch, in any of YAML's words.
     pub fn switch(&self) -> Result<bool, InvalidTaskFile> {
-        let word = scalar(self.value).unwrap_or_default().to_lowercase();
-        match word.as_str() {
+        let word = match &*self.document.value {
+            Value::Scalar { text, .. } => text.reveal(),
+            _ => "",
+        };
+        match word.to_lowercase().as_str() {
             "true" | "yes" | "on" | "y" => Ok(true),
             "false" | "no" | "off" | "n" => Ok(false),
             _ => Err(self.problem(format!("{} must be true or false", self.name()))),
@@ -148,142 +642,31 @@ impl<'a> Node<'a> {
     pub fn unknown_keys(
         &self,
         known: &[&str],
-        notices: &mut Vec<Notice>,
+        notices: &mut Notices,
     ) -> Result<(), InvalidTaskFile> {
         for (key, node) in self.entries()? {
-            if !known.contains(&key.as_str()) {
-                notices.push(Notice {
-                    line: node.line(),
-                    text: format!("`{key}` means nothing here and is not heeded"),
-                });
+            if !known.contains(&key) {
+                let text = format!("`{key}` means nothing here and is not heeded");
+                notices.add(node.line(), text);
             }
         }
         Ok(())
     }
 
-    fn below(&self, value: &'a Value, part: Part) -> Self {
-        let mut path = self.path.clone();
-        path.push(part);
+    fn below(document: &'a Document, key: &'a str) -> Self {
         Self {
-            text: self.text,
-            value,
-            path,
+            document,
+            key: Some(key),
+            is_item: false,
         }
     }
 
     /// Returns the nearest key, for messages.
     fn name(&self) -> String {
-        match self.path.iter().rev().find_map(|part| match part {
-            Part::Key(key) => Some(key),
-            Part::Item(_) => None,
-        }) {
-            Some(key) if matches!(self.path.last(), Some(Part::Item(_))) => {
-                format!("each of `{key}`")
-            }
-            Some(key) => format!("`{key}`"),
-            None => "the file".to_owned(),
-        }
-    }
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(yes.to_string()),
-        _ => None,
-    }
-}
-
-/// Finds the line of a key or an item, by reading the text until it is reached.
-fn line_of(text: &str, path: &[Part]) -> Option<usize> {
-    if path.is_empty() {
-        return None;
-    }
-    let probe = Probe { path };
-    let problem = probe
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .err()?;
-    problem.location().map(|location| location.line())
-}
-
-/// Reads the way to a node, and fails when it is there.
-#[derive(Clone, Copy)]
-struct Probe<'p> {
-    path: &'p [Part],
-}
-
-impl<'de> DeserializeSeed<'de> for Probe<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Probe<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the place that is looked for")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Some((Part::Key(wanted), rest)) = self.path.split_first() else {
-            return Err(de::Error::custom("here"));
-        };
-        let key = KeyProbe {
-            wanted,
-            is_last: rest.is_empty(),
-        };
-        while let Some(found) = map.next_key_seed(key)? {
-            if found {
-                return map.next_value_seed(Probe { path: rest });
-            }
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Some((Part::Item(wanted), rest)) = self.path.split_first() else {
-            return Err(de::Error::custom("here"));
-        };
-        for _ in 0..*wanted {
-            if list.next_element::<IgnoredAny>()?.is_none() {
-                return Ok(());
-            }
-        }
-        list.next_element_seed(Probe { path: rest }).map(|_| ())
-    }
-}
-
-/// Reads a key, and fails if it is the end of the way.
-#[derive(Clone, Copy)]
-struct KeyProbe<'p> {
-    wanted: &'p str,
-    is_last: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for KeyProbe<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeyProbe<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<bool, E> {
-        match key == self.wanted {
-            true if self.is_last => Err(E::custom("here")),
-            found => Ok(found),
+        match (self.key, self.is_item) {
+            (Some(key), true) => format!("each of `{key}`"),
+            (Some(key), false) => format!("`{key}`"),
+            (None, _) => "the file".to_owned(),
         }
     }
 }
@@ -292,38 +675,39 @@ impl Visitor<'_> for KeyProbe<'_> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "version: v1.0.0\n\nsteps:\n  - id: a\n    cmd: x\n  - id: b\n    when: [a,\n      c]\n    env:\n    - A=1\n";
-
-    fn line(path: &[&str]) -> Option<usize> {
-        let path: Vec<Part> = path
-            .iter()
-            .map(|part| match part.parse() {
-                Ok(n) => Part::Item(n),
-                Err(_) => Part::Key((*part).to_owned()),
-            })
-            .collect();
-        line_of(TEXT, &path)
+    fn document(text: &str) -> Document {
+        parse(&MaskedText::from(text)).unwrap()
     }
+
+    fn problem(text: &str) -> InvalidTaskFile {
+        parse(&MaskedText::from(text)).unwrap_err()
+    }
+
+    const TEXT: &str = "version: v1.0.0\n\nsteps:\n  - id: a\n    cmd: x\n  - id: b\n    when: [a,\n      c]\n    env:\n    - A=1\n";
 
     #[test]
     fn nodes_know_their_lines() {
-        assert_eq!(line(&["version"]), Some(1));
-        assert_eq!(line(&["steps"]), Some(3));
-        assert_eq!(line(&["steps", "0"]), Some(4));
-        assert_eq!(line(&["steps", "1"]), Some(6));
-        assert_eq!(line(&["steps", "1", "when"]), Some(7));
-        assert_eq!(line(&["steps", "1", "when", "1"]), Some(8));
-        assert_eq!(line(&["steps", "1", "env", "0"]), Some(10));
-        assert_eq!(line(&["nope"]), None);
+        let document = document(TEXT);
+        let root = Node::root(&document);
+        let steps = root.get("steps").unwrap();
+        let second = steps.items().unwrap()[1];
+        let (when, env) = (second.get("when").unwrap(), second.get("env").unwrap());
+        let item = |node: Node<'_>, n: usize| node.items().unwrap()[n].line();
+        assert_eq!(root.get("version").unwrap().line(), Some(1));
+        assert_eq!(steps.line(), Some(3));
+        assert_eq!(item(steps, 0), Some(4));
+        assert_eq!(second.line(), Some(6));
+        assert_eq!(when.line(), Some(7));
+        assert_eq!(item(when, 1), Some(8));
+        assert_eq!(item(env, 0), Some(10));
     }
 
     #[test]
     fn kinds_are_told_apart_with_the_key_in_the_message() {
-        let text = "a: [1]\nb: {c: d}\nn: 5\nyes: On\nl: x\n";
-        let document = parse(text).unwrap();
-        let root = Node::root(text, &document);
+        let document = document("a: [1]\nb: {c: d}\nn: 5\nyes: On\nl: x\nq: '7'\n");
+        let root = Node::root(&document);
         let node = |key: &str| root.get(key).unwrap();
-        assert_eq!(node("n").text().unwrap().as_deref(), Some("5"));
+        assert_eq!(node("n").text().unwrap(), Some(&MaskedText::from("5")));
         assert_eq!(node("n").whole(), Ok(5));
         assert_eq!(node("yes").switch(), Ok(true));
         let told = |problem: InvalidTaskFile| problem.to_string();
@@ -336,8 +720,8 @@ mod tests {
             "line 5: `l` must be a list"
         );
         assert_eq!(
-            told(node("l").whole().unwrap_err()),
-            "line 5: `l` must be a whole number"
+            told(node("q").whole().unwrap_err()),
+            "line 6: `q` must be a whole number"
         );
         assert_eq!(
             told(node("a").entries().unwrap_err()),
@@ -351,24 +735,159 @@ mod tests {
 
     #[test]
     fn what_is_no_yaml_names_its_line() {
-        let problem = parse("a: 1\nb: [1\n").unwrap_err();
-        assert!(problem.line.is_some(), "{problem}");
-        let problem = parse("a: 1\na: 2\n").unwrap_err();
-        assert!(problem.text.contains("duplicate"), "{problem}");
-        assert_eq!(parse("\t").unwrap_err().line, Some(1));
+        assert_eq!(problem("a: 1\nb: [1\n").line, Some(3));
+        assert_eq!(
+            problem("a: 1\nb: 3\na: 2\n").to_string(),
+            "line 3: duplicate key `a`"
+        );
+        assert_eq!(problem("a: 1\nb: @\n").line, Some(2));
+        assert_eq!(problem("a: 1\n---\nb: 2\n").line, Some(2));
+        assert_eq!(problem("a: *nowhere\n").line, Some(1));
     }
 
     #[test]
-    fn merge_keys_are_applied() {
-        let text = "base: &b {x: 1}\nuse:\n  <<: *b\n  y: 2\n";
-        let document = parse(text).unwrap();
-        let used = Node::root(text, &document).get("use").unwrap();
-        assert_eq!(used.get("x").unwrap().whole(), Ok(1));
+    fn values_are_of_the_core_schema() {
+        let text = "i: -5\nx: 0x1F\no: 0o17\nz: 007\nf: 1.50\ne: 1e3\nt: True\nn: ~\nq: 'true'\nl: [1, a]\ns: !!str 5\nv: 1.2.3\n";
+        let found = serde_json::to_value(values(text).unwrap()).unwrap();
+        assert_eq!(
+            found,
+            serde_json::json!({
+                "i": -5, "x": 31, "o": 15, "z": "007", "f": 1.5, "e": 1000.0, "t": true, "n": null,
+                "q": "true", "l": [1, "a"], "s": "5", "v": "1.2.3"
+            })
+        );
     }
 
     #[test]
-    fn a_large_file_is_refused() {
-        let problem = parse(&"#".repeat(MAX_BYTES + 1)).unwrap_err();
-        assert_eq!(problem.to_string(), "the file is larger than 1 MiB");
+    fn merge_keys_are_applied_and_own_entries_count_first() {
+        let text = "base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\nuse:\n  <<: [*b, *o]\n  x: 5\n";
+        let document = document(text);
+        let used = Node::root(&document).get("use").unwrap();
+        let of = |key: &str| used.get(key).unwrap().whole();
+        assert_eq!((of("x"), of("y"), of("z")), (Ok(5), Ok(2), Ok(4)));
+        assert_eq!(
+            problem("a:\n  <<: 5\n").to_string(),
+            "line 2: `<<` takes a mapping or a list of mappings"
+        );
+    }
+
+    #[test]
+    fn file_over_1_mib_is_refused() {
+        let large = problem(&"#".repeat(MAX_BYTES + 1));
+        assert_eq!(large.to_string(), "the file is larger than 1 MiB");
+    }
+
+    #[test]
+    fn aliases_are_counted_before_they_are_followed() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..300 {
+            let before = format!("*a{}", n - 1);
+            text += &format!("a{n}: &a{n} [{}]\n", vec![before; 2].join(", "));
+        }
+        assert!(text.len() < 8 * 1024);
+        assert_eq!(
+            problem(&text).to_string(),
+            "line 14: the file has more than 100000 nodes, aliases followed"
+        );
+        let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1000), "*a, ".repeat(3000));
+        let told = "line 2: the texts of the file are longer than 2 MiB, aliases followed";
+        assert_eq!(problem(&text).to_string(), told);
+        assert_eq!(
+            problem("a: &a [*a]\n").to_string(),
+            "line 1: an alias stands within what it names"
+        );
+    }
+
+    #[test]
+    fn file_nested_more_than_64_deep_is_refused() {
+        let told = "line 1: the file is nested more than 64 deep";
+        assert_eq!(problem(&"[".repeat(32 * 1024)).to_string(), told);
+        assert_eq!(problem(&"{a: ".repeat(9000)).to_string(), told);
+        assert!(
+            parse(&MaskedText::from(format!(
+                "{}{}",
+                "[".repeat(64),
+                "]".repeat(64)
+            )))
+            .is_ok()
+        );
+        let mut text = "a0: &a0 [x]\n".to_owned();
+        for n in 1..80 {
+            text += &format!("a{n}: &a{n} [*a{}]\n", n - 1);
+        }
+        assert!(problem(&text).text.contains("nested more than 64 deep"));
+    }
+
+    #[test]
+    fn secrets_are_found_in_scalars_of_every_style() {
+        let template = "plain: A=@\nsingle: 'A=@'\ndouble: \"A=\\t@\"\nliteral: |\n  A=@\n  b\nfolded: >-\n  A=@\n  b\nlist: [@, b]\nwhole: @\n";
+        for secret in ["hunter2", "a", "x y", "q\\u0041"] {
+            let (mut text, mut ranges) = (String::new(), Vec::new());
+            for (n, part) in template.split('@').enumerate() {
+                if n > 0 {
+                    ranges.push(text.len()..text.len() + secret.len());
+                    text.push_str(secret);
+                }
+                text.push_str(part);
+            }
+            let plain = document(&text);
+            let marked = parse(&MaskedText::with_secrets(text.clone(), ranges)).unwrap();
+            let shown = |document: &Document| -> Vec<(String, String)> {
+                let root = Node::root(document);
+                let entries = root.entries().unwrap().into_iter();
+                let texts = entries.flat_map(|(_, node)| node.items().unwrap_or(vec![node]));
+                texts
+                    .map(|node| node.text().unwrap().unwrap())
+                    .map(|text| (text.reveal().to_owned(), text.to_string()))
+                    .collect()
+            };
+            let (plain, marked) = (shown(&plain), shown(&marked));
+            let shown: Vec<&str> = marked.iter().map(|(_, shown)| shown.as_str()).collect();
+            assert_eq!(
+                shown,
+                [
+                    "A=***",
+                    "A=***",
+                    "A=\t***",
+                    "A=***\nb\n",
+                    "A=*** b",
+                    "***",
+                    "b",
+                    "***"
+                ],
+                "{secret}"
+            );
+            let revealed = |all: &[(String, String)]| -> Vec<String> {
+                all.iter().map(|(revealed, _)| revealed.clone()).collect()
+            };
+            assert_eq!(revealed(&plain), revealed(&marked));
+        }
+    }
+
+    #[test]
+    fn secret_that_changes_how_yaml_is_read_hides_more_and_never_less() {
+        for (before, secret, after) in [
+            ("a: ", "b: c", "\n"),
+            ("a: [", "b, c", "]\n"),
+            ("a: ", "|\n  b\n  c", "\n"),
+            ("a: \"", "b\\", "n\"\n"),
+            ("a: '", "b''", "c'\n"),
+            ("a: \"x \\", "n\\", "n\"\n"),
+        ] {
+            let text = format!("{before}{secret}{after}");
+            let range = before.len()..before.len() + secret.len();
+            let Ok(document) = parse(&MaskedText::with_secrets(text, vec![range])) else {
+                continue;
+            };
+            let node = Node::root(&document).get("a").unwrap();
+            for node in node.items().unwrap_or(vec![node]) {
+                let text = node.text().unwrap().unwrap();
+                assert!(
+                    !text.to_string().contains(['b', 'c']) || after.contains('c'),
+                    "{text}"
+                );
+                assert!(text.has_secret(), "{}", text.reveal());
+            }
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Command lines as values.
 
-use std::{ffi::OsString, fmt, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
-use super::secret::Secret;
+use super::secret::{MaskedText, Secret};
 
 /// A process that has not been started: compare it, print it, log it, then run it.
 ///
 /// Every argument is one element of the child's argv; no shell ever sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// The program, a name to find on `PATH` or a path.
     pub program: PathBuf,
@@ -20,6 +20,10 @@ pub struct CommandLine {
     pub inherits_all: bool,
     /// Where it is started; the caller's own folder if unset.
     pub dir: Option<PathBuf>,
+    /// The file that it reads as its standard input; nothing, if unset.
+    pub stdin: Option<PathBuf>,
+    /// How arguments are shown that have secret parts, by their number.
+    shown: BTreeMap<usize, String>,
 }
 
 /// The value of an environment variable: shown, or kept secret.
@@ -56,6 +60,15 @@ impl CommandLine {
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
+    }
+
+    /// Adds one argument that may have secret parts. These are not printed; other users of the machine see them all the same.
+    #[must_use]
+    pub fn text(mut self, text: &MaskedText) -> Self {
+        if text.has_secret() {
+            self.shown.insert(self.args.len(), text.to_string());
+        }
+        self.arg(text.reveal())
     }
 
     /// Adds several arguments.
@@ -106,10 +119,20 @@ impl fmt::Display for CommandLine {
             }
         }
         f.write_str(&quoted(&self.program.to_string_lossy()))?;
-        for arg in &self.args {
-            write!(f, " {}", quoted(&arg.to_string_lossy()))?;
+        for (n, arg) in self.args.iter().enumerate() {
+            let arg = match self.shown.get(&n) {
+                Some(shown) => shown.into(),
+                None => arg.to_string_lossy(),
+            };
+            write!(f, " {}", quoted(&arg))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
     }
 }
 
@@ -143,6 +166,15 @@ mod tests {
             line.to_string(),
             r"BUILDAH_ISOLATION=chroot TOKEN=*** buildah build '--build-arg=A=b c' --tag=-x 'it'\''s' ''"
         );
+    }
+
+    #[test]
+    fn secret_parts_of_arguments_are_hidden() {
+        let text = MaskedText::with_secrets("echo hunter2", vec![5..12]);
+        let line = CommandLine::new("sh").arg("-c").text(&text).arg("x");
+        assert_eq!(line.args[1], "echo hunter2");
+        assert_eq!(line.to_string(), "sh -c 'echo ***' x");
+        assert_eq!(format!("{line:?}"), "`sh -c 'echo ***' x`");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod aliases;
 pub mod aside;
+pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod config_file;

@@ -125,15 +125,20 @@ async fn carry_out(
     let cannot = || format!("cannot start `{}`", line.program.display());
     let (reader, writer) = std::io::pipe().context(Kind::Failed, cannot)?;
     let mut command = tokio::process::Command::from(prepared(line));
+    let stdin = match (&line.stdin, input) {
+        (Some(path), _) => Stdio::from(
+            fs::File::open(path)
+                .context(Kind::Failed, || format!("cannot read `{}`", path.display()))?,
+        ),
+        (None, None) => Stdio::null(),
+        (None, Some(_)) => Stdio::piped(),
+    };
     // A process that leads a group cannot make a session of its own.
     if input.is_none() {
         command.process_group(0);
     }
     command
-        .stdin(match input {
-            None => Stdio::null(),
-            Some(_) => Stdio::piped(),
-        })
+        .stdin(stdin)
         .stdout(writer.try_clone().context(Kind::Failed, cannot)?)
         .stderr(writer);
     let mut child = command

@@ -1,45 +1,17 @@
-//! Values that must never be seen.
+//! Where secrets are kept on this machine.
 
-use std::{fmt, io::Read as _, path::PathBuf, str::FromStr};
+use std::{io::Read as _, path::PathBuf, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{Context as _, Error, Kind, Result};
+
+pub use crate::secret::{MaskedText, Secret};
 
 use super::{environment, settings::Settings};
 
 /// A secret is short; a longer file is not the one that was meant.
 const MAX_FILE: u64 = 64 * 1024;
-
-/// A password, a token or a secret argument. It prints as `***`, in `{}` as in `{:?}`.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a value into keeping.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// Returns the value itself, for the one place that must hand it over.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// Where a secret is kept: the config file names the place, never the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -145,12 +117,5 @@ mod tests {
         assert!(place.read("it").unwrap_err().to_string().contains("empty"));
         let unset = SecretPlace::Variable("NO_SUCH_VARIABLE_HERE".into());
         assert!(unset.read("it").unwrap_err().to_string().contains("unset"));
-    }
-
-    #[test]
-    fn a_secret_prints_as_stars() {
-        let secret = Secret::new("hunter2");
-        assert_eq!(format!("{secret} {secret:?}"), "*** ***");
-        assert_eq!(secret.reveal(), "hunter2");
     }
 }

@@ -64,6 +64,9 @@ pub struct Task {
     /// What makes it run by itself.
     #[serde(default)]
     pub trigger: Trigger,
+    /// Whether its context is a folder of this machine only because a run has fetched it.
+    #[serde(skip)]
+    pub is_fetched: bool,
 }
 
 fn default_timeout() -> u32 {
@@ -178,6 +181,27 @@ impl Step {
         }
     }
 
+    /// Tells whether what the context brings may do all that the definition may.
+    #[must_use]
+    pub fn trusts_context(&self) -> bool {
+        match self {
+            Self::Docker(step) => step.trust_context,
+            Self::FileTask(step) => step.trust_context,
+            Self::EncodedTask(step) => step.trust_context,
+            Self::Import(_) => false,
+        }
+    }
+
+    /// Says whether what the context brings may do all that the definition may. A copy has no context.
+    pub fn set_trust_context(&mut self, yes: bool) {
+        match self {
+            Self::Docker(step) => step.trust_context = yes,
+            Self::FileTask(step) => step.trust_context = yes,
+            Self::EncodedTask(step) => step.trust_context = yes,
+            Self::Import(_) => {}
+        }
+    }
+
     /// Remembers which images a multi-step file pushes. Those of other steps are in the definition.
     pub fn set_pushes(&mut self, images: Vec<Reference>) {
         match self {
@@ -211,6 +235,9 @@ pub struct DockerStep {
     /// Build arguments, in the order given. The values of secret ones are kept elsewhere.
     #[serde(default)]
     pub arguments: Vec<Argument>,
+    /// Whether what the context brings may do all that the definition may, wherever it comes from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust_context: bool,
 }
 
 fn yes() -> bool {

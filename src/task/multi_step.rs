@@ -26,6 +26,9 @@ pub struct FileStep {
     /// Whether its steps may be privileged.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_privileged: bool,
+    /// Whether what the context brings may do all that the definition may, wherever it comes from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust_context: bool,
     /// The images that it pushes under names that stay the same, where somebody has found out.
     #[serde(skip)]
     pub pushes: Vec<Reference>,
@@ -49,6 +52,9 @@ pub struct EncodedStep {
     /// Whether its steps may be privileged.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_privileged: bool,
+    /// Whether what the context brings may do all that the definition may, wherever it comes from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust_context: bool,
     /// The images that it pushes under names that stay the same, where somebody has found out.
     #[serde(skip)]
     pub pushes: Vec<Reference>,

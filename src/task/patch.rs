@@ -70,6 +70,8 @@ pub struct TaskPatch {
     pub allow_privileged: Option<bool>,
     /// Whether `.git` is a part of the context.
     pub keep_vcs: Option<bool>,
+    /// Whether what the context brings may do all that the definition may.
+    pub trust_context: Option<bool>,
     /// What a successful run starts; empty is nothing.
     pub on_success: Option<Vec<String>>,
     /// What is done when its files name other images than the last run was built on.
@@ -131,6 +133,9 @@ impl TaskPatch {
     pub fn apply(self, mut task: Task) -> Task {
         task.step = self.turned(task.step);
         set(&mut task.status, self.status);
+        if let Some(yes) = self.trust_context {
+            task.step.set_trust_context(yes);
+        }
         match &mut task.step {
             Step::Docker(step) => {
                 set(&mut step.context_path, self.context);
@@ -206,6 +211,7 @@ impl TaskPatch {
                     encoded_values_content: None,
                     values: other.values().to_vec(),
                     allow_privileged: other.allows_privileged(),
+                    trust_context: other.trusts_context(),
                     pushes: Vec::new(),
                 }),
             };
@@ -213,13 +219,14 @@ impl TaskPatch {
         let Some(file) = &self.file else { return step };
         let context = self.context.as_ref().or(step.context()).cloned();
         match (step, context) {
-            (Step::Docker(_), Some(context_path)) if is_task_file(file) => {
+            (Step::Docker(old), Some(context_path)) if is_task_file(file) => {
                 Step::FileTask(FileStep {
                     context_path,
                     task_file_path: file.clone(),
                     values_file_path: None,
                     values: Vec::new(),
                     allow_privileged: false,
+                    trust_context: old.trust_context,
                     pushes: Vec::new(),
                 })
             }
@@ -230,13 +237,15 @@ impl TaskPatch {
                     values_file_path: None,
                     values: step.values,
                     allow_privileged: step.allow_privileged,
+                    trust_context: step.trust_context,
                     pushes: Vec::new(),
                 })
             }
-            (Step::FileTask(_) | Step::EncodedTask(_), Some(context_path))
+            (old @ (Step::FileTask(_) | Step::EncodedTask(_)), Some(context_path))
                 if !is_task_file(file) =>
             {
                 Step::Docker(DockerStep {
+                    trust_context: old.trusts_context(),
                     context_path,
                     docker_file_path: file.clone(),
                     image_names: Vec::new(),
@@ -341,6 +350,24 @@ mod tests {
             panic!("{updated:?}")
         };
         assert_eq!(step.target, None);
+    }
+
+    #[test]
+    fn trust_is_given_taken_back_and_kept_by_a_step_of_another_kind() {
+        let trust = |yes| TaskPatch {
+            trust_context: yes,
+            file: Some("acb.yaml".into()),
+            ..TaskPatch::default()
+        };
+        let trusting = trust(Some(true)).apply(task());
+        assert!(matches!(trusting.step, Step::FileTask(_)));
+        let docker = TaskPatch {
+            file: Some("Dockerfile".into()),
+            ..TaskPatch::default()
+        };
+        let docker = docker.apply(trusting);
+        assert!(matches!(docker.step, Step::Docker(_)) && docker.step.trusts_context());
+        assert!(!trust(Some(false)).apply(docker).step.trusts_context());
     }
 
     #[test]

@@ -30,4 +30,5 @@ mod schemas;
 mod state;
 mod surroundings;
 mod task;
+mod trust;
 mod tutorials;

@@ -88,6 +88,66 @@ fn serves(put_on_path: impl Fn(&World) -> Calls) {
     assert!(!world.state().join("runs/ca1/steps").exists());
 }
 
+/// Hands secrets over in `env`, with all that could be lost on the way, to a user that cannot read root's files.
+fn hands_secrets_over(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = put_on_path(&world);
+    registry.push_shell("tool:1", &[]);
+    let tool = registry.image("tool:1");
+    let values = [
+        "hunter2",
+        "-n=--x",
+        "it's \"quoted\" \\ `id` $(id) $HOME !*?",
+        "two\nlines\n\n  and=more\n#end",
+    ];
+    let (mut env, mut options, mut echo) = (Vec::new(), Vec::new(), Vec::new());
+    for (n, value) in values.iter().enumerate() {
+        let path = world.write(&format!("secret{n}"), value);
+        options.extend([
+            "--set-secret".to_owned(),
+            format!("v{n}=file:{}", path.display()),
+        ]);
+        env.push(format!("{{{{printf \"V{n}=%s\" .Values.v{n} | toJson}}}}"));
+        echo.push(format!("printf %s \"$V{n}\" | busybox sha256sum"));
+    }
+    let file = format!(
+        "env: [{}, PLAIN=seen]\nsteps:\n- cmd: {tool} sh -c '{}; echo $PLAIN $1' sh argument\n  user: '1000'\n",
+        env.join(", "),
+        echo.join("; ")
+    );
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let run = run(&world, &registry, &file, &options).ok();
+    for value in values {
+        let hash = acrt::image::Digest::of(value.as_bytes());
+        assert!(run.stdout.contains(hash.hex()), "{value:?}: {run}");
+    }
+    assert!(run.stdout.contains("seen argument\n"), "{run}");
+    let told = format!("{}{}{}", run.stdout, run.stderr, calls.lines().join("\n"));
+    assert!(
+        !told.contains("hunter2") && !told.contains("-n=--x"),
+        "{told}"
+    );
+    for (path, text) in world.state_files() {
+        assert!(!text.contains("hunter2"), "{}", path.display());
+    }
+    assert!(!world.state().join("runs/ca1/steps").exists());
+}
+
+#[test]
+fn docker_is_handed_secrets_of_any_form() {
+    hands_secrets_over(World::docker);
+}
+
+#[test]
+fn podman_is_handed_secrets_of_any_form() {
+    hands_secrets_over(World::podman);
+}
+
+#[test]
+fn buildah_is_handed_secrets_of_any_form() {
+    hands_secrets_over(World::buildah);
+}
+
 #[test]
 fn podman_serves() {
     serves(World::podman);
@@ -264,6 +324,36 @@ fn a_secret_that_is_nowhere_is_named_with_what_to_type() {
 }
 
 #[test]
+fn short_secret_hides_itself_and_nothing_else_of_a_step() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n- cmd: {tool} sh -c 'test $A = e && test $B = tee && test $C = RQ== && echo $PLAIN'\n  env: ['A={{{{.Values.s}}}}', 'B=t{{{{.Values.s}}}}e', 'C={{{{.Values.s | upper | b64enc}}}}', PLAIN=seen]\n"
+    );
+    let run = run(&world, &registry, &file, &["--set-secret", "s=e"]).ok();
+    let calls = fs::read_to_string(world.path("calls/docker")).unwrap();
+    for given in ["--env=A ", "--env=B ", "--env=C ", "--env=PLAIN=seen "] {
+        assert!(calls.contains(given), "{given}: {calls}\n{run}");
+    }
+}
+
+#[test]
+fn secret_among_arguments_is_warned_of_and_not_printed() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    world.write("src/Dockerfile", &format!("FROM {tool}\n"));
+    let file = format!(
+        "steps:\n- id: c\n  cmd: {tool} sh -c 'test {{{{.Values.s | upper}}}} = HUNTER2'\n- id: b\n  build: --label l={{{{.Values.s}}}} .\n"
+    );
+    let run = run(&world, &registry, &file, &["--set-secret", "s=hunter2"])
+        .ok()
+        .says(&["step `c`: a secret is among", "step `b`: a secret is among"])
+        .prints(&["'test *** = ***'"]);
+    let told = format!("{}{}", run.stdout, run.stderr).to_lowercase();
+    assert!(!told.contains("hunter2"), "{run}");
+}
+
+#[test]
 fn privileged_steps_need_leave() {
     let (world, registry) = world();
     let file = "steps:\n- id: all\n  cmd: x\n  privileged: true\n";
@@ -354,6 +444,83 @@ fn a_broken_file_is_wrong_usage_and_names_the_line() {
         .acrt(&["run", "--registry", &host, "--file", "Dockerfile", "."])
         .exits(2)
         .says(&["it ends with .yaml or .yml"]);
+}
+
+/// Each once took minutes, gigabytes or the process; together they take a moment.
+#[test]
+fn file_that_would_take_all_time_or_memory_is_refused_with_its_line() {
+    let (world, registry) = world();
+    let unknown: String = (0..2500).map(|n| format!("k{n}: 1\n")).collect();
+    let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..200 {
+        aliases += &format!("a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1);
+    }
+    let env = |template: &str| format!("env: ['A={template}']\nsteps:\n- cmd: x\n");
+    for (file, told) in [
+        (
+            env("{{$l := list}}{{range until 99990}}{{$l = list $l}}{{end}}x"),
+            "line 1: templates nest",
+        ),
+        (
+            env(&format!(
+                "{{{{if 0}}}}{}{{{{end}}}}",
+                "{{else if 0}}".repeat(12_000)
+            )),
+            "line 1: the templates of the file have more than 200 `else if`",
+        ),
+        (
+            env("{{replace \"a\" (repeat 1048576 \"b\") (repeat 1048576 \"a\")}}"),
+            "line 1: templates make more than 8 MiB",
+        ),
+        (
+            env("{{range until 100}}{{len (uniq (until 100000))}}{{end}}"),
+            "line 1: templates make more than 8 MiB",
+        ),
+        (
+            env(&format!(
+                "{{{{{}1{}}}}}",
+                "(".repeat(9000),
+                ")".repeat(9000)
+            )),
+            "nesting depth exceeded",
+        ),
+        (
+            format!("{aliases}steps:\n- cmd: x\n"),
+            "line 14: the file has more than 100000 nodes",
+        ),
+        (
+            "[".repeat(32 * 1024),
+            "line 1: the file is nested more than 64 deep",
+        ),
+        (
+            format!("steps:\n- cmd: {}\n", "x".repeat(1024 * 1024)),
+            "it is larger than 1 MiB",
+        ),
+    ] {
+        let refused = run(&world, &registry, &file, &[])
+            .exits(2)
+            .says(&["acb.yaml`", told]);
+        assert!(refused.stderr.len() < 4000, "{refused}");
+        world.write("src/values.yaml", &file);
+        let of_values = told.contains("nodes") || told.contains("deep") || told.contains("larger");
+        if of_values {
+            run(
+                &world,
+                &registry,
+                "steps:\n- cmd: x\n",
+                &["--values", "values.yaml"],
+            )
+            .exits(2)
+            .says(&["values.yaml`"]);
+        }
+    }
+    let tool = registry.image("tool:1");
+    let file = format!("{unknown}steps:\n- cmd: {tool} sh -c 'exit 0'\n");
+    let run = run(&world, &registry, &file, &[]).ok().prints(&[
+        "acrt: line 50: `k49` means nothing here",
+        "acrt: 2450 more things are odd about the file",
+    ]);
+    assert!(!run.stdout.contains("`k50`"), "{run}");
 }
 
 #[test]

@@ -39,7 +39,11 @@ impl Case {
         let host = Platform::new("linux", "amd64", None);
         let platforms = self.platform.iter().flat_map(|list| list.split(','));
         Build {
-            args: self.args.clone(),
+            args: self
+                .args
+                .iter()
+                .map(|(name, value)| (name.clone(), value.as_str().into()))
+                .collect(),
             target: self.target.clone(),
             platforms: platforms.map(|text| text.parse().unwrap()).collect(),
             build_platform: host,

@@ -97,7 +97,7 @@ proptest! {
     #[test]
     fn no_argument_does_harm(value in "[a-z${}:/*?#%'\"\\\\ -]{0,24}", pattern in "[a-z${}:/*?#%'\"\\\\-]{0,24}") {
         let mut build = build(&[]);
-        build.args.insert("A".to_owned(), value);
+        build.args.insert("A".to_owned(), value.into());
         check(format!("ARG A\nFROM a${{A{pattern}\n").as_bytes(), &build);
         check(format!("ARG A\nFROM {pattern}\n").as_bytes(), &build);
     }

@@ -17,13 +17,13 @@ pub struct ArgumentArgs {
     args: Vec<String>,
     /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
     #[arg(long = "secret-arg", value_name = "NAME[=VALUE]")]
-    secret_args: Vec<String>,
+    secret_args: Vec<Secret>,
 }
 
 impl ArgumentArgs {
     /// Takes what the same options of another name were given.
     #[must_use]
-    pub fn of(args: Vec<String>, secret_args: Vec<String>) -> Self {
+    pub fn of(args: Vec<String>, secret_args: Vec<Secret>) -> Self {
         Self { args, secret_args }
     }
 
@@ -51,7 +51,7 @@ impl ArgumentArgs {
             });
         }
         for text in &self.secret_args {
-            let (name, value) = split(text);
+            let (name, value) = split(text.reveal());
             secrets.insert(name.clone(), Secret::new(value));
             add(Argument {
                 name,
@@ -98,7 +98,7 @@ mod tests {
     fn the_later_of_two_arguments_with_one_name_counts() {
         let args = ArgumentArgs {
             args: vec!["A=1".into(), "B=x=y".into(), "A=2".into()],
-            secret_args: vec!["T=hunter2".into()],
+            secret_args: vec![Secret::new("T=hunter2")],
         };
         let (arguments, secrets) = args.arguments();
         let told: Vec<_> = arguments

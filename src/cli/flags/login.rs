@@ -23,7 +23,7 @@ pub struct LoginArgs {
     username: Option<String>,
     /// Password; env:NAME or file:PATH say where it is
     #[arg(short, long, conflicts_with = "password_stdin")]
-    password: Option<String>,
+    password: Option<Secret>,
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
@@ -90,17 +90,18 @@ impl LoginArgs {
 /// [`Kind::Invalid`] where standard input gives none.
 pub fn password(
     report: &Report,
-    password: Option<String>,
+    password: Option<Secret>,
     from_stdin: bool,
 ) -> Result<Option<Secret>> {
     match password {
         Some(password) => {
-            if !password.starts_with("env:") && !password.starts_with("file:") {
+            let text = password.reveal();
+            if !text.starts_with("env:") && !text.starts_with("file:") {
                 report.warning(
                     "other users can read a password in a command line; --password-stdin hides it",
                 );
             }
-            Ok(Some(Secret::new(password)))
+            Ok(Some(password))
         }
         None if from_stdin => standard_input().map(Some),
         None => Ok(None),

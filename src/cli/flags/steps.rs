@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    cli::flags::choice::three_state,
     error::{Context as _, Error, Kind, Result},
     sys::secret::Secret,
     task::{
@@ -27,13 +28,29 @@ pub struct ValueArgs {
     set: Vec<String>,
     /// Value that is never shown, NAME=VALUE; VALUE may be env:NAME or file:PATH (can be repeated)
     #[arg(long = "set-secret", value_name = "NAME=VALUE")]
-    set_secret: Vec<String>,
+    set_secret: Vec<Secret>,
     /// File of values, relative to the context
     #[arg(long, value_name = "FILE")]
     values: Option<PathBuf>,
     /// Let steps be privileged: they can do anything to this machine
     #[arg(long)]
     pub allow_privileged: bool,
+}
+
+/// `--trust-context` of a stored task.
+#[derive(Debug, Default, clap::Args)]
+pub struct TrustArgs {
+    /// Let what the context brings do all that the task may: for contexts that nobody else writes
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    pub trust_context: Option<bool>,
+}
+
+/// `--trust-context` of one run.
+#[derive(Debug, Default, clap::Args)]
+pub struct TrustOnceArgs {
+    /// Let what the context brings do all that you may: for contexts that nobody else writes
+    #[arg(long, help_heading = "What is built")]
+    pub trust_context: bool,
 }
 
 impl ValueArgs {
@@ -67,6 +84,7 @@ impl ValueArgs {
             add(name, Some(value));
         }
         for text in &self.set_secret {
+            let text = text.reveal();
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
             secrets.insert(name.to_owned(), Secret::new(value));
             add(name, None);
@@ -88,6 +106,8 @@ pub struct Wanted<'a> {
     pub timeout: u32,
     /// Values.
     pub values: &'a ValueArgs,
+    /// `--trust-context`
+    pub trust_context: bool,
 }
 
 impl Wanted<'_> {
@@ -105,6 +125,7 @@ impl Wanted<'_> {
                 encoded_values_content: values.as_deref().map(encoded),
                 values: self.values.values().0,
                 allow_privileged: self.values.allow_privileged,
+                trust_context: self.trust_context,
                 pushes: Vec::new(),
             })));
         }
@@ -117,6 +138,7 @@ impl Wanted<'_> {
             values_file_path: self.values.file().cloned(),
             values: self.values.values().0,
             allow_privileged: self.values.allow_privileged,
+            trust_context: self.trust_context,
             pushes: Vec::new(),
         })))
     }
@@ -169,7 +191,7 @@ mod tests {
     fn values_are_split_at_the_first_equal_sign_and_secret_ones_kept_apart() {
         let args = ValueArgs {
             set: vec!["a=b=c".into(), "e".into(), "a=2".into()],
-            set_secret: vec!["t=env:TOKEN".into()],
+            set_secret: vec![Secret::new("t=env:TOKEN")],
             ..ValueArgs::default()
         };
         let (values, secrets) = args.values();
@@ -198,6 +220,7 @@ mod tests {
                 command,
                 timeout: 60,
                 values: &values,
+                trust_context: false,
             };
             match wanted.step() {
                 Ok(Some(Step::FileTask(_))) => "file",

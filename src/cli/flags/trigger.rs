@@ -65,7 +65,7 @@ pub struct TriggerArgs {
     commit_trigger_enabled: Option<bool>,
     /// Webhook to tell of runs that a moved image caused: its URL, env:NAME or file:PATH
     #[arg(long, hide_short_help = true, value_name = "URL")]
-    update_trigger_endpoint: Option<String>,
+    update_trigger_endpoint: Option<Secret>,
     /// What that webhook is told: Default, or the Token alone
     #[arg(
         long,
@@ -111,21 +111,24 @@ impl TriggerArgs {
     /// Returns where the webhook of the base image trigger is.
     #[must_use]
     pub fn endpoint(&self) -> Option<Secret> {
-        self.update_trigger_endpoint.clone().map(Secret::new)
+        self.update_trigger_endpoint.clone()
     }
 
     /// Returns what that webhook is told, if there is to be one.
     #[must_use]
     pub fn payload(&self) -> Option<UpdatePayload> {
         let said = self.update_trigger_payload_type.map(Into::into);
-        let endpoint = self.update_trigger_endpoint.as_deref();
+        let endpoint = self.update_trigger_endpoint.as_ref();
         said.or_else(|| endpoint.map(|_| UpdatePayload::Default))
     }
 
     /// Returns what an update changes of it: an empty endpoint ends it.
     #[must_use]
     pub fn changed_payload(&self) -> Patch<UpdatePayload> {
-        match (self.update_trigger_endpoint.as_deref(), self.payload()) {
+        match (
+            self.update_trigger_endpoint.as_ref().map(Secret::reveal),
+            self.payload(),
+        ) {
             (Some(""), _) => Patch::Clear,
             (_, Some(payload)) => Patch::Set(payload),
             (_, None) => Patch::Keep,

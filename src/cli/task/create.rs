@@ -10,7 +10,7 @@ use crate::{
             build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
             copies::words,
-            steps::{ValueArgs, Wanted},
+            steps::{TrustArgs, ValueArgs, Wanted},
             trigger::{TriggerArgs, schedule},
         },
         report::Report,
@@ -70,6 +70,8 @@ pub struct CreateArgs {
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(
         short = 't',
@@ -116,7 +118,7 @@ pub struct CreateArgs {
     source_trigger_name: String,
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
-    git_access_token: Option<String>,
+    git_access_token: Option<Secret>,
     /// Keep .git in a context that is a git repository
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     keep_vcs: Option<bool>,
@@ -137,6 +139,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         command: args.cmd.as_deref(),
         timeout: args.timeout,
         values: &args.values,
+        trust_context: args.trust.trust_context.unwrap_or(false),
     };
     let step = match args.import {
         Some(source) => Some(Step::Import(ImportStep {
@@ -164,6 +167,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             no_cache: args.no_cache.unwrap_or(false),
             target: args.target,
             arguments,
+            trust_context: args.trust.trust_context.unwrap_or(false),
         }),
     };
     let new = NewTask {
@@ -171,7 +175,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         registry: args.registry,
         step,
         secret_arguments,
-        git_access_token: args.git_access_token.map(Secret::new),
+        git_access_token: args.git_access_token,
         secret_values: args.values.values().1,
         platforms: args.platform.unwrap_or_default().0,
         timeout: args.timeout,

@@ -6,7 +6,10 @@ use crate::{
     cli::{
         Outcome, columns,
         flags::{
-            azure::AzureRunArgs, build::ArgumentArgs, one_task::OneTaskArgs, steps::ValueArgs,
+            azure::AzureRunArgs,
+            build::ArgumentArgs,
+            one_task::OneTaskArgs,
+            steps::{TrustOnceArgs, ValueArgs},
         },
         report::Report,
     },
@@ -18,7 +21,10 @@ use crate::{
         execute::Finished,
         run::{Overrides, RunRequest},
     },
-    sys::signal::{OnHangup, Stop},
+    sys::{
+        secret::Secret,
+        signal::{OnHangup, Stop},
+    },
     task::{Cause, Context, Run},
     view::View,
 };
@@ -41,6 +47,8 @@ pub struct RunArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     values: ValueArgs,
+    #[command(flatten)]
+    trust: TrustOnceArgs,
     /// How many steps may work at once
     #[arg(long, help_heading = "Multi-step files", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
     jobs: Option<u16>,
@@ -68,7 +76,7 @@ pub struct RunArgs {
     azure: AzureRunArgs,
     /// What the task's update trigger endpoint is given from now on
     #[arg(long, hide_short_help = true, value_name = "TOKEN")]
-    update_trigger_token: Option<String>,
+    update_trigger_token: Option<Secret>,
 }
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
@@ -76,7 +84,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     report.shows_raw(args.raw);
     let key = args.task.find(app)?;
     if let Some(token) = args.update_trigger_token {
-        ops::task::keep_update_token(app, &key, &token)?;
+        ops::task::keep_update_token(app, &key, token.reveal())?;
     }
     let (arguments, secret_arguments) = args.arguments.arguments();
     let (values, secret_values) = args.values.values();
@@ -91,6 +99,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
             secret_values,
             values_file: args.values.file().cloned(),
             allow_privileged: args.values.allow_privileged,
+            trust_context: args.trust.trust_context,
         },
         jobs: args.jobs.map(usize::from),
         ..RunRequest::of(&key)

@@ -11,7 +11,7 @@ use crate::{
             choice::{Status, three_state},
             copies::words,
             one_task::OneTaskArgs,
-            steps::{ValueArgs, Wanted, text_of},
+            steps::{TrustArgs, ValueArgs, Wanted, text_of},
             trigger::{TriggerArgs, schedule},
         },
         report::Report,
@@ -49,6 +49,8 @@ pub struct UpdateArgs {
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(
         short = 't',
@@ -84,7 +86,7 @@ pub struct UpdateArgs {
     schedules: Vec<Schedule>,
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
-    git_access_token: Option<String>,
+    git_access_token: Option<Secret>,
     /// Keep .git in a context that is a git repository
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     keep_vcs: Option<bool>,
@@ -121,6 +123,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         command: args.cmd.as_deref(),
         timeout: args.timeout.unwrap_or(old.timeout),
         values: &args.values,
+        trust_context: false,
     };
     let content = match args.file.is_some() || args.cmd.is_some() {
         true => wanted.content()?,
@@ -137,7 +140,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     let new_secrets = SecretPatch {
         arguments: secrets,
         values: secret_values,
-        git_access_token: args.git_access_token.map(Secret::new),
+        git_access_token: args.git_access_token,
         update_trigger_endpoint: args.triggers.endpoint(),
     };
     let wish = args.triggers.source(None);
@@ -159,6 +162,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         source: args.import,
         test: args.test.as_deref().map(words).transpose()?,
         allow_privileged: args.values.allow_privileged.then_some(true),
+        trust_context: args.trust.trust_context,
         images: Some(args.images).filter(|images| !images.is_empty()),
         arguments,
         target: emptied(args.target),

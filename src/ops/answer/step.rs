@@ -110,6 +110,7 @@ impl StepAnswer {
             place,
             values: step.values().iter().map(Into::into).collect(),
             allow_privileged: step.allows_privileged(),
+            trust_context: step.trusts_context(),
         }))
     }
 }
@@ -127,6 +128,7 @@ pub struct DockerAnswer {
     is_push_enabled: bool,
     no_cache: bool,
     target: Option<String>,
+    trust_context: bool,
 }
 
 impl DockerAnswer {
@@ -141,6 +143,7 @@ impl DockerAnswer {
             is_push_enabled: step.is_push_enabled,
             no_cache: step.no_cache,
             target: step.target.clone(),
+            trust_context: step.trust_context,
         }
     }
 }
@@ -182,6 +185,7 @@ pub struct StepsAnswer {
     place: PlaceAnswer,
     values: Vec<ArgumentAnswer>,
     allow_privileged: bool,
+    trust_context: bool,
 }
 
 /// Where a multi-step file is.

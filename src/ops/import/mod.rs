@@ -205,6 +205,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
             timer_triggers: Vec::new(),
             source_triggers: Vec::new(),
         },
+        is_fetched: false,
     };
     Ok(RunRequest::quick(Quick { task, secrets }))
 }

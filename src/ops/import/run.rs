@@ -54,6 +54,7 @@ pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
         notices: Vec::new(),
         privileged: Vec::new(),
         files: Vec::new(),
+        refused: None,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
     store::{log::Log, runs::HeldRun},
-    sys::{process, signal::Halt},
+    sys::{process, secret::MaskedText, signal::Halt},
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
     watch::Known,
 };
@@ -54,6 +54,7 @@ impl Execution<'_> {
         let variables = self.step_variables(&held.run);
         let read = read::read(self.app, &self.task, &self.secrets, &variables, Lookup::Now)?;
         log.hide(&read.hidden);
+        read.refuse_guest()?;
         for notice in &read.notices {
             let text = log.line(&format!("acrt: {notice}"));
             tell(Event::Log(&text));
@@ -139,6 +140,7 @@ impl Execution<'_> {
             &variables,
             Lookup::Later,
         )?;
+        read.refuse_guest()?;
         Ok(read.graph.steps().iter().map(planned).collect())
     }
 
@@ -343,7 +345,7 @@ fn planned(step: &Step) -> String {
         true => String::new(),
         false => format!(" after {}", after.join(", ")),
     };
-    let quoted = |words: &[String]| shell_words::join(words);
+    let quoted = |words: &[MaskedText]| shell_words::join(words.iter().map(ToString::to_string));
     let action = match &step.action {
         Action::Build(build) => {
             let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();

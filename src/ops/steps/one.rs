@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    builder::{BuildRequest, ContainerRequest, FolderMount, Purpose, container::command_of},
+    builder::{
+        BuildRequest, ContainerRequest, FolderMount, Purpose,
+        container::{SecretFile, command_of},
+    },
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
@@ -15,17 +18,27 @@ use crate::{
         inputs::{self, Inputs},
         platforms, pushed,
         resolve::{self, Resolved},
+        trust::Trust,
     },
-    source::local::LocalContext,
-    steps::{Action, BuildStep, CmdStep, Mount, Step, step::Pushed},
-    sys::secret::Secret,
+    source::local::{LocalContext, TRUST_HINT},
+    steps::{Action, BuildStep, CmdStep, Mount, Step, guest, step::Pushed},
+    store::file,
+    sys::{
+        beneath,
+        command::CommandLine,
+        secret::{MaskedText, Secret},
+    },
 };
 
 use super::{
     LABEL,
     read::{arguments_of, build_of, made_before, within},
     site::{Site, StepBuild, Trouble},
+    workspace::copy_beneath,
 };
+
+/// What people are told of a secret that others could see.
+const BARE_SECRET: &str = "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`";
 
 /// How long a build or a push has to end by itself when it is told to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -140,16 +153,13 @@ impl Site<'_> {
         let request = self.build_request(step, build, &inputs, &resolved)?;
         self.execution
             .place_dockerfile(&request, &inputs, &resolved)?;
+        if build.bares_secret {
+            self.warn(&step.id, BARE_SECRET);
+        }
         let directory = self.directory(build.working_directory.as_deref(), ".")?;
         let mut made = BTreeSet::new();
         for planned in self.builder.plan(&request)? {
-            let mut line = planned.line;
-            for (name, value) in &build.env {
-                line = match self.is_secret(value) {
-                    true => line.secret_env(name, Secret::new(value)),
-                    false => line.env(name, value),
-                };
-            }
+            let mut line = self.with_variables(planned.line, build);
             line.dir = Some(directory.clone());
             let ended = self.process(&step.id, line, deadline, GRACE).await?;
             self.judge(&planned.purpose.to_string(), step, ended)?;
@@ -173,14 +183,31 @@ impl Site<'_> {
         Ok(())
     }
 
+    /// Gives a builder the variables of a build: all of them, or of a guest's file those that are known to be harmless.
+    fn with_variables(&self, line: CommandLine, build: &BuildStep) -> CommandLine {
+        let harmless = guest::variables_of_builder(build);
+        let is_guests = self.read.trust == Trust::Guest;
+        let env = build.env.iter();
+        let given = env.filter(|(name, _)| !is_guests || harmless.contains(&name.as_str()));
+        given.fold(line, |line, (name, value)| match value.has_secret() {
+            true => line.secret_env(name, value.to_secret()),
+            false => line.env(name, value.reveal()),
+        })
+    }
+
     /// Reads the Dockerfile of a build from the workspace, where earlier steps may have written it.
     fn inputs(&self, step: &Step, build: &BuildStep) -> Result<Inputs> {
-        let folder = self.directory(build.working_directory.as_deref(), &build.context)?;
-        let context = LocalContext::open(&folder)?;
-        let path = self.directory(build.working_directory.as_deref(), &build.file_path())?;
+        let directory = build.working_directory.as_deref();
+        let root = self.workspace.workspace();
+        let folder = self.still(step, "context", self.directory(directory, &build.context)?)?;
+        let context = match self.read.trust {
+            Trust::Owner => LocalContext::open(&folder)?,
+            Trust::Guest => LocalContext::open(&folder)?.confined_to(&root),
+        };
+        let path = root.join(inside(directory, &build.file_path())?);
         let platforms = &self.execution.task.platforms;
         let mut wanted = build_of(build, platforms);
-        wanted.contexts = self.contexts(build)?;
+        wanted.contexts = self.contexts(step, build)?;
         let mut inputs = inputs::of(context, &path, wanted, Vec::new())?;
         let named = match build.platforms.is_empty() {
             true => platforms,
@@ -192,15 +219,37 @@ impl Site<'_> {
     }
 
     /// Returns the named contexts of a build, folders as they are on the machine.
-    fn contexts(&self, build: &BuildStep) -> Result<std::collections::BTreeMap<String, String>> {
-        let contexts = build.contexts.iter().map(|(name, place)| {
+    fn contexts(
+        &self,
+        step: &Step,
+        build: &BuildStep,
+    ) -> Result<std::collections::BTreeMap<String, String>> {
+        let contexts = build.contexts.iter().enumerate();
+        let contexts = contexts.map(|(n, (name, place))| {
             if place.contains("://") {
                 return Ok((name.clone(), place.clone()));
             }
             let folder = self.directory(build.working_directory.as_deref(), place)?;
+            let folder = self.still(step, &format!("context-{n}"), folder)?;
             Ok((name.clone(), folder.display().to_string()))
         });
         contexts.collect()
+    }
+
+    /// Returns a folder that a builder can read while other steps work: of a guest's, which could put a link in its place, a copy.
+    fn still(&self, step: &Step, name: &str, folder: PathBuf) -> Result<PathBuf> {
+        let graph = &self.read.graph;
+        let cmds = graph.steps().iter().filter_map(|step| match &step.action {
+            Action::Cmd(cmd) => Some(cmd),
+            Action::Build(_) | Action::Push(_) => None,
+        });
+        let is_alone = graph.is_chain() && !cmds.into_iter().any(|cmd| cmd.detach);
+        if self.read.trust == Trust::Owner || is_alone {
+            return Ok(folder);
+        }
+        let copy = self.workspace.step(&step.id)?.join(name);
+        copy_beneath(&self.workspace.workspace(), &folder, &copy)?;
+        Ok(copy)
     }
 
     fn build_request(
@@ -211,9 +260,7 @@ impl Site<'_> {
         resolved: &Resolved,
     ) -> Result<BuildRequest> {
         let scratch = self.workspace.step(&step.id)?;
-        let (secret, plain): (Vec<_>, Vec<_>) = arguments_of(build)
-            .into_iter()
-            .partition(|(_, value)| self.is_secret(value));
+        let (secret, plain) = parted(arguments_of(build));
         let mut labels = labels(&self.execution.task, self.run, resolved);
         let annotations = labels.clone();
         labels.extend(build.labels.clone());
@@ -222,10 +269,7 @@ impl Site<'_> {
             dockerfile: scratch.join("Dockerfile"),
             images: build.images.clone(),
             args: plain,
-            secret_args: secret
-                .into_iter()
-                .map(|(name, value)| (name, Secret::new(value)))
-                .collect(),
+            secret_args: secret,
             target: build.target.clone(),
             platforms: inputs.wanted.clone(),
             no_cache: build.no_cache,
@@ -321,12 +365,9 @@ impl Site<'_> {
 
     async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), Trouble> {
         let image = self.image_of(step, cmd).await?;
-        let request = self.container_request(step, cmd, &image);
-        if cmd.args.iter().any(|arg| self.is_secret(arg)) {
-            self.warn(
-                &step.id,
-                "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`",
-            );
+        let request = self.container_request(step, cmd, &image)?;
+        if cmd.args.iter().any(MaskedText::has_secret) {
+            self.warn(&step.id, BARE_SECRET);
         }
         let ended = self.in_container(step, request.clone(), deadline).await;
         // A client that was told to end may leave its container running, and buildah always leaves one.
@@ -355,9 +396,10 @@ impl Site<'_> {
             let inspected = crate::sys::process::ask(&line).await?;
             request.args = command_of(&inspected.output, &request.args);
         }
-        let line = self.builder.container(&request)?.run;
+        let plan = self.builder.container(&request)?;
+        let _secrets = plan.secrets.as_ref().map(Placed::new).transpose()?;
         let ended = self
-            .process(&step.id, line, deadline, CONTAINER_GRACE)
+            .process(&step.id, plan.run, deadline, CONTAINER_GRACE)
             .await?;
         self.judge("the command", step, ended).map(|_| ())
     }
@@ -435,13 +477,14 @@ impl Site<'_> {
         }
     }
 
-    fn container_request(&self, step: &Step, cmd: &CmdStep, image: &Reference) -> ContainerRequest {
+    fn container_request(
+        &self,
+        step: &Step,
+        cmd: &CmdStep,
+        image: &Reference,
+    ) -> Result<ContainerRequest> {
         let place = &cmd.place;
-        let (secret, mut env): (Vec<_>, Vec<_>) = place
-            .env
-            .iter()
-            .cloned()
-            .partition(|(_, value)| self.is_secret(value));
+        let (secret_env, mut env) = parted(place.env.clone());
         if !place.env.iter().any(|(name, _)| name == "HOME") {
             env.push(("HOME".into(), "/acb/home".into()));
         }
@@ -464,17 +507,14 @@ impl Site<'_> {
             .store
             .layout()
             .run_folder(self.run.run_id);
-        ContainerRequest {
+        Ok(ContainerRequest {
             name: self.name(step.id.as_str()),
             image: image.to_string(),
             args: cmd.args.clone(),
             entry_point: place.entry_point.clone(),
             working_directory: place.working_directory.as_deref().map(in_container),
             env,
-            secret_env: secret
-                .into_iter()
-                .map(|(name, value)| (name, Secret::new(value)))
-                .collect(),
+            secret_env,
             user: place.user.clone(),
             alias: ours.map(|_| step.id.to_string()),
             network: ours.or(network.filter(known)).cloned(),
@@ -497,20 +537,66 @@ impl Site<'_> {
                 .unverified(std::slice::from_ref(image), &[])
                 .is_empty(),
             auth_dir: self.auth_dir.clone(),
-        }
+            scratch: self.workspace.step(&step.id)?,
+        })
     }
 
-    /// Returns a path of the workspace as it is on the machine.
+    /// Returns a folder of the workspace as it is on the machine. Of a guest's, no link on the way may lead out.
     fn directory(&self, working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
-        let clean = within(working_directory, path.as_ref()).ok_or_else(|| {
-            Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))
-                .hint("name a path below the context")
-        })?;
+        let clean = inside(working_directory, path)?;
         let root = self.workspace.workspace();
+        if self.read.trust == Trust::Guest {
+            return beneath::folder_in(&root, &clean).map_err(|problem| {
+                Error::new(
+                    Kind::Invalid,
+                    format!("cannot use the folder `{path}` of the workspace"),
+                )
+                .because(problem)
+                .hint(TRUST_HINT)
+            });
+        }
         Ok(match clean.as_os_str().is_empty() {
             true => root,
             false => root.join(clean),
         })
+    }
+}
+
+/// Returns a path seen from the workspace.
+fn inside(working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
+    within(working_directory, path.as_ref()).ok_or_else(|| {
+        Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))
+            .hint("name a path below the context")
+    })
+}
+
+/// Parts variables into those that have secret parts and the others.
+#[expect(clippy::type_complexity, reason = "two lists of names and values")]
+fn parted(variables: Vec<(String, MaskedText)>) -> (Vec<(String, Secret)>, Vec<(String, String)>) {
+    let (mut secret, mut plain) = (Vec::new(), Vec::new());
+    for (name, value) in variables {
+        match value.has_secret() {
+            true => secret.push((name, value.to_secret())),
+            false => plain.push((name, value.reveal().to_owned())),
+        }
+    }
+    (secret, plain)
+}
+
+/// A file with secrets, which is there for as long as this is.
+struct Placed<'a>(&'a SecretFile);
+
+impl<'a> Placed<'a> {
+    fn new(file: &'a SecretFile) -> Result<Self> {
+        file::replace(&file.path, file.content.reveal().as_bytes())?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Placed<'_> {
+    fn drop(&mut self) {
+        // What stays goes with the run's folder, and only its owner can read it.
+        let _ = std::fs::remove_file(&self.0.path);
     }
 }
 

@@ -2,30 +2,45 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Component, Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use crate::{
     dockerfile::{Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    source::local::LocalContext,
-    steps::{self, Action, BuildStep, Graph, InvalidTaskFile, Notice, Values, Variables},
-    store::{file, secrets::Secrets},
-    sys::secret::Secret,
+    source::local::{LocalContext, TRUST_HINT},
+    steps::{
+        self, Action, BuildStep, Graph, InvalidTaskFile, IsLate, Notice, Values, Variables, guest,
+    },
+    store::secrets::Secrets,
+    sys::secret::{MaskedText, Secret},
     task::{
-        Context, RunId, Step, Task,
+        RunId, Step, Task,
         multi_step::decoded,
         template::{RunVariables, SourceVariables},
     },
     watch::ReadFile,
 };
 
-use super::super::{App, credential::resolved, inputs};
+use super::super::{
+    App,
+    credential::resolved,
+    inputs,
+    trust::{self, Trust},
+};
 
-/// The largest file that is read; a larger one is refused when it is parsed.
-const MAX_FILE: u64 = 1024 * 1024 + 1;
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// How many bytes of Dockerfiles are looked into for one task file.
+const MAX_DOCKERFILES: usize = 4 * 1024 * 1024;
+
+/// How long the templates of one file may take.
+const TEMPLATES: Duration = Duration::from_secs(2);
 
 /// What stands for a secret where nobody needs its value: base64 too, because files of volumes are.
 const STAND_IN: &str = "c2VjcmV0";
@@ -39,12 +54,40 @@ pub struct MultiStep {
     pub notices: Vec<Notice>,
     /// The folder of its files, if it has any.
     pub folder: Option<PathBuf>,
+    /// Whose that folder is.
+    pub trust: Trust,
+    /// What the file asks for and may not, because it is a guest's.
+    pub refused: Option<Refused>,
     /// What it was made of: another value is worth another try.
     pub digest: Digest,
     /// The values that must not be seen.
     pub hidden: Vec<Secret>,
     /// The files of the context that it has taken in, as it names them.
     pub included: Vec<PathBuf>,
+}
+
+/// What a file asks for and may not.
+#[derive(Clone, Debug)]
+pub struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl MultiStep {
+    /// Refuses a guest's file that asks for more than a Dockerfile could do.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the file, its line and the step, and the option that would allow it.
+    pub fn refuse_guest(&self) -> Result<()> {
+        match &self.refused {
+            Some(refused) => Err(Error::new(Kind::Invalid, refused.to_string()).hint(TRUST_HINT)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Whether the values of secrets are needed.
@@ -72,6 +115,8 @@ pub struct Survey {
     pub privileged: Vec<String>,
     /// The files of a local context that were read for it, with the state that they were in.
     pub files: Vec<ReadFile>,
+    /// What the file asks for and may not, because it is a guest's.
+    pub refused: Option<Refused>,
 }
 
 /// Reads the file of a task.
@@ -87,43 +132,58 @@ pub fn read(
     lookup: Lookup,
 ) -> Result<MultiStep> {
     let sources = Sources::of(app, task)?;
+    let trust = trust::of(app, task);
     let mut hidden = Vec::new();
     let mut variables = Variables {
         run: run_variables(app, run),
         values: sources.values()?,
+        is_late: Some(in_time()),
         ..Variables::default()
     };
     for value in task.step.values() {
-        let text = match (&value.value, secrets.values.get(&value.name), lookup) {
-            (Some(text), _, _) if !value.is_secret => text.clone(),
+        match (&value.value, secrets.values.get(&value.name), lookup) {
+            (Some(text), _, _) if !value.is_secret => variables.values.set(&value.name, text),
             (_, Some(secret), Lookup::Now) => {
                 let secret = resolved(secret, &format!("the value `{}`", value.name))?;
                 hidden.push(secret.clone());
-                secret.reveal().to_owned()
+                variables.values.set_secret(&value.name, secret);
             }
-            (_, None, Lookup::Now) => String::new(),
-            (_, _, Lookup::Later) => STAND_IN.to_owned(),
-        };
-        variables.values.set(&value.name, &text);
+            (_, None, Lookup::Now) => variables.values.set(&value.name, ""),
+            (_, _, Lookup::Later) => {
+                let stand_in = Secret::new(STAND_IN);
+                variables.values.set_secret(&value.name, stand_in);
+            }
+        }
     }
     let asked = steps::secrets(&sources.text, &variables, &mut |name| sources.load(name));
-    for source in asked.map_err(|problem| sources.invalid(problem, &hidden))? {
+    let asked = asked.map_err(|problem| sources.error(problem))?;
+    for source in asked.secrets {
+        let is_guests = trust == Trust::Guest && sources.is_of_context(asked.is_from_context);
         let value = match lookup {
             Lookup::Later => Secret::new(STAND_IN),
-            Lookup::Now => secret(&source, secrets, &sources)?,
+            Lookup::Now => secret(&source, secrets, &sources, is_guests)?,
         };
-        variables
-            .secrets
-            .insert(source.id, value.reveal().to_owned());
-        hidden.push(value);
+        hidden.push(value.clone());
+        variables.secrets.insert(source.id, value);
     }
     let read = steps::read(&sources.text, &variables, &mut |name| sources.load(name));
-    let (graph, notices) = read.map_err(|problem| sources.invalid(problem, &hidden))?;
+    let read = read.map_err(|problem| sources.error(problem))?;
+    let graph = read.graph;
+    let is_guests = trust == Trust::Guest && sources.is_of_context(read.is_from_context);
+    let may_push = |registry: &str| {
+        registry == task.registry || secrets.credentials.keys().any(|known| known == registry)
+    };
+    let refused = match is_guests {
+        true => guest::refusal(&graph, &may_push),
+        false => None,
+    };
     let files = graph
         .volumes
         .iter()
         .flat_map(|volume| volume.files.values());
     hidden.extend(files.filter_map(|bytes| Some(Secret::new(std::str::from_utf8(bytes).ok()?))));
+    // What templates have made of secrets is no less secret.
+    hidden.extend(graph.texts_with_secrets().flat_map(MaskedText::secrets));
     if lookup == Lookup::Later {
         hidden.clear();
     }
@@ -135,10 +195,12 @@ pub fn read(
     );
     Ok(MultiStep {
         graph,
-        notices,
+        notices: read.notices,
         digest: Digest::of(&serde_json::to_vec(&made_of).unwrap_or_default()),
+        refused: refused.map(|refusal| sources.refused(&refusal)),
         included: sources.included.into_inner(),
-        folder: sources.folder,
+        folder: sources.context.map(|context| context.folder().to_owned()),
+        trust,
         hidden,
     })
 }
@@ -186,13 +248,18 @@ pub fn refuse_broken(app: &App, task: &Task, secrets: &Secrets) -> Result<()> {
             Action::Build(build) => Some(build),
             Action::Push(_) | Action::Cmd(_) => None,
         });
+    let context = task.step.context().filter(|_| read.folder.is_some());
+    let context = context.map(|it| inputs::open(app, task, it)).transpose()?;
     for build in builds {
-        let Some(path) = read.folder.as_ref().zip(dockerfile_of(build)) else {
+        let Some((context, path)) = context.as_ref().zip(dockerfile_of(build)) else {
             continue;
         };
-        let path = path.0.join(path.1);
-        let cannot = || format!("cannot tell what `{}` depends on", path.display());
-        let Some(bytes) = file::read(&path, MAX_FILE).context(Kind::Invalid, cannot)? else {
+        let cannot = || {
+            let path = context.folder().join(&path);
+            format!("cannot tell what `{}` depends on", path.display())
+        };
+        let bytes = context.file("", &path, MAX_FILE);
+        let Some(bytes) = bytes.context(Kind::Invalid, cannot)? else {
             continue;
         };
         let dockerfile = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
@@ -206,6 +273,12 @@ pub fn refuse_broken(app: &App, task: &Task, secrets: &Secrets) -> Result<()> {
 fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
     let directory = build.working_directory.as_deref();
     within(directory, build.file_path().as_ref())
+}
+
+/// Tells when templates have had their time.
+fn in_time() -> IsLate {
+    let until = Instant::now() + TEMPLATES;
+    Arc::new(move || Instant::now() > until)
 }
 
 /// Finds out what can be told about a task without a run. Dockerfiles that are not there are left out: a step may make them.
@@ -222,20 +295,35 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     };
     // A name that changes from run to run is written once, and nothing can stand on it.
     let (one, other) = (pushed(&first.graph), pushed(&second.graph));
+    let context = match &first.folder {
+        Some(_) => task.step.context().map(|it| inputs::open(app, task, it)),
+        None => None,
+    };
+    let context = context.transpose()?;
     let mut bases = BTreeSet::new();
     let mut made_of = vec![first.digest.to_string().into_bytes()];
-    for step in first.graph.steps() {
-        let made = made_before(&first.graph, step);
+    let made = Made::of(&first.graph);
+    let mut room = MAX_DOCKERFILES;
+    for (n, step) in first.graph.steps().iter().enumerate() {
         let found = match &step.action {
             Action::Cmd(cmd) => vec![cmd.image.clone()],
             Action::Push(_) => Vec::new(),
             Action::Build(build) => {
-                let (found, bytes) = built_on(first.folder.as_deref(), build, task);
+                let (found, bytes) = built_on(context.as_ref(), build, task);
+                room = room.checked_sub(bytes.len()).ok_or_else(|| {
+                    Error::new(
+                        Kind::Invalid,
+                        format!(
+                            "the Dockerfiles that task `{}` builds are larger than 4 MiB in all",
+                            task.name
+                        ),
+                    )
+                })?;
                 made_of.push(bytes);
                 found
             }
         };
-        bases.extend(found.into_iter().filter(|image| !made.contains(image)));
+        bases.extend(found.into_iter().filter(|image| !made.has(image, n)));
     }
     let privileged = first
         .graph
@@ -248,8 +336,35 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         digest: Some(Digest::of(&made_of.concat())),
         privileged: privileged.map(|step| step.id.to_string()).collect(),
         files: inputs::stamped(files_of(task, &first)),
+        refused: first.refused,
         notices: first.notices,
     })
+}
+
+/// The images that steps of a graph build, and which steps do.
+struct Made<'a> {
+    graph: &'a Graph,
+    steps: BTreeMap<&'a Reference, Vec<usize>>,
+}
+
+impl<'a> Made<'a> {
+    fn of(graph: &'a Graph) -> Self {
+        let mut steps: BTreeMap<&Reference, Vec<usize>> = BTreeMap::new();
+        for (n, step) in graph.steps().iter().enumerate() {
+            if let Action::Build(build) = &step.action {
+                for image in &build.images {
+                    steps.entry(image).or_default().push(n);
+                }
+            }
+        }
+        Self { graph, steps }
+    }
+
+    /// Tells whether an image has been built when the `n`th step starts.
+    fn has(&self, image: &Reference, n: usize) -> bool {
+        let mut makers = self.steps.get(image).into_iter().flatten();
+        makers.any(|maker| self.graph.is_before(*maker, n))
+    }
 }
 
 /// Lets a multi-step task know which images it pushes. Where the file cannot be used, it pushes none.
@@ -265,10 +380,8 @@ pub fn find_pushes(app: &App, task: &mut Task) {
 
 /// Returns the images that have been built when `step` starts: it takes them from the builder, and not from a registry.
 pub fn made_before(graph: &Graph, step: &steps::Step) -> BTreeSet<Reference> {
-    let before = graph.ancestors(step);
-    let steps = graph.steps().iter();
-    steps
-        .filter(|other| before.contains(&other.id))
+    graph
+        .ancestors(step)
         .flat_map(|other| match &other.action {
             Action::Build(build) => build.images.clone(),
             Action::Push(_) | Action::Cmd(_) => Vec::new(),
@@ -289,13 +402,17 @@ fn pushes_of(action: &Action) -> Vec<Reference> {
 }
 
 /// Returns what a build of the context stands on, as far as the context has its Dockerfile, and that file.
-fn built_on(folder: Option<&Path>, build: &BuildStep, task: &Task) -> (Vec<Reference>, Vec<u8>) {
+fn built_on(
+    context: Option<&LocalContext>,
+    build: &BuildStep,
+    task: &Task,
+) -> (Vec<Reference>, Vec<u8>) {
     let path = within(
         build.working_directory.as_deref(),
         build.file_path().as_ref(),
     );
-    let bytes = folder.zip(path).and_then(|(folder, path)| {
-        let (_, bytes) = LocalContext::open(folder).ok()?.dockerfile(&path).ok()?;
+    let bytes = context.zip(path).and_then(|(context, path)| {
+        let (_, bytes) = context.dockerfile(&path).ok()?;
         Some(bytes)
     });
     let Some(bytes) = bytes else {
@@ -330,7 +447,7 @@ pub fn build_of(step: &BuildStep, platforms: &[Platform]) -> Build {
 }
 
 /// Returns the build arguments of a step. One without a value takes it from the step's `env`, and is none if it is not there.
-pub fn arguments_of(step: &BuildStep) -> Vec<(String, String)> {
+pub fn arguments_of(step: &BuildStep) -> Vec<(String, MaskedText)> {
     let own = |name: &String| {
         let own = step.env.iter().find(|(other, _)| other == name);
         own.map(|(_, value)| value.clone())
@@ -407,17 +524,34 @@ fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
     }
 }
 
-/// Finds the value of a secret: what the user gave under its id, else where the file says it is.
-fn secret(source: &steps::SecretSource, secrets: &Secrets, sources: &Sources) -> Result<Secret> {
+/// Finds the value of a secret: what the user gave under its id, else where the file says it is, if that is the owner's file.
+fn secret(
+    source: &steps::SecretSource,
+    secrets: &Secrets,
+    sources: &Sources,
+    is_guests: bool,
+) -> Result<Secret> {
     let what = format!("the secret `{}`", source.id);
     if let Some(own) = secrets.values.get(&source.id) {
         return resolved(own, &what);
     }
-    match &source.place {
-        Some(place) if place.starts_with("env:") || place.starts_with("file:") => {
-            resolved(&Secret::new(place), &what)
+    let is_here = |place: &&String| place.starts_with("env:") || place.starts_with("file:");
+    match source.place.as_ref().filter(is_here) {
+        Some(place) if is_guests => {
+            let refusal = guest::Refusal {
+                line: source.line,
+                step: None,
+                what: format!("{what} from `{place}` of this machine"),
+            };
+            Err(
+                Error::new(Kind::Invalid, sources.refused(&refusal).to_string()).hint(format!(
+                    "declare it yourself: --set-secret {}={place}; or {TRUST_HINT}",
+                    source.id
+                )),
+            )
         }
-        _ => Err(sources
+        Some(place) => resolved(&Secret::new(place), &what),
+        None => Err(sources
             .error(InvalidTaskFile::at(
                 source.line,
                 format!("{what} is in a key vault, which acrt does not ask"),
@@ -436,28 +570,30 @@ struct Sources {
     text: String,
     values_name: String,
     values_text: Option<String>,
-    folder: Option<PathBuf>,
+    context: Option<LocalContext>,
     /// The files of the context that have been taken in.
     included: RefCell<Vec<PathBuf>>,
+    /// Whether the task file itself lies in the context.
+    is_in_context: bool,
 }
 
 impl Sources {
     fn of(app: &App, task: &Task) -> Result<Self> {
         match &task.step {
             Step::FileTask(step) => {
-                let folder = folder_of(app, task, &step.context_path)?;
-                let path = folder.join(&step.task_file_path);
-                let values = step.values_file_path.as_ref().map(|path| folder.join(path));
+                let context = inputs::open(app, task, &step.context_path)?;
+                let values = step.values_file_path.as_ref();
+                let path = |file: &PathBuf| context.folder().join(file).display().to_string();
                 Ok(Self {
-                    text: text_of(&path, "the task file")?,
+                    text: text_of(&context, &step.task_file_path, "the task file ")?,
                     values_text: values
-                        .as_ref()
-                        .map(|path| text_of(path, "the values file"))
+                        .map(|path| text_of(&context, path, "the values file "))
                         .transpose()?,
-                    values_name: values.unwrap_or_default().display().to_string(),
-                    name: path.display().to_string(),
-                    folder: Some(folder),
+                    values_name: values.map(path).unwrap_or_default(),
+                    name: path(&step.task_file_path),
+                    context: Some(context),
                     included: RefCell::default(),
+                    is_in_context: true,
                 })
             }
             Step::EncodedTask(step) => {
@@ -472,8 +608,8 @@ impl Sources {
                 };
                 let context = step.context_path.as_ref();
                 Ok(Self {
-                    folder: context
-                        .map(|context| folder_of(app, task, context))
+                    context: context
+                        .map(|context| inputs::open(app, task, context))
                         .transpose()?,
                     text: text(&step.encoded_task_content)?,
                     values_text: step
@@ -484,6 +620,7 @@ impl Sources {
                     values_name: format!("the values in task `{}`", task.name),
                     name,
                     included: RefCell::default(),
+                    is_in_context: false,
                 })
             }
             Step::Docker(_) | Step::Import(_) => Err(Error::new(
@@ -491,6 +628,11 @@ impl Sources {
                 format!("task `{}` carries out no multi-step file", task.name),
             )),
         }
+    }
+
+    /// Tells whether the context says what is carried out: by the file itself, or by aliases that it takes from there.
+    fn is_of_context(&self, has_aliases_from_there: bool) -> bool {
+        self.is_in_context || has_aliases_from_there
     }
 
     fn values(&self) -> Result<Values> {
@@ -504,40 +646,35 @@ impl Sources {
 
     /// Reads a file of aliases, which lies in the context.
     fn load(&self, name: &str) -> Result<String, String> {
-        let folder = self
-            .folder
+        let context = self
+            .context
             .as_ref()
             .ok_or("there is no context to find it in")?;
         let path = within(None, Path::new(name)).ok_or("it is outside the context")?;
         self.included.borrow_mut().push(path.clone());
-        let bytes = file::read(&folder.join(path), MAX_FILE).map_err(|error| error.one_line())?;
+        let bytes = context.file("", &path, MAX_FILE);
+        let bytes = bytes.map_err(|error| error.one_line())?;
         String::from_utf8(bytes.ok_or("it is not there")?).map_err(|_| "it is no text".into())
-    }
-
-    /// Says what is wrong with the file, without what must not be seen: a secret may be part of what is wrong.
-    fn invalid(&self, problem: InvalidTaskFile, hidden: &[Secret]) -> Error {
-        let text = hidden
-            .iter()
-            .map(Secret::reveal)
-            .filter(|secret| !secret.is_empty())
-            .fold(problem.text, |text, secret| text.replace(secret, "***"));
-        self.error(InvalidTaskFile { text, ..problem })
     }
 
     fn error(&self, problem: InvalidTaskFile) -> Error {
         Error::new(Kind::Invalid, format!("cannot use `{}`", self.name)).because(problem)
     }
+
+    fn refused(&self, refusal: &guest::Refusal) -> Refused {
+        Refused(format!(
+            "cannot use `{}`, which is a guest's: {refusal}",
+            self.name
+        ))
+    }
 }
 
-/// Returns the folder of a task's files.
-fn folder_of(app: &App, task: &Task, context: &Context) -> Result<PathBuf> {
-    Ok(inputs::open(app, task, context)?.folder().to_owned())
-}
-
-fn text_of(path: &Path, what: &str) -> Result<String> {
-    let cannot = || format!("cannot read {what} `{}`", path.display());
-    let bytes = file::read(path, MAX_FILE).context(Kind::Invalid, cannot)?;
-    let bytes = bytes.ok_or_else(|| {
+fn text_of(context: &LocalContext, file: &Path, what: &str) -> Result<String> {
+    let cannot = || {
+        let path = context.folder().join(file);
+        format!("cannot read {what}`{}`", path.display())
+    };
+    let bytes = context.file(what, file, MAX_FILE)?.ok_or_else(|| {
         Error::new(Kind::Invalid, cannot())
             .because(anyhow::anyhow!("it is not there"))
             .hint("its path is relative to the context")

@@ -245,12 +245,6 @@ impl Site<'_> {
         }
     }
 
-    /// Tells whether a text holds something that must not be seen.
-    pub fn is_secret(&self, text: &str) -> bool {
-        let mut hidden = self.read.hidden.iter();
-        hidden.any(|secret| !secret.reveal().is_empty() && text.contains(secret.reveal()))
-    }
-
     /// Returns the name that a container or a network of this run has on the machine.
     pub fn name(&self, of: &str) -> String {
         format!(

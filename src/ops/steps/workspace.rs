@@ -1,18 +1,24 @@
 //! The folders of a multi-step run: what its steps share, and what is theirs alone. They go when the run ends.
 
 use std::{
+    ffi::OsStr,
     fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
+    io::{self, Write as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
+    },
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{self as fs_at, AtFlags, Dir, FileType, Mode, OFlags};
+
 use crate::{
     builder::Builder,
-    error::{Context as _, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     steps::{StepId, Volume},
     store::file,
-    sys::process,
+    sys::{beneath, process},
     task::RunId,
 };
 
@@ -123,31 +129,120 @@ pub async fn remove(app: &App, id: RunId, builder: Option<&Builder>) -> Result<(
     })
 }
 
+/// How deep folders of a context may be nested.
+const MAX_DEPTH: usize = 256;
+
+/// Copies a folder that is below `root`, without following a link on the way or in it.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where something cannot be copied.
+pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
+    let canonical = fs::canonicalize(root).context(Kind::Failed, || cannot_copy(root))?;
+    let below = folder.strip_prefix(&canonical).unwrap_or(folder);
+    let opened = beneath::open_folder_in(&canonical, below);
+    let opened = opened.context(Kind::Failed, || cannot_copy(folder))?;
+    file::make_folder(to)?;
+    copy_opened(&opened, folder, to, &Copying::new(Path::new(""), 0))
+}
+
 fn copy_folder(from: &Path, to: &Path, skip: &Path) -> Result<()> {
-    let cannot = || cannot_copy(from);
-    for entry in fs::read_dir(from).context(Kind::Failed, cannot)? {
-        let entry = entry.context(Kind::Failed, cannot)?;
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().context(Kind::Failed, cannot)?;
-        if kind.is_symlink() {
-            let target = fs::read_link(&path).context(Kind::Failed, cannot)?;
-            symlink(target, &copy).context(Kind::Failed, || cannot_copy(&path))?;
-        } else if kind.is_dir() {
-            if fs::canonicalize(&path).is_ok_and(|path| path == skip) {
-                continue;
-            }
-            fs::create_dir(&copy).context(Kind::Failed, || cannot_copy(&path))?;
-            copy_folder(&path, &copy, skip)?;
-            let mode = fs::metadata(&path)
-                .context(Kind::Failed, cannot)?
-                .permissions();
-            fs::set_permissions(&copy, mode).context(Kind::Failed, || cannot_copy(&path))?;
-        } else if kind.is_file() {
-            fs::copy(&path, &copy).context(Kind::Failed, || cannot_copy(&path))?;
+    let opened = fs::File::open(from).context(Kind::Failed, || cannot_copy(from))?;
+    copy_opened(&opened, from, to, &Copying::new(skip, 0))
+}
+
+/// What is the same for every folder of a copy, and how deep this one is.
+struct Copying<'a> {
+    skip: &'a Path,
+    depth: usize,
+}
+
+impl<'a> Copying<'a> {
+    fn new(skip: &'a Path, depth: usize) -> Self {
+        Self { skip, depth }
+    }
+}
+
+/// Copies what is in an open folder. Everything is opened by the folder that it is in: whoever owns the context could put a link in
+/// the place of what has just been looked at. `from` is only for messages.
+fn copy_opened(folder: &fs::File, from: &Path, to: &Path, copying: &Copying<'_>) -> Result<()> {
+    let cannot = |problem: rustix::io::Errno| {
+        Error::new(Kind::Failed, cannot_copy(from)).because(io::Error::from(problem))
+    };
+    if copying.depth > MAX_DEPTH {
+        return Err(
+            Error::new(Kind::Failed, cannot_copy(from)).because(anyhow::anyhow!(
+                "its folders are nested more than {MAX_DEPTH} deep"
+            )),
+        );
+    }
+    for entry in Dir::read_from(folder).map_err(cannot)? {
+        let entry = entry.map_err(cannot)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
         }
-        // Sockets and pipes are nothing that a step could use.
+        let file_name = OsStr::from_bytes(name.to_bytes());
+        let (path, copy) = (from.join(file_name), to.join(file_name));
+        copy_entry(folder, &path, &copy, copying)?;
     }
     Ok(())
+}
+
+/// Copies one entry of an open folder: a link as it is, a file or a folder with its mode.
+fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>) -> Result<()> {
+    let cannot = || cannot_copy(path);
+    let errno = |problem: rustix::io::Errno| io::Error::from(problem);
+    let name = path.file_name().unwrap_or_default();
+    let look = fs_at::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+    let look = match look.map_err(errno) {
+        // It went away meanwhile.
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
+        look => look.context(Kind::Failed, cannot)?,
+    };
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let open = |flags: OFlags| {
+        let opened = fs_at::openat(folder, name, flags, Mode::empty());
+        opened.map(fs::File::from).map_err(errno)
+    };
+    match FileType::from_raw_mode(look.st_mode) {
+        FileType::Symlink => {
+            let target = fs_at::readlinkat(folder, name, Vec::new()).map_err(errno);
+            let target = target.context(Kind::Failed, cannot)?;
+            symlink(OsStr::from_bytes(target.to_bytes()), copy).context(Kind::Failed, cannot)
+        }
+        FileType::Directory => {
+            if !copying.skip.as_os_str().is_empty()
+                && fs::canonicalize(path).is_ok_and(|path| path == copying.skip)
+            {
+                return Ok(());
+            }
+            let opened = open(flags | OFlags::DIRECTORY).context(Kind::Failed, cannot)?;
+            let mode = opened
+                .metadata()
+                .context(Kind::Failed, cannot)?
+                .permissions();
+            fs::create_dir(copy).context(Kind::Failed, cannot)?;
+            let deeper = Copying::new(copying.skip, copying.depth + 1);
+            copy_opened(&opened, path, copy, &deeper)?;
+            fs::set_permissions(copy, mode).context(Kind::Failed, cannot)
+        }
+        FileType::RegularFile => {
+            let mut opened = open(flags).context(Kind::Failed, cannot)?;
+            let found = opened.metadata().context(Kind::Failed, cannot)?;
+            if !found.is_file() {
+                return Ok(());
+            }
+            let copied = fs::File::create_new(copy).and_then(|mut copy| {
+                io::copy(&mut opened, &mut copy)?;
+                copy.set_permissions(found.permissions())
+            });
+            copied.context(Kind::Failed, cannot)
+        }
+        // Sockets, pipes and devices are nothing that a step could use.
+        _ => Ok(()),
+    }
 }
 
 fn cannot_copy(path: &Path) -> String {
@@ -182,5 +277,35 @@ mod tests {
             Path::new("sub/run.sh")
         );
         assert!(!to.join("state").exists());
+    }
+
+    #[test]
+    fn a_copy_follows_no_link_and_waits_for_nothing() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("root");
+        fs::create_dir_all(root.join("sub")).unwrap();
+        fs::write(outer.path().join("secret"), "hunter2").unwrap();
+        symlink("../../secret", root.join("sub/link")).unwrap();
+        symlink("..", root.join("up")).unwrap();
+        let pipe = root.join("sub/pipe");
+        fs_at::mkfifoat(fs_at::CWD, &pipe, Mode::RUSR).unwrap();
+        let copy = outer.path().join("copy");
+        copy_beneath(&root, &root.join("sub"), &copy).unwrap();
+        assert!(copy.join("link").is_symlink());
+        assert!(!copy.join("pipe").exists());
+        let out = copy_beneath(&root, &root.join("up"), &outer.path().join("other"));
+        assert!(out.unwrap_err().one_line().contains("leads out"));
+        let mut deep = root.clone();
+        for _ in 0..300 {
+            deep.push("d");
+        }
+        fs::create_dir_all(&deep).unwrap();
+        let error = copy_beneath(&root, &root, &outer.path().join("deep"));
+        assert!(
+            error
+                .unwrap_err()
+                .one_line()
+                .contains("nested more than 256 deep")
+        );
     }
 }

@@ -102,6 +102,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskKey> {
             timer_triggers: timers(new.schedules, app.clock.now())?,
             source_triggers: Vec::new(),
         },
+        is_fetched: false,
     };
     let has_token = new.git_access_token.is_some();
     task.trigger.source_triggers = source_trigger::of_new(&new.source, &task.step, has_token)?;
@@ -183,6 +184,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
             timer_triggers: Vec::new(),
             source_triggers: Vec::new(),
         },
+        is_fetched: false,
     };
     let secrets = Secrets {
         schema: Secrets::SCHEMA,
@@ -365,6 +367,11 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
     {
         tell(Event::Warning(format!(
             "step `{step}` asks to be privileged, and runs will be refused without --allow-privileged"
+        )));
+    }
+    if let Some(refused) = &survey.refused {
+        tell(Event::Warning(format!(
+            "the context is a guest's, and runs will be refused without --trust-context: {refused}"
         )));
     }
     chain::refuse_cycles(app, task, &survey.pushes, &survey.bases)

@@ -1,221 +1,301 @@
 //! Functions on lists and mappings.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
-use gotmpl::Value;
+use gotmpl::{TemplateError, Value};
 
-use super::{Answer, Function, arg, fail, shown, text, whole};
-use crate::steps::render;
+use super::{Answer, BYTES_OF_ENTRY, Call, Function, fail};
+use crate::steps::{budget::BYTES_OF_ITEM, marks, render};
 
-/// The longest list that a function makes.
+/// The longest list that a function makes of numbers.
 const LONGEST: i64 = 100_000;
 
 pub(super) const ALL: &[(&str, Function)] = &[
-    ("list", |a| Ok(list(a.to_vec()))),
-    ("tuple", |a| Ok(list(a.to_vec()))),
-    ("first", |a| {
-        Ok(items(arg(a, 0)).first().cloned().unwrap_or(Value::Nil))
+    ("list", list),
+    ("tuple", list),
+    ("first", |c| {
+        Ok(c.items(0)?.first().cloned().unwrap_or(Value::Nil))
     }),
-    ("last", |a| {
-        Ok(items(arg(a, 0)).last().cloned().unwrap_or(Value::Nil))
+    ("last", |c| {
+        Ok(c.items(0)?.last().cloned().unwrap_or(Value::Nil))
     }),
-    ("rest", |a| {
-        Ok(list(items(arg(a, 0)).into_iter().skip(1).collect()))
+    ("rest", |c| {
+        c.list(c.items(0)?.iter().skip(1).cloned().collect())
     }),
-    ("initial", |a| {
-        let mut all = items(arg(a, 0));
-        all.pop();
-        Ok(list(all))
+    ("initial", |c| match c.items(0)? {
+        [initial @ .., _] => c.list(initial.to_vec()),
+        [] => c.list(Vec::new()),
     }),
-    ("append", |a| {
-        Ok(list([items(arg(a, 0)), vec![arg(a, 1).clone()]].concat()))
+    ("append", |c| {
+        c.check_part(c.value(1))?;
+        c.list([c.items(0)?, &[c.value(1).clone()]].concat())
     }),
-    ("prepend", |a| {
-        Ok(list([vec![arg(a, 1).clone()], items(arg(a, 0))].concat()))
+    ("prepend", |c| {
+        c.check_part(c.value(1))?;
+        c.list([&[c.value(1).clone()], c.items(0)?].concat())
     }),
-    ("concat", |a| Ok(list(a.iter().flat_map(items).collect()))),
-    ("reverse", |a| {
-        Ok(list(items(arg(a, 0)).into_iter().rev().collect()))
+    ("concat", |c| {
+        let mut all = Vec::new();
+        for n in 0..c.args.len() {
+            let items = c.items(n)?;
+            c.check((all.len() + items.len()) * BYTES_OF_ITEM)?;
+            all.extend_from_slice(items);
+        }
+        c.list(all)
     }),
-    ("uniq", |a| {
-        let mut seen: Vec<String> = Vec::new();
-        Ok(list(kept(a, |one| {
-            let shown = shown(one);
-            let new = !seen.contains(&shown);
-            seen.push(shown);
-            new
-        })))
+    ("reverse", |c| {
+        c.list(c.items(0)?.iter().rev().cloned().collect())
     }),
-    ("compact", |a| Ok(list(kept(a, Value::is_truthy)))),
-    ("without", |a| {
-        let out: Vec<String> = a.iter().skip(1).map(shown).collect();
-        Ok(list(kept(a, |one| !out.contains(&shown(one)))))
+    ("uniq", |c| {
+        let mut seen = HashSet::new();
+        c.list(kept(c, |shown| seen.insert(shown))?)
     }),
-    ("has", |a| {
-        let wanted = text(a, 0);
-        Ok(Value::Bool(
-            items(arg(a, 1)).iter().any(|one| shown(one) == wanted),
-        ))
+    ("compact", |c| {
+        let items = c.items(0)?.iter();
+        c.list(items.filter(|one| one.is_truthy()).cloned().collect())
     }),
-    ("sortAlpha", |a| {
-        let mut all: Vec<String> = items(arg(a, 0)).iter().map(shown).collect();
+    ("without", |c| {
+        let out = shown_from(c, 1)?;
+        c.list(kept(c, |shown| !out.contains(&shown))?)
+    }),
+    ("has", |c| {
+        let wanted = c.text(0)?;
+        for item in c.items(1)? {
+            if c.text_of(item)? == wanted {
+                return Ok(Value::Bool(true));
+            }
+        }
+        Ok(Value::Bool(false))
+    }),
+    ("sortAlpha", |c| {
+        let mut all = shown(c, c.items(0)?)?;
         all.sort();
-        Ok(texts(all))
+        c.texts(all)
     }),
-    ("join", |a| {
-        let all: Vec<String> = items(arg(a, 1)).iter().map(shown).collect();
-        Ok(Value::String(all.join(&text(a, 0)).into()))
+    ("join", |c| {
+        let separator = c.marked(c.value(0))?;
+        let mut out = String::new();
+        for (n, item) in c.items(1)?.iter().enumerate() {
+            let item = c.marked(item)?;
+            c.check(out.len() + separator.len() + item.len())?;
+            if n > 0 {
+                out.push_str(&separator);
+            }
+            out.push_str(&item);
+        }
+        c.made_marked(out)
     }),
-    ("splitList", |a| {
-        Ok(texts(text(a, 1).split(&text(a, 0)).map(str::to_owned)))
+    ("splitList", |c| c.texts(parts(c)?)),
+    ("split", |c| {
+        let mut map = BTreeMap::new();
+        for (n, part) in parts(c)?.into_iter().enumerate() {
+            map.insert(format!("_{n}").into(), c.made(part)?);
+        }
+        c.map(map)
     }),
-    ("split", |a| {
-        let whole = text(a, 1);
-        let parts = whole
-            .split(&text(a, 0))
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
-        let named = parts.into_iter().enumerate();
-        Ok(map(named.map(|(n, part)| {
-            (format!("_{n}"), Value::String(part.into()))
-        })))
+    ("toStrings", |c| c.texts(shown(c, c.items(0)?)?)),
+    ("until", |c| numbers(c, 0, c.whole(0)?, 1)),
+    ("untilStep", |c| {
+        numbers(c, c.whole(0)?, c.whole(1)?, c.whole(2)?)
     }),
-    ("toStrings", |a| {
-        Ok(texts(items(arg(a, 0)).iter().map(shown)))
+    ("dict", |c| {
+        let mut map: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        for pair in c.args.chunks(2) {
+            let value = pair.get(1).unwrap_or(&Value::Nil);
+            c.check_part(value)?;
+            map.insert(c.marked(&pair[0])?.into(), value.clone());
+        }
+        c.map(map)
     }),
-    ("until", |a| numbers(0, whole(a, 0), 1)),
-    ("untilStep", |a| {
-        numbers(whole(a, 0), whole(a, 1), whole(a, 2))
+    ("get", |c| {
+        let key = c.marked(c.value(1))?;
+        Ok(c.value(0).field(&key).cloned().unwrap_or(Value::Nil))
     }),
-    ("dict", |a| {
-        let pairs = a
-            .chunks(2)
-            .map(|pair| (shown(&pair[0]), arg(pair, 1).clone()));
-        Ok(map(pairs))
+    ("hasKey", |c| {
+        let key = c.marked(c.value(1))?;
+        Ok(Value::Bool(c.value(0).field(&key).is_some()))
     }),
-    ("get", |a| {
-        Ok(arg(a, 0).field(&text(a, 1)).cloned().unwrap_or(Value::Nil))
+    ("keys", |c| {
+        let mut all = Vec::new();
+        for n in 0..c.args.len() {
+            let keys = c.entries(n)?.keys();
+            c.check((all.len() + keys.len()) * BYTES_OF_ITEM)?;
+            all.extend(keys.map(|key| Value::String(Arc::clone(key))));
+        }
+        c.list(all)
     }),
-    ("hasKey", |a| {
-        Ok(Value::Bool(arg(a, 0).field(&text(a, 1)).is_some()))
+    ("values", |c| {
+        c.list(c.entries(0)?.values().cloned().collect())
     }),
-    ("keys", |a| {
-        Ok(texts(a.iter().flat_map(pairs).map(|(name, _)| name)))
+    ("pick", |c| {
+        let wanted = shown_from(c, 1)?;
+        c.map(entries_if(c, |name| wanted.contains(name))?)
     }),
-    ("values", |a| {
-        Ok(list(
-            pairs(arg(a, 0))
-                .into_iter()
-                .map(|(_, value)| value)
-                .collect(),
-        ))
+    ("omit", |c| {
+        let out = shown_from(c, 1)?;
+        c.map(entries_if(c, |name| !out.contains(name))?)
     }),
-    ("pick", |a| {
-        let wanted: Vec<String> = a.iter().skip(1).map(shown).collect();
-        Ok(map(pairs(arg(a, 0))
-            .into_iter()
-            .filter(|(name, _)| wanted.contains(name))))
-    }),
-    ("omit", |a| {
-        let out: Vec<String> = a.iter().skip(1).map(shown).collect();
-        Ok(map(pairs(arg(a, 0))
-            .into_iter()
-            .filter(|(name, _)| !out.contains(name))))
-    }),
-    ("merge", |a| {
+    ("merge", |c| {
         // The first that has a key counts, as in Sprig.
-        Ok(map(a.iter().rev().flat_map(pairs)))
+        let mut map: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        for n in 0..c.args.len() {
+            for (name, value) in c.entries(n)? {
+                map.entry(Arc::clone(name)).or_insert_with(|| value.clone());
+            }
+            c.check(map.len() * BYTES_OF_ENTRY)?;
+        }
+        c.map(map)
     }),
-    ("toJson", |a| {
-        Ok(Value::String(json(arg(a, 0)).to_string().into()))
+    ("toJson", |c| c.made_marked(json(c)?.to_string())),
+    ("toPrettyJson", |c| {
+        let pretty = serde_json::to_string_pretty(&json(c)?).unwrap_or_default();
+        c.made_marked(pretty)
     }),
-    ("toPrettyJson", |a| {
-        let pretty = serde_json::to_string_pretty(&json(arg(a, 0))).unwrap_or_default();
-        Ok(Value::String(pretty.into()))
-    }),
-    ("fromJson", |a| match serde_json::from_str(&text(a, 0)) {
-        Ok(data) => Ok(render::value(&data)),
-        Err(_) => fail("`fromJson` takes JSON"),
+    ("fromJson", |c| {
+        let text = c.text(0)?;
+        // Each byte can be a value: of serde's, and of ours.
+        c.check(text.len().saturating_mul(16))?;
+        let Ok(data) = serde_json::from_str::<serde_json::Value>(&text) else {
+            return fail("`fromJson` takes JSON");
+        };
+        c.budget.pay_made(text.len().saturating_mul(4))?;
+        let data = match c.is_secret.get() {
+            true => hidden(data),
+            false => data,
+        };
+        let value = render::value(&data);
+        c.check_part(&value)?;
+        Ok(value)
     }),
 ];
 
-fn list(items: Vec<Value>) -> Value {
-    Value::List(items.into())
+fn list(call: &Call<'_>) -> Answer {
+    call.args.iter().try_for_each(|one| call.check_part(one))?;
+    call.list(call.args.to_vec())
 }
 
-fn texts(items: impl IntoIterator<Item = String>) -> Value {
-    list(
-        items
-            .into_iter()
-            .map(|one| Value::String(one.into()))
-            .collect(),
-    )
+fn shown(call: &Call<'_>, items: &[Value]) -> Result<Vec<String>, TemplateError> {
+    let mut all = Vec::with_capacity(items.len());
+    let mut bytes = 0;
+    for item in items {
+        let text = call.text_of(item)?;
+        bytes += text.len() + BYTES_OF_ITEM;
+        call.check(bytes)?;
+        all.push(text);
+    }
+    Ok(all)
 }
 
-fn map(pairs: impl IntoIterator<Item = (String, Value)>) -> Value {
-    let map: BTreeMap<Arc<str>, Value> = pairs
+/// Returns the arguments from the `n`th on as texts.
+fn shown_from(call: &Call<'_>, n: usize) -> Result<BTreeSet<String>, TemplateError> {
+    Ok(shown(call, call.args.get(n..).unwrap_or_default())?
         .into_iter()
-        .map(|(name, value)| (name.into(), value))
-        .collect();
-    Value::Map(Arc::new(map))
+        .collect())
 }
 
-fn items(value: &Value) -> Vec<Value> {
-    match value {
-        Value::List(items) => items.to_vec(),
-        _ => Vec::new(),
+/// Returns the items of the first argument that `keep` wants, by how they are printed.
+fn kept(
+    call: &Call<'_>,
+    mut keep: impl FnMut(String) -> bool,
+) -> Result<Vec<Value>, TemplateError> {
+    let mut all = Vec::new();
+    let mut bytes = 0;
+    for item in call.items(0)? {
+        let text = call.text_of(item)?;
+        bytes += text.len() + 2 * BYTES_OF_ITEM;
+        call.check(bytes)?;
+        if keep(text) {
+            all.push(item.clone());
+        }
     }
+    Ok(all)
 }
 
-fn pairs(value: &Value) -> Vec<(String, Value)> {
-    match value {
-        Value::Map(map) => map
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.clone()))
-            .collect(),
-        _ => Vec::new(),
-    }
+/// Splits the second argument at each place where the first is.
+fn parts(call: &Call<'_>) -> Result<Vec<String>, TemplateError> {
+    let (separator, text) = (call.text(0)?, call.text(1)?);
+    let count = text.matches(&separator).count() + 1;
+    call.check(text.len() + count * (BYTES_OF_ITEM + BYTES_OF_ENTRY))?;
+    Ok(text.split(&separator).map(str::to_owned).collect())
 }
 
-/// Returns the items of the first argument that `keep` wants.
-fn kept(args: &[Value], mut keep: impl FnMut(&Value) -> bool) -> Vec<Value> {
-    let mut all = items(arg(args, 0));
-    all.retain(|one| keep(one));
-    all
+fn entries_if(
+    call: &Call<'_>,
+    keep: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<Arc<str>, Value>, TemplateError> {
+    let entries = call.entries(0)?.iter();
+    Ok(entries
+        .filter(|(name, _)| keep(name))
+        .map(|(name, value)| (Arc::clone(name), value.clone()))
+        .collect())
 }
 
-fn numbers(from: i64, to: i64, step: i64) -> Answer {
-    if step == 0
-        || to
-            .saturating_sub(from)
-            .checked_div(step)
-            .is_none_or(|n| n > LONGEST)
-    {
+fn numbers(call: &Call<'_>, from: i64, to: i64, step: i64) -> Answer {
+    let count = to.saturating_sub(from).checked_div(step);
+    let Some(count) = count.filter(|count| *count <= LONGEST) else {
         return fail("`until` counts to 100000 at most, by steps other than 0");
-    }
+    };
+    call.check(usize::try_from(count).unwrap_or(0) * BYTES_OF_ITEM)?;
     let mut out = Vec::new();
     let mut n = from;
     while (step > 0 && n < to) || (step < 0 && n > to) {
         out.push(Value::Int(n));
         n = n.saturating_add(step);
     }
-    Ok(list(out))
+    call.list(out)
 }
 
-fn json(value: &Value) -> serde_json::Value {
-    match value {
+/// Returns the first argument as JSON.
+fn json(call: &Call<'_>) -> Result<serde_json::Value, TemplateError> {
+    let mut bytes = 0;
+    json_of(call, call.value(0), 0, &mut bytes)
+}
+
+fn json_of(
+    call: &Call<'_>,
+    value: &Value,
+    depth: usize,
+    bytes: &mut usize,
+) -> Result<serde_json::Value, TemplateError> {
+    // A value in memory, and its line where it is printed prettily.
+    *bytes += BYTES_OF_ENTRY + 2 * depth + value.as_str().map_or(0, str::len);
+    call.check(*bytes)?;
+    call.budget.pay_steps(1)?;
+    Ok(match value {
         Value::Bool(yes) => (*yes).into(),
         Value::Int(number) => (*number).into(),
         Value::Uint(number) => (*number).into(),
         Value::Float(number) => (*number).into(),
         Value::String(text) => text.as_ref().into(),
-        Value::List(items) => items.iter().map(json).collect(),
+        Value::List(items) => items
+            .iter()
+            .map(|item| json_of(call, item, depth + 1, bytes))
+            .collect::<Result<_, _>>()?,
         Value::Map(map) => {
-            let pairs = map
-                .iter()
-                .map(|(name, value)| (name.to_string(), json(value)));
-            serde_json::Value::Object(pairs.collect())
+            let mut object = serde_json::Map::new();
+            for (name, value) in map.iter() {
+                *bytes += name.len();
+                object.insert(name.to_string(), json_of(call, value, depth + 1, bytes)?);
+            }
+            serde_json::Value::Object(object)
         }
         Value::Nil | Value::Function(_) => serde_json::Value::Null,
+    })
+}
+
+/// Marks every text of a document as secret.
+fn hidden(data: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match data {
+        Json::String(text) => marks::around(&text).into(),
+        Json::Array(items) => items.into_iter().map(hidden).collect(),
+        Json::Object(map) => {
+            let map = map.into_iter().map(|(name, value)| (name, hidden(value)));
+            Json::Object(map.collect())
+        }
+        other => other,
     }
 }

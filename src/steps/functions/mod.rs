@@ -1,26 +1,57 @@
-//! The functions of Sprig that people use in task files, besides those that Go's templates bring themselves.
+//! The functions of Sprig that people use in task files, and those that Go's templates bring themselves: all of them pay for what they
+//! look at and make, and know which texts are secret.
 //!
 //! Left out are those whose answer is not the same twice (`randAlpha`, `uuidv4`), those that look at the machine (`env`,
 //! `osBase`) and cryptography; `now` is the time of the run.
 
+mod builtin;
 mod lists;
 mod numbers;
+mod patterns;
 mod texts;
 
-use std::sync::Arc;
+use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 
 use gotmpl::{FuncMap, TemplateError, Value};
 
+use super::{
+    budget::{BYTES_OF_ITEM, Budget},
+    marks,
+};
+
 type Answer = Result<Value, TemplateError>;
-type Function = fn(&[Value]) -> Answer;
+type Function = fn(&Call<'_>) -> Answer;
+
+/// What an entry of a mapping takes up besides its text.
+const BYTES_OF_ENTRY: usize = 64;
 
 /// Returns all functions. `date` is the run's, as `yyyyMMdd-HHmmssz`.
-pub(super) fn all(date: &str) -> FuncMap {
+pub(super) fn all(date: &str, budget: &Arc<Budget>) -> FuncMap {
     let mut map = FuncMap::new();
-    for (name, function) in [texts::ALL, lists::ALL, numbers::ALL].concat() {
-        map.insert(name.to_owned(), Arc::new(function));
+    let each = [
+        texts::ALL,
+        patterns::ALL,
+        lists::ALL,
+        numbers::ALL,
+        builtin::ALL,
+    ];
+    for (name, function) in each.concat() {
+        let budget = Arc::clone(budget);
+        let counted = move |args: &[Value]| {
+            budget.pay_steps(1 + args.len())?;
+            function(&Call::new(args, &budget))
+        };
+        map.insert(name.to_owned(), Arc::new(counted));
     }
-    let now = texts::text_value(date);
+    for (name, templates) in builtin::templates() {
+        let budget = Arc::clone(budget);
+        let counted = move |args: &[Value]| {
+            budget.pay_steps(1 + args.len())?;
+            templates.call(&Call::new(args, &budget))
+        };
+        map.insert(name.to_owned(), Arc::new(counted));
+    }
+    let now = Value::String(date.into());
     map.insert(
         "now".to_owned(),
         Arc::new(move |_: &[Value]| Ok(now.clone())),
@@ -28,48 +59,140 @@ pub(super) fn all(date: &str) -> FuncMap {
     map
 }
 
-/// Returns an argument; what is not there is nothing.
-fn arg(args: &[Value], n: usize) -> &Value {
-    args.get(n).unwrap_or(&Value::Nil)
+/// One call of a function.
+struct Call<'a> {
+    args: &'a [Value],
+    budget: &'a Budget,
+    /// Whether a text was looked at that is secret: what is made of it is secret too.
+    is_secret: Cell<bool>,
 }
 
-/// Returns an argument as text; nothing is empty.
-fn text(args: &[Value], n: usize) -> String {
-    shown(arg(args, n))
-}
-
-/// Returns the last argument as text: what a pipe hands over.
-fn last_text(args: &[Value]) -> String {
-    args.last().map(shown).unwrap_or_default()
-}
-
-/// Returns a value as a template prints it; nothing is empty.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Nil => String::new(),
-        Value::String(text) => text.to_string(),
-        other => other.to_string(),
+impl<'a> Call<'a> {
+    fn new(args: &'a [Value], budget: &'a Budget) -> Self {
+        Self {
+            args,
+            budget,
+            is_secret: Cell::new(false),
+        }
     }
-}
 
-/// Returns an argument as a whole number; text is read, and what is none is 0, as in Sprig.
-fn whole(args: &[Value], n: usize) -> i64 {
-    let value = arg(args, n);
-    match value {
-        Value::Bool(yes) => i64::from(*yes),
-        Value::String(text) => text
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| truncated(float(value))),
-        other => other.as_int().unwrap_or_else(|| truncated(float(other))),
+    /// Returns an argument; what is not there is nothing.
+    fn value(&self, n: usize) -> &'a Value {
+        self.args.get(n).unwrap_or(&Value::Nil)
     }
-}
 
-/// Returns a value as a number; what is none is 0.
-fn float(value: &Value) -> f64 {
-    match value {
-        Value::String(text) => text.trim().parse().unwrap_or(0.0),
-        other => other.as_float().unwrap_or(0.0),
+    /// Returns an argument as text; nothing is empty.
+    fn text(&self, n: usize) -> Result<String, TemplateError> {
+        self.text_of(self.value(n))
+    }
+
+    /// Returns the last argument as text: what a pipe hands over.
+    fn last_text(&self) -> Result<String, TemplateError> {
+        self.text(self.args.len().saturating_sub(1))
+    }
+
+    /// Returns a value as text.
+    fn text_of(&self, value: &Value) -> Result<String, TemplateError> {
+        let marked = self.budget.shown(value)?;
+        if !marks::has_marks(&marked) {
+            return Ok(marked);
+        }
+        self.is_secret.set(true);
+        Ok(marks::without(&marked).into_owned())
+    }
+
+    /// Returns a value as text in which what is secret stays marked: for functions that put texts together as they are.
+    fn marked(&self, value: &Value) -> Result<String, TemplateError> {
+        self.budget.shown(value)
+    }
+
+    /// Returns an argument as a whole number; text is read, and what is none is 0, as in Sprig.
+    fn whole(&self, n: usize) -> Result<i64, TemplateError> {
+        let value = self.value(n);
+        Ok(match value {
+            Value::Bool(yes) => i64::from(*yes),
+            Value::String(_) => {
+                let text = self.text(n)?;
+                let text = text.trim();
+                text.parse()
+                    .unwrap_or_else(|_| truncated(text.parse().unwrap_or(0.0)))
+            }
+            other => other
+                .as_int()
+                .unwrap_or_else(|| truncated(other.as_float().unwrap_or(0.0))),
+        })
+    }
+
+    /// Returns an argument as a number; what is none is 0.
+    fn float(&self, n: usize) -> Result<f64, TemplateError> {
+        Ok(match self.value(n) {
+            Value::String(_) => self.text(n)?.trim().parse().unwrap_or(0.0),
+            other => other.as_float().unwrap_or(0.0),
+        })
+    }
+
+    /// Returns the items of a list; what is none has none.
+    fn items(&self, n: usize) -> Result<&'a [Value], TemplateError> {
+        let items: &[Value] = match self.value(n) {
+            Value::List(items) => items,
+            _ => &[],
+        };
+        self.budget.pay_look(items.len() * BYTES_OF_ITEM)?;
+        Ok(items)
+    }
+
+    /// Returns the entries of a mapping; what is none has none.
+    fn entries(&self, n: usize) -> Result<&'a BTreeMap<Arc<str>, Value>, TemplateError> {
+        static NONE: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        let map = match self.value(n) {
+            Value::Map(map) => map,
+            _ => &NONE,
+        };
+        self.budget.pay_look(map.len() * BYTES_OF_ENTRY)?;
+        Ok(map)
+    }
+
+    /// Checks that as much can still be made, before it is.
+    fn check(&self, bytes: usize) -> Result<(), TemplateError> {
+        self.budget.check_made(bytes)
+    }
+
+    /// Answers with a text that is made of what was looked at.
+    fn made(&self, text: String) -> Answer {
+        match self.is_secret.get() {
+            true => self.made_marked(marks::around(&text)),
+            false => self.made_marked(text),
+        }
+    }
+
+    /// Answers with a text in which what is secret is marked.
+    fn made_marked(&self, text: String) -> Answer {
+        self.budget.pay_made(text.len())?;
+        Ok(Value::String(text.into()))
+    }
+
+    /// Answers with a list of values that were in one, or in nothing, before.
+    fn list(&self, items: Vec<Value>) -> Answer {
+        self.budget.pay_made(items.len() * BYTES_OF_ITEM)?;
+        Ok(Value::List(items.into()))
+    }
+
+    /// Answers with a list of texts that are made of what was looked at.
+    fn texts(&self, texts: impl IntoIterator<Item = String>) -> Answer {
+        let items = texts.into_iter().map(|text| self.made(text));
+        let items = items.collect::<Result<Vec<_>, _>>()?;
+        self.list(items)
+    }
+
+    /// Answers with a mapping of values that were in one, or in nothing, before.
+    fn map(&self, map: BTreeMap<Arc<str>, Value>) -> Answer {
+        self.budget.pay_made(map.len() * BYTES_OF_ENTRY)?;
+        Ok(Value::Map(Arc::new(map)))
+    }
+
+    /// Checks that a value can become part of another.
+    fn check_part(&self, value: &Value) -> Result<(), TemplateError> {
+        self.budget.check_depth(value)
     }
 }
 
@@ -81,10 +204,14 @@ fn truncated(number: f64) -> i64 {
 fn fail<T>(text: impl Into<String>) -> Result<T, TemplateError> {
     Err(TemplateError::Exec(text.into()))
 }
-
 #[cfg(test)]
 mod tests {
-    use crate::steps::{Run, Variables, render::render};
+    use crate::steps::{InvalidTaskFile, Run, Variables, render::Renderer};
+
+    fn render(text: &str, variables: &Variables) -> Result<String, InvalidTaskFile> {
+        let text = Renderer::new(variables).unwrap().render(text)?;
+        Ok(text.reveal().to_owned())
+    }
 
     /// What each template comes to.
     const EXAMPLES: &[(&str, &str)] = &[

@@ -1,35 +1,43 @@
 //! Functions on numbers.
 
-use gotmpl::Value;
+use gotmpl::{TemplateError, Value};
 
-use super::{Answer, Function, arg, fail, float, whole};
+use super::{Answer, Call, Function, fail};
 
 pub(super) const ALL: &[(&str, Function)] = &[
-    ("int", |a| Ok(Value::Int(whole(a, 0)))),
-    ("int64", |a| Ok(Value::Int(whole(a, 0)))),
-    ("atoi", |a| Ok(Value::Int(whole(a, 0)))),
-    ("float64", |a| Ok(Value::Float(float(arg(a, 0))))),
-    ("add", |a| Ok(Value::Int(all(a).fold(0, i64::wrapping_add)))),
-    ("add1", |a| Ok(Value::Int(whole(a, 0).wrapping_add(1)))),
-    ("sub", |a| {
-        Ok(Value::Int(whole(a, 0).wrapping_sub(whole(a, 1))))
+    ("int", |c| Ok(Value::Int(c.whole(0)?))),
+    ("int64", |c| Ok(Value::Int(c.whole(0)?))),
+    ("atoi", |c| Ok(Value::Int(c.whole(0)?))),
+    ("float64", |c| Ok(Value::Float(c.float(0)?))),
+    ("add", |c| {
+        Ok(Value::Int(all(c)?.into_iter().fold(0, i64::wrapping_add)))
     }),
-    ("mul", |a| Ok(Value::Int(all(a).fold(1, i64::wrapping_mul)))),
-    ("div", |a| divided(whole(a, 0).checked_div(whole(a, 1)))),
-    ("mod", |a| divided(whole(a, 0).checked_rem(whole(a, 1)))),
-    ("max", |a| Ok(Value::Int(all(a).max().unwrap_or(0)))),
-    ("min", |a| Ok(Value::Int(all(a).min().unwrap_or(0)))),
-    ("ceil", |a| Ok(Value::Float(float(arg(a, 0)).ceil()))),
-    ("floor", |a| Ok(Value::Float(float(arg(a, 0)).floor()))),
-    ("round", |a| {
-        let power = i32::try_from(whole(a, 1).clamp(0, 15)).unwrap_or(0);
+    ("add1", |c| Ok(Value::Int(c.whole(0)?.wrapping_add(1)))),
+    ("sub", |c| {
+        Ok(Value::Int(c.whole(0)?.wrapping_sub(c.whole(1)?)))
+    }),
+    ("mul", |c| {
+        Ok(Value::Int(all(c)?.into_iter().fold(1, i64::wrapping_mul)))
+    }),
+    ("div", |c| divided(c.whole(0)?.checked_div(c.whole(1)?))),
+    ("mod", |c| divided(c.whole(0)?.checked_rem(c.whole(1)?))),
+    ("max", |c| {
+        Ok(Value::Int(all(c)?.into_iter().max().unwrap_or(0)))
+    }),
+    ("min", |c| {
+        Ok(Value::Int(all(c)?.into_iter().min().unwrap_or(0)))
+    }),
+    ("ceil", |c| Ok(Value::Float(c.float(0)?.ceil()))),
+    ("floor", |c| Ok(Value::Float(c.float(0)?.floor()))),
+    ("round", |c| {
+        let power = i32::try_from(c.whole(1)?.clamp(0, 15)).unwrap_or(0);
         let factor = 10f64.powi(power);
-        Ok(Value::Float((float(arg(a, 0)) * factor).round() / factor))
+        Ok(Value::Float((c.float(0)? * factor).round() / factor))
     }),
 ];
 
-fn all(args: &[Value]) -> impl Iterator<Item = i64> {
-    (0..args.len()).map(|n| whole(args, n))
+fn all(call: &Call<'_>) -> Result<Vec<i64>, TemplateError> {
+    (0..call.args.len()).map(|n| call.whole(n)).collect()
 }
 
 fn divided(result: Option<i64>) -> Answer {

@@ -1,163 +1,164 @@
 //! Functions on text.
 
+use std::collections::HashSet;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gotmpl::Value;
-use regex::Regex;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, Function, arg, fail, last_text, shown, text, whole};
+use super::{Answer, Call, Function, fail};
+use crate::steps::marks;
 
-/// The longest text that `repeat` and `indent` make of one line.
+/// The longest text that `repeat` makes.
 const LONGEST: usize = 1024 * 1024;
 
 pub(super) const ALL: &[(&str, Function)] = &[
-    ("upper", |a| ok(last_text(a).to_uppercase())),
-    ("lower", |a| ok(last_text(a).to_lowercase())),
-    ("title", |a| ok(title(&last_text(a)))),
-    ("untitle", |a| {
-        ok(capitalised(&last_text(a), str::to_lowercase))
+    ("upper", |c| changed(c, str::to_uppercase)),
+    ("lower", |c| changed(c, str::to_lowercase)),
+    ("title", |c| changed(c, title)),
+    ("untitle", |c| {
+        changed(c, |text| capitalised(text, str::to_lowercase))
     }),
-    ("trim", |a| ok(last_text(a).trim().to_owned())),
-    ("trimAll", |a| {
-        let set = text(a, 0);
-        ok(text(a, 1).trim_matches(|c| set.contains(c)).to_owned())
+    ("trim", |c| changed(c, |text| text.trim().to_owned())),
+    ("trimAll", |c| {
+        let set: HashSet<char> = c.text(0)?.chars().collect();
+        let text = c.text(1)?;
+        c.made(text.trim_matches(|one| set.contains(&one)).to_owned())
     }),
-    ("trimSuffix", |a| {
-        let (end, whole) = (text(a, 0), text(a, 1));
-        ok(whole.strip_suffix(&end).unwrap_or(&whole).to_owned())
+    ("trimSuffix", |c| {
+        let (end, whole) = (c.text(0)?, c.text(1)?);
+        c.made(whole.strip_suffix(&end).unwrap_or(&whole).to_owned())
     }),
-    ("trimPrefix", |a| {
-        let (begin, whole) = (text(a, 0), text(a, 1));
-        ok(whole.strip_prefix(&begin).unwrap_or(&whole).to_owned())
+    ("trimPrefix", |c| {
+        let (begin, whole) = (c.text(0)?, c.text(1)?);
+        c.made(whole.strip_prefix(&begin).unwrap_or(&whole).to_owned())
     }),
-    ("nospace", |a| ok(last_text(a).split_whitespace().collect())),
-    ("trunc", |a| ok(trunc(whole(a, 0), &text(a, 1)))),
-    ("substr", |a| {
-        ok(substr(whole(a, 0), whole(a, 1), &text(a, 2)))
+    ("nospace", |c| {
+        changed(c, |text| text.split_whitespace().collect())
     }),
-    ("abbrev", |a| ok(abbrev(whole(a, 0), &text(a, 1)))),
-    ("repeat", |a| {
-        let (times, what) = (usize::try_from(whole(a, 0)).unwrap_or(0), text(a, 1));
+    ("trunc", |c| c.made(trunc(c.whole(0)?, &c.text(1)?))),
+    ("substr", |c| {
+        c.made(substr(c.whole(0)?, c.whole(1)?, &c.text(2)?))
+    }),
+    ("abbrev", |c| c.made(abbrev(c.whole(0)?, &c.text(1)?))),
+    ("repeat", |c| {
+        let (times, what) = (usize::try_from(c.whole(0)?).unwrap_or(0), c.text(1)?);
         match times.checked_mul(what.len()) {
-            Some(length) if length <= LONGEST => ok(what.repeat(times)),
+            Some(length) if length <= LONGEST => c.made(what.repeat(times)),
             _ => fail("`repeat` makes more than 1 MiB"),
         }
     }),
-    ("replace", |a| {
-        ok(text(a, 2).replace(&text(a, 0), &text(a, 1)))
+    ("replace", |c| {
+        let (from, to, text) = (c.text(0)?, c.text(1)?, c.text(2)?);
+        let count = text.matches(&from).count();
+        c.check(text.len().saturating_add(count.saturating_mul(to.len())))?;
+        c.made(text.replace(&from, &to))
     }),
-    ("quote", |a| ok(each_quoted(a, |one| format!("{one:?}")))),
-    ("squote", |a| ok(each_quoted(a, |one| format!("'{one}'")))),
-    ("contains", |a| {
-        Ok(Value::Bool(text(a, 1).contains(&text(a, 0))))
+    ("quote", |c| each_quoted(c, |one| format!("{one:?}"), '"')),
+    ("squote", |c| each_quoted(c, |one| format!("'{one}'"), '\'')),
+    ("contains", |c| {
+        Ok(Value::Bool(c.text(1)?.contains(&c.text(0)?)))
     }),
-    ("hasPrefix", |a| {
-        Ok(Value::Bool(text(a, 1).starts_with(&text(a, 0))))
+    ("hasPrefix", |c| {
+        Ok(Value::Bool(c.text(1)?.starts_with(&c.text(0)?)))
     }),
-    ("hasSuffix", |a| {
-        Ok(Value::Bool(text(a, 1).ends_with(&text(a, 0))))
+    ("hasSuffix", |c| {
+        Ok(Value::Bool(c.text(1)?.ends_with(&c.text(0)?)))
     }),
-    ("cat", |a| {
-        let words = a.iter().map(shown).filter(|one| !one.is_empty());
-        ok(words.collect::<Vec<_>>().join(" "))
+    ("cat", |c| {
+        let mut out = String::new();
+        for value in c.args {
+            let word = c.marked(value)?;
+            c.check(out.len() + word.len() + 1)?;
+            if !out.is_empty() && !word.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(&word);
+        }
+        c.made_marked(out)
     }),
-    ("indent", |a| {
-        indent(whole(a, 0), &text(a, 1)).map(|one| text_value(&one))
+    ("indent", |c| c.made_marked(indent(c)?)),
+    ("nindent", |c| c.made_marked(format!("\n{}", indent(c)?))),
+    ("plural", |c| match c.whole(2)? {
+        1 => c.made_marked(c.marked(c.value(0))?),
+        _ => c.made_marked(c.marked(c.value(1))?),
     }),
-    ("nindent", |a| {
-        indent(whole(a, 0), &text(a, 1)).map(|one| text_value(&format!("\n{one}")))
+    ("snakecase", |c| {
+        renamed(c, |words| words.join("_").to_lowercase())
     }),
-    ("plural", |a| {
-        ok(if whole(a, 2) == 1 {
-            text(a, 0)
-        } else {
-            text(a, 1)
+    ("kebabcase", |c| {
+        renamed(c, |words| words.join("-").to_lowercase())
+    }),
+    ("camelcase", |c| {
+        renamed(c, |words| {
+            let words = words.iter().map(|word| title(&word.to_lowercase()));
+            words.collect()
         })
     }),
-    ("snakecase", |a| {
-        ok(parts(&last_text(a)).join("_").to_lowercase())
+    ("initials", |c| {
+        changed(c, |text| {
+            let words = text.split_whitespace();
+            words.filter_map(|word| word.chars().next()).collect()
+        })
     }),
-    ("kebabcase", |a| {
-        ok(parts(&last_text(a)).join("-").to_lowercase())
+    ("toString", |c| {
+        let last = c.args.last().unwrap_or(&Value::Nil);
+        c.made_marked(c.marked(last)?)
     }),
-    ("camelcase", |a| {
-        let words = parts(&last_text(a));
-        ok(words
-            .iter()
-            .map(|word| title(&word.to_lowercase()))
-            .collect())
+    ("b64enc", |c| {
+        changed(c, |text| BASE64_STANDARD.encode(text))
     }),
-    ("initials", |a| {
-        let all = last_text(a);
-        ok(all
-            .split_whitespace()
-            .filter_map(|word| word.chars().next())
-            .collect())
-    }),
-    ("toString", |a| ok(last_text(a))),
-    ("b64enc", |a| ok(BASE64_STANDARD.encode(last_text(a)))),
-    ("b64dec", |a| {
-        let decoded = BASE64_STANDARD.decode(last_text(a).trim()).ok();
+    ("b64dec", |c| {
+        let decoded = BASE64_STANDARD.decode(c.last_text()?.trim()).ok();
         match decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
-            Some(decoded) => ok(decoded),
+            Some(decoded) => c.made(decoded),
             None => fail("`b64dec` takes base64 of text"),
         }
     }),
-    ("sha256sum", |a| {
-        let hash = Sha256::digest(last_text(a));
-        ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    ("sha256sum", |c| {
+        changed(c, |text| {
+            let hash = Sha256::digest(text);
+            hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        })
     }),
-    ("regexMatch", |a| {
-        Ok(Value::Bool(regex(a)?.is_match(&text(a, 1))))
+    ("date", date),
+    ("default", |c| {
+        let given = c.args.get(1).filter(|given| given.is_truthy());
+        Ok(given.unwrap_or_else(|| c.value(0)).clone())
     }),
-    ("regexFind", |a| {
-        let all = text(a, 1);
-        let found = regex(a)?
-            .find(&all)
-            .map_or("", |found| found.as_str())
-            .to_owned();
-        ok(found)
-    }),
-    ("regexReplaceAll", |a| {
-        // `$1x` would be the group `1x` to the crate, as it is to Go.
-        ok(regex(a)?
-            .replace_all(&text(a, 1), text(a, 2).as_str())
-            .into_owned())
-    }),
-    ("regexReplaceAllLiteral", |a| {
-        let with = text(a, 2);
-        ok(regex(a)?
-            .replace_all(&text(a, 1), regex::NoExpand(&with))
-            .into_owned())
-    }),
-    ("date", |a| date(&text(a, 0), &text(a, 1))),
-    ("default", |a| {
-        let given = a.get(1).filter(|given| given.is_truthy());
-        Ok(given.unwrap_or_else(|| arg(a, 0)).clone())
-    }),
-    ("empty", |a| Ok(Value::Bool(!arg(a, 0).is_truthy()))),
-    ("coalesce", |a| {
-        let first = a.iter().find(|one| one.is_truthy());
+    ("empty", |c| Ok(Value::Bool(!c.value(0).is_truthy()))),
+    ("coalesce", |c| {
+        let first = c.args.iter().find(|one| one.is_truthy());
         Ok(first.cloned().unwrap_or(Value::Nil))
     }),
-    ("ternary", |a| {
-        Ok(arg(a, usize::from(!arg(a, 2).is_truthy())).clone())
+    ("ternary", |c| {
+        Ok(c.value(usize::from(!c.value(2).is_truthy())).clone())
     }),
-    ("fail", |a| fail(last_text(a))),
-    ("required", |a| match a.get(1) {
-        Some(given) if !matches!(given, Value::Nil) && !shown(given).is_empty() => {
+    ("fail", |c| {
+        let last = c.args.last().unwrap_or(&Value::Nil);
+        fail(c.marked(last)?)
+    }),
+    ("required", |c| match c.args.get(1) {
+        Some(given) if !matches!(given, Value::Nil) && given.as_str() != Some("") => {
             Ok(given.clone())
         }
-        _ => fail(text(a, 0)),
+        _ => fail(c.marked(c.value(0))?),
     }),
 ];
 
-pub(super) fn text_value(text: &str) -> Value {
-    Value::String(text.into())
+/// Answers with the last argument, changed. No change makes more than six bytes of one.
+fn changed(call: &Call<'_>, change: impl Fn(&str) -> String) -> Answer {
+    let text = call.last_text()?;
+    call.check(text.len().saturating_mul(6))?;
+    call.made(change(&text))
 }
 
-fn ok(text: String) -> Answer {
-    Ok(Value::String(text.into()))
+/// Answers with the last argument, put together anew of the words of a name.
+fn renamed(call: &Call<'_>, join: fn(&[String]) -> String) -> Answer {
+    let text = call.last_text()?;
+    // Each character can be a word of its own.
+    call.check(text.len().saturating_mul(2 * size_of::<String>()))?;
+    call.made(join(&parts(&text)))
 }
 
 fn capitalised(text: &str, change: fn(&str) -> String) -> String {
@@ -198,19 +199,44 @@ fn abbrev(width: i64, text: &str) -> String {
     text.chars().take(width - 3).chain("...".chars()).collect()
 }
 
-fn each_quoted(args: &[Value], quote: fn(String) -> String) -> String {
-    let given = args.iter().filter(|one| !matches!(one, Value::Nil));
-    given
-        .map(|one| quote(shown(one)))
-        .collect::<Vec<_>>()
-        .join(" ")
+/// Puts each argument that is there between quotes. A secret stays secret within them.
+fn each_quoted(call: &Call<'_>, quote: fn(&str) -> String, sign: char) -> Answer {
+    let mut out = String::new();
+    for value in call.args {
+        if matches!(value, Value::Nil) {
+            continue;
+        }
+        let marked = call.marked(value)?;
+        let text = marks::without(&marked);
+        // A character becomes `\u{10ffff}` at most.
+        call.check(out.len() + 10 * text.len() + 8)?;
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let quoted = quote(&text);
+        let inside = quoted.strip_prefix(sign).and_then(|q| q.strip_suffix(sign));
+        match inside {
+            Some(inside) if marks::has_marks(&marked) => {
+                out.extend([
+                    &*sign.to_string(),
+                    &marks::around(inside),
+                    &*sign.to_string(),
+                ]);
+            }
+            _ => out.push_str(&quoted),
+        }
+    }
+    call.made_marked(out)
 }
 
-fn indent(by: i64, text: &str) -> Result<String, gotmpl::TemplateError> {
-    let by = usize::try_from(by).unwrap_or(0);
+fn indent(call: &Call<'_>) -> Result<String, gotmpl::TemplateError> {
+    let by = usize::try_from(call.whole(0)?).unwrap_or(0);
     if by > 1000 {
         return fail("`indent` takes up to 1000");
     }
+    let text = call.marked(call.value(1))?;
+    let lines = text.matches('\n').count() + 1;
+    call.check(text.len() + lines * by)?;
     let pad = " ".repeat(by);
     Ok(pad.clone() + &text.replace('\n', &format!("\n{pad}")))
 }
@@ -238,17 +264,13 @@ fn parts(text: &str) -> Vec<String> {
     words
 }
 
-fn regex(args: &[Value]) -> Result<Regex, gotmpl::TemplateError> {
-    let pattern = text(args, 0);
-    match Regex::new(&pattern) {
-        Ok(regex) => Ok(regex),
-        Err(_) => fail(format!("`{pattern}` is no regular expression")),
-    }
-}
-
 /// Prints the time of a run, `yyyyMMdd-HHmmssz`, by one of Go's layouts.
-fn date(layout: &str, time: &str) -> Answer {
-    let Ok(time) = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%Sz", time) else {
+fn date(call: &Call<'_>) -> Answer {
+    let (layout, time) = (call.text(0)?, call.text(1)?);
+    if layout.len() > 1000 {
+        return fail("`date` takes a layout of up to 1000 bytes");
+    }
+    let Ok(time) = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%Sz", &time) else {
         return fail("`date` takes the time of the run: now | date \"2006-01-02\"");
     };
     let mut form = layout.replace('%', "%%");
@@ -272,5 +294,5 @@ fn date(layout: &str, time: &str) -> Answer {
     ] {
         form = form.replace(go, ours);
     }
-    ok(time.strftime(&form).to_string())
+    call.made(time.strftime(&form).to_string())
 }

@@ -1,0 +1,37 @@
+//! Whose a context is: what a guest's brings may do what a Dockerfile can do, inside its workspace, and no more.
+
+use crate::{
+    sys::beneath,
+    task::{Context, Task},
+};
+
+use super::App;
+
+/// Whose a context is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The owner's of the task, as its definition is; or as good as that, because the definition says so.
+    Owner,
+    /// Somebody else's.
+    Guest,
+}
+
+/// Tells whose the context of a task is: the owner's where it is a folder of this machine that belongs to the user who runs it.
+#[must_use]
+pub fn of(app: &App, task: &Task) -> Trust {
+    if task.step.trusts_context() {
+        return Trust::Owner;
+    }
+    match task.step.context() {
+        None | Some(Context::None) => Trust::Owner,
+        Some(_) if task.is_fetched => Trust::Guest,
+        Some(context) => {
+            let home = app.store.layout().task(&task.key());
+            let folder = context.folder(home.parent().unwrap_or(home.as_path()));
+            match folder.is_some_and(|folder| beneath::is_own(&folder)) {
+                true => Trust::Owner,
+                false => Trust::Guest,
+            }
+        }
+    }
+}

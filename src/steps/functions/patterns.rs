@@ -1,0 +1,100 @@
+//! Functions with regular expressions.
+
+use gotmpl::{TemplateError, Value};
+use regex::{Captures, Regex, RegexBuilder};
+
+use super::{Answer, Call, Function, fail};
+
+pub(super) const ALL: &[(&str, Function)] = &[
+    ("regexMatch", |c| {
+        let text = c.text(1)?;
+        Ok(Value::Bool(regex(c, &text)?.is_match(&text)))
+    }),
+    ("regexFind", |c| {
+        let text = c.text(1)?;
+        let regex = regex(c, &text)?;
+        let found = regex.find(&text).map_or("", |found| found.as_str());
+        c.made(found.to_owned())
+    }),
+    ("regexReplaceAll", |c| {
+        // `$1x` would be the group `1x` to the crate, as it is to Go.
+        let with = c.text(2)?;
+        let groups = with.matches('$').count();
+        replaced(c, &|found, out| {
+            let whole = found.get(0).map_or(0, |whole| whole.len());
+            c.check(out.len() + with.len() + groups * whole)?;
+            found.expand(&with, out);
+            Ok(())
+        })
+    }),
+    ("regexReplaceAllLiteral", |c| {
+        let with = c.text(2)?;
+        replaced(c, &|_, out| {
+            c.check(out.len() + with.len())?;
+            out.push_str(&with);
+            Ok(())
+        })
+    }),
+];
+
+/// Replaces what a pattern finds in the second argument by what `write` writes.
+fn replaced(
+    call: &Call<'_>,
+    write: &dyn Fn(&Captures<'_>, &mut String) -> Result<(), TemplateError>,
+) -> Answer {
+    let text = call.text(1)?;
+    let regex = regex(call, &text)?;
+    let (mut out, mut at) = (String::new(), 0);
+    for found in regex.captures_iter(&text) {
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&text[at..whole.start()]);
+        write(&found, &mut out)?;
+        at = whole.end();
+    }
+    out.push_str(&text[at..]);
+    call.made(out)
+}
+
+/// Returns the first argument as a regular expression that is to be looked for in `text`, and pays for that.
+///
+/// A search takes as long as the pattern is large times the text is long, in the worst case: their product is bounded. How large
+/// a pattern is, the crate only says by refusing it.
+fn regex(call: &Call<'_>, text: &str) -> Result<Regex, TemplateError> {
+    /// Sizes of patterns, in the bytes that the crate counts.
+    const SIZES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
+    /// Sizes times lengths, in bytes: at worst around a sixth of a second.
+    const MAX_WORK: usize = 1 << 30;
+    /// How much of that is one step.
+    const WORK_OF_STEP: usize = 1 << 13;
+    const LONGEST: usize = 4096;
+    let pattern = call.text(0)?;
+    if pattern.len() > LONGEST {
+        return fail(format!(
+            "a regular expression is longer than {LONGEST} bytes"
+        ));
+    }
+    for size in SIZES {
+        let built = RegexBuilder::new(&pattern)
+            .size_limit(size)
+            .dfa_size_limit(size)
+            .nest_limit(50)
+            .build();
+        call.budget.pay_steps(400 * size / SIZES[0])?;
+        match built {
+            Ok(regex) => {
+                let work = size.saturating_mul(text.len());
+                if work > MAX_WORK {
+                    return fail("a regular expression is too large for so long a text");
+                }
+                call.budget.pay_steps(work / WORK_OF_STEP)?;
+                return Ok(regex);
+            }
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(_) => {
+                let shown = call.marked(call.value(0))?;
+                return fail(format!("`{shown}` is no regular expression"));
+            }
+        }
+    }
+    fail("a regular expression is larger than 1 MiB")
+}

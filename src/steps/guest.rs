@@ -1,0 +1,541 @@
+//! What a task file may ask for that is not the owner's: what a Dockerfile can do, inside its workspace, and no more.
+//!
+//! Options and keys are allowed one by one. What is not named here is refused: builders learn new options, and each could reach the
+//! machine.
+
+use std::fmt;
+
+use super::{
+    Graph,
+    build::BuildStep,
+    resources::{DEFAULT_NETWORK, Network},
+    step::{Action, CmdStep, Mount, Place, Step, StepId},
+};
+
+/// Something that a guest's file asks for and may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The line at which its step begins, counted from 1.
+    pub line: Option<usize>,
+    /// The step; none where it is the file as a whole.
+    pub step: Option<StepId>,
+    /// What it asks for, and why it may not.
+    pub what: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        match &self.step {
+            Some(step) => write!(f, "step `{step}` asks for {}", self.what),
+            None => write!(f, "it asks for {}", self.what),
+        }
+    }
+}
+
+/// Returns the first thing that a guest's file asks for and may not. `may_push` tells whether it may push to a registry.
+#[must_use]
+pub fn refusal(graph: &Graph, may_push: &dyn Fn(&str) -> bool) -> Option<Refusal> {
+    let of_file = graph.networks.iter().find_map(network);
+    if let Some(what) = of_file {
+        return Some(Refusal {
+            line: None,
+            step: None,
+            what,
+        });
+    }
+    graph.steps().iter().find_map(|step| {
+        Some(Refusal {
+            line: step.line,
+            step: Some(step.id.clone()),
+            what: of_step(graph, step, may_push)?,
+        })
+    })
+}
+
+fn of_step(graph: &Graph, step: &Step, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
+    match &step.action {
+        Action::Cmd(cmd) => container(graph, cmd),
+        Action::Build(build) => option(graph, build, may_push),
+        Action::Push(images) => {
+            let mut registries = images.iter().map(|pushed| pushed.image.registry());
+            let other = registries.find(|registry| !may_push(registry))?;
+            Some(format!(
+                "a push to `{other}`, which is neither the task's registry nor one that the task has a credential for"
+            ))
+        }
+    }
+}
+
+fn network(network: &Network) -> Option<String> {
+    let name = &network.name;
+    if network.is_external {
+        return Some(format!(
+            "the network `{name}` of this machine (`skipCreation`)"
+        ));
+    }
+    match network.driver.as_deref() {
+        None | Some("bridge") => None,
+        Some(driver) => Some(format!(
+            "the driver `{driver}` for the network `{name}`, which can reach into networks of this machine"
+        )),
+    }
+}
+
+fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
+    // Every field by name: a new one must be thought about here.
+    let Place {
+        working_directory: _,
+        env,
+        entry_point: _,
+        user: _,
+        network,
+        expose: _,
+        ports,
+        cpus: _,
+        mounts: _,
+    } = &cmd.place;
+    let is_own = |name: &str| {
+        matches!(name, DEFAULT_NETWORK | "none" | "bridge" | "default")
+            || graph.networks.iter().any(|own| own.name == name)
+    };
+    if let Some(name) = network.as_deref().filter(|name| !is_own(name)) {
+        return Some(format!(
+            "`network: {name}`, which is no network of the file's own"
+        ));
+    }
+    if let Some(port) = ports.first() {
+        return Some(format!(
+            "`ports: {port}`, which opens a port of this machine"
+        ));
+    }
+    handed_over(env.iter().filter(|(_, value)| value.has_secret()))
+}
+
+/// Returns what is wrong with the names under which secrets reach a builder: as variables of its own.
+fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) -> Option<String> {
+    let (name, _) = variables.find(|(name, _)| is_of_programs(name))?;
+    Some(format!(
+        "a secret in the variable `{name}`, which would also reach the builder's own program"
+    ))
+}
+
+/// Tells whether a variable means something to a builder, or to any program.
+#[must_use]
+pub fn is_of_programs(name: &str) -> bool {
+    const BEGINNINGS: [&str; 38] = [
+        "ACRT_",
+        "AWS_",
+        "AZURE_",
+        "BASH",
+        "BUILDAH",
+        "BUILDKIT",
+        "BUILDX",
+        "CLOUDSDK_",
+        "CNI_",
+        "COMPOSE_",
+        "CONTAINER",
+        "DBUS_",
+        "DOCKER",
+        "DYLD_",
+        "GCONV_",
+        "GIT_",
+        "GLIBC_",
+        "GNUPG",
+        "GOOGLE_",
+        "GPG_",
+        "KUBE",
+        "LC_",
+        "LD_",
+        "LISTEN_",
+        "MALLOC_",
+        "NETAVARK_",
+        "OTEL_",
+        "PERL",
+        "PODMAN",
+        "PYTHON",
+        "REGISTR",
+        "RUBY",
+        "SIGSTORE_",
+        "SSH_",
+        "SSL_",
+        "STORAGE_",
+        "SYSTEMD_",
+        "XDG_",
+    ];
+    const NAMES: [&str; 34] = [
+        "ALL_PROXY",
+        "ENV",
+        "FTP_PROXY",
+        "GETCONF_DIR",
+        "GOCOVERDIR",
+        "GODEBUG",
+        "GOGC",
+        "GOMAXPROCS",
+        "GOMEMLIMIT",
+        "GOTRACEBACK",
+        "HOME",
+        "HOSTALIASES",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "IFS",
+        "LANG",
+        "LANGUAGE",
+        "LOCALDOMAIN",
+        "LOCPATH",
+        "LOGNAME",
+        "NLSPATH",
+        "NOTIFY_SOCKET",
+        "NO_PROXY",
+        "PATH",
+        "PWD",
+        "RES_OPTIONS",
+        "SHELL",
+        "TEMP",
+        "TEMPDIR",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+    ];
+    // What is called so is a credential, which changes no program.
+    const ENDS: [&str; 9] = [
+        "_ACCESS_KEY",
+        "_ACCESS_KEY_ID",
+        "_API_KEY",
+        "_CLIENT_ID",
+        "_PASSWORD",
+        "_SECRET",
+        "_TENANT_ID",
+        "_TOKEN",
+        "_USERNAME",
+    ];
+    let name = name.to_ascii_uppercase();
+    let begins = BEGINNINGS
+        .iter()
+        .any(|beginning| name.starts_with(beginning));
+    let ends = ENDS.iter().any(|end| name.ends_with(end));
+    NAMES.contains(&name.as_str()) || (begins && !ends)
+}
+
+/// Returns the variables of a guest's build that its builder gets: two that say how it builds, and those that hold its secrets.
+#[must_use]
+pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
+    let secrets = build.options.iter().filter_map(|option| {
+        let fields = fields(option.strip_prefix("--secret=")?)?;
+        let of = |wanted: &str| {
+            fields
+                .iter()
+                .find(|(key, _)| *key == wanted)
+                .map(|(_, it)| *it)
+        };
+        match of("src").or_else(|| of("source")) {
+            Some(_) => None,
+            None => of("env").or_else(|| of("id")),
+        }
+    });
+    ["DOCKER_BUILDKIT", "BUILDKIT_PROGRESS"]
+        .into_iter()
+        .chain(secrets.filter(|name| !is_of_programs(name)))
+        .collect()
+}
+
+/// Returns what a build asks for and may not.
+fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
+    for (name, place) in &build.contexts {
+        let is_image = place.starts_with("docker-image://");
+        if place.contains(':') && !is_image {
+            return Some(format!(
+                "`--build-context {name}={place}`, which is neither a folder of the workspace nor an image"
+            ));
+        }
+    }
+    if let Some(cache) = build.cache.as_ref().filter(|it| !may_push(it.registry())) {
+        return Some(format!(
+            "a cache on `{}`, which it may not push to",
+            cache.registry()
+        ));
+    }
+    let secret = build.args.iter().filter(|(name, value)| {
+        let own = || build.env.iter().find(|(other, _)| other == name);
+        let value = value.as_ref().or_else(|| own().map(|(_, value)| value));
+        value.is_some_and(crate::secret::MaskedText::has_secret)
+    });
+    if let Some(what) = handed_over(secret) {
+        return Some(what);
+    }
+    let mut options = build.options.iter();
+    options.find_map(|option| {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let refused = |why: &str| Some(format!("`{option}`, {why}"));
+        match name {
+            "--add-host" | "--progress" | "--squash" => None,
+            "--network" => match value {
+                "none" | "default" | "bridge" => None,
+                _ => refused("which reaches networks of this machine"),
+            },
+            "--cache-from" => match cached(value) {
+                Some(_) => None,
+                None => refused("which is no cache on a registry"),
+            },
+            "--cache-to" => match cached(value) {
+                Some(registry) if may_push(&registry) => None,
+                _ => refused("which is no cache on a registry that it may push to"),
+            },
+            "--secret" => match secret_of(graph, build, value) {
+                Ok(()) => None,
+                Err(why) => refused(why),
+            },
+            _ => refused("which is only for files of the owner's"),
+        }
+    })
+}
+
+/// Returns the registry of a cache: `type=registry,ref=IMAGE`, or the image alone.
+fn cached(value: &str) -> Option<String> {
+    let image: crate::image::Reference = match value.contains(['=', ',', '"']) {
+        false => value.parse().ok()?,
+        true => {
+            let (mut kind, mut image) = (None, None);
+            for (key, value) in fields(value)? {
+                match key {
+                    "type" => kind = Some(value),
+                    "ref" => image = Some(value),
+                    "mode" if matches!(value, "min" | "max") => {}
+                    _ => return None,
+                }
+            }
+            kind.filter(|kind| *kind == "registry")?;
+            image?.parse().ok()?
+        }
+    };
+    Some(image.registry().to_owned())
+}
+
+/// Checks `--secret`: it may come from a volume of the file, or from a variable that the file sets.
+fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'static str> {
+    const WHY: &str =
+        "whose value is neither in a volume of the file nor in a variable that it sets";
+    let fields = fields(value).ok_or(WHY)?;
+    let of = |wanted: &str| {
+        fields
+            .iter()
+            .find(|(key, _)| *key == wanted)
+            .map(|(_, it)| *it)
+    };
+    let known = ["id", "src", "source", "env", "type"];
+    if !fields.iter().all(|(key, _)| known.contains(key)) {
+        return Err(WHY);
+    }
+    let is_set = |name: &str| build.env.iter().any(|(own, _)| own == name);
+    let variable = |name: &str| match (is_set(name), is_of_programs(name)) {
+        (true, false) => Ok(()),
+        (true, true) => Err("whose variable would also reach the builder's own program"),
+        (false, _) => Err(WHY),
+    };
+    match (of("src"), of("source"), of("env"), of("type")) {
+        (Some(path), None, None, None | Some("file"))
+        | (None, Some(path), None, None | Some("file")) => {
+            match build
+                .mounts
+                .iter()
+                .any(|mount| is_file_of(graph, mount, path))
+            {
+                true => Ok(()),
+                false => Err(WHY),
+            }
+        }
+        (None, None, Some(name), None | Some("env")) => variable(name),
+        // Without a place builders take a variable of that name, or else a file.
+        (None, None, None, None | Some("env")) => variable(of("id").unwrap_or_default()),
+        _ => Err(WHY),
+    }
+}
+
+/// Tells whether a path is that of a file which the file itself has put into a volume.
+fn is_file_of(graph: &Graph, mount: &Mount, path: &str) -> bool {
+    let below = path.strip_prefix(mount.path.trim_end_matches('/'));
+    let Some(name) = below.and_then(|below| below.strip_prefix('/')) else {
+        return false;
+    };
+    let mut volumes = graph.volumes.iter();
+    volumes.any(|volume| volume.name == mount.name && volume.files.contains_key(name))
+}
+
+/// Reads `key=value,key=value` as far as every builder reads it alike: no quotes, no blanks, no key twice.
+fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
+    if text.contains(|c: char| {
+        c == '"' || c == '\'' || c == '\\' || c.is_whitespace() || c.is_control()
+    }) {
+        return None;
+    }
+    let mut fields: Vec<(&str, &str)> = Vec::new();
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=')?;
+        if fields.len() > 8 || fields.iter().any(|(other, _)| *other == key) {
+            return None;
+        }
+        fields.push((key, value));
+    }
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        secret::Secret,
+        steps::{Variables, read},
+    };
+
+    fn told(file: &str) -> Option<String> {
+        let variables = Variables {
+            secrets: [("s".to_owned(), Secret::new("hunter2"))].into(),
+            ..Variables::default()
+        };
+        let read = read(file, &variables, &mut |_| Err(String::new())).unwrap();
+        refusal(&read.graph, &|registry| registry == "r.io").map(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn what_a_dockerfile_could_do_is_allowed() {
+        for step in [
+            "cmd: alpine sh -c 'echo hi'",
+            "cmd: alpine\n  env: ['A={{.Secrets.s}}', PATH=/x]\n  user: root\n  entryPoint: sh\n  expose: ['80']\n  cpus: 2\n  workingDirectory: x",
+            "cmd: alpine\n  network: none",
+            "cmd: alpine\n  volumeMounts: [{name: keys, mountPath: /keys}]",
+            "build: -t r.io/a:1 -f x/Dockerfile --build-arg A=1 --target t --platform linux/amd64 --no-cache --label a=b .",
+            "build: --build-context a=sub --build-context b=docker-image://alpine:3 .",
+            "build: --network=none --add-host a:1.2.3.4 --progress plain --pull --rm --squash .",
+            "build: --build-arg TOKEN .\n  env: ['TOKEN={{.Secrets.s}}', LD_PRELOAD=x]",
+            "build: --secret id=a,src=/keys/key .\n  volumeMounts: [{name: keys, mountPath: /keys}]",
+            "build: --secret id=a,env=TOKEN --secret id=TOKEN .\n  env: ['TOKEN={{.Secrets.s}}']",
+            "build: --cache-from r.io/a:1 --cache-from type=registry,ref=docker.io/a:1 --cache-to=type=registry,ref=r.io/c:1,mode=max .",
+            "push: [r.io/a:1]",
+        ] {
+            let file =
+                format!("volumes:\n- {{name: keys, secret: {{key: aGk=}}}}\nsteps:\n- {step}\n");
+            assert_eq!(told(&file), None, "{step}");
+        }
+        let own = "networks: [{name: n, driver: bridge}]\nsteps:\n- {cmd: x, network: n}\n";
+        assert_eq!(told(own), None);
+    }
+
+    #[test]
+    fn what_reaches_the_machine_is_refused_with_the_step_and_its_line() {
+        assert_eq!(
+            told("steps:\n- cmd: x\n- id: b\n  cmd: x\n  network: host\n").as_deref(),
+            Some(
+                "line 3: step `b` asks for `network: host`, which is no network of the file's own"
+            )
+        );
+        let volumes = "volumes:\n- {name: keys, secret: {key: aGk=}}\n";
+        for step in [
+            "cmd: x\n  network: container:other",
+            "cmd: x\n  network: ns:/proc/1/ns/net",
+            "cmd: x\n  network: mynet",
+            "cmd: x\n  ports: ['80:80']",
+            "cmd: x\n  env: ['LD_PRELOAD=/x{{.Secrets.s}}']",
+            "cmd: x\n  env: ['docker_host={{.Secrets.s}}']",
+            "build: --network=host .",
+            "build: --network container:a .",
+            "build: --security-opt seccomp=unconfined .",
+            "build: --ssh default .",
+            "build: --cgroup-parent x .",
+            "build: --ulimit nofile=9 .",
+            "build: --memory 9g .",
+            "build: -m 9g .",
+            "build: --shm-size 9g .",
+            "build: --cpuset-cpus 0 .",
+            "build: --secret id=a,src=/etc/shadow .",
+            "build: --secret id=a,source=/etc/shadow .",
+            "build: --secret id=a,src=/keys/../../etc/shadow .\n  volumeMounts: [{name: keys, mountPath: /keys}]",
+            "build: --secret id=a,src=/keys/other .\n  volumeMounts: [{name: keys, mountPath: /keys}]",
+            "build: --secret id=a,src=/keysx/key .\n  volumeMounts: [{name: keys, mountPath: /keys}]",
+            "build: --secret id=a,src=/keys/key .",
+            "build: --secret id=a,env=AWS_SECRET_ACCESS_KEY .",
+            "build: --secret id=a,env=PATH .\n  env: [PATH=/x]",
+            "build: --secret id=HOME .",
+            "build: --secret id=a,env=A,env=HOME .\n  env: [A=1]",
+            "build: --secret id=a,env=A,src=/etc/shadow .\n  env: [A=1]",
+            "build: --secret id=a,ENV=HOME .",
+            "build: --secret 'id=a,\"src=/etc/shadow\"' .",
+            "build: --secret type=file,id=a .",
+            "build: --build-arg LD_PRELOAD=/x{{.Secrets.s}} .",
+            "build: --build-arg PATH .\n  env: ['PATH={{.Secrets.s}}']",
+            "build: --cache-to type=local,dest=/root .",
+            "build: --cache-to=type=local,dest=/root .",
+            "build: --cache-to type=registry,ref=docker.io/other:1 .",
+            "build: --cache-to type=inline .",
+            "build: --cache-from type=local,src=/root .",
+            "build: --cache-from type=gha .",
+            "build: --build-context e=oci-layout:///root/x .",
+            "build: --build-context e=https://example.com/x.git .",
+            "build: --build-context e=git@example.com:x .",
+            "push: [docker.io/library/other:1]",
+            "push: [other]",
+        ] {
+            let refused = told(&format!("{volumes}steps:\n- {step}\n"));
+            let refused = refused.unwrap_or_default();
+            assert!(
+                refused.starts_with("line 4: step `acb_step_0` asks for "),
+                "{step}: {refused}"
+            );
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+        for networks in [
+            "{name: n, skipCreation: true}",
+            "{name: n, driver: macvlan}",
+        ] {
+            let refused = told(&format!("networks: [{networks}]\nsteps:\n- cmd: x\n"));
+            assert!(refused.is_some(), "{networks}");
+        }
+    }
+
+    #[test]
+    fn builder_gets_no_variables_of_a_guest_but_those_of_its_secrets() {
+        let step = |words: &[&str]| {
+            let words: Vec<_> = words.iter().copied().map(Into::into).collect();
+            super::super::build::parse(&words).unwrap()
+        };
+        let build = step(&[
+            "--secret=id=a,env=TOKEN",
+            "--secret=id=B",
+            "--secret=id=LD_PRELOAD,src=/keys/key",
+            "--secret=id=PATH",
+            ".",
+        ]);
+        assert_eq!(
+            variables_of_builder(&build),
+            ["DOCKER_BUILDKIT", "BUILDKIT_PROGRESS", "TOKEN", "B"]
+        );
+    }
+
+    #[test]
+    fn variables_of_programs_are_told_from_credentials() {
+        for name in [
+            "PATH",
+            "LD_PRELOAD",
+            "ld_library_path",
+            "DOCKER_HOST",
+            "GIT_ASKPASS",
+            "AWS_CONFIG_FILE",
+            "https_proxy",
+        ] {
+            assert!(is_of_programs(name), "{name}");
+        }
+        for name in [
+            "TOKEN",
+            "GITHUB_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "DOCKER_PASSWORD",
+            "GOPROXY",
+            "REGISTRY_USERNAME",
+        ] {
+            assert!(!is_of_programs(name), "{name}");
+        }
+    }
+}

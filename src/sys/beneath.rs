@@ -1,0 +1,307 @@
+//! Files and folders that somebody else has written: opened without leaving a folder, and only if they are what they should be.
+//!
+//! A link may lead to `/etc/shadow`, a name may be a pipe that nobody writes into, and both may change between a look and the next.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Mode, OFlags, ResolveFlags},
+    io::Errno,
+};
+
+/// Why a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is a folder.
+    #[error("it is a folder")]
+    Folder,
+    /// It is a device, a pipe, a socket, or a file of the kernel's: to read it could take for ever, or do something.
+    #[error("it is not a regular file")]
+    NoFile,
+    /// It is larger than whoever reads it wants.
+    #[error("it is larger than {}", size(*.0))]
+    TooLarge(u64),
+    /// A part of its path leads out of the folder.
+    #[error("it leads out of the context")]
+    Outside,
+    /// It is not there, or may not be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Unreadable {
+    /// Tells whether there is no such file.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes % (1024 * 1024) {
+        0 => format!("{} MiB", bytes / 1024 / 1024),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+/// Tells whether a file or a folder belongs to the user that this program runs as.
+#[must_use]
+pub fn is_own(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Reads a regular file of at most `limit` bytes, wherever its links lead.
+///
+/// # Errors
+///
+/// [`Unreadable`], without having waited for anything.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    let open = |flags: OFlags| {
+        let file = rustix::fs::open(path, harmless(flags), Mode::empty());
+        Ok(File::from(file.map_err(io::Error::from)?))
+    };
+    read_by(&open, limit)
+}
+
+/// Reads a regular file of at most `limit` bytes. No part of `path` may lead out of `root`.
+///
+/// # Errors
+///
+/// [`Unreadable`], without having waited for anything.
+pub fn read_in(root: &Path, path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    read_by(&|flags| open_in(root, path, flags), limit)
+}
+
+/// Returns where a folder is, as a path without links. No part of `path` may lead out of `root`.
+///
+/// # Errors
+///
+/// [`Unreadable`] where it is not there, no folder, or outside.
+pub fn folder_in(root: &Path, path: &Path) -> Result<PathBuf, Unreadable> {
+    let opened = open_in(root, path, OFlags::PATH | OFlags::DIRECTORY)?.metadata()?;
+    let root = fs::canonicalize(root)?;
+    let found = fs::canonicalize(root.join(path))?;
+    let now = fs::metadata(&found)?;
+    match found.starts_with(&root) && (now.dev(), now.ino()) == (opened.dev(), opened.ino()) {
+        true => Ok(found),
+        false => Err(Unreadable::Outside),
+    }
+}
+
+/// Adds what every file is opened with: so that nothing is waited for, and nothing becomes this process's terminal.
+fn harmless(flags: OFlags) -> OFlags {
+    match flags.contains(OFlags::PATH) {
+        true => flags | OFlags::CLOEXEC,
+        false => flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
+    }
+}
+
+/// Opens a folder. No part of `path` may lead out of `root`.
+///
+/// # Errors
+///
+/// [`Unreadable`] where it is not there, no folder, or outside.
+pub fn open_folder_in(root: &Path, path: &Path) -> Result<File, Unreadable> {
+    open_in(root, path, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// Opens what is under a path, which must not lead out of `root`.
+fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
+    let path = match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    };
+    let (folder, how) = (File::open(root)?, harmless(flags));
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    // Where somebody moves folders about at the same time, the kernel asks for another try.
+    for _ in 0..16 {
+        match rustix::fs::openat2(&folder, path, how, Mode::empty(), resolve) {
+            Ok(file) => return Ok(File::from(file)),
+            Err(Errno::AGAIN) => {}
+            Err(Errno::XDEV | Errno::LOOP) => return Err(Unreadable::Outside),
+            // Older kernels do not know the call, and some sandboxes forbid it.
+            Err(Errno::NOSYS | Errno::PERM) => return open_by_path(root, path, flags),
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    }
+    Err(Unreadable::Outside)
+}
+
+/// Does without the kernel's help: the path is followed, looked at, opened, and looked at again.
+fn open_by_path(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
+    let root = fs::canonicalize(root)?;
+    let found = fs::canonicalize(root.join(path))?;
+    if !found.starts_with(&root) {
+        return Err(Unreadable::Outside);
+    }
+    let flags = harmless(flags) | OFlags::NOFOLLOW;
+    let opened = rustix::fs::open(&found, flags, Mode::empty()).map_err(io::Error::from)?;
+    let opened = File::from(opened);
+    let (then, now) = (opened.metadata()?, fs::symlink_metadata(&found)?);
+    let is_same = (then.dev(), then.ino()) == (now.dev(), now.ino());
+    match is_same && fs::canonicalize(&found)? == found {
+        true => Ok(opened),
+        false => Err(Unreadable::Outside),
+    }
+}
+
+/// Reads what `open` opens: it is looked at before it is opened for reading, because to open a device can do something, and after,
+/// because it may be another by then.
+fn read_by(
+    open: &dyn Fn(OFlags) -> Result<File, Unreadable>,
+    limit: u64,
+) -> Result<Vec<u8>, Unreadable> {
+    check(&open(OFlags::PATH)?)?;
+    let file = open(OFlags::RDONLY)?;
+    let size = check(&file)?;
+    if size > limit {
+        return Err(Unreadable::TooLarge(limit));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    // It may grow while it is read.
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(Unreadable::TooLarge(limit)),
+        false => Ok(bytes),
+    }
+}
+
+/// Checks that a file is one, and returns its size.
+fn check(file: &File) -> Result<u64, Unreadable> {
+    let found = file.metadata()?;
+    if found.is_dir() {
+        return Err(Unreadable::Folder);
+    }
+    match found.is_file() && !is_of_the_kernel(file) {
+        true => Ok(found.len()),
+        false => Err(Unreadable::NoFile),
+    }
+}
+
+/// Tells whether a file is one of `/proc`, `/sys` and the like, which are regular files by name only.
+fn is_of_the_kernel(file: &File) -> bool {
+    /// The magic numbers of proc, sysfs, debugfs, tracefs, securityfs, bpf, cgroup, cgroup2, selinux, configfs and pstore.
+    const KINDS: [u64; 11] = [
+        0x9fa0,
+        0x6265_6572,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0xcafe_4a11,
+        0x0027_e0eb,
+        0x6367_7270,
+        0xf97c_ff8c,
+        0x6265_6570,
+        0x6165_676c,
+    ];
+    // Some systems have it as a number with a sign.
+    let kind = rustix::fs::fstatfs(file).map(|found| u64::try_from(found.f_type).unwrap_or(0));
+    kind.is_ok_and(|kind| KINDS.contains(&(kind & 0xffff_ffff)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Reads both ways: with the kernel's help, and without.
+    fn both(root: &Path, path: &str) -> [Result<Vec<u8>, String>; 2] {
+        let path = Path::new(path);
+        let by_path = read_by(&|flags| open_by_path(root, path, flags), 100);
+        [read_in(root, path, 100), by_path].map(|read| read.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn file_in_a_folder_is_read_also_by_links_that_stay_inside() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/b/file"), "text").unwrap();
+        symlink("a/b/file", root.join("link")).unwrap();
+        symlink("./b/../b", root.join("a/folder")).unwrap();
+        for path in ["a/b/file", "link", "a/folder/file", "a/../a/b/file"] {
+            for read in both(root, path) {
+                assert_eq!(read, Ok(b"text".to_vec()), "{path}");
+            }
+        }
+        let found = folder_in(root, Path::new("a/folder")).unwrap();
+        assert_eq!(found, fs::canonicalize(root).unwrap().join("a/b"));
+        assert!(folder_in(root, Path::new("")).is_ok());
+        assert!(folder_in(root, Path::new("link")).is_err());
+    }
+
+    #[test]
+    fn what_leads_out_of_the_folder_is_refused() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("root");
+        fs::create_dir_all(root.join("a")).unwrap();
+        fs::write(outer.path().join("secret"), "hunter2").unwrap();
+        symlink("../secret", root.join("relative")).unwrap();
+        symlink(outer.path().join("secret"), root.join("absolute")).unwrap();
+        symlink("/etc", root.join("folder")).unwrap();
+        symlink("../..", root.join("a/up")).unwrap();
+        let outside = Err("it leads out of the context".to_owned());
+        for path in [
+            "relative",
+            "absolute",
+            "folder/passwd",
+            "a/up/secret",
+            "../secret",
+        ] {
+            for read in both(&root, path) {
+                assert_eq!(read, outside, "{path}");
+            }
+        }
+        for path in ["folder", "a/up", "..", "/etc"] {
+            assert!(folder_in(&root, Path::new(path)).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn pipes_devices_and_files_of_the_kernel_are_refused_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let pipe = root.join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR).unwrap();
+        fs::create_dir(root.join("folder")).unwrap();
+        fs::write(root.join("large"), vec![0; 101]).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+        for (path, told) in [
+            ("pipe", "it is not a regular file"),
+            ("socket", "it is not a regular file"),
+            ("folder", "it is a folder"),
+            ("large", "it is larger than 100 bytes"),
+        ] {
+            for read in both(root, path) {
+                assert_eq!(read, Err(told.to_owned()), "{path}");
+            }
+            let told_of = read(&root.join(path), 100).unwrap_err().to_string();
+            assert_eq!(told_of, told, "{path}");
+        }
+        for path in [
+            "/dev/ptmx",
+            "/dev/zero",
+            "/dev/null",
+            "/proc/kmsg",
+            "/proc/self/environ",
+            "/proc/self/mem",
+            "/sys/kernel/uevent_seqnum",
+        ] {
+            if !Path::new(path).exists() {
+                continue;
+            }
+            let told = read(Path::new(path), 100).unwrap_err().to_string();
+            let is_refused = told == "it is not a regular file" || told.contains("denied");
+            assert!(is_refused, "{path}: {told}");
+            symlink(path, root.join("link")).unwrap();
+            assert!(read(&root.join("link"), 100).is_err(), "{path}");
+            fs::remove_file(root.join("link")).unwrap();
+        }
+    }
+}

@@ -385,8 +385,10 @@ mod tests {
     fn secret_is_kept_in_a_build_argument_and_told_elsewhere() {
         let parsed = |text: &str| {
             let at = text.find("hunter2").unwrap();
-            let words =
-                crate::steps::words::split(&MaskedText::with_secrets(text, vec![at..at + 7]));
+            let words = crate::steps::words::split(&MaskedText::with_secrets(
+                text,
+                std::iter::once(at..at + 7),
+            ));
             parse(&words.unwrap()).unwrap()
         };
         for text in ["--build-arg A=x-hunter2 .", "--build-arg=A=x-hunter2 ."] {

@@ -58,12 +58,15 @@ impl FromStr for Format {
     }
 }
 
+/// Completes an answer that is going to be shown.
+type Prepare = Box<dyn FnOnce(&mut Value)>;
+
 /// A command's answer, with the columns of its table.
 pub struct View {
     answer: Box<dyn FnOnce() -> Result<Value, serde_json::Error>>,
     columns: &'static [Column],
     rows: Rows,
-    prepare: Option<Box<dyn FnOnce(&mut Value)>>,
+    prepare: Option<Prepare>,
 }
 
 /// Where in an answer the rows of its table are.

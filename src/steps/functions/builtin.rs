@@ -148,18 +148,18 @@ impl Templates {
     fn execute(&self, args: Vec<Value>) -> Result<String, gotmpl::TemplateError> {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         let count = args.len();
-        if !parsed.contains_key(&count) {
-            let mut text = format!("{{{{{}", self.name);
-            for n in 0..count {
-                text.push_str(&format!(" (index . {n})"));
-            }
-            text.push_str("}}");
-            parsed.insert(count, Template::new("").parse(&text)?);
+        if let Some(template) = parsed.get(&count) {
+            return template.execute_to_string(&Value::List(args.into()));
         }
-        match parsed.get(&count) {
-            Some(template) => template.execute_to_string(&Value::List(args.into())),
-            None => Ok(String::new()),
+        let mut text = format!("{{{{{}", self.name);
+        for n in 0..count {
+            text.push_str(&format!(" (index . {n})"));
         }
+        text.push_str("}}");
+        let template = Template::new("").parse(&text)?;
+        let done = template.execute_to_string(&Value::List(args.into()));
+        parsed.insert(count, template);
+        done
     }
 }
 

@@ -214,11 +214,17 @@ impl<'a> Watcher<'a> {
             app.settings.config.watch.images_every_seconds > 0
         });
         tags.keep_only(&wanted.tags());
+        // What a run has seen since the last look is newer than that look.
+        let outdated: BTreeSet<Reference> = nodes
+            .iter()
+            .flat_map(|node| node.outdated(&tags))
+            .cloned()
+            .collect();
         let due: Vec<Reference> = wanted
             .tags()
             .into_iter()
             .filter(|tag| match wanted.is_base(tag) {
-                true => all || is_due(app, &tags, tag, now),
+                true => all || outdated.contains(tag) || is_due(app, &tags, tag, now),
                 false => is_output_due(app, &wanted, &tags, tag),
             })
             .collect();

@@ -858,3 +858,20 @@ fn a_moved_base_runs_a_multi_step_task_and_what_stands_on_it() {
     registry.push_shell("tool:1", &[("version", "three")]);
     assert_eq!(world.state_of("gate"), "stale");
 }
+
+#[test]
+fn run_by_hand_on_a_base_that_moved_is_not_made_again_by_the_loop() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    world.config(&format!(
+        "registries: {{'{}': {{everySeconds: 3600}}}}\n",
+        registry.host()
+    ));
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    world.acrt(&["task", "watch", "--once"]).ok();
+    registry.push("base:1", &[("version", "two")]);
+    world.run("web").ok();
+    world.acrt(&["task", "watch", "--once", "--due"]).ok().silent();
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+}

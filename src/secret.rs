@@ -47,13 +47,13 @@ const HIDDEN: &str = "***";
 
 /// A text that knows which of its parts are secret. These print as `***`, in `{}` as in `{:?}`.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Text {
+pub struct MaskedText {
     text: String,
     /// In bytes; in order, apart from each other, none empty.
     secret: Vec<Range<usize>>,
 }
 
-impl Text {
+impl MaskedText {
     /// Returns a text with secret parts, given as ranges of bytes in any order.
     ///
     /// A range that does not begin and end between characters, or ends behind the text, makes all of it secret.
@@ -145,7 +145,7 @@ impl Text {
     }
 }
 
-impl From<String> for Text {
+impl From<String> for MaskedText {
     fn from(text: String) -> Self {
         Self {
             text,
@@ -154,13 +154,13 @@ impl From<String> for Text {
     }
 }
 
-impl From<&str> for Text {
+impl From<&str> for MaskedText {
     fn from(text: &str) -> Self {
         Self::from(text.to_owned())
     }
 }
 
-impl From<Secret> for Text {
+impl From<Secret> for MaskedText {
     fn from(secret: Secret) -> Self {
         let Secret(text) = secret;
         let whole = 0..text.len();
@@ -171,7 +171,7 @@ impl From<Secret> for Text {
     }
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for MaskedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = 0;
         for range in &self.secret {
@@ -183,7 +183,7 @@ impl fmt::Display for Text {
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for MaskedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.to_string())
     }
@@ -202,27 +202,36 @@ mod tests {
 
     #[test]
     fn text_shows_all_but_its_secret_parts() {
-        let text = Text::with_secrets("user:hunter2@host", vec![9..12, 5..10]);
+        let text = MaskedText::with_secrets("user:hunter2@host", vec![9..12, 5..10]);
         assert_eq!(text.to_string(), "user:***@host");
         assert_eq!(format!("{text:?}"), "\"user:***@host\"");
         assert_eq!(text.reveal(), "user:hunter2@host");
-        assert_eq!(Text::from(Secret::new("x")).to_string(), "***");
-        assert!(!Text::from(Secret::new("")).has_secret());
+        assert_eq!(MaskedText::from(Secret::new("x")).to_string(), "***");
+        assert!(!MaskedText::from(Secret::new("")).has_secret());
     }
 
     #[test]
     fn text_that_is_split_keeps_what_is_secret() {
-        let text = Text::with_secrets("A=a=hunter2", vec![4..11]);
+        let text = MaskedText::with_secrets("A=a=hunter2", vec![4..11]);
         let (name, value) = text.split_once('=').unwrap();
         assert_eq!((name.reveal(), name.has_secret()), ("A", false));
-        assert_eq!((value.reveal(), value.to_string().as_str()), ("a=hunter2", "a=***"));
+        assert_eq!(
+            (value.reveal(), value.to_string().as_str()),
+            ("a=hunter2", "a=***")
+        );
         let secrets: Vec<_> = value.secrets().collect();
         assert_eq!(secrets, [Secret::new("hunter2")]);
     }
 
     #[test]
     fn text_with_a_range_that_does_not_fit_is_secret_as_a_whole() {
-        assert_eq!(Text::with_secrets("äb", vec![1..2]).to_string(), "***");
-        assert_eq!(Text::with_secrets("ab", vec![1..9]).to_string(), "***");
+        assert_eq!(
+            MaskedText::with_secrets("äb", vec![1..2]).to_string(),
+            "***"
+        );
+        assert_eq!(
+            MaskedText::with_secrets("ab", vec![1..9]).to_string(),
+            "***"
+        );
     }
 }

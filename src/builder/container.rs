@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     sys::{
         command::CommandLine,
-        secret::{Secret, Text},
+        secret::{MaskedText, Secret},
     },
 };
 
@@ -20,7 +20,7 @@ pub struct ContainerRequest {
     /// Its image, with registry, and with a digest where one was decided.
     pub image: String,
     /// What is given to its entry point.
-    pub args: Vec<Text>,
+    pub args: Vec<MaskedText>,
     /// What is run instead of the image's entry point.
     pub entry_point: Option<String>,
     /// Its working directory, absolute.
@@ -328,12 +328,12 @@ fn mount_text(mount: &FolderMount, podman: bool) -> String {
 /// Puts together what an image runs, from what [`Builder::inspect_container`] prints: its entry point with `args`, or else with its own
 /// arguments.
 #[must_use]
-pub fn command_of(inspected: &[u8], args: &[Text]) -> Vec<Text> {
+pub fn command_of(inspected: &[u8], args: &[MaskedText]) -> Vec<MaskedText> {
     let document: serde_json::Value = serde_json::from_slice(inspected).unwrap_or_default();
-    let words = |key: &str| -> Vec<Text> {
+    let words = |key: &str| -> Vec<MaskedText> {
         let list = document["OCIv1"]["config"][key].as_array();
         let words = list.into_iter().flatten().filter_map(|word| word.as_str());
-        words.map(Text::from).collect()
+        words.map(MaskedText::from).collect()
     };
     let args = match args.is_empty() {
         true => words("Cmd"),
@@ -442,10 +442,7 @@ mod tests {
         let plan = buildah.container(&request).unwrap();
         let file = plan.secrets.unwrap();
         assert_eq!(file.path, std::path::Path::new("/scratch/variables"));
-        assert_eq!(
-            file.content.reveal(),
-            "export TOKEN='it'\\''s\n-x=\"1\"'\n"
-        );
+        assert_eq!(file.content.reveal(), "export TOKEN='it'\\''s\n-x=\"1\"'\n");
         assert_eq!(plan.run.stdin, Some(file.path));
         let line = plan.run.to_string();
         assert!(line.contains(" -- acrt-1-test /bin/sh -c "), "{line}");
@@ -459,7 +456,9 @@ mod tests {
     fn an_images_own_entry_point_comes_first() {
         let inspected =
             br#"{"OCIv1": {"config": {"Entrypoint": ["/bin/tool"], "Cmd": ["--help"]}}}"#;
-        let texts = |texts: &[&str]| -> Vec<Text> { texts.iter().copied().map(Text::from).collect() };
+        let texts = |texts: &[&str]| -> Vec<MaskedText> {
+            texts.iter().copied().map(MaskedText::from).collect()
+        };
         let all = command_of(inspected, &[]);
         assert_eq!(all, texts(&["/bin/tool", "--help"]));
         let all = command_of(inspected, &texts(&["a"]));

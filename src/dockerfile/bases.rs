@@ -18,14 +18,14 @@ use super::{
 };
 use crate::{
     image::{Platform, Reference},
-    secret::Text,
+    secret::MaskedText,
 };
 
 /// What decides which images a build needs, besides the file.
 #[derive(Clone, Debug)]
 pub struct Build {
     /// Build arguments by name.
-    pub args: BTreeMap<String, Text>,
+    pub args: BTreeMap<String, MaskedText>,
     /// The stage to build; the last one if there is none.
     pub target: Option<String>,
     /// The platforms to build for; the platform of the builder if there is none.
@@ -532,7 +532,7 @@ mod tests {
         assert_eq!(unread(FOREIGN, &several), told);
         assert_eq!(unread(FOREIGN, &build()), told[1..]);
         let dockers = Build {
-            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "docker/dockerfile".to_owned())]),
+            args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "docker/dockerfile".into())]),
             ..build()
         };
         assert_eq!(unread("FROM a\nINCLUDE b\n", &dockers), []);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::secret::MaskedText;
+
 use super::{
     canonical::Stages,
     form::{Form, Keyword},
@@ -62,7 +64,7 @@ impl Dockerfile {
     /// As [`Dockerfile::parse`].
     pub fn parse_with(
         bytes: &[u8],
-        args: &BTreeMap<String, Text>,
+        args: &BTreeMap<String, MaskedText>,
     ) -> Result<Self, DockerfileError> {
         let text = text::decode(bytes);
         let located = |problem: Problem| problem.located(&text);
@@ -88,13 +90,13 @@ impl Dockerfile {
     }
 
     /// Tells whether a build with these arguments reads the file with another frontend than Docker's.
-    pub(super) fn is_foreign(&self, args: &BTreeMap<String, Text>) -> bool {
+    pub(super) fn is_foreign(&self, args: &BTreeMap<String, MaskedText>) -> bool {
         let frontend = given_frontend(args).or(self.frontend());
         frontend.is_some_and(|image| !frontend::is_dockers(image))
     }
 
     /// Returns why Docker's own frontend cannot tell the images of the file, unless another one reads it.
-    pub(super) fn problem(&self, args: &BTreeMap<String, Text>) -> Option<Problem> {
+    pub(super) fn problem(&self, args: &BTreeMap<String, MaskedText>) -> Option<Problem> {
         if self.is_foreign(args) {
             return None;
         }
@@ -114,7 +116,7 @@ impl Dockerfile {
 }
 
 /// Returns the image of the frontend that a build argument names.
-pub(super) fn given_frontend(args: &BTreeMap<String, Text>) -> Option<&str> {
+pub(super) fn given_frontend(args: &BTreeMap<String, MaskedText>) -> Option<&str> {
     args.get(SYNTAX)?.reveal().trim().split(' ').next()
 }
 
@@ -300,7 +302,7 @@ mod tests {
     #[test]
     fn what_is_wrong_shows_only_where_dockers_frontend_reads_the_file() {
         let problem = |file: &str, args: &[(&str, &str)]| {
-            let args = args.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let args = args.iter().map(|(k, v)| ((*k).to_owned(), (*v).into()));
             Dockerfile::parse_with(file.as_bytes(), &args.collect()).err()
         };
         let file = "FROM a b\n";

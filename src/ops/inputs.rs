@@ -12,7 +12,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     source::local::{self, LocalContext},
     store::secrets::Secrets,
-    sys::secret::Text,
+    sys::secret::MaskedText,
     task::{Context, DockerStep, Step, Task, Untracked},
     watch::{FileStamp, Known, ReadFile, Reading},
 };
@@ -57,8 +57,12 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
     let args = step.arguments.iter().map(|argument| {
         let value = match argument.is_secret {
-            true => secrets.arguments.get(&argument.name).cloned().map(Text::from),
-            false => argument.value.clone().map(Text::from),
+            true => secrets
+                .arguments
+                .get(&argument.name)
+                .cloned()
+                .map(MaskedText::from),
+            false => argument.value.clone().map(MaskedText::from),
         };
         (argument.name.clone(), value.unwrap_or_default())
     });

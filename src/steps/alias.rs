@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{
     problem::{InvalidTaskFile, Notices},
@@ -129,12 +129,12 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
         own: BTreeMap::new(),
         is_from_context: false,
     };
-    let document = yaml::parse(&Text::from(section))?;
+    let document = yaml::parse(&MaskedText::from(section))?;
     let Some(alias) = Node::root(&document).get("alias") else {
         return Ok(aliases);
     };
     if let Some(node) = alias.get("directive") {
-        let mut chars = node.text()?.map_or("", Text::reveal).chars();
+        let mut chars = node.text()?.map_or("", MaskedText::reveal).chars();
         aliases.directive = match (chars.next(), chars.next()) {
             (Some(one), None) if !one.is_alphanumeric() => one,
             _ => {
@@ -145,7 +145,7 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
         };
     }
     let text_of = |node: &Node<'_>| -> Result<String, InvalidTaskFile> {
-        Ok(node.text()?.map_or("", Text::reveal).to_owned())
+        Ok(node.text()?.map_or("", MaskedText::reveal).to_owned())
     };
     let values = alias.get("values").map(|node| node.entries());
     for (name, node) in values.transpose()?.unwrap_or_default() {
@@ -175,7 +175,7 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
             return Err(source.problem("the aliases of the file are longer than 4 MiB in all"));
         }
         let document =
-            yaml::parse(&Text::from(text)).map_err(|problem| cannot(problem.to_string()))?;
+            yaml::parse(&MaskedText::from(text)).map_err(|problem| cannot(problem.to_string()))?;
         for (key, node) in Node::root(&document).entries()? {
             check_name(key).map_err(|problem| cannot(problem.to_owned()))?;
             let value = text_of(&node)?;
@@ -390,10 +390,17 @@ mod tests {
     #[test]
     fn aliases_that_make_a_file_too_large_are_refused() {
         let head = "version: v1.1.0\nalias:\n  values: {a: ";
-        let file = format!("{head}{}}}\nsteps:\n- {}\n", "x".repeat(500_000), "$a ".repeat(9));
+        let file = format!(
+            "{head}{}}}\nsteps:\n- {}\n",
+            "x".repeat(500_000),
+            "$a ".repeat(9)
+        );
         let told = "! line 5: aliases make the file larger than 1 MiB";
         assert_eq!(expanded(&file), told);
-        let file = format!("version: v1.1.0\nalias:\n  src: [{}]\n", "one.yaml, ".repeat(21));
+        let file = format!(
+            "version: v1.1.0\nalias:\n  src: [{}]\n",
+            "one.yaml, ".repeat(21)
+        );
         let told = "! line 3: `src` names more than 20 files";
         assert_eq!(expanded(&file), told);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     image::{Platform, Reference},
-    secret::Text,
+    secret::MaskedText,
 };
 
 use super::step::Mount;
@@ -19,7 +19,7 @@ pub struct BuildStep {
     /// The images that it makes, by docker's own reading of the names.
     pub images: Vec<Reference>,
     /// Build arguments; one without a value takes it from the step's environment.
-    pub args: Vec<(String, Option<Text>)>,
+    pub args: Vec<(String, Option<MaskedText>)>,
     /// The stage, if not the last.
     pub target: Option<String>,
     /// The platforms; empty is the run's.
@@ -35,7 +35,7 @@ pub struct BuildStep {
     /// The image that keeps its cache on the registry, if the file asks for one.
     pub cache: Option<Reference>,
     /// Variables of the builder.
-    pub env: Vec<(String, Text)>,
+    pub env: Vec<(String, MaskedText)>,
     /// The folder that paths are relative to, seen from `/workspace`.
     pub working_directory: Option<String>,
     /// Volumes of the file, for secrets of the build.
@@ -129,9 +129,9 @@ const OPTIONS: &[(&str, char, bool, Use)] = &[
 /// # Errors
 ///
 /// What is wrong with them, naming the option.
-pub fn parse(words: &[Text]) -> Result<BuildStep, String> {
+pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     let mut step = BuildStep::default();
-    let mut context: Option<&Text> = None;
+    let mut context: Option<&MaskedText> = None;
     let mut words = words.iter();
     let mut only_context = false;
     while let Some(word) = words.next() {
@@ -183,7 +183,10 @@ fn unknown(word: &str) -> String {
     format!("`build` has no option `{word}`")
 }
 
-fn next<'w>(words: &mut impl Iterator<Item = &'w Text>, option: &str) -> Result<Text, String> {
+fn next<'w>(
+    words: &mut impl Iterator<Item = &'w MaskedText>,
+    option: &str,
+) -> Result<MaskedText, String> {
     words
         .next()
         .cloned()
@@ -207,8 +210,8 @@ impl BuildStep {
     /// Reads a group of short options, as `-t x`, `-tx`, `-t=x` and `-qt x`.
     fn short<'w>(
         &mut self,
-        group: &Text,
-        words: &mut impl Iterator<Item = &'w Text>,
+        group: &MaskedText,
+        words: &mut impl Iterator<Item = &'w MaskedText>,
     ) -> Result<(), String> {
         let mut at = 1;
         while let Some(letter) = group.reveal()[at..].chars().next() {
@@ -233,11 +236,11 @@ impl BuildStep {
         Ok(())
     }
 
-    fn take(&mut self, name: &str, value: Option<Text>, usage: Use) -> Result<(), String> {
+    fn take(&mut self, name: &str, value: Option<MaskedText>, usage: Use) -> Result<(), String> {
         match usage {
             Use::Ours => return self.set(name, value.unwrap_or_default()),
             Use::Handed => {
-                self.bares_secret |= value.as_ref().is_some_and(Text::has_secret);
+                self.bares_secret |= value.as_ref().is_some_and(MaskedText::has_secret);
                 self.options.push(match value {
                     Some(value) => format!("--{name}={}", value.reveal()),
                     None => format!("--{name}"),
@@ -249,7 +252,7 @@ impl BuildStep {
         Ok(())
     }
 
-    fn set(&mut self, name: &str, value: Text) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: MaskedText) -> Result<(), String> {
         if name == "build-arg" {
             let (name, value) = match value.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
@@ -314,7 +317,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<BuildStep, String> {
         let words = shell_words::split(text).unwrap();
-        parse(&words.into_iter().map(Text::from).collect::<Vec<_>>())
+        parse(&words.into_iter().map(MaskedText::from).collect::<Vec<_>>())
     }
 
     #[test]
@@ -382,7 +385,8 @@ mod tests {
     fn secret_is_kept_in_a_build_argument_and_told_elsewhere() {
         let parsed = |text: &str| {
             let at = text.find("hunter2").unwrap();
-            let words = crate::steps::words::split(&Text::with_secrets(text, vec![at..at + 7]));
+            let words =
+                crate::steps::words::split(&MaskedText::with_secrets(text, vec![at..at + 7]));
             parse(&words.unwrap()).unwrap()
         };
         for text in ["--build-arg A=x-hunter2 .", "--build-arg=A=x-hunter2 ."] {
@@ -391,7 +395,12 @@ mod tests {
             let value = step.args[0].1.as_ref().unwrap();
             assert_eq!(value.to_string(), "x-***");
         }
-        for text in ["--label a=hunter2 .", "-t=x:hunter2 .", "--network=hunter2 .", "hunter2"] {
+        for text in [
+            "--label a=hunter2 .",
+            "-t=x:hunter2 .",
+            "--network=hunter2 .",
+            "hunter2",
+        ] {
             assert!(parsed(text).bares_secret, "{text}");
         }
         let shown = format!("{:?}", parsed("--build-arg A=hunter2 ."));

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, HashSet},
 };
 
-use crate::{image::Reference, secret::Text};
+use crate::{image::Reference, secret::MaskedText};
 
 use super::{
     alias::Commands,
@@ -119,7 +119,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// The variables of a step or a file, by name.
-type Env = Vec<(String, Text)>;
+type Env = Vec<(String, MaskedText)>;
 
 /// What steps take over from their file.
 struct Defaults {
@@ -131,11 +131,7 @@ struct Defaults {
 }
 
 impl Reader<'_> {
-    pub fn graph(
-        &self,
-        root: &Node<'_>,
-        notices: &mut Notices,
-    ) -> Result<Graph, InvalidTaskFile> {
+    pub fn graph(&self, root: &Node<'_>, notices: &mut Notices) -> Result<Graph, InvalidTaskFile> {
         root.unknown_keys(&FILE_KEYS, notices)?;
         let version = self.version(root)?;
         secrets(root, notices)?;
@@ -175,7 +171,7 @@ impl Reader<'_> {
         let Some(node) = root.get("version") else {
             return Ok("v1.0.0".into());
         };
-        let version = node.text()?.map_or("", Text::reveal);
+        let version = node.text()?.map_or("", MaskedText::reveal);
         if version.is_empty() {
             return Ok("v1.0.0".into());
         }
@@ -273,7 +269,7 @@ impl Reader<'_> {
     fn cmd(
         &self,
         id: &StepId,
-        written: &Text,
+        written: &MaskedText,
         node: &Node<'_>,
         defaults: &Defaults,
         mounts: Vec<Mount>,
@@ -343,7 +339,7 @@ impl Reader<'_> {
     fn build(
         &self,
         id: &StepId,
-        written: &Text,
+        written: &MaskedText,
         node: &Node<'_>,
         defaults: &Defaults,
         mounts: Vec<Mount>,

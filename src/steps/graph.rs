@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{
     resources::{Network, Volume},
@@ -61,7 +61,11 @@ impl Graph {
         for (n, (mut step, when)) in drafts.into_iter().enumerate() {
             step.after = match when {
                 When::AtOnce => Vec::new(),
-                When::Previous => steps.last().map(|last| last.id.clone()).into_iter().collect(),
+                When::Previous => steps
+                    .last()
+                    .map(|last| last.id.clone())
+                    .into_iter()
+                    .collect(),
                 When::After(names) => {
                     check(&step.id, &names, &numbers, n).map_err(|text| (n, "when", text))?;
                     names
@@ -130,9 +134,9 @@ impl Graph {
     }
 
     /// Returns the texts of the steps that have secret parts.
-    pub fn texts_with_secrets(&self) -> impl Iterator<Item = &Text> {
+    pub fn texts_with_secrets(&self) -> impl Iterator<Item = &MaskedText> {
         let texts = self.steps.iter().flat_map(|step| {
-            let (args, env): (Vec<&Text>, &[(String, Text)]) = match &step.action {
+            let (args, env): (Vec<&MaskedText>, &[(String, MaskedText)]) = match &step.action {
                 Action::Build(build) => {
                     let args = build.args.iter().filter_map(|(_, value)| value.as_ref());
                     (args.collect(), &build.env)

@@ -107,7 +107,9 @@ fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
         ));
     }
     if let Some(port) = ports.first() {
-        return Some(format!("`ports: {port}`, which opens a port of this machine"));
+        return Some(format!(
+            "`ports: {port}`, which opens a port of this machine"
+        ));
     }
     handed_over(env.iter().filter(|(_, value)| value.has_secret()))
 }
@@ -124,26 +126,97 @@ fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) 
 #[must_use]
 pub fn is_of_programs(name: &str) -> bool {
     const BEGINNINGS: [&str; 38] = [
-        "ACRT_", "AWS_", "AZURE_", "BASH", "BUILDAH", "BUILDKIT", "BUILDX", "CLOUDSDK_", "CNI_",
-        "COMPOSE_", "CONTAINER", "DBUS_", "DOCKER", "DYLD_", "GCONV_", "GIT_", "GLIBC_", "GNUPG",
-        "GOOGLE_", "GPG_", "KUBE", "LC_", "LD_", "LISTEN_", "MALLOC_", "NETAVARK_", "OTEL_",
-        "PERL", "PODMAN", "PYTHON", "REGISTR", "RUBY", "SIGSTORE_", "SSH_", "SSL_", "STORAGE_",
-        "SYSTEMD_", "XDG_",
+        "ACRT_",
+        "AWS_",
+        "AZURE_",
+        "BASH",
+        "BUILDAH",
+        "BUILDKIT",
+        "BUILDX",
+        "CLOUDSDK_",
+        "CNI_",
+        "COMPOSE_",
+        "CONTAINER",
+        "DBUS_",
+        "DOCKER",
+        "DYLD_",
+        "GCONV_",
+        "GIT_",
+        "GLIBC_",
+        "GNUPG",
+        "GOOGLE_",
+        "GPG_",
+        "KUBE",
+        "LC_",
+        "LD_",
+        "LISTEN_",
+        "MALLOC_",
+        "NETAVARK_",
+        "OTEL_",
+        "PERL",
+        "PODMAN",
+        "PYTHON",
+        "REGISTR",
+        "RUBY",
+        "SIGSTORE_",
+        "SSH_",
+        "SSL_",
+        "STORAGE_",
+        "SYSTEMD_",
+        "XDG_",
     ];
     const NAMES: [&str; 34] = [
-        "ALL_PROXY", "ENV", "FTP_PROXY", "GETCONF_DIR", "GOCOVERDIR", "GODEBUG", "GOGC",
-        "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "HOME", "HOSTALIASES", "HTTPS_PROXY",
-        "HTTP_PROXY", "IFS", "LANG", "LANGUAGE", "LOCALDOMAIN", "LOCPATH", "LOGNAME", "NLSPATH",
-        "NOTIFY_SOCKET", "NO_PROXY", "PATH", "PWD", "RES_OPTIONS", "SHELL", "TEMP", "TEMPDIR",
-        "TERM", "TMP", "TMPDIR", "TZ", "USER",
+        "ALL_PROXY",
+        "ENV",
+        "FTP_PROXY",
+        "GETCONF_DIR",
+        "GOCOVERDIR",
+        "GODEBUG",
+        "GOGC",
+        "GOMAXPROCS",
+        "GOMEMLIMIT",
+        "GOTRACEBACK",
+        "HOME",
+        "HOSTALIASES",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "IFS",
+        "LANG",
+        "LANGUAGE",
+        "LOCALDOMAIN",
+        "LOCPATH",
+        "LOGNAME",
+        "NLSPATH",
+        "NOTIFY_SOCKET",
+        "NO_PROXY",
+        "PATH",
+        "PWD",
+        "RES_OPTIONS",
+        "SHELL",
+        "TEMP",
+        "TEMPDIR",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
     ];
     // What is called so is a credential, which changes no program.
     const ENDS: [&str; 9] = [
-        "_ACCESS_KEY", "_ACCESS_KEY_ID", "_API_KEY", "_CLIENT_ID", "_PASSWORD", "_SECRET",
-        "_TENANT_ID", "_TOKEN", "_USERNAME",
+        "_ACCESS_KEY",
+        "_ACCESS_KEY_ID",
+        "_API_KEY",
+        "_CLIENT_ID",
+        "_PASSWORD",
+        "_SECRET",
+        "_TENANT_ID",
+        "_TOKEN",
+        "_USERNAME",
     ];
     let name = name.to_ascii_uppercase();
-    let begins = BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+    let begins = BEGINNINGS
+        .iter()
+        .any(|beginning| name.starts_with(beginning));
     let ends = ENDS.iter().any(|end| name.ends_with(end));
     NAMES.contains(&name.as_str()) || (begins && !ends)
 }
@@ -153,7 +226,12 @@ pub fn is_of_programs(name: &str) -> bool {
 pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
     let secrets = build.options.iter().filter_map(|option| {
         let fields = fields(option.strip_prefix("--secret=")?)?;
-        let of = |wanted: &str| fields.iter().find(|(key, _)| *key == wanted).map(|(_, it)| *it);
+        let of = |wanted: &str| {
+            fields
+                .iter()
+                .find(|(key, _)| *key == wanted)
+                .map(|(_, it)| *it)
+        };
         match of("src").or_else(|| of("source")) {
             Some(_) => None,
             None => of("env").or_else(|| of("id")),
@@ -176,12 +254,15 @@ fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> 
         }
     }
     if let Some(cache) = build.cache.as_ref().filter(|it| !may_push(it.registry())) {
-        return Some(format!("a cache on `{}`, which it may not push to", cache.registry()));
+        return Some(format!(
+            "a cache on `{}`, which it may not push to",
+            cache.registry()
+        ));
     }
     let secret = build.args.iter().filter(|(name, value)| {
         let own = || build.env.iter().find(|(other, _)| other == name);
         let value = value.as_ref().or_else(|| own().map(|(_, value)| value));
-        value.is_some_and(crate::secret::Text::has_secret)
+        value.is_some_and(crate::secret::MaskedText::has_secret)
     });
     if let Some(what) = handed_over(secret) {
         return Some(what);
@@ -236,9 +317,15 @@ fn cached(value: &str) -> Option<String> {
 
 /// Checks `--secret`: it may come from a volume of the file, or from a variable that the file sets.
 fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'static str> {
-    const WHY: &str = "whose value is neither in a volume of the file nor in a variable that it sets";
+    const WHY: &str =
+        "whose value is neither in a volume of the file nor in a variable that it sets";
     let fields = fields(value).ok_or(WHY)?;
-    let of = |wanted: &str| fields.iter().find(|(key, _)| *key == wanted).map(|(_, it)| *it);
+    let of = |wanted: &str| {
+        fields
+            .iter()
+            .find(|(key, _)| *key == wanted)
+            .map(|(_, it)| *it)
+    };
     let known = ["id", "src", "source", "env", "type"];
     if !fields.iter().all(|(key, _)| known.contains(key)) {
         return Err(WHY);
@@ -252,7 +339,11 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
     match (of("src"), of("source"), of("env"), of("type")) {
         (Some(path), None, None, None | Some("file"))
         | (None, Some(path), None, None | Some("file")) => {
-            match build.mounts.iter().any(|mount| is_file_of(graph, mount, path)) {
+            match build
+                .mounts
+                .iter()
+                .any(|mount| is_file_of(graph, mount, path))
+            {
                 true => Ok(()),
                 false => Err(WHY),
             }
@@ -276,7 +367,9 @@ fn is_file_of(graph: &Graph, mount: &Mount, path: &str) -> bool {
 
 /// Reads `key=value,key=value` as far as every builder reads it alike: no quotes, no blanks, no key twice.
 fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
-    if text.contains(|c: char| c == '"' || c == '\'' || c == '\\' || c.is_whitespace() || c.is_control()) {
+    if text.contains(|c: char| {
+        c == '"' || c == '\'' || c == '\\' || c.is_whitespace() || c.is_control()
+    }) {
         return None;
     }
     let mut fields: Vec<(&str, &str)> = Vec::new();
@@ -323,7 +416,8 @@ mod tests {
             "build: --cache-from r.io/a:1 --cache-from type=registry,ref=docker.io/a:1 --cache-to=type=registry,ref=r.io/c:1,mode=max .",
             "push: [r.io/a:1]",
         ] {
-            let file = format!("volumes:\n- {{name: keys, secret: {{key: aGk=}}}}\nsteps:\n- {step}\n");
+            let file =
+                format!("volumes:\n- {{name: keys, secret: {{key: aGk=}}}}\nsteps:\n- {step}\n");
             assert_eq!(told(&file), None, "{step}");
         }
         let own = "networks: [{name: n, driver: bridge}]\nsteps:\n- {cmd: x, network: n}\n";
@@ -334,7 +428,9 @@ mod tests {
     fn what_reaches_the_machine_is_refused_with_the_step_and_its_line() {
         assert_eq!(
             told("steps:\n- cmd: x\n- id: b\n  cmd: x\n  network: host\n").as_deref(),
-            Some("line 3: step `b` asks for `network: host`, which is no network of the file's own")
+            Some(
+                "line 3: step `b` asks for `network: host`, which is no network of the file's own"
+            )
         );
         let volumes = "volumes:\n- {name: keys, secret: {key: aGk=}}\n";
         for step in [
@@ -384,10 +480,16 @@ mod tests {
         ] {
             let refused = told(&format!("{volumes}steps:\n- {step}\n"));
             let refused = refused.unwrap_or_default();
-            assert!(refused.starts_with("line 4: step `acb_step_0` asks for "), "{step}: {refused}");
+            assert!(
+                refused.starts_with("line 4: step `acb_step_0` asks for "),
+                "{step}: {refused}"
+            );
             assert!(!refused.contains("hunter2"), "{refused}");
         }
-        for networks in ["{name: n, skipCreation: true}", "{name: n, driver: macvlan}"] {
+        for networks in [
+            "{name: n, skipCreation: true}",
+            "{name: n, driver: macvlan}",
+        ] {
             let refused = told(&format!("networks: [{networks}]\nsteps:\n- cmd: x\n"));
             assert!(refused.is_some(), "{networks}");
         }
@@ -414,10 +516,25 @@ mod tests {
 
     #[test]
     fn variables_of_programs_are_told_from_credentials() {
-        for name in ["PATH", "LD_PRELOAD", "ld_library_path", "DOCKER_HOST", "GIT_ASKPASS", "AWS_CONFIG_FILE", "https_proxy"] {
+        for name in [
+            "PATH",
+            "LD_PRELOAD",
+            "ld_library_path",
+            "DOCKER_HOST",
+            "GIT_ASKPASS",
+            "AWS_CONFIG_FILE",
+            "https_proxy",
+        ] {
             assert!(is_of_programs(name), "{name}");
         }
-        for name in ["TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "DOCKER_PASSWORD", "GOPROXY", "REGISTRY_USERNAME"] {
+        for name in [
+            "TOKEN",
+            "GITHUB_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "DOCKER_PASSWORD",
+            "GOPROXY",
+            "REGISTRY_USERNAME",
+        ] {
             assert!(!is_of_programs(name), "{name}");
         }
     }

@@ -1,6 +1,6 @@
 //! Values of keys, as the keys of a task file want them.
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{problem::InvalidTaskFile, yaml::Node};
 
@@ -16,7 +16,7 @@ pub fn blame(node: &Node<'_>, key: &str, text: impl Into<String>) -> InvalidTask
 const LONGEST_NAME: usize = 4096;
 
 /// Reads a text; one of nothing but white space is as good as none.
-pub fn value<'a>(node: &Node<'a>, key: &str) -> Result<Option<&'a Text>, InvalidTaskFile> {
+pub fn value<'a>(node: &Node<'a>, key: &str) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
     let text = node.get(key).map(|node| node.text()).transpose()?.flatten();
     Ok(text.filter(|text| !text.reveal().trim().is_empty()))
 }
@@ -40,7 +40,7 @@ pub fn list(node: &Node<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> 
     let items = items.unwrap_or_default();
     let texts = items
         .iter()
-        .map(|item| Ok(item.text()?.map_or("", Text::reveal).to_owned()));
+        .map(|item| Ok(item.text()?.map_or("", MaskedText::reveal).to_owned()));
     texts.collect()
 }
 

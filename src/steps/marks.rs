@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 /// Where a secret begins.
 pub(super) const OPEN: char = '\u{fdd0}';
@@ -36,7 +36,7 @@ pub(super) fn around(text: &str) -> String {
 }
 
 /// Writes a text with marks around its secret parts.
-pub(super) fn written(text: &Text) -> String {
+pub(super) fn written(text: &MaskedText) -> String {
     let (all, mut out, mut at) = (text.reveal(), String::new(), 0);
     for range in text.secret_ranges() {
         out.push_str(&all[at..range.start]);
@@ -56,9 +56,9 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads the next text. Where a mark was lost, more counts as secret, and never less.
-    pub fn read(&mut self, marked: &str) -> Text {
+    pub fn read(&mut self, marked: &str) -> MaskedText {
         if self.depth == 0 && !has_marks(marked) {
-            return Text::from(marked);
+            return MaskedText::from(marked);
         }
         let mut text = String::with_capacity(marked.len());
         let mut secret = Vec::new();
@@ -84,12 +84,12 @@ impl Reader {
         if self.depth > 0 {
             secret.push(begin..text.len());
         }
-        Text::with_secrets(text, secret)
+        MaskedText::with_secrets(text, secret)
     }
 }
 
 /// Reads one text.
-pub(super) fn read(marked: &str) -> Text {
+pub(super) fn read(marked: &str) -> MaskedText {
     Reader::default().read(marked)
 }
 
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_marked_text_is_read_back_as_it_was() {
-        let text = Text::with_secrets("a=hunter2;b", vec![2..9]);
+        let text = MaskedText::with_secrets("a=hunter2;b", vec![2..9]);
         assert_eq!(written(&text), "a=\u{fdd0}hunter2\u{fdd1};b");
         assert_eq!(read(&written(&text)), text);
         assert_eq!(without(&written(&text)), text.reveal());
@@ -116,6 +116,9 @@ mod tests {
             .collect();
         assert_eq!(shown, ["x ***", "***", "*** y"]);
         assert_eq!(read("lost\u{fdd1} y").to_string(), "*** y");
-        assert_eq!(read("\u{fdd0}a\u{fdd0}b\u{fdd1}c\u{fdd1}d").to_string(), "***d");
+        assert_eq!(
+            read("\u{fdd0}a\u{fdd0}b\u{fdd1}c\u{fdd1}d").to_string(),
+            "***d"
+        );
     }
 }

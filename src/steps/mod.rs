@@ -22,11 +22,11 @@ pub mod variables;
 mod words;
 mod yaml;
 
+pub use budget::IsLate;
 pub use build::BuildStep;
 pub use graph::Graph;
 pub use problem::{InvalidTaskFile, Notice};
 pub use progress::Progress;
-pub use budget::IsLate;
 pub use read::{TaskFile, read, secrets};
 pub use resources::{Network, SecretSource, Volume};
 pub use step::{Action, CmdStep, Limits, Mount, Place, Step, StepId};

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{
     alias::{self, Commands, Load},
@@ -99,7 +99,7 @@ pub struct Asked {
 
 /// A file whose templates are filled in.
 struct Rendered {
-    text: Text,
+    text: MaskedText,
     commands: Commands,
     renderer: Renderer,
     notices: Notices,
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    fn pairs(pairs: &[(String, Text)]) -> Vec<String> {
+    fn pairs(pairs: &[(String, MaskedText)]) -> Vec<String> {
         pairs
             .iter()
             .map(|(name, value)| format!("{name}={}", value.reveal()))
@@ -180,7 +180,7 @@ mod tests {
             Action::Cmd(cmd) => {
                 let words = shell_words::split(expected["cmd"].as_str().unwrap()).unwrap();
                 let image: crate::image::Reference = words[0].parse().unwrap();
-                let args: Vec<&str> = cmd.args.iter().map(Text::reveal).collect();
+                let args: Vec<&str> = cmd.args.iter().map(MaskedText::reveal).collect();
                 assert_eq!(cmd.image, image, "{name}");
                 assert_eq!(args, words[1..], "{name}");
                 let env = pairs(&cmd.place.env);
@@ -205,7 +205,7 @@ mod tests {
                 let args = build.args.iter();
                 let args: Vec<_> = args
                     .map(|(name, value)| {
-                        let value = value.as_ref().map_or("", Text::reveal);
+                        let value = value.as_ref().map_or("", MaskedText::reveal);
                         format!("{name}={value}")
                     })
                     .collect();

@@ -11,11 +11,12 @@ use std::{
 use gotmpl::{
     MissingKey, Template, TemplateError, Value,
     parse::{
-        ActionNode, BranchNode, CommandNode, Expr, ListNode, Node, Number, Parser, PipeNode, SmolStr,
+        ActionNode, BranchNode, CommandNode, Expr, ListNode, Node, Number, Parser, PipeNode,
+        SmolStr,
     },
 };
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{
     budget::Budget,
@@ -83,11 +84,11 @@ impl Renderer {
     /// # Errors
     ///
     /// [`InvalidTaskFile`] where a template does not parse, a function fails, or a bound is met.
-    pub fn render(&self, text: &str) -> Result<Text, InvalidTaskFile> {
+    pub fn render(&self, text: &str) -> Result<MaskedText, InvalidTaskFile> {
         let text = without_comments(text);
         check_size(&text)?;
         if !text.contains("{{") {
-            return Ok(Text::from(text));
+            return Ok(MaskedText::from(text));
         }
         let invalid = |problem| self.invalid(&text, problem);
         let (main, defines) = Parser::new(&text, "{{", "}}")
@@ -267,7 +268,11 @@ fn paid(list: ListNode) -> ListNode {
             Node::Action(node) => (cost_of(&node.pipe), node.pos.line, Node::Action(node)),
             Node::If(node) => (cost_of(&node.pipe), node.pos.line, Node::If(branch(node))),
             Node::With(node) => (cost_of(&node.pipe), node.pos.line, Node::With(branch(node))),
-            Node::Range(node) => (cost_of(&node.pipe), node.pos.line, Node::Range(branch(node))),
+            Node::Range(node) => (
+                cost_of(&node.pipe),
+                node.pos.line,
+                Node::Range(branch(node)),
+            ),
             Node::Template(node) => {
                 let cost = node.pipe.as_ref().map_or(0, cost_of);
                 (1 + cost, node.pos.line, Node::Template(node))
@@ -365,7 +370,7 @@ mod tests {
         steps::variables::{Run, Values},
     };
 
-    fn render(text: &str) -> Result<Text, InvalidTaskFile> {
+    fn render(text: &str) -> Result<MaskedText, InvalidTaskFile> {
         let mut values =
             Values::parse("list: [a, b]\nport: 80\nnested: {deep: {x: 1}}\nname: web").unwrap();
         values.set("on", "yes");
@@ -465,15 +470,30 @@ mod tests {
             ("{{.Secrets.token | quote}}", "\"***\""),
             ("{{.Secrets.token | squote}}", "'***'"),
             ("{{list \"a\" .Secrets.token | join \",\"}}", "a,***"),
-            ("{{list (cat \"a\" .Secrets.token) | toJson}}", "[\"a ***\"]"),
-            ("{{range splitList \"t\" .Secrets.token}}[{{.}}]{{end}}", "[***][***]"),
+            (
+                "{{list (cat \"a\" .Secrets.token) | toJson}}",
+                "[\"a ***\"]",
+            ),
+            (
+                "{{range splitList \"t\" .Secrets.token}}[{{.}}]{{end}}",
+                "[***][***]",
+            ),
             ("{{.Secrets.none | default .Secrets.token}}", "***"),
-            ("{{len .Secrets.token}}{{if eq .Secrets.token \"hunter2\"}}yes{{end}}", "7yes"),
-            ("{{index .Secrets \"token\"}}-{{slice .Secrets.token 1 3}}", "***-***"),
+            (
+                "{{len .Secrets.token}}{{if eq .Secrets.token \"hunter2\"}}yes{{end}}",
+                "7yes",
+            ),
+            (
+                "{{index .Secrets \"token\"}}-{{slice .Secrets.token 1 3}}",
+                "***-***",
+            ),
             ("{{replace \"a\" .Secrets.token \"bab\"}}", "***"),
             ("{{regexReplaceAll \"h\" .Secrets.token \"x\"}}", "***"),
             ("{{.Secrets.token | indent 2}}", "  ***"),
-            ("{{(fromJson (dict \"a\" .Secrets.token | toJson)).a}}", "***"),
+            (
+                "{{(fromJson (dict \"a\" .Secrets.token | toJson)).a}}",
+                "***",
+            ),
             ("{{.Secrets}}", "map[token:***]"),
             ("{{fail .Secrets.token}}", "! line 1: template: ***"),
         ] {
@@ -481,10 +501,7 @@ mod tests {
             assert!(!told.contains("hunter"), "{template}: {told}");
             assert!(told.ends_with(expected), "{template}: {told}");
         }
-        assert_eq!(
-            rendered("{{printf \"%q\" .Secrets.token}}"),
-            "\"hunter2\""
-        );
+        assert_eq!(rendered("{{printf \"%q\" .Secrets.token}}"), "\"hunter2\"");
         assert!(shown("{{.ValuesJSON}}").contains("\"pin\":\"***\""));
     }
 
@@ -507,26 +524,80 @@ mod tests {
             .map(|n| format!("{{{{define \"{n}\"}}}}{{{{template \"{}\"}}}}{{{{template \"{0}\"}}}}{{{{end}}}}", n + 1))
             .collect();
         for (template, expected) in [
-            ("{{$l := list}}{{range until 99990}}{{$l = list $l}}{{end}}x", DEEP),
-            ("{{$l := dict}}{{range until 99990}}{{$l = dict \"a\" $l}}{{end}}x", DEEP),
-            ("{{$l := list}}{{range until 99990}}{{$l = append (list) $l}}{{end}}x", DEEP),
-            ("{{replace \"a\" (repeat 1048576 \"b\") (repeat 1048576 \"a\")}}", MADE),
-            ("{{$s := \"x\"}}{{range until 100}}{{$s = cat $s $s}}{{end}}", MADE),
-            ("{{$s := list 1}}{{range until 100}}{{$s = concat $s $s}}{{end}}", MADE),
-            ("{{range until 100}}{{len (uniq (until 100000))}}{{end}}", MADE),
-            ("{{$s := repeat 1000000 \"x\"}}{{range until 100}}{{$s = print $s $s}}{{end}}", MADE),
+            (
+                "{{$l := list}}{{range until 99990}}{{$l = list $l}}{{end}}x",
+                DEEP,
+            ),
+            (
+                "{{$l := dict}}{{range until 99990}}{{$l = dict \"a\" $l}}{{end}}x",
+                DEEP,
+            ),
+            (
+                "{{$l := list}}{{range until 99990}}{{$l = append (list) $l}}{{end}}x",
+                DEEP,
+            ),
+            (
+                "{{replace \"a\" (repeat 1048576 \"b\") (repeat 1048576 \"a\")}}",
+                MADE,
+            ),
+            (
+                "{{$s := \"x\"}}{{range until 100}}{{$s = cat $s $s}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{$s := list 1}}{{range until 100}}{{$s = concat $s $s}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{range until 100}}{{len (uniq (until 100000))}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{$s := repeat 1000000 \"x\"}}{{range until 100}}{{$s = print $s $s}}{{end}}",
+                MADE,
+            ),
             ("{{printf (repeat 100000 \"%65535d\") 1}}", MADE),
-            ("{{printf \"%*d\" 65535 1 | repeat 15 | splitList \"\"}}", MADE),
-            ("{{regexReplaceAll \"\" (repeat 10000 \"x\") (repeat 10000 \"y\")}}", MADE),
+            (
+                "{{printf \"%*d\" 65535 1 | repeat 15 | splitList \"\"}}",
+                MADE,
+            ),
+            (
+                "{{regexReplaceAll \"\" (repeat 10000 \"x\") (repeat 10000 \"y\")}}",
+                MADE,
+            ),
             ("{{join (repeat 100000 \"x\") (until 1000)}}", MADE),
-            ("{{range until 1000}}{{$x := until 1000 | toJson}}{{end}}", MADE),
-            ("{{$l := list 1}}{{range until 60}}{{$l = list $l $l}}{{end}}{{$l}}", STEPS),
-            ("{{$l := list 1}}{{range until 18}}{{$l = list $l $l}}{{end}}{{$x := toJson $l}}", STEPS),
-            ("{{range until 1000}}{{range until 1000}}{{end}}{{end}}", "template: range iteration budget exhausted"),
-            ("{{range until 900}}{{range until 100}}{{$x := 1}}{{$x = $x}}{{$x = $x}}{{end}}{{end}}", STEPS),
-            ("{{$s := repeat 1000000 \"x\"}}{{range until 100000}}{{$x := trunc 1 $s}}{{end}}", STEPS),
-            ("{{range until 100000}}{{$x := regexMatch \"a{1000}\" \"b\"}}{{end}}", STEPS),
-            (&format!("{calls}{{{{define \"60\"}}}}x{{{{end}}}}{{{{template \"0\"}}}}"), STEPS),
+            (
+                "{{range until 1000}}{{$x := until 1000 | toJson}}{{end}}",
+                MADE,
+            ),
+            (
+                "{{$l := list 1}}{{range until 60}}{{$l = list $l $l}}{{end}}{{$l}}",
+                STEPS,
+            ),
+            (
+                "{{$l := list 1}}{{range until 18}}{{$l = list $l $l}}{{end}}{{$x := toJson $l}}",
+                STEPS,
+            ),
+            (
+                "{{range until 1000}}{{range until 1000}}{{end}}{{end}}",
+                "template: range iteration budget exhausted",
+            ),
+            (
+                "{{range until 900}}{{range until 100}}{{$x := 1}}{{$x = $x}}{{$x = $x}}{{end}}{{end}}",
+                STEPS,
+            ),
+            (
+                "{{$s := repeat 1000000 \"x\"}}{{range until 100000}}{{$x := trunc 1 $s}}{{end}}",
+                STEPS,
+            ),
+            (
+                "{{range until 100000}}{{$x := regexMatch \"a{1000}\" \"b\"}}{{end}}",
+                STEPS,
+            ),
+            (
+                &format!("{calls}{{{{define \"60\"}}}}x{{{{end}}}}{{{{template \"0\"}}}}"),
+                STEPS,
+            ),
         ] {
             let told = rendered(template);
             let expected = format!("! line 1: {expected}");
@@ -538,13 +609,22 @@ mod tests {
     fn templates_that_would_overflow_the_stack_are_refused() {
         let many = |text: &str, count: usize| text.repeat(count);
         let elses = format!("\n{{{{if 0}}}}{}{{{{end}}}}", many("{{else if 0}}", 12_000));
-        let withs = format!("{{{{if 0}}}}{}{{{{end}}}}", many("{{else  with 0}}", 12_000));
+        let withs = format!(
+            "{{{{if 0}}}}{}{{{{end}}}}",
+            many("{{else  with 0}}", 12_000)
+        );
         let ifs = format!("{}{}", many("{{if 1}}", 5000), many("{{end}}", 5000));
         let parens = format!("{{{{{}1{}}}}}", many("(", 5000), many(")", 5000));
         let endless = "{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}";
         for (template, expected) in [
-            (elses.as_str(), "! line 2: the templates of the file have more than 200 `else if`"),
-            (&withs, "! line 1: the templates of the file have more than 200 `else if`"),
+            (
+                elses.as_str(),
+                "! line 2: the templates of the file have more than 200 `else if`",
+            ),
+            (
+                &withs,
+                "! line 1: the templates of the file have more than 200 `else if`",
+            ),
             (&ifs, "! template: template nesting depth exceeded 100"),
             (&parens, "! template: template nesting depth exceeded 100"),
             (endless, "! line 1: template: recursion limit exceeded"),
@@ -553,7 +633,10 @@ mod tests {
             assert!(told.starts_with(expected), "{told}");
         }
         // What is allowed is carried out, also on the small stack of a test.
-        let elses = format!("{{{{if 0}}}}{}{{{{else}}}}x{{{{end}}}}", many("{{else if 0}}", 190));
+        let elses = format!(
+            "{{{{if 0}}}}{}{{{{else}}}}x{{{{end}}}}",
+            many("{{else if 0}}", 190)
+        );
         assert_eq!(rendered(&elses), "x");
         let parens = format!("{{{{{}1{}}}}}", many("(print ", 90), many(")", 90));
         assert_eq!(rendered(&parens), "1");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::secret::Text;
+use crate::secret::MaskedText;
 
 use super::{
     keys::{switch, text},
@@ -180,7 +180,7 @@ pub(super) fn volumes(
                     "the file name `{file}` of a volume must be made of letters, digits, `-`, `_` and `.`"
                 )));
             }
-            let encoded = node.text()?.map_or("", Text::reveal);
+            let encoded = node.text()?.map_or("", MaskedText::reveal);
             let encoded: String = encoded.split_whitespace().collect();
             let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| {
                 node.problem(format!(

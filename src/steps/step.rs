@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{image::Reference, secret::Text};
+use crate::{image::Reference, secret::MaskedText};
 
 use super::build::BuildStep;
 
@@ -111,7 +111,7 @@ pub struct CmdStep {
     /// Its image, by docker's own reading of the name.
     pub image: Reference,
     /// What is given to the image's entry point, word by word.
-    pub args: Vec<Text>,
+    pub args: Vec<MaskedText>,
     /// Where it runs.
     pub place: Place,
     /// Whether it goes on by itself while the next steps run.
@@ -130,7 +130,7 @@ pub struct Place {
     /// Its working directory, relative to `/workspace`; none leaves the image's own.
     pub working_directory: Option<String>,
     /// Variables set for it.
-    pub env: Vec<(String, Text)>,
+    pub env: Vec<(String, MaskedText)>,
     /// What is run instead of the image's entry point.
     pub entry_point: Option<String>,
     /// The user, as a name or a number, perhaps with a group.

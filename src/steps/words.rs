@@ -1,6 +1,6 @@
 //! The words of a `cmd` or a `build`, by the rules of a POSIX shell: quotes, backslashes, comments. Nothing is expanded.
 
-use crate::secret::{Secret, Text};
+use crate::secret::{MaskedText, Secret};
 
 use super::marks;
 
@@ -15,32 +15,34 @@ const MOST: usize = 20_000;
 /// # Errors
 ///
 /// What is wrong with the text: a quote that is left open, or far too many words.
-pub(super) fn split(text: &Text) -> Result<Vec<Text>, String> {
+pub(super) fn split(text: &MaskedText) -> Result<Vec<MaskedText>, String> {
     let split = |text: &str| shell_words::split(text);
     let words = split(text.reveal()).map_err(|_| "a quote is left open".to_owned())?;
     if words.len() > MOST {
         return Err(format!("there are more than {MOST} words"));
     }
     if !text.has_secret() {
-        return Ok(words.into_iter().map(Text::from).collect());
+        return Ok(words.into_iter().map(MaskedText::from).collect());
     }
     let mut reader = marks::Reader::default();
     let marked = split(&marks::written(text)).unwrap_or_default();
-    let marked: Vec<Text> = marked.iter().map(|word| reader.read(word)).collect();
-    let same = |(word, marked): (&String, &Text)| word == marked.reveal();
-    Ok(match words.len() == marked.len() && words.iter().zip(&marked).all(same) {
-        true => marked,
-        // Where the marks have changed what is read, all of it is secret.
-        false => words
-            .into_iter()
-            .map(|word| Text::from(Secret::new(word)))
-            .collect(),
-    })
+    let marked: Vec<MaskedText> = marked.iter().map(|word| reader.read(word)).collect();
+    let same = |(word, marked): (&String, &MaskedText)| word == marked.reveal();
+    Ok(
+        match words.len() == marked.len() && words.iter().zip(&marked).all(same) {
+            true => marked,
+            // Where the marks have changed what is read, all of it is secret.
+            false => words
+                .into_iter()
+                .map(|word| MaskedText::from(Secret::new(word)))
+                .collect(),
+        },
+    )
 }
 
 /// Returns the first word that only a shell would understand.
-pub(super) fn operator(words: &[Text]) -> Option<&str> {
-    let mut words = words.iter().map(Text::reveal);
+pub(super) fn operator(words: &[MaskedText]) -> Option<&str> {
+    let mut words = words.iter().map(MaskedText::reveal);
     words.find(|word| OPERATORS.contains(word))
 }
 
@@ -49,7 +51,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        let words = split(&Text::from(text)).unwrap();
+        let words = split(&MaskedText::from(text)).unwrap();
         words.iter().map(|word| word.reveal().to_owned()).collect()
     }
 
@@ -59,23 +61,23 @@ mod tests {
             words("-t 'a b' \"c $d\" e\\ f\n  --x=\"y z\""),
             ["-t", "a b", "c $d", "e f", "--x=y z"]
         );
-        let open = split(&Text::from("a 'b"));
+        let open = split(&MaskedText::from("a 'b"));
         assert_eq!(open, Err("a quote is left open".to_owned()));
-        assert!(split(&Text::from("a ".repeat(20_001))).is_err());
+        assert!(split(&MaskedText::from("a ".repeat(20_001))).is_err());
     }
 
     #[test]
     fn what_needs_a_shell_is_found() {
-        let words = split(&Text::from("bash echo hi > file")).unwrap();
+        let words = split(&MaskedText::from("bash echo hi > file")).unwrap();
         assert_eq!(operator(&words), Some(">"));
-        let words = split(&Text::from("bash -c 'a > b'")).unwrap();
+        let words = split(&MaskedText::from("bash -c 'a > b'")).unwrap();
         assert_eq!(operator(&words), None);
     }
 
     #[test]
     fn words_keep_what_is_secret_and_one_that_is_split_is_secret_in_every_part() {
         let shown = |text: &str, secret: std::ops::Range<usize>| -> Vec<String> {
-            let text = Text::with_secrets(text, vec![secret]);
+            let text = MaskedText::with_secrets(text, vec![secret]);
             let words = split(&text).unwrap();
             words.iter().map(ToString::to_string).collect()
         };

@@ -11,7 +11,7 @@ use std::{
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use crate::secret::{Secret, Text};
+use crate::secret::{MaskedText, Secret};
 
 use super::{
     marks,
@@ -43,7 +43,7 @@ pub(super) struct Document {
 #[derive(Debug)]
 enum Value {
     Scalar {
-        text: Text,
+        text: MaskedText,
         /// It stands without quotes and without a tag, and so may be a number, a switch or nothing.
         is_plain: bool,
     },
@@ -52,7 +52,7 @@ enum Value {
 }
 
 /// Reads a document. An empty text is an empty document.
-pub(super) fn parse(text: &Text) -> Result<Document, InvalidTaskFile> {
+pub(super) fn parse(text: &MaskedText) -> Result<Document, InvalidTaskFile> {
     if text.reveal().len() > MAX_BYTES {
         return Err(InvalidTaskFile::new(TOO_LARGE));
     }
@@ -78,7 +78,7 @@ pub(super) fn parse(text: &Text) -> Result<Document, InvalidTaskFile> {
     Ok(loader.root.unwrap_or_else(|| Document {
         line: 1,
         value: Rc::new(Value::Scalar {
-            text: Text::default(),
+            text: MaskedText::default(),
             is_plain: true,
         }),
     }))
@@ -141,11 +141,11 @@ struct Loader {
     /// All that has been read, with its aliases followed.
     total: Size,
     /// The scalars of the document in their order, where some are secret.
-    known: Option<std::vec::IntoIter<Text>>,
+    known: Option<std::vec::IntoIter<MaskedText>>,
 }
 
 impl Loader {
-    fn new(known: Option<Vec<Text>>) -> Self {
+    fn new(known: Option<Vec<MaskedText>>) -> Self {
         Self {
             root: None,
             open: Vec::new(),
@@ -177,14 +177,12 @@ impl Loader {
                 let known = self.known.as_mut().and_then(Iterator::next);
                 let value = Rc::new(Value::Scalar {
                     is_plain: style == ScalarStyle::Plain && tag.is_none(),
-                    text: known.unwrap_or_else(|| Text::from(text.into_owned())),
+                    text: known.unwrap_or_else(|| MaskedText::from(text.into_owned())),
                 });
                 self.name(anchor, &value, size);
                 self.place(Document { line, value }, size)
             }
-            Event::SequenceStart(anchor, _) => {
-                self.begin(anchor, line, OpenKind::List(Vec::new()))
-            }
+            Event::SequenceStart(anchor, _) => self.begin(anchor, line, OpenKind::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.begin(
                 anchor,
                 line,
@@ -321,14 +319,8 @@ fn merge(
             }
             Ok(())
         }
-        Value::List(others)
-            if others
-                .iter()
-                .all(|one| matches!(*one.value, Value::Map(_))) =>
-        {
-            others
-                .iter()
-                .try_for_each(|one| merge(one, entries, names))
+        Value::List(others) if others.iter().all(|one| matches!(*one.value, Value::Map(_))) => {
+            others.iter().try_for_each(|one| merge(one, entries, names))
         }
         _ => Err(InvalidTaskFile::at(
             Some(other.line),
@@ -341,13 +333,16 @@ fn merge(
 ///
 /// Where in the text a scalar stands is known; where in the scalar a secret stands, once quotes and escapes are read, is found out by
 /// reading the document again with marks in it.
-fn secret_scalars(text: &Text) -> Result<Vec<Text>, InvalidTaskFile> {
+fn secret_scalars(text: &MaskedText) -> Result<Vec<MaskedText>, InvalidTaskFile> {
     let plain = scalars(text.reveal()).map_err(|problem| invalid(&problem))?;
     let (mut marked, mut at) = (String::new(), 0);
     let mut secret = text.secret_ranges();
     let mut has_secret = Vec::with_capacity(plain.len());
     for scalar in &plain {
-        while secret.first().is_some_and(|range| range.end <= scalar.inside.start) {
+        while secret
+            .first()
+            .is_some_and(|range| range.end <= scalar.inside.start)
+        {
             secret = &secret[1..];
         }
         let ranges = secret.iter();
@@ -372,14 +367,14 @@ fn secret_scalars(text: &Text) -> Result<Vec<Text>, InvalidTaskFile> {
     Ok(found
         .map(|(n, (scalar, has_secret))| {
             if !has_secret {
-                return Text::from(scalar.text);
+                return MaskedText::from(scalar.text);
             }
             // Where the marks have changed what is read, all of it is secret.
             let parts = marked.get(n).filter(|_| is_same);
             parts
                 .map(|scalar| marks::read(&scalar.text))
                 .filter(|parts| parts.reveal() == scalar.text)
-                .unwrap_or_else(|| Text::from(Secret::new(scalar.text)))
+                .unwrap_or_else(|| MaskedText::from(Secret::new(scalar.text)))
         })
         .collect())
 }
@@ -468,7 +463,7 @@ fn pieces(text: &str, secret: &Range<usize>, inside: &Range<usize>) -> Vec<Range
 
 /// Reads a values file: a mapping of anything.
 pub(super) fn values(text: &str) -> Result<BTreeMap<String, serde_json::Value>, InvalidTaskFile> {
-    let document = parse(&Text::from(text))?;
+    let document = parse(&MaskedText::from(text))?;
     match &*document.value {
         Value::Map(entries) => Ok(entries
             .iter()
@@ -610,7 +605,7 @@ impl<'a> Node<'a> {
     }
 
     /// Returns a text; numbers and switches are texts too, as they are written.
-    pub fn text(&self) -> Result<Option<&'a Text>, InvalidTaskFile> {
+    pub fn text(&self) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
         match &*self.document.value {
             value if is_nothing(value) => Ok(None),
             Value::Scalar { text, .. } => Ok(Some(text)),
@@ -681,11 +676,11 @@ mod tests {
     use super::*;
 
     fn document(text: &str) -> Document {
-        parse(&Text::from(text)).unwrap()
+        parse(&MaskedText::from(text)).unwrap()
     }
 
     fn problem(text: &str) -> InvalidTaskFile {
-        parse(&Text::from(text)).unwrap_err()
+        parse(&MaskedText::from(text)).unwrap_err()
     }
 
     const TEXT: &str = "version: v1.0.0\n\nsteps:\n  - id: a\n    cmd: x\n  - id: b\n    when: [a,\n      c]\n    env:\n    - A=1\n";
@@ -712,7 +707,7 @@ mod tests {
         let document = document("a: [1]\nb: {c: d}\nn: 5\nyes: On\nl: x\nq: '7'\n");
         let root = Node::root(&document);
         let node = |key: &str| root.get(key).unwrap();
-        assert_eq!(node("n").text().unwrap(), Some(&Text::from("5")));
+        assert_eq!(node("n").text().unwrap(), Some(&MaskedText::from("5")));
         assert_eq!(node("n").whole(), Ok(5));
         assert_eq!(node("yes").switch(), Ok(true));
         let told = |problem: InvalidTaskFile| problem.to_string();
@@ -808,7 +803,14 @@ mod tests {
         let told = "line 1: the file is nested more than 64 deep";
         assert_eq!(problem(&"[".repeat(32 * 1024)).to_string(), told);
         assert_eq!(problem(&"{a: ".repeat(9000)).to_string(), told);
-        assert!(parse(&Text::from(format!("{}{}", "[".repeat(64), "]".repeat(64)))).is_ok());
+        assert!(
+            parse(&MaskedText::from(format!(
+                "{}{}",
+                "[".repeat(64),
+                "]".repeat(64)
+            )))
+            .is_ok()
+        );
         let mut text = "a0: &a0 [x]\n".to_owned();
         for n in 1..80 {
             text += &format!("a{n}: &a{n} [*a{}]\n", n - 1);
@@ -829,7 +831,7 @@ mod tests {
                 text.push_str(part);
             }
             let plain = document(&text);
-            let marked = parse(&Text::with_secrets(text.clone(), ranges)).unwrap();
+            let marked = parse(&MaskedText::with_secrets(text.clone(), ranges)).unwrap();
             let shown = |document: &Document| -> Vec<(String, String)> {
                 let root = Node::root(document);
                 let entries = root.entries().unwrap().into_iter();
@@ -843,7 +845,16 @@ mod tests {
             let shown: Vec<&str> = marked.iter().map(|(_, shown)| shown.as_str()).collect();
             assert_eq!(
                 shown,
-                ["A=***", "A=***", "A=\t***", "A=***\nb\n", "A=*** b", "***", "b", "***"],
+                [
+                    "A=***",
+                    "A=***",
+                    "A=\t***",
+                    "A=***\nb\n",
+                    "A=*** b",
+                    "***",
+                    "b",
+                    "***"
+                ],
                 "{secret}"
             );
             let revealed = |all: &[(String, String)]| -> Vec<String> {
@@ -865,13 +876,16 @@ mod tests {
         ] {
             let text = format!("{before}{secret}{after}");
             let range = before.len()..before.len() + secret.len();
-            let Ok(document) = parse(&Text::with_secrets(text, vec![range])) else {
+            let Ok(document) = parse(&MaskedText::with_secrets(text, vec![range])) else {
                 continue;
             };
             let node = Node::root(&document).get("a").unwrap();
             for node in node.items().unwrap_or(vec![node]) {
                 let text = node.text().unwrap().unwrap();
-                assert!(!text.to_string().contains(['b', 'c']) || after.contains('c'), "{text}");
+                assert!(
+                    !text.to_string().contains(['b', 'c']) || after.contains('c'),
+                    "{text}"
+                );
                 assert!(text.has_secret(), "{}", text.reveal());
             }
         }

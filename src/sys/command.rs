@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
-use super::secret::{Secret, Text};
+use super::secret::{MaskedText, Secret};
 
 /// A process that has not been started: compare it, print it, log it, then run it.
 ///
@@ -64,7 +64,7 @@ impl CommandLine {
 
     /// Adds one argument that may have secret parts. These are not printed; other users of the machine see them all the same.
     #[must_use]
-    pub fn text(mut self, text: &Text) -> Self {
+    pub fn text(mut self, text: &MaskedText) -> Self {
         if text.has_secret() {
             self.shown.insert(self.args.len(), text.to_string());
         }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn secret_parts_of_arguments_are_hidden() {
-        let text = Text::with_secrets("echo hunter2", vec![5..12]);
+        let text = MaskedText::with_secrets("echo hunter2", vec![5..12]);
         let line = CommandLine::new("sh").arg("-c").text(&text).arg("x");
         assert_eq!(line.args[1], "echo hunter2");
         assert_eq!(line.to_string(), "sh -c 'echo ***' x");

@@ -126,9 +126,10 @@ async fn carry_out(
     let (reader, writer) = std::io::pipe().context(Kind::Failed, cannot)?;
     let mut command = tokio::process::Command::from(prepared(line));
     let stdin = match (&line.stdin, input) {
-        (Some(path), _) => Stdio::from(fs::File::open(path).context(Kind::Failed, || {
-            format!("cannot read `{}`", path.display())
-        })?),
+        (Some(path), _) => Stdio::from(
+            fs::File::open(path)
+                .context(Kind::Failed, || format!("cannot read `{}`", path.display()))?,
+        ),
         (None, None) => Stdio::null(),
         (None, Some(_)) => Stdio::piped(),
     };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-pub use crate::secret::{Secret, Text};
+pub use crate::secret::{MaskedText, Secret};
 
 use super::{environment, settings::Settings};
 

@@ -103,7 +103,10 @@ fn hands_secrets_over(put_on_path: impl Fn(&World) -> Calls) {
     let (mut env, mut options, mut echo) = (Vec::new(), Vec::new(), Vec::new());
     for (n, value) in values.iter().enumerate() {
         let path = world.write(&format!("secret{n}"), value);
-        options.extend(["--set-secret".to_owned(), format!("v{n}=file:{}", path.display())]);
+        options.extend([
+            "--set-secret".to_owned(),
+            format!("v{n}=file:{}", path.display()),
+        ]);
         env.push(format!("{{{{printf \"V{n}=%s\" .Values.v{n} | toJson}}}}"));
         echo.push(format!("printf %s \"$V{n}\" | busybox sha256sum"));
     }
@@ -120,7 +123,10 @@ fn hands_secrets_over(put_on_path: impl Fn(&World) -> Calls) {
     }
     assert!(run.stdout.contains("seen argument\n"), "{run}");
     let told = format!("{}{}{}", run.stdout, run.stderr, calls.lines().join("\n"));
-    assert!(!told.contains("hunter2") && !told.contains("-n=--x"), "{told}");
+    assert!(
+        !told.contains("hunter2") && !told.contains("-n=--x"),
+        "{told}"
+    );
     for (path, text) in world.state_files() {
         assert!(!text.contains("hunter2"), "{}", path.display());
     }
@@ -451,9 +457,15 @@ fn file_that_would_take_all_time_or_memory_is_refused_with_its_line() {
     }
     let env = |template: &str| format!("env: ['A={template}']\nsteps:\n- cmd: x\n");
     for (file, told) in [
-        (env("{{$l := list}}{{range until 99990}}{{$l = list $l}}{{end}}x"), "line 1: templates nest"),
         (
-            env(&format!("{{{{if 0}}}}{}{{{{end}}}}", "{{else if 0}}".repeat(12_000))),
+            env("{{$l := list}}{{range until 99990}}{{$l = list $l}}{{end}}x"),
+            "line 1: templates nest",
+        ),
+        (
+            env(&format!(
+                "{{{{if 0}}}}{}{{{{end}}}}",
+                "{{else if 0}}".repeat(12_000)
+            )),
             "line 1: the templates of the file have more than 200 `else if`",
         ),
         (
@@ -465,21 +477,41 @@ fn file_that_would_take_all_time_or_memory_is_refused_with_its_line() {
             "line 1: templates make more than 8 MiB",
         ),
         (
-            env(&format!("{{{{{}1{}}}}}", "(".repeat(9000), ")".repeat(9000))),
+            env(&format!(
+                "{{{{{}1{}}}}}",
+                "(".repeat(9000),
+                ")".repeat(9000)
+            )),
             "nesting depth exceeded",
         ),
-        (format!("{aliases}steps:\n- cmd: x\n"), "line 14: the file has more than 100000 nodes"),
-        ("[".repeat(32 * 1024), "line 1: the file is nested more than 64 deep"),
-        (format!("steps:\n- cmd: {}\n", "x".repeat(1024 * 1024)), "it is larger than 1 MiB"),
+        (
+            format!("{aliases}steps:\n- cmd: x\n"),
+            "line 14: the file has more than 100000 nodes",
+        ),
+        (
+            "[".repeat(32 * 1024),
+            "line 1: the file is nested more than 64 deep",
+        ),
+        (
+            format!("steps:\n- cmd: {}\n", "x".repeat(1024 * 1024)),
+            "it is larger than 1 MiB",
+        ),
     ] {
-        let refused = run(&world, &registry, &file, &[]).exits(2).says(&["acb.yaml`", told]);
+        let refused = run(&world, &registry, &file, &[])
+            .exits(2)
+            .says(&["acb.yaml`", told]);
         assert!(refused.stderr.len() < 4000, "{refused}");
         world.write("src/values.yaml", &file);
         let of_values = told.contains("nodes") || told.contains("deep") || told.contains("larger");
         if of_values {
-            run(&world, &registry, "steps:\n- cmd: x\n", &["--values", "values.yaml"])
-                .exits(2)
-                .says(&["values.yaml`"]);
+            run(
+                &world,
+                &registry,
+                "steps:\n- cmd: x\n",
+                &["--values", "values.yaml"],
+            )
+            .exits(2)
+            .says(&["values.yaml`"]);
         }
     }
     let tool = registry.image("tool:1");

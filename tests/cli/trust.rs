@@ -38,23 +38,45 @@ fn file_of_a_git_repository_that_asks_for_the_machine_is_refused_before_anything
     let repository = world.repository("web", &[("Dockerfile", "FROM scratch\n")]);
     for (step, told) in [
         ("cmd: x\n  network: host", "`network: host`"),
-        ("cmd: x\n  network: container:other", "`network: container:other`"),
+        (
+            "cmd: x\n  network: container:other",
+            "`network: container:other`",
+        ),
         ("cmd: x\n  ports: ['8080:80']", "`ports: 8080:80`"),
         ("build: --network=host .", "`--network=host`"),
-        ("build: --secret id=a,src=/etc/shadow .", "`--secret=id=a,src=/etc/shadow`"),
-        ("build: --secret id=b,env=PATH .", "`--secret=id=b,env=PATH`"),
-        ("build: --security-opt seccomp=unconfined .", "`--security-opt=seccomp=unconfined`"),
+        (
+            "build: --secret id=a,src=/etc/shadow .",
+            "`--secret=id=a,src=/etc/shadow`",
+        ),
+        (
+            "build: --secret id=b,env=PATH .",
+            "`--secret=id=b,env=PATH`",
+        ),
+        (
+            "build: --security-opt seccomp=unconfined .",
+            "`--security-opt=seccomp=unconfined`",
+        ),
         ("build: --ssh default .", "`--ssh=default`"),
         ("build: --cgroup-parent x .", "`--cgroup-parent=x`"),
-        ("build: --cache-to=type=local,dest=/root/x .", "`--cache-to=type=local,dest=/root/x`"),
-        ("build: --build-context e=oci-layout:///root/x .", "`--build-context e=oci-layout:///root/x`"),
+        (
+            "build: --cache-to=type=local,dest=/root/x .",
+            "`--cache-to=type=local,dest=/root/x`",
+        ),
+        (
+            "build: --build-context e=oci-layout:///root/x .",
+            "`--build-context e=oci-layout:///root/x`",
+        ),
         ("push: [docker.io/library/other:1]", "a push to `docker.io`"),
     ] {
         let file = format!("steps:\n- cmd: {tool} sh -c 'echo began'\n- id: reach\n  {step}\n");
         repository.commit(&[("acb.yaml", &file)]);
         let refused = run(&world, &registry, &[], &repository.url())
             .exits(1)
-            .says(&["acb.yaml`, which is a guest's: line 3: step `reach` asks for", told, FLAG]);
+            .says(&[
+                "acb.yaml`, which is a guest's: line 3: step `reach` asks for",
+                told,
+                FLAG,
+            ]);
         assert!(!refused.stdout.contains("began"), "{refused}");
     }
     assert_eq!(calls.of("run"), Vec::<String>::new());
@@ -111,19 +133,32 @@ fn link_that_a_step_makes_leads_a_build_nowhere() {
     let outside = world.path("outside").display().to_string();
     for (link, build, told) in [
         (&*outside, "build: x", "cannot use the folder `x`"),
-        (&*outside, "build: -f x/Dockerfile .", "cannot read the Dockerfile"),
-        (&*outside, "build: --build-context e=x .", "cannot use the folder `x`"),
-        (&*outside, "build: .\n  workingDirectory: x", "cannot use the folder `.`"),
+        (
+            &*outside,
+            "build: -f x/Dockerfile .",
+            "cannot read the Dockerfile",
+        ),
+        (
+            &*outside,
+            "build: --build-context e=x .",
+            "cannot use the folder `x`",
+        ),
+        (
+            &*outside,
+            "build: .\n  workingDirectory: x",
+            "cannot use the folder `.`",
+        ),
         ("../../../..", "build: x", "cannot use the folder `x`"),
         ("/proc/self/root", "build: x", "cannot use the folder `x`"),
     ] {
-        let file = format!(
-            "steps:\n- cmd: {tool} busybox ln -s {link} x\n- id: reach\n  {build}\n"
-        );
+        let file =
+            format!("steps:\n- cmd: {tool} busybox ln -s {link} x\n- id: reach\n  {build}\n");
         let context = guests_folder(&world, &file);
-        let refused = run(&world, &registry, &[], &context)
-            .exits(1)
-            .says(&[told, "leads out of the context", FLAG]);
+        let refused = run(&world, &registry, &[], &context).exits(1).says(&[
+            told,
+            "leads out of the context",
+            FLAG,
+        ]);
         assert!(!refused.stderr.contains("hunter2"), "{build}: {refused}");
     }
 }
@@ -159,8 +194,21 @@ fn links_of_a_context_lead_nowhere_for_acrts_own_files() {
     }
     world.write("ignore", "*.log\n");
     fs::remove_file(world.path("src/Dockerfile.own.dockerignore")).unwrap();
-    symlink(world.path("ignore"), world.path("src/Dockerfile.own.dockerignore")).unwrap();
-    let build = ["build", "-r", &host, "--no-push", "-f", "Dockerfile.own", FLAG, &context];
+    symlink(
+        world.path("ignore"),
+        world.path("src/Dockerfile.own.dockerignore"),
+    )
+    .unwrap();
+    let build = [
+        "build",
+        "-r",
+        &host,
+        "--no-push",
+        "-f",
+        "Dockerfile.own",
+        FLAG,
+        &context,
+    ];
     world.acrt(&build).ok();
 }
 
@@ -178,31 +226,46 @@ fn aliases_of_a_context_make_a_file_of_the_definition_the_contexts() {
         .stdin(fs::File::open(file).unwrap());
     let refused = acrt.output().unwrap();
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.contains("which is a guest's") && told.contains("network: host"), "{told}");
+    assert!(
+        told.contains("which is a guest's") && told.contains("network: host"),
+        "{told}"
+    );
 }
 
 #[test]
 fn variables_of_a_guests_build_do_not_reach_the_builders_program() {
     let (world, registry, _) = world();
     let tool = registry.image("tool:1");
-    world.write("src/Dockerfile", &format!("FROM {tool}\nARG A\nRUN test \"$A\" = 1\n"));
+    world.write(
+        "src/Dockerfile",
+        &format!("FROM {tool}\nARG A\nRUN test \"$A\" = 1\n"),
+    );
     let file = "env: [DOCKER_HOST=unix:///nowhere, DOCKER_BUILDKIT=0, A=1]\nsteps:\n- build: --build-arg A .\n";
     let context = guests_folder(&world, file);
     let build = |options: &[&str]| {
         let run = run(&world, &registry, options, &context).ok();
         let lines = run.stdout.lines().map(str::to_owned);
-        lines.into_iter().find(|line| line.starts_with("$ ")).unwrap()
+        lines
+            .into_iter()
+            .find(|line| line.starts_with("$ "))
+            .unwrap()
     };
     let (guests, owners) = (build(&[]), build(&[FLAG]));
     assert!(guests.starts_with("$ DOCKER_BUILDKIT=0 /"), "{guests}");
-    assert!(owners.starts_with("$ DOCKER_HOST=unix:///nowhere "), "{owners}");
+    assert!(
+        owners.starts_with("$ DOCKER_HOST=unix:///nowhere "),
+        "{owners}"
+    );
 }
 
 #[test]
 fn build_of_a_guest_beside_other_steps_is_made_from_a_copy() {
     let (world, registry, calls) = world();
     let tool = registry.image("tool:1");
-    world.write("src/sub/Dockerfile", &format!("FROM {tool}\nCOPY text /text\n"));
+    world.write(
+        "src/sub/Dockerfile",
+        &format!("FROM {tool}\nCOPY text /text\n"),
+    );
     world.write("src/sub/text", "hello");
     let file = format!(
         "version: v1.1.0\nsteps:\n- cmd: {tool} sh -c 'exit 0'\n- id: b\n  build: -t $Registry/web:1 sub\n  when: ['-']\n- push: [$Registry/web:1]\n  when: [b]\n"
@@ -211,7 +274,10 @@ fn build_of_a_guest_beside_other_steps_is_made_from_a_copy() {
     run(&world, &registry, &[], &context).ok();
     assert_eq!(registry.file("web:1", "text").as_deref(), Some("hello"));
     let build = calls.of("build").pop().unwrap();
-    assert!(build.ends_with("/context") && build.contains("/steps/"), "{build}");
+    assert!(
+        build.ends_with("/context") && build.contains("/steps/"),
+        "{build}"
+    );
 }
 
 #[test]
@@ -219,11 +285,16 @@ fn trust_is_part_of_the_definition_shown_and_taken_back() {
     let (world, registry, _) = world();
     let context = guests_folder(&world, "steps:\n- id: reach\n  cmd: x\n  network: host\n");
     let host = registry.host();
-    let create = ["task", "create", "-n", "web", "-r", &host, "-f", "acb.yaml", "-c", &context];
+    let create = [
+        "task", "create", "-n", "web", "-r", &host, "-f", "acb.yaml", "-c", &context,
+    ];
     let task = world
         .acrt(&create)
         .ok()
-        .says(&["runs will be refused without --trust-context", "step `reach`"])
+        .says(&[
+            "runs will be refused without --trust-context",
+            "step `reach`",
+        ])
         .json();
     assert_eq!(task["step"]["trustContext"], false);
     let task = world.acrt(&[&create[..], &[FLAG]].concat()).ok().json();
@@ -231,18 +302,25 @@ fn trust_is_part_of_the_definition_shown_and_taken_back() {
     let kept = fs::read_to_string(world.state().join(format!("tasks/{host}/web.yaml"))).unwrap();
     assert!(kept.contains("trustContext: true"), "{kept}");
     let update = |value: &str| {
-        world.acrt(&["task", "update", "-n", "web", FLAG, value]).ok();
+        world
+            .acrt(&["task", "update", "-n", "web", FLAG, value])
+            .ok();
         let shown = world.acrt(&["task", "show", "-n", "web"]).ok().json();
         shown["step"]["trustContext"].clone()
     };
     assert_eq!(update("False"), false);
     assert_eq!(update("true"), true);
     // Another change leaves it as it is.
-    world.acrt(&["task", "update", "-n", "web", "--timeout", "9"]).ok();
+    world
+        .acrt(&["task", "update", "-n", "web", "--timeout", "9"])
+        .ok();
     let shown = world.acrt(&["task", "show", "-n", "web"]).ok().json();
     assert_eq!(shown["step"]["trustContext"], true);
     assert_eq!(update("false"), false);
-    world.acrt(&["task", "run", "-n", "web"]).exits(1).says(&[FLAG]);
+    world
+        .acrt(&["task", "run", "-n", "web"])
+        .exits(1)
+        .says(&[FLAG]);
     let run = world.acrt(&["task", "run", "-n", "web", FLAG]);
     assert!(!run.stderr.contains("guest"), "{run}");
 }
@@ -263,9 +341,14 @@ fn files_that_are_none_are_refused_at_once_whoever_owns_them() {
         world.write("src/own", "FROM scratch\n");
         let told = "it is not a regular file";
         run(&world, &registry, &[], &context).exits(2).says(&[told]);
-        run(&world, &registry, &["-f", "own.yaml", "--values", "values.yaml"], &context)
-            .exits(2)
-            .says(&[told]);
+        run(
+            &world,
+            &registry,
+            &["-f", "own.yaml", "--values", "values.yaml"],
+            &context,
+        )
+        .exits(2)
+        .says(&[told]);
         for file in ["Dockerfile", "own"] {
             world
                 .acrt(&["build", "-r", &host, "--no-push", "-f", file, &context])

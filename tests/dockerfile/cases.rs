@@ -57,8 +57,8 @@ impl Case {
     }
 
     fn answer(&self) -> Result<Answer, DockerfileError> {
-        let file = Dockerfile::parse_with(self.dockerfile.as_bytes(), &self.args)?;
         let build = self.build();
+        let file = Dockerfile::parse_with(self.dockerfile.as_bytes(), &build.args)?;
         let unread = file.unread(&build).into_iter();
         let mut answer = Answer {
             unread: unread.map(|unread| unread.written).collect(),

@@ -35,7 +35,8 @@ const LARGEST: usize = 64 * 1024 * 1024;
 const COUNT: u64 = 20_000;
 
 fn variables() -> Variables {
-    let mut values = Values::parse("a: 1\nlist: [x, y]\nmap: {k: {l: v}}\ntext: some words\n").unwrap();
+    let mut values =
+        Values::parse("a: 1\nlist: [x, y]\nmap: {k: {l: v}}\ntext: some words\n").unwrap();
     values.set_secret("pin", Secret::new("1234"));
     Variables {
         run: Run {
@@ -75,7 +76,10 @@ fn use_up(input: &Input, variables: &Variables) -> bool {
         Input::Config(text) => serde_yaml::from_str::<Config>(text).is_ok(),
         Input::State(text) => serde_json::from_str::<Known>(text).is_ok(),
         Input::Word(text) => {
-            let _ = (text.parse::<Context>().is_ok(), text.parse::<Cron>().is_ok());
+            let _ = (
+                text.parse::<Context>().is_ok(),
+                text.parse::<Cron>().is_ok(),
+            );
             text.parse::<Reference>().is_ok_and(|reference| {
                 let again: Reference = reference.to_string().parse().unwrap();
                 assert_eq!(again, reference, "{text}");

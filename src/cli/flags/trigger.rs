@@ -125,7 +125,10 @@ impl TriggerArgs {
     /// Returns what an update changes of it: an empty endpoint ends it.
     #[must_use]
     pub fn changed_payload(&self) -> Patch<UpdatePayload> {
-        match (self.update_trigger_endpoint.as_ref().map(Secret::reveal), self.payload()) {
+        match (
+            self.update_trigger_endpoint.as_ref().map(Secret::reveal),
+            self.payload(),
+        ) {
             (Some(""), _) => Patch::Clear,
             (_, Some(payload)) => Patch::Set(payload),
             (_, None) => Patch::Keep,

@@ -21,7 +21,7 @@ use crate::{
     },
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
     store::{log::Log, runs::HeldRun},
-    sys::{process, secret::Text, signal::Halt},
+    sys::{process, secret::MaskedText, signal::Halt},
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
     watch::Known,
 };
@@ -345,7 +345,7 @@ fn planned(step: &Step) -> String {
         true => String::new(),
         false => format!(" after {}", after.join(", ")),
     };
-    let quoted = |words: &[Text]| shell_words::join(words.iter().map(ToString::to_string));
+    let quoted = |words: &[MaskedText]| shell_words::join(words.iter().map(ToString::to_string));
     let action = match &step.action {
         Action::Build(build) => {
             let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();

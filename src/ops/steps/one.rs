@@ -26,7 +26,7 @@ use crate::{
     sys::{
         beneath,
         command::CommandLine,
-        secret::{Secret, Text},
+        secret::{MaskedText, Secret},
     },
 };
 
@@ -366,7 +366,7 @@ impl Site<'_> {
     async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), Trouble> {
         let image = self.image_of(step, cmd).await?;
         let request = self.container_request(step, cmd, &image)?;
-        if cmd.args.iter().any(Text::has_secret) {
+        if cmd.args.iter().any(MaskedText::has_secret) {
             self.warn(&step.id, BARE_SECRET);
         }
         let ended = self.in_container(step, request.clone(), deadline).await;
@@ -572,7 +572,7 @@ fn inside(working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
 
 /// Parts variables into those that have secret parts and the others.
 #[expect(clippy::type_complexity, reason = "two lists of names and values")]
-fn parted(variables: Vec<(String, Text)>) -> (Vec<(String, Secret)>, Vec<(String, String)>) {
+fn parted(variables: Vec<(String, MaskedText)>) -> (Vec<(String, Secret)>, Vec<(String, String)>) {
     let (mut secret, mut plain) = (Vec::new(), Vec::new());
     for (name, value) in variables {
         match value.has_secret() {

@@ -16,7 +16,7 @@ use crate::{
         self, Action, BuildStep, Graph, InvalidTaskFile, IsLate, Notice, Values, Variables, guest,
     },
     store::secrets::Secrets,
-    sys::secret::{Secret, Text},
+    sys::secret::{MaskedText, Secret},
     task::{
         RunId, Step, Task,
         multi_step::decoded,
@@ -180,7 +180,7 @@ pub fn read(
         .flat_map(|volume| volume.files.values());
     hidden.extend(files.filter_map(|bytes| Some(Secret::new(std::str::from_utf8(bytes).ok()?))));
     // What templates have made of secrets is no less secret.
-    hidden.extend(graph.texts_with_secrets().flat_map(Text::secrets));
+    hidden.extend(graph.texts_with_secrets().flat_map(MaskedText::secrets));
     if lookup == Lookup::Later {
         hidden.clear();
     }
@@ -373,7 +373,7 @@ pub fn build_of(step: &BuildStep, platforms: &[Platform]) -> Build {
 }
 
 /// Returns the build arguments of a step. One without a value takes it from the step's `env`, and is none if it is not there.
-pub fn arguments_of(step: &BuildStep) -> Vec<(String, Text)> {
+pub fn arguments_of(step: &BuildStep) -> Vec<(String, MaskedText)> {
     let own = |name: &String| {
         let own = step.env.iter().find(|(other, _)| other == name);
         own.map(|(_, value)| value.clone())

@@ -170,9 +170,11 @@ fn copy_opened(folder: &fs::File, from: &Path, to: &Path, copying: &Copying<'_>)
         Error::new(Kind::Failed, cannot_copy(from)).because(io::Error::from(problem))
     };
     if copying.depth > MAX_DEPTH {
-        return Err(Error::new(Kind::Failed, cannot_copy(from)).because(anyhow::anyhow!(
-            "its folders are nested more than {MAX_DEPTH} deep"
-        )));
+        return Err(
+            Error::new(Kind::Failed, cannot_copy(from)).because(anyhow::anyhow!(
+                "its folders are nested more than {MAX_DEPTH} deep"
+            )),
+        );
     }
     for entry in Dir::read_from(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;
@@ -198,11 +200,8 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
         look => look.context(Kind::Failed, cannot)?,
     };
-    let flags = OFlags::RDONLY
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::NOCTTY
-        | OFlags::CLOEXEC;
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let open = |flags: OFlags| {
         let opened = fs_at::openat(folder, name, flags, Mode::empty());
         opened.map(fs::File::from).map_err(errno)
@@ -220,7 +219,10 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>
                 return Ok(());
             }
             let opened = open(flags | OFlags::DIRECTORY).context(Kind::Failed, cannot)?;
-            let mode = opened.metadata().context(Kind::Failed, cannot)?.permissions();
+            let mode = opened
+                .metadata()
+                .context(Kind::Failed, cannot)?
+                .permissions();
             fs::create_dir(copy).context(Kind::Failed, cannot)?;
             let deeper = Copying::new(copying.skip, copying.depth + 1);
             copy_opened(&opened, path, copy, &deeper)?;
@@ -299,6 +301,11 @@ mod tests {
         }
         fs::create_dir_all(&deep).unwrap();
         let error = copy_beneath(&root, &root, &outer.path().join("deep"));
-        assert!(error.unwrap_err().one_line().contains("nested more than 256 deep"));
+        assert!(
+            error
+                .unwrap_err()
+                .one_line()
+                .contains("nested more than 256 deep")
+        );
     }
 }

@@ -22,7 +22,9 @@ pub(super) const ALL: &[(&str, Function)] = &[
     ("last", |c| {
         Ok(c.items(0)?.last().cloned().unwrap_or(Value::Nil))
     }),
-    ("rest", |c| c.list(c.items(0)?.iter().skip(1).cloned().collect())),
+    ("rest", |c| {
+        c.list(c.items(0)?.iter().skip(1).cloned().collect())
+    }),
     ("initial", |c| match c.items(0)? {
         [initial @ .., _] => c.list(initial.to_vec()),
         [] => c.list(Vec::new()),
@@ -125,7 +127,9 @@ pub(super) const ALL: &[(&str, Function)] = &[
         }
         c.list(all)
     }),
-    ("values", |c| c.list(c.entries(0)?.values().cloned().collect())),
+    ("values", |c| {
+        c.list(c.entries(0)?.values().cloned().collect())
+    }),
     ("pick", |c| {
         let wanted = shown_from(c, 1)?;
         c.map(entries_if(c, |name| wanted.contains(name))?)
@@ -187,7 +191,9 @@ fn shown(call: &Call<'_>, items: &[Value]) -> Result<Vec<String>, TemplateError>
 
 /// Returns the arguments from the `n`th on as texts.
 fn shown_from(call: &Call<'_>, n: usize) -> Result<BTreeSet<String>, TemplateError> {
-    Ok(shown(call, call.args.get(n..).unwrap_or_default())?.into_iter().collect())
+    Ok(shown(call, call.args.get(n..).unwrap_or_default())?
+        .into_iter()
+        .collect())
 }
 
 /// Returns the items of the first argument that `keep` wants, by how they are printed.

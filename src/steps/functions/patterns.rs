@@ -69,7 +69,9 @@ fn regex(call: &Call<'_>, text: &str) -> Result<Regex, TemplateError> {
     const LONGEST: usize = 4096;
     let pattern = call.text(0)?;
     if pattern.len() > LONGEST {
-        return fail(format!("a regular expression is longer than {LONGEST} bytes"));
+        return fail(format!(
+            "a regular expression is longer than {LONGEST} bytes"
+        ));
     }
     for size in SIZES {
         let built = RegexBuilder::new(&pattern)

@@ -54,12 +54,8 @@ pub(super) const ALL: &[(&str, Function)] = &[
         c.check(text.len().saturating_add(count.saturating_mul(to.len())))?;
         c.made(text.replace(&from, &to))
     }),
-    ("quote", |c| {
-        each_quoted(c, |one| format!("{one:?}"), '"')
-    }),
-    ("squote", |c| {
-        each_quoted(c, |one| format!("'{one}'"), '\'')
-    }),
+    ("quote", |c| each_quoted(c, |one| format!("{one:?}"), '"')),
+    ("squote", |c| each_quoted(c, |one| format!("'{one}'"), '\'')),
     ("contains", |c| {
         Ok(Value::Bool(c.text(1)?.contains(&c.text(0)?)))
     }),
@@ -221,7 +217,11 @@ fn each_quoted(call: &Call<'_>, quote: fn(&str) -> String, sign: char) -> Answer
         let inside = quoted.strip_prefix(sign).and_then(|q| q.strip_suffix(sign));
         match inside {
             Some(inside) if marks::has_marks(&marked) => {
-                out.extend([&*sign.to_string(), &marks::around(inside), &*sign.to_string()]);
+                out.extend([
+                    &*sign.to_string(),
+                    &marks::around(inside),
+                    &*sign.to_string(),
+                ]);
             }
             _ => out.push_str(&quoted),
         }

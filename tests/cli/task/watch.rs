@@ -872,6 +872,9 @@ fn run_by_hand_on_a_base_that_moved_is_not_made_again_by_the_loop() {
     world.acrt(&["task", "watch", "--once"]).ok();
     registry.push("base:1", &[("version", "two")]);
     world.run("web").ok();
-    world.acrt(&["task", "watch", "--once", "--due"]).ok().silent();
+    world
+        .acrt(&["task", "watch", "--once", "--due"])
+        .ok()
+        .silent();
     assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
 }

@@ -109,6 +109,16 @@ impl Reference {
         self.text[..usize::from(self.repository_end)].to_owned()
     }
 
+    /// Returns the same tag whatever its digest is; none for what has no tag.
+    #[must_use]
+    pub fn without_digest(&self) -> Option<Self> {
+        self.tag()?;
+        Some(Self {
+            digest: None,
+            ..self.clone()
+        })
+    }
+
     /// Returns the same repository at `digest`, without a tag: what a pinned Dockerfile reads.
     #[must_use]
     pub fn at(&self, digest: Digest) -> Self {

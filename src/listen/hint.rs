@@ -5,7 +5,8 @@ use crate::image::Reference;
 /// Where something may have changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hint {
-    /// A tag was pushed. Its registry is named as the sender names it, which need not be how tasks name it.
+    /// A tag was pushed, with the digest where the sender says it. Its registry is named as the sender names it, which need not be how
+    /// tasks name it.
     Image(Reference),
     /// A git repository has changed.
     Source(SourceHint),

@@ -1,6 +1,6 @@
 //! Which commits git repositories have said that they have: each is asked once, however many tasks are built from it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +17,15 @@ const FRESH: SignedDuration = SignedDuration::from_secs(59);
 
 /// What repositories have said, for the next round of a loop.
 #[derive(Debug, Default)]
-pub struct Heads(HashMap<GitContext, (Timestamp, Head)>);
+pub struct Heads(HashMap<GitContext, Said>);
+
+/// What a repository has said.
+#[derive(Clone, Debug)]
+struct Said {
+    asked: Timestamp,
+    answered: Timestamp,
+    head: Head,
+}
 
 impl Heads {
     /// Forgets what was said by the repository that has one of these URLs, so that the next round asks it.
@@ -26,9 +34,14 @@ impl Heads {
         self.0.retain(|git, _| !places.contains(&place(&git.url)));
     }
 
-    /// Keeps what a repository said.
-    pub fn keep(&mut self, git: &GitContext, head: &Head, now: Timestamp) {
-        self.0.insert(git.clone(), (now, head.clone()));
+    /// Keeps what a repository said, and when it was asked.
+    pub fn keep(&mut self, git: &GitContext, head: &Head, asked: Timestamp, now: Timestamp) {
+        let said = Said {
+            asked,
+            answered: now,
+            head: head.clone(),
+        };
+        self.0.insert(git.clone(), said);
     }
 
     /// Returns what was said within the last minute.
@@ -36,7 +49,7 @@ impl Heads {
     pub fn said(&self) -> BTreeMap<GitContext, Head> {
         let heads = self.0.iter();
         heads
-            .map(|(git, (_, head))| (git.clone(), head.clone()))
+            .map(|(git, said)| (git.clone(), said.head.clone()))
             .collect()
     }
 
@@ -51,12 +64,29 @@ impl Heads {
     ) -> BTreeMap<GitContext, Secrets> {
         let now = app.clock.now();
         let mut wanted = wanted(app, nodes);
-        self.0.retain(|git, (asked, _)| {
-            let age = now.duration_since(*asked);
-            !all && wanted.contains_key(git) && age < FRESH && !age.is_negative()
+        let outdated = self.outdated(nodes, now);
+        self.0.retain(|git, said| {
+            let age = now.duration_since(said.answered);
+            let is_fresh = age < FRESH && !age.is_negative() && !outdated.contains(git);
+            !all && wanted.contains_key(git) && is_fresh
         });
         wanted.retain(|git, _| !self.0.contains_key(git));
         wanted
+    }
+}
+
+impl Heads {
+    /// Returns the repositories of which a run has seen another commit since they were asked.
+    fn outdated(&self, nodes: &[Node<'_>], now: Timestamp) -> BTreeSet<GitContext> {
+        let outdated = nodes.iter().filter_map(|node| {
+            let git = node.source()?;
+            let Said { asked, head, .. } = self.0.get(git)?;
+            let recorded = node.known.recorded.filter(|time| *time <= now)?;
+            let is_same =
+                matches!(head, Head::At(commit) if node.known.commit.as_ref() == Some(commit));
+            (recorded > *asked && !is_same).then(|| git.clone())
+        });
+        outdated.collect()
     }
 }
 
@@ -75,10 +105,19 @@ fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
     wanted
 }
 
+/// Returns the server of a repository; nothing for a file.
+#[must_use]
+pub fn server(url: &str) -> String {
+    let place = place(url);
+    place
+        .split_once('/')
+        .map_or(String::new(), |(host, _)| host.to_owned())
+}
+
 /// Returns where a repository is, however it is reached: as `example.com/team/web` for `https://me@example.com/Team/web.git`.
 ///
 /// Two repositories that differ in no more than letters' case are taken for one: that costs a question, and the hosts that matter do the same.
-fn place(url: &str) -> String {
+pub fn place(url: &str) -> String {
     let rest = match url.split_once("://") {
         Some((_, rest)) => rest.to_owned(),
         // git@example.com:team/web.git
@@ -94,6 +133,10 @@ fn place(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        task::RunId,
+        watch::{Built, Known, Snapshot},
+    };
 
     #[test]
     fn a_repository_is_the_same_however_it_is_reached() {
@@ -117,15 +160,33 @@ mod tests {
     }
 
     #[test]
+    fn commit_that_a_run_has_overtaken_is_asked_for_again() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: 'https://example.com/a.git#main', dockerFilePath: D}, trigger: {sourceTriggers: [{name: s, sourceTriggerEvents: [commit]}]}}";
+        let mut known = Known::succeeded(RunId::new(1), Built::default(), at(20));
+        known.commit = Some("2".into());
+        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), known, Clone::clone);
+        let git = snapshot.node().source().unwrap().clone();
+        let mut heads = Heads::default();
+        for (commit, asked, outdated) in [("1", 10, 1), ("2", 10, 0), ("3", 30, 0)] {
+            heads.keep(&git, &Head::At(commit.into()), at(asked), at(39));
+            assert_eq!(heads.outdated(&[snapshot.node()], at(40)).len(), outdated);
+        }
+    }
+
+    #[test]
     fn only_the_repository_that_is_named_is_asked_again() {
         let git = |url: &str| GitContext {
             url: url.into(),
             reference: None,
             folder: Some("sub".into()),
         };
-        let said = |url| (git(url), (Timestamp::UNIX_EPOCH, Head::At("1".into())));
+        let (now, head) = (Timestamp::UNIX_EPOCH, Head::At("1".into()));
         let all = ["https://example.com/a.git", "https://example.com/b.git"];
-        let mut heads = Heads(all.map(said).into_iter().collect());
+        let mut heads = Heads::default();
+        for url in all {
+            heads.keep(&git(url), &head, now, now);
+        }
         heads.forget(&[
             "git@example.com:c.git".into(),
             "git@example.com:a.git".into(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -16,13 +16,17 @@ use crate::{
     store::secrets::Secrets,
     sys::signal::Stop,
     task::{GitContext, ImageDescriptor, Manifests},
-    watch::{Awaited, Head, LookErrorKind, Miss, Node, Observation, Tags, rhythm},
+    watch::{
+        Asked, Awaited, Head, LookErrorKind, Looked, Miss, Node, Observation, Tags,
+        rhythm::{self, Pauses},
+    },
 };
 
 use super::{
     App,
     event::Event,
     fetch,
+    heads::server,
     verify::{Refusal, Verifier},
 };
 
@@ -30,11 +34,8 @@ use super::{
 /// that come slowly from one hold up none from another.
 const READ_AT_ONCE: usize = 1024;
 
-/// How many repositories are asked at once.
+/// How many repositories of one server are asked at once.
 const SOURCES_AT_ONCE: usize = 8;
-
-/// The longest pause of a tag whose registry does not answer, as a multiple of the longest pause of public registries: 1.
-const LONGEST_ERROR_SHIFT: u32 = 16;
 
 /// What tasks want to know of each tag.
 #[derive(Debug, Default)]
@@ -203,9 +204,7 @@ impl Question {
 #[derive(Debug)]
 pub struct Look {
     tag: Reference,
-    result: Result<Observation, Miss>,
-    /// Before when its registry wants no more questions.
-    not_before: Option<Timestamp>,
+    looked: Looked,
 }
 
 /// An answer, whatever it says.
@@ -242,7 +241,7 @@ pub struct PendingLooks {
     work: JoinSet<()>,
     sender: mpsc::UnboundedSender<Answer>,
     receiver: mpsc::UnboundedReceiver<Answer>,
-    pending: BTreeSet<Awaited>,
+    asked: Asked,
 }
 
 impl Default for PendingLooks {
@@ -252,7 +251,7 @@ impl Default for PendingLooks {
             work: JoinSet::new(),
             sender,
             receiver,
-            pending: BTreeSet::new(),
+            asked: Asked::default(),
         }
     }
 }
@@ -265,10 +264,15 @@ impl PendingLooks {
         app: &App,
         wanted: &TagSubscriptions,
         which: &[Reference],
-        tags: &Tags,
+        tags: &mut Tags,
     ) -> usize {
-        let mut questions = wanted.questions(which, tags, app.clock.now());
-        questions.retain(|one| self.pending.insert(Awaited::Tag(one.tag.clone())));
+        let now = app.clock.now();
+        let mut questions = wanted.questions(which, tags, now);
+        questions.retain(|one| self.asked.ask(Awaited::Tag(one.tag.clone()), now));
+        for question in &questions {
+            // Whoever makes it due from now on wants an answer to a later question.
+            tags.entry(&question.tag).next_look = Some(now);
+        }
         let asked = questions.len();
         if asked == 0 {
             return 0;
@@ -276,7 +280,7 @@ impl PendingLooks {
         let (registries, sender) = (app.registries(), self.sender.clone());
         let verifier = Rc::clone(&app.verifier);
         self.work.spawn_local(async move {
-            look(registries, verifier, questions, |look| {
+            look(registries, verifier, (questions, now), |look| {
                 // Where nobody listens any more, nobody wants to know.
                 let _ = sender.send(Answer::Tag(Box::new(look)));
             })
@@ -286,22 +290,36 @@ impl PendingLooks {
     }
 
     /// Asks git repositories for their commits, unless they have been asked and have yet to answer.
-    pub fn ask_sources(&mut self, sources: BTreeMap<GitContext, Secrets>, stop: &Stop) {
+    /// Returns how many it asks for.
+    pub fn ask_sources(
+        &mut self,
+        sources: BTreeMap<GitContext, Secrets>,
+        now: Timestamp,
+        stop: &Stop,
+    ) -> usize {
         // The folder does not matter to the question: one answers for all.
-        let mut open: BTreeMap<GitContext, (Secrets, Vec<GitContext>)> = BTreeMap::new();
+        let mut servers: BTreeMap<String, Questions> = BTreeMap::new();
+        let mut asked = 0;
         for (git, secrets) in sources {
-            if self.pending.insert(Awaited::Source(git.clone())) {
+            if self.asked.ask(Awaited::Source(git.clone()), now) {
                 let whole = GitContext {
                     folder: None,
                     ..git.clone()
                 };
+                let open = servers.entry(server(&git.url)).or_default();
                 let entry = open.entry(whole).or_insert((secrets, Vec::new()));
                 entry.1.push(git);
+                asked += 1;
             }
         }
-        if open.is_empty() {
-            return;
+        // A server that hangs keeps nobody waiting but those who ask it.
+        for open in servers.into_values() {
+            self.ask_server(open, stop);
         }
+        asked
+    }
+
+    fn ask_server(&mut self, open: Questions, stop: &Stop) {
         let (sender, stop) = (self.sender.clone(), stop.clone());
         self.work.spawn_local(async move {
             let asked = futures_util::stream::iter(open).map(async |(git, (secrets, all))| {
@@ -325,39 +343,51 @@ impl PendingLooks {
 
     /// Returns what has yet to answer.
     #[must_use]
-    pub fn pending(&self) -> &BTreeSet<Awaited> {
-        &self.pending
+    pub fn asked(&self) -> &Asked {
+        &self.asked
     }
 
-    /// Waits for the next answer; `None` where nothing has been asked that has yet to answer.
+    /// Returns the same, to take in what happened since it was asked.
+    pub fn asked_mut(&mut self) -> &mut Asked {
+        &mut self.asked
+    }
+
+    /// Waits for the next answer; `None` where nothing has been asked that has yet to answer. It counts as awaited until it is taken out
+    /// of what was asked.
     pub async fn next(&mut self) -> Option<Answer> {
-        if self.pending.is_empty() {
+        if self.asked.is_empty() {
             return None;
         }
-        let answer = self.receiver.recv().await?;
-        Some(self.taken(answer))
+        self.receiver.recv().await
     }
 
     /// Returns an answer that is there already.
     pub fn try_next(&mut self) -> Option<Answer> {
-        let answer = self.receiver.try_recv().ok()?;
-        Some(self.taken(answer))
+        self.receiver.try_recv().ok()
     }
 
     /// Waits for all answers and takes them in.
     pub async fn all(&mut self, app: &App, wanted: &TagSubscriptions, tags: &mut Tags) {
         while let Some(answer) = self.next().await {
+            self.asked.answered(&answer.awaited());
             take_in(app, wanted, tags, answer);
         }
     }
-
-    fn taken(&mut self, answer: Answer) -> Answer {
-        self.pending.remove(&answer.awaited());
-        answer
-    }
 }
 
+/// What is to be found out of the repositories of one server, with all who want to know it.
+type Questions = BTreeMap<GitContext, (Secrets, Vec<GitContext>)>;
+
 impl Answer {
+    /// Tells whether it says what was asked.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        match self {
+            Self::Tag(look) => look.looked.result.is_ok(),
+            Self::Source(_, head) => matches!(head, Head::At(_)),
+        }
+    }
+
     /// Returns what this is the answer to.
     #[must_use]
     pub fn awaited(&self) -> Awaited {
@@ -374,58 +404,28 @@ pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: An
         Answer::Tag(look) => *look,
         Answer::Source(git, head) => return tags.set_head(git, head),
     };
-    let (now, tag) = (app.clock.now(), look.tag);
-    match look.result {
-        Ok(observation) => tags.observe(&tag, observation, now),
-        Err(miss) => tags.miss(&tag, miss, now),
-    }
-    let next = next_look(app, wanted, tags, &tag, now);
-    // A tag that moves is looked at once more when it should be quiet, however seldom it is looked at else.
-    let quiet = tags.settles_at(&tag, now);
-    let record = tags.entry(&tag);
-    let announced = record.look_again(now);
-    record.next_look = [Some(next), quiet, announced].into_iter().flatten().min();
-    record.not_before = look.not_before;
+    let pauses = pauses(app, wanted.is_base(&look.tag), &look.tag);
+    tags.take_in(&look.tag, look.looked, pauses, app.clock.now());
 }
 
-/// Returns when a tag is looked at next, by its registry's rhythm; ever more seldom while that does not answer, down to the rhythm of
-/// public ones.
-fn next_look(
-    app: &App,
-    wanted: &TagSubscriptions,
-    tags: &Tags,
-    tag: &Reference,
-    now: Timestamp,
-) -> Timestamp {
+/// Returns the rhythm of a tag: that of its registry, or that of images which tasks have pushed and none depends on.
+pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
     let watch = &app.settings.config.watch;
-    if !wanted.is_base(tag) {
-        let pause = SignedDuration::try_from(watch.images_pause()).unwrap_or(SignedDuration::MAX);
-        return now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-    }
-    let settings = app.settings.registry(tag.registry());
-    let (shortest, longest) = watch.pause(&settings, rhythm::is_public(tag.registry()));
-    let error = tags.get(tag).and_then(|record| record.error.as_ref());
-    let doublings = error
-        .filter(|error| {
-            matches!(
-                error.kind,
-                LookErrorKind::Unknown | LookErrorKind::Unverified
-            )
-        })
-        .map_or(0, |error| error.count.saturating_sub(1))
-        .min(LONGEST_ERROR_SHIFT);
-    let slower = |pause: std::time::Duration| {
-        let most = watch.longest_pause().max(pause);
-        pause.saturating_mul(1 << doublings).min(most)
+    let bounds = match is_base {
+        true => {
+            let settings = app.settings.registry(tag.registry());
+            watch.pause(&settings, rhythm::is_public(tag.registry()))
+        }
+        false => (watch.images_pause(), watch.images_pause()),
     };
-    rhythm::next_look(tag, now, (slower(shortest), slower(longest)))
+    Pauses::new(bounds, watch.longest_pause())
 }
 
 /// Looks at tags, and hands over each answer as soon as it is there.
 async fn look(
     registries: Rc<Registries>,
     verifier: Rc<Verifier>,
-    questions: Vec<Question>,
+    (questions, asked): (Vec<Question>, Timestamp),
     tell: impl Fn(Look),
 ) {
     let questions: HashMap<Reference, Question> = questions
@@ -447,8 +447,11 @@ async fn look(
         };
         Some(Look {
             tag: question.tag.clone(),
-            result,
-            not_before,
+            looked: Looked {
+                asked,
+                result,
+                not_before,
+            },
         })
     });
     let mut looks = std::pin::pin!(looks.buffer_unordered(READ_AT_ONCE));

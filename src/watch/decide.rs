@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, GitContext, ImageDescriptor, Occurrence, OnChange, RunId,
+        BaseImageTriggerType, Dependency, GitContext, ImageDescriptor, Occurrence, OnChange, RunId,
         SourceCause, Status, TaskKey, TimerTrigger, Triggers,
     },
 };
@@ -436,6 +436,35 @@ impl Node<'_> {
         }
     }
 
+    /// Returns the tags of which the last run saw something newer than the last look: they are to be looked at before anything is decided.
+    pub fn outdated<'a>(
+        &'a self,
+        tags: &'a Tags,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Reference> {
+        let followed = self.followed();
+        let outdated = followed.filter(move |(tag, it)| self.is_outdated(tag, it, tags, now));
+        outdated.map(|(tag, _)| tag)
+    }
+
+    fn is_outdated(
+        &self,
+        tag: &Reference,
+        dependency: &Dependency,
+        tags: &Tags,
+        now: Timestamp,
+    ) -> bool {
+        let Some(record) = tags
+            .get(tag)
+            .filter(|it| it.digest != dependency.image.digest)
+        else {
+            return false;
+        };
+        // What lies ahead was written by a clock that has since been set back.
+        let recorded = self.known.recorded.filter(|time| *time <= now);
+        dependency.image.digest.is_some() && record.last_looked < recorded
+    }
+
     /// Finds all that is known of what the task follows.
     fn find(&self, tags: &Tags, now: Timestamp) -> Findings {
         let mut found = Findings {
@@ -482,6 +511,12 @@ impl Node<'_> {
             };
             match tags.status_at_age(tag, dependency, age, now) {
                 BaseStatus::Current => {}
+                BaseStatus::Moved(Some(_)) if self.is_outdated(tag, dependency, tags, now) => {
+                    let why = "it has not been looked at since the last run".to_owned();
+                    found
+                        .problems
+                        .push(problem(ProblemKind::Silent, why, None, None));
+                }
                 BaseStatus::Moved(to) => found.reasons.moves.push(moved(to)),
                 BaseStatus::TooYoung { to, until } => {
                     found.too_young.push((moved(Some(to)), until));
@@ -617,8 +652,8 @@ fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
 mod tests {
     use super::*;
     use crate::{
-        task::Task,
-        watch::{Known, Snapshot},
+        task::{DependencyKind, Manifests, Task},
+        watch::{Built, Known, Observation, Snapshot},
     };
 
     fn at(text: &str) -> Timestamp {
@@ -672,6 +707,48 @@ mod tests {
     fn a_clock_that_steps_back_a_little_fires_no_timer_again() {
         assert!(fired(&served("20T09:00:00"), "20T08:59:59").is_empty());
         assert!(fired(&served("20T09:00:00"), "20T09:00:00").is_empty());
+    }
+
+    #[test]
+    fn base_that_the_last_run_saw_after_the_last_look_has_not_moved() {
+        let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: /c, dockerFilePath: D}, trigger: {baseImageTrigger: {}}}";
+        let base: Reference = "r.io/base:1".parse().unwrap();
+        let digest = |version: &str| Digest::of(version.as_bytes());
+        let dependency = Dependency {
+            image: ImageDescriptor::new(&base, Some(digest("newer"))),
+            kind: DependencyKind::Runtime,
+            manifests: Manifests::new(),
+            line: 1,
+            mirror: None,
+        };
+        let built = Built {
+            dependencies: vec![dependency],
+            ..Built::default()
+        };
+        let known = Known::succeeded(RunId::new(1), built, at("01T09:10:00"));
+        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), known, Clone::clone);
+        let node = snapshot.node();
+        let mut tags = Tags::default();
+        let look = |tags: &mut Tags, version: &str, time: &str| {
+            let seen = Observation {
+                digest: digest(version),
+                manifests: Manifests::new(),
+                created: None,
+            };
+            tags.observe(&base, seen, at(time));
+        };
+        let decide = |tags: &Tags, now: &str| {
+            let outdated = node.outdated(tags, at(now)).count();
+            (node.decide(tags, at(now)).word(), outdated)
+        };
+        look(&mut tags, "old", "01T09:00:00");
+        assert_eq!(decide(&tags, "01T09:11:00"), ("unknown", 1));
+        // A clock that was set back must not make it blind.
+        assert_eq!(decide(&tags, "01T09:09:00"), ("stale", 0));
+        look(&mut tags, "newer", "01T09:12:00");
+        assert_eq!(decide(&tags, "01T09:12:00"), ("current", 0));
+        look(&mut tags, "newest", "01T09:13:00");
+        assert_eq!(decide(&tags, "01T09:13:00"), ("stale", 0));
     }
 
     #[test]

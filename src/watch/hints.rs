@@ -16,19 +16,25 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 pub struct Hinted(BTreeMap<Reference, Timestamp>);
 
 impl Hinted {
-    /// Makes due what is meant by `pushed`. Tells whether anybody stands on it.
+    /// Makes due what is meant by `pushed`. Tells whether anybody stands on it. A digest in it is looked for until a look finds it.
     ///
     /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
     /// to a registry often knows it by another name or address than those who pull.
     pub fn heed(&mut self, tags: &mut Tags, pushed: &Reference, now: Timestamp) -> bool {
-        let meant: Vec<Reference> = match tags.get(pushed) {
-            Some(_) => vec![pushed.clone()],
+        let Some(named) = pushed.without_digest() else {
+            return false;
+        };
+        let meant: Vec<Reference> = match tags.get(&named) {
+            Some(_) => vec![named],
             None => {
                 let all = tags.records().keys();
-                all.filter(|tag| is_alias(tag, pushed)).cloned().collect()
+                all.filter(|tag| is_alias(tag, &named)).cloned().collect()
             }
         };
         for tag in &meant {
+            if let Some(digest) = pushed.digest() {
+                tags.entry(tag).expect(digest.clone());
+            }
             self.make_due(tags, tag, now);
         }
         !meant.is_empty()
@@ -107,6 +113,20 @@ mod tests {
         assert_eq!(due(&tags, "r.io/a:1"), 10);
         assert_eq!(due(&tags, "r.io/a:2"), 3_600);
         assert_eq!(due(&tags, "ghcr.io/a:1"), 3_600);
+    }
+
+    #[test]
+    fn digest_that_was_announced_is_expected_of_its_tag_by_any_name_of_the_registry() {
+        let digest = crate::image::Digest::of(b"new");
+        for host in ["r.io", "127.0.0.1:5000"] {
+            let mut tags = tags(&["r.io/a:1"]);
+            let pushed = image(&format!("{host}/a:1@{digest}"));
+            assert!(Hinted::default().heed(&mut tags, &pushed, at(10)));
+            assert_eq!(due(&tags, "r.io/a:1"), 10);
+            let expected = tags.get(&image("r.io/a:1")).unwrap().expected.as_ref();
+            assert_eq!(expected.unwrap().digests, [digest.clone()].into());
+            assert_eq!(tags.records().len(), 1);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Decides, and touches nothing: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all
 //! print or do what this room says.
 
+pub mod asked;
 pub mod backoff;
 pub mod decide;
 pub mod graph;
@@ -18,11 +19,13 @@ pub mod state;
 pub mod tags;
 pub mod told;
 
+pub use asked::{Asked, Awaited};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
 pub use known::{Built, Failure, FileStamp, FileState, Known, ReadFile};
-pub use round::{Awaited, Outcome, Round};
+pub use round::{Outcome, Round};
 pub use snapshot::{Node, Reading, Snapshot};
 pub use state::State;
 pub use tags::{
-    BaseStatus, Head, LookError, LookErrorKind, Miss, Observation, OutputStatus, TagRecord, Tags,
+    BaseStatus, Head, LookError, LookErrorKind, Looked, Miss, Observation, OutputStatus, TagRecord,
+    Tags,
 };

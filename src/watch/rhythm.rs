@@ -34,11 +34,58 @@ pub fn is_public(registry: &str) -> bool {
     PUBLIC.binary_search(&registry).is_ok() || registry.ends_with(".gcr.io")
 }
 
+/// How long a tag is left alone after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    shortest: Duration,
+    longest: Duration,
+    /// The longest while its registry does not answer.
+    slowest: Duration,
+}
+
+/// How often the pause of a tag is doubled at most whose registry does not answer. More than any bound needs.
+const MOST_DOUBLINGS: u32 = 16;
+
+impl Pauses {
+    /// Returns pauses between two bounds, that grow up to `slowest` while there is no answer.
+    #[must_use]
+    pub fn new((shortest, longest): (Duration, Duration), slowest: Duration) -> Self {
+        Self {
+            shortest,
+            longest,
+            slowest: slowest.max(longest),
+        }
+    }
+
+    /// Returns when a tag is looked at next that was looked at `now`: twice as late after each of `unanswered` looks in a row that its
+    /// registry did not answer, until it is asked as seldom as public ones are.
+    #[must_use]
+    pub fn next_look(self, tag: &Reference, unanswered: u32, now: Timestamp) -> Timestamp {
+        let bounds = (
+            slower(self.shortest, unanswered, self.slowest),
+            slower(self.longest, unanswered, self.slowest),
+        );
+        next_look(tag, now, bounds)
+    }
+
+    /// Returns the longest pause after so many looks in a row without an answer.
+    #[must_use]
+    pub fn longest(self, unanswered: u32) -> SignedDuration {
+        let longest = slower(self.longest, unanswered, self.slowest);
+        SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
+    }
+}
+
+fn slower(pause: Duration, unanswered: u32, slowest: Duration) -> Duration {
+    let doublings = unanswered.saturating_sub(1).min(MOST_DOUBLINGS);
+    pause.saturating_mul(1 << doublings).min(slowest)
+}
+
 /// Returns when `tag` is looked at next: between `shortest` and `longest` after `looked`.
 ///
 /// The moment is a hash of the tag and the last look: as good as random, spread over the bounds, and the same after a restart.
 #[must_use]
-pub fn next_look(
+fn next_look(
     tag: &Reference,
     looked: Timestamp,
     (shortest, longest): (Duration, Duration),

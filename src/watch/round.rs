@@ -9,24 +9,16 @@ use jiff::Timestamp;
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, GitContext, Step, TaskKey},
+    task::{Dependency, Step, TaskKey},
 };
 
 use super::{
+    asked::{Asked, Awaited},
     decide::{Move, Reasons, Verdict},
     graph::{Graph, Vertex},
     snapshot::Node,
     tags::Tags,
 };
-
-/// Something that was asked for and that has yet to answer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Awaited {
-    /// A registry, for a tag.
-    Tag(Reference),
-    /// A git repository, for its commit.
-    Source(GitContext),
-}
 
 /// How a task's run in this round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,23 +58,28 @@ pub struct Round<'a> {
     /// The tasks that wait for each answer.
     waiting: BTreeMap<Awaited, Vec<usize>>,
     ready: BTreeSet<usize>,
+    /// The tasks that are being run by jobs of earlier rounds.
+    busy: BTreeSet<usize>,
+    /// The tasks that are not decided in this round, because what is known of them here is older than their last run.
+    left_out: BTreeSet<usize>,
     running: BTreeMap<TaskKey, usize>,
     verdicts: Vec<Option<Verdict>>,
     outcomes: Vec<Option<Outcome>>,
-    /// Which task pushed each digest, found out at the first question.
-    makers: OnceCell<HashMap<Digest, usize>>,
+    /// Which tasks pushed each digest, found out at the first question.
+    makers: OnceCell<HashMap<Digest, Vec<usize>>>,
 }
 
 impl<'a> Round<'a> {
     /// Begins a round in which everything has answered already.
     #[must_use]
     pub fn new(nodes: Vec<Node<'a>>) -> Self {
-        Self::awaiting(nodes, &BTreeSet::new())
+        Self::beside(nodes, &Asked::default(), &BTreeSet::new())
     }
 
-    /// Begins a round in which some answers are still to come. Tasks in a cycle are decided at once: nothing can be done about them.
+    /// Begins a round in which some answers are still to come, beside runs that an earlier round began. Tasks in a cycle are decided at
+    /// once: nothing can be done about them.
     #[must_use]
-    pub fn awaiting(nodes: Vec<Node<'a>>, awaited: &BTreeSet<Awaited>) -> Self {
+    pub fn beside(nodes: Vec<Node<'a>>, asked: &Asked, running: &BTreeSet<TaskKey>) -> Self {
         let vertices: Vec<Vertex> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
         let mut verdicts = vec![None; nodes.len()];
@@ -94,14 +91,18 @@ impl<'a> Round<'a> {
         }
         let mut open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
         let mut waiting: BTreeMap<Awaited, Vec<usize>> = BTreeMap::new();
-        for (n, node) in nodes.iter().enumerate().filter(|_| !awaited.is_empty()) {
-            for one in awaited_by(*node).filter(|one| awaited.contains(one)) {
+        for (n, node) in nodes.iter().enumerate().filter(|_| !asked.is_empty()) {
+            for one in awaited_by(*node).filter(|one| asked.has(one)) {
                 waiting.entry(one).or_default().push(n);
                 open[n] += 1;
             }
         }
         let ready = graph.order.iter().copied().filter(|n| open[*n] == 0);
+        let keys = nodes.iter().enumerate().filter(|_| !running.is_empty());
+        let busy = keys.filter(|(_, node)| running.contains(&node.task.key()));
         Self {
+            busy: busy.map(|(n, _)| n).collect(),
+            left_out: BTreeSet::new(),
             ready: ready.collect(),
             children: graph.children(),
             open,
@@ -133,11 +134,13 @@ impl<'a> Round<'a> {
     pub fn next(&mut self, tags: &Tags, now: Timestamp) -> Option<Job> {
         while let Some(n) = self.ready.pop_first() {
             let verdict = self.decide(n, tags, now);
+            let is_busy = self.busy.contains(&n);
             let reasons = match &verdict {
-                Verdict::Stale(reasons) => Some(reasons.clone()),
+                Verdict::Stale(reasons) if !is_busy => Some(reasons.clone()),
                 _ => None,
             };
             self.verdicts[n] = Some(verdict);
+            self.outcomes[n] = is_busy.then_some(Outcome::Busy);
             if let Some(reasons) = reasons {
                 let task = self.nodes[n].task.key();
                 self.running.insert(task.clone(), n);
@@ -210,12 +213,24 @@ impl<'a> Round<'a> {
         node.map_or_else(Vec::new, |node| node.pushes.to_vec())
     }
 
-    /// Takes in how a job has ended.
+    /// Takes in how a job has ended. The task of one that an earlier round began is decided by the next round, unless it has been: what
+    /// is known of it here is older than that run.
     pub fn finished(&mut self, task: &TaskKey, outcome: Outcome) {
         if let Some(n) = self.running.remove(task) {
             self.outcomes[n] = Some(outcome);
             self.let_children_go(n);
+            return;
         }
+        if let Some(n) = self.busy_number(task) {
+            self.left_out.insert(n);
+            self.ready.remove(&n);
+        }
+    }
+
+    /// Returns which task this is, of those that are being run by jobs of earlier rounds.
+    fn busy_number(&self, task: &TaskKey) -> Option<usize> {
+        let mut busy = self.busy.iter().copied();
+        busy.find(|n| self.nodes[*n].task.key() == *task)
     }
 
     fn let_children_go(&mut self, parent: usize) {
@@ -227,15 +242,17 @@ impl<'a> Round<'a> {
     /// Takes one thing off what a task waits for. Tasks in a cycle are decided already, and so are those behind one.
     fn let_go(&mut self, n: usize) {
         self.open[n] -= 1;
-        if self.open[n] == 0 && self.verdicts[n].is_none() {
+        if self.open[n] == 0 && self.verdicts[n].is_none() && !self.left_out.contains(&n) {
             self.ready.insert(n);
         }
     }
 
-    /// Returns those of the images that a task pushes which tasks that have yet to be decided depend on.
+    /// Returns those of the images that a task pushes which tasks that have yet to be decided depend on; of a run that goes on, whichever
+    /// round began it.
     #[must_use]
     pub fn wanted_images(&self, task: &TaskKey) -> Vec<Reference> {
-        let Some(maker) = self.running.get(task).copied() else {
+        let maker = self.running.get(task).copied();
+        let Some(maker) = maker.or_else(|| self.busy_number(task)) else {
             return Vec::new();
         };
         let undecided = self.children[maker].iter();
@@ -363,10 +380,10 @@ impl Round<'_> {
         seen: &mut BTreeSet<usize>,
         path: &mut Vec<usize>,
     ) -> bool {
-        for digest in digests {
-            let Some(maker) = self.makers().get(digest).copied() else {
-                continue;
-            };
+        let makers = digests
+            .iter()
+            .filter_map(|digest| self.makers().get(*digest));
+        for maker in makers.flatten().copied() {
             if maker != goal && !seen.insert(maker) {
                 continue;
             }
@@ -381,14 +398,18 @@ impl Round<'_> {
         false
     }
 
-    /// Returns which task pushed each digest last. A copy has the digest of its source and makes nothing.
-    fn makers(&self) -> &HashMap<Digest, usize> {
+    /// Returns which tasks pushed each digest last: several may make the same image. A copy has the digest of its source and makes
+    /// nothing.
+    fn makers(&self) -> &HashMap<Digest, Vec<usize>> {
         self.makers.get_or_init(|| {
+            let mut makers: HashMap<Digest, Vec<usize>> = HashMap::new();
             let nodes = self.nodes.iter().enumerate();
-            let nodes = nodes.filter(|(_, node)| !matches!(node.task.step, Step::Import(_)));
-            nodes
-                .flat_map(|(n, node)| node.pushed().map(move |(_, _, digest)| (digest.clone(), n)))
-                .collect()
+            for (n, node) in nodes.filter(|(_, node)| !matches!(node.task.step, Step::Import(_))) {
+                for (_, _, digest) in node.pushed() {
+                    makers.entry(digest.clone()).or_default().push(n);
+                }
+            }
+            makers
         })
     }
 }
@@ -748,7 +769,9 @@ mod tests {
         let snapshots = snapshots(&tasks);
         let nodes = snapshots.iter().map(Snapshot::node);
         let far = Awaited::Tag(image("far"));
-        let mut round = Round::awaiting(nodes.collect(), &BTreeSet::from([far.clone()]));
+        let mut asked = Asked::default();
+        asked.ask(far.clone(), at(1));
+        let mut round = Round::beside(nodes.collect(), &asked, &BTreeSet::new());
         let job = round.next(&tags, at(2)).unwrap();
         assert_eq!(job.task.to_string(), "quick");
         see(&mut tags, "quick", "new");
@@ -778,6 +801,36 @@ mod tests {
         see(&mut tags, "app", "new");
         round.answered(&look);
         assert_eq!(round.next(&tags, at(2)).unwrap().task.to_string(), "site");
+    }
+
+    #[test]
+    fn task_that_an_earlier_round_runs_is_not_run_again_and_its_stale_child_waits() {
+        let mut story = chain();
+        story.tasks[0].1 = built(&["app", "base"], "old");
+        let snapshots = snapshots(&story.tasks);
+        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let running = BTreeSet::from([story.tasks[1].0.key()]);
+        let mut round = Round::beside(nodes, &Asked::default(), &running);
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        let verdicts = round.verdicts();
+        let words: Vec<_> = verdicts.map(|(_, it, end)| (it.word(), end)).collect();
+        assert_eq!(words, [("waiting", None), ("stale", Some(Outcome::Busy))]);
+    }
+
+    #[test]
+    fn task_whose_run_ends_before_it_is_decided_is_left_to_the_next_round() {
+        let story = chain();
+        let snapshots = snapshots(&story.tasks);
+        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let (app, base) = (story.tasks[1].0.key(), Awaited::Tag(image("base")));
+        let mut asked = Asked::default();
+        asked.ask(base.clone(), at(1));
+        let mut round = Round::beside(nodes, &asked, &BTreeSet::from([app.clone()]));
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        round.finished(&app, Outcome::Succeeded);
+        round.answered(&base);
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        assert_eq!(round.verdicts().count(), 0);
     }
 
     /// Adds that a task pushed its image, as this version of it.
@@ -810,6 +863,20 @@ mod tests {
         };
         tags.observe(&image("alias"), seen, at(1));
         assert_eq!(verdicts_of(&[(task("a"), known)], &tags), ["cycle"]);
+    }
+
+    #[test]
+    fn cycle_is_found_also_where_another_task_pushed_the_same_image() {
+        let known = having_pushed(built(&["alias"], "old"), "a", "new");
+        let tasks = [(task("a"), known.clone()), (task("b"), known)];
+        let mut tags = Tags::default();
+        let seen = Observation {
+            digest: digest("a", "new"),
+            manifests: Manifests::new(),
+            created: None,
+        };
+        tags.observe(&image("alias"), seen, at(1));
+        assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "cycle"]);
     }
 
     #[test]

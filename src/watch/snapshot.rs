@@ -168,19 +168,6 @@ impl<'a> Node<'a> {
             })
     }
 
-    /// Returns the tags of which the last run saw something else than the look before it: they are to be looked at before anything is
-    /// decided by them.
-    pub fn outdated(self, tags: &Tags) -> impl Iterator<Item = &'a Reference> {
-        self.followed()
-            .filter(move |(tag, dependency)| {
-                tags.get(tag).is_some_and(|record| {
-                    record.last_looked < self.known.recorded
-                        && record.digest != dependency.image.digest
-                })
-            })
-            .map(|(tag, _)| tag)
-    }
-
     /// Returns the digests that a run is to be built on because its bases must be old enough: none where any age will do.
     #[must_use]
     pub fn pins(self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {

@@ -10,6 +10,8 @@ use crate::{
     task::{Dependency, GitContext, Manifests},
 };
 
+use super::rhythm::Pauses;
+
 /// What a registry said of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -34,7 +36,7 @@ pub struct TagRecord {
     /// When the tag began to move after it had been quiet; only where somebody waits for it to be quiet again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restless_since: Option<Timestamp>,
-    /// When a registry was last asked, whatever it said.
+    /// When a registry was last asked that has answered since, whatever it said.
     pub last_looked: Option<Timestamp>,
     /// When it is asked next.
     pub next_look: Option<Timestamp>,
@@ -106,25 +108,57 @@ impl TagRecord {
         )
     }
 
-    /// Takes in that a webhook announced `digest`.
+    /// Takes in that a webhook announced `digest`. The next looks seek what was announced, however many digests that are.
     pub fn expect(&mut self, digest: Digest) {
-        let is_known = self.digest.as_ref() == Some(&digest)
-            || self.manifests.values().flatten().any(|it| *it == digest);
-        self.expected = (!is_known).then_some(Expected { digest, looks: 0 });
+        if self.has(&digest) {
+            return;
+        }
+        let mut digests = self
+            .expected
+            .take()
+            .map_or_else(BTreeSet::new, |it| it.digests);
+        if digests.len() < MOST_EXPECTED {
+            digests.insert(digest);
+        }
+        self.expected = Some(Expected { digests, looks: 0 });
     }
 
     /// Returns when to look again because the last look did not find what a webhook announced.
     #[must_use]
     pub fn look_again(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let Expected { digest, looks } = self.expected.take()?;
-        let is_found = self.digest.as_ref() == Some(&digest)
-            || self.manifests.values().flatten().any(|it| *it == digest);
+        let Expected { mut digests, looks } = self.expected.take()?;
+        digests.retain(|digest| !self.has(digest));
         let pause = EXPECTED_PAUSES
             .get(usize::from(looks))
-            .filter(|_| !is_found)?;
+            .filter(|_| !digests.is_empty())?;
         let looks = looks + 1;
-        self.expected = Some(Expected { digest, looks });
+        self.expected = Some(Expected { digests, looks });
         Some(later(now, SignedDuration::from_secs(*pause)))
+    }
+
+    fn has(&self, digest: &Digest) -> bool {
+        let mut manifests = self.manifests.values().flatten();
+        self.digest.as_ref() == Some(digest) || manifests.any(|it| it == digest)
+    }
+
+    /// Tells whether it is to be looked at: its time has come, or it was never given one that makes sense.
+    #[must_use]
+    pub fn is_due(&self, pauses: Pauses, now: Timestamp) -> bool {
+        let Some(next) = self.next_look else {
+            return true;
+        };
+        // A clock that was set back must not keep a tag unseen for longer than its rhythm allows.
+        next <= now || next > later(now, pauses.longest(self.unanswered()))
+    }
+
+    /// Returns how many looks in a row have had no answer, or none that somebody vouches for.
+    fn unanswered(&self) -> u32 {
+        let error = self.error.as_ref();
+        let error = error.filter(|error| {
+            let kind = error.kind;
+            matches!(kind, LookErrorKind::Unknown | LookErrorKind::Unverified)
+        });
+        error.map_or(0, |error| error.count)
     }
 
     /// Returns how often it has moved within the last hour, if that is more than a tag does that is only pushed often.
@@ -184,6 +218,17 @@ pub enum LookErrorKind {
     Unverified,
 }
 
+/// What came of a look at a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// What the registry said, or why there is no answer.
+    pub result: Result<Observation, Miss>,
+    /// Before when the registry wants no more questions.
+    pub not_before: Option<Timestamp>,
+}
+
 /// A look that gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Miss {
@@ -210,14 +255,17 @@ impl Miss {
     }
 }
 
-/// A digest that a webhook announced and that the registry has yet to show.
+/// Digests that webhooks announced and that the registry has yet to show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
-    /// The digest.
-    pub digest: Digest,
-    /// How many looks have not found it.
+    /// The digests. Nothing says in which order they were pushed.
+    pub digests: BTreeSet<Digest>,
+    /// How many looks have not found all of them.
     pub looks: u8,
 }
+
+/// How many announced digests are kept of one tag.
+const MOST_EXPECTED: usize = 16;
 
 /// The pauses after which a registry is asked again that does not show yet what its webhook announced, in seconds.
 const EXPECTED_PAUSES: [i64; 3] = [2, 5, 15];
@@ -234,7 +282,8 @@ pub struct Tags {
     records: BTreeMap<Reference, TagRecord>,
     assumed: BTreeSet<Reference>,
     heads: BTreeMap<GitContext, Head>,
-    settled: BTreeSet<Reference>,
+    /// What runs have pushed.
+    pushed: BTreeMap<Reference, Digest>,
     aged: BTreeSet<Reference>,
     quiet: SignedDuration,
 }
@@ -378,6 +427,7 @@ impl Tags {
     /// Takes in an answer.
     pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
         let (quiet, keeps) = (self.quiet, self.aged.contains(tag));
+        let is_own = self.pushed.get(tag) == Some(&seen.digest);
         let record = self.entry(tag);
         if record.digest.as_ref() == Some(&seen.digest) {
             record.manifests.extend(seen.manifests);
@@ -391,8 +441,9 @@ impl Tags {
                 _ => Some(now),
             };
             record.moves.retain(|moved| within_an_hour(*moved, now));
-            record.flapping_reported &= record.moves.len() > MOVES_AN_HOUR;
-            if record.digest.is_some() {
+            // Said again only of a tag that has been still for an hour.
+            record.flapping_reported &= !record.moves.is_empty();
+            if record.digest.is_some() && !is_own {
                 record.moves.push(now);
             }
             record.remember_earlier(keeps);
@@ -429,6 +480,38 @@ impl Tags {
         });
     }
 
+    /// Takes in what came of a look, and decides when the tag is looked at next.
+    pub fn take_in(&mut self, tag: &Reference, looked: Looked, pauses: Pauses, now: Timestamp) {
+        match looked.result {
+            Ok(observation) => self.observe(tag, observation, now),
+            Err(miss) => self.miss(tag, miss, now),
+        }
+        // A tag that moves is looked at once more when it should be quiet, however seldom it is looked at else.
+        let quiet = self.settles_at(tag, now);
+        let record = self.entry(tag);
+        let next = pauses.next_look(tag, record.unanswered(), now);
+        let announced = record.look_again(now);
+        record.next_look = [Some(next), quiet, announced].into_iter().flatten().min();
+        record.not_before = looked.not_before;
+        // What it says is at least as new as the question.
+        record.last_looked = Some(looked.asked);
+    }
+
+    /// Returns when the next tag is to be looked at, of those that `which` names.
+    #[must_use]
+    pub fn next_look(
+        &self,
+        now: Timestamp,
+        which: impl Fn(&Reference) -> bool,
+    ) -> Option<Timestamp> {
+        let records = self.records.iter().filter(|(tag, _)| which(tag));
+        let looks = records.filter_map(|(_, record)| {
+            let rest = record.not_before.filter(|_| record.rests(now));
+            record.next_look.max(rest)
+        });
+        looks.min()
+    }
+
     /// Returns the tags that move back and forth and of which that has not been said, each with how often it moved, and takes it for
     /// said.
     pub fn report_flapping(&mut self, now: Timestamp) -> Vec<(Reference, usize)> {
@@ -447,9 +530,9 @@ impl Tags {
         self.assumed.insert(tag);
     }
 
-    /// Takes what a run of this round has pushed for settled: what it moves follows at once.
-    pub fn settle(&mut self, pushed: impl IntoIterator<Item = Reference>) {
-        self.settled.extend(pushed);
+    /// Takes in what a run has pushed under `tag`: as long as that is what the tag names, nothing waits for it to be quiet.
+    pub fn settle(&mut self, tag: &Reference, pushed: &Digest) {
+        self.pushed.insert(tag.clone(), pushed.clone());
     }
 
     /// Takes in that a round has built on `tags`: if they move again, that is waited for anew.
@@ -467,7 +550,8 @@ impl Tags {
     pub fn settles_at(&self, tag: &Reference, now: Timestamp) -> Option<Timestamp> {
         let record = self.get(tag)?;
         let seen = record.first_seen.filter(|seen| *seen <= now)?;
-        if self.quiet.is_zero() || self.settled.contains(tag) {
+        let is_own = record.digest.is_some() && self.pushed.get(tag) == record.digest.as_ref();
+        if self.quiet.is_zero() || is_own {
             return None;
         }
         let began = record.restless_since.unwrap_or(seen);
@@ -793,6 +877,79 @@ mod tests {
     }
 
     #[test]
+    fn of_two_announced_digests_both_are_looked_for() {
+        let mut tags = seeing("i1", None);
+        for announced in ["i3", "i2"] {
+            tags.entry(&tag()).expect(digest(announced));
+        }
+        push(&mut tags, "i2", 100);
+        let again = |tags: &mut Tags| tags.entry(&tag()).look_again(at(100));
+        assert_eq!(again(&mut tags), Some(at(102)));
+        push(&mut tags, "i3", 102);
+        assert_eq!(again(&mut tags), None);
+    }
+
+    fn miss(tags: &mut Tags, miss: Miss, now: Timestamp) {
+        let looked = Looked {
+            asked: now,
+            result: Err(miss),
+            not_before: None,
+        };
+        tags.take_in(&tag(), looked, minute(), now);
+    }
+
+    fn minute() -> Pauses {
+        let seconds = std::time::Duration::from_secs;
+        Pauses::new((seconds(60), seconds(60)), seconds(3600))
+    }
+
+    #[test]
+    fn registry_that_does_not_answer_is_asked_ever_less_often_down_to_the_public_rhythm() {
+        let (mut tags, mut now) = (seeing("i1", None), at(0));
+        let pauses: Vec<i64> = (0..9)
+            .map(|_| {
+                miss(&mut tags, Miss::unknown("no answer"), now);
+                let record = tags.get(&tag()).unwrap();
+                let next = record.next_look.unwrap();
+                let before = next - SignedDuration::from_secs(1);
+                assert!(!record.is_due(minute(), before) && record.is_due(minute(), next));
+                let pause = next.duration_since(now).as_secs();
+                now = next;
+                pause
+            })
+            .collect();
+        assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+        let gone = Miss {
+            kind: LookErrorKind::Absent,
+            ..Miss::unknown("no such tag")
+        };
+        miss(&mut tags, gone, at(0));
+        assert_eq!(tags.get(&tag()).unwrap().next_look, Some(at(60)));
+    }
+
+    #[test]
+    fn clock_set_back_keeps_no_tag_unseen_for_longer_than_its_rhythm() {
+        let mut tags = seeing("i1", None);
+        tags.entry(&tag()).next_look = Some(at(10_060));
+        let is_due = |tags: &Tags, second| tags.get(&tag()).unwrap().is_due(minute(), at(second));
+        assert!(!is_due(&tags, 10_000) && is_due(&tags, 9_999));
+        for _ in 0..3 {
+            tags.miss(&tag(), Miss::unknown("no answer"), at(10_000));
+        }
+        assert!(!is_due(&tags, 9_820) && is_due(&tags, 9_819));
+    }
+
+    #[test]
+    fn tag_whose_registry_rests_or_that_is_being_looked_at_wakes_nobody() {
+        let mut tags = seeing("i1", None);
+        let record = tags.entry(&tag());
+        (record.next_look, record.not_before) = (Some(at(60)), Some(at(600)));
+        assert_eq!(tags.next_look(at(100), |_| true), Some(at(600)));
+        assert_eq!(tags.next_look(at(600), |_| true), Some(at(60)));
+        assert_eq!(tags.next_look(at(100), |_| false), None);
+    }
+
+    #[test]
     fn fourth_move_in_an_hour_is_reported_once_until_it_is_quiet() {
         let mut tags = Tags::default();
         let versions = ["a", "b", "a", "b", "a", "b"];
@@ -807,6 +964,27 @@ mod tests {
         assert_eq!(reported, [0, 0, 0, 0, 1, 0]);
         push(&mut tags, "c", 20_000);
         assert!(!tags.get(&tag()).unwrap().flapping_reported);
+    }
+
+    #[test]
+    fn tag_that_moves_four_times_in_every_hour_is_reported_once() {
+        let mut tags = Tags::default();
+        let reported = (0..40).map(|n| {
+            push(&mut tags, &n.to_string(), 1_000 + 900 * n);
+            tags.report_flapping(at(1_000 + 900 * n)).len()
+        });
+        assert_eq!(reported.sum::<usize>(), 1);
+    }
+
+    #[test]
+    fn image_that_runs_push_again_and_again_is_not_flapping() {
+        let mut tags = seeing("i1", None);
+        for n in 0..9 {
+            let version = n.to_string();
+            tags.settle(&tag(), &digest(&version));
+            push(&mut tags, &version, 1_000 + n);
+        }
+        assert_eq!(tags.report_flapping(at(1_009)), []);
     }
 
     #[test]
@@ -938,8 +1116,10 @@ mod tests {
         assert_eq!(tags.get(&tag()).unwrap().restless_since, None);
         let mut tags = tags.settling(SignedDuration::from_secs(60));
         push(&mut tags, "two", 1001);
-        tags.settle([tag()]);
+        tags.settle(&tag(), &digest("two"));
         assert_eq!(tags.settles_at(&tag(), at(1001)), None);
+        push(&mut tags, "another hand's", 1002);
+        assert!(tags.settles_at(&tag(), at(1002)).is_some());
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct WatchArgs {
     #[arg(long, requires = "once")]
     due: bool,
     /// Seconds that a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    #[arg(long, value_name = "SECONDS")]
     settle: Option<u32>,
     /// Builds side by side, where no task stands on the other
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -4,7 +4,10 @@
 
 use serde_json::Value;
 
-use crate::{image::Reference, listen::hint::Hint};
+use crate::{
+    image::{Digest, Reference},
+    listen::hint::Hint,
+};
 
 use super::{image, registries, text};
 
@@ -56,7 +59,8 @@ pub fn binary(
     let hint = |name: &str| {
         let reference: Reference = name.parse().ok()?;
         let host = registry.unwrap_or(reference.registry());
-        image(host, reference.repository(), reference.tag()?)
+        let digest = reference.digest().map(Digest::as_str);
+        image(host, reference.repository(), reference.tag()?, digest)
     };
     named.into_iter().filter_map(hint).collect()
 }

@@ -10,7 +10,7 @@ mod repositories;
 use axum::http::HeaderMap;
 use serde_json::Value;
 
-use crate::image::Reference;
+use crate::image::{Digest, Reference};
 
 use super::hint::Hint;
 
@@ -84,13 +84,18 @@ fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// Returns a hint at a tag, if it is one: Harbor puts a digest there, GitHub an empty text.
-fn image(registry: &str, repository: &str, tag: &str) -> Option<Hint> {
+/// Returns a hint at a tag, if it is one: Harbor puts a digest there, GitHub an empty text. A digest that is none is left out.
+fn image(registry: &str, repository: &str, tag: &str, digest: Option<&str>) -> Option<Hint> {
     if tag.is_empty() || tag.contains([':', '@', '/']) {
         return None;
     }
     // GitHub writes owners as they do; in references they are lower-case.
     let name = format!("{registry}/{}:{tag}", repository.to_lowercase());
+    let digest = digest.filter(|text| text.parse::<Digest>().is_ok());
+    let name = match digest {
+        Some(digest) => format!("{name}@{digest}"),
+        None => name,
+    };
     let reference: Reference = name.parse().ok()?;
     Some(Hint::Image(reference))
 }
@@ -143,7 +148,10 @@ mod tests {
     fn distribution_tells_of_pulls_and_layers_too_and_only_the_tagged_manifest_counts() {
         assert_eq!(
             told(&[], data!("distribution-push")),
-            images(&["192.168.100.227:5000/team/hello-world:1.2"])
+            images(&[concat!(
+                "192.168.100.227:5000/team/hello-world:1.2",
+                "@sha256:fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf"
+            )])
         );
     }
 
@@ -151,12 +159,16 @@ mod tests {
     fn a_source_that_names_its_registry_knows_better_than_who_pushed() {
         assert_eq!(
             told_of(&[], data!("distribution-push"), Some("registry.lan:5000")),
-            images(&["registry.lan:5000/team/hello-world:1.2"])
+            images(&[concat!(
+                "registry.lan:5000/team/hello-world:1.2",
+                "@sha256:fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf"
+            )])
         );
     }
 
     #[test]
     fn azure_sends_single_events() {
+        // The digest in its documentation is none.
         assert_eq!(
             told(&[], data!("acr-push")),
             images(&["myregistry.azurecr.io/hello-world:v1"])
@@ -168,7 +180,10 @@ mod tests {
     fn event_grid_sends_lists_and_wants_its_code_back_first() {
         assert_eq!(
             told(&[], data!("event-grid-push")),
-            images(&["demo.azurecr.io/aci-helloworld:v1"])
+            images(&[concat!(
+                "demo.azurecr.io/aci-helloworld:v1",
+                "@sha256:213bbc182920ab41e18edc2001e06abcca6735d87782d9cef68abd83941cf0e5"
+            )])
         );
         assert_eq!(
             told(&[], data!("event-grid-validation")),
@@ -190,11 +205,17 @@ mod tests {
     fn harbor_puts_a_digest_where_a_tag_belongs_when_none_was_pushed() {
         assert_eq!(
             told(&[], data!("harbor-push")),
-            images(&["harbor.example.com/alpine/alpine:3.17"])
+            images(&[concat!(
+                "harbor.example.com/alpine/alpine:3.17",
+                "@sha256:954b378c375d852eb3c63ab88978f640b4348b01c1b3456a024a81536dafbbf4"
+            )])
         );
         assert_eq!(
             told(&[], data!("harbor-cloud-event")),
-            images(&["harbor.example.com/library/alpine:latest"])
+            images(&[concat!(
+                "harbor.example.com/library/alpine:latest",
+                "@sha256:954b378c375d852eb3c63ab88978f640b4348b01c1b3456a024a81536dafbbf4"
+            )])
         );
         let pull = data!("harbor-push").replace("PUSH_ARTIFACT", "PULL_ARTIFACT");
         assert_eq!(told(&[], &pull), images(&[]));
@@ -217,7 +238,10 @@ mod tests {
         let event = [("x-github-event", "registry_package")];
         assert_eq!(
             told(&event, data!("github-package")),
-            images(&["ghcr.io/codertocat/hello-world:nightly"])
+            images(&[concat!(
+                "ghcr.io/codertocat/hello-world:nightly",
+                "@sha256:3da1996a8115d7616457760d9920b815241d0a03b34cf5f04e9a0e9d8de37498"
+            )])
         );
         let child = data!("github-package").replace("nightly", "");
         assert_eq!(told(&event, &child), images(&[]));
@@ -337,7 +361,16 @@ mod tests {
             base
         );
         let list = r#"{"specversion": "1.0", "data": {"image": ["r.io/a:1", "r.io/b:2@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#;
-        assert_eq!(told(&[], list), images(&["r.io/a:1", "r.io/b:2"]));
+        assert_eq!(
+            told(&[], list),
+            images(&[
+                "r.io/a:1",
+                concat!(
+                    "r.io/b:2",
+                    "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+                )
+            ])
+        );
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub fn distribution(event: &Value, registry: Option<&str>) -> Option<Hint> {
     let host = registry.or_else(|| text(event, "/request/host"))?;
     let repository = text(event, "/target/repository")?;
     // Layers, and the manifests of single platforms, have none.
-    image(host, repository, text(event, "/target/tag")?)
+    let tag = text(event, "/target/tag")?;
+    image(host, repository, tag, text(event, "/target/digest"))
 }
 
 /// A push to Docker Hub.
@@ -29,7 +30,7 @@ pub fn docker_hub(body: &Value, registry: Option<&str>) -> Vec<Hint> {
     let hint = || {
         let repository = text(body, "/repository/repo_name")?;
         let tag = text(body, "/push_data/tag")?;
-        image(registry.unwrap_or("docker.io"), repository, tag)
+        image(registry.unwrap_or("docker.io"), repository, tag, None)
     };
     hint().into_iter().collect()
 }
@@ -56,7 +57,8 @@ pub fn harbor_resources(data: &Value, registry: Option<&str>) -> Vec<Hint> {
     let resources = data.get("resources").and_then(Value::as_array);
     let hint = |resource: &Value| {
         let host = text(resource, "/resource_url").and_then(|url| url.split('/').next());
-        image(registry.or(host)?, repository, text(resource, "/tag")?)
+        let (tag, digest) = (text(resource, "/tag")?, text(resource, "/digest"));
+        image(registry.or(host)?, repository, tag, digest)
     };
     resources.into_iter().flatten().filter_map(hint).collect()
 }
@@ -77,7 +79,7 @@ pub fn quay(body: &Value, registry: Option<&str>) -> Vec<Hint> {
     };
     let host = registry.unwrap_or(host);
     tags.into_iter()
-        .filter_map(|tag| image(host, repository, tag))
+        .filter_map(|tag| image(host, repository, tag, None))
         .collect()
 }
 
@@ -92,12 +94,14 @@ pub fn github_package(body: &Value, registry: Option<&str>) -> Vec<Hint> {
         let package = body
             .get("registry_package")
             .or_else(|| body.get("package"))?;
-        let tag = text(package, "/package_version/container_metadata/tag/name")?;
+        let metadata = package.pointer("/package_version/container_metadata")?;
+        let tag = text(metadata, "/tag/name")?;
         // `ghcr.io/owner/name:tag`; the parts of it are given too, but not alike for all owners.
         let url = text(package, "/package_version/package_url")?;
         let (host, name) = url.split_once('/')?;
         let repository = name.split(':').next()?;
-        image(registry.unwrap_or(host), repository, tag)
+        let digest = text(metadata, "/tag/digest");
+        image(registry.unwrap_or(host), repository, tag, digest)
     };
     hint().into_iter().collect()
 }

@@ -223,7 +223,8 @@ pub(super) async fn look_at_all(
     let all: Vec<Reference> = wanted.tags().into_iter().collect();
     tell(looking_at(all.len()));
     let mut pending = PendingLooks::default();
-    pending.ask_sources(Heads::default().open(app, nodes, true), &Stop::never());
+    let sources = Heads::default().open(app, nodes, true);
+    pending.ask_sources(sources, app.clock.now(), &Stop::never());
     pending.ask_tags(app, &wanted, &all, tags);
     pending.all(app, &wanted, tags).await;
 }

@@ -13,7 +13,7 @@ use crate::{
     },
     registry::Answers,
     sys::signal::Stop,
-    task::{Cause, Dependency, Run, RunStatus, TaskKey},
+    task::{Cause, Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
     watch::{Outcome, round::Job},
 };
 
@@ -27,6 +27,8 @@ pub struct Made {
     pub task: TaskKey,
     /// How its run ended, for the tasks that stand on it.
     pub outcome: Outcome,
+    /// The images that it pushed.
+    pub pushed: Vec<ImageDescriptor>,
     /// What it did to the result of the round; none where all went well.
     pub worst: Option<Kind>,
 }
@@ -53,6 +55,7 @@ pub async fn make(
         }),
         other => say(other),
     };
+    let mut pushed = Vec::new();
     let mut answers = answers(&app, &bases).await;
     if let Err(error) = pin(&app, &mut answers, job.pins).await {
         let worst = Some(error.kind());
@@ -60,6 +63,7 @@ pub async fn make(
         return Made {
             task: key,
             outcome: Outcome::Failed,
+            pushed,
             worst,
         };
     }
@@ -72,6 +76,7 @@ pub async fn make(
         }
         Ok(Some(finished)) if finished.run.status == RunStatus::Succeeded => {
             say(Event::Rebuilt(rebuilt(&key, &why, &finished.run)));
+            pushed = finished.run.output_images.unwrap_or_default();
             (Outcome::Succeeded, None)
         }
         Ok(Some(finished)) => {
@@ -89,6 +94,7 @@ pub async fn make(
     Made {
         task: key,
         outcome,
+        pushed,
         worst,
     }
 }

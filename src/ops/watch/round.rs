@@ -21,18 +21,18 @@ use crate::{
         check::load,
         credential::all_logins,
         event::{Event, Listener},
-        heads::Heads,
-        look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, take_in},
+        heads::{Heads, place},
+        look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
         notify, recall,
         recovery::recover_crashed_runs,
     },
     registry::SeenTags,
     store::lock,
     sys::signal::Stop,
-    task::{RunId, TaskKey, TimerName},
+    task::{Manifests, RunId, TaskKey, TimerName},
     watch::{
-        Awaited, Node, Outcome, ProblemKind, ReadFile, Round, Snapshot, Tags, Verdict,
-        metrics::RoundMetrics, rhythm, round::Job, told,
+        Asked, Awaited, Node, Observation, Outcome, ProblemKind, ReadFile, Round, Snapshot, Tags,
+        Verdict, metrics::RoundMetrics, rhythm, round::Job, told,
     },
 };
 
@@ -138,11 +138,16 @@ impl<'a> Watcher<'a> {
     /// Lets the next round ask the repository that has one of these URLs, however lately it was asked.
     pub fn ask_again(&mut self, urls: &[String]) {
         self.heads.forget(urls);
+        let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
+        self.pending.asked_mut().overtake(|what| match what {
+            Awaited::Source(git) => places.contains(&place(&git.url)),
+            Awaited::Tag(_) => false,
+        });
     }
 
     /// Tells whether something goes on that an earlier round began.
     pub fn is_busy(&self) -> bool {
-        !self.jobs.is_empty() || !self.pending.pending().is_empty()
+        !self.jobs.is_empty() || !self.pending.asked().is_empty()
     }
 
     /// Waits for the runs that go on, which have been told to stop.
@@ -179,17 +184,18 @@ impl<'a> Watcher<'a> {
         let (wanted, tags) = self.ask(app, &nodes, &mut rounded, &mut say)?;
         let mut work = Work {
             app,
+            nodes: &nodes,
             wanted: &wanted,
             tags,
             is_saved: false,
-            round: Round::awaiting(nodes.clone(), self.pending.pending()),
+            round: Round::beside(nodes.clone(), self.pending.asked(), &self.running),
             queue: VecDeque::new(),
         };
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
         self.report(&mut work, &loaded, &mut rounded)?;
         tell_people(app, &loaded, &work.round, self.stop, &mut say).await;
-        rounded.next = work.next_due();
+        rounded.next = work.next_due(self.pending.asked());
         let ended = app.clock.now();
         rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
         Ok((rounded, woken))
@@ -214,11 +220,10 @@ impl<'a> Watcher<'a> {
             app.settings.config.watch.images_every_seconds > 0
         });
         tags.keep_only(&wanted.tags());
-        // What a run has seen since the last look is newer than that look.
+        settle_own(&mut tags, nodes);
         let outdated: BTreeSet<Reference> = nodes
             .iter()
-            .flat_map(|node| node.outdated(&tags))
-            .cloned()
+            .flat_map(|node| node.outdated(&tags, now).cloned())
             .collect();
         let due: Vec<Reference> = wanted
             .tags()
@@ -229,9 +234,22 @@ impl<'a> Watcher<'a> {
             })
             .collect();
         say(looking_at(due.len()));
-        rounded.looks = self.pending.ask_tags(app, &wanted, &due, &tags);
-        self.pending.ask_sources(sources, self.stop);
+        self.overtake(&due, &tags);
+        rounded.looks = self.pending.ask_tags(app, &wanted, &due, &mut tags);
+        self.pending.ask_sources(sources, now, self.stop);
         Ok((wanted, tags))
+    }
+
+    /// Takes in that tags are due again which have yet to answer: something has happened since they were asked.
+    fn overtake(&mut self, due: &[Reference], tags: &Tags) {
+        let asked = self.pending.asked_mut();
+        for tag in due {
+            let what = Awaited::Tag(tag.clone());
+            let since = asked.since(&what);
+            if since.is_some() && tags.get(tag).and_then(|record| record.next_look) != since {
+                asked.overtake(|other| *other == what);
+            }
+        }
     }
 
     /// Takes in answers and makes runs until there is nothing more to do.
@@ -257,17 +275,17 @@ impl<'a> Watcher<'a> {
                 self.stopped(work, rounded).await;
                 return Ok(None);
             }
-            if self.jobs.is_empty() && self.pending.pending().is_empty() {
+            if !self.is_busy() {
                 return Ok(None);
             }
-            let due = work.next_due().map(|due| until(due, app.clock.now()));
+            let due = until(work.next_due(self.pending.asked()), app.clock.now());
             let woken = tokio::select! {
                 biased;
                 _ = self.stop.wait() => Woken::Stopped,
                 made = self.jobs.next(), if !self.jobs.is_empty() => Woken::Made(made),
-                answer = self.pending.next(), if !self.pending.pending().is_empty() => Woken::Answer(answer),
+                answer = self.pending.next(), if !self.pending.asked().is_empty() => Woken::Answer(answer),
                 given = &mut outside => Woken::Outside(given),
-                () = app.clock.sleep(due.unwrap_or_default()), if is_loop && due.is_some() => Woken::Due,
+                () = app.clock.sleep(due), if is_loop => Woken::Due,
             };
             match woken {
                 Woken::Answer(Some(answer)) => self.answered(work, answer),
@@ -280,13 +298,36 @@ impl<'a> Watcher<'a> {
     }
 
     fn answered(&mut self, work: &mut Work<'_>, answer: Answer) {
-        if let Answer::Source(git, head) = &answer {
-            self.heads.keep(git, head, work.app.clock.now());
+        let (now, awaited) = (work.app.clock.now(), answer.awaited());
+        let asked = self.pending.asked().since(&awaited).unwrap_or(now);
+        let is_overtaken = self.pending.asked_mut().answered(&awaited);
+        if is_overtaken && answer.is_good() && self.ask_once_more(work, &awaited) {
+            return;
         }
-        let awaited = answer.awaited();
+        if let Answer::Source(git, head) = &answer {
+            self.heads.keep(git, head, asked, now);
+        }
         take_in(work.app, work.wanted, &mut work.tags, answer);
         work.is_saved = false;
         work.round.answered(&awaited);
+    }
+
+    /// Asks again what may have changed since it was asked. Tells whether that is to be waited for.
+    fn ask_once_more(&mut self, work: &mut Work<'_>, what: &Awaited) -> bool {
+        match what {
+            Awaited::Tag(tag) => {
+                let which = std::slice::from_ref(tag);
+                let tags = &mut work.tags;
+                self.pending.ask_tags(work.app, work.wanted, which, tags)
+            }
+            Awaited::Source(git) => {
+                let mut sources = self.heads.open(work.app, work.nodes, false);
+                sources.retain(|one, _| one == git);
+                let now = work.app.clock.now();
+                self.pending.ask_sources(sources, now, self.stop)
+            }
+        };
+        self.pending.asked().has(what)
     }
 
     /// Decides what can be decided, and starts as many runs as may go on side by side.
@@ -295,11 +336,7 @@ impl<'a> Watcher<'a> {
             return Ok(());
         }
         while let Some(job) = work.round.next(&work.tags, work.app.clock.now()) {
-            if self.running.contains(&job.task) {
-                work.round.finished(&job.task, Outcome::Busy);
-            } else {
-                work.queue.push_back(job);
-            }
+            work.queue.push_back(job);
         }
         while self.jobs.len() < self.options.jobs
             && let Some(job) = work.queue.pop_front()
@@ -320,14 +357,17 @@ impl<'a> Watcher<'a> {
         self.running.remove(&made.task);
         rounded.add(&made);
         if made.outcome == Outcome::Succeeded {
+            for image in work.round.pushes(&made.task) {
+                let what = Awaited::Tag(image);
+                self.pending.asked_mut().overtake(|other| *other == what);
+            }
+            work.pushed(&made);
             let images = work.round.wanted_images(&made.task);
-            work.tags.settle(images.iter().cloned());
-            work.make_due(&made.task);
-            self.pending
-                .ask_tags(work.app, work.wanted, &images, &work.tags);
+            let (app, wanted) = (work.app, work.wanted);
+            self.pending.ask_tags(app, wanted, &images, &mut work.tags);
             for image in images {
                 let awaited = Awaited::Tag(image);
-                if self.pending.pending().contains(&awaited) {
+                if self.pending.asked().has(&awaited) {
                     work.round.await_answer(awaited);
                 }
             }
@@ -403,15 +443,17 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// Returns how long it is until something is due: at least a second, because what is due now has been asked for.
-fn until(due: Timestamp, now: Timestamp) -> Duration {
-    let pause = rhythm::nap(Some(due), now);
+/// Returns how long it is until something is due: at least a second, because what is due now has been asked for, and never so long that
+/// an edit goes unseen.
+fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
+    let pause = rhythm::nap(due, now);
     Duration::try_from(pause).unwrap_or(Duration::from_secs(1))
 }
 
 /// A round while its jobs are made.
 struct Work<'a> {
     app: &'a Rc<App>,
+    nodes: &'a [Node<'a>],
     wanted: &'a TagSubscriptions,
     tags: Tags,
     is_saved: bool,
@@ -431,13 +473,29 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Makes due what a run has pushed that an earlier round began, so that the next round begins with it.
-    fn make_due(&mut self, task: &TaskKey) {
-        if self.round.is_running(task) {
+    /// Takes in what a run has pushed. Where an earlier round began it, that is made due, so that the next round begins with it.
+    fn pushed(&mut self, made: &Made) {
+        let now = self.app.clock.now();
+        for output in &made.pushed {
+            if let (Some(image), Some(digest)) = (output.reference(), &output.digest) {
+                let tag = self.app.canonical(&image);
+                self.tags.settle(&tag, digest);
+                // It was looked at when it was pushed; a look of the time before would be taken for another hand's push.
+                if !self.wanted.is_base(&tag) && self.tags.get(&tag).is_some() {
+                    let seen = Observation {
+                        digest: digest.clone(),
+                        manifests: Manifests::new(),
+                        created: None,
+                    };
+                    self.tags.observe(&tag, seen, now);
+                    self.is_saved = false;
+                }
+            }
+        }
+        if self.round.is_running(&made.task) {
             return;
         }
-        let now = self.app.clock.now();
-        for image in self.round.pushes(task) {
+        for image in self.round.pushes(&made.task) {
             if self.wanted.is_base(&image) {
                 self.tags.entry(&image).next_look = Some(now);
                 self.is_saved = false;
@@ -455,11 +513,15 @@ impl Work<'_> {
         self.remember()
     }
 
-    fn next_due(&self) -> Option<Timestamp> {
-        let records = self.tags.records().values();
-        let look = records.filter_map(|record| record.next_look).min();
-        let other = self.round.next_due(self.app.clock.now());
-        look.into_iter().chain(other).min()
+    /// Returns when something is due next. What has been asked comes by itself.
+    fn next_due(&self, asked: &Asked) -> Option<Timestamp> {
+        let now = self.app.clock.now();
+        let is_open = |tag: &Reference| !asked.has(&Awaited::Tag(tag.clone()));
+        let look = match asked.is_empty() {
+            true => self.tags.next_look(now, |_| true),
+            false => self.tags.next_look(now, is_open),
+        };
+        look.into_iter().chain(self.round.next_due(now)).min()
     }
 }
 
@@ -646,15 +708,17 @@ fn is_output_due(app: &App, wanted: &TagSubscriptions, tags: &Tags, tag: &Refere
     next.is_some_and(|next| next <= now || next > after(now))
 }
 
-/// Tells whether a tag is to be looked at: its time has come, or it was never given one that makes sense.
+/// Tells whether a tag is to be looked at.
 fn is_due(app: &App, tags: &Tags, tag: &Reference, now: Timestamp) -> bool {
-    let Some(next) = tags.get(tag).and_then(|record| record.next_look) else {
-        return true;
-    };
-    let settings = app.settings.registry(tag.registry());
-    let public = crate::watch::rhythm::is_public(tag.registry());
-    let (_, longest) = app.settings.config.watch.pause(&settings, public);
-    let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
-    // A clock that was set back must not keep a tag unseen for longer than its rhythm allows.
-    next <= now || next > now.saturating_add(longest).unwrap_or(Timestamp::MAX)
+    tags.get(tag)
+        .is_none_or(|record| record.is_due(pauses(app, true, tag), now))
+}
+
+/// Lets the images that tasks have pushed count as settled, whenever they did: nothing that moves because of them waits once more.
+fn settle_own(tags: &mut Tags, nodes: &[Node<'_>]) {
+    for (tag, _, digest) in nodes.iter().flat_map(|node| node.pushed()) {
+        if tags.get(tag).is_some() {
+            tags.settle(tag, digest);
+        }
+    }
 }

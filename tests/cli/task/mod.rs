@@ -21,6 +21,7 @@ mod update;
 mod update_run;
 mod verify;
 mod watch;
+mod watch_hanging;
 mod watch_killed;
 mod watch_listen;
 mod watch_notify;

@@ -1,0 +1,272 @@
+//! `acrt task watch` beside what hangs or takes long: no task waits for a registry, a git server or a build that it does not depend on.
+
+use std::{
+    io::{ErrorKind, Read as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Gate, Proxy, Registry, World, eventually};
+
+/// A machine whose builder takes the image of the `FROM` line as it is, and looks at registries each second.
+///
+/// Once there is a file `slow`, the builds of tasks whose names begin with it wait at the gate.
+struct Place {
+    world: World,
+    registry: Registry,
+    gate: Gate,
+}
+
+impl Place {
+    fn new() -> Self {
+        let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
+        let (slow, wait) = (world.path("slow"), gate.wait_command());
+        world.fake(
+            "copy",
+            &format!(
+                "from=$(sed -n 's/^FROM //p' \"$1\")\n\
+                 [ ! -e '{}' ] || case $2 in */slow*) busybox {wait} ;; esac\n\
+                 exec skopeo copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
+                slow.display()
+            ),
+        );
+        let place = Self {
+            world,
+            registry,
+            gate,
+        };
+        place.configure("watch: {everySeconds: 1}\n");
+        place.world.set("ACRT_BUILDER", "command");
+        place
+    }
+
+    fn configure(&self, more: &str) {
+        let builder = "builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}']\n";
+        self.world.config(&format!("{builder}{more}"));
+    }
+
+    /// Makes a task that follows this image, which is pushed first.
+    fn follows(&self, task: &str, base: &str, image: &str) {
+        self.push(base, "one");
+        let dockerfile = format!("FROM {image}\n");
+        self.world.tracked_task(&self.registry, task, &dockerfile);
+    }
+
+    fn push(&self, base: &str, version: &str) {
+        self.registry.push(base, &[("version", version)]);
+    }
+
+    /// Waits until the image of a task has this version.
+    fn has(&self, task: &str, version: &str) {
+        let image = format!("{task}:latest");
+        eventually(&format!("version {version} of {task}"), || {
+            let now = self.registry.file(&image, "version");
+            (now.as_deref() == Some(version)).then_some(())
+        });
+    }
+
+    /// Returns how many runs of a task there have been.
+    fn runs(&self, task: &str) -> usize {
+        let run = format!("{task} ");
+        let history = self.world.history();
+        history.iter().filter(|line| line.starts_with(&run)).count()
+    }
+}
+
+#[test]
+fn registry_that_hangs_keeps_no_other_task_waiting_in_a_single_round() {
+    let place = Place::new();
+    let proxy = Proxy::to(&place.registry);
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    place.follows("held", "far:1", &proxy.image("far:1"));
+    for base in ["near:1", "far:1"] {
+        place.push(base, "two");
+    }
+    proxy.requests();
+    proxy.hang();
+    let round = place.world.spawn(&["task", "watch", "--once"]);
+    round.stdout_has("quick: rebuilt");
+    // The one question is still open.
+    proxy.has_kept();
+    assert_eq!(proxy.requests(), ["HEAD /v2/far/manifests/1"]);
+    proxy.go_on();
+    round.wait().ok().prints(&["held: rebuilt"]);
+    place.has("held", "two");
+}
+
+#[test]
+fn registry_that_hangs_keeps_no_other_task_waiting_in_the_loop_and_is_asked_once() {
+    let place = Place::new();
+    let proxy = Proxy::to(&place.registry);
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    place.follows("held", "far:1", &proxy.image("far:1"));
+    proxy.requests();
+    proxy.hang();
+    let watch = place.world.spawn(&["task", "watch", "--settle", "0"]);
+    proxy.has_kept();
+    for version in ["two", "three"] {
+        place.push("near:1", version);
+        place.has("quick", version);
+    }
+    assert_eq!(proxy.requests(), ["HEAD /v2/far/manifests/1"]);
+    place.push("far:1", "two");
+    proxy.go_on();
+    place.has("held", "two");
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    assert_eq!([place.runs("quick"), place.runs("held")], [3, 2]);
+}
+
+#[test]
+fn git_server_that_hangs_keeps_no_other_task_waiting() {
+    let place = Place::new();
+    place.world.git();
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let host = place.registry.host();
+    // More repositories than one server is asked about at once.
+    for n in 0..9 {
+        let (name, image) = (format!("git{n}"), format!("git{n}:1"));
+        let url = format!("http://{}/r{n}.git#main", server.local_addr().unwrap());
+        let create = [
+            "task", "create", "-n", &name, "-r", &host, "-t", &image, "-c", &url,
+        ];
+        let create = [&create[..], &["--commit-trigger-enabled"]].concat();
+        place.world.acrt(&create).ok();
+    }
+    let near = place
+        .world
+        .repository("near", &[("Dockerfile", "FROM scratch\n")]);
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "near",
+        "-r",
+        &host,
+        "-t",
+        "near-git:1",
+        "-c",
+        &near.url(),
+    ];
+    let create = [&create[..], &["--commit-trigger-enabled"]].concat();
+    place.world.acrt(&create).ok();
+    place.push("near:1", "two");
+    let round = place.world.spawn(&["task", "watch", "--once"]);
+    let asked = server.accept().unwrap().0;
+    round.stdout_has("quick: rebuilt");
+    assert!(is_open(&asked), "nobody waits for the git server any more");
+    // From here on it refuses every connection.
+    drop((server, asked));
+    round.wait().exits(4);
+}
+
+/// Tells whether the other side still waits for an answer.
+fn is_open(stream: &TcpStream) -> bool {
+    let mut stream = stream;
+    stream.set_nonblocking(true).unwrap();
+    loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(problem) => return problem.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+#[test]
+fn long_build_keeps_no_other_task_waiting_and_is_made_once() {
+    let place = Place::new();
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    place.follows("slow", "heavy:1", &place.registry.image("heavy:1"));
+    place.world.tracked_task(
+        &place.registry,
+        "child",
+        &format!("FROM {}\n", place.registry.image("slow:latest")),
+    );
+    place.world.write("slow", "");
+    let watch = place
+        .world
+        .spawn(&["task", "watch", "--settle", "0", "--jobs", "2"]);
+    place.push("heavy:1", "two");
+    let build = place.gate.arrival();
+    for version in ["two", "three"] {
+        place.push("near:1", version);
+        place.has("quick", version);
+    }
+    assert_eq!(place.runs("slow"), 2);
+    build.go_on();
+    place.has("child", "two");
+    place.push("near:1", "four");
+    place.has("quick", "four");
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    assert_eq!([place.runs("slow"), place.runs("child")], [2, 2]);
+}
+
+#[test]
+fn with_one_job_a_long_build_keeps_no_tag_from_being_looked_at() {
+    let place = Place::new();
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    place.follows("slow", "heavy:1", &place.registry.image("heavy:1"));
+    place.world.write("slow", "");
+    let watch = place.world.spawn(&["task", "watch", "--settle", "0"]);
+    place.push("heavy:1", "two");
+    let build = place.gate.arrival();
+    place.push("near:1", "two");
+    place.registry.forget_requests();
+    eventually("two looks at each tag", || {
+        let requests = place.registry.requests();
+        let looks = |base: &str| {
+            let path = format!("/v2/{base}/manifests/1");
+            requests
+                .iter()
+                .filter(|it| it.method == "HEAD" && it.path == path)
+                .count()
+        };
+        (looks("near") >= 2 && looks("heavy") >= 2).then_some(())
+    });
+    assert_eq!(place.runs("quick"), 1);
+    build.go_on();
+    place.has("quick", "two");
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    assert_eq!([place.runs("quick"), place.runs("slow")], [2, 2]);
+}
+
+#[test]
+fn digest_that_a_webhook_announced_is_looked_for_until_the_registry_shows_it() {
+    let place = Place::new();
+    place.configure("watch: {everySeconds: 3600}\nlisten: {lan: {secret: 'env:HOOK_SECRET'}}\n");
+    place.world.set("HOOK_SECRET", "hooks-canary-4711");
+    let proxy = Proxy::to(&place.registry);
+    place.follows("web", "base:1", &proxy.image("base:1"));
+    let old = place.registry.digest("base:1").unwrap();
+    let new = place.registry.push("base:1", &[("version", "two")]);
+    proxy.requests();
+    // The look with which the loop begins, and the one at once after the webhook.
+    proxy.answer_heads(&[&old, &old]);
+    let watch = ["task", "watch", "--settle", "0", "--listen", "127.0.0.1:0"];
+    let watch = place.world.spawn(&watch);
+    let url = watch.stderr_after("listening on ");
+    let looks = || proxy.shown();
+    eventually("the first look", || (looks() == 1).then_some(()));
+    let event = json!({"events": [{
+        "action": "push",
+        "target": {"repository": "base", "tag": "1", "digest": new},
+        "request": {"host": proxy.host()},
+    }]});
+    let request = ureq::http::Request::post(format!("{url}/hooks/lan"))
+        .header("Authorization", "Bearer hooks-canary-4711")
+        .body(event.to_string())
+        .unwrap();
+    let answer = ureq::Agent::new_with_defaults().run(request).unwrap();
+    assert_eq!(answer.status(), 202);
+    place.has("web", "two");
+    assert_eq!(looks(), 2);
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    assert_eq!(place.runs("web"), 2);
+}

@@ -1,0 +1,169 @@
+//! A way to a registry on which a test can keep requests back, answer them itself, and count them.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+use super::{Registry, eventually};
+
+/// A running proxy of a registry. What it keeps back goes on when it ends.
+pub struct Proxy {
+    host: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    upstream: String,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether requests are kept back.
+    hangs: bool,
+    /// How many are.
+    kept: usize,
+    /// Each request, as `HEAD /v2/base/manifests/1`.
+    requests: Vec<String>,
+    /// The digests that the next HEADs are answered with.
+    digests: Vec<String>,
+    /// How many were.
+    shown: usize,
+}
+
+impl Proxy {
+    /// A proxy through which all requests pass, as long as nothing else is said.
+    pub fn to(registry: &Registry) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let shared = Arc::new(Shared {
+            upstream: registry.host(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&serving);
+                thread::spawn(move || shared.serve(&stream));
+            }
+        });
+        Self { host, shared }
+    }
+
+    pub fn host(&self) -> String {
+        self.host.clone()
+    }
+
+    /// Returns `name` with the proxy before it.
+    pub fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.host)
+    }
+
+    /// Keeps every request back from now on.
+    pub fn hang(&self) {
+        self.shared.state().hangs = true;
+    }
+
+    /// Lets all go on that was kept back, and whatever comes from now on.
+    pub fn go_on(&self) {
+        self.shared.state().hangs = false;
+        self.shared.changed.notify_all();
+    }
+
+    /// Returns how many requests are kept back now.
+    pub fn kept(&self) -> usize {
+        self.shared.state().kept
+    }
+
+    /// Waits until a request is kept back.
+    pub fn has_kept(&self) {
+        eventually("a request at the proxy", || (self.kept() > 0).then_some(()));
+    }
+
+    /// Answers the next HEADs as if their tags still had these digests, one each.
+    pub fn answer_heads(&self, digests: &[&str]) {
+        let digests = digests.iter().rev().map(|digest| (*digest).to_owned());
+        self.shared.state().digests = digests.collect();
+    }
+
+    /// Returns how many HEADs the proxy has answered itself.
+    pub fn shown(&self) -> usize {
+        self.shared.state().shown
+    }
+
+    /// Returns all requests so far, as `HEAD /v2/base/manifests/1`, and forgets them.
+    pub fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.state().requests)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.go_on();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Hands on one request, and ends the connection: requests without a body, as looks and pulls are.
+    fn serve(&self, stream: &TcpStream) {
+        let mut head = Vec::new();
+        let mut reader = BufReader::new(stream);
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            match line.trim_end() {
+                "" => break,
+                line if line.to_lowercase().starts_with("connection:") => {}
+                line => head.push(line.to_owned()),
+            }
+        }
+        let words: Vec<&str> = head[0].split(' ').collect();
+        let (method, target) = (words[0].to_owned(), words[1].to_owned());
+        let digest = self.admit(&method, &target);
+        let mut out = stream;
+        if let Some(digest) = digest {
+            let kind = "application/vnd.oci.image.manifest.v1+json";
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nDocker-Content-Digest: {digest}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            let _ = out.write_all(answer.as_bytes());
+            return;
+        }
+        let Ok(mut upstream) = TcpStream::connect(&self.upstream) else {
+            return;
+        };
+        let request = format!("{}\r\nConnection: close\r\n\r\n", head.join("\r\n"));
+        let mut answer = Vec::new();
+        if upstream.write_all(request.as_bytes()).is_ok()
+            && upstream.read_to_end(&mut answer).is_ok()
+        {
+            let _ = out.write_all(&answer);
+        }
+    }
+
+    /// Counts a request and keeps it for as long as it is to be. Returns the digest that it is answered with, if that is not the
+    /// registry's matter.
+    fn admit(&self, method: &str, target: &str) -> Option<String> {
+        let mut state = self.state();
+        state.requests.push(format!("{method} {target}"));
+        state.kept += 1;
+        while state.hangs {
+            state = self.changed.wait(state).unwrap();
+        }
+        state.kept -= 1;
+        let digest = (method == "HEAD").then(|| state.digests.pop()).flatten();
+        state.shown += usize::from(digest.is_some());
+        digest
+    }
+}

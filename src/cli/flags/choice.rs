@@ -96,7 +96,7 @@ impl From<PayloadType> for task::UpdatePayload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people
-    MaskedText,
+    Text,
     /// A JSON object a line
     Json,
 }

@@ -245,8 +245,8 @@ fn dockerfile_that_cannot_be_used_is_unknown_with_file_line_and_reason() {
         .watch_once()
         .exits(4)
         .says(&["web: unknown", "line 2"]);
-    fs::write(&path, format!("{good}NONSENSE\n")).unwrap();
-    states(&["line 2", "NONSENSE"]);
+    fs::write(&path, format!("{good}FROM a b\n")).unwrap();
+    states(&["line 2", "FROM"]);
     fs::remove_file(&path).unwrap();
     states(&["No such file"]);
     fs::create_dir(&path).unwrap();

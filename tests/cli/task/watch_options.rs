@@ -134,3 +134,50 @@ fn a_task_that_fails_five_times_is_stalled_and_says_what_resumes_it() {
     assert_eq!(world.history()[7..], ["app Succeeded", "site Succeeded"]);
     assert_eq!(world.states()["app"], "current");
 }
+
+#[test]
+fn tag_that_flips_is_waited_for_by_single_rounds_and_said_to_flap_once() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let mut flapping = 0;
+    for minute in 1..=20 {
+        let version = if minute % 2 == 0 { "one" } else { "two" };
+        registry.push_shell("base:1", &[("version", version)]);
+        world.set("ACRT_NOW", &format!("2026-01-31T09:{minute:02}:00Z"));
+        let round = ["task", "watch", "--once", "--settle", "300"];
+        let round = world.acrt(&round).ok();
+        flapping += round.stderr.matches("is flapping").count();
+    }
+    assert_eq!(flapping, 1);
+    assert_eq!(world.history(), ["web Succeeded"]);
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn base_of_many_tasks_that_moved_is_asked_for_once_in_the_whole_round() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.fake("built", "exit 0");
+    world.config("builders: {command: {build: [built]}}\n");
+    world.set("ACRT_BUILDER", "command");
+    registry.push("base:1", &[("version", "one")]);
+    let names: Vec<String> = (0..30).map(|n| format!("web{n}")).collect();
+    for name in &names {
+        world.task_with(&registry, name, &from(&registry, "base:1"), &["--no-push"]);
+        world.run(name).ok();
+    }
+    registry.push("base:1", &[("version", "two")]);
+    let moved = registry.digest("base:1").unwrap();
+    registry.forget_requests();
+    world.acrt(&["task", "watch", "--once", "--jobs", "4"]).ok();
+    assert_eq!(world.history().len(), 2 * names.len());
+    let count = |part: &str| {
+        let requests = registry.requests().into_iter();
+        let requests = requests
+            .filter(|request| format!("{} {}", request.method, request.path).starts_with(part));
+        requests.count()
+    };
+    assert_eq!(count("HEAD /v2/base/manifests/1"), 1);
+    assert_eq!(count(&format!("GET /v2/base/manifests/{moved}")), 1);
+    assert_eq!(count("GET /v2/base/blobs/"), 1);
+    assert_eq!(registry.requests().len(), 3);
+}

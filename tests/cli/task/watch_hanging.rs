@@ -12,7 +12,7 @@ use crate::support::{Gate, Proxy, Registry, World, eventually};
 
 /// A machine whose builder takes the image of the `FROM` line as it is, and looks at registries each second.
 ///
-/// Once there is a file `slow`, the builds of tasks whose names begin with it wait at the gate.
+/// Once there is a file `hold`, the builds of tasks whose names begin with it wait at the gate.
 struct Place {
     world: World,
     registry: Registry,
@@ -22,14 +22,14 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
-        let (slow, wait) = (world.path("slow"), gate.wait_command());
+        let (hold, wait) = (world.path("hold"), gate.wait_command());
         world.fake(
             "copy",
             &format!(
                 "from=$(sed -n 's/^FROM //p' \"$1\")\n\
                  [ ! -e '{}' ] || case $2 in */slow*) busybox {wait} ;; esac\n\
                  exec skopeo copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"",
-                slow.display()
+                hold.display()
             ),
         );
         let place = Self {
@@ -186,7 +186,7 @@ fn long_build_keeps_no_other_task_waiting_and_is_made_once() {
         "child",
         &format!("FROM {}\n", place.registry.image("slow:latest")),
     );
-    place.world.write("slow", "");
+    place.world.write("hold", "");
     let watch = place
         .world
         .spawn(&["task", "watch", "--settle", "0", "--jobs", "2"]);
@@ -211,7 +211,7 @@ fn with_one_job_a_long_build_keeps_no_tag_from_being_looked_at() {
     let place = Place::new();
     place.follows("quick", "near:1", &place.registry.image("near:1"));
     place.follows("slow", "heavy:1", &place.registry.image("heavy:1"));
-    place.world.write("slow", "");
+    place.world.write("hold", "");
     let watch = place.world.spawn(&["task", "watch", "--settle", "0"]);
     place.push("heavy:1", "two");
     let build = place.gate.arrival();

@@ -237,7 +237,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 #[test]
 fn a_copy_that_is_killed_leaves_no_tag_and_goes_on_with_what_is_missing() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
-    let layers: Vec<Vec<u8>> = (1..=40).map(|n| noise(n, 2_000_000)).collect();
+    let layers: Vec<Vec<u8>> = (1..=40).map(|n| noise(n, 800_000)).collect();
     source.push_layers("big:1", &layers);
     let (from, to) = (source.image("big:1"), target.host());
     let line = ["import", "--source", &from, "-n", &to];

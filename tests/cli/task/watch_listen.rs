@@ -470,9 +470,10 @@ fn health_is_told_as_it_is_to_whoever_asks_and_to_the_service_manager() {
     hears("WATCHDOG=1");
 
     // The state directory can no longer be used, so the loop does nothing of what it is for.
-    let bases = world.state().join("bases.json");
-    let _ = std::fs::remove_file(&bases);
-    std::fs::create_dir(&bases).unwrap();
+    let tasks = world.state().join("tasks");
+    let away = world.state().join("away");
+    let has_tasks = std::fs::rename(&tasks, &away).is_ok();
+    std::os::unix::fs::symlink(&tasks, &tasks).unwrap();
     watch.running.signal(Signal::HUP);
     let sick = eventually("the failed round", || {
         Some(watch.get("/healthz")).filter(|health| health.status != 200)
@@ -491,7 +492,10 @@ fn health_is_told_as_it_is_to_whoever_asks_and_to_the_service_manager() {
     assert!(!told.iter().any(|it| it.contains("WATCHDOG")), "{told:?}");
     manager.set_nonblocking(false).unwrap();
 
-    std::fs::remove_dir(&bases).unwrap();
+    std::fs::remove_file(&tasks).unwrap();
+    if has_tasks {
+        std::fs::rename(&away, &tasks).unwrap();
+    }
     watch.running.signal(Signal::HUP);
     eventually("a round that is well", || {
         (watch.get("/healthz").status == 200).then_some(())

@@ -90,6 +90,13 @@ fn checks_are_as_their_schema_says() {
     registry.stop();
     schema.holds(&world.acrt(&images).exits(4).json());
 
+    registry.restart();
+    let age = ["task", "update", "-n", "web", "--min-age", "365d"];
+    world.acrt(&age).ok();
+    let young = world.acrt(&["task", "check", "-n", "web"]).ok().json();
+    assert_eq!(young[0]["images"][0]["state"], "too-young", "{young}");
+    schema.holds(&young);
+
     // And it is strict: neither an unknown key nor an unknown state passes.
     let mut odd = answer.clone();
     odd[0]["more"] = json!(1);

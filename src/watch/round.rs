@@ -213,8 +213,8 @@ impl<'a> Round<'a> {
         node.map_or_else(Vec::new, |node| node.pushes.to_vec())
     }
 
-    /// Takes in how a job has ended. The task of one that an earlier round began is decided by the next round, unless it has been: what
-    /// is known of it here is older than that run.
+    /// Takes in how a job has ended. The task of one that an earlier round began is left to the next round, unless it is decided: what is
+    /// known of it here is older than that run.
     pub fn finished(&mut self, task: &TaskKey, outcome: Outcome) {
         if let Some(n) = self.running.remove(task) {
             self.outcomes[n] = Some(outcome);
@@ -224,6 +224,9 @@ impl<'a> Round<'a> {
         if let Some(n) = self.busy_number(task) {
             self.left_out.insert(n);
             self.ready.remove(&n);
+            if self.verdicts[n].is_some() {
+                self.outcomes[n] = Some(outcome);
+            }
         }
     }
 
@@ -831,6 +834,31 @@ mod tests {
         round.answered(&base);
         assert_eq!(round.next(&story.tags, at(2)), None);
         assert_eq!(round.verdicts().count(), 0);
+    }
+
+    #[test]
+    fn undecided_child_waits_for_a_fresh_look_also_at_what_a_run_of_an_earlier_round_pushed() {
+        let mut story = chain();
+        story.tasks[0].1 = built(&["app", "far"], "old");
+        let snapshots = snapshots(&story.tasks);
+        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let (app, far) = (story.tasks[1].0.key(), Awaited::Tag(image("far")));
+        let mut asked = Asked::default();
+        asked.ask(far.clone(), at(1));
+        let mut round = Round::beside(nodes, &asked, &BTreeSet::from([app.clone()]));
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        assert_eq!(round.wanted_images(&app), [image("app")]);
+        let look = Awaited::Tag(image("app"));
+        round.await_answer(look.clone());
+        round.finished(&app, Outcome::Succeeded);
+        see(&mut story.tags, "far", "old");
+        round.answered(&far);
+        assert_eq!(round.next(&story.tags, at(2)), None);
+        assert_eq!(round.verdicts().count(), 1);
+        see(&mut story.tags, "app", "new");
+        round.answered(&look);
+        let job = round.next(&story.tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "site");
     }
 
     /// Adds that a task pushed its image, as this version of it.

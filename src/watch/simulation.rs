@@ -792,7 +792,8 @@ impl World {
             if !work.judged.insert(n) || *verdict != Verdict::Current {
                 continue;
             }
-            for (tag, dependency) in node.followed() {
+            for dependency in &self.known[n].dependencies {
+                let tag = &canonical(&dependency.image.reference().unwrap());
                 let said = self.said.get(tag).expect("it was never looked at");
                 let content = said.content.as_ref().expect("it did not answer");
                 assert!(content.is_what(dependency), "t{n} is not current on {tag}");

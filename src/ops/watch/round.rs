@@ -190,6 +190,7 @@ impl<'a> Watcher<'a> {
             is_saved: false,
             round: Round::beside(nodes.clone(), self.pending.asked(), &self.running),
             queue: VecDeque::new(),
+            is_overtaken: false,
         };
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
@@ -356,6 +357,7 @@ impl<'a> Watcher<'a> {
     fn ended(&mut self, work: &mut Work<'_>, made: Made, rounded: &mut Rounded) {
         self.running.remove(&made.task);
         rounded.add(&made);
+        work.is_overtaken |= !work.round.is_running(&made.task);
         if made.outcome == Outcome::Succeeded {
             for image in work.round.pushes(&made.task) {
                 let what = Awaited::Tag(image);
@@ -460,6 +462,8 @@ struct Work<'a> {
     round: Round<'a>,
     /// The runs that wait for others to end.
     queue: VecDeque<Job>,
+    /// Whether a run of an earlier round has ended, so that the next round knows more.
+    is_overtaken: bool,
 }
 
 impl Work<'_> {
@@ -516,6 +520,9 @@ impl Work<'_> {
     /// Returns when something is due next. What has been asked comes by itself.
     fn next_due(&self, asked: &Asked) -> Option<Timestamp> {
         let now = self.app.clock.now();
+        if self.is_overtaken {
+            return Some(now);
+        }
         let is_open = |tag: &Reference| !asked.has(&Awaited::Tag(tag.clone()));
         let look = match asked.is_empty() {
             true => self.tags.next_look(now, |_| true),

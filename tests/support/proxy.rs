@@ -33,6 +33,8 @@ struct State {
     digests: Vec<String>,
     /// How many were.
     shown: usize,
+    /// What the next requests are refused with: those of a method or any, and a status line with headers.
+    refusals: Vec<(Option<&'static str>, &'static str)>,
 }
 
 impl Proxy {
@@ -91,6 +93,11 @@ impl Proxy {
         self.shared.state().digests = digests.collect();
     }
 
+    /// Refuses the next request with this method, or any, by this status line with its headers.
+    pub fn refuse(&self, method: Option<&'static str>, answer: &'static str) {
+        self.shared.state().refusals.push((method, answer));
+    }
+
     /// Returns how many HEADs the proxy has answered itself.
     pub fn shown(&self) -> usize {
         self.shared.state().shown
@@ -130,14 +137,11 @@ impl Shared {
         }
         let words: Vec<&str> = head[0].split(' ').collect();
         let (method, target) = (words[0].to_owned(), words[1].to_owned());
-        let digest = self.admit(&method, &target);
+        let own = self.admit(&method, &target);
         let mut out = stream;
-        if let Some(digest) = digest {
-            let kind = "application/vnd.oci.image.manifest.v1+json";
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nDocker-Content-Digest: {digest}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            );
-            let _ = out.write_all(answer.as_bytes());
+        if let Some(answer) = own {
+            let rest = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = write!(out, "HTTP/1.1 {answer}\r\n{rest}");
             return;
         }
         let Ok(mut upstream) = TcpStream::connect(&self.upstream) else {
@@ -152,8 +156,7 @@ impl Shared {
         }
     }
 
-    /// Counts a request and keeps it for as long as it is to be. Returns the digest that it is answered with, if that is not the
-    /// registry's matter.
+    /// Counts a request and keeps it for as long as it is to be. Returns what it is answered with, if that is not the registry's matter.
     fn admit(&self, method: &str, target: &str) -> Option<String> {
         let mut state = self.state();
         state.requests.push(format!("{method} {target}"));
@@ -162,8 +165,16 @@ impl Shared {
             state = self.changed.wait(state).unwrap();
         }
         state.kept -= 1;
-        let digest = (method == "HEAD").then(|| state.digests.pop()).flatten();
-        state.shown += usize::from(digest.is_some());
-        digest
+        let mut refusals = state.refusals.iter();
+        let refused = refusals.position(|(which, _)| which.is_none_or(|which| which == method));
+        if let Some(at) = refused {
+            return Some(state.refusals.remove(at).1.to_owned());
+        }
+        let digest = (method == "HEAD").then(|| state.digests.pop()).flatten()?;
+        state.shown += 1;
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        Some(format!(
+            "200 OK\r\nContent-Type: {kind}\r\nDocker-Content-Digest: {digest}"
+        ))
     }
 }

@@ -270,3 +270,52 @@ fn digest_that_a_webhook_announced_is_looked_for_until_the_registry_shows_it() {
     watch.wait().exits(143);
     assert_eq!(place.runs("web"), 2);
 }
+
+#[test]
+fn rest_that_a_registry_asks_for_holds_in_all_rounds_of_the_loop() {
+    let place = Place::new();
+    let proxy = Proxy::to(&place.registry);
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    for base in ["far", "further"] {
+        let image = format!("{base}:1");
+        place.follows(base, &image, &proxy.image(&image));
+    }
+    proxy.requests();
+    proxy.refuse(None, "429 Too Many Requests\r\nRetry-After: 600");
+    let watch = place.world.spawn(&["task", "watch", "--settle", "0"]);
+    for version in ["two", "three"] {
+        place.push("near:1", version);
+        place.has("quick", version);
+    }
+    assert_eq!(proxy.requests().len(), 1);
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    // Nor is it asked by who comes after.
+    place.world.watch_once().exits(4);
+    assert_eq!(proxy.requests(), [""; 0]);
+}
+
+#[test]
+fn registry_that_refuses_a_head_is_asked_so_again_after_ten_looks_of_the_loop() {
+    let place = Place::new();
+    let proxy = Proxy::to(&place.registry);
+    place.follows("web", "far:1", &proxy.image("far:1"));
+    proxy.requests();
+    proxy.refuse(Some("HEAD"), "405 Method Not Allowed");
+    // Each pause is a jump of this clock.
+    place.world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    place.configure("watch: {everySeconds: 60}\n");
+    let watch = place.world.spawn(&["task", "watch"]);
+    let mut asked = Vec::new();
+    eventually("sixteen requests", || {
+        asked.extend(proxy.requests());
+        (asked.len() >= 16).then_some(())
+    });
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    let methods = asked.iter().filter_map(|line| line.split(' ').next());
+    // The look that was refused, and ten more.
+    let (heads, gets) = (["HEAD"; 4], ["GET"; 11]);
+    let expected = [&["HEAD"], gets.as_slice(), &heads].concat();
+    assert_eq!(methods.take(16).collect::<Vec<_>>(), expected);
+}

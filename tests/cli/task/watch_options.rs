@@ -57,6 +57,17 @@ fn a_moved_tag_is_built_once_it_has_been_quiet() {
 }
 
 #[test]
+fn quiet_period_may_be_longer_than_a_day() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    registry.push_shell("base:1", &[("version", "two")]);
+    let settle = ["--settle", "172800"];
+    assert_eq!(runs_after(&world, "2026-02-01T08:00:00Z", &settle), 1);
+    assert_eq!(runs_after(&world, "2026-02-03T07:59:59Z", &settle), 1);
+    assert_eq!(runs_after(&world, "2026-02-03T08:00:00Z", &settle), 2);
+}
+
+#[test]
 fn two_jobs_build_side_by_side_and_what_stands_on_both_comes_after() {
     let (world, registry) = world();
     let gate = Gate::new();

@@ -29,6 +29,14 @@ pub fn repository(number: usize) -> String {
     format!("base/r{number:05}")
 }
 
+/// Returns the config of what the tag of `repository` names.
+#[must_use]
+pub fn config(repository: &str, moved: bool) -> Vec<u8> {
+    let about = format!("{repository} moved: {moved}");
+    format!("{{\"architecture\":\"amd64\",\"os\":\"linux\",\"author\":\"{about}\",\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[]}}}}")
+        .into_bytes()
+}
+
 impl Document {
     /// Returns what the tag of `repository` names, an index or a manifest.
     #[must_use]
@@ -36,12 +44,13 @@ impl Document {
         let text = |kind: &str, rest: &str| {
             format!("{{\"schemaVersion\":2,\"mediaType\":\"{kind}\",{rest}}}")
         };
-        let config = Digest::of(format!("{repository} moved: {moved}").as_bytes());
+        let config = config(repository, moved);
+        let (config, size) = (Digest::of(&config), config.len());
         let config_kind = "application/vnd.oci.image.config.v1+json";
         let manifest = text(
             MANIFEST,
             &format!(
-                "\"config\":{{\"mediaType\":\"{config_kind}\",\"digest\":\"{config}\",\"size\":2}},\"layers\":[]"
+                "\"config\":{{\"mediaType\":\"{config_kind}\",\"digest\":\"{config}\",\"size\":{size}}},\"layers\":[]"
             ),
         );
         let digest = Digest::of(manifest.as_bytes());

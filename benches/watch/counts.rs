@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -91,6 +91,7 @@ pub struct Counter {
     open: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    sequence: Mutex<Vec<Kind>>,
     span: Mutex<Option<(Instant, Instant)>>,
 }
 
@@ -108,6 +109,7 @@ impl Counter {
                 Kind::Other => &mut counts.others,
             } += 1;
         });
+        self.sequence().push(kind);
         let now = Instant::now();
         let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
         *span = Some((span.map_or(now, |(first, _)| first), now));
@@ -129,6 +131,11 @@ impl Counter {
         }
     }
 
+    /// Returns the kinds of all requests that have not been taken, in their order.
+    pub fn sequence(&self) -> MutexGuard<'_, Vec<Kind>> {
+        self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns how many connections are open.
     pub fn open(&self) -> u64 {
         self.open.load(Ordering::Relaxed)
@@ -144,6 +151,7 @@ impl Counter {
     pub fn take(&self) -> Counts {
         let mut counts = Counts::default();
         self.change(|held| std::mem::swap(held, &mut counts));
+        self.sequence().clear();
         *self.span.lock().unwrap_or_else(PoisonError::into_inner) = None;
         counts.bytes_in = self.bytes_in.swap(0, Ordering::Relaxed);
         counts.bytes_out = self.bytes_out.swap(0, Ordering::Relaxed);

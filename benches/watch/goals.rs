@@ -69,7 +69,8 @@ pub enum Weight {
 }
 
 impl Goal {
-    fn exact(
+    /// A goal that is met or not, whatever the machine does.
+    pub fn exact(
         name: &'static str,
         heading: &str,
         measured: String,

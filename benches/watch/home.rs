@@ -10,7 +10,7 @@ use std::{
 use acrt::{
     image::{Digest, Reference},
     store::Store,
-    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
+    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task, TaskKey},
     watch::{FileStamp, FileState, Known, ReadFile},
 };
 use anyhow::{Context as _, Result, ensure};
@@ -126,6 +126,42 @@ impl Home {
 
     fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// Adds to the config file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn configure(&self, more: &str) -> Result<()> {
+        let path = self.file("config.yaml");
+        let text = fs::read_to_string(&path)?;
+        write(&path, &format!("{text}{more}"))
+    }
+
+    /// Lets the tasks push nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where their definitions cannot be written.
+    pub fn push_nothing(&self) -> Result<()> {
+        let store = Store::at(&self.state());
+        for (name, _) in &self.tasks {
+            let key = TaskKey {
+                registry: "r.example".to_owned(),
+                name: name.parse()?,
+            };
+            let path = store.layout().task(&key);
+            let text = fs::read_to_string(&path)?;
+            let quiet = text.replace("isPushEnabled: true", "isPushEnabled: false");
+            ensure!(
+                text != quiet,
+                "`{}` does not say that it pushes",
+                path.display()
+            );
+            write(&path, &quiet)?;
+        }
+        Ok(())
     }
 
     /// Returns a command of acrt that has this home and no other.

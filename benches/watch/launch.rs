@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
@@ -69,6 +69,28 @@ impl Job {
     pub fn with(mut self, name: &str, value: impl AsRef<Path>) -> Self {
         self.env.push((name.to_owned(), value.as_ref().to_owned()));
         self
+    }
+
+    /// Starts its one program, whose output goes away.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be done.
+    pub fn start(&self) -> Result<Child> {
+        let command = self.commands.first().context("no command")?;
+        let (program, args) = command.split_first().context("an empty command")?;
+        let mut child = Command::new(program);
+        child
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        child
+            .spawn()
+            .with_context(|| format!("cannot start `{program}`"))
     }
 
     /// Runs it in a small process of its own.

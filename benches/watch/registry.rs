@@ -8,12 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use acrt::image::Digest;
 use anyhow::Result;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE},
+    header::{
+        AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER,
+        WWW_AUTHENTICATE,
+    },
     service::service_fn,
 };
 use hyper_util::{
@@ -28,7 +32,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    content::Document,
+    content::{self, Document},
     counts::{Counter, Counts, Kind},
     tokens::{self, Issuer},
 };
@@ -62,6 +66,20 @@ pub struct Setup {
     pub pause: Duration,
 }
 
+/// How a registry takes questions about manifests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Temper {
+    /// It answers.
+    #[default]
+    Even,
+    /// It never answers.
+    Hangs,
+    /// It wants to be left alone for an hour.
+    Rests,
+    /// It does not take the next HEAD.
+    RefusesHead,
+}
+
 /// A registry that runs.
 pub struct Registry {
     /// Where it is, without delay.
@@ -72,6 +90,7 @@ pub struct Registry {
 struct Content {
     setup: Setup,
     moved: Mutex<HashSet<String>>,
+    temper: Mutex<Temper>,
     counter: Arc<Counter>,
 }
 
@@ -89,6 +108,7 @@ impl Registry {
             content: Arc::new(Content {
                 setup,
                 moved: Mutex::default(),
+                temper: Mutex::default(),
                 counter: Arc::default(),
             }),
         };
@@ -99,6 +119,17 @@ impl Registry {
     /// Moves the tag of each of these repositories, and of no other.
     pub fn move_only(&self, repositories: impl IntoIterator<Item = String>) {
         *self.content.moved() = repositories.into_iter().collect();
+    }
+
+    /// Lets it take questions in another way.
+    pub fn behave(&self, temper: Temper) {
+        *self.content.temper() = temper;
+    }
+
+    /// Returns the kinds of all requests that have not been taken, in their order.
+    #[must_use]
+    pub fn sequence(&self) -> Vec<Kind> {
+        self.content.counter.sequence().clone()
     }
 
     /// Returns what it was asked since the last time, once everybody has gone.
@@ -162,6 +193,18 @@ impl Content {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn temper(&self) -> std::sync::MutexGuard<'_, Temper> {
+        self.temper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the config that a repository's tag leads to, if it has this digest.
+    fn config(&self, path: &str) -> Option<Vec<u8>> {
+        let (repository, digest) = path.strip_prefix("/v2/")?.rsplit_once("/blobs/")?;
+        let moved = self.moved().contains(repository);
+        let config = content::config(repository, moved);
+        (Digest::of(&config).as_str() == digest).then_some(config)
+    }
+
     fn document(&self, repository: &str) -> Document {
         let moved = self.moved().contains(repository);
         Document::of(repository, moved, self.setup.indexes)
@@ -189,6 +232,11 @@ impl Content {
         if kind == Kind::Token {
             return self.grant(&request);
         }
+        if repository.is_some()
+            && let Some(refusal) = self.refusal(kind).await
+        {
+            return refusal;
+        }
         if !self.admits(request.headers(), repository) {
             return self.challenge(&request);
         }
@@ -207,7 +255,28 @@ impl Content {
                 response
             }
             None if kind == Kind::Ping => empty(StatusCode::OK),
-            None => empty(StatusCode::NOT_FOUND),
+            None => match self.config(path) {
+                Some(config) => Response::new(Full::from(config)),
+                None => empty(StatusCode::NOT_FOUND),
+            },
+        }
+    }
+
+    /// Returns the answer of a registry that does not give what it is asked for.
+    async fn refusal(&self, kind: Kind) -> Option<Response<Full<Bytes>>> {
+        let temper = *self.temper();
+        match temper {
+            Temper::Even => None,
+            Temper::Hangs => std::future::pending().await,
+            Temper::Rests => {
+                let mut response = empty(StatusCode::TOO_MANY_REQUESTS);
+                response.headers_mut().insert(RETRY_AFTER, 3600.into());
+                Some(response)
+            }
+            Temper::RefusesHead => (kind == Kind::Head).then(|| {
+                *self.temper() = Temper::Even;
+                empty(StatusCode::METHOD_NOT_ALLOWED)
+            }),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     image::Reference,
-    store::{Recalled, file, told::ToldFile},
+    store::{Recalled, file, notified::NotifiedFile},
     watch::Tags,
 };
 
@@ -32,8 +32,8 @@ pub fn tags(app: &App, tell: Listener<'_>) -> Result<Tags> {
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-pub(super) fn told(app: &App, tell: Listener<'_>) -> Result<ToldFile> {
-    Ok(told_of(app.store.told(app.clock.now())?, tell))
+pub(super) fn notified(app: &App, tell: Listener<'_>) -> Result<NotifiedFile> {
+    Ok(told_of(app.store.notified(app.clock.now())?, tell))
 }
 
 fn told_of<T>(recalled: Recalled<T>, tell: Listener<'_>) -> T {

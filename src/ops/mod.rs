@@ -97,7 +97,11 @@ impl App {
         if surroundings.builder.is_some() {
             settings.builder.clone_from(&surroundings.builder);
         }
-        let store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
+        let mut store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
+        // Nothing is moved in a directory that is about to be refused.
+        if settings.allows_unsafe_permissions || store.check_owner().is_ok() {
+            store.upgrade()?;
+        }
         let min_age = settings.config.defaults.min_age.as_deref();
         let min_age = min_age.map(str::parse).transpose();
         Ok(Self {
@@ -151,7 +155,7 @@ impl App {
     pub fn read_again(&self) -> Result<Self> {
         let again = Self {
             clock: self.clock.clone(),
-            store: Store::at(self.store.layout().root()),
+            store: self.store.clone(),
             ..Self::new(self.surroundings.clone())?
         };
         // What registries asked for holds whatever the config file says now.

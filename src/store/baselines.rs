@@ -40,7 +40,7 @@ impl Store {
         let files = TaskFiles {
             folder: self.layout.baselines_folder(),
             suffix: ".json",
-            cache: self.layout.cache("known"),
+            cache: self.layout.cache("baselines"),
         };
         files.read_all(|key| self.baseline(key).map(Some))
     }

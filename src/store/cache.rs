@@ -217,9 +217,9 @@ mod tests {
 
     fn files(folder: &Path) -> TaskFiles<'static> {
         TaskFiles {
-            folder: folder.join("known"),
+            folder: folder.join("baselines"),
             suffix: ".json",
-            cache: folder.join("cache/known.json"),
+            cache: folder.join("cache/baselines.json"),
         }
     }
 

@@ -14,6 +14,7 @@ mod recall;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
+mod upgrade;
 mod verified;
 
 use std::path::{Path, PathBuf};
@@ -147,7 +148,7 @@ mod tests {
             "verified",
             "runs/open",
             "tasks/r.io",
-            "known/r.io",
+            "baselines/r.io",
             "secrets/r.io",
         ];
         for place in places {

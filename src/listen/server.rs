@@ -45,7 +45,7 @@ use super::{
     body,
     door::{Door, Slot},
     inbox::{Counts, Inbox, Outcome},
-    payload::{self, Told},
+    payload::{self, ParsedWebhook},
     proof::{self, Proof},
 };
 
@@ -432,15 +432,15 @@ async fn received(site: &Site, name: Option<&str>, request: Request) -> Response
     let told = body::json(&parts.headers, &body)
         .map(|json| payload::read(&parts.headers, &json, source.registry.as_deref()));
     match told {
-        Some(Ok(Told::Hints(hints))) if !hints.is_empty() => {
+        Some(Ok(ParsedWebhook::Hints(hints))) if !hints.is_empty() => {
             note(Outcome::Hinted, hints);
             StatusCode::ACCEPTED.into_response()
         }
-        Some(Ok(Told::Hints(_))) => {
+        Some(Ok(ParsedWebhook::Hints(_))) => {
             note(Outcome::Ignored, Vec::new());
             StatusCode::OK.into_response()
         }
-        Some(Ok(Told::Validation(code))) => {
+        Some(Ok(ParsedWebhook::Validation(code))) => {
             note(Outcome::Ignored, Vec::new());
             Json(json!({"validationResponse": code})).into_response()
         }

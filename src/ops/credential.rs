@@ -9,7 +9,7 @@ use crate::{
     image::{Reference, reference::is_registry},
     registry::Login,
     store::{file, secrets::Secrets},
-    sys::{environment, secret::Secret, settings::Settings},
+    sys::{environment, secret::Secret},
     task::{Task, TaskKey},
     watch::Baseline,
 };
@@ -289,7 +289,7 @@ pub fn resolved(value: &Secret, what: &str) -> Result<Secret> {
     let text = value.reveal();
     if let Some(name) = text.strip_prefix("env:") {
         environment::withhold(name);
-        return Settings::variable(name).map(Secret::new).ok_or_else(|| {
+        return environment::variable(name).map(Secret::new).ok_or_else(|| {
             Error::new(
                 Kind::Invalid,
                 format!("{what} is in the variable `{name}`, which is unset"),

@@ -5,8 +5,8 @@ use crate::{
     image::Platform,
     sys::{
         command::CommandLine,
+        environment,
         process::{self, Ended},
-        settings::Settings,
     },
 };
 
@@ -18,7 +18,7 @@ const DEFAULT: &str = "DOCKER_DEFAULT_PLATFORM";
 /// Finds out for which platforms a builder builds where a task names none. It is asked once for the whole process; one that does not
 /// answer is taken to run on this machine.
 pub async fn of(app: &App, builder: &Builder) -> BuilderPlatforms {
-    let default = Settings::variable(DEFAULT);
+    let default = environment::variable(DEFAULT);
     builder.platforms(own(app, builder).await, default.as_deref())
 }
 

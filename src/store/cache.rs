@@ -20,7 +20,7 @@ use crate::{
     watch::FileStamp,
 };
 
-use super::{file, tasks::names};
+use super::file::{self, names};
 
 /// Fewer files than this are read one by one.
 const WORTHWHILE: usize = 200;

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{error::Result, sys::ownership};
 
+use file::names;
 use layout::Layout;
-use tasks::names;
 
 pub use recall::Recalled;
 

@@ -1,15 +1,19 @@
 //! Definitions of tasks.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::path::Path;
 
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     image::reference::is_registry,
     task::{Task, TaskKey, TaskName},
     watch::Baseline,
 };
 
-use super::{Store, cache::TaskFiles, file};
+use super::{
+    Store,
+    cache::TaskFiles,
+    file::{self, names},
+};
 
 /// A definition, or why it cannot be used.
 #[derive(Debug)]
@@ -156,27 +160,10 @@ pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
     Ok(keys)
 }
 
-/// Returns the names in a folder; none if the folder is not there.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
-    let cannot = || format!("cannot read the folder `{}`", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        entries => entries.context(Kind::Failed, cannot)?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.context(Kind::Failed, cannot)?.file_name();
-        if let Ok(name) = name.into_string() {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn task(name: &str) -> Task {

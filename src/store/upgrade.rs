@@ -10,9 +10,9 @@ use std::{
 use crate::error::{Context as _, Kind, Result};
 
 use super::{
-    Store, file,
-    lock::{self},
-    tasks::names,
+    Store,
+    file::{self, names},
+    lock,
 };
 
 /// Folder of baselines in version 0.1.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureTaskArgs,
             build::{ArgumentArgs, Platforms, platforms},
@@ -13,6 +13,7 @@ use crate::{
             steps::{TrustArgs, ValueArgs, Wanted},
             trigger::{TriggerArgs, schedule},
         },
+        outcome::Outcome,
         report::Report,
     },
     error::Result,

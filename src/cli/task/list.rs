@@ -1,7 +1,7 @@
 //! `acrt task list`
 
 use crate::{
-    cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
+    cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::{Kind, Result},
     ops::{self, App, event::Event},
 };

@@ -16,7 +16,7 @@ use crate::{
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{command::CommandLine, process, secret::Secret, signal::Stop},
     task::{
-        Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey,
+        Argument, Cause, Context, Patch, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
     },
     watch::Snapshot,
@@ -66,6 +66,21 @@ pub struct Overrides {
     /// Whether what the context brings may do all that the definition may, whatever the task says.
     #[serde(default)]
     pub trust_context: bool,
+}
+
+impl Overrides {
+    /// Returns the same as a change of the task, to find out whether it fits.
+    fn as_patch(&self) -> TaskPatch {
+        let given = |list: &[Argument]| (!list.is_empty()).then(Vec::new);
+        TaskPatch {
+            arguments: given(&self.arguments),
+            target: self.target.clone().map_or(Patch::Keep, Patch::Set),
+            values: given(&self.values),
+            values_file: self.values_file.clone().map_or(Patch::Keep, Patch::Set),
+            allow_privileged: self.allow_privileged.then_some(true),
+            ..TaskPatch::default()
+        }
+    }
 }
 
 /// A run that somebody asks for.
@@ -355,11 +370,11 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the process cannot be started.
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] where the request does not fit it; [`Kind::Failed`] where the process
+/// cannot be started.
 pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
-    if request.quick.is_none() {
-        task::existing(app, &request.key())?;
-    }
+    // What is wrong with the request is said here, and not by a process that nobody sees.
+    prepare(app, request)?;
     let line = own_command(app)?;
     // By standard input: the request may hold secrets, which other users could read in a command line.
     let input = serde_json::to_vec(request)
@@ -454,6 +469,9 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         own.retain(|argument| !names.contains(&argument.name));
         own.extend(with.iter().cloned());
     };
+    if !matches!(task.step, Step::Import(_)) {
+        task::check_fit(&overrides.as_patch(), &task.step, task.name.as_str())?;
+    }
     if overrides.trust_context {
         task.step.set_trust_context(true);
     }
@@ -495,6 +513,10 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             }
             if overrides.file.is_some() {
                 return Err(other_kind(task, "the file in its definition, and no other"));
+            }
+            if overrides.values_file.is_some() {
+                let takes = "the values in its definition and --set, and no file of them";
+                return Err(other_kind(task, takes));
             }
             replace(&mut step.values, &overrides.values);
             step.allow_privileged |= overrides.allow_privileged;

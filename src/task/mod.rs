@@ -28,7 +28,7 @@ pub use dependency::{
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
-pub use patch::{Misfit, Patch, TaskPatch};
+pub use patch::{Misfit, Patch, StepKind, TaskPatch};
 pub use run::{
     Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, SourceCause, Triggers,
 };

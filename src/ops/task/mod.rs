@@ -201,6 +201,18 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     Ok((task, secrets))
 }
 
+/// Refuses options that mean nothing to the step of a task, rather than to leave them out in silence.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the options and what the task does.
+pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
+    given.fits(step).map_err(|misfit| {
+        let what = format!("cannot use these options for task `{task}`: {misfit}");
+        Error::new(Kind::Invalid, what).hint(misfit.hint())
+    })
+}
+
 /// Which secrets of a task are replaced; `None` leaves them alone.
 #[derive(Clone, Debug, Default)]
 pub struct SecretPatch {
@@ -228,13 +240,7 @@ pub fn update(
     tell: Listener<'_>,
 ) -> Result<()> {
     let old = existing(app, key)?;
-    patch.fits(&old.step).map_err(|misfit| {
-        Error::new(
-            Kind::Invalid,
-            format!("cannot change task `{key}` so: {misfit}"),
-        )
-        .hint("to make another kind of task of it: acrt task create")
-    })?;
+    check_fit(&patch, &old.step, key.name.as_str())?;
     let mut patch = patch;
     patch.context = patch.context.map(absolute).transpose()?;
     let mut secrets = app.store.secrets(key)?;

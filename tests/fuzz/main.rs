@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod inputs;
+mod outside;
 mod templates;
 
 use std::time::Duration;
@@ -71,6 +72,7 @@ fn use_up(input: &Input, variables: &Variables) -> bool {
                 }
             }
         }
+        Input::Outside(kind, text) => outside::use_up(*kind, text),
         Input::Values(text) => Values::parse(text).is_ok(),
         Input::Definition(text) => serde_yaml::from_str::<Task>(text).is_ok(),
         Input::Config(text) => serde_yaml::from_str::<Config>(text).is_ok(),

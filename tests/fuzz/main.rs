@@ -26,8 +26,8 @@ use inputs::{Input, Random};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// How much processor time one input may take.
-const SLOWEST: Duration = Duration::from_secs(1);
+/// How much processor time one input may take. A build that is not optimized is many times slower.
+const SLOWEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 });
 
 /// How many bytes one input may take up, besides itself.
 const LARGEST: usize = 64 * 1024 * 1024;

@@ -8,7 +8,7 @@ use acrt::{
     registry::{ImageConfig, Token, demand, parse_manifest, server_words},
     sys::secret::Secret,
     task::Run,
-    watch::{TagRecord, told},
+    watch::{TagRecord, notified},
 };
 use axum::http::{HeaderMap, HeaderValue};
 
@@ -148,7 +148,7 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
             }
             demand(&headers).is_some()
         }
-        Kind::Token => Token::parse(bytes, Instant::now().into()).is_ok(),
+        Kind::Token => Token::parse(bytes, Instant::now()).is_ok(),
         Kind::Refusal => server_words(&HeaderMap::new(), bytes).is_some(),
         Kind::Dockerfile => {
             let build = Build {
@@ -167,8 +167,8 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
         Kind::State => {
             serde_json::from_str::<Run>(text).is_ok()
                 | serde_json::from_str::<TagRecord>(text).is_ok()
-                | serde_json::from_str::<told::Told>(text).is_ok()
-                | serde_json::from_str::<told::ToldOfTask>(text).is_ok()
+                | serde_json::from_str::<notified::NotifiedState>(text).is_ok()
+                | serde_json::from_str::<notified::NotifiedTask>(text).is_ok()
         }
     }
 }

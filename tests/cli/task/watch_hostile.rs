@@ -105,6 +105,12 @@ fn hostile() -> Vec<Hostile> {
     ]
 }
 
+/// Tells whether bases are to move often: with `ACRT_LONG_TESTS=1`.
+#[allow(clippy::disallowed_methods, reason = "a long run is asked for")]
+fn is_long() -> bool {
+    std::env::var_os("ACRT_LONG_TESTS").is_some()
+}
+
 /// A machine whose builder takes the image of the `FROM` line as it is, and looks at registries each second.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
@@ -169,8 +175,7 @@ fn each_hostile_context_is_one_failed_run_beside_a_rebuild_in_the_same_round() {
 fn loop_beside_eight_hostile_tasks_keeps_twelve_current_in_little_memory() {
     let (world, registry) = world();
     let tasks = &hostile()[..8];
-    let is_long = std::env::var_os("ACRT_LONG_TESTS").is_some();
-    let moves = if is_long { 30 } else { 2 };
+    let moves = if is_long() { 30 } else { 2 };
     let bases = ["base-a:1", "base-b:1", "base-c:1"];
     for base in bases {
         registry.push(base, &[("version", "0")]);

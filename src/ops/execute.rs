@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use crate::{
     builder::{self, Builder, DigestSource, Purpose},
     error::{Error, Kind, Result},
@@ -28,6 +30,7 @@ use super::{
     inputs::{self, Inputs},
     platforms, pushed,
     resolve::{self, Resolved},
+    steps::crew::DEFAULT_JOBS,
 };
 
 pub use crate::store::runs::MARKER;
@@ -126,9 +129,28 @@ pub struct Execution<'a> {
     pub named: Option<Named>,
     /// What would stop it.
     pub stop: &'a Stop,
+    /// When it has taken too long: the timeout of its task, from its first byte to its last.
+    pub deadline: Instant,
 }
 
-impl Execution<'_> {
+impl<'a> Execution<'a> {
+    /// Returns a run that begins now, of which nothing is recorded.
+    #[must_use]
+    pub fn of(app: &'a App, task: Task, secrets: Secrets, stop: &'a Stop) -> Self {
+        let allowed = Duration::from_secs(task.timeout.into());
+        Self {
+            app,
+            task,
+            recorded: false,
+            secrets,
+            jobs: DEFAULT_JOBS,
+            stored: None,
+            named: None,
+            stop,
+            deadline: Instant::now() + allowed,
+        }
+    }
+
     /// Carries the run out to its end, whatever the end is.
     ///
     /// # Errors
@@ -276,14 +298,11 @@ impl Execution<'_> {
         let id = held.run.run_id;
         tell(Event::Doing(format!("fetching {context}")));
         let fetching = fetch::fetch(self.app, id, &self.task, &self.secrets, self.stop);
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
-        let fetched = tokio::time::timeout(allowed, self.unless_stopped(fetching)).await;
-        let fetched = match fetched {
-            Ok(Ok(fetched)) => fetched,
+        let fetched = match self.unless_stopped(fetching).await {
+            Ok(fetched) => fetched,
             // What was stopped on the way is no failure of the server.
-            Ok(Err(_)) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
-            Ok(Err(failure)) => return Err(failure),
-            Err(_) => return Err(self.took_too_long()),
+            Err(_) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
+            Err(failure) => return Err(failure),
         };
         for note in &fetched.notes {
             let text = log.line(&format!("acrt: {note}"));
@@ -384,8 +403,6 @@ impl Execution<'_> {
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = job.builder.plan(&request)?;
         let mut outcome = Outcome::default();
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
-        let deadline = tokio::time::Instant::now() + allowed;
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
             tell(Event::Doing(format!("run {id}: {purpose}")));
@@ -393,7 +410,7 @@ impl Execution<'_> {
             tell(Event::Log(&text));
             let line = step.line.env(MARKER, request.scratch.display().to_string());
             let limits = Limits {
-                timeout: Some(deadline.saturating_duration_since(tokio::time::Instant::now())),
+                timeout: Some(self.time_left()),
                 grace: GRACE,
             };
             let mut printed = Vec::new();
@@ -438,7 +455,7 @@ impl Execution<'_> {
             outputs = pushed::confirmed(self.app, images, reported) => {
                 outputs.map_err(Failure::unsure)
             }
-            signal = self.stop.wait() => Err(stopped(signal)),
+            failure = self.cut_short() => Err(failure),
         }
     }
 
@@ -452,7 +469,7 @@ impl Execution<'_> {
         let planned = &inputs.build.platforms;
         let pushed = tokio::select! {
             pushed = pushed::platforms(self.app, outputs, planned) => pushed,
-            signal = self.stop.wait() => return Err(stopped(signal)),
+            failure = self.cut_short() => return Err(failure),
         };
         let baseline = match pushed {
             Ok(pushed) if pushed.is_empty() => built,
@@ -492,7 +509,20 @@ impl Execution<'_> {
         }
     }
 
-    fn took_too_long(&self) -> Failure {
+    /// Returns how long the run may still take.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits until the run is to stop or has taken too long.
+    pub(super) async fn cut_short(&self) -> Failure {
+        tokio::select! {
+            signal = self.stop.wait() => stopped(signal),
+            () = tokio::time::sleep_until(self.deadline) => self.took_too_long(),
+        }
+    }
+
+    pub(in crate::ops) fn took_too_long(&self) -> Failure {
         let text = format!("the run took longer than {} seconds", self.task.timeout);
         Failure {
             status: RunStatus::Timeout,
@@ -500,14 +530,14 @@ impl Execution<'_> {
         }
     }
 
-    /// Gives up an operation when the run is to stop.
+    /// Gives up an operation when the run is to stop or has taken too long.
     pub(super) async fn unless_stopped<T>(
         &self,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T, Failure> {
         tokio::select! {
             result = operation => Ok(result?),
-            signal = self.stop.wait() => Err(stopped(signal)),
+            failure = self.cut_short() => Err(failure),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     image::{Digest, Reference},
     registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
-    sys::{command::CommandLine, process, secret::Secret, signal::Stop},
+    sys::{command::CommandLine, limits, process, secret::Secret, signal::Stop},
     task::{
         Argument, Cause, Context, Patch, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
@@ -147,7 +147,7 @@ impl RunRequest {
     }
 }
 
-/// Runs a task now, after whatever run of it is going on.
+/// Runs a task now, after whatever run of it is going on, in this process: it is bound by the limits of runs from now on.
 ///
 /// # Errors
 ///
@@ -161,6 +161,8 @@ pub async fn run(
     tell: Listener<'_>,
 ) -> Result<Finished> {
     let key = request.key();
+    // What is read for it is as much a stranger's as in the loop.
+    limits::bind(&app.settings.config.limits)?;
     let (task, secrets) = prepare(app, request)?;
     if app.surroundings.builder.is_some() {
         // What was typed is told as wrong usage, before there is a run that could fail of it.
@@ -214,14 +216,9 @@ pub async fn run(
         prepare_to_tell(app, task, tell).await;
     }
     let execution = Execution {
-        app,
         recorded: !is_quick && request.overrides == Overrides::default(),
-        task,
-        secrets,
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
-        stored: None,
-        named: None,
-        stop,
+        ..Execution::of(app, task, secrets, stop)
     };
     let finished = execution.carry_out(held, tell).await?;
     if let Some(task) = &told {
@@ -332,14 +329,8 @@ pub async fn carry_out_for(
     let registries = app.registries_with(logins(&secrets)?);
     registries.import(request.answers.clone());
     let execution = Execution {
-        app,
         recorded: true,
-        task,
-        secrets,
-        jobs: DEFAULT_JOBS,
-        stored: None,
-        named: None,
-        stop,
+        ..Execution::of(app, task, secrets, stop)
     };
     execution.carry_out(held, tell).await
 }
@@ -353,17 +344,7 @@ pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result
     let (task, secrets) = prepare(app, request)?;
     app.registries_with(logins(&secrets)?);
     let stop = Stop::never();
-    let execution = Execution {
-        app,
-        recorded: false,
-        task,
-        secrets,
-        jobs: DEFAULT_JOBS,
-        stored: None,
-        named: None,
-        stop: &stop,
-    };
-    execution.plan(tell).await
+    Execution::of(app, task, secrets, &stop).plan(tell).await
 }
 
 /// Lets a run go on by itself, in a process that outlives this one and its terminal. Returns its id.

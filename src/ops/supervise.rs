@@ -24,7 +24,6 @@ use super::{
     execute::{Execution, Failure, Finished, GRACE, MARKER},
     recovery::remove_leftovers,
     run::{RunRequest, own_command},
-    steps::crew::DEFAULT_JOBS,
 };
 
 /// How much longer than its run a process may take: to end its builder, and to write down how it went.
@@ -220,15 +219,10 @@ async fn fail(
         (say.borrow_mut())(Event::Warning(text));
     })
     .await?;
+    let stop = Stop::never();
     let execution = Execution {
-        app,
-        task: task.clone(),
         recorded: true,
-        secrets: Secrets::default(),
-        jobs: DEFAULT_JOBS,
-        stored: None,
-        named: None,
-        stop: &Stop::never(),
+        ..Execution::of(app, task.clone(), Secrets::default(), &stop)
     };
     execution.fail(held, failure, tell)
 }

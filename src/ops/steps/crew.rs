@@ -3,11 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
 };
-
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::time::Instant;
 
 use crate::{
     builder::{BuildRequest, Builder},
@@ -25,6 +21,7 @@ use crate::{
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
     watch::Baseline,
 };
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use super::{
     LABEL,
@@ -185,7 +182,6 @@ impl Execution<'_> {
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let platforms = platforms::of(self.app, builder).await;
         let mut site = Site {
             execution: self,
@@ -196,7 +192,7 @@ impl Execution<'_> {
             baseline,
             workspace,
             stop,
-            deadline: Instant::now() + allowed,
+            deadline: self.deadline,
             auth_dir: logins.auth_dir,
             networks: BTreeMap::new(),
             story: RefCell::new(Story { log, tell }),

@@ -14,7 +14,7 @@ use crate::{
     ops::{
         assemble::labels,
         event::Event,
-        execute::{Failure, judge_platforms, stopped},
+        execute::{Failure, judge_platforms},
         inputs::{self, Inputs},
         platforms, pushed,
         resolve::{self, Resolved},
@@ -118,7 +118,7 @@ impl Site<'_> {
         }
         tokio::select! {
             () = self.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
-            signal = self.stop.wait() => Err(stopped(signal)),
+            failure = self.cut_short() => Err(failure),
         }
     }
 
@@ -141,7 +141,7 @@ impl Site<'_> {
                 resolve::resolve(app, &mut inputs, self.builder, self.baseline, &mut tell);
             tokio::select! {
                 resolved = resolving => resolved?,
-                signal = self.stop.wait() => return Err(stopped(signal).into()),
+                failure = self.cut_short() => return Err(failure.into()),
             }
         };
         self.tell_what_was_found(step, &resolved);
@@ -426,7 +426,7 @@ impl Site<'_> {
             let resolving = resolve::image(app, asked, self.builder, self.baseline, &mut tell);
             tokio::select! {
                 resolved = resolving => resolved?,
-                signal = self.stop.wait() => return Err(stopped(signal).into()),
+                failure = self.cut_short() => return Err(failure.into()),
             }
         };
         self.tell_what_was_found(step, &resolved);

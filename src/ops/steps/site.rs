@@ -203,6 +203,14 @@ impl Site<'_> {
         (story.tell)(Event::Log(&text));
     }
 
+    /// Waits until the steps are to stop or the run has taken too long.
+    pub async fn cut_short(&self) -> Failure {
+        tokio::select! {
+            signal = self.stop.wait() => stopped(signal),
+            () = tokio::time::sleep_until(self.deadline) => self.execution.took_too_long(),
+        }
+    }
+
     /// Turns how a process of a step ended into what becomes of the step.
     pub fn judge(
         &self,

@@ -153,7 +153,7 @@ impl Sources {
     /// Returns the counts that a request may see, by the secrets that it shows: all with that of the metrics, those of a sender with the
     /// sender's own, and those of senders that need none. `None` where it may not see the page at all.
     fn visible(&self, counts: Counts, headers: &HeaderMap, query: &str) -> Option<Counts> {
-        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Known;
+        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Baseline;
         if self.metrics.as_ref().is_some_and(shows) {
             return Some(counts);
         }

@@ -11,7 +11,7 @@ use crate::{
     store::{file, secrets::Secrets},
     sys::{environment, secret::Secret, settings::Settings},
     task::{Task, TaskKey},
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{
@@ -225,8 +225,8 @@ fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
 }
 
 /// Returns what a task stands on, as its last run recorded it, and what it pushes.
-fn images_of((task, known): &(Task, Known)) -> Vec<Reference> {
-    let recorded = known.dependencies.iter();
+fn images_of((task, baseline): &(Task, Baseline)) -> Vec<Reference> {
+    let recorded = baseline.dependencies.iter();
     let recorded = recorded.filter_map(|dependency| dependency.image.tagged().parse().ok());
     recorded.chain(task.stable_images()).collect()
 }

@@ -18,7 +18,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Built, Known, ReadFile},
+    watch::{Baseline, Built, ReadFile},
 };
 
 use super::{
@@ -227,8 +227,8 @@ impl Execution<'_> {
             &platforms::of(self.app, &builder).await,
             &self.task.platforms,
         );
-        let known = self.app.store.known(&self.task.key())?;
-        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &known, events).await?;
+        let baseline = self.app.store.baseline(&self.task.key())?;
+        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &baseline, events).await?;
         let request = self.request(step, &run, &inputs, &resolved, &images);
         let steps = builder.plan(&request)?;
         Ok(steps.iter().map(|step| step.line.to_string()).collect())
@@ -337,14 +337,14 @@ impl Execution<'_> {
         held.run.builder = Some(builder.kind().to_string());
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
         inputs.build_with(&on.await?, &self.task.platforms);
-        let known = self.app.store.known(&key)?;
+        let baseline = self.app.store.baseline(&key)?;
         events.send(Event::Doing(format!("resolving what {key} stands on")));
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
                 &mut inputs,
                 &builder,
-                &known,
+                &baseline,
                 events,
             ))
             .await?;
@@ -469,16 +469,16 @@ impl Execution<'_> {
             pushed = pushed::platforms(self.app, outputs, planned) => pushed,
             signal = self.stop.wait() => return Err(stopped(signal)),
         };
-        let known = match pushed {
+        let baseline = match pushed {
             Ok(pushed) if pushed.is_empty() => built,
             Ok(pushed) => pushed,
             // The tag is there by its digest, and the builder has said what that is.
             Err(_) if !built.is_empty() => built,
             Err(error) => return Err(Failure::unsure(error)),
         };
-        Ok(match known.is_empty() {
+        Ok(match baseline.is_empty() {
             true => planned.iter().cloned().collect(),
-            false => known,
+            false => baseline,
         })
     }
 
@@ -554,13 +554,13 @@ impl Execution<'_> {
                 .as_ref()
                 .map_or_else(Vec::new, |named| named.files.clone()),
         };
-        let known = Known::succeeded(held.run.run_id, built, success.started);
+        let baseline = Baseline::succeeded(held.run.run_id, built, success.started);
         // Read anew: a watcher may have noted a timer meanwhile.
-        let before = self.app.store.known(key).unwrap_or_default();
-        let mut known = known.serving(before, &held.run.timer_triggers);
-        known.commit.clone_from(&held.run.source_commit);
-        known.pushed = Some(self.app.clock.now());
-        self.app.store.save_known(key, &known)
+        let before = self.app.store.baseline(key).unwrap_or_default();
+        let mut baseline = baseline.serving(before, &held.run.timer_triggers);
+        baseline.commit.clone_from(&held.run.source_commit);
+        baseline.pushed = Some(self.app.clock.now());
+        self.app.store.save_baseline(key, &baseline)
     }
 
     /// Ends the run badly. What it would have stood on is not recorded; that it was tried is.
@@ -570,14 +570,14 @@ impl Execution<'_> {
         run.fail(failure.status, reason.clone(), now);
         if self.recorded && failure.status != RunStatus::Canceled {
             let key = self.task.key();
-            let mut known = self.app.store.known(&key).unwrap_or_default();
-            known.failed(run.run_id, self.tried(run), inputs, now);
+            let mut baseline = self.app.store.baseline(&key).unwrap_or_default();
+            baseline.failed(run.run_id, self.tried(run), inputs, now);
             let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
-            if let Some(failure) = &mut known.failure {
+            if let Some(failure) = &mut baseline.failure {
                 failure.reason = reason;
                 failure.commit = run.source_commit.clone().or(meant);
             }
-            self.app.store.save_known(&key, &known)?;
+            self.app.store.save_baseline(&key, &baseline)?;
         }
         Ok(failure.error)
     }

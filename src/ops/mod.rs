@@ -155,11 +155,11 @@ impl App {
             ..Self::new(self.surroundings.clone())?
         };
         // What registries asked for holds whatever the config file says now.
-        let known = self.registries.borrow().as_ref().map(|(logins, all)| {
+        let earlier = self.registries.borrow().as_ref().map(|(logins, all)| {
             let all = Rc::new(all.with(&again.settings, logins.clone()));
             (logins.clone(), all)
         });
-        again.registries.replace(known);
+        again.registries.replace(earlier);
         Ok(again)
     }
 
@@ -189,12 +189,12 @@ impl App {
 
     /// Returns the registries, made ready at the first call: most commands never ask one.
     pub fn registries(&self) -> Rc<Registries> {
-        let known = self
+        let baseline = self
             .registries
             .borrow()
             .as_ref()
             .map(|(_, all)| all.clone());
-        known.unwrap_or_else(|| self.registries_with(Vec::new()))
+        baseline.unwrap_or_else(|| self.registries_with(Vec::new()))
     }
 
     /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same; what was
@@ -202,9 +202,9 @@ impl App {
     pub fn registries_with(&self, logins: Vec<Login>) -> Rc<Registries> {
         let mut registries = self.registries.borrow_mut();
         match &*registries {
-            Some((known, all)) if *known == logins => all.clone(),
-            known => {
-                let all = Rc::new(match known {
+            Some((baseline, all)) if *baseline == logins => all.clone(),
+            baseline => {
+                let all = Rc::new(match baseline {
                     Some((_, all)) => all.with(&self.settings, logins.clone()),
                     None => Registries::new(&self.settings, self.clock.clone(), logins.clone()),
                 });

@@ -217,8 +217,8 @@ pub async fn run(
 
 /// Returns what the tags of a task's bases are taken for because newer digests are too young, as far as the watcher has seen older ones.
 async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Answers> {
-    let known = app.store.known(&task.key())?;
-    let mut snapshot = Snapshot::new(task.clone(), known, |image| app.canonical(image));
+    let baseline = app.store.baseline(&task.key())?;
+    let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
     set_min_ages(app, &mut snapshot);
     let tags = recall::tags(app, events)?;
     let pins = snapshot.node().pins(&tags, app.clock.now());

@@ -47,14 +47,14 @@ impl Layout {
 
     /// Returns the folder of what is known of each task.
     #[must_use]
-    pub fn known_folder(&self) -> PathBuf {
+    pub fn baselines_folder(&self) -> PathBuf {
         self.root.join("known")
     }
 
     /// Returns what is known of a task.
     #[must_use]
-    pub fn known(&self, key: &TaskKey) -> PathBuf {
-        self.known_folder()
+    pub fn baseline(&self, key: &TaskKey) -> PathBuf {
+        self.baselines_folder()
             .join(&key.registry)
             .join(format!("{}.json", key.name))
     }
@@ -67,13 +67,13 @@ impl Layout {
 
     /// Returns what people have been told.
     #[must_use]
-    pub fn told(&self) -> PathBuf {
+    pub fn notified(&self) -> PathBuf {
         self.root.join("told.json")
     }
 
     /// Returns the lock of whoever tells them.
     #[must_use]
-    pub fn told_lock(&self) -> PathBuf {
+    pub fn notified_lock(&self) -> PathBuf {
         self.root.join("told.lock")
     }
 

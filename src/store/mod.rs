@@ -2,18 +2,18 @@
 //!
 //! Plain files: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
 
+pub mod baselines;
 pub mod bases;
 mod cache;
 pub mod file;
-pub mod known;
 pub mod layout;
 pub mod lock;
 pub mod log;
+pub mod notified;
 mod recall;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
-pub mod told;
 mod verified;
 
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ impl Store {
         }
         for folder in [
             layout.tasks(),
-            layout.known_folder(),
+            layout.baselines_folder(),
             layout.secrets_folder(),
         ] {
             for registry in names(&folder).unwrap_or_default() {

@@ -15,7 +15,7 @@ use acrt::{
     steps::{Run, Values, Variables, read, secrets},
     sys::{secret::Secret, settings::Config},
     task::{Context, Task, cron::Cron},
-    watch::Known,
+    watch::Baseline,
 };
 use nix::sys::resource::{UsageWho, getrusage};
 use peak_alloc::PeakAlloc;
@@ -74,7 +74,7 @@ fn use_up(input: &Input, variables: &Variables) -> bool {
         Input::Values(text) => Values::parse(text).is_ok(),
         Input::Definition(text) => serde_yaml::from_str::<Task>(text).is_ok(),
         Input::Config(text) => serde_yaml::from_str::<Config>(text).is_ok(),
-        Input::State(text) => serde_json::from_str::<Known>(text).is_ok(),
+        Input::State(text) => serde_json::from_str::<Baseline>(text).is_ok(),
         Input::Word(text) => {
             let _ = (
                 text.parse::<Context>().is_ok(),

@@ -137,7 +137,8 @@ impl Site<'_> {
                 }
             });
             let app = self.execution.app;
-            let resolving = resolve::resolve(app, &mut inputs, self.builder, self.known, &events);
+            let resolving =
+                resolve::resolve(app, &mut inputs, self.builder, self.baseline, &events);
             tokio::select! {
                 resolved = resolving => resolved?,
                 signal = self.stop.wait() => return Err(stopped(signal).into()),
@@ -422,7 +423,7 @@ impl Site<'_> {
                 image: &cmd.image,
                 platform: named.unwrap_or(&self.platforms.containers),
             };
-            let resolving = resolve::image(app, asked, self.builder, self.known, &events);
+            let resolving = resolve::image(app, asked, self.builder, self.baseline, &events);
             tokio::select! {
                 resolved = resolving => resolved?,
                 signal = self.stop.wait() => return Err(stopped(signal).into()),
@@ -490,7 +491,7 @@ impl Site<'_> {
         }
         let network = place.network.as_ref();
         let ours = network.and_then(|name| self.networks.get(name));
-        let known = |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
+        let baseline = |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
         let mounts = place.mounts.iter().map(|mount| FolderMount {
             from: self.workspace.volume(&mount.name),
             to: mount.path.clone(),
@@ -517,7 +518,7 @@ impl Site<'_> {
             secret_env,
             user: place.user.clone(),
             alias: ours.map(|_| step.id.to_string()),
-            network: ours.or(network.filter(known)).cloned(),
+            network: ours.or(network.filter(baseline)).cloned(),
             expose: place.expose.clone(),
             ports: place.ports.clone(),
             cpus: place.cpus.clone(),

@@ -27,7 +27,7 @@ use crate::{
         signal::Stop,
     },
     task::{Dependency, Run, RunStatus, Untracked},
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{read::MultiStep, workspace::Workspace};
@@ -42,7 +42,7 @@ pub(super) struct Site<'a> {
     pub read: &'a MultiStep,
     pub builder: &'a Builder,
     pub platforms: BuilderPlatforms,
-    pub known: &'a Known,
+    pub baseline: &'a Baseline,
     pub workspace: Workspace,
     /// Comes when the run is to stop, and when another step has failed.
     pub stop: Stop,

@@ -15,7 +15,7 @@ use crate::{
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{
@@ -132,8 +132,8 @@ pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey
             "task `{key}` exists and is replaced; its runs are kept"
         )));
     }
-    let known = save(app, old.as_ref(), &task, &secrets, events)?;
-    if !known.has_run() {
+    let baseline = save(app, old.as_ref(), &task, &secrets, events)?;
+    if !baseline.has_run() {
         events.send(Event::Note(first_run(&key)));
     }
     Ok(key)
@@ -403,10 +403,10 @@ fn save(
     task: &Task,
     secrets: &Secrets,
     events: &EventSink<'_>,
-) -> Result<Known> {
+) -> Result<Baseline> {
     let key = task.key();
     app.store.prepare()?;
-    let mut known = app.store.known(&key).unwrap_or_default();
+    let mut baseline = app.store.baseline(&key).unwrap_or_default();
     let same_secrets = app
         .store
         .secrets(&key)
@@ -415,26 +415,26 @@ fn save(
     if !holds {
         // Before the definition: a crash in between leaves a task that says it must be run, never one that
         // follows the wrong images.
-        let forgotten = known.forgotten();
+        let forgotten = baseline.forgotten();
         match forgotten.timers.is_empty() {
-            true => app.store.forget_known(&key)?,
-            false => app.store.save_known(&key, &forgotten)?,
+            true => app.store.forget_baseline(&key)?,
+            false => app.store.save_baseline(&key, &forgotten)?,
         }
-        if known.has_run() {
+        if baseline.has_run() {
             events.send(Event::Warning(format!(
                 "what task `{key}` stands on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));
         }
-        known = forgotten;
-    } else if known.failure.take().is_some() {
+        baseline = forgotten;
+    } else if baseline.failure.take().is_some() {
         // A change is worth a try at once, and ends that the task is marked as stalled. What a run that goes on knows is its own.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
-            app.store.save_known(&key, &known)?;
+            app.store.save_baseline(&key, &baseline)?;
         }
     }
     app.store.save_secrets(&key, secrets)?;
     app.store.save_task(task)?;
-    Ok(known)
+    Ok(baseline)
 }
 
 fn first_run(key: &TaskKey) -> String {

@@ -15,7 +15,7 @@ use crate::{
         service::Service,
         signal::{Signal, Stop},
     },
-    watch::{Node, Snapshot, rhythm},
+    watch::{Node, Snapshot, schedule},
 };
 
 use super::{
@@ -183,7 +183,7 @@ pub async fn forever(
         };
         match woken {
             Woken::Due => {}
-            Woken::Hinted => match hooks.heed(&app, &events) {
+            Woken::Hinted => match hooks.apply_hints(&app, &events) {
                 Ok(sources) => {
                     let all = sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
@@ -212,7 +212,7 @@ pub async fn forever(
 fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> SignedDuration {
     match watcher.is_busy() {
         true => SignedDuration::ZERO,
-        false => rhythm::nap(due, app.clock.now()),
+        false => schedule::time_until_next(due, app.clock.now()),
     }
 }
 

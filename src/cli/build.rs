@@ -21,7 +21,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{
         self, App,
-        event::Event,
+        event::{Event, EventSink},
         run::{Quick, RunRequest},
         task::QuickTask,
     },
@@ -121,12 +121,12 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     }
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let mut tell = |event: Event<'_>| {
+        let events = EventSink::new(|event| {
             if !(no_logs && matches!(event, Event::Log(_))) {
                 report.event(event);
             }
-        };
-        ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
+        });
+        ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
     })?;
     Ok(conclude(report, &finished, no_logs))
 }

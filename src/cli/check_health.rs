@@ -35,9 +35,7 @@ pub struct CheckHealthArgs {
 pub fn run(app: &App, report: &Report, args: CheckHealthArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let registries = args.registries.into_iter().chain(args.name).collect();
-    let findings = app.wait(ops::health::check(app, registries, &mut |event| {
-        report.event(event);
-    }))?;
+    let findings = app.wait(ops::health::check(app, registries, &report.events()))?;
     let exit = ops::health::worst(&findings);
     Ok(Outcome {
         view: Some(View::of(findings, columns::HEALTH)),

@@ -14,7 +14,7 @@ use clap_complete::{
     engine::{ArgValueCompleter, CompletionCandidate},
 };
 
-use crate::ops::{self, App, Surroundings};
+use crate::ops::{self, App, Surroundings, event::EventSink};
 
 /// The variable that says which shell wants to complete a line.
 pub const VARIABLE: &str = "ACRT_COMPLETE";
@@ -121,7 +121,7 @@ fn run_ids(app: &App) -> Vec<String> {
         top: RUNS,
         ..Default::default()
     };
-    let runs = ops::runs::list(app, &newest, &mut |_| {}).unwrap_or_default();
+    let runs = ops::runs::list(app, &newest, &EventSink::none()).unwrap_or_default();
     runs.iter().map(|run| run.run_id.to_string()).collect()
 }
 

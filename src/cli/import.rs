@@ -15,7 +15,6 @@ use crate::{
     ops::{
         self, App,
         credential::StoredLogin,
-        event::Event,
         import::{self, Import},
     },
     sys::{
@@ -85,8 +84,8 @@ pub fn run(app: &App, report: &Report, args: ImportArgs) -> Result<Outcome> {
     }
     let answer = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let mut tell = |event: Event<'_>| report.event(event);
-        import::import(app, &import, &stop, &mut tell).await
+        let events = report.events();
+        import::import(app, &import, &stop, &events).await
     })?;
     Ok(Outcome::answer(
         View::of(answer, columns::IMPORT).rows_at("/images"),

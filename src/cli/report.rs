@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    ops::{answer::resume, check::reason, event::Event},
+    ops::{
+        answer::resume,
+        check::reason,
+        event::{Event, EventSink},
+    },
     sys::clock::Clock,
     task::{TaskKey, TaskName},
     view::{Format, column::harmless, tame::Tamer},
@@ -148,7 +152,13 @@ impl Report {
         self.verbose || io::stderr().is_terminal()
     }
 
-    /// Tells what happens while a command works.
+    /// Returns a sink that shows each event.
+    #[must_use]
+    pub fn events(&self) -> EventSink<'_> {
+        EventSink::new(|event| self.event(event))
+    }
+
+    /// Shows an event.
     pub fn event(&self, event: Event<'_>) {
         match event {
             Event::Doing(text) => {

@@ -21,7 +21,7 @@ use crate::{
 use super::{
     App,
     credential::logins,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     execute::Execution,
     inputs::Inputs,
     resolve::Resolved,
@@ -174,14 +174,14 @@ impl Execution<'_> {
         images: &[Reference],
         pulled: &[Reference],
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) {
         for registry in self.unverified(images, pulled) {
             if self.app.settings.registry(&registry).skip_verify {
                 let text = log.line(&format!(
                     "acrt: the certificate of `{registry}` is not verified, as skipVerify says"
                 ));
-                tell(Event::Log(&text));
+                events.send(Event::Log(&text));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     task,
 };
 
@@ -176,13 +176,13 @@ pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be read.
-pub fn all_logins(app: &App, tell: Listener<'_>) -> Result<Vec<Login>> {
+pub fn all_logins(app: &App, events: &EventSink<'_>) -> Result<Vec<Login>> {
     let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
         match app.store.secrets(&key).and_then(|secrets| logins(&secrets)) {
             Ok(logins) if logins.is_empty() => {}
             Ok(logins) => of_tasks.push((key, logins)),
-            Err(error) => tell(Event::Problem(error)),
+            Err(error) => events.send(Event::Problem(error)),
         }
     }
     if of_tasks.is_empty() {

@@ -1,4 +1,6 @@
-//! What a long operation tells while it works.
+//! The events of a long operation, and the sink that they are sent to.
+
+use std::fmt;
 
 pub use crate::registry::copy::Progress;
 
@@ -64,5 +66,28 @@ pub enum Event<'a> {
     Problem(crate::Error),
 }
 
-/// Who is told.
-pub type Listener<'a> = &'a mut dyn FnMut(Event<'_>);
+/// Where events go. Shared by all that goes on side by side.
+pub struct EventSink<'a>(Box<dyn Fn(Event<'_>) + 'a>);
+
+impl<'a> EventSink<'a> {
+    /// Gives each event to `receive`.
+    pub fn new(receive: impl Fn(Event<'_>) + 'a) -> Self {
+        Self(Box::new(receive))
+    }
+
+    /// Drops all events.
+    pub fn none() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Hands on one event.
+    pub fn send(&self, event: Event<'_>) {
+        (self.0)(event);
+    }
+}
+
+impl fmt::Debug for EventSink<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("EventSink")
+    }
+}

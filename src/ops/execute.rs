@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
     platforms, pushed,
@@ -156,14 +156,18 @@ impl<'a> Execution<'a> {
     /// # Errors
     ///
     /// [`Kind::Failed`] where the state directory cannot be written: then nothing can be said of the run.
-    pub async fn carry_out(mut self, mut held: HeldRun, tell: Listener<'_>) -> Result<Finished> {
+    pub async fn carry_out(
+        mut self,
+        mut held: HeldRun,
+        events: &EventSink<'_>,
+    ) -> Result<Finished> {
         let id = held.run.run_id;
         held.run.advance(RunStatus::Started, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         let secrets = self.all_secrets();
         let mut log = self.app.store.open_log(id, &secrets)?;
         let mut inputs = None;
-        let worked = self.work(&mut held, &mut log, &mut inputs, tell).await;
+        let worked = self.work(&mut held, &mut log, &mut inputs, events).await;
         let worked = worked.and_then(|()| match log.problem() {
             Some(problem) => Err(Error::new(
                 Kind::Failed,
@@ -177,7 +181,7 @@ impl<'a> Execution<'a> {
             Ok(()) => None,
             Err(failure) => Some(self.failed(&mut held.run, failure, inputs)?),
         };
-        self.close(held, log, error, tell)
+        self.close(held, log, error, events)
     }
 
     /// Ends a run badly that another process was to carry out and did not.
@@ -185,13 +189,18 @@ impl<'a> Execution<'a> {
     /// # Errors
     ///
     /// As [`Execution::carry_out`].
-    pub fn fail(self, mut held: HeldRun, failure: Failure, tell: Listener<'_>) -> Result<Finished> {
+    pub fn fail(
+        self,
+        mut held: HeldRun,
+        failure: Failure,
+        events: &EventSink<'_>,
+    ) -> Result<Finished> {
         let log = self.app.store.open_log(held.run.run_id, &[])?;
         // What it was tried with, so that it is left alone until that changes.
         let survey = inputs::survey(self.app, &self.task, &self.secrets);
         let inputs = survey.ok().and_then(|survey| survey.digest);
         let error = self.failed(&mut held.run, failure, inputs)?;
-        self.close(held, log, Some(error), tell)
+        self.close(held, log, Some(error), events)
     }
 
     /// Writes down how a run has ended.
@@ -200,7 +209,7 @@ impl<'a> Execution<'a> {
         mut held: HeldRun,
         mut log: Log,
         error: Option<Error>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Finished> {
         let (id, key) = (held.run.run_id, self.task.key());
         // What it stood on was recorded when it succeeded; the status follows, so that a crash in between
@@ -208,15 +217,15 @@ impl<'a> Execution<'a> {
         held.run.advance(RunStatus::Succeeded, self.app.clock.now());
         let closing = closing_line(&held.run);
         let text = log.line(&closing);
-        tell(Event::Log(&text));
+        events.send(Event::Log(&text));
         let run = self.app.store.end_run(held)?;
-        tell(Event::Ended {
+        events.send(Event::Ended {
             id,
             task: &key,
             status: run.status,
             reason: run.run_error_message.as_deref(),
         });
-        self.prune(&key, tell);
+        self.prune(&key, events);
         Ok(Finished { run, error })
     }
 
@@ -225,7 +234,7 @@ impl<'a> Execution<'a> {
     /// # Errors
     ///
     /// As a run would fail before its builder begins.
-    pub async fn plan(self, tell: Listener<'_>) -> Result<Vec<String>> {
+    pub async fn plan(self, events: &EventSink<'_>) -> Result<Vec<String>> {
         let now = self.app.clock.now();
         let run = Run::queued(RunId::new(1), &self.task.registry, &Cause::Manual, now);
         let step = match &self.task.step {
@@ -241,7 +250,7 @@ impl<'a> Execution<'a> {
             &self.task.platforms,
         );
         let baseline = self.app.store.baseline(&self.task.key())?;
-        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &baseline, tell).await?;
+        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &baseline, events).await?;
         let request = self.request(step, &run, &inputs, &resolved, &images);
         let steps = builder.plan(&request)?;
         Ok(steps.iter().map(|step| step.line.to_string()).collect())
@@ -259,9 +268,9 @@ impl<'a> Execution<'a> {
         held: &mut HeldRun,
         log: &mut Log,
         inputs_digest: &mut Option<Digest>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
-        let _fetched = self.fetch(held, log, tell).await?;
+        let _fetched = self.fetch(held, log, events).await?;
         if self.recorded && self.stored.is_none() {
             // What is wrong with the files is told by whoever needs them.
             let survey = inputs::survey(self.app, &self.task, &self.secrets).ok();
@@ -271,11 +280,17 @@ impl<'a> Execution<'a> {
             });
         }
         match &self.task.step {
-            Step::Docker(step) => self.work_docker(step, held, log, inputs_digest, tell).await,
-            Step::FileTask(_) | Step::EncodedTask(_) => {
-                self.work_steps(held, log, inputs_digest, tell).await
+            Step::Docker(step) => {
+                self.work_docker(step, held, log, inputs_digest, events)
+                    .await
             }
-            Step::Import(step) => self.work_import(step, held, log, inputs_digest, tell).await,
+            Step::FileTask(_) | Step::EncodedTask(_) => {
+                self.work_steps(held, log, inputs_digest, events).await
+            }
+            Step::Import(step) => {
+                self.work_import(step, held, log, inputs_digest, events)
+                    .await
+            }
         }
     }
 
@@ -284,7 +299,7 @@ impl<'a> Execution<'a> {
         &mut self,
         held: &mut HeldRun,
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Option<Fetched>, Failure> {
         let Some(context) = self
             .task
@@ -296,7 +311,7 @@ impl<'a> Execution<'a> {
             return Ok(None);
         };
         let id = held.run.run_id;
-        tell(Event::Doing(format!("fetching {context}")));
+        events.send(Event::Doing(format!("fetching {context}")));
         let fetching = fetch::fetch(self.app, id, &self.task, &self.secrets, self.stop);
         let fetched = match self.unless_stopped(fetching).await {
             Ok(fetched) => fetched,
@@ -306,15 +321,15 @@ impl<'a> Execution<'a> {
         };
         for note in &fetched.notes {
             let text = log.line(&format!("acrt: {note}"));
-            tell(Event::Log(&text));
-            tell(Event::Note(note.clone()));
+            events.send(Event::Log(&text));
+            events.send(Event::Note(note.clone()));
         }
         let of = match &fetched.commit {
             Some(commit) => format!(" at {commit}"),
             None => String::new(),
         };
         let text = log.line(&format!("acrt: fetched {context}{of}"));
-        tell(Event::Log(&text));
+        events.send(Event::Log(&text));
         held.run.source_commit.clone_from(&fetched.commit);
         self.stored = Some(self.task.clone());
         self.task
@@ -330,7 +345,7 @@ impl<'a> Execution<'a> {
         held: &mut HeldRun,
         log: &mut Log,
         inputs_digest: &mut Option<Digest>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let key = self.task.key();
         let started = self.app.clock.now();
@@ -342,14 +357,14 @@ impl<'a> Execution<'a> {
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
         inputs.build_with(&on.await?, &self.task.platforms);
         let baseline = self.app.store.baseline(&key)?;
-        tell(Event::Doing(format!("resolving what {key} stands on")));
+        events.send(Event::Doing(format!("resolving what {key} stands on")));
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
                 &mut inputs,
                 &builder,
                 &baseline,
-                tell,
+                events,
             ))
             .await?;
         super::chain::refuse_cycles(self.app, &self.task, &images, &bases_of(&resolved))?;
@@ -357,8 +372,8 @@ impl<'a> Execution<'a> {
         held.run.untracked_images.clone_from(&resolved.untracked);
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
-        tell_what_is_built(&resolved, &inputs, log, tell)?;
-        self.tell_what_is_not_verified(&images, &resolved.pulled, log, tell);
+        tell_what_is_built(&resolved, &inputs, log, events)?;
+        self.tell_what_is_not_verified(&images, &resolved.pulled, log, events);
         let job = BuildJob {
             step,
             builder: &builder,
@@ -366,15 +381,15 @@ impl<'a> Execution<'a> {
             resolved: &resolved,
             images: &images,
         };
-        let outcome = self.build(&job, held, log, tell).await?;
+        let outcome = self.build(&job, held, log, events).await?;
         let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
-        let outputs = self.confirm(pushed, &outcome.digests, tell).await?;
+        let outputs = self.confirm(pushed, &outcome.digests, events).await?;
         let made = self.platforms_of(&outputs, outcome.platforms, &inputs);
         let made = made.await?;
         judge_platforms(&made, &inputs, &resolved).map_err(Failure::unsure)?;
         if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
             let text = log.line(&format!("acrt: {surprise}"));
-            tell(Event::Log(&text));
+            events.send(Event::Log(&text));
         }
         let settled = resolved.made_for(self.app, &inputs, &made);
         self.unless_stopped(settled).await?;
@@ -382,7 +397,7 @@ impl<'a> Execution<'a> {
         held.run.output_images = Some(outputs);
         if self.recorded {
             let platforms = made.into_iter().collect();
-            self.record(held, Success { started, platforms }, log, tell)?;
+            self.record(held, Success { started, platforms }, log, events)?;
         }
         Ok(())
     }
@@ -393,7 +408,7 @@ impl<'a> Execution<'a> {
         job: &BuildJob<'_>,
         held: &HeldRun,
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Outcome, Failure> {
         let BuildJob {
             inputs, resolved, ..
@@ -405,9 +420,9 @@ impl<'a> Execution<'a> {
         let mut outcome = Outcome::default();
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
-            tell(Event::Doing(format!("run {id}: {purpose}")));
+            events.send(Event::Doing(format!("run {id}: {purpose}")));
             let text = log.line(&format!("$ {}", step.line));
-            tell(Event::Log(&text));
+            events.send(Event::Log(&text));
             let line = step.line.env(MARKER, request.scratch.display().to_string());
             let limits = Limits {
                 timeout: Some(self.time_left()),
@@ -420,11 +435,11 @@ impl<'a> Execution<'a> {
                     printed.extend_from_slice(bytes);
                 }
                 let text = log.write(bytes);
-                tell(Event::Log(&text));
+                events.send(Event::Log(&text));
             })
             .await?;
             let text = log.flush();
-            tell(Event::Log(&text));
+            events.send(Event::Log(&text));
             self.judge(ended, &step.purpose)?;
             if step.purpose == Purpose::Build {
                 let built = platforms::built(job.builder, &request).await;
@@ -445,12 +460,12 @@ impl<'a> Execution<'a> {
         &self,
         images: &[Reference],
         reported: &BTreeMap<Reference, Digest>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Vec<ImageDescriptor>, Failure> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        tell(Event::Doing("looking at what was pushed".into()));
+        events.send(Event::Doing("looking at what was pushed".into()));
         tokio::select! {
             outputs = pushed::confirmed(self.app, images, reported) => {
                 outputs.map_err(Failure::unsure)
@@ -547,7 +562,7 @@ impl<'a> Execution<'a> {
         held: &HeldRun,
         success: Success,
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<()> {
         let key = &self.task.key();
         let now = self.app.store.task(key)?;
@@ -555,7 +570,7 @@ impl<'a> Execution<'a> {
         let unchanged = now.is_some_and(|now| now.stands_on_the_same_as(ours));
         if !unchanged {
             let text = log.line("acrt: the task was changed while it ran; run it again to follow what it stands on now");
-            tell(Event::Log(&text));
+            events.send(Event::Log(&text));
             return Ok(());
         }
         let built = Built {
@@ -612,7 +627,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Removes old runs. That this fails does not change how the run ended.
-    fn prune(&self, key: &TaskKey, tell: Listener<'_>) {
+    fn prune(&self, key: &TaskKey, events: &EventSink<'_>) {
         let settings = &self.app.settings.config.runs;
         let age = jiff::SignedDuration::from_hours(24 * i64::from(settings.keep_days));
         let oldest = self
@@ -622,7 +637,7 @@ impl<'a> Execution<'a> {
             .saturating_sub(age)
             .unwrap_or(jiff::Timestamp::MIN);
         if let Err(error) = self.app.store.prune_runs(key, settings.keep, oldest) {
-            tell(Event::Warning(error.one_line()));
+            events.send(Event::Warning(error.one_line()));
         }
     }
 }
@@ -659,7 +674,7 @@ fn tell_what_is_built(
     resolved: &Resolved,
     inputs: &Inputs,
     log: &mut Log,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<()> {
     let mut lines = Vec::new();
     for dependency in &resolved.dependencies {
@@ -686,7 +701,7 @@ fn tell_what_is_built(
     );
     for line in lines {
         let text = log.line(&line);
-        tell(Event::Log(&text));
+        events.send(Event::Log(&text));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     App,
     credential::all_logins,
-    event::{Event, Listener},
+    event::{Event, EventSink},
 };
 
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
@@ -81,7 +81,11 @@ impl Finding {
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot even be read.
-pub async fn check(app: &App, registries: Vec<String>, tell: Listener<'_>) -> Result<Vec<Finding>> {
+pub async fn check(
+    app: &App,
+    registries: Vec<String>,
+    events: &EventSink<'_>,
+) -> Result<Vec<Finding>> {
     let mut findings = vec![builder(app).await];
     if let Err(error) = app.check_state_directory() {
         let subject = app.store.layout().root().display().to_string();
@@ -92,7 +96,7 @@ pub async fn check(app: &App, registries: Vec<String>, tell: Listener<'_>) -> Re
     }
     findings.extend(state_directory(app));
     findings.push(config_file(app));
-    app.registries_with(all_logins(app, tell)?);
+    app.registries_with(all_logins(app, events)?);
     let wanted = match registries.is_empty() {
         true => used(app)?,
         false => registries
@@ -101,7 +105,7 @@ pub async fn check(app: &App, registries: Vec<String>, tell: Listener<'_>) -> Re
             .collect(),
     };
     for registry in wanted {
-        tell(Event::Doing(format!("asking {registry}")));
+        events.send(Event::Doing(format!("asking {registry}")));
         let health = app.registries().health(&registry).await;
         findings.extend(of_registry(app, health));
     }

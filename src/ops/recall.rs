@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
 };
 
 /// Reads what is remembered of tags, each by the one name of its registry.
@@ -17,8 +17,8 @@ use super::{
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-pub fn tags(app: &App, tell: Listener<'_>) -> Result<Tags> {
-    let tags = told_of(app.store.tags(app.clock.now())?, tell);
+pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
+    let tags = told_of(app.store.tags(app.clock.now())?, events);
     let is_own = |tag: &Reference| app.aliases.registry(tag.registry()) == tag.registry();
     Ok(match tags.records().keys().all(is_own) {
         true => tags,
@@ -32,27 +32,27 @@ pub fn tags(app: &App, tell: Listener<'_>) -> Result<Tags> {
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-pub(super) fn notified(app: &App, tell: Listener<'_>) -> Result<NotifiedFile> {
-    Ok(told_of(app.store.notified(app.clock.now())?, tell))
+pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile> {
+    Ok(told_of(app.store.notified(app.clock.now())?, events))
 }
 
-fn told_of<T>(recalled: Recalled<T>, tell: Listener<'_>) -> T {
+fn told_of<T>(recalled: Recalled<T>, events: &EventSink<'_>) -> T {
     if let Some(problem) = recalled.problem {
-        tell(Event::Warning(problem));
+        events.send(Event::Warning(problem));
     }
     recalled.value
 }
 
 /// Keeps what was seen of tags for the next look, where it can be kept. An answer is one without that too.
-pub fn keep_tags(app: &App, tags: &Tags, tell: Listener<'_>) {
+pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
     let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
     match kept {
         Ok(()) => {}
-        Err(error) if file::is_read_only(&error) => tell(Event::Detail(format!(
+        Err(error) if file::is_read_only(&error) => events.send(Event::Detail(format!(
             "what was found is not kept: {}",
             error.one_line()
         ))),
-        Err(error) => tell(Event::Warning(format!(
+        Err(error) => events.send(Event::Warning(format!(
             "what was found is not kept: {}",
             error.one_line()
         ))),

@@ -4,7 +4,7 @@
 //! has taken the lock recovers the runs of the task before a builder starts. A recovery that is itself killed is made again: the run is
 //! open until everything else is done.
 
-use std::{cell::RefCell, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     steps::sweep::after_the_dead,
 };
 
@@ -29,13 +29,13 @@ use super::{
 const WAIT: Duration = Duration::from_millis(50);
 
 /// Recovers all crashed runs, side by side. Where there are none it costs one look into a folder. What cannot be done is told.
-pub async fn recover_crashed_runs(app: &App, tell: Listener<'_>) {
+pub async fn recover_crashed_runs(app: &App, events: &EventSink<'_>) {
     let recovered = match app.store.crashed_runs(None) {
-        Ok(crashed) => recover_all(app, &crashed, &mut *tell).await,
+        Ok(crashed) => recover_all(app, &crashed, events).await,
         Err(error) => vec![Err(error)],
     };
     for error in recovered.into_iter().filter_map(Result::err) {
-        tell(Event::Problem(error));
+        events.send(Event::Problem(error));
     }
 }
 
@@ -44,26 +44,28 @@ pub async fn recover_crashed_runs(app: &App, tell: Listener<'_>) {
 /// # Errors
 ///
 /// [`Kind::Failed`] where a builder does not end, or the state directory cannot be written.
-pub async fn recover_crashed_runs_of(app: &App, key: &TaskKey, tell: Listener<'_>) -> Result<()> {
+pub async fn recover_crashed_runs_of(
+    app: &App,
+    key: &TaskKey,
+    events: &EventSink<'_>,
+) -> Result<()> {
     let crashed = app.store.crashed_runs(Some(key))?;
-    let recovered = recover_all(app, &crashed, tell).await;
+    let recovered = recover_all(app, &crashed, events).await;
     recovered.into_iter().collect()
 }
 
-async fn recover_all(app: &App, crashed: &[RunId], tell: Listener<'_>) -> Vec<Result<()>> {
+async fn recover_all(app: &App, crashed: &[RunId], events: &EventSink<'_>) -> Vec<Result<()>> {
     if crashed.is_empty() {
         return Vec::new();
     }
-    let tell = RefCell::new(tell);
-    let say = |text: String| (tell.borrow_mut())(Event::Warning(text));
-    let all = crashed.iter().map(|id| recover(app, *id, &say));
+    let all = crashed.iter().map(|id| recover(app, *id, events));
     let recovered = join_all(all).await;
     app.store.remove_abandoned_files();
     recovered
 }
 
 /// Recovers one run, or waits until another process has.
-async fn recover(app: &App, id: RunId, say: &dyn Fn(String)) -> Result<()> {
+async fn recover(app: &App, id: RunId, events: &EventSink<'_>) -> Result<()> {
     let lock = loop {
         match app.store.begin_recovery(id)? {
             Claim::Ours(lock) => break lock,
@@ -71,8 +73,8 @@ async fn recover(app: &App, id: RunId, say: &dyn Fn(String)) -> Result<()> {
             Claim::Done => return Ok(()),
         }
     };
-    let ended = remove_leftovers(app, id, say).await?;
-    close(app, id, lock, ended > 0, say)
+    let ended = remove_leftovers(app, id, events).await?;
+    close(app, id, lock, ended > 0, events)
 }
 
 /// Removes what a run has left whose process is gone: what its builder runs, containers and networks, and the files that it has only while
@@ -81,7 +83,11 @@ async fn recover(app: &App, id: RunId, say: &dyn Fn(String)) -> Result<()> {
 /// # Errors
 ///
 /// [`Kind::Failed`] where a process does not end.
-pub(super) async fn remove_leftovers(app: &App, id: RunId, say: &dyn Fn(String)) -> Result<usize> {
+pub(super) async fn remove_leftovers(
+    app: &App,
+    id: RunId,
+    events: &EventSink<'_>,
+) -> Result<usize> {
     let layout = app.store.layout();
     let folder = layout.run_folder(id);
     let ended = process::end_marked_processes(MARKER, &folder.display().to_string())
@@ -90,7 +96,9 @@ pub(super) async fn remove_leftovers(app: &App, id: RunId, say: &dyn Fn(String))
             format!("cannot end what run `{id}` has left running")
         })?;
     if let Ok(Some(run)) = app.store.run(id) {
-        after_the_dead(app, &run).await.into_iter().for_each(say);
+        for text in after_the_dead(app, &run).await {
+            events.send(Event::Warning(text));
+        }
     }
     for folder in [
         layout.run_logins(id),
@@ -104,7 +112,7 @@ pub(super) async fn remove_leftovers(app: &App, id: RunId, say: &dyn Fn(String))
     Ok(ended)
 }
 
-fn close(app: &App, id: RunId, lock: Lock, ended: bool, say: &dyn Fn(String)) -> Result<()> {
+fn close(app: &App, id: RunId, lock: Lock, ended: bool, events: &EventSink<'_>) -> Result<()> {
     let Some(run) = app.store.end_recovery(id, lock)? else {
         return Ok(());
     };
@@ -113,9 +121,9 @@ fn close(app: &App, id: RunId, lock: Lock, ended: bool, say: &dyn Fn(String)) ->
         true => "; what its builder left running was ended",
         false => "",
     };
-    say(format!(
+    events.send(Event::Warning(format!(
         "run `{id}`{} had died with its process{ended}",
         of.unwrap_or_default()
-    ));
+    )));
     Ok(())
 }

@@ -26,7 +26,7 @@ use super::{
     App,
     check::set_min_ages,
     credential::logins,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     execute::{Execution, Finished},
     notify, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
@@ -158,7 +158,7 @@ pub async fn run(
     request: &RunRequest,
     cause: &Cause,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Finished> {
     let key = request.key();
     // What is read for it is as much a stranger's as in the loop.
@@ -177,14 +177,14 @@ pub async fn run(
         }
         run
     })?;
-    tell(Event::Queued {
+    events.send(Event::Queued {
         id: held.run.run_id,
         task: &key,
     });
     // A quick run waits for nobody, and nobody for it.
     let locked = match is_quick {
         true => None,
-        false => wait_for_task(app, &key, stop, tell).await?,
+        false => wait_for_task(app, &key, stop, events).await?,
     };
     if locked.is_none() && !is_quick {
         let now = app.clock.now();
@@ -199,8 +199,8 @@ pub async fn run(
             error: Some(Error::new(kind, "the run was stopped while it waited")),
         });
     }
-    recover_crashed_runs(app, tell).await;
-    if !is_quick && let Err(error) = recover_crashed_runs_of(app, &key, tell).await {
+    recover_crashed_runs(app, events).await;
+    if !is_quick && let Err(error) = recover_crashed_runs_of(app, &key, events).await {
         let now = app.clock.now();
         let status = crate::task::RunStatus::Error;
         held.run.fail(status, error.one_line(), now);
@@ -209,35 +209,35 @@ pub async fn run(
     }
     let registries = app.registries_with(logins(&secrets)?);
     if !is_quick {
-        registries.import(old_enough(app, &task, tell).await?);
+        registries.import(old_enough(app, &task, events).await?);
     }
     let told = (!is_quick).then(|| task.clone());
     if let Some(task) = &told {
-        prepare_to_tell(app, task, tell).await;
+        prepare_to_tell(app, task, events).await;
     }
     let execution = Execution {
         recorded: !is_quick && request.overrides == Overrides::default(),
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         ..Execution::of(app, task, secrets, stop)
     };
-    let finished = execution.carry_out(held, tell).await?;
+    let finished = execution.carry_out(held, events).await?;
     if let Some(task) = &told {
-        notify::after_run(app, task, stop, tell).await;
+        notify::after_run(app, task, stop, events).await;
     }
     Ok(finished)
 }
 
 /// Returns what the tags of a task's bases are taken for because newer digests are too young, as far as the watcher has seen older ones.
-async fn old_enough(app: &App, task: &Task, tell: Listener<'_>) -> Result<Answers> {
+async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Answers> {
     let baseline = app.store.baseline(&task.key())?;
     let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
     set_min_ages(app, &mut snapshot);
-    let tags = recall::tags(app, tell)?;
+    let tags = recall::tags(app, events)?;
     let pins = snapshot.node().pins(&tags, app.clock.now());
     let mut answers = Answers::default();
     pin(app, &mut answers, pins).await?;
     for (tag, seen) in &answers.tags {
-        tell(Event::Note(format!(
+        events.send(Event::Note(format!(
             "`{tag}` is taken for {}: what it is now is too young",
             seen.digest
         )));
@@ -270,9 +270,9 @@ pub(super) async fn pin(
 }
 
 /// Lets those who are told know of the run. That they cannot be told does not keep it from being made.
-async fn prepare_to_tell(app: &App, task: &Task, tell: Listener<'_>) {
-    if let Err(error) = notify::before_run(app, task, tell).await {
-        tell(Event::Problem(error));
+async fn prepare_to_tell(app: &App, task: &Task, events: &EventSink<'_>) {
+    if let Err(error) = notify::before_run(app, task, events).await {
+        events.send(Event::Problem(error));
     }
 }
 
@@ -287,28 +287,28 @@ pub async fn run_if_free(
     cause: &Cause,
     answers: Answers,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Option<Finished>> {
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
-    recover_crashed_runs_of(app, key, tell).await?;
+    recover_crashed_runs_of(app, key, events).await?;
     let (task, _) = prepare(app, &RunRequest::of(key))?;
     let held = app
         .store
         .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
-    tell(Event::Queued {
+    events.send(Event::Queued {
         id: held.run.run_id,
         task: key,
     });
-    prepare_to_tell(app, &task, tell).await;
+    prepare_to_tell(app, &task, events).await;
     let request = RunRequest {
         run: Some(held.run.run_id),
         answers,
         ..RunRequest::of(key)
     };
-    let finished = supervise(app, &task, &request, held, stop, tell).await?;
-    notify::after_run(app, &task, stop, tell).await;
+    let finished = supervise(app, &task, &request, held, stop, events).await?;
+    notify::after_run(app, &task, stop, events).await;
     Ok(Some(finished))
 }
 
@@ -322,7 +322,7 @@ pub async fn carry_out_for(
     request: &RunRequest,
     id: RunId,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Finished> {
     let (task, secrets) = prepare(app, request)?;
     let held = app.store.adopt_run(id)?;
@@ -332,7 +332,7 @@ pub async fn carry_out_for(
         recorded: true,
         ..Execution::of(app, task, secrets, stop)
     };
-    execution.carry_out(held, tell).await
+    execution.carry_out(held, events).await
 }
 
 /// Returns the command lines that a run would carry out, with secrets hidden. Starts nothing but questions.
@@ -340,11 +340,11 @@ pub async fn carry_out_for(
 /// # Errors
 ///
 /// As [`run`], where the run itself would fail before its builder begins.
-pub async fn plan(app: &App, request: &RunRequest, tell: Listener<'_>) -> Result<Vec<String>> {
+pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Result<Vec<String>> {
     let (task, secrets) = prepare(app, request)?;
     app.registries_with(logins(&secrets)?);
     let stop = Stop::never();
-    Execution::of(app, task, secrets, &stop).plan(tell).await
+    Execution::of(app, task, secrets, &stop).plan(events).await
 }
 
 /// Lets a run go on by itself, in a process that outlives this one and its terminal. Returns its id.
@@ -403,7 +403,7 @@ async fn wait_for_task(
     app: &App,
     key: &TaskKey,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Option<Lock>> {
     let path = app.store.layout().task_lock(key);
     let mut told = false;
@@ -412,7 +412,7 @@ async fn wait_for_task(
             return Ok(Some(lock));
         }
         if !told {
-            tell(Event::WaitingForTask(key));
+            events.send(Event::WaitingForTask(key));
             told = true;
         }
         app.clock.pause(WAIT).await;

@@ -16,7 +16,7 @@ use crate::{
 use super::{
     App,
     answer::RunAnswer,
-    event::{Event, Listener},
+    event::{Event, EventSink},
 };
 
 /// How often a log is read again while its run goes on.
@@ -69,7 +69,7 @@ fn has_pushed(app: &App, run: &Run, image: &Reference) -> bool {
 /// # Errors
 ///
 /// [`Kind::Failed`] where the folder of runs cannot be read.
-pub fn list(app: &App, filter: &RunFilter, tell: Listener<'_>) -> Result<Vec<RunAnswer>> {
+pub fn list(app: &App, filter: &RunFilter, events: &EventSink<'_>) -> Result<Vec<RunAnswer>> {
     let mut runs = Vec::new();
     for id in app.store.run_ids()? {
         if runs.len() >= filter.top {
@@ -78,7 +78,7 @@ pub fn list(app: &App, filter: &RunFilter, tell: Listener<'_>) -> Result<Vec<Run
         match app.store.run(id) {
             Ok(Some(run)) if filter.takes(app, &run) => runs.push(RunAnswer::from(&run)),
             Ok(_) => {}
-            Err(error) => tell(Event::Problem(error)),
+            Err(error) => events.send(Event::Problem(error)),
         }
     }
     Ok(runs)
@@ -154,7 +154,7 @@ pub async fn logs(
     app: &App,
     id: RunId,
     is_read: &dyn Fn() -> bool,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<()> {
     existing(app, id)?;
     let path = app.store.layout().log(id);
@@ -171,7 +171,7 @@ pub async fn logs(
                 })?;
             at += bytes.len() as u64;
             if !bytes.is_empty() {
-                tell(Event::Log(&bytes));
+                events.send(Event::Log(&bytes));
             }
         }
         if !goes_on || !is_read() {

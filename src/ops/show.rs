@@ -15,7 +15,7 @@ use super::{
     App,
     answer::{LastRecorded, TaskAnswer},
     check::{keep_makers, keep_with_ancestors, simulated, snapshot, state_of},
-    event::{Event, Listener},
+    event::{Event, EventSink},
     recall,
     task::existing,
 };
@@ -56,14 +56,16 @@ pub struct TaskList {
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read.
-pub fn list(app: &App, registry: Option<&str>, tell: Listener<'_>) -> Result<TaskList> {
+pub fn list(app: &App, registry: Option<&str>, events: &EventSink<'_>) -> Result<TaskList> {
     let registry = registry.map(|name| app.settings.login_server(name));
     let mut tasks = Vec::new();
     for (key, followed) in app.store.followed()? {
         let is_shown = |wanted: &String| app.is_same_registry(wanted, &key.registry);
         match followed {
             Ok(followed) => tasks.push(followed),
-            Err(error) if registry.as_ref().is_none_or(is_shown) => tell(Event::Problem(error)),
+            Err(error) if registry.as_ref().is_none_or(is_shown) => {
+                events.send(Event::Problem(error))
+            }
             Err(_) => {}
         }
     }
@@ -129,7 +131,7 @@ fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
     }
     all.push(snapshot(app, task.clone(), baseline.clone()));
     let mut others = keep_with_ancestors(&mut all, &key);
-    let tags = recall::tags(app, &mut |_| {}).unwrap_or_default();
+    let tags = recall::tags(app, &EventSink::none()).unwrap_or_default();
     loop {
         let more = keep_makers(&all, &mut others, &tags);
         if more.is_empty() {
@@ -149,7 +151,10 @@ fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
 fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
     let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
     // Where that cannot be read, nobody has looked as far as anybody can tell.
-    let tags = with_runs(recall::tags(app, &mut |_| {}).unwrap_or_default(), &nodes);
+    let tags = with_runs(
+        recall::tags(app, &EventSink::none()).unwrap_or_default(),
+        &nodes,
+    );
     let looked: Vec<Option<Timestamp>> = nodes
         .iter()
         .map(|node| {

@@ -5,7 +5,7 @@ use crate::{
     task::{Context, SourceEvent, SourceTrigger, Status, Step, trigger::DEFAULT_SOURCE_TRIGGER},
 };
 
-use super::event::{Event, Listener};
+use super::event::{Event, EventSink};
 
 /// What was said about triggers by the source; nothing leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub fn changed(
 }
 
 /// Says what a trigger cannot do by itself.
-pub fn tell_of_pull_requests(triggers: &[SourceTrigger], tell: Listener<'_>) {
+pub fn tell_of_pull_requests(triggers: &[SourceTrigger], events: &EventSink<'_>) {
     let waits = triggers.iter().any(|trigger| {
         trigger.status == Status::Enabled
             && trigger
@@ -97,7 +97,7 @@ pub fn tell_of_pull_requests(triggers: &[SourceTrigger], tell: Listener<'_>) {
                 .contains(&SourceEvent::PullRequest)
     });
     if waits {
-        tell(Event::Note(
+        events.send(Event::Note(
             "a trigger by pull requests is kept in the definition and runs nothing: acrt follows commits".into(),
         ));
     }

@@ -3,7 +3,7 @@
 //! Whatever reads, renders, resolves, fetches, unpacks or builds for one task can hang, use up memory or die: it takes nothing with it but
 //! its own run.
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     execute::{Execution, Failure, Finished, GRACE, MARKER},
     recovery::remove_leftovers,
     run::{RunRequest, own_command},
@@ -119,24 +119,24 @@ struct Heard {
 }
 
 impl Heard {
-    fn take(&mut self, bytes: &[u8], tell: Listener<'_>) {
+    fn take(&mut self, bytes: &[u8], events: &EventSink<'_>) {
         self.pending.extend_from_slice(bytes);
         while let Some(end) = self.pending.iter().position(|b| *b == b'\n') {
             let line: Vec<u8> = self.pending.drain(..=end).collect();
-            self.line(&line, tell);
+            self.line(&line, events);
         }
         if self.pending.len() > MAX_MESSAGE {
             let line = std::mem::take(&mut self.pending);
-            self.line(&line, tell);
+            self.line(&line, events);
         }
     }
 
-    fn line(&mut self, line: &[u8], tell: Listener<'_>) {
+    fn line(&mut self, line: &[u8], events: &EventSink<'_>) {
         match serde_json::from_slice(line) {
-            Ok(WorkerMessage::Doing(text)) => tell(Event::Doing(text)),
-            Ok(WorkerMessage::Note(text)) => tell(Event::Note(text)),
-            Ok(WorkerMessage::Warning(text)) => tell(Event::Warning(text)),
-            Ok(WorkerMessage::Problem(error)) => tell(Event::Problem(error.into())),
+            Ok(WorkerMessage::Doing(text)) => events.send(Event::Doing(text)),
+            Ok(WorkerMessage::Note(text)) => events.send(Event::Note(text)),
+            Ok(WorkerMessage::Warning(text)) => events.send(Event::Warning(text)),
+            Ok(WorkerMessage::Problem(error)) => events.send(Event::Problem(error.into())),
             Ok(WorkerMessage::Ended(error)) => self.error = error.map(Error::from),
             Err(_) => {
                 self.last_words.extend_from_slice(line);
@@ -158,7 +158,7 @@ pub async fn supervise(
     request: &RunRequest,
     mut held: HeldRun,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Finished> {
     let id = held.run.run_id;
     let input = serde_json::to_vec(request)
@@ -174,7 +174,7 @@ pub async fn supervise(
     };
     let mut heard = Heard::default();
     let ended = process::work(&line, &input, &allowed, stop, &mut |bytes| {
-        heard.take(bytes, &mut *tell);
+        heard.take(bytes, events);
     })
     .await?;
     if let Some(run) = app.store.run(id)? {
@@ -182,10 +182,10 @@ pub async fn supervise(
     }
     if held.run.status.is_open() {
         let failure = failure(app, task, ended, &heard);
-        return fail(app, task, held, failure, tell).await;
+        return fail(app, task, held, failure, events).await;
     }
     let run = app.store.end_run(held)?;
-    tell(Event::Ended {
+    events.send(Event::Ended {
         id,
         task: &task.key(),
         status: run.status,
@@ -212,19 +212,15 @@ async fn fail(
     task: &Task,
     held: HeldRun,
     failure: Failure,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Finished> {
-    let say = RefCell::new(&mut *tell);
-    remove_leftovers(app, held.run.run_id, &|text| {
-        (say.borrow_mut())(Event::Warning(text));
-    })
-    .await?;
+    remove_leftovers(app, held.run.run_id, events).await?;
     let stop = Stop::never();
     let execution = Execution {
         recorded: true,
         ..Execution::of(app, task.clone(), Secrets::default(), &stop)
     };
-    execution.fail(held, failure, tell)
+    execution.fail(held, failure, events)
 }
 
 /// Says in words why a process ended before its run did.
@@ -294,8 +290,8 @@ mod tests {
         let text = WorkerMessage::Ended(Some(ErrorText::from(&error))).line();
         let mut heard = Heard::default();
         let (first, rest) = text.as_bytes().split_at(10);
-        heard.take(first, &mut |_| {});
-        heard.take(rest, &mut |_| {});
+        heard.take(first, &EventSink::none());
+        heard.take(rest, &EventSink::none());
         let back = heard.error.unwrap();
         assert_eq!(back.kind(), Kind::Unknown);
         assert_eq!(back.causes(), ["no answer", "refused"]);
@@ -307,9 +303,12 @@ mod tests {
     fn what_is_no_message_is_kept_as_last_words_up_to_a_limit() {
         let mut heard = Heard::default();
         for _ in 0..1_000 {
-            heard.take(b"thread 'main' panicked\n", &mut |_| {});
+            heard.take(b"thread 'main' panicked\n", &EventSink::none());
         }
-        heard.take(b"memory allocation of 99 bytes failed\n", &mut |_| {});
+        heard.take(
+            b"memory allocation of 99 bytes failed\n",
+            &EventSink::none(),
+        );
         assert!(heard.last_words.len() <= LAST_WORDS);
         let why = why_killed(
             6,

@@ -39,9 +39,7 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
         only: only.as_ref(),
         images: args.images,
     };
-    let checked = app.wait(ops::check::check(app, options, &mut |event| {
-        report.event(event);
-    }))?;
+    let checked = app.wait(ops::check::check(app, options, &report.events()))?;
     let exit = match checked.worst {
         Some(Kind::Stale) if !args.exit_code => None,
         worst => worst,

@@ -212,7 +212,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         min_age: args.triggers.min_age(),
         update_trigger_endpoint: args.triggers.endpoint(),
     };
-    let key = ops::task::create(app, new, &mut |event| report.event(event))?;
+    let key = ops::task::create(app, new, &report.events())?;
     let task = ops::show::task(app, &key)?;
     Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -5,7 +5,12 @@ use std::io::Read as _;
 use crate::{
     cli::{outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
-    ops::{self, App, event::Event, run::RunRequest, supervise::WorkerMessage},
+    ops::{
+        self, App,
+        event::{Event, EventSink},
+        run::RunRequest,
+        supervise::WorkerMessage,
+    },
     sys::{
         limits,
         process::{die_with_parent, leave_session},
@@ -35,12 +40,12 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         // The id tells whoever asked that this process has taken over. The log is in its file.
-        let mut tell = |event: Event<'_>| {
+        let events = EventSink::new(|event| {
             if let Event::Queued { id, .. } = event {
                 drop(report.answer(format!("{id}\n").as_bytes()));
             }
-        };
-        ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
+        });
+        ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
     })?;
     Ok(Outcome {
         view: None,
@@ -55,12 +60,12 @@ fn carry_out(app: &App, report: &Report, request: &RunRequest, id: RunId) -> Res
     let say = |message: &WorkerMessage| drop(report.answer(message.line().as_bytes()));
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let mut tell = |event: Event<'_>| {
+        let events = EventSink::new(|event| {
             if let Some(message) = WorkerMessage::of(&event) {
                 say(&message);
             }
-        };
-        ops::run::carry_out_for(app, request, id, &stop, &mut tell).await
+        });
+        ops::run::carry_out_for(app, request, id, &stop, &events).await
     })?;
     let error = finished.error.as_ref();
     say(&WorkerMessage::Ended(error.map(Into::into)));

@@ -1,9 +1,14 @@
 //! `acrt task list`
 
+use std::cell::Cell;
+
 use crate::{
     cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::{Kind, Result},
-    ops::{self, App, event::Event},
+    ops::{
+        self, App,
+        event::{Event, EventSink},
+    },
 };
 
 /// List all tasks
@@ -21,15 +26,19 @@ pub struct ListArgs {
 
 pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let mut broken = false;
-    let tasks = ops::show::list(app, args.registry.as_deref(), &mut |event| {
-        broken |= matches!(event, Event::Problem(_));
-        report.event(event);
-    })?;
+    let broken = Cell::new(false);
+    let tasks = ops::show::list(
+        app,
+        args.registry.as_deref(),
+        &EventSink::new(|event| {
+            broken.set(broken.get() || matches!(event, Event::Problem(_)));
+            report.event(event);
+        }),
+    )?;
     report.never_run(tasks.never_run());
     report.stalled(tasks.stalled());
     Ok(Outcome {
         view: Some(columns::tasks_view(app, move || tasks.answers())),
-        exit: broken.then_some(Kind::Failed),
+        exit: broken.get().then_some(Kind::Failed),
     })
 }

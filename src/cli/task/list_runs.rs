@@ -60,7 +60,7 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         registry,
         top: args.top,
     };
-    let runs = ops::runs::list(app, &filter, &mut |event| report.event(event))?;
+    let runs = ops::runs::list(app, &filter, &report.events())?;
     Ok(Outcome::answer(View::of(runs, columns::RUN)))
 }
 

@@ -64,8 +64,6 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
         }
     };
     let is_read = || report.is_read();
-    app.wait(ops::runs::logs(app, id, &is_read, &mut |event| {
-        report.event(event);
-    }))?;
+    app.wait(ops::runs::logs(app, id, &is_read, &report.events()))?;
     Ok(Outcome::default())
 }

@@ -18,7 +18,7 @@ use crate::{
     ops::{
         self, App,
         answer::RunAnswer,
-        event::Event,
+        event::{Event, EventSink},
         execute::Finished,
         run::{Overrides, RunRequest},
     },
@@ -106,9 +106,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
         ..RunRequest::of(&key)
     };
     if args.dry_run {
-        let lines = app.wait(ops::run::plan(app, &request, &mut |event| {
-            report.event(event);
-        }))?;
+        let lines = app.wait(ops::run::plan(app, &request, &report.events()))?;
         report.answer((lines.join("\n") + "\n").as_bytes())?;
         return Ok(Outcome::default());
     }
@@ -121,12 +119,12 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     let no_logs = args.no_logs;
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let mut tell = |event: Event<'_>| {
+        let events = EventSink::new(|event| {
             if !(no_logs && matches!(event, Event::Log(_))) {
                 report.event(event);
             }
-        };
-        ops::run::run(app, &request, &Cause::Manual, &stop, &mut tell).await
+        });
+        ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
     })?;
     report.done();
     Ok(conclude(report, &finished, no_logs))

@@ -180,9 +180,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
             false => Some(ops::timer::timers(args.schedules, app.clock.now())?),
         },
     };
-    ops::task::update(app, &key, patch, &wish, new_secrets, &mut |event| {
-        report.event(event)
-    })?;
+    ops::task::update(app, &key, patch, &wish, new_secrets, &report.events())?;
     let task = ops::show::task(app, &key)?;
     Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -72,9 +72,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         report.log_as_json(app.clock.clone());
     }
     if args.dry_run {
-        let (answers, rounded) = app.wait(ops::watch::dry_run(app, &mut |event| {
-            report.event(event);
-        }))?;
+        let (answers, rounded) = app.wait(ops::watch::dry_run(app, &report.events()))?;
         let something = !answers.is_empty();
         return Ok(Outcome {
             exit: exit(&rounded, args.exit_code && something),
@@ -101,10 +99,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
             OnHangup::Reload
         };
         let stop = Stop::listen(on_hangup)?;
-        let mut tell = |event: ops::event::Event<'_>| report.event(event);
+        let events = report.events();
         match args.once {
-            true => ops::watch::once(app, &options, &stop, &mut tell).await,
-            false => ops::watch::forever(app, &options, &stop, &mut tell).await,
+            true => ops::watch::once(app, &options, &stop, &events).await,
+            false => ops::watch::forever(app, &options, &stop, &events).await,
         }
     });
     let rounded = match watched {

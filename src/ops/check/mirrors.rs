@@ -9,7 +9,7 @@ use crate::{
     image::{Digest, Reference},
     ops::{
         App,
-        event::{Event, Listener},
+        event::{Event, EventSink},
         mirror::{self, MirrorState},
     },
     task::Step,
@@ -35,7 +35,7 @@ pub async fn look_at_mirrors(
     app: &App,
     task: &mut CheckAnswer,
     loaded: &[Snapshot],
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<()> {
     let own = loaded
         .iter()
@@ -75,7 +75,7 @@ pub async fn look_at_mirrors(
         let digest = image.current_digest.as_ref();
         let advice = digest.and_then(|digest| found.complaint(&source, digest));
         if let Some(text) = &advice {
-            tell(Event::Warning(text.clone()));
+            events.send(Event::Warning(text.clone()));
         }
         image.mirror = Some(MirrorAnswer {
             image: found.image.to_string(),

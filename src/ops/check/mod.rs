@@ -26,7 +26,7 @@ use super::{
     App,
     answer::{AzTimestamp, resume},
     credential::all_logins,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     heads::Heads,
     inputs,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
@@ -42,7 +42,7 @@ use mirrors::{MirrorAnswer, look_at_mirrors};
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory itself cannot be read.
-pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Snapshot>> {
+pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Snapshot>> {
     let followed = app.store.followed()?;
     let mut loaded = Vec::with_capacity(followed.len());
     for (_, followed) in followed {
@@ -50,7 +50,7 @@ pub fn load(app: &App, broken: &mut usize, tell: Listener<'_>) -> Result<Vec<Sna
             Ok((task, baseline)) => loaded.push(snapshot(app, task, baseline)),
             Err(error) => {
                 *broken += 1;
-                tell(Event::Problem(error));
+                events.send(Event::Problem(error));
             }
         }
     }
@@ -168,10 +168,10 @@ pub struct CheckOptions<'a> {
 pub async fn check(
     app: &App,
     options: CheckOptions<'_>,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<CheckReport> {
     let mut broken = 0;
-    let mut loaded = load(app, &mut broken, tell)?;
+    let mut loaded = load(app, &mut broken, events)?;
     let mut others = Vec::new();
     if let Some(key) = options.only {
         // The one asked for is told properly, where it is broken.
@@ -180,28 +180,28 @@ pub async fn check(
         broken = 0;
         others = keep_with_ancestors(&mut loaded, key);
     }
-    app.registries_with(all_logins(app, tell)?);
-    let mut tags = recall::tags(app, tell)?;
+    app.registries_with(all_logins(app, events)?);
+    let mut tags = recall::tags(app, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    look_at_all(app, &nodes, options.images, &mut tags, tell).await;
+    look_at_all(app, &nodes, options.images, &mut tags, events).await;
     loop {
         let more = keep_makers(&loaded, &mut others, &tags);
         if more.is_empty() {
             break;
         }
         let nodes: Vec<Node<'_>> = more.iter().map(Snapshot::node).collect();
-        look_at_all(app, &nodes, false, &mut tags, tell).await;
+        look_at_all(app, &nodes, false, &mut tags, events).await;
         loaded.extend(more);
     }
     if !loaded.is_empty() {
-        recall::keep_tags(app, &tags, tell);
+        recall::keep_tags(app, &tags, events);
     }
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     let mut tasks = simulate_round(nodes, tags, app.clock.now());
     if let Some(key) = options.only {
         tasks.retain(|answer| answer.name == key.name && answer.registry == key.registry);
         for task in &mut tasks {
-            look_at_mirrors(app, task, &loaded, tell).await?;
+            look_at_mirrors(app, task, &loaded, events).await?;
         }
     }
     let worst = worst(&tasks, broken);
@@ -215,13 +215,13 @@ pub(super) async fn look_at_all(
     nodes: &[Node<'_>],
     images: bool,
     tags: &mut Tags,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) {
     *tags = std::mem::take(tags).remembering(aged(nodes));
     let is_gone = |tag: &Reference| tags.get(tag).is_some_and(|record| record.error.is_some());
     let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag));
     let all: Vec<Reference> = wanted.tags().into_iter().collect();
-    tell(looking_at(all.len()));
+    events.send(looking_at(all.len()));
     let mut pending = PendingLooks::default();
     let sources = Heads::default().open(app, nodes, true);
     pending.ask_sources(sources, app.clock.now(), &Stop::never());

@@ -3,7 +3,7 @@
 mod places;
 mod run;
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ use crate::{
 use super::{
     App,
     credential::StoredLogin,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     pushed,
     run::{Quick, RunRequest},
     task::registry_for,
@@ -104,7 +104,7 @@ pub async fn import(
     app: &App,
     import: &Import,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<ImportAnswer> {
     let source = places::source(app, &import.source, import.source_registry.as_deref())?;
     let targets = places::targets(app, import, &source)?;
@@ -115,7 +115,7 @@ pub async fn import(
         force: import.force,
     };
     let copying = async {
-        let copies = copy_all(app, &source, &targets, &options, tell).await?;
+        let copies = copy_all(app, &source, &targets, &options, events).await?;
         let written = written(&targets, &copies);
         let images: Vec<Reference> = written.keys().cloned().collect();
         pushed::confirmed(app, &images, &written).await?;
@@ -252,7 +252,7 @@ async fn copy_all(
     source: &Place,
     targets: &[Target],
     options: &Options<'_>,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Vec<Made>> {
     let registries = app.registries();
     let request = |target: &Target| CopyRequest {
@@ -269,7 +269,6 @@ async fn copy_all(
             may.map_err(|error| failed(source, target, error.into()))?;
         }
     }
-    let tell = RefCell::new(tell);
     let mut made: Vec<Made> = Vec::new();
     for target in targets {
         let mut request = request(target);
@@ -282,8 +281,8 @@ async fn copy_all(
             places::name(source),
             target.names().join(", ")
         );
-        (tell.borrow_mut())(Event::Doing(doing));
-        let watch = |progress: Progress<'_>| (tell.borrow_mut())(Event::Copying(progress));
+        events.send(Event::Doing(doing));
+        let watch = |progress: Progress<'_>| events.send(Event::Copying(progress));
         let copied = registries.copy(&request, &watch).await;
         let copied = copied.map_err(|error| failed(source, target, error.into()))?;
         let states = match copied.tags.is_empty() {
@@ -294,7 +293,7 @@ async fn copy_all(
         for (name, state) in &names {
             if *state == Tagged::Unchanged {
                 let text = format!("`{name}` is that image already: {}", copied.digest);
-                (tell.borrow_mut())(Event::Note(text));
+                events.send(Event::Note(text));
             }
         }
         let whole = made.first().map(|first| first.source.clone());

@@ -4,7 +4,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        event::{Event, Listener},
+        event::{Event, EventSink},
         execute::{Execution, Failure, GRACE, MARKER, Success},
         steps::read::Survey,
     },
@@ -71,12 +71,12 @@ impl Execution<'_> {
         held: &mut HeldRun,
         log: &mut Log,
         inputs_digest: &mut Option<Digest>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let started = self.app.clock.now();
         let targets = self.targets(step, held)?;
         *inputs_digest = survey(&self.task, step).ok().and_then(|it| it.digest);
-        tell(Event::Doing(format!("looking at {}", step.source)));
+        events.send(Event::Doing(format!("looking at {}", step.source)));
         let decided = self.unless_stopped(self.decide(step)).await?;
         let bases: Vec<Reference> = step.source().into_iter().collect();
         let images: Vec<Reference> = targets.iter().flat_map(references).collect();
@@ -90,15 +90,15 @@ impl Execution<'_> {
             let digest = digest.map_or("unknown", Digest::as_str);
             say(
                 log,
-                tell,
+                events,
                 &format!("{} is {digest}", dependency.image.tagged()),
             );
         }
-        let work = self.copy_and_try(step, held, &decided.place, &targets, log, tell);
+        let work = self.copy_and_try(step, held, &decided.place, &targets, log, events);
         let made = work.await?;
         let written = super::written(&targets, &made);
         let tags: Vec<Reference> = written.keys().cloned().collect();
-        self.confirm(&tags, &written, tell).await?;
+        self.confirm(&tags, &written, events).await?;
         let digest = made.first().map(|made| made.digest.clone());
         held.run.output_images = Some(
             images
@@ -108,7 +108,7 @@ impl Execution<'_> {
         );
         if self.recorded {
             let platforms = self.task.platforms.clone();
-            self.record(held, Success { started, platforms }, log, tell)?;
+            self.record(held, Success { started, platforms }, log, events)?;
         }
         Ok(())
     }
@@ -206,17 +206,17 @@ impl Execution<'_> {
         source: &Place,
         targets: &[Target],
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Vec<Made>, Failure> {
         if !step.test.is_empty() {
             let candidates: Vec<Target> = targets.iter().filter_map(as_candidate).collect();
-            let made = self.copy(step, source, &candidates, log, tell).await?;
+            let made = self.copy(step, source, &candidates, log, events).await?;
             if let (Some(made), Some(target)) = (made.first(), candidates.first()) {
-                self.try_out(step, held, target, &made.digest, log, tell)
+                self.try_out(step, held, target, &made.digest, log, events)
                     .await?;
             }
         }
-        self.copy(step, source, targets, log, tell).await
+        self.copy(step, source, targets, log, events).await
     }
 
     async fn copy(
@@ -225,7 +225,7 @@ impl Execution<'_> {
         source: &Place,
         targets: &[Target],
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Vec<Made>, Failure> {
         let platforms: &[Platform] = &self.task.platforms;
         let options = Options {
@@ -233,17 +233,17 @@ impl Execution<'_> {
             all_referrers: step.all_referrers,
             force: step.force || !step.test.is_empty(),
         };
-        let copying = copy_all(self.app, source, targets, &options, &mut *tell);
+        let copying = copy_all(self.app, source, targets, &options, events);
         let made = self.unless_stopped(copying).await?;
         for made in &made {
             let amount = &made.amount;
             for (name, state) in &made.names {
                 let state = super::state_of(state).to_lowercase();
-                say(log, tell, &format!("{name} is {}, {state}", made.digest));
+                say(log, events, &format!("{name} is {}, {state}", made.digest));
             }
             say(
                 log,
-                tell,
+                events,
                 &format!(
                     "{} blobs sent with {} bytes, {} mounted, {} there before",
                     amount.sent, amount.bytes, amount.mounted, amount.present
@@ -261,7 +261,7 @@ impl Execution<'_> {
         target: &Target,
         digest: &Digest,
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let Some((program, arguments)) = step.test.split_first() else {
             return Ok(());
@@ -277,9 +277,9 @@ impl Execution<'_> {
             .env("ACRT_CANDIDATE", target.names().join(" "))
             .env("ACRT_SOURCE", step.source.clone());
         let id = held.run.run_id;
-        tell(Event::Doing(format!("run {id}: trying the copy")));
+        events.send(Event::Doing(format!("run {id}: trying the copy")));
         let text = log.line(&format!("$ {line}"));
-        tell(Event::Log(&text));
+        events.send(Event::Log(&text));
         let line = self.app.within_reach(line);
         let line = line.env(MARKER, run_folder.display().to_string());
         let limits = Limits {
@@ -288,11 +288,11 @@ impl Execution<'_> {
         };
         let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
             let text = log.write(bytes);
-            tell(Event::Log(&text));
+            events.send(Event::Log(&text));
         })
         .await?;
         let text = log.flush();
-        tell(Event::Log(&text));
+        events.send(Event::Log(&text));
         match ended {
             Ended::Exited(0) => Ok(()),
             Ended::Stopped(signal) => Err(crate::ops::execute::stopped(signal)),
@@ -328,7 +328,7 @@ fn references(target: &Target) -> Vec<Reference> {
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
-fn say(log: &mut Log, tell: Listener<'_>, text: &str) {
+fn say(log: &mut Log, events: &EventSink<'_>, text: &str) {
     let text = log.line(&format!("acrt: {text}"));
-    tell(Event::Log(&text));
+    events.send(Event::Log(&text));
 }

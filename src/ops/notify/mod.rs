@@ -24,7 +24,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     recall,
 };
 
@@ -39,17 +39,17 @@ const WAIT: Duration = Duration::from_millis(100);
 /// # Errors
 ///
 /// [`crate::error::Kind::Invalid`] where the config file makes no sense, [`crate::error::Kind::Failed`] where the state directory cannot be written.
-pub async fn before_run(app: &App, task: &Task, tell: Listener<'_>) -> Result<()> {
+pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Result<()> {
     let channels = channels(app, std::iter::once(task))?;
     let all_baselines = |notified: &NotifiedFile| {
         let mut ids = channels.iter().map(|channel| &channel.id);
         ids.all(|id| notified.receivers.contains_key(id))
     };
-    if channels.is_empty() || all_baselines(&recall::notified(app, tell)?) {
+    if channels.is_empty() || all_baselines(&recall::notified(app, events)?) {
         return Ok(());
     }
     let _lock = hold(app).await?;
-    let mut notified = recall::notified(app, tell)?;
+    let mut notified = recall::notified(app, events)?;
     let now = app.clock.now();
     for channel in &channels {
         let entry = notified.receivers.entry(channel.id.clone());
@@ -71,17 +71,17 @@ async fn hold(app: &App) -> Result<Lock> {
 
 /// Tells what a run of a task has changed. That somebody could not be told is said, and changes nothing else.
 /// Who is told when acrt is stopped is told later.
-pub async fn after_run(app: &App, task: &Task, stop: &Stop, tell: Listener<'_>) {
+pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
     let work = async {
         let channels = channels(app, std::iter::once(task))?;
         if channels.is_empty() {
             return Ok(());
         }
         let baseline = vec![(task.key(), app.store.baseline(&task.key())?)];
-        tell_all(app, &channels, &baseline, None, &mut *tell).await
+        tell_all(app, &channels, &baseline, None, events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
-        tell(Event::Problem(error));
+        events.send(Event::Problem(error));
     }
 }
 
@@ -97,7 +97,7 @@ pub async fn after_round(
     app: &App,
     problems: &[(TaskKey, Vec<Problem>)],
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) {
     let work = async {
         let followed: Vec<(Task, Baseline)> = app
@@ -118,10 +118,10 @@ pub async fn after_round(
             .iter()
             .map(|(key, problems)| (key.clone(), problems.as_slice()));
         let silent = outages(problems);
-        tell_all(app, &channels, &baseline, Some(&silent), &mut *tell).await
+        tell_all(app, &channels, &baseline, Some(&silent), events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
-        tell(Event::Problem(error));
+        events.send(Event::Problem(error));
     }
 }
 
@@ -131,10 +131,10 @@ async fn tell_all(
     channels: &[Channel],
     tasks: &[(TaskKey, Baseline)],
     silent: Option<&BTreeMap<String, Outage>>,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<()> {
     let _lock = hold(app).await?;
-    let mut file = recall::notified(app, tell)?;
+    let mut file = recall::notified(app, events)?;
     for channel in channels {
         let before = file.receivers.get(&channel.id).cloned();
         let now = app.clock.now();
@@ -147,7 +147,7 @@ async fn tell_all(
             app,
             channel,
             notified,
-            tell: &mut *tell,
+            events,
         };
         match work.all(tasks, silent).await {
             Ok(()) => notified.reached(),
@@ -155,7 +155,7 @@ async fn tell_all(
                 notified.failed(now);
                 let name = &channel.name;
                 let word = event.word();
-                tell(Event::Warning(format!(
+                events.send(Event::Warning(format!(
                     "cannot tell `{name}` of {word}: {why}; it is tried again"
                 )));
             }
@@ -191,7 +191,7 @@ struct Telling<'a> {
     app: &'a App,
     channel: &'a Channel,
     notified: &'a mut NotifiedState,
-    tell: Listener<'a>,
+    events: &'a EventSink<'a>,
 }
 
 impl Telling<'_> {
@@ -307,7 +307,7 @@ impl Telling<'_> {
         };
         let printed = deliver(&receiver, event, message, &self.app.clock).await?;
         if !printed.is_empty() {
-            (self.tell)(Event::Log(&printed));
+            self.events.send(Event::Log(&printed));
         }
         Ok(())
     }

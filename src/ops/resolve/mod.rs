@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     App,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     inputs::{Inputs, UNREAD},
     mirror::{self, Mirror, MirrorState},
     platforms,
@@ -62,7 +62,7 @@ pub async fn resolve(
     inputs: &mut Inputs,
     builder: &Builder,
     baseline: &Baseline,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Resolved> {
     let made = inputs
         .made
@@ -77,7 +77,7 @@ pub async fn resolve(
             baseline,
             own: &inputs.own,
         };
-        resolver.answer(&bases, &mut answers, tell).await?;
+        resolver.answer(&bases, &mut answers, events).await?;
         let images = bases.iter().filter_map(|base| {
             let image = match answers.get(&base.reference)? {
                 Answer::Found { .. } | Answer::Fixed { .. } => decided(&answers, base),
@@ -94,7 +94,7 @@ pub async fn resolve(
         bases = inputs.bases()?;
     }
     for base in &bases {
-        warn_of_held(base, answers.get(&base.reference), tell);
+        warn_of_held(base, answers.get(&base.reference), events);
     }
     let name = |base: &BaseImage| decided(&answers, base);
     let pinned = inputs.dockerfile.rewritten(&bases, &name);
@@ -120,13 +120,13 @@ fn held_triggers(
 }
 
 /// Tells of an image of the builder's own.
-fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, tell: Listener<'_>) {
+fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, events: &EventSink<'_>) {
     let (what, held) = match answer {
         Some(Answer::Local(held)) => ("is not followed", held),
         Some(Answer::Kept(held)) => ("is followed as soon as its registry answers", held),
         _ => return,
     };
-    tell(Event::Warning(format!(
+    events.send(Event::Warning(format!(
         "`{}` {what}: {}",
         base.written, held.reason
     )));
@@ -152,7 +152,7 @@ pub async fn image(
     Asked { image, platform }: Asked<'_>,
     builder: &Builder,
     baseline: &Baseline,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Resolved> {
     let base = BaseImage {
         line: 0,
@@ -173,9 +173,9 @@ pub async fn image(
         own: &[],
     };
     resolver
-        .answer(std::slice::from_ref(&base), &mut answers, tell)
+        .answer(std::slice::from_ref(&base), &mut answers, events)
         .await?;
-    warn_of_held(&base, answers.get(&base.reference), tell);
+    warn_of_held(&base, answers.get(&base.reference), events);
     Ok(conclude(Vec::new(), &[base], answers))
 }
 
@@ -198,7 +198,7 @@ impl Resolver<'_> {
         &self,
         bases: &[BaseImage],
         answers: &mut BTreeMap<Reference, Answer>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<()> {
         let mut wanted: BTreeMap<&Reference, (&BaseImage, BTreeSet<Platform>)> = BTreeMap::new();
         for base in bases {
@@ -236,7 +236,7 @@ impl Resolver<'_> {
                     image: HeldImage::default(),
                     reason: UNREAD.to_owned(),
                 }),
-                Err(error) => match self.stand_in(base, &error, platforms, tell).await? {
+                Err(error) => match self.stand_in(base, &error, platforms, events).await? {
                     Some(answer) => answer,
                     None => self.local(base, error).await?,
                 },
@@ -244,7 +244,7 @@ impl Resolver<'_> {
             answers.insert(reference, answer);
         }
         let new: BTreeSet<Reference> = wanted.into_keys().cloned().collect();
-        self.look_at_mirrors(&new, answers, tell).await;
+        self.look_at_mirrors(&new, answers, events).await;
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl Resolver<'_> {
         &self,
         new: &BTreeSet<Reference>,
         answers: &mut BTreeMap<Reference, Answer>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) {
         let wanted: BTreeMap<Reference, mirror::Wanted> = new
             .iter()
@@ -263,7 +263,7 @@ impl Resolver<'_> {
         for (source, found) in mirror::compare(self.app, &wanted).await {
             let digest = wanted.get(&source).map(|wanted| &wanted.digest);
             if let Some(text) = digest.and_then(|digest| found.complaint(&source, digest)) {
-                tell(Event::Warning(text));
+                events.send(Event::Warning(text));
             }
             if let Some(answer) = answers.get_mut(&source) {
                 answer.set_mirror(found);
@@ -286,7 +286,7 @@ impl Resolver<'_> {
         base: &BaseImage,
         error: &LookupError,
         platforms: &BTreeSet<Platform>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Option<Answer>> {
         let Some(copy) = self.copy_of(&base.reference).filter(|_| !error.is_absent()) else {
             return Ok(None);
@@ -296,7 +296,7 @@ impl Resolver<'_> {
         };
         let source = &base.reference;
         let why = Error::from(error.clone()).one_line();
-        tell(Event::Warning(format!(
+        events.send(Event::Warning(format!(
             "mirror `{copy}` is used although nobody can tell whether it is what `{source}` is: {why}"
         )));
         let answer = self.found(source, &copy, seen, platforms).await?;

@@ -11,7 +11,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     ops::{
         chain,
-        event::{Event, Listener},
+        event::{Event, EventSink},
         execute::{Execution, Failure, Success, judge_platforms},
         platforms, pushed,
     },
@@ -41,7 +41,7 @@ impl Execution<'_> {
         held: &mut HeldRun,
         log: &mut Log,
         inputs_digest: &mut Option<Digest>,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let key = self.task.key();
         let started = self.app.clock.now();
@@ -54,7 +54,7 @@ impl Execution<'_> {
         read.refuse_guest()?;
         for notice in &read.notices {
             let text = log.line(&format!("acrt: {notice}"));
-            tell(Event::Log(&text));
+            events.send(Event::Log(&text));
         }
         let builder = self.builder().await?;
         builder.refuse_steps()?;
@@ -65,22 +65,22 @@ impl Execution<'_> {
         self.app.store.save_run(&held.run)?;
 
         let outcome = self
-            .in_workspace(&held.run, &read, &builder, &baseline, log, tell)
+            .in_workspace(&held.run, &read, &builder, &baseline, log, events)
             .await;
         let stays = sweep(self.app, &builder, held.run.run_id).await;
         for text in stays {
-            tell(Event::Warning(text));
+            events.send(Event::Warning(text));
         }
         let (mut found, outcome) = outcome?;
         held.run.base_image_dependencies = Some(found.dependencies());
         held.run.untracked_images.clone_from(&found.untracked);
         outcome?;
-        let outputs = self.pushed(&found.pushed, tell).await?;
+        let outputs = self.pushed(&found.pushed, events).await?;
         let platforms = self.settle(&mut found, &outputs).await?;
         held.run.base_image_dependencies = Some(found.dependencies());
         held.run.output_images = Some(outputs);
         if self.recorded {
-            self.record(held, Success { started, platforms }, log, tell)?;
+            self.record(held, Success { started, platforms }, log, events)?;
         }
         Ok(())
     }
@@ -157,14 +157,14 @@ impl Execution<'_> {
     async fn pushed(
         &self,
         pushed: &[(Reference, Option<Digest>)],
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<Vec<ImageDescriptor>, Failure> {
         let images: Vec<Reference> = pushed.iter().map(|(image, _)| image.clone()).collect();
         let reported: BTreeMap<Reference, Digest> = pushed
             .iter()
             .filter_map(|(image, digest)| Some((image.clone(), digest.clone()?)))
             .collect();
-        self.confirm(&images, &reported, tell).await
+        self.confirm(&images, &reported, events).await
     }
 
     /// Makes what the steps need, and lets them work. What they have found out is told even where they failed.
@@ -175,7 +175,7 @@ impl Execution<'_> {
         builder: &Builder,
         baseline: &Baseline,
         log: &mut Log,
-        tell: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(Found, Result<(), Failure>), Failure> {
         let volumes = &read.graph.volumes;
         let workspace = Workspace::make(self.app, run.run_id, read.folder.as_deref(), volumes)?;
@@ -195,7 +195,7 @@ impl Execution<'_> {
             deadline: self.deadline,
             auth_dir: logins.auth_dir,
             networks: BTreeMap::new(),
-            story: RefCell::new(Story { log, tell }),
+            story: RefCell::new(Story { log, events }),
             found: RefCell::default(),
         };
         site.networks = site.make_networks().await?;

@@ -1,6 +1,6 @@
 //! One step: its tries, and what each kind of step does.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     image::{Digest, Reference},
     ops::{
         assemble::labels,
-        event::Event,
+        event::{Event, EventSink},
         execute::{Failure, judge_platforms},
         inputs::{self, Inputs},
         platforms, pushed,
@@ -129,23 +129,23 @@ impl Site<'_> {
         deadline: Instant,
     ) -> Result<(), Trouble> {
         let mut inputs = self.inputs(step, build)?;
-        let mut told = Vec::new();
+        let told = RefCell::new(Vec::new());
         let mut resolved = {
-            let mut tell = |event: Event<'_>| {
+            let events = EventSink::new(|event| {
                 if let Event::Warning(text) = event {
-                    told.push(text);
+                    told.borrow_mut().push(text);
                 }
-            };
+            });
             let app = self.execution.app;
             let resolving =
-                resolve::resolve(app, &mut inputs, self.builder, self.baseline, &mut tell);
+                resolve::resolve(app, &mut inputs, self.builder, self.baseline, &events);
             tokio::select! {
                 resolved = resolving => resolved?,
                 failure = self.cut_short() => return Err(failure.into()),
             }
         };
         self.tell_what_was_found(step, &resolved);
-        for text in told {
+        for text in told.take() {
             self.warn(&step.id, &text);
         }
         for line in resolve::unpinned(&inputs.bases()?) {
@@ -412,25 +412,25 @@ impl Site<'_> {
         }
         let named = self.execution.task.platforms.first();
         let app = self.execution.app;
-        let mut told = Vec::new();
+        let told = RefCell::new(Vec::new());
         let resolved = {
-            let mut tell = |event: Event<'_>| {
+            let events = EventSink::new(|event| {
                 if let Event::Warning(text) = event {
-                    told.push(text);
+                    told.borrow_mut().push(text);
                 }
-            };
+            });
             let asked = resolve::Asked {
                 image: &cmd.image,
                 platform: named.unwrap_or(&self.platforms.containers),
             };
-            let resolving = resolve::image(app, asked, self.builder, self.baseline, &mut tell);
+            let resolving = resolve::image(app, asked, self.builder, self.baseline, &events);
             tokio::select! {
                 resolved = resolving => resolved?,
                 failure = self.cut_short() => return Err(failure.into()),
             }
         };
         self.tell_what_was_found(step, &resolved);
-        for text in told {
+        for text in told.take() {
             self.warn(&step.id, &text);
         }
         let pinned = resolved.pulled.first();

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        event::{Event, Listener},
+        event::{Event, EventSink},
         execute::{Execution, Failure, MARKER, stopped},
         inputs::Inputs,
         resolve::Resolved,
@@ -58,7 +58,7 @@ pub(super) struct Site<'a> {
 /// Where what happens is told.
 pub(super) struct Story<'a> {
     pub log: &'a mut Log,
-    pub tell: Listener<'a>,
+    pub events: &'a EventSink<'a>,
 }
 
 /// What has been found out so far.
@@ -144,14 +144,16 @@ impl Site<'_> {
         let prefix = self.prefix(step);
         let mut story = self.story.borrow_mut();
         let text = story.log.line(&format!("{prefix}{text}"));
-        (story.tell)(Event::Log(&text));
+        story.events.send(Event::Log(&text));
     }
 
     /// Tells something that people should know, besides the log.
     pub fn warn(&self, step: &StepId, text: &str) {
         self.say(Some(step), &format!("acrt: {text}"));
-        let mut story = self.story.borrow_mut();
-        (story.tell)(Event::Warning(format!("step `{step}`: {text}")));
+        let story = self.story.borrow();
+        story
+            .events
+            .send(Event::Warning(format!("step `{step}`: {text}")));
     }
 
     /// Returns what stands before a step's lines; nothing where there is only one step.
@@ -200,7 +202,7 @@ impl Site<'_> {
     fn write(&self, lines: &[u8]) {
         let mut story = self.story.borrow_mut();
         let text = story.log.write(lines);
-        (story.tell)(Event::Log(&text));
+        story.events.send(Event::Log(&text));
     }
 
     /// Waits until the steps are to stop or the run has taken too long.

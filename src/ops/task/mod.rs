@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     App, chain,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     inputs,
     source_trigger::{self, SourceWish},
     timer::{self, Schedule, timers},
@@ -76,7 +76,7 @@ pub struct NewTask {
 ///
 /// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
 /// reference, it stands on itself.
-pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskKey> {
+pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey> {
     let registry = registry_for(app, new.registry.as_deref(), new.step.image_names())?;
     let key = TaskKey {
         registry,
@@ -106,7 +106,7 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskKey> {
     };
     let has_token = new.git_access_token.is_some();
     task.trigger.source_triggers = source_trigger::of_new(&new.source, &task.step, has_token)?;
-    source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, tell);
+    source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     // A replaced task keeps its logins: they are not among what `create` is told.
     let kept = app.store.secrets(&key).unwrap_or_default();
     let secrets = Secrets {
@@ -126,15 +126,15 @@ pub fn create(app: &App, new: NewTask, tell: Listener<'_>) -> Result<TaskKey> {
         timer::count_anew(old, &mut task, app.clock.now());
     }
     let replaces = app.store.layout().task(&key).exists();
-    validate(app, &task, &secrets, tell)?;
+    validate(app, &task, &secrets, events)?;
     if replaces {
-        tell(Event::Warning(format!(
+        events.send(Event::Warning(format!(
             "task `{key}` exists and is replaced; its runs are kept"
         )));
     }
-    let baseline = save(app, old.as_ref(), &task, &secrets, tell)?;
+    let baseline = save(app, old.as_ref(), &task, &secrets, events)?;
     if !baseline.has_run() {
-        tell(Event::Note(first_run(&key)));
+        events.send(Event::Note(first_run(&key)));
     }
     Ok(key)
 }
@@ -237,7 +237,7 @@ pub fn update(
     patch: TaskPatch,
     wish: &SourceWish,
     new_secrets: SecretPatch,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<()> {
     let old = existing(app, key)?;
     check_fit(&patch, &old.step, key.name.as_str())?;
@@ -265,13 +265,13 @@ pub fn update(
     let sources = std::mem::take(&mut task.trigger.source_triggers);
     task.trigger.source_triggers = source_trigger::changed(wish, sources, &task.step)?;
     if wish.pull_requests == Some(true) {
-        source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, tell);
+        source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     }
     let timers = std::mem::take(&mut task.trigger.timer_triggers);
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
     timer::count_anew(&old, &mut task, app.clock.now());
-    validate(app, &task, &secrets, tell)?;
-    save(app, Some(&old), &task, &secrets, tell)?;
+    validate(app, &task, &secrets, events)?;
+    save(app, Some(&old), &task, &secrets, events)?;
     Ok(())
 }
 
@@ -339,7 +339,7 @@ fn normal(path: &Path) -> std::path::PathBuf {
 }
 
 /// Checks all that can be checked without a registry or a builder.
-fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Result<()> {
+fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -> Result<()> {
     let sample = RunVariables {
         id: RunId::new(1),
         date: app.clock.now(),
@@ -358,7 +358,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
             check_argument(argument)?;
         }
         if images.is_empty() && step.is_push_enabled {
-            tell(Event::Warning(format!(
+            events.send(Event::Warning(format!(
                 "task `{}` has no --image: its runs build, and push nothing",
                 task.name
             )));
@@ -366,17 +366,17 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, tell: Listener<'_>) -> Re
     }
     let survey = inputs::survey(app, task, secrets)?;
     for notice in &survey.notices {
-        tell(Event::Warning(notice.to_string()));
+        events.send(Event::Warning(notice.to_string()));
     }
     if let Some(step) = survey.privileged.first()
         && !task.step.allows_privileged()
     {
-        tell(Event::Warning(format!(
+        events.send(Event::Warning(format!(
             "step `{step}` asks to be privileged, and runs will be refused without --allow-privileged"
         )));
     }
     if let Some(refused) = &survey.refused {
-        tell(Event::Warning(format!(
+        events.send(Event::Warning(format!(
             "the context is a guest's, and runs will be refused without --trust-context: {refused}"
         )));
     }
@@ -408,7 +408,7 @@ fn save(
     old: Option<&Task>,
     task: &Task,
     secrets: &Secrets,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Baseline> {
     let key = task.key();
     app.store.prepare()?;
@@ -427,7 +427,7 @@ fn save(
             false => app.store.save_baseline(&key, &forgotten)?,
         }
         if baseline.has_run() {
-            tell(Event::Warning(format!(
+            events.send(Event::Warning(format!(
                 "what task `{key}` stands on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));
         }

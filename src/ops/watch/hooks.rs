@@ -15,7 +15,7 @@ use crate::{
     listen::{self, Counts, Hint, Pages, Server, Source, SourceHint, Sources},
     ops::{
         App,
-        event::{Event, Listener},
+        event::{Event, EventSink},
         recall,
     },
     store::file,
@@ -46,7 +46,7 @@ impl Hooks {
     /// # Errors
     ///
     /// [`crate::error::Kind::Invalid`] where a secret is missing; [`crate::error::Kind::Failed`] where the address cannot be had.
-    pub fn open(app: &App, address: Option<SocketAddr>, tell: Listener<'_>) -> Result<Self> {
+    pub fn open(app: &App, address: Option<SocketAddr>, events: &EventSink<'_>) -> Result<Self> {
         let metrics = Arc::new(Mutex::new(Metrics::default()));
         let pulse = Pulse::new(app.clock.now(), allowed(app));
         let server = match address {
@@ -59,7 +59,7 @@ impl Hooks {
                     pulse: pulse.clone(),
                 };
                 let server = Server::start(address, sources(app)?, app.clock.clone(), pages)?;
-                tell(Event::Note(format!(
+                events.send(Event::Note(format!(
                     "listening on http://{}",
                     server.address()
                 )));
@@ -106,15 +106,15 @@ impl Hooks {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where the state directory cannot be used.
-    pub fn apply_hints(&mut self, app: &App, tell: Listener<'_>) -> Result<Vec<SourceHint>> {
+    pub fn apply_hints(&mut self, app: &App, events: &EventSink<'_>) -> Result<Vec<SourceHint>> {
         let Some(server) = &self.server else {
             return Ok(Vec::new());
         };
         let arrivals = server.inbox().take();
         for notice in &arrivals.notices {
-            tell(Event::Warning(said(notice)));
+            events.send(Event::Warning(said(notice)));
         }
-        let (now, mut tags) = (app.clock.now(), recall::tags(app, tell)?);
+        let (now, mut tags) = (app.clock.now(), recall::tags(app, events)?);
         let mut repositories = Vec::new();
         let mut is_due = arrivals.everything;
         if arrivals.everything {
@@ -155,13 +155,13 @@ impl Hooks {
     }
 
     /// Writes the metrics into a file, if there is to be one. That it cannot be written is told, and does no harm.
-    pub fn write_metrics(&self, path: Option<&Path>, tell: Listener<'_>) {
+    pub fn write_metrics(&self, path: Option<&Path>, events: &EventSink<'_>) {
         let Some(path) = path else {
             return;
         };
         let text = locked(&self.metrics).text();
         if let Err(error) = file::publish(path, text.as_bytes()) {
-            tell(Event::Problem(error));
+            events.send(Event::Problem(error));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Makes one run for the watcher, and says how it ended.
 
-use std::{cell::RefCell, rc::Rc};
+use std::rc::Rc;
 
 use crate::{
     error::{Error, Kind},
@@ -8,7 +8,7 @@ use crate::{
     ops::{
         App,
         check::told,
-        event::{Event, Listener},
+        event::{Event, EventSink},
         run::{pin, run_if_free},
     },
     registry::Answers,
@@ -16,9 +16,6 @@ use crate::{
     task::{Cause, Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
     watch::{Outcome, round::Job},
 };
-
-/// A listener that runs side by side share.
-pub type SharedListener<'a> = RefCell<Listener<'a>>;
 
 /// How a job ended.
 #[derive(Debug)]
@@ -39,27 +36,26 @@ pub async fn make(
     job: Job,
     bases: Vec<Dependency>,
     stop: &Stop,
-    tell: &SharedListener<'_>,
+    events: &EventSink<'_>,
 ) -> Made {
-    let say = |event: Event<'_>| (tell.borrow_mut())(event);
     let key = job.task;
     let cause = Cause::Triggered(job.reasons.triggers());
     let why = told(&job.reasons);
     // The log goes into its file; cron must not mail it.
-    let mut quiet = |event: Event<'_>| match event {
+    let quiet = EventSink::new(|event| match event {
         Event::Log(_) => {}
-        Event::Queued { id, task } => say(Event::Begun {
+        Event::Queued { id, task } => events.send(Event::Begun {
             id,
             task,
             why: &why,
         }),
-        other => say(other),
-    };
+        other => events.send(other),
+    });
     let mut pushed = Vec::new();
     let mut answers = answers(&app, &bases).await;
     if let Err(error) = pin(&app, &mut answers, job.pins).await {
         let worst = Some(error.kind());
-        say(Event::Problem(error));
+        events.send(Event::Problem(error));
         return Made {
             task: key,
             outcome: Outcome::Failed,
@@ -67,27 +63,27 @@ pub async fn make(
             worst,
         };
     }
-    let (outcome, worst) = match run_if_free(&app, &key, &cause, answers, stop, &mut quiet).await {
+    let (outcome, worst) = match run_if_free(&app, &key, &cause, answers, stop, &quiet).await {
         Ok(None) => {
-            say(Event::Note(format!(
+            events.send(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"
             )));
             (Outcome::Busy, None)
         }
         Ok(Some(finished)) if finished.run.status == RunStatus::Succeeded => {
-            say(Event::Rebuilt(rebuilt(&key, &why, &finished.run)));
+            events.send(Event::Rebuilt(rebuilt(&key, &why, &finished.run)));
             pushed = finished.run.output_images.unwrap_or_default();
             (Outcome::Succeeded, None)
         }
         Ok(Some(finished)) => {
             let error = failed(&key, &finished.run, finished.error);
             let kind = error.kind();
-            say(Event::Problem(error));
+            events.send(Event::Problem(error));
             (Outcome::Failed, Some(kind))
         }
         Err(error) => {
             let kind = error.kind();
-            say(Event::Problem(error));
+            events.send(Event::Problem(error));
             (Outcome::Failed, Some(kind))
         }
     };

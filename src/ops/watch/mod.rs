@@ -4,7 +4,7 @@ mod hooks;
 mod make;
 mod round;
 
-use std::{cell::RefCell, net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,7 +22,7 @@ use super::{
     App,
     check::{CheckAnswer, load, look_at_all, simulate_round},
     credential::all_logins,
-    event::{Event, Listener},
+    event::{Event, EventSink},
     recall,
 };
 
@@ -60,13 +60,13 @@ pub struct WatchOptions {
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be used.
-pub async fn dry_run(app: &App, tell: Listener<'_>) -> Result<(Vec<CheckAnswer>, Rounded)> {
+pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnswer>, Rounded)> {
     let mut broken = 0;
-    let loaded = load(app, &mut broken, tell)?;
-    app.registries_with(all_logins(app, tell)?);
+    let loaded = load(app, &mut broken, events)?;
+    app.registries_with(all_logins(app, events)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tags = recall::tags(app, tell)?;
-    look_at_all(app, &nodes, false, &mut tags, tell).await;
+    let mut tags = recall::tags(app, events)?;
+    look_at_all(app, &nodes, false, &mut tags, events).await;
     let answers = simulate_round(nodes, tags, app.clock.now());
     let mut rounded = Rounded::default();
     if broken > 0 {
@@ -93,24 +93,23 @@ pub async fn once(
     app: &App,
     options: &WatchOptions,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
-    let hooks = Hooks::open(app, None, tell)?;
+    let hooks = Hooks::open(app, None, events)?;
     let measure = hooks.measure(app);
-    let mut measured = |event: Event<'_>| {
+    let events = EventSink::new(|event| {
         measure(&event);
-        tell(event);
-    };
-    let shared = RefCell::new(&mut measured as Listener<'_>);
-    let mut watcher = Watcher::new(options, stop, &shared);
+        events.send(event);
+    });
+    let mut watcher = Watcher::new(options, stop, &events);
     let app = Rc::new(app.read_again()?);
     let round = watcher.round(&app, None::<std::future::Pending<()>>).await;
     let result = round.map(|(rounded, _)| rounded);
     drop(watcher);
     hooks.measure_round(&app, &result);
-    hooks.write_metrics(options.metrics_file.as_deref(), tell);
+    hooks.write_metrics(options.metrics_file.as_deref(), &events);
     result
 }
 
@@ -124,20 +123,18 @@ pub async fn forever(
     app: &App,
     options: &WatchOptions,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
-    let mut hooks = Hooks::open(app, options.listen, tell)?;
+    let mut hooks = Hooks::open(app, options.listen, events)?;
     let service = Service::ready(hooks.pulse().clone(), app.clock.clone());
     let measure = hooks.measure(app);
-    let mut measured = |event: Event<'_>| {
+    let events = EventSink::new(|event| {
         measure(&event);
-        tell(event);
-    };
-    let shared = RefCell::new(&mut measured as Listener<'_>);
-    let mut say = |event: Event<'_>| (shared.borrow_mut())(event);
-    let mut watcher = Watcher::new(options, stop, &shared);
+        events.send(event);
+    });
+    let mut watcher = Watcher::new(options, stop, &events);
     let mut all = Rounded::default();
     let mut hangup = stop.clone();
     let mut app = Rc::new(app.read_again()?);
@@ -152,13 +149,13 @@ pub async fn forever(
             rounded
         });
         hooks.measure_round(&app, &result);
-        hooks.write_metrics(options.metrics_file.as_deref(), &mut say);
+        hooks.write_metrics(options.metrics_file.as_deref(), &events);
         match result {
             Ok(rounded) => {
                 all.rebuilt += rounded.rebuilt;
                 due = rounded.next;
             }
-            Err(error) => say(Event::Problem(error)),
+            Err(error) => events.send(Event::Problem(error)),
         }
         if let Some(signal) = stop.requested() {
             watcher.finish().await;
@@ -175,7 +172,7 @@ pub async fn forever(
                 let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
                 let doing = format!("watching, next look at {next}");
                 service.status(&doing);
-                say(Event::Doing(doing));
+                events.send(Event::Doing(doing));
                 let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
                 tokio::select! {
                     () = app.clock.sleep(sleep) => Woken::Due,
@@ -186,21 +183,21 @@ pub async fn forever(
         };
         match woken {
             Woken::Due => {}
-            Woken::Hinted => match hooks.apply_hints(&app, &mut say) {
+            Woken::Hinted => match hooks.apply_hints(&app, &events) {
                 Ok(sources) => {
                     let all = sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
                 }
-                Err(error) => say(Event::Problem(error)),
+                Err(error) => events.send(Event::Problem(error)),
             },
             Woken::Reload => match app.read_again().and_then(|again| hooks.read_again(again)) {
                 Ok(again) => {
-                    say(Event::Note(
+                    events.send(Event::Note(
                         "read the config file and all tasks again".into(),
                     ));
                     app = Rc::new(again);
                 }
-                Err(error) => say(Event::Problem(error)),
+                Err(error) => events.send(Event::Problem(error)),
             },
             Woken::Stopped(signal) => {
                 watcher.finish().await;

@@ -20,7 +20,7 @@ use crate::{
         App,
         check::load,
         credential::all_logins,
-        event::{Event, Listener},
+        event::{Event, EventSink},
         heads::{Heads, place},
         look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
         notify, recall,
@@ -38,7 +38,7 @@ use crate::{
 
 use super::{
     Looks, WatchOptions,
-    make::{Made, SharedListener, make},
+    make::{Made, make},
 };
 
 /// What a round came to.
@@ -95,7 +95,7 @@ impl LastReported {
 pub struct Watcher<'a> {
     options: &'a WatchOptions,
     stop: &'a Stop,
-    tell: &'a SharedListener<'a>,
+    events: &'a EventSink<'a>,
     pending: PendingLooks,
     /// What tags were seen as in this round, for its runs.
     seen: Option<SeenTags>,
@@ -121,11 +121,11 @@ enum Woken<W> {
 
 impl<'a> Watcher<'a> {
     /// Returns one that has begun nothing yet.
-    pub fn new(options: &'a WatchOptions, stop: &'a Stop, tell: &'a SharedListener<'a>) -> Self {
+    pub fn new(options: &'a WatchOptions, stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
             options,
             stop,
-            tell,
+            events,
             pending: PendingLooks::default(),
             seen: None,
             jobs: FuturesUnordered::new(),
@@ -165,13 +165,12 @@ impl<'a> Watcher<'a> {
         app: &Rc<App>,
         outside: Option<impl Future<Output = W>>,
     ) -> Result<(Rounded, Option<W>)> {
-        let tell = self.tell;
-        let mut say = |event: Event<'_>| (tell.borrow_mut())(event);
-        recover_crashed_runs(app, &mut say).await;
+        let events = self.events;
+        recover_crashed_runs(app, events).await;
         let mut rounded = Rounded::default();
         let mut broken = 0;
-        let mut loaded = load(app, &mut broken, &mut say)?;
-        let registries = app.registries_with(all_logins(app, &mut say)?);
+        let mut loaded = load(app, &mut broken, events)?;
+        let registries = app.registries_with(all_logins(app, events)?);
         // What was seen in an earlier round is forgotten first.
         self.seen = None;
         self.seen = Some(registries.remember_tags());
@@ -181,7 +180,7 @@ impl<'a> Watcher<'a> {
         let now = app.clock.now();
         begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-        let (wanted, tags) = self.ask(app, &nodes, &mut rounded, &mut say)?;
+        let (wanted, tags) = self.ask(app, &nodes, &mut rounded, events)?;
         let mut work = Work {
             app,
             nodes: &nodes,
@@ -195,7 +194,7 @@ impl<'a> Watcher<'a> {
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
         self.report(&mut work, &loaded, &mut rounded)?;
-        tell_people(app, &loaded, &work.round, self.stop, &mut say).await;
+        tell_people(app, &loaded, &work.round, self.stop, events).await;
         rounded.next = work.next_due(self.pending.asked());
         let ended = app.clock.now();
         rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
@@ -208,12 +207,12 @@ impl<'a> Watcher<'a> {
         app: &App,
         nodes: &[Node<'_>],
         rounded: &mut Rounded,
-        say: Listener<'_>,
+        events: &EventSink<'_>,
     ) -> Result<(TagSubscriptions, Tags)> {
         let now = app.clock.now();
         let all = self.options.looks == Looks::All;
         let sources = self.heads.open(app, nodes, all);
-        let mut tags = recall::tags(app, say)?
+        let mut tags = recall::tags(app, events)?
             .debounced_by(self.options.settle)
             .remembering(aged(nodes))
             .with_heads(self.heads.said());
@@ -234,7 +233,7 @@ impl<'a> Watcher<'a> {
                 false => is_output_due(app, &wanted, &tags, tag),
             })
             .collect();
-        say(looking_at(due.len()));
+        events.send(looking_at(due.len()));
         self.overtake(&due, &tags);
         rounded.looks = self.pending.ask_tags(app, &wanted, &due, &mut tags);
         self.pending.ask_sources(sources, now, self.stop);
@@ -348,7 +347,7 @@ impl<'a> Watcher<'a> {
             let app = Rc::clone(work.app);
             let bases = work.round.dependencies(&job.task);
             self.jobs
-                .push(make(app, job, bases, self.stop, self.tell).boxed_local());
+                .push(make(app, job, bases, self.stop, self.events).boxed_local());
         }
         Ok(())
     }
@@ -396,10 +395,10 @@ impl<'a> Watcher<'a> {
         loaded: &[Snapshot],
         rounded: &mut Rounded,
     ) -> Result<()> {
-        let mut tell = self.tell.borrow_mut();
+        let events = self.events;
         for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
             work.is_saved = false;
-            tell(Event::Warning(format!(
+            events.send(Event::Warning(format!(
                 "`{}` is flapping: it moved {moves} times within an hour; --settle SECONDS waits until it is quiet",
                 work.wanted.spelled(&tag)
             )));
@@ -420,13 +419,13 @@ impl<'a> Watcher<'a> {
                 continue;
             }
             if is_news && summary.admits(verdict) {
-                tell(Event::Decided {
+                events.send(Event::Decided {
                     task: &key,
                     verdict,
                 });
             }
         }
-        summary.tell_of_the_rest(&mut **tell);
+        summary.tell_of_the_rest(events);
         let mut renewed = 0;
         for remark in notes {
             renewed += usize::from(remark.renewed.is_some());
@@ -436,7 +435,7 @@ impl<'a> Watcher<'a> {
             // That people are told the rest matters more.
             if let Err(error) = remark.write(work.app) {
                 rounded.take(Kind::Failed);
-                tell(Event::Problem(error));
+                events.send(Event::Problem(error));
                 break;
             }
         }
@@ -616,7 +615,7 @@ async fn tell_people(
     loaded: &[Snapshot],
     round: &Round<'_>,
     stop: &Stop,
-    tell: Listener<'_>,
+    events: &EventSink<'_>,
 ) {
     let config = &app.settings.config;
     let of_task = |one: &Snapshot| {
@@ -633,7 +632,7 @@ async fn tell_people(
         .map(|(node, verdict, _)| (node.task.key(), verdict.problems()))
         .filter(|(_, problems)| !problems.is_empty())
         .collect();
-    notify::after_round(app, &problems, stop, tell).await;
+    notify::after_round(app, &problems, stop, events).await;
 }
 
 /// Tasks with the same problem: a few are notified, the others counted, so that a registry that is down, or has lost its images, is no flood.
@@ -656,7 +655,7 @@ impl OutageSummary {
         *waiting <= Self::FEW
     }
 
-    fn tell_of_the_rest(&self, tell: Listener<'_>) {
+    fn tell_of_the_rest(&self, events: &EventSink<'_>) {
         for ((kind, group), waiting) in &self.0 {
             if let more @ 1.. = waiting.saturating_sub(Self::FEW) {
                 let problem = match kind {
@@ -666,7 +665,7 @@ impl OutageSummary {
                     ProblemKind::Unverified => format!("name {group} that nobody vouches for"),
                     ProblemKind::Files => "have files that cannot be used".to_owned(),
                 };
-                tell(Event::Warning(format!(
+                events.send(Event::Warning(format!(
                     "{more} more tasks {problem}; all of them: acrt task check -o table"
                 )));
             }

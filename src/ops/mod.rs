@@ -17,6 +17,7 @@ pub mod import;
 mod inputs;
 pub mod look;
 pub mod mirror;
+mod mirror_settings;
 pub mod notify;
 mod platforms;
 mod pushed;
@@ -113,7 +114,7 @@ impl App {
                 .unwrap_or_default(),
             store,
             clock: Clock::new(settings.now.as_deref())?,
-            mirrors: mirror::mirrors(&settings)?,
+            mirrors: mirror_settings::mirrors(&settings)?,
             aliases: settings.aliases(),
             settings,
             surroundings,

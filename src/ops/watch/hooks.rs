@@ -24,7 +24,7 @@ use crate::{
     watch::{hints::HintThrottle, metrics::Metrics},
 };
 
-use super::round::Rounded;
+use super::rounded::Rounded;
 
 /// How long the loop waits for more after the first hint of a burst: a push of several tags is several.
 const GATHER: Duration = Duration::from_millis(100);

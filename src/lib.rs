@@ -1,6 +1,6 @@
 //! Rebuilds container images when what they are built from changes.
 //!
-//! The rooms, and whom each may name, are in `docs/architecture.md`; `tests/architecture.rs` holds them.
+//! The rooms, and whom each may name, are in `docs/architecture.md`; `tests/architecture` holds them.
 
 pub mod builder;
 pub mod cli;

@@ -79,7 +79,9 @@ impl World {
 
     /// Starts `acrt`.
     pub fn spawn(&self, args: &[&str]) -> Running {
-        let mut acrt = self.command(env!("CARGO_BIN_EXE_acrt"));
+        // Whatever started the tests: under nohup their children would not hear of a closed terminal.
+        let mut acrt = self.command("/usr/bin/env");
+        acrt.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_acrt")]);
         acrt.args(args);
         self.start(acrt, format!("acrt {}", args.join(" ")))
     }

@@ -13,8 +13,8 @@ use crate::{
     sys::signal::Stop,
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
-        BaseStatus, Baseline, Node, Outcome, OutputStatus, Problem, ProblemKind, Round, Snapshot,
-        State, Tags, Verdict,
+        BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus, Problem, ProblemKind,
+        Round, Snapshot, State, Tags, Verdict,
         backoff::STALLED_AFTER,
         decide::{Move, Reasons},
         graph::Graph,
@@ -116,13 +116,23 @@ pub struct CheckAnswer {
     pub turn: Option<usize>,
 }
 
+/// What became of an image that a task pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum OutputState {
+    Current,
+    Moved,
+    Missing,
+    Unknown,
+    NotLooked,
+}
+
 /// An image that a task pushed, and what became of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputAnswer {
     image: String,
-    /// One of current, moved, missing, unknown, not-looked.
-    state: &'static str,
+    state: OutputState,
     pushed_digest: Option<Digest>,
     current_digest: Option<Digest>,
     last_looked: Option<AzTimestamp>,
@@ -204,7 +214,7 @@ pub async fn check(
             look_at_mirrors(app, task, &loaded, events).await?;
         }
     }
-    let worst = worst(&tasks, broken);
+    let worst = worst(&tasks, broken, options.images);
     Ok(CheckReport { tasks, worst })
 }
 
@@ -218,7 +228,7 @@ pub(super) async fn look_at_all(
     events: &EventSink<'_>,
 ) {
     *tags = std::mem::take(tags).remembering(aged(nodes));
-    let is_gone = |tag: &Reference| tags.get(tag).is_some_and(|record| record.error.is_some());
+    let is_gone = |tag: &Reference| tags.look_error(tag) == Some(LookErrorKind::Absent);
     let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag));
     let all: Vec<Reference> = wanted.tags().into_iter().collect();
     events.send(looking_at(all.len()));
@@ -278,9 +288,10 @@ pub(super) fn state_of(verdict: &Verdict) -> State {
     }
 }
 
-/// Returns the worst of what was found: a broken definition before an unknown answer before something stale.
-fn worst(tasks: &[CheckAnswer], broken: usize) -> Option<Kind> {
-    let has_unknown_output = tasks.iter().any(CheckAnswer::has_unknown_output);
+/// Returns the worst of what was found: a broken definition before an unknown answer before something stale. What became of pushed images
+/// counts where it was asked for, by `images`: a look of the loop that was not answered is no reason to doubt the bases.
+fn worst(tasks: &[CheckAnswer], broken: usize, images: bool) -> Option<Kind> {
+    let has_unknown_output = images && tasks.iter().any(CheckAnswer::has_unknown_output);
     let found: Vec<Kind> = tasks
         .iter()
         .filter_map(|task| task.state.exit())
@@ -372,7 +383,7 @@ impl CheckAnswer {
     fn has_unknown_output(&self) -> bool {
         self.output_images
             .iter()
-            .any(|image| image.state == "unknown")
+            .any(|image| image.state == OutputState::Unknown)
     }
 }
 
@@ -444,11 +455,11 @@ fn outputs(node: &Node<'_>, tags: &Tags) -> Vec<OutputAnswer> {
         OutputAnswer {
             image: output.tagged(),
             state: match status {
-                OutputStatus::NotLooked => "not-looked",
-                OutputStatus::Current => "current",
-                OutputStatus::Moved(_) => "moved",
-                OutputStatus::Missing { .. } => "missing",
-                OutputStatus::Unknown { .. } => "unknown",
+                OutputStatus::NotLooked => OutputState::NotLooked,
+                OutputStatus::Current => OutputState::Current,
+                OutputStatus::Moved(_) => OutputState::Moved,
+                OutputStatus::Missing { .. } => OutputState::Missing,
+                OutputStatus::Unknown { .. } => OutputState::Unknown,
             },
             pushed_digest: Some(pushed.clone()),
             current_digest: record.and_then(|record| record.digest.clone()),

@@ -126,7 +126,11 @@ impl<'a> Call<'a> {
     /// Returns an argument as a number; what is none is 0.
     fn float(&self, n: usize) -> Result<f64, TemplateError> {
         Ok(match self.value(n) {
-            Value::String(_) => self.text(n)?.trim().parse().unwrap_or(0.0),
+            Value::String(text) => {
+                // Digits are read far more slowly than bytes are looked at.
+                self.budget.pay_look(text.len().saturating_mul(8))?;
+                self.text(n)?.trim().parse().unwrap_or(0.0)
+            }
             other => other.as_float().unwrap_or(0.0),
         })
     }

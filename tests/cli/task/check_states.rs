@@ -525,3 +525,23 @@ fn pushed_image_that_is_gone_or_moved_is_found_when_asked_and_once_a_day() {
         ["", "current"]
     );
 }
+
+#[test]
+fn pushed_image_whose_registry_is_away_counts_only_where_it_is_asked_for() {
+    let (world, bases) = world();
+    let own = Registry::start();
+    world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
+    world.tracked_task(&own, "web", &from(&bases, "base:1"));
+    world.watch_once().ok().silent();
+    own.stop();
+    // A day later the loop looks at what was pushed too, and is not answered.
+    world.set("ACRT_NOW", "2027-01-02T08:00:00Z");
+    world.watch_once();
+    world.set("ACRT_NOW", "2027-01-02T12:00:00Z");
+    assert_eq!(answer(&check(&world).ok(), "web")["state"], "current");
+    let images = world.acrt(&["task", "check", "--images"]).exits(4);
+    assert_eq!(
+        answer(&images, "web")["outputImages"][0]["state"],
+        "unknown"
+    );
+}

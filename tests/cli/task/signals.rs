@@ -67,7 +67,7 @@ fn the_loop_reads_the_config_file_again_and_goes_on() {
         &format!("FROM {}\n", registry.image("base:1")),
     );
     registry.push_shell("base:1", &[("version", "two")]);
-    let watch = world.spawn(&["task", "watch"]);
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
     watch.stdout_has("web: rebuilt");
     world.config("watch: {everySeconds: oops}\n");
     watch.signal(Signal::HUP);

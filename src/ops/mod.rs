@@ -50,7 +50,7 @@ use crate::{
 
 /// What a command was told about its surroundings.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct GlobalOptions {
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
     /// `--config`
@@ -78,7 +78,7 @@ pub struct App {
     /// How old the digest of a base must be where a task says nothing.
     pub min_age: Age,
     /// What the command was told, to hand on to a process that goes on by itself.
-    pub surroundings: Surroundings,
+    pub surroundings: GlobalOptions,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
     /// The platforms that builders run on, by the question that they have answered.
     builder_platforms: RefCell<BTreeMap<String, Platform>>,
@@ -90,7 +90,7 @@ impl App {
     /// # Errors
     ///
     /// [`Kind::Invalid`] where either does not make sense.
-    pub fn new(surroundings: Surroundings) -> Result<Self> {
+    pub fn new(surroundings: GlobalOptions) -> Result<Self> {
         let insists = surroundings.allow_unsafe_permissions;
         let mut settings = Settings::load_insisting(surroundings.config.as_deref(), insists)?;
         environment::rule(settings.environment());
@@ -270,10 +270,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, "").unwrap();
-        let mut app = App::new(Surroundings {
+        let mut app = App::new(GlobalOptions {
             state_dir: Some(folder.path().to_owned()),
             config: Some(config),
-            ..Surroundings::default()
+            ..GlobalOptions::default()
         })
         .unwrap();
         app.clock = Clock::new(Some("1000000000")).unwrap();

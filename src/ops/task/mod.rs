@@ -22,7 +22,7 @@ use super::{
     App, chain,
     event::{Event, EventSink},
     inputs,
-    source_trigger::{self, SourceWish},
+    source_trigger::{self, SourceTriggerPatch},
     timer::{self, Schedule, timers},
 };
 
@@ -57,7 +57,7 @@ pub struct NewTask {
     /// Its timers.
     pub schedules: Vec<Schedule>,
     /// What its source is to run it for.
-    pub source: SourceWish,
+    pub source: SourceTriggerPatch,
     /// Whether `.git` is a part of its context.
     pub keep_vcs: bool,
     /// What a successful run starts.
@@ -223,7 +223,7 @@ pub fn update(
     app: &App,
     key: &TaskKey,
     patch: TaskPatch,
-    wish: &SourceWish,
+    wish: &SourceTriggerPatch,
     new_secrets: SecretPatch,
     events: &EventSink<'_>,
 ) -> Result<()> {

@@ -17,9 +17,9 @@ pub mod progress;
 pub mod read;
 pub mod render;
 pub mod resources;
+mod shell_words;
 pub mod step;
 pub mod variables;
-mod words;
 mod yaml;
 
 pub use budget::IsLate;

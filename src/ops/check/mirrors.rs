@@ -60,7 +60,7 @@ pub async fn look_at_mirrors(
             });
             let manifests = recorded.map(|dependency| dependency.manifests.clone());
             let manifests = manifests.unwrap_or_default();
-            wanted.insert(source, mirror::Wanted { digest, manifests });
+            wanted.insert(source, mirror::MirrorQuery { digest, manifests });
         }
     }
     let found = mirror::compare(app, &wanted).await;

@@ -155,7 +155,7 @@ pub fn conclude(
 
 impl Answer {
     /// Returns what a copy must be to be as good; nothing for what has none.
-    pub fn wanted(&self) -> Option<mirror::Wanted> {
+    pub fn wanted(&self) -> Option<mirror::MirrorQuery> {
         match self {
             // Which has been looked at already, or stands in for its source.
             Self::Found {
@@ -163,11 +163,11 @@ impl Answer {
             } => None,
             Self::Found {
                 seen, manifests, ..
-            } => Some(mirror::Wanted {
+            } => Some(mirror::MirrorQuery {
                 digest: seen.digest.clone(),
                 manifests: manifests.clone(),
             }),
-            Self::Fixed { digest, .. } => Some(mirror::Wanted {
+            Self::Fixed { digest, .. } => Some(mirror::MirrorQuery {
                 digest: digest.clone(),
                 manifests: Manifests::new(),
             }),

@@ -255,7 +255,7 @@ impl Resolver<'_> {
         answers: &mut BTreeMap<Reference, Answer>,
         events: &EventSink<'_>,
     ) {
-        let wanted: BTreeMap<Reference, mirror::Wanted> = new
+        let wanted: BTreeMap<Reference, mirror::MirrorQuery> = new
             .iter()
             .filter(|source| self.copy_of(source).is_some())
             .filter_map(|source| Some((source.clone(), answers.get(source)?.wanted()?)))

@@ -30,7 +30,7 @@ use super::{
     execute::{Execution, Finished},
     notify, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
-    steps::crew::DEFAULT_JOBS,
+    steps::schedule::DEFAULT_JOBS,
     supervise::supervise,
     task,
 };

@@ -24,7 +24,7 @@ use super::{
     execute::{Execution, Failure, Finished, GRACE, MARKER},
     recovery::remove_leftovers,
     run::{RunRequest, own_command},
-    steps::crew::DEFAULT_JOBS,
+    steps::schedule::DEFAULT_JOBS,
 };
 
 /// How much longer than its run a process may take: to end its builder, and to write down how it went.

@@ -33,7 +33,7 @@ use crate::{
 use super::{
     LABEL,
     read::{arguments_of, build_of, made_before, within},
-    site::{Site, StepBuild, Trouble},
+    site::{StepBuild, StepContext, Trouble},
     workspace::copy_beneath,
 };
 
@@ -49,7 +49,7 @@ const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 /// How often a push is tried, as in ACR.
 const PUSHES: u32 = 3;
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Carries a step out, with all its delays, repeats and tries.
     pub async fn step(&self, step: &Step) -> Result<(), Failure> {
         self.pause(step.limits.start_delay).await?;

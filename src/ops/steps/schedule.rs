@@ -29,7 +29,7 @@ use crate::{
 use super::{
     LABEL,
     read::{self, Lookup, MultiStep},
-    site::{Found, Site, Story},
+    site::{Found, StepContext, Story},
     sweep::sweep,
     workspace::Workspace,
 };
@@ -187,7 +187,7 @@ impl Execution<'_> {
         let (halt, stop) = self.stop.or_halt();
         let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let platforms = platforms::of(self.app, builder).await;
-        let mut site = Site {
+        let mut site = StepContext {
             execution: self,
             run,
             read,
@@ -208,7 +208,7 @@ impl Execution<'_> {
     }
 }
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
     ///
     /// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not

@@ -36,7 +36,7 @@ use super::{read::MultiStep, workspace::Workspace};
 const MAX_PRINTED: usize = 1024 * 1024;
 
 /// What the steps of one run share.
-pub(super) struct Site<'a> {
+pub(super) struct StepContext<'a> {
     pub execution: &'a Execution<'a>,
     pub run: &'a Run,
     pub read: &'a MultiStep,
@@ -138,7 +138,7 @@ impl<E: Into<Failure>> From<E> for Trouble {
     }
 }
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Says something in the log, as one step's line or as the run's.
     pub fn say(&self, step: Option<&StepId>, text: &str) {
         let prefix = self.prefix(step);

@@ -29,7 +29,7 @@ use crate::{
 use super::{
     LABEL,
     read::{self, Lookup, MultiStep},
-    site::{Found, StepContext, Story},
+    site::{Found, RunLog, StepContext},
     sweep::sweep,
     workspace::Workspace,
 };
@@ -199,7 +199,7 @@ impl Execution<'_> {
             deadline: Instant::now() + allowed,
             auth_dir: logins.auth_dir,
             networks: BTreeMap::new(),
-            story: RefCell::new(Story { log, events }),
+            run_log: RefCell::new(RunLog { log, events }),
             found: RefCell::default(),
         };
         site.networks = site.make_networks().await?;

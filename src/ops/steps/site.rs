@@ -51,12 +51,12 @@ pub(super) struct StepContext<'a> {
     pub auth_dir: Option<PathBuf>,
     /// The networks of the file, by the names that the builder knows.
     pub networks: BTreeMap<String, String>,
-    pub story: RefCell<Story<'a>>,
+    pub run_log: RefCell<RunLog<'a>>,
     pub found: RefCell<Found>,
 }
 
 /// Where what happens is told.
-pub(super) struct Story<'a> {
+pub(super) struct RunLog<'a> {
     pub log: &'a mut Log,
     pub events: &'a EventSink<'a>,
 }
@@ -142,16 +142,16 @@ impl StepContext<'_> {
     /// Says something in the log, as one step's line or as the run's.
     pub fn say(&self, step: Option<&StepId>, text: &str) {
         let prefix = self.prefix(step);
-        let mut story = self.story.borrow_mut();
-        let text = story.log.line(&format!("{prefix}{text}"));
-        story.events.send(Event::Log(&text));
+        let mut run_log = self.run_log.borrow_mut();
+        let text = run_log.log.line(&format!("{prefix}{text}"));
+        run_log.events.send(Event::Log(&text));
     }
 
     /// Tells something that people should know, besides the log.
     pub fn warn(&self, step: &StepId, text: &str) {
         self.say(Some(step), &format!("acrt: {text}"));
-        let story = self.story.borrow();
-        story
+        let run_log = self.run_log.borrow();
+        run_log
             .events
             .send(Event::Warning(format!("step `{step}`: {text}")));
     }
@@ -200,9 +200,9 @@ impl StepContext<'_> {
     }
 
     fn write(&self, lines: &[u8]) {
-        let mut story = self.story.borrow_mut();
-        let text = story.log.write(lines);
-        story.events.send(Event::Log(&text));
+        let mut run_log = self.run_log.borrow_mut();
+        let text = run_log.log.write(lines);
+        run_log.events.send(Event::Log(&text));
     }
 
     /// Turns how a process of a step ended into what becomes of the step.

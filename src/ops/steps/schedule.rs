@@ -29,7 +29,7 @@ use crate::{
 use super::{
     LABEL,
     read::{self, Lookup, MultiStep},
-    site::{Found, RunLog, StepContext},
+    site::{RunLog, StepContext, StepResults},
     sweep::sweep,
     workspace::Workspace,
 };
@@ -91,7 +91,7 @@ impl Execution<'_> {
     /// Works out for which platforms the builds of the steps were, and what they depend on for these. Returns the platforms.
     async fn settle(
         &self,
-        found: &mut Found,
+        found: &mut StepResults,
         outputs: &[ImageDescriptor],
     ) -> Result<Vec<Platform>, Failure> {
         let (mut pushed, mut all) = (BTreeSet::new(), BTreeSet::new());
@@ -179,7 +179,7 @@ impl Execution<'_> {
         known: &Known,
         log: &mut Log,
         events: &EventSink<'_>,
-    ) -> Result<(Found, Result<(), Failure>), Failure> {
+    ) -> Result<(StepResults, Result<(), Failure>), Failure> {
         let volumes = &read.graph.volumes;
         let workspace = Workspace::make(self.app, run.run_id, read.folder.as_deref(), volumes)?;
         let mut logins = BuildRequest::default();

@@ -52,7 +52,7 @@ pub(super) struct StepContext<'a> {
     /// The networks of the file, by the names that the builder knows.
     pub networks: BTreeMap<String, String>,
     pub run_log: RefCell<RunLog<'a>>,
-    pub found: RefCell<Found>,
+    pub found: RefCell<StepResults>,
 }
 
 /// Where what happens is told.
@@ -63,7 +63,7 @@ pub(super) struct RunLog<'a> {
 
 /// What has been found out so far.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct StepResults {
     /// What each step depends on, in the order in which that was decided.
     dependencies: Vec<(StepId, Vec<Dependency>)>,
     /// The last build of each step that builds.
@@ -85,7 +85,7 @@ pub(super) struct StepBuild {
     pub platforms: BTreeSet<Platform>,
 }
 
-impl Found {
+impl StepResults {
     /// Takes in what one step depends on, in place of what an earlier try of it did.
     pub fn take(&mut self, step: &StepId, dependencies: &[Dependency], untracked: &[Untracked]) {
         let new = dependencies.to_vec();
@@ -125,14 +125,14 @@ impl Found {
 
 /// Why a try of a step came to nothing.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StepFailure {
     /// A process of it failed: worth another try, perhaps only after some errors.
     Exit { text: String, printed: Vec<u8> },
     /// Another try would be no better.
     Final(Failure),
 }
 
-impl<E: Into<Failure>> From<E> for Trouble {
+impl<E: Into<Failure>> From<E> for StepFailure {
     fn from(failure: E) -> Self {
         Self::Final(failure.into())
     }
@@ -211,21 +211,21 @@ impl StepContext<'_> {
         what: &str,
         step: &crate::steps::Step,
         (ended, printed): (Ended, Vec<u8>),
-    ) -> Result<Vec<u8>, Trouble> {
+    ) -> Result<Vec<u8>, StepFailure> {
         let id = &step.id;
         let failure = |status, text: String| {
-            Trouble::Final(Failure {
+            StepFailure::Final(Failure {
                 status,
                 error: Error::new(Kind::Failed, text),
             })
         };
         match ended {
             Ended::Exited(0) => Ok(printed),
-            Ended::Exited(code) => Err(Trouble::Exit {
+            Ended::Exited(code) => Err(StepFailure::Exit {
                 text: format!("step `{id}` failed: the exit code of {what} is {code}"),
                 printed,
             }),
-            Ended::Killed(signal) => Err(Trouble::Exit {
+            Ended::Killed(signal) => Err(StepFailure::Exit {
                 text: format!("step `{id}` failed: {what} was killed by signal {signal}"),
                 printed,
             }),
@@ -243,7 +243,7 @@ impl StepContext<'_> {
                     step.limits.timeout
                 ),
             )),
-            Ended::Stopped(signal) => Err(Trouble::Final(stopped(signal))),
+            Ended::Stopped(signal) => Err(StepFailure::Final(stopped(signal))),
         }
     }
 
@@ -326,7 +326,7 @@ mod tests {
             mirror: None,
         };
         let step = |id: &str| StepId::new(id).unwrap();
-        let mut found = Found::default();
+        let mut found = StepResults::default();
         found.take(&step("a"), &[on("linux/s390x", "first")], &[]);
         found.take(&step("b"), &[on("linux/arm64", "third")], &[]);
         found.take(&step("a"), &[on("linux/amd64", "second")], &[]);

@@ -24,6 +24,7 @@ pub mod recall;
 mod recovery;
 pub mod resolve;
 pub mod run;
+mod run_request;
 pub mod runs;
 pub mod show;
 pub mod source_trigger;

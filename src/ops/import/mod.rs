@@ -24,7 +24,7 @@ use super::{
     credential::StoredLogin,
     event::{Event, EventSink},
     pushed,
-    run::{Quick, RunRequest},
+    run_request::{Quick, RunRequest},
     task::registry_for,
 };
 

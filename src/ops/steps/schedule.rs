@@ -34,9 +34,6 @@ use super::{
     workspace::Workspace,
 };
 
-/// How many steps work at once where nobody says.
-pub const DEFAULT_JOBS: usize = 4;
-
 impl Execution<'_> {
     /// Does the work of a multi-step task. Every way out but success is a failure with its status.
     pub(in crate::ops) async fn work_steps(

@@ -28,9 +28,8 @@ use super::{
     credential::all_logins,
     event::{Event, EventSink},
     heads::Heads,
-    inputs,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
-    recall, steps,
+    reading, recall, steps,
     timer::{self, TimerAnswer},
 };
 
@@ -72,7 +71,7 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
 /// Puts together what is known of a task, with what its files say now where that matters.
 pub(super) fn snapshot(app: &App, mut task: Task, mut known: Known) -> Snapshot {
     steps::read::find_pushes(app, &mut task);
-    let reading = inputs::reading(app, &task, &known);
+    let reading = reading::reading(app, &task, &known);
     // Nobody else wants to know what that was compared with, and there may be ten thousand.
     known.files = Vec::new();
     known.named = None;

@@ -2,6 +2,7 @@
 
 mod places;
 mod run;
+mod survey;
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ use super::{
 };
 
 use places::Target;
-pub use run::survey;
+pub use survey::survey;
 
 /// A copy, as it is asked for.
 #[derive(Clone, Debug, Default)]

@@ -21,7 +21,7 @@ use crate::{
 use super::{
     App, chain,
     event::{Event, EventSink},
-    inputs,
+    reading,
     source_trigger::{self, SourceTriggerPatch},
     timer::{self, Schedule, timers},
 };
@@ -197,7 +197,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
             check_argument(argument)?;
         }
     }
-    inputs::survey(app, &task, &secrets)?;
+    reading::survey(app, &task, &secrets)?;
     Ok((task, secrets))
 }
 
@@ -358,7 +358,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
             )));
         }
     }
-    let survey = inputs::survey(app, task, secrets)?;
+    let survey = reading::survey(app, task, secrets)?;
     for notice in &survey.notices {
         events.send(Event::Warning(notice.to_string()));
     }

@@ -17,6 +17,7 @@ pub mod import;
 mod inputs;
 pub mod look;
 pub mod mirror;
+mod mirror_table;
 pub mod notify;
 mod platforms;
 mod pushed;
@@ -112,7 +113,7 @@ impl App {
                 .unwrap_or_default(),
             store,
             clock: Clock::new(settings.now.as_deref())?,
-            mirrors: mirror::mirrors(&settings)?,
+            mirrors: mirror_table::mirrors(&settings)?,
             aliases: settings.aliases(),
             settings,
             surroundings,

@@ -7,7 +7,7 @@ use crate::{
     secret::MaskedText,
 };
 
-use super::step::Mount;
+use super::resources::Mount;
 
 /// An image to build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use super::{
     keys::{blame, count, list, seconds, switch, text, value},
     problem::{InvalidTaskFile, Notices},
     render::Renderer,
-    resources::{networks, secrets, volumes},
+    resources::{Mount, networks, secrets, volumes},
     shell_words,
-    step::{Action, CmdStep, Limits, Mount, Place, Pushed, Step, StepId},
+    step::{Action, CmdStep, Limits, Place, Pushed, Step, StepId},
     variables::Run,
     yaml::Node,
 };

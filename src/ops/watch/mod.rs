@@ -2,9 +2,10 @@
 
 mod hooks;
 mod make;
+mod options;
 mod round;
 
-use std::{net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,31 +30,8 @@ use super::{
 use hooks::Hooks;
 use round::Watcher;
 
+pub use options::{Looks, WatchOptions};
 pub use round::Rounded;
-
-/// Which tags a round looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looks {
-    /// All that somebody stands on.
-    All,
-    /// Those whose time has come.
-    Due,
-}
-
-/// How it is watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchOptions {
-    /// Which tags a round looks at.
-    pub looks: Looks,
-    /// How long a tag that moved must have been quiet before anything is built on it.
-    pub settle: SignedDuration,
-    /// How many runs go on side by side, at most.
-    pub jobs: usize,
-    /// Where the loop takes in webhooks.
-    pub listen: Option<SocketAddr>,
-    /// The file that metrics are written to after each round.
-    pub metrics_file: Option<PathBuf>,
-}
 
 /// Says what a round would run, in that order, without running it.
 ///

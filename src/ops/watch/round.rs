@@ -37,8 +37,8 @@ use crate::{
 };
 
 use super::{
-    Looks, WatchOptions,
     make::{Made, make},
+    options::{Looks, WatchOptions},
 };
 
 /// What a round came to.

@@ -1,0 +1,40 @@
+//! The table of mirrors in the config file.
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    image::{Mirrors, reference::is_registry},
+    sys::{aliases::Aliases, settings::Settings},
+};
+
+/// Reads the table of the config file.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the file, where an entry makes no sense.
+pub fn mirrors(settings: &Settings) -> Result<Mirrors> {
+    let path = settings.config_path.as_ref();
+    let aliases = settings.aliases();
+    let table = settings.config.mirrors.iter();
+    let table: Vec<(String, &str)> = table
+        .map(|(source, copy)| (own_name(&aliases, source), copy.as_str()))
+        .collect();
+    let table = table.iter().map(|(source, copy)| (source.as_str(), *copy));
+    Mirrors::new(table).context(Kind::Invalid, || {
+        let path = path.map(|path| path.display().to_string());
+        format!("cannot use `mirrors` in `{}`", path.unwrap_or_default())
+    })
+}
+
+/// Gives the beginning of an image's name the one name of its registry, if it begins with a registry.
+fn own_name(aliases: &Aliases, source: &str) -> String {
+    let (host, rest) = match source.split_once('/') {
+        Some((host, rest)) => (host, format!("/{rest}")),
+        None => (source, String::new()),
+    };
+    match is_registry(host) && host.contains(['.', ':', ']'])
+        || host.eq_ignore_ascii_case("localhost")
+    {
+        true => format!("{}{rest}", aliases.registry(host)),
+        false => source.to_owned(),
+    }
+}

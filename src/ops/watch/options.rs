@@ -1,0 +1,29 @@
+//! How `task watch` works.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use jiff::SignedDuration;
+
+/// Which tags a round looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// All that somebody stands on.
+    All,
+    /// Those whose time has come.
+    Due,
+}
+
+/// How it is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// Which tags a round looks at.
+    pub looks: Looks,
+    /// How long a tag that moved must have been quiet before anything is built on it.
+    pub settle: SignedDuration,
+    /// How many runs go on side by side, at most.
+    pub jobs: usize,
+    /// Where the loop takes in webhooks.
+    pub listen: Option<SocketAddr>,
+    /// The file that metrics are written to after each round.
+    pub metrics_file: Option<PathBuf>,
+}

@@ -3,10 +3,7 @@
 //! What a missing key comes to is Go's `missingkey=zero`: nothing. Everything that a template does is counted: before each node of the
 //! parsed template stands a call that pays for it, so that neither a loop nor a recursion goes on for free.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use gotmpl::{
     MissingKey, Template, TemplateError, Value,

@@ -11,7 +11,7 @@ use acrt::{
     image::{Digest, Reference},
     store::Store,
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task, TaskKey},
-    watch::{FileStamp, FileState, Known, ReadFile},
+    watch::{Baseline, FileStamp, FileState, ReadFile},
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -117,9 +117,9 @@ impl Home {
             outputs: vec![pushed("latest")?, pushed("ca1")?],
             ..acrt::watch::Built::default()
         };
-        let known = Known::succeeded(RunId::new(1), built, when);
+        let known = Baseline::succeeded(RunId::new(1), built, when);
         write(
-            &store.layout().known(&task.key()),
+            &store.layout().baseline(&task.key()),
             &serde_json::to_string_pretty(&known)?,
         )
     }

@@ -10,8 +10,8 @@ use crate::{
 use super::{
     BuildRequest, Program, Step,
     buildkit::{self, Pass},
-    csv_field,
-    docker::with_auth,
+    docker_client::with_auth,
+    program::csv_field,
 };
 
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {

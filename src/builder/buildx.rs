@@ -6,7 +6,7 @@ use super::{
     BuildRequest, DigestSource, Program, Purpose, Step,
     buildah::common,
     buildkit::{self, Pass},
-    docker,
+    docker_client,
 };
 
 /// Tells buildx to add no provenance by itself: az adds none, and every build would be an index with one image and a text.
@@ -37,7 +37,7 @@ fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
     }];
     if request.push {
         let images = request.images.iter();
-        steps.extend(images.map(|image| docker::push(program, request, image)));
+        steps.extend(images.map(|image| docker_client::push(program, request, image)));
     }
     steps
 }
@@ -98,7 +98,7 @@ fn tagged(mut build: CommandLine, request: &BuildRequest) -> CommandLine {
 }
 
 fn end(build: CommandLine, request: &BuildRequest) -> CommandLine {
-    docker::with_auth(plain(build), request)
+    docker_client::with_auth(plain(build), request)
         .arg("--")
         .arg(&request.context)
 }

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-use super::{Builder, NO_STEPS_HINT, Program, csv_field};
+use super::{Builder, Program, kind::NO_STEPS_HINT, program::csv_field};
 
 /// Everything that a container may need. No field is a builder's option.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! docker, by its classic builder or by buildx.
 
-use crate::{
-    error::{Error, Kind, Result},
-    image::Reference,
-    sys::command::CommandLine,
-};
+use crate::error::{Error, Kind, Result};
 
-use super::{BuildRequest, DigestSource, Program, Purpose, Step, buildah::common, buildx};
+use super::{
+    BuildRequest, DigestSource, Program, Purpose, Step,
+    buildah::common,
+    buildx,
+    docker_client::{push, with_auth},
+};
 
 /// What a docker client can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,22 +69,6 @@ fn several_platforms(
         "docker without buildx cannot build for several platforms",
     )
     .hint("install docker's buildx plugin, or build with --builder podman or buildah"))
-}
-
-pub(super) fn push(program: &Program, request: &BuildRequest, image: &Reference) -> Step {
-    let line = program.call(&["push", "--"]).arg(image.to_string());
-    Step {
-        purpose: Purpose::Push(image.clone()),
-        line: with_auth(line, request),
-        digest: DigestSource::Output,
-    }
-}
-
-pub(super) fn with_auth(line: CommandLine, request: &BuildRequest) -> CommandLine {
-    match &request.auth_dir {
-        Some(dir) => line.env("DOCKER_CONFIG", dir.display().to_string()),
-        None => line,
-    }
 }
 
 #[cfg(test)]

@@ -8,21 +8,25 @@ pub mod container;
 pub mod custom;
 pub mod detect;
 pub mod docker;
+mod docker_client;
 pub mod held;
+pub mod kind;
 pub mod left;
 pub mod platform;
+mod platform_args;
 pub mod podman;
+pub mod program;
 pub mod request;
 
 pub use buildkit::digest_in_metadata;
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::detect;
 pub use held::HeldImage;
+pub use kind::{Builder, BuilderKind, UnknownBuilder};
 pub use left::Left;
 pub use platform::BuilderPlatforms;
+pub use program::Program;
 pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
-
-use std::{fmt, path::PathBuf, str::FromStr};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -30,140 +34,7 @@ use crate::{
     sys::command::CommandLine,
 };
 
-/// The builders that acrt knows how to call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuilderKind {
-    /// docker, with or without buildx
-    Docker,
-    /// docker's buildx, with the BuildKit that it is set to
-    Buildx,
-    /// podman
-    Podman,
-    /// buildah
-    Buildah,
-    /// buildctl, BuildKit's own client
-    Buildctl,
-    /// Any program, by a template in the config file.
-    Command,
-}
-
-impl BuilderKind {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Docker,
-        Self::Buildx,
-        Self::Podman,
-        Self::Buildah,
-        Self::Buildctl,
-        Self::Command,
-    ];
-
-    /// Returns its name, as `--builder` takes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Buildx => "buildx",
-            Self::Podman => "podman",
-            Self::Buildah => "buildah",
-            Self::Buildctl => "buildctl",
-            Self::Command => "command",
-        }
-    }
-}
-
-/// A text that names no builder.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no builder `{}`; there are docker, buildx, podman, buildah, buildctl and command", .0.escape_debug())]
-pub struct UnknownBuilder(pub String);
-
-impl FromStr for BuilderKind {
-    type Err = UnknownBuilder;
-
-    fn from_str(text: &str) -> Result<Self, UnknownBuilder> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name().eq_ignore_ascii_case(text))
-            .ok_or_else(|| UnknownBuilder(text.into()))
-    }
-}
-
-impl fmt::Display for BuilderKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A program that builds images, found on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Arguments that the user wants in every call.
-    pub global_args: Vec<String>,
-    /// Arguments that the user wants in every build.
-    pub build_args: Vec<String>,
-}
-
-impl Program {
-    /// Begins a call of the program.
-    #[must_use]
-    pub fn call(&self, command: &[&str]) -> CommandLine {
-        CommandLine::new(&self.path)
-            .args(&self.global_args)
-            .args(command.iter().copied())
-    }
-
-    /// Returns the arguments that the user wants in every build, without platforms where the build itself says for which it is.
-    fn args_for(&self, request: &BuildRequest) -> Vec<String> {
-        match request.platforms.is_empty() {
-            true => self.build_args.clone(),
-            false => platform::without_platforms(&self.build_args),
-        }
-    }
-}
-
-/// A builder that can be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Builder {
-    /// docker
-    Docker {
-        /// The docker client.
-        program: Program,
-        /// What it can do.
-        can: docker::Abilities,
-    },
-    /// docker's buildx
-    Buildx {
-        /// The docker client.
-        program: Program,
-        /// Whether it builds in the Docker daemon, which then has the image and sees images of its own.
-        in_daemon: bool,
-    },
-    /// podman
-    Podman(Program),
-    /// buildah
-    Buildah(Program),
-    /// buildctl
-    Buildctl(Program),
-    /// Any program, by a template.
-    Command(custom::Template),
-}
-
 impl Builder {
-    /// Returns which builder it is.
-    #[must_use]
-    pub fn kind(&self) -> BuilderKind {
-        match self {
-            Self::Docker { .. } => BuilderKind::Docker,
-            Self::Buildx { .. } => BuilderKind::Buildx,
-            Self::Podman(_) => BuilderKind::Podman,
-            Self::Buildah(_) => BuilderKind::Buildah,
-            Self::Buildctl(_) => BuilderKind::Buildctl,
-            Self::Command(_) => BuilderKind::Command,
-        }
-    }
-
     /// Returns the commands to run, in order.
     ///
     /// # Errors
@@ -181,7 +52,7 @@ impl Builder {
             Self::Command(template) => return template.plan(request),
         };
         let mut steps = match self.builds_from_own_images(request) {
-            true => fetches(program, self.verifies_tls(), request),
+            true => fetches(program, self.has_tls_flag(), request),
             false => Vec::new(),
         };
         steps.extend(built);
@@ -199,8 +70,13 @@ impl Builder {
     }
 
     /// Tells whether the builder's commands say which registry goes without TLS, and not its settings.
-    fn verifies_tls(&self) -> bool {
-        matches!(self, Self::Podman(_) | Self::Buildah(_))
+    fn has_tls_flag(&self) -> bool {
+        match self {
+            Self::Podman(_) | Self::Buildah(_) => true,
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                false
+            }
+        }
     }
 
     /// Returns the command that pushes an image which the builder holds. `request` says with which logins, and which registries are
@@ -212,7 +88,7 @@ impl Builder {
     pub fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {
-                Ok(docker::push(program, request, image))
+                Ok(docker_client::push(program, request, image))
             }
             Self::Podman(program) | Self::Buildah(program) => {
                 Ok(buildah::push(program, request, 0, image, None))
@@ -221,7 +97,7 @@ impl Builder {
                 Kind::Invalid,
                 format!("buildctl cannot push `{image}`: it holds no images on this machine"),
             )
-            .hint(NO_STEPS_HINT)),
+            .hint(kind::NO_STEPS_HINT)),
             Self::Command(template) => template.push(request, image),
         }
     }
@@ -249,12 +125,9 @@ impl Builder {
     }
 }
 
-/// What to do about a multi-step task that a builder cannot carry out.
-const NO_STEPS_HINT: &str = "run the steps with --builder docker, podman or buildah";
-
 /// Fetches the images that cannot be pinned where they are named, and gives each its tag on this machine: a builder would
 /// take an older copy of its own for them.
-fn fetches(program: &Program, verifies: bool, request: &BuildRequest) -> Vec<Step> {
+fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec<Step> {
     let step = |purpose, line| Step {
         purpose,
         line,
@@ -272,7 +145,7 @@ fn fetches(program: &Program, verifies: bool, request: &BuildRequest) -> Vec<Ste
         {
             pull = pull.flag("--platform", platform.to_string());
         }
-        if verifies && request.is_plain(image) {
+        if has_tls_flag && request.is_plain(image) {
             pull = pull.flag("--tls-verify", "false");
         }
         if let Some(dir) = &request.auth_dir {
@@ -300,26 +173,9 @@ pub fn digest_in_output(output: &[u8]) -> Option<Digest> {
     })
 }
 
-/// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.
-fn csv_field(text: String) -> String {
-    match text.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn builders_are_known_by_name_in_any_case() {
-        assert_eq!("Podman".parse(), Ok(BuilderKind::Podman));
-        assert_eq!(
-            "kaniko".parse::<BuilderKind>().unwrap_err().to_string(),
-            "no builder `kaniko`; there are docker, buildx, podman, buildah, buildctl and command"
-        );
-    }
 
     #[test]
     fn an_image_that_cannot_be_pinned_is_fetched_where_a_builder_would_take_its_own() {

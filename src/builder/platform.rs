@@ -2,7 +2,11 @@
 
 use crate::{image::Platform, sys::command::CommandLine};
 
-use super::{Builder, Program, detect::chosen};
+use super::{
+    Builder, Program,
+    detect::chosen,
+    platform_args::{Named, read_all},
+};
 
 /// For which platforms a builder builds where a task names none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,112 +129,6 @@ impl BuilderPlatforms {
     }
 }
 
-/// The arguments of every build without those that name a platform, for a build that says its platforms itself: docker would take the
-/// last of them, and the others all.
-pub(super) fn without_platforms(args: &[String]) -> Vec<String> {
-    Named::among(args).others
-}
-
-/// What arguments of a build say of its platforms.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Named {
-    platforms: Vec<String>,
-    os: Option<String>,
-    architecture: Option<String>,
-    variant: Option<String>,
-    /// The arguments that say nothing of it.
-    others: Vec<String>,
-}
-
-impl Named {
-    /// Reads arguments, with values behind `=` or in the argument that follows.
-    fn among(args: &[String]) -> Self {
-        let mut named = Self::default();
-        let mut rest = args.iter();
-        while let Some(arg) = rest.next() {
-            let (name, inline) = match arg.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (arg.as_str(), None),
-            };
-            let is_known = matches!(
-                name,
-                "--platform"
-                    | "--opt"
-                    | "--os"
-                    | "--override-os"
-                    | "--arch"
-                    | "--override-arch"
-                    | "--variant"
-                    | "--override-variant"
-            );
-            if !is_known {
-                named.others.push(arg.clone());
-                continue;
-            }
-            let is_apart = inline.is_none();
-            let Some(value) = inline.or_else(|| rest.next().cloned()) else {
-                named.others.push(arg.clone());
-                continue;
-            };
-            match name {
-                "--platform" => named.add(&value),
-                "--opt" => match value.strip_prefix("platform=") {
-                    Some(list) => named.add(list),
-                    None => {
-                        named.others.push(arg.clone());
-                        named.others.extend(is_apart.then_some(value));
-                    }
-                },
-                "--os" | "--override-os" => named.os = Some(value),
-                "--arch" | "--override-arch" => named.architecture = Some(value),
-                _ => named.variant = Some(value),
-            }
-        }
-        named
-    }
-
-    fn add(&mut self, list: &str) {
-        self.platforms
-            .extend(list.split(',').map(|one| one.trim().to_owned()));
-    }
-
-    /// Returns the platforms; none where none is named, or one that nobody but the builder can read. `own` completes what is named in
-    /// part.
-    fn platforms(&self, own: &Platform) -> Vec<Platform> {
-        if !self.platforms.is_empty() {
-            return read_all(self.platforms.iter().map(String::as_str));
-        }
-        if self.os.is_none() && self.architecture.is_none() && self.variant.is_none() {
-            return Vec::new();
-        }
-        let os = self.os.as_deref().unwrap_or(own.os());
-        let (architecture, variant) = match &self.architecture {
-            Some(architecture) => (architecture.as_str(), self.variant.as_deref()),
-            None => (
-                own.architecture(),
-                self.variant.as_deref().or(own.variant()),
-            ),
-        };
-        vec![Platform::new(os, architecture, variant)]
-    }
-}
-
-/// Reads platforms, each once; none if one of them cannot be read, as `local`, which is the builder's own.
-fn read_all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Platform> {
-    let mut platforms = Vec::new();
-    for text in texts.map(str::trim).filter(|text| !text.is_empty()) {
-        match text.parse() {
-            Ok(platform) if text != "local" => {
-                if !platforms.contains(&platform) {
-                    platforms.push(platform);
-                }
-            }
-            _ => return Vec::new(),
-        }
-    }
-    platforms
-}
-
 /// Reads `linux/amd64` on a line of its own.
 fn written(text: &str) -> Option<Platform> {
     text.lines().find_map(|line| {
@@ -285,6 +183,7 @@ fn of_workers(text: &str) -> Option<Platform> {
 mod tests {
     use super::*;
     use crate::builder::docker::Abilities;
+    use crate::builder::platform_args::without_platforms;
 
     fn platform(text: &str) -> Platform {
         text.parse().unwrap()

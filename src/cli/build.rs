@@ -8,12 +8,13 @@ use std::{
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureQuickArgs,
             build::{ArgumentArgs, Platforms, platforms},
             steps::TrustOnceArgs,
         },
+        outcome::Outcome,
         report::Report,
         task::run::conclude,
     },

@@ -6,7 +6,7 @@ use crate::{
     view::View,
 };
 
-use super::{Outcome, columns, flags::azure::AzureHealthArgs, report::Report};
+use super::{columns, flags::azure::AzureHealthArgs, outcome::Outcome, report::Report};
 
 /// Check builder, registries, logins, clock and state directory
 ///

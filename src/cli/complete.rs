@@ -22,22 +22,22 @@ pub const VARIABLE: &str = "ACRT_COMPLETE";
 /// How many of the newest runs are offered.
 const RUNS: usize = 50;
 
-/// Completes a line if a shell asks for it, and tells whether one did.
+/// Completes a line of one of `all` commands if a shell asks for it, and tells whether one did.
 ///
 /// # Errors
 ///
 /// Where the shell is unknown or stdout cannot be written.
-pub fn answered(args: &[OsString]) -> clap::error::Result<bool> {
+pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<bool> {
     let folder = std::env::current_dir().ok();
-    CompleteEnv::with_factory(|| tree(args))
+    CompleteEnv::with_factory(|| tree(args, all))
         .var(VARIABLE)
         .try_complete(args.iter().cloned(), folder.as_deref())
 }
 
-/// Returns all commands, with what is known of the values of their options.
-fn tree(args: &[OsString]) -> Command {
+/// Returns them, with what is known of the values of their options.
+fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     let surroundings = Arc::new(surroundings(args));
-    super::command().mut_subcommands(|command| {
+    all().mut_subcommands(|command| {
         let names: Values = match command.get_name() {
             "task" => task_names,
             _ => registries,
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_hidden_command_has_no_name_to_complete() {
-        let tree = tree(&[]);
+        let tree = tree(&[], crate::cli::command);
         let task = tree.find_subcommand("task").unwrap();
         assert!(task.find_subcommand("show").is_some());
         assert!(task.find_subcommand("execute").is_none());

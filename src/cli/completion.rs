@@ -5,7 +5,7 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use crate::error::{Context as _, Kind, Result};
 
-use super::{Outcome, complete::VARIABLE, report::Report};
+use super::{complete::VARIABLE, outcome::Outcome, report::Report};
 
 /// Print the completion script of a shell
 ///

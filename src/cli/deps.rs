@@ -12,8 +12,9 @@ use crate::{
 };
 
 use super::{
-    Outcome, columns,
+    columns,
     flags::build::{Platforms, platforms},
+    outcome::Outcome,
     report::Report,
 };
 

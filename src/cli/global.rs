@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::flags::azure::AZURE;
+use super::flags::AZURE;
 use crate::{
     ops::GlobalOptions,
     view::{Format, Query},

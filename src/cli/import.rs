@@ -2,12 +2,13 @@
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureArgs,
             build::{Platforms, platforms},
             login::password,
         },
+        outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},

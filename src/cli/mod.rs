@@ -10,6 +10,7 @@ mod deps;
 mod flags;
 mod global;
 mod import;
+mod outcome;
 mod progress;
 mod report;
 mod run;
@@ -22,10 +23,10 @@ use clap::{CommandFactory as _, Parser};
 use crate::{
     error::{Error, Kind, Result},
     ops::{App, GlobalOptions},
-    view::View,
 };
 
 use global::Global;
+use outcome::Outcome;
 use report::Report;
 
 /// Rebuild container images when what they are built from changes
@@ -59,23 +60,6 @@ enum Command {
     Completion(completion::CompletionArgs),
 }
 
-/// What a command comes to: an answer to print, and perhaps a reason for an exit code other than 0.
-#[derive(Debug, Default)]
-struct Outcome {
-    view: Option<View>,
-    exit: Option<Kind>,
-}
-
-impl Outcome {
-    /// An answer, and all is well.
-    fn answer(view: View) -> Self {
-        Self {
-            view: Some(view),
-            exit: None,
-        }
-    }
-}
-
 /// Returns every command with its options, as completions, man pages and the reference are made of them.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -86,7 +70,7 @@ pub fn command() -> clap::Command {
 #[must_use]
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    match complete::answered(&args) {
+    match complete::answered(&args, command) {
         Ok(false) => {}
         Ok(true) => return ExitCode::SUCCESS,
         Err(problem) => return report::usage(&problem),

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureQuickArgs,
             build::{Platforms, platforms},
             steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs},
         },
+        outcome::Outcome,
         report::Report,
         task::run::conclude,
     },

@@ -1,42 +1,21 @@
 //! Every image that a build needs, on all of its platforms.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    build::Build,
     context::Contexts,
     expand::Lexer,
     file::{self, Dockerfile},
-    graph::{Given, Graph, Source},
+    graph::{Graph, Source},
     problem::{Cursor, DockerfileError, Problem},
     reach::Use,
+    scope::Given,
     text::{self, Place},
 };
-use crate::{
-    image::{Platform, Reference},
-    secret::MaskedText,
-};
-
-/// What decides which images a build needs, besides the file.
-#[derive(Clone, Debug)]
-pub struct Build {
-    /// Build arguments by name.
-    pub args: BTreeMap<String, MaskedText>,
-    /// The stage to build; the last one if there is none.
-    pub target: Option<String>,
-    /// The platforms to build for; the platform of the builder if there is none.
-    pub platforms: Vec<Platform>,
-    /// The platform that the builder itself runs on.
-    pub build_platform: Platform,
-    /// Named contexts, by name, as `--build-context` has them.
-    pub contexts: BTreeMap<String, String>,
-    /// Triggers that the configurations of images hold, as far as the caller knows them.
-    pub on_build: BTreeMap<Reference, Vec<String>>,
-}
+use crate::image::{Platform, Reference};
 
 /// An image that a build stands on, at one place of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -365,6 +344,8 @@ impl Meaning {
 #[cfg(test)]
 mod tests {
     use super::super::DockerfileErrorKind;
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn platform(text: &str) -> Platform {

@@ -3,40 +3,19 @@
 //! The rules are those of BuildKit's `dockerfile2llb/convert.go`. As there, an image that a `COPY` or a mount names is
 //! a stage of its own behind those of the file, and can be copied from by its number.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use super::{
-    bases::Build,
-    canonical::{Stage, Stages},
-    context::{Context, Contexts},
-    expand::{Budget, Lexer, Variables},
-    file::UnreadLine,
-    instruction::{self, From, Instruction, Trigger},
+    canonical::Stage,
+    context::Context,
+    expand::{Budget, Variables},
+    instruction::{self, From, Instruction},
     mount::Mount,
     problem::Problem,
-    scope::Scope,
+    scope::{Given, Scope},
     text::{Place, Token},
 };
 use crate::image::{InvalidReference, Platform, Reference};
-
-/// What a graph is made from.
-#[derive(Clone, Copy)]
-pub(super) struct Given<'d> {
-    pub file: &'d Stages,
-    /// The lines that only another frontend than Docker's can read, where one reads the file.
-    pub foreign: Option<&'d Vec<UnreadLine>>,
-    /// How the file's words are read.
-    pub lexer: Lexer,
-    pub build: &'d Build,
-    pub contexts: &'d Contexts,
-    /// The triggers of images' configurations.
-    pub triggers: &'d BTreeMap<&'d Reference, Vec<Trigger>>,
-    /// The platform that is built for.
-    pub platform: &'d Platform,
-}
 
 /// The stages of a build and what each needs.
 pub(super) struct Graph<'d> {

@@ -14,6 +14,7 @@
 //! | answer | the graphs of all platforms | [`BaseImage`]s, the pinned copy | `bases`, `pin` |
 
 mod bases;
+mod build;
 mod canonical;
 mod context;
 mod directive;
@@ -35,7 +36,8 @@ mod substitution;
 mod text;
 mod words;
 
-pub use bases::{BaseImage, BaseKind, Build, Pinning, Unpinnable, Unread};
+pub use bases::{BaseImage, BaseKind, Pinning, Unpinnable, Unread};
+pub use build::Build;
 pub use file::Dockerfile;
 pub use problem::{DockerfileError, DockerfileErrorKind};
 pub use text::Place;

@@ -67,7 +67,7 @@ impl Dockerfile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bases::Build;
+    use super::super::build::Build;
     use super::*;
     use crate::image::Platform;
 

@@ -3,12 +3,35 @@
 //! The rules are those of BuildKit's `defaultArgs` and `buildMetaArgs`. A build argument replaces a default that was
 //! declared, as it is; nothing else reaches `FROM`, neither `ENV` nor the `ARG` of a stage.
 
+use std::collections::BTreeMap;
+
 use super::{
-    expand::{Budget, Variables},
-    graph::Given,
+    build::Build,
+    canonical::Stages,
+    context::Contexts,
+    expand::{Budget, Lexer, Variables},
+    file::UnreadLine,
+    instruction::Trigger,
     problem::Problem,
     text::Token,
 };
+use crate::image::{Platform, Reference};
+
+/// What a graph is made from.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'d> {
+    pub file: &'d Stages,
+    /// The lines that only another frontend than Docker's can read, where one reads the file.
+    pub foreign: Option<&'d Vec<UnreadLine>>,
+    /// How the file's words are read.
+    pub lexer: Lexer,
+    pub build: &'d Build,
+    pub contexts: &'d Contexts,
+    /// The triggers of images' configurations.
+    pub triggers: &'d BTreeMap<&'d Reference, Vec<Trigger>>,
+    /// The platform that is built for.
+    pub platform: &'d Platform,
+}
 
 /// The variables of a build for one target platform.
 pub(super) struct Scope<'d> {

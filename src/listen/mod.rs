@@ -13,4 +13,6 @@ mod server;
 
 pub use hint::{Change, Hint, SourceHint};
 pub use inbox::{Arrivals, Counts, Inbox, Notice, Outcome};
+pub use payload::{NotUnderstood, ParsedWebhook, read as read_payload};
+pub use proof::{Proof, is_signed};
 pub use server::{MetricsText, Pages, Server, Source, Sources};

@@ -22,7 +22,7 @@ const QUERY_FIELD: &str = "access_token";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// It knows the secret.
-    Known,
+    Baseline,
     /// It carries a signature, which the body will prove or not.
     Signed(Vec<u8>),
     /// It does not know the secret.
@@ -46,7 +46,7 @@ impl Proof {
                 .map(|(_, value)| value.into_owned()),
         );
         if presented.iter().any(|value| is_secret(secret, value)) {
-            return Self::Known;
+            return Self::Baseline;
         }
         let signature = text(SIGNATURE)
             .and_then(|value| value.strip_prefix("sha256="))
@@ -132,10 +132,14 @@ mod tests {
             ("authorization", format!("Basic {basic}")),
             ("x-gitlab-token", "s3cret:with colon".to_owned()),
         ] {
-            assert_eq!(proof(&[(name, &value)], ""), Proof::Known, "{name} {value}");
+            assert_eq!(
+                proof(&[(name, &value)], ""),
+                Proof::Baseline,
+                "{name} {value}"
+            );
         }
         let query = "a=b&access_token=s3cret%3Awith+colon";
-        assert_eq!(proof(&[], query), Proof::Known);
+        assert_eq!(proof(&[], query), Proof::Baseline);
     }
 
     #[test]

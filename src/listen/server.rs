@@ -45,7 +45,7 @@ use super::{
     body,
     door::{Door, Slot},
     inbox::{Counts, Inbox, Outcome},
-    payload::{self, Told},
+    payload::{self, ParsedWebhook},
     proof::{self, Proof},
 };
 
@@ -153,7 +153,7 @@ impl Sources {
     /// Returns the counts that a request may see, by the secrets that it shows: all with that of the metrics, those of a sender with the
     /// sender's own, and those of senders that need none. `None` where it may not see the page at all.
     fn visible(&self, counts: Counts, headers: &HeaderMap, query: &str) -> Option<Counts> {
-        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Known;
+        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Baseline;
         if self.metrics.as_ref().is_some_and(shows) {
             return Some(counts);
         }
@@ -432,15 +432,15 @@ async fn received(site: &Site, name: Option<&str>, request: Request) -> Response
     let told = body::json(&parts.headers, &body)
         .map(|json| payload::read(&parts.headers, &json, source.registry.as_deref()));
     match told {
-        Some(Ok(Told::Hints(hints))) if !hints.is_empty() => {
+        Some(Ok(ParsedWebhook::Hints(hints))) if !hints.is_empty() => {
             note(Outcome::Hinted, hints);
             StatusCode::ACCEPTED.into_response()
         }
-        Some(Ok(Told::Hints(_))) => {
+        Some(Ok(ParsedWebhook::Hints(_))) => {
             note(Outcome::Ignored, Vec::new());
             StatusCode::OK.into_response()
         }
-        Some(Ok(Told::Validation(code))) => {
+        Some(Ok(ParsedWebhook::Validation(code))) => {
             note(Outcome::Ignored, Vec::new());
             Json(json!({"validationResponse": code})).into_response()
         }

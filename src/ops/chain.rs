@@ -113,8 +113,8 @@ impl Walk<'_> {
         let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
         let now = reading::survey(self.app, task, &secrets).map(|survey| survey.bases);
         now.unwrap_or_else(|_| {
-            let known = self.app.store.known(&task.key()).unwrap_or_default();
-            known
+            let baseline = self.app.store.baseline(&task.key()).unwrap_or_default();
+            baseline
                 .dependencies
                 .iter()
                 .filter_map(|dependency| dependency.image.reference())

@@ -9,9 +9,9 @@ use crate::{
     image::{Reference, reference::is_registry},
     registry::Login,
     store::{file, secrets::Secrets},
-    sys::{environment, secret::Secret, settings::Settings},
+    sys::{environment, secret::Secret},
     task::{Task, TaskKey},
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{
@@ -225,8 +225,8 @@ fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
 }
 
 /// Returns what a task stands on, as its last run recorded it, and what it pushes.
-fn images_of((task, known): &(Task, Known)) -> Vec<Reference> {
-    let recorded = known.dependencies.iter();
+fn images_of((task, baseline): &(Task, Baseline)) -> Vec<Reference> {
+    let recorded = baseline.dependencies.iter();
     let recorded = recorded.filter_map(|dependency| dependency.image.tagged().parse().ok());
     recorded.chain(task.stable_images()).collect()
 }
@@ -289,7 +289,7 @@ pub fn resolved(value: &Secret, what: &str) -> Result<Secret> {
     let text = value.reveal();
     if let Some(name) = text.strip_prefix("env:") {
         environment::withhold(name);
-        return Settings::variable(name).map(Secret::new).ok_or_else(|| {
+        return environment::variable(name).map(Secret::new).ok_or_else(|| {
             Error::new(
                 Kind::Invalid,
                 format!("{what} is in the variable `{name}`, which is unset"),

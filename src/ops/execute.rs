@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use crate::{
     builder::{self, Builder, DigestSource, Purpose},
     error::{Error, Kind, Result},
@@ -18,7 +20,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Built, Known, ReadFile},
+    watch::{Baseline, Built, ReadFile},
 };
 
 use super::{
@@ -28,6 +30,7 @@ use super::{
     inputs::{self, Inputs},
     platforms, pushed, reading,
     resolve::{self, Resolved},
+    run_request::DEFAULT_JOBS,
 };
 
 pub use crate::store::runs::MARKER;
@@ -126,9 +129,28 @@ pub struct Execution<'a> {
     pub named: Option<Named>,
     /// What would stop it.
     pub stop: &'a Stop,
+    /// When it has taken too long: the timeout of its task, from its first byte to its last.
+    pub deadline: Instant,
 }
 
-impl Execution<'_> {
+impl<'a> Execution<'a> {
+    /// Returns a run that begins now, of which nothing is recorded.
+    #[must_use]
+    pub fn of(app: &'a App, task: Task, secrets: Secrets, stop: &'a Stop) -> Self {
+        let allowed = Duration::from_secs(task.timeout.into());
+        Self {
+            app,
+            task,
+            recorded: false,
+            secrets,
+            jobs: DEFAULT_JOBS,
+            stored: None,
+            named: None,
+            stop,
+            deadline: Instant::now() + allowed,
+        }
+    }
+
     /// Carries the run out to its end, whatever the end is.
     ///
     /// # Errors
@@ -227,8 +249,8 @@ impl Execution<'_> {
             &platforms::of(self.app, &builder).await,
             &self.task.platforms,
         );
-        let known = self.app.store.known(&self.task.key())?;
-        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &known, events).await?;
+        let baseline = self.app.store.baseline(&self.task.key())?;
+        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &baseline, events).await?;
         let request = self.request(step, &run, &inputs, &resolved, &images);
         let steps = builder.plan(&request)?;
         Ok(steps.iter().map(|step| step.line.to_string()).collect())
@@ -291,14 +313,11 @@ impl Execution<'_> {
         let id = held.run.run_id;
         events.send(Event::Doing(format!("fetching {context}")));
         let fetching = fetch::fetch(self.app, id, &self.task, &self.secrets, self.stop);
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
-        let fetched = tokio::time::timeout(allowed, self.unless_stopped(fetching)).await;
-        let fetched = match fetched {
-            Ok(Ok(fetched)) => fetched,
+        let fetched = match self.unless_stopped(fetching).await {
+            Ok(fetched) => fetched,
             // What was stopped on the way is no failure of the server.
-            Ok(Err(_)) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
-            Ok(Err(failure)) => return Err(failure),
-            Err(_) => return Err(self.took_too_long()),
+            Err(_) if let Some(signal) = self.stop.requested() => return Err(stopped(signal)),
+            Err(failure) => return Err(failure),
         };
         for note in &fetched.notes {
             let text = log.line(&format!("acrt: {note}"));
@@ -337,14 +356,14 @@ impl Execution<'_> {
         held.run.builder = Some(builder.kind().to_string());
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
         inputs.build_with(&on.await?, &self.task.platforms);
-        let known = self.app.store.known(&key)?;
+        let baseline = self.app.store.baseline(&key)?;
         events.send(Event::Doing(format!("resolving what {key} stands on")));
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
                 &mut inputs,
                 &builder,
-                &known,
+                &baseline,
                 events,
             ))
             .await?;
@@ -399,8 +418,6 @@ impl Execution<'_> {
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = job.builder.plan(&request)?;
         let mut outcome = Outcome::default();
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
-        let deadline = tokio::time::Instant::now() + allowed;
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
             events.send(Event::Doing(format!("run {id}: {purpose}")));
@@ -408,7 +425,7 @@ impl Execution<'_> {
             events.send(Event::Log(&text));
             let line = step.line.env(MARKER, request.scratch.display().to_string());
             let limits = Limits {
-                timeout: Some(deadline.saturating_duration_since(tokio::time::Instant::now())),
+                timeout: Some(self.time_left()),
                 grace: GRACE,
             };
             let mut printed = Vec::new();
@@ -453,7 +470,7 @@ impl Execution<'_> {
             outputs = pushed::confirmed(self.app, images, reported) => {
                 outputs.map_err(Failure::unsure)
             }
-            signal = self.stop.wait() => Err(stopped(signal)),
+            failure = self.cut_short() => Err(failure),
         }
     }
 
@@ -467,18 +484,18 @@ impl Execution<'_> {
         let planned = &inputs.build.platforms;
         let pushed = tokio::select! {
             pushed = pushed::platforms(self.app, outputs, planned) => pushed,
-            signal = self.stop.wait() => return Err(stopped(signal)),
+            failure = self.cut_short() => return Err(failure),
         };
-        let known = match pushed {
+        let baseline = match pushed {
             Ok(pushed) if pushed.is_empty() => built,
             Ok(pushed) => pushed,
             // The tag is there by its digest, and the builder has said what that is.
             Err(_) if !built.is_empty() => built,
             Err(error) => return Err(Failure::unsure(error)),
         };
-        Ok(match known.is_empty() {
+        Ok(match baseline.is_empty() {
             true => planned.iter().cloned().collect(),
-            false => known,
+            false => baseline,
         })
     }
 
@@ -507,7 +524,20 @@ impl Execution<'_> {
         }
     }
 
-    fn took_too_long(&self) -> Failure {
+    /// Returns how long the run may still take.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits until the run is to stop or has taken too long.
+    pub(super) async fn cut_short(&self) -> Failure {
+        tokio::select! {
+            signal = self.stop.wait() => stopped(signal),
+            () = tokio::time::sleep_until(self.deadline) => self.took_too_long(),
+        }
+    }
+
+    pub(in crate::ops) fn took_too_long(&self) -> Failure {
         let text = format!("the run took longer than {} seconds", self.task.timeout);
         Failure {
             status: RunStatus::Timeout,
@@ -515,14 +545,14 @@ impl Execution<'_> {
         }
     }
 
-    /// Gives up an operation when the run is to stop.
+    /// Gives up an operation when the run is to stop or has taken too long.
     pub(super) async fn unless_stopped<T>(
         &self,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T, Failure> {
         tokio::select! {
             result = operation => Ok(result?),
-            signal = self.stop.wait() => Err(stopped(signal)),
+            failure = self.cut_short() => Err(failure),
         }
     }
 
@@ -554,13 +584,13 @@ impl Execution<'_> {
                 .as_ref()
                 .map_or_else(Vec::new, |named| named.files.clone()),
         };
-        let known = Known::succeeded(held.run.run_id, built, success.started);
+        let baseline = Baseline::succeeded(held.run.run_id, built, success.started);
         // Read anew: a watcher may have noted a timer meanwhile.
-        let before = self.app.store.known(key).unwrap_or_default();
-        let mut known = known.serving(before, &held.run.timer_triggers);
-        known.commit.clone_from(&held.run.source_commit);
-        known.pushed = Some(self.app.clock.now());
-        self.app.store.save_known(key, &known)
+        let before = self.app.store.baseline(key).unwrap_or_default();
+        let mut baseline = baseline.serving(before, &held.run.timer_triggers);
+        baseline.commit.clone_from(&held.run.source_commit);
+        baseline.pushed = Some(self.app.clock.now());
+        self.app.store.save_baseline(key, &baseline)
     }
 
     /// Ends the run badly. What it would have stood on is not recorded; that it was tried is.
@@ -570,14 +600,14 @@ impl Execution<'_> {
         run.fail(failure.status, reason.clone(), now);
         if self.recorded && failure.status != RunStatus::Canceled {
             let key = self.task.key();
-            let mut known = self.app.store.known(&key).unwrap_or_default();
-            known.failed(run.run_id, self.tried(run), inputs, now);
+            let mut baseline = self.app.store.baseline(&key).unwrap_or_default();
+            baseline.failed(run.run_id, self.tried(run), inputs, now);
             let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
-            if let Some(failure) = &mut known.failure {
+            if let Some(failure) = &mut baseline.failure {
                 failure.reason = reason;
                 failure.commit = run.source_commit.clone().or(meant);
             }
-            self.app.store.save_known(&key, &known)?;
+            self.app.store.save_baseline(&key, &baseline)?;
         }
         Ok(failure.error)
     }

@@ -81,9 +81,9 @@ impl Heads {
         let outdated = nodes.iter().filter_map(|node| {
             let git = node.source()?;
             let Said { asked, head, .. } = self.0.get(git)?;
-            let recorded = node.known.recorded.filter(|time| *time <= now)?;
+            let recorded = node.baseline.recorded.filter(|time| *time <= now)?;
             let is_same =
-                matches!(head, Head::At(commit) if node.known.commit.as_ref() == Some(commit));
+                matches!(head, Head::At(commit) if node.baseline.commit.as_ref() == Some(commit));
             (recorded > *asked && !is_same).then(|| git.clone())
         });
         outdated.collect()
@@ -96,10 +96,10 @@ fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
     for node in nodes {
         let Some(git) = node.source() else { continue };
         let secrets = app.store.secrets(&node.task.key()).unwrap_or_default();
-        let known = wanted.entry(git.clone()).or_default();
+        let baseline = wanted.entry(git.clone()).or_default();
         // Of two tasks with one repository, the one that can open it asks.
-        if known.git_access_token.is_none() {
-            known.git_access_token = secrets.git_access_token;
+        if baseline.git_access_token.is_none() {
+            baseline.git_access_token = secrets.git_access_token;
         }
     }
     wanted
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::{
         task::RunId,
-        watch::{Built, Known, Snapshot},
+        watch::{Baseline, Built, Snapshot},
     };
 
     #[test]
@@ -163,9 +163,9 @@ mod tests {
     fn commit_that_a_run_has_overtaken_is_asked_for_again() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: 'https://example.com/a.git#main', dockerFilePath: D}, trigger: {sourceTriggers: [{name: s, sourceTriggerEvents: [commit]}]}}";
-        let mut known = Known::succeeded(RunId::new(1), Built::default(), at(20));
-        known.commit = Some("2".into());
-        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), known, Clone::clone);
+        let mut baseline = Baseline::succeeded(RunId::new(1), Built::default(), at(20));
+        baseline.commit = Some("2".into());
+        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone);
         let git = snapshot.node().source().unwrap().clone();
         let mut heads = Heads::default();
         for (commit, asked, outdated) in [("1", 10, 1), ("2", 10, 0), ("3", 30, 0)] {

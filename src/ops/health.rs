@@ -134,8 +134,8 @@ fn used(app: &App) -> Result<BTreeSet<String>> {
         .collect();
     for (key, followed) in app.store.followed()? {
         registries.insert(key.registry);
-        if let Ok((task, known)) = followed {
-            let bases = known.dependencies.iter();
+        if let Ok((task, baseline)) = followed {
+            let bases = baseline.dependencies.iter();
             registries.extend(bases.map(|dependency| dependency.image.registry.clone()));
             let images = task.stable_images();
             registries.extend(images.iter().map(|image| image.registry().to_owned()));

@@ -274,12 +274,12 @@ mod tests {
         assert_eq!(young[0].state, FileState::Unsettled);
         assert!(!is_unchanged(&young[0]));
         let metadata = fs::metadata(&path).unwrap();
-        let known = ReadFile {
+        let baseline = ReadFile {
             state: FileState::At(FileStamp::of(&metadata)),
             path: path.clone(),
         };
-        assert!(is_unchanged(&known));
+        assert!(is_unchanged(&baseline));
         fs::remove_file(&path).unwrap();
-        assert!(!is_unchanged(&known));
+        assert!(!is_unchanged(&baseline));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     task::{GitContext, ImageDescriptor, Manifests},
     watch::{
         Asked, Awaited, Head, LookErrorKind, Looked, Miss, Node, Observation, Tags,
-        rhythm::{self, Pauses},
+        schedule::{self, Pauses},
     },
 };
 
@@ -82,11 +82,11 @@ impl TagSubscriptions {
     #[must_use]
     pub fn with_outputs(mut self, nodes: &[Node<'_>], which: impl Fn(&Reference) -> bool) -> Self {
         for node in nodes {
-            let outputs = node.outputs.iter().zip(&node.known.outputs);
+            let outputs = node.outputs.iter().zip(&node.baseline.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
                 if which(tag) {
                     let subscription = entry(&mut self.0, tag, || output.reference());
-                    subscription.pushed_at = subscription.pushed_at.max(node.known.pushed_at());
+                    subscription.pushed_at = subscription.pushed_at.max(node.baseline.pushed_at());
                 }
             }
         }
@@ -414,7 +414,7 @@ pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
     let bounds = match is_base {
         true => {
             let settings = app.settings.registry(tag.registry());
-            watch.pause(&settings, rhythm::is_public(tag.registry()))
+            watch.pause(&settings, schedule::is_public(tag.registry()))
         }
         false => (watch.images_pause(), watch.images_pause()),
     };

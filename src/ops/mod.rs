@@ -17,7 +17,7 @@ pub mod import;
 mod inputs;
 pub mod look;
 pub mod mirror;
-mod mirror_table;
+mod mirror_settings;
 pub mod notify;
 mod platforms;
 mod pushed;
@@ -101,7 +101,11 @@ impl App {
         if surroundings.builder.is_some() {
             settings.builder.clone_from(&surroundings.builder);
         }
-        let store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
+        let mut store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
+        // Nothing is moved in a directory that is about to be refused.
+        if settings.allows_unsafe_permissions || store.check_owner().is_ok() {
+            store.upgrade()?;
+        }
         let min_age = settings.config.defaults.min_age.as_deref();
         let min_age = min_age.map(str::parse).transpose();
         Ok(Self {
@@ -113,7 +117,7 @@ impl App {
                 .unwrap_or_default(),
             store,
             clock: Clock::new(settings.now.as_deref())?,
-            mirrors: mirror_table::mirrors(&settings)?,
+            mirrors: mirror_settings::mirrors(&settings)?,
             aliases: settings.aliases(),
             settings,
             surroundings,
@@ -155,15 +159,15 @@ impl App {
     pub fn read_again(&self) -> Result<Self> {
         let again = Self {
             clock: self.clock.clone(),
-            store: Store::at(self.store.layout().root()),
+            store: self.store.clone(),
             ..Self::new(self.surroundings.clone())?
         };
         // What registries asked for holds whatever the config file says now.
-        let known = self.registries.borrow().as_ref().map(|(logins, all)| {
+        let earlier = self.registries.borrow().as_ref().map(|(logins, all)| {
             let all = Rc::new(all.with(&again.settings, logins.clone()));
             (logins.clone(), all)
         });
-        again.registries.replace(known);
+        again.registries.replace(earlier);
         Ok(again)
     }
 
@@ -193,12 +197,12 @@ impl App {
 
     /// Returns the registries, made ready at the first call: most commands never ask one.
     pub fn registries(&self) -> Rc<Registries> {
-        let known = self
+        let baseline = self
             .registries
             .borrow()
             .as_ref()
             .map(|(_, all)| all.clone());
-        known.unwrap_or_else(|| self.registries_with(Vec::new()))
+        baseline.unwrap_or_else(|| self.registries_with(Vec::new()))
     }
 
     /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same; what was
@@ -206,9 +210,9 @@ impl App {
     pub fn registries_with(&self, logins: Vec<Login>) -> Rc<Registries> {
         let mut registries = self.registries.borrow_mut();
         match &*registries {
-            Some((known, all)) if *known == logins => all.clone(),
-            known => {
-                let all = Rc::new(match known {
+            Some((baseline, all)) if *baseline == logins => all.clone(),
+            baseline => {
+                let all = Rc::new(match baseline {
                     Some((_, all)) => all.with(&self.settings, logins.clone()),
                     None => Registries::new(&self.settings, self.clock.clone(), logins.clone()),
                 });

@@ -5,8 +5,8 @@ use crate::{
     image::Platform,
     sys::{
         command::CommandLine,
+        environment,
         process::{self, Ended},
-        settings::Settings,
     },
 };
 
@@ -18,15 +18,15 @@ const DEFAULT: &str = "DOCKER_DEFAULT_PLATFORM";
 /// Finds out for which platforms a builder builds where a task names none. It is asked once for the whole process; one that does not
 /// answer is taken to run on this machine.
 pub async fn of(app: &App, builder: &Builder) -> BuilderPlatforms {
-    let default = Settings::variable(DEFAULT);
+    let default = environment::variable(DEFAULT);
     builder.platforms(own(app, builder).await, default.as_deref())
 }
 
 async fn own(app: &App, builder: &Builder) -> Platform {
     for question in builder.platform_questions() {
         let asked = question.line.to_string();
-        let known = app.builder_platforms.borrow().get(&asked).cloned();
-        if let Some(platform) = known {
+        let baseline = app.builder_platforms.borrow().get(&asked).cloned();
+        if let Some(platform) = baseline {
             return platform;
         }
         let answer = answer(&question.line).await;

@@ -7,7 +7,7 @@ use crate::{
     image::Reference,
     store::secrets::Secrets,
     task::{Context, Step, Task},
-    watch::{FileStamp, FileState, Known, ReadFile, Reading},
+    watch::{Baseline, FileStamp, FileState, ReadFile, Reading},
 };
 
 use super::{
@@ -71,11 +71,12 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 /// Reads what the files of a task say now, as far as it matters: where the last run failed, or where they are not as they were when the
 /// last run read them. Files that are not on this machine are not looked at.
 #[must_use]
-pub fn reading(app: &App, task: &Task, known: &Known) -> Option<Reading> {
+pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     let is_local = !task.step.context().is_some_and(Context::is_remote);
-    let is_compared = known.has_run() && is_local;
-    let is_read = is_compared && !known.files.is_empty() && known.files.iter().all(is_unchanged);
-    if known.failure.is_none() && (!is_compared || is_read) {
+    let is_compared = baseline.has_run() && is_local;
+    let is_read =
+        is_compared && !baseline.files.is_empty() && baseline.files.iter().all(is_unchanged);
+    if baseline.failure.is_none() && (!is_compared || is_read) {
         return None;
     }
     let secrets = match task.step.has_secret_arguments() {
@@ -86,12 +87,12 @@ pub fn reading(app: &App, task: &Task, known: &Known) -> Option<Reading> {
         let survey = survey(app, task, &secrets)?;
         if is_compared {
             steps::read::refuse_broken(app, task, &secrets)?;
-            refuse_vanished(known, &survey)?;
+            refuse_vanished(baseline, &survey)?;
         }
         Ok(survey)
     });
     Some(match read {
-        Ok(survey) if is_compared => compared(app, known, survey),
+        Ok(survey) if is_compared => compared(app, baseline, survey),
         Ok(survey) => Reading {
             digest: survey.digest,
             ..Reading::default()
@@ -109,9 +110,9 @@ fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
 }
 
 /// Refuses a task that still wants a file which its last run read, and which is no more. Only a step may make one that was not there.
-fn refuse_vanished(known: &Known, survey: &Survey) -> Result<()> {
+fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
     let was_there = |path: &PathBuf| {
-        let mut files = known.files.iter();
+        let mut files = baseline.files.iter();
         files.any(|file| file.path == *path && file.state != FileState::Absent)
     };
     let mut wanted = survey.files.iter();
@@ -128,21 +129,21 @@ fn refuse_vanished(known: &Known, survey: &Survey) -> Result<()> {
 }
 
 /// Compares what the files name now with what they named when the last run was built, by whatever names.
-fn compared(app: &App, known: &Known, survey: Survey) -> Reading {
+fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
     let own = |image: &Reference| app.canonical(image);
     let names: BTreeSet<Reference> = survey.bases.iter().map(own).collect();
-    let before: BTreeSet<Reference> = match &known.named {
+    let before: BTreeSet<Reference> = match &baseline.named {
         Some(named) => named.iter().map(own).collect(),
         // Version 0.1 recorded what it found out, which is more than the files name.
         None => {
-            let followed = known.dependencies.iter();
+            let followed = baseline.dependencies.iter();
             let followed = followed.filter_map(|dependency| dependency.image.reference());
-            let untracked = known.untracked.iter();
+            let untracked = baseline.untracked.iter();
             let untracked = untracked.filter_map(|untracked| untracked.image.parse().ok());
             followed.chain(untracked).map(|image| own(&image)).collect()
         }
     };
-    let is_same = match known.named {
+    let is_same = match baseline.named {
         Some(_) => before == names,
         None => names.is_subset(&before),
     };
@@ -153,8 +154,9 @@ fn compared(app: &App, known: &Known, survey: Survey) -> Reading {
     };
     if is_same {
         let is_settled = |file: &ReadFile| file.state != FileState::Unsettled;
-        let is_news =
-            before == names && survey.files != known.files && survey.files.iter().all(is_settled);
+        let is_news = before == names
+            && survey.files != baseline.files
+            && survey.files.iter().all(is_settled);
         reading.renewed = is_news.then_some((survey.bases, survey.files));
         return reading;
     }
@@ -162,7 +164,7 @@ fn compared(app: &App, known: &Known, survey: Survey) -> Reading {
     let added = bases.filter(|image| !before.contains(&own(image)));
     reading.added = added.cloned().collect();
     // What a base brings along by ONBUILD is named by no file, and stays.
-    if known.named.is_some() {
+    if baseline.named.is_some() {
         reading.dropped = before.difference(&names).cloned().collect();
     }
     reading.changed = Some(survey.bases);

@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     image::Reference,
-    store::{Recalled, file, told::ToldFile},
+    store::{Recalled, file, notified::NotifiedFile},
     watch::Tags,
 };
 
@@ -32,8 +32,8 @@ pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-pub(super) fn told(app: &App, events: &EventSink<'_>) -> Result<ToldFile> {
-    Ok(told_of(app.store.told(app.clock.now())?, events))
+pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile> {
+    Ok(told_of(app.store.notified(app.clock.now())?, events))
 }
 
 fn told_of<T>(recalled: Recalled<T>, events: &EventSink<'_>) -> T {

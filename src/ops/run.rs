@@ -8,9 +8,9 @@ use crate::{
     image::{Digest, Reference},
     registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
-    sys::{process, signal::Stop},
+    sys::{limits, process, signal::Stop},
     task::{
-        Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey,
+        Argument, Cause, Context, Patch, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
     },
     watch::Snapshot,
@@ -33,7 +33,7 @@ pub use super::run_request::{DEFAULT_JOBS, Overrides, Quick, RunRequest};
 /// How often a run that waits for another run of its task looks again.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Runs a task now, after whatever run of it is going on.
+/// Runs a task now, after whatever run of it is going on, in this process: it is bound by the limits of runs from now on.
 ///
 /// # Errors
 ///
@@ -47,6 +47,8 @@ pub async fn run(
     events: &EventSink<'_>,
 ) -> Result<Finished> {
     let key = request.key();
+    // What is read for it is as much a stranger's as in the loop.
+    limits::bind(&app.settings.config.limits)?;
     let (task, secrets) = prepare(app, request)?;
     if app.surroundings.builder.is_some() {
         // What was typed is told as wrong usage, before there is a run that could fail of it.
@@ -100,14 +102,9 @@ pub async fn run(
         prepare_to_tell(app, task, events).await;
     }
     let execution = Execution {
-        app,
         recorded: !is_quick && request.overrides == Overrides::default(),
-        task,
-        secrets,
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
-        stored: None,
-        named: None,
-        stop,
+        ..Execution::of(app, task, secrets, stop)
     };
     let finished = execution.carry_out(held, events).await?;
     if let Some(task) = &told {
@@ -118,8 +115,8 @@ pub async fn run(
 
 /// Returns what the tags of a task's bases are taken for because newer digests are too young, as far as the watcher has seen older ones.
 async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Answers> {
-    let known = app.store.known(&task.key())?;
-    let mut snapshot = Snapshot::new(task.clone(), known, |image| app.canonical(image));
+    let baseline = app.store.baseline(&task.key())?;
+    let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
     set_min_ages(app, &mut snapshot);
     let tags = recall::tags(app, events)?;
     let pins = snapshot.node().pins(&tags, app.clock.now());
@@ -218,14 +215,8 @@ pub async fn carry_out_for(
     let registries = app.registries_with(logins(&secrets)?);
     registries.import(request.answers.clone());
     let execution = Execution {
-        app,
         recorded: true,
-        task,
-        secrets,
-        jobs: DEFAULT_JOBS,
-        stored: None,
-        named: None,
-        stop,
+        ..Execution::of(app, task, secrets, stop)
     };
     execution.carry_out(held, events).await
 }
@@ -239,28 +230,18 @@ pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Re
     let (task, secrets) = prepare(app, request)?;
     app.registries_with(logins(&secrets)?);
     let stop = Stop::never();
-    let execution = Execution {
-        app,
-        recorded: false,
-        task,
-        secrets,
-        jobs: DEFAULT_JOBS,
-        stored: None,
-        named: None,
-        stop: &stop,
-    };
-    execution.plan(events).await
+    Execution::of(app, task, secrets, &stop).plan(events).await
 }
 
 /// Lets a run go on by itself, in a process that outlives this one and its terminal. Returns its id.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the process cannot be started.
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] where the request does not fit it; [`Kind::Failed`] where the process
+/// cannot be started.
 pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
-    if request.quick.is_none() {
-        task::existing(app, &request.key())?;
-    }
+    // What is wrong with the request is said here, and not by a process that nobody sees.
+    prepare(app, request)?;
     let line = own_command(app)?;
     // By standard input: the request may hold secrets, which other users could read in a command line.
     let input = serde_json::to_vec(request)
@@ -317,6 +298,22 @@ fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     Ok((task, secrets))
 }
 
+/// Returns what a run does otherwise as a change of the task, to find out whether it fits.
+fn as_patch(overrides: &Overrides) -> TaskPatch {
+    let given = |list: &[Argument]| (!list.is_empty()).then(Vec::new);
+    TaskPatch {
+        arguments: given(&overrides.arguments),
+        target: overrides.target.clone().map_or(Patch::Keep, Patch::Set),
+        values: given(&overrides.values),
+        values_file: overrides
+            .values_file
+            .clone()
+            .map_or(Patch::Keep, Patch::Set),
+        allow_privileged: overrides.allow_privileged.then_some(true),
+        ..TaskPatch::default()
+    }
+}
+
 /// Makes a task what one run wants it to be.
 fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
     let replace = |own: &mut Vec<Argument>, with: &[Argument]| {
@@ -324,6 +321,9 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         own.retain(|argument| !names.contains(&argument.name));
         own.extend(with.iter().cloned());
     };
+    if !matches!(task.step, Step::Import(_)) {
+        task::check_fit(&as_patch(overrides), &task.step, task.name.as_str())?;
+    }
     if overrides.trust_context {
         task.step.set_trust_context(true);
     }
@@ -365,6 +365,10 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             }
             if overrides.file.is_some() {
                 return Err(other_kind(task, "the file in its definition, and no other"));
+            }
+            if overrides.values_file.is_some() {
+                let takes = "the values in its definition and --set, and no file of them";
+                return Err(other_kind(task, takes));
             }
             replace(&mut step.values, &overrides.values);
             step.allow_privileged |= overrides.allow_privileged;

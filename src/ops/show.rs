@@ -8,12 +8,12 @@ use crate::{
     error::Result,
     image::Reference,
     task::{Dependency, Task, TaskKey, TaskName},
-    watch::{Known, Node, Observation, Snapshot, State, Tags},
+    watch::{Baseline, Node, Observation, Snapshot, State, Tags},
 };
 
 use super::{
     App,
-    answer::{LastKnown, TaskAnswer},
+    answer::{LastRecorded, TaskAnswer},
     check::{keep_makers, keep_with_ancestors, simulated, snapshot, state_of},
     event::{Event, EventSink},
     recall,
@@ -27,9 +27,9 @@ use super::{
 /// [`crate::error::Kind::NotFound`] if there is none; [`crate::error::Kind::Invalid`] if its files cannot be used.
 pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     let task = existing(app, key)?;
-    let known = app.store.known(key)?;
-    let last = of(app, &task, &known);
-    Ok(TaskAnswer::new(&task, &known, last))
+    let baseline = app.store.baseline(key)?;
+    let last = of(app, &task, &baseline);
+    Ok(TaskAnswer::new(&task, &baseline, last))
 }
 
 /// Returns a task with the values of its secret arguments.
@@ -47,7 +47,7 @@ pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
 pub struct TaskList {
     app: App,
     /// All that there are: one may depend on another's image that is not to be shown.
-    tasks: Vec<(Task, Known)>,
+    tasks: Vec<(Task, Baseline)>,
     registry: Option<String>,
 }
 
@@ -82,19 +82,19 @@ impl TaskList {
         self.registry.as_ref().is_none_or(is_same)
     }
 
-    fn shown(&self) -> impl Iterator<Item = &(Task, Known)> {
+    fn shown(&self) -> impl Iterator<Item = &(Task, Baseline)> {
         self.tasks.iter().filter(|(task, _)| self.is_shown(task))
     }
 
     /// Returns the tasks that follow nothing yet.
     pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
-        let tasks = self.shown().filter(|(_, known)| !known.has_run());
+        let tasks = self.shown().filter(|(_, baseline)| !baseline.has_run());
         tasks.map(|(task, _)| &task.name)
     }
 
     /// Returns the tasks that have failed many times in a row.
     pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
-        let tasks = self.shown().filter(|(_, known)| known.is_stalled());
+        let tasks = self.shown().filter(|(_, baseline)| baseline.is_stalled());
         tasks.map(|(task, _)| task.key())
     }
 
@@ -103,33 +103,33 @@ impl TaskList {
     pub fn answers(mut self) -> Vec<TaskAnswer> {
         let tasks = std::mem::take(&mut self.tasks).into_iter();
         let snapshots: Vec<Snapshot> = tasks
-            .map(|(task, known)| snapshot(&self.app, task, known))
+            .map(|(task, baseline)| snapshot(&self.app, task, baseline))
             .collect();
         let states = last_known(&self.app, &snapshots);
         let shown = snapshots.iter().zip(states);
         let shown = shown.filter(|(one, _)| self.is_shown(&one.task));
         shown
-            .map(|(one, last)| TaskAnswer::new(&one.task, &one.known, last))
+            .map(|(one, last)| TaskAnswer::new(&one.task, &one.baseline, last))
             .collect()
     }
 }
 
 /// Says what one task needed when its tags were last looked at.
-fn of(app: &App, task: &Task, known: &Known) -> LastKnown {
+fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
     let key = task.key();
     let mut all = Vec::new();
     // Only what depends on images may have to wait for another task.
-    if !known.dependencies.is_empty() {
+    if !baseline.dependencies.is_empty() {
         let canonical = |image: &Reference| app.canonical(image);
         let others = app.store.followed().unwrap_or_default().into_iter();
         let others =
             others.filter_map(|(other, followed)| (other != key).then_some(followed.ok()?));
-        all.extend(others.map(|(mut task, known)| {
+        all.extend(others.map(|(mut task, baseline)| {
             super::steps::read::find_pushes(app, &mut task);
-            Snapshot::new(task, known, canonical)
+            Snapshot::new(task, baseline, canonical)
         }));
     }
-    all.push(snapshot(app, task.clone(), known.clone()));
+    all.push(snapshot(app, task.clone(), baseline.clone()));
     let mut others = keep_with_ancestors(&mut all, &key);
     let tags = recall::tags(app, &EventSink::none()).unwrap_or_default();
     loop {
@@ -144,11 +144,11 @@ fn of(app: &App, task: &Task, known: &Known) -> LastKnown {
         .iter()
         .zip(states)
         .find(|(one, _)| one.task.key() == key);
-    own.map_or(LastKnown::default(), |(_, last)| last)
+    own.map_or(LastRecorded::default(), |(_, last)| last)
 }
 
 /// Says what each task needed when its tags were last looked at, by a round or by a run.
-fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastKnown> {
+fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
     let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
     // Where that cannot be read, nobody has looked as far as anybody can tell.
     let tags = with_runs(
@@ -171,7 +171,7 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastKnown> {
         .collect();
     let states = tasks.iter().map(|one| states.get(&one.task.key()).copied());
     let both = states.zip(looked);
-    both.map(|(state, looked)| LastKnown { state, looked })
+    both.map(|(state, looked)| LastRecorded { state, looked })
         .collect()
 }
 
@@ -179,13 +179,13 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastKnown> {
 fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
     let mut newest: BTreeMap<&Reference, (Timestamp, &Dependency)> = BTreeMap::new();
     for node in nodes {
-        let Some(ran) = node.known.recorded else {
+        let Some(ran) = node.baseline.recorded else {
             continue;
         };
         for (tag, dependency) in node.followed() {
             let looked = tags.get(tag).and_then(|record| record.last_looked);
-            let known = newest.get(tag).map(|(time, _)| *time);
-            if dependency.image.digest.is_some() && Some(ran) > looked.max(known) {
+            let baseline = newest.get(tag).map(|(time, _)| *time);
+            if dependency.image.digest.is_some() && Some(ran) > looked.max(baseline) {
                 newest.insert(tag, (ran, dependency));
             }
         }

@@ -24,7 +24,7 @@ use super::{
     event::{Event, EventSink},
     execute::{Execution, Failure, Finished, GRACE, MARKER},
     recovery::remove_leftovers,
-    run_request::{DEFAULT_JOBS, RunRequest},
+    run_request::RunRequest,
 };
 
 /// How much longer than its run a process may take: to end its builder, and to write down how it went.
@@ -247,15 +247,10 @@ async fn fail(
     events: &EventSink<'_>,
 ) -> Result<Finished> {
     remove_leftovers(app, held.run.run_id, events).await?;
+    let stop = Stop::never();
     let execution = Execution {
-        app,
-        task: task.clone(),
         recorded: true,
-        secrets: Secrets::default(),
-        jobs: DEFAULT_JOBS,
-        stored: None,
-        named: None,
-        stop: &Stop::never(),
+        ..Execution::of(app, task.clone(), Secrets::default(), &stop)
     };
     execution.fail(held, failure, events)
 }

@@ -8,7 +8,7 @@ use crate::{
     task::{Cron, Status, Task, TaskKey, TimerName, TimerTrigger},
 };
 
-use super::{App, answer::Moment, task::existing};
+use super::{App, answer::AzTimestamp, task::existing};
 
 /// How many coming times a list of timers shows.
 const COMING: usize = 3;
@@ -30,7 +30,7 @@ pub struct TimerAnswer {
     schedule: Cron,
     status: Status,
     /// The next three times; none while the timer or its task is disabled.
-    next_occurrences: Vec<Moment>,
+    next_occurrences: Vec<AzTimestamp>,
 }
 
 /// Makes the timers of a new task: those without a name are called `t` and their place.
@@ -159,7 +159,7 @@ pub fn answers(task: &Task, now: Timestamp) -> Vec<TimerAnswer> {
             status: timer.status,
             next_occurrences: coming
                 .take(if fires { COMING } else { 0 })
-                .map(Moment)
+                .map(AzTimestamp)
                 .collect(),
         }
     };

@@ -11,8 +11,9 @@ use reqwest::header::HeaderValue;
 
 use super::{
     challenge::{self, Demand},
+    credential::Credential,
     groups::{self, Groups},
-    keychain::{Credential, FRESH, Found, Keychain, Place},
+    keychain::{FRESH, Found, Keychain, Place},
     problem::LookupError,
     question::Access,
     token::{self, Key, Realm, Token, Tokens},

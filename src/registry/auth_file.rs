@@ -6,7 +6,7 @@ use crate::{image::reference::DOCKER_HUB, sys::secret::Secret};
 
 use super::{
     canonical,
-    keychain::{Credential, Login, server},
+    credential::{Credential, Login, server},
     login_file::{DOCKER_HUB_KEY, LoginFile},
 };
 

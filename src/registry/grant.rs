@@ -7,8 +7,8 @@ use reqwest::Url;
 use crate::sys::settings;
 
 use super::{
+    credential::Credential,
     host::{After, Failure, told},
-    keychain::Credential,
     problem::{Asked, LookupError, Trouble},
     token::{self, Key, Token},
     visit::Visit,

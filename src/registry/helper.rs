@@ -9,7 +9,7 @@ use crate::sys::{
 };
 
 use super::{
-    keychain::{Credential, credential},
+    credential::{Credential, credential},
     words::clean,
 };
 

@@ -16,7 +16,7 @@ use crate::{
     sys::{secret::Secret, settings::Settings},
 };
 
-use super::keychain::{Credential, credential};
+use super::credential::{Credential, credential};
 
 /// Such files are small; anything larger is a mistake.
 const MAX_FILE: u64 = 1024 * 1024;

@@ -11,6 +11,7 @@ mod challenge;
 mod client;
 mod contents;
 pub mod copy;
+mod credential;
 mod flights;
 mod grant;
 mod groups;
@@ -39,13 +40,17 @@ mod words;
 
 pub use auth_file::AuthFormat;
 pub use cache::{Answers, SeenTags};
+pub use challenge::{Challenge, Demand, demand};
 pub use client::Registries;
+pub use credential::Login;
 pub use health::Health;
 pub use index::ImageConfig;
-pub use keychain::Login;
 pub use limits::Budget;
 pub use look::{Kind, Seen};
+pub use manifest::{Defect, Document, parse as parse_manifest};
 pub use problem::{Absence, Asked, LookupError, Trouble};
+pub use token::Token;
+pub use words::server_words;
 
 /// Returns the name by which a registry is known here: Docker Hub has several.
 fn canonical(registry: &str) -> &str {

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::sys::secret::Secret;
 
-use super::{keychain::Credential, problem::LookupError};
+use super::{credential::Credential, problem::LookupError};
 
 /// How long a token lasts that does not say, and the least that is believed.
 const SHORTEST_LIFE: u64 = 60;

@@ -12,9 +12,9 @@ use crate::{
     sys::{
         aside::Wanted,
         command::CommandLine,
+        environment,
         process::{self, Ended, Limits},
         secret::Secret,
-        settings::Settings,
         signal::Stop,
     },
     task::GitContext,
@@ -179,7 +179,8 @@ impl<'a> Git<'a> {
     /// Finds out whether the user has chosen how ssh is called: then that holds. Else ssh must not wait for somebody who types a
     /// password.
     async fn find_ssh(&self, dir: &Path) {
-        let is_set = |name: &str| Settings::variable(name).is_some_and(|value| !value.is_empty());
+        let is_set =
+            |name: &str| environment::variable(name).is_some_and(|value| !value.is_empty());
         let mut is_chosen = is_set("GIT_SSH_COMMAND") || is_set("GIT_SSH");
         if !is_chosen {
             let line = self.line(dir, &["config", "--get", "core.sshCommand"]);
@@ -324,7 +325,7 @@ impl<'a> Git<'a> {
 
 /// Adds settings behind those that the user's own environment has.
 fn with_settings(line: CommandLine, settings: &[(&str, &str)]) -> CommandLine {
-    let own = Settings::variable("GIT_CONFIG_COUNT");
+    let own = environment::variable("GIT_CONFIG_COUNT");
     let own = own.and_then(|count| count.parse::<usize>().ok());
     with_settings_behind(own.unwrap_or(0), line, settings)
 }

@@ -20,7 +20,7 @@ use crate::{
     watch::FileStamp,
 };
 
-use super::{file, tasks::names};
+use super::file::{self, names};
 
 /// Fewer files than this are read one by one.
 const WORTHWHILE: usize = 200;
@@ -217,9 +217,9 @@ mod tests {
 
     fn files(folder: &Path) -> TaskFiles<'static> {
         TaskFiles {
-            folder: folder.join("known"),
+            folder: folder.join("baselines"),
             suffix: ".json",
-            cache: folder.join("cache/known.json"),
+            cache: folder.join("cache/baselines.json"),
         }
     }
 

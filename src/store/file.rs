@@ -304,6 +304,25 @@ pub fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
+/// Returns the names in a folder; none if the folder is not there.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
+    let cannot = || format!("cannot read the folder `{}`", folder.display());
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries.context(Kind::Failed, cannot)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.context(Kind::Failed, cannot)?.file_name();
+        if let Ok(name) = name.into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

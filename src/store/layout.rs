@@ -8,13 +8,18 @@ use crate::task::{RunId, TaskKey};
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
+    /// Name of the folder of baselines.
+    baselines: &'static str,
 }
 
 impl Layout {
     /// Lays out `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            baselines: "baselines",
+        }
     }
 
     /// Returns the state directory itself.
@@ -45,16 +50,21 @@ impl Layout {
             .join(format!("{}.lock", key.name))
     }
 
-    /// Returns the folder of what is known of each task.
-    #[must_use]
-    pub fn known_folder(&self) -> PathBuf {
-        self.root.join("known")
+    /// Uses baselines where another version keeps them.
+    pub(super) fn keep_baselines_in(&mut self, folder: &'static str) {
+        self.baselines = folder;
     }
 
-    /// Returns what is known of a task.
+    /// Returns the folder of baselines, with a folder for each registry in it.
     #[must_use]
-    pub fn known(&self, key: &TaskKey) -> PathBuf {
-        self.known_folder()
+    pub fn baselines_folder(&self) -> PathBuf {
+        self.root.join(self.baselines)
+    }
+
+    /// Returns the baseline of a task: what its last successful run was built on.
+    #[must_use]
+    pub fn baseline(&self, key: &TaskKey) -> PathBuf {
+        self.baselines_folder()
             .join(&key.registry)
             .join(format!("{}.json", key.name))
     }
@@ -65,16 +75,16 @@ impl Layout {
         self.root.join("bases.json")
     }
 
-    /// Returns what people have been told.
+    /// Returns what receivers of notifications have been told.
     #[must_use]
-    pub fn told(&self) -> PathBuf {
-        self.root.join("told.json")
+    pub fn notified(&self) -> PathBuf {
+        self.root.join("notified.json")
     }
 
-    /// Returns the lock of whoever tells them.
+    /// Returns the lock of the process that notifies them.
     #[must_use]
-    pub fn told_lock(&self) -> PathBuf {
-        self.root.join("told.lock")
+    pub fn notified_lock(&self) -> PathBuf {
+        self.root.join("notified.lock")
     }
 
     /// Returns the folder of the answers of programs that vouch for bases.

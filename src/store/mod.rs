@@ -2,26 +2,27 @@
 //!
 //! Plain files: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
 
+pub mod baselines;
 pub mod bases;
 mod cache;
 pub mod file;
-pub mod known;
 pub mod layout;
 pub mod lock;
 pub mod log;
+pub mod notified;
 mod recall;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
-pub mod told;
+mod upgrade;
 mod verified;
 
 use std::path::{Path, PathBuf};
 
 use crate::{error::Result, sys::ownership};
 
+use file::names;
 use layout::Layout;
-use tasks::names;
 
 pub use recall::Recalled;
 
@@ -80,7 +81,7 @@ impl Store {
         }
         for folder in [
             layout.tasks(),
-            layout.known_folder(),
+            layout.baselines_folder(),
             layout.secrets_folder(),
         ] {
             for registry in names(&folder).unwrap_or_default() {
@@ -147,7 +148,7 @@ mod tests {
             "verified",
             "runs/open",
             "tasks/r.io",
-            "known/r.io",
+            "baselines/r.io",
             "secrets/r.io",
         ];
         for place in places {

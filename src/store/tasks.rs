@@ -1,15 +1,19 @@
 //! Definitions of tasks.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::path::Path;
 
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     image::reference::is_registry,
     task::{Task, TaskKey, TaskName},
-    watch::Known,
+    watch::Baseline,
 };
 
-use super::{Store, cache::TaskFiles, file};
+use super::{
+    Store,
+    cache::TaskFiles,
+    file::{self, names},
+};
 
 /// A definition, or why it cannot be used.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ pub struct Stored {
 }
 
 /// A definition with what is known of the task, or why they cannot be used.
-pub type Followed = (TaskKey, Result<(Task, Known)>);
+pub type Followed = (TaskKey, Result<(Task, Baseline)>);
 
 impl Store {
     /// Reads one definition; `None` if there is none.
@@ -53,7 +57,7 @@ impl Store {
     /// [`Kind::Failed`] with the path.
     pub fn delete_task(&self, key: &TaskKey) -> Result<()> {
         file::remove(&self.layout.task(key))?;
-        file::remove(&self.layout.known(key))?;
+        file::remove(&self.layout.baseline(key))?;
         file::remove(&self.layout.secrets(key))
     }
 
@@ -91,16 +95,16 @@ impl Store {
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
     pub fn followed(&self) -> Result<Vec<Followed>> {
         // The two folders are read side by side: with thousands of tasks that is half of a command's time.
-        let (tasks, known) = std::thread::scope(|scope| {
-            let known = scope.spawn(|| self.all_known());
-            (self.tasks(), known.join())
+        let (tasks, baseline) = std::thread::scope(|scope| {
+            let baseline = scope.spawn(|| self.all_baselines());
+            (self.tasks(), baseline.join())
         });
-        let known = known.unwrap_or_else(|_| self.all_known())?;
-        let mut known = known.into_iter().peekable();
+        let baseline = baseline.unwrap_or_else(|_| self.all_baselines())?;
+        let mut baseline = baseline.into_iter().peekable();
         let followed = tasks?.into_iter().map(|Stored { key, task }| {
-            while known.next_if(|(other, _)| *other < key).is_some() {}
-            let its = known.next_if(|(other, _)| *other == key);
-            let its = its.map_or_else(|| Ok(Known::default()), |(_, known)| known);
+            while baseline.next_if(|(other, _)| *other < key).is_some() {}
+            let its = baseline.next_if(|(other, _)| *other == key);
+            let its = its.map_or_else(|| Ok(Baseline::default()), |(_, baseline)| baseline);
             (key, task.and_then(|task| Ok((task, its?))))
         });
         Ok(followed.collect())
@@ -156,27 +160,10 @@ pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
     Ok(keys)
 }
 
-/// Returns the names in a folder; none if the folder is not there.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
-    let cannot = || format!("cannot read the folder `{}`", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        entries => entries.context(Kind::Failed, cannot)?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.context(Kind::Failed, cannot)?.file_name();
-        if let Ok(name) = name.into_string() {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn task(name: &str) -> Task {

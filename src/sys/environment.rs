@@ -143,6 +143,13 @@ pub fn rule(rules: Rules) {
     *RULES.write().unwrap_or_else(PoisonError::into_inner) = rules;
 }
 
+/// Returns the value of an environment variable of the user's choice, as `--arg NAME` asks for it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Keeps back a variable that acrt has found a secret in.
 pub fn withhold(name: &str) {
     let is_known = |rules: &Rules| rules.withheld.contains(name);

@@ -8,7 +8,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 pub use crate::secret::{MaskedText, Secret};
 
-use super::{environment, settings::Settings};
+use super::environment;
 
 /// A secret is short; a longer file is not the one that was meant.
 const MAX_FILE: u64 = 64 * 1024;
@@ -62,7 +62,7 @@ impl SecretPlace {
         let text = match self {
             Self::Variable(name) => {
                 environment::withhold(name);
-                Settings::variable(name).unwrap_or_default()
+                environment::variable(name).unwrap_or_default()
             }
             Self::File(path) => {
                 let mut text = String::new();

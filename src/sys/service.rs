@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{clock::Clock, pulse::Pulse, settings::Settings};
+use super::{clock::Clock, environment, pulse::Pulse};
 
 /// What the service manager is told. Without one, nothing is told to nobody.
 #[derive(Debug)]
@@ -58,14 +58,14 @@ impl Drop for Service {
 
 /// Returns how often the service manager wants to hear that this process lives, if it does.
 fn watchdog() -> Option<Duration> {
-    let number = |name: &str| Settings::variable(name)?.parse::<u64>().ok();
+    let number = |name: &str| environment::variable(name)?.parse::<u64>().ok();
     let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
     let period = number("WATCHDOG_USEC").filter(|period| *period > 0 && is_ours);
     period.map(Duration::from_micros)
 }
 
 fn tell(state: &str) {
-    if let Some(socket) = Settings::variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) {
+    if let Some(socket) = environment::variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) {
         // A manager that does not listen is no reason to stop.
         let _ = send(&socket, state);
     }

@@ -13,7 +13,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 use super::{
     aliases::Aliases,
-    environment::{Pattern, Rules},
+    environment::{self, Pattern, Rules},
     ownership,
     secret::SecretPlace,
 };
@@ -350,7 +350,7 @@ impl Settings {
     /// Tells whether the environment insists on using files that other users may change.
     #[must_use]
     pub fn insists() -> bool {
-        Self::variable(ownership::INSIST).is_some_and(|value| {
+        environment::variable(ownership::INSIST).is_some_and(|value| {
             let value = value.to_ascii_lowercase();
             matches!(value.as_str(), "true" | "1" | "yes")
         })
@@ -390,13 +390,6 @@ impl Settings {
         }
         let dirs = directories::ProjectDirs::from("", "", "acrt");
         (dirs.map(|d| d.config_dir().join("config.yaml")), false)
-    }
-
-    /// Returns the value of an environment variable of the user's choice, as `--arg NAME` asks for it.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place")]
-    pub fn variable(name: &str) -> Option<String> {
-        std::env::var(name).ok()
     }
 
     /// Returns the state directory: `flag`, else `ACRT_STATE_DIR`, else the platform's.

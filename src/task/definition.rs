@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{InvalidReference, Platform, Reference};
 
 use super::{
-    Age, Context, ImportStep, TaskKey, TaskName, Trigger,
+    Age, Argument, Context, ImportStep, Status, TaskKey, TaskName, Trigger,
     multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
@@ -88,24 +88,6 @@ impl OnChange {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     fn is_tell(&self) -> bool {
         *self == Self::Tell
-    }
-}
-
-/// Whether a task or a trigger does its work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
-    /// It does.
-    #[default]
-    Enabled,
-    /// It does not.
-    Disabled,
-}
-
-impl Status {
-    /// Returns the status that a switch stands for.
-    #[must_use]
-    pub fn enabled(on: bool) -> Self {
-        if on { Self::Enabled } else { Self::Disabled }
     }
 }
 
@@ -242,20 +224,6 @@ pub struct DockerStep {
 
 fn yes() -> bool {
     true
-}
-
-/// A build argument.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Argument {
-    /// Its name.
-    pub name: String,
-    /// Its value; `None` for a secret one, whose value is kept apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// Whether its value must not be shown.
-    #[serde(default)]
-    pub is_secret: bool,
 }
 
 /// Why an image name of a task cannot be used.

@@ -3,6 +3,7 @@
 //! Values only: nothing here knows where a task is stored, or starts anything.
 
 pub mod age;
+pub mod argument;
 pub mod context;
 pub mod cron;
 pub mod definition;
@@ -12,23 +13,26 @@ pub mod multi_step;
 pub mod name;
 pub mod patch;
 pub mod run;
+pub mod status;
 pub mod template;
 pub mod trigger;
 
 pub use age::{Age, InvalidAge};
+pub use argument::Argument;
 pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
-pub use definition::{Argument, DockerStep, OnChange, Status, Step, Task};
+pub use definition::{DockerStep, OnChange, Step, Task};
 pub use dependency::{
     Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked,
 };
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
-pub use patch::{Misfit, Patch, TaskPatch};
+pub use patch::{Misfit, Patch, StepKind, TaskPatch};
 pub use run::{
     Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, SourceCause, Triggers,
 };
+pub use status::Status;
 pub use trigger::{
     BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, SourceEvent, SourceTrigger,
     TimerName, TimerTrigger, Trigger, UpdatePayload,

@@ -1,6 +1,6 @@
 //! What `task update` changes.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use crate::image::Platform;
 
@@ -92,40 +92,149 @@ pub struct TaskPatch {
     pub timers: Option<Vec<TimerTrigger>>,
 }
 
-/// Why a change does not fit a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
-    /// It builds, and is told what to copy.
-    #[error("it builds, and copies no image")]
-    Builds,
-    /// It copies, and is told what to build.
-    #[error("it copies an image, and builds nothing")]
-    Copies,
+/// What runs of a task do, as far as options fit it or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// They build a Dockerfile.
+    Docker,
+    /// They carry out a multi-step file.
+    MultiStep,
+    /// They copy an image.
+    Import,
+}
+
+impl StepKind {
+    fn of(step: &Step) -> Self {
+        match step {
+            Step::Docker(_) => Self::Docker,
+            Step::FileTask(_) | Step::EncodedTask(_) => Self::MultiStep,
+            Step::Import(_) => Self::Import,
+        }
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Docker => "builds a Dockerfile",
+            Self::MultiStep => "carries out a multi-step file",
+            Self::Import => "copies an image, and builds nothing",
+        })
+    }
+}
+
+/// Options that mean nothing to the step of a task.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it {kind}; {} {} nothing to that", .options.join(" and "), if .options.len() == 1 { "means" } else { "mean" })]
+pub struct Misfit {
+    /// What the task does.
+    pub kind: StepKind,
+    /// The options.
+    pub options: Vec<&'static str>,
+}
+
+impl Misfit {
+    /// Returns what to type instead.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.kind {
+            StepKind::Docker => {
+                "values and privileges are for a multi-step file (--file acb.yaml), and --import is for a task of its own: acrt task create --import IMAGE"
+            }
+            StepKind::MultiStep => {
+                "a multi-step file says itself what its steps build, with which arguments, and what they push; --set NAME=VALUE hands it values"
+            }
+            StepKind::Import => "to make another kind of task of it: acrt task create",
+        }
+    }
 }
 
 impl TaskPatch {
-    /// Tells whether the changes are of the kind of the task. A build does not become a copy, nor a copy a build: what is known of one
-    /// means nothing to the other.
+    /// Checks that every change means something to the task, as the changes make it. A build does not become a copy, nor a copy a build:
+    /// the baseline of one means nothing to the other.
     ///
     /// # Errors
     ///
-    /// [`Misfit`] where they are not.
+    /// [`Misfit`] with the options that do not fit.
     pub fn fits(&self, step: &Step) -> Result<(), Misfit> {
-        let of_copy = self.source.is_some() || self.test.is_some();
-        let of_build = self.context.is_some()
-            || self.file.is_some()
-            || self.content.is_some()
-            || self.values.is_some()
-            || self.arguments.is_some()
-            || self.target != Patch::Keep
-            || self.push.is_some()
-            || self.no_cache.is_some();
-        match step {
-            Step::Import(_) if of_build => Err(Misfit::Copies),
-            Step::Import(_) => Ok(()),
-            _ if of_copy => Err(Misfit::Builds),
-            _ => Ok(()),
+        let kind = match StepKind::of(step) {
+            StepKind::Import => StepKind::Import,
+            _ => StepKind::of(&self.turned(step.clone())),
+        };
+        // Each field is named, so that a new one cannot be forgotten.
+        let Self {
+            context,
+            file,
+            images,
+            arguments,
+            target,
+            push,
+            no_cache,
+            content,
+            values_file,
+            values_content,
+            values,
+            allow_privileged,
+            keep_vcs,
+            trust_context,
+            source,
+            test,
+            // These are of every task.
+            status: _,
+            platforms: _,
+            timeout: _,
+            builder: _,
+            on_success: _,
+            on_change: _,
+            min_age: _,
+            update_trigger_payload_type: _,
+            base_image_trigger: _,
+            base_image_trigger_type: _,
+            timers: _,
+        } = self;
+        use StepKind::{Docker, Import, MultiStep};
+        // What asks for no more than there is anyway, as `--no-push false`, fits everything.
+        let given: [(&str, bool, &[StepKind]); 14] = [
+            ("--context", context.is_some(), &[Docker, MultiStep]),
+            ("--file", file.is_some(), &[Docker, MultiStep]),
+            ("--file or --cmd", content.is_some(), &[Docker, MultiStep]),
+            ("--image", images.is_some(), &[Docker, Import]),
+            ("--arg or --secret-arg", arguments.is_some(), &[Docker]),
+            ("--target", *target != Patch::Keep, &[Docker]),
+            ("--no-push", *push == Some(false), &[Docker]),
+            ("--no-cache", *no_cache == Some(true), &[Docker]),
+            (
+                "--values",
+                *values_file != Patch::Keep || values_content.is_some(),
+                &[MultiStep],
+            ),
+            ("--set or --set-secret", values.is_some(), &[MultiStep]),
+            (
+                "--allow-privileged",
+                *allow_privileged == Some(true),
+                &[MultiStep],
+            ),
+            ("--keep-vcs", *keep_vcs == Some(true), &[Docker, MultiStep]),
+            (
+                "--trust-context",
+                *trust_context == Some(true),
+                &[Docker, MultiStep],
+            ),
+            (
+                "--import or --test",
+                source.is_some() || test.is_some(),
+                &[Import],
+            ),
+        ];
+        let options: Vec<_> = given
+            .into_iter()
+            .filter(|(_, is_given, kinds)| *is_given && !kinds.contains(&kind))
+            .map(|(option, ..)| option)
+            .collect();
+        if options.is_empty() {
+            return Ok(());
         }
+        Err(Misfit { kind, options })
     }
 
     /// Returns `task` with the changes made.
@@ -283,20 +392,51 @@ mod tests {
     }
 
     #[test]
-    fn a_build_is_not_told_what_to_copy_nor_a_copy_what_to_build() {
-        let copies = TaskPatch {
-            source: Some("node:20".into()),
-            ..TaskPatch::default()
+    fn option_that_means_nothing_to_the_step_of_a_task_does_not_fit_it() {
+        let step = |text: &str| serde_yaml::from_str::<Step>(text).unwrap();
+        let docker = task().step;
+        let file = step("{type: FileTask, contextPath: /c, taskFilePath: acb.yaml}");
+        let encoded = step("{type: EncodedTask, encodedTaskContent: eA==}");
+        let copy = step("{type: Import, source: 'node:20'}");
+        let patch = TaskPatch::default;
+        #[rustfmt::skip]
+        let cases: Vec<(TaskPatch, [bool; 4])> = vec![
+            (patch(), [true, true, true, true]),
+            (TaskPatch { source: Some("node:20".into()), ..patch() }, [false, false, false, true]),
+            (TaskPatch { test: Some(Vec::new()), ..patch() }, [false, false, false, true]),
+            (TaskPatch { context: Some(Context::None), ..patch() }, [true, true, true, false]),
+            (TaskPatch { images: Some(Vec::new()), ..patch() }, [true, false, false, true]),
+            (TaskPatch { arguments: Some(Vec::new()), ..patch() }, [true, false, false, false]),
+            (TaskPatch { target: Patch::Clear, ..patch() }, [true, false, false, false]),
+            (TaskPatch { push: Some(false), ..patch() }, [true, false, false, false]),
+            (TaskPatch { push: Some(true), ..patch() }, [true, true, true, true]),
+            (TaskPatch { no_cache: Some(true), ..patch() }, [true, false, false, false]),
+            (TaskPatch { values: Some(Vec::new()), ..patch() }, [false, true, true, false]),
+            (TaskPatch { values_file: Patch::Set("v.yaml".into()), ..patch() }, [false, true, true, false]),
+            (TaskPatch { allow_privileged: Some(true), ..patch() }, [false, true, true, false]),
+            (TaskPatch { keep_vcs: Some(true), ..patch() }, [true, true, true, false]),
+            (TaskPatch { trust_context: Some(true), ..patch() }, [true, true, true, false]),
+            (TaskPatch { timeout: Some(1), ..patch() }, [true, true, true, true]),
+            // The step that the changes make of it counts.
+            (TaskPatch { file: Some("acb.yaml".into()), values: Some(Vec::new()), ..patch() }, [true, true, true, false]),
+            (TaskPatch { content: Some("eA==".into()), values: Some(Vec::new()), ..patch() }, [true, true, true, false]),
+            (TaskPatch { file: Some("acb.yaml".into()), target: Patch::Clear, ..patch() }, [false, false, false, false]),
+            (TaskPatch { file: Some("Dockerfile".into()), target: Patch::Clear, ..patch() }, [true, true, false, false]),
+        ];
+        for (patch, fits) in cases {
+            let found = [&docker, &file, &encoded, &copy].map(|step| patch.fits(step).is_ok());
+            assert_eq!(found, fits, "{patch:?}");
+        }
+        let both = TaskPatch {
+            target: Patch::Set("prod".into()),
+            no_cache: Some(true),
+            ..patch()
         };
-        assert_eq!(copies.fits(&task().step), Err(Misfit::Builds));
-        let builds = TaskPatch {
-            target: Patch::Clear,
-            ..TaskPatch::default()
-        };
-        assert_eq!(builds.fits(&task().step), Ok(()));
-        let step: Step = serde_yaml::from_str("{type: Import, source: 'node:20'}").unwrap();
-        assert_eq!(builds.fits(&step), Err(Misfit::Copies));
-        assert_eq!(copies.fits(&step), Ok(()));
+        let misfit = both.fits(&file).unwrap_err();
+        assert_eq!(
+            misfit.to_string(),
+            "it carries out a multi-step file; --target and --no-cache mean nothing to that"
+        );
     }
 
     #[test]

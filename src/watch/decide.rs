@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     backoff::STALLED_AFTER,
-    known::Failure,
+    baseline::Failure,
     snapshot::Node,
     state::State,
     tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
@@ -362,7 +362,7 @@ impl Node<'_> {
     fn served(&self, timer: &TimerTrigger, now: Timestamp) -> Option<Timestamp> {
         let latest = now.saturating_add(LARGEST_STEP_BACK);
         let latest = latest.unwrap_or(Timestamp::MAX);
-        let served = self.known.timers.get(&timer.name).copied();
+        let served = self.baseline.timers.get(&timer.name).copied();
         [served, timer.since]
             .into_iter()
             .flatten()
@@ -413,7 +413,7 @@ impl Node<'_> {
         }
         if reasons.is_empty() {
             let until = too_young.iter().map(|(_, until)| *until).min();
-            if let Some(until) = until.filter(|_| self.known.has_run()) {
+            if let Some(until) = until.filter(|_| self.baseline.has_run()) {
                 reasons
                     .moves
                     .extend(too_young.into_iter().map(|(moved, _)| moved));
@@ -421,9 +421,9 @@ impl Node<'_> {
             }
             return self.decide_without_reason(tags, change);
         }
-        match &self.known.failure {
+        match &self.baseline.failure {
             Some(failure) if self.must_wait(failure, &reasons, tags, now) => {
-                match self.known.has_run() {
+                match self.baseline.has_run() {
                     true => Verdict::BackingOff {
                         reasons,
                         until: failure.next_try,
@@ -461,7 +461,7 @@ impl Node<'_> {
             return false;
         };
         // What lies ahead was written by a clock that has since been set back.
-        let recorded = self.known.recorded.filter(|time| *time <= now);
+        let recorded = self.baseline.recorded.filter(|time| *time <= now);
         dependency.image.digest.is_some() && record.last_looked < recorded
     }
 
@@ -478,7 +478,7 @@ impl Node<'_> {
             too_young: Vec::new(),
         };
         if let Some(git) = self.source() {
-            match (tags.head(git), &self.known.commit) {
+            match (tags.head(git), &self.baseline.commit) {
                 (Some(Head::At(commit)), Some(built)) if commit != built => {
                     found.reasons.source = Some(SourceCause {
                         repository_url: git.url.clone(),
@@ -547,8 +547,8 @@ impl Node<'_> {
         if self.trigger().is_none() && self.source().is_none() {
             return Verdict::TriggerOff;
         }
-        if !self.known.has_run() {
-            return match &self.known.failure {
+        if !self.baseline.has_run() {
+            return match &self.baseline.failure {
                 Some(failure) => failing(failure, None),
                 None => Verdict::NeverRun,
             };
@@ -578,7 +578,7 @@ impl Node<'_> {
 
     /// Returns that its files name other images than its last run was built on, if they do.
     fn change(&self) -> Option<Change> {
-        let reading = self.reading.filter(|_| self.known.has_run())?;
+        let reading = self.reading.filter(|_| self.baseline.has_run())?;
         Some(Change {
             named: reading.changed.clone()?,
             added: reading.added.clone(),
@@ -588,7 +588,7 @@ impl Node<'_> {
 
     /// Returns that images which it pushed are gone, if somebody looked and found that.
     pub(super) fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
-        let pushed_at = self.known.pushed_at()?;
+        let pushed_at = self.baseline.pushed_at()?;
         let gone = self.pushed().filter_map(|(tag, output, digest)| {
             match tags.output_status(tag, digest, pushed_at) {
                 OutputStatus::Missing { since } => Some((output.tagged(), since)),
@@ -636,7 +636,7 @@ fn is_another(reasons: &Reasons, failure: &Failure) -> bool {
 /// moved.
 fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
     let moved = reasons.moves.iter().filter(|one| one.to.is_some());
-    let moved = moved.filter_map(|one| tags.settles_at(&one.tag, now));
+    let moved = moved.filter_map(|one| tags.debounced_until(&one.tag, now));
     let written = reasons.change.as_ref().and_then(|change| change.modified);
     let written = written.and_then(|time| tags.quiet_since(time, now));
     let until = moved.chain(written).max();
@@ -653,7 +653,7 @@ mod tests {
     use super::*;
     use crate::{
         task::{DependencyKind, Manifests, Task},
-        watch::{Built, Known, Observation, Snapshot},
+        watch::{Baseline, Built, Observation, Snapshot},
     };
 
     fn at(text: &str) -> Timestamp {
@@ -668,23 +668,23 @@ mod tests {
         .unwrap()
     }
 
-    fn served(time: &str) -> Known {
+    fn served(time: &str) -> Baseline {
         let timers = [("t".parse().unwrap(), at(time))].into();
-        Known {
+        Baseline {
             timers,
-            ..Known::default()
+            ..Baseline::default()
         }
     }
 
-    fn fired(known: &Known, now: &str) -> Vec<String> {
-        let snapshot = Snapshot::new(task(), known.clone(), Clone::clone);
+    fn fired(baseline: &Baseline, now: &str) -> Vec<String> {
+        let snapshot = Snapshot::new(task(), baseline.clone(), Clone::clone);
         let fired = snapshot.node().fired(at(now));
         fired.iter().map(|one| one.time.to_string()).collect()
     }
 
     #[test]
     fn a_timer_fires_once_for_all_the_times_that_were_missed() {
-        let never = Known::default();
+        let never = Baseline::default();
         assert!(fired(&never, "01T08:59:59").is_empty());
         assert_eq!(fired(&never, "01T09:00:00"), ["2026-01-01T09:00:00Z"]);
         assert_eq!(fired(&never, "20T08:00:00"), ["2026-01-19T09:00:00Z"]);
@@ -725,8 +725,8 @@ mod tests {
             dependencies: vec![dependency],
             ..Built::default()
         };
-        let known = Known::succeeded(RunId::new(1), built, at("01T09:10:00"));
-        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), known, Clone::clone);
+        let baseline = Baseline::succeeded(RunId::new(1), built, at("01T09:10:00"));
+        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone);
         let node = snapshot.node();
         let mut tags = Tags::default();
         let look = |tags: &mut Tags, version: &str, time: &str| {
@@ -753,7 +753,7 @@ mod tests {
 
     #[test]
     fn a_timer_needs_no_base_image_trigger_and_no_run_before() {
-        let snapshot = Snapshot::new(task(), Known::default(), Clone::clone);
+        let snapshot = Snapshot::new(task(), Baseline::default(), Clone::clone);
         let node = snapshot.node();
         let now = at("01T09:00:30");
         assert_eq!(node.next_timer(now), Some(at("02T09:00:00")));

@@ -94,10 +94,10 @@ fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
 
 /// Walks from each task that could not be placed to a parent that could not be, until one comes twice.
 fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
-    let mut told: BTreeSet<usize> = BTreeSet::new();
+    let mut notified: BTreeSet<usize> = BTreeSet::new();
     let mut cycles = Vec::new();
     for start in (0..parents.len()).filter(|n| !placed.contains(n)) {
-        if told.contains(&start) {
+        if notified.contains(&start) {
             continue;
         }
         let mut path = vec![start];
@@ -109,15 +109,15 @@ fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
                 let mut cycle = path.split_off(first);
                 // The walk went from child to parent; a change travels the other way.
                 cycle.reverse();
-                if !cycle.iter().any(|n| told.contains(n)) {
-                    told.extend(&cycle);
+                if !cycle.iter().any(|n| notified.contains(n)) {
+                    notified.extend(&cycle);
                     cycles.push(cycle);
                 }
                 break;
             }
             path.push(*next);
         }
-        if told.insert(start) {
+        if notified.insert(start) {
             cycles.push(vec![start]);
         }
     }

@@ -6,21 +6,21 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::image::Reference;
 
-use super::{rhythm::is_public, tags::Tags};
+use super::{schedule::is_public, tags::Tags};
 
 /// The pause between two looks at a tag because of hints. A sender that repeats itself, or one that is driven by our own looks, costs no more.
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// When each tag was last looked at because of a hint, or is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hinted(BTreeMap<Reference, Timestamp>);
+pub struct HintThrottle(BTreeMap<Reference, Timestamp>);
 
-impl Hinted {
+impl HintThrottle {
     /// Makes due what is meant by `pushed`. Tells whether anybody stands on it. A digest in it is looked for until a look finds it.
     ///
     /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
     /// to a registry often knows it by another name or address than those who pull.
-    pub fn heed(&mut self, tags: &mut Tags, pushed: &Reference, now: Timestamp) -> bool {
+    pub fn mark_due(&mut self, tags: &mut Tags, pushed: &Reference, now: Timestamp) -> bool {
         let Some(named) = pushed.without_digest() else {
             return false;
         };
@@ -41,7 +41,7 @@ impl Hinted {
     }
 
     /// Makes everything due.
-    pub fn heed_all(&mut self, tags: &mut Tags, now: Timestamp) {
+    pub fn mark_all_due(&mut self, tags: &mut Tags, now: Timestamp) {
         let all: Vec<Reference> = tags.records().keys().cloned().collect();
         for tag in &all {
             self.make_due(tags, tag, now);
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_tag_that_was_pushed_is_due_at_once_and_no_other() {
         let mut tags = tags(&["r.io/a:1", "r.io/a:2", "ghcr.io/a:1"]);
-        assert!(Hinted::default().heed(&mut tags, &image("r.io/a:1"), at(10)));
+        assert!(HintThrottle::default().mark_due(&mut tags, &image("r.io/a:1"), at(10)));
         assert_eq!(due(&tags, "r.io/a:1"), 10);
         assert_eq!(due(&tags, "r.io/a:2"), 3_600);
         assert_eq!(due(&tags, "ghcr.io/a:1"), 3_600);
@@ -121,7 +121,7 @@ mod tests {
         for host in ["r.io", "127.0.0.1:5000"] {
             let mut tags = tags(&["r.io/a:1"]);
             let pushed = image(&format!("{host}/a:1@{digest}"));
-            assert!(Hinted::default().heed(&mut tags, &pushed, at(10)));
+            assert!(HintThrottle::default().mark_due(&mut tags, &pushed, at(10)));
             assert_eq!(due(&tags, "r.io/a:1"), 10);
             let expected = tags.get(&image("r.io/a:1")).unwrap().expected.as_ref();
             assert_eq!(expected.unwrap().digests, [digest.clone()].into());
@@ -133,7 +133,7 @@ mod tests {
     fn a_tag_that_nobody_stands_on_changes_nothing() {
         let mut tags = tags(&["r.io/a:1"]);
         let before = tags.clone();
-        assert!(!Hinted::default().heed(&mut tags, &image("r.io/b:1"), at(10)));
+        assert!(!HintThrottle::default().mark_due(&mut tags, &image("r.io/b:1"), at(10)));
         assert_eq!(tags, before);
     }
 
@@ -144,35 +144,43 @@ mod tests {
             "docker.io/library/a:1",
             "r.io/library/a:1",
         ]);
-        assert!(Hinted::default().heed(&mut tags, &image("127.0.0.1:5000/a:1"), at(10)));
+        assert!(HintThrottle::default().mark_due(&mut tags, &image("127.0.0.1:5000/a:1"), at(10)));
         assert_eq!(due(&tags, "registry.lan/a:1"), 10);
         assert_eq!(due(&tags, "r.io/library/a:1"), 3_600);
-        assert!(!Hinted::default().heed(&mut tags, &image("127.0.0.1:5000/library/b:1"), at(10)));
+        assert!(!HintThrottle::default().mark_due(
+            &mut tags,
+            &image("127.0.0.1:5000/library/b:1"),
+            at(10)
+        ));
         // Docker Hub is no alias of anybody.
-        assert!(Hinted::default().heed(&mut tags, &image("docker.io/library/a:1"), at(10)));
+        assert!(HintThrottle::default().mark_due(
+            &mut tags,
+            &image("docker.io/library/a:1"),
+            at(10)
+        ));
         assert_eq!(due(&tags, "r.io/library/a:1"), 3_600);
     }
 
     #[test]
     fn who_repeats_himself_waits_for_the_end_of_the_pause() {
-        let (mut tags, mut hinted) = (tags(&["r.io/a:1"]), Hinted::default());
+        let (mut tags, mut hinted) = (tags(&["r.io/a:1"]), HintThrottle::default());
         let pushed = image("r.io/a:1");
-        hinted.heed(&mut tags, &pushed, at(10));
+        hinted.mark_due(&mut tags, &pushed, at(10));
         for second in [11, 12, 14] {
             // It was looked at in between.
             tags.entry(&pushed).next_look = Some(at(3_600));
-            hinted.heed(&mut tags, &pushed, at(second));
+            hinted.mark_due(&mut tags, &pushed, at(second));
             assert_eq!(due(&tags, "r.io/a:1"), 15, "at {second}");
         }
         tags.entry(&pushed).next_look = Some(at(3_600));
-        hinted.heed(&mut tags, &pushed, at(16));
+        hinted.mark_due(&mut tags, &pushed, at(16));
         assert_eq!(due(&tags, "r.io/a:1"), 20);
         tags.entry(&pushed).next_look = Some(at(3_600));
-        hinted.heed(&mut tags, &pushed, at(26));
+        hinted.mark_due(&mut tags, &pushed, at(26));
         assert_eq!(due(&tags, "r.io/a:1"), 26);
         // An hour back.
         tags.entry(&pushed).next_look = Some(at(3_600));
-        hinted.heed(&mut tags, &pushed, at(-3_600));
+        hinted.mark_due(&mut tags, &pushed, at(-3_600));
         assert_eq!(due(&tags, "r.io/a:1"), -3_600);
     }
 
@@ -180,7 +188,7 @@ mod tests {
     fn a_registry_that_wants_to_be_left_alone_is() {
         let mut tags = tags(&["r.io/a:1"]);
         tags.entry(&image("r.io/a:1")).not_before = Some(at(90));
-        Hinted::default().heed(&mut tags, &image("r.io/a:1"), at(10));
+        HintThrottle::default().mark_due(&mut tags, &image("r.io/a:1"), at(10));
         assert_eq!(due(&tags, "r.io/a:1"), 90);
     }
 
@@ -188,7 +196,7 @@ mod tests {
     fn everything_is_everything_and_what_is_due_sooner_stays_so() {
         let mut tags = tags(&["r.io/a:1", "docker.io/library/a:1"]);
         tags.entry(&image("r.io/a:1")).next_look = Some(at(3));
-        Hinted::default().heed_all(&mut tags, at(10));
+        HintThrottle::default().mark_all_due(&mut tags, at(10));
         assert_eq!(due(&tags, "r.io/a:1"), 3);
         assert_eq!(due(&tags, "docker.io/library/a:1"), 10);
     }

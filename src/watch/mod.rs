@@ -5,23 +5,23 @@
 
 pub mod asked;
 pub mod backoff;
+pub mod baseline;
 pub mod decide;
 pub mod graph;
 pub mod hints;
-pub mod known;
 pub mod metrics;
-pub mod rhythm;
+pub mod notified;
 pub mod round;
+pub mod schedule;
 #[cfg(test)]
 mod simulation;
 pub mod snapshot;
 pub mod state;
 pub mod tags;
-pub mod told;
 
 pub use asked::{Asked, Awaited};
+pub use baseline::{Baseline, Built, Failure, FileStamp, FileState, ReadFile};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
-pub use known::{Built, Failure, FileStamp, FileState, Known, ReadFile};
 pub use round::{Outcome, Round};
 pub use snapshot::{Node, Reading, Snapshot};
 pub use state::State;

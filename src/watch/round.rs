@@ -202,7 +202,7 @@ impl<'a> Round<'a> {
     #[must_use]
     pub fn dependencies(&self, task: &TaskKey) -> Vec<Dependency> {
         let node = self.running.get(task).map(|n| self.nodes[*n]);
-        node.map_or_else(Vec::new, |node| node.known.dependencies.clone())
+        node.map_or_else(Vec::new, |node| node.baseline.dependencies.clone())
     }
 
     /// Returns the images that a task pushes under names that stay.
@@ -441,7 +441,7 @@ mod tests {
     use super::*;
     use crate::{
         task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
-        watch::{Built, Known, Miss, Observation, Snapshot},
+        watch::{Baseline, Built, Miss, Observation, Snapshot},
     };
 
     fn at(second: i64) -> Timestamp {
@@ -460,7 +460,7 @@ mod tests {
     }
 
     /// Records that the task was built on version `on` of these images.
-    fn built(bases: &[&str], on: &str) -> Known {
+    fn built(bases: &[&str], on: &str) -> Baseline {
         let dependencies = bases
             .iter()
             .map(|base| Dependency {
@@ -475,7 +475,7 @@ mod tests {
             dependencies,
             ..Built::default()
         };
-        Known::succeeded(RunId::new(1), built, at(0))
+        Baseline::succeeded(RunId::new(1), built, at(0))
     }
 
     fn digest(name: &str, version: &str) -> Digest {
@@ -499,15 +499,15 @@ mod tests {
         tags
     }
 
-    fn snapshots(tasks: &[(Task, Known)]) -> Vec<Snapshot> {
+    fn snapshots(tasks: &[(Task, Baseline)]) -> Vec<Snapshot> {
         let tasks = tasks.iter().cloned();
         tasks
-            .map(|(task, known)| Snapshot::new(task, known, Clone::clone))
+            .map(|(task, baseline)| Snapshot::new(task, baseline, Clone::clone))
             .collect()
     }
 
     struct Story {
-        tasks: Vec<(Task, Known)>,
+        tasks: Vec<(Task, Baseline)>,
         tags: Tags,
         failing: Vec<&'static str>,
     }
@@ -635,7 +635,7 @@ mod tests {
         disabled.status = crate::task::Status::Disabled;
         let mut story = Story {
             tasks: vec![
-                (task("fresh"), Known::default()),
+                (task("fresh"), Baseline::default()),
                 (off, built(&["base"], "old")),
                 (disabled, built(&["base"], "old")),
             ],
@@ -671,7 +671,7 @@ mod tests {
 
     #[test]
     fn a_tag_that_many_tasks_share_is_asked_for_once() {
-        let tasks: Vec<(Task, Known)> = (0..50)
+        let tasks: Vec<(Task, Baseline)> = (0..50)
             .map(|n| (task(&format!("t{n}")), built(&["base"], "old")))
             .collect();
         let snapshots = snapshots(&tasks);
@@ -745,7 +745,7 @@ mod tests {
             (task("app"), built(&["base"], "old")),
             (timed, built(&["base"], "old")),
         ];
-        let mut tags = Tags::default().settling(jiff::SignedDuration::from_secs(60));
+        let mut tags = Tags::default().debounced_by(jiff::SignedDuration::from_secs(60));
         for (name, version) in [("base", "new"), ("app", "old"), ("other", "new")] {
             see(&mut tags, name, version);
         }
@@ -862,15 +862,15 @@ mod tests {
     }
 
     /// Adds that a task pushed its image, as this version of it.
-    fn having_pushed(mut known: Known, name: &str, version: &str) -> Known {
-        known.outputs = vec![ImageDescriptor::new(
+    fn having_pushed(mut baseline: Baseline, name: &str, version: &str) -> Baseline {
+        baseline.outputs = vec![ImageDescriptor::new(
             &image(name),
             Some(digest(name, version)),
         )];
-        known
+        baseline
     }
 
-    fn verdicts_of(tasks: &[(Task, Known)], tags: &Tags) -> Vec<&'static str> {
+    fn verdicts_of(tasks: &[(Task, Baseline)], tags: &Tags) -> Vec<&'static str> {
         let snapshots = snapshots(tasks);
         let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
         assert_eq!(round.next(tags, at(2)), None);
@@ -882,7 +882,7 @@ mod tests {
 
     #[test]
     fn base_that_moved_to_what_the_task_itself_pushed_is_a_cycle() {
-        let known = having_pushed(built(&["alias"], "old"), "a", "new");
+        let baseline = having_pushed(built(&["alias"], "old"), "a", "new");
         let mut tags = Tags::default();
         let seen = Observation {
             digest: digest("a", "new"),
@@ -890,13 +890,13 @@ mod tests {
             created: None,
         };
         tags.observe(&image("alias"), seen, at(1));
-        assert_eq!(verdicts_of(&[(task("a"), known)], &tags), ["cycle"]);
+        assert_eq!(verdicts_of(&[(task("a"), baseline)], &tags), ["cycle"]);
     }
 
     #[test]
     fn cycle_is_found_also_where_another_task_pushed_the_same_image() {
-        let known = having_pushed(built(&["alias"], "old"), "a", "new");
-        let tasks = [(task("a"), known.clone()), (task("b"), known)];
+        let baseline = having_pushed(built(&["alias"], "old"), "a", "new");
+        let tasks = [(task("a"), baseline.clone()), (task("b"), baseline)];
         let mut tags = Tags::default();
         let seen = Observation {
             digest: digest("a", "new"),

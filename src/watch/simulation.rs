@@ -18,10 +18,10 @@ use crate::{
 };
 
 use super::{
-    Asked, Awaited, Built, Known, LookErrorKind, Looked, Miss, Node, Observation, Outcome, Round,
-    Snapshot, TagRecord, Tags, Verdict,
-    rhythm::{self, Pauses},
+    Asked, Awaited, Baseline, Built, LookErrorKind, Looked, Miss, Node, Observation, Outcome,
+    Round, Snapshot, TagRecord, Tags, Verdict,
     round::Job,
+    schedule::{self, Pauses},
 };
 
 /// Something that happens to the world.
@@ -171,7 +171,7 @@ struct World {
     /// The tasks whose images each one depends on: by whatever name, and by one that tells so.
     parents: Vec<BTreeSet<usize>>,
     known_parents: Vec<BTreeSet<usize>>,
-    known: Vec<Known>,
+    baseline: Vec<Baseline>,
     /// When each task's last successful run found out what its bases are.
     resolved: Vec<u64>,
     /// What is remembered of tags on the disk.
@@ -355,7 +355,7 @@ impl World {
             parents: parents(&bases, true_name),
             known_parents: parents(&bases, canonical),
             bases,
-            known: vec![Known::default(); plans.len()],
+            baseline: vec![Baseline::default(); plans.len()],
             resolved: vec![0; plans.len()],
             saved: BTreeMap::new(),
             saved_said: BTreeMap::new(),
@@ -487,9 +487,9 @@ impl World {
             outputs: vec![ImageDescriptor::new(&image(OWN, n), Some(pushed))],
             ..Built::default()
         };
-        let before = std::mem::take(&mut self.known[n]);
-        let known = Known::succeeded(RunId::new(self.made), built, started);
-        self.known[n] = known.serving(before, timers);
+        let before = std::mem::take(&mut self.baseline[n]);
+        let baseline = Baseline::succeeded(RunId::new(self.made), built, started);
+        self.baseline[n] = baseline.serving(before, timers);
         for Occurrence { time, .. } in timers {
             let is_first = self.served.insert((n, *time));
             assert!(is_first, "a timer is served twice for one time");
@@ -507,7 +507,7 @@ impl World {
 
     /// Tells whether what was seen says that a task must be rebuilt: by a look that is newer than its last run.
     fn is_seen_stale(&self, n: usize) -> bool {
-        self.known[n].dependencies.iter().any(|dependency| {
+        self.baseline[n].dependencies.iter().any(|dependency| {
             let tag = canonical(&dependency.image.reference().unwrap());
             let said = self.said.get(&tag);
             said.is_some_and(|said| {
@@ -520,7 +520,7 @@ impl World {
 
     /// Tells by the truth, not by what was seen, whether a task depends on something older than there is.
     fn is_stale(&self, n: usize) -> bool {
-        self.known[n].dependencies.iter().any(|dependency| {
+        self.baseline[n].dependencies.iter().any(|dependency| {
             let tag = dependency.image.reference().unwrap();
             let content = self.content(&tag);
             content.is_none_or(|content| !content.is_what(dependency))
@@ -634,7 +634,7 @@ impl World {
         let is_free = !self.running.iter().any(|run| run.task == n);
         let decided = self.resolve(n);
         if let Some(decided) = decided.filter(|_| is_free && !self.broken.contains(&n)) {
-            (self.resolved[n], self.known[n].failure) = (self.step, None);
+            (self.resolved[n], self.baseline[n].failure) = (self.step, None);
             let started = self.now;
             self.tick();
             self.push_task(n);
@@ -644,13 +644,17 @@ impl World {
 
     /// Makes a round, and returns which tasks were run, in the order in which they began.
     fn round(&mut self, course: &Course) -> Vec<usize> {
-        let known = self.tasks.iter().cloned().zip(self.known.iter().cloned());
-        let snapshots: Vec<Snapshot> = known
-            .map(|(task, known)| Snapshot::new(task, known, canonical))
+        let baseline = self
+            .tasks
+            .iter()
+            .cloned()
+            .zip(self.baseline.iter().cloned());
+        let snapshots: Vec<Snapshot> = baseline
+            .map(|(task, baseline)| Snapshot::new(task, baseline, canonical))
             .collect();
         let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
         let quiet = SignedDuration::from_secs(self.manner.settle);
-        let mut tags = Tags::new(self.saved.clone()).settling(quiet);
+        let mut tags = Tags::new(self.saved.clone()).debounced_by(quiet);
         self.tick();
         self.ask_due(&nodes, &mut tags, course.is_once);
         let running = self.running.iter().map(|run| run.job.task.clone());
@@ -696,7 +700,7 @@ impl World {
         let wanted: BTreeSet<Reference> = followed.map(|(tag, _)| tag.clone()).collect();
         tags.keep_only(&wanted);
         for (tag, _, digest) in nodes.iter().flat_map(|node| node.pushed()) {
-            tags.settle(tag, digest);
+            tags.take_in_pushed(tag, digest);
         }
         let outdated = nodes.iter().flat_map(|node| node.outdated(tags, self.now));
         let outdated: BTreeSet<Reference> = outdated.cloned().collect();
@@ -779,7 +783,7 @@ impl World {
     }
 
     fn was_blind(&self, n: usize) -> bool {
-        let dependencies = self.known[n].dependencies.iter();
+        let dependencies = self.baseline[n].dependencies.iter();
         dependencies.filter(|it| it.image.digest.is_none()).count() > 0
     }
 
@@ -792,7 +796,7 @@ impl World {
             if !work.judged.insert(n) || *verdict != Verdict::Current {
                 continue;
             }
-            for dependency in &self.known[n].dependencies {
+            for dependency in &self.baseline[n].dependencies {
                 let tag = &canonical(&dependency.image.reference().unwrap());
                 let said = self.said.get(tag).expect("it was never looked at");
                 let content = said.content.as_ref().expect("it did not answer");
@@ -912,7 +916,7 @@ impl World {
         let Some(decided) = run.decided.filter(|_| !self.broken.contains(&n)) else {
             let moves = run.job.reasons.moves.iter();
             let tried = moves.filter_map(|one| Some((one.tag.clone(), one.to.clone()?)));
-            self.known[n].failed(RunId::new(1), tried.collect(), None, self.now);
+            self.baseline[n].failed(RunId::new(1), tried.collect(), None, self.now);
             return work.round.finished(key, Outcome::Failed);
         };
         self.push_task(n);
@@ -920,7 +924,7 @@ impl World {
         self.overtaken.insert(tag.clone(), self.step);
         self.record(n, decided, run.started, &run.job.reasons.timers);
         self.resolved[n] = run.step;
-        work.tags.settle(&tag, &self.truth[&tag].digest());
+        work.tags.take_in_pushed(&tag, &self.truth[&tag].digest());
         self.asked.overtake(|other| *other == what);
         if !work.round.is_running(key) && work.tags.get(&tag).is_some() {
             work.tags.entry(&tag).next_look = Some(self.now);
@@ -1125,7 +1129,7 @@ fn chain() -> Vec<Plan> {
 fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (World, Vec<usize>) {
     let mut world = World::new(&chain(), 1, Manner { jobs: 2, settle });
     world.now = "2026-01-05T00:00:30Z".parse().unwrap();
-    world.known[3].timers = [("t1".parse().unwrap(), world.now)].into();
+    world.baseline[3].timers = [("t1".parse().unwrap(), world.now)].into();
     let (begin, mut pushed) = (world.now, 0);
     while world.now.duration_since(begin) < SignedDuration::from_hours(24 * days) {
         // All pushes that fell into the time slept.
@@ -1137,7 +1141,7 @@ fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (World, Vec
             pushed += 1;
         }
         world.round(&once());
-        world.now += rhythm::nap(world.next_due, world.now);
+        world.now += schedule::time_until_next(world.next_due, world.now);
     }
     let runs = world.runs.clone();
     (world, runs)

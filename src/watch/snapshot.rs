@@ -9,7 +9,7 @@ use crate::{
     task::{Dependency, ImageDescriptor, Task, Untracked},
 };
 
-use super::{BaseStatus, Known, ReadFile, Tags};
+use super::{BaseStatus, Baseline, ReadFile, Tags};
 
 /// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Snapshot {
     /// Its definition.
     pub task: Task,
     /// What its last successful run was built on and made.
-    pub known: Known,
+    pub baseline: Baseline,
     /// What its files say now, as far as somebody read them.
     pub reading: Option<Reading>,
     ages: Box<[SignedDuration]>,
@@ -53,7 +53,7 @@ pub struct Node<'a> {
     /// Its definition.
     pub task: &'a Task,
     /// What its last successful run was built on and made.
-    pub known: &'a Known,
+    pub baseline: &'a Baseline,
     /// What its files say now, as far as somebody read them.
     pub reading: Option<&'a Reading>,
     /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
@@ -73,18 +73,22 @@ pub struct Node<'a> {
 impl Snapshot {
     /// Puts together what is known of a task. `canonical` gives an image the one name of its registry.
     #[must_use]
-    pub fn new(task: Task, mut known: Known, canonical: impl Fn(&Reference) -> Reference) -> Self {
-        if let Some(failure) = &mut known.failure {
+    pub fn new(
+        task: Task,
+        mut baseline: Baseline,
+        canonical: impl Fn(&Reference) -> Reference,
+    ) -> Self {
+        if let Some(failure) = &mut baseline.failure {
             let tried = std::mem::take(&mut failure.tried).into_iter();
             failure.tried = tried.map(|(tag, it)| (canonical(&tag), it)).collect();
         }
         let own = |image: Reference| canonical(&image);
-        let bases = known.dependencies.iter();
+        let bases = baseline.dependencies.iter();
         let bases = bases.map(|dependency| dependency.image.reference().map(own));
-        let mirrors = known.dependencies.iter();
+        let mirrors = baseline.dependencies.iter();
         let mirrors =
             mirrors.filter_map(|dependency| Some(canonical(&dependency.mirror.as_ref()?.image)));
-        let outputs = known.outputs.iter();
+        let outputs = baseline.outputs.iter();
         let outputs = outputs.map(|output| output.reference().map(own));
         Self {
             bases: bases.collect(),
@@ -94,7 +98,7 @@ impl Snapshot {
             pushes: task.stable_images().into_iter().map(own).collect(),
             ages: Box::default(),
             task,
-            known,
+            baseline,
             reading: None,
         }
     }
@@ -131,7 +135,7 @@ impl Snapshot {
     pub fn node(&self) -> Node<'_> {
         Node {
             task: &self.task,
-            known: &self.known,
+            baseline: &self.baseline,
             reading: self.reading.as_ref(),
             ages: &self.ages,
             bases: &self.bases,
@@ -159,7 +163,7 @@ impl<'a> Node<'a> {
         let ages = ages.chain(std::iter::repeat(SignedDuration::ZERO));
         self.bases
             .iter()
-            .zip(&self.known.dependencies)
+            .zip(&self.baseline.dependencies)
             .zip(ages)
             .filter_map(|((tag, dependency), age)| Some((tag.as_ref()?, dependency, age)))
             .filter(move |(tag, dependency, _)| {
@@ -187,13 +191,13 @@ impl<'a> Node<'a> {
 
     /// Returns the images that the last run pushed, each with the tag that it is compared by and the digest that it was pushed with.
     pub fn pushed(self) -> impl Iterator<Item = (&'a Reference, &'a ImageDescriptor, &'a Digest)> {
-        let outputs = self.outputs.iter().zip(&self.known.outputs);
+        let outputs = self.outputs.iter().zip(&self.baseline.outputs);
         outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output, output.digest.as_ref()?)))
     }
 
     /// Returns the images that its last run depends on and that nothing follows.
     #[must_use]
     pub fn untracked(self) -> &'a [Untracked] {
-        &self.known.untracked
+        &self.baseline.untracked
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     task::{Dependency, GitContext, Manifests},
 };
 
-use super::rhythm::Pauses;
+use super::schedule::Pauses;
 
 /// What a registry said of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct TagRecord {
     pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,
-    /// When the tag began to move after it had been quiet; only where somebody waits for it to be quiet again.
+    /// When the tag began to move after it had been debounce; only where somebody waits for it to be debounce again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restless_since: Option<Timestamp>,
     /// When a registry was last asked that has answered since, whatever it said.
@@ -273,7 +273,7 @@ const EXPECTED_PAUSES: [i64; 3] = [2, 5, 15];
 /// How many moves of a tag in an hour are more than a tag makes that is only pushed often.
 const MOVES_AN_HOUR: usize = 3;
 
-/// How many times the quiet period a tag is waited for at most, if it never stays quiet.
+/// How many times the debounce period a tag is waited for at most, if it never stays debounce.
 const LONGEST_SETTLING: i32 = 10;
 
 /// What is remembered of every tag that a task depends on.
@@ -285,7 +285,7 @@ pub struct Tags {
     /// What runs have pushed.
     pushed: BTreeMap<Reference, Digest>,
     aged: BTreeSet<Reference>,
-    quiet: SignedDuration,
+    debounce: SignedDuration,
 }
 
 /// Whether an image is still what a run was built on.
@@ -351,10 +351,10 @@ impl Tags {
         }
     }
 
-    /// Lets tags that moved be taken for moving until they have been quiet for `quiet`; zero waits for nothing.
+    /// Lets tags that moved be taken for moving until they have been debounce for `debounce`; zero waits for nothing.
     #[must_use]
-    pub fn settling(mut self, quiet: SignedDuration) -> Self {
-        self.quiet = quiet;
+    pub fn debounced_by(mut self, debounce: SignedDuration) -> Self {
+        self.debounce = debounce;
         self
     }
 
@@ -411,9 +411,9 @@ impl Tags {
     #[must_use]
     pub fn renamed(mut self, canonical: impl Fn(&Reference) -> Reference) -> Self {
         for (tag, record) in std::mem::take(&mut self.records) {
-            let known = self.records.entry(canonical(&tag)).or_default();
-            if known.last_looked <= record.last_looked {
-                *known = record;
+            let baseline = self.records.entry(canonical(&tag)).or_default();
+            if baseline.last_looked <= record.last_looked {
+                *baseline = record;
             }
         }
         self
@@ -426,7 +426,7 @@ impl Tags {
 
     /// Takes in an answer.
     pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
-        let (quiet, keeps) = (self.quiet, self.aged.contains(tag));
+        let (debounce, keeps) = (self.debounce, self.aged.contains(tag));
         let is_own = self.pushed.get(tag) == Some(&seen.digest);
         let record = self.entry(tag);
         if record.digest.as_ref() == Some(&seen.digest) {
@@ -434,9 +434,9 @@ impl Tags {
         } else {
             let moves_on = record
                 .first_seen
-                .is_some_and(|seen| now < later(seen, quiet));
+                .is_some_and(|seen| now < later(seen, debounce));
             record.restless_since = match record.restless_since {
-                _ if quiet.is_zero() => None,
+                _ if debounce.is_zero() => None,
                 Some(since) if moves_on => Some(since),
                 _ => Some(now),
             };
@@ -486,12 +486,15 @@ impl Tags {
             Ok(observation) => self.observe(tag, observation, now),
             Err(miss) => self.miss(tag, miss, now),
         }
-        // A tag that moves is looked at once more when it should be quiet, however seldom it is looked at else.
-        let quiet = self.settles_at(tag, now);
+        // A tag that moves is looked at once more when it should be debounce, however seldom it is looked at else.
+        let debounce = self.debounced_until(tag, now);
         let record = self.entry(tag);
         let next = pauses.next_look(tag, record.unanswered(), now);
         let announced = record.look_again(now);
-        record.next_look = [Some(next), quiet, announced].into_iter().flatten().min();
+        record.next_look = [Some(next), debounce, announced]
+            .into_iter()
+            .flatten()
+            .min();
         record.not_before = looked.not_before;
         // What it says is at least as new as the question.
         record.last_looked = Some(looked.asked);
@@ -530,8 +533,8 @@ impl Tags {
         self.assumed.insert(tag);
     }
 
-    /// Takes in what a run has pushed under `tag`: as long as that is what the tag names, nothing waits for it to be quiet.
-    pub fn settle(&mut self, tag: &Reference, pushed: &Digest) {
+    /// Takes in what a run has pushed under `tag`: as long as that is what the tag names, nothing waits for it to be debounce.
+    pub fn take_in_pushed(&mut self, tag: &Reference, pushed: &Digest) {
         self.pushed.insert(tag.clone(), pushed.clone());
     }
 
@@ -544,26 +547,26 @@ impl Tags {
         }
     }
 
-    /// Returns when `tag` will have been quiet for long enough, unless it has been: but never later than ten quiet periods after it
+    /// Returns when `tag` will have been debounce for long enough, unless it has been: but never later than ten debounce periods after it
     /// began to move.
     #[must_use]
-    pub fn settles_at(&self, tag: &Reference, now: Timestamp) -> Option<Timestamp> {
+    pub fn debounced_until(&self, tag: &Reference, now: Timestamp) -> Option<Timestamp> {
         let record = self.get(tag)?;
         let seen = record.first_seen.filter(|seen| *seen <= now)?;
         let is_own = record.digest.is_some() && self.pushed.get(tag) == record.digest.as_ref();
-        if self.quiet.is_zero() || is_own {
+        if self.debounce.is_zero() || is_own {
             return None;
         }
         let began = record.restless_since.unwrap_or(seen);
-        let longest = self.quiet.saturating_mul(LONGEST_SETTLING);
-        let until = later(seen, self.quiet).min(later(began, longest));
+        let longest = self.debounce.saturating_mul(LONGEST_SETTLING);
+        let until = later(seen, self.debounce).min(later(began, longest));
         (until > now).then_some(until)
     }
 
-    /// Returns when a file that was written at `written` will have been quiet for as long as a tag that moved must be, unless it has been.
+    /// Returns when a file that was written at `written` will have been debounce for as long as a tag that moved must be, unless it has been.
     #[must_use]
     pub fn quiet_since(&self, written: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        let until = later(written, self.quiet);
+        let until = later(written, self.debounce);
         (written <= now && until > now).then_some(until)
     }
 
@@ -981,7 +984,7 @@ mod tests {
         let mut tags = seeing("i1", None);
         for n in 0..9 {
             let version = n.to_string();
-            tags.settle(&tag(), &digest(&version));
+            tags.take_in_pushed(&tag(), &digest(&version));
             push(&mut tags, &version, 1_000 + n);
         }
         assert_eq!(tags.report_flapping(at(1_009)), []);
@@ -1062,33 +1065,33 @@ mod tests {
 
     #[test]
     fn a_tag_is_settled_once_it_has_been_quiet() {
-        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "one", 1000);
         push(&mut tags, "two", 2000);
-        assert_eq!(tags.settles_at(&tag(), at(2000)), Some(at(2060)));
+        assert_eq!(tags.debounced_until(&tag(), at(2000)), Some(at(2060)));
         push(&mut tags, "two", 2030);
-        assert_eq!(tags.settles_at(&tag(), at(2059)), Some(at(2060)));
-        assert_eq!(tags.settles_at(&tag(), at(2060)), None);
+        assert_eq!(tags.debounced_until(&tag(), at(2059)), Some(at(2060)));
+        assert_eq!(tags.debounced_until(&tag(), at(2060)), None);
     }
 
     #[test]
     fn each_further_move_begins_the_quiet_anew_but_not_for_ever() {
-        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "quiet", 1000);
         for n in 0..12 {
             push(&mut tags, &format!("{n}"), 2000 + n * 50);
         }
         assert_eq!(
-            tags.settles_at(&tag(), at(2599)),
+            tags.debounced_until(&tag(), at(2599)),
             Some(at(2600)),
             "ten periods after the first move"
         );
-        assert_eq!(tags.settles_at(&tag(), at(2600)), None);
+        assert_eq!(tags.debounced_until(&tag(), at(2600)), None);
     }
 
     #[test]
     fn a_tag_that_was_built_on_in_the_midst_of_its_moves_is_waited_for_anew() {
-        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "quiet", 1000);
         push(&mut tags, "one", 2000);
         push(&mut tags, "two", 2050);
@@ -1096,37 +1099,37 @@ mod tests {
         push(&mut tags, "three", 2080);
         push(&mut tags, "four", 2130);
         assert_eq!(tags.get(&tag()).unwrap().restless_since, Some(at(2080)));
-        assert_eq!(tags.settles_at(&tag(), at(2130)), Some(at(2190)));
+        assert_eq!(tags.debounced_until(&tag(), at(2130)), Some(at(2190)));
     }
 
     #[test]
     fn a_move_after_a_quiet_period_is_waited_for_anew() {
-        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "one", 1000);
         push(&mut tags, "two", 1100);
         push(&mut tags, "three", 9000);
-        assert_eq!(tags.settles_at(&tag(), at(9001)), Some(at(9060)));
+        assert_eq!(tags.debounced_until(&tag(), at(9001)), Some(at(9060)));
     }
 
     #[test]
     fn nothing_is_waited_for_without_a_quiet_period_or_after_an_own_push() {
         let mut tags = Tags::default();
         push(&mut tags, "one", 1000);
-        assert_eq!(tags.settles_at(&tag(), at(1000)), None);
+        assert_eq!(tags.debounced_until(&tag(), at(1000)), None);
         assert_eq!(tags.get(&tag()).unwrap().restless_since, None);
-        let mut tags = tags.settling(SignedDuration::from_secs(60));
+        let mut tags = tags.debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "two", 1001);
-        tags.settle(&tag(), &digest("two"));
-        assert_eq!(tags.settles_at(&tag(), at(1001)), None);
+        tags.take_in_pushed(&tag(), &digest("two"));
+        assert_eq!(tags.debounced_until(&tag(), at(1001)), None);
         push(&mut tags, "another hand's", 1002);
-        assert!(tags.settles_at(&tag(), at(1002)).is_some());
+        assert!(tags.debounced_until(&tag(), at(1002)).is_some());
     }
 
     #[test]
     fn a_clock_set_back_does_not_stretch_the_wait() {
-        let mut tags = Tags::default().settling(SignedDuration::from_secs(60));
+        let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "one", 100_000);
-        assert_eq!(tags.settles_at(&tag(), at(5)), None);
+        assert_eq!(tags.debounced_until(&tag(), at(5)), None);
     }
 
     /// A tag that is pushed once a day, as `d0`, `d1` and so on, seen at each push.

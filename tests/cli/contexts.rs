@@ -384,7 +384,7 @@ fn a_folder_has_no_commits_to_wait_for() {
 }
 
 /// Answers every request on a port of its own by `answer`, and returns its address.
-fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
+pub fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -397,7 +397,7 @@ fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
 }
 
 /// Makes an archive of entries: path, and text or the target of a link.
-fn archive(entries: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<u8> {
+pub fn archive(entries: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in entries {
         let mut header = tar::Header::new_gnu();
@@ -416,7 +416,7 @@ fn archive(entries: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-fn send(stream: &mut TcpStream, bytes: &[u8]) {
+pub fn send(stream: &mut TcpStream, bytes: &[u8]) {
     let _ = write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

@@ -78,7 +78,13 @@ fn state_of_version_0_1_is_read_and_carried_on() {
     registry.retag("base:1", &other);
     assert_eq!(world.state_of("web"), "stale");
     world.watch_once().ok();
-    let known = json(&world, &format!("state/known/{}/web.json", registry.host()));
+    let kept = format!("state/upgraded-from-0.1/known/{}/web.json", registry.host());
+    assert_eq!(json(&world, &kept)["runId"], "ca1");
+    assert!(!world.path("state/known").exists());
+    let known = json(
+        &world,
+        &format!("state/baselines/{}/web.json", registry.host()),
+    );
     assert_eq!(known["named"][0], registry.image("base:1"));
     assert_eq!(known["failure"], Value::Null);
     assert_eq!(world.state_of("web"), "current");

@@ -98,9 +98,13 @@ fn broken_file_of_what_people_were_told_is_set_aside_and_they_are_told_again() {
     world.run("web").ok();
     for make_broken in WAYS {
         let before = fs::read_to_string(&told).unwrap().lines().count();
-        make_broken(&world.state().join("told.json"));
+        make_broken(&world.state().join("notified.json"));
         let run = world.run("web").ok();
-        assert_eq!(run.stderr.matches("told.json.broken-").count(), 1, "{run}");
+        assert_eq!(
+            run.stderr.matches("notified.json.broken-").count(),
+            1,
+            "{run}"
+        );
         let after = fs::read_to_string(&told).unwrap().lines().count();
         assert_eq!(after, before + 1, "{run}");
     }

@@ -1,6 +1,6 @@
 //! Inputs of every kind, made of good ones.
 
-use super::templates;
+use super::{outside, outside::KINDS, templates};
 
 /// What is read, and by whom.
 pub enum Input {
@@ -10,6 +10,7 @@ pub enum Input {
     Config(String),
     State(String),
     Word(String),
+    Outside(outside::Kind, String),
 }
 
 impl Input {
@@ -20,7 +21,8 @@ impl Input {
             | Self::Definition(text)
             | Self::Config(text)
             | Self::State(text)
-            | Self::Word(text) => text,
+            | Self::Word(text)
+            | Self::Outside(_, text) => text,
         }
     }
 }
@@ -53,6 +55,7 @@ pub struct Corpus {
     configs: Vec<String>,
     states: Vec<String>,
     words: Vec<String>,
+    outside: Vec<Vec<String>>,
 }
 
 pub fn corpus() -> Corpus {
@@ -61,6 +64,7 @@ pub fn corpus() -> Corpus {
     let text = |case: &serde_json::Value| case["yaml"].as_str().unwrap().to_owned();
     let own = |texts: &[&str]| texts.iter().copied().map(str::to_owned).collect();
     Corpus {
+        outside: KINDS.iter().map(|kind| outside::corpus(*kind)).collect(),
         files: cases.iter().map(text).collect(),
         definitions: own(&[
             "schema: 1\nname: web\nregistry: r.io\nstep: {type: Docker, contextPath: /c, dockerFilePath: D, imageNames: ['web:{{.Run.ID}}'], arguments: [{name: A, value: b, isSecret: false}]}\ntrigger: {baseImageTrigger: {name: x, status: Enabled}, timerTriggers: [{name: t, schedule: '0 3 * * *'}]}\n",
@@ -175,11 +179,27 @@ const PIECES: &[&str] = &[
     "*",
     "/5",
     "MON",
+    "FROM ",
+    "FROM ${A:-",
+    "${A:-",
+    "ARG A=",
+    "COPY --from=",
+    "RUN --mount=type=bind,from=",
+    "<<EOF\n",
+    "# escape=`\n",
+    "Bearer realm=",
+    "=\"",
+    "\\\"",
+    "null,",
+    "[[",
+    "{\"a\":",
+    "\"manifests\":[",
+    "\"platform\":",
 ];
 
 /// Returns the next input.
 pub fn next(corpus: &Corpus, random: &mut Random) -> Input {
-    match random.below(16) {
+    match random.below(24) {
         0..=5 => Input::TaskFile(mutated(&corpus.files, random)),
         6..=9 => Input::TaskFile(templates::file(random)),
         10 => Input::TaskFile(mutated(&[templates::file(random)], random)),
@@ -187,7 +207,11 @@ pub fn next(corpus: &Corpus, random: &mut Random) -> Input {
         12 => Input::Definition(mutated(&corpus.definitions, random)),
         13 => Input::Config(mutated(&corpus.configs, random)),
         14 => Input::State(mutated(&corpus.states, random)),
-        _ => Input::Word(mutated(&corpus.words, random)),
+        15 => Input::Word(mutated(&corpus.words, random)),
+        _ => {
+            let n = random.below(KINDS.len());
+            Input::Outside(KINDS[n], mutated(&corpus.outside[n], random))
+        }
     }
 }
 

@@ -49,7 +49,7 @@ async fn itself() {
         .config
         .registries
         .insert("registry.test".to_owned(), plain);
-    let images = Settings::variable(IMAGES).unwrap();
+    let images = acrt::sys::environment::variable(IMAGES).unwrap();
     let registries = Registries::new(&settings, Clock::System, Vec::new());
     let tags = images.split(' ').map(reference).collect();
     for (tag, seen) in registries.look_all(tags).await {

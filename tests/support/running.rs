@@ -38,6 +38,11 @@ impl Running {
         }
     }
 
+    /// Returns its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it `signal`; to it alone, as `kill PID` does.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

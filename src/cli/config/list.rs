@@ -1,7 +1,7 @@
 //! `acrt config list`
 
 use crate::{
-    cli::{Outcome, columns},
+    cli::{columns, outcome::Outcome},
     error::Result,
     ops::{self, GlobalOptions},
     view::View,

@@ -7,7 +7,7 @@ mod unset;
 
 use crate::{error::Result, ops::GlobalOptions};
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// Read and change the config file
 #[derive(Debug, clap::Subcommand)]

@@ -1,7 +1,7 @@
 //! `acrt config set`
 
 use crate::{
-    cli::Outcome,
+    cli::outcome::Outcome,
     error::{Error, Kind, Result},
     ops::{self, GlobalOptions},
 };

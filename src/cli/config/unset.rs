@@ -1,7 +1,7 @@
 //! `acrt config unset`
 
 use crate::{
-    cli::Outcome,
+    cli::outcome::Outcome,
     error::Result,
     ops::{self, GlobalOptions},
 };

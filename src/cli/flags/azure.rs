@@ -1,9 +1,6 @@
 //! Options that only mean something in Azure: accepted, so that scripts run, and without effect.
 
-use crate::cli::{global::Global, report::Report};
-
-/// The heading above them in help.
-pub const AZURE: &str = "Azure only, without effect";
+use crate::cli::{flags::AZURE, global::Global, report::Report};
 
 /// Options that only mean something in Azure.
 #[derive(Debug, Default, clap::Args)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     image::Platform,
-    sys::{secret::Secret, settings::Settings},
+    sys::{environment, secret::Secret},
     task::Argument,
 };
 
@@ -69,7 +69,7 @@ fn split(text: &str) -> (String, String) {
         Some((name, value)) => (name.to_owned(), value.to_owned()),
         None => (
             text.to_owned(),
-            Settings::variable(text).unwrap_or_default(),
+            environment::variable(text).unwrap_or_default(),
         ),
     }
 }

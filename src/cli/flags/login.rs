@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use crate::{
-    cli::{flags::azure::AZURE, report::Report},
+    cli::{flags::AZURE, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::credential::StoredLogin,
     sys::secret::Secret,

@@ -8,3 +8,6 @@ pub mod login;
 pub mod one_task;
 pub mod steps;
 pub mod trigger;
+
+/// The heading in help above options that only mean something in Azure.
+pub const AZURE: &str = "Azure only, without effect";

@@ -1,7 +1,7 @@
 //! `acrt task cancel-run`
 
 use crate::{
-    cli::{Outcome, flags::azure::AzureArgs, report::Report},
+    cli::{flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
     task::RunId,

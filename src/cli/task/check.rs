@@ -1,7 +1,7 @@
 //! `acrt task check`
 
 use crate::{
-    cli::{Outcome, columns, report::Report},
+    cli::{columns, outcome::Outcome, report::Report},
     error::{Kind, Result},
     ops::{self, App, check::CheckOptions, task::find},
     task::TaskName,

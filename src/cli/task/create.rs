@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureTaskArgs,
             build::{ArgumentArgs, Platforms, platforms},
@@ -13,13 +13,14 @@ use crate::{
             steps::{StepOptions, TrustArgs, ValueArgs},
             trigger::{TriggerArgs, schedule},
         },
+        outcome::Outcome,
         report::Report,
     },
     error::Result,
     ops::{self, App, task::NewTask, timer::Schedule},
     sys::secret::Secret,
     task::{
-        Context, DockerStep, ImportStep, Step, TaskName,
+        Context, DockerStep, ImportStep, Patch, Step, TaskName, TaskPatch,
         trigger::{DEFAULT_BASE_IMAGE_TRIGGER, DEFAULT_SOURCE_TRIGGER},
     },
 };
@@ -132,6 +133,19 @@ pub struct CreateArgs {
 pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let (arguments, secret_arguments) = args.arguments.arguments();
+    let given = TaskPatch {
+        images: Some(args.images.clone()).filter(|images| !images.is_empty()),
+        arguments: args.arguments.is_given().then(|| arguments.clone()),
+        target: args.target.clone().map_or(Patch::Keep, Patch::Set),
+        push: args.no_push.map(|no_push| !no_push),
+        no_cache: args.no_cache,
+        keep_vcs: args.keep_vcs,
+        trust_context: args.trust.trust_context,
+        values: args.values.has_values().then(Vec::new),
+        values_file: args.values.file().cloned().map_or(Patch::Keep, Patch::Set),
+        allow_privileged: args.values.allow_privileged.then_some(true),
+        ..TaskPatch::default()
+    };
     let context = args.context.unwrap_or(Context::None);
     let wanted = StepOptions {
         context: &context,
@@ -170,6 +184,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             trust_context: args.trust.trust_context.unwrap_or(false),
         }),
     };
+    ops::task::check_fit(&given, &step, args.name.as_str())?;
     let new = NewTask {
         name: args.name,
         registry: args.registry,

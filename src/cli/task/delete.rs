@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{
-        Outcome,
         flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},

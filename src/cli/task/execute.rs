@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use crate::{
-    cli::{Outcome, report::Report},
+    cli::{outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::{
         self, App,

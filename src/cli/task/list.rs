@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::{
-    cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
+    cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::{Kind, Result},
     ops::{
         self, App,

@@ -2,8 +2,9 @@
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{azure::AzureArgs, choice::Stage},
+        outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},

@@ -1,7 +1,7 @@
 //! `acrt task logs`
 
 use crate::{
-    cli::{Outcome, flags::azure::AzureArgs, report::Report},
+    cli::{flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App, runs::RunFilter},
     task::{RunId, TaskName},

@@ -20,7 +20,7 @@ mod watch;
 
 use crate::{error::Result, ops::App};
 
-use super::{Outcome, report::Report};
+use super::{outcome::Outcome, report::Report};
 
 /// Define, run and watch tasks
 #[derive(Debug, clap::Subcommand)]

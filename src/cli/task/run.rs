@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureRunArgs,
             build::ArgumentArgs,
             one_task::OneTaskArgs,
             steps::{TrustOnceArgs, ValueArgs},
         },
+        outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},

@@ -1,7 +1,7 @@
 //! `acrt task show-run`
 
 use crate::{
-    cli::{Outcome, columns, flags::azure::AzureArgs, report::Report},
+    cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
     task::RunId,

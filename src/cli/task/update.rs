@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{
             azure::AzureTaskArgs,
             build::{ArgumentArgs, Platforms, platforms},
@@ -14,6 +14,7 @@ use crate::{
             steps::{StepOptions, TrustArgs, ValueArgs, text_of},
             trigger::{TriggerArgs, schedule},
         },
+        outcome::Outcome,
         report::Report,
     },
     error::Result,

@@ -2,8 +2,9 @@
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{azure::AzureArgs, choice::three_state},
+        outcome::Outcome,
         report::Report,
     },
     error::Result,

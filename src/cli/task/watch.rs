@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use jiff::SignedDuration;
 
 use crate::{
-    cli::{Outcome, columns, flags::choice::LogFormat, report::Report},
+    cli::{columns, flags::choice::LogFormat, outcome::Outcome, report::Report},
     error::{Kind, Result},
     ops::{
         self, App,

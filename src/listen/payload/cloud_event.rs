@@ -9,7 +9,10 @@ use crate::{
     listen::hint::Hint,
 };
 
-use super::{image, registries, text};
+use super::{
+    fields::{image, text},
+    registries,
+};
 
 /// The type of the event with which Event Grid makes sure that somebody wants its events.
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";

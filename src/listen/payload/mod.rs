@@ -4,19 +4,18 @@
 //! counts. A field that is missing or of another type than its documentation says makes an event say less, never an error.
 
 mod cloud_event;
+mod fields;
 mod registries;
 mod repositories;
 
 use axum::http::HeaderMap;
 use serde_json::Value;
 
-use crate::image::{Digest, Reference};
-
 use super::hint::Hint;
 
 /// What a body told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ParsedWebhook {
     /// Where to look; nowhere, for an event of another kind than a push.
     Hints(Vec<Hint>),
     /// Azure Event Grid wants this code back before it sends anything.
@@ -32,7 +31,7 @@ pub fn read(
     headers: &HeaderMap,
     body: &Value,
     registry: Option<&str>,
-) -> Result<Told, NotUnderstood> {
+) -> Result<ParsedWebhook, NotUnderstood> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let hints = if let Some(event) = header("x-gitlab-event") {
         repositories::gitlab(event, body)
@@ -46,14 +45,14 @@ pub fn read(
     } else {
         return by_shape(body, registry);
     };
-    Ok(Told::Hints(hints))
+    Ok(ParsedWebhook::Hints(hints))
 }
 
-fn by_shape(body: &Value, registry: Option<&str>) -> Result<Told, NotUnderstood> {
+fn by_shape(body: &Value, registry: Option<&str>) -> Result<ParsedWebhook, NotUnderstood> {
     let has = |key: &str| body.get(key).is_some();
     let hints = if let Some(events) = body.as_array() {
         if let Some(code) = events.iter().find_map(cloud_event::validation_code) {
-            return Ok(Told::Validation(code));
+            return Ok(ParsedWebhook::Validation(code));
         }
         let read = |event| cloud_event::structured(event, registry);
         events.iter().flat_map(read).collect()
@@ -76,28 +75,7 @@ fn by_shape(body: &Value, registry: Option<&str>) -> Result<Told, NotUnderstood>
     } else {
         return Err(NotUnderstood);
     };
-    Ok(Told::Hints(hints))
-}
-
-/// Returns the text at a JSON pointer (RFC 6901).
-fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
-    value.pointer(pointer).and_then(Value::as_str)
-}
-
-/// Returns a hint at a tag, if it is one: Harbor puts a digest there, GitHub an empty text. A digest that is none is left out.
-fn image(registry: &str, repository: &str, tag: &str, digest: Option<&str>) -> Option<Hint> {
-    if tag.is_empty() || tag.contains([':', '@', '/']) {
-        return None;
-    }
-    // GitHub writes owners as they do; in references they are lower-case.
-    let name = format!("{registry}/{}:{tag}", repository.to_lowercase());
-    let digest = digest.filter(|text| text.parse::<Digest>().is_ok());
-    let name = match digest {
-        Some(digest) => format!("{name}@{digest}"),
-        None => name,
-    };
-    let reference: Reference = name.parse().ok()?;
-    Some(Hint::Image(reference))
+    Ok(ParsedWebhook::Hints(hints))
 }
 
 #[cfg(test)]
@@ -105,7 +83,10 @@ mod tests {
     use super::*;
     use crate::listen::{Change, SourceHint};
 
-    fn told(headers: &[(&'static str, &'static str)], body: &str) -> Result<Told, NotUnderstood> {
+    fn told(
+        headers: &[(&'static str, &'static str)],
+        body: &str,
+    ) -> Result<ParsedWebhook, NotUnderstood> {
         told_of(headers, body, None)
     }
 
@@ -113,7 +94,7 @@ mod tests {
         headers: &[(&'static str, &'static str)],
         body: &str,
         registry: Option<&str>,
-    ) -> Result<Told, NotUnderstood> {
+    ) -> Result<ParsedWebhook, NotUnderstood> {
         let headers = headers
             .iter()
             .map(|(name, value)| {
@@ -126,13 +107,13 @@ mod tests {
         read(&headers, &serde_json::from_str(body).unwrap(), registry)
     }
 
-    fn images(names: &[&str]) -> Result<Told, NotUnderstood> {
+    fn images(names: &[&str]) -> Result<ParsedWebhook, NotUnderstood> {
         let hints = names.iter().map(|name| Hint::Image(name.parse().unwrap()));
-        Ok(Told::Hints(hints.collect()))
+        Ok(ParsedWebhook::Hints(hints.collect()))
     }
 
-    fn source(urls: &[&str], change: Change) -> Result<Told, NotUnderstood> {
-        Ok(Told::Hints(vec![Hint::Source(SourceHint {
+    fn source(urls: &[&str], change: Change) -> Result<ParsedWebhook, NotUnderstood> {
+        Ok(ParsedWebhook::Hints(vec![Hint::Source(SourceHint {
             repository: urls.iter().map(|url| (*url).to_owned()).collect(),
             change,
         })]))
@@ -187,7 +168,7 @@ mod tests {
         );
         assert_eq!(
             told(&[], data!("event-grid-validation")),
-            Ok(Told::Validation(
+            Ok(ParsedWebhook::Validation(
                 "512d38b6-c7b8-40c8-89fe-f46f9e9622b6".into()
             ))
         );

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::listen::hint::Hint;
 
-use super::{image, text};
+use super::fields::{image, text};
 
 /// An event of Docker Distribution, and of what speaks as it does: Azure Container Registry and GitLab's registry.
 ///

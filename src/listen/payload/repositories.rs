@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::listen::hint::{Change, Hint, SourceHint};
 
-use super::text;
+use super::fields::text;
 
 /// An event of GitHub, Gitea or Forgejo, which are alike in what counts.
 ///

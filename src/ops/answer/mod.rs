@@ -11,7 +11,7 @@ use crate::{
     image::Platform,
     store::secrets::Secrets,
     task::{OnChange, RunId, Status, Task, TaskKey, TaskName, Untracked},
-    watch::{Known, State},
+    watch::{Baseline, State},
 };
 
 pub use run::{ImageUpdateAnswer, RunAnswer};
@@ -20,15 +20,15 @@ pub use trigger::TriggerAnswer;
 
 /// A moment in az's form, `2026-01-25T05:50:51.861842+00:00`.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment(pub Timestamp);
+pub struct AzTimestamp(pub Timestamp);
 
-impl From<Timestamp> for Moment {
+impl From<Timestamp> for AzTimestamp {
     fn from(time: Timestamp) -> Self {
         Self(time)
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for AzTimestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Python's isoformat, which az prints: no fraction where there is none.
         let form = match self.0.subsec_microsecond() + self.0.subsec_millisecond() * 1000 {
@@ -70,10 +70,10 @@ pub struct TrackingAnswer {
     state: &'static str,
     /// The run that recorded what is followed.
     run_id: Option<RunId>,
-    recorded: Option<Moment>,
+    recorded: Option<AzTimestamp>,
     /// Failed runs in a row since.
     failures: u32,
-    next_try: Option<Moment>,
+    next_try: Option<AzTimestamp>,
     /// The command that tries a stalled task at once.
     resume: Option<String>,
     untracked_images: Vec<Untracked>,
@@ -81,7 +81,7 @@ pub struct TrackingAnswer {
 
 /// What a task needed when its tags were last looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LastKnown {
+pub struct LastRecorded {
     /// The state that it was in.
     pub state: Option<State>,
     /// When the one of its tags was looked at that was looked at longest ago; `None` where one never was, or none is followed.
@@ -96,13 +96,13 @@ pub struct TaskAnswer {
     pub name: TaskName,
     /// Its registry.
     pub registry: String,
-    creation_date: Option<Moment>,
+    creation_date: Option<AzTimestamp>,
     platform: PlatformAnswer,
     platforms: Vec<Platform>,
     status: Status,
     /// What it needed when its tags were last looked at, in the words of `task check`.
     state: Option<State>,
-    last_looked: Option<Moment>,
+    last_looked: Option<AzTimestamp>,
     step: StepAnswer,
     timeout: u32,
     builder: Option<String>,
@@ -129,19 +129,19 @@ impl TaskAnswer {
 
     /// Puts together what is to be shown of a task.
     #[must_use]
-    pub fn new(task: &Task, known: &Known, last: LastKnown) -> Self {
-        let dependencies = known
+    pub fn new(task: &Task, baseline: &Baseline, last: LastRecorded) -> Self {
+        let dependencies = baseline
             .has_run()
-            .then(|| known.dependencies.iter().map(Into::into).collect());
+            .then(|| baseline.dependencies.iter().map(Into::into).collect());
         Self {
             name: task.name.clone(),
             registry: task.registry.clone(),
-            creation_date: task.creation_date.map(Moment),
+            creation_date: task.creation_date.map(AzTimestamp),
             platform: first(&task.platforms),
             platforms: task.platforms.clone(),
             status: task.status,
             state: last.state,
-            last_looked: last.looked.map(Moment),
+            last_looked: last.looked.map(AzTimestamp),
             step: StepAnswer::new(&task.step, dependencies),
             timeout: task.timeout,
             builder: task.builder.clone(),
@@ -150,20 +150,20 @@ impl TaskAnswer {
             keep_vcs: task.keep_vcs,
             on_change: task.on_change,
             tracking: TrackingAnswer {
-                state: match known.has_run() {
-                    _ if known.is_stalled() => "stalled",
+                state: match baseline.has_run() {
+                    _ if baseline.is_stalled() => "stalled",
                     true => "tracking",
                     false => "never-run",
                 },
-                run_id: known.run_id,
-                recorded: known.recorded.map(Moment),
-                failures: known.failure.as_ref().map_or(0, |failure| failure.count),
-                next_try: known
+                run_id: baseline.run_id,
+                recorded: baseline.recorded.map(AzTimestamp),
+                failures: baseline.failure.as_ref().map_or(0, |failure| failure.count),
+                next_try: baseline
                     .failure
                     .as_ref()
-                    .map(|failure| Moment(failure.next_try)),
-                resume: known.is_stalled().then(|| resume(&task.key())),
-                untracked_images: known.untracked.clone(),
+                    .map(|failure| AzTimestamp(failure.next_try)),
+                resume: baseline.is_stalled().then(|| resume(&task.key())),
+                untracked_images: baseline.untracked.clone(),
             },
         }
     }
@@ -186,12 +186,12 @@ mod tests {
     fn moments_are_in_the_form_of_az() {
         let time: Timestamp = "2025-04-08T08:17:33.8618429Z".parse().unwrap();
         assert_eq!(
-            serde_json::to_value(Moment(time)).unwrap(),
+            serde_json::to_value(AzTimestamp(time)).unwrap(),
             "2025-04-08T08:17:33.861842+00:00"
         );
         let whole: Timestamp = "2025-04-08T08:17:33Z".parse().unwrap();
         assert_eq!(
-            serde_json::to_value(Moment(whole)).unwrap(),
+            serde_json::to_value(AzTimestamp(whole)).unwrap(),
             "2025-04-08T08:17:33+00:00"
         );
     }

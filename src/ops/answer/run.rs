@@ -7,13 +7,13 @@ use crate::task::{
     run::ImageUpdateTrigger,
 };
 
-use super::{Moment, PlatformAnswer, first, step::DependencyAnswer};
+use super::{AzTimestamp, PlatformAnswer, first, step::DependencyAnswer};
 
 /// The images whose move started a run.
 #[derive(Debug, Serialize)]
 pub struct ImageUpdateAnswer {
     id: String,
-    timestamp: Moment,
+    timestamp: AzTimestamp,
     images: Vec<ImageDescriptor>,
 }
 
@@ -45,7 +45,7 @@ pub struct SourceCauseAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct OccurrenceAnswer {
     timer_trigger_name: TimerName,
-    schedule_occurrence: Moment,
+    schedule_occurrence: AzTimestamp,
 }
 
 impl From<&Occurrence> for OccurrenceAnswer {
@@ -70,10 +70,10 @@ pub struct RunAnswer {
     /// How far it has come.
     pub status: RunStatus,
     run_type: RunType,
-    create_time: Moment,
-    start_time: Option<Moment>,
-    finish_time: Option<Moment>,
-    last_updated_time: Moment,
+    create_time: AzTimestamp,
+    start_time: Option<AzTimestamp>,
+    finish_time: Option<AzTimestamp>,
+    last_updated_time: AzTimestamp,
     platform: PlatformAnswer,
     output_images: Option<Vec<ImageDescriptor>>,
     image_update_trigger: Option<ImageUpdateAnswer>,
@@ -98,8 +98,8 @@ impl From<&Run> for RunAnswer {
             status: run.status,
             run_type: run.run_type,
             create_time: run.create_time.into(),
-            start_time: run.start_time.map(Moment),
-            finish_time: run.finish_time.map(Moment),
+            start_time: run.start_time.map(AzTimestamp),
+            finish_time: run.finish_time.map(AzTimestamp),
             last_updated_time: run.last_updated_time.into(),
             platform: first(&run.platforms),
             output_images: run.output_images.clone(),

@@ -54,7 +54,7 @@ pub async fn look_at_mirrors(
         let copy = app.copy_of(&source).map(|copy| app.canonical(&copy));
         if copy.is_some_and(|copy| !node.pushes.contains(&copy)) {
             // What is known of its platforms is known of the digest that was built on.
-            let recorded = own.known.dependencies.iter().find(|dependency| {
+            let recorded = own.baseline.dependencies.iter().find(|dependency| {
                 dependency.image.tagged() == image.image
                     && dependency.image.digest.as_ref() == Some(&digest)
             });

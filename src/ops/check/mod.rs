@@ -13,7 +13,7 @@ use crate::{
     sys::signal::Stop,
     task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
     watch::{
-        BaseStatus, Known, Node, Outcome, OutputStatus, Problem, ProblemKind, Round, Snapshot,
+        BaseStatus, Baseline, Node, Outcome, OutputStatus, Problem, ProblemKind, Round, Snapshot,
         State, Tags, Verdict,
         backoff::STALLED_AFTER,
         decide::{Move, Reasons},
@@ -24,7 +24,7 @@ use crate::{
 
 use super::{
     App,
-    answer::{Moment, resume},
+    answer::{AzTimestamp, resume},
     credential::all_logins,
     event::{Event, EventSink},
     heads::Heads,
@@ -46,7 +46,7 @@ pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec
     let mut loaded = Vec::with_capacity(followed.len());
     for (_, followed) in followed {
         match followed {
-            Ok((task, known)) => loaded.push(snapshot(app, task, known)),
+            Ok((task, baseline)) => loaded.push(snapshot(app, task, baseline)),
             Err(error) => {
                 *broken += 1;
                 events.send(Event::Problem(error));
@@ -69,14 +69,14 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
 }
 
 /// Puts together what is known of a task, with what its files say now where that matters.
-pub(super) fn snapshot(app: &App, mut task: Task, mut known: Known) -> Snapshot {
+pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Snapshot {
     steps::read::find_pushes(app, &mut task);
-    let reading = reading::reading(app, &task, &known);
+    let reading = reading::reading(app, &task, &baseline);
     // Nobody else wants to know what that was compared with, and there may be ten thousand.
-    known.files = Vec::new();
-    known.named = None;
+    baseline.files = Vec::new();
+    baseline.named = None;
     let canonical = |image: &Reference| app.canonical(image);
-    let mut snapshot = Snapshot::new(task, known, canonical).with_reading(reading, canonical);
+    let mut snapshot = Snapshot::new(task, baseline, canonical).with_reading(reading, canonical);
     set_min_ages(app, &mut snapshot);
     snapshot
 }
@@ -102,7 +102,7 @@ pub struct CheckAnswer {
     /// Why, on one line.
     pub reason: String,
     waiting_for: Vec<String>,
-    next_try: Option<Moment>,
+    next_try: Option<AzTimestamp>,
     /// The command that tries a stalled task at once.
     resume: Option<String>,
     images: Vec<ImageAnswer>,
@@ -124,7 +124,7 @@ pub struct OutputAnswer {
     state: &'static str,
     pushed_digest: Option<Digest>,
     current_digest: Option<Digest>,
-    last_looked: Option<Moment>,
+    last_looked: Option<AzTimestamp>,
 }
 
 /// An image that a task depends on, and what became of it.
@@ -138,13 +138,13 @@ pub struct ImageAnswer {
     state: &'static str,
     recorded_digest: Option<Digest>,
     current_digest: Option<Digest>,
-    first_seen: Option<Moment>,
-    last_looked: Option<Moment>,
-    next_look: Option<Moment>,
+    first_seen: Option<AzTimestamp>,
+    last_looked: Option<AzTimestamp>,
+    next_look: Option<AzTimestamp>,
     /// Until when its registry wants to be left alone.
-    paused_until: Option<Moment>,
+    paused_until: Option<AzTimestamp>,
     error: Option<String>,
-    error_since: Option<Moment>,
+    error_since: Option<AzTimestamp>,
     /// The copy of one's own that the config file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     mirror: Option<MirrorAnswer>,
@@ -175,7 +175,7 @@ pub async fn check(
     if let Some(key) = options.only {
         // The one asked for is told properly, where it is broken.
         app.store.task(key)?;
-        app.store.known(key)?;
+        app.store.baseline(key)?;
         broken = 0;
         others = keep_with_ancestors(&mut loaded, key);
     }
@@ -358,11 +358,11 @@ impl CheckAnswer {
                 false => with_remarks(node, verdict, tags, makers),
             },
             waiting_for,
-            next_try: verdict.until().map(Moment),
-            resume: node.known.is_stalled().then(|| resume(&node.task.key())),
+            next_try: verdict.until().map(AzTimestamp),
+            resume: node.baseline.is_stalled().then(|| resume(&node.task.key())),
             timers: timer::answers(node.task, now),
             images: images(node, tags, now),
-            untracked_images: node.known.untracked.clone(),
+            untracked_images: node.baseline.untracked.clone(),
             output_images: outputs(node, tags),
             turn: None,
         }
@@ -391,11 +391,11 @@ fn with_remarks(
         );
     }
     if matches!(verdict, Verdict::FollowsNothing) {
-        let known = node.known;
-        if known.dependencies.is_empty() && known.untracked.is_empty() {
+        let baseline = node.baseline;
+        if baseline.dependencies.is_empty() && baseline.untracked.is_empty() {
             parts.push("it depends on no image".to_owned());
         }
-        let other = known.dependencies.iter();
+        let other = baseline.dependencies.iter();
         parts.extend(other.map(|dependency| {
             let (image, name) = (dependency.image.tagged(), &node.task.name);
             format!("`{image}` does not count for its trigger; to follow it: acrt task update --name {name} --base-image-trigger-type All")
@@ -430,7 +430,7 @@ fn with_remarks(
 }
 
 fn output_status(node: &Node<'_>, tag: &Reference, pushed: &Digest, tags: &Tags) -> OutputStatus {
-    match node.known.pushed_at() {
+    match node.baseline.pushed_at() {
         Some(pushed_at) => tags.output_status(tag, pushed, pushed_at),
         None => OutputStatus::NotLooked,
     }
@@ -451,7 +451,9 @@ fn outputs(node: &Node<'_>, tags: &Tags) -> Vec<OutputAnswer> {
             },
             pushed_digest: Some(pushed.clone()),
             current_digest: record.and_then(|record| record.digest.clone()),
-            last_looked: record.and_then(|record| record.last_looked).map(Moment),
+            last_looked: record
+                .and_then(|record| record.last_looked)
+                .map(AzTimestamp),
         }
     });
     answers.collect()
@@ -606,7 +608,7 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
         .followed_by_age()
         .map(|(tag, dependency, age)| (tag, tags.status_at_age(tag, dependency, age, now)))
         .collect();
-    let dependencies = node.bases.iter().zip(&node.known.dependencies);
+    let dependencies = node.bases.iter().zip(&node.baseline.dependencies);
     dependencies
         .map(|(tag, dependency)| {
             let record = tag.as_ref().and_then(|tag| tags.get(tag));
@@ -626,15 +628,17 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
                 },
                 recorded_digest: dependency.image.digest.clone(),
                 current_digest: record.and_then(|record| record.digest.clone()),
-                first_seen: record.and_then(|record| record.first_seen).map(Moment),
-                last_looked: record.and_then(|record| record.last_looked).map(Moment),
-                next_look: record.and_then(|record| record.next_look).map(Moment),
+                first_seen: record.and_then(|record| record.first_seen).map(AzTimestamp),
+                last_looked: record
+                    .and_then(|record| record.last_looked)
+                    .map(AzTimestamp),
+                next_look: record.and_then(|record| record.next_look).map(AzTimestamp),
                 paused_until: record
                     .filter(|record| record.rests(now))
                     .and_then(|record| record.not_before)
-                    .map(Moment),
+                    .map(AzTimestamp),
                 error: error.map(|error| error.message.clone()),
-                error_since: error.map(|error| Moment(error.since)),
+                error_since: error.map(|error| AzTimestamp(error.since)),
                 mirror: None,
             }
         })

@@ -1,7 +1,5 @@
 //! The run of a task that keeps a copy: looks at the source, copies what it is, lets it be tried, moves the tags.
 
-use std::time::Duration;
-
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
@@ -66,20 +64,8 @@ impl Execution<'_> {
                 &format!("{} is {digest}", dependency.image.tagged()),
             );
         }
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let work = self.copy_and_try(step, held, &decided.place, &targets, log, events);
-        let made = match tokio::time::timeout(allowed, work).await {
-            Ok(made) => made?,
-            Err(_) => {
-                return Err(Failure {
-                    status: RunStatus::Timeout,
-                    error: Error::new(
-                        Kind::Failed,
-                        format!("the run took longer than {} seconds", self.task.timeout),
-                    ),
-                });
-            }
-        };
+        let made = work.await?;
         let written = super::written(&targets, &made);
         let tags: Vec<Reference> = written.keys().cloned().collect();
         self.confirm(&tags, &written, events).await?;
@@ -267,7 +253,7 @@ impl Execution<'_> {
         let line = self.app.within_reach(line);
         let line = line.env(MARKER, run_folder.display().to_string());
         let limits = Limits {
-            timeout: None,
+            timeout: Some(self.time_left()),
             grace: GRACE,
         };
         let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
@@ -282,7 +268,7 @@ impl Execution<'_> {
             Ended::Stopped(signal) => Err(crate::ops::execute::stopped(signal)),
             Ended::Exited(code) => Err(failed(&format!("its exit code is {code}"))),
             Ended::Killed(signal) => Err(failed(&format!("it was killed by signal {signal}"))),
-            Ended::TimedOut => Err(failed("it took too long")),
+            Ended::TimedOut => Err(self.took_too_long()),
         }
     }
 }

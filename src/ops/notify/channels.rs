@@ -11,15 +11,15 @@ use crate::{
         settings::{NotifySettings, Occasion},
     },
     task::{Task, TaskKey, UpdatePayload},
-    watch::told::News,
+    watch::notified::NotificationEvent,
 };
 
 /// What everybody is told who does not say what.
-const BY_DEFAULT: [News; 4] = [
-    News::Failure,
-    News::Recovery,
-    News::Stalled,
-    News::CheckFailing,
+const BY_DEFAULT: [NotificationEvent; 4] = [
+    NotificationEvent::Failure,
+    NotificationEvent::Recovery,
+    NotificationEvent::Stalled,
+    NotificationEvent::CheckFailing,
 ];
 
 /// Somebody who is told.
@@ -31,7 +31,7 @@ pub struct Channel {
     /// Who it is.
     pub receiver: Receiver,
     /// What it is told.
-    pub on: Vec<News>,
+    pub on: Vec<NotificationEvent>,
     of: Scope,
     /// With what.
     pub shape: Shape,
@@ -69,7 +69,7 @@ impl Channel {
 
     /// Tells whether it is told what is not of one task alone.
     pub fn hears_of_registries(&self) -> bool {
-        !matches!(self.of, Scope::One(_)) && self.on.contains(&News::CheckFailing)
+        !matches!(self.of, Scope::One(_)) && self.on.contains(&NotificationEvent::CheckFailing)
     }
 }
 
@@ -99,7 +99,7 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
         id: format!("on-success {} {}", key.full(), short(&command.join("\0"))),
         name: format!("the program `{program}` that task `{key}` starts after success"),
         receiver: Receiver::Command(CommandLine::new(program).args(arguments.iter().cloned())),
-        on: vec![News::Success],
+        on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Message,
     })
@@ -123,7 +123,7 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
         id: format!("update-trigger {} {}", key.full(), short(endpoint.reveal())),
         name: format!("{url}"),
         receiver: Receiver::Webhook { url, secret: None },
-        on: vec![News::Success],
+        on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Update(payload, secrets.update_trigger_token),
     }))
@@ -186,12 +186,12 @@ fn short(text: &str) -> String {
     Digest::of(text.as_bytes()).hex().chars().take(12).collect()
 }
 
-fn news_of(occasion: Occasion) -> News {
+fn news_of(occasion: Occasion) -> NotificationEvent {
     match occasion {
-        Occasion::Success => News::Success,
-        Occasion::Failure => News::Failure,
-        Occasion::Recovery => News::Recovery,
-        Occasion::Stalled => News::Stalled,
-        Occasion::CheckFailing => News::CheckFailing,
+        Occasion::Success => NotificationEvent::Success,
+        Occasion::Failure => NotificationEvent::Failure,
+        Occasion::Recovery => NotificationEvent::Recovery,
+        Occasion::Stalled => NotificationEvent::Stalled,
+        Occasion::CheckFailing => NotificationEvent::CheckFailing,
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     sys::secret::Secret,
     task::{Run, TaskKey, TaskName, UpdatePayload},
     watch::{
-        Known, ProblemKind,
-        told::{News, Silence},
+        Baseline, ProblemKind,
+        notified::{NotificationEvent, Outage},
     },
 };
 
@@ -58,7 +58,7 @@ pub enum Update {
 
 impl Message {
     /// Returns a message that says no more than its words.
-    pub fn new(news: News, message: String, now: Timestamp) -> Self {
+    pub fn new(news: NotificationEvent, message: String, now: Timestamp) -> Self {
         Self {
             schema: 1,
             event: news.word(),
@@ -76,13 +76,13 @@ impl Message {
 
     /// Says what a run has changed.
     pub fn of_run(
-        news: News,
+        news: NotificationEvent,
         key: &TaskKey,
-        known: &Known,
+        baseline: &Baseline,
         run: Option<&Run>,
         now: Timestamp,
     ) -> Self {
-        let failures = known.failure.as_ref().map_or(0, |failure| failure.count);
+        let failures = baseline.failure.as_ref().map_or(0, |failure| failure.count);
         let of = run.map_or_else(
             || format!("task `{key}`"),
             |run| format!("run `{}` of task `{key}`", run.run_id),
@@ -90,13 +90,18 @@ impl Message {
         let why = run.and_then(|run| run.run_error_message.clone());
         let why = why.map_or(String::new(), |why| format!(": {why}"));
         let text = match news {
-            News::Success => format!("{of} has succeeded"),
-            News::Recovery => format!("{of} has succeeded, after others had failed"),
-            News::Failure => format!("{of} has failed{why}"),
-            News::Stalled => format!("task `{key}` has failed {failures} times in a row{why}"),
-            News::CheckFailing => of,
+            NotificationEvent::Success => format!("{of} has succeeded"),
+            NotificationEvent::Recovery => format!("{of} has succeeded, after others had failed"),
+            NotificationEvent::Failure => format!("{of} has failed{why}"),
+            NotificationEvent::Stalled => {
+                format!("task `{key}` has failed {failures} times in a row{why}")
+            }
+            NotificationEvent::CheckFailing => of,
         };
-        let failing = matches!(news, News::Failure | News::Stalled);
+        let failing = matches!(
+            news,
+            NotificationEvent::Failure | NotificationEvent::Stalled
+        );
         Self {
             task: Some(key.name.clone()),
             registry: Some(key.registry.clone()),
@@ -107,7 +112,7 @@ impl Message {
     }
 
     /// Says that a registry or repository does not answer, that an image is gone, or that a task's files cannot be used.
-    pub fn of_silence(subject: &str, silence: &Silence, since: Timestamp, now: Timestamp) -> Self {
+    pub fn of_silence(subject: &str, silence: &Outage, since: Timestamp, now: Timestamp) -> Self {
         let why = &silence.why;
         let (waiting, concerned) = match silence.tasks.len() {
             1 => ("1 task waits".to_owned(), "1 task".to_owned()),
@@ -144,7 +149,7 @@ impl Message {
             subject: Some(subject.to_owned()),
             since: Some(since),
             tasks: Some(tasks.collect()),
-            ..Self::new(News::CheckFailing, text, now)
+            ..Self::new(NotificationEvent::CheckFailing, text, now)
         }
     }
 }
@@ -220,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_registry_that_does_not_answer_is_told_with_the_tasks_that_wait() {
-        let silence = Silence {
+        let silence = Outage {
             kind: ProblemKind::Silent,
             subjects: 1,
             since: None,

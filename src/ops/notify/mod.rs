@@ -12,13 +12,13 @@ use crate::{
     notify::{Receiver, deliver},
     store::{
         lock::{self, Lock},
-        told::ToldFile,
+        notified::NotifiedFile,
     },
     sys::signal::Stop,
     task::{Task, TaskKey},
     watch::{
-        Known, Problem, ProblemKind,
-        told::{News, Silence, Told, Trouble, silences},
+        Baseline, Problem, ProblemKind,
+        notified::{KnownProblem, NotificationEvent, NotifiedState, Outage, outages},
     },
 };
 
@@ -41,26 +41,26 @@ const WAIT: Duration = Duration::from_millis(100);
 /// [`crate::error::Kind::Invalid`] where the config file makes no sense, [`crate::error::Kind::Failed`] where the state directory cannot be written.
 pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Result<()> {
     let channels = channels(app, std::iter::once(task))?;
-    let all_known = |told: &ToldFile| {
+    let all_baselines = |notified: &NotifiedFile| {
         let mut ids = channels.iter().map(|channel| &channel.id);
-        ids.all(|id| told.receivers.contains_key(id))
+        ids.all(|id| notified.receivers.contains_key(id))
     };
-    if channels.is_empty() || all_known(&recall::told(app, events)?) {
+    if channels.is_empty() || all_baselines(&recall::notified(app, events)?) {
         return Ok(());
     }
     let _lock = hold(app).await?;
-    let mut told = recall::told(app, events)?;
+    let mut notified = recall::notified(app, events)?;
     let now = app.clock.now();
     for channel in &channels {
-        let entry = told.receivers.entry(channel.id.clone());
-        entry.or_insert_with(|| Told::from(now));
+        let entry = notified.receivers.entry(channel.id.clone());
+        entry.or_insert_with(|| NotifiedState::from(now));
     }
-    app.store.save_told(&told)
+    app.store.save_notified(&notified)
 }
 
 /// Waits until nobody else tells anybody. Not by the kernel's own waiting: who holds the lock may be another run of this very process.
 async fn hold(app: &App) -> Result<Lock> {
-    let path = app.store.layout().told_lock();
+    let path = app.store.layout().notified_lock();
     loop {
         if let Some(lock) = lock::try_lock(&path)? {
             return Ok(lock);
@@ -77,8 +77,8 @@ pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'
         if channels.is_empty() {
             return Ok(());
         }
-        let known = vec![(task.key(), app.store.known(&task.key())?)];
-        tell_all(app, &channels, &known, None, events).await
+        let baseline = vec![(task.key(), app.store.baseline(&task.key())?)];
+        tell_all(app, &channels, &baseline, None, events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -100,7 +100,7 @@ pub async fn after_round(
     events: &EventSink<'_>,
 ) {
     let work = async {
-        let followed: Vec<(Task, Known)> = app
+        let followed: Vec<(Task, Baseline)> = app
             .store
             .followed()?
             .into_iter()
@@ -110,15 +110,15 @@ pub async fn after_round(
         if channels.is_empty() {
             return Ok(());
         }
-        let known: Vec<(TaskKey, Known)> = followed
+        let baseline: Vec<(TaskKey, Baseline)> = followed
             .into_iter()
-            .map(|(task, known)| (task.key(), known))
+            .map(|(task, baseline)| (task.key(), baseline))
             .collect();
         let problems = problems
             .iter()
             .map(|(key, problems)| (key.clone(), problems.as_slice()));
-        let silent = silences(problems);
-        tell_all(app, &channels, &known, Some(&silent), events).await
+        let silent = outages(problems);
+        tell_all(app, &channels, &baseline, Some(&silent), events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -129,30 +129,30 @@ pub async fn after_round(
 async fn tell_all(
     app: &App,
     channels: &[Channel],
-    tasks: &[(TaskKey, Known)],
-    silent: Option<&BTreeMap<String, Silence>>,
+    tasks: &[(TaskKey, Baseline)],
+    silent: Option<&BTreeMap<String, Outage>>,
     events: &EventSink<'_>,
 ) -> Result<()> {
     let _lock = hold(app).await?;
-    let mut file = recall::told(app, events)?;
+    let mut file = recall::notified(app, events)?;
     for channel in channels {
         let before = file.receivers.get(&channel.id).cloned();
         let now = app.clock.now();
-        let told = file.receivers.entry(channel.id.clone());
-        let told = told.or_insert_with(|| Told::from(now));
-        if told.rests(now) {
+        let notified = file.receivers.entry(channel.id.clone());
+        let notified = notified.or_insert_with(|| NotifiedState::from(now));
+        if notified.rests(now) {
             continue;
         }
         let mut work = Telling {
             app,
             channel,
-            told,
+            notified,
             events,
         };
         match work.all(tasks, silent).await {
-            Ok(()) => told.reached(),
+            Ok(()) => notified.reached(),
             Err((event, why)) => {
-                told.failed(now);
+                notified.failed(now);
                 let name = &channel.name;
                 let word = event.word();
                 events.send(Event::Warning(format!(
@@ -162,7 +162,7 @@ async fn tell_all(
         }
         // Before the next is told, which may take long: what was told is not to be told twice.
         if before.as_ref() != file.receivers.get(&channel.id) {
-            app.store.save_told(&file)?;
+            app.store.save_notified(&file)?;
         }
     }
     let before = file.clone();
@@ -171,18 +171,18 @@ async fn tell_all(
     }
     match file == before {
         true => Ok(()),
-        false => app.store.save_told(&file),
+        false => app.store.save_notified(&file),
     }
 }
 
 /// Forgets who is told no more, and tasks that are no more.
-fn forget(file: &mut ToldFile, channels: &[Channel], tasks: &[(TaskKey, Known)]) {
+fn forget(file: &mut NotifiedFile, channels: &[Channel], tasks: &[(TaskKey, Baseline)]) {
     file.receivers
         .retain(|id, _| channels.iter().any(|channel| channel.id == *id));
     let names: std::collections::BTreeSet<String> =
         tasks.iter().map(|(key, _)| key.full()).collect();
-    for told in file.receivers.values_mut() {
-        told.keep_only(|task| names.contains(task));
+    for notified in file.receivers.values_mut() {
+        notified.keep_only(|task| names.contains(task));
     }
 }
 
@@ -190,7 +190,7 @@ fn forget(file: &mut ToldFile, channels: &[Channel], tasks: &[(TaskKey, Known)])
 struct Telling<'a> {
     app: &'a App,
     channel: &'a Channel,
-    told: &'a mut Told,
+    notified: &'a mut NotifiedState,
     events: &'a EventSink<'a>,
 }
 
@@ -198,18 +198,18 @@ impl Telling<'_> {
     /// Tells all that is news. Ends at the first that cannot be told, so that nothing is told out of its order.
     async fn all(
         &mut self,
-        tasks: &[(TaskKey, Known)],
-        silent: Option<&BTreeMap<String, Silence>>,
-    ) -> Result<(), (News, String)> {
-        for (key, known) in tasks.iter().filter(|(key, _)| self.channel.hears_of(key)) {
-            self.told.settle(key, known);
-            for news in self.told.news(key, known) {
-                if self.channel.on.contains(&news) {
-                    self.of_task(key, known, news)
+        tasks: &[(TaskKey, Baseline)],
+        silent: Option<&BTreeMap<String, Outage>>,
+    ) -> Result<(), (NotificationEvent, String)> {
+        for (key, baseline) in tasks.iter().filter(|(key, _)| self.channel.hears_of(key)) {
+            self.notified.settle(key, baseline);
+            for event in self.notified.due_events(key, baseline) {
+                if self.channel.on.contains(&event) {
+                    self.of_task(key, baseline, event)
                         .await
-                        .map_err(|why| (news, why))?;
+                        .map_err(|why| (event, why))?;
                 }
-                self.told.told(key, news, known);
+                self.notified.notified(key, event, baseline);
             }
         }
         if let Some(silent) = silent.filter(|_| self.channel.hears_of_registries()) {
@@ -220,25 +220,26 @@ impl Telling<'_> {
 
     async fn of_registries(
         &mut self,
-        silent: &BTreeMap<String, Silence>,
-    ) -> Result<(), (News, String)> {
+        silent: &BTreeMap<String, Outage>,
+    ) -> Result<(), (NotificationEvent, String)> {
         let now = self.app.clock.now();
         for (subject, silence) in silent {
             let heard = silence.tasks.iter().any(|task| self.channel.hears_of(task));
-            if !heard || self.told.failing.contains_key(subject) {
+            if !heard || self.notified.failing.contains_key(subject) {
                 continue;
             }
             let since = silence.since.unwrap_or(now);
             let message = Message::of_silence(subject, silence, since, now);
-            self.send(News::CheckFailing, &message).await?;
+            self.send(NotificationEvent::CheckFailing, &message).await?;
             let kind = silence.kind;
-            let trouble = Trouble { since, kind };
-            self.told.failing.insert(subject.clone(), trouble);
+            let trouble = KnownProblem { since, kind };
+            self.notified.failing.insert(subject.clone(), trouble);
         }
-        let again: Vec<(String, Trouble)> = self.told.failing.clone().into_iter().collect();
+        let again: Vec<(String, KnownProblem)> =
+            self.notified.failing.clone().into_iter().collect();
         let again = again.into_iter().filter(|(it, _)| !silent.contains_key(it));
         for (subject, trouble) in again {
-            if self.channel.on.contains(&News::Recovery) {
+            if self.channel.on.contains(&NotificationEvent::Recovery) {
                 let text = match trouble.kind {
                     ProblemKind::Silent => format!("`{subject}` answers again"),
                     ProblemKind::Gone => format!("{subject}: there again, or wanted no more"),
@@ -250,28 +251,35 @@ impl Telling<'_> {
                     }
                     ProblemKind::Files => format!("{subject}: can be read again"),
                 };
-                let mut message = Message::new(News::Recovery, text, now);
+                let mut message = Message::new(NotificationEvent::Recovery, text, now);
                 message.since = Some(trouble.since);
                 message.subject = Some(subject.clone());
-                self.send(News::Recovery, &message).await?;
+                self.send(NotificationEvent::Recovery, &message).await?;
             }
-            self.told.failing.remove(&subject);
+            self.notified.failing.remove(&subject);
         }
         Ok(())
     }
 
-    async fn of_task(&mut self, key: &TaskKey, known: &Known, news: News) -> Result<(), String> {
-        let id = match news {
-            News::Failure | News::Stalled => known.failure.as_ref().map(|failure| failure.run_id),
-            _ => known.run_id,
+    async fn of_task(
+        &mut self,
+        key: &TaskKey,
+        baseline: &Baseline,
+        event: NotificationEvent,
+    ) -> Result<(), String> {
+        let id = match event {
+            NotificationEvent::Failure | NotificationEvent::Stalled => {
+                baseline.failure.as_ref().map(|failure| failure.run_id)
+            }
+            _ => baseline.run_id,
         };
         // A run may have been pruned meanwhile; that it was is still news.
         let run = id.and_then(|id| self.app.store.run(id).ok().flatten());
         match &self.channel.shape {
             Shape::Message => {
                 let now = self.app.clock.now();
-                let message = Message::of_run(news, key, known, run.as_ref(), now);
-                self.deliver(news.word(), &message).await
+                let message = Message::of_run(event, key, baseline, run.as_ref(), now);
+                self.deliver(event.word(), &message).await
             }
             Shape::Update(payload, token) => {
                 let Some(run) = run.filter(|run| run.image_update_trigger.is_some()) else {
@@ -283,9 +291,13 @@ impl Telling<'_> {
         }
     }
 
-    async fn send(&mut self, news: News, message: &Message) -> Result<(), (News, String)> {
-        let sent = self.deliver(news.word(), message).await;
-        sent.map_err(|why| (news, why))
+    async fn send(
+        &mut self,
+        event: NotificationEvent,
+        message: &Message,
+    ) -> Result<(), (NotificationEvent, String)> {
+        let sent = self.deliver(event.word(), message).await;
+        sent.map_err(|why| (event, why))
     }
 
     async fn deliver(&mut self, event: &str, message: &impl Serialize) -> Result<(), String> {

@@ -12,7 +12,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
     task::Dependency,
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{
@@ -38,7 +38,7 @@ pub async fn resolve(
     app: &App,
     inputs: &mut Inputs,
     builder: &Builder,
-    known: &Known,
+    baseline: &Baseline,
     events: &EventSink<'_>,
 ) -> Result<Resolved> {
     let made = inputs
@@ -51,7 +51,7 @@ pub async fn resolve(
         let resolver = Resolver {
             app,
             builder,
-            known,
+            baseline,
             own: &inputs.own,
         };
         resolver.answer(&bases, &mut answers, events).await?;
@@ -128,7 +128,7 @@ pub async fn image(
     app: &App,
     Asked { image, platform }: Asked<'_>,
     builder: &Builder,
-    known: &Known,
+    baseline: &Baseline,
     events: &EventSink<'_>,
 ) -> Result<Resolved> {
     let base = BaseImage {
@@ -146,7 +146,7 @@ pub async fn image(
     let resolver = Resolver {
         app,
         builder,
-        known,
+        baseline,
         own: &[],
     };
     resolver
@@ -164,7 +164,7 @@ pub(super) fn may_be_stage(base: &BaseImage) -> bool {
 struct Resolver<'a> {
     app: &'a App,
     builder: &'a Builder,
-    known: &'a Known,
+    baseline: &'a Baseline,
     /// Images that the task itself makes.
     own: &'a [Reference],
 }
@@ -393,8 +393,8 @@ impl Resolver<'_> {
     /// Returns what the last successful run was built on under a name, if that is followed.
     fn followed(&self, image: &Reference) -> Option<&Dependency> {
         let image = self.app.canonical(image);
-        let mut known = self.known.dependencies.iter();
-        known.find(|dependency| {
+        let mut baseline = self.baseline.dependencies.iter();
+        baseline.find(|dependency| {
             let before = dependency.image.reference();
             before.is_some_and(|before| self.app.canonical(&before) == image)
         })
@@ -453,7 +453,7 @@ fn is_same(before: &Dependency, image: &HeldImage, reference: &Reference) -> boo
         return true;
     };
     let manifests = before.manifests.values().flatten();
-    let known: Vec<&Digest> = manifests.chain([digest]).collect();
+    let found: Vec<&Digest> = manifests.chain([digest]).collect();
     let own = image.digests_of(reference);
-    own.iter().any(|digest| known.contains(&digest))
+    own.iter().any(|digest| found.contains(&digest))
 }

@@ -14,7 +14,7 @@ use crate::{
     ops::{
         assemble::labels,
         event::{Event, EventSink},
-        execute::{Failure, judge_platforms, stopped},
+        execute::{Failure, judge_platforms},
         inputs::{self, Inputs},
         platforms, pushed,
         resolve::{self, Resolved},
@@ -118,7 +118,7 @@ impl StepContext<'_> {
         }
         tokio::select! {
             () = self.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
-            signal = self.stop.wait() => Err(stopped(signal)),
+            failure = self.cut_short() => Err(failure),
         }
     }
 
@@ -137,10 +137,11 @@ impl StepContext<'_> {
                 }
             });
             let app = self.execution.app;
-            let resolving = resolve::resolve(app, &mut inputs, self.builder, self.known, &events);
+            let resolving =
+                resolve::resolve(app, &mut inputs, self.builder, self.baseline, &events);
             tokio::select! {
                 resolved = resolving => resolved?,
-                signal = self.stop.wait() => return Err(stopped(signal).into()),
+                failure = self.cut_short() => return Err(failure.into()),
             }
         };
         self.tell_what_was_found(step, &resolved);
@@ -427,10 +428,10 @@ impl StepContext<'_> {
                 image: &cmd.image,
                 platform: named.unwrap_or(&self.platforms.containers),
             };
-            let resolving = resolve::image(app, asked, self.builder, self.known, &events);
+            let resolving = resolve::image(app, asked, self.builder, self.baseline, &events);
             tokio::select! {
                 resolved = resolving => resolved?,
-                signal = self.stop.wait() => return Err(stopped(signal).into()),
+                failure = self.cut_short() => return Err(failure.into()),
             }
         };
         self.tell_what_was_found(step, &resolved);
@@ -495,7 +496,7 @@ impl StepContext<'_> {
         }
         let network = place.network.as_ref();
         let ours = network.and_then(|name| self.networks.get(name));
-        let known = |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
+        let baseline = |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
         let mounts = place.mounts.iter().map(|mount| FolderMount {
             from: self.workspace.volume(&mount.name),
             to: mount.path.clone(),
@@ -522,7 +523,7 @@ impl StepContext<'_> {
             secret_env,
             user: place.user.clone(),
             alias: ours.map(|_| step.id.to_string()),
-            network: ours.or(network.filter(known)).cloned(),
+            network: ours.or(network.filter(baseline)).cloned(),
             expose: place.expose.clone(),
             ports: place.ports.clone(),
             cpus: place.cpus.clone(),

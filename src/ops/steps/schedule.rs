@@ -3,11 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
 };
-
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::time::Instant;
 
 use crate::{
     builder::{BuildRequest, Builder},
@@ -23,8 +19,9 @@ use crate::{
     store::{log::Log, runs::HeldRun},
     sys::{process, secret::MaskedText, signal::Halt},
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
-    watch::Known,
+    watch::Baseline,
 };
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use super::{
     LABEL,
@@ -59,13 +56,13 @@ impl Execution<'_> {
         let builder = self.builder().await?;
         builder.refuse_steps()?;
         held.run.builder = Some(builder.kind().to_string());
-        let known = self.app.store.known(&key)?;
+        let baseline = self.app.store.baseline(&key)?;
         chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases)?;
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
 
         let outcome = self
-            .in_workspace(&held.run, &read, &builder, &known, log, events)
+            .in_workspace(&held.run, &read, &builder, &baseline, log, events)
             .await;
         let stays = sweep(self.app, &builder, held.run.run_id).await;
         for text in stays {
@@ -114,8 +111,8 @@ impl Execution<'_> {
         // What is pushed and was built by no step, such as a second name for an image.
         let read = pushed::platforms(self.app, &others, &[]);
         pushed.extend(self.unless_stopped(read).await?);
-        let known = if pushed.is_empty() { all } else { pushed };
-        Ok(known.into_iter().collect())
+        let baseline = if pushed.is_empty() { all } else { pushed };
+        Ok(baseline.into_iter().collect())
     }
 
     /// Returns the run variables of templates. A quick run has no task.
@@ -173,7 +170,7 @@ impl Execution<'_> {
         run: &Run,
         read: &MultiStep,
         builder: &Builder,
-        known: &Known,
+        baseline: &Baseline,
         log: &mut Log,
         events: &EventSink<'_>,
     ) -> Result<(StepResults, Result<(), Failure>), Failure> {
@@ -182,7 +179,6 @@ impl Execution<'_> {
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();
-        let allowed = Duration::from_secs(u64::from(self.task.timeout));
         let platforms = platforms::of(self.app, builder).await;
         let mut site = StepContext {
             execution: self,
@@ -190,10 +186,10 @@ impl Execution<'_> {
             read,
             builder,
             platforms,
-            known,
+            baseline,
             workspace,
             stop,
-            deadline: Instant::now() + allowed,
+            deadline: self.deadline,
             auth_dir: logins.auth_dir,
             networks: BTreeMap::new(),
             run_log: RefCell::new(RunLog { log, events }),

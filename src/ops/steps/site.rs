@@ -27,7 +27,7 @@ use crate::{
         signal::Stop,
     },
     task::{Dependency, Run, RunStatus, Untracked},
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{read::MultiStep, workspace::Workspace};
@@ -42,7 +42,7 @@ pub(super) struct StepContext<'a> {
     pub read: &'a MultiStep,
     pub builder: &'a Builder,
     pub platforms: BuilderPlatforms,
-    pub known: &'a Known,
+    pub baseline: &'a Baseline,
     pub workspace: Workspace,
     /// Comes when the run is to stop, and when another step has failed.
     pub stop: Stop,
@@ -203,6 +203,14 @@ impl StepContext<'_> {
         let mut run_log = self.run_log.borrow_mut();
         let text = run_log.log.write(lines);
         run_log.events.send(Event::Log(&text));
+    }
+
+    /// Waits until the steps are to stop or the run has taken too long.
+    pub async fn cut_short(&self) -> Failure {
+        tokio::select! {
+            signal = self.stop.wait() => stopped(signal),
+            () = tokio::time::sleep_until(self.deadline) => self.execution.took_too_long(),
+        }
     }
 
     /// Turns how a process of a step ended into what becomes of the step.

@@ -15,7 +15,7 @@ use crate::{
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{
@@ -132,8 +132,8 @@ pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey
             "task `{key}` exists and is replaced; its runs are kept"
         )));
     }
-    let known = save(app, old.as_ref(), &task, &secrets, events)?;
-    if !known.has_run() {
+    let baseline = save(app, old.as_ref(), &task, &secrets, events)?;
+    if !baseline.has_run() {
         events.send(Event::Note(first_run(&key)));
     }
     Ok(key)
@@ -201,6 +201,18 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     Ok((task, secrets))
 }
 
+/// Refuses options that mean nothing to the step of a task, rather than to leave them out in silence.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the options and what the task does.
+pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
+    given.fits(step).map_err(|misfit| {
+        let what = format!("cannot use these options for task `{task}`: {misfit}");
+        Error::new(Kind::Invalid, what).hint(misfit.hint())
+    })
+}
+
 /// Which secrets of a task are replaced; `None` leaves them alone.
 #[derive(Clone, Debug, Default)]
 pub struct SecretPatch {
@@ -228,13 +240,7 @@ pub fn update(
     events: &EventSink<'_>,
 ) -> Result<()> {
     let old = existing(app, key)?;
-    patch.fits(&old.step).map_err(|misfit| {
-        Error::new(
-            Kind::Invalid,
-            format!("cannot change task `{key}` so: {misfit}"),
-        )
-        .hint("to make another kind of task of it: acrt task create")
-    })?;
+    check_fit(&patch, &old.step, key.name.as_str())?;
     let mut patch = patch;
     patch.context = patch.context.map(absolute).transpose()?;
     let mut secrets = app.store.secrets(key)?;
@@ -403,10 +409,10 @@ fn save(
     task: &Task,
     secrets: &Secrets,
     events: &EventSink<'_>,
-) -> Result<Known> {
+) -> Result<Baseline> {
     let key = task.key();
     app.store.prepare()?;
-    let mut known = app.store.known(&key).unwrap_or_default();
+    let mut baseline = app.store.baseline(&key).unwrap_or_default();
     let same_secrets = app
         .store
         .secrets(&key)
@@ -415,26 +421,26 @@ fn save(
     if !holds {
         // Before the definition: a crash in between leaves a task that says it must be run, never one that
         // follows the wrong images.
-        let forgotten = known.forgotten();
+        let forgotten = baseline.forgotten();
         match forgotten.timers.is_empty() {
-            true => app.store.forget_known(&key)?,
-            false => app.store.save_known(&key, &forgotten)?,
+            true => app.store.forget_baseline(&key)?,
+            false => app.store.save_baseline(&key, &forgotten)?,
         }
-        if known.has_run() {
+        if baseline.has_run() {
             events.send(Event::Warning(format!(
                 "what task `{key}` stands on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));
         }
-        known = forgotten;
-    } else if known.failure.take().is_some() {
+        baseline = forgotten;
+    } else if baseline.failure.take().is_some() {
         // A change is worth a try at once, and ends that the task is marked as stalled. What a run that goes on knows is its own.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
-            app.store.save_known(&key, &known)?;
+            app.store.save_baseline(&key, &baseline)?;
         }
     }
     app.store.save_secrets(&key, secrets)?;
     app.store.save_task(task)?;
-    Ok(known)
+    Ok(baseline)
 }
 
 fn first_run(key: &TaskKey) -> String {

@@ -21,10 +21,10 @@ use crate::{
     store::file,
     sys::{clock::Clock, pulse::Pulse},
     task::definition::DEFAULT_TIMEOUT,
-    watch::{hints::Hinted, metrics::Metrics},
+    watch::{hints::HintThrottle, metrics::Metrics},
 };
 
-use super::round::Rounded;
+use super::rounded::Rounded;
 
 /// How long the loop waits for more after the first hint of a burst: a push of several tags is several.
 const GATHER: Duration = Duration::from_millis(100);
@@ -35,7 +35,7 @@ const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
 /// The loop's ears. Where it was not asked to listen, it hears nothing.
 pub struct Hooks {
     server: Option<Server>,
-    hinted: Hinted,
+    hint_throttle: HintThrottle,
     metrics: Arc<Mutex<Metrics>>,
     pulse: Pulse,
 }
@@ -68,7 +68,7 @@ impl Hooks {
         };
         Ok(Self {
             server,
-            hinted: Hinted::default(),
+            hint_throttle: HintThrottle::default(),
             metrics,
             pulse,
         })
@@ -106,7 +106,7 @@ impl Hooks {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where the state directory cannot be used.
-    pub fn heed(&mut self, app: &App, events: &EventSink<'_>) -> Result<Vec<SourceHint>> {
+    pub fn apply_hints(&mut self, app: &App, events: &EventSink<'_>) -> Result<Vec<SourceHint>> {
         let Some(server) = &self.server else {
             return Ok(Vec::new());
         };
@@ -118,12 +118,14 @@ impl Hooks {
         let mut repositories = Vec::new();
         let mut is_due = arrivals.everything;
         if arrivals.everything {
-            self.hinted.heed_all(&mut tags, now);
+            self.hint_throttle.mark_all_due(&mut tags, now);
         }
         for hint in arrivals.hints {
             match hint {
                 Hint::Image(pushed) => {
-                    is_due |= self.hinted.heed(&mut tags, &app.canonical(&pushed), now);
+                    is_due |= self
+                        .hint_throttle
+                        .mark_due(&mut tags, &app.canonical(&pushed), now);
                 }
                 Hint::Source(source) => repositories.push(source),
             }

@@ -4,6 +4,7 @@ mod hooks;
 mod make;
 mod options;
 mod round;
+mod rounded;
 
 use std::{rc::Rc, time::Duration};
 
@@ -16,7 +17,7 @@ use crate::{
         service::Service,
         signal::{Signal, Stop},
     },
-    watch::{Node, Snapshot, rhythm},
+    watch::{Node, Snapshot, schedule},
 };
 
 use super::{
@@ -31,7 +32,7 @@ use hooks::Hooks;
 use round::Watcher;
 
 pub use options::{Looks, WatchOptions};
-pub use round::Rounded;
+pub use rounded::Rounded;
 
 /// Says what a round would run, in that order, without running it.
 ///
@@ -161,7 +162,7 @@ pub async fn forever(
         };
         match woken {
             Woken::Due => {}
-            Woken::Hinted => match hooks.heed(&app, &events) {
+            Woken::Hinted => match hooks.apply_hints(&app, &events) {
                 Ok(sources) => {
                     let all = sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
@@ -190,7 +191,7 @@ pub async fn forever(
 fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> SignedDuration {
     match watcher.is_busy() {
         true => SignedDuration::ZERO,
-        false => rhythm::nap(due, app.clock.now()),
+        false => schedule::time_until_next(due, app.clock.now()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How `task watch` works.
+//! How it is watched.
 
 use std::{net::SocketAddr, path::PathBuf};
 

@@ -32,51 +32,15 @@ use crate::{
     task::{Manifests, RunId, TaskKey, TimerName},
     watch::{
         Asked, Awaited, Node, Observation, Outcome, ProblemKind, ReadFile, Round, Snapshot, Tags,
-        Verdict, metrics::RoundMetrics, rhythm, round::Job, told,
+        Verdict, metrics::RoundMetrics, notified, round::Job, schedule,
     },
 };
 
 use super::{
     make::{Made, make},
     options::{Looks, WatchOptions},
+    rounded::Rounded,
 };
-
-/// What a round came to.
-#[derive(Debug, Default)]
-pub struct Rounded {
-    /// How many tasks were rebuilt.
-    pub rebuilt: usize,
-    /// The worst of what happened, as an exit code tells it.
-    pub worst: Option<Kind>,
-    /// When something is due next, as far as that can be told.
-    pub next: Option<Timestamp>,
-    /// How many tags were looked at because they were due.
-    pub(super) looks: usize,
-    /// What was measured, once the round was over.
-    pub(super) measured: Option<RoundMetrics>,
-}
-
-impl Rounded {
-    /// Takes in something that happened. A failure is worse than an answer that is missing.
-    pub(super) fn take(&mut self, kind: Kind) {
-        let rank = |kind: Kind| match kind {
-            Kind::Interrupted | Kind::Terminated => 3,
-            Kind::Unknown => 1,
-            Kind::Stale => 0,
-            _ => 2,
-        };
-        if self.worst.is_none_or(|worst| rank(kind) > rank(worst)) {
-            self.worst = Some(kind);
-        }
-    }
-
-    fn add(&mut self, made: &Made) {
-        self.rebuilt += usize::from(made.outcome == Outcome::Succeeded);
-        if let Some(kind) = made.worst {
-            self.take(kind);
-        }
-    }
-}
 
 /// What has been said already, so that a loop says each thing once.
 #[derive(Debug, Default)]
@@ -213,14 +177,14 @@ impl<'a> Watcher<'a> {
         let all = self.options.looks == Looks::All;
         let sources = self.heads.open(app, nodes, all);
         let mut tags = recall::tags(app, events)?
-            .settling(self.options.settle)
+            .debounced_by(self.options.settle)
             .remembering(aged(nodes))
             .with_heads(self.heads.said());
         let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |_| {
             app.settings.config.watch.images_every_seconds > 0
         });
         tags.keep_only(&wanted.tags());
-        settle_own(&mut tags, nodes);
+        take_in_own(&mut tags, nodes);
         let outdated: BTreeSet<Reference> = nodes
             .iter()
             .flat_map(|node| node.outdated(&tags, now).cloned())
@@ -404,7 +368,7 @@ impl<'a> Watcher<'a> {
             )));
         }
         work.remember()?;
-        let mut crowd = Crowd::default();
+        let mut summary = OutageSummary::default();
         let mut notes = Vec::new();
         for (node, verdict, outcome) in work.round.verdicts() {
             let key = node.task.key();
@@ -414,18 +378,18 @@ impl<'a> Watcher<'a> {
                 notes.extend(Remark::of(node, verdict));
             }
             if let Verdict::Changed(change) = verdict
-                && node.known.reported_change.as_ref() == Some(&change.named)
+                && node.baseline.reported_change.as_ref() == Some(&change.named)
             {
                 continue;
             }
-            if is_news && crowd.admits(verdict) {
+            if is_news && summary.admits(verdict) {
                 events.send(Event::Decided {
                     task: &key,
                     verdict,
                 });
             }
         }
-        crowd.tell_of_the_rest(events);
+        summary.tell_of_the_rest(events);
         let mut renewed = 0;
         for remark in notes {
             renewed += usize::from(remark.renewed.is_some());
@@ -447,7 +411,7 @@ impl<'a> Watcher<'a> {
 /// Returns how long it is until something is due: at least a second, because what is due now has been asked for, and never so long that
 /// an edit goes unseen.
 fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
-    let pause = rhythm::nap(due, now);
+    let pause = schedule::time_until_next(due, now);
     Duration::try_from(pause).unwrap_or(Duration::from_secs(1))
 }
 
@@ -482,7 +446,7 @@ impl Work<'_> {
         for output in &made.pushed {
             if let (Some(image), Some(digest)) = (output.reference(), &output.digest) {
                 let tag = self.app.canonical(&image);
-                self.tags.settle(&tag, digest);
+                self.tags.take_in_pushed(&tag, digest);
                 // It was looked at when it was pushed; a look of the time before would be taken for another hand's push.
                 if !self.wanted.is_base(&tag) && self.tags.get(&tag).is_some() {
                     let seen = Observation {
@@ -548,7 +512,7 @@ struct Remark {
 
 impl Remark {
     fn of(node: &Node<'_>, verdict: &Verdict) -> Option<Self> {
-        let told = &node.known.reported_change;
+        let told = &node.baseline.reported_change;
         let reported = match verdict {
             Verdict::Changed(change) => Some(Some(change.named.clone())),
             Verdict::Current | Verdict::FollowsNothing | Verdict::ImageMissing { .. } => Some(None),
@@ -558,7 +522,7 @@ impl Remark {
         let renewed = node.reading.and_then(|reading| reading.renewed.clone());
         (reported.is_some() || renewed.is_some()).then(|| Self {
             key: node.task.key(),
-            run_id: node.known.run_id,
+            run_id: node.baseline.run_id,
             reported,
             renewed,
         })
@@ -569,18 +533,18 @@ impl Remark {
         let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&self.key))? else {
             return Ok(());
         };
-        let mut known = app.store.known(&self.key)?;
-        if known.run_id != self.run_id {
+        let mut baseline = app.store.baseline(&self.key)?;
+        if baseline.run_id != self.run_id {
             return Ok(());
         }
         if let Some(reported) = self.reported {
-            known.reported_change = reported;
+            baseline.reported_change = reported;
         }
         if let Some((named, files)) = self.renewed {
-            known.named = Some(named);
-            known.files = files;
+            baseline.named = Some(named);
+            baseline.files = files;
         }
-        app.store.save_known(&self.key, &known)
+        app.store.save_baseline(&self.key, &baseline)
     }
 }
 
@@ -598,12 +562,12 @@ fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()
         let key = one.task.key();
         // While a run goes on, what is known is that run's; the next round notes it.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
-            let mut known = app.store.known(&key)?;
-            known
+            let mut baseline = app.store.baseline(&key)?;
+            baseline
                 .timers
                 .extend(names.into_iter().map(|name| (name, now)));
-            app.store.save_known(&key, &known)?;
-            one.known = known;
+            app.store.save_baseline(&key, &baseline)?;
+            one.baseline = baseline;
         }
     }
     Ok(())
@@ -635,11 +599,11 @@ async fn tell_people(
     notify::after_round(app, &problems, stop, events).await;
 }
 
-/// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.
+/// Tasks with the same problem: a few are notified, the others counted, so that a registry that is down, or has lost its images, is no flood.
 #[derive(Debug, Default)]
-struct Crowd(BTreeMap<(ProblemKind, String), usize>);
+struct OutageSummary(BTreeMap<(ProblemKind, String), usize>);
 
-impl Crowd {
+impl OutageSummary {
     /// How many tasks are told one by one that have the same problem.
     const FEW: usize = 10;
 
@@ -649,7 +613,7 @@ impl Crowd {
         let Some(problem) = problems.first() else {
             return true;
         };
-        let group = (problem.kind, told::group_of(problem));
+        let group = (problem.kind, notified::group_of(problem));
         let waiting = self.0.entry(group).or_default();
         *waiting += 1;
         *waiting <= Self::FEW
@@ -721,10 +685,10 @@ fn is_due(app: &App, tags: &Tags, tag: &Reference, now: Timestamp) -> bool {
 }
 
 /// Lets the images that tasks have pushed count as settled, whenever they did: nothing that moves because of them waits once more.
-fn settle_own(tags: &mut Tags, nodes: &[Node<'_>]) {
+fn take_in_own(tags: &mut Tags, nodes: &[Node<'_>]) {
     for (tag, _, digest) in nodes.iter().flat_map(|node| node.pushed()) {
         if tags.get(tag).is_some() {
-            tags.settle(tag, digest);
+            tags.take_in_pushed(tag, digest);
         }
     }
 }

@@ -43,7 +43,7 @@ fn check(world: &World) -> Output {
 }
 
 fn known(world: &World, registry: &Registry, task: &str) -> Value {
-    let path = format!("state/known/{}/{task}.json", registry.host());
+    let path = format!("state/baselines/{}/{task}.json", registry.host());
     serde_json::from_str(&fs::read_to_string(world.path(&path)).unwrap()).unwrap()
 }
 

@@ -22,6 +22,7 @@ mod update_run;
 mod verify;
 mod watch;
 mod watch_hanging;
+mod watch_hostile;
 mod watch_killed;
 mod watch_listen;
 mod watch_notify;

@@ -25,8 +25,9 @@ fn push_both(registry: &Registry, name: &str, amd64: &str, arm64: &str) {
 /// Returns what is known of the task `web`.
 fn known(world: &World) -> Value {
     let files = world.state_files();
-    let is_it =
-        |path: &PathBuf| path.ends_with("web.json") && path.to_string_lossy().contains("/known/");
+    let is_it = |path: &PathBuf| {
+        path.ends_with("web.json") && path.to_string_lossy().contains("/baselines/")
+    };
     let (_, text) = files.iter().find(|(path, _)| is_it(path)).unwrap();
     serde_json::from_str(text).unwrap()
 }

@@ -97,3 +97,86 @@ fn a_task_that_is_not_there_is_said() {
         .exits(3)
         .says(&["wab", "acrt task list"]);
 }
+
+#[test]
+fn option_that_means_nothing_to_the_step_of_a_task_is_refused_with_what_the_task_does() {
+    let (world, registry) = world();
+    let context = world.path("web").display().to_string();
+    world.write("web/acb.yaml", "steps:\n- cmd: alpine\n");
+    let create = |name: &str, options: &[&str]| {
+        let registry = registry.host();
+        let line = ["task", "create", "-n", name, "-r", &registry];
+        world.acrt(&[&line, options].concat())
+    };
+    create("file", &["-c", &context, "-f", "acb.yaml"]).ok();
+    create("inline", &["-c", "/dev/null", "--cmd", "alpine"]).ok();
+    create(
+        "copy",
+        &["--import", &registry.image("base:1"), "-t", "copy:1"],
+    )
+    .ok();
+    let dockerfile = "it builds a Dockerfile;";
+    let multi_step = "it carries out a multi-step file;";
+    let import = "it copies an image, and builds nothing;";
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("web", &["--import", "node:20"], dockerfile),
+        ("web", &["--test", "true"], dockerfile),
+        ("web", &["--values", "v.yaml"], dockerfile),
+        ("web", &["--set", "a=b"], dockerfile),
+        ("web", &["--set-secret", "a=b"], dockerfile),
+        ("web", &["--allow-privileged"], dockerfile),
+        ("file", &["--image", "x:1"], multi_step),
+        ("file", &["--target", "prod"], multi_step),
+        ("file", &["--arg", "A=1"], multi_step),
+        ("inline", &["--secret-arg", "A=1"], multi_step),
+        ("inline", &["--no-cache"], multi_step),
+        ("inline", &["--no-push"], multi_step),
+        ("inline", &["--import", "node:20"], multi_step),
+        ("copy", &["--target", "prod"], import),
+        ("copy", &["--context", "."], import),
+        ("copy", &["--set", "a=b"], import),
+        ("copy", &["--keep-vcs"], import),
+    ];
+    for (name, options, why) in cases {
+        let show = || world.acrt(&["task", "show", "-n", name]).ok().stdout;
+        let before = show();
+        let refused = world.acrt(&[&["task", "update", "-n", name], *options].concat());
+        assert_eq!(refused.code, 2, "{name} {options:?}: {refused}");
+        assert!(
+            refused.stderr.contains(why),
+            "{name} {options:?}: {refused}"
+        );
+        assert!(
+            refused.stderr.contains(options[0]),
+            "{name} {options:?}: {refused}"
+        );
+        assert_eq!(show(), before, "{name} {options:?}");
+    }
+    for options in [
+        &["-c", &context, "-f", "acb.yaml", "--target", "prod"][..],
+        &["-c", &context, "-f", "acb.yaml", "-t", "x:1"],
+        &["-c", &context, "-t", "x:1", "--set", "a=b"],
+        &["-c", "/dev/null", "--cmd", "alpine", "--no-cache"],
+    ] {
+        let refused = create("other", options);
+        assert_eq!(refused.code, 2, "{options:?}: {refused}");
+        assert!(refused.stderr.contains("mean"), "{options:?}: {refused}");
+    }
+    for options in [&["--target", "prod"][..], &["--arg", "A=1"]] {
+        let refused = world.acrt(&[&["task", "run", "-n", "file", "--no-wait"], options].concat());
+        assert_eq!(refused.code, 2, "{options:?}: {refused}");
+        assert!(
+            refused.stderr.contains(multi_step),
+            "{options:?}: {refused}"
+        );
+    }
+    let refused = world.acrt(&["task", "run", "-n", "web", "--set", "a=b"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains(dockerfile),
+        "{refused}"
+    );
+    // What asks for no more than there is anyway fits.
+    world
+        .acrt(&["task", "update", "-n", "file", "--no-push", "false"])
+        .ok();
+}

@@ -299,7 +299,7 @@ fn only_the_task_whose_files_are_broken_is_out() {
     let host = registry.host();
     world.write(&format!("state/tasks/{host}/no-yaml.yaml"), "name: [\n");
     world.write(
-        &format!("state/known/{host}/no-json.json"),
+        &format!("state/baselines/{host}/no-json.json"),
         "{\"schema\": 1,",
     );
     registry.push_shell("base:1", &[("version", "two")]);

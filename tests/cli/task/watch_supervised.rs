@@ -1,7 +1,14 @@
 //! Runs of `acrt task watch` in processes of their own: whatever becomes of one, the others go on.
 
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
 use super::watch::wrap_buildah;
-use crate::support::{Registry, World};
+use crate::{
+    contexts::{archive, send, server},
+    support::{Registry, World, eventually},
+};
 
 /// Two tasks on one base. The builder kills the process of the run of `bad`, by `signal`, and builds the other one.
 fn world(signal: &str) -> (World, Registry) {
@@ -65,4 +72,84 @@ fn run_without_the_memory_that_it_needs_fails_and_names_the_limit() {
     world.config("limits: {memoryMib: 2048}\n");
     world.acrt(&["task", "run", "--name", "web"]).ok();
     assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn deaf_builder_and_its_deaf_children_end_within_the_grace_of_the_loop() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    let began = world.path("began");
+    let script = format!(
+        "case \"$*\" in build*) trap '' TERM INT HUP; (while :; do sleep 1; done) & echo >'{}'; while :; do sleep 1; done;; esac\nexec \"$buildah\" \"$@\"",
+        began.display()
+    );
+    wrap_buildah(&world, &script);
+    registry.push("base:1", &[("version", "two")]);
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    eventually("the deaf builder", || began.exists().then_some(()));
+    let asked = Instant::now();
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    eventually("the end of all processes", || {
+        world.processes().is_empty().then_some(())
+    });
+    assert_eq!(world.runs()[0]["status"], "Canceled");
+}
+
+#[test]
+fn run_by_hand_has_one_timeout_for_fetching_and_building() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    wrap_buildah(
+        &world,
+        "case \"$*\" in build*) exec sleep 600;; esac\nexec \"$buildah\" \"$@\"",
+    );
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let context = archive(&[("Dockerfile", &dockerfile)], &[]);
+    let address = server(move |stream| {
+        std::thread::park_timeout(Duration::from_secs(5));
+        send(stream, &context);
+    });
+    let (host, context) = (registry.host(), format!("http://{address}/web.tar"));
+    let begun = Instant::now();
+    world
+        .acrt(&[
+            "build",
+            "-r",
+            &host,
+            "-t",
+            "web:1",
+            "--timeout",
+            "7",
+            &context,
+        ])
+        .exits(1)
+        .says(&["the run took longer than 7 seconds"]);
+    // The build alone would have had until the twelfth second.
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(11), "{took:?}");
+    assert_eq!(world.runs()[0]["status"], "Timeout");
+}
+
+#[test]
+fn run_by_hand_is_bound_by_the_limits_and_its_builder_is_not() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    wrap_buildah(
+        &world,
+        "case \"$*\" in build*) while read -r line; do case \"$line\" in 'Max address space'*) echo $line;; esac; done </proc/$PPID/limits; echo \"own limit $(ulimit -v)\";; esac\nexec \"$buildah\" \"$@\"",
+    );
+    let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    let host = registry.host();
+    world
+        .acrt(&["build", "-r", &host, "-t", "web:1", &context])
+        .ok()
+        .prints(&["Max address space 2147483648 ", "own limit unlimited"]);
 }

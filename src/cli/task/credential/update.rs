@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{
-        Outcome,
         flags::{azure::AzureArgs, login::LoginArgs, one_task::OneTaskArgs},
+        outcome::Outcome,
         report::Report,
     },
     error::Result,

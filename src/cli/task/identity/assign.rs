@@ -1,12 +1,12 @@
 //! `acrt task identity assign`
 
 use crate::{
-    cli::{Outcome, report::Report},
+    cli::{outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
 
-use super::IdentityArgs;
+use super::args::IdentityArgs;
 
 /// Accept an identity for a task; without effect
 #[derive(Debug, clap::Args)]

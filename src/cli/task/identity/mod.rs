@@ -1,15 +1,12 @@
 //! `acrt task identity …`: managed identities, which only Azure has.
 
+mod args;
 mod assign;
 mod remove;
 mod show;
 
 use crate::{
-    cli::{
-        Outcome,
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        report::Report,
-    },
+    cli::{outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -27,30 +24,5 @@ pub fn run(app: &App, report: &Report, command: IdentityCommand) -> Result<Outco
         IdentityCommand::Assign(args) => assign::run(app, report, args),
         IdentityCommand::Remove(args) => remove::run(app, report, args),
         IdentityCommand::Show(args) => show::run(app, report, args),
-    }
-}
-
-/// The options of all three.
-#[derive(Debug, clap::Args)]
-struct IdentityArgs {
-    #[command(flatten)]
-    task: OneTaskArgs,
-    #[command(flatten)]
-    azure: AzureArgs,
-}
-
-impl IdentityArgs {
-    /// Checks that there is such a task, and says that the rest is without effect.
-    fn accept(self, app: &App, report: &Report, identities: &[String]) -> Result<()> {
-        self.azure.tell(report);
-        self.task.find(app)?;
-        let named = match identities {
-            [] => String::new(),
-            names => format!(" {}", names.join(", ")),
-        };
-        report.warning(&format!(
-            "without effect outside Azure: managed identities{named}; `acrt task credential` gives a task its logins"
-        ));
-        Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! `acrt task identity remove`
 
 use crate::{
-    cli::{Outcome, report::Report},
+    cli::{outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
 
-use super::IdentityArgs;
+use super::args::IdentityArgs;
 
 /// Accept that a task loses an identity; without effect
 #[derive(Debug, clap::Args)]

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::{
-    cli::{Outcome, columns, report::Report},
+    cli::{columns, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
     view::View,
 };
 
-use super::IdentityArgs;
+use super::args::IdentityArgs;
 
 /// Show the identities of a task: none
 #[derive(Debug, clap::Args)]

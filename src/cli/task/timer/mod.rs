@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{Outcome, report::Report},
+    cli::{outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };

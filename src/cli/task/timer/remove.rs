@@ -2,8 +2,9 @@
 
 use crate::{
     cli::{
-        Outcome, columns,
+        columns,
         flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        outcome::Outcome,
         report::Report,
     },
     error::Result,

@@ -1,4 +1,4 @@
-//! The table of mirrors in the config file.
+//! The copies of images that the config file names.
 
 use crate::{
     error::{Context as _, Kind, Result},

@@ -108,7 +108,7 @@ const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(60);
 
 /// Returns how long the loop sleeps before what is due next: at least a second, and never so long that an edit goes unseen.
 #[must_use]
-pub fn nap(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+pub fn time_until_next(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
     let until = next.map_or(LONGEST_NAP, |next| next.duration_since(now));
     until.clamp(SignedDuration::from_secs(1), LONGEST_NAP)
 }
@@ -153,10 +153,13 @@ mod tests {
     #[test]
     fn the_loop_sleeps_until_something_is_due_for_a_second_to_a_minute() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let nap = |next: Option<i64>| nap(next.map(at), at(1000)).as_secs();
-        assert_eq!(nap(None), 60);
-        assert_eq!(nap(Some(1030)), 30);
-        assert_eq!(nap(Some(5000)), 60);
-        assert_eq!([nap(Some(1000)), nap(Some(10))], [1, 1]);
+        let time_until_next = |next: Option<i64>| time_until_next(next.map(at), at(1000)).as_secs();
+        assert_eq!(time_until_next(None), 60);
+        assert_eq!(time_until_next(Some(1030)), 30);
+        assert_eq!(time_until_next(Some(5000)), 60);
+        assert_eq!(
+            [time_until_next(Some(1000)), time_until_next(Some(10))],
+            [1, 1]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, watch::told::Told};
+use crate::{error::Result, watch::notified::NotifiedState};
 
 use super::{
     Recalled, Store, file,
@@ -15,15 +15,15 @@ use super::{
 /// What each receiver has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ToldFile {
+pub struct NotifiedFile {
     /// The layout of the file.
     pub schema: u32,
     /// By the receiver.
     #[serde(default)]
-    pub receivers: BTreeMap<String, Told>,
+    pub receivers: BTreeMap<String, NotifiedState>,
 }
 
-impl ToldFile {
+impl NotifiedFile {
     /// The layout of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 }
@@ -34,13 +34,13 @@ impl Store {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-    pub fn told(&self, now: Timestamp) -> Result<Recalled<ToldFile>> {
-        recall(&self.layout.told(), now, |path| {
-            let told: Option<ToldFile> = file::read_json(path)?;
-            if let Some(told) = &told {
-                check_schema(path, told.schema, ToldFile::SCHEMA)?;
+    pub fn notified(&self, now: Timestamp) -> Result<Recalled<NotifiedFile>> {
+        recall(&self.layout.notified(), now, |path| {
+            let notified: Option<NotifiedFile> = file::read_json(path)?;
+            if let Some(notified) = &notified {
+                check_schema(path, notified.schema, NotifiedFile::SCHEMA)?;
             }
-            Ok(told)
+            Ok(notified)
         })
     }
 
@@ -49,11 +49,11 @@ impl Store {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] with the path.
-    pub fn save_told(&self, told: &ToldFile) -> Result<()> {
-        let told = ToldFile {
-            schema: ToldFile::SCHEMA,
-            receivers: told.receivers.clone(),
+    pub fn save_notified(&self, notified: &NotifiedFile) -> Result<()> {
+        let notified = NotifiedFile {
+            schema: NotifiedFile::SCHEMA,
+            receivers: notified.receivers.clone(),
         };
-        file::write_json(&self.layout.told(), &told)
+        file::write_json(&self.layout.notified(), &notified)
     }
 }

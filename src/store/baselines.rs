@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Kind, Result},
     task::TaskKey,
-    watch::Known,
+    watch::Baseline,
 };
 
 use super::{Store, cache::TaskFiles, file};
@@ -14,21 +14,21 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Invalid`] with the file and the place, where it cannot be used.
-    pub fn known(&self, key: &TaskKey) -> Result<Known> {
-        let path = self.layout.known(key);
-        let known: Known = file::read_json(&path)?.unwrap_or_default();
-        if known.schema > Known::SCHEMA {
+    pub fn baseline(&self, key: &TaskKey) -> Result<Baseline> {
+        let path = self.layout.baseline(key);
+        let baseline: Baseline = file::read_json(&path)?.unwrap_or_default();
+        if baseline.schema > Baseline::SCHEMA {
             return Err(
                 Error::new(Kind::Invalid, format!("cannot use `{}`", path.display())).because(
                     anyhow::anyhow!(
                         "it has schema {}, and this acrt knows schema {}",
-                        known.schema,
-                        Known::SCHEMA
+                        baseline.schema,
+                        Baseline::SCHEMA
                     ),
                 ),
             );
         }
-        Ok(known)
+        Ok(baseline)
     }
 
     /// Reads what is known of all tasks, sorted.
@@ -36,13 +36,13 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
-    pub(super) fn all_known(&self) -> Result<Vec<(TaskKey, Result<Known>)>> {
+    pub(super) fn all_baselines(&self) -> Result<Vec<(TaskKey, Result<Baseline>)>> {
         let files = TaskFiles {
-            folder: self.layout.known_folder(),
+            folder: self.layout.baselines_folder(),
             suffix: ".json",
-            cache: self.layout.cache("known"),
+            cache: self.layout.cache("baselines"),
         };
-        files.read_all(|key| self.known(key).map(Some))
+        files.read_all(|key| self.baseline(key).map(Some))
     }
 
     /// Writes what is known of a task.
@@ -50,8 +50,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path.
-    pub fn save_known(&self, key: &TaskKey, known: &Known) -> Result<()> {
-        file::write_json(&self.layout.known(key), known)
+    pub fn save_baseline(&self, key: &TaskKey, baseline: &Baseline) -> Result<()> {
+        file::write_json(&self.layout.baseline(key), baseline)
     }
 
     /// Forgets what is known of a task: nothing is followed until it has run again.
@@ -59,8 +59,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path.
-    pub fn forget_known(&self, key: &TaskKey) -> Result<()> {
-        file::remove(&self.layout.known(key))
+    pub fn forget_baseline(&self, key: &TaskKey) -> Result<()> {
+        file::remove(&self.layout.baseline(key))
     }
 }
 
@@ -77,15 +77,15 @@ mod tests {
             registry: "r.io".into(),
             name: "web".parse().unwrap(),
         };
-        assert_eq!(store.known(&key).unwrap(), Known::default());
-        let known = Known::succeeded(
+        assert_eq!(store.baseline(&key).unwrap(), Baseline::default());
+        let baseline = Baseline::succeeded(
             RunId::new(3),
             crate::watch::Built::default(),
             jiff::Timestamp::UNIX_EPOCH,
         );
-        store.save_known(&key, &known).unwrap();
-        assert_eq!(store.known(&key).unwrap(), known);
-        store.forget_known(&key).unwrap();
-        assert_eq!(store.known(&key).unwrap(), Known::default());
+        store.save_baseline(&key, &baseline).unwrap();
+        assert_eq!(store.baseline(&key).unwrap(), baseline);
+        store.forget_baseline(&key).unwrap();
+        assert_eq!(store.baseline(&key).unwrap(), Baseline::default());
     }
 }

@@ -17,7 +17,7 @@ use super::{backoff, tags::Tags};
 /// The dependencies move only after a run that used them succeeded, so that no update is lost whatever happens in between.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Known {
+pub struct Baseline {
     /// The layout of the file.
     pub schema: u32,
     /// The last run that succeeded; none means that nothing is followed.
@@ -105,13 +105,13 @@ pub struct Built {
     pub dependencies: Vec<Dependency>,
     /// The images that it depends on and nothing follows.
     pub untracked: Vec<Untracked>,
-    /// See [`Known::named`].
+    /// See [`Baseline::named`].
     pub named: Option<Vec<Reference>>,
-    /// See [`Known::files`].
+    /// See [`Baseline::files`].
     pub files: Vec<ReadFile>,
-    /// See [`Known::platforms`].
+    /// See [`Baseline::platforms`].
     pub platforms: Vec<Platform>,
-    /// See [`Known::outputs`].
+    /// See [`Baseline::outputs`].
     pub outputs: Vec<ImageDescriptor>,
 }
 
@@ -184,7 +184,7 @@ where
     Box::<[T]>::deserialize(input).map(Vec::from)
 }
 
-impl Known {
+impl Baseline {
     /// The layout of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 
@@ -310,11 +310,11 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn failed_once() -> Known {
-        let mut known = Known::default();
+    fn failed_once() -> Baseline {
+        let mut baseline = Baseline::default();
         let tried = [("r.io/base:1".parse().unwrap(), Digest::of(b"one"))].into();
-        known.failed(RunId::new(1), tried, Some(Digest::of(b"inputs")), at(1000));
-        known
+        baseline.failed(RunId::new(1), tried, Some(Digest::of(b"inputs")), at(1000));
+        baseline
     }
 
     fn seen(content: &[u8]) -> Tags {
@@ -333,8 +333,8 @@ mod tests {
 
     #[test]
     fn a_failure_is_left_alone_until_it_is_due() {
-        let known = failed_once();
-        let failure = known.failure.unwrap();
+        let baseline = failed_once();
+        let failure = baseline.failure.unwrap();
         let same = Digest::of(b"inputs");
         assert!(failure.holds(&seen(b"one"), Some(&same), at(1059)));
         assert!(!failure.holds(&seen(b"one"), Some(&same), at(1060)));
@@ -357,22 +357,22 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_are_counted_and_success_forgets_them() {
-        let mut known = failed_once();
-        known.failed(RunId::new(2), BTreeMap::new(), None, at(2000));
-        assert_eq!(known.failure.as_ref().unwrap().count, 2);
-        assert_eq!(known.failure.unwrap().next_try, at(2120));
+        let mut baseline = failed_once();
+        baseline.failed(RunId::new(2), BTreeMap::new(), None, at(2000));
+        assert_eq!(baseline.failure.as_ref().unwrap().count, 2);
+        assert_eq!(baseline.failure.unwrap().next_try, at(2120));
         assert_eq!(
-            Known::succeeded(RunId::new(3), Built::default(), at(3)).failure,
+            Baseline::succeeded(RunId::new(3), Built::default(), at(3)).failure,
             None
         );
     }
 
     #[test]
     fn the_fifth_failure_in_a_row_marks_a_task_as_stalled() {
-        let mut known = Known::default();
+        let mut baseline = Baseline::default();
         let stalled = [1, 2, 3, 4, 5, 6].map(|n| {
-            known.failed(RunId::new(n), BTreeMap::new(), None, at(0));
-            known.is_stalled()
+            baseline.failed(RunId::new(n), BTreeMap::new(), None, at(0));
+            baseline.is_stalled()
         });
         assert_eq!(stalled, [false, false, false, false, true, true]);
     }

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::task::{RunId, TaskKey};
 
 use super::{
-    Known, backoff,
+    Baseline, backoff,
     decide::{Problem, ProblemKind},
 };
 
 /// Something that may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum News {
+pub enum NotificationEvent {
     /// A run has succeeded.
     Success,
     /// A run has failed, of a task whose last one had not.
@@ -30,7 +30,7 @@ pub enum News {
     CheckFailing,
 }
 
-impl News {
+impl NotificationEvent {
     /// Returns the word for it, as config files and messages have it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -47,16 +47,16 @@ impl News {
 /// What one receiver has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub struct NotifiedState {
     /// When it was first seen: what happened before is nothing to it.
     pub since: Timestamp,
     /// Of each task, by its registry and its name.
     #[serde(default)]
-    pub tasks: BTreeMap<String, ToldOfTask>,
+    pub tasks: BTreeMap<String, NotifiedTask>,
     /// What it knows to be wrong, by its subject: registries and repositories that do not answer, images that are gone, tasks whose files
     /// cannot be used.
     #[serde(default)]
-    pub failing: BTreeMap<String, Trouble>,
+    pub failing: BTreeMap<String, KnownProblem>,
     /// How often in a row it could not be told.
     #[serde(default)]
     pub failures: u32,
@@ -67,8 +67,8 @@ pub struct Told {
 
 /// Something that a receiver knows to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredTrouble")]
-pub struct Trouble {
+#[serde(from = "StoredOutage")]
+pub struct KnownProblem {
     /// Since when.
     pub since: Timestamp,
     /// Of which kind it is.
@@ -78,16 +78,16 @@ pub struct Trouble {
 /// As files have it: version 0.1 wrote no more than the time.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum StoredTrouble {
+enum StoredOutage {
     Since(Timestamp),
     Whole { since: Timestamp, kind: ProblemKind },
 }
 
-impl From<StoredTrouble> for Trouble {
-    fn from(stored: StoredTrouble) -> Self {
+impl From<StoredOutage> for KnownProblem {
+    fn from(stored: StoredOutage) -> Self {
         match stored {
-            StoredTrouble::Whole { since, kind } => Self { since, kind },
-            StoredTrouble::Since(since) => Self {
+            StoredOutage::Whole { since, kind } => Self { since, kind },
+            StoredOutage::Since(since) => Self {
                 since,
                 kind: ProblemKind::Silent,
             },
@@ -98,7 +98,7 @@ impl From<StoredTrouble> for Trouble {
 /// What one receiver has been told of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ToldOfTask {
+pub struct NotifiedTask {
     /// The last run whose success was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
@@ -112,7 +112,7 @@ pub struct ToldOfTask {
 
 /// Something that is wrong, for all tasks that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
+pub struct Outage {
     /// Of which kind it is.
     pub kind: ProblemKind,
     /// How many images or tasks are told as one.
@@ -125,7 +125,7 @@ pub struct Silence {
     pub tasks: Vec<TaskKey>,
 }
 
-impl Told {
+impl NotifiedState {
     /// Returns what a receiver knows that was never told anything.
     #[must_use]
     pub fn from(now: Timestamp) -> Self {
@@ -159,65 +159,65 @@ impl Told {
 
     /// Returns what is to be told of a task, in that order.
     #[must_use]
-    pub fn news(&self, task: &TaskKey, known: &Known) -> Vec<News> {
-        let told = self.of(task);
-        let mut news = Vec::new();
-        match &known.failure {
+    pub fn due_events(&self, task: &TaskKey, baseline: &Baseline) -> Vec<NotificationEvent> {
+        let notified = self.of(task);
+        let mut event = Vec::new();
+        match &baseline.failure {
             Some(_) => {
-                if !told.failing {
-                    news.push(News::Failure);
+                if !notified.failing {
+                    event.push(NotificationEvent::Failure);
                 }
-                if known.is_stalled() && !told.stalled {
-                    news.push(News::Stalled);
+                if baseline.is_stalled() && !notified.stalled {
+                    event.push(NotificationEvent::Stalled);
                 }
             }
             None => {
-                if self.is_new_success(&told, known) {
-                    news.push(News::Success);
+                if self.is_new_success(&notified, baseline) {
+                    event.push(NotificationEvent::Success);
                 }
-                if told.failing && known.has_run() {
-                    news.push(News::Recovery);
+                if notified.failing && baseline.has_run() {
+                    event.push(NotificationEvent::Recovery);
                 }
             }
         }
-        news
+        event
     }
 
-    fn is_new_success(&self, told: &ToldOfTask, known: &Known) -> bool {
-        match (known.run_id, told.run) {
+    fn is_new_success(&self, notified: &NotifiedTask, baseline: &Baseline) -> bool {
+        match (baseline.run_id, notified.run) {
             (None, _) => false,
             (Some(run), Some(last)) => run != last,
-            (Some(_), None) => known.recorded.is_some_and(|time| time >= self.since),
+            (Some(_), None) => baseline.recorded.is_some_and(|time| time >= self.since),
         }
     }
 
     /// Takes in that one of its news was told.
-    pub fn told(&mut self, task: &TaskKey, news: News, known: &Known) {
+    pub fn notified(&mut self, task: &TaskKey, event: NotificationEvent, baseline: &Baseline) {
         let entry = self.tasks.entry(task.full()).or_default();
-        match news {
-            News::Success => entry.run = known.run_id,
-            News::Failure => entry.failing = true,
-            News::Stalled => entry.stalled = true,
-            News::Recovery => {
+        match event {
+            NotificationEvent::Success => entry.run = baseline.run_id,
+            NotificationEvent::Failure => entry.failing = true,
+            NotificationEvent::Stalled => entry.stalled = true,
+            NotificationEvent::Recovery => {
                 entry.failing = false;
                 entry.stalled = false;
             }
-            News::CheckFailing => {}
+            NotificationEvent::CheckFailing => {}
         }
     }
 
     /// Takes in what needs no words: that a task which is told to fail has been made anew.
-    pub fn settle(&mut self, task: &TaskKey, known: &Known) {
+    pub fn settle(&mut self, task: &TaskKey, baseline: &Baseline) {
         let text = task.full();
-        if known.failure.is_none()
+        if baseline.failure.is_none()
             && let Some(entry) = self.tasks.get_mut(&text)
-            && !known.has_run()
+            && !baseline.has_run()
         {
             entry.failing = false;
             entry.stalled = false;
         }
         if let Some(entry) = self.tasks.get_mut(&text)
-            && !known.is_stalled()
+            && !baseline.is_stalled()
         {
             entry.stalled = false;
         }
@@ -228,7 +228,7 @@ impl Told {
         self.tasks.retain(|task, _| is_task(task));
     }
 
-    fn of(&self, task: &TaskKey) -> ToldOfTask {
+    fn of(&self, task: &TaskKey) -> NotifiedTask {
         self.tasks.get(&task.full()).cloned().unwrap_or_default()
     }
 }
@@ -238,17 +238,17 @@ const FEW: usize = 10;
 
 /// Returns what is wrong, out of what was decided for each task: by registry where that does not answer, so that one that is down is one
 /// piece of news; else by image or by task, as long as these are few.
-pub fn silences<'a>(
+pub fn outages<'a>(
     problems: impl Iterator<Item = (TaskKey, &'a [Problem])>,
-) -> BTreeMap<String, Silence> {
-    let mut silences: BTreeMap<String, Silence> = BTreeMap::new();
+) -> BTreeMap<String, Outage> {
+    let mut outages: BTreeMap<String, Outage> = BTreeMap::new();
     let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (task, problems) in problems {
         for problem in problems {
             let subject = subject_of(problem);
             let members = groups.entry(group_of(problem)).or_default();
             members.insert(subject.clone());
-            let silence = silences.entry(subject).or_insert_with(|| Silence {
+            let silence = outages.entry(subject).or_insert_with(|| Outage {
                 kind: problem.kind,
                 subjects: 1,
                 since: problem.since,
@@ -262,15 +262,15 @@ pub fn silences<'a>(
         }
     }
     for (group, members) in groups.into_iter().filter(|(_, it)| it.len() > FEW) {
-        let mut all = members.iter().filter_map(|it| silences.remove(it));
+        let mut all = members.iter().filter_map(|it| outages.remove(it));
         let first = all.next();
-        let whole = first.map(|first| all.fold(first, Silence::with));
-        silences.extend(whole.map(|whole| (group, whole)));
+        let whole = first.map(|first| all.fold(first, Outage::with));
+        outages.extend(whole.map(|whole| (group, whole)));
     }
-    silences
+    outages
 }
 
-impl Silence {
+impl Outage {
     fn with(mut self, other: Self) -> Self {
         self.subjects += other.subjects;
         self.since = self.since.min(other.since).or(other.since);
@@ -328,99 +328,111 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn succeeded(run: u64, second: i64) -> Known {
-        Known::succeeded(RunId::new(run), crate::watch::Built::default(), at(second))
+    fn succeeded(run: u64, second: i64) -> Baseline {
+        Baseline::succeeded(RunId::new(run), crate::watch::Built::default(), at(second))
     }
 
-    fn failed(mut known: Known, times: u64) -> Known {
+    fn failed(mut baseline: Baseline, times: u64) -> Baseline {
         for n in 0..times {
-            known.failed(RunId::new(100 + n), BTreeMap::new(), None, at(1000));
+            baseline.failed(RunId::new(100 + n), BTreeMap::new(), None, at(1000));
         }
-        known
+        baseline
     }
 
     /// Tells all that is to be told, and returns it.
-    fn tell(told: &mut Told, known: &Known) -> Vec<News> {
-        told.settle(&key(), known);
-        let news = told.news(&key(), known);
-        for one in &news {
-            told.told(&key(), *one, known);
+    fn tell(notified: &mut NotifiedState, baseline: &Baseline) -> Vec<NotificationEvent> {
+        notified.settle(&key(), baseline);
+        let event = notified.due_events(&key(), baseline);
+        for one in &event {
+            notified.notified(&key(), *one, baseline);
         }
-        news
+        event
     }
 
     #[test]
     fn each_change_of_a_task_is_told_once_however_often_it_is_looked_at() {
-        let mut told = Told::from(at(10));
+        let mut notified = NotifiedState::from(at(10));
         let good = succeeded(1, 20);
-        assert_eq!(tell(&mut told, &good), [News::Success]);
-        assert_eq!(tell(&mut told, &good), []);
+        assert_eq!(tell(&mut notified, &good), [NotificationEvent::Success]);
+        assert_eq!(tell(&mut notified, &good), []);
         let bad = failed(good, 1);
-        assert_eq!(tell(&mut told, &bad), [News::Failure]);
+        assert_eq!(tell(&mut notified, &bad), [NotificationEvent::Failure]);
         let worse = failed(bad, 2);
-        assert_eq!(tell(&mut told, &worse), []);
+        assert_eq!(tell(&mut notified, &worse), []);
         let stalled = failed(worse, 2);
-        assert_eq!(tell(&mut told, &stalled), [News::Stalled]);
-        assert_eq!(tell(&mut told, &stalled), []);
+        assert_eq!(tell(&mut notified, &stalled), [NotificationEvent::Stalled]);
+        assert_eq!(tell(&mut notified, &stalled), []);
         let again = succeeded(9, 2000);
-        assert_eq!(tell(&mut told, &again), [News::Success, News::Recovery]);
-        assert_eq!(tell(&mut told, &again), []);
+        assert_eq!(
+            tell(&mut notified, &again),
+            [NotificationEvent::Success, NotificationEvent::Recovery]
+        );
+        assert_eq!(tell(&mut notified, &again), []);
     }
 
     #[test]
     fn tasks_of_one_name_on_two_registries_are_two() {
-        let mut told = Told::from(at(10));
-        let bad = failed(Known::default(), 1);
-        assert_eq!(tell(&mut told, &bad), [News::Failure]);
+        let mut notified = NotifiedState::from(at(10));
+        let bad = failed(Baseline::default(), 1);
+        assert_eq!(tell(&mut notified, &bad), [NotificationEvent::Failure]);
         let other = TaskKey {
             registry: "other.io".into(),
             ..key()
         };
-        assert_eq!(told.news(&other, &bad), [News::Failure]);
+        assert_eq!(
+            notified.due_events(&other, &bad),
+            [NotificationEvent::Failure]
+        );
     }
 
     #[test]
     fn what_happened_before_somebody_listened_is_nothing_to_them_and_what_still_fails_is() {
-        let mut told = Told::from(at(100));
-        assert_eq!(tell(&mut told, &succeeded(1, 20)), []);
+        let mut notified = NotifiedState::from(at(100));
+        assert_eq!(tell(&mut notified, &succeeded(1, 20)), []);
         assert_eq!(
-            tell(&mut told, &failed(succeeded(1, 20), 1)),
-            [News::Failure]
+            tell(&mut notified, &failed(succeeded(1, 20), 1)),
+            [NotificationEvent::Failure]
         );
     }
 
     #[test]
     fn what_could_not_be_told_is_told_by_the_next_comparison() {
-        let told = Told::from(at(10));
-        let known = failed(Known::default(), 5);
-        assert_eq!(told.news(&key(), &known), [News::Failure, News::Stalled]);
-        assert_eq!(told.news(&key(), &known), [News::Failure, News::Stalled]);
+        let notified = NotifiedState::from(at(10));
+        let baseline = failed(Baseline::default(), 5);
+        assert_eq!(
+            notified.due_events(&key(), &baseline),
+            [NotificationEvent::Failure, NotificationEvent::Stalled]
+        );
+        assert_eq!(
+            notified.due_events(&key(), &baseline),
+            [NotificationEvent::Failure, NotificationEvent::Stalled]
+        );
     }
 
     #[test]
     fn a_task_that_is_made_anew_has_not_recovered() {
-        let mut told = Told::from(at(10));
-        tell(&mut told, &failed(Known::default(), 5));
-        assert_eq!(tell(&mut told, &Known::default()), []);
+        let mut notified = NotifiedState::from(at(10));
+        tell(&mut notified, &failed(Baseline::default(), 5));
+        assert_eq!(tell(&mut notified, &Baseline::default()), []);
         assert_eq!(
-            tell(&mut told, &failed(Known::default(), 1)),
-            [News::Failure]
+            tell(&mut notified, &failed(Baseline::default(), 1)),
+            [NotificationEvent::Failure]
         );
     }
 
     #[test]
     fn who_cannot_be_told_is_tried_ever_more_seldom() {
-        let mut told = Told::from(at(0));
-        assert!(!told.rests(at(0)));
-        told.failed(at(0));
-        assert!(told.rests(at(59)) && !told.rests(at(60)));
-        told.failed(at(60));
-        assert!(told.rests(at(179)) && !told.rests(at(180)));
+        let mut notified = NotifiedState::from(at(0));
+        assert!(!notified.rests(at(0)));
+        notified.failed(at(0));
+        assert!(notified.rests(at(59)) && !notified.rests(at(60)));
+        notified.failed(at(60));
+        assert!(notified.rests(at(179)) && !notified.rests(at(180)));
         // A clock that is set back by years does not silence for years.
-        told.next_try = Some(at(1_000_000));
-        assert!(!told.rests(at(200)));
-        told.reached();
-        assert!(!told.rests(at(0)));
+        notified.next_try = Some(at(1_000_000));
+        assert!(!notified.rests(at(200)));
+        notified.reached();
+        assert!(!notified.rests(at(0)));
     }
 
     #[test]
@@ -437,10 +449,10 @@ mod tests {
             problem("r.io/b:2"),
             problem("https://git.example/x.git"),
         ];
-        let silences = silences([(key(), problems.as_slice())].into_iter());
-        let names: Vec<&String> = silences.keys().collect();
+        let outages = outages([(key(), problems.as_slice())].into_iter());
+        let names: Vec<&String> = outages.keys().collect();
         assert_eq!(names, ["https://git.example/x.git", "r.io"]);
-        assert_eq!(silences["r.io"].tasks, [key()]);
+        assert_eq!(outages["r.io"].tasks, [key()]);
     }
 
     #[test]
@@ -457,8 +469,8 @@ mod tests {
             problem(ProblemKind::Gone, "r.io/b:1"),
             problem(ProblemKind::Files, "r.io/web"),
         ];
-        let silences = silences([(key(), problems.as_slice())].into_iter());
-        let subjects: Vec<&String> = silences.keys().collect();
+        let outages = outages([(key(), problems.as_slice())].into_iter());
+        let subjects: Vec<&String> = outages.keys().collect();
         assert_eq!(subjects, ["r.io/a:1", "r.io/b:1", "task r.io/web"]);
     }
 
@@ -473,9 +485,9 @@ mod tests {
                 hint: None,
             })
             .collect();
-        let few = silences([(key(), &problems[1..])].into_iter());
+        let few = outages([(key(), &problems[1..])].into_iter());
         assert_eq!(few.len(), FEW);
-        let many = silences([(key(), problems.as_slice())].into_iter());
+        let many = outages([(key(), problems.as_slice())].into_iter());
         let subjects: Vec<&String> = many.keys().collect();
         assert_eq!(subjects, ["images of r.io"]);
         let silence = &many["images of r.io"];
@@ -485,13 +497,13 @@ mod tests {
 
     #[test]
     fn trouble_of_version_0_1_is_a_silence() {
-        let trouble: Trouble = serde_json::from_str(r#""2026-01-01T00:00:00Z""#).unwrap();
+        let trouble: KnownProblem = serde_json::from_str(r#""2026-01-01T00:00:00Z""#).unwrap();
         assert_eq!(trouble.kind, ProblemKind::Silent);
-        let gone = Trouble {
+        let gone = KnownProblem {
             kind: ProblemKind::Gone,
             ..trouble
         };
         let text = serde_json::to_string(&gone).unwrap();
-        assert_eq!(serde_json::from_str::<Trouble>(&text).unwrap(), gone);
+        assert_eq!(serde_json::from_str::<KnownProblem>(&text).unwrap(), gone);
     }
 }

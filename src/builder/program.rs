@@ -1,0 +1,44 @@
+//! The program of a builder, and how its arguments are written.
+
+use std::path::PathBuf;
+
+use crate::sys::command::CommandLine;
+
+use super::{platform_args::without_platforms, request::BuildRequest};
+
+/// A program that builds images, found on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Arguments that the user wants in every call.
+    pub global_args: Vec<String>,
+    /// Arguments that the user wants in every build.
+    pub build_args: Vec<String>,
+}
+
+impl Program {
+    /// Begins a call of the program.
+    #[must_use]
+    pub fn call(&self, command: &[&str]) -> CommandLine {
+        CommandLine::new(&self.path)
+            .args(&self.global_args)
+            .args(command.iter().copied())
+    }
+
+    /// Returns the arguments that the user wants in every build, without platforms where the build itself says for which it is.
+    pub(super) fn args_for(&self, request: &BuildRequest) -> Vec<String> {
+        match request.platforms.is_empty() {
+            true => self.build_args.clone(),
+            false => without_platforms(&self.build_args),
+        }
+    }
+}
+
+/// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.
+pub fn csv_field(text: String) -> String {
+    match text.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
+}

@@ -1,0 +1,35 @@
+//! The options of all commands of managed identities.
+
+use crate::{
+    cli::{
+        flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        report::Report,
+    },
+    error::Result,
+    ops::App,
+};
+
+/// What names a task, and what is without effect.
+#[derive(Debug, clap::Args)]
+pub struct IdentityArgs {
+    #[command(flatten)]
+    pub task: OneTaskArgs,
+    #[command(flatten)]
+    pub azure: AzureArgs,
+}
+
+impl IdentityArgs {
+    /// Checks that there is such a task, and says that the rest is without effect.
+    pub fn accept(self, app: &App, report: &Report, identities: &[String]) -> Result<()> {
+        self.azure.tell(report);
+        self.task.find(app)?;
+        let named = match identities {
+            [] => String::new(),
+            names => format!(" {}", names.join(", ")),
+        };
+        report.warning(&format!(
+            "without effect outside Azure: managed identities{named}; `acrt task credential` gives a task its logins"
+        ));
+        Ok(())
+    }
+}

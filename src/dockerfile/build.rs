@@ -1,0 +1,25 @@
+//! What a build is told besides its Dockerfile.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    image::{Platform, Reference},
+    secret::MaskedText,
+};
+
+/// What decides which images a build needs, besides the file.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Build arguments by name.
+    pub args: BTreeMap<String, MaskedText>,
+    /// The stage to build; the last one if there is none.
+    pub target: Option<String>,
+    /// The platforms to build for; the platform of the builder if there is none.
+    pub platforms: Vec<Platform>,
+    /// The platform that the builder itself runs on.
+    pub build_platform: Platform,
+    /// Named contexts, by name, as `--build-context` has them.
+    pub contexts: BTreeMap<String, String>,
+    /// Triggers that the configurations of images hold, as far as the caller knows them.
+    pub on_build: BTreeMap<Reference, Vec<String>>,
+}

@@ -1,0 +1,47 @@
+//! What a round came to.
+
+use jiff::Timestamp;
+
+use crate::{
+    error::Kind,
+    watch::{Outcome, metrics::RoundMetrics},
+};
+
+use super::make::Made;
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub struct Rounded {
+    /// How many tasks were rebuilt.
+    pub rebuilt: usize,
+    /// The worst of what happened, as an exit code tells it.
+    pub worst: Option<Kind>,
+    /// When something is due next, as far as that can be told.
+    pub next: Option<Timestamp>,
+    /// How many tags were looked at because they were due.
+    pub(super) looks: usize,
+    /// What was measured, once the round was over.
+    pub(super) measured: Option<RoundMetrics>,
+}
+
+impl Rounded {
+    /// Takes in something that happened. A failure is worse than an answer that is missing.
+    pub(super) fn take(&mut self, kind: Kind) {
+        let rank = |kind: Kind| match kind {
+            Kind::Interrupted | Kind::Terminated => 3,
+            Kind::Unknown => 1,
+            Kind::Stale => 0,
+            _ => 2,
+        };
+        if self.worst.is_none_or(|worst| rank(kind) > rank(worst)) {
+            self.worst = Some(kind);
+        }
+    }
+
+    pub(super) fn add(&mut self, made: &Made) {
+        self.rebuilt += usize::from(made.outcome == Outcome::Succeeded);
+        if let Some(kind) = made.worst {
+            self.take(kind);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Brings a state directory of version 0.1 to the places of this version, once.
+//!
+//! `known/` became `baselines/`, and `notified.json` became `notified.json`. What was there is kept in `upgraded-from-0.1/`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::error::{Context as _, Kind, Result};
+
+use super::{
+    Store,
+    file::{self, names},
+    lock,
+};
+
+/// Folder of baselines in version 0.1.
+const KNOWN: &str = "known";
+
+/// File of what receivers had been told in version 0.1.
+const TOLD: &str = "told.json";
+
+/// Where the files of version 0.1 are kept as they were.
+const COPY: &str = "upgraded-from-0.1";
+
+impl Store {
+    /// Moves the files of version 0.1 to their places of today, after a copy was made of them. Killed at any point, the next call goes on.
+    ///
+    /// A directory that may only be read, or that a watcher of version 0.1 still holds, stays as it is: its baselines are then used where
+    /// they are. Where version 0.1 has written anew beside this one, the newer of two baselines is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a file cannot be copied or moved.
+    pub fn upgrade(&mut self) -> Result<()> {
+        let old = self.layout.root().join(KNOWN);
+        if !old.is_dir() {
+            return Ok(());
+        }
+        match self.move_from_0_1(&old) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.layout.keep_baselines_in(KNOWN);
+                Ok(())
+            }
+            Err(error) if file::is_read_only(&error) => {
+                if !self.layout.baselines_folder().exists() {
+                    self.layout.keep_baselines_in(KNOWN);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells whether everything is in its place now; not, where another process watches by the places of version 0.1.
+    fn move_from_0_1(&self, old: &Path) -> Result<bool> {
+        let new = self.layout.baselines_folder();
+        // A watcher of this version has made `baselines`; without it, whoever holds the lock is of version 0.1, or is upgrading.
+        let Some(_lock) = lock::try_lock(&self.layout.watch_lock())? else {
+            return Ok(new.exists());
+        };
+        let root = self.layout.root();
+        keep_copy(root, old)?;
+        let notified = root.join(TOLD);
+        if notified.exists() && !self.layout.notified().exists() {
+            rename(&notified, &self.layout.notified())?;
+        }
+        file::remove(&self.layout.cache("known"))?;
+        if !new.exists() && rename(old, &new).is_ok() {
+            return Ok(true);
+        }
+        for path in baselines(old)? {
+            let target = new.join(path.strip_prefix(old).unwrap_or(&path));
+            if changed(&path) > changed(&target) {
+                if let Some(folder) = target.parent() {
+                    file::make_folder(folder)?;
+                }
+                rename(&path, &target)?;
+            }
+        }
+        fs::remove_dir_all(old)
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })
+            .context(Kind::Failed, || {
+                format!("cannot remove `{}`", old.display())
+            })?;
+        Ok(true)
+    }
+}
+
+/// Copies what is about to be moved, whole or not at all.
+fn keep_copy(root: &Path, old: &Path) -> Result<()> {
+    let copy = root.join(COPY);
+    if copy.exists() {
+        return Ok(());
+    }
+    let unfinished = root.join(format!(".tmp-{COPY}"));
+    for path in baselines(old)? {
+        let target = unfinished
+            .join(KNOWN)
+            .join(path.strip_prefix(old).unwrap_or(&path));
+        copy_file(&path, &target)?;
+    }
+    let notified = root.join(TOLD);
+    if notified.exists() {
+        copy_file(&notified, &unfinished.join(TOLD))?;
+    }
+    file::make_folder(&unfinished)?;
+    rename(&unfinished, &copy)
+}
+
+/// The files of baselines in `folder`.
+fn baselines(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for registry in names(folder)? {
+        let registry = folder.join(registry);
+        if registry.is_dir() {
+            found.extend(
+                names(&registry)?
+                    .into_iter()
+                    .map(|name| registry.join(name)),
+            );
+        }
+    }
+    Ok(found)
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        file::make_folder(folder)?;
+    }
+    fs::copy(from, to).map(drop).context(Kind::Failed, || {
+        format!("cannot copy `{}` to `{}`", from.display(), to.display())
+    })
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).context(Kind::Failed, || {
+        format!("cannot move `{}` to `{}`", from.display(), to.display())
+    })
+}
+
+/// When a file was changed; nothing, where it is missing.
+fn changed(path: &Path) -> Option<std::time::SystemTime> {
+    fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// A state directory of version 0.1.
+    fn directory() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "known/r.io/web.json", "old", 10);
+        write(folder.path(), "known/r.io/api.json", "old", 10);
+        write(folder.path(), "told.json", "told", 10);
+        write(folder.path(), "cache/known.json", "{}", 10);
+        let store = Store::at(folder.path());
+        (folder, store)
+    }
+
+    fn write(root: &Path, path: &str, text: &str, second: u64) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+
+    fn read(root: &Path, path: &str) -> Option<String> {
+        fs::read_to_string(root.join(path)).ok()
+    }
+
+    #[test]
+    fn files_of_version_0_1_are_moved_once_and_kept_in_a_copy() {
+        let (folder, mut store) = directory();
+        for _ in 0..2 {
+            store.upgrade().unwrap();
+            for (path, text) in [
+                ("baselines/r.io/web.json", Some("old")),
+                ("baselines/r.io/api.json", Some("old")),
+                ("notified.json", Some("told")),
+                ("upgraded-from-0.1/known/r.io/web.json", Some("old")),
+                ("upgraded-from-0.1/told.json", Some("told")),
+                ("known", None),
+                ("told.json", None),
+                ("cache/known.json", None),
+            ] {
+                assert_eq!(read(folder.path(), path).as_deref(), text, "{path}");
+            }
+            assert!(!folder.path().join("known").exists());
+        }
+    }
+
+    #[test]
+    fn upgrade_that_was_killed_after_its_copy_goes_on() {
+        let (folder, mut store) = directory();
+        write(
+            folder.path(),
+            ".tmp-upgraded-from-0.1/known/r.io/web.json",
+            "half",
+            1,
+        );
+        store.upgrade().unwrap();
+        let copy = read(folder.path(), "upgraded-from-0.1/known/r.io/web.json");
+        assert_eq!(copy.as_deref(), Some("old"));
+        assert_eq!(
+            read(folder.path(), "baselines/r.io/web.json").as_deref(),
+            Some("old")
+        );
+    }
+
+    #[test]
+    fn newer_baseline_is_taken_where_version_0_1_has_written_anew() {
+        let (folder, mut store) = directory();
+        write(folder.path(), "baselines/r.io/web.json", "new", 20);
+        write(folder.path(), "baselines/r.io/api.json", "new", 5);
+        store.upgrade().unwrap();
+        assert_eq!(
+            read(folder.path(), "baselines/r.io/web.json").as_deref(),
+            Some("new")
+        );
+        assert_eq!(
+            read(folder.path(), "baselines/r.io/api.json").as_deref(),
+            Some("old")
+        );
+        assert!(!folder.path().join("known").exists());
+    }
+
+    #[test]
+    fn directory_that_version_0_1_watches_is_used_as_it_is() {
+        let (folder, mut store) = directory();
+        let lock = lock::try_lock(&store.layout().watch_lock()).unwrap();
+        store.upgrade().unwrap();
+        assert_eq!(
+            store.layout().baselines_folder(),
+            store.layout().root().join("known")
+        );
+        drop(lock);
+        let mut next = Store::at(folder.path());
+        next.upgrade().unwrap();
+        assert_eq!(
+            next.layout().baselines_folder(),
+            next.layout().root().join("baselines")
+        );
+        assert!(read(folder.path(), "baselines/r.io/web.json").is_some());
+    }
+}

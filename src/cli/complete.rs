@@ -14,7 +14,7 @@ use clap_complete::{
     engine::{ArgValueCompleter, CompletionCandidate},
 };
 
-use crate::ops::{self, App, Surroundings, event::EventSink};
+use crate::ops::{self, App, GlobalOptions, event::EventSink};
 
 /// The variable that says which shell wants to complete a line.
 pub const VARIABLE: &str = "ACRT_COMPLETE";
@@ -49,7 +49,7 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
 /// All values that there are, for an option.
 type Values = fn(&App) -> Vec<String>;
 
-fn offer(command: Command, names: Values, surroundings: &Arc<Surroundings>) -> Command {
+fn offer(command: Command, names: Values, surroundings: &Arc<GlobalOptions>) -> Command {
     let command = command
         .mut_args(|arg| with_values(arg, names, surroundings))
         .mut_subcommands(|sub| offer(sub, names, surroundings));
@@ -62,7 +62,7 @@ fn offer(command: Command, names: Values, surroundings: &Arc<Surroundings>) -> C
 
 /// Says which values an option may have, where its definition does not. `names` are those of `--name`: az calls registries
 /// so too, outside of its tasks.
-fn with_values(arg: Arg, names: Values, surroundings: &Arc<Surroundings>) -> Arg {
+fn with_values(arg: Arg, names: Values, surroundings: &Arc<GlobalOptions>) -> Arg {
     let is_seldom_wanted = arg.is_hide_short_help_set();
     let arg = arg.hide(is_seldom_wanted);
     let is_switch = arg
@@ -126,7 +126,7 @@ fn run_ids(app: &App) -> Vec<String> {
 }
 
 /// Takes `--state-dir` and `--config` from the line that is being typed.
-fn surroundings(args: &[OsString]) -> Surroundings {
+fn surroundings(args: &[OsString]) -> GlobalOptions {
     let value = |option: &str| -> Option<PathBuf> {
         let mut words = args.iter().skip_while(|word| *word != "--").skip(1);
         let with_equals = format!("{option}=");
@@ -140,7 +140,7 @@ fn surroundings(args: &[OsString]) -> Surroundings {
         }
         None
     };
-    Surroundings {
+    GlobalOptions {
         state_dir: value("--state-dir"),
         config: value("--config"),
         builder: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::flags::AZURE;
 use crate::{
-    ops::Surroundings,
+    ops::GlobalOptions,
     view::{Format, Query},
 };
 
@@ -54,8 +54,8 @@ pub struct Global {
 impl Global {
     /// Returns what the operations are to know of them.
     #[must_use]
-    pub fn surroundings(&self) -> Surroundings {
-        Surroundings {
+    pub fn surroundings(&self) -> GlobalOptions {
+        GlobalOptions {
             state_dir: self.state_dir.clone(),
             config: self.config.clone(),
             builder: self.builder.clone(),

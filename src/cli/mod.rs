@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     error::{Error, Kind, Result},
-    ops::{App, Surroundings},
+    ops::{App, GlobalOptions},
 };
 
 use global::Global;
@@ -98,7 +98,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(kind.map_or(0, Kind::exit_code))
 }
 
-fn dispatch(around: &Surroundings, report: &Report, command: Command) -> Result<Outcome> {
+fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result<Outcome> {
     let app = || App::new(around.clone());
     let with_state = || -> Result<App> {
         let app = app()?;

@@ -8,7 +8,7 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{Platforms, platforms},
-            steps::{DEFAULT_FILE, TrustOnceArgs, ValueArgs, Wanted},
+            steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs},
         },
         outcome::Outcome,
         report::Report,
@@ -114,7 +114,7 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
         (args.cmd.is_none() && args.context != Context::None).then(|| DEFAULT_FILE.into());
     let file = args.file.clone().or(default);
     let context = ops::task::absolute(args.context.clone())?;
-    let wanted = Wanted {
+    let wanted = StepOptions {
         context: &context,
         file: file.as_deref(),
         command: args.cmd.as_deref(),

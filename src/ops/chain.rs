@@ -8,7 +8,7 @@ use crate::{
     task::{Task, TaskKey},
 };
 
-use super::{App, inputs, steps};
+use super::{App, reading, steps};
 
 /// Follows what `task` stands on upwards, through the tasks that make those images.
 ///
@@ -111,7 +111,7 @@ impl Walk<'_> {
     /// Returns what a task stands on: as its Dockerfile says now, else as its last run recorded.
     fn bases_of(&self, task: &Task) -> Vec<Reference> {
         let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
-        let now = inputs::survey(self.app, task, &secrets).map(|survey| survey.bases);
+        let now = reading::survey(self.app, task, &secrets).map(|survey| survey.bases);
         now.unwrap_or_else(|_| {
             let baseline = self.app.store.baseline(&task.key()).unwrap_or_default();
             baseline

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::Surroundings;
+use super::GlobalOptions;
 
 const READ: &str = "cannot read the config file";
 
@@ -35,7 +35,7 @@ pub struct Entry {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where the file does not parse.
-pub fn list(around: &Surroundings) -> Result<Vec<Entry>> {
+pub fn list(around: &GlobalOptions) -> Result<Vec<Entry>> {
     let (path, text) = read(around)?;
     let entries = config_file::entries(&text).map_err(|problem| refused(READ, &path, problem))?;
     entries
@@ -49,7 +49,7 @@ pub fn list(around: &Surroundings) -> Result<Vec<Entry>> {
 /// # Errors
 ///
 /// [`Kind::NotFound`] where the file has no such value.
-pub fn get(around: &Surroundings, name: &str) -> Result<Entry> {
+pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
     let (path, text) = read(around)?;
     let refused = |problem| refused(READ, &path, problem);
     let key: Key = name.parse().map_err(refused)?;
@@ -65,7 +65,7 @@ pub fn get(around: &Surroundings, name: &str) -> Result<Entry> {
 /// # Errors
 ///
 /// [`Kind::Invalid`] for a key that no config file has, or a value that it does not take.
-pub fn set(around: &Surroundings, pairs: &[(String, String)]) -> Result<()> {
+pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
     let (path, mut text) = read(around)?;
     for (name, value) in pairs {
         let doing = format!("cannot set `{}` in", name.escape_debug());
@@ -82,7 +82,7 @@ pub fn set(around: &Surroundings, pairs: &[(String, String)]) -> Result<()> {
 /// # Errors
 ///
 /// [`Kind::NotFound`] where the file has no such value.
-pub fn unset(around: &Surroundings, names: &[String]) -> Result<()> {
+pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
     let (path, mut text) = read(around)?;
     for name in names {
         let doing = format!("cannot take `{}` out of", name.escape_debug());
@@ -120,7 +120,7 @@ fn check(name: &str, value: &str) -> Result<()> {
     }
 }
 
-fn read(around: &Surroundings) -> Result<(PathBuf, String)> {
+fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
     let (Some(path), _) = Settings::config_path(around.config.as_deref()) else {
         return Err(
             Error::new(Kind::Invalid, "cannot tell where the config file is")

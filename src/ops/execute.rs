@@ -28,9 +28,9 @@ use super::{
     event::{Event, EventSink},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
-    platforms, pushed,
+    platforms, pushed, reading,
     resolve::{self, Resolved},
-    steps::crew::DEFAULT_JOBS,
+    run_request::DEFAULT_JOBS,
 };
 
 pub use crate::store::runs::MARKER;
@@ -197,7 +197,7 @@ impl<'a> Execution<'a> {
     ) -> Result<Finished> {
         let log = self.app.store.open_log(held.run.run_id, &[])?;
         // What it was tried with, so that it is left alone until that changes.
-        let survey = inputs::survey(self.app, &self.task, &self.secrets);
+        let survey = reading::survey(self.app, &self.task, &self.secrets);
         let inputs = survey.ok().and_then(|survey| survey.digest);
         let error = self.failed(&mut held.run, failure, inputs)?;
         self.close(held, log, Some(error), events)
@@ -273,7 +273,7 @@ impl<'a> Execution<'a> {
         let _fetched = self.fetch(held, log, events).await?;
         if self.recorded && self.stored.is_none() {
             // What is wrong with the files is told by whoever needs them.
-            let survey = inputs::survey(self.app, &self.task, &self.secrets).ok();
+            let survey = reading::survey(self.app, &self.task, &self.secrets).ok();
             self.named = survey.map(|survey| Named {
                 bases: survey.bases,
                 files: survey.files,

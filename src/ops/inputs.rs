@@ -13,13 +13,12 @@ use crate::{
     source::local::{self, LocalContext},
     store::secrets::Secrets,
     sys::secret::MaskedText,
-    task::{Context, DockerStep, Step, Task, Untracked},
-    watch::{Baseline, FileStamp, FileState, ReadFile, Reading},
+    task::{Context, DockerStep, Task, Untracked},
+    watch::{FileStamp, FileState, ReadFile},
 };
 
 use super::{
-    App, import,
-    steps::{self, read::Survey},
+    App,
     trust::{self, Trust},
 };
 
@@ -129,57 +128,6 @@ pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>)
     })
 }
 
-/// Finds out what can be told about a task of any kind without a run and without a registry.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where its files cannot be used.
-pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
-    let survey = survey_files(app, task, secrets)?;
-    // The definition itself says no less what is built, and so do secret arguments.
-    let (layout, key) = (app.store.layout(), task.key());
-    let has_secrets = task.step.has_secret_arguments();
-    let own = [
-        Some(layout.task(&key)),
-        has_secrets.then(|| layout.secrets(&key)),
-    ];
-    let mut files = stamped(own.into_iter().flatten());
-    files.extend(survey.files);
-    Ok(Survey { files, ..survey })
-}
-
-fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
-    if task.step.context().is_some_and(Context::is_remote) {
-        // What is fetched is looked into by the run that fetches it.
-        return Ok(Survey {
-            bases: Vec::new(),
-            pushes: task.stable_images(),
-            digest: None,
-            notices: Vec::new(),
-            privileged: Vec::new(),
-            files: Vec::new(),
-            refused: None,
-        });
-    }
-    let step = match &task.step {
-        Step::Docker(step) => step,
-        Step::Import(step) => return import::survey(task, step),
-        Step::FileTask(_) | Step::EncodedTask(_) => {
-            return steps::read::survey(app, task, secrets);
-        }
-    };
-    let inputs = read(app, task, step, secrets)?;
-    Ok(Survey {
-        bases: inputs.references()?,
-        pushes: task.stable_images(),
-        files: stamped(inputs.files()),
-        digest: Some(inputs.digest),
-        notices: Vec::new(),
-        privileged: Vec::new(),
-        refused: None,
-    })
-}
-
 /// A file that changed this recently, in nanoseconds, may change again without its times telling.
 const RACY: i128 = 2_000_000_000;
 
@@ -212,116 +160,14 @@ fn is_absence(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Reads what the files of a task say now, as far as it matters: where the last run failed, or where they are not as they were when the
-/// last run read them. Files that are not on this machine are not looked at.
-#[must_use]
-pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
-    let is_local = !task.step.context().is_some_and(Context::is_remote);
-    let is_compared = baseline.has_run() && is_local;
-    let is_read =
-        is_compared && !baseline.files.is_empty() && baseline.files.iter().all(is_unchanged);
-    if baseline.failure.is_none() && (!is_compared || is_read) {
-        return None;
-    }
-    let secrets = match task.step.has_secret_arguments() {
-        true => app.store.secrets(&task.key()),
-        false => Ok(Secrets::default()),
-    };
-    let read = secrets.and_then(|secrets| {
-        let survey = survey(app, task, &secrets)?;
-        if is_compared {
-            steps::read::refuse_broken(app, task, &secrets)?;
-            refuse_vanished(baseline, &survey)?;
-        }
-        Ok(survey)
-    });
-    Some(match read {
-        Ok(survey) if is_compared => compared(app, baseline, survey),
-        Ok(survey) => Reading {
-            digest: survey.digest,
-            ..Reading::default()
-        },
-        Err(error) => Reading {
-            problem: is_compared.then(|| error.one_line()),
-            ..Reading::default()
-        },
-    })
-}
-
-fn is_unchanged(file: &ReadFile) -> bool {
+/// Tells whether a file is as it was when it was read.
+pub(super) fn is_unchanged(file: &ReadFile) -> bool {
     let now = std::fs::metadata(&file.path);
     match (file.state, now) {
         (FileState::At(stamp), Ok(now)) => FileStamp::of(&now) == stamp,
         (FileState::Absent, Err(error)) => is_absence(&error),
         _ => false,
     }
-}
-
-fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
-    let now = std::fs::metadata(&file.path).ok()?;
-    Some(FileStamp::of(&now).modified_at())
-}
-
-/// Refuses a task that still wants a file which its last run read, and which is no more. Only a step may make one that was not there.
-fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
-    let was_there = |path: &PathBuf| {
-        let mut files = baseline.files.iter();
-        files.any(|file| file.path == *path && file.state != FileState::Absent)
-    };
-    let mut wanted = survey.files.iter();
-    match wanted.find(|file| file.state == FileState::Absent && was_there(&file.path)) {
-        None => Ok(()),
-        Some(file) => Err(Error::new(
-            Kind::Invalid,
-            format!("cannot read `{}`", file.path.display()),
-        )
-        .because(anyhow::anyhow!(
-            "it is not there, and was when the last run read it"
-        ))),
-    }
-}
-
-/// Compares what the files name now with what they named when the last run was built, by whatever names.
-fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
-    let own = |image: &Reference| app.canonical(image);
-    let names: BTreeSet<Reference> = survey.bases.iter().map(own).collect();
-    let before: BTreeSet<Reference> = match &baseline.named {
-        Some(named) => named.iter().map(own).collect(),
-        // Version 0.1 recorded what it found out, which is more than the files name.
-        None => {
-            let followed = baseline.dependencies.iter();
-            let followed = followed.filter_map(|dependency| dependency.image.reference());
-            let untracked = baseline.untracked.iter();
-            let untracked = untracked.filter_map(|untracked| untracked.image.parse().ok());
-            followed.chain(untracked).map(|image| own(&image)).collect()
-        }
-    };
-    let is_same = match baseline.named {
-        Some(_) => before == names,
-        None => names.is_subset(&before),
-    };
-    let mut reading = Reading {
-        digest: survey.digest,
-        modified: survey.files.iter().filter_map(modified_at).max(),
-        ..Reading::default()
-    };
-    if is_same {
-        let is_settled = |file: &ReadFile| file.state != FileState::Unsettled;
-        let is_news = before == names
-            && survey.files != baseline.files
-            && survey.files.iter().all(is_settled);
-        reading.renewed = is_news.then_some((survey.bases, survey.files));
-        return reading;
-    }
-    let bases = survey.bases.iter();
-    let added = bases.filter(|image| !before.contains(&own(image)));
-    reading.added = added.cloned().collect();
-    // What a base brings along by ONBUILD is named by no file, and stays.
-    if baseline.named.is_some() {
-        reading.dropped = before.difference(&names).cloned().collect();
-    }
-    reading.changed = Some(survey.bases);
-    reading
 }
 
 fn cannot_read(path: &std::path::Path) -> String {

@@ -78,7 +78,7 @@ impl Mirror {
 
 /// An image whose copy is looked for.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct MirrorQuery {
     /// What the source is, by index and by platform.
     pub digest: Digest,
     /// The manifests of the platforms that count; none where the digest alone decides.
@@ -88,7 +88,7 @@ pub struct Wanted {
 /// Compares the copies of images with their sources: one look at each copy.
 pub async fn compare(
     app: &App,
-    wanted: &BTreeMap<Reference, Wanted>,
+    wanted: &BTreeMap<Reference, MirrorQuery>,
 ) -> BTreeMap<Reference, Mirror> {
     let copies: BTreeMap<Reference, Reference> = wanted
         .keys()
@@ -110,7 +110,7 @@ pub async fn compare(
     found
 }
 
-async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &Wanted) -> MirrorState {
+async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &MirrorQuery) -> MirrorState {
     if seen.digest == wanted.digest {
         return MirrorState::Current(seen.digest.clone());
     }

@@ -21,15 +21,18 @@ mod mirror_settings;
 pub mod notify;
 mod platforms;
 mod pushed;
+mod reading;
 pub mod recall;
 mod recovery;
 pub mod resolve;
 pub mod run;
+mod run_request;
 pub mod runs;
 pub mod show;
 pub mod source_trigger;
 pub mod steps;
 pub mod supervise;
+mod survey;
 pub mod task;
 pub mod timer;
 pub mod trust;
@@ -51,7 +54,7 @@ use crate::{
 
 /// What a command was told about its surroundings.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct GlobalOptions {
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
     /// `--config`
@@ -79,7 +82,7 @@ pub struct App {
     /// How old the digest of a base must be where a task says nothing.
     pub min_age: Age,
     /// What the command was told, to hand on to a process that goes on by itself.
-    pub surroundings: Surroundings,
+    pub surroundings: GlobalOptions,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
     /// The platforms that builders run on, by the question that they have answered.
     builder_platforms: RefCell<BTreeMap<String, Platform>>,
@@ -91,7 +94,7 @@ impl App {
     /// # Errors
     ///
     /// [`Kind::Invalid`] where either does not make sense.
-    pub fn new(surroundings: Surroundings) -> Result<Self> {
+    pub fn new(surroundings: GlobalOptions) -> Result<Self> {
         let insists = surroundings.allow_unsafe_permissions;
         let mut settings = Settings::load_insisting(surroundings.config.as_deref(), insists)?;
         environment::rule(settings.environment());
@@ -275,10 +278,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, "").unwrap();
-        let mut app = App::new(Surroundings {
+        let mut app = App::new(GlobalOptions {
             state_dir: Some(folder.path().to_owned()),
             config: Some(config),
-            ..Surroundings::default()
+            ..GlobalOptions::default()
         })
         .unwrap();
         app.clock = Clock::new(Some("1000000000")).unwrap();

@@ -22,7 +22,7 @@ use crate::{
 use super::{
     App,
     event::{Event, EventSink},
-    steps::sweep::after_the_dead,
+    steps::sweep::sweep_crashed_run,
 };
 
 /// How often it is looked whether another process has recovered a run.
@@ -96,7 +96,7 @@ pub(super) async fn remove_leftovers(
             format!("cannot end what run `{id}` has left running")
         })?;
     if let Ok(Some(run)) = app.store.run(id) {
-        for text in after_the_dead(app, &run).await {
+        for text in sweep_crashed_run(app, &run).await {
             events.send(Event::Warning(text));
         }
     }

@@ -1,12 +1,6 @@
 //! Starts runs: the only way in which one begins.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    time::Duration,
-};
-
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     builder,
@@ -14,7 +8,7 @@ use crate::{
     image::{Digest, Reference},
     registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
-    sys::{command::CommandLine, limits, process, secret::Secret, signal::Stop},
+    sys::{limits, process, signal::Stop},
     task::{
         Argument, Cause, Context, Patch, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
@@ -30,122 +24,14 @@ use super::{
     execute::{Execution, Finished},
     notify, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
-    steps::crew::DEFAULT_JOBS,
-    supervise::supervise,
+    supervise::{own_command, supervise},
     task,
 };
 
+pub use super::run_request::{DEFAULT_JOBS, Overrides, Quick, RunRequest};
+
 /// How often a run that waits for another run of its task looks again.
 const WAIT: Duration = Duration::from_millis(200);
-
-/// What one run does otherwise than its task says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overrides {
-    /// Another context.
-    pub context: Option<Context>,
-    /// Another Dockerfile.
-    pub file: Option<PathBuf>,
-    /// Another stage.
-    pub target: Option<String>,
-    /// Build arguments to add or replace.
-    pub arguments: Vec<Argument>,
-    /// Values of secret build arguments to add or replace.
-    pub secret_arguments: BTreeMap<String, Secret>,
-    /// Values for the templates of a multi-step file to add or replace.
-    #[serde(default)]
-    pub values: Vec<Argument>,
-    /// Secret values for the templates of a multi-step file to add or replace.
-    #[serde(default)]
-    pub secret_values: BTreeMap<String, Secret>,
-    /// Another values file of a multi-step file.
-    #[serde(default)]
-    pub values_file: Option<PathBuf>,
-    /// Whether steps may be privileged, whatever the task says.
-    #[serde(default)]
-    pub allow_privileged: bool,
-    /// Whether what the context brings may do all that the definition may, whatever the task says.
-    #[serde(default)]
-    pub trust_context: bool,
-}
-
-impl Overrides {
-    /// Returns the same as a change of the task, to find out whether it fits.
-    fn as_patch(&self) -> TaskPatch {
-        let given = |list: &[Argument]| (!list.is_empty()).then(Vec::new);
-        TaskPatch {
-            arguments: given(&self.arguments),
-            target: self.target.clone().map_or(Patch::Keep, Patch::Set),
-            values: given(&self.values),
-            values_file: self.values_file.clone().map_or(Patch::Keep, Patch::Set),
-            allow_privileged: self.allow_privileged.then_some(true),
-            ..TaskPatch::default()
-        }
-    }
-}
-
-/// A run that somebody asks for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RunRequest {
-    /// The task's registry.
-    pub registry: String,
-    /// The task's name.
-    pub name: crate::task::TaskName,
-    /// What this run does otherwise.
-    pub overrides: Overrides,
-    /// How many steps of a multi-step file may work at once; none leaves it to acrt.
-    #[serde(default)]
-    pub jobs: Option<usize>,
-    /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
-    #[serde(default)]
-    pub run: Option<RunId>,
-    /// What registries have answered already about what it is built on. What they say that a tag is, it is for this run.
-    #[serde(default)]
-    pub answers: Answers,
-    /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
-    #[serde(default)]
-    pub quick: Option<Box<Quick>>,
-}
-
-/// A run without a stored task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Quick {
-    /// What is run. Its name is only there to fill a place.
-    pub task: Task,
-    /// Its secrets.
-    pub secrets: Secrets,
-}
-
-impl RunRequest {
-    /// Asks for a run of a task as it is.
-    #[must_use]
-    pub fn of(key: &TaskKey) -> Self {
-        Self {
-            registry: key.registry.clone(),
-            name: key.name.clone(),
-            overrides: Overrides::default(),
-            jobs: None,
-            run: None,
-            answers: Answers::default(),
-            quick: None,
-        }
-    }
-
-    /// Asks for a run of what is stored nowhere.
-    #[must_use]
-    pub fn quick(quick: Quick) -> Self {
-        Self {
-            quick: Some(Box::new(quick.clone())),
-            ..Self::of(&quick.task.key())
-        }
-    }
-
-    fn key(&self) -> TaskKey {
-        TaskKey {
-            registry: self.registry.clone(),
-            name: self.name.clone(),
-        }
-    }
-}
 
 /// Runs a task now, after whatever run of it is going on, in this process: it is bound by the limits of runs from now on.
 ///
@@ -368,37 +254,6 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     })
 }
 
-/// Returns the call of this very program that carries out a run, as this process was told to.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where the program cannot find itself.
-pub(super) fn own_command(app: &App) -> Result<CommandLine> {
-    // The running program, also where its file has been replaced by a newer one since.
-    let running = PathBuf::from("/proc/self/exe");
-    let program = match running.exists() {
-        true => running,
-        false => std::env::current_exe().context(Kind::Failed, || {
-            "cannot find this program itself".to_owned()
-        })?,
-    };
-    let mut line = CommandLine::new(program)
-        .args(["task", "execute"])
-        .inheriting_all();
-    let surroundings = &app.surroundings;
-    line = line.flag("--state-dir", app.store.layout().root());
-    if let Some(config) = &surroundings.config {
-        line = line.flag("--config", config);
-    }
-    if let Some(builder) = &surroundings.builder {
-        line = line.flag("--builder", builder);
-    }
-    if surroundings.allow_unsafe_permissions {
-        line = line.arg("--allow-unsafe-permissions");
-    }
-    Ok(line)
-}
-
 async fn wait_for_task(
     app: &App,
     key: &TaskKey,
@@ -443,6 +298,22 @@ fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     Ok((task, secrets))
 }
 
+/// Returns what a run does otherwise as a change of the task, to find out whether it fits.
+fn as_patch(overrides: &Overrides) -> TaskPatch {
+    let given = |list: &[Argument]| (!list.is_empty()).then(Vec::new);
+    TaskPatch {
+        arguments: given(&overrides.arguments),
+        target: overrides.target.clone().map_or(Patch::Keep, Patch::Set),
+        values: given(&overrides.values),
+        values_file: overrides
+            .values_file
+            .clone()
+            .map_or(Patch::Keep, Patch::Set),
+        allow_privileged: overrides.allow_privileged.then_some(true),
+        ..TaskPatch::default()
+    }
+}
+
 /// Makes a task what one run wants it to be.
 fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
     let replace = |own: &mut Vec<Argument>, with: &[Argument]| {
@@ -451,7 +322,7 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         own.extend(with.iter().cloned());
     };
     if !matches!(task.step, Step::Import(_)) {
-        task::check_fit(&overrides.as_patch(), &task.step, task.name.as_str())?;
+        task::check_fit(&as_patch(overrides), &task.step, task.name.as_str())?;
     }
     if overrides.trust_context {
         task.step.set_trust_context(true);

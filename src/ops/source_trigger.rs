@@ -9,7 +9,7 @@ use super::event::{Event, EventSink};
 
 /// What was said about triggers by the source; nothing leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceWish {
+pub struct SourceTriggerPatch {
     /// Whether new commits run the task.
     pub commits: Option<bool>,
     /// Whether pull requests do.
@@ -24,10 +24,14 @@ pub struct SourceWish {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where the context has no commits.
-pub fn of_new(wish: &SourceWish, step: &Step, has_token: bool) -> Result<Vec<SourceTrigger>> {
+pub fn of_new(
+    wish: &SourceTriggerPatch,
+    step: &Step,
+    has_token: bool,
+) -> Result<Vec<SourceTrigger>> {
     let is_git = step.context().and_then(Context::git).is_some();
     let commits = wish.commits.unwrap_or(is_git && has_token);
-    let wish = SourceWish {
+    let wish = SourceTriggerPatch {
         commits: Some(commits),
         ..wish.clone()
     };
@@ -40,7 +44,7 @@ pub fn of_new(wish: &SourceWish, step: &Step, has_token: bool) -> Result<Vec<Sou
 ///
 /// As [`of_new`].
 pub fn changed(
-    wish: &SourceWish,
+    wish: &SourceTriggerPatch,
     old: Vec<SourceTrigger>,
     step: &Step,
 ) -> Result<Vec<SourceTrigger>> {
@@ -114,8 +118,8 @@ mod tests {
         .unwrap()
     }
 
-    fn wish(commits: Option<bool>, pull_requests: Option<bool>) -> SourceWish {
-        SourceWish {
+    fn wish(commits: Option<bool>, pull_requests: Option<bool>) -> SourceTriggerPatch {
+        SourceTriggerPatch {
             commits,
             pull_requests,
             name: None,

@@ -3,7 +3,7 @@
 //! Whatever reads, renders, resolves, fetches, unpacks or builds for one task can hang, use up memory or die: it takes nothing with it but
 //! its own run.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     store::{runs::HeldRun, secrets::Secrets},
     sys::{
+        command::CommandLine,
         process::{self, Ended, Limits},
         settings::LimitSettings,
         signal::Stop,
@@ -23,7 +24,7 @@ use super::{
     event::{Event, EventSink},
     execute::{Execution, Failure, Finished, GRACE, MARKER},
     recovery::remove_leftovers,
-    run::{RunRequest, own_command},
+    run_request::RunRequest,
 };
 
 /// How much longer than its run a process may take: to end its builder, and to write down how it went.
@@ -145,6 +146,37 @@ impl Heard {
             }
         }
     }
+}
+
+/// Returns the call of this very program that carries out a run, as this process was told to.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the program cannot find itself.
+pub(super) fn own_command(app: &App) -> Result<CommandLine> {
+    // The running program, also where its file has been replaced by a newer one since.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = match running.exists() {
+        true => running,
+        false => std::env::current_exe().context(Kind::Failed, || {
+            "cannot find this program itself".to_owned()
+        })?,
+    };
+    let mut line = CommandLine::new(program)
+        .args(["task", "execute"])
+        .inheriting_all();
+    let surroundings = &app.surroundings;
+    line = line.flag("--state-dir", app.store.layout().root());
+    if let Some(config) = &surroundings.config {
+        line = line.flag("--config", config);
+    }
+    if let Some(builder) = &surroundings.builder {
+        line = line.flag("--builder", builder);
+    }
+    if surroundings.allow_unsafe_permissions {
+        line = line.arg("--allow-unsafe-permissions");
+    }
+    Ok(line)
 }
 
 /// Carries out a run that this process holds, as `request` asks, and ends it.

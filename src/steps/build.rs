@@ -7,7 +7,7 @@ use crate::{
     secret::MaskedText,
 };
 
-use super::step::Mount;
+use super::resources::Mount;
 
 /// An image to build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -385,7 +385,7 @@ mod tests {
     fn secret_is_kept_in_a_build_argument_and_told_elsewhere() {
         let parsed = |text: &str| {
             let at = text.find("hunter2").unwrap();
-            let words = crate::steps::words::split(&MaskedText::with_secrets(
+            let words = crate::steps::shell_words::split(&MaskedText::with_secrets(
                 text,
                 std::iter::once(at..at + 7),
             ));

@@ -14,10 +14,10 @@ use super::{
     keys::{blame, count, list, seconds, switch, text, value},
     problem::{InvalidTaskFile, Notices},
     render::Renderer,
-    resources::{networks, secrets, volumes},
-    step::{Action, CmdStep, Limits, Mount, Place, Pushed, Step, StepId},
+    resources::{Mount, networks, secrets, volumes},
+    shell_words,
+    step::{Action, CmdStep, Limits, Place, Pushed, Step, StepId},
     variables::Run,
-    words,
     yaml::Node,
 };
 
@@ -274,8 +274,9 @@ impl Reader<'_> {
         defaults: &Defaults,
         mounts: Vec<Mount>,
     ) -> Result<CmdStep, InvalidTaskFile> {
-        let mut words = words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
-        if let Some(operator) = words::operator(&words) {
+        let mut words =
+            shell_words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
+        if let Some(operator) = shell_words::operator(&words) {
             return Err(blame(
                 node,
                 "cmd",
@@ -344,7 +345,7 @@ impl Reader<'_> {
         defaults: &Defaults,
         mounts: Vec<Mount>,
     ) -> Result<BuildStep, InvalidTaskFile> {
-        let words = words::split(written).map_err(|problem| blame(node, "build", problem))?;
+        let words = shell_words::split(written).map_err(|problem| blame(node, "build", problem))?;
         let mut step = build::parse(&words).map_err(|problem| blame(node, "build", problem))?;
         step.env = self.merged(node, defaults)?;
         step.working_directory = working_directory(node, defaults)?;

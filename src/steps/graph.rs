@@ -35,20 +35,20 @@ pub struct Graph {
 }
 
 /// What is wrong with the order of a file: the number of the step, counted from 0, the key that is to blame, and why.
-pub(super) type Disorder = (usize, &'static str, String);
+pub(super) type GraphError = (usize, &'static str, String);
 
 impl Graph {
     /// Puts steps into order: each with what it waits for.
     ///
     /// # Errors
     ///
-    /// [`Disorder`] where two steps have one name, or `when` names a step that is not there, stands further down, or is the step itself.
+    /// [`GraphError`] where two steps have one name, or `when` names a step that is not there, stands further down, or is the step itself.
     pub(super) fn new(
         version: String,
         drafts: Vec<(Step, When)>,
         networks: Vec<Network>,
         volumes: Vec<Volume>,
-    ) -> Result<Self, Disorder> {
+    ) -> Result<Self, GraphError> {
         let mut numbers: HashMap<StepId, usize> = HashMap::new();
         for (n, (step, _)) in drafts.iter().enumerate() {
             if numbers.insert(step.id.clone(), n).is_some() {

@@ -8,8 +8,8 @@ use std::fmt;
 use super::{
     Graph,
     build::BuildStep,
-    resources::{DEFAULT_NETWORK, Network},
-    step::{Action, CmdStep, Mount, Place, Step, StepId},
+    resources::{DEFAULT_NETWORK, Mount, Network},
+    step::{Action, CmdStep, Place, Step, StepId},
 };
 
 /// Something that a guest's file asks for and may not.

@@ -6,6 +6,7 @@
 pub mod alias;
 mod budget;
 pub mod build;
+mod data;
 pub mod file;
 mod functions;
 pub mod graph;
@@ -17,9 +18,9 @@ pub mod progress;
 pub mod read;
 pub mod render;
 pub mod resources;
+mod shell_words;
 pub mod step;
 pub mod variables;
-mod words;
 mod yaml;
 
 pub use budget::IsLate;
@@ -28,6 +29,7 @@ pub use graph::Graph;
 pub use problem::{InvalidTaskFile, Notice};
 pub use progress::Progress;
 pub use read::{TaskFile, read, secrets};
+pub use resources::Mount;
 pub use resources::{Network, SecretSource, Volume};
-pub use step::{Action, CmdStep, Limits, Mount, Place, Step, StepId};
+pub use step::{Action, CmdStep, Limits, Place, Step, StepId};
 pub use variables::{Run, Values, Variables};

@@ -3,10 +3,7 @@
 //! What a missing key comes to is Go's `missingkey=zero`: nothing. Everything that a template does is counted: before each node of the
 //! parsed template stands a call that pays for it, so that neither a loop nor a recursion goes on for free.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use gotmpl::{
     MissingKey, Template, TemplateError, Value,
@@ -20,7 +17,7 @@ use crate::secret::MaskedText;
 
 use super::{
     budget::Budget,
-    functions, marks,
+    data, functions, marks,
     problem::InvalidTaskFile,
     variables::Variables,
     yaml::{MAX_BYTES, TOO_LARGE},
@@ -74,7 +71,7 @@ impl Renderer {
         Ok(Self {
             budget,
             functions,
-            data: value(&variables.data()?),
+            data: data::value(&variables.data()?),
         })
     }
 
@@ -337,29 +334,6 @@ fn without_comments(text: &str) -> String {
         }
     }
     out
-}
-
-/// Returns data as templates read it.
-pub(super) fn value(data: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    match data {
-        Json::Null => Value::Nil,
-        Json::Bool(yes) => Value::Bool(*yes),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Value::Int(whole),
-            (None, Some(float)) => Value::Float(float),
-            (None, None) => Value::Nil,
-        },
-        Json::String(text) => Value::String(text.as_str().into()),
-        Json::Array(items) => Value::List(items.iter().map(value).collect()),
-        Json::Object(map) => {
-            let map: BTreeMap<Arc<str>, Value> = map
-                .iter()
-                .map(|(name, inner)| (name.as_str().into(), value(inner)))
-                .collect();
-            Value::Map(Arc::new(map))
-        }
-    }
 }
 
 #[cfg(test)]

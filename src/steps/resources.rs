@@ -12,6 +12,15 @@ use super::{
     yaml::Node,
 };
 
+/// A volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The volume.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+}
+
 /// The network of steps in a file that names no networks.
 pub const DEFAULT_NETWORK: &str = "acb_default_network";
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{image::Reference, secret::MaskedText};
 
-use super::build::BuildStep;
+use super::{build::BuildStep, resources::Mount};
 
 /// The name of a step: unique in its file, without white space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,15 +145,6 @@ pub struct Place {
     pub cpus: Option<String>,
     /// Volumes of the file.
     pub mounts: Vec<Mount>,
-}
-
-/// A volume in a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// The volume.
-    pub name: String,
-    /// Where it is.
-    pub path: String,
 }
 
 #[cfg(test)]

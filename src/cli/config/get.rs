@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, outcome::Outcome},
     error::Result,
-    ops::{self, Surroundings},
+    ops::{self, GlobalOptions},
     view::View,
 };
 
@@ -17,7 +17,7 @@ pub struct GetArgs {
     key: String,
 }
 
-pub fn run(around: &Surroundings, args: GetArgs) -> Result<Outcome> {
+pub fn run(around: &GlobalOptions, args: GetArgs) -> Result<Outcome> {
     let entry = ops::config::get(around, &args.key)?;
     Ok(Outcome::answer(View::of(entry, columns::CONFIG)))
 }

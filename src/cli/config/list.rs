@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, outcome::Outcome},
     error::Result,
-    ops::{self, Surroundings},
+    ops::{self, GlobalOptions},
     view::View,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 #[command(after_help = "Example:\n  acrt config list -o table")]
 pub struct ListArgs {}
 
-pub fn run(around: &Surroundings, _: ListArgs) -> Result<Outcome> {
+pub fn run(around: &GlobalOptions, _: ListArgs) -> Result<Outcome> {
     let entries = ops::config::list(around)?;
     Ok(Outcome::answer(View::of(entries, columns::CONFIG)))
 }

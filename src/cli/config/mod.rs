@@ -5,7 +5,7 @@ mod list;
 mod set;
 mod unset;
 
-use crate::{error::Result, ops::Surroundings};
+use crate::{error::Result, ops::GlobalOptions};
 
 use super::outcome::Outcome;
 
@@ -19,7 +19,7 @@ pub enum ConfigCommand {
 }
 
 /// Carries it out without reading the settings first: so a broken file can be mended too.
-pub fn run(around: &Surroundings, command: ConfigCommand) -> Result<Outcome> {
+pub fn run(around: &GlobalOptions, command: ConfigCommand) -> Result<Outcome> {
     match command {
         ConfigCommand::Get(args) => get::run(around, args),
         ConfigCommand::Set(args) => set::run(around, args),

@@ -3,7 +3,7 @@
 use crate::{
     cli::outcome::Outcome,
     error::{Error, Kind, Result},
-    ops::{self, Surroundings},
+    ops::{self, GlobalOptions},
 };
 
 /// Set values in the config file
@@ -19,7 +19,7 @@ pub struct SetArgs {
     key: Vec<String>,
 }
 
-pub fn run(around: &Surroundings, args: SetArgs) -> Result<Outcome> {
+pub fn run(around: &GlobalOptions, args: SetArgs) -> Result<Outcome> {
     ops::config::set(around, &pairs(&args.key)?)?;
     Ok(Outcome::default())
 }

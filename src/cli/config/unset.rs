@@ -3,7 +3,7 @@
 use crate::{
     cli::outcome::Outcome,
     error::Result,
-    ops::{self, Surroundings},
+    ops::{self, GlobalOptions},
 };
 
 /// Take values out of the config file
@@ -15,7 +15,7 @@ pub struct UnsetArgs {
     key: Vec<String>,
 }
 
-pub fn run(around: &Surroundings, args: UnsetArgs) -> Result<Outcome> {
+pub fn run(around: &GlobalOptions, args: UnsetArgs) -> Result<Outcome> {
     ops::config::unset(around, &args.key)?;
     Ok(Outcome::default())
 }

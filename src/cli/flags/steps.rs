@@ -95,7 +95,7 @@ impl ValueArgs {
 
 /// What the options say about a multi-step file.
 #[derive(Debug)]
-pub struct Wanted<'a> {
+pub struct StepOptions<'a> {
     /// The context, as it was given.
     pub context: &'a Context,
     /// The file, as it was given.
@@ -110,7 +110,7 @@ pub struct Wanted<'a> {
     pub trust_context: bool,
 }
 
-impl Wanted<'_> {
+impl StepOptions<'_> {
     /// Returns the step that the options ask for; `None` for a Dockerfile. A file that the definition is to hold is read now.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl Wanted<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Wanted::step`].
+    /// As [`StepOptions::step`].
     pub fn content(&self) -> Result<Option<String>> {
         match (self.command, self.file) {
             (Some(_), Some(_)) => Err(Error::new(
@@ -214,7 +214,7 @@ mod tests {
     fn the_file_and_the_context_decide_the_kind_of_step() {
         let values = ValueArgs::default();
         let kind = |context: &str, file: Option<&str>, command: Option<&str>| {
-            let wanted = Wanted {
+            let wanted = StepOptions {
                 context: &context.parse().unwrap(),
                 file: file.map(Path::new),
                 command,

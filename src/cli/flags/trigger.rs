@@ -1,7 +1,7 @@
 //! Options that say what makes a task run by itself.
 
 use crate::{
-    ops::{source_trigger::SourceWish, timer::Schedule},
+    ops::{source_trigger::SourceTriggerPatch, timer::Schedule},
     sys::secret::Secret,
     task::{
         self, Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch,
@@ -143,8 +143,8 @@ impl TriggerArgs {
 
     /// Returns what was said of triggers by the source.
     #[must_use]
-    pub fn source(&self, name: Option<String>) -> SourceWish {
-        SourceWish {
+    pub fn source(&self, name: Option<String>) -> SourceTriggerPatch {
+        SourceTriggerPatch {
             commits: self.commit_trigger_enabled,
             pull_requests: self.pull_request_trigger_enabled,
             name,

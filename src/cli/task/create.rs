@@ -10,7 +10,7 @@ use crate::{
             build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
             copies::words,
-            steps::{TrustArgs, ValueArgs, Wanted},
+            steps::{StepOptions, TrustArgs, ValueArgs},
             trigger::{TriggerArgs, schedule},
         },
         outcome::Outcome,
@@ -147,7 +147,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         ..TaskPatch::default()
     };
     let context = args.context.unwrap_or(Context::None);
-    let wanted = Wanted {
+    let wanted = StepOptions {
         context: &context,
         file: args.file.as_deref(),
         command: args.cmd.as_deref(),

@@ -11,7 +11,7 @@ use crate::{
             choice::{Status, three_state},
             copies::words,
             one_task::OneTaskArgs,
-            steps::{TrustArgs, ValueArgs, Wanted, text_of},
+            steps::{StepOptions, TrustArgs, ValueArgs, text_of},
             trigger::{TriggerArgs, schedule},
         },
         outcome::Outcome,
@@ -118,7 +118,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     let old = ops::task::existing(app, &key)?;
     let context = args.context.as_ref().or(old.step.context());
     let holds_its_file = matches!(old.step, Step::EncodedTask(_));
-    let wanted = Wanted {
+    let wanted = StepOptions {
         context: context.unwrap_or(&Context::None),
         file: args.file.as_deref(),
         command: args.cmd.as_deref(),

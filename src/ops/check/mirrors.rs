@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::{
     error::Result,
-    image::{Digest, Reference},
+    image::Reference,
     ops::{
         App,
         event::{Event, EventSink},
@@ -16,19 +14,7 @@ use crate::{
     watch::Snapshot,
 };
 
-use super::CheckAnswer;
-
-/// The copy of an image.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MirrorAnswer {
-    image: String,
-    /// One of current, behind, missing, unknown: what it is, compared with what its source is now.
-    state: &'static str,
-    digest: Option<Digest>,
-    /// What to do about one that is not current.
-    advice: Option<String>,
-}
+use super::answer::{CheckAnswer, MirrorAnswer};
 
 /// Compares the copies of what a task stands on with what their sources are now, and says which cannot be used.
 pub async fn look_at_mirrors(
@@ -60,7 +46,7 @@ pub async fn look_at_mirrors(
             });
             let manifests = recorded.map(|dependency| dependency.manifests.clone());
             let manifests = manifests.unwrap_or_default();
-            wanted.insert(source, mirror::Wanted { digest, manifests });
+            wanted.insert(source, mirror::MirrorQuery { digest, manifests });
         }
     }
     let found = mirror::compare(app, &wanted).await;

@@ -1,17 +1,17 @@
 //! What is stale, and why, without building.
 
+mod answer;
 mod mirrors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     sys::signal::Stop,
-    task::{DependencyKind, Task, TaskKey, TaskName, Untracked},
+    task::{Task, TaskKey},
     watch::{
         BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus, Problem, ProblemKind,
         Round, Snapshot, State, Tags, Verdict,
@@ -28,13 +28,14 @@ use super::{
     credential::all_logins,
     event::{Event, EventSink},
     heads::Heads,
-    inputs,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
-    recall, steps,
-    timer::{self, TimerAnswer},
+    reading, recall, steps,
+    timer::{self},
 };
 
-use mirrors::{MirrorAnswer, look_at_mirrors};
+pub use answer::CheckAnswer;
+use answer::{ImageAnswer, OutputAnswer, OutputState};
+use mirrors::look_at_mirrors;
 
 /// Reads all tasks with all that is known of them, and what their files say now where that matters. Each one that cannot be used is told,
 /// and out by itself; `broken` counts them.
@@ -72,7 +73,7 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
 /// Puts together what is known of a task, with what its files say now where that matters.
 pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Snapshot {
     steps::read::find_pushes(app, &mut task);
-    let reading = inputs::reading(app, &task, &baseline);
+    let reading = reading::reading(app, &task, &baseline);
     // Nobody else wants to know what that was compared with, and there may be ten thousand.
     baseline.files = Vec::new();
     baseline.named = None;
@@ -89,76 +90,6 @@ pub struct CheckReport {
     pub tasks: Vec<CheckAnswer>,
     /// The worst of what was found, as an exit code tells it; none if everything is current.
     pub worst: Option<Kind>,
-}
-
-/// What a task needs, and why.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckAnswer {
-    /// Its name.
-    pub name: TaskName,
-    registry: String,
-    /// What it needs: docs/triggers.md has all states.
-    pub state: State,
-    /// Why, on one line.
-    pub reason: String,
-    waiting_for: Vec<String>,
-    next_try: Option<AzTimestamp>,
-    /// The command that tries a stalled task at once.
-    resume: Option<String>,
-    images: Vec<ImageAnswer>,
-    timers: Vec<TimerAnswer>,
-    untracked_images: Vec<Untracked>,
-    /// What became of the images that it pushed.
-    output_images: Vec<OutputAnswer>,
-    /// When it would be run in a round, counted from 0.
-    #[serde(skip)]
-    pub turn: Option<usize>,
-}
-
-/// What became of an image that a task pushed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum OutputState {
-    Current,
-    Moved,
-    Missing,
-    Unknown,
-    NotLooked,
-}
-
-/// An image that a task pushed, and what became of it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OutputAnswer {
-    image: String,
-    state: OutputState,
-    pushed_digest: Option<Digest>,
-    current_digest: Option<Digest>,
-    last_looked: Option<AzTimestamp>,
-}
-
-/// An image that a task depends on, and what became of it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageAnswer {
-    image: String,
-    r#type: DependencyKind,
-    line: usize,
-    /// One of current, moved, too-young, unverified, missing, unknown, not-followed.
-    state: &'static str,
-    recorded_digest: Option<Digest>,
-    current_digest: Option<Digest>,
-    first_seen: Option<AzTimestamp>,
-    last_looked: Option<AzTimestamp>,
-    next_look: Option<AzTimestamp>,
-    /// Until when its registry wants to be left alone.
-    paused_until: Option<AzTimestamp>,
-    error: Option<String>,
-    error_since: Option<AzTimestamp>,
-    /// The copy of one's own that the config file names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mirror: Option<MirrorAnswer>,
 }
 
 /// What is checked.

@@ -1,7 +1,9 @@
 //! Copies images between registries and folders: at once for `acrt import`, and as the step of a task that keeps a copy.
 
 mod places;
+mod request;
 mod run;
+mod survey;
 
 use std::collections::BTreeMap;
 
@@ -21,38 +23,14 @@ use crate::{
 
 use super::{
     App,
-    credential::StoredLogin,
     event::{Event, EventSink},
     pushed,
-    run::{Quick, RunRequest},
-    task::registry_for,
+    run_request::{Quick, RunRequest},
 };
 
 use places::Target;
-pub use run::survey;
-
-/// A copy, as it is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Import {
-    /// The image that is copied, or the folder that it is in.
-    pub source: String,
-    /// The registry of the source, where its name has none.
-    pub source_registry: Option<String>,
-    /// What the copy is called; as the source, if nothing is given.
-    pub images: Vec<String>,
-    /// Repositories that get it without a tag.
-    pub repositories: Vec<String>,
-    /// The registry that it goes to, where its names have none.
-    pub registry: Option<String>,
-    /// Its platforms; all if empty.
-    pub platforms: Vec<Platform>,
-    /// Whether what refers to it is copied too.
-    pub all_referrers: bool,
-    /// Whether tags that stand for another image are moved.
-    pub force: bool,
-    /// The login for the source.
-    pub login: Option<StoredLogin>,
-}
+pub use request::Import;
+pub use survey::survey;
 
 /// What a copy came to.
 #[derive(Debug, Serialize)]

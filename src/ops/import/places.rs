@@ -8,7 +8,8 @@ use crate::{
     registry::copy::Place,
 };
 
-use super::{App, Import, registry_for};
+use super::request::Import;
+use crate::ops::{App, task::registry_for};
 
 /// What a folder of the OCI image layout is written with, as skopeo and buildah do.
 const FOLDER: &str = "oci:";

@@ -1,12 +1,11 @@
 //! The run of a task that keeps a copy: looks at the source, copies what it is, lets it be tried, moves the tags.
 
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
         event::{Event, EventSink},
         execute::{Execution, Failure, GRACE, MARKER, Success},
-        steps::read::Survey,
     },
     registry::copy::Place,
     store::{log::Log, runs::HeldRun},
@@ -15,7 +14,7 @@ use crate::{
         process::{self, Ended, Limits},
     },
     task::{
-        Dependency, DependencyKind, ImageDescriptor, ImportStep, Manifests, Run, RunStatus, Task,
+        Dependency, DependencyKind, ImageDescriptor, ImportStep, Manifests, Run, RunStatus,
         Untracked, import::candidate,
     },
 };
@@ -24,37 +23,6 @@ use super::{
     Made, Options, copy_all,
     places::{self, Target},
 };
-
-/// Finds out what can be told about a copy without a run and without a registry.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where its source is no image of a registry, or its copy has no name.
-pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
-    let source = step.source().context(Kind::Invalid, || {
-        format!("cannot use the source of task `{}`", task.name)
-    })?;
-    if step.image_names.is_empty() {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "task `{}` copies an image and gives the copy no name",
-                task.name
-            ),
-        )
-        .hint("give --image repository:tag"));
-    }
-    let definition = format!("{}\n{}", step.source, step.image_names.join("\n"));
-    Ok(Survey {
-        digest: Some(Digest::of(definition.as_bytes())),
-        bases: vec![source],
-        pushes: task.stable_images(),
-        notices: Vec::new(),
-        privileged: Vec::new(),
-        files: Vec::new(),
-        refused: None,
-    })
-}
 
 /// The source of a copy, decided before anything is copied.
 struct Decided {
@@ -75,7 +43,9 @@ impl Execution<'_> {
     ) -> Result<(), Failure> {
         let started = self.app.clock.now();
         let targets = self.targets(step, held)?;
-        *inputs_digest = survey(&self.task, step).ok().and_then(|it| it.digest);
+        *inputs_digest = super::survey(&self.task, step)
+            .ok()
+            .and_then(|it| it.digest);
         events.send(Event::Doing(format!("looking at {}", step.source)));
         let decided = self.unless_stopped(self.decide(step)).await?;
         let bases: Vec<Reference> = step.source().into_iter().collect();

@@ -5,13 +5,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     builder::{HeldImage, Unpinned},
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
-    image::{Digest, Reference},
+    image::{Digest, Platform, Reference},
     ops::mirror::{self, Mirror},
     registry::Seen,
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked},
 };
 
-use super::Resolved;
+/// What a build stands on, decided.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The Dockerfile in which every image that could be pinned is.
+    pub pinned: Vec<u8>,
+    /// The images whose tags may move, with the digests that were decided.
+    pub dependencies: Vec<Dependency>,
+    /// The images that nothing follows, and why.
+    pub untracked: Vec<Untracked>,
+    /// The image that the final stage stands on, for the labels.
+    pub runtime: Option<(Reference, Option<Digest>)>,
+    /// The images that registries have and that cannot be pinned where they are named.
+    pub unpinned: Vec<Unpinned>,
+    /// The images that the build takes from registries, pinned: copies of one's own, where those are used.
+    pub pulled: Vec<Reference>,
+    /// The images that copies of one's own are used for.
+    pub mirrored: Vec<(Reference, Reference)>,
+    /// The platforms that the Dockerfile itself gives the image below the last stage.
+    pub forced: BTreeSet<Platform>,
+    /// What is known of each image.
+    pub(super) answers: BTreeMap<Reference, Answer>,
+}
 
 /// What is known of one image while it is resolved.
 #[derive(Clone, Debug)]
@@ -155,7 +176,7 @@ pub fn conclude(
 
 impl Answer {
     /// Returns what a copy must be to be as good; nothing for what has none.
-    pub fn wanted(&self) -> Option<mirror::Wanted> {
+    pub fn wanted(&self) -> Option<mirror::MirrorQuery> {
         match self {
             // Which has been looked at already, or stands in for its source.
             Self::Found {
@@ -163,11 +184,11 @@ impl Answer {
             } => None,
             Self::Found {
                 seen, manifests, ..
-            } => Some(mirror::Wanted {
+            } => Some(mirror::MirrorQuery {
                 digest: seen.digest.clone(),
                 manifests: manifests.clone(),
             }),
-            Self::Fixed { digest, .. } => Some(mirror::Wanted {
+            Self::Fixed { digest, .. } => Some(mirror::MirrorQuery {
                 digest: digest.clone(),
                 manifests: Manifests::new(),
             }),

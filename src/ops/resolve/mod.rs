@@ -6,12 +6,12 @@ mod made;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    builder::{Builder, HeldImage, Unpinned},
+    builder::{Builder, HeldImage},
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, Seen},
-    task::{Dependency, Untracked},
+    task::Dependency,
     watch::Baseline,
 };
 
@@ -24,33 +24,10 @@ use super::{
 };
 
 use decided::{Answer, Held, conclude, decided};
-pub use decided::{kind, unpinned};
+pub use decided::{Resolved, kind, unpinned};
 
 /// How often triggers of base images may name further base images.
 pub(super) const MAX_ON_BUILD: usize = 8;
-
-/// What a build stands on, decided.
-#[derive(Debug)]
-pub struct Resolved {
-    /// The Dockerfile in which every image that could be pinned is.
-    pub pinned: Vec<u8>,
-    /// The images whose tags may move, with the digests that were decided.
-    pub dependencies: Vec<Dependency>,
-    /// The images that nothing follows, and why.
-    pub untracked: Vec<Untracked>,
-    /// The image that the final stage stands on, for the labels.
-    pub runtime: Option<(Reference, Option<Digest>)>,
-    /// The images that registries have and that cannot be pinned where they are named.
-    pub unpinned: Vec<Unpinned>,
-    /// The images that the build takes from registries, pinned: copies of one's own, where those are used.
-    pub pulled: Vec<Reference>,
-    /// The images that copies of one's own are used for.
-    pub mirrored: Vec<(Reference, Reference)>,
-    /// The platforms that the Dockerfile itself gives the image below the last stage.
-    pub forced: BTreeSet<Platform>,
-    /// What is known of each image.
-    answers: BTreeMap<Reference, Answer>,
-}
 
 /// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
 ///
@@ -255,7 +232,7 @@ impl Resolver<'_> {
         answers: &mut BTreeMap<Reference, Answer>,
         events: &EventSink<'_>,
     ) {
-        let wanted: BTreeMap<Reference, mirror::Wanted> = new
+        let wanted: BTreeMap<Reference, mirror::MirrorQuery> = new
             .iter()
             .filter(|source| self.copy_of(source).is_some())
             .filter_map(|source| Some((source.clone(), answers.get(source)?.wanted()?)))

@@ -1,8 +1,8 @@
 //! Multi-step tasks: the file is read, its steps are carried out, and what they stand on is found out.
 
-pub mod crew;
 mod one;
 pub mod read;
+pub mod schedule;
 mod site;
 pub mod sweep;
 mod workspace;

@@ -33,7 +33,7 @@ use crate::{
 use super::{
     LABEL,
     read::{arguments_of, build_of, made_before, within},
-    site::{Site, StepBuild, Trouble},
+    site::{StepBuild, StepContext, StepFailure},
     workspace::copy_beneath,
 };
 
@@ -49,7 +49,7 @@ const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 /// How often a push is tried, as in ACR.
 const PUSHES: u32 = 3;
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Carries a step out, with all its delays, repeats and tries.
     pub async fn step(&self, step: &Step) -> Result<(), Failure> {
         self.pause(step.limits.start_delay).await?;
@@ -58,8 +58,8 @@ impl Site<'_> {
         for _ in 0..=step.limits.repeat {
             match self.tries(step, deadline).await {
                 Ok(()) => {}
-                Err(Trouble::Exit { text, .. }) => failed.push(text),
-                Err(Trouble::Final(failure)) => return Err(failure),
+                Err(StepFailure::Exit { text, .. }) => failed.push(text),
+                Err(StepFailure::Final(failure)) => return Err(failure),
             }
         }
         match failed.first() {
@@ -77,19 +77,19 @@ impl Site<'_> {
         }
     }
 
-    async fn tries(&self, step: &Step, deadline: Instant) -> Result<(), Trouble> {
+    async fn tries(&self, step: &Step, deadline: Instant) -> Result<(), StepFailure> {
         let mut left = step.limits.retries;
         loop {
             let Err(trouble) = self.attempt(step, deadline).await else {
                 return Ok(());
             };
             let again = match &trouble {
-                Trouble::Exit { printed, .. } => {
+                StepFailure::Exit { printed, .. } => {
                     let printed = String::from_utf8_lossy(printed);
                     let errors = &step.limits.retry_on;
                     errors.is_empty() || errors.iter().any(|error| printed.contains(error))
                 }
-                Trouble::Final(_) => false,
+                StepFailure::Final(_) => false,
             };
             if left == 0 || !again {
                 return Err(trouble);
@@ -103,7 +103,7 @@ impl Site<'_> {
         }
     }
 
-    async fn attempt(&self, step: &Step, deadline: Instant) -> Result<(), Trouble> {
+    async fn attempt(&self, step: &Step, deadline: Instant) -> Result<(), StepFailure> {
         match &step.action {
             Action::Build(build) => self.build(step, build, deadline).await,
             Action::Push(images) => self.push(step, images, deadline).await,
@@ -127,7 +127,7 @@ impl Site<'_> {
         step: &Step,
         build: &BuildStep,
         deadline: Instant,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StepFailure> {
         let mut inputs = self.inputs(step, build)?;
         let told = RefCell::new(Vec::new());
         let mut resolved = {
@@ -306,7 +306,12 @@ impl Site<'_> {
         option
     }
 
-    async fn push(&self, step: &Step, images: &[Pushed], deadline: Instant) -> Result<(), Trouble> {
+    async fn push(
+        &self,
+        step: &Step,
+        images: &[Pushed],
+        deadline: Instant,
+    ) -> Result<(), StepFailure> {
         let made = made_before(&self.read.graph, step);
         let request = BuildRequest {
             images: images.iter().map(|pushed| pushed.image.clone()).collect(),
@@ -345,7 +350,7 @@ impl Site<'_> {
         request: &BuildRequest,
         image: &Reference,
         deadline: Instant,
-    ) -> Result<Option<Digest>, Trouble> {
+    ) -> Result<Option<Digest>, StepFailure> {
         let planned = self.builder.push(request, image)?;
         let mut tries = 1;
         let printed = loop {
@@ -354,7 +359,7 @@ impl Site<'_> {
                 .await?;
             match self.judge(&planned.purpose.to_string(), step, ended) {
                 Ok(printed) => break printed,
-                Err(Trouble::Exit { .. }) if tries < PUSHES => {
+                Err(StepFailure::Exit { .. }) if tries < PUSHES => {
                     tries += 1;
                     self.pause(tries - 1).await?;
                 }
@@ -364,7 +369,7 @@ impl Site<'_> {
         Ok(pushed::digest(&planned.digest, &printed)?)
     }
 
-    async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), Trouble> {
+    async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), StepFailure> {
         let image = self.image_of(step, cmd).await?;
         let request = self.container_request(step, cmd, &image)?;
         if cmd.args.iter().any(MaskedText::has_secret) {
@@ -384,7 +389,7 @@ impl Site<'_> {
         step: &Step,
         mut request: ContainerRequest,
         deadline: Instant,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StepFailure> {
         for line in self.builder.container(&request)?.before {
             let ended = self
                 .process(&step.id, line, deadline, CONTAINER_GRACE)
@@ -406,7 +411,7 @@ impl Site<'_> {
     }
 
     /// Finds out what image a command runs: one that a step made, or what a registry has under that name now.
-    async fn image_of(&self, step: &Step, cmd: &CmdStep) -> Result<Reference, Trouble> {
+    async fn image_of(&self, step: &Step, cmd: &CmdStep) -> Result<Reference, StepFailure> {
         if made_before(&self.read.graph, step).contains(&cmd.image) {
             return Ok(cmd.image.clone());
         }

@@ -23,13 +23,13 @@ use crate::{
         multi_step::decoded,
         template::{RunVariables, SourceVariables},
     },
-    watch::ReadFile,
 };
 
 use super::super::{
     App,
     credential::resolved,
     inputs,
+    survey::{Refused, Survey},
     trust::{self, Trust},
 };
 
@@ -66,16 +66,6 @@ pub struct MultiStep {
     pub included: Vec<PathBuf>,
 }
 
-/// What a file asks for and may not.
-#[derive(Clone, Debug)]
-pub struct Refused(String);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl MultiStep {
     /// Refuses a guest's file that asks for more than a Dockerfile could do.
     ///
@@ -97,26 +87,6 @@ pub enum Lookup {
     Now,
     /// Something else stands for them.
     Later,
-}
-
-/// What can be told about a multi-step task without a run and without a registry.
-#[derive(Debug)]
-pub struct Survey {
-    /// The images that it takes from registries.
-    pub bases: Vec<Reference>,
-    /// The images that it pushes under names that stay the same from run to run.
-    pub pushes: Vec<Reference>,
-    /// What it is made of.
-    /// None where it is not known before the context has been fetched.
-    pub digest: Option<Digest>,
-    /// What is odd about the file.
-    pub notices: Vec<Notice>,
-    /// The steps that ask to be privileged.
-    pub privileged: Vec<String>,
-    /// The files of a local context that were read for it, with the state that they were in.
-    pub files: Vec<ReadFile>,
-    /// What the file asks for and may not, because it is a guest's.
-    pub refused: Option<Refused>,
 }
 
 /// Reads the file of a task.

@@ -36,7 +36,7 @@ use super::{read::MultiStep, workspace::Workspace};
 const MAX_PRINTED: usize = 1024 * 1024;
 
 /// What the steps of one run share.
-pub(super) struct Site<'a> {
+pub(super) struct StepContext<'a> {
     pub execution: &'a Execution<'a>,
     pub run: &'a Run,
     pub read: &'a MultiStep,
@@ -51,19 +51,19 @@ pub(super) struct Site<'a> {
     pub auth_dir: Option<PathBuf>,
     /// The networks of the file, by the names that the builder knows.
     pub networks: BTreeMap<String, String>,
-    pub story: RefCell<Story<'a>>,
-    pub found: RefCell<Found>,
+    pub run_log: RefCell<RunLog<'a>>,
+    pub found: RefCell<StepResults>,
 }
 
 /// Where what happens is told.
-pub(super) struct Story<'a> {
+pub(super) struct RunLog<'a> {
     pub log: &'a mut Log,
     pub events: &'a EventSink<'a>,
 }
 
 /// What has been found out so far.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct StepResults {
     /// What each step depends on, in the order in which that was decided.
     dependencies: Vec<(StepId, Vec<Dependency>)>,
     /// The last build of each step that builds.
@@ -85,7 +85,7 @@ pub(super) struct StepBuild {
     pub platforms: BTreeSet<Platform>,
 }
 
-impl Found {
+impl StepResults {
     /// Takes in what one step depends on, in place of what an earlier try of it did.
     pub fn take(&mut self, step: &StepId, dependencies: &[Dependency], untracked: &[Untracked]) {
         let new = dependencies.to_vec();
@@ -125,33 +125,33 @@ impl Found {
 
 /// Why a try of a step came to nothing.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StepFailure {
     /// A process of it failed: worth another try, perhaps only after some errors.
     Exit { text: String, printed: Vec<u8> },
     /// Another try would be no better.
     Final(Failure),
 }
 
-impl<E: Into<Failure>> From<E> for Trouble {
+impl<E: Into<Failure>> From<E> for StepFailure {
     fn from(failure: E) -> Self {
         Self::Final(failure.into())
     }
 }
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Says something in the log, as one step's line or as the run's.
     pub fn say(&self, step: Option<&StepId>, text: &str) {
         let prefix = self.prefix(step);
-        let mut story = self.story.borrow_mut();
-        let text = story.log.line(&format!("{prefix}{text}"));
-        story.events.send(Event::Log(&text));
+        let mut run_log = self.run_log.borrow_mut();
+        let text = run_log.log.line(&format!("{prefix}{text}"));
+        run_log.events.send(Event::Log(&text));
     }
 
     /// Tells something that people should know, besides the log.
     pub fn warn(&self, step: &StepId, text: &str) {
         self.say(Some(step), &format!("acrt: {text}"));
-        let story = self.story.borrow();
-        story
+        let run_log = self.run_log.borrow();
+        run_log
             .events
             .send(Event::Warning(format!("step `{step}`: {text}")));
     }
@@ -200,9 +200,9 @@ impl Site<'_> {
     }
 
     fn write(&self, lines: &[u8]) {
-        let mut story = self.story.borrow_mut();
-        let text = story.log.write(lines);
-        story.events.send(Event::Log(&text));
+        let mut run_log = self.run_log.borrow_mut();
+        let text = run_log.log.write(lines);
+        run_log.events.send(Event::Log(&text));
     }
 
     /// Waits until the steps are to stop or the run has taken too long.
@@ -219,21 +219,21 @@ impl Site<'_> {
         what: &str,
         step: &crate::steps::Step,
         (ended, printed): (Ended, Vec<u8>),
-    ) -> Result<Vec<u8>, Trouble> {
+    ) -> Result<Vec<u8>, StepFailure> {
         let id = &step.id;
         let failure = |status, text: String| {
-            Trouble::Final(Failure {
+            StepFailure::Final(Failure {
                 status,
                 error: Error::new(Kind::Failed, text),
             })
         };
         match ended {
             Ended::Exited(0) => Ok(printed),
-            Ended::Exited(code) => Err(Trouble::Exit {
+            Ended::Exited(code) => Err(StepFailure::Exit {
                 text: format!("step `{id}` failed: the exit code of {what} is {code}"),
                 printed,
             }),
-            Ended::Killed(signal) => Err(Trouble::Exit {
+            Ended::Killed(signal) => Err(StepFailure::Exit {
                 text: format!("step `{id}` failed: {what} was killed by signal {signal}"),
                 printed,
             }),
@@ -251,7 +251,7 @@ impl Site<'_> {
                     step.limits.timeout
                 ),
             )),
-            Ended::Stopped(signal) => Err(Trouble::Final(stopped(signal))),
+            Ended::Stopped(signal) => Err(StepFailure::Final(stopped(signal))),
         }
     }
 
@@ -334,7 +334,7 @@ mod tests {
             mirror: None,
         };
         let step = |id: &str| StepId::new(id).unwrap();
-        let mut found = Found::default();
+        let mut found = StepResults::default();
         found.take(&step("a"), &[on("linux/s390x", "first")], &[]);
         found.take(&step("b"), &[on("linux/arm64", "third")], &[]);
         found.take(&step("a"), &[on("linux/amd64", "second")], &[]);

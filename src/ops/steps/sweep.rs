@@ -33,7 +33,7 @@ pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {
 }
 
 /// Takes away what a run has left whose process died.
-pub async fn after_the_dead(app: &App, run: &Run) -> Vec<String> {
+pub async fn sweep_crashed_run(app: &App, run: &Run) -> Vec<String> {
     if !app.store.layout().run_steps(run.run_id).exists() {
         return Vec::new();
     }

@@ -21,8 +21,8 @@ use crate::{
 use super::{
     App, chain,
     event::{Event, EventSink},
-    inputs,
-    source_trigger::{self, SourceWish},
+    reading,
+    source_trigger::{self, SourceTriggerPatch},
     timer::{self, Schedule, timers},
 };
 
@@ -57,7 +57,7 @@ pub struct NewTask {
     /// Its timers.
     pub schedules: Vec<Schedule>,
     /// What its source is to run it for.
-    pub source: SourceWish,
+    pub source: SourceTriggerPatch,
     /// Whether `.git` is a part of its context.
     pub keep_vcs: bool,
     /// What a successful run starts.
@@ -197,7 +197,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
             check_argument(argument)?;
         }
     }
-    inputs::survey(app, &task, &secrets)?;
+    reading::survey(app, &task, &secrets)?;
     Ok((task, secrets))
 }
 
@@ -235,7 +235,7 @@ pub fn update(
     app: &App,
     key: &TaskKey,
     patch: TaskPatch,
-    wish: &SourceWish,
+    wish: &SourceTriggerPatch,
     new_secrets: SecretPatch,
     events: &EventSink<'_>,
 ) -> Result<()> {
@@ -364,7 +364,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
             )));
         }
     }
-    let survey = inputs::survey(app, task, secrets)?;
+    let survey = reading::survey(app, task, secrets)?;
     for notice in &survey.notices {
         events.send(Event::Warning(notice.to_string()));
     }

@@ -10,7 +10,7 @@ use std::{
 
 use gotmpl::{Template, Value};
 
-use super::{Answer, Call, Function, fail};
+use super::call::{Answer, Call, Function, fail};
 use crate::steps::{budget::BYTES_OF_ITEM, marks};
 
 pub(super) const ALL: &[(&str, Function)] = &[

@@ -7,8 +7,8 @@ use std::{
 
 use gotmpl::{TemplateError, Value};
 
-use super::{Answer, BYTES_OF_ENTRY, Call, Function, fail};
-use crate::steps::{budget::BYTES_OF_ITEM, marks, render};
+use super::call::{Answer, BYTES_OF_ENTRY, Call, Function, fail};
+use crate::steps::{budget::BYTES_OF_ITEM, data, marks};
 
 /// The longest list that a function makes of numbers.
 const LONGEST: i64 = 100_000;
@@ -166,7 +166,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
             true => hidden(data),
             false => data,
         };
-        let value = render::value(&data);
+        let value = data::value(&data);
         c.check_part(&value)?;
         Ok(value)
     }),

@@ -5,25 +5,18 @@
 //! `osBase`) and cryptography; `now` is the time of the run.
 
 mod builtin;
+mod call;
 mod lists;
 mod numbers;
 mod patterns;
 mod texts;
 
-use std::{cell::Cell, collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use gotmpl::{FuncMap, TemplateError, Value};
+use gotmpl::{FuncMap, Value};
 
-use super::{
-    budget::{BYTES_OF_ITEM, Budget},
-    marks,
-};
-
-type Answer = Result<Value, TemplateError>;
-type Function = fn(&Call<'_>) -> Answer;
-
-/// What an entry of a mapping takes up besides its text.
-const BYTES_OF_ENTRY: usize = 64;
+use super::budget::Budget;
+use call::Call;
 
 /// Returns all functions. `date` is the run's, as `yyyyMMdd-HHmmssz`.
 pub(super) fn all(date: &str, budget: &Arc<Budget>) -> FuncMap {
@@ -59,155 +52,6 @@ pub(super) fn all(date: &str, budget: &Arc<Budget>) -> FuncMap {
     map
 }
 
-/// One call of a function.
-struct Call<'a> {
-    args: &'a [Value],
-    budget: &'a Budget,
-    /// Whether a text was looked at that is secret: what is made of it is secret too.
-    is_secret: Cell<bool>,
-}
-
-impl<'a> Call<'a> {
-    fn new(args: &'a [Value], budget: &'a Budget) -> Self {
-        Self {
-            args,
-            budget,
-            is_secret: Cell::new(false),
-        }
-    }
-
-    /// Returns an argument; what is not there is nothing.
-    fn value(&self, n: usize) -> &'a Value {
-        self.args.get(n).unwrap_or(&Value::Nil)
-    }
-
-    /// Returns an argument as text; nothing is empty.
-    fn text(&self, n: usize) -> Result<String, TemplateError> {
-        self.text_of(self.value(n))
-    }
-
-    /// Returns the last argument as text: what a pipe hands over.
-    fn last_text(&self) -> Result<String, TemplateError> {
-        self.text(self.args.len().saturating_sub(1))
-    }
-
-    /// Returns a value as text.
-    fn text_of(&self, value: &Value) -> Result<String, TemplateError> {
-        let marked = self.budget.shown(value)?;
-        if !marks::has_marks(&marked) {
-            return Ok(marked);
-        }
-        self.is_secret.set(true);
-        Ok(marks::without(&marked).into_owned())
-    }
-
-    /// Returns a value as text in which what is secret stays marked: for functions that put texts together as they are.
-    fn marked(&self, value: &Value) -> Result<String, TemplateError> {
-        self.budget.shown(value)
-    }
-
-    /// Returns an argument as a whole number; text is read, and what is none is 0, as in Sprig.
-    fn whole(&self, n: usize) -> Result<i64, TemplateError> {
-        let value = self.value(n);
-        Ok(match value {
-            Value::Bool(yes) => i64::from(*yes),
-            Value::String(_) => {
-                let text = self.text(n)?;
-                let text = text.trim();
-                text.parse()
-                    .unwrap_or_else(|_| truncated(text.parse().unwrap_or(0.0)))
-            }
-            other => other
-                .as_int()
-                .unwrap_or_else(|| truncated(other.as_float().unwrap_or(0.0))),
-        })
-    }
-
-    /// Returns an argument as a number; what is none is 0.
-    fn float(&self, n: usize) -> Result<f64, TemplateError> {
-        Ok(match self.value(n) {
-            Value::String(text) => {
-                // Digits are read far more slowly than bytes are looked at.
-                self.budget.pay_look(text.len().saturating_mul(8))?;
-                self.text(n)?.trim().parse().unwrap_or(0.0)
-            }
-            other => other.as_float().unwrap_or(0.0),
-        })
-    }
-
-    /// Returns the items of a list; what is none has none.
-    fn items(&self, n: usize) -> Result<&'a [Value], TemplateError> {
-        let items: &[Value] = match self.value(n) {
-            Value::List(items) => items,
-            _ => &[],
-        };
-        self.budget.pay_look(items.len() * BYTES_OF_ITEM)?;
-        Ok(items)
-    }
-
-    /// Returns the entries of a mapping; what is none has none.
-    fn entries(&self, n: usize) -> Result<&'a BTreeMap<Arc<str>, Value>, TemplateError> {
-        static NONE: BTreeMap<Arc<str>, Value> = BTreeMap::new();
-        let map = match self.value(n) {
-            Value::Map(map) => map,
-            _ => &NONE,
-        };
-        self.budget.pay_look(map.len() * BYTES_OF_ENTRY)?;
-        Ok(map)
-    }
-
-    /// Checks that as much can still be made, before it is.
-    fn check(&self, bytes: usize) -> Result<(), TemplateError> {
-        self.budget.check_made(bytes)
-    }
-
-    /// Answers with a text that is made of what was looked at.
-    fn made(&self, text: String) -> Answer {
-        match self.is_secret.get() {
-            true => self.made_marked(marks::around(&text)),
-            false => self.made_marked(text),
-        }
-    }
-
-    /// Answers with a text in which what is secret is marked.
-    fn made_marked(&self, text: String) -> Answer {
-        self.budget.pay_made(text.len())?;
-        Ok(Value::String(text.into()))
-    }
-
-    /// Answers with a list of values that were in one, or in nothing, before.
-    fn list(&self, items: Vec<Value>) -> Answer {
-        self.budget.pay_made(items.len() * BYTES_OF_ITEM)?;
-        Ok(Value::List(items.into()))
-    }
-
-    /// Answers with a list of texts that are made of what was looked at.
-    fn texts(&self, texts: impl IntoIterator<Item = String>) -> Answer {
-        let items = texts.into_iter().map(|text| self.made(text));
-        let items = items.collect::<Result<Vec<_>, _>>()?;
-        self.list(items)
-    }
-
-    /// Answers with a mapping of values that were in one, or in nothing, before.
-    fn map(&self, map: BTreeMap<Arc<str>, Value>) -> Answer {
-        self.budget.pay_made(map.len() * BYTES_OF_ENTRY)?;
-        Ok(Value::Map(Arc::new(map)))
-    }
-
-    /// Checks that a value can become part of another.
-    fn check_part(&self, value: &Value) -> Result<(), TemplateError> {
-        self.budget.check_depth(value)
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "saturates, as wanted")]
-fn truncated(number: f64) -> i64 {
-    number as i64
-}
-
-fn fail<T>(text: impl Into<String>) -> Result<T, TemplateError> {
-    Err(TemplateError::Exec(text.into()))
-}
 #[cfg(test)]
 mod tests {
     use crate::steps::{InvalidTaskFile, Run, Variables, render::Renderer};

@@ -2,7 +2,7 @@
 
 use gotmpl::{TemplateError, Value};
 
-use super::{Answer, Call, Function, fail};
+use super::call::{Answer, Call, Function, fail};
 
 pub(super) const ALL: &[(&str, Function)] = &[
     ("int", |c| Ok(Value::Int(c.whole(0)?))),

@@ -3,7 +3,7 @@
 use gotmpl::{TemplateError, Value};
 use regex::{Captures, Regex, RegexBuilder};
 
-use super::{Answer, Call, Function, fail};
+use super::call::{Answer, Call, Function, fail};
 
 pub(super) const ALL: &[(&str, Function)] = &[
     ("regexMatch", |c| {

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gotmpl::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, Call, Function, fail};
+use super::call::{Answer, Call, Function, fail};
 use crate::steps::marks;
 
 /// The longest text that `repeat` makes.

@@ -26,13 +26,10 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use super::{
     LABEL,
     read::{self, Lookup, MultiStep},
-    site::{Found, Site, Story},
+    site::{RunLog, StepContext, StepResults},
     sweep::sweep,
     workspace::Workspace,
 };
-
-/// How many steps work at once where nobody says.
-pub const DEFAULT_JOBS: usize = 4;
 
 impl Execution<'_> {
     /// Does the work of a multi-step task. Every way out but success is a failure with its status.
@@ -88,7 +85,7 @@ impl Execution<'_> {
     /// Works out for which platforms the builds of the steps were, and what they depend on for these. Returns the platforms.
     async fn settle(
         &self,
-        found: &mut Found,
+        found: &mut StepResults,
         outputs: &[ImageDescriptor],
     ) -> Result<Vec<Platform>, Failure> {
         let (mut pushed, mut all) = (BTreeSet::new(), BTreeSet::new());
@@ -176,14 +173,14 @@ impl Execution<'_> {
         baseline: &Baseline,
         log: &mut Log,
         events: &EventSink<'_>,
-    ) -> Result<(Found, Result<(), Failure>), Failure> {
+    ) -> Result<(StepResults, Result<(), Failure>), Failure> {
         let volumes = &read.graph.volumes;
         let workspace = Workspace::make(self.app, run.run_id, read.folder.as_deref(), volumes)?;
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();
         let platforms = platforms::of(self.app, builder).await;
-        let mut site = Site {
+        let mut site = StepContext {
             execution: self,
             run,
             read,
@@ -195,7 +192,7 @@ impl Execution<'_> {
             deadline: self.deadline,
             auth_dir: logins.auth_dir,
             networks: BTreeMap::new(),
-            story: RefCell::new(Story { log, events }),
+            run_log: RefCell::new(RunLog { log, events }),
             found: RefCell::default(),
         };
         site.networks = site.make_networks().await?;
@@ -204,7 +201,7 @@ impl Execution<'_> {
     }
 }
 
-impl Site<'_> {
+impl StepContext<'_> {
     /// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
     ///
     /// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not

@@ -1,0 +1,92 @@
+//! What a check answers.
+
+use serde::Serialize;
+
+use crate::{
+    image::Digest,
+    ops::{answer::AzTimestamp, timer::TimerAnswer},
+    task::{DependencyKind, TaskName, Untracked},
+    watch::State,
+};
+
+/// What a task needs, and why.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckAnswer {
+    /// Its name.
+    pub name: TaskName,
+    pub(super) registry: String,
+    /// What it needs: docs/triggers.md has all states.
+    pub state: State,
+    /// Why, on one line.
+    pub reason: String,
+    pub(super) waiting_for: Vec<String>,
+    pub(super) next_try: Option<AzTimestamp>,
+    /// The command that tries a stalled task at once.
+    pub(super) resume: Option<String>,
+    pub(super) images: Vec<ImageAnswer>,
+    pub(super) timers: Vec<TimerAnswer>,
+    pub(super) untracked_images: Vec<Untracked>,
+    /// What became of the images that it pushed.
+    pub(super) output_images: Vec<OutputAnswer>,
+    /// When it would be run in a round, counted from 0.
+    #[serde(skip)]
+    pub turn: Option<usize>,
+}
+
+/// What became of an image that a task pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputState {
+    Current,
+    Moved,
+    Missing,
+    Unknown,
+    NotLooked,
+}
+
+/// An image that a task pushed, and what became of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputAnswer {
+    pub(super) image: String,
+    pub(super) state: OutputState,
+    pub(super) pushed_digest: Option<Digest>,
+    pub(super) current_digest: Option<Digest>,
+    pub(super) last_looked: Option<AzTimestamp>,
+}
+
+/// An image that a task depends on, and what became of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageAnswer {
+    pub(super) image: String,
+    pub(super) r#type: DependencyKind,
+    pub(super) line: usize,
+    /// One of current, moved, too-young, unverified, missing, unknown, not-followed.
+    pub(super) state: &'static str,
+    pub(super) recorded_digest: Option<Digest>,
+    pub(super) current_digest: Option<Digest>,
+    pub(super) first_seen: Option<AzTimestamp>,
+    pub(super) last_looked: Option<AzTimestamp>,
+    pub(super) next_look: Option<AzTimestamp>,
+    /// Until when its registry wants to be left alone.
+    pub(super) paused_until: Option<AzTimestamp>,
+    pub(super) error: Option<String>,
+    pub(super) error_since: Option<AzTimestamp>,
+    /// The copy of one's own that the config file names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mirror: Option<MirrorAnswer>,
+}
+
+/// The copy of an image.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MirrorAnswer {
+    pub(super) image: String,
+    /// One of current, behind, missing, unknown: what it is, compared with what its source is now.
+    pub(super) state: &'static str,
+    pub(super) digest: Option<Digest>,
+    /// What to do about one that is not current.
+    pub(super) advice: Option<String>,
+}

@@ -1,0 +1,110 @@
+//! What a run is asked for with: the task, and what the run does otherwise.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    registry::Answers,
+    store::secrets::Secrets,
+    sys::secret::Secret,
+    task::{Argument, Context, RunId, Task, TaskKey},
+};
+
+/// How many steps of a multi-step file work at once where the request does not say.
+pub const DEFAULT_JOBS: usize = 4;
+
+/// What one run does otherwise than its task says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// Another context.
+    pub context: Option<Context>,
+    /// Another Dockerfile.
+    pub file: Option<PathBuf>,
+    /// Another stage.
+    pub target: Option<String>,
+    /// Build arguments to add or replace.
+    pub arguments: Vec<Argument>,
+    /// Values of secret build arguments to add or replace.
+    pub secret_arguments: BTreeMap<String, Secret>,
+    /// Values for the templates of a multi-step file to add or replace.
+    #[serde(default)]
+    pub values: Vec<Argument>,
+    /// Secret values for the templates of a multi-step file to add or replace.
+    #[serde(default)]
+    pub secret_values: BTreeMap<String, Secret>,
+    /// Another values file of a multi-step file.
+    #[serde(default)]
+    pub values_file: Option<PathBuf>,
+    /// Whether steps may be privileged, whatever the task says.
+    #[serde(default)]
+    pub allow_privileged: bool,
+    /// Whether what the context brings may do all that the definition may, whatever the task says.
+    #[serde(default)]
+    pub trust_context: bool,
+}
+
+/// A run that somebody asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// The task's registry.
+    pub registry: String,
+    /// The task's name.
+    pub name: crate::task::TaskName,
+    /// What this run does otherwise.
+    pub overrides: Overrides,
+    /// How many steps of a multi-step file may work at once; none leaves it to acrt.
+    #[serde(default)]
+    pub jobs: Option<usize>,
+    /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
+    #[serde(default)]
+    pub run: Option<RunId>,
+    /// What registries have answered already about what it is built on. What they say that a tag is, it is for this run.
+    #[serde(default)]
+    pub answers: Answers,
+    /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
+    #[serde(default)]
+    pub quick: Option<Box<Quick>>,
+}
+
+/// A run without a stored task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Quick {
+    /// What is run. Its name is only there to fill a place.
+    pub task: Task,
+    /// Its secrets.
+    pub secrets: Secrets,
+}
+
+impl RunRequest {
+    /// Asks for a run of a task as it is.
+    #[must_use]
+    pub fn of(key: &TaskKey) -> Self {
+        Self {
+            registry: key.registry.clone(),
+            name: key.name.clone(),
+            overrides: Overrides::default(),
+            jobs: None,
+            run: None,
+            answers: Answers::default(),
+            quick: None,
+        }
+    }
+
+    /// Asks for a run of what is stored nowhere.
+    #[must_use]
+    pub fn quick(quick: Quick) -> Self {
+        Self {
+            quick: Some(Box::new(quick.clone())),
+            ..Self::of(&quick.task.key())
+        }
+    }
+
+    /// The key of the task.
+    pub(super) fn key(&self) -> TaskKey {
+        TaskKey {
+            registry: self.registry.clone(),
+            name: self.name.clone(),
+        }
+    }
+}

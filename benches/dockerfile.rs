@@ -1,4 +1,4 @@
-//! How long it takes to tell what a Dockerfile stands on: `cargo bench --bench dockerfile`.
+//! How long it takes to tell what a Dockerfile depends on: `cargo bench --bench dockerfile`.
 //!
 //! The promises: under 100 µs for a typical file, under 50 ms for one of 1 MiB, whatever it holds; and twice the file
 //! takes twice the time.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole story on this machine: two images that stand on each other, a base that moves, and acrt that rebuilds both.
+# The whole story on this machine: two images that depend on each other, a base that moves, and acrt that rebuilds both.
 #
 #   tests/demo.sh [ACRT]      ACRT is the program, target/release/acrt if left out
 #
@@ -98,14 +98,14 @@ expect() { # what, found, wanted
 say "A registry listens on $R. This is the base image."
 push_base one
 
-say "app stands on base, site stands on app."
+say "app depends on base, site depends on app."
 printf 'FROM %s/base:1\nCOPY app.txt /\n' "$R" >app/Dockerfile
 printf 'FROM %s/app:latest\nCOPY site.txt /\n' "$R" >site/Dockerfile
 echo app >app/app.txt
 echo site >site/site.txt
 show cat app/Dockerfile site/Dockerfile
 
-say "Two tasks, and a first run of each: once with its log, once without. From now on, what they stood on is followed."
+say "Two tasks, and a first run of each: once with its log, once without. From now on, what they depended on is followed."
 show acrt task create --name app --registry "$R" --image app:latest --context ./app -o table
 show acrt task create --name site --registry "$R" --image site:latest --context ./site -o table
 show acrt task run --name app
@@ -128,13 +128,13 @@ code=0
 acrt task check --exit-code -o none || code=$?
 expect "exit code of task check --exit-code" "$code" 10
 
-say "One round of watch rebuilds app, then site, which stands on it."
+say "One round of watch rebuilds app, then site, which depends on it."
 show acrt task watch --once
 
 say "The runs, newest first."
 show acrt task list-runs -o table
 
-say "The images in the registry stand on the new base."
+say "The images in the registry depend on the new base."
 expect "version in app" "$(version_in app:latest)" two
 expect "version in site" "$(version_in site:latest)" two
 expect "app's label org.opencontainers.image.base.digest" \

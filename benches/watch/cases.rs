@@ -27,7 +27,7 @@ pub struct Case {
     pub place: Place,
     /// How many tasks there are.
     pub tasks: usize,
-    /// How many tags they stand on.
+    /// How many tags they depend on.
     pub tags: usize,
     /// How many of these have moved.
     pub moved: usize,

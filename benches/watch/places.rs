@@ -93,7 +93,7 @@ pub struct Endpoint {
 pub struct Servers {
     /// The event loop.
     pub handle: Handle,
-    /// What TLS and tokens stand on.
+    /// What TLS and tokens depend on.
     pub identity: Identity,
     /// Grants tokens.
     pub issuer: Arc<Issuer>,

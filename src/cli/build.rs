@@ -35,7 +35,7 @@ use crate::{
 
 /// Build and push an image without a task
 ///
-/// Its bases are resolved and pinned as those of a task are. What it stands on is recorded with the run, and not followed.
+/// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt build --registry localhost:5000 --image web:latest .\n  acrt build -r localhost:5000 -t web:{{.Run.ID}} -f Dockerfile.prod ./web\n  acrt build -t ghcr.io/acme/web:1 --build-arg NODE=20 \\\n    https://github.com/acme/web.git#main:app"

@@ -18,7 +18,7 @@ use super::{
     report::Report,
 };
 
-/// Show which images a Dockerfile stands on
+/// Show which images a Dockerfile depends on
 ///
 /// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them. What only another
 /// frontend can read, as `# syntax=` asks for, is listed without an image.

@@ -28,7 +28,7 @@ use crate::{
 
 /// Run the steps of a file, or one command, without a task
 ///
-/// The steps work on a copy of the folder. What they stand on is recorded with the run, and not followed.
+/// The steps work on a copy of the folder. What they depend on is recorded with the run, and not followed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt run --registry localhost:5000 --file acb.yaml .\n  acrt run -r localhost:5000 --cmd \"alpine:3 date\" /dev/null\n  acrt run -r localhost:5000 -f - --set tag=1 . < acb.yaml"

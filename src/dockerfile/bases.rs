@@ -17,7 +17,7 @@ use super::{
 };
 use crate::image::{Platform, Reference};
 
-/// An image that a build stands on, at one place of the file.
+/// An image that a build depends on, at one place of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseImage {
     /// The line of the name, counted from 1.
@@ -127,7 +127,7 @@ impl Dockerfile {
     ///
     /// # Errors
     ///
-    /// What the target stands on cannot be told; BuildKit would refuse to build it.
+    /// What the target depends on cannot be told; BuildKit would refuse to build it.
     pub fn bases(&self, build: &Build) -> Result<Vec<BaseImage>, DockerfileError> {
         let text = text::decode(&self.bytes);
         let bases = self.find_bases(build).and_then(|mut found| {

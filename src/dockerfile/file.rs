@@ -20,7 +20,7 @@ const SYNTAX: &str = "BUILDKIT_SYNTAX";
 /// How much of a line is told, in characters.
 const MOST_TEXT: usize = 120;
 
-/// A Dockerfile: what its stages stand on, and the bytes that it was read from.
+/// A Dockerfile: what its stages depend on, and the bytes that it was read from.
 #[derive(Debug)]
 pub struct Dockerfile {
     pub(super) bytes: Vec<u8>,

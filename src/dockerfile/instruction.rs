@@ -13,7 +13,7 @@ use super::{
     words,
 };
 
-/// An instruction, as far as it matters for what a build stands on.
+/// An instruction, as far as it matters for what a build depends on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Instruction {
     From(From),

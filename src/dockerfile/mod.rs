@@ -1,4 +1,4 @@
-//! Which images the target of a Dockerfile stands on, as BuildKit reads it, and the copy pinned to their digests.
+//! Which images the target of a Dockerfile depends on, as BuildKit reads it, and the copy pinned to their digests.
 //!
 //! Bytes in, values out: nothing here reads a file or asks a registry. Only what decides which images are named is
 //! checked; all else is the builder's to judge. A file that asks for another frontend than Docker's is read as far as it

@@ -9,7 +9,7 @@ use super::text;
 pub enum DockerfileErrorKind {
     /// The text is no Dockerfile: a directive, a heredoc, an unknown instruction, a flag or an argument is wrong.
     Syntax,
-    /// The text is a Dockerfile, and what a stage stands on cannot be told: `FROM`, a stage's name, a reference,
+    /// The text is a Dockerfile, and what a stage depends on cannot be told: `FROM`, a stage's name, a reference,
     /// a platform, a variable, a stage that is copied from.
     Dependency,
 }
@@ -72,7 +72,7 @@ impl Problem {
         }
     }
 
-    /// Returns a problem of what the file stands on, without a place.
+    /// Returns a problem of what the file depends on, without a place.
     pub fn dependency(text: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind: DockerfileErrorKind::Dependency,

@@ -244,8 +244,8 @@ pub fn remove_logins(app: &App, id: RunId) {
     let _ = std::fs::remove_dir_all(app.store.layout().run_logins(id));
 }
 
-/// Labels by which an image can be traced to the task that makes it and to what it stands on. None of them changes from run to run: the
-/// same inputs give the same image, which moves nothing that stands on it.
+/// Labels by which an image can be traced to the task that makes it and to what it depends on. None of them changes from run to run: the
+/// same inputs give the same image, which moves nothing that depends on it.
 pub(super) fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     if run.task.is_some() {

@@ -1,4 +1,4 @@
-//! Refuses tasks that stand on each other in a circle: each run would be the cause of the next.
+//! Refuses tasks that depend on each other in a circle: each run would be the cause of the next.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::{
 
 use super::{App, reading, steps};
 
-/// Follows what `task` stands on upwards, through the tasks that make those images.
+/// Follows what `task` depends on upwards, through the tasks that make those images.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub fn refuse_cycles(
             .collect();
         return Err(Error::new(
             Kind::Invalid,
-            format!("tasks would stand on each other: {}", path.join(" <- ")),
+            format!("tasks would depend on each other: {}", path.join(" <- ")),
         )
         .hint("build one of them on an image that none of the others makes"));
     }
@@ -87,7 +87,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Goes from images to what their makers stand on. `path` holds the makers on the way, nearest first.
+    /// Goes from images to what their makers depend on. `path` holds the makers on the way, nearest first.
     fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> bool {
         for base in bases {
             let base = self.app.canonical(base);
@@ -108,7 +108,7 @@ impl Walk<'_> {
         false
     }
 
-    /// Returns what a task stands on: as its Dockerfile says now, else as its last run recorded.
+    /// Returns what a task depends on: as its Dockerfile says now, else as its last run recorded.
     fn bases_of(&self, task: &Task) -> Vec<Reference> {
         let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
         let now = reading::survey(self.app, task, &secrets).map(|survey| survey.bases);

@@ -224,7 +224,7 @@ fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
     }
 }
 
-/// Returns what a task stands on, as its last run recorded it, and what it pushes.
+/// Returns what a task depends on, as its last run recorded it, and what it pushes.
 fn images_of((task, baseline): &(Task, Baseline)) -> Vec<Reference> {
     let recorded = baseline.dependencies.iter();
     let recorded = recorded.filter_map(|dependency| dependency.image.tagged().parse().ok());

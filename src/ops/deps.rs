@@ -1,4 +1,4 @@
-//! Which images a Dockerfile stands on, without a task and without a registry.
+//! Which images a Dockerfile depends on, without a task and without a registry.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,10 +44,10 @@ pub struct DepsRequest {
     pub rewrite: Vec<String>,
 }
 
-/// The images that a Dockerfile stands on.
+/// The images that a Dockerfile depends on.
 #[derive(Debug, Serialize)]
 pub struct DepsAnswer {
-    /// What the final stage stands on.
+    /// What the final stage depends on.
     pub runtime: Vec<Reference>,
     /// Every other image that the build needs.
     pub buildtime: Vec<Reference>,
@@ -78,7 +78,7 @@ pub struct DepsImage {
     rewritten: Option<Reference>,
 }
 
-/// Tells what a Dockerfile stands on.
+/// Tells what a Dockerfile depends on.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
         contexts: request.contexts,
         on_build: BTreeMap::new(),
     };
-    let cannot = || format!("cannot tell what `{}` stands on", path.display());
+    let cannot = || format!("cannot tell what `{}` depends on", path.display());
     let dockerfile = Dockerfile::parse_with(&bytes, &build.args).context(Kind::Invalid, cannot)?;
     let mut bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
     let mirrors = match request.rewrite.as_slice() {
@@ -227,7 +227,7 @@ fn image(base: &BaseImage) -> DepsImage {
         (BaseKind::Buildtime, Pinning::Impossible(Unpinnable::Trigger)) => {
             "named by an ONBUILD trigger; followed with --base-image-trigger-type All"
         }
-        (BaseKind::Runtime, _) => "the final stage stands on it",
+        (BaseKind::Runtime, _) => "the final stage depends on it",
         (BaseKind::Buildtime, _) => "followed with --base-image-trigger-type All",
         (BaseKind::Frontend, _) => {
             "reads the Dockerfile; followed with --base-image-trigger-type All"
@@ -280,7 +280,7 @@ async fn add_digests(
             Err(_) if named.all(resolve::may_be_stage) => {}
             Err(error) => {
                 let cannot = format!(
-                    "cannot find the digests of what `{}` stands on",
+                    "cannot find the digests of what `{}` depends on",
                     path.display()
                 );
                 return Err(Error::new(Kind::Unknown, cannot).because(Error::from(error)));

@@ -1,4 +1,4 @@
-//! Carries out one run: resolves what it stands on, drives the builder, records how it ended.
+//! Carries out one run: resolves what it depends on, drives the builder, records how it ended.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -117,7 +117,7 @@ pub struct Execution<'a> {
     pub app: &'a App,
     /// The definition that is carried out, with what one run overrides.
     pub task: Task,
-    /// Whether `task` is the stored definition: only then is what it stood on recorded.
+    /// Whether `task` is the stored definition: only then is what it depended on recorded.
     pub recorded: bool,
     /// The values of secret arguments.
     pub secrets: Secrets,
@@ -212,7 +212,7 @@ impl<'a> Execution<'a> {
         events: &EventSink<'_>,
     ) -> Result<Finished> {
         let (id, key) = (held.run.run_id, self.task.key());
-        // What it stood on was recorded when it succeeded; the status follows, so that a crash in between
+        // What it depended on was recorded when it succeeded; the status follows, so that a crash in between
         // shows a run in error whose images are nevertheless known to be current.
         held.run.advance(RunStatus::Succeeded, self.app.clock.now());
         let closing = closing_line(&held.run);
@@ -357,7 +357,7 @@ impl<'a> Execution<'a> {
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
         inputs.build_with(&on.await?, &self.task.platforms);
         let baseline = self.app.store.baseline(&key)?;
-        events.send(Event::Doing(format!("resolving what {key} stands on")));
+        events.send(Event::Doing(format!("resolving what {key} depends on")));
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
@@ -556,7 +556,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Records what the run stood on: from now on, that is what is compared.
+    /// Records what the run depended on: from now on, that is what is compared.
     pub(super) fn record(
         &self,
         held: &HeldRun,
@@ -567,9 +567,9 @@ impl<'a> Execution<'a> {
         let key = &self.task.key();
         let now = self.app.store.task(key)?;
         let ours = self.stored.as_ref().unwrap_or(&self.task);
-        let unchanged = now.is_some_and(|now| now.stands_on_the_same_as(ours));
+        let unchanged = now.is_some_and(|now| now.depends_on_the_same_as(ours));
         if !unchanged {
-            let text = log.line("acrt: the task was changed while it ran; run it again to follow what it stands on now");
+            let text = log.line("acrt: the task was changed while it ran; run it again to follow what it depends on now");
             events.send(Event::Log(&text));
             return Ok(());
         }
@@ -593,7 +593,7 @@ impl<'a> Execution<'a> {
         self.app.store.save_baseline(key, &baseline)
     }
 
-    /// Ends the run badly. What it would have stood on is not recorded; that it was tried is.
+    /// Ends the run badly. What it would have depended on is not recorded; that it was tried is.
     fn failed(&self, run: &mut Run, failure: Failure, inputs: Option<Digest>) -> Result<Error> {
         let now = self.app.clock.now();
         let reason = failure.error.one_line();

@@ -125,7 +125,7 @@ pub fn worst(findings: &[Finding]) -> Option<Kind> {
     }
 }
 
-/// Returns the registries that tasks push to or stand on, and those that the config file names.
+/// Returns the registries that tasks push to or depend on, and those that the config file names.
 fn used(app: &App) -> Result<BTreeSet<String>> {
     let config = &app.settings.config.registries;
     let mut registries: BTreeSet<String> = config

@@ -40,7 +40,7 @@ pub struct Inputs {
     pub wanted: Vec<Platform>,
     /// Images that earlier steps of the same run have built: the builder has them, whatever a registry has.
     pub made: BTreeSet<Reference>,
-    /// Images that the task itself pushes: none of them is taken for a copy of what it stands on.
+    /// Images that the task itself pushes: none of them is taken for a copy of what it depends on.
     pub own: Vec<Reference>,
     /// What the Dockerfile and the definition are: another value is worth another try.
     pub digest: Digest,
@@ -171,7 +171,7 @@ pub(super) fn is_unchanged(file: &ReadFile) -> bool {
 }
 
 fn cannot_read(path: &std::path::Path) -> String {
-    format!("cannot tell what `{}` stands on", path.display())
+    format!("cannot tell what `{}` depends on", path.display())
 }
 
 impl Inputs {

@@ -110,7 +110,7 @@ impl Keychain {
                 .into_iter()
                 .map(move |spot| Place::File(n, spot))
         });
-        // A repository that nobody has named may still be that of a task which has just begun to stand on it.
+        // A repository that nobody has named may still be that of a task which has just begun to depend on it.
         let others = self.logins.iter().position(of_server);
         Ok(spots.chain(others.map(Place::Task)).collect())
     }

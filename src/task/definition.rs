@@ -272,7 +272,7 @@ impl Task {
         Ok(images)
     }
 
-    /// Returns the images that other tasks can stand on: those whose names stay the same from run to run
+    /// Returns the images that other tasks can depend on: those whose names stay the same from run to run
     /// and that are pushed at all.
     #[must_use]
     pub fn stable_images(&self) -> Vec<Reference> {
@@ -289,9 +289,9 @@ impl Task {
             .collect()
     }
 
-    /// Tells whether a record of what this task stood on would also be true of `other`.
+    /// Tells whether a record of what this task depended on would also be true of `other`.
     #[must_use]
-    pub fn stands_on_the_same_as(&self, other: &Self) -> bool {
+    pub fn depends_on_the_same_as(&self, other: &Self) -> bool {
         let same = match (&self.step, &other.step) {
             (Step::Docker(mine), Step::Docker(theirs)) => {
                 mine.context_path == theirs.context_path
@@ -388,7 +388,7 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
     }
 
     #[test]
-    fn only_stable_pushed_names_can_be_stood_on() {
+    fn only_stable_pushed_names_can_be_depended_on() {
         let mut task = task(SHORT);
         let names = |task: &Task| -> Vec<String> {
             task.stable_images()

@@ -1,4 +1,4 @@
-//! The images that a run stood on, as they were then.
+//! The images that a run depended on, as they were then.
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
@@ -53,9 +53,9 @@ impl ImageDescriptor {
 /// How a build uses an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DependencyKind {
-    /// The final stage stands on it.
+    /// The final stage depends on it.
     Runtime,
-    /// Another stage stands on it, or files are taken from it.
+    /// Another stage depends on it, or files are taken from it.
     Buildtime,
     /// It reads the Dockerfile: the image of `# syntax=`.
     Frontend,
@@ -74,7 +74,7 @@ impl DependencyKind {
 /// Nearly always one entry, and kept for every task and every tag.
 pub type Manifests = LiteMap<Platform, Option<Digest>>;
 
-/// An image that a successful run stood on and whose tag may move: what `watch` compares with the registry.
+/// An image that a successful run depended on and whose tag may move: what `watch` compares with the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependency {
@@ -107,7 +107,7 @@ pub struct MirrorUse {
     pub used: bool,
 }
 
-/// An image that a run stood on and that cannot be followed.
+/// An image that a run depended on and that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Untracked {

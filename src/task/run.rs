@@ -84,7 +84,7 @@ impl From<RunId> for String {
 pub enum RunStatus {
     /// It waits for its turn.
     Queued,
-    /// It looks up what it stands on.
+    /// It looks up what it depends on.
     Started,
     /// Its builder works.
     Running,
@@ -225,10 +225,10 @@ pub struct Run {
     pub is_archive_enabled: bool,
     /// Why it did not succeed.
     pub run_error_message: Option<String>,
-    /// The images that it stands on, at the digests that it was built with.
+    /// The images that it depends on, at the digests that it was built with.
     #[serde(default)]
     pub base_image_dependencies: Option<Vec<Dependency>>,
-    /// The images that it stands on and that nothing follows.
+    /// The images that it depends on and that nothing follows.
     #[serde(default)]
     pub untracked_images: Vec<Untracked>,
     /// The commit that it was built from, where its context is a git repository.

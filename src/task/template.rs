@@ -75,7 +75,7 @@ pub enum InvalidTemplate {
 
 const VARIABLES: &str = ".Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture, and with a git context .Run.Commit and .Run.Branch";
 
-/// Tells whether the text changes from run to run. Such a tag is written once and nothing can stand on it.
+/// Tells whether the text changes from run to run. Such a tag is written once and nothing can depend on it.
 #[must_use]
 pub fn is_unique(text: &str) -> bool {
     text.contains("{{")

@@ -14,7 +14,7 @@ pub const DEFAULT_BASE_IMAGE_TRIGGER: &str = "defaultBaseimageTriggerName";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Trigger {
-    /// Runs the task when an image that it stands on moves.
+    /// Runs the task when an image that it depends on moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_image_trigger: Option<BaseImageTrigger>,
     /// Run the task at set times.
@@ -121,7 +121,7 @@ impl fmt::Display for TimerName {
     }
 }
 
-/// Runs a task when an image that it stands on moves.
+/// Runs a task when an image that it depends on moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BaseImageTrigger {
@@ -157,10 +157,10 @@ impl Default for BaseImageTrigger {
     }
 }
 
-/// Which images a task stands on count for its base image trigger.
+/// Which images a task depends on count for its base image trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BaseImageTriggerType {
-    /// The one that the final stage stands on.
+    /// The one that the final stage depends on.
     Runtime,
     /// Also those of the other stages, of `COPY --from` and `RUN --mount`, and the Dockerfile's frontend.
     All,

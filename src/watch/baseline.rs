@@ -1,4 +1,4 @@
-//! What is known of a task: what its last successful run stood on, and the failures since.
+//! What is known of a task: what its last successful run depended on, and the failures since.
 
 use std::{collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt as _, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
 
 use super::{backoff, tags::Tags};
 
-/// What the last successful run of a task stood on, and the failures since.
+/// What the last successful run of a task depended on, and the failures since.
 ///
 /// The dependencies move only after a run that used them succeeded, so that no update is lost whatever happens in between.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +24,10 @@ pub struct Baseline {
     pub run_id: Option<RunId>,
     /// When it did.
     pub recorded: Option<Timestamp>,
-    /// What it stood on.
+    /// What it depended on.
     #[serde(default, deserialize_with = "exact")]
     pub dependencies: Vec<Dependency>,
-    /// What it stood on and nothing follows.
+    /// What it depended on and nothing follows.
     #[serde(default)]
     pub untracked: Vec<Untracked>,
     /// The images that the files of a local context named when it was built; `None` where the context is not on this machine, and in
@@ -228,7 +228,7 @@ impl Baseline {
         self
     }
 
-    /// Returns what is left when what the last run stood on counts no more: up to when timers have been served.
+    /// Returns what is left when what the last run depended on counts no more: up to when timers have been served.
     #[must_use]
     pub fn forgotten(&self) -> Self {
         Self {

@@ -174,7 +174,7 @@ pub enum Verdict {
     },
     /// A run, for these reasons.
     Stale(Reasons),
-    /// An answer: some of what it stands on could not be looked at. It is not run, because the run would need
+    /// An answer: some of what it depends on could not be looked at. It is not run, because the run would need
     /// the same answer.
     Unknown {
         /// What could not be looked at.
@@ -221,12 +221,12 @@ pub enum Verdict {
     },
     /// A run, but after these tasks, which have not succeeded.
     Waiting {
-        /// The tasks whose images it stands on.
+        /// The tasks whose images it depends on.
         on: Vec<TaskKey>,
-        /// What it is run for; nothing, where only their runs would move what it stands on.
+        /// What it is run for; nothing, where only their runs would move what it depends on.
         reasons: Reasons,
     },
-    /// Nothing can be done: the tasks stand on each other, in this order.
+    /// Nothing can be done: the tasks depend on each other, in this order.
     Cycle(Vec<TaskKey>),
 }
 

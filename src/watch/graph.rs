@@ -1,26 +1,26 @@
-//! Which task stands on which.
+//! Which task depends on which.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::image::Reference;
 
-/// A task in the graph: what it pushes, and what it stands on.
+/// A task in the graph: what it pushes, and what it depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Vertex {
     /// The images that it pushes under names that stay.
     pub pushes: Vec<Reference>,
-    /// The images that it stands on.
+    /// The images that it depends on.
     pub bases: Vec<Reference>,
 }
 
-/// An order in which every task comes after those whose images it stands on.
+/// An order in which every task comes after those whose images it depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// For each task, those whose images it stands on.
+    /// For each task, those whose images it depends on.
     pub parents: Vec<Vec<usize>>,
     /// All tasks that are in no cycle, parents first, else as they were given.
     pub order: Vec<usize>,
-    /// The tasks that stand on each other, or on one that does; each cycle in the order in which it goes round.
+    /// The tasks that depend on each other, or on one that does; each cycle in the order in which it goes round.
     pub cycles: Vec<Vec<usize>>,
 }
 
@@ -57,7 +57,7 @@ impl Graph {
         }
     }
 
-    /// Returns, for each task, those that stand on its images.
+    /// Returns, for each task, those that depend on its images.
     #[must_use]
     pub fn children(&self) -> Vec<Vec<usize>> {
         children(&self.parents)
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_a_cycle_is_told_too() {
+    fn what_depends_on_a_cycle_is_told_too() {
         let graph = Graph::new(&[
             vertex("a", &["b"]),
             vertex("b", &["a"]),

@@ -16,7 +16,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 pub struct HintThrottle(BTreeMap<Reference, Timestamp>);
 
 impl HintThrottle {
-    /// Makes due what is meant by `pushed`. Tells whether anybody stands on it. A digest in it is looked for until a look finds it.
+    /// Makes due what is meant by `pushed`. Tells whether anybody depends on it. A digest in it is looked for until a look finds it.
     ///
     /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
     /// to a registry often knows it by another name or address than those who pull.
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_nobody_stands_on_changes_nothing() {
+    fn a_tag_that_nobody_depends_on_changes_nothing() {
         let mut tags = tags(&["r.io/a:1"]);
         let before = tags.clone();
         assert!(!HintThrottle::default().mark_due(&mut tags, &image("r.io/b:1"), at(10)));

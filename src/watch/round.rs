@@ -331,7 +331,7 @@ impl<'a> Round<'a> {
             .any(|(tag, _)| pushes.contains(tag))
     }
 
-    /// Tells whether what stands on this task must wait for it: it should have been rebuilt, and was not.
+    /// Tells whether what depends on this task must wait for it: it should have been rebuilt, and was not.
     ///
     /// A child that nothing else moved is only held back by a failure: whatever else its parent waits for will pass.
     fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
@@ -703,7 +703,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_go_on_side_by_side_where_no_task_stands_on_the_other() {
+    fn jobs_go_on_side_by_side_where_no_task_depends_on_the_other() {
         let tasks = [
             (task("top"), built(&["left", "right"], "old")),
             (task("left"), built(&["base"], "old")),

@@ -570,7 +570,7 @@ impl Tags {
         (written <= now && until > now).then_some(until)
     }
 
-    /// Forgets every tag that nobody stands on any more.
+    /// Forgets every tag that nobody depends on any more.
     pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
         self.records.retain(|tag, _| wanted.contains(tag));
     }

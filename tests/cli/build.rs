@@ -40,7 +40,7 @@ fn an_image_is_built_pinned_and_pushed_and_the_run_is_listed() {
     assert!(!build.stdout.contains("hello"), "{build}");
     assert_eq!(registry.file("web:latest", "a").as_deref(), Some("1\n"));
     assert_eq!(registry.digest("web:ca1"), registry.digest("web:latest"));
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     let runs = world.runs();
     assert_eq!(runs[0]["runType"], "QuickBuild");
     assert_eq!(runs[0]["task"], serde_json::Value::Null);

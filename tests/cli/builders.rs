@@ -95,7 +95,7 @@ fn a_docker_that_is_podman_is_called_as_podman() {
     registry.push("base:1", &[("version", "one")]);
     world.task(&registry, "web", &from(&registry, "base:1"));
     world.run("web").ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     assert_eq!(world.runs()[0]["builder"], "podman");
     assert_eq!(docker.of("push").len(), 0);
     assert_eq!(podman.of("push").len(), 1);
@@ -152,7 +152,7 @@ fn docker_gets_what_a_builder_elsewhere_has_built() {
     registry.push("base:1", &[("version", "one")]);
     world.task(&registry, "web", &from(&registry, "base:1"));
     world.run("web").ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     assert_eq!(calls.of("push").len(), 1);
 }
 
@@ -173,7 +173,7 @@ fn buildx_carries_out_the_steps_of_a_file_with_docker() {
         .acrt(&["run", "--registry", &registry.host(), &context])
         .ok();
     assert!(run.stdout.contains("| run by docker"), "{run}");
-    assert!(registry.stands_on("web:ca1", "base:1"));
+    assert!(registry.depends_on("web:ca1", "base:1"));
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn a_folder_of_a_branch_or_tag_is_built_and_the_commit_recorded() {
     assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
     assert_eq!(world.runs()[0]["sourceCommit"], *second);
 
-    // What it stands on is followed as that of a local folder, and its files are fetched anew.
+    // What it depends on is followed as that of a local folder, and its files are fetched anew.
     repository.commit(&[("app/text", "three")]);
     registry.push_shell("base:1", &[("version", "two")]);
     world.watch_once().ok().prints(&["web: rebuilt"]);

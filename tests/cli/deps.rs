@@ -1,4 +1,4 @@
-//! `acrt deps`: what a Dockerfile stands on, offline.
+//! `acrt deps`: what a Dockerfile depends on, offline.
 
 use std::collections::BTreeSet;
 

@@ -320,7 +320,7 @@ fn mirror(world: &World, source: &Registry, target: &Registry, options: &[&str])
 }
 
 #[test]
-fn a_task_keeps_a_copy_fresh_and_what_stands_on_it_is_rebuilt_in_the_same_round() {
+fn a_task_keeps_a_copy_fresh_and_what_depends_on_it_is_rebuilt_in_the_same_round() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     world.buildah();
     source.push_shell("node:20", &[("version", "one")]);

@@ -82,7 +82,7 @@ fn a_copy_that_is_behind_or_missing_is_reported_and_the_source_is_used() {
     let image = &check.json()[0]["images"][0];
     assert_eq!(image["state"], "current");
     assert_eq!(image["mirror"]["state"], "behind");
-    // To bring the copy up to date is no update of what stands on the source.
+    // To bring the copy up to date is no update of what depends on the source.
     import(&world, &upstream, &own);
     world.watch_once().ok().silent();
     let check = world.acrt(&["task", "check", "--name", "web"]).ok();

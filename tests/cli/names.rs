@@ -71,8 +71,8 @@ fn chain_by_several_names_takes_one_round_and_a_tag_one_request() {
     registry.push("base:1", &[("version", "two")]);
     assert_eq!(world.states()["child"], "waiting");
     world.watch_once().ok();
-    assert!(registry.stands_on("child:latest", "parent:latest"));
-    assert!(registry.stands_on("parent:latest", "base:1"));
+    assert!(registry.depends_on("child:latest", "parent:latest"));
+    assert!(registry.depends_on("parent:latest", "base:1"));
     let mut runs = world.history().split_off(3);
     runs.sort();
     assert_eq!(

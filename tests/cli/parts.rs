@@ -1,4 +1,4 @@
-//! The parts that the other tests stand on: does this machine's registry, does each builder do its work here?
+//! The parts that the other tests depend on: does this machine's registry, does each builder do its work here?
 
 use crate::support::{Gate, Image, Registry, World};
 
@@ -26,7 +26,7 @@ fn build_and_push(builder: &str, options: &[&str]) {
     };
     run(&[&["build"], options, &["-t", &image, &context]].concat());
     run(&[&["push"], options, &[&image]].concat());
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     assert_eq!(
         registry.file("web:latest", "built").as_deref(),
         Some("one\n")
@@ -68,10 +68,10 @@ fn the_same_files_are_the_same_image_and_other_files_another() {
     let one = registry.push("base:1", &[("version", "one")]);
     assert_eq!(registry.push("base:2", &[("version", "one")]), one);
     assert_ne!(registry.push("base:3", &[("version", "two")]), one);
-    assert!(!registry.stands_on("base:3", "base:1"));
+    assert!(!registry.depends_on("base:3", "base:1"));
     assert_eq!(registry.file("base:3", "version").as_deref(), Some("two"));
     registry.retag("base:1", &registry.digest("base:3").unwrap());
-    assert!(registry.stands_on("base:3", "base:1"));
+    assert!(registry.depends_on("base:3", "base:1"));
     assert_eq!(registry.tags("base"), ["1", "2", "3"]);
     registry.delete("base", &one);
     assert_eq!(registry.tags("base"), ["1", "3"]);
@@ -89,7 +89,7 @@ fn an_index_shows_the_image_of_this_machine() {
     );
     assert_ne!(index, single);
     assert_eq!(registry.label("base:2", "kind").as_deref(), Some("own"));
-    assert!(registry.stands_on("base:2", "base:1"));
+    assert!(registry.depends_on("base:2", "base:1"));
 }
 
 #[test]

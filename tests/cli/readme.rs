@@ -27,7 +27,7 @@ fn the_first_example_runs_as_it_is_written() {
             output.prints(&["stale", &registry.image("base:1")]);
         } else if arguments.starts_with("task watch --once") {
             output.prints(&["web: rebuilt"]);
-            assert!(registry.stands_on("web:latest", "base:1"));
+            assert!(registry.depends_on("web:latest", "base:1"));
             world.watch_once().ok().silent();
         }
         commands += 1;

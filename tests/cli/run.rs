@@ -84,7 +84,7 @@ fn serves(put_on_path: impl Fn(&World) -> Calls) {
         .ok()
         .prints(&["| built\n", "| /workspace\n"]);
     assert_eq!(registry.file("web:ca1", "made").as_deref(), Some("built\n"));
-    assert!(registry.stands_on("web:ca1", "base:1"));
+    assert!(registry.depends_on("web:ca1", "base:1"));
     assert!(!world.state().join("runs/ca1/steps").exists());
 }
 
@@ -191,7 +191,7 @@ fn a_gate_pushes_what_passed_its_test() {
         .ok()
         .prints(&["test | testing\n", "push | acrt: succeeded"]);
     assert_eq!(registry.tags("web"), ["ca1"], "{run}");
-    assert!(registry.stands_on("web:ca1", "base:1"), "{run}");
+    assert!(registry.depends_on("web:ca1", "base:1"), "{run}");
     assert_eq!(registry.file("web:ca1", "web").as_deref(), Some("web\n"));
     let shown = world
         .acrt(&["task", "show-run", "--run-id", "ca1"])

@@ -1,4 +1,4 @@
-//! What Dockerfiles stand on: cases with answers, properties, and a long run of broken files.
+//! What Dockerfiles depend on: cases with answers, properties, and a long run of broken files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 

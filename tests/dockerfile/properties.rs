@@ -84,7 +84,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_pinned_copy_stands_on_the_same_images_at_their_digests(file in file()) {
+    fn a_pinned_copy_depends_on_the_same_images_at_their_digests(file in file()) {
         check(file.as_bytes(), &build(&["linux/amd64"]));
         check(file.as_bytes(), &build(&["linux/amd64", "linux/arm64"]));
     }

@@ -298,7 +298,7 @@ impl Registry {
     /// Tells whether the image `name` was built on `base`.
     ///
     /// Builders pack layers anew when they push, so what counts is the digests of the unpacked ones.
-    pub fn stands_on(&self, name: &str, base: &str) -> bool {
+    pub fn depends_on(&self, name: &str, base: &str) -> bool {
         let layers = |name: &str| strings(&self.config(name)["rootfs"]["diff_ids"]);
         layers(name).starts_with(&layers(base))
     }

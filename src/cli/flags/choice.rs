@@ -40,7 +40,7 @@ impl From<Status> for task::Status {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum TriggerType {
-    /// What the final stage stands on
+    /// What the final stage depends on
     Runtime,
     /// Every image that the build needs
     All,

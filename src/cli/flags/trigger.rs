@@ -38,7 +38,7 @@ pub fn schedule(text: &str) -> Result<Schedule, String> {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Triggers")]
 pub struct TriggerArgs {
-    /// Run the task when an image that it stands on moves
+    /// Run the task when an image that it depends on moves
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     base_image_trigger_enabled: Option<bool>,
     /// Which images count: Runtime or All

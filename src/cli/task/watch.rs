@@ -18,7 +18,7 @@ use crate::{
 /// Seconds that the loop waits for a moved tag to be quiet: a push of several tags, or one that is taken back, takes about as long.
 const LOOP_SETTLE: i64 = 60;
 
-/// Follow base images, and rebuild what stands on those that moved
+/// Follow base images, and rebuild what depends on those that moved
 ///
 /// Looks at each tag once a round, rebuilds stale tasks parents first, and goes on until it is stopped. With --once it makes one round
 /// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do.
@@ -36,7 +36,7 @@ pub struct WatchArgs {
     /// Seconds that a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
     #[arg(long, value_name = "SECONDS")]
     settle: Option<u32>,
-    /// Builds side by side, where no task stands on the other
+    /// Builds side by side, where no task depends on the other
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
     /// Say what would be run, and run nothing

@@ -62,7 +62,7 @@ fn first(platforms: &[Platform]) -> PlatformAnswer {
     PlatformAnswer::from(platforms.first().unwrap_or(&Platform::host()))
 }
 
-/// Whether the images that a task stands on are followed. ACR keeps this to itself.
+/// Whether the images that a task depends on are followed. ACR keeps this to itself.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingAnswer {

@@ -8,7 +8,7 @@ use crate::{
     task::{Argument, Dependency, DockerStep, ImportStep, MirrorUse, Step},
 };
 
-/// An image that a task stands on.
+/// An image that a task depends on.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DependencyAnswer {

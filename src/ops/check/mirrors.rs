@@ -1,4 +1,4 @@
-//! Compares the copies of what a task stands on with their sources, for whoever asks about that task.
+//! Compares the copies of what a task depends on with their sources, for whoever asks about that task.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 
 use super::answer::{CheckAnswer, MirrorAnswer};
 
-/// Compares the copies of what a task stands on with what their sources are now, and says which cannot be used.
+/// Compares the copies of what a task depends on with what their sources are now, and says which cannot be used.
 pub async fn look_at_mirrors(
     app: &App,
     task: &mut CheckAnswer,

@@ -11,7 +11,7 @@ use crate::{
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked},
 };
 
-/// What a build stands on, decided.
+/// What a build depends on, decided.
 #[derive(Debug)]
 pub struct Resolved {
     /// The Dockerfile in which every image that could be pinned is.
@@ -20,7 +20,7 @@ pub struct Resolved {
     pub dependencies: Vec<Dependency>,
     /// The images that nothing follows, and why.
     pub untracked: Vec<Untracked>,
-    /// The image that the final stage stands on, for the labels.
+    /// The image that the final stage depends on, for the labels.
     pub runtime: Option<(Reference, Option<Digest>)>,
     /// The images that registries have and that cannot be pinned where they are named.
     pub unpinned: Vec<Unpinned>,

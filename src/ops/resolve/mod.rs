@@ -1,4 +1,4 @@
-//! Works out what a task stands on, and pins it: before the build, so that what was decided is what is built.
+//! Works out what a task depends on, and pins it: before the build, so that what was decided is what is built.
 
 mod decided;
 mod made;
@@ -248,7 +248,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the copy that the config file names for an image. What the task itself makes is no copy of what it stands on.
+    /// Returns the copy that the config file names for an image. What the task itself makes is no copy of what it depends on.
     fn copy_of(&self, source: &Reference) -> Option<Reference> {
         let copy = self.app.copy_of(source)?;
         let own = |image: &Reference| self.app.canonical(image);
@@ -379,7 +379,7 @@ impl Resolver<'_> {
                 base.reference,
                 match base.line {
                     0 => String::new(),
-                    line => format!(", which line {line} stands on"),
+                    line => format!(", which line {line} depends on"),
                 }
             ),
         )

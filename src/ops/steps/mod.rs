@@ -1,4 +1,4 @@
-//! Multi-step tasks: the file is read, its steps are carried out, and what they stand on is found out.
+//! Multi-step tasks: the file is read, its steps are carried out, and what they depend on is found out.
 
 mod one;
 pub mod read;

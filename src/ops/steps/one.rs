@@ -442,7 +442,7 @@ impl StepContext<'_> {
         Ok(pinned.unwrap_or(&cmd.image).clone())
     }
 
-    /// Takes in what a step stands on, and writes it into the log.
+    /// Takes in what a step depends on, and writes it into the log.
     fn tell_what_was_found(&self, step: &Step, resolved: &Resolved) {
         let (dependencies, untracked) = (&resolved.dependencies, &resolved.untracked);
         self.found

@@ -267,7 +267,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         let steps = graph.steps().iter();
         steps.flat_map(|step| pushes_of(&step.action)).collect()
     };
-    // A name that changes from run to run is written once, and nothing can stand on it.
+    // A name that changes from run to run is written once, and nothing can depend on it.
     let (one, other) = (pushed(&first.graph), pushed(&second.graph));
     let context = match &first.folder {
         Some(_) => task.step.context().map(|it| inputs::open(app, task, it)),
@@ -375,7 +375,7 @@ fn pushes_of(action: &Action) -> Vec<Reference> {
     }
 }
 
-/// Returns what a build of the context stands on, as far as the context has its Dockerfile, and that file.
+/// Returns what a build of the context depends on, as far as the context has its Dockerfile, and that file.
 fn built_on(
     context: Option<&LocalContext>,
     build: &BuildStep,

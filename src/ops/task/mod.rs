@@ -75,7 +75,7 @@ pub struct NewTask {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
-/// reference, it stands on itself.
+/// reference, it depends on itself.
 pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey> {
     let registry = registry_for(app, new.registry.as_deref(), new.step.image_names())?;
     let key = TaskKey {
@@ -402,7 +402,7 @@ fn check_argument(argument: &Argument) -> Result<()> {
     }
 }
 
-/// Writes a definition, after it has forgotten what the old one stood on where that no longer holds.
+/// Writes a definition, after it has forgotten what the old one depended on where that no longer holds.
 fn save(
     app: &App,
     old: Option<&Task>,
@@ -417,7 +417,7 @@ fn save(
         .store
         .secrets(&key)
         .is_ok_and(|kept| kept.arguments == secrets.arguments && kept.values == secrets.values);
-    let holds = same_secrets && old.is_some_and(|old| old.stands_on_the_same_as(task));
+    let holds = same_secrets && old.is_some_and(|old| old.depends_on_the_same_as(task));
     if !holds {
         // Before the definition: a crash in between leaves a task that says it must be run, never one that
         // follows the wrong images.
@@ -428,7 +428,7 @@ fn save(
         }
         if baseline.has_run() {
             events.send(Event::Warning(format!(
-                "what task `{key}` stands on has changed: nothing is followed until it has run again: acrt task run --name {key}"
+                "what task `{key}` depends on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));
         }
         baseline = forgotten;

@@ -22,7 +22,7 @@ use crate::{
 pub struct Made {
     /// The task.
     pub task: TaskKey,
-    /// How its run ended, for the tasks that stand on it.
+    /// How its run ended, for the tasks that depend on it.
     pub outcome: Outcome,
     /// The images that it pushed.
     pub pushed: Vec<ImageDescriptor>,

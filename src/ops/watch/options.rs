@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 /// Which tags a round looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
-    /// All that somebody stands on.
+    /// All that somebody depends on.
     All,
     /// Those whose time has come.
     Due,

@@ -82,7 +82,7 @@ fn image_that_another_task_makes_by_an_undeclared_name_is_no_cycle() {
     world.watch_once().ok();
     world.watch_once().ok();
     world.watch_once().ok().silent();
-    assert!(registry.stands_on("child:latest", "parent:latest"));
+    assert!(registry.depends_on("child:latest", "parent:latest"));
     assert_eq!(
         world.history()[2..],
         ["parent Succeeded", "child Succeeded"]

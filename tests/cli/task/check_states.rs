@@ -77,7 +77,7 @@ fn edited_from_is_changed_and_said_once_until_the_old_one_is_back() {
     assert_eq!(world.history(), ["web Succeeded"]);
     world.run("web").ok();
     assert_eq!(world.state_of("web"), "current");
-    assert!(registry.stands_on("web:latest", "base:2"));
+    assert!(registry.depends_on("web:latest", "base:2"));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn edited_from_runs_a_task_that_says_so_once_its_files_are_quiet() {
     let rebuilt = world.acrt(&settle).ok();
     let why = format!("web: rebuilt, its files name {image} now");
     assert!(rebuilt.stdout.starts_with(&why), "{rebuilt}");
-    assert!(registry.stands_on("web:latest", "base:2"));
+    assert!(registry.depends_on("web:latest", "base:2"));
     let run = &world.runs()[0];
     assert_eq!(run["runType"], "AutoRun");
     let cause = &run["imageUpdateTrigger"]["images"][0];
@@ -131,7 +131,7 @@ fn base_that_is_named_no_more_keeps_no_edited_task_from_its_run() {
     registry.push("base:2", &[("version", "three")]);
     world.watch_once().ok();
     assert_eq!(world.history()[2..], ["parent Succeeded", "web Succeeded"]);
-    assert!(registry.stands_on("web:latest", "parent:latest"));
+    assert!(registry.depends_on("web:latest", "parent:latest"));
     world.watch_once().ok().silent();
 }
 

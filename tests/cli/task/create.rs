@@ -113,10 +113,10 @@ fn a_definition_written_by_hand_is_a_task() {
         ),
     );
     world.run("web").ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     registry.push("base:1", &[("version", "two")]);
     world.watch_once().ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn an_image_name_that_does_not_parse_is_refused() {
 }
 
 #[test]
-fn tasks_that_would_stand_on_each_other_are_refused_with_the_path() {
+fn tasks_that_would_depend_on_each_other_are_refused_with_the_path() {
     let (world, registry) = world();
     let from = |image: &str| format!("FROM {}\n", registry.image(image));
     world.task(&registry, "a", &from("base:1"));
@@ -330,10 +330,10 @@ fn an_existing_task_is_replaced_aloud_and_keeps_its_runs() {
             .ok()
             .says(&["exists"])
     };
-    // Nothing that it stands on changes: it is followed as before.
+    // Nothing that it depends on changes: it is followed as before.
     replace(&["--timeout", "600"]);
     assert_eq!(world.state_of("web"), "current");
-    // With other arguments it may stand on something else: it must run again.
+    // With other arguments it may depend on something else: it must run again.
     replace(&["--arg", "A=b"]).says(&["acrt task run"]);
     assert_eq!(world.state_of("web"), "never-run");
     assert_eq!(world.history(), ["web Succeeded"]);

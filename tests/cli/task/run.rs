@@ -116,10 +116,10 @@ fn serves(put_on_path: impl Fn(&World) -> Calls, annotates: bool) {
         &["--image", "web:{{.Run.ID}}"],
     );
     world.run("web").ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     let base = registry.push_shell("base:1", &[("version", "two")]);
     world.watch_once().ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     assert_eq!(registry.digest("web:ca2"), registry.digest("web:latest"));
     assert_eq!(registry.file("web:latest", "own").as_deref(), Some("mine"));
     assert_eq!(
@@ -565,7 +565,7 @@ fn a_run_without_waiting_goes_on_by_itself_when_the_terminal_is_gone() {
     let log = world.acrt(&["task", "logs", "--run-id", "ca1"]).ok();
     assert!(log.stdout.contains("Run ID: ca1 was successful"), "{log}");
     assert_eq!(world.history(), ["web Succeeded"]);
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
 }
 
 #[test]
@@ -787,7 +787,7 @@ fn an_argument_reaches_the_build_and_decides_the_base() {
     let options = ["--arg", "TAG=2", "--arg", "GREETING=hello, you"];
     world.task_with(&registry, "web", &dockerfile, &options);
     world.run("web").ok();
-    assert!(registry.stands_on("web:latest", "base:2"));
+    assert!(registry.depends_on("web:latest", "base:2"));
     assert_eq!(
         registry.file("web:latest", "greeting").as_deref(),
         Some("hello, you\n")
@@ -796,7 +796,7 @@ fn an_argument_reaches_the_build_and_decides_the_base() {
     world
         .acrt(&["task", "run", "--name", "web", "--arg", "TAG=1"])
         .ok();
-    assert!(registry.stands_on("web:latest", "base:1"));
+    assert!(registry.depends_on("web:latest", "base:1"));
     let task = world.acrt(&["task", "show", "--name", "web"]).ok().json();
     assert_eq!(task["step"]["baseImageDependencies"][0]["tag"], "2");
 }
@@ -945,7 +945,7 @@ fn a_docker_login_serves_the_look_the_build_and_the_push() {
 
         world.write("home/.docker/config.json", &registry.docker_config());
         world.run("web").ok();
-        assert!(registry.stands_on("web:latest", "base:1"));
+        assert!(registry.depends_on("web:latest", "base:1"));
         for (path, text) in world.state_files() {
             assert!(!text.contains(PASSWORD), "{}", path.display());
         }

@@ -79,7 +79,7 @@ fn a_switched_off_trigger_stays_on_record_as_disabled() {
 }
 
 #[test]
-fn a_change_of_what_it_stands_on_must_run_before_it_is_followed() {
+fn a_change_of_what_it_depends_on_must_run_before_it_is_followed() {
     let (world, _registry) = world();
     let other = world.context("other", "FROM scratch\nCOPY Dockerfile /\n");
     world

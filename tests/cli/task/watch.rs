@@ -52,9 +52,9 @@ fn a_moved_base_is_built_through_the_whole_chain_in_order() {
         registry.file("a-site:latest", "version").as_deref(),
         Some("two")
     );
-    assert!(registry.stands_on("a-site:latest", "c-lib:latest"));
-    assert!(registry.stands_on("c-lib:latest", "b-app:latest"));
-    assert!(registry.stands_on("b-app:latest", "base:1"));
+    assert!(registry.depends_on("a-site:latest", "c-lib:latest"));
+    assert!(registry.depends_on("c-lib:latest", "b-app:latest"));
+    assert!(registry.depends_on("b-app:latest", "base:1"));
 
     world.watch_once().ok().silent();
     assert_eq!(world.history().len(), 6);
@@ -126,7 +126,7 @@ fn a_diamond_of_four_tasks_makes_four_runs() {
     assert_eq!(history.len(), 8);
     assert_eq!(history[4], "root Succeeded");
     assert_eq!(history[7], "top Succeeded");
-    assert!(registry.stands_on("top:latest", "left:latest"));
+    assert!(registry.depends_on("top:latest", "left:latest"));
     world.watch_once().ok().silent();
 }
 
@@ -159,8 +159,8 @@ fn a_tag_that_moves_during_the_build_is_seen_by_the_next_check() {
     let newer = registry.push_shell("base:1", &[("version", "two")]);
     waiting.go_on();
     run.wait().ok();
-    assert!(registry.stands_on("web:latest", &format!("base@{decided}")));
-    assert!(!registry.stands_on("web:latest", &format!("base@{newer}")));
+    assert!(registry.depends_on("web:latest", &format!("base@{decided}")));
+    assert!(!registry.depends_on("web:latest", &format!("base@{newer}")));
     let recorded = world.acrt(&["task", "show", "--name", "web"]).ok().json();
     assert_eq!(
         recorded["step"]["baseImageDependencies"][0]["digest"],
@@ -171,7 +171,7 @@ fn a_tag_that_moves_during_the_build_is_seen_by_the_next_check() {
     let round = world.spawn(&["task", "watch", "--once"]);
     gate.arrival().go_on();
     round.wait().ok();
-    assert!(registry.stands_on("web:latest", &format!("base@{newer}")));
+    assert!(registry.depends_on("web:latest", &format!("base@{newer}")));
     world.watch_once().ok().silent();
 }
 
@@ -331,7 +331,7 @@ fn a_task_whose_dockerfile_is_gone_or_broken_fails_alone() {
         .exits(1)
         .prints(&["fine: rebuilt"])
         .says(&[gone.to_str().unwrap(), broken.to_str().unwrap(), "line 2"]);
-    assert!(registry.stands_on("fine:latest", "base:1"));
+    assert!(registry.depends_on("fine:latest", "base:1"));
 }
 
 #[test]
@@ -804,7 +804,7 @@ fn a_service_manager_is_told_that_the_loop_has_started_and_lives() {
 }
 
 #[test]
-fn a_moved_base_runs_a_multi_step_task_and_what_stands_on_it() {
+fn a_moved_base_runs_a_multi_step_task_and_what_depends_on_it() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -840,8 +840,8 @@ fn a_moved_base_runs_a_multi_step_task_and_what_stands_on_it() {
     assert_eq!(world.states()["child"], "waiting");
     world.watch_once().ok();
     assert_eq!(world.history()[2..], ["gate Succeeded", "child Succeeded"]);
-    assert!(registry.stands_on("web:latest", "base:1"));
-    assert!(registry.stands_on("child:latest", "web:latest"));
+    assert!(registry.depends_on("web:latest", "base:1"));
+    assert!(registry.depends_on("child:latest", "web:latest"));
     assert_eq!(registry.digest("web:ca3"), registry.digest("web:latest"));
     world.watch_once().ok().silent();
 

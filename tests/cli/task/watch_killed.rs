@@ -64,7 +64,7 @@ fn fifty_kills_at_random_moments_lose_no_update_and_build_none_more_than_twice()
             "seed {seed}"
         );
         for (task, base) in chain {
-            assert!(registry.stands_on(&format!("{task}:latest"), base));
+            assert!(registry.depends_on(&format!("{task}:latest"), base));
             let done = format!("{task} Succeeded");
             let history = world.history();
             let runs = history[before.len()..].iter().filter(|run| **run == done);
@@ -154,7 +154,7 @@ fn builder_of_a_run_killed_in_the_middle_of_a_round_is_ended_before_the_round_bu
     assert!(orphan.is_gone());
     child.go_on();
     round.wait().ok().prints(&["app: rebuilt", "site: rebuilt"]);
-    assert!(registry.stands_on("site:latest", "app:latest"));
+    assert!(registry.depends_on("site:latest", "app:latest"));
     assert!(world.processes().is_empty(), "{:?}", world.processes());
 }
 

@@ -68,7 +68,7 @@ fn quiet_period_may_be_longer_than_a_day() {
 }
 
 #[test]
-fn two_jobs_build_side_by_side_and_what_stands_on_both_comes_after() {
+fn two_jobs_build_side_by_side_and_what_depends_on_both_comes_after() {
     let (world, registry) = world();
     let gate = Gate::new();
     for side in ["left", "right"] {
@@ -100,7 +100,7 @@ fn two_jobs_build_side_by_side_and_what_stands_on_both_comes_after() {
     let history = world.history();
     assert_eq!(history.len(), 6);
     assert_eq!(history[5], "top Succeeded");
-    assert!(registry.stands_on("top:latest", "left:latest"));
+    assert!(registry.depends_on("top:latest", "left:latest"));
     world.watch_once().ok().silent();
 }
 

@@ -19,11 +19,11 @@ fn the_login_serves_the_look_the_build_and_the_push_with_every_builder() {
         world.task(&registry, "web", &dockerfile);
         login(&world, &registry);
         world.run("web").ok();
-        assert!(registry.stands_on("web:latest", "base:1"));
+        assert!(registry.depends_on("web:latest", "base:1"));
 
         registry.push("base:1", &[("version", "two")]);
         world.watch_once().ok();
-        assert!(registry.stands_on("web:latest", "base:1"));
+        assert!(registry.depends_on("web:latest", "base:1"));
         for (path, text) in world.state_files() {
             assert!(!text.contains(PASSWORD), "{}", path.display());
         }

@@ -7,7 +7,7 @@ mod update;
 
 use crate::support::{PASSWORD, Registry, World};
 
-/// A registry that wants a login, a base on it, and a task `web` that stands on the base.
+/// A registry that wants a login, a base on it, and a task `web` that depends on the base.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::with_login());
     registry.push("base:1", &[("version", "one")]);

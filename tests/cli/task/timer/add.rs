@@ -143,7 +143,7 @@ fn a_timer_written_by_hand_counts_from_when_it_is_first_seen() {
 }
 
 #[test]
-fn a_change_of_what_the_task_stands_on_does_not_bring_back_old_times() {
+fn a_change_of_what_the_task_depends_on_does_not_bring_back_old_times() {
     let (world, _registry) = world();
     nightly(&world);
     world.set("ACRT_NOW", "2026-01-31T21:00:00Z");

@@ -9,7 +9,7 @@ use crate::image::Reference;
 use super::{
     client::{Registries, refusal},
     copy::{CopyError, Descriptor},
-    problem::{Asked, LookupError, Trouble},
+    problem::{Asked, LookupError, LookupFailure},
     question::Question,
 };
 
@@ -76,7 +76,7 @@ impl Registries {
             return Err(refusal(&answer));
         }
         let bad = |asked: &Asked, problem: String| {
-            LookupError::unknown(Trouble::BadReply(problem), asked.clone())
+            LookupError::unknown(LookupFailure::BadReply(problem), asked.clone())
         };
         let wanted = image.digest();
         if wanted.is_some_and(|digest| !digest.matches(&answer.reply.body)) {

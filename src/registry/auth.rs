@@ -18,7 +18,7 @@ use super::{
     question::Access,
     token::{self, Key, Realm, Token, Tokens},
     visit::Visit,
-    wire::Reply,
+    http_client::Response,
 };
 
 /// What one registry wants to be entered with, as far as it is known, and what there is to enter with.
@@ -178,7 +178,7 @@ impl Auth {
         &self,
         visit: &Visit<'_>,
         pass: &Pass,
-        reply: &Reply,
+        reply: &Response,
     ) -> Result<Option<Pass>, LookupError> {
         match pass {
             Pass::Nothing if reply.status == 401 => {
@@ -204,7 +204,7 @@ impl Auth {
         &self,
         visit: &Visit<'_>,
         pass: &Pass,
-        reply: &Reply,
+        reply: &Response,
     ) -> Result<Option<Pass>, LookupError> {
         let Pass::Token {
             token,
@@ -261,7 +261,7 @@ impl Auth {
     }
 
     /// Takes in what the first 401 demands. Where it demands nothing, as gcr.io's once did, the API itself is asked.
-    async fn learn(&self, visit: &Visit<'_>, reply: &Reply) -> Result<(), LookupError> {
+    async fn learn(&self, visit: &Visit<'_>, reply: &Response) -> Result<(), LookupError> {
         let mut demand = challenge::demand(&reply.headers);
         if demand.is_none() && matches!(*lock(&self.scheme), Scheme::Unasked) {
             demand = challenge::demand(&visit.ping().await);

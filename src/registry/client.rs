@@ -28,7 +28,7 @@ use super::{
     manifest::Defect,
     memory::Memory,
     opening::Opening,
-    problem::{Absence, Asked, LookupError, Trouble},
+    problem::{Absence, Asked, LookupError, LookupFailure},
     question::Question,
     words::server_words,
 };
@@ -365,7 +365,7 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
     match tag.digest() {
         Some(digest) if *digest != seen.digest => {
             let problem = format!("it answers with `{}` for another digest", seen.digest);
-            Err(LookupError::unknown(Trouble::BadReply(problem), asked))
+            Err(LookupError::unknown(LookupFailure::BadReply(problem), asked))
         }
         _ => Ok(seen),
     }
@@ -373,8 +373,8 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
 
 pub(super) fn defective(defect: Defect, asked: Asked) -> LookupError {
     let why = match defect {
-        Defect::Schema1 => Trouble::Schema1,
-        Defect::Form(problem) => Trouble::BadReply(problem),
+        Defect::Schema1 => LookupFailure::Schema1,
+        Defect::Form(problem) => LookupFailure::BadReply(problem),
     };
     LookupError::unknown(why, asked)
 }
@@ -385,9 +385,9 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
     let codes = server_words(&answer.reply.headers, &answer.reply.body).map(|(_, codes)| codes);
     let codes = codes.unwrap_or_default();
     match answer.reply.status {
-        400 if is_for_tls(&answer.reply.body) => LookupError::unknown(Trouble::SpeaksTls, asked),
+        400 if is_for_tls(&answer.reply.body) => LookupError::unknown(LookupFailure::SpeaksTls, asked),
         404 if asked.said.as_deref() == Some(super::words::WEB_PAGE) => LookupError::unknown(
-            Trouble::BadReply("it is no registry's answer".to_owned()),
+            LookupFailure::BadReply("it is no registry's answer".to_owned()),
             asked,
         ),
         404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
@@ -400,10 +400,10 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
         }
         401 | 403 => {
             let login = answer.login.clone();
-            LookupError::unknown(Trouble::Refused { login }, asked)
+            LookupError::unknown(LookupFailure::Refused { login }, asked)
         }
         _ => LookupError::unknown(
-            Trouble::BadReply("it is not what was asked for".to_owned()),
+            LookupFailure::BadReply("it is not what was asked for".to_owned()),
             asked,
         ),
     }

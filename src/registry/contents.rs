@@ -12,7 +12,7 @@ use super::{
     index::{self, Choice, ImageConfig},
     look::Seen,
     manifest::{Document, Entry, Kind},
-    problem::{Absence, Asked, LookupError, Trouble},
+    problem::{Absence, Asked, LookupError, LookupFailure},
     question::Question,
 };
 
@@ -132,7 +132,7 @@ impl Registries {
             Document::Index(_) => {
                 let problem = "an index stands where a manifest should".to_owned();
                 let asked = self.asked_about(image, &seen.digest);
-                Err(LookupError::unknown(Trouble::BadReply(problem), asked))
+                Err(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
         }
     }
@@ -162,7 +162,7 @@ impl Registries {
             if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
                 let problem = "its indexes lie in each other without end".to_owned();
                 let asked = self.asked_about(image, &entry.digest);
-                return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
+                return Err(LookupError::unknown(LookupFailure::BadReply(problem), asked));
             }
             match &*self.named_document(image, &entry.digest).await? {
                 Document::Index(inner) => {
@@ -235,7 +235,7 @@ impl Registries {
             true => {
                 let problem = format!("it contradicts itself: it names `{digest}` and has no such");
                 let asked = error.asked().clone();
-                LookupError::unknown(Trouble::BadReply(problem), asked)
+                LookupError::unknown(LookupFailure::BadReply(problem), asked)
             }
             false => error,
         })
@@ -271,7 +271,7 @@ impl Registries {
                 "it contradicts itself: it gives the content of `{}` for the digest `{digest}`",
                 read.seen.digest
             );
-            return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
+            return Err(LookupError::unknown(LookupFailure::BadReply(problem), asked));
         }
         Ok(read.document)
     }
@@ -302,7 +302,7 @@ impl Registries {
             return Err(refusal(&answer));
         }
         let bad = |problem: String| {
-            LookupError::unknown(Trouble::BadReply(problem), answer.asked.clone())
+            LookupError::unknown(LookupFailure::BadReply(problem), answer.asked.clone())
         };
         if !digest.matches(&answer.reply.body) {
             return Err(bad("its content is not of its digest".to_owned()));
@@ -316,7 +316,7 @@ impl Registries {
 
     fn no_image(&self, image: &Reference, digest: &Digest, what: &str) -> LookupError {
         let asked = self.asked_about(image, digest);
-        LookupError::unknown(Trouble::NoImage(what.to_owned()), asked)
+        LookupError::unknown(LookupFailure::NoImage(what.to_owned()), asked)
     }
 
     fn asked_about(&self, image: &Reference, digest: &Digest) -> Asked {

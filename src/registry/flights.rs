@@ -55,7 +55,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::registry::problem::{Asked, Trouble};
+    use crate::registry::problem::{Asked, LookupFailure};
 
     #[tokio::test]
     async fn however_many_wait_it_is_asked_once_and_anew_for_those_who_come_later() {
@@ -80,7 +80,7 @@ mod tests {
         let fail = || {
             flights.join("a", async || {
                 tokio::task::yield_now().await;
-                let refused = Trouble::Refused { login: None };
+                let refused = LookupFailure::Refused { login: None };
                 Err(LookupError::unknown(refused, Asked::default()))
             })
         };

@@ -9,10 +9,10 @@ use crate::sys::settings;
 use super::{
     credential::Credential,
     host::{After, Failure, told},
-    problem::{Asked, LookupError, Trouble},
+    problem::{Asked, LookupError, LookupFailure},
     token::{self, Key, Token},
     visit::Visit,
-    wire::{Body, Broken, Reply, cap},
+    http_client::{Body, TransportError, Response, cap},
 };
 
 impl Visit<'_> {
@@ -25,7 +25,7 @@ impl Visit<'_> {
         let host = self.host;
         host.guard.realm(self.origin(), text).map_err(|forbidden| {
             let problem = format!("it has its tokens granted where it must not: {forbidden}");
-            LookupError::unknown(Trouble::BadReply(problem), self.asked_first(Some(401)))
+            LookupError::unknown(LookupFailure::BadReply(problem), self.asked_first(Some(401)))
         })
     }
 
@@ -42,11 +42,11 @@ impl Visit<'_> {
         let asked = self.asked(verb, &key.realm.url);
         if let Some(Credential::Token(secret)) = &key.credential {
             return Token::given(secret, Instant::now())
-                .map_err(|problem| LookupError::unknown(Trouble::Login(problem), asked));
+                .map_err(|problem| LookupError::unknown(LookupFailure::Login(problem), asked));
         }
         if key.credential.is_some() && self.is_overheard(&key.realm.url) {
             let problem = "its token service would get the login over plain http".to_owned();
-            return Err(LookupError::unknown(Trouble::BadReply(problem), asked));
+            return Err(LookupError::unknown(LookupFailure::BadReply(problem), asked));
         }
         let _slot = self.host.token_slots.acquire().await;
         let mut tries = 0;
@@ -61,13 +61,13 @@ impl Visit<'_> {
         }
     }
 
-    async fn ask_for_token(&self, key: &Key) -> Result<Reply, Failure> {
+    async fn ask_for_token(&self, key: &Key) -> Result<Response, Failure> {
         let url = &key.realm.url;
-        let broken = |broken| Failure::Broken(broken, url.clone());
-        let wire = self.host.wire_to(url, 0);
-        let request = token::request(wire.client().map_err(broken)?, key);
-        let request = request.map_err(|error| broken(Broken::Network(error)))?;
-        wire.send(request, Body::UpTo(cap::TOKEN))
+        let broken = |broken| Failure::TransportError(broken, url.clone());
+        let http_client = self.host.wire_to(url, 0);
+        let request = token::request(http_client.client().map_err(broken)?, key);
+        let request = request.map_err(|error| broken(TransportError::Network(error)))?;
+        http_client.send(request, Body::UpTo(cap::TOKEN))
             .await
             .map_err(broken)
     }
@@ -82,18 +82,18 @@ impl Visit<'_> {
     }
 }
 
-fn granted(reply: &Reply, asked: Asked, login: Option<&str>) -> Result<Token, LookupError> {
+fn granted(reply: &Response, asked: Asked, login: Option<&str>) -> Result<Token, LookupError> {
     let asked = told(asked, reply);
     match reply.status {
         200 => Token::parse(&reply.body, Instant::now())
-            .map_err(|problem| LookupError::unknown(Trouble::BadReply(problem), asked)),
+            .map_err(|problem| LookupError::unknown(LookupFailure::BadReply(problem), asked)),
         400 | 401 | 403 => {
             let login = login.map(str::to_owned);
-            Err(LookupError::unknown(Trouble::Refused { login }, asked))
+            Err(LookupError::unknown(LookupFailure::Refused { login }, asked))
         }
         _ => {
             let problem = "its token service answers with something else than a token".to_owned();
-            Err(LookupError::unknown(Trouble::BadReply(problem), asked))
+            Err(LookupError::unknown(LookupFailure::BadReply(problem), asked))
         }
     }
 }

@@ -25,12 +25,12 @@ use super::{
     keychain::Keychain,
     limits::{self, Limits},
     memory::Memory,
-    problem::{Asked, LookupError, Trouble},
+    problem::{Asked, LookupError, LookupFailure},
     question::Question,
     reach::Guard,
     retry::{self, Verdict},
     visit::Visit,
-    wire::{Broken, Reply, Wire},
+    http_client::{TransportError, Response, HttpClient},
     words::{bare, server_words},
 };
 
@@ -65,15 +65,15 @@ pub struct Host {
     /// The right to ask for one more token at the same time.
     pub token_slots: Semaphore,
     /// One connection each over HTTP/2, and all but the first only for very many tags.
-    lanes: Vec<Wire>,
+    lanes: Vec<HttpClient>,
     /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
-    foreign: Wire,
+    foreign: HttpClient,
 }
 
 /// The answer to a question, whatever it says.
 pub struct Answer {
     /// The answer.
-    pub reply: Reply,
+    pub reply: Response,
     /// What was asked, for messages.
     pub asked: Asked,
     /// Where the login is kept that was used, if one was.
@@ -85,7 +85,7 @@ pub struct Answer {
 /// Why one try has no answer.
 pub enum Failure {
     /// An exchange with this place did not come to an end.
-    Broken(Broken, Url),
+    TransportError(TransportError, Url),
     /// What came back is already understood.
     Told(LookupError),
 }
@@ -93,7 +93,7 @@ pub enum Failure {
 /// What to do after a try.
 pub enum After {
     /// The answer is there.
-    Done(Reply),
+    Done(Response),
     /// There will be none.
     Failed(LookupError),
     /// Try again, after this pause.
@@ -105,7 +105,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Settings`] where its name is no host.
+    /// [`LookupFailure::Settings`] where its name is no host.
     pub fn new(
         registry: &str,
         settings: &Settings,
@@ -126,7 +126,7 @@ impl Host {
                 ..Asked::default()
             };
             LookupError::unknown(
-                Trouble::Settings(format!("`{api}` is no host: {problem}")),
+                LookupFailure::Settings(format!("`{api}` is no host: {problem}")),
                 asked,
             )
         })?;
@@ -149,9 +149,9 @@ impl Host {
             keychain,
             elsewhere: Mutex::default(),
             lanes: (0..limits::MAX_LANES)
-                .map(|_| Wire::new(&own, tls, loopback, Arc::clone(&guard)))
+                .map(|_| HttpClient::new(&own, tls, loopback, Arc::clone(&guard)))
                 .collect(),
-            foreign: Wire::new(&foreign, true, loopback, Arc::clone(&guard)),
+            foreign: HttpClient::new(&foreign, true, loopback, Arc::clone(&guard)),
             registry: registry.to_owned(),
             clock: clock.clone(),
             origin,
@@ -198,7 +198,7 @@ impl Host {
     }
 
     /// Judges a try, and makes the registry be left alone where it asks for that or fails too often.
-    pub fn after(&self, outcome: Result<Reply, Failure>, tries: usize, asked: Asked) -> After {
+    pub fn after(&self, outcome: Result<Response, Failure>, tries: usize, asked: Asked) -> After {
         match outcome {
             Ok(reply) => {
                 let asked_pause = self.asked_pause(&reply);
@@ -208,13 +208,13 @@ impl Host {
                     Verdict::Again => match retry::pause(tries) {
                         Some(pause) => After::Again(pause),
                         None => After::Failed(self.limits.failed(self.now(), false, |until| {
-                            LookupError::unknown(Trouble::Server { until }, told(asked, &reply))
+                            LookupError::unknown(LookupFailure::Server { until }, told(asked, &reply))
                         })),
                     },
                 }
             }
             Err(Failure::Told(error)) => After::Failed(error),
-            Err(Failure::Broken(broken, url)) => self.broken(
+            Err(Failure::TransportError(broken, url)) => self.broken(
                 broken,
                 tries,
                 Asked {
@@ -238,22 +238,22 @@ impl Host {
             }
             None => {
                 let until = until(asked_pause.unwrap_or(retry::UNNAMED_PAUSE));
-                let error = LookupError::unknown(Trouble::Limited { until }, asked);
+                let error = LookupError::unknown(LookupFailure::Limited { until }, asked);
                 self.limits.hold(until, Some(error.clone()));
                 After::Failed(error)
             }
         }
     }
 
-    fn broken(&self, broken: Broken, tries: usize, asked: Asked) -> After {
+    fn broken(&self, broken: TransportError, tries: usize, asked: Asked) -> After {
         let error = match broken {
-            Broken::Network(error) => error,
-            Broken::Settings(problem) => {
-                return After::Failed(LookupError::unknown(Trouble::Settings(problem), asked));
+            TransportError::Network(error) => error,
+            TransportError::Settings(problem) => {
+                return After::Failed(LookupError::unknown(LookupFailure::Settings(problem), asked));
             }
             other => {
                 let problem = other.to_string();
-                return After::Failed(LookupError::unknown(Trouble::BadReply(problem), asked));
+                return After::Failed(LookupError::unknown(LookupFailure::BadReply(problem), asked));
             }
         };
         let trouble = retry::trouble(&error);
@@ -261,7 +261,7 @@ impl Host {
             return After::Again(pause);
         }
         let cause = Arc::new(error);
-        let told = |_| LookupError::unknown(Trouble::Network(cause), asked);
+        let told = |_| LookupError::unknown(LookupFailure::Network(cause), asked);
         After::Failed(
             self.limits
                 .failed(self.now(), trouble.is_of_the_host(), told),
@@ -269,7 +269,7 @@ impl Host {
     }
 
     /// Returns the pause that an answer asks for, counted by the server's own clock where it tells the time.
-    fn asked_pause(&self, reply: &Reply) -> Option<Duration> {
+    fn asked_pause(&self, reply: &Response) -> Option<Duration> {
         let header = |name| reply.headers.get(name)?.to_str().ok();
         let now = header(DATE)
             .and_then(retry::http_date)
@@ -327,7 +327,7 @@ impl Host {
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
-    pub fn wire_to(&self, url: &Url, lane: usize) -> &Wire {
+    pub fn wire_to(&self, url: &Url, lane: usize) -> &HttpClient {
         let own = self.lanes.get(lane % limits::MAX_LANES);
         own.filter(|_| self.is_own(url) || url.scheme() == "http")
             .unwrap_or(&self.foreign)
@@ -335,7 +335,7 @@ impl Host {
 }
 
 /// Adds what was answered.
-pub fn told(asked: Asked, reply: &Reply) -> Asked {
+pub fn told(asked: Asked, reply: &Response) -> Asked {
     Asked {
         status: Some(reply.status),
         said: server_words(&reply.headers, &reply.body)

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::sys::{clock::Clock, settings::RegistrySettings};
 
-use super::{problem::LookupError, retry, wire::Reply};
+use super::{problem::LookupError, retry, http_client::Response};
 
 /// Requests in flight where each takes a connection of its own.
 const WIDTH_HTTP1: usize = 64;
@@ -239,7 +239,7 @@ impl Limits {
     }
 
     /// Takes in an answer: what it says about limits, and that the way is clear for more at once.
-    pub fn answered(&self, reply: &Reply) {
+    pub fn answered(&self, reply: &Response) {
         let header = |name: &str| {
             let value = reply.headers.get(name)?.to_str().ok()?;
             Some(super::words::clean(value))
@@ -374,7 +374,7 @@ impl Drop for Slot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::problem::{Asked, Trouble};
+    use crate::registry::problem::{Asked, LookupFailure};
 
     fn settings(concurrency: Option<usize>, per_second: Option<u32>) -> RegistrySettings {
         RegistrySettings {
@@ -384,12 +384,12 @@ mod tests {
         }
     }
 
-    fn reply(http2: bool, headers: &[(&'static str, &str)]) -> Reply {
+    fn reply(http2: bool, headers: &[(&'static str, &str)]) -> Response {
         let mut map = reqwest::header::HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        Reply {
+        Response {
             status: 200,
             headers: map,
             body: Vec::new(),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     fn limited(until: Timestamp) -> LookupError {
-        LookupError::unknown(Trouble::Limited { until }, Asked::default())
+        LookupError::unknown(LookupFailure::Limited { until }, Asked::default())
     }
 
     fn clock() -> Clock {
@@ -568,7 +568,7 @@ mod tests {
 
         let failing = Limits::new("r.example", &settings(None, None));
         failing.failed(now, true, |until| {
-            LookupError::unknown(Trouble::Server { until }, Asked::default())
+            LookupError::unknown(LookupFailure::Server { until }, Asked::default())
         });
         assert!(failing.budget(now).paused_until.is_some());
         new.go_on_from(&failing);

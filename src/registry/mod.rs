@@ -35,7 +35,7 @@ mod reach;
 mod retry;
 mod token;
 mod visit;
-mod wire;
+mod http_client;
 mod words;
 
 pub use auth_file::AuthFormat;
@@ -48,7 +48,7 @@ pub use index::ImageConfig;
 pub use limits::Budget;
 pub use look::{Kind, Seen};
 pub use manifest::{Defect, Document, parse as parse_manifest};
-pub use problem::{Absence, Asked, LookupError, Trouble};
+pub use problem::{Absence, Asked, LookupError, LookupFailure};
 pub use token::Token;
 pub use words::server_words;
 

@@ -22,7 +22,7 @@ pub enum LookupError {
     /// Nothing was found out.
     Unknown {
         /// Why not.
-        why: Trouble,
+        why: LookupFailure,
         /// What was asked.
         asked: Box<Asked>,
     },
@@ -41,7 +41,7 @@ pub enum Absence {
 
 /// Why nothing was found out.
 #[derive(Clone, Debug)]
-pub enum Trouble {
+pub enum LookupFailure {
     /// The registry could not be spoken with: name, connection, TLS, or an answer that broke off.
     Network(Arc<dyn std::error::Error + Send + Sync>),
     /// The registry wants a login, or does not take the one it was given.
@@ -100,7 +100,7 @@ impl LookupError {
     }
 
     /// Returns a failure to find out.
-    pub(super) fn unknown(why: Trouble, asked: Asked) -> Self {
+    pub(super) fn unknown(why: LookupFailure, asked: Asked) -> Self {
         Self::Unknown {
             why,
             asked: Box::new(asked),
@@ -119,7 +119,7 @@ impl LookupError {
         matches!(
             self,
             Self::Unknown {
-                why: Trouble::Network(_),
+                why: LookupFailure::Network(_),
                 ..
             }
         )
@@ -131,7 +131,7 @@ impl LookupError {
         matches!(
             self,
             Self::Unknown {
-                why: Trouble::NoImage(_),
+                why: LookupFailure::NoImage(_),
                 ..
             }
         )
@@ -142,7 +142,7 @@ impl LookupError {
         matches!(
             self,
             Self::Unknown {
-                why: Trouble::Limited { .. },
+                why: LookupFailure::Limited { .. },
                 ..
             }
         )
@@ -154,7 +154,7 @@ impl LookupError {
         matches!(
             self,
             Self::Unknown {
-                why: Trouble::Refused { .. },
+                why: LookupFailure::Refused { .. },
                 ..
             }
         )
@@ -165,7 +165,7 @@ impl LookupError {
         matches!(
             self,
             Self::Unknown {
-                why: Trouble::Refused { .. } | Trouble::BadReply(_),
+                why: LookupFailure::Refused { .. } | LookupFailure::BadReply(_),
                 ..
             }
         )
@@ -176,7 +176,7 @@ impl LookupError {
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
             Self::Unknown {
-                why: Trouble::Limited { until } | Trouble::Server { until },
+                why: LookupFailure::Limited { until } | LookupFailure::Server { until },
                 ..
             } => Some(*until),
             _ => None,
@@ -218,7 +218,7 @@ impl LookupError {
                 Absence::Platform => format!("`{subject}` does not exist for this platform"),
             },
             Self::Unknown {
-                why: why @ Trouble::NoImage(_),
+                why: why @ LookupFailure::NoImage(_),
                 ..
             } => {
                 let why = why.message(registry, "pull it");
@@ -269,26 +269,26 @@ impl LookupError {
                 }
             },
             Self::Unknown { why, .. } => match why {
-                Trouble::Network(cause) => network_advice(registry, cause.as_ref()),
-                Trouble::Refused { login: None } => format!("give a login: {login}"),
-                Trouble::Refused { login: Some(_) } => format!("give another login: {login}"),
-                Trouble::Limited { .. } => {
+                LookupFailure::Network(cause) => network_advice(registry, cause.as_ref()),
+                LookupFailure::Refused { login: None } => format!("give a login: {login}"),
+                LookupFailure::Refused { login: Some(_) } => format!("give another login: {login}"),
+                LookupFailure::Limited { .. } => {
                     format!("nothing needs to be done; a login often has a higher limit: {login}")
                 }
-                Trouble::Server { .. } | Trouble::BadReply(_) => {
+                LookupFailure::Server { .. } | LookupFailure::BadReply(_) => {
                     format!("see what answers there: acrt check-health {registry}")
                 }
-                Trouble::SpeaksTls => format!(
+                LookupFailure::SpeaksTls => format!(
                     "`{registry}` seems to speak TLS: set `plainHttp: false` for it in the config file"
                 ),
-                Trouble::NoImage(_) => {
+                LookupFailure::NoImage(_) => {
                     "name a tag that is an image, or push an image under this one".to_owned()
                 }
-                Trouble::Schema1 => "push the image again with any current builder".to_owned(),
-                Trouble::Login(_) => {
+                LookupFailure::Schema1 => "push the image again with any current builder".to_owned(),
+                LookupFailure::Login(_) => {
                     format!("see which file and key are used: acrt check-health {registry}")
                 }
-                Trouble::Settings(_) => {
+                LookupFailure::Settings(_) => {
                     format!(
                         "correct `registries` in the config file, then: acrt check-health {registry}"
                     )
@@ -298,7 +298,7 @@ impl LookupError {
     }
 }
 
-impl Trouble {
+impl LookupFailure {
     /// Says what is wrong with `registry`, or with the login that may not do what is wanted.
     fn message(&self, registry: &str, wanted: &str) -> String {
         match self {
@@ -365,11 +365,11 @@ impl fmt::Display for LookupError {
         match self {
             Self::Unknown {
                 why:
-                    Trouble::BadReply(problem) | Trouble::Login(problem) | Trouble::Settings(problem),
+                    LookupFailure::BadReply(problem) | LookupFailure::Login(problem) | LookupFailure::Settings(problem),
                 ..
             } => write!(f, ": {problem}"),
             Self::Unknown {
-                why: Trouble::Network(cause),
+                why: LookupFailure::Network(cause),
                 ..
             } if cause.source().is_none() => write!(f, ": {cause}"),
             _ => Ok(()),
@@ -382,7 +382,7 @@ impl std::error::Error for LookupError {
         match self {
             // The outer words of the HTTP client only repeat the URL.
             Self::Unknown {
-                why: Trouble::Network(cause),
+                why: LookupFailure::Network(cause),
                 ..
             } => cause.source(),
             _ => None,
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn a_refusal_reads_from_the_image_down_to_the_request_and_names_the_next_command() {
         let error = Error::from(LookupError::unknown(
-            Trouble::Refused { login: None },
+            LookupFailure::Refused { login: None },
             asked(),
         ));
         assert_eq!(error.kind(), Kind::Unknown);
@@ -435,9 +435,9 @@ mod tests {
     fn only_a_registry_that_spoke_makes_something_absent() {
         let absent = LookupError::absent(Absence::Tag, asked());
         assert!(absent.is_absent() && !absent.is_unreachable());
-        let refused = LookupError::unknown(Trouble::Refused { login: None }, asked());
+        let refused = LookupError::unknown(LookupFailure::Refused { login: None }, asked());
         assert!(!refused.is_absent() && !refused.is_unreachable());
-        let broken = Trouble::Network(Arc::new(std::io::Error::other("connection refused")));
+        let broken = LookupFailure::Network(Arc::new(std::io::Error::other("connection refused")));
         let broken = LookupError::unknown(broken, asked());
         assert!(broken.is_unreachable());
         assert_eq!(
@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn a_limit_tells_when_to_ask_again() {
         let until = Timestamp::from_second(1_000).unwrap();
-        let error = LookupError::unknown(Trouble::Limited { until }, asked());
+        let error = LookupError::unknown(LookupFailure::Limited { until }, asked());
         assert_eq!(error.retry_at(), Some(until));
         assert!(
             error
@@ -462,7 +462,7 @@ mod tests {
     fn a_private_certificate_authority_is_told_from_other_network_trouble() {
         let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let cause = std::io::Error::other(unknown);
-        let error = LookupError::unknown(Trouble::Network(Arc::new(cause)), asked());
+        let error = LookupError::unknown(LookupFailure::Network(Arc::new(cause)), asked());
         assert_eq!(
             error.advice(),
             "if its certificate is from a private authority, set `caFile` for `ghcr.io` in the config file"

@@ -7,7 +7,7 @@ use reqwest::{
 
 use crate::image::{Digest, Reference};
 
-use super::wire::cap;
+use super::http_client::cap;
 
 /// A request to a registry, without what it takes to be let in.
 #[derive(Clone, Debug)]

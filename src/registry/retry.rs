@@ -54,7 +54,7 @@ pub fn verdict(status: u16, retry_after: Option<Duration>) -> Verdict {
 
 /// What network trouble means for asking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum LookupFailure {
     /// There is no connection, and will be none soon: a certificate that is not trusted, a time-out that was waited for.
     Hopeless,
     /// There is no connection now: refused, or the name does not resolve. Again, once.
@@ -65,7 +65,7 @@ pub enum Trouble {
     Torn,
 }
 
-impl Trouble {
+impl LookupFailure {
     /// Tells whether another try makes sense after `tries` of them.
     #[must_use]
     pub fn is_worth(self, tries: usize) -> bool {
@@ -85,17 +85,17 @@ impl Trouble {
 
 /// Judges an error of the HTTP client.
 #[must_use]
-pub fn trouble(error: &reqwest::Error) -> Trouble {
+pub fn trouble(error: &reqwest::Error) -> LookupFailure {
     if error.is_connect() {
         if error.is_timeout() || tls_error(error).is_some() {
-            Trouble::Hopeless
+            LookupFailure::Hopeless
         } else {
-            Trouble::Unreachable
+            LookupFailure::Unreachable
         }
     } else if error.is_timeout() {
-        Trouble::Slow
+        LookupFailure::Slow
     } else {
-        Trouble::Torn
+        LookupFailure::Torn
     }
 }
 

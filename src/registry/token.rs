@@ -254,7 +254,7 @@ mod tests {
     use std::cell::Cell as Counter;
 
     use super::*;
-    use crate::registry::problem::{Asked, Trouble};
+    use crate::registry::problem::{Asked, LookupFailure};
 
     fn key(credential: Option<Credential>, scopes: &[&str]) -> Key {
         Key {
@@ -410,6 +410,6 @@ mod tests {
     }
 
     fn failure() -> LookupError {
-        LookupError::unknown(Trouble::Refused { login: None }, Asked::default())
+        LookupError::unknown(LookupFailure::Refused { login: None }, Asked::default())
     }
 }

@@ -11,9 +11,9 @@ use super::{
     auth::{Auth, Pass},
     host::{Failure, Host, told},
     manifest,
-    problem::{Asked, LookupError, Trouble},
+    problem::{Asked, LookupError, LookupFailure},
     question::{Access, Question},
-    wire::{Body, Reply},
+    http_client::{Body, Response},
     words::bare,
 };
 
@@ -66,7 +66,7 @@ impl<'a> Visit<'a> {
     /// # Errors
     ///
     /// Why there is no answer, final or not.
-    pub async fn go(&mut self, pass: &mut Pass) -> Result<Reply, Failure> {
+    pub async fn go(&mut self, pass: &mut Pass) -> Result<Response, Failure> {
         let host = self.host;
         let mut url = host.url_of(self.question);
         *pass = host.auth.pass(self).await.map_err(Failure::Told)?;
@@ -100,15 +100,15 @@ impl<'a> Visit<'a> {
         let asked = self.asked(self.question.verb(), &url);
         let problem = "it sends us round in circles".to_owned();
         Err(Failure::Told(LookupError::unknown(
-            Trouble::BadReply(problem),
+            LookupFailure::BadReply(problem),
             asked,
         )))
     }
 
-    async fn send(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Reply, Failure> {
-        let broken = |broken| Failure::Broken(broken, url.clone());
-        let wire = self.host.wire_to(url, self.question.lane);
-        wire.client().map_err(broken)?;
+    async fn send(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
+        let broken = |broken| Failure::TransportError(broken, url.clone());
+        let http_client = self.host.wire_to(url, self.question.lane);
+        http_client.client().map_err(broken)?;
         let mut request = Request::new(self.question.method.clone(), url.clone());
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
@@ -126,7 +126,7 @@ impl<'a> Visit<'a> {
                 limit = Body::Left;
             }
         }
-        wire.send(request, limit).await.map_err(broken)
+        http_client.send(request, limit).await.map_err(broken)
     }
 
     /// Asks the API of the registry, and returns the headers of its answer; none, if there is none.
@@ -142,7 +142,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn redirected(&self, from: &Url, reply: &Reply) -> Result<Url, LookupError> {
+    fn redirected(&self, from: &Url, reply: &Response) -> Result<Url, LookupError> {
         let location = reply
             .headers
             .get(LOCATION)
@@ -151,7 +151,7 @@ impl<'a> Visit<'a> {
         target.map_err(|forbidden| {
             let problem = format!("it redirects us to where it must not: {forbidden}");
             let asked = self.asked(self.question.verb(), from);
-            LookupError::unknown(Trouble::BadReply(problem), told(asked, reply))
+            LookupError::unknown(LookupFailure::BadReply(problem), told(asked, reply))
         })
     }
 
@@ -213,14 +213,14 @@ impl<'a> Visit<'a> {
 
     /// Says that the login for the registry cannot be read.
     pub fn unreadable(&self, problem: String) -> LookupError {
-        LookupError::unknown(Trouble::Login(problem), self.asked_first(None))
+        LookupError::unknown(LookupFailure::Login(problem), self.asked_first(None))
     }
 
     /// Says that the registry does not take a login.
-    pub fn refused(&self, login: &str, reply: &Reply) -> LookupError {
+    pub fn refused(&self, login: &str, reply: &Response) -> LookupError {
         let login = Some(login.to_owned());
         LookupError::unknown(
-            Trouble::Refused { login },
+            LookupFailure::Refused { login },
             told(self.asked_first(None), reply),
         )
     }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     image::Checker,
-    registry::{retry, wire},
+    registry::{retry, http_client},
 };
 
 use super::{Around, CopyError, Progress, side::Side, tree::Descriptor};
@@ -158,12 +158,12 @@ enum Torn {
 
 async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Halt> {
     match sink {
-        Sink::Upload(sender) => match tokio::time::timeout(wire::PAUSE, sender.send(bytes)).await {
+        Sink::Upload(sender) => match tokio::time::timeout(http_client::PAUSE, sender.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Halt::Sink("the upload was closed".to_owned())),
             Err(_) => Err(Halt::Sink(format!(
                 "nothing was taken for {} seconds",
-                wire::PAUSE.as_secs()
+                http_client::PAUSE.as_secs()
             ))),
         },
         Sink::File(file) => file

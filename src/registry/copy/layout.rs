@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{image::Digest, registry::wire::cap};
+use crate::{image::Digest, registry::http_client::cap};
 
 use super::{
     Around, CopyError,

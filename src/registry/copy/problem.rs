@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     error::{Error, Kind},
     image::{Digest, Platform},
-    registry::{LookupError, Trouble, manifest::Defect},
+    registry::{LookupError, LookupFailure, manifest::Defect},
 };
 
 use super::side::Side;
@@ -116,7 +116,7 @@ impl CopyError {
         matches!(
             why,
             LookupError::Unknown {
-                why: Trouble::Network(_),
+                why: LookupFailure::Network(_),
                 ..
             }
         )

@@ -11,7 +11,7 @@ use crate::{
         client::{Registries, defective, refusal},
         host::{Answer, Host},
         look,
-        problem::{LookupError, Trouble},
+        problem::{LookupError, LookupFailure},
         question::Question,
     },
 };
@@ -147,7 +147,7 @@ impl Remote {
         let mut chunks = Chunks::from(body);
         skip_bytes(&mut chunks, skip).await.map_err(|problem| {
             CopyError::Read(LookupError::unknown(
-                Trouble::BadReply(problem),
+                LookupFailure::BadReply(problem),
                 answer.asked,
             ))
         })?;
@@ -209,7 +209,7 @@ impl Remote {
                     crate::registry::words::clean(told)
                 );
                 Err(self.unwritten(LookupError::unknown(
-                    Trouble::BadReply(problem),
+                    LookupFailure::BadReply(problem),
                     answer.asked.clone(),
                 )))
             }

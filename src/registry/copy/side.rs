@@ -1,13 +1,13 @@
 //! The two sides of a copy: a repository of a registry, or a folder.
 
 use bytes::Bytes;
-use reqwest::Response;
+use reqwest::Response as RawResponse;
 
 use crate::{
     image::Digest,
     registry::{
         client::Registries,
-        wire::{self, Broken},
+        http_client::{self, TransportError},
     },
 };
 
@@ -45,12 +45,12 @@ pub struct Chunks {
 }
 
 enum Origin {
-    Answer(Box<Response>),
+    Answer(Box<RawResponse>),
     File(Part),
 }
 
-impl From<Box<Response>> for Chunks {
-    fn from(answer: Box<Response>) -> Self {
+impl From<Box<RawResponse>> for Chunks {
+    fn from(answer: Box<RawResponse>) -> Self {
         Self {
             from: Origin::Answer(answer),
             first: None,
@@ -77,16 +77,16 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// [`Broken`] or what the disk says: it may go on where it broke off.
+    /// [`TransportError`] or what the disk says: it may go on where it broke off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
         match &mut self.from {
             Origin::Answer(answer) => {
-                let chunk = tokio::time::timeout(wire::PAUSE, answer.chunk()).await;
-                let chunk = chunk.map_err(|_| Broken::Silent(wire::PAUSE).to_string())?;
-                chunk.map_err(|error| wire::broken(error).to_string())
+                let chunk = tokio::time::timeout(http_client::PAUSE, answer.chunk()).await;
+                let chunk = chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
+                chunk.map_err(|error| http_client::broken(error).to_string())
             }
             Origin::File(part) => part.next().map_err(|error| error.to_string()),
         }

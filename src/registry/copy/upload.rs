@@ -9,7 +9,7 @@ use futures_util::{
     stream,
 };
 use reqwest::{
-    Method, Request, Response, Url,
+    Method, Request, Response as RawResponse, Url,
     header::{
         AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
         LOCATION, RANGE,
@@ -21,11 +21,11 @@ use crate::registry::{
     auth::Pass,
     client::refusal,
     host::{Answer, told},
-    problem::{Asked, LookupError, Trouble},
+    problem::{Asked, LookupError, LookupFailure},
     question::Question,
     retry::{self, Verdict},
     visit::Visit,
-    wire::{self, Broken, Reply},
+    http_client::{self, TransportError, Response},
 };
 
 use super::{
@@ -122,7 +122,7 @@ impl Remote {
     fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
         next(&self.host.guard, from, &answer.reply.headers).map_err(|problem| {
             let asked = answer.asked.clone();
-            self.unwritten(LookupError::unknown(Trouble::BadReply(problem), asked))
+            self.unwritten(LookupError::unknown(LookupFailure::BadReply(problem), asked))
         })
     }
 
@@ -167,16 +167,16 @@ impl Remote {
         let mut request = Request::new(Method::PUT, url.clone());
         *request.headers_mut() = self.headers(blob, at, &url, &pass);
         *request.body_mut() = Some(body(receiver));
-        let wire = self.host.wire_to(&url, 0);
-        let (poured, answered) = side_by_side(feed, at, sender, wire.open(request)).await;
+        let http_client = self.host.wire_to(&url, 0);
+        let (poured, answered) = side_by_side(feed, at, sender, http_client.open(request)).await;
         match (poured, answered) {
             (Err(Halt::Source(error)), _) => Attempt::Failed(error),
             (_, Some(Ok(response))) => self.judge(response, &visit, &pass, asked).await,
             (_, Some(Err(broken))) => Attempt::Torn(torn(broken, asked)),
             (Err(Halt::Sink(problem)), None) => {
-                Attempt::Torn(LookupError::unknown(Trouble::BadReply(problem), asked))
+                Attempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
-            (Ok(()), None) => Attempt::Torn(torn(Broken::Silent(COMMIT), asked)),
+            (Ok(()), None) => Attempt::Torn(torn(TransportError::Silent(COMMIT), asked)),
         }
     }
 
@@ -203,17 +203,17 @@ impl Remote {
     /// Judges what a registry says of a blob that it was sent.
     async fn judge(
         &self,
-        mut response: Response,
+        mut response: RawResponse,
         visit: &Visit<'_>,
         pass: &Pass,
         asked: Asked,
     ) -> Attempt {
         let status = response.status().as_u16();
-        let body = wire::words_of(&mut response).await;
+        let body = http_client::words_of(&mut response).await;
         if matches!(status, 200..=204) {
             return Attempt::Done;
         }
-        let reply = Reply {
+        let reply = Response {
             status,
             headers: std::mem::take(response.headers_mut()),
             body,
@@ -225,14 +225,14 @@ impl Remote {
             // The token has run out on the way; what is asked for next brings a new one.
             let _ = self.host.auth.next(visit, pass, &reply).await;
             return Attempt::Torn(LookupError::unknown(
-                Trouble::Refused { login: None },
+                LookupFailure::Refused { login: None },
                 asked,
             ));
         }
         match retry::verdict(status, None) {
             Verdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
-                Attempt::Torn(LookupError::unknown(Trouble::BadReply(problem), asked))
+                Attempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
             Verdict::Final => {
                 let answer = Answer {
@@ -245,7 +245,7 @@ impl Remote {
             }
             Verdict::Again | Verdict::Limited(_) => {
                 let until = self.host.now();
-                Attempt::Torn(LookupError::unknown(Trouble::Server { until }, asked))
+                Attempt::Torn(LookupError::unknown(LookupFailure::Server { until }, asked))
             }
         }
     }
@@ -257,8 +257,8 @@ async fn side_by_side(
     feed: &mut Feed<'_>,
     at: u64,
     sender: mpsc::Sender<Bytes>,
-    answer: impl Future<Output = Result<Response, Broken>>,
-) -> (Result<(), Halt>, Option<Result<Response, Broken>>) {
+    answer: impl Future<Output = Result<RawResponse, TransportError>>,
+) -> (Result<(), Halt>, Option<Result<RawResponse, TransportError>>) {
     let mut sink = Sink::Upload(sender);
     let answer = pin!(answer);
     let pouring = {
@@ -288,12 +288,12 @@ fn body(receiver: mpsc::Receiver<Bytes>) -> reqwest::Body {
     reqwest::Body::wrap_stream(parts.boxed())
 }
 
-fn torn(broken: Broken, asked: Asked) -> LookupError {
+fn torn(broken: TransportError, asked: Asked) -> LookupError {
     match broken {
-        Broken::Network(error) => {
-            LookupError::unknown(Trouble::Network(std::sync::Arc::new(error)), asked)
+        TransportError::Network(error) => {
+            LookupError::unknown(LookupFailure::Network(std::sync::Arc::new(error)), asked)
         }
-        other => LookupError::unknown(Trouble::BadReply(other.to_string()), asked),
+        other => LookupError::unknown(LookupFailure::BadReply(other.to_string()), asked),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, Response, header::HeaderMap};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse, header::HeaderMap};
 
 use crate::sys::settings::RegistrySettings;
 
@@ -41,7 +41,7 @@ pub mod cap {
 
 /// A connection pool to one registry, made at the first request: a client with TLS costs milliseconds and a megabyte.
 #[derive(Debug)]
-pub struct Wire {
+pub struct HttpClient {
     settings: RegistrySettings,
     tls: bool,
     loopback: bool,
@@ -51,7 +51,7 @@ pub struct Wire {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Response {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -61,7 +61,7 @@ pub struct Reply {
     /// Whether it came over HTTP/2, where one connection carries all requests.
     pub http2: bool,
     /// The body of a success that was asked to be left unread.
-    pub rest: Option<Box<Response>>,
+    pub rest: Option<Box<RawResponse>>,
 }
 
 /// What becomes of the body of a success.
@@ -75,7 +75,7 @@ pub enum Body {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum TransportError {
     /// The client could not be set up as the config file says.
     #[error("{0}")]
     Settings(String),
@@ -96,7 +96,7 @@ pub enum Broken {
     Silent(Duration),
 }
 
-impl Wire {
+impl HttpClient {
     /// Returns a pool for a registry with these settings, spoken to with TLS or without.
     pub fn new(settings: &RegistrySettings, tls: bool, loopback: bool, guard: Arc<Guard>) -> Self {
         Self {
@@ -112,8 +112,8 @@ impl Wire {
     ///
     /// # Errors
     ///
-    /// [`Broken::Settings`] where a certificate or a key cannot be used.
-    pub fn client(&self) -> Result<&Client, Broken> {
+    /// [`TransportError::Settings`] where a certificate or a key cannot be used.
+    pub fn client(&self) -> Result<&Client, TransportError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
@@ -125,8 +125,8 @@ impl Wire {
     ///
     /// # Errors
     ///
-    /// [`Broken`] if there is no whole answer within the bounds of time and size.
-    pub async fn send(&self, request: Request, wanted: Body) -> Result<Reply, Broken> {
+    /// [`TransportError`] if there is no whole answer within the bounds of time and size.
+    pub async fn send(&self, request: Request, wanted: Body) -> Result<Response, TransportError> {
         let has_body = request.method() != reqwest::Method::HEAD;
         let mut response = match wanted {
             Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
@@ -138,11 +138,11 @@ impl Wire {
         if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
             let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
             if encoding != "identity" {
-                return Err(Broken::Encoded(super::words::clean(&encoding)));
+                return Err(TransportError::Encoded(super::words::clean(&encoding)));
             }
         }
         if let (Body::Left, true) = (wanted, status.is_success()) {
-            return Ok(Reply {
+            return Ok(Response {
                 status: status.as_u16(),
                 http2: response.version() == reqwest::Version::HTTP_2,
                 headers: std::mem::take(response.headers_mut()),
@@ -158,14 +158,14 @@ impl Wire {
         if has_body && status.is_success() {
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
                 if body.len() + chunk.len() > cap {
-                    return Err(Broken::TooLong(cap));
+                    return Err(TransportError::TooLong(cap));
                 }
                 body.extend_from_slice(&chunk);
             }
         } else if has_body {
             body = words_of(&mut response).await;
         }
-        Ok(Reply {
+        Ok(Response {
             status: status.as_u16(),
             http2: response.version() == reqwest::Version::HTTP_2,
             headers: std::mem::take(response.headers_mut()),
@@ -180,18 +180,18 @@ impl Wire {
     /// # Errors
     ///
     /// As [`Self::send`].
-    pub async fn open(&self, mut request: Request) -> Result<Response, Broken> {
+    pub async fn open(&self, mut request: Request) -> Result<RawResponse, TransportError> {
         *request.timeout_mut() = Some(UNBOUNDED);
         let answers_at_once = request.body().is_none();
         let answer = self.client()?.execute(request);
         if answers_at_once {
             let answer = tokio::time::timeout(TOTAL, answer).await;
-            return answer.map_err(|_| Broken::Silent(TOTAL))?.map_err(broken);
+            return answer.map_err(|_| TransportError::Silent(TOTAL))?.map_err(broken);
         }
         answer.await.map_err(broken)
     }
 
-    fn build(&self) -> Result<Client, Broken> {
+    fn build(&self) -> Result<Client, TransportError> {
         // Somebody else may have chosen a provider before; then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -213,17 +213,17 @@ impl Wire {
         };
         builder
             .build()
-            .map_err(|error| Broken::Settings(format!("cannot set up TLS: {}", deepest(&error))))
+            .map_err(|error| TransportError::Settings(format!("cannot set up TLS: {}", deepest(&error))))
     }
 
-    fn with_tls(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Broken> {
+    fn with_tls(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, TransportError> {
         let settings = &self.settings;
         if let Some(path) = &settings.ca_file {
             let certificates = Certificate::from_pem_bundle(&read(path)?)
                 .ok()
                 .filter(|certificates| !certificates.is_empty())
                 .ok_or_else(|| {
-                    Broken::Settings(format!("`{}` holds no PEM certificate", path.display()))
+                    TransportError::Settings(format!("`{}` holds no PEM certificate", path.display()))
                 })?;
             builder = builder.tls_certs_merge(certificates);
         }
@@ -234,7 +234,7 @@ impl Wire {
                 pem.extend(read(key)?);
             }
             let identity = Identity::from_pem(&pem).map_err(|error| {
-                Broken::Settings(format!(
+                TransportError::Settings(format!(
                     "cannot use the client certificate `{}`: {}",
                     path.display(),
                     deepest(&error)
@@ -250,20 +250,20 @@ impl Wire {
 }
 
 /// Tells a name that leads where it must not from other trouble with a connection.
-pub fn broken(error: reqwest::Error) -> Broken {
+pub fn broken(error: reqwest::Error) -> TransportError {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = next {
         if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
-            return Broken::Forbidden(forbidden.clone());
+            return TransportError::Forbidden(forbidden.clone());
         }
         next = cause.source();
     }
     // The URL is told by whoever asked, without its query.
-    Broken::Network(error.without_url())
+    TransportError::Network(error.without_url())
 }
 
 /// Reads what an error answer says. An answer that breaks off still has its status.
-pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
+pub async fn words_of(response: &mut reqwest::RawResponse) -> Vec<u8> {
     let mut words = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = cap::ERROR - words.len();
@@ -275,9 +275,9 @@ pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
     words
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Broken> {
+fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
     std::fs::read(path)
-        .map_err(|error| Broken::Settings(format!("cannot read `{}`: {error}", path.display())))
+        .map_err(|error| TransportError::Settings(format!("cannot read `{}`: {error}", path.display())))
 }
 
 /// Returns the innermost cause: the outer ones of the HTTP client say no more than "builder error".
@@ -299,18 +299,18 @@ mod tests {
 
     use super::*;
 
-    fn wire(settings: &RegistrySettings, tls: bool) -> Wire {
+    fn http_client(settings: &RegistrySettings, tls: bool) -> HttpClient {
         let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
-        Wire::new(settings, tls, true, Arc::new(guard))
+        HttpClient::new(settings, tls, true, Arc::new(guard))
     }
 
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_not_connected_to_for_a_registry_elsewhere() {
-        let wire = wire(&RegistrySettings::default(), false);
+        let http_client = http_client(&RegistrySettings::default(), false);
         let request = Request::new(Method::GET, Url::parse("http://localhost:1/token").unwrap());
-        let error = wire.send(request, Body::UpTo(0)).await.unwrap_err();
+        let error = http_client.send(request, Body::UpTo(0)).await.unwrap_err();
         assert!(
-            matches!(&error, Broken::Forbidden(Forbidden::Nearer(name)) if name == "localhost"),
+            matches!(&error, TransportError::Forbidden(Forbidden::Nearer(name)) if name == "localhost"),
             "{error:?}"
         );
     }
@@ -321,7 +321,7 @@ mod tests {
         let key = folder.path().join("key.pem");
         std::fs::write(&key, "hunter2").unwrap();
         let problem =
-            |settings: RegistrySettings| wire(&settings, true).client().unwrap_err().to_string();
+            |settings: RegistrySettings| http_client(&settings, true).client().unwrap_err().to_string();
         let shown = key.display();
         assert_eq!(
             problem(RegistrySettings {

@@ -10,7 +10,7 @@ use super::{
     client::{Registries, refusal},
     copy::{CopyError, Descriptor},
     problem::{Asked, LookupError, LookupFailure},
-    question::Question,
+    request_spec::RequestSpec,
 };
 
 /// How many files an artifact may have.
@@ -71,7 +71,7 @@ impl Registries {
     /// [`LookupError`]: absent, or could not tell.
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
-        let answer = host.ask(&Question::document(image)).await?;
+        let answer = host.ask(&RequestSpec::document(image)).await?;
         if answer.reply.status != 200 {
             return Err(refusal(&answer));
         }

@@ -15,9 +15,9 @@ use super::{
     groups::{self, Groups},
     keychain::{FRESH, Found, Keychain, Place},
     problem::LookupError,
-    question::Access,
+    request_spec::Access,
     token::{self, Key, Realm, Token, Tokens},
-    visit::Visit,
+    attempt::Attempt,
     http_client::Response,
 };
 
@@ -148,23 +148,23 @@ impl Auth {
     /// # Errors
     ///
     /// Why there is no token, or why the login cannot be read.
-    pub async fn pass(&self, visit: &Visit<'_>) -> Result<Pass, LookupError> {
+    pub async fn pass(&self, attempt: &Attempt<'_>) -> Result<Pass, LookupError> {
         let scheme = lock(&self.scheme).clone();
         match scheme {
             Scheme::Unasked | Scheme::Silent => Ok(Pass::Nothing),
-            Scheme::Basic => self.basic(visit).await,
-            Scheme::Bearer(realm) if *visit.access() != Access::Pull => {
-                let scopes = groups::to_write(visit.repository(), visit.access());
+            Scheme::Basic => self.basic(attempt).await,
+            Scheme::Bearer(realm) if *attempt.access() != Access::Pull => {
+                let scopes = groups::to_write(attempt.repository(), attempt.access());
                 let breadth = Breadth::Alone { after_group: false };
-                self.token(visit, realm, scopes, breadth).await
+                self.token(attempt, realm, scopes, breadth).await
             }
             Scheme::Bearer(realm) => {
-                let scopes = self.scopes(visit)?;
+                let scopes = self.scopes(attempt)?;
                 let breadth = match scopes.len() {
                     0 | 1 => Breadth::Alone { after_group: false },
                     _ => Breadth::Group,
                 };
-                self.token(visit, realm, scopes, breadth).await
+                self.token(attempt, realm, scopes, breadth).await
             }
         }
     }
@@ -176,25 +176,25 @@ impl Auth {
     /// As [`Self::pass`].
     pub async fn next(
         &self,
-        visit: &Visit<'_>,
+        attempt: &Attempt<'_>,
         pass: &Pass,
         reply: &Response,
     ) -> Result<Option<Pass>, LookupError> {
         match pass {
             Pass::Nothing if reply.status == 401 => {
-                self.learn(visit, reply).await?;
-                let pass = self.pass(visit).await?;
+                self.learn(attempt, reply).await?;
+                let pass = self.pass(attempt).await?;
                 Ok(Some(pass).filter(|pass| !matches!(pass, Pass::Nothing)))
             }
             Pass::Basic {
                 credential, login, ..
             } if reply.status == 401 => {
-                let error = visit.refused(login, reply);
+                let error = attempt.refused(login, reply);
                 self.refused(Some(credential.clone()), &error);
                 Err(error)
             }
             Pass::Nothing | Pass::Basic { .. } => Ok(None),
-            Pass::Token { .. } => self.next_token(visit, pass, reply).await,
+            Pass::Token { .. } => self.next_token(attempt, pass, reply).await,
         }
     }
 
@@ -202,7 +202,7 @@ impl Auth {
     /// a group, and at last one for the scope that the registry names itself.
     async fn next_token(
         &self,
-        visit: &Visit<'_>,
+        attempt: &Attempt<'_>,
         pass: &Pass,
         reply: &Response,
     ) -> Result<Option<Pass>, LookupError> {
@@ -229,7 +229,7 @@ impl Auth {
                 (Arc::clone(&key.scopes), *breadth)
             }
             (Breadth::Group, _) => {
-                let alone = groups::alone(visit.repository());
+                let alone = groups::alone(attempt.repository());
                 (alone, Breadth::Alone { after_group: true })
             }
             (Breadth::Alone { .. }, Some(scope))
@@ -243,7 +243,7 @@ impl Auth {
             }
         };
         let realm = Arc::clone(&key.realm);
-        self.token(visit, realm, scopes, breadth).await.map(Some)
+        self.token(attempt, realm, scopes, breadth).await.map(Some)
     }
 
     /// Takes in that the registry let somebody in.
@@ -261,16 +261,16 @@ impl Auth {
     }
 
     /// Takes in what the first 401 demands. Where it demands nothing, as gcr.io's once did, the API itself is asked.
-    async fn learn(&self, visit: &Visit<'_>, reply: &Response) -> Result<(), LookupError> {
+    async fn learn(&self, attempt: &Attempt<'_>, reply: &Response) -> Result<(), LookupError> {
         let mut demand = challenge::demand(&reply.headers);
         if demand.is_none() && matches!(*lock(&self.scheme), Scheme::Unasked) {
-            demand = challenge::demand(&visit.ping().await);
+            demand = challenge::demand(&attempt.ping().await);
         }
         let learnt = match demand {
             None => Scheme::Silent,
             Some(Demand::Basic) => Scheme::Basic,
             Some(Demand::Bearer { realm, service, .. }) => Scheme::Bearer(Arc::new(Realm {
-                url: visit.realm(&realm)?,
+                url: attempt.realm(&realm)?,
                 service,
             })),
         };
@@ -281,8 +281,8 @@ impl Auth {
         Ok(())
     }
 
-    async fn basic(&self, visit: &Visit<'_>) -> Result<Pass, LookupError> {
-        let Some(Found { credential, place }) = self.login(visit).await? else {
+    async fn basic(&self, attempt: &Attempt<'_>) -> Result<Pass, LookupError> {
+        let Some(Found { credential, place }) = self.login(attempt).await? else {
             return Ok(Pass::Nothing);
         };
         let Credential::Password { username, password } = &credential else {
@@ -290,7 +290,7 @@ impl Auth {
         };
         let header = token::basic(username, password);
         if let Some(refusal) = self.refusal(&Some(credential.clone())) {
-            return Err(visit.shared(&refusal));
+            return Err(attempt.shared(&refusal));
         }
         Ok(Pass::Basic {
             header,
@@ -301,12 +301,12 @@ impl Auth {
 
     async fn token(
         &self,
-        visit: &Visit<'_>,
+        attempt: &Attempt<'_>,
         realm: Arc<Realm>,
         scopes: Arc<[String]>,
         breadth: Breadth,
     ) -> Result<Pass, LookupError> {
-        let found = self.login(visit).await?;
+        let found = self.login(attempt).await?;
         let login = found.as_ref().map(|found| found.place.clone());
         let key = Key {
             realm,
@@ -314,10 +314,10 @@ impl Auth {
             credential: found.map(|found| found.credential),
         };
         if let Some(refusal) = self.refusal(&key.credential) {
-            return Err(visit.shared(&refusal));
+            return Err(attempt.shared(&refusal));
         }
         // Boxed, as all that is rare: what waits inside a look is kept for each of a thousand looks under way.
-        let ask = async || Box::pin(visit.grant(&key, login.as_deref())).await;
+        let ask = async || Box::pin(attempt.grant(&key, login.as_deref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
                 lock(&self.standing).insert(key.credential.clone(), Standing::Good);
@@ -331,15 +331,15 @@ impl Auth {
             }
             // One repository that is denied, or one scope too many, may be all that is wrong.
             Err(error) if breadth == Breadth::Group && error.is_of_the_answer() => {
-                let alone = groups::alone(visit.repository());
+                let alone = groups::alone(attempt.repository());
                 let breadth = Breadth::Alone { after_group: true };
-                Box::pin(self.token(visit, key.realm, alone, breadth)).await
+                Box::pin(self.token(attempt, key.realm, alone, breadth)).await
             }
             Err(error) => {
                 if error.asked().status == Some(401) {
                     self.refused(key.credential, &error);
                 }
-                Err(visit.shared(&error))
+                Err(attempt.shared(&error))
             }
         }
     }
@@ -368,30 +368,30 @@ impl Auth {
         }
     }
 
-    async fn login(&self, visit: &Visit<'_>) -> Result<Option<Found>, LookupError> {
+    async fn login(&self, attempt: &Attempt<'_>) -> Result<Option<Found>, LookupError> {
         if self.is_anonymous {
             return Ok(None);
         }
-        let found = self.keychain.find(&self.registry, visit.repository()).await;
-        found.map_err(|problem| visit.unreadable(problem))
+        let found = self.keychain.find(&self.registry, attempt.repository()).await;
+        found.map_err(|problem| attempt.unreadable(problem))
     }
 
     /// Returns the scopes of the group that the repository is in. Only repositories with the same login share one.
-    fn scopes(&self, visit: &Visit<'_>) -> Result<Arc<[String]>, LookupError> {
+    fn scopes(&self, attempt: &Attempt<'_>) -> Result<Arc<[String]>, LookupError> {
         let expected = std::mem::take(&mut *lock(&self.expected));
         let mut groups = lock(&self.groups);
         if !expected.is_empty() {
             let mut by_login: BTreeMap<Vec<Place>, Vec<&str>> = BTreeMap::new();
             for repository in &expected {
                 let places = self.keychain.places(&self.registry, repository);
-                let places = places.map_err(|problem| visit.unreadable(problem))?;
+                let places = places.map_err(|problem| attempt.unreadable(problem))?;
                 by_login.entry(places).or_default().push(repository);
             }
             for repositories in by_login.into_values() {
                 groups.plan(repositories);
             }
         }
-        Ok(groups.scopes(visit.repository()))
+        Ok(groups.scopes(attempt.repository()))
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
     memory::Memory,
     opening::Opening,
     problem::{Absence, Asked, LookupError, LookupFailure},
-    question::Question,
+    request_spec::RequestSpec,
     words::server_words,
 };
 
@@ -243,7 +243,7 @@ impl Registries {
         let way = host.heads.way(host.now());
         let mut claimed = None;
         if way != Way::Body {
-            let answer = host.ask(&Question::head(tag).on(lane)).await?;
+            let answer = host.ask(&RequestSpec::head(tag).on(lane)).await?;
             match answer.reply.status {
                 200 => {
                     let seen = look::of_head(&answer.reply.headers);
@@ -269,7 +269,7 @@ impl Registries {
                 _ => return Err(refusal(&answer)),
             }
         }
-        let (read, asked) = self.read(host, &Question::document(tag).on(lane)).await?;
+        let (read, asked) = self.read(host, &RequestSpec::document(tag).on(lane)).await?;
         if read.honest && claimed.as_ref() == Some(&read.seen.digest) {
             host.heads.trust();
         }
@@ -279,9 +279,9 @@ impl Registries {
     pub(super) async fn read(
         &self,
         host: &Host,
-        question: &Question,
+        request_spec: &RequestSpec,
     ) -> Result<(Read, Asked), LookupError> {
-        let answer = host.ask(question).await?;
+        let answer = host.ask(request_spec).await?;
         if answer.reply.status != 200 {
             return Err(refusal(&answer));
         }

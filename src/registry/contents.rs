@@ -13,7 +13,7 @@ use super::{
     look::Seen,
     manifest::{Document, Entry, Kind},
     problem::{Absence, Asked, LookupError, LookupFailure},
-    question::Question,
+    request_spec::RequestSpec,
 };
 
 /// How deep indexes may lie in each other.
@@ -263,7 +263,7 @@ impl Registries {
     ) -> Result<Arc<Document>, LookupError> {
         let host = self.host_of(image)?;
         let (read, asked) = self
-            .read(&host, &Question::document_at(image, digest))
+            .read(&host, &RequestSpec::document_at(image, digest))
             .await?;
         if read.seen.digest != *digest {
             // Neither can be believed: a cache on the way may be behind, and the tag may have moved or not.
@@ -297,7 +297,7 @@ impl Registries {
         digest: &Digest,
     ) -> Result<Arc<ImageConfig>, LookupError> {
         let host = self.host_of(image)?;
-        let answer = host.ask(&Question::config_at(image, digest)).await?;
+        let answer = host.ask(&RequestSpec::config_at(image, digest)).await?;
         if answer.reply.status != 200 {
             return Err(refusal(&answer));
         }

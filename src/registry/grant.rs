@@ -11,11 +11,11 @@ use super::{
     host::{After, Failure, told},
     problem::{Asked, LookupError, LookupFailure},
     token::{self, Key, Token},
-    visit::Visit,
+    attempt::Attempt,
     http_client::{Body, TransportError, Response, cap},
 };
 
-impl Visit<'_> {
+impl Attempt<'_> {
     /// Checks that the registry may have its tokens granted at `text`.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::image::Reference;
 
-use super::question::Access;
+use super::request_spec::Access;
 
 /// Repositories that share a token.
 const MAX_REPOSITORIES: usize = 16;

@@ -13,7 +13,7 @@ use super::{
     limits::Budget,
     look,
     problem::LookupError,
-    question::Question,
+    request_spec::RequestSpec,
     retry,
 };
 
@@ -46,7 +46,7 @@ impl Registries {
         let host = self.host(registry);
         let api = match &host {
             Err(error) => Err(error.clone()),
-            Ok(host) => match host.ask(&Question::api()).await {
+            Ok(host) => match host.ask(&RequestSpec::api()).await {
                 Err(error) => Err(error),
                 Ok(answer) => {
                     let date = answer

@@ -26,10 +26,10 @@ use super::{
     limits::{self, Limits},
     memory::Memory,
     problem::{Asked, LookupError, LookupFailure},
-    question::Question,
+    request_spec::RequestSpec,
     reach::Guard,
     retry::{self, Verdict},
-    visit::Visit,
+    attempt::Attempt,
     http_client::{TransportError, Response, HttpClient},
     words::{bare, server_words},
 };
@@ -170,16 +170,16 @@ impl Host {
     /// # Errors
     ///
     /// Why there is no answer. An answer that is a refusal, or says that something is absent, is no error here.
-    pub async fn ask(&self, question: &Question) -> Result<Answer, LookupError> {
-        let shared = |told: LookupError| told.shared_by(&question.image);
+    pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
+        let shared = |told: LookupError| told.shared_by(&request_spec.image);
         let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut visit = Visit::new(self, question);
+            let mut attempt = Attempt::new(self, request_spec);
             let mut pass = Pass::Nothing;
-            let outcome = visit.go(&mut pass).await;
-            let asked = visit.asked_first(None);
+            let outcome = attempt.go(&mut pass).await;
+            let asked = attempt.asked_first(None);
             match self.after(outcome, tries, asked.clone()) {
                 After::Done(reply) => {
                     self.limits.answered(&reply);
@@ -278,13 +278,13 @@ impl Host {
     }
 
     /// Returns the URL of what is asked for.
-    pub fn url_of(&self, question: &Question) -> Url {
-        let more = question.more.as_ref();
+    pub fn url_of(&self, request_spec: &RequestSpec) -> Url {
+        let more = request_spec.more.as_ref();
         if let Some(url) = more.and_then(|more| more.url.clone()) {
             return url;
         }
         let mut url = self.origin.clone();
-        url.set_path(&question.path());
+        url.set_path(&request_spec.path());
         url.set_query(
             more.map(|more| more.query.as_str())
                 .filter(|it| !it.is_empty()),

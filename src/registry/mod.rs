@@ -30,11 +30,11 @@ mod manifest;
 mod memory;
 mod opening;
 mod problem;
-mod question;
+mod request_spec;
 mod reach;
 mod retry;
 mod token;
-mod visit;
+mod attempt;
 mod http_client;
 mod words;
 

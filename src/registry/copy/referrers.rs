@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     image::{Digest, Reference},
-    registry::{client::refusal, question::Question},
+    registry::{client::refusal, request_spec::RequestSpec},
 };
 
 use super::{
@@ -72,8 +72,8 @@ fn tag_of(digest: &Digest) -> String {
 impl Remote {
     /// Returns what refers to a document, as the registry or the tag in place of its list says.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
-        let question = Question::referrers(&self.image, digest);
-        let answer = self.host.ask(&question).await.map_err(CopyError::Read)?;
+        let request_spec = RequestSpec::referrers(&self.image, digest);
+        let answer = self.host.ask(&request_spec).await.map_err(CopyError::Read)?;
         if answer.reply.status == 200 {
             let list = Document::parse(&answer.reply.headers, answer.reply.body.into());
             let list =

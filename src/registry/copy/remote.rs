@@ -12,7 +12,7 @@ use crate::{
         host::{Answer, Host},
         look,
         problem::{LookupError, LookupFailure},
-        question::Question,
+        request_spec::RequestSpec,
     },
 };
 
@@ -67,7 +67,7 @@ impl Remote {
 
     /// Returns the digest of the image, without reading it where the registry tells it.
     pub async fn digest(&self) -> Result<Digest, CopyError> {
-        let answer = self.host.ask(&Question::head(&self.image)).await;
+        let answer = self.host.ask(&RequestSpec::head(&self.image)).await;
         let answer = answer.map_err(CopyError::Read)?;
         match look::of_head(&answer.reply.headers) {
             Ok(Some(seen)) if answer.reply.status == 200 => Ok(seen.digest),
@@ -84,8 +84,8 @@ impl Remote {
                 problem: format!("`{tag}` is no tag"),
             });
         };
-        let question = Question::head_to_push(&image);
-        let answer = self.host.ask(&question).await;
+        let request_spec = RequestSpec::head_to_push(&image);
+        let answer = self.host.ask(&request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
         match answer.reply.status {
             200 => {}
@@ -107,11 +107,11 @@ impl Remote {
     /// Reads the document with `digest`, or else the one that the image names.
     pub async fn document(&self, digest: Option<&Digest>) -> Result<Document, CopyError> {
         let wanted = digest.or(self.image.digest());
-        let question = match wanted {
-            Some(digest) => Question::document_at(&self.image, digest),
-            None => Question::document(&self.image),
+        let request_spec = match wanted {
+            Some(digest) => RequestSpec::document_at(&self.image, digest),
+            None => RequestSpec::document(&self.image),
         };
-        let answer = self.host.ask(&question).await.map_err(CopyError::Read)?;
+        let answer = self.host.ask(&request_spec).await.map_err(CopyError::Read)?;
         if answer.reply.status != 200 {
             return Err(CopyError::Read(refusal(&answer)));
         }
@@ -133,8 +133,8 @@ impl Remote {
 
     /// Opens a blob from the byte `from` on.
     pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
-        let question = Question::blob(&self.image, &blob.digest, from);
-        let mut answer = self.host.ask(&question).await.map_err(CopyError::Read)?;
+        let request_spec = RequestSpec::blob(&self.image, &blob.digest, from);
+        let mut answer = self.host.ask(&request_spec).await.map_err(CopyError::Read)?;
         let skip = match answer.reply.status {
             206 if from > 0 => 0,
             // It does not know ranges, and begins at the beginning.
@@ -156,18 +156,18 @@ impl Remote {
 
     /// Tells whether a document is there.
     pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
-        let question = Question::head_at_to_push(&self.image, digest);
-        self.is_there(&question).await
+        let request_spec = RequestSpec::head_at_to_push(&self.image, digest);
+        self.is_there(&request_spec).await
     }
 
     /// Tells whether a blob is there.
     pub async fn has_blob(&self, digest: &Digest) -> Result<bool, CopyError> {
-        let question = Question::head_blob(&self.image, digest);
-        self.is_there(&question).await
+        let request_spec = RequestSpec::head_blob(&self.image, digest);
+        self.is_there(&request_spec).await
     }
 
-    async fn is_there(&self, question: &Question) -> Result<bool, CopyError> {
-        let answer = self.host.ask(question).await;
+    async fn is_there(&self, request_spec: &RequestSpec) -> Result<bool, CopyError> {
+        let answer = self.host.ask(request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
         match answer.reply.status {
             200 => Ok(true),
@@ -185,8 +185,8 @@ impl Remote {
                 problem: "its media type cannot be sent".to_owned(),
             })?;
         let body = document.bytes.clone();
-        let question = Question::put_manifest(&self.image, which, media_type, body);
-        let answer = self.host.ask(&question).await;
+        let request_spec = RequestSpec::put_manifest(&self.image, which, media_type, body);
+        let answer = self.host.ask(&request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
         if !matches!(answer.reply.status, 200..=202) {
             return Err(self.unwritten(refusal(&answer)));

@@ -22,9 +22,9 @@ use crate::registry::{
     client::refusal,
     host::{Answer, told},
     problem::{Asked, LookupError, LookupFailure},
-    question::Question,
+    request_spec::RequestSpec,
     retry::{self, Verdict},
-    visit::Visit,
+    attempt::Attempt,
     http_client::{self, TransportError, Response},
 };
 
@@ -46,7 +46,7 @@ const COMMIT: Duration = Duration::from_secs(600);
 const IN_FLIGHT: usize = 4;
 
 /// How one attempt at the bytes of a blob ended.
-enum Attempt {
+enum UploadAttempt {
     /// It is stored.
     Done,
     /// It broke off, and may be taken up again.
@@ -76,12 +76,12 @@ impl Remote {
         let (mut at, mut tries) = (0, 0);
         loop {
             let torn = match self.attempt(&mut feed, blob, &upload, at).await {
-                Attempt::Done => return Ok(Given::Sent),
-                Attempt::Failed(error) => {
+                UploadAttempt::Done => return Ok(Given::Sent),
+                UploadAttempt::Failed(error) => {
                     self.give_up(upload).await;
                     return Err(error);
                 }
-                Attempt::Torn(error) => error,
+                UploadAttempt::Torn(error) => error,
             };
             let before = at;
             let known = self.progress_of(&upload).await;
@@ -105,13 +105,13 @@ impl Remote {
         &self,
         mount: Option<(&crate::image::Digest, &str)>,
     ) -> Result<Option<Url>, CopyError> {
-        let question = Question::begin_upload(&self.image, mount);
-        let answer = self.host.ask(&question).await;
+        let request_spec = RequestSpec::begin_upload(&self.image, mount);
+        let answer = self.host.ask(&request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
         match answer.reply.status {
             201 if mount.is_some() => Ok(None),
             202 => self
-                .location(&self.host.url_of(&question), &answer)
+                .location(&self.host.url_of(&request_spec), &answer)
                 .map(Some),
             // Who may not read the other repository can still write to this one.
             401 | 403 | 404 if mount.is_some() => Box::pin(self.begin(None)).await,
@@ -128,8 +128,8 @@ impl Remote {
 
     /// Asks how far an upload has come, and returns where it goes on; nothing, if it cannot.
     async fn progress_of(&self, upload: &Url) -> Option<(Url, u64)> {
-        let question = Question::upload(Method::GET, &self.image, upload.clone());
-        let answer = self.host.ask(&question).await.ok()?;
+        let request_spec = RequestSpec::upload(Method::GET, &self.image, upload.clone());
+        let answer = self.host.ask(&request_spec).await.ok()?;
         if answer.reply.status != 204 {
             return None;
         }
@@ -141,8 +141,8 @@ impl Remote {
 
     /// Tells the registry that nothing more comes. Those that do not hear it forget by themselves.
     async fn give_up(&self, upload: Url) {
-        let question = Question::upload(Method::DELETE, &self.image, upload);
-        let _ = self.host.ask(&question).await;
+        let request_spec = RequestSpec::upload(Method::DELETE, &self.image, upload);
+        let _ = self.host.ask(&request_spec).await;
     }
 
     /// Sends the bytes of a blob from `at` on, with which it is complete.
@@ -152,17 +152,17 @@ impl Remote {
         blob: &Descriptor,
         upload: &Url,
         at: u64,
-    ) -> Attempt {
+    ) -> UploadAttempt {
         let mut url = upload.clone();
         url.query_pairs_mut()
             .append_pair("digest", blob.digest.as_str());
-        let question = Question::upload(Method::PUT, &self.image, url.clone());
-        let visit = Visit::new(&self.host, &question);
-        let pass = match self.host.auth.pass(&visit).await {
+        let request_spec = RequestSpec::upload(Method::PUT, &self.image, url.clone());
+        let attempt = Attempt::new(&self.host, &request_spec);
+        let pass = match self.host.auth.pass(&attempt).await {
             Ok(pass) => pass,
-            Err(error) => return Attempt::Failed(self.unwritten(error)),
+            Err(error) => return UploadAttempt::Failed(self.unwritten(error)),
         };
-        let asked = visit.asked("PUT", &url);
+        let asked = attempt.asked("PUT", &url);
         let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
         let mut request = Request::new(Method::PUT, url.clone());
         *request.headers_mut() = self.headers(blob, at, &url, &pass);
@@ -170,13 +170,13 @@ impl Remote {
         let http_client = self.host.wire_to(&url, 0);
         let (poured, answered) = side_by_side(feed, at, sender, http_client.open(request)).await;
         match (poured, answered) {
-            (Err(Halt::Source(error)), _) => Attempt::Failed(error),
-            (_, Some(Ok(response))) => self.judge(response, &visit, &pass, asked).await,
-            (_, Some(Err(broken))) => Attempt::Torn(torn(broken, asked)),
+            (Err(Halt::Source(error)), _) => UploadAttempt::Failed(error),
+            (_, Some(Ok(response))) => self.judge(response, &attempt, &pass, asked).await,
+            (_, Some(Err(broken))) => UploadAttempt::Torn(torn(broken, asked)),
             (Err(Halt::Sink(problem)), None) => {
-                Attempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+                UploadAttempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
-            (Ok(()), None) => Attempt::Torn(torn(TransportError::Silent(COMMIT), asked)),
+            (Ok(()), None) => UploadAttempt::Torn(torn(TransportError::Silent(COMMIT), asked)),
         }
     }
 
@@ -204,14 +204,14 @@ impl Remote {
     async fn judge(
         &self,
         mut response: RawResponse,
-        visit: &Visit<'_>,
+        attempt: &Attempt<'_>,
         pass: &Pass,
         asked: Asked,
-    ) -> Attempt {
+    ) -> UploadAttempt {
         let status = response.status().as_u16();
         let body = http_client::words_of(&mut response).await;
         if matches!(status, 200..=204) {
-            return Attempt::Done;
+            return UploadAttempt::Done;
         }
         let reply = Response {
             status,
@@ -223,8 +223,8 @@ impl Remote {
         let asked = told(asked, &reply);
         if status == 401 && matches!(pass, Pass::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
-            let _ = self.host.auth.next(visit, pass, &reply).await;
-            return Attempt::Torn(LookupError::unknown(
+            let _ = self.host.auth.next(attempt, pass, &reply).await;
+            return UploadAttempt::Torn(LookupError::unknown(
                 LookupFailure::Refused { login: None },
                 asked,
             ));
@@ -232,7 +232,7 @@ impl Remote {
         match retry::verdict(status, None) {
             Verdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
-                Attempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+                UploadAttempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
             Verdict::Final => {
                 let answer = Answer {
@@ -241,11 +241,11 @@ impl Remote {
                     had_token: matches!(pass, Pass::Token { .. }),
                     reply,
                 };
-                Attempt::Failed(self.unwritten(refusal(&answer)))
+                UploadAttempt::Failed(self.unwritten(refusal(&answer)))
             }
             Verdict::Again | Verdict::Limited(_) => {
                 let until = self.host.now();
-                Attempt::Torn(LookupError::unknown(LookupFailure::Server { until }, asked))
+                UploadAttempt::Torn(LookupError::unknown(LookupFailure::Server { until }, asked))
             }
         }
     }

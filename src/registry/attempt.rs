@@ -12,7 +12,7 @@ use super::{
     host::{Failure, Host, told},
     manifest,
     problem::{Asked, LookupError, LookupFailure},
-    question::{Access, Question},
+    request_spec::{Access, RequestSpec},
     http_client::{Body, Response},
     words::bare,
 };
@@ -24,10 +24,10 @@ const MAX_REDIRECTS: usize = 3;
 const MAX_STEPS: usize = 8;
 
 /// A question on its way: what it needs to get in, and the words for what goes wrong.
-pub struct Visit<'a> {
+pub struct Attempt<'a> {
     /// The registry.
     pub host: &'a Host,
-    question: &'a Question,
+    request_spec: &'a RequestSpec,
     repository: String,
     /// Where a redirect has led to another registry.
     elsewhere: Option<Box<Elsewhere>>,
@@ -40,13 +40,13 @@ struct Elsewhere {
     url: Url,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> Attempt<'a> {
     /// Returns a question that is about to be asked.
-    pub fn new(host: &'a Host, question: &'a Question) -> Self {
+    pub fn new(host: &'a Host, request_spec: &'a RequestSpec) -> Self {
         Self {
             host,
-            question,
-            repository: question.repository.clone(),
+            request_spec,
+            repository: request_spec.repository.clone(),
             elsewhere: None,
         }
     }
@@ -58,7 +58,7 @@ impl<'a> Visit<'a> {
 
     /// Returns what is to be allowed there.
     pub fn access(&self) -> &Access {
-        self.question.access()
+        self.request_spec.access()
     }
 
     /// Makes one try: as many requests as challenge, tokens and redirects take. `pass` is what got in, or did not.
@@ -68,7 +68,7 @@ impl<'a> Visit<'a> {
     /// Why there is no answer, final or not.
     pub async fn go(&mut self, pass: &mut Pass) -> Result<Response, Failure> {
         let host = self.host;
-        let mut url = host.url_of(self.question);
+        let mut url = host.url_of(self.request_spec);
         *pass = host.auth.pass(self).await.map_err(Failure::Told)?;
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
@@ -97,7 +97,7 @@ impl<'a> Visit<'a> {
                 }
             }
         }
-        let asked = self.asked(self.question.verb(), &url);
+        let asked = self.asked(self.request_spec.verb(), &url);
         let problem = "it sends us round in circles".to_owned();
         Err(Failure::Told(LookupError::unknown(
             LookupFailure::BadReply(problem),
@@ -107,19 +107,19 @@ impl<'a> Visit<'a> {
 
     async fn send(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
         let broken = |broken| Failure::TransportError(broken, url.clone());
-        let http_client = self.host.wire_to(url, self.question.lane);
+        let http_client = self.host.wire_to(url, self.request_spec.lane);
         http_client.client().map_err(broken)?;
-        let mut request = Request::new(self.question.method.clone(), url.clone());
+        let mut request = Request::new(self.request_spec.method.clone(), url.clone());
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let mut limit = Body::UpTo(self.question.cap);
-        if let Some(more) = &self.question.more {
+        let mut limit = Body::UpTo(self.request_spec.cap);
+        if let Some(more) = &self.request_spec.more {
             request.headers_mut().extend(more.headers.clone());
-            if writes(&self.question.method) {
+            if writes(&self.request_spec.method) {
                 *request.body_mut() = Some(more.body.clone().into());
             }
             if more.leaves_body {
@@ -131,8 +131,8 @@ impl<'a> Visit<'a> {
 
     /// Asks the API of the registry, and returns the headers of its answer; none, if there is none.
     pub async fn ping(&self) -> HeaderMap {
-        let api = Question::api();
-        let ping = Visit::new(self.host, &api);
+        let api = RequestSpec::api();
+        let ping = Attempt::new(self.host, &api);
         let mut url = self.origin().clone();
         url.set_path(&api.path());
         url.set_query(None);
@@ -150,7 +150,7 @@ impl<'a> Visit<'a> {
         let target = self.host.guard.redirect(from, location.unwrap_or_default());
         target.map_err(|forbidden| {
             let problem = format!("it redirects us to where it must not: {forbidden}");
-            let asked = self.asked(self.question.verb(), from);
+            let asked = self.asked(self.request_spec.verb(), from);
             LookupError::unknown(LookupFailure::BadReply(problem), told(asked, reply))
         })
     }
@@ -186,10 +186,10 @@ impl<'a> Visit<'a> {
     fn repository_in<'u>(&self, url: &'u Url) -> Option<&'u str> {
         // Some registries have their API below a path of their own.
         let (_, path) = url.path().split_once("/v2/")?;
-        match self.question.repository.as_str() {
+        match self.request_spec.repository.as_str() {
             "" => path.is_empty().then_some(""),
             _ => {
-                let repository = path.strip_suffix(self.question.thing.as_str())?;
+                let repository = path.strip_suffix(self.request_spec.thing.as_str())?;
                 repository.strip_suffix('/')
             }
         }
@@ -208,7 +208,7 @@ impl<'a> Visit<'a> {
 
     /// Returns a failure that befell another question as this one's.
     pub fn shared(&self, error: &LookupError) -> LookupError {
-        error.shared_by(&self.question.image)
+        error.shared_by(&self.request_spec.image)
     }
 
     /// Says that the login for the registry cannot be read.
@@ -228,8 +228,8 @@ impl<'a> Visit<'a> {
     /// Returns what was asked of the registry that was entered, before there was any challenge of it.
     pub fn asked_first(&self, status: Option<u16>) -> Asked {
         let asked = match &self.elsewhere {
-            Some(elsewhere) => self.asked(self.question.verb(), &elsewhere.url),
-            None => self.asked(self.question.verb(), &self.host.url_of(self.question)),
+            Some(elsewhere) => self.asked(self.request_spec.verb(), &elsewhere.url),
+            None => self.asked(self.request_spec.verb(), &self.host.url_of(self.request_spec)),
         };
         Asked { status, ..asked }
     }
@@ -240,7 +240,7 @@ impl<'a> Visit<'a> {
         let registry = elsewhere.map_or(&self.host.registry, |elsewhere| &elsewhere.registry);
         Asked {
             registry: registry.clone(),
-            image: self.question.image.clone(),
+            image: self.request_spec.image.clone(),
             method,
             url: bare(url),
             status: None,

@@ -11,7 +11,7 @@ use super::http_client::cap;
 
 /// A request to a registry, without what it takes to be let in.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct RequestSpec {
     /// `HEAD`, `GET`, or for those who write `POST`, `PUT` or `DELETE`.
     pub method: Method,
     /// The repository that it is about; none, if it is about the registry.
@@ -25,12 +25,12 @@ pub struct Question {
     /// Which of the registry's connections it takes, where there are several.
     pub lane: usize,
     /// What only those have who copy images. Boxed, because a thousand look-ups at once have none.
-    pub more: Option<Box<More>>,
+    pub more: Option<Box<Extras>>,
 }
 
 /// What a request has beyond a method and a place.
 #[derive(Clone, Debug, Default)]
-pub struct More {
+pub struct Extras {
     /// What it needs to be allowed to.
     pub access: Access,
     /// Parameters of the URL, as they are sent.
@@ -57,7 +57,7 @@ pub enum Access {
     PushFrom(String),
 }
 
-impl Question {
+impl RequestSpec {
     /// Asks for the digest of what a reference names.
     pub fn head(image: &Reference) -> Self {
         Self::manifest(Method::HEAD, image, image.tag_or_digest())
@@ -193,7 +193,7 @@ impl Question {
     }
 
     /// Adds what only those have who copy.
-    fn with(mut self, change: impl FnOnce(&mut More)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut Extras)) -> Self {
         change(self.more.get_or_insert_default());
         self
     }
@@ -225,7 +225,7 @@ impl Question {
     }
 }
 
-impl More {
+impl Extras {
     /// Adds a header whose value is made of what no header could be broken with.
     pub fn header(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {

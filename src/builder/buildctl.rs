@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     BuildRequest, Program, Step,
-    buildkit::{self, Pass},
+    buildkit::{self, PushGroup},
     docker_client::with_auth,
     program::csv_field,
 };
@@ -33,7 +33,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     Ok(steps.collect())
 }
 
-fn line(program: &Program, request: &BuildRequest, pass: &Pass) -> CommandLine {
+fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandLine {
     let mut line = program
         .call(&["build"])
         .args(program.args_for(request))
@@ -102,7 +102,7 @@ fn with_context(line: CommandLine, name: &str, place: &str) -> CommandLine {
 }
 
 /// Writes what becomes of the image, as a line of comma-separated values.
-fn output(request: &BuildRequest, pass: &Pass) -> String {
+fn output(request: &BuildRequest, pass: &PushGroup) -> String {
     let names: Vec<String> = pass.images.iter().map(ToString::to_string).collect();
     let mut fields = vec!["type=image".to_owned(), format!("name={}", names.join(","))];
     if pass.push {

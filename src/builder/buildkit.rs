@@ -14,7 +14,7 @@ const IMAGE: &str = "docker-image://";
 
 /// One command: the images that it names, and how it pushes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pass {
+pub(super) struct PushGroup {
     /// The images that it names.
     pub images: Vec<Reference>,
     /// Whether it pushes them.
@@ -27,7 +27,7 @@ pub(super) struct Pass {
     pub again: bool,
 }
 
-impl Pass {
+impl PushGroup {
     /// Returns what it is for.
     pub fn purpose(&self) -> Purpose {
         match self.push {
@@ -48,9 +48,9 @@ impl Pass {
 /// Returns the commands that a build takes. It is one, unless some of its registries are spoken to without TLS and some with: a
 /// command that may leave TLS out leaves it out for every image that it pushes, so that the others are pushed by a second one
 /// which takes the build from the cache.
-pub(super) fn passes(request: &BuildRequest) -> Vec<Pass> {
+pub(super) fn passes(request: &BuildRequest) -> Vec<PushGroup> {
     let push = request.push && !request.images.is_empty();
-    let pass = |n: usize, images: Vec<Reference>, is_plain: bool| Pass {
+    let pass = |n: usize, images: Vec<Reference>, is_plain: bool| PushGroup {
         images,
         push,
         is_plain,
@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    fn names(pass: &Pass) -> Vec<String> {
+    fn names(pass: &PushGroup) -> Vec<String> {
         pass.images.iter().map(ToString::to_string).collect()
     }
 

@@ -5,7 +5,7 @@ use crate::sys::command::CommandLine;
 use super::{
     BuildRequest, DigestSource, Program, Purpose, Step,
     buildah::common,
-    buildkit::{self, Pass},
+    buildkit::{self, PushGroup},
     docker_client,
 };
 
@@ -42,7 +42,7 @@ fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
     steps
 }
 
-fn line(program: &Program, request: &BuildRequest, pass: &Pass) -> CommandLine {
+fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandLine {
     let mut request = request.clone();
     request.images.clone_from(&pass.images);
     // What was built a moment ago is in the cache.

@@ -8,7 +8,7 @@ use reqwest::{
 use std::sync::Arc;
 
 use super::{
-    auth::{Auth, Pass},
+    auth::{Auth, Authorization},
     host::{Failure, Host, told},
     manifest,
     problem::{Asked, LookupError, LookupFailure},
@@ -66,10 +66,10 @@ impl<'a> Attempt<'a> {
     /// # Errors
     ///
     /// Why there is no answer, final or not.
-    pub async fn go(&mut self, pass: &mut Pass) -> Result<Response, Failure> {
+    pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, Failure> {
         let host = self.host;
         let mut url = host.url_of(self.request_spec);
-        *pass = host.auth.pass(self).await.map_err(Failure::Told)?;
+        *pass = host.auth.pass(self).await.map_err(Failure::Final)?;
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
             let is_here = self.origin().origin() == url.origin();
@@ -77,14 +77,14 @@ impl<'a> Attempt<'a> {
             match reply.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;
-                    url = self.redirected(&url, &reply).map_err(Failure::Told)?;
+                    url = self.redirected(&url, &reply).map_err(Failure::Final)?;
                     if self.moves_to(&url) {
-                        *pass = self.auth().pass(self).await.map_err(Failure::Told)?;
+                        *pass = self.auth().pass(self).await.map_err(Failure::Final)?;
                     }
                 }
                 401 | 403 if is_here => {
                     let next = Box::pin(self.auth().next(self, pass, &reply)).await;
-                    match next.map_err(Failure::Told)? {
+                    match next.map_err(Failure::Final)? {
                         Some(next) => *pass = next,
                         None => return Ok(reply),
                     }
@@ -99,7 +99,7 @@ impl<'a> Attempt<'a> {
         }
         let asked = self.asked(self.request_spec.verb(), &url);
         let problem = "it sends us round in circles".to_owned();
-        Err(Failure::Told(LookupError::unknown(
+        Err(Failure::Final(LookupError::unknown(
             LookupFailure::BadReply(problem),
             asked,
         )))

@@ -34,10 +34,10 @@ pub struct Auth {
     groups: Mutex<Groups>,
     tokens: Tokens,
     /// What token services think of each login, and of nobody's.
-    standing: Mutex<HashMap<Option<Credential>, Standing>>,
+    standing: Mutex<HashMap<Option<Credential>, CredentialStatus>>,
 }
 
-enum Standing {
+enum CredentialStatus {
     Good,
     Refused { since: Instant, error: LookupError },
 }
@@ -53,7 +53,7 @@ enum Scheme {
 
 /// What goes with a request.
 #[derive(Clone, Default)]
-pub enum Pass {
+pub enum Authorization {
     /// Nothing.
     #[default]
     Nothing,
@@ -73,7 +73,7 @@ pub enum Pass {
         /// What it was asked for.
         key: Key,
         /// For whom it was asked.
-        breadth: Breadth,
+        breadth: ScopeOrigin,
         /// Whether it was granted only now, so that asking for another is of no use.
         is_new: bool,
         /// Where the login is kept that it was granted to, if it was to one.
@@ -83,7 +83,7 @@ pub enum Pass {
 
 /// For whom a token was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breadth {
+pub enum ScopeOrigin {
     /// For all repositories of a group.
     Group,
     /// For one repository.
@@ -92,10 +92,10 @@ pub enum Breadth {
         after_group: bool,
     },
     /// For the scope that the registry itself named.
-    Told,
+    Challenge,
 }
 
-impl Pass {
+impl Authorization {
     /// Returns the value of the `Authorization` header.
     pub fn header(&self) -> Option<&HeaderValue> {
         match self {
@@ -148,21 +148,21 @@ impl Auth {
     /// # Errors
     ///
     /// Why there is no token, or why the login cannot be read.
-    pub async fn pass(&self, attempt: &Attempt<'_>) -> Result<Pass, LookupError> {
+    pub async fn pass(&self, attempt: &Attempt<'_>) -> Result<Authorization, LookupError> {
         let scheme = lock(&self.scheme).clone();
         match scheme {
-            Scheme::Unasked | Scheme::Silent => Ok(Pass::Nothing),
+            Scheme::Unasked | Scheme::Silent => Ok(Authorization::Nothing),
             Scheme::Basic => self.basic(attempt).await,
             Scheme::Bearer(realm) if *attempt.access() != Access::Pull => {
                 let scopes = groups::to_write(attempt.repository(), attempt.access());
-                let breadth = Breadth::Alone { after_group: false };
+                let breadth = ScopeOrigin::Alone { after_group: false };
                 self.token(attempt, realm, scopes, breadth).await
             }
             Scheme::Bearer(realm) => {
                 let scopes = self.scopes(attempt)?;
                 let breadth = match scopes.len() {
-                    0 | 1 => Breadth::Alone { after_group: false },
-                    _ => Breadth::Group,
+                    0 | 1 => ScopeOrigin::Alone { after_group: false },
+                    _ => ScopeOrigin::Group,
                 };
                 self.token(attempt, realm, scopes, breadth).await
             }
@@ -177,24 +177,24 @@ impl Auth {
     pub async fn next(
         &self,
         attempt: &Attempt<'_>,
-        pass: &Pass,
+        pass: &Authorization,
         reply: &Response,
-    ) -> Result<Option<Pass>, LookupError> {
+    ) -> Result<Option<Authorization>, LookupError> {
         match pass {
-            Pass::Nothing if reply.status == 401 => {
+            Authorization::Nothing if reply.status == 401 => {
                 self.learn(attempt, reply).await?;
                 let pass = self.pass(attempt).await?;
-                Ok(Some(pass).filter(|pass| !matches!(pass, Pass::Nothing)))
+                Ok(Some(pass).filter(|pass| !matches!(pass, Authorization::Nothing)))
             }
-            Pass::Basic {
+            Authorization::Basic {
                 credential, login, ..
             } if reply.status == 401 => {
                 let error = attempt.refused(login, reply);
                 self.refused(Some(credential.clone()), &error);
                 Err(error)
             }
-            Pass::Nothing | Pass::Basic { .. } => Ok(None),
-            Pass::Token { .. } => self.next_token(attempt, pass, reply).await,
+            Authorization::Nothing | Authorization::Basic { .. } => Ok(None),
+            Authorization::Token { .. } => self.next_token(attempt, pass, reply).await,
         }
     }
 
@@ -203,10 +203,10 @@ impl Auth {
     async fn next_token(
         &self,
         attempt: &Attempt<'_>,
-        pass: &Pass,
+        pass: &Authorization,
         reply: &Response,
-    ) -> Result<Option<Pass>, LookupError> {
-        let Pass::Token {
+    ) -> Result<Option<Authorization>, LookupError> {
+        let Authorization::Token {
             token,
             key,
             breadth,
@@ -222,20 +222,20 @@ impl Auth {
         };
         let is_stale = reply.status == 401
             && !is_new
-            && (*breadth != Breadth::Group || error == "invalid_token");
+            && (*breadth != ScopeOrigin::Group || error == "invalid_token");
         let (scopes, breadth) = match (breadth, scope) {
             _ if is_stale => {
                 self.tokens.forget(key, token).await;
                 (Arc::clone(&key.scopes), *breadth)
             }
-            (Breadth::Group, _) => {
+            (ScopeOrigin::Group, _) => {
                 let alone = groups::alone(attempt.repository());
-                (alone, Breadth::Alone { after_group: true })
+                (alone, ScopeOrigin::Alone { after_group: true })
             }
-            (Breadth::Alone { .. }, Some(scope))
+            (ScopeOrigin::Alone { .. }, Some(scope))
                 if error == "insufficient_scope" && !key.scopes.contains(&scope) =>
             {
-                (Arc::from([scope]), Breadth::Told)
+                (Arc::from([scope]), ScopeOrigin::Challenge)
             }
             _ => {
                 self.keychain.forget(&self.registry);
@@ -247,13 +247,13 @@ impl Auth {
     }
 
     /// Takes in that the registry let somebody in.
-    pub fn accepted(&self, pass: &Pass) {
+    pub fn accepted(&self, pass: &Authorization) {
         match pass {
-            Pass::Basic { credential, .. } => {
-                lock(&self.standing).insert(Some(credential.clone()), Standing::Good);
+            Authorization::Basic { credential, .. } => {
+                lock(&self.standing).insert(Some(credential.clone()), CredentialStatus::Good);
             }
-            Pass::Token {
-                breadth: Breadth::Alone { after_group: true },
+            Authorization::Token {
+                breadth: ScopeOrigin::Alone { after_group: true },
                 ..
             } => lock(&self.groups).refuse(),
             _ => {}
@@ -281,18 +281,18 @@ impl Auth {
         Ok(())
     }
 
-    async fn basic(&self, attempt: &Attempt<'_>) -> Result<Pass, LookupError> {
+    async fn basic(&self, attempt: &Attempt<'_>) -> Result<Authorization, LookupError> {
         let Some(Found { credential, place }) = self.login(attempt).await? else {
-            return Ok(Pass::Nothing);
+            return Ok(Authorization::Nothing);
         };
         let Credential::Password { username, password } = &credential else {
-            return Ok(Pass::Nothing);
+            return Ok(Authorization::Nothing);
         };
         let header = token::basic(username, password);
         if let Some(refusal) = self.refusal(&Some(credential.clone())) {
             return Err(attempt.shared(&refusal));
         }
-        Ok(Pass::Basic {
+        Ok(Authorization::Basic {
             header,
             credential,
             login: place,
@@ -304,8 +304,8 @@ impl Auth {
         attempt: &Attempt<'_>,
         realm: Arc<Realm>,
         scopes: Arc<[String]>,
-        breadth: Breadth,
-    ) -> Result<Pass, LookupError> {
+        breadth: ScopeOrigin,
+    ) -> Result<Authorization, LookupError> {
         let found = self.login(attempt).await?;
         let login = found.as_ref().map(|found| found.place.clone());
         let key = Key {
@@ -320,8 +320,8 @@ impl Auth {
         let ask = async || Box::pin(attempt.grant(&key, login.as_deref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
-                lock(&self.standing).insert(key.credential.clone(), Standing::Good);
-                Ok(Pass::Token {
+                lock(&self.standing).insert(key.credential.clone(), CredentialStatus::Good);
+                Ok(Authorization::Token {
                     token,
                     key,
                     breadth,
@@ -330,9 +330,9 @@ impl Auth {
                 })
             }
             // One repository that is denied, or one scope too many, may be all that is wrong.
-            Err(error) if breadth == Breadth::Group && error.is_of_the_answer() => {
+            Err(error) if breadth == ScopeOrigin::Group && error.is_of_the_answer() => {
                 let alone = groups::alone(attempt.repository());
-                let breadth = Breadth::Alone { after_group: true };
+                let breadth = ScopeOrigin::Alone { after_group: true };
                 Box::pin(self.token(attempt, key.realm, alone, breadth)).await
             }
             Err(error) => {
@@ -348,7 +348,7 @@ impl Auth {
     /// some services lock out whoever does that.
     fn refusal(&self, credential: &Option<Credential>) -> Option<LookupError> {
         match lock(&self.standing).get(credential) {
-            Some(Standing::Refused { since, error }) if since.elapsed() < FRESH => {
+            Some(CredentialStatus::Refused { since, error }) if since.elapsed() < FRESH => {
                 Some(error.clone())
             }
             _ => None,
@@ -358,9 +358,9 @@ impl Auth {
     /// Takes in that a login was refused. One that was good before is good, only not for that repository.
     fn refused(&self, credential: Option<Credential>, error: &LookupError) {
         let mut standing = lock(&self.standing);
-        if !matches!(standing.get(&credential), Some(Standing::Good)) {
+        if !matches!(standing.get(&credential), Some(CredentialStatus::Good)) {
             self.keychain.forget(&self.registry);
-            let refused = Standing::Refused {
+            let refused = CredentialStatus::Refused {
                 since: Instant::now(),
                 error: error.clone(),
             };

@@ -19,7 +19,7 @@ use crate::sys::{
 };
 
 use super::{
-    auth::{Auth, Pass},
+    auth::{Auth, Authorization},
     canonical,
     heads::Heads,
     keychain::Keychain,
@@ -87,7 +87,7 @@ pub enum Failure {
     /// An exchange with this place did not come to an end.
     TransportError(TransportError, Url),
     /// What came back is already understood.
-    Told(LookupError),
+    Final(LookupError),
 }
 
 /// What to do after a try.
@@ -177,7 +177,7 @@ impl Host {
         loop {
             tries += 1;
             let mut attempt = Attempt::new(self, request_spec);
-            let mut pass = Pass::Nothing;
+            let mut pass = Authorization::Nothing;
             let outcome = attempt.go(&mut pass).await;
             let asked = attempt.asked_first(None);
             match self.after(outcome, tries, asked.clone()) {
@@ -187,7 +187,7 @@ impl Host {
                         asked: told(asked, &reply),
                         reply,
                         login: pass.login().map(str::to_owned),
-                        had_token: matches!(pass, Pass::Token { .. }),
+                        had_token: matches!(pass, Authorization::Token { .. }),
                     });
                 }
                 After::Failed(error) => return Err(error),
@@ -213,7 +213,7 @@ impl Host {
                     },
                 }
             }
-            Err(Failure::Told(error)) => After::Failed(error),
+            Err(Failure::Final(error)) => After::Failed(error),
             Err(Failure::TransportError(broken, url)) => self.broken(
                 broken,
                 tries,

@@ -14,7 +14,7 @@ use super::{
     canonical,
     credential::{Credential, Login, server},
     helper,
-    login_file::{self, LoginFile, Spot},
+    login_file::{self, LoginFile, CredentialLocation},
 };
 
 /// How long files, the answers of helpers and refusals of logins are believed: long enough for a round of looks,
@@ -27,7 +27,7 @@ pub enum Place {
     /// Among those that tasks brought along.
     Task(usize),
     /// In one of the files.
-    File(usize, Spot),
+    File(usize, CredentialLocation),
 }
 
 /// A login that was found.
@@ -139,18 +139,18 @@ impl Keychain {
         Ok(None)
     }
 
-    async fn in_file(&self, n: usize, spot: Spot) -> Result<Option<Found>, String> {
+    async fn in_file(&self, n: usize, spot: CredentialLocation) -> Result<Option<Found>, String> {
         let files = self.files()?;
         let Some(file) = files.get(n) else {
             return Ok(None);
         };
         let path = file.path.display();
         match spot {
-            Spot::Entry(key) => Ok(file.entry(&key)?.map(|(credential, key)| Found {
+            CredentialLocation::Entry(key) => Ok(file.entry(&key)?.map(|(credential, key)| Found {
                 credential,
                 place: format!("`{path}`, key `{key}`"),
             })),
-            Spot::Helper { helper, server } => {
+            CredentialLocation::Helper { helper, server } => {
                 let place = format!("`docker-credential-{helper}`, which `{path}` names");
                 let helper = Helper {
                     name: helper,

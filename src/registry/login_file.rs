@@ -44,7 +44,7 @@ struct Entry {
 
 /// Where in a file a login may be. In the order in which they are tried.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spot {
+pub enum CredentialLocation {
     /// With a helper, under the name of the server.
     Helper {
         /// The helper, without `docker-credential-`.
@@ -175,7 +175,7 @@ impl LoginFile {
     /// Returns where the login for a repository may be, first the helper of the registry, then the one for all
     /// registries, then the entry with the longest path that the repository is under.
     #[must_use]
-    pub fn spots(&self, registry: &str, repository: &str) -> Vec<Spot> {
+    pub fn spots(&self, registry: &str, repository: &str) -> Vec<CredentialLocation> {
         let mut spots = Vec::new();
         let server = match registry {
             DOCKER_HUB => DOCKER_HUB_KEY,
@@ -187,7 +187,7 @@ impl LoginFile {
             None => self.store.as_ref(),
         };
         if let Some(helper) = helper {
-            spots.push(Spot::Helper {
+            spots.push(CredentialLocation::Helper {
                 helper: helper.clone(),
                 server: server.to_owned(),
             });
@@ -196,7 +196,7 @@ impl LoginFile {
         let mut prefix = whole.as_str();
         loop {
             if self.entries.contains_key(prefix) {
-                spots.push(Spot::Entry(prefix.to_owned()));
+                spots.push(CredentialLocation::Entry(prefix.to_owned()));
                 return spots;
             }
             match prefix.rsplit_once('/') {
@@ -298,11 +298,11 @@ mod tests {
         file.spots(registry, repository)
             .into_iter()
             .find_map(|spot| match spot {
-                Spot::Entry(key) => file
+                CredentialLocation::Entry(key) => file
                     .entry(&key)
                     .unwrap()
                     .map(|(login, key)| (login, key.to_owned())),
-                Spot::Helper { .. } => None,
+                CredentialLocation::Helper { .. } => None,
             })
     }
 
@@ -412,7 +412,7 @@ mod tests {
         let file = file(
             r#"{"credsStore":"desktop","credHelpers":{"1.dkr.ecr.example":"ecr-login","plain.example":""},"auths":{"plain.example":{"auth":"dTpw"}}}"#,
         );
-        let helper = |helper: &str, server: &str| Spot::Helper {
+        let helper = |helper: &str, server: &str| CredentialLocation::Helper {
             helper: helper.into(),
             server: server.into(),
         };
@@ -426,7 +426,7 @@ mod tests {
         );
         assert_eq!(
             file.spots("plain.example", "x"),
-            [Spot::Entry("plain.example".into())]
+            [CredentialLocation::Entry("plain.example".into())]
         );
     }
 

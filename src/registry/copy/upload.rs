@@ -18,7 +18,7 @@ use reqwest::{
 use tokio::sync::mpsc;
 
 use crate::registry::{
-    auth::Pass,
+    auth::Authorization,
     client::refusal,
     host::{Answer, told},
     problem::{Asked, LookupError, LookupFailure},
@@ -180,7 +180,7 @@ impl Remote {
         }
     }
 
-    fn headers(&self, blob: &Descriptor, at: u64, url: &Url, pass: &Pass) -> HeaderMap {
+    fn headers(&self, blob: &Descriptor, at: u64, url: &Url, pass: &Authorization) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let octets = HeaderValue::from_static("application/octet-stream");
         headers.insert(CONTENT_TYPE, octets);
@@ -205,7 +205,7 @@ impl Remote {
         &self,
         mut response: RawResponse,
         attempt: &Attempt<'_>,
-        pass: &Pass,
+        pass: &Authorization,
         asked: Asked,
     ) -> UploadAttempt {
         let status = response.status().as_u16();
@@ -221,7 +221,7 @@ impl Remote {
             rest: None,
         };
         let asked = told(asked, &reply);
-        if status == 401 && matches!(pass, Pass::Token { .. }) {
+        if status == 401 && matches!(pass, Authorization::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
             let _ = self.host.auth.next(attempt, pass, &reply).await;
             return UploadAttempt::Torn(LookupError::unknown(
@@ -238,7 +238,7 @@ impl Remote {
                 let answer = Answer {
                     asked,
                     login: pass.login().map(str::to_owned),
-                    had_token: matches!(pass, Pass::Token { .. }),
+                    had_token: matches!(pass, Authorization::Token { .. }),
                     reply,
                 };
                 UploadAttempt::Failed(self.unwritten(refusal(&answer)))

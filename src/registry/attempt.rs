@@ -14,7 +14,7 @@ use super::{
     problem::{Asked, LookupError, LookupFailure},
     request_spec::{Access, RequestSpec},
     http_client::{Body, Response},
-    words::bare,
+    error_text::bare,
 };
 
 /// How many redirects are followed.
@@ -107,7 +107,7 @@ impl<'a> Attempt<'a> {
 
     async fn send(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
         let broken = |broken| Failure::TransportError(broken, url.clone());
-        let http_client = self.host.wire_to(url, self.request_spec.lane);
+        let http_client = self.host.wire_to(url, self.request_spec.connection);
         http_client.client().map_err(broken)?;
         let mut request = Request::new(self.request_spec.method.clone(), url.clone());
         let headers = request.headers_mut();

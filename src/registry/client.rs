@@ -23,14 +23,14 @@ use super::{
     heads::Way,
     host::{Answer, Host},
     keychain::Keychain,
-    limits::{Budget, Fan, MAX_LANES},
+    limits::{Budget, Concurrency, MAX_LANES},
     look::{self, Read, Seen},
     manifest::Defect,
     memory::Memory,
-    opening::Opening,
+    connection_warmup::ConnectionWarmup,
     problem::{Absence, Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
-    words::server_words,
+    error_text::server_words,
 };
 
 /// A tag, and what it is now or why that is not known.
@@ -185,11 +185,11 @@ impl Registries {
         let first: Vec<Reference> = tags.by_ref().take(1).collect();
         let look = {
             let host = host.clone();
-            move |(tag, lane): (Reference, usize)| {
+            move |(tag, connection): (Reference, usize)| {
                 let host = host.clone();
                 async move {
                     let seen = match host {
-                        Ok(host) => self.look_at(&host, &tag, lane).await,
+                        Ok(host) => self.look_at(&host, &tag, connection).await,
                         Err(error) => Err(error.shared_by(&tag.to_string())),
                     };
                     self.cache().looked(&tag, &seen);
@@ -201,20 +201,20 @@ impl Registries {
             let look = look.clone();
             // How many connections there are is known only after the first answer.
             stream::once(async move {
-                let fan = host.map_or(Fan::SINGLE, |host| host.limits.fan(count));
-                let leaders: Vec<_> = tags.by_ref().take(fan.lanes - 1).zip(1..).collect();
-                let opening = Rc::new(Opening::new(fan.openers.min(tags.len())));
-                let followers = tags.zip((0..fan.lanes).cycle());
+                let concurrency = host.map_or(Concurrency::SINGLE, |host| host.limits.concurrency(count));
+                let leaders: Vec<_> = tags.by_ref().take(concurrency.connections - 1).zip(1..).collect();
+                let connection_warmup = Rc::new(ConnectionWarmup::new(concurrency.openers.min(tags.len())));
+                let followers = tags.zip((0..concurrency.connections).cycle());
                 let follow = {
                     let look = look.clone();
                     move |(n, follower)| {
-                        let (opening, look) = (Rc::clone(&opening), look.clone());
+                        let (connection_warmup, look) = (Rc::clone(&connection_warmup), look.clone());
                         async move {
-                            if n >= fan.openers {
-                                opening.over().await;
+                            if n >= concurrency.openers {
+                                connection_warmup.over().await;
                             }
                             let seen = look(follower).await;
-                            opening.answered();
+                            connection_warmup.answered();
                             seen
                         }
                     }
@@ -225,7 +225,7 @@ impl Registries {
                     .chain(
                         stream::iter(followers.enumerate())
                             .map(follow)
-                            .buffer_unordered(fan.width),
+                            .buffer_unordered(concurrency.width),
                     )
             })
         };
@@ -238,12 +238,12 @@ impl Registries {
         &self,
         host: &Host,
         tag: &Reference,
-        lane: usize,
+        connection: usize,
     ) -> Result<Seen, LookupError> {
         let way = host.heads.way(host.now());
         let mut claimed = None;
         if way != Way::Body {
-            let answer = host.ask(&RequestSpec::head(tag).on(lane)).await?;
+            let answer = host.ask(&RequestSpec::head(tag).on(connection)).await?;
             match answer.reply.status {
                 200 => {
                     let seen = look::of_head(&answer.reply.headers);
@@ -269,7 +269,7 @@ impl Registries {
                 _ => return Err(refusal(&answer)),
             }
         }
-        let (read, asked) = self.read(host, &RequestSpec::document(tag).on(lane)).await?;
+        let (read, asked) = self.read(host, &RequestSpec::document(tag).on(connection)).await?;
         if read.honest && claimed.as_ref() == Some(&read.seen.digest) {
             host.heads.trust();
         }
@@ -386,7 +386,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
     let codes = codes.unwrap_or_default();
     match answer.reply.status {
         400 if is_for_tls(&answer.reply.body) => LookupError::unknown(LookupFailure::SpeaksTls, asked),
-        404 if asked.said.as_deref() == Some(super::words::WEB_PAGE) => LookupError::unknown(
+        404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => LookupError::unknown(
             LookupFailure::BadReply("it is no registry's answer".to_owned()),
             asked,
         ),
@@ -411,9 +411,9 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
 
 /// Tells whether these are the words with which Go's servers and nginx answer plain http on a port for TLS.
 fn is_for_tls(body: &[u8]) -> bool {
-    let words = String::from_utf8_lossy(body);
-    words.contains("HTTP request to an HTTPS server")
-        || words.contains("HTTP request was sent to HTTPS port")
+    let error_text = String::from_utf8_lossy(body);
+    error_text.contains("HTTP request to an HTTPS server")
+        || error_text.contains("HTTP request was sent to HTTPS port")
 }
 
 #[cfg(test)]

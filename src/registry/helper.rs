@@ -10,7 +10,7 @@ use crate::sys::{
 
 use super::{
     credential::{Credential, credential},
-    words::clean,
+    error_text::clean,
 };
 
 /// What all helpers say of a server that they know no login to: the words of docker's own library for them.
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn a_login_that_a_helper_does_not_know_is_none_and_no_failure() {
-        let words = "credentials not found in native keychain\n";
-        assert_eq!(answer(Ended::Exited(1), words, ""), Ok(None));
-        assert_eq!(answer(Ended::Exited(1), "", words), Ok(None));
+        let error_text = "credentials not found in native keychain\n";
+        assert_eq!(answer(Ended::Exited(1), error_text, ""), Ok(None));
+        assert_eq!(answer(Ended::Exited(1), "", error_text), Ok(None));
     }
 
     #[test]

@@ -27,11 +27,11 @@ use super::{
     memory::Memory,
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
-    reach::Guard,
+    url_policy::UrlPolicy,
     retry::{self, Verdict},
     attempt::Attempt,
     http_client::{TransportError, Response, HttpClient},
-    words::{bare, server_words},
+    error_text::{bare, server_words},
 };
 
 /// Tokens that are asked for at the same time.
@@ -61,11 +61,11 @@ pub struct Host {
     /// Where it is.
     pub origin: Url,
     /// Where it may send us.
-    pub guard: Arc<Guard>,
+    pub guard: Arc<UrlPolicy>,
     /// The right to ask for one more token at the same time.
     pub token_slots: Semaphore,
     /// One connection each over HTTP/2, and all but the first only for very many tags.
-    lanes: Vec<HttpClient>,
+    connections: Vec<HttpClient>,
     /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
     foreign: HttpClient,
 }
@@ -132,7 +132,7 @@ impl Host {
         })?;
         let host = origin.host_str().unwrap_or_default();
         let loopback = settings::is_loopback(host);
-        let guard = Arc::new(Guard::new(
+        let guard = Arc::new(UrlPolicy::new(
             host,
             known_hosts(settings),
             proxy_hosts(settings),
@@ -148,7 +148,7 @@ impl Host {
             auth: Auth::new(registry, Arc::clone(&keychain)),
             keychain,
             elsewhere: Mutex::default(),
-            lanes: (0..limits::MAX_LANES)
+            connections: (0..limits::MAX_LANES)
                 .map(|_| HttpClient::new(&own, tls, loopback, Arc::clone(&guard)))
                 .collect(),
             foreign: HttpClient::new(&foreign, true, loopback, Arc::clone(&guard)),
@@ -327,8 +327,8 @@ impl Host {
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
-    pub fn wire_to(&self, url: &Url, lane: usize) -> &HttpClient {
-        let own = self.lanes.get(lane % limits::MAX_LANES);
+    pub fn wire_to(&self, url: &Url, connection: usize) -> &HttpClient {
+        let own = self.connections.get(connection % limits::MAX_LANES);
         own.filter(|_| self.is_own(url) || url.scheme() == "http")
             .unwrap_or(&self.foreign)
     }
@@ -340,7 +340,7 @@ pub fn told(asked: Asked, reply: &Response) -> Asked {
         status: Some(reply.status),
         said: server_words(&reply.headers, &reply.body)
             .filter(|_| reply.status >= 400)
-            .map(|(words, _)| words),
+            .map(|(error_text, _)| error_text),
         ..asked
     }
 }

@@ -10,7 +10,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, Response as
 
 use crate::sys::settings::RegistrySettings;
 
-use super::reach::{Forbidden, Guard, Resolver};
+use super::url_policy::{Forbidden, UrlPolicy, Resolver};
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub struct HttpClient {
     settings: RegistrySettings,
     tls: bool,
     loopback: bool,
-    guard: Arc<Guard>,
+    guard: Arc<UrlPolicy>,
     client: OnceLock<Client>,
 }
 
@@ -98,7 +98,7 @@ pub enum TransportError {
 
 impl HttpClient {
     /// Returns a pool for a registry with these settings, spoken to with TLS or without.
-    pub fn new(settings: &RegistrySettings, tls: bool, loopback: bool, guard: Arc<Guard>) -> Self {
+    pub fn new(settings: &RegistrySettings, tls: bool, loopback: bool, guard: Arc<UrlPolicy>) -> Self {
         Self {
             settings: settings.clone(),
             tls,
@@ -138,7 +138,7 @@ impl HttpClient {
         if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
             let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
             if encoding != "identity" {
-                return Err(TransportError::Encoded(super::words::clean(&encoding)));
+                return Err(TransportError::Encoded(super::error_text::clean(&encoding)));
             }
         }
         if let (Body::Left, true) = (wanted, status.is_success()) {
@@ -264,15 +264,15 @@ pub fn broken(error: reqwest::Error) -> TransportError {
 
 /// Reads what an error answer says. An answer that breaks off still has its status.
 pub async fn words_of(response: &mut reqwest::RawResponse) -> Vec<u8> {
-    let mut words = Vec::new();
+    let mut error_text = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        let room = cap::ERROR - words.len();
-        words.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if words.len() == cap::ERROR {
+        let room = cap::ERROR - error_text.len();
+        error_text.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if error_text.len() == cap::ERROR {
             break;
         }
     }
-    words
+    error_text
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     fn http_client(settings: &RegistrySettings, tls: bool) -> HttpClient {
-        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         HttpClient::new(settings, tls, true, Arc::new(guard))
     }
 

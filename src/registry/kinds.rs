@@ -46,9 +46,9 @@ pub fn is_other_document(media_type: &str) -> bool {
 
 /// Tells whether a layer is one of files, however they are packed.
 pub fn is_layer(media_type: &str) -> bool {
-    let mut words = media_type.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut error_text = media_type.split(|c: char| !c.is_ascii_alphanumeric());
     VAGUE_CONFIGS.contains(&media_type)
-        || words.any(|word| {
+        || error_text.any(|word| {
             matches!(
                 word,
                 "layer" | "rootfs" | "tar" | "gzip" | "zstd" | "erofs" | "squashfs"

@@ -24,19 +24,19 @@ pub const MAX_LANES: usize = 4;
 
 /// How many looks there are at once, and over how many connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fan {
+pub struct Concurrency {
     /// Connections of HTTP/2; 1 where every request has a connection of its own.
-    pub lanes: usize,
+    pub connections: usize,
     /// Looks under way at once.
     pub width: usize,
     /// How many looks of the first wave make a connection each.
     pub openers: usize,
 }
 
-impl Fan {
+impl Concurrency {
     /// One look after the other.
     pub const SINGLE: Self = Self {
-        lanes: 1,
+        connections: 1,
         width: 1,
         openers: 0,
     };
@@ -242,7 +242,7 @@ impl Limits {
     pub fn answered(&self, reply: &Response) {
         let header = |name: &str| {
             let value = reply.headers.get(name)?.to_str().ok()?;
-            Some(super::words::clean(value))
+            Some(super::error_text::clean(value))
         };
         let mut state = self.state();
         let budget = &mut state.budget;
@@ -279,24 +279,24 @@ impl Limits {
     }
 
     /// Returns how to look at so many tags.
-    pub fn fan(&self, tags: usize) -> Fan {
+    pub fn concurrency(&self, tags: usize) -> Concurrency {
         let mut state = self.state();
         if !state.http2 || self.configured.is_some() {
             let width = state.full.max(1);
-            return Fan {
-                lanes: 1,
+            return Concurrency {
+                connections: 1,
                 width,
                 openers: if state.http2 { 0 } else { width },
             };
         }
-        let lanes = (tags / TAGS_A_LANE).clamp(1, MAX_LANES);
-        let full = (WIDTH_LANE * lanes).max(WIDTH_HTTP2);
+        let connections = (tags / TAGS_A_LANE).clamp(1, MAX_LANES);
+        let full = (WIDTH_LANE * connections).max(WIDTH_HTTP2);
         if full > state.full && state.wanted == state.full && state.granted == state.full {
             self.slots.add_permits(full - state.full);
             (state.full, state.granted, state.wanted) = (full, full, full);
         }
-        Fan {
-            lanes,
+        Concurrency {
+            connections,
             width: full,
             openers: 0,
         }
@@ -423,8 +423,8 @@ mod tests {
     }
 
     fn lanes_and_width(limits: &Limits, tags: usize) -> (usize, usize) {
-        let fan = limits.fan(tags);
-        (fan.lanes, fan.width)
+        let concurrency = limits.concurrency(tags);
+        (concurrency.connections, concurrency.width)
     }
 
     #[test]
@@ -440,10 +440,10 @@ mod tests {
         let http1 = Limits::new("r.example", &settings(None, None));
         http1.answered(&reply(false, &[]));
         assert_eq!(
-            (http1.fan(10_000), http1.slots.available_permits()),
+            (http1.concurrency(10_000), http1.slots.available_permits()),
             (
-                Fan {
-                    lanes: 1,
+                Concurrency {
+                    connections: 1,
                     width: 64,
                     openers: 64
                 },

@@ -28,15 +28,15 @@ mod look;
 mod made;
 mod manifest;
 mod memory;
-mod opening;
+mod connection_warmup;
 mod problem;
 mod request_spec;
-mod reach;
+mod url_policy;
 mod retry;
 mod token;
 mod attempt;
 mod http_client;
-mod words;
+mod error_text;
 
 pub use auth_file::AuthFormat;
 pub use cache::{Answers, SeenTags};
@@ -50,7 +50,7 @@ pub use look::{Kind, Seen};
 pub use manifest::{Defect, Document, parse as parse_manifest};
 pub use problem::{Absence, Asked, LookupError, LookupFailure};
 pub use token::Token;
-pub use words::server_words;
+pub use error_text::server_words;
 
 /// Returns the name by which a registry is known here: Docker Hub has several.
 fn canonical(registry: &str) -> &str {

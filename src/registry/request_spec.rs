@@ -23,7 +23,7 @@ pub struct RequestSpec {
     /// How many bytes of an answer are read.
     pub cap: usize,
     /// Which of the registry's connections it takes, where there are several.
-    pub lane: usize,
+    pub connection: usize,
     /// What only those have who copy images. Boxed, because a thousand look-ups at once have none.
     pub more: Option<Box<Extras>>,
 }
@@ -64,8 +64,8 @@ impl RequestSpec {
     }
 
     /// Returns the same question on another connection.
-    pub fn on(self, lane: usize) -> Self {
-        Self { lane, ..self }
+    pub fn on(self, connection: usize) -> Self {
+        Self { connection, ..self }
     }
 
     /// Asks for the document that a reference names.
@@ -95,7 +95,7 @@ impl RequestSpec {
             thing: String::new(),
             image: String::new(),
             cap: cap::ERROR,
-            lane: 0,
+            connection: 0,
             more: None,
         }
     }
@@ -107,7 +107,7 @@ impl RequestSpec {
             thing: format!("manifests/{which}"),
             image: image.to_string(),
             cap: cap::MANIFEST,
-            lane: 0,
+            connection: 0,
             more: None,
         }
     }

@@ -206,7 +206,7 @@ impl Remote {
             Some(told) => {
                 let problem = format!(
                     "it stored `{}` where it was given `{digest}`",
-                    crate::registry::words::clean(told)
+                    crate::registry::error_text::clean(told)
                 );
                 Err(self.unwritten(LookupError::unknown(
                     LookupFailure::BadReply(problem),

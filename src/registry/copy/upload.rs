@@ -299,7 +299,7 @@ fn torn(broken: TransportError, asked: Asked) -> LookupError {
 
 /// Returns where an upload goes on, as the answer says.
 fn next(
-    guard: &crate::registry::reach::Guard,
+    guard: &crate::registry::url_policy::UrlPolicy,
     from: &Url,
     headers: &HeaderMap,
 ) -> Result<Url, String> {

@@ -18,11 +18,11 @@ use reqwest::{
 
 use crate::sys::settings;
 
-use super::words::{bare, clean};
+use super::error_text::{bare, clean};
 
 /// How near a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Zone {
+pub enum AddressClass {
     /// Anywhere in the world.
     Public,
     /// In a private network, RFC 1918 and its likes.
@@ -31,7 +31,7 @@ pub enum Zone {
     Local,
 }
 
-impl Zone {
+impl AddressClass {
     /// Returns the zone of an address.
     pub fn of(address: IpAddr) -> Self {
         match address {
@@ -103,7 +103,7 @@ pub enum Forbidden {
 }
 
 /// Keeps what a registry points to in its bounds, and resolves names for its connections.
-pub struct Guard {
+pub struct UrlPolicy {
     /// The registry's own host name, without port.
     host: String,
     /// Host names that the config file knows, and so may be anywhere.
@@ -111,10 +111,10 @@ pub struct Guard {
     /// Host names of proxies: connected to, wherever they are, but no place to be sent to.
     proxies: HashSet<String>,
     /// Where the registry is: the farthest of its addresses. Farther is stricter.
-    zone: Mutex<Option<Zone>>,
+    zone: Mutex<Option<AddressClass>>,
 }
 
-impl fmt::Debug for Guard {
+impl fmt::Debug for UrlPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("host", &self.host)
@@ -122,12 +122,12 @@ impl fmt::Debug for Guard {
     }
 }
 
-impl Guard {
+impl UrlPolicy {
     /// Returns the guard of the registry at `host`, which may be a name or an address.
     pub fn new(host: &str, known: HashSet<String>, proxies: HashSet<String>) -> Self {
         let zone = match address(host) {
-            Some(address) => Some(Zone::of(address)),
-            None => settings::is_loopback(host).then_some(Zone::Local),
+            Some(address) => Some(AddressClass::of(address)),
+            None => settings::is_loopback(host).then_some(AddressClass::Local),
         };
         Self {
             host: host.to_owned(),
@@ -171,9 +171,9 @@ impl Guard {
             _ => return Err(Forbidden::Form(shown())),
         }
         let spelled = match address(host) {
-            Some(address) => Zone::of(address),
-            None if settings::is_loopback(host) => Zone::Local,
-            None => Zone::Public,
+            Some(address) => AddressClass::of(address),
+            None if settings::is_loopback(host) => AddressClass::Local,
+            None => AddressClass::Public,
         };
         let is_proxy = self.proxies.contains(host);
         if host == self.host || self.known.contains(host) || (spelled <= self.zone() && !is_proxy) {
@@ -184,16 +184,16 @@ impl Guard {
     }
 
     /// Returns where the registry is. Unknown, as behind a proxy that resolves for us, counts as far away.
-    fn zone(&self) -> Zone {
+    fn zone(&self) -> AddressClass {
         self.zone
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .unwrap_or(Zone::Public)
+            .unwrap_or(AddressClass::Public)
     }
 
     /// Takes in where `name` leads, and tells whether it may be connected to.
     fn resolved(&self, name: &str, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
-        let zones = || addresses.iter().map(|address| Zone::of(address.ip()));
+        let zones = || addresses.iter().map(|address| AddressClass::of(address.ip()));
         if name == self.host {
             *self.zone.lock().unwrap_or_else(PoisonError::into_inner) = zones().min();
             return Ok(());
@@ -216,7 +216,7 @@ fn address(host: &str) -> Option<IpAddr> {
 }
 
 /// The guard as the HTTP client wants it.
-pub struct Resolver(pub Arc<Guard>);
+pub struct Resolver(pub Arc<UrlPolicy>);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
@@ -235,8 +235,8 @@ impl Resolve for Resolver {
 mod tests {
     use super::*;
 
-    fn zone(address: &str) -> Zone {
-        Zone::of(address.parse().unwrap())
+    fn zone(address: &str) -> AddressClass {
+        AddressClass::of(address.parse().unwrap())
     }
 
     fn at(addresses: &[&str]) -> Vec<SocketAddr> {
@@ -264,7 +264,7 @@ mod tests {
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
         ] {
-            assert_eq!(zone(text), Zone::Local, "{text}");
+            assert_eq!(zone(text), AddressClass::Local, "{text}");
         }
     }
 
@@ -281,7 +281,7 @@ mod tests {
             "::ffff:10.0.0.1",
             "fec0::1",
         ] {
-            assert_eq!(zone(text), Zone::Private, "{text}");
+            assert_eq!(zone(text), AddressClass::Private, "{text}");
         }
         for text in [
             "8.8.8.8",
@@ -290,13 +290,13 @@ mod tests {
             "2606:4700::1111",
             "::ffff:8.8.8.8",
         ] {
-            assert_eq!(zone(text), Zone::Public, "{text}");
+            assert_eq!(zone(text), AddressClass::Public, "{text}");
         }
     }
 
     #[test]
     fn a_registry_points_to_the_world_and_to_its_own_neighbourhood() {
-        let public = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let public = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         public
             .resolved("registry.example", &at(&["93.184.216.34"]))
             .unwrap();
@@ -304,7 +304,7 @@ mod tests {
             public.resolved("auth.example", &at(&["93.184.216.35"])),
             Ok(())
         );
-        let private = Guard::new("registry.lan", HashSet::new(), HashSet::new());
+        let private = UrlPolicy::new("registry.lan", HashSet::new(), HashSet::new());
         private
             .resolved("registry.lan", &at(&["192.168.1.2"]))
             .unwrap();
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn one_near_address_among_far_ones_is_enough_to_refuse() {
-        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         assert_eq!(
             guard.resolved("auth.example", &at(&["93.184.216.35", "169.254.169.254"])),
             Err(Forbidden::Nearer("auth.example".into()))
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_registry_with_a_near_and_a_far_address_counts_as_far() {
-        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         guard
             .resolved("registry.example", &at(&["93.184.216.34", "127.0.0.1"]))
             .unwrap();
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_host_of_the_config_file_may_be_anywhere() {
-        let guard = Guard::new(
+        let guard = UrlPolicy::new(
             "registry.example",
             HashSet::from(["auth.corp".to_owned()]),
             HashSet::new(),
@@ -347,7 +347,7 @@ mod tests {
     fn a_proxy_may_be_anywhere_and_is_no_place_to_be_sent_to() {
         let origin = Url::parse("https://registry.example/").unwrap();
         let proxies = HashSet::from(["proxy.corp".to_owned()]);
-        let guard = Guard::new("registry.example", HashSet::new(), proxies);
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), proxies);
         assert_eq!(guard.resolved("proxy.corp", &at(&["10.0.0.8"])), Ok(()));
         assert_eq!(
             guard.realm(&origin, "https://proxy.corp/token"),
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn a_relative_redirect_stays_where_it_comes_from() {
         let elsewhere = Url::parse("https://cdn.example/a/b?x").unwrap();
-        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         assert_eq!(
             guard.redirect(&elsewhere, "../c").unwrap().as_str(),
             "https://cdn.example/c"
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn realms_are_judged_by_scheme_login_and_spelling() {
         let origin = Url::parse("https://registry.example/").unwrap();
-        let guard = Guard::new("registry.example", HashSet::new(), HashSet::new());
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         let admit = |text: &str| guard.realm(&origin, text);
         assert!(admit("https://auth.example/token?a=b").is_ok());
         for (text, why) in [
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn a_registry_on_this_machine_may_point_to_this_machine() {
         let origin = Url::parse("http://127.0.0.1:5000/").unwrap();
-        let guard = Guard::new("127.0.0.1", HashSet::new(), HashSet::new());
+        let guard = UrlPolicy::new("127.0.0.1", HashSet::new(), HashSet::new());
         assert!(guard.realm(&origin, "http://127.0.0.1:5001/token").is_ok());
         assert!(guard.realm(&origin, "http://localhost:5001/token").is_ok());
         assert_eq!(

@@ -12,12 +12,12 @@ const STRAGGLERS: usize = 8;
 /// A request that finds no idle connection makes one, even if another is about to become idle. Were the next request sent as
 /// soon as the first answers come, there would be more connections in the end than requests at once.
 #[derive(Debug)]
-pub struct Opening {
+pub struct ConnectionWarmup {
     missing: AtomicUsize,
     over: Semaphore,
 }
 
-impl Opening {
+impl ConnectionWarmup {
     /// Begins a wave of so many requests; none means that there is nothing to wait for.
     #[must_use]
     pub fn new(openers: usize) -> Self {
@@ -58,19 +58,19 @@ mod tests {
 
     #[test]
     fn a_wave_is_over_when_all_but_its_stragglers_have_been_answered() {
-        let opening = Opening::new(16);
+        let connection_warmup = ConnectionWarmup::new(16);
         for _ in 0..13 {
-            opening.answered();
+            connection_warmup.answered();
         }
-        assert_eq!(opening.over().now_or_never(), None);
-        opening.answered();
-        assert_eq!(opening.over().now_or_never(), Some(()));
-        opening.answered();
-        assert_eq!(opening.over().now_or_never(), Some(()));
+        assert_eq!(connection_warmup.over().now_or_never(), None);
+        connection_warmup.answered();
+        assert_eq!(connection_warmup.over().now_or_never(), Some(()));
+        connection_warmup.answered();
+        assert_eq!(connection_warmup.over().now_or_never(), Some(()));
     }
 
     #[test]
     fn without_openers_there_is_nothing_to_wait_for() {
-        assert_eq!(Opening::new(0).over().now_or_never(), Some(()));
+        assert_eq!(ConnectionWarmup::new(0).over().now_or_never(), Some(()));
     }
 }

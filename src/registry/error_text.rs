@@ -37,7 +37,7 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
         return None;
     }
     if let Ok(Envelope { errors }) = serde_json::from_slice(body) {
-        let words: Vec<String> = errors
+        let error_text: Vec<String> = errors
             .iter()
             .map(|error| match error.message.is_empty() {
                 true => error.code.clone(),
@@ -45,38 +45,38 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
             })
             .collect();
         let codes = errors.into_iter().map(|error| error.code).collect();
-        return Some((clean(&words.join("; ")), codes));
+        return Some((clean(&error_text.join("; ")), codes));
     }
     let content_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let text = String::from_utf8_lossy(body);
-    let words = match content_type.is_some_and(|value| value.contains("html"))
+    let error_text = match content_type.is_some_and(|value| value.contains("html"))
         || text.trim_start().starts_with('<')
     {
         true => WEB_PAGE.to_owned(),
         false => clean(&text),
     };
-    (!words.is_empty()).then_some((words, Vec::new()))
+    (!error_text.is_empty()).then_some((error_text, Vec::new()))
 }
 
 /// Makes a server's words fit to be shown: on one line, without control or direction characters, and not too many.
 pub fn clean(text: &str) -> String {
-    let mut words = String::new();
+    let mut error_text = String::new();
     for word in text.split(|c: char| c.is_whitespace() || is_hostile(c)) {
         if word.is_empty() {
             continue;
         }
-        if !words.is_empty() {
-            words.push(' ');
+        if !error_text.is_empty() {
+            error_text.push(' ');
         }
-        words.push_str(word);
+        error_text.push_str(word);
     }
-    if words.chars().count() > MAX_WORDS {
-        words = words.chars().take(MAX_WORDS).collect();
-        words.push('…');
+    if error_text.chars().count() > MAX_WORDS {
+        error_text = error_text.chars().take(MAX_WORDS).collect();
+        error_text.push('…');
     }
-    words
+    error_text
 }
 
 /// Tells whether a character could move the cursor, ring a bell or turn the text round on a terminal.

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use crate::{image::Digest, registry::http_client::cap};
 
 use super::{
-    Around, CopyError,
-    feed::{Feed, Halt, Sink},
-    side::{Given, Side},
+    CopyContext, CopyError,
+    reader::{BlobReader, Abort, Sink},
+    endpoint::{BlobTransfer, Endpoint},
     tree::{Descriptor, Document},
 };
 
@@ -223,10 +223,10 @@ impl Layout {
     /// Takes a blob from another side.
     pub async fn take(
         &self,
-        from: &Side,
+        from: &Endpoint,
         blob: &Descriptor,
-        around: &Around<'_>,
-    ) -> Result<Given, CopyError> {
+        context: &CopyContext<'_>,
+    ) -> Result<BlobTransfer, CopyError> {
         let path = self.blob_path(&blob.digest);
         let folder = path.parent().unwrap_or(&self.folder);
         let cannot = |error: io::Error| CopyError::folder(&path, error);
@@ -235,15 +235,15 @@ impl Layout {
             .prefix(".")
             .tempfile_in(folder)
             .map_err(cannot)?;
-        let mut feed = Feed::new(from, blob, around);
-        let poured = feed.pour(0, &mut Sink::File(file.as_file_mut())).await;
+        let mut reader = BlobReader::new(from, blob, context);
+        let poured = reader.pour(0, &mut Sink::File(file.as_file_mut())).await;
         match poured {
             Ok(()) => {}
-            Err(Halt::Source(error)) => return Err(error),
-            Err(Halt::Sink(problem)) => return Err(CopyError::folder(&path, problem)),
+            Err(Abort::Source(error)) => return Err(error),
+            Err(Abort::Sink(problem)) => return Err(CopyError::folder(&path, problem)),
         }
         keep(file, &path).map_err(cannot)?;
-        Ok(Given::Sent)
+        Ok(BlobTransfer::Sent)
     }
 
     /// Writes a document, and gives it a name if it is to have one.

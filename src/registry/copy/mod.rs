@@ -3,12 +3,12 @@
 //! The order is what makes it safe: blobs first, then manifests from the leaves to the root, the tags last of all. Whatever breaks
 //! off before has changed no tag, and what it left is found and not sent again.
 
-mod feed;
+mod reader;
 mod layout;
 mod problem;
 mod referrers;
 mod remote;
-mod side;
+mod endpoint;
 mod subset;
 mod tree;
 mod upload;
@@ -29,9 +29,9 @@ use crate::{
 
 use super::client::Registries;
 
-use feed::{Feed, Halt, Sink};
+use reader::{BlobReader, Abort, Sink};
 pub use problem::CopyError;
-use side::{Given, Side};
+use endpoint::{BlobTransfer, Endpoint};
 pub(super) use tree::Descriptor;
 use tree::Document;
 
@@ -133,7 +133,7 @@ pub type Watcher<'a> = &'a dyn Fn(Progress<'_>);
 
 /// What surrounds a copy: who watches it, and the time that its pauses take.
 #[derive(Clone, Copy)]
-pub struct Around<'a> {
+pub struct CopyContext<'a> {
     watch: Watcher<'a>,
     clock: &'a Clock,
 }
@@ -150,9 +150,9 @@ impl Registries {
         watch: Watcher<'_>,
     ) -> Result<Copied, CopyError> {
         let copy = Copy {
-            from: Side::source(self, &request.from)?,
-            to: Side::target(self, &request.to)?,
-            around: Around {
+            from: Endpoint::source(self, &request.from)?,
+            to: Endpoint::target(self, &request.to)?,
+            context: CopyContext {
                 watch,
                 clock: &self.clock,
             },
@@ -198,9 +198,9 @@ impl Registries {
     /// [`CopyError`], [`CopyError::Exists`] among them.
     pub async fn may_copy(&self, request: &CopyRequest) -> Result<(), CopyError> {
         let copy = Copy {
-            from: Side::source(self, &request.from)?,
-            to: Side::target(self, &request.to)?,
-            around: Around {
+            from: Endpoint::source(self, &request.from)?,
+            to: Endpoint::target(self, &request.to)?,
+            context: CopyContext {
                 watch: &|_| {},
                 clock: &self.clock,
             },
@@ -232,25 +232,25 @@ impl Registries {
         blob: &Descriptor,
         into: &mut File,
     ) -> Result<(), CopyError> {
-        let from = Side::source(self, &Place::Registry(image.clone()))?;
-        let around = Around {
+        let from = Endpoint::source(self, &Place::Registry(image.clone()))?;
+        let context = CopyContext {
             watch: &|_| {},
             clock: &self.clock,
         };
-        let mut feed = Feed::new(&from, blob, &around);
-        match feed.pour(0, &mut Sink::File(into)).await {
+        let mut reader = BlobReader::new(&from, blob, &context);
+        match reader.pour(0, &mut Sink::File(into)).await {
             Ok(()) => Ok(()),
-            Err(Halt::Source(error)) => Err(error),
-            Err(Halt::Sink(problem)) => Err(CopyError::folder(image.to_string(), problem)),
+            Err(Abort::Source(error)) => Err(error),
+            Err(Abort::Sink(problem)) => Err(CopyError::folder(image.to_string(), problem)),
         }
     }
 }
 
 /// One copy under way.
 struct Copy<'a> {
-    from: Side,
-    to: Side,
-    around: Around<'a>,
+    from: Endpoint,
+    to: Endpoint,
+    context: CopyContext<'a>,
     amount: RefCell<Amount>,
     /// How many bytes of documents have been read.
     documents: Cell<u64>,
@@ -370,7 +370,7 @@ impl Copy<'_> {
         let sizes = blobs.iter().map(|blob| blob.size);
         let total = sizes.fold(0, u64::saturating_add);
         self.within(&self.blobs, total, MAX_BLOBS)?;
-        (self.around.watch)(Progress::Total(total));
+        (self.context.watch)(Progress::Total(total));
         stream::iter(&blobs)
             .map(|blob| self.bring_blob(blob))
             .buffer_unordered(AT_ONCE)
@@ -392,19 +392,19 @@ impl Copy<'_> {
 
     async fn bring_blob(&self, blob: &Descriptor) -> Result<(), CopyError> {
         let given = match self.to.has_blob(blob).await? {
-            true => Given::Present,
-            false => self.to.take(&self.from, blob, &self.around).await?,
+            true => BlobTransfer::Present,
+            false => self.to.take(&self.from, blob, &self.context).await?,
         };
         let mut amount = self.amount.borrow_mut();
         match given {
-            Given::Present => amount.present += 1,
-            Given::Mounted => amount.mounted += 1,
-            Given::Sent => {
+            BlobTransfer::Present => amount.present += 1,
+            BlobTransfer::Mounted => amount.mounted += 1,
+            BlobTransfer::Sent => {
                 amount.sent += 1;
                 amount.bytes += blob.size;
             }
         }
-        (self.around.watch)(Progress::Done(&blob.digest, blob.size));
+        (self.context.watch)(Progress::Done(&blob.digest, blob.size));
         Ok(())
     }
 

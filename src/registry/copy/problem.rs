@@ -8,7 +8,7 @@ use crate::{
     registry::{LookupError, LookupFailure, manifest::Defect},
 };
 
-use super::side::Side;
+use super::endpoint::Endpoint;
 
 /// Why an image was not copied. No tag was changed.
 #[derive(Clone, Debug)]
@@ -74,9 +74,9 @@ pub enum CopyError {
 
 impl CopyError {
     /// Says that a document of the image is not of a form that can be copied.
-    pub(super) fn malformed(side: &Side, digest: &Digest, problem: &str) -> Self {
+    pub(super) fn malformed(endpoint: &Endpoint, digest: &Digest, problem: &str) -> Self {
         Self::Malformed {
-            image: side.name(),
+            image: endpoint.name(),
             problem: format!("`{digest}`: {problem}"),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Copy, CopyError,
     remote::{Listed, Remote},
-    side::Side,
+    endpoint::Endpoint,
     tree::{Descriptor, Document},
 };
 
@@ -35,14 +35,14 @@ impl Copy<'_> {
                 }
                 let document = self.from.document(Some(&referrer)).await?;
                 let whole = self.bring(&document).await?;
-                if let Side::Registry(target) = &self.to {
+                if let Endpoint::Registry(target) = &self.to {
                     target.list_referrer(&subject, &document).await?;
                 } else {
                     self.to.keep(&document).await?;
                 }
                 open.extend(whole);
             }
-            if let (Side::Registry(from), Side::Registry(_)) = (&self.from, &self.to) {
+            if let (Endpoint::Registry(from), Endpoint::Registry(_)) = (&self.from, &self.to) {
                 self.bring_cosigned(from, &subject).await?;
             }
         }

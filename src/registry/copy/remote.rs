@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     CopyError,
-    side::Chunks,
+    endpoint::Chunks,
     tree::{Descriptor, Document},
 };
 

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{CopyError, side::Side, tree::Document};
+use super::{CopyError, endpoint::Endpoint, tree::Document};
 
 /// Returns what is copied of an image for these platforms: all of it if there are none, the manifest of the only one,
 /// or an index of those that were asked for, which has a digest of its own.
@@ -20,7 +20,7 @@ use super::{CopyError, side::Side, tree::Document};
 ///
 /// [`CopyError::Platform`] for one that the image does not have.
 pub async fn of(
-    from: &Side,
+    from: &Endpoint,
     root: Document,
     platforms: &[Platform],
 ) -> Result<Document, CopyError> {
@@ -56,7 +56,7 @@ pub async fn of(
 }
 
 /// Leaves out the entries that are neither chosen nor about one that is.
-fn narrowed(from: &Side, root: &Document, chosen: &[Digest]) -> Result<Document, CopyError> {
+fn narrowed(from: &Endpoint, root: &Document, chosen: &[Digest]) -> Result<Document, CopyError> {
     let malformed =
         |problem: String| CopyError::defect(&from.name(), &manifest::Defect::Form(problem));
     let mut index: Value =

@@ -29,10 +29,10 @@ use crate::registry::{
 };
 
 use super::{
-    Around, CopyError,
-    feed::{Feed, Halt, Sink},
+    CopyContext, CopyError,
+    reader::{BlobReader, Abort, Sink},
     remote::Remote,
-    side::{Given, Side},
+    endpoint::{BlobTransfer, Endpoint},
     tree::Descriptor,
 };
 
@@ -50,7 +50,7 @@ enum UploadAttempt {
     /// It is stored.
     Done,
     /// It broke off, and may be taken up again.
-    Torn(LookupError),
+    ReadError(LookupError),
     /// There is no more sense in trying.
     Failed(CopyError),
 }
@@ -59,42 +59,42 @@ impl Remote {
     /// Takes a blob from another side: from a repository of the same registry without sending a byte, where it allows that.
     pub async fn take(
         &self,
-        from: &Side,
+        from: &Endpoint,
         blob: &Descriptor,
-        around: &Around<'_>,
-    ) -> Result<Given, CopyError> {
+        context: &CopyContext<'_>,
+    ) -> Result<BlobTransfer, CopyError> {
         let mount = match from {
-            Side::Registry(source) if source.host.registry == self.host.registry => {
+            Endpoint::Registry(source) if source.host.registry == self.host.registry => {
                 Some((&blob.digest, source.image.repository()))
             }
             _ => None,
         };
         let Some(mut upload) = self.begin(mount).await? else {
-            return Ok(Given::Mounted);
+            return Ok(BlobTransfer::Mounted);
         };
-        let mut feed = Feed::new(from, blob, around);
+        let mut reader = BlobReader::new(from, blob, context);
         let (mut at, mut tries) = (0, 0);
         loop {
-            let torn = match self.attempt(&mut feed, blob, &upload, at).await {
-                UploadAttempt::Done => return Ok(Given::Sent),
+            let torn = match self.attempt(&mut reader, blob, &upload, at).await {
+                UploadAttempt::Done => return Ok(BlobTransfer::Sent),
                 UploadAttempt::Failed(error) => {
                     self.give_up(upload).await;
                     return Err(error);
                 }
-                UploadAttempt::Torn(error) => error,
+                UploadAttempt::ReadError(error) => error,
             };
             let before = at;
             let known = self.progress_of(&upload).await;
-            (upload, at) = match known.filter(|(_, at)| *at <= feed.reached()) {
+            (upload, at) = match known.filter(|(_, at)| *at <= reader.reached()) {
                 Some(known) => known,
                 None => match self.begin(None).await? {
                     Some(upload) => (upload, 0),
-                    None => return Ok(Given::Mounted),
+                    None => return Ok(BlobTransfer::Mounted),
                 },
             };
             tries = if at > before { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
-                Some(pause) => around.clock.sleep(pause).await,
+                Some(pause) => context.clock.sleep(pause).await,
                 None => return Err(self.unwritten(torn)),
             }
         }
@@ -148,7 +148,7 @@ impl Remote {
     /// Sends the bytes of a blob from `at` on, with which it is complete.
     async fn attempt(
         &self,
-        feed: &mut Feed<'_>,
+        reader: &mut BlobReader<'_>,
         blob: &Descriptor,
         upload: &Url,
         at: u64,
@@ -168,15 +168,15 @@ impl Remote {
         *request.headers_mut() = self.headers(blob, at, &url, &pass);
         *request.body_mut() = Some(body(receiver));
         let http_client = self.host.wire_to(&url, 0);
-        let (poured, answered) = side_by_side(feed, at, sender, http_client.open(request)).await;
+        let (poured, answered) = side_by_side(reader, at, sender, http_client.open(request)).await;
         match (poured, answered) {
-            (Err(Halt::Source(error)), _) => UploadAttempt::Failed(error),
+            (Err(Abort::Source(error)), _) => UploadAttempt::Failed(error),
             (_, Some(Ok(response))) => self.judge(response, &attempt, &pass, asked).await,
-            (_, Some(Err(broken))) => UploadAttempt::Torn(torn(broken, asked)),
-            (Err(Halt::Sink(problem)), None) => {
-                UploadAttempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+            (_, Some(Err(broken))) => UploadAttempt::ReadError(torn(broken, asked)),
+            (Err(Abort::Sink(problem)), None) => {
+                UploadAttempt::ReadError(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
-            (Ok(()), None) => UploadAttempt::Torn(torn(TransportError::Silent(COMMIT), asked)),
+            (Ok(()), None) => UploadAttempt::ReadError(torn(TransportError::Silent(COMMIT), asked)),
         }
     }
 
@@ -224,7 +224,7 @@ impl Remote {
         if status == 401 && matches!(pass, Authorization::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
             let _ = self.host.auth.next(attempt, pass, &reply).await;
-            return UploadAttempt::Torn(LookupError::unknown(
+            return UploadAttempt::ReadError(LookupError::unknown(
                 LookupFailure::Refused { login: None },
                 asked,
             ));
@@ -232,7 +232,7 @@ impl Remote {
         match retry::verdict(status, None) {
             Verdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
-                UploadAttempt::Torn(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+                UploadAttempt::ReadError(LookupError::unknown(LookupFailure::BadReply(problem), asked))
             }
             Verdict::Final => {
                 let answer = Answer {
@@ -245,7 +245,7 @@ impl Remote {
             }
             Verdict::Again | Verdict::Limited(_) => {
                 let until = self.host.now();
-                UploadAttempt::Torn(LookupError::unknown(LookupFailure::Server { until }, asked))
+                UploadAttempt::ReadError(LookupError::unknown(LookupFailure::Server { until }, asked))
             }
         }
     }
@@ -254,15 +254,15 @@ impl Remote {
 /// Reads from the source and writes to the registry at the same time. Whoever ends early ends the other; a registry that has got
 /// all bytes gets some more time to store them.
 async fn side_by_side(
-    feed: &mut Feed<'_>,
+    reader: &mut BlobReader<'_>,
     at: u64,
     sender: mpsc::Sender<Bytes>,
     answer: impl Future<Output = Result<RawResponse, TransportError>>,
-) -> (Result<(), Halt>, Option<Result<RawResponse, TransportError>>) {
+) -> (Result<(), Abort>, Option<Result<RawResponse, TransportError>>) {
     let mut sink = Sink::Upload(sender);
     let answer = pin!(answer);
     let pouring = {
-        let pour = pin!(feed.pour(at, &mut sink));
+        let pour = pin!(reader.pour(at, &mut sink));
         match future::select(pour, answer).await {
             Either::Left((poured, answer)) => Ok((poured, answer)),
             Either::Right((answered, _)) => Err(answered),

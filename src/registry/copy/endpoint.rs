@@ -12,14 +12,14 @@ use crate::{
 };
 
 use super::{
-    Around, CopyError, Place,
+    CopyContext, CopyError, Place,
     layout::{Layout, Part},
     remote::Remote,
     tree::{Descriptor, Document},
 };
 
 /// One side of a copy.
-pub enum Side {
+pub enum Endpoint {
     /// A repository.
     Registry(Remote),
     /// A folder.
@@ -28,7 +28,7 @@ pub enum Side {
 
 /// How a blob came to be where it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Given {
+pub enum BlobTransfer {
     /// It was there.
     Present,
     /// The registry took it over from another of its repositories.
@@ -93,7 +93,7 @@ impl Chunks {
     }
 }
 
-impl Side {
+impl Endpoint {
     /// Returns where an image comes from.
     ///
     /// # Errors
@@ -230,11 +230,11 @@ impl Side {
         &self,
         from: &Self,
         blob: &Descriptor,
-        around: &Around<'_>,
-    ) -> Result<Given, CopyError> {
+        context: &CopyContext<'_>,
+    ) -> Result<BlobTransfer, CopyError> {
         match self {
-            Self::Registry(remote) => remote.take(from, blob, around).await,
-            Self::Layout(layout) => layout.take(from, blob, around).await,
+            Self::Registry(remote) => remote.take(from, blob, context).await,
+            Self::Layout(layout) => layout.take(from, blob, context).await,
         }
     }
 

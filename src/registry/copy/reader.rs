@@ -10,7 +10,7 @@ use crate::{
     registry::{retry, http_client},
 };
 
-use super::{Around, CopyError, Progress, side::Side, tree::Descriptor};
+use super::{CopyContext, CopyError, Progress, endpoint::Endpoint, tree::Descriptor};
 
 /// How often in a row a source may break off without giving a byte.
 const TRIES: usize = 4;
@@ -24,7 +24,7 @@ pub enum Sink<'a> {
 }
 
 /// Why a blob did not come to its end.
-pub enum Halt {
+pub enum Abort {
     /// Its source failed.
     Source(CopyError),
     /// Whoever takes the bytes does not want more, or not now.
@@ -32,25 +32,25 @@ pub enum Halt {
 }
 
 /// A blob that is read, perhaps several times in parts, and checked once.
-pub struct Feed<'a> {
-    source: &'a Side,
+pub struct BlobReader<'a> {
+    source: &'a Endpoint,
     blob: &'a Descriptor,
     checker: Checker,
     /// How many bytes have been checked; they are the first ones.
     checked: u64,
-    around: &'a Around<'a>,
+    context: &'a CopyContext<'a>,
 }
 
-impl<'a> Feed<'a> {
+impl<'a> BlobReader<'a> {
     /// Returns a blob of which nothing was read yet.
-    pub fn new(source: &'a Side, blob: &'a Descriptor, around: &'a Around<'a>) -> Self {
-        (around.watch)(Progress::Begun(&blob.digest, blob.size));
+    pub fn new(source: &'a Endpoint, blob: &'a Descriptor, context: &'a CopyContext<'a>) -> Self {
+        (context.watch)(Progress::Begun(&blob.digest, blob.size));
         Self {
             source,
             blob,
             checker: blob.digest.checker(),
             checked: 0,
-            around,
+            context,
         }
     }
 
@@ -64,8 +64,8 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     ///
-    /// [`Halt`]; the sink then has the beginning of the blob, and never all of it.
-    pub async fn pour(&mut self, from: u64, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    /// [`Abort`]; the sink then has the beginning of the blob, and never all of it.
+    pub async fn pour(&mut self, from: u64, sink: &mut Sink<'_>) -> Result<(), Abort> {
         let mut at = from;
         let mut held: Option<Bytes> = None;
         let mut tries = 0;
@@ -73,21 +73,21 @@ impl<'a> Feed<'a> {
             let begun = at;
             let torn = match self.stretch(&mut at, &mut held, sink).await {
                 Ok(()) => "it ended too early".to_owned(),
-                Err(Torn::For(stop)) => return Err(stop),
-                Err(Torn::Off(problem)) => problem,
+                Err(ReadError::For(stop)) => return Err(stop),
+                Err(ReadError::Off(problem)) => problem,
             };
             if at >= self.blob.size {
                 break;
             }
             tries = if at > begun { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
-                Some(pause) => self.around.clock.sleep(pause).await,
-                None => return Err(Halt::Source(self.corrupt(&format!("broke off: {torn}")))),
+                Some(pause) => self.context.clock.sleep(pause).await,
+                None => return Err(Abort::Source(self.corrupt(&format!("broke off: {torn}")))),
             }
         }
         let found = self.checker.clone().digest();
         if found != self.blob.digest {
-            return Err(Halt::Source(
+            return Err(Abort::Source(
                 self.corrupt(&format!("has the content of `{found}`")),
             ));
         }
@@ -103,27 +103,27 @@ impl<'a> Feed<'a> {
         at: &mut u64,
         held: &mut Option<Bytes>,
         sink: &mut Sink<'_>,
-    ) -> Result<(), Torn> {
+    ) -> Result<(), ReadError> {
         let mut chunks = match self.source.open(self.blob, *at).await {
             Ok(chunks) => chunks,
             Err(error) if error.is_passing() => {
-                return Err(Torn::Off(crate::Error::from(error).one_line()));
+                return Err(ReadError::Off(crate::Error::from(error).one_line()));
             }
-            Err(error) => return Err(Torn::For(Halt::Source(error))),
+            Err(error) => return Err(ReadError::For(Abort::Source(error))),
         };
-        while let Some(chunk) = chunks.next().await.map_err(Torn::Off)? {
+        while let Some(chunk) = chunks.next().await.map_err(ReadError::Off)? {
             if chunk.is_empty() {
                 continue;
             }
             let end = *at + chunk.len() as u64;
             if end > self.blob.size {
                 let problem = format!("is longer than its {} bytes", self.blob.size);
-                return Err(Torn::For(Halt::Source(self.corrupt(&problem))));
+                return Err(ReadError::For(Abort::Source(self.corrupt(&problem))));
             }
             self.check(*at, &chunk);
             *at = end;
             if let Some(previous) = held.replace(chunk) {
-                give(sink, previous).await.map_err(Torn::For)?;
+                give(sink, previous).await.map_err(ReadError::For)?;
             }
         }
         Ok(())
@@ -135,7 +135,7 @@ impl<'a> Feed<'a> {
         if let Some(new) = chunk.get(known..).filter(|new| !new.is_empty()) {
             self.checker.update(new);
             self.checked += new.len() as u64;
-            (self.around.watch)(Progress::Sent(&self.blob.digest, self.checked));
+            (self.context.watch)(Progress::Sent(&self.blob.digest, self.checked));
         }
     }
 
@@ -149,25 +149,25 @@ impl<'a> Feed<'a> {
 }
 
 /// Why one answer was not read to its end.
-enum Torn {
+enum ReadError {
     /// It broke off, and may be taken up again.
     Off(String),
     /// It is of no use to go on.
-    For(Halt),
+    For(Abort),
 }
 
-async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Halt> {
+async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Abort> {
     match sink {
         Sink::Upload(sender) => match tokio::time::timeout(http_client::PAUSE, sender.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Halt::Sink("the upload was closed".to_owned())),
-            Err(_) => Err(Halt::Sink(format!(
+            Ok(Err(_)) => Err(Abort::Sink("the upload was closed".to_owned())),
+            Err(_) => Err(Abort::Sink(format!(
                 "nothing was taken for {} seconds",
                 http_client::PAUSE.as_secs()
             ))),
         },
         Sink::File(file) => file
             .write_all(&bytes)
-            .map_err(|error| Halt::Sink(error.to_string())),
+            .map_err(|error| Abort::Sink(error.to_string())),
     }
 }

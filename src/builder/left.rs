@@ -8,7 +8,7 @@ use super::{Builder, Program};
 
 /// What a run may have left on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum Leftover {
     /// Containers.
     Containers,
     /// Networks.
@@ -68,15 +68,15 @@ impl Builder {
     /// Returns the command that prints what carries a label, one name a line. buildah has no labels on containers and prints all
     /// names.
     #[must_use]
-    pub fn list_left(&self, left: Left, label: &str, value: &str) -> Option<CommandLine> {
+    pub fn list_left(&self, left: Leftover, label: &str, value: &str) -> Option<CommandLine> {
         if let Self::Buildah(program) = self {
             let list = program.call(&["containers", "--format", "{{.ContainerName}}"]);
-            return (left == Left::Containers).then_some(list);
+            return (left == Leftover::Containers).then_some(list);
         }
         let program = self.containers()?;
         let (list, name) = match left {
-            Left::Containers => (program.call(&["ps", "--all"]), "{{.Names}}"),
-            Left::Networks => (program.call(&["network", "ls"]), "{{.Name}}"),
+            Leftover::Containers => (program.call(&["ps", "--all"]), "{{.Names}}"),
+            Leftover::Networks => (program.call(&["network", "ls"]), "{{.Name}}"),
         };
         let filter = format!("label={label}={value}");
         Some(list.flag("--filter", filter).flag("--format", name))
@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn what_is_left_is_found_by_its_label() {
         let podman = Builder::Podman(program("podman"));
-        let line = podman.list_left(Left::Networks, "l", "1").unwrap();
+        let line = podman.list_left(Leftover::Networks, "l", "1").unwrap();
         assert_eq!(
             line.to_string(),
             "podman network ls --filter=label=l=1 '--format={{.Name}}'"
         );
         assert_eq!(
-            Builder::Buildah(program("buildah")).list_left(Left::Networks, "l", "1"),
+            Builder::Buildah(program("buildah")).list_left(Leftover::Networks, "l", "1"),
             None
         );
     }

@@ -23,7 +23,7 @@ pub use container::{ContainerRequest, FolderMount};
 pub use detect::detect;
 pub use held::HeldImage;
 pub use kind::{Builder, BuilderKind, UnknownBuilder};
-pub use left::Left;
+pub use left::Leftover;
 pub use platform::BuilderPlatforms;
 pub use program::Program;
 pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};

@@ -49,11 +49,11 @@ impl Digest {
 
     /// Returns what takes in bytes piece by piece, to tell whether together they have this digest.
     #[must_use]
-    pub fn checker(&self) -> Checker {
+    pub fn checker(&self) -> DigestHasher {
         match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
-            Some("sha512") => Checker::Sha512(sha2::Sha512::new()),
-            Some("sha384") => Checker::Sha384(sha2::Sha384::new()),
-            _ => Checker::Sha256(sha2::Sha256::new()),
+            Some("sha512") => DigestHasher::Sha512(sha2::Sha512::new()),
+            Some("sha384") => DigestHasher::Sha384(sha2::Sha384::new()),
+            _ => DigestHasher::Sha256(sha2::Sha256::new()),
         }
     }
 
@@ -79,7 +79,7 @@ impl Digest {
 
 /// Bytes that are checked piece by piece.
 #[derive(Clone, Debug)]
-pub enum Checker {
+pub enum DigestHasher {
     /// By SHA-256.
     Sha256(sha2::Sha256),
     /// By SHA-384.
@@ -88,7 +88,7 @@ pub enum Checker {
     Sha512(sha2::Sha512),
 }
 
-impl Checker {
+impl DigestHasher {
     /// Takes in the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {

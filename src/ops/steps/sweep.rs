@@ -1,7 +1,7 @@
 //! Takes away what a multi-step run has left on the builder: containers, networks, folders.
 
 use crate::{
-    builder::{self, Builder, Left},
+    builder::{self, Builder, Leftover},
     ops::App,
     sys::process,
     task::{Run, RunId},
@@ -12,11 +12,11 @@ use super::{LABEL, site::prefix_of, workspace};
 /// Takes away everything that a run has on its builder. Returns what stays, for people to see to.
 pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {
     let mut stays = Vec::new();
-    for left in [Left::Containers, Left::Networks] {
+    for left in [Leftover::Containers, Leftover::Networks] {
         for name in left_of(app, builder, id, left).await {
             let line = match left {
-                Left::Containers => builder.remove_container(&name),
-                Left::Networks => builder.remove_network(&name),
+                Leftover::Containers => builder.remove_container(&name),
+                Leftover::Networks => builder.remove_network(&name),
             };
             let Some(line) = line else { continue };
             match process::ask(&line).await {
@@ -47,7 +47,7 @@ pub async fn sweep_crashed_run(app: &App, run: &Run) -> Vec<String> {
     }
 }
 
-async fn left_of(app: &App, builder: &Builder, id: RunId, left: Left) -> Vec<String> {
+async fn left_of(app: &App, builder: &Builder, id: RunId, left: Leftover) -> Vec<String> {
     let marker = app.store.layout().run_folder(id);
     let Some(line) = builder.list_left(left, LABEL, &marker.display().to_string()) else {
         return Vec::new();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
 use crate::{
-    image::Checker,
+    image::DigestHasher,
     registry::{retry, http_client},
 };
 
@@ -35,7 +35,7 @@ pub enum Abort {
 pub struct BlobReader<'a> {
     source: &'a Endpoint,
     blob: &'a Descriptor,
-    checker: Checker,
+    checker: DigestHasher,
     /// How many bytes have been checked; they are the first ones.
     checked: u64,
     context: &'a CopyContext<'a>,

@@ -7,7 +7,7 @@ pub mod mirrors;
 pub mod platform;
 pub mod reference;
 
-pub use digest::{DigestHasher, Digest, InvalidDigest};
+pub use digest::{Digest, DigestHasher, InvalidDigest};
 pub use mirrors::{InvalidMirror, Mirrors};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};

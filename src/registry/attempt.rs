@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use super::{
     auth::{Auth, Authorization},
+    error_text::bare,
     host::{Failure, Host, told},
+    http_client::{Body, Response},
     manifest,
     problem::{Asked, LookupError, LookupFailure},
     request_spec::{Access, RequestSpec},
-    http_client::{Body, Response},
-    error_text::bare,
 };
 
 /// How many redirects are followed.
@@ -105,7 +105,11 @@ impl<'a> Attempt<'a> {
         )))
     }
 
-    async fn send(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
+    async fn send(
+        &self,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, Failure> {
         let broken = |broken| Failure::TransportError(broken, url.clone());
         let http_client = self.host.wire_to(url, self.request_spec.connection);
         http_client.client().map_err(broken)?;
@@ -229,7 +233,10 @@ impl<'a> Attempt<'a> {
     pub fn asked_first(&self, status: Option<u16>) -> Asked {
         let asked = match &self.elsewhere {
             Some(elsewhere) => self.asked(self.request_spec.verb(), &elsewhere.url),
-            None => self.asked(self.request_spec.verb(), &self.host.url_of(self.request_spec)),
+            None => self.asked(
+                self.request_spec.verb(),
+                &self.host.url_of(self.request_spec),
+            ),
         };
         Asked { status, ..asked }
     }

@@ -10,15 +10,15 @@ use std::{
 use reqwest::header::HeaderValue;
 
 use super::{
+    attempt::Attempt,
     challenge::{self, Demand},
     credential::Credential,
     groups::{self, Groups},
+    http_client::Response,
     keychain::{FRESH, Found, Keychain, Place},
     problem::LookupError,
     request_spec::Access,
     token::{self, Key, Realm, Token, Tokens},
-    attempt::Attempt,
-    http_client::Response,
 };
 
 /// What one registry wants to be entered with, as far as it is known, and what there is to enter with.
@@ -372,7 +372,10 @@ impl Auth {
         if self.is_anonymous {
             return Ok(None);
         }
-        let found = self.keychain.find(&self.registry, attempt.repository()).await;
+        let found = self
+            .keychain
+            .find(&self.registry, attempt.repository())
+            .await;
         found.map_err(|problem| attempt.unreadable(problem))
     }
 

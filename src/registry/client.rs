@@ -18,7 +18,9 @@ use super::{
     auth_file::AuthFormat,
     cache::{Answers, Cache, SeenTags},
     canonical,
+    connection_warmup::ConnectionWarmup,
     credential::Login,
+    error_text::server_words,
     groups,
     heads::Way,
     host::{Answer, Host},
@@ -27,10 +29,8 @@ use super::{
     look::{self, Read, Seen},
     manifest::Defect,
     memory::Memory,
-    connection_warmup::ConnectionWarmup,
     problem::{Absence, Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
-    error_text::server_words,
 };
 
 /// A tag, and what it is now or why that is not known.
@@ -201,14 +201,21 @@ impl Registries {
             let look = look.clone();
             // How many connections there are is known only after the first answer.
             stream::once(async move {
-                let concurrency = host.map_or(Concurrency::SINGLE, |host| host.limits.concurrency(count));
-                let leaders: Vec<_> = tags.by_ref().take(concurrency.connections - 1).zip(1..).collect();
-                let connection_warmup = Rc::new(ConnectionWarmup::new(concurrency.openers.min(tags.len())));
+                let concurrency =
+                    host.map_or(Concurrency::SINGLE, |host| host.limits.concurrency(count));
+                let leaders: Vec<_> = tags
+                    .by_ref()
+                    .take(concurrency.connections - 1)
+                    .zip(1..)
+                    .collect();
+                let connection_warmup =
+                    Rc::new(ConnectionWarmup::new(concurrency.openers.min(tags.len())));
                 let followers = tags.zip((0..concurrency.connections).cycle());
                 let follow = {
                     let look = look.clone();
                     move |(n, follower)| {
-                        let (connection_warmup, look) = (Rc::clone(&connection_warmup), look.clone());
+                        let (connection_warmup, look) =
+                            (Rc::clone(&connection_warmup), look.clone());
                         async move {
                             if n >= concurrency.openers {
                                 connection_warmup.over().await;
@@ -269,7 +276,9 @@ impl Registries {
                 _ => return Err(refusal(&answer)),
             }
         }
-        let (read, asked) = self.read(host, &RequestSpec::document(tag).on(connection)).await?;
+        let (read, asked) = self
+            .read(host, &RequestSpec::document(tag).on(connection))
+            .await?;
         if read.honest && claimed.as_ref() == Some(&read.seen.digest) {
             host.heads.trust();
         }
@@ -365,7 +374,10 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
     match tag.digest() {
         Some(digest) if *digest != seen.digest => {
             let problem = format!("it answers with `{}` for another digest", seen.digest);
-            Err(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+            Err(LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                asked,
+            ))
         }
         _ => Ok(seen),
     }
@@ -385,7 +397,9 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
     let codes = server_words(&answer.reply.headers, &answer.reply.body).map(|(_, codes)| codes);
     let codes = codes.unwrap_or_default();
     match answer.reply.status {
-        400 if is_for_tls(&answer.reply.body) => LookupError::unknown(LookupFailure::SpeaksTls, asked),
+        400 if is_for_tls(&answer.reply.body) => {
+            LookupError::unknown(LookupFailure::SpeaksTls, asked)
+        }
         404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => LookupError::unknown(
             LookupFailure::BadReply("it is no registry's answer".to_owned()),
             asked,

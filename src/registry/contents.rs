@@ -132,7 +132,10 @@ impl Registries {
             Document::Index(_) => {
                 let problem = "an index stands where a manifest should".to_owned();
                 let asked = self.asked_about(image, &seen.digest);
-                Err(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+                Err(LookupError::unknown(
+                    LookupFailure::BadReply(problem),
+                    asked,
+                ))
             }
         }
     }
@@ -162,7 +165,10 @@ impl Registries {
             if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
                 let problem = "its indexes lie in each other without end".to_owned();
                 let asked = self.asked_about(image, &entry.digest);
-                return Err(LookupError::unknown(LookupFailure::BadReply(problem), asked));
+                return Err(LookupError::unknown(
+                    LookupFailure::BadReply(problem),
+                    asked,
+                ));
             }
             match &*self.named_document(image, &entry.digest).await? {
                 Document::Index(inner) => {
@@ -271,7 +277,10 @@ impl Registries {
                 "it contradicts itself: it gives the content of `{}` for the digest `{digest}`",
                 read.seen.digest
             );
-            return Err(LookupError::unknown(LookupFailure::BadReply(problem), asked));
+            return Err(LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                asked,
+            ));
         }
         Ok(read.document)
     }

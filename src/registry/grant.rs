@@ -7,12 +7,12 @@ use reqwest::Url;
 use crate::sys::settings;
 
 use super::{
+    attempt::Attempt,
     credential::Credential,
     host::{After, Failure, told},
+    http_client::{Body, Response, TransportError, cap},
     problem::{Asked, LookupError, LookupFailure},
     token::{self, Key, Token},
-    attempt::Attempt,
-    http_client::{Body, TransportError, Response, cap},
 };
 
 impl Attempt<'_> {
@@ -25,7 +25,10 @@ impl Attempt<'_> {
         let host = self.host;
         host.guard.realm(self.origin(), text).map_err(|forbidden| {
             let problem = format!("it has its tokens granted where it must not: {forbidden}");
-            LookupError::unknown(LookupFailure::BadReply(problem), self.asked_first(Some(401)))
+            LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                self.asked_first(Some(401)),
+            )
         })
     }
 
@@ -46,7 +49,10 @@ impl Attempt<'_> {
         }
         if key.credential.is_some() && self.is_overheard(&key.realm.url) {
             let problem = "its token service would get the login over plain http".to_owned();
-            return Err(LookupError::unknown(LookupFailure::BadReply(problem), asked));
+            return Err(LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                asked,
+            ));
         }
         let _slot = self.host.token_slots.acquire().await;
         let mut tries = 0;
@@ -67,7 +73,8 @@ impl Attempt<'_> {
         let http_client = self.host.wire_to(url, 0);
         let request = token::request(http_client.client().map_err(broken)?, key);
         let request = request.map_err(|error| broken(TransportError::Network(error)))?;
-        http_client.send(request, Body::UpTo(cap::TOKEN))
+        http_client
+            .send(request, Body::UpTo(cap::TOKEN))
             .await
             .map_err(broken)
     }
@@ -89,11 +96,17 @@ fn granted(reply: &Response, asked: Asked, login: Option<&str>) -> Result<Token,
             .map_err(|problem| LookupError::unknown(LookupFailure::BadReply(problem), asked)),
         400 | 401 | 403 => {
             let login = login.map(str::to_owned);
-            Err(LookupError::unknown(LookupFailure::Refused { login }, asked))
+            Err(LookupError::unknown(
+                LookupFailure::Refused { login },
+                asked,
+            ))
         }
         _ => {
             let problem = "its token service answers with something else than a token".to_owned();
-            Err(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+            Err(LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                asked,
+            ))
         }
     }
 }

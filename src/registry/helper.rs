@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::sys::{
     command::CommandLine,
-    process::{self, Ended, Response},
+    process::{self, Ended, Reply},
     secret::Secret,
 };
 
@@ -42,7 +42,7 @@ pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, Strin
     }
 }
 
-fn read(name: &str, reply: &Response) -> Result<Option<Credential>, String> {
+fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Told {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn answer(ended: Ended, output: &str, errors: &str) -> Result<Option<Credential>, String> {
-        let reply = Response {
+        let reply = Reply {
             ended,
             output: output.into(),
             errors: errors.into(),

@@ -19,19 +19,19 @@ use crate::sys::{
 };
 
 use super::{
+    attempt::Attempt,
     auth::{Auth, Authorization},
     canonical,
+    error_text::{bare, server_words},
     heads::Heads,
+    http_client::{HttpClient, Response, TransportError},
     keychain::Keychain,
     limits::{self, Limits},
     memory::Memory,
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
-    url_policy::UrlPolicy,
     retry::{self, Verdict},
-    attempt::Attempt,
-    http_client::{TransportError, Response, HttpClient},
-    error_text::{bare, server_words},
+    url_policy::UrlPolicy,
 };
 
 /// Tokens that are asked for at the same time.
@@ -208,7 +208,10 @@ impl Host {
                     Verdict::Again => match retry::pause(tries) {
                         Some(pause) => After::Again(pause),
                         None => After::Failed(self.limits.failed(self.now(), false, |until| {
-                            LookupError::unknown(LookupFailure::Server { until }, told(asked, &reply))
+                            LookupError::unknown(
+                                LookupFailure::Server { until },
+                                told(asked, &reply),
+                            )
                         })),
                     },
                 }
@@ -249,11 +252,17 @@ impl Host {
         let error = match broken {
             TransportError::Network(error) => error,
             TransportError::Settings(problem) => {
-                return After::Failed(LookupError::unknown(LookupFailure::Settings(problem), asked));
+                return After::Failed(LookupError::unknown(
+                    LookupFailure::Settings(problem),
+                    asked,
+                ));
             }
             other => {
                 let problem = other.to_string();
-                return After::Failed(LookupError::unknown(LookupFailure::BadReply(problem), asked));
+                return After::Failed(LookupError::unknown(
+                    LookupFailure::BadReply(problem),
+                    asked,
+                ));
             }
         };
         let trouble = retry::trouble(&error);

@@ -6,11 +6,14 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse, header::HeaderMap};
+use reqwest::{
+    Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse,
+    header::HeaderMap,
+};
 
 use crate::sys::settings::RegistrySettings;
 
-use super::url_policy::{Forbidden, UrlPolicy, Resolver};
+use super::url_policy::{Forbidden, Resolver, UrlPolicy};
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -98,7 +101,12 @@ pub enum TransportError {
 
 impl HttpClient {
     /// Returns a pool for a registry with these settings, spoken to with TLS or without.
-    pub fn new(settings: &RegistrySettings, tls: bool, loopback: bool, guard: Arc<UrlPolicy>) -> Self {
+    pub fn new(
+        settings: &RegistrySettings,
+        tls: bool,
+        loopback: bool,
+        guard: Arc<UrlPolicy>,
+    ) -> Self {
         Self {
             settings: settings.clone(),
             tls,
@@ -186,7 +194,9 @@ impl HttpClient {
         let answer = self.client()?.execute(request);
         if answers_at_once {
             let answer = tokio::time::timeout(TOTAL, answer).await;
-            return answer.map_err(|_| TransportError::Silent(TOTAL))?.map_err(broken);
+            return answer
+                .map_err(|_| TransportError::Silent(TOTAL))?
+                .map_err(broken);
         }
         answer.await.map_err(broken)
     }
@@ -211,9 +221,9 @@ impl HttpClient {
             // Without trust in anybody, the system's certificates need not be read.
             false => builder.tls_certs_only([]),
         };
-        builder
-            .build()
-            .map_err(|error| TransportError::Settings(format!("cannot set up TLS: {}", deepest(&error))))
+        builder.build().map_err(|error| {
+            TransportError::Settings(format!("cannot set up TLS: {}", deepest(&error)))
+        })
     }
 
     fn with_tls(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, TransportError> {
@@ -223,7 +233,10 @@ impl HttpClient {
                 .ok()
                 .filter(|certificates| !certificates.is_empty())
                 .ok_or_else(|| {
-                    TransportError::Settings(format!("`{}` holds no PEM certificate", path.display()))
+                    TransportError::Settings(format!(
+                        "`{}` holds no PEM certificate",
+                        path.display()
+                    ))
                 })?;
             builder = builder.tls_certs_merge(certificates);
         }
@@ -263,7 +276,7 @@ pub fn broken(error: reqwest::Error) -> TransportError {
 }
 
 /// Reads what an error answer says. An answer that breaks off still has its status.
-pub async fn words_of(response: &mut reqwest::RawResponse) -> Vec<u8> {
+pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
     let mut error_text = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = cap::ERROR - error_text.len();
@@ -276,8 +289,9 @@ pub async fn words_of(response: &mut reqwest::RawResponse) -> Vec<u8> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
-    std::fs::read(path)
-        .map_err(|error| TransportError::Settings(format!("cannot read `{}`: {error}", path.display())))
+    std::fs::read(path).map_err(|error| {
+        TransportError::Settings(format!("cannot read `{}`: {error}", path.display()))
+    })
 }
 
 /// Returns the innermost cause: the outer ones of the HTTP client say no more than "builder error".
@@ -320,8 +334,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem");
         std::fs::write(&key, "hunter2").unwrap();
-        let problem =
-            |settings: RegistrySettings| http_client(&settings, true).client().unwrap_err().to_string();
+        let problem = |settings: RegistrySettings| {
+            http_client(&settings, true)
+                .client()
+                .unwrap_err()
+                .to_string()
+        };
         let shown = key.display();
         assert_eq!(
             problem(RegistrySettings {

@@ -14,7 +14,7 @@ use super::{
     canonical,
     credential::{Credential, Login, server},
     helper,
-    login_file::{self, LoginFile, CredentialLocation},
+    login_file::{self, CredentialLocation, LoginFile},
 };
 
 /// How long files, the answers of helpers and refusals of logins are believed: long enough for a round of looks,
@@ -146,10 +146,12 @@ impl Keychain {
         };
         let path = file.path.display();
         match spot {
-            CredentialLocation::Entry(key) => Ok(file.entry(&key)?.map(|(credential, key)| Found {
-                credential,
-                place: format!("`{path}`, key `{key}`"),
-            })),
+            CredentialLocation::Entry(key) => {
+                Ok(file.entry(&key)?.map(|(credential, key)| Found {
+                    credential,
+                    place: format!("`{path}`, key `{key}`"),
+                }))
+            }
             CredentialLocation::Helper { helper, server } => {
                 let place = format!("`docker-credential-{helper}`, which `{path}` names");
                 let helper = Helper {

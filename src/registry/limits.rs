@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::sys::{clock::Clock, settings::RegistrySettings};
 
-use super::{problem::LookupError, retry, http_client::Response};
+use super::{http_client::Response, problem::LookupError, retry};
 
 /// Requests in flight where each takes a connection of its own.
 const WIDTH_HTTP1: usize = 64;

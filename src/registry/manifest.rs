@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::image::{Digest, Platform};
 
-use super::{kinds, error_text::clean};
+use super::{error_text::clean, kinds};
 
 /// What is accepted, in one header line: without the first two a registry hands out another representation,
 /// with another digest, and without the OCI types an image that is there looks deleted.

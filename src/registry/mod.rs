@@ -4,14 +4,17 @@
 //! and answers each question in one of three ways: found, absent, or could not tell.
 
 mod artifact;
+mod attempt;
 mod auth;
 mod auth_file;
 mod cache;
 mod challenge;
 mod client;
+mod connection_warmup;
 mod contents;
 pub mod copy;
 mod credential;
+mod error_text;
 mod flights;
 mod grant;
 mod groups;
@@ -19,6 +22,7 @@ mod heads;
 mod health;
 mod helper;
 mod host;
+mod http_client;
 mod index;
 mod keychain;
 mod kinds;
@@ -28,21 +32,18 @@ mod look;
 mod made;
 mod manifest;
 mod memory;
-mod connection_warmup;
 mod problem;
 mod request_spec;
-mod url_policy;
 mod retry;
 mod token;
-mod attempt;
-mod http_client;
-mod error_text;
+mod url_policy;
 
 pub use auth_file::AuthFormat;
 pub use cache::{Answers, SeenTags};
 pub use challenge::{Challenge, Demand, demand};
 pub use client::Registries;
 pub use credential::Login;
+pub use error_text::server_words;
 pub use health::Health;
 pub use index::ImageConfig;
 pub use limits::Budget;
@@ -50,7 +51,6 @@ pub use look::{Kind, Seen};
 pub use manifest::{Defect, Document, parse as parse_manifest};
 pub use problem::{Absence, Asked, LookupError, LookupFailure};
 pub use token::Token;
-pub use error_text::server_words;
 
 /// Returns the name by which a registry is known here: Docker Hub has several.
 fn canonical(registry: &str) -> &str {

@@ -284,7 +284,9 @@ impl LookupError {
                 LookupFailure::NoImage(_) => {
                     "name a tag that is an image, or push an image under this one".to_owned()
                 }
-                LookupFailure::Schema1 => "push the image again with any current builder".to_owned(),
+                LookupFailure::Schema1 => {
+                    "push the image again with any current builder".to_owned()
+                }
                 LookupFailure::Login(_) => {
                     format!("see which file and key are used: acrt check-health {registry}")
                 }
@@ -365,7 +367,9 @@ impl fmt::Display for LookupError {
         match self {
             Self::Unknown {
                 why:
-                    LookupFailure::BadReply(problem) | LookupFailure::Login(problem) | LookupFailure::Settings(problem),
+                    LookupFailure::BadReply(problem)
+                    | LookupFailure::Login(problem)
+                    | LookupFailure::Settings(problem),
                 ..
             } => write!(f, ": {problem}"),
             Self::Unknown {

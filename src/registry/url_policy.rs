@@ -193,7 +193,11 @@ impl UrlPolicy {
 
     /// Takes in where `name` leads, and tells whether it may be connected to.
     fn resolved(&self, name: &str, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
-        let zones = || addresses.iter().map(|address| AddressClass::of(address.ip()));
+        let zones = || {
+            addresses
+                .iter()
+                .map(|address| AddressClass::of(address.ip()))
+        };
         if name == self.host {
             *self.zone.lock().unwrap_or_else(PoisonError::into_inner) = zones().min();
             return Ok(());

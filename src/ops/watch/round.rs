@@ -227,7 +227,7 @@ impl<'a> Watcher<'a> {
         // A clock that jumps would end each round before its first answer.
         let is_loop = outside.is_some() && app.clock.is_real();
         let mut outside = std::pin::pin!(outside.map_or_else(
-            || futures_util::future::Either::Leftover(std::future::pending()),
+            || futures_util::future::Either::Left(std::future::pending()),
             futures_util::future::Either::Right
         ));
         loop {

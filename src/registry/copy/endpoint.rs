@@ -85,7 +85,8 @@ impl Chunks {
         match &mut self.from {
             Origin::Answer(answer) => {
                 let chunk = tokio::time::timeout(http_client::PAUSE, answer.chunk()).await;
-                let chunk = chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
+                let chunk =
+                    chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
                 chunk.map_err(|error| http_client::broken(error).to_string())
             }
             Origin::File(part) => part.next().map_err(|error| error.to_string()),

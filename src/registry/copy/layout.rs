@@ -16,8 +16,8 @@ use crate::{image::Digest, registry::http_client::cap};
 
 use super::{
     CopyContext, CopyError,
-    reader::{BlobReader, Abort, Sink},
     endpoint::{BlobTransfer, Endpoint},
+    reader::{Abort, BlobReader, Sink},
     tree::{Descriptor, Document},
 };
 

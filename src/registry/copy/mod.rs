@@ -3,12 +3,12 @@
 //! The order is what makes it safe: blobs first, then manifests from the leaves to the root, the tags last of all. Whatever breaks
 //! off before has changed no tag, and what it left is found and not sent again.
 
-mod reader;
+mod endpoint;
 mod layout;
 mod problem;
+mod reader;
 mod referrers;
 mod remote;
-mod endpoint;
 mod subset;
 mod tree;
 mod upload;
@@ -29,9 +29,9 @@ use crate::{
 
 use super::client::Registries;
 
-use reader::{BlobReader, Abort, Sink};
-pub use problem::CopyError;
 use endpoint::{BlobTransfer, Endpoint};
+pub use problem::CopyError;
+use reader::{Abort, BlobReader, Sink};
 pub(super) use tree::Descriptor;
 use tree::Document;
 

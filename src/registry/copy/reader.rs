@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     image::DigestHasher,
-    registry::{retry, http_client},
+    registry::{http_client, retry},
 };
 
 use super::{CopyContext, CopyError, Progress, endpoint::Endpoint, tree::Descriptor};
@@ -158,14 +158,16 @@ enum ReadError {
 
 async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Abort> {
     match sink {
-        Sink::Upload(sender) => match tokio::time::timeout(http_client::PAUSE, sender.send(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Abort::Sink("the upload was closed".to_owned())),
-            Err(_) => Err(Abort::Sink(format!(
-                "nothing was taken for {} seconds",
-                http_client::PAUSE.as_secs()
-            ))),
-        },
+        Sink::Upload(sender) => {
+            match tokio::time::timeout(http_client::PAUSE, sender.send(bytes)).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Abort::Sink("the upload was closed".to_owned())),
+                Err(_) => Err(Abort::Sink(format!(
+                    "nothing was taken for {} seconds",
+                    http_client::PAUSE.as_secs()
+                ))),
+            }
+        }
         Sink::File(file) => file
             .write_all(&bytes)
             .map_err(|error| Abort::Sink(error.to_string())),

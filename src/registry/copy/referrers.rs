@@ -12,8 +12,8 @@ use crate::{
 
 use super::{
     Copy, CopyError,
-    remote::{Listed, Remote},
     endpoint::Endpoint,
+    remote::{Listed, Remote},
     tree::{Descriptor, Document},
 };
 
@@ -73,7 +73,11 @@ impl Remote {
     /// Returns what refers to a document, as the registry or the tag in place of its list says.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         let request_spec = RequestSpec::referrers(&self.image, digest);
-        let answer = self.host.ask(&request_spec).await.map_err(CopyError::Read)?;
+        let answer = self
+            .host
+            .ask(&request_spec)
+            .await
+            .map_err(CopyError::Read)?;
         if answer.reply.status == 200 {
             let list = Document::parse(&answer.reply.headers, answer.reply.body.into());
             let list =

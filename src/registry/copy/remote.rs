@@ -111,7 +111,11 @@ impl Remote {
             Some(digest) => RequestSpec::document_at(&self.image, digest),
             None => RequestSpec::document(&self.image),
         };
-        let answer = self.host.ask(&request_spec).await.map_err(CopyError::Read)?;
+        let answer = self
+            .host
+            .ask(&request_spec)
+            .await
+            .map_err(CopyError::Read)?;
         if answer.reply.status != 200 {
             return Err(CopyError::Read(refusal(&answer)));
         }
@@ -134,7 +138,11 @@ impl Remote {
     /// Opens a blob from the byte `from` on.
     pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
         let request_spec = RequestSpec::blob(&self.image, &blob.digest, from);
-        let mut answer = self.host.ask(&request_spec).await.map_err(CopyError::Read)?;
+        let mut answer = self
+            .host
+            .ask(&request_spec)
+            .await
+            .map_err(CopyError::Read)?;
         let skip = match answer.reply.status {
             206 if from > 0 => 0,
             // It does not know ranges, and begins at the beginning.

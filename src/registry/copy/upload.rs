@@ -18,21 +18,21 @@ use reqwest::{
 use tokio::sync::mpsc;
 
 use crate::registry::{
+    attempt::Attempt,
     auth::Authorization,
     client::refusal,
     host::{Answer, told},
+    http_client::{self, Response, TransportError},
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
     retry::{self, Verdict},
-    attempt::Attempt,
-    http_client::{self, TransportError, Response},
 };
 
 use super::{
     CopyContext, CopyError,
-    reader::{BlobReader, Abort, Sink},
-    remote::Remote,
     endpoint::{BlobTransfer, Endpoint},
+    reader::{Abort, BlobReader, Sink},
+    remote::Remote,
     tree::Descriptor,
 };
 
@@ -122,7 +122,10 @@ impl Remote {
     fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
         next(&self.host.guard, from, &answer.reply.headers).map_err(|problem| {
             let asked = answer.asked.clone();
-            self.unwritten(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+            self.unwritten(LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                asked,
+            ))
         })
     }
 
@@ -173,9 +176,10 @@ impl Remote {
             (Err(Abort::Source(error)), _) => UploadAttempt::Failed(error),
             (_, Some(Ok(response))) => self.judge(response, &attempt, &pass, asked).await,
             (_, Some(Err(broken))) => UploadAttempt::ReadError(torn(broken, asked)),
-            (Err(Abort::Sink(problem)), None) => {
-                UploadAttempt::ReadError(LookupError::unknown(LookupFailure::BadReply(problem), asked))
-            }
+            (Err(Abort::Sink(problem)), None) => UploadAttempt::ReadError(LookupError::unknown(
+                LookupFailure::BadReply(problem),
+                asked,
+            )),
             (Ok(()), None) => UploadAttempt::ReadError(torn(TransportError::Silent(COMMIT), asked)),
         }
     }
@@ -232,7 +236,10 @@ impl Remote {
         match retry::verdict(status, None) {
             Verdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
-                UploadAttempt::ReadError(LookupError::unknown(LookupFailure::BadReply(problem), asked))
+                UploadAttempt::ReadError(LookupError::unknown(
+                    LookupFailure::BadReply(problem),
+                    asked,
+                ))
             }
             Verdict::Final => {
                 let answer = Answer {
@@ -245,7 +252,10 @@ impl Remote {
             }
             Verdict::Again | Verdict::Limited(_) => {
                 let until = self.host.now();
-                UploadAttempt::ReadError(LookupError::unknown(LookupFailure::Server { until }, asked))
+                UploadAttempt::ReadError(LookupError::unknown(
+                    LookupFailure::Server { until },
+                    asked,
+                ))
             }
         }
     }
@@ -258,7 +268,10 @@ async fn side_by_side(
     at: u64,
     sender: mpsc::Sender<Bytes>,
     answer: impl Future<Output = Result<RawResponse, TransportError>>,
-) -> (Result<(), Abort>, Option<Result<RawResponse, TransportError>>) {
+) -> (
+    Result<(), Abort>,
+    Option<Result<RawResponse, TransportError>>,
+) {
     let mut sink = Sink::Upload(sender);
     let answer = pin!(answer);
     let pouring = {

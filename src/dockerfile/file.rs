@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::secret::MaskedText;
 
 use super::{
-    canonical::Stages,
-    form::{Form, Keyword},
     frontend,
     instruction::{From, Instruction},
     lines::Lines,
+    parsed_line::{Keyword, ParsedLine},
     problem::{DockerfileError, Problem},
+    stages::Stages,
     text::{self, Text, Token},
 };
 
@@ -170,7 +170,7 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, line: &Text<'_>, lines: &mut Lines<'_>) {
-        let form = Form::of(line);
+        let form = ParsedLine::of(line);
         let read = match form.keyword {
             Some(Keyword::Arg) if self.in_stage => Ok(Instruction::Other),
             _ => form.instruction(lines.escape()),
@@ -212,7 +212,7 @@ impl Reader {
         });
     }
 
-    fn skip_heredocs(&mut self, form: &Form<'_>, lines: &mut Lines<'_>) {
+    fn skip_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut Lines<'_>) {
         let heredocs = match form.heredocs() {
             Ok(heredocs) => heredocs,
             Err(problem) => return self.leave(form.line.as_str(), form.offset(), Some(problem)),
@@ -227,7 +227,7 @@ impl Reader {
     }
 
     /// Skips the heredocs of an unknown instruction, if that is what they are.
-    fn seek_heredocs(&mut self, form: &Form<'_>, lines: &mut Lines<'_>) {
+    fn seek_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut Lines<'_>) {
         if !self.seeks_heredocs {
             return;
         }
@@ -247,7 +247,7 @@ pub(super) fn trigger(text: &str) -> Result<Instruction, Problem> {
     let Some(line) = lines.next()? else {
         return Err(Problem::dependency(text, "the trigger is empty"));
     };
-    let form = Form::of(&line);
+    let form = ParsedLine::of(&line);
     let instruction = form.instruction(lines.escape())?;
     for heredoc in form.heredocs()? {
         if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs) {

@@ -6,13 +6,13 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{
-    canonical::Stage,
     context::Context,
     expand::{Budget, Variables},
     instruction::{self, From, Instruction},
     mount::Mount,
     problem::Problem,
     scope::{Given, Scope},
+    stages::Stage,
     text::{Place, Token},
 };
 use crate::image::{InvalidReference, Platform, Reference};

@@ -6,11 +6,11 @@
 use std::ops::Range;
 
 use super::{
-    form::{Form, Keyword},
     mount::{self, Mount},
+    parsed_line::{Keyword, ParsedLine},
     problem::Problem,
     text::{Text, Token},
-    words,
+    tokenize,
 };
 
 /// An instruction, as far as it matters for what a build depends on.
@@ -83,7 +83,7 @@ pub(super) fn is_stage_name(name: &str) -> bool {
         && bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
-impl Form<'_> {
+impl ParsedLine<'_> {
     /// Reads the instruction of the line.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Form<'_> {
     }
 
     fn from(&self) -> Result<Instruction, Problem> {
-        let words = words::by_blanks(self.line.as_str(), self.command.rest.clone());
+        let words = tokenize::by_blanks(self.line.as_str(), self.command.rest.clone());
         let (image, name) = match words.as_slice() {
             [image] => (image, None),
             [image, keyword, name] if is_as(self.text(keyword)) => {
@@ -140,7 +140,7 @@ impl Form<'_> {
     }
 
     fn arg(&self, escape: char) -> Result<Instruction, Problem> {
-        let words = words::by_quotes(self.line.as_str(), self.command.rest.clone(), escape);
+        let words = tokenize::by_quotes(self.line.as_str(), self.command.rest.clone(), escape);
         if words.is_empty() {
             return Err(self.syntax("`ARG` needs a name"));
         }
@@ -178,7 +178,7 @@ impl Form<'_> {
 
     fn on_build(&self) -> Result<Instruction, Problem> {
         let line = self.line.tail(self.command.rest.start);
-        let form = Form::of(&line);
+        let form = ParsedLine::of(&line);
         let trigger = match form.keyword {
             Some(Keyword::OnBuild) => return Err(self.syntax("`ONBUILD` must not hold `ONBUILD`")),
             Some(Keyword::From) => return Err(self.syntax("`ONBUILD` must not hold `FROM`")),
@@ -241,7 +241,7 @@ mod tests {
 
     fn read(line: &str) -> Result<Instruction, String> {
         let text = Text::new(line, 0);
-        Form::of(&text).instruction('\\').map_err(|problem| {
+        ParsedLine::of(&text).instruction('\\').map_err(|problem| {
             let at = problem.at.unwrap_or_default();
             format!("{at}: {}", problem.message)
         })

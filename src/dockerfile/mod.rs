@@ -15,26 +15,26 @@
 
 mod bases;
 mod build;
-mod canonical;
 mod context;
 mod directive;
 mod expand;
 mod file;
-mod form;
 mod frontend;
 mod graph;
 mod heredoc;
 mod instruction;
 mod lines;
 mod mount;
+mod parsed_line;
 mod pattern;
 mod pin;
 mod problem;
 mod reach;
 mod scope;
+mod stages;
 mod substitution;
 mod text;
-mod words;
+mod tokenize;
 
 pub use bases::{BaseImage, BaseKind, Pinning, Unpinnable, Unread};
 pub use build::Build;

@@ -7,7 +7,7 @@ use std::{borrow::Cow, ops::Range};
 use super::{
     problem::Problem,
     text::{Text, Token},
-    words::Flag,
+    tokenize::Flag,
 };
 
 /// What a mount takes its files from.
@@ -132,7 +132,7 @@ fn closing_quote(text: &str) -> Result<(usize, bool), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words;
+    use super::super::tokenize;
     use super::*;
 
     fn texts(line: &str) -> Result<Vec<String>, &'static str> {
@@ -159,7 +159,7 @@ mod tests {
     /// The source of a mount, and where it begins and ends.
     fn from(line: &str) -> Result<Option<String>, String> {
         let text = Text::new(line, 0);
-        let mount = read(&text, &words::split(line).flags[0]).map_err(|p| p.message)?;
+        let mount = read(&text, &tokenize::split(line).flags[0]).map_err(|p| p.message)?;
         let from = mount.and_then(|mount| mount.from);
         Ok(from.map(|from| format!("{} at {}", from.text, from.place)))
     }
@@ -193,7 +193,7 @@ mod tests {
         for kind in ["tmpfs", "secret", "SSH"] {
             let line = format!("RUN --mount=type={kind},from=go:1,target=/x y");
             let text = Text::new(&line, 0);
-            let mount = read(&text, &words::split(&line).flags[0]);
+            let mount = read(&text, &tokenize::split(&line).flags[0]);
             assert_eq!(mount, Ok(None), "{kind}");
         }
         for kind in ["bind", "cache", "$T", "newer", "tmpfs,type=bind"] {

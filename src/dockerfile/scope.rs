@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use super::{
     build::Build,
-    canonical::Stages,
     context::Contexts,
     expand::{Budget, Lexer, Variables},
     file::UnreadLine,
     instruction::Trigger,
     problem::Problem,
+    stages::Stages,
     text::Token,
 };
 use crate::image::{Platform, Reference};

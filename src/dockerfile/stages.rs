@@ -103,11 +103,15 @@ fn number(line: &canonical::Instruction) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{form::Form, text::Text};
+    use super::super::{parsed_line::ParsedLine, text::Text};
     use super::*;
 
     fn stages(lines: &[&str]) -> Stages {
-        let read = |line: &&str| Form::of(&Text::new(line, 0)).instruction('\\').unwrap();
+        let read = |line: &&str| {
+            ParsedLine::of(&Text::new(line, 0))
+                .instruction('\\')
+                .unwrap()
+        };
         Stages::of(lines.iter().map(read).collect()).unwrap()
     }
 

@@ -6,7 +6,7 @@ use super::{
     heredoc::{self, Heredoc},
     problem::Problem,
     text::Text,
-    words::{self, Command},
+    tokenize::{self, Command},
 };
 
 /// The instructions of a Dockerfile, as far as they can name an image.
@@ -53,18 +53,18 @@ impl Keyword {
 }
 
 /// A line, split into keyword, flags and arguments.
-pub(super) struct Form<'l> {
+pub(super) struct ParsedLine<'l> {
     pub line: &'l Text<'l>,
     /// `None` for an instruction that BuildKit's own frontend does not have, or not yet.
     pub keyword: Option<Keyword>,
     pub command: Command,
 }
 
-impl<'l> Form<'l> {
+impl<'l> ParsedLine<'l> {
     /// Splits a line.
     pub fn of(line: &'l Text<'l>) -> Self {
         let text = line.as_str();
-        let command = words::split(text);
+        let command = tokenize::split(text);
         let keyword = text.get(command.name.clone()).and_then(Keyword::parse);
         Self {
             line,
@@ -86,7 +86,7 @@ impl<'l> Form<'l> {
         }
         let tail = self.line.tail(self.command.rest.start);
         let possible = match self.keyword {
-            Some(Keyword::OnBuild) => Form::of(&tail).may_announce(),
+            Some(Keyword::OnBuild) => ParsedLine::of(&tail).may_announce(),
             Some(_) => self.may_announce(),
             None => true,
         };
@@ -107,7 +107,7 @@ impl<'l> Form<'l> {
     /// Tells whether the arguments are a JSON array of texts.
     fn is_json(&self) -> bool {
         let rest = self.line.as_str().get(self.command.rest.clone());
-        rest.is_some_and(words::is_json)
+        rest.is_some_and(tokenize::is_json)
     }
 
     /// Returns where the line begins in the file.
@@ -122,7 +122,10 @@ mod tests {
     use super::*;
 
     fn heredocs(line: &str) -> usize {
-        Form::of(&Text::new(line, 0)).heredocs().unwrap().len()
+        ParsedLine::of(&Text::new(line, 0))
+            .heredocs()
+            .unwrap()
+            .len()
     }
 
     #[test]
@@ -159,20 +162,21 @@ mod tests {
         let mut lines = Lines::new(text);
         let mut rows = Vec::new();
         while let Some(line) = lines.next()? {
-            let form = Form::of(&line);
+            let form = ParsedLine::of(&line);
             let tail = line.tail(form.command.rest.start);
             let is_trigger =
                 form.keyword == Some(Keyword::OnBuild) && !form.command.rest.is_empty();
-            let trigger = is_trigger.then(|| Form::of(&tail));
+            let trigger = is_trigger.then(|| ParsedLine::of(&tail));
             let inner = trigger.as_ref().unwrap_or(&form);
             let text = inner.line.as_str();
             let rest = inner.command.rest.clone();
             let arguments = match inner.keyword {
-                Some(Keyword::From) => words::by_blanks(text, rest),
-                Some(Keyword::Arg) => words::by_quotes(text, rest, lines.escape()),
+                Some(Keyword::From) => tokenize::by_blanks(text, rest),
+                Some(Keyword::Arg) => tokenize::by_quotes(text, rest, lines.escape()),
                 _ => Vec::new(),
             };
-            let name = |form: &Form<'_>| form.line.as_str()[form.command.name.clone()].to_owned();
+            let name =
+                |form: &ParsedLine<'_>| form.line.as_str()[form.command.name.clone()].to_owned();
             let mut heredocs = Vec::new();
             if form.keyword.is_some() {
                 for heredoc in form.heredocs()? {

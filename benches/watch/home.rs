@@ -139,6 +139,18 @@ impl Home {
         write(&path, &format!("{text}{more}"))
     }
 
+    /// Has every tag looked at again after so many seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where the config file cannot be written.
+    pub fn look_every(&self, seconds: u32) -> Result<()> {
+        let path = self.file("config.yaml");
+        let text = fs::read_to_string(&path)?;
+        let every = format!("watch: {{everySeconds: {seconds}, ");
+        write(&path, &text.replacen("watch: {", &every, 1))
+    }
+
     /// Lets the tasks push nothing.
     ///
     /// # Errors

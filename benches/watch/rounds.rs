@@ -35,7 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn measure(servers: &Servers, quick: bool) -> Result<Vec<Goal>> {
     let [hanging, resting] = beside_others(servers)?;
     Ok(vec![
-        goal("G16", "one of three registries hangs", hanging, "1"),
+        goal(
+            "G16",
+            "one of three registries hangs",
+            hanging,
+            &TAGS.to_string(),
+        ),
         goal("G17", "one of three registries wants rest", resting, "1"),
         refused_head(servers)?,
         announced(servers)?,
@@ -59,7 +64,7 @@ fn open(servers: &Servers) -> Result<Endpoint> {
 }
 
 /// Watches three registries in a loop, each second, until one of them has been looked at three times. Returns how many requests the one
-/// had by then that keeps its answers back, and how many the one that wants to be left alone for an hour.
+/// had by then that keeps its answers back, one for each tag, and how many the one that wants to be left alone for an hour.
 fn beside_others(servers: &Servers) -> Result<[u64; 2]> {
     let all = [open(servers)?, open(servers)?, open(servers)?];
     let [even, hanging, resting] = &all;
@@ -67,7 +72,7 @@ fn beside_others(servers: &Servers) -> Result<[u64; 2]> {
     resting.registry.behave(Temper::Rests);
     let sites: Vec<Site> = all.iter().map(|one| one.site.clone()).collect();
     let home = Home::make(&sites, TAGS * all.len(), TAGS, &servers.identity.ca_file)?;
-    home.configure("watch: {everySeconds: 1}\n")?;
+    home.look_every(1)?;
     until(&home, None, || even.registry.sequence().len() >= 3 * TAGS)?;
     let asked = |one: &Endpoint| {
         let asked = one.registry.asked();
@@ -82,7 +87,7 @@ fn refused_head(servers: &Servers) -> Result<Goal> {
     endpoint.registry.behave(Temper::RefusesHead);
     let sites = [endpoint.site.clone()];
     let home = Home::make(&sites, 1, 1, &servers.identity.ca_file)?;
-    home.configure("watch: {everySeconds: 60}\n")?;
+    home.look_every(60)?;
     let enough = || endpoint.registry.sequence().len() >= 16;
     until(&home, Some("2026-01-31T08:00:00Z"), enough)?;
     let sequence = endpoint.registry.sequence();

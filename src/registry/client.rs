@@ -169,7 +169,8 @@ impl Registries {
     }
 
     /// Looks at tags of one registry: the first alone, so that its connection and its challenge serve all others.
-    /// Where there are several connections, the first on each goes before the others on it.
+    /// Where there are several connections, the first on each goes before the others on it. None waits for long for one that
+    /// goes before it: a repository that is never answered for keeps back no other.
     fn look_at_registry(
         &self,
         registry: String,
@@ -185,7 +186,7 @@ impl Registries {
         let first: Vec<Reference> = tags.by_ref().take(1).collect();
         let look = {
             let host = host.clone();
-            move |(tag, connection): (Reference, usize)| {
+            move |tag: Reference, connection: usize, warmup: Rc<ConnectionWarmup>| {
                 let host = host.clone();
                 async move {
                     let seen = match host {
@@ -193,14 +194,17 @@ impl Registries {
                         Err(error) => Err(error.shared_by(&tag.to_string())),
                     };
                     self.cache().looked(&tag, &seen);
+                    warmup.answered();
                     (tag, seen)
                 }
             }
         };
+        let lead = Rc::new(ConnectionWarmup::new(first.len()));
         let others = {
-            let look = look.clone();
+            let (look, lead) = (look.clone(), Rc::clone(&lead));
             // How many connections there are is known only after the first answer.
             stream::once(async move {
+                lead.over(&self.clock).await;
                 let concurrency =
                     host.map_or(Concurrency::SINGLE, |host| host.limits.concurrency(count));
                 let leaders: Vec<_> = tags
@@ -208,36 +212,36 @@ impl Registries {
                     .take(concurrency.connections - 1)
                     .zip(1..)
                     .collect();
+                let lead = Rc::new(ConnectionWarmup::new(leaders.len()));
+                let leaders = {
+                    let (look, lead) = (look.clone(), Rc::clone(&lead));
+                    stream::iter(leaders)
+                        .map(move |(tag, connection)| look(tag, connection, Rc::clone(&lead)))
+                        .buffer_unordered(MAX_LANES)
+                };
                 let connection_warmup =
                     Rc::new(ConnectionWarmup::new(concurrency.openers.min(tags.len())));
                 let followers = tags.zip((0..concurrency.connections).cycle());
-                let follow = {
-                    let look = look.clone();
-                    move |(n, follower)| {
-                        let (connection_warmup, look) =
-                            (Rc::clone(&connection_warmup), look.clone());
-                        async move {
-                            if n >= concurrency.openers {
-                                connection_warmup.over().await;
-                            }
-                            let seen = look(follower).await;
-                            connection_warmup.answered();
-                            seen
+                let follow = move |(n, (tag, connection)): (usize, (Reference, usize))| {
+                    let (connection_warmup, look) = (Rc::clone(&connection_warmup), look.clone());
+                    async move {
+                        if n >= concurrency.openers {
+                            connection_warmup.over(&self.clock).await;
                         }
+                        look(tag, connection, connection_warmup).await
                     }
                 };
-                stream::iter(leaders)
-                    .map(look)
-                    .buffer_unordered(MAX_LANES)
-                    .chain(
-                        stream::iter(followers.enumerate())
-                            .map(follow)
-                            .buffer_unordered(concurrency.width),
-                    )
+                let followers = stream::once(async move {
+                    lead.over(&self.clock).await;
+                    stream::iter(followers.enumerate())
+                        .map(follow)
+                        .buffer_unordered(concurrency.width)
+                });
+                stream::select(leaders, followers.flatten())
             })
         };
-        let first = stream::iter(first).map(|tag| (tag, 0)).then(look);
-        first.chain(others.flatten())
+        let first = stream::iter(first).then(move |tag| look(tag, 0, Rc::clone(&lead)));
+        stream::select(first, others.flatten())
     }
 
     /// Looks at a tag, over one of the registry's connections.

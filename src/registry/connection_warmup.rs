@@ -1,11 +1,19 @@
 //! The first wave over HTTP/1.1, in which the connections are made that all other requests then share.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
+use crate::sys::clock::Clock;
+
 /// One in so many openers may be slow without the others being waited with.
 const STRAGGLERS: usize = 8;
+
+/// How long those that go first are waited for. One that is never answered must keep nothing else back; a connection too many costs less.
+pub const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Keeps requests back until nearly all connections are there.
 ///
@@ -43,10 +51,13 @@ impl ConnectionWarmup {
         }
     }
 
-    /// Waits until the wave is over.
-    pub async fn over(&self) {
-        // It has no permits: that it is closed is what is waited for.
-        let _ = self.over.acquire().await;
+    /// Waits until the wave is over, or takes too long.
+    pub async fn over(&self, clock: &Clock) {
+        tokio::select! {
+            // It has no permits: that it is closed is what is waited for.
+            _ = self.over.acquire() => {}
+            () = clock.pause(PATIENCE) => self.over.close(),
+        }
     }
 }
 
@@ -56,21 +67,28 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_wave_is_over_when_all_but_its_stragglers_have_been_answered() {
+    fn is_over(connection_warmup: &ConnectionWarmup) -> bool {
+        connection_warmup
+            .over(&Clock::System)
+            .now_or_never()
+            .is_some()
+    }
+
+    #[tokio::test]
+    async fn a_wave_is_over_when_all_but_its_stragglers_have_been_answered() {
         let connection_warmup = ConnectionWarmup::new(16);
         for _ in 0..13 {
             connection_warmup.answered();
         }
-        assert_eq!(connection_warmup.over().now_or_never(), None);
+        assert!(!is_over(&connection_warmup));
         connection_warmup.answered();
-        assert_eq!(connection_warmup.over().now_or_never(), Some(()));
+        assert!(is_over(&connection_warmup));
         connection_warmup.answered();
-        assert_eq!(connection_warmup.over().now_or_never(), Some(()));
+        assert!(is_over(&connection_warmup));
     }
 
-    #[test]
-    fn without_openers_there_is_nothing_to_wait_for() {
-        assert_eq!(ConnectionWarmup::new(0).over().now_or_never(), Some(()));
+    #[tokio::test]
+    async fn without_openers_there_is_nothing_to_wait_for() {
+        assert!(is_over(&ConnectionWarmup::new(0)));
     }
 }

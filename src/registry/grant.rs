@@ -55,11 +55,12 @@ impl Attempt<'_> {
             ));
         }
         let _slot = self.host.token_slots.acquire().await;
+        let answers = self.host.limits.answers();
         let mut tries = 0;
         loop {
             tries += 1;
             let outcome = self.ask_for_token(key).await;
-            match self.host.after(outcome, tries, asked.clone()) {
+            match self.host.after(outcome, (tries, answers), asked.clone()) {
                 After::Done(reply) => return granted(&reply, asked, login),
                 After::Failed(error) => return Err(error),
                 After::Again(pause) => self.host.clock.sleep(pause).await,

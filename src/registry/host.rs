@@ -173,6 +173,7 @@ impl Host {
     pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
         let shared = |told: LookupError| told.shared_by(&request_spec.image);
         let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
+        let answers = self.limits.answers();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -180,7 +181,7 @@ impl Host {
             let mut pass = Authorization::Nothing;
             let outcome = attempt.go(&mut pass).await;
             let asked = attempt.asked_first(None);
-            match self.after(outcome, tries, asked.clone()) {
+            match self.after(outcome, (tries, answers), asked.clone()) {
                 After::Done(reply) => {
                     self.limits.answered(&reply);
                     return Ok(Answer {
@@ -197,8 +198,14 @@ impl Host {
         }
     }
 
-    /// Judges a try, and makes the registry be left alone where it asks for that or fails too often.
-    pub fn after(&self, outcome: Result<Response, Failure>, tries: usize, asked: Asked) -> After {
+    /// Judges a try, and makes the registry be left alone where it asks for that or fails too often. `answers` is how many answers there
+    /// had been before the first try.
+    pub fn after(
+        &self,
+        outcome: Result<Response, Failure>,
+        (tries, answers): (usize, u64),
+        asked: Asked,
+    ) -> After {
         match outcome {
             Ok(reply) => {
                 let asked_pause = self.asked_pause(&reply);
@@ -207,19 +214,23 @@ impl Host {
                     Verdict::Limited(pause) => self.limited(pause, tries, told(asked, &reply)),
                     Verdict::Again => match retry::pause(tries) {
                         Some(pause) => After::Again(pause),
-                        None => After::Failed(self.limits.failed(self.now(), false, |until| {
-                            LookupError::unknown(
-                                LookupFailure::Server { until },
-                                told(asked, &reply),
-                            )
-                        })),
+                        None => After::Failed(self.limits.failed(
+                            (self.now(), answers),
+                            false,
+                            |until| {
+                                LookupError::unknown(
+                                    LookupFailure::Server { until },
+                                    told(asked, &reply),
+                                )
+                            },
+                        )),
                     },
                 }
             }
             Err(Failure::Final(error)) => After::Failed(error),
             Err(Failure::TransportError(broken, url)) => self.broken(
                 broken,
-                tries,
+                (tries, answers),
                 Asked {
                     url: bare(&url),
                     ..asked
@@ -248,7 +259,12 @@ impl Host {
         }
     }
 
-    fn broken(&self, broken: TransportError, tries: usize, asked: Asked) -> After {
+    fn broken(
+        &self,
+        broken: TransportError,
+        (tries, answers): (usize, u64),
+        asked: Asked,
+    ) -> After {
         let error = match broken {
             TransportError::Network(error) => error,
             TransportError::Settings(problem) => {
@@ -273,7 +289,7 @@ impl Host {
         let told = |_| LookupError::unknown(LookupFailure::Network(cause), asked);
         After::Failed(
             self.limits
-                .failed(self.now(), trouble.is_of_the_host(), told),
+                .failed((self.now(), answers), trouble.is_of_the_host(), told),
         )
     }
 

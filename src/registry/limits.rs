@@ -6,11 +6,14 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 
 use crate::sys::{clock::Clock, settings::RegistrySettings};
 
-use super::{http_client::Response, problem::LookupError, retry};
+use super::{connection_warmup::PATIENCE, http_client::Response, problem::LookupError, retry};
 
 /// Requests in flight where each takes a connection of its own.
 const WIDTH_HTTP1: usize = 64;
@@ -107,6 +110,10 @@ struct State {
     /// Answers since the last pause.
     calm: u32,
     answered: bool,
+    /// How many answers there have been.
+    answers: u64,
+    /// When there were last more slots for want of an answer.
+    widened: Option<Instant>,
     http2: bool,
     tokens: f64,
     refilled: Option<Timestamp>,
@@ -183,14 +190,41 @@ impl Limits {
     /// What everybody is told while the registry is left alone.
     pub async fn enter(&self, clock: &Clock) -> Result<Slot<'_>, LookupError> {
         self.wait_out(clock).await?;
-        let permit = self.slots.acquire().await.ok();
         let slot = Slot {
             limits: self,
-            permit,
+            permit: self.slot(clock).await,
         };
         // While waiting for the slot the registry may have asked for a pause.
         self.again(clock).await?;
         Ok(slot)
+    }
+
+    /// Waits for a slot. Where the first request is not answered, others must find out whether that is the registry's fault, or that of
+    /// what was asked for: ever more of them, as the wait goes on.
+    async fn slot(&self, clock: &Clock) -> Option<SemaphorePermit<'_>> {
+        let mut slot = std::pin::pin!(self.slots.acquire());
+        loop {
+            tokio::select! {
+                biased;
+                slot = &mut slot => return slot.ok(),
+                () = clock.pause(PATIENCE), if !self.state().answered => self.widen(),
+            }
+        }
+    }
+
+    /// Lets as many more requests go out as have and are not answered, once in a while.
+    fn widen(&self) {
+        let mut state = self.state();
+        let most = self.configured.unwrap_or(WIDTH_HTTP1);
+        let is_soon = state.widened.is_some_and(|at| at.elapsed() < PATIENCE);
+        if state.answered || is_soon || state.granted >= most {
+            return;
+        }
+        let more = state.granted.min(most - state.granted);
+        state.granted += more;
+        state.wanted = state.wanted.max(state.granted);
+        state.widened = Some(Instant::now());
+        self.slots.add_permits(more);
     }
 
     /// Waits until one more request may go out for a question that has its slot.
@@ -257,6 +291,7 @@ impl Limits {
         }
         state.failures = 0;
         state.holds = 0;
+        state.answers += 1;
         if !state.answered {
             state.answered = true;
             state.http2 = reply.http2;
@@ -266,7 +301,8 @@ impl Limits {
                 WIDTH_HTTP1
             };
             state.full = self.configured.unwrap_or(width);
-            self.slots.add_permits(state.full - state.granted);
+            self.slots
+                .add_permits(state.full.saturating_sub(state.granted));
             (state.granted, state.wanted) = (state.full, state.full);
         }
         state.calm += 1;
@@ -281,6 +317,14 @@ impl Limits {
     /// Returns how to look at so many tags.
     pub fn concurrency(&self, tags: usize) -> Concurrency {
         let mut state = self.state();
+        if !state.answered {
+            // Slots become more while there is no answer.
+            return Concurrency {
+                connections: 1,
+                width: self.configured.unwrap_or(WIDTH_HTTP1),
+                openers: 0,
+            };
+        }
         if !state.http2 || self.configured.is_some() {
             let width = state.full.max(1);
             return Concurrency {
@@ -318,23 +362,30 @@ impl Limits {
         }
     }
 
+    /// Returns how many answers there have been, for [`Self::failed`].
+    pub fn answers(&self) -> u64 {
+        self.state().answers
+    }
+
     /// Takes in a failure that may be the registry's, and returns when to ask again. After some in a row,
-    /// or at once if nothing there can be reached, the registry is left alone: longer each time.
+    /// or at once if nothing there can be reached, the registry is left alone: longer each time. A registry that
+    /// has answered others since there were `answers` has not failed: what went wrong is of what was asked for.
     pub fn failed(
         &self,
-        now: Timestamp,
+        (now, answers): (Timestamp, u64),
         unreachable: bool,
         answer: impl FnOnce(Timestamp) -> LookupError,
     ) -> LookupError {
         let mut state = self.state();
-        state.failures = state.failures.saturating_add(1);
+        let is_of_the_registry = unreachable || state.answers == answers;
+        state.failures = state.failures.saturating_add(u32::from(is_of_the_registry));
         let hold = HOLD
             .saturating_mul(1 << state.holds.min(8))
             .min(LONGEST_HOLD);
         let hold = SignedDuration::try_from(hold).unwrap_or(SignedDuration::ZERO);
         let until = now.saturating_add(hold).unwrap_or(now);
         let answer = answer(until);
-        if unreachable || state.failures >= PATIENT_FAILURES {
+        if unreachable || (is_of_the_registry && state.failures >= PATIENT_FAILURES) {
             state.failures = 0;
             state.holds = state.holds.saturating_add(1);
             state.pause = Some(Pause {
@@ -430,7 +481,7 @@ mod tests {
     #[test]
     fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
         let limits = Limits::new("r.example", &settings(None, None));
-        assert_eq!(lanes_and_width(&limits, 10_000), (1, 1));
+        assert_eq!(lanes_and_width(&limits, 10_000), (1, 64));
         limits.answered(&reply(true, &[]));
         assert_eq!(
             [500, 2500, 5000, 10_000, 90_000].map(|tags| lanes_and_width(&limits, tags)),
@@ -524,12 +575,47 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_that_answers_for_others_meanwhile_has_not_failed() {
+        let limits = Limits::new("r.example", &settings(None, None));
+        let now = clock().now();
+        let before = limits.answers();
+        limits.answered(&reply(false, &[]));
+        for _ in 0..4 {
+            limits.failed((now, before), false, limited);
+        }
+        assert!(limits.pause(now).is_none());
+        for _ in 0..3 {
+            limits.failed((now, limits.answers()), false, limited);
+        }
+        assert!(limits.pause(now).is_some());
+    }
+
+    #[test]
+    fn while_the_first_request_is_not_answered_ever_more_may_go_out() {
+        let limits = Limits::new("r.example", &settings(None, None));
+        let widened = || {
+            limits.state().widened = None;
+            limits.widen();
+            // All who wait lose their patience at the same time.
+            limits.widen();
+            limits.slots.available_permits()
+        };
+        assert_eq!([widened(), widened(), widened()], [2, 4, 8]);
+        limits.answered(&reply(false, &[]));
+        assert_eq!([limits.slots.available_permits(), widened()], [64, 64]);
+
+        let told = Limits::new("r.example", &settings(Some(1), None));
+        told.widen();
+        assert_eq!(told.slots.available_permits(), 1);
+    }
+
+    #[test]
     fn a_failing_registry_is_left_alone_after_three_failures_and_longer_each_time() {
         let limits = Limits::new("r.example", &settings(None, None));
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut paused = Vec::new();
         for n in 1..=9 {
-            limits.failed(at(n), false, limited);
+            limits.failed((at(n), limits.answers()), false, limited);
             paused.push(limits.pause(at(n)).map(|pause| pause.until.as_second() - n));
         }
         let none = None;
@@ -548,7 +634,7 @@ mod tests {
             ]
         );
         limits.answered(&reply(false, &[]));
-        limits.failed(at(1000), true, limited);
+        limits.failed((at(1000), limits.answers()), true, limited);
         assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
     }
 
@@ -567,7 +653,7 @@ mod tests {
         assert_eq!(budget.remaining.as_deref(), Some("1;w=60"));
 
         let failing = Limits::new("r.example", &settings(None, None));
-        failing.failed(now, true, |until| {
+        failing.failed((now, failing.answers()), true, |until| {
             LookupError::unknown(LookupFailure::Server { until }, Asked::default())
         });
         assert!(failing.budget(now).paused_until.is_some());

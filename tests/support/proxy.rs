@@ -25,6 +25,8 @@ struct Shared {
 struct State {
     /// Whether requests are kept back.
     hangs: bool,
+    /// The one repository whose requests are, if not those of all.
+    hanging: Option<&'static str>,
     /// How many are.
     kept: usize,
     /// Each request, as `HEAD /v2/base/manifests/1`.
@@ -69,6 +71,12 @@ impl Proxy {
     /// Keeps every request back from now on.
     pub fn hang(&self) {
         self.shared.state().hangs = true;
+    }
+
+    /// Keeps every request for this repository back from now on.
+    pub fn hang_for(&self, repository: &'static str) {
+        let mut state = self.shared.state();
+        (state.hangs, state.hanging) = (true, Some(repository));
     }
 
     /// Lets all go on that was kept back, and whatever comes from now on.
@@ -161,7 +169,10 @@ impl Shared {
         let mut state = self.state();
         state.requests.push(format!("{method} {target}"));
         state.kept += 1;
-        while state.hangs {
+        let is_meant = state
+            .hanging
+            .is_none_or(|it| target.starts_with(&format!("/v2/{it}/")));
+        while state.hangs && is_meant {
             state = self.changed.wait(state).unwrap();
         }
         state.kept -= 1;

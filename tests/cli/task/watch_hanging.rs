@@ -97,6 +97,30 @@ fn registry_that_hangs_keeps_no_other_task_waiting_in_a_single_round() {
 }
 
 #[test]
+fn repository_that_hangs_keeps_no_other_of_its_registry_waiting() {
+    let place = Place::new();
+    let proxy = Proxy::to(&place.registry);
+    // The first by name: it is asked before the others.
+    place.follows("held", "aaa:1", &proxy.image("aaa:1"));
+    for base in ["near", "next"] {
+        let image = format!("{base}:1");
+        place.follows(base, &image, &proxy.image(&image));
+    }
+    for base in ["aaa:1", "near:1", "next:1"] {
+        place.push(base, "two");
+    }
+    proxy.hang_for("aaa");
+    let round = place.world.spawn(&["task", "watch", "--once"]);
+    round.stdout_has("near: rebuilt");
+    round.stdout_has("next: rebuilt");
+    // The one question is still open.
+    assert_eq!(proxy.kept(), 1);
+    proxy.go_on();
+    round.wait().ok();
+    place.has("held", "two");
+}
+
+#[test]
 fn registry_that_hangs_keeps_no_other_task_waiting_in_the_loop_and_is_asked_once() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);

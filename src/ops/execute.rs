@@ -486,16 +486,16 @@ impl<'a> Execution<'a> {
             pushed = pushed::platforms(self.app, outputs, planned) => pushed,
             failure = self.cut_short() => return Err(failure),
         };
-        let baseline = match pushed {
+        let made = match pushed {
             Ok(pushed) if pushed.is_empty() => built,
             Ok(pushed) => pushed,
             // The tag is there by its digest, and the builder has said what that is.
             Err(_) if !built.is_empty() => built,
             Err(error) => return Err(Failure::unsure(error)),
         };
-        Ok(match baseline.is_empty() {
+        Ok(match made.is_empty() {
             true => planned.iter().cloned().collect(),
-            false => baseline,
+            false => made,
         })
     }
 

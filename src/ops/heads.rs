@@ -96,10 +96,10 @@ fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
     for node in nodes {
         let Some(git) = node.source() else { continue };
         let secrets = app.store.secrets(&node.task.key()).unwrap_or_default();
-        let baseline = wanted.entry(git.clone()).or_default();
+        let known = wanted.entry(git.clone()).or_default();
         // Of two tasks with one repository, the one that can open it asks.
-        if baseline.git_access_token.is_none() {
-            baseline.git_access_token = secrets.git_access_token;
+        if known.git_access_token.is_none() {
+            known.git_access_token = secrets.git_access_token;
         }
     }
     wanted

@@ -274,12 +274,12 @@ mod tests {
         assert_eq!(young[0].state, FileState::Unsettled);
         assert!(!is_unchanged(&young[0]));
         let metadata = fs::metadata(&path).unwrap();
-        let baseline = ReadFile {
+        let settled = ReadFile {
             state: FileState::At(FileStamp::of(&metadata)),
             path: path.clone(),
         };
-        assert!(is_unchanged(&baseline));
+        assert!(is_unchanged(&settled));
         fs::remove_file(&path).unwrap();
-        assert!(!is_unchanged(&baseline));
+        assert!(!is_unchanged(&settled));
     }
 }

@@ -197,12 +197,12 @@ impl App {
 
     /// Returns the registries, made ready at the first call: most commands never ask one.
     pub fn registries(&self) -> Rc<Registries> {
-        let baseline = self
+        let made = self
             .registries
             .borrow()
             .as_ref()
             .map(|(_, all)| all.clone());
-        baseline.unwrap_or_else(|| self.registries_with(Vec::new()))
+        made.unwrap_or_else(|| self.registries_with(Vec::new()))
     }
 
     /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same; what was
@@ -210,9 +210,9 @@ impl App {
     pub fn registries_with(&self, logins: Vec<Login>) -> Rc<Registries> {
         let mut registries = self.registries.borrow_mut();
         match &*registries {
-            Some((baseline, all)) if *baseline == logins => all.clone(),
-            baseline => {
-                let all = Rc::new(match baseline {
+            Some((known, all)) if *known == logins => all.clone(),
+            earlier => {
+                let all = Rc::new(match earlier {
                     Some((_, all)) => all.with(&self.settings, logins.clone()),
                     None => Registries::new(&self.settings, self.clock.clone(), logins.clone()),
                 });

@@ -25,8 +25,8 @@ pub async fn of(app: &App, builder: &Builder) -> BuilderPlatforms {
 async fn own(app: &App, builder: &Builder) -> Platform {
     for question in builder.platform_questions() {
         let asked = question.line.to_string();
-        let baseline = app.builder_platforms.borrow().get(&asked).cloned();
-        if let Some(platform) = baseline {
+        let known = app.builder_platforms.borrow().get(&asked).cloned();
+        if let Some(platform) = known {
             return platform;
         }
         let answer = answer(&question.line).await;

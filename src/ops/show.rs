@@ -184,8 +184,8 @@ fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
         };
         for (tag, dependency) in node.followed() {
             let looked = tags.get(tag).and_then(|record| record.last_looked);
-            let baseline = newest.get(tag).map(|(time, _)| *time);
-            if dependency.image.digest.is_some() && Some(ran) > looked.max(baseline) {
+            let known = newest.get(tag).map(|(time, _)| *time);
+            if dependency.image.digest.is_some() && Some(ran) > looked.max(known) {
                 newest.insert(tag, (ran, dependency));
             }
         }

@@ -72,20 +72,20 @@ impl Registries {
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
         let answer = host.ask(&RequestSpec::document(image)).await?;
-        if answer.reply.status != 200 {
+        if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
         let bad = |asked: &Asked, problem: String| {
             LookupError::unknown(LookupFailure::BadReply(problem), asked.clone())
         };
         let wanted = image.digest();
-        if wanted.is_some_and(|digest| !digest.matches(&answer.reply.body)) {
+        if wanted.is_some_and(|digest| !digest.matches(&answer.response.body)) {
             return Err(bad(
                 &answer.asked,
                 "its content is not of its digest".into(),
             ));
         }
-        let manifest: Manifest = serde_json::from_slice(&answer.reply.body)
+        let manifest: Manifest = serde_json::from_slice(&answer.response.body)
             .map_err(|problem| bad(&answer.asked, format!("it is no artifact: {problem}")))?;
         if manifest.layers.is_empty() || manifest.layers.len() > MAX_LAYERS {
             let problem = format!(

@@ -73,27 +73,27 @@ impl<'a> Attempt<'a> {
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
             let is_here = self.origin().origin() == url.origin();
-            let reply = self.send(&url, pass.header().filter(|_| is_here)).await?;
-            match reply.status {
+            let response = self.send(&url, pass.header().filter(|_| is_here)).await?;
+            match response.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;
-                    url = self.redirected(&url, &reply).map_err(Failure::Final)?;
+                    url = self.redirected(&url, &response).map_err(Failure::Final)?;
                     if self.moves_to(&url) {
                         *pass = self.auth().pass(self).await.map_err(Failure::Final)?;
                     }
                 }
                 401 | 403 if is_here => {
-                    let next = Box::pin(self.auth().next(self, pass, &reply)).await;
+                    let next = Box::pin(self.auth().next(self, pass, &response)).await;
                     match next.map_err(Failure::Final)? {
                         Some(next) => *pass = next,
-                        None => return Ok(reply),
+                        None => return Ok(response),
                     }
                 }
                 status => {
                     if status < 400 {
                         self.auth().accepted(pass);
                     }
-                    return Ok(reply);
+                    return Ok(response);
                 }
             }
         }
@@ -111,7 +111,7 @@ impl<'a> Attempt<'a> {
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, Failure> {
         let broken = |broken| Failure::TransportError(broken, url.clone());
-        let http_client = self.host.wire_to(url, self.request_spec.connection);
+        let http_client = self.host.client_to(url, self.request_spec.connection);
         http_client.client().map_err(broken)?;
         let mut request = Request::new(self.request_spec.method.clone(), url.clone());
         let headers = request.headers_mut();
@@ -141,13 +141,13 @@ impl<'a> Attempt<'a> {
         url.set_path(&api.path());
         url.set_query(None);
         match ping.send(&url, None).await {
-            Ok(reply) => reply.headers,
+            Ok(response) => response.headers,
             Err(_) => HeaderMap::new(),
         }
     }
 
-    fn redirected(&self, from: &Url, reply: &Response) -> Result<Url, LookupError> {
-        let location = reply
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, LookupError> {
+        let location = response
             .headers
             .get(LOCATION)
             .and_then(|value| value.to_str().ok());
@@ -155,7 +155,7 @@ impl<'a> Attempt<'a> {
         target.map_err(|forbidden| {
             let problem = format!("it redirects us to where it must not: {forbidden}");
             let asked = self.asked(self.request_spec.verb(), from);
-            LookupError::unknown(LookupFailure::BadReply(problem), told(asked, reply))
+            LookupError::unknown(LookupFailure::BadReply(problem), told(asked, response))
         })
     }
 
@@ -221,11 +221,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Says that the registry does not take a login.
-    pub fn refused(&self, login: &str, reply: &Response) -> LookupError {
+    pub fn refused(&self, login: &str, response: &Response) -> LookupError {
         let login = Some(login.to_owned());
         LookupError::unknown(
             LookupFailure::Refused { login },
-            told(self.asked_first(None), reply),
+            told(self.asked_first(None), response),
         )
     }
 

@@ -178,23 +178,23 @@ impl Auth {
         &self,
         attempt: &Attempt<'_>,
         pass: &Authorization,
-        reply: &Response,
+        response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
         match pass {
-            Authorization::Nothing if reply.status == 401 => {
-                self.learn(attempt, reply).await?;
+            Authorization::Nothing if response.status == 401 => {
+                self.learn(attempt, response).await?;
                 let pass = self.pass(attempt).await?;
                 Ok(Some(pass).filter(|pass| !matches!(pass, Authorization::Nothing)))
             }
             Authorization::Basic {
                 credential, login, ..
-            } if reply.status == 401 => {
-                let error = attempt.refused(login, reply);
+            } if response.status == 401 => {
+                let error = attempt.refused(login, response);
                 self.refused(Some(credential.clone()), &error);
                 Err(error)
             }
             Authorization::Nothing | Authorization::Basic { .. } => Ok(None),
-            Authorization::Token { .. } => self.next_token(attempt, pass, reply).await,
+            Authorization::Token { .. } => self.next_token(attempt, pass, response).await,
         }
     }
 
@@ -204,7 +204,7 @@ impl Auth {
         &self,
         attempt: &Attempt<'_>,
         pass: &Authorization,
-        reply: &Response,
+        response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
         let Authorization::Token {
             token,
@@ -216,11 +216,11 @@ impl Auth {
         else {
             return Ok(None);
         };
-        let (error, scope) = match challenge::demand(&reply.headers) {
+        let (error, scope) = match challenge::demand(&response.headers) {
             Some(Demand::Bearer { error, scope, .. }) => (error.unwrap_or_default(), scope),
             _ => (String::new(), None),
         };
-        let is_stale = reply.status == 401
+        let is_stale = response.status == 401
             && !is_new
             && (*breadth != ScopeOrigin::Group || error == "invalid_token");
         let (scopes, breadth) = match (breadth, scope) {
@@ -261,8 +261,8 @@ impl Auth {
     }
 
     /// Takes in what the first 401 demands. Where it demands nothing, as gcr.io's once did, the API itself is asked.
-    async fn learn(&self, attempt: &Attempt<'_>, reply: &Response) -> Result<(), LookupError> {
-        let mut demand = challenge::demand(&reply.headers);
+    async fn learn(&self, attempt: &Attempt<'_>, response: &Response) -> Result<(), LookupError> {
+        let mut demand = challenge::demand(&response.headers);
         if demand.is_none() && matches!(*lock(&self.scheme), Scheme::Unasked) {
             demand = challenge::demand(&attempt.ping().await);
         }

@@ -25,7 +25,7 @@ use super::{
     heads::Way,
     host::{Answer, Host},
     keychain::Keychain,
-    limits::{Budget, Concurrency, MAX_LANES},
+    limits::{Budget, Concurrency, MAX_CONNECTIONS},
     look::{self, Read, Seen},
     manifest::Defect,
     memory::Memory,
@@ -217,7 +217,7 @@ impl Registries {
                     let (look, lead) = (look.clone(), Rc::clone(&lead));
                     stream::iter(leaders)
                         .map(move |(tag, connection)| look(tag, connection, Rc::clone(&lead)))
-                        .buffer_unordered(MAX_LANES)
+                        .buffer_unordered(MAX_CONNECTIONS)
                 };
                 let connection_warmup =
                     Rc::new(ConnectionWarmup::new(concurrency.openers.min(tags.len())));
@@ -255,9 +255,9 @@ impl Registries {
         let mut claimed = None;
         if way != Way::Body {
             let answer = host.ask(&RequestSpec::head(tag).on(connection)).await?;
-            match answer.reply.status {
+            match answer.response.status {
                 200 => {
-                    let seen = look::of_head(&answer.reply.headers);
+                    let seen = look::of_head(&answer.response.headers);
                     let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
                     match (seen, way) {
                         (Some(seen), Way::Trial { lied: true }) => claimed = Some(seen.digest),
@@ -268,7 +268,7 @@ impl Registries {
                             return expected(seen, tag, answer.asked);
                         }
                         (None, _) => {
-                            if !look::tells_digest(&answer.reply.headers) {
+                            if !look::tells_digest(&answer.response.headers) {
                                 host.heads.distrust(host.now(), false);
                             }
                         }
@@ -295,10 +295,10 @@ impl Registries {
         request_spec: &RequestSpec,
     ) -> Result<(Read, Asked), LookupError> {
         let answer = host.ask(request_spec).await?;
-        if answer.reply.status != 200 {
+        if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
-        let read = look::of_body(&answer.reply.headers, &answer.reply.body)
+        let read = look::of_body(&answer.response.headers, &answer.response.body)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         if !read.honest {
             host.heads.distrust(host.now(), true);
@@ -398,10 +398,11 @@ pub(super) fn defective(defect: Defect, asked: Asked) -> LookupError {
 /// Says what an answer means that is none of the wanted ones.
 pub(super) fn refusal(answer: &Answer) -> LookupError {
     let asked = answer.asked.clone();
-    let codes = server_words(&answer.reply.headers, &answer.reply.body).map(|(_, codes)| codes);
+    let codes =
+        server_words(&answer.response.headers, &answer.response.body).map(|(_, codes)| codes);
     let codes = codes.unwrap_or_default();
-    match answer.reply.status {
-        400 if is_for_tls(&answer.reply.body) => {
+    match answer.response.status {
+        400 if is_for_tls(&answer.response.body) => {
             LookupError::unknown(LookupFailure::SpeaksTls, asked)
         }
         404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => LookupError::unknown(
@@ -429,9 +430,9 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
 
 /// Tells whether these are the words with which Go's servers and nginx answer plain http on a port for TLS.
 fn is_for_tls(body: &[u8]) -> bool {
-    let error_text = String::from_utf8_lossy(body);
-    error_text.contains("HTTP request to an HTTPS server")
-        || error_text.contains("HTTP request was sent to HTTPS port")
+    let text = String::from_utf8_lossy(body);
+    text.contains("HTTP request to an HTTPS server")
+        || text.contains("HTTP request was sent to HTTPS port")
 }
 
 #[cfg(test)]

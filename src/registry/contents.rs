@@ -307,16 +307,16 @@ impl Registries {
     ) -> Result<Arc<ImageConfig>, LookupError> {
         let host = self.host_of(image)?;
         let answer = host.ask(&RequestSpec::config_at(image, digest)).await?;
-        if answer.reply.status != 200 {
+        if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
         let bad = |problem: String| {
             LookupError::unknown(LookupFailure::BadReply(problem), answer.asked.clone())
         };
-        if !digest.matches(&answer.reply.body) {
+        if !digest.matches(&answer.response.body) {
             return Err(bad("its content is not of its digest".to_owned()));
         }
-        let config = ImageConfig::parse(&answer.reply.body)
+        let config = ImageConfig::parse(&answer.response.body)
             .map_err(|problem| bad(format!("its config is malformed: {problem}")))?;
         let config = Arc::new(config);
         self.cache().keep_config(digest, &config);

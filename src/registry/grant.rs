@@ -61,7 +61,7 @@ impl Attempt<'_> {
             tries += 1;
             let outcome = self.ask_for_token(key).await;
             match self.host.after(outcome, (tries, answers), asked.clone()) {
-                After::Done(reply) => return granted(&reply, asked, login),
+                After::Done(response) => return granted(&response, asked, login),
                 After::Failed(error) => return Err(error),
                 After::Again(pause) => self.host.clock.sleep(pause).await,
             }
@@ -71,7 +71,7 @@ impl Attempt<'_> {
     async fn ask_for_token(&self, key: &Key) -> Result<Response, Failure> {
         let url = &key.realm.url;
         let broken = |broken| Failure::TransportError(broken, url.clone());
-        let http_client = self.host.wire_to(url, 0);
+        let http_client = self.host.client_to(url, 0);
         let request = token::request(http_client.client().map_err(broken)?, key);
         let request = request.map_err(|error| broken(TransportError::Network(error)))?;
         http_client
@@ -90,10 +90,10 @@ impl Attempt<'_> {
     }
 }
 
-fn granted(reply: &Response, asked: Asked, login: Option<&str>) -> Result<Token, LookupError> {
-    let asked = told(asked, reply);
-    match reply.status {
-        200 => Token::parse(&reply.body, Instant::now())
+fn granted(response: &Response, asked: Asked, login: Option<&str>) -> Result<Token, LookupError> {
+    let asked = told(asked, response);
+    match response.status {
+        200 => Token::parse(&response.body, Instant::now())
             .map_err(|problem| LookupError::unknown(LookupFailure::BadReply(problem), asked)),
         400 | 401 | 403 => {
             let login = login.map(str::to_owned);

@@ -50,14 +50,14 @@ impl Registries {
                 Err(error) => Err(error),
                 Ok(answer) => {
                     let date = answer
-                        .reply
+                        .response
                         .headers
                         .get(DATE)
                         .and_then(|date| date.to_str().ok());
                     let date = date.and_then(retry::http_date);
                     clock_ahead = date.map(|date| date.duration_since(host.now()));
-                    match answer.reply.status {
-                        200 => look::of_head(&answer.reply.headers)
+                    match answer.response.status {
+                        200 => look::of_head(&answer.response.headers)
                             .map(drop)
                             .map_err(|defect| defective(defect, answer.asked)),
                         _ => Err(refusal(&answer)),

@@ -73,7 +73,7 @@ pub struct Host {
 /// The answer to a question, whatever it says.
 pub struct Answer {
     /// The answer.
-    pub reply: Response,
+    pub response: Response,
     /// What was asked, for messages.
     pub asked: Asked,
     /// Where the login is kept that was used, if one was.
@@ -148,7 +148,7 @@ impl Host {
             auth: Auth::new(registry, Arc::clone(&keychain)),
             keychain,
             elsewhere: Mutex::default(),
-            connections: (0..limits::MAX_LANES)
+            connections: (0..limits::MAX_CONNECTIONS)
                 .map(|_| HttpClient::new(&own, tls, loopback, Arc::clone(&guard)))
                 .collect(),
             foreign: HttpClient::new(&foreign, true, loopback, Arc::clone(&guard)),
@@ -182,11 +182,11 @@ impl Host {
             let outcome = attempt.go(&mut pass).await;
             let asked = attempt.asked_first(None);
             match self.after(outcome, (tries, answers), asked.clone()) {
-                After::Done(reply) => {
-                    self.limits.answered(&reply);
+                After::Done(response) => {
+                    self.limits.answered(&response);
                     return Ok(Answer {
-                        asked: told(asked, &reply),
-                        reply,
+                        asked: told(asked, &response),
+                        response,
                         login: pass.login().map(str::to_owned),
                         had_token: matches!(pass, Authorization::Token { .. }),
                     });
@@ -207,11 +207,11 @@ impl Host {
         asked: Asked,
     ) -> After {
         match outcome {
-            Ok(reply) => {
-                let asked_pause = self.asked_pause(&reply);
-                match retry::verdict(reply.status, asked_pause) {
-                    Verdict::Final => After::Done(reply),
-                    Verdict::Limited(pause) => self.limited(pause, tries, told(asked, &reply)),
+            Ok(response) => {
+                let asked_pause = self.asked_pause(&response);
+                match retry::verdict(response.status, asked_pause) {
+                    Verdict::Final => After::Done(response),
+                    Verdict::Limited(pause) => self.limited(pause, tries, told(asked, &response)),
                     Verdict::Again => match retry::pause(tries) {
                         Some(pause) => After::Again(pause),
                         None => After::Failed(self.limits.failed(
@@ -220,7 +220,7 @@ impl Host {
                             |until| {
                                 LookupError::unknown(
                                     LookupFailure::Server { until },
-                                    told(asked, &reply),
+                                    told(asked, &response),
                                 )
                             },
                         )),
@@ -294,8 +294,8 @@ impl Host {
     }
 
     /// Returns the pause that an answer asks for, counted by the server's own clock where it tells the time.
-    fn asked_pause(&self, reply: &Response) -> Option<Duration> {
-        let header = |name| reply.headers.get(name)?.to_str().ok();
+    fn asked_pause(&self, response: &Response) -> Option<Duration> {
+        let header = |name| response.headers.get(name)?.to_str().ok();
         let now = header(DATE)
             .and_then(retry::http_date)
             .unwrap_or_else(|| self.now());
@@ -352,19 +352,19 @@ impl Host {
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
-    pub fn wire_to(&self, url: &Url, connection: usize) -> &HttpClient {
-        let own = self.connections.get(connection % limits::MAX_LANES);
+    pub fn client_to(&self, url: &Url, connection: usize) -> &HttpClient {
+        let own = self.connections.get(connection % limits::MAX_CONNECTIONS);
         own.filter(|_| self.is_own(url) || url.scheme() == "http")
             .unwrap_or(&self.foreign)
     }
 }
 
 /// Adds what was answered.
-pub fn told(asked: Asked, reply: &Response) -> Asked {
+pub fn told(asked: Asked, response: &Response) -> Asked {
     Asked {
-        status: Some(reply.status),
-        said: server_words(&reply.headers, &reply.body)
-            .filter(|_| reply.status >= 400)
+        status: Some(response.status),
+        said: server_words(&response.headers, &response.body)
+            .filter(|_| response.status >= 400)
             .map(|(error_text, _)| error_text),
         ..asked
     }

@@ -23,7 +23,7 @@ const WIDTH_HTTP2: usize = 250;
 
 /// Connections over HTTP/2 to one registry, at most, and the tags for which one is enough: what a server carries at
 /// once on one of them is over a hundred, and a connection more costs a handshake.
-pub const MAX_LANES: usize = 4;
+pub const MAX_CONNECTIONS: usize = 4;
 
 /// How many looks there are at once, and over how many connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,9 +273,9 @@ impl Limits {
     }
 
     /// Takes in an answer: what it says about limits, and that the way is clear for more at once.
-    pub fn answered(&self, reply: &Response) {
+    pub fn answered(&self, response: &Response) {
         let header = |name: &str| {
-            let value = reply.headers.get(name)?.to_str().ok()?;
+            let value = response.headers.get(name)?.to_str().ok()?;
             Some(super::error_text::clean(value))
         };
         let mut state = self.state();
@@ -294,8 +294,8 @@ impl Limits {
         state.answers += 1;
         if !state.answered {
             state.answered = true;
-            state.http2 = reply.http2;
-            let width = if reply.http2 {
+            state.http2 = response.http2;
+            let width = if response.http2 {
                 WIDTH_HTTP2
             } else {
                 WIDTH_HTTP1
@@ -333,7 +333,7 @@ impl Limits {
                 openers: if state.http2 { 0 } else { width },
             };
         }
-        let connections = (tags / TAGS_A_LANE).clamp(1, MAX_LANES);
+        let connections = (tags / TAGS_A_LANE).clamp(1, MAX_CONNECTIONS);
         let full = (WIDTH_LANE * connections).max(WIDTH_HTTP2);
         if full > state.full && state.wanted == state.full && state.granted == state.full {
             self.slots.add_permits(full - state.full);
@@ -435,7 +435,7 @@ mod tests {
         }
     }
 
-    fn reply(http2: bool, headers: &[(&'static str, &str)]) -> Response {
+    fn response(http2: bool, headers: &[(&'static str, &str)]) -> Response {
         let mut map = reqwest::header::HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
@@ -462,14 +462,14 @@ mod tests {
         let limits = Limits::new("r.example", &settings(None, None));
         let first = limits.enter(&clock()).await.unwrap();
         assert_eq!(limits.slots.available_permits(), 0);
-        limits.answered(&reply(false, &[]));
+        limits.answered(&response(false, &[]));
         drop(first);
         assert_eq!(limits.slots.available_permits(), 64);
         let http2 = Limits::new("r.example", &settings(None, None));
-        http2.answered(&reply(true, &[]));
+        http2.answered(&response(true, &[]));
         assert_eq!(http2.slots.available_permits(), 250);
         let told = Limits::new("r.example", &settings(Some(3), None));
-        told.answered(&reply(true, &[]));
+        told.answered(&response(true, &[]));
         assert_eq!(told.slots.available_permits(), 3);
     }
 
@@ -482,14 +482,14 @@ mod tests {
     fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
         let limits = Limits::new("r.example", &settings(None, None));
         assert_eq!(lanes_and_width(&limits, 10_000), (1, 64));
-        limits.answered(&reply(true, &[]));
+        limits.answered(&response(true, &[]));
         assert_eq!(
             [500, 2500, 5000, 10_000, 90_000].map(|tags| lanes_and_width(&limits, tags)),
             [(1, 250), (1, 250), (2, 256), (4, 512), (4, 512)]
         );
         assert_eq!(limits.slots.available_permits(), 512);
         let http1 = Limits::new("r.example", &settings(None, None));
-        http1.answered(&reply(false, &[]));
+        http1.answered(&response(false, &[]));
         assert_eq!(
             (http1.concurrency(10_000), http1.slots.available_permits()),
             (
@@ -502,7 +502,7 @@ mod tests {
             )
         );
         let told = Limits::new("r.example", &settings(Some(8), None));
-        told.answered(&reply(true, &[]));
+        told.answered(&response(true, &[]));
         assert_eq!(
             (
                 lanes_and_width(&told, 10_000),
@@ -516,7 +516,7 @@ mod tests {
     async fn a_rate_lets_a_burst_through_and_then_one_at_a_time() {
         let clock = clock();
         let limits = Limits::new("r.example", &settings(None, Some(2)));
-        limits.answered(&reply(false, &[]));
+        limits.answered(&response(false, &[]));
         let mut times = Vec::new();
         for _ in 0..6 {
             limits.enter(&clock).await.unwrap();
@@ -529,7 +529,7 @@ mod tests {
     async fn docker_hub_is_asked_politely_without_being_told() {
         let clock = clock();
         let limits = Limits::new("docker.io", &settings(None, None));
-        limits.answered(&reply(true, &[]));
+        limits.answered(&response(true, &[]));
         for _ in 0..300 {
             limits.enter(&clock).await.unwrap();
         }
@@ -560,7 +560,7 @@ mod tests {
     async fn a_pause_halves_what_is_in_flight_until_it_has_been_calm_for_long() {
         let clock = clock();
         let limits = Limits::new("r.example", &settings(Some(8), None));
-        limits.answered(&reply(false, &[]));
+        limits.answered(&response(false, &[]));
         let mut slots = Vec::new();
         for _ in 0..8 {
             slots.push(limits.enter(&clock).await.unwrap());
@@ -569,7 +569,7 @@ mod tests {
         drop(slots);
         assert_eq!(limits.slots.available_permits(), 4);
         for _ in 0..1000 {
-            limits.answered(&reply(false, &[]));
+            limits.answered(&response(false, &[]));
         }
         assert_eq!(limits.slots.available_permits(), 8);
     }
@@ -579,7 +579,7 @@ mod tests {
         let limits = Limits::new("r.example", &settings(None, None));
         let now = clock().now();
         let before = limits.answers();
-        limits.answered(&reply(false, &[]));
+        limits.answered(&response(false, &[]));
         for _ in 0..4 {
             limits.failed((now, before), false, limited);
         }
@@ -601,7 +601,7 @@ mod tests {
             limits.slots.available_permits()
         };
         assert_eq!([widened(), widened(), widened()], [2, 4, 8]);
-        limits.answered(&reply(false, &[]));
+        limits.answered(&response(false, &[]));
         assert_eq!([limits.slots.available_permits(), widened()], [64, 64]);
 
         let told = Limits::new("r.example", &settings(Some(1), None));
@@ -633,7 +633,7 @@ mod tests {
                 Some(120)
             ]
         );
-        limits.answered(&reply(false, &[]));
+        limits.answered(&response(false, &[]));
         limits.failed((at(1000), limits.answers()), true, limited);
         assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
     }
@@ -646,7 +646,7 @@ mod tests {
             Limits::new("r.example", &settings(Some(8), None)),
         );
         old.hold(later, Some(limited(later)));
-        old.answered(&reply(true, &[("ratelimit-remaining", "1;w=60")]));
+        old.answered(&response(true, &[("ratelimit-remaining", "1;w=60")]));
         new.go_on_from(&old);
         let budget = new.budget(now);
         assert_eq!(budget.paused_until, Some(later));
@@ -664,14 +664,14 @@ mod tests {
     #[test]
     fn the_budget_is_what_the_headers_said_last() {
         let limits = Limits::new("docker.io", &settings(None, None));
-        limits.answered(&reply(
+        limits.answered(&response(
             true,
             &[
                 ("ratelimit-limit", "100;w=21600"),
                 ("ratelimit-remaining", "98;w=21600"),
             ],
         ));
-        limits.answered(&reply(true, &[("docker-ratelimit-source", "192.0.2.1")]));
+        limits.answered(&response(true, &[("docker-ratelimit-source", "192.0.2.1")]));
         assert_eq!(
             limits.budget(Timestamp::UNIX_EPOCH),
             Budget {

@@ -54,7 +54,7 @@ pub fn verdict(status: u16, retry_after: Option<Duration>) -> Verdict {
 
 /// What network trouble means for asking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookupFailure {
+pub enum NetworkFailure {
     /// There is no connection, and will be none soon: a certificate that is not trusted, a time-out that was waited for.
     Hopeless,
     /// There is no connection now: refused, or the name does not resolve. Again, once.
@@ -65,7 +65,7 @@ pub enum LookupFailure {
     Torn,
 }
 
-impl LookupFailure {
+impl NetworkFailure {
     /// Tells whether another try makes sense after `tries` of them.
     #[must_use]
     pub fn is_worth(self, tries: usize) -> bool {
@@ -85,17 +85,17 @@ impl LookupFailure {
 
 /// Judges an error of the HTTP client.
 #[must_use]
-pub fn trouble(error: &reqwest::Error) -> LookupFailure {
+pub fn trouble(error: &reqwest::Error) -> NetworkFailure {
     if error.is_connect() {
         if error.is_timeout() || tls_error(error).is_some() {
-            LookupFailure::Hopeless
+            NetworkFailure::Hopeless
         } else {
-            LookupFailure::Unreachable
+            NetworkFailure::Unreachable
         }
     } else if error.is_timeout() {
-        LookupFailure::Slow
+        NetworkFailure::Slow
     } else {
-        LookupFailure::Torn
+        NetworkFailure::Torn
     }
 }
 

@@ -95,15 +95,15 @@ impl Store {
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
     pub fn followed(&self) -> Result<Vec<Followed>> {
         // The two folders are read side by side: with thousands of tasks that is half of a command's time.
-        let (tasks, baseline) = std::thread::scope(|scope| {
-            let baseline = scope.spawn(|| self.all_baselines());
-            (self.tasks(), baseline.join())
+        let (tasks, baselines) = std::thread::scope(|scope| {
+            let baselines = scope.spawn(|| self.all_baselines());
+            (self.tasks(), baselines.join())
         });
-        let baseline = baseline.unwrap_or_else(|_| self.all_baselines())?;
-        let mut baseline = baseline.into_iter().peekable();
+        let baselines = baselines.unwrap_or_else(|_| self.all_baselines())?;
+        let mut baselines = baselines.into_iter().peekable();
         let followed = tasks?.into_iter().map(|Stored { key, task }| {
-            while baseline.next_if(|(other, _)| *other < key).is_some() {}
-            let its = baseline.next_if(|(other, _)| *other == key);
+            while baselines.next_if(|(other, _)| *other < key).is_some() {}
+            let its = baselines.next_if(|(other, _)| *other == key);
             let its = its.map_or_else(|| Ok(Baseline::default()), |(_, baseline)| baseline);
             (key, task.and_then(|task| Ok((task, its?))))
         });

@@ -644,12 +644,12 @@ impl World {
 
     /// Makes a round, and returns which tasks were run, in the order in which they began.
     fn round(&mut self, course: &Course) -> Vec<usize> {
-        let baseline = self
+        let baselines = self
             .tasks
             .iter()
             .cloned()
             .zip(self.baseline.iter().cloned());
-        let snapshots: Vec<Snapshot> = baseline
+        let snapshots: Vec<Snapshot> = baselines
             .map(|(task, baseline)| Snapshot::new(task, baseline, canonical))
             .collect();
         let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();

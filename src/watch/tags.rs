@@ -411,9 +411,9 @@ impl Tags {
     #[must_use]
     pub fn renamed(mut self, canonical: impl Fn(&Reference) -> Reference) -> Self {
         for (tag, record) in std::mem::take(&mut self.records) {
-            let baseline = self.records.entry(canonical(&tag)).or_default();
-            if baseline.last_looked <= record.last_looked {
-                *baseline = record;
+            let known = self.records.entry(canonical(&tag)).or_default();
+            if known.last_looked <= record.last_looked {
+                *known = record;
             }
         }
         self

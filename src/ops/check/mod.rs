@@ -29,8 +29,7 @@ use super::{
     event::{Event, EventSink},
     heads::Heads,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
-    reading, recall, steps,
-    timer::{self},
+    reading, recall, steps, timer,
 };
 
 pub use answer::CheckAnswer;

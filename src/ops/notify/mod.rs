@@ -41,11 +41,11 @@ const WAIT: Duration = Duration::from_millis(100);
 /// [`crate::error::Kind::Invalid`] where the config file makes no sense, [`crate::error::Kind::Failed`] where the state directory cannot be written.
 pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Result<()> {
     let channels = channels(app, std::iter::once(task))?;
-    let all_baselines = |notified: &NotifiedFile| {
+    let knows_all = |notified: &NotifiedFile| {
         let mut ids = channels.iter().map(|channel| &channel.id);
         ids.all(|id| notified.receivers.contains_key(id))
     };
-    if channels.is_empty() || all_baselines(&recall::notified(app, events)?) {
+    if channels.is_empty() || knows_all(&recall::notified(app, events)?) {
         return Ok(());
     }
     let _lock = hold(app).await?;
@@ -77,8 +77,8 @@ pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'
         if channels.is_empty() {
             return Ok(());
         }
-        let baseline = vec![(task.key(), app.store.baseline(&task.key())?)];
-        tell_all(app, &channels, &baseline, None, events).await
+        let baselines = vec![(task.key(), app.store.baseline(&task.key())?)];
+        tell_all(app, &channels, &baselines, None, events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -110,7 +110,7 @@ pub async fn after_round(
         if channels.is_empty() {
             return Ok(());
         }
-        let baseline: Vec<(TaskKey, Baseline)> = followed
+        let baselines: Vec<(TaskKey, Baseline)> = followed
             .into_iter()
             .map(|(task, baseline)| (task.key(), baseline))
             .collect();
@@ -118,7 +118,7 @@ pub async fn after_round(
             .iter()
             .map(|(key, problems)| (key.clone(), problems.as_slice()));
         let silent = outages(problems);
-        tell_all(app, &channels, &baseline, Some(&silent), events).await
+        tell_all(app, &channels, &baselines, Some(&silent), events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));

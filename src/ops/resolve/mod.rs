@@ -393,8 +393,8 @@ impl Resolver<'_> {
     /// Returns what the last successful run was built on under a name, if that is followed.
     fn followed(&self, image: &Reference) -> Option<&Dependency> {
         let image = self.app.canonical(image);
-        let mut baseline = self.baseline.dependencies.iter();
-        baseline.find(|dependency| {
+        let mut dependencies = self.baseline.dependencies.iter();
+        dependencies.find(|dependency| {
             let before = dependency.image.reference();
             before.is_some_and(|before| self.app.canonical(&before) == image)
         })

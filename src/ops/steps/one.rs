@@ -496,7 +496,8 @@ impl StepContext<'_> {
         }
         let network = place.network.as_ref();
         let ours = network.and_then(|name| self.networks.get(name));
-        let baseline = |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
+        let is_foreign =
+            |name: &&String| !self.read.graph.networks.iter().any(|n| n.name == **name);
         let mounts = place.mounts.iter().map(|mount| FolderMount {
             from: self.workspace.volume(&mount.name),
             to: mount.path.clone(),
@@ -523,7 +524,7 @@ impl StepContext<'_> {
             secret_env,
             user: place.user.clone(),
             alias: ours.map(|_| step.id.to_string()),
-            network: ours.or(network.filter(baseline)).cloned(),
+            network: ours.or(network.filter(is_foreign)).cloned(),
             expose: place.expose.clone(),
             ports: place.ports.clone(),
             cpus: place.cpus.clone(),

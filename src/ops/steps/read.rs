@@ -141,11 +141,7 @@ pub fn read(
     let graph = read.graph;
     let is_guests = trust == Trust::Guest && sources.is_of_context(read.is_from_context);
     let may_push = |registry: &str| {
-        registry == task.registry
-            || secrets
-                .credentials
-                .keys()
-                .any(|baseline| baseline == registry)
+        registry == task.registry || secrets.credentials.keys().any(|known| known == registry)
     };
     let refused = match is_guests {
         true => guest::refusal(&graph, &may_push),

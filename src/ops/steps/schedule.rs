@@ -111,8 +111,8 @@ impl Execution<'_> {
         // What is pushed and was built by no step, such as a second name for an image.
         let read = pushed::platforms(self.app, &others, &[]);
         pushed.extend(self.unless_stopped(read).await?);
-        let baseline = if pushed.is_empty() { all } else { pushed };
-        Ok(baseline.into_iter().collect())
+        let chosen = if pushed.is_empty() { all } else { pushed };
+        Ok(chosen.into_iter().collect())
     }
 
     /// Returns the run variables of templates. A quick run has no task.

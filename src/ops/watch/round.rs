@@ -599,7 +599,7 @@ async fn tell_people(
     notify::after_round(app, &problems, stop, events).await;
 }
 
-/// Tasks with the same problem: a few are notified, the others counted, so that a registry that is down, or has lost its images, is no flood.
+/// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.
 #[derive(Debug, Default)]
 struct OutageSummary(BTreeMap<(ProblemKind, String), usize>);
 

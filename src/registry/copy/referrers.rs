@@ -78,13 +78,13 @@ impl Remote {
             .ask(&request_spec)
             .await
             .map_err(CopyError::Read)?;
-        if answer.reply.status == 200 {
-            let list = Document::parse(&answer.reply.headers, answer.reply.body.into());
+        if answer.response.status == 200 {
+            let list = Document::parse(&answer.response.headers, answer.response.body.into());
             let list =
                 list.map_err(|defect| CopyError::defect(&self.image.to_string(), &defect))?;
             return Ok(list.children);
         }
-        if !matches!(answer.reply.status, 400 | 404 | 405) {
+        if !matches!(answer.response.status, 400 | 404 | 405) {
             return Err(CopyError::Read(refusal(&answer)));
         }
         let list = self.tagged(&tag_of(digest)).await?;

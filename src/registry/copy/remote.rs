@@ -69,8 +69,8 @@ impl Remote {
     pub async fn digest(&self) -> Result<Digest, CopyError> {
         let answer = self.host.ask(&RequestSpec::head(&self.image)).await;
         let answer = answer.map_err(CopyError::Read)?;
-        match look::of_head(&answer.reply.headers) {
-            Ok(Some(seen)) if answer.reply.status == 200 => Ok(seen.digest),
+        match look::of_head(&answer.response.headers) {
+            Ok(Some(seen)) if answer.response.status == 200 => Ok(seen.digest),
             // Only the body says more, be it about a document or about an error.
             _ => Ok(self.document(None).await?.digest),
         }
@@ -87,12 +87,12 @@ impl Remote {
         let request_spec = RequestSpec::head_to_push(&image);
         let answer = self.host.ask(&request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
-        match answer.reply.status {
+        match answer.response.status {
             200 => {}
             404 | 410 => return Ok(None),
             _ => return Err(self.unwritten(refusal(&answer))),
         }
-        match look::of_head(&answer.reply.headers) {
+        match look::of_head(&answer.response.headers) {
             Ok(Some(seen)) => Ok(Some(seen.digest)),
             _ => {
                 let tagged = Self {
@@ -116,10 +116,10 @@ impl Remote {
             .ask(&request_spec)
             .await
             .map_err(CopyError::Read)?;
-        if answer.reply.status != 200 {
+        if answer.response.status != 200 {
             return Err(CopyError::Read(refusal(&answer)));
         }
-        let body = Bytes::from(answer.reply.body);
+        let body = Bytes::from(answer.response.body);
         if let Some(digest) = wanted.filter(|digest| !digest.matches(&body)) {
             return Err(CopyError::Corrupt {
                 image: self.image.to_string(),
@@ -127,7 +127,7 @@ impl Remote {
                 found: format!("has the content of `{}`", Digest::of(&body)),
             });
         }
-        let mut document = Document::parse(&answer.reply.headers, body)
+        let mut document = Document::parse(&answer.response.headers, body)
             .map_err(|defect| CopyError::Read(defective(defect, answer.asked)))?;
         if let Some(digest) = wanted {
             document.digest = digest.clone();
@@ -143,13 +143,13 @@ impl Remote {
             .ask(&request_spec)
             .await
             .map_err(CopyError::Read)?;
-        let skip = match answer.reply.status {
+        let skip = match answer.response.status {
             206 if from > 0 => 0,
             // It does not know ranges, and begins at the beginning.
             200 => from,
             _ => return Err(CopyError::Read(refusal(&answer))),
         };
-        let Some(body) = answer.reply.rest.take() else {
+        let Some(body) = answer.response.rest.take() else {
             return Err(CopyError::Read(refusal(&answer)));
         };
         let mut chunks = Chunks::from(body);
@@ -177,7 +177,7 @@ impl Remote {
     async fn is_there(&self, request_spec: &RequestSpec) -> Result<bool, CopyError> {
         let answer = self.host.ask(request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
-        match answer.reply.status {
+        match answer.response.status {
             200 => Ok(true),
             404 | 405 | 410 => Ok(false),
             _ => Err(self.unwritten(refusal(&answer))),
@@ -196,11 +196,11 @@ impl Remote {
         let request_spec = RequestSpec::put_manifest(&self.image, which, media_type, body);
         let answer = self.host.ask(&request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
-        if !matches!(answer.reply.status, 200..=202) {
+        if !matches!(answer.response.status, 200..=202) {
             return Err(self.unwritten(refusal(&answer)));
         }
         self.expect(&answer, &document.digest)?;
-        match answer.reply.headers.contains_key("oci-subject") {
+        match answer.response.headers.contains_key("oci-subject") {
             true => Ok(Listed::ByRegistry),
             false => Ok(Listed::ByNobody),
         }
@@ -208,7 +208,7 @@ impl Remote {
 
     /// Checks that a registry took what it was given, and nothing that it made of it.
     fn expect(&self, answer: &Answer, digest: &Digest) -> Result<(), CopyError> {
-        let told = answer.reply.headers.get("docker-content-digest");
+        let told = answer.response.headers.get("docker-content-digest");
         let told = told.and_then(|value| value.to_str().ok());
         match told.filter(|told| *told != digest.as_str()) {
             Some(told) => {

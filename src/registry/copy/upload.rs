@@ -108,7 +108,7 @@ impl Remote {
         let request_spec = RequestSpec::begin_upload(&self.image, mount);
         let answer = self.host.ask(&request_spec).await;
         let answer = answer.map_err(|error| self.unwritten(error))?;
-        match answer.reply.status {
+        match answer.response.status {
             201 if mount.is_some() => Ok(None),
             202 => self
                 .location(&self.host.url_of(&request_spec), &answer)
@@ -120,7 +120,7 @@ impl Remote {
     }
 
     fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
-        next(&self.host.guard, from, &answer.reply.headers).map_err(|problem| {
+        next(&self.host.guard, from, &answer.response.headers).map_err(|problem| {
             let asked = answer.asked.clone();
             self.unwritten(LookupError::unknown(
                 LookupFailure::BadReply(problem),
@@ -133,12 +133,12 @@ impl Remote {
     async fn progress_of(&self, upload: &Url) -> Option<(Url, u64)> {
         let request_spec = RequestSpec::upload(Method::GET, &self.image, upload.clone());
         let answer = self.host.ask(&request_spec).await.ok()?;
-        if answer.reply.status != 204 {
+        if answer.response.status != 204 {
             return None;
         }
-        let range = answer.reply.headers.get(RANGE)?.to_str().ok()?;
+        let range = answer.response.headers.get(RANGE)?.to_str().ok()?;
         let received = received(range)?;
-        let next = next(&self.host.guard, upload, &answer.reply.headers).ok()?;
+        let next = next(&self.host.guard, upload, &answer.response.headers).ok()?;
         Some((next, received))
     }
 
@@ -170,7 +170,7 @@ impl Remote {
         let mut request = Request::new(Method::PUT, url.clone());
         *request.headers_mut() = self.headers(blob, at, &url, &pass);
         *request.body_mut() = Some(body(receiver));
-        let http_client = self.host.wire_to(&url, 0);
+        let http_client = self.host.client_to(&url, 0);
         let (poured, answered) = side_by_side(reader, at, sender, http_client.open(request)).await;
         match (poured, answered) {
             (Err(Abort::Source(error)), _) => UploadAttempt::Failed(error),
@@ -217,17 +217,17 @@ impl Remote {
         if matches!(status, 200..=204) {
             return UploadAttempt::Done;
         }
-        let reply = Response {
+        let response = Response {
             status,
             headers: std::mem::take(response.headers_mut()),
             body,
             http2: false,
             rest: None,
         };
-        let asked = told(asked, &reply);
+        let asked = told(asked, &response);
         if status == 401 && matches!(pass, Authorization::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
-            let _ = self.host.auth.next(attempt, pass, &reply).await;
+            let _ = self.host.auth.next(attempt, pass, &response).await;
             return UploadAttempt::ReadError(LookupError::unknown(
                 LookupFailure::Refused { login: None },
                 asked,
@@ -246,7 +246,7 @@ impl Remote {
                     asked,
                     login: pass.login().map(str::to_owned),
                     had_token: matches!(pass, Authorization::Token { .. }),
-                    reply,
+                    response,
                 };
                 UploadAttempt::Failed(self.unwritten(refusal(&answer)))
             }

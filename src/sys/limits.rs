@@ -3,9 +3,9 @@
 //! The limits are soft ones of `setrlimit`, see getrlimit(2): the process itself is bound by them, and the programs that it starts get back
 //! what it had before, because a compiler in a build may need more than acrt does.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Context as _, Kind, Result};
 
@@ -45,18 +45,29 @@ pub fn bind(limits: &LimitSettings) -> Result<()> {
     Ok(())
 }
 
-/// Gives a program that this process has just started the limits that this process had.
-pub(super) fn lift(process: Option<u32>) {
-    let process = process.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    let (Some(process), Some(before)) = (process, BEFORE.get()) else {
-        return;
+/// Starts a program that has the limits which this process had before it was bound, from its first instruction on: limits are inherited, so
+/// that they are lifted from this process for the moment of the start. Otherwise what a program begins with, and its own first children,
+/// would be bound.
+pub(super) fn lifted<T>(start: impl FnOnce() -> T) -> T {
+    /// Held while limits are lifted: one start must not bind this process again in the middle of another.
+    static STARTING: Mutex<()> = Mutex::new(());
+
+    let Some(before) = BEFORE.get() else {
+        return start();
     };
-    for (resource, had) in before {
-        let limit = Rlimit {
-            current: had.current,
-            maximum: had.maximum,
-        };
-        // One that has ended already needs none.
-        let _ = prlimit(Some(process), *resource, limit);
+    let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let bound: Vec<_> = before
+        .iter()
+        .map(|(resource, had)| {
+            let bound = getrlimit(*resource);
+            // One that cannot be lifted binds the program too.
+            let _ = setrlimit(*resource, had.clone());
+            (*resource, bound)
+        })
+        .collect();
+    let started = start();
+    for (resource, limit) in bound {
+        let _ = setrlimit(resource, limit);
     }
+    started
 }

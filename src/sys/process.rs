@@ -141,12 +141,10 @@ async fn carry_out(
         .stdin(stdin)
         .stdout(writer.try_clone().context(Kind::Failed, cannot)?)
         .stderr(writer);
-    let mut child = command
-        .spawn()
-        .map_err(|problem| cannot_start(line, problem))?;
+    let mut child =
+        limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
     // The command holds the other ends of the pipe; while it lives, the output never ends.
     drop(command);
-    limits::lift(child.id());
     let mut feed = std::pin::pin!(feed(child.stdin.take(), input));
     let mut is_fed = false;
     let group = child
@@ -251,15 +249,15 @@ pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
 ///
 /// As [`converse`].
 pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
-    let mut child = tokio::process::Command::from(prepared(line))
+    let mut command = tokio::process::Command::from(prepared(line));
+    command
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|problem| cannot_start(line, problem))?;
-    limits::lift(child.id());
+        .kill_on_drop(true);
+    let mut child =
+        limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
     let group = child
         .id()
         .and_then(|id| i32::try_from(id).ok())

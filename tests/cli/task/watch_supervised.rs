@@ -142,14 +142,26 @@ fn run_by_hand_is_bound_by_the_limits_and_its_builder_is_not() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
+    // acrt is bound again when it has started the builder, which may be ahead of that.
     wrap_buildah(
         &world,
-        "case \"$*\" in build*) while read -r line; do case \"$line\" in 'Max address space'*) echo $line;; esac; done </proc/$PPID/limits; echo \"own limit $(ulimit -v)\";; esac\nexec \"$buildah\" \"$@\"",
+        "case \"$*\" in build*) of_acrt=; while [ \"${of_acrt#*2147483648 }\" = \"$of_acrt\" ]; do \
+         while read -r line; do case \"$line\" in 'Max address space'*) of_acrt=$(echo $line);; esac; done </proc/$PPID/limits; done; \
+         echo \"$of_acrt\"; echo \"own limit $(ulimit -v)\";; esac\nexec \"$buildah\" \"$@\"",
     );
     let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
     let host = registry.host();
     world
-        .acrt(&["build", "-r", &host, "-t", "web:1", &context])
+        .acrt(&[
+            "build",
+            "-r",
+            &host,
+            "-t",
+            "web:1",
+            "--timeout",
+            "60",
+            &context,
+        ])
         .ok()
         .prints(&["Max address space 2147483648 ", "own limit unlimited"]);
 }

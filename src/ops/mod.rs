@@ -102,10 +102,7 @@ impl App {
             settings.builder.clone_from(&surroundings.builder);
         }
         let mut store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
-        // Nothing is moved in a directory that is about to be refused.
-        if settings.allows_unsafe_permissions || store.check_owner().is_ok() {
-            store.upgrade()?;
-        }
+        store.upgrade(settings.allows_unsafe_permissions)?;
         let min_age = settings.config.defaults.min_age.as_deref();
         let min_age = min_age.map(str::parse).transpose();
         Ok(Self {

@@ -3,7 +3,7 @@
 //! `known/` became `baselines/`, and `notified.json` became `notified.json`. What was there is kept in `upgraded-from-0.1/`.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -27,15 +27,17 @@ const COPY: &str = "upgraded-from-0.1";
 impl Store {
     /// Moves the files of version 0.1 to their places of today, after a copy was made of them. Killed at any point, the next call goes on.
     ///
+    /// A directory that another user can change stays as it is too, unless its user insists: whoever uses it refuses it.
+    ///
     /// A directory that may only be read, or that a watcher of version 0.1 still holds, stays as it is: its baselines are then used where
     /// they are. Where version 0.1 has written anew beside this one, the newer of two baselines is taken.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path, where a file cannot be copied or moved.
-    pub fn upgrade(&mut self) -> Result<()> {
+    pub fn upgrade(&mut self, insists: bool) -> Result<()> {
         let old = self.layout.root().join(KNOWN);
-        if !old.is_dir() {
+        if !old.is_dir() || !insists && self.check_owner().is_err() {
             return Ok(());
         }
         match self.move_from_0_1(&old) {
@@ -63,9 +65,9 @@ impl Store {
         };
         let root = self.layout.root();
         keep_copy(root, old)?;
-        let notified = root.join(TOLD);
-        if notified.exists() && !self.layout.notified().exists() {
-            rename(&notified, &self.layout.notified())?;
+        let told = root.join(TOLD);
+        if told.exists() && !self.layout.notified().exists() {
+            rename(&told, &self.layout.notified())?;
         }
         file::remove(&self.layout.cache("known"))?;
         if !new.exists() && rename(old, &new).is_ok() {
@@ -78,16 +80,15 @@ impl Store {
                     file::make_folder(folder)?;
                 }
                 rename(&path, &target)?;
+            } else {
+                file::remove(&path)?;
             }
         }
-        fs::remove_dir_all(old)
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })
-            .context(Kind::Failed, || {
-                format!("cannot remove `{}`", old.display())
-            })?;
+        // Only what is empty goes: what else people keep there is theirs.
+        for registry in names(old)? {
+            let _ = fs::remove_dir(old.join(registry));
+        }
+        let _ = fs::remove_dir(old);
         Ok(true)
     }
 }
@@ -105,25 +106,25 @@ fn keep_copy(root: &Path, old: &Path) -> Result<()> {
             .join(path.strip_prefix(old).unwrap_or(&path));
         copy_file(&path, &target)?;
     }
-    let notified = root.join(TOLD);
-    if notified.exists() {
-        copy_file(&notified, &unfinished.join(TOLD))?;
+    let told = root.join(TOLD);
+    if told.exists() {
+        copy_file(&told, &unfinished.join(TOLD))?;
     }
     file::make_folder(&unfinished)?;
     rename(&unfinished, &copy)
 }
 
-/// The files of baselines in `folder`.
+/// The files of baselines in `folder`, and nothing else that is there.
 fn baselines(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for registry in names(folder)? {
         let registry = folder.join(registry);
         if registry.is_dir() {
-            found.extend(
-                names(&registry)?
-                    .into_iter()
-                    .map(|name| registry.join(name)),
-            );
+            let files = names(&registry)?.into_iter();
+            let files = files.map(|name| registry.join(name));
+            found.extend(files.filter(|path| {
+                path.extension().is_some_and(|end| end == "json") && path.is_file()
+            }));
         }
     }
     Ok(found)
@@ -189,7 +190,7 @@ mod tests {
     fn files_of_version_0_1_are_moved_once_and_kept_in_a_copy() {
         let (folder, mut store) = directory();
         for _ in 0..2 {
-            store.upgrade().unwrap();
+            store.upgrade(true).unwrap();
             for (path, text) in [
                 ("baselines/r.io/web.json", Some("old")),
                 ("baselines/r.io/api.json", Some("old")),
@@ -207,6 +208,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_baseline_is_neither_copied_nor_lost() {
+        let (folder, mut store) = directory();
+        write(folder.path(), "known/r.io/saved/web.json", "mine", 10);
+        write(folder.path(), "baselines/r.io/web.json", "new", 20);
+        store.upgrade(true).unwrap();
+        let old = read(folder.path(), "baselines/r.io/api.json");
+        assert_eq!(old.as_deref(), Some("old"));
+        let mine = read(folder.path(), "known/r.io/saved/web.json");
+        assert_eq!(mine.as_deref(), Some("mine"));
+        assert!(
+            !folder
+                .path()
+                .join("upgraded-from-0.1/known/r.io/saved")
+                .exists()
+        );
+        // The next one finds nothing to move, and the places of this version in use.
+        store.upgrade(true).unwrap();
+        assert_eq!(
+            store.layout().baselines_folder(),
+            store.layout().root().join("baselines")
+        );
+    }
+
+    #[test]
     fn upgrade_that_was_killed_after_its_copy_goes_on() {
         let (folder, mut store) = directory();
         write(
@@ -215,7 +240,7 @@ mod tests {
             "half",
             1,
         );
-        store.upgrade().unwrap();
+        store.upgrade(true).unwrap();
         let copy = read(folder.path(), "upgraded-from-0.1/known/r.io/web.json");
         assert_eq!(copy.as_deref(), Some("old"));
         assert_eq!(
@@ -229,7 +254,7 @@ mod tests {
         let (folder, mut store) = directory();
         write(folder.path(), "baselines/r.io/web.json", "new", 20);
         write(folder.path(), "baselines/r.io/api.json", "new", 5);
-        store.upgrade().unwrap();
+        store.upgrade(true).unwrap();
         assert_eq!(
             read(folder.path(), "baselines/r.io/web.json").as_deref(),
             Some("new")
@@ -245,14 +270,14 @@ mod tests {
     fn directory_that_version_0_1_watches_is_used_as_it_is() {
         let (folder, mut store) = directory();
         let lock = lock::try_lock(&store.layout().watch_lock()).unwrap();
-        store.upgrade().unwrap();
+        store.upgrade(true).unwrap();
         assert_eq!(
             store.layout().baselines_folder(),
             store.layout().root().join("known")
         );
         drop(lock);
         let mut next = Store::at(folder.path());
-        next.upgrade().unwrap();
+        next.upgrade(true).unwrap();
         assert_eq!(
             next.layout().baselines_folder(),
             next.layout().root().join("baselines")

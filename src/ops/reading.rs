@@ -40,13 +40,8 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     if task.step.context().is_some_and(Context::is_remote) {
         // What is fetched is looked into by the run that fetches it.
         return Ok(Survey {
-            bases: Vec::new(),
             pushes: task.stable_images(),
-            digest: None,
-            notices: Vec::new(),
-            privileged: Vec::new(),
-            files: Vec::new(),
-            refused: None,
+            ..Survey::default()
         });
     }
     let step = match &task.step {
@@ -62,9 +57,7 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         pushes: task.stable_images(),
         files: stamped(inputs.files()),
         digest: Some(inputs.digest),
-        notices: Vec::new(),
-        privileged: Vec::new(),
-        refused: None,
+        ..Survey::default()
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{limits, process, signal::Stop},
     task::{
-        Argument, Cause, Context, Patch, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
+        Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
     },
     watch::Snapshot,
@@ -303,12 +303,9 @@ fn as_patch(overrides: &Overrides) -> TaskPatch {
     let given = |list: &[Argument]| (!list.is_empty()).then(Vec::new);
     TaskPatch {
         arguments: given(&overrides.arguments),
-        target: overrides.target.clone().map_or(Patch::Keep, Patch::Set),
+        target: overrides.target.clone().into(),
         values: given(&overrides.values),
-        values_file: overrides
-            .values_file
-            .clone()
-            .map_or(Patch::Keep, Patch::Set),
+        values_file: overrides.values_file.clone().into(),
         allow_privileged: overrides.allow_privileged.then_some(true),
         ..TaskPatch::default()
     }

@@ -7,14 +7,13 @@ use crate::{
 };
 
 /// What can be told about a task without a run and without a registry.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Survey {
     /// The images that it takes from registries.
     pub bases: Vec<Reference>,
     /// The images that it pushes under names that stay the same from run to run.
     pub pushes: Vec<Reference>,
-    /// What it is made of.
-    /// None where it is not known before the context has been fetched.
+    /// What it is made of; none where that is not known before the context has been fetched.
     pub digest: Option<Digest>,
     /// What is odd about the file.
     pub notices: Vec<Notice>,

@@ -22,6 +22,13 @@ pub enum Patch<T> {
     Clear,
 }
 
+impl<T> From<Option<T>> for Patch<T> {
+    /// A value that is not given changes nothing.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Keep, Self::Set)
+    }
+}
+
 impl<T> Patch<T> {
     /// Changes a field that may be empty.
     pub fn apply(self, field: &mut Option<T>) {

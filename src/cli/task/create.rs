@@ -20,7 +20,7 @@ use crate::{
     ops::{self, App, task::NewTask, timer::Schedule},
     sys::secret::Secret,
     task::{
-        Context, DockerStep, ImportStep, Patch, Step, TaskName, TaskPatch,
+        Context, DockerStep, ImportStep, Step, TaskName, TaskPatch,
         trigger::{DEFAULT_BASE_IMAGE_TRIGGER, DEFAULT_SOURCE_TRIGGER},
     },
 };
@@ -136,13 +136,13 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     let given = TaskPatch {
         images: Some(args.images.clone()).filter(|images| !images.is_empty()),
         arguments: args.arguments.is_given().then(|| arguments.clone()),
-        target: args.target.clone().map_or(Patch::Keep, Patch::Set),
+        target: args.target.clone().into(),
         push: args.no_push.map(|no_push| !no_push),
         no_cache: args.no_cache,
         keep_vcs: args.keep_vcs,
         trust_context: args.trust.trust_context,
         values: args.values.has_values().then(Vec::new),
-        values_file: args.values.file().cloned().map_or(Patch::Keep, Patch::Set),
+        values_file: args.values.file().cloned().into(),
         allow_privileged: args.values.allow_privileged.then_some(true),
         ..TaskPatch::default()
     };

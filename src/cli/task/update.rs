@@ -150,10 +150,7 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         context: args.context,
         file: args.file.filter(|_| content.is_none()),
         content: content.as_deref().map(encoded),
-        values_file: match args.values.file() {
-            Some(path) => Patch::Set(path.clone()),
-            None => Patch::Keep,
-        },
+        values_file: args.values.file().cloned().into(),
         values_content,
         values,
         on_success: args.on_success.as_deref().map(words).transpose()?,
@@ -192,8 +189,7 @@ fn encoded_file(path: &std::path::Path) -> Result<String> {
 /// An option that is not given keeps the value, an empty one takes it away.
 fn emptied(value: Option<String>) -> Patch<String> {
     match value {
-        None => Patch::Keep,
         Some(value) if value.is_empty() => Patch::Clear,
-        Some(value) => Patch::Set(value),
+        value => value.into(),
     }
 }

@@ -31,9 +31,6 @@ pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
         digest: Some(Digest::of(definition.as_bytes())),
         bases: vec![source],
         pushes: task.stable_images(),
-        notices: Vec::new(),
-        privileged: Vec::new(),
-        files: Vec::new(),
-        refused: None,
+        ..Survey::default()
     })
 }

@@ -508,12 +508,7 @@ impl StepContext<'_> {
             to: to.to_owned(),
             read_only: false,
         };
-        let marker = self
-            .execution
-            .app
-            .store
-            .layout()
-            .run_folder(self.run.run_id);
+        let marker = self.marker();
         Ok(ContainerRequest {
             name: self.name(step.id.as_str()),
             image: image.to_string(),

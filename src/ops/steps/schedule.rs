@@ -221,12 +221,7 @@ impl StepContext<'_> {
                 continue;
             }
             let name = self.name(&network.name);
-            let marker = self
-                .execution
-                .app
-                .store
-                .layout()
-                .run_folder(self.run.run_id);
+            let marker = self.marker();
             let labels = [(LABEL.to_owned(), marker.display().to_string())].into();
             let line =
                 self.builder

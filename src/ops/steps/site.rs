@@ -173,8 +173,7 @@ impl StepContext<'_> {
         grace: Duration,
     ) -> Result<(Ended, Vec<u8>)> {
         self.say(Some(step), &format!("$ {line}"));
-        let app = self.execution.app;
-        let marker = app.store.layout().run_folder(self.run.run_id);
+        let marker = self.marker();
         let line = line.env(MARKER, marker.display().to_string());
         let limits = Limits {
             timeout: Some(
@@ -253,6 +252,12 @@ impl StepContext<'_> {
             )),
             Ended::Stopped(signal) => Err(StepFailure::Final(stopped(signal))),
         }
+    }
+
+    /// Returns what processes and containers of the run are known by: the path of its folder.
+    pub fn marker(&self) -> PathBuf {
+        let layout = self.execution.app.store.layout();
+        layout.run_folder(self.run.run_id)
     }
 
     /// Returns the name that a container or a network of this run has on the machine.

@@ -61,7 +61,7 @@ pub(super) fn lifted<T>(start: impl FnOnce() -> T) -> T {
         .map(|(resource, had)| {
             let bound = getrlimit(*resource);
             // One that cannot be lifted binds the program too.
-            let _ = setrlimit(*resource, had.clone());
+            let _ = setrlimit(*resource, *had);
             (*resource, bound)
         })
         .collect();

@@ -31,7 +31,8 @@ use hyper_util::{
 };
 use serde_json::json;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::oneshot,
 };
 use tokio_io_timeout::TimeoutStream;
@@ -49,14 +50,12 @@ use super::{
     proof::{self, Proof},
 };
 
-/// How long a sender may take for the headers of a request, and how long a connection may be idle.
-const HEADER_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a client may take for its next bytes of an answer.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a connection may live, whatever comes on it.
-const LIFE: Duration = Duration::from_secs(60);
+/// What a connection may take.
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(5),
+    write: Duration::from_secs(10),
+    life: Duration::from_secs(60),
+};
 
 /// How many requests a connection may bring.
 const REQUESTS: usize = 100;
@@ -104,6 +103,17 @@ pub struct Server {
     address: SocketAddr,
     site: Arc<Site>,
     _stop: oneshot::Sender<()>,
+}
+
+/// How long it is waited for a client.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// How long the head of a request may take, and how long a connection may be idle.
+    head: Duration,
+    /// How long a client may take for its next bytes of an answer.
+    write: Duration,
+    /// How long a connection may live, whatever comes on it.
+    life: Duration,
 }
 
 /// What all requests share.
@@ -288,7 +298,7 @@ async fn serve(listener: std::net::TcpListener, site: Arc<Site>) {
                 tokio::spawn(async move {
                     // Where too many wait already, the connection is closed.
                     if let Some(slot) = door.enter(peer.ip().into()).await {
-                        attend(stream, Arc::new(slot), router).await;
+                        attend(stream, Arc::new(slot), router, PATIENCE).await;
                     }
                 });
             }
@@ -298,9 +308,14 @@ async fn serve(listener: std::net::TcpListener, site: Arc<Site>) {
 }
 
 /// Serves one connection, for as long as one may live.
-async fn attend(stream: TcpStream, slot: Arc<Slot>, router: Router) {
+async fn attend(
+    stream: impl AsyncRead + AsyncWrite,
+    slot: Arc<Slot>,
+    router: Router,
+    patience: Patience,
+) {
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_PATIENCE));
+    stream.set_write_timeout(Some(patience.write));
     let (router, known) = (TowerToHyperService::new(router), Arc::clone(&slot));
     let count = AtomicUsize::new(0);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
@@ -318,7 +333,7 @@ async fn attend(stream: TcpStream, slot: Arc<Slot>, router: Router) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
+        .header_read_timeout(patience.head)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = pin!(connection);
@@ -326,11 +341,11 @@ async fn attend(stream: TcpStream, slot: Arc<Slot>, router: Router) {
         // A sender that breaks off has seen that itself.
         _ = connection.as_mut() => return,
         () = slot.cut() => return,
-        () = tokio::time::sleep(LIFE) => {}
+        () = tokio::time::sleep(patience.life) => {}
     }
     connection.as_mut().graceful_shutdown();
     // What is being answered is answered to its end, if that takes no longer than an answer may.
-    drop(tokio::time::timeout(WRITE_PATIENCE, connection).await);
+    drop(tokio::time::timeout(patience.write, connection).await);
 }
 
 fn router(site: Arc<Site>) -> Router {
@@ -453,7 +468,115 @@ async fn received(site: &Site, name: Option<&str>, request: Request) -> Response
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
     use super::*;
+
+    const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// Patience that a test has, too.
+    const SHORT: Patience = Patience {
+        head: Duration::from_millis(200),
+        write: Duration::from_millis(200),
+        life: Duration::from_millis(600),
+    };
+
+    fn site() -> Router {
+        let named = [("lan".to_owned(), Source::default())];
+        router(Arc::new(Site {
+            sources: RwLock::new(Sources::new(named.into(), None).unwrap()),
+            inbox: Inbox::default(),
+            pages: Pages {
+                metrics: Arc::new(|_| "up 1\n".repeat(1000)),
+                pulse: Pulse::new(jiff::Timestamp::UNIX_EPOCH, jiff::SignedDuration::MAX),
+            },
+            clock: Clock::System,
+        }))
+    }
+
+    /// Serves one end of a connection in memory that holds little, and returns how long the other end, `client`, kept it.
+    fn held(client: impl AsyncFnOnce(DuplexStream)) -> Duration {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (theirs, ours) = duplex(256);
+            let door = Door::default();
+            let address: std::net::IpAddr = [127, 0, 0, 1].into();
+            let slot = Arc::new(door.enter(address.into()).await.unwrap());
+            let begun = Instant::now();
+            let served = async {
+                attend(ours, slot, site(), SHORT).await;
+                begun.elapsed()
+            };
+            tokio::join!(served, client(theirs)).0
+        })
+    }
+
+    /// More than any of the patience, for a machine that is busy, and less than for ever.
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn client_that_sends_a_little_again_and_again_is_let_go_at_the_end_of_a_life() {
+        let took = held(async |mut client| {
+            let mut parts = HEALTH.chunks(HEALTH.len().div_ceil(3)).cycle();
+            let mut answer = [0; 1024];
+            loop {
+                // Always within the time for a head.
+                let pause = tokio::time::sleep(Duration::from_millis(20));
+                tokio::select! {
+                    read = client.read(&mut answer) => if !matches!(read, Ok(1..)) {
+                        return;
+                    },
+                    () = pause => if client.write_all(parts.next().unwrap()).await.is_err() {
+                        return;
+                    },
+                }
+            }
+        });
+        assert!(took >= SHORT.life && took < SOON, "{took:?}");
+    }
+
+    #[test]
+    fn client_that_asks_much_and_never_reads_is_let_go() {
+        let took = held(async |mut client| {
+            // The pipe is full before all of it is sent.
+            let asked = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(64);
+            let _ = client.write_all(&asked).await;
+        });
+        assert!(took < SOON, "{took:?}");
+    }
+
+    #[test]
+    fn client_that_sends_half_a_head_and_no_more_is_let_go() {
+        let took = held(async |mut client| {
+            client.write_all(&HEALTH[..20]).await.unwrap();
+            let _ = client.read_to_end(&mut Vec::new()).await;
+        });
+        assert!(took >= SHORT.head && took < SOON, "{took:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_gets_an_answer_or_an_end(
+            place in 0_usize..160, cut in 0_usize..20, put in proptest::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let mut sent = b"POST /hooks/lan?a=b HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n              d\r\n{\"events\":[]}\r\n0\r\n\r\n".to_vec();
+            let place = place.min(sent.len());
+            let end = (place + cut).min(sent.len());
+            sent.splice(place..end, put);
+            let took = held(async |mut client| {
+                let _ = client.write_all(&sent).await;
+                let _ = client.shutdown().await;
+                let _ = client.read_to_end(&mut Vec::new()).await;
+            });
+            prop_assert!(took < SOON, "{:?}", took);
+        }
+    }
 
     fn seen(sources: &Sources, authorization: Option<&str>) -> Option<Vec<String>> {
         let inbox = Inbox::default();

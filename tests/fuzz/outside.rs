@@ -6,8 +6,9 @@ use acrt::{
     dockerfile::{Build, Dockerfile},
     listen::{Proof, is_signed, read_payload},
     registry::{ImageConfig, Token, demand, parse_manifest, server_words},
+    store::Store,
     sys::secret::Secret,
-    task::Run,
+    task::{Run, TaskKey},
     watch::{TagRecord, notified},
 };
 use axum::http::{HeaderMap, HeaderValue};
@@ -24,6 +25,7 @@ pub enum Kind {
     Refusal,
     Dockerfile,
     State,
+    StateFile,
 }
 
 pub const KINDS: &[Kind] = &[
@@ -36,6 +38,7 @@ pub const KINDS: &[Kind] = &[
     Kind::Refusal,
     Kind::Dockerfile,
     Kind::State,
+    Kind::StateFile,
 ];
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -98,6 +101,11 @@ pub fn corpus(kind: Kind) -> Vec<String> {
             r#"{"digest":"DIGEST","seen":"2026-01-31T08:00:00Z","looked":"2026-01-31T08:00:00Z","error":null}"#,
             r#"{"failed":{"run":"ca1","since":"2026-01-31T08:00:00Z"},"silent":{"r.io":"2026-01-31T08:00:00Z"}}"#,
         ],
+        Kind::StateFile => &[
+            r#"{"schema":1,"tags":{"r.io/a:1":{"digest":"DIGEST","seen":"2026-01-31T08:00:00Z","looked":"2026-01-31T08:00:00Z","error":null}}}"#,
+            r#"{"schema":1,"receivers":{"x":{"since":"2026-01-31T08:00:00Z","failed":{"r.io/a":{"run":"ca1","since":"2026-01-31T08:00:00Z"}},"silent":{}}}}"#,
+            r#"{"schema":1,"run":"ca1","dependencies":[{"image":{"registry":"r.io","repository":"a","tag":"1","digest":"DIGEST"},"kind":"Runtime"}],"failure":null}"#,
+        ],
     };
     texts
         .iter()
@@ -147,6 +155,28 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
                 headers.insert("www-authenticate", value);
             }
             demand(&headers).is_some()
+        }
+        Kind::StateFile => {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, now) = (Store::at(folder.path()), jiff::Timestamp::UNIX_EPOCH);
+            let key = TaskKey {
+                registry: "r.io".into(),
+                name: "a".parse().unwrap(),
+            };
+            let layout = store.layout();
+            for path in [layout.bases(), layout.notified(), layout.baseline(&key)] {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            // What cannot be used is set aside, and the file itself is never lost.
+            let tags = store.tags(now).unwrap();
+            assert!(tags.problem.is_some() != layout.bases().exists(), "{text}");
+            let notified = store.notified(now).unwrap();
+            assert!(
+                notified.problem.is_some() != layout.notified().exists(),
+                "{text}"
+            );
+            tags.problem.is_none() | notified.problem.is_none() | store.baseline(&key).is_ok()
         }
         Kind::Token => Token::parse(bytes, Instant::now()).is_ok(),
         Kind::Refusal => server_words(&HeaderMap::new(), bytes).is_some(),

@@ -21,7 +21,6 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{
         self, App,
-        event::{Event, EventSink},
         run::{Quick, RunRequest},
         task::QuickTask,
     },
@@ -121,12 +120,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     }
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let events = EventSink::new(|event| {
-            if !(no_logs && matches!(event, Event::Log(_))) {
-                report.event(event);
-            }
-        });
-        ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
+        ops::run::run(app, &request, &Cause::Manual, &stop, &report.events()).await
     })?;
     Ok(conclude(report, &finished, no_logs))
 }
@@ -141,6 +135,7 @@ fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::N
         )
         .hint("write the Dockerfile to a file, or leave out --no-wait"));
     }
+    let follows_log = !args.no_logs && !args.no_wait;
     let dockerfile = from_stdin.then(stdin_file).transpose()?;
     let file = match &dockerfile {
         Some(file) => file.path().to_owned(),
@@ -167,7 +162,11 @@ fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::N
         keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;
-    Ok((RunRequest::quick(Quick { task, secrets }), dockerfile))
+    let request = RunRequest {
+        follows_log,
+        ..RunRequest::quick(Quick { task, secrets })
+    };
+    Ok((request, dockerfile))
 }
 
 /// Keeps what comes by standard input in a file, because builders want one.

@@ -17,7 +17,6 @@ use crate::{
     error::{Error, Kind, Result},
     ops::{
         self, App,
-        event::{Event, EventSink},
         run::{Quick, RunRequest},
         task::QuickTask,
     },
@@ -99,12 +98,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     let no_logs = args.no_logs;
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let events = EventSink::new(|event| {
-            if !(no_logs && matches!(event, Event::Log(_))) {
-                report.event(event);
-            }
-        });
-        ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
+        ops::run::run(app, &request, &Cause::Manual, &stop, &report.events()).await
     })?;
     Ok(conclude(report, &finished, no_logs))
 }
@@ -144,6 +138,7 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
     let (task, secrets) = ops::task::quick(app, quick)?;
     Ok(RunRequest {
         jobs: args.jobs.map(usize::from),
+        follows_log: !args.no_logs && !args.no_wait,
         ..RunRequest::quick(Quick { task, secrets })
     })
 }

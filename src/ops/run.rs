@@ -8,7 +8,7 @@ use crate::{
     image::{Digest, Reference},
     registry::Answers,
     store::{lock, lock::Lock, secrets::Secrets},
-    sys::{limits, process, signal::Stop},
+    sys::{process, signal::Stop},
     task::{
         Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
@@ -33,7 +33,7 @@ pub use super::run_request::{DEFAULT_JOBS, Overrides, Quick, RunRequest};
 /// How often a run that waits for another run of its task looks again.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Runs a task now, after whatever run of it is going on, in this process: it is bound by the limits of runs from now on.
+/// Runs a task now, after whatever run of it is going on.
 ///
 /// # Errors
 ///
@@ -47,8 +47,6 @@ pub async fn run(
     events: &EventSink<'_>,
 ) -> Result<Finished> {
     let key = request.key();
-    // What is read for it is as much a stranger's as in the loop.
-    limits::bind(&app.settings.config.limits)?;
     let (task, secrets) = prepare(app, request)?;
     if app.surroundings.builder.is_some() {
         // What was typed is told as wrong usage, before there is a run that could fail of it.
@@ -93,22 +91,20 @@ pub async fn run(
         app.store.end_run(held)?;
         return Err(error);
     }
-    let registries = app.registries_with(logins(&secrets)?);
+    let mut answers = request.answers.clone();
     if !is_quick {
-        registries.import(old_enough(app, &task, events).await?);
+        app.registries_with(logins(&secrets)?);
+        answers = old_enough(app, &task, events).await?;
+        prepare_to_tell(app, &task, events).await;
     }
-    let told = (!is_quick).then(|| task.clone());
-    if let Some(task) = &told {
-        prepare_to_tell(app, task, events).await;
-    }
-    let execution = Execution {
-        recorded: !is_quick && request.overrides == Overrides::default(),
-        jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
-        ..Execution::of(app, task, secrets, stop)
+    let request = RunRequest {
+        run: Some(held.run.run_id),
+        answers,
+        ..request.clone()
     };
-    let finished = execution.carry_out(held, events).await?;
-    if let Some(task) = &told {
-        notify::after_run(app, task, stop, events).await;
+    let finished = supervise(app, &task, &request, held, stop, events).await?;
+    if !is_quick {
+        notify::after_run(app, &task, stop, events).await;
     }
     Ok(finished)
 }
@@ -215,7 +211,8 @@ pub async fn carry_out_for(
     let registries = app.registries_with(logins(&secrets)?);
     registries.import(request.answers.clone());
     let execution = Execution {
-        recorded: true,
+        recorded: request.is_recorded(),
+        jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         ..Execution::of(app, task, secrets, stop)
     };
     execution.carry_out(held, events).await

@@ -62,6 +62,9 @@ pub struct RunRequest {
     /// What registries have answered already about what it is built on. What they say that a tag is, it is for this run.
     #[serde(default)]
     pub answers: Answers,
+    /// Whether whoever asks reads the log while it is written.
+    #[serde(default)]
+    pub follows_log: bool,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
@@ -87,6 +90,7 @@ impl RunRequest {
             jobs: None,
             run: None,
             answers: Answers::default(),
+            follows_log: false,
             quick: None,
         }
     }
@@ -98,6 +102,11 @@ impl RunRequest {
             quick: Some(Box::new(quick.clone())),
             ..Self::of(&quick.task.key())
         }
+    }
+
+    /// Whether it is the stored definition that is run, as it is: only then is what it depended on recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.quick.is_none() && self.overrides == Overrides::default()
     }
 
     /// The key of the task.

@@ -33,8 +33,9 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// How much is kept of what a process says that is no message, in bytes: its last words, if it dies.
 const LAST_WORDS: usize = 2048;
 
-/// The longest line that is taken for a message, in bytes.
-const MAX_MESSAGE: usize = 1024 * 1024;
+/// The longest line that is taken for a message, in bytes. A piece of a log is the longest that there is: 64 KiB and the end of a line, each
+/// byte as an escape of six at worst.
+const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 
 /// What the process of a run tells the one that supervises it, one line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +49,10 @@ pub enum WorkerMessage {
     Warning(String),
     /// [`Event::Problem`]
     Problem(ErrorText),
+    /// [`Event::Detail`]
+    Detail(String),
+    /// [`Event::Log`], a character for each byte: a builder may print what is no UTF-8.
+    Log(String),
     /// The run has ended: why it did not succeed, if it did not.
     Ended(Option<ErrorText>),
 }
@@ -92,14 +97,18 @@ impl From<ErrorText> for Error {
 }
 
 impl WorkerMessage {
-    /// Returns what is to be told of an event; nothing for what is in the log of the run or in its record.
+    /// Returns what is to be told of an event; nothing for what is in the record of the run, nor of its log where nobody follows it.
     #[must_use]
-    pub fn of(event: &Event<'_>) -> Option<Self> {
+    pub fn of(event: &Event<'_>, follows_log: bool) -> Option<Self> {
         match event {
             Event::Doing(text) => Some(Self::Doing(text.clone())),
             Event::Note(text) => Some(Self::Note(text.clone())),
             Event::Warning(text) => Some(Self::Warning(text.clone())),
             Event::Problem(error) => Some(Self::Problem(error.into())),
+            Event::Detail(text) => Some(Self::Detail(text.clone())),
+            Event::Log(bytes) if follows_log => {
+                Some(Self::Log(bytes.iter().copied().map(char::from).collect()))
+            }
             _ => None,
         }
     }
@@ -138,6 +147,14 @@ impl Heard {
             Ok(WorkerMessage::Note(text)) => events.send(Event::Note(text)),
             Ok(WorkerMessage::Warning(text)) => events.send(Event::Warning(text)),
             Ok(WorkerMessage::Problem(error)) => events.send(Event::Problem(error.into())),
+            Ok(WorkerMessage::Detail(text)) => events.send(Event::Detail(text)),
+            Ok(WorkerMessage::Log(text)) => {
+                let bytes: Vec<u8> = text
+                    .chars()
+                    .filter_map(|it| u8::try_from(it).ok())
+                    .collect();
+                events.send(Event::Log(&bytes));
+            }
             Ok(WorkerMessage::Ended(error)) => self.error = error.map(Error::from),
             Err(_) => {
                 self.last_words.extend_from_slice(line);
@@ -214,7 +231,13 @@ pub async fn supervise(
     }
     if held.run.status.is_open() {
         let failure = failure(app, task, ended, &heard);
-        return fail(app, task, held, failure, events).await;
+        remove_leftovers(app, id, events).await?;
+        let never = Stop::never();
+        let execution = Execution {
+            recorded: request.is_recorded(),
+            ..Execution::of(app, task.clone(), Secrets::default(), &never)
+        };
+        return execution.fail(held, failure, events);
     }
     let run = app.store.end_run(held)?;
     events.send(Event::Ended {
@@ -236,23 +259,6 @@ pub async fn supervise(
 
 fn recorded_error(message: &Option<String>) -> Error {
     Error::new(Kind::Failed, message.as_deref().unwrap_or("it failed"))
-}
-
-/// Ends a run whose process could not, and takes away what that has left.
-async fn fail(
-    app: &App,
-    task: &Task,
-    held: HeldRun,
-    failure: Failure,
-    events: &EventSink<'_>,
-) -> Result<Finished> {
-    remove_leftovers(app, held.run.run_id, events).await?;
-    let stop = Stop::never();
-    let execution = Execution {
-        recorded: true,
-        ..Execution::of(app, task.clone(), Secrets::default(), &stop)
-    };
-    execution.fail(held, failure, events)
 }
 
 /// Says in words why a process ended before its run did.
@@ -282,7 +288,7 @@ fn failure(app: &App, task: &Task, ended: Ended, heard: &Heard) -> Failure {
 
 fn why_killed(signal: i32, last_words: &str, limits: &LimitSettings) -> Error {
     let because = |why: String| Error::new(Kind::Failed, why);
-    if last_words.contains("overflowed its stack") || signal == SIGSEGV {
+    if last_words.contains("overflowed its stack") {
         return because(format!(
             "what it reads is nested too deeply: its process overflowed the stack of {} MiB that limits.stackMib allows",
             limits.stack_mib
@@ -295,6 +301,11 @@ fn why_killed(signal: i32, last_words: &str, limits: &LimitSettings) -> Error {
         ));
     }
     match signal {
+        // The kernel gives no more stack where the address space is used up, so that either may be the reason.
+        SIGSEGV => because(format!(
+            "its process could get no more memory: what it reads is too large or nested too deeply for the {} MiB of limits.memoryMib or the stack of {} MiB of limits.stackMib",
+            limits.memory_mib, limits.stack_mib
+        )),
         SIGXCPU => because(format!(
             "its process used up the {} seconds of CPU time that limits.cpuSeconds allows",
             limits.cpu_seconds
@@ -332,6 +343,22 @@ mod tests {
     }
 
     #[test]
+    fn log_keeps_every_byte_from_one_process_to_another() {
+        let bytes: Vec<u8> = (0..=255).rev().collect();
+        let message = WorkerMessage::of(&Event::Log(&bytes), true).unwrap();
+        let back = std::cell::RefCell::new(Vec::new());
+        let events = EventSink::new(|event| {
+            if let Event::Log(bytes) = event {
+                back.borrow_mut().extend_from_slice(bytes);
+            }
+        });
+        Heard::default().take(message.line().as_bytes(), &events);
+        drop(events);
+        assert_eq!(back.into_inner(), bytes);
+        assert!(WorkerMessage::of(&Event::Log(&bytes), false).is_none());
+    }
+
+    #[test]
     fn what_is_no_message_is_kept_as_last_words_up_to_a_limit() {
         let mut heard = Heard::default();
         for _ in 0..1_000 {
@@ -354,7 +381,9 @@ mod tests {
     fn signal_that_killed_a_run_is_said_in_words() {
         let limits = LimitSettings::default();
         let why = |signal| why_killed(signal, "", &limits).to_string();
-        assert!(why(SIGSEGV).contains("nested too deeply"));
+        assert!(
+            why(SIGSEGV).contains("limits.memoryMib") && why(SIGSEGV).contains("limits.stackMib")
+        );
         assert!(why(SIGXCPU).contains("CPU time"));
         assert!(why(SIGKILL).contains("killed from outside"));
         assert_eq!(why(4), "its process was killed by signal 4");

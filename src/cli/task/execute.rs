@@ -61,7 +61,7 @@ fn carry_out(app: &App, report: &Report, request: &RunRequest, id: RunId) -> Res
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         let events = EventSink::new(|event| {
-            if let Some(message) = WorkerMessage::of(&event) {
+            if let Some(message) = WorkerMessage::of(&event, request.follows_log) {
                 say(&message);
             }
         });

@@ -18,7 +18,7 @@ use crate::{
     ops::{
         self, App,
         answer::RunAnswer,
-        event::{Event, EventSink},
+        event::Event,
         execute::Finished,
         run::{Overrides, RunRequest},
     },
@@ -103,6 +103,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
             trust_context: args.trust.trust_context,
         },
         jobs: args.jobs.map(usize::from),
+        follows_log: !args.no_logs && !args.no_wait,
         ..RunRequest::of(&key)
     };
     if args.dry_run {
@@ -119,12 +120,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     let no_logs = args.no_logs;
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        let events = EventSink::new(|event| {
-            if !(no_logs && matches!(event, Event::Log(_))) {
-                report.event(event);
-            }
-        });
-        ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
+        ops::run::run(app, &request, &Cause::Manual, &stop, &report.events()).await
     })?;
     report.done();
     Ok(conclude(report, &finished, no_logs))

@@ -35,6 +35,25 @@ fn template(text: &str) -> String {
     serve(&[("acb.yaml", &file)], &[])
 }
 
+/// An archive of 300 folders with 60 folders in one another each, and nothing else.
+fn nested_folders() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for n in 0..300 {
+        let mut path = format!("d{n}");
+        for _ in 0..60 {
+            path += "/e";
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_mode(0o755);
+            header.set_size(0);
+            archive
+                .append_data(&mut header, &path, std::io::empty())
+                .unwrap();
+        }
+    }
+    archive.into_inner().unwrap()
+}
+
 fn hostile() -> Vec<Hostile> {
     let drip = |stream: &mut TcpStream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
@@ -96,6 +115,14 @@ fn hostile() -> Vec<Hostile> {
             "large",
             file(&format!("steps:\n- cmd: {}\n", "x".repeat(1024 * 1024))),
             "larger than 1 MiB",
+        ),
+        (
+            "folders",
+            {
+                let bytes = nested_folders();
+                server(move |stream| send(stream, &bytes))
+            },
+            "acb.yaml",
         ),
         (
             "shadow",
@@ -169,6 +196,70 @@ fn each_hostile_context_is_one_failed_run_beside_a_rebuild_in_the_same_round() {
     // None is tried again at once.
     world.acrt(&round);
     each_has_failed_once(&world, &tasks);
+}
+
+#[test]
+fn files_that_are_none_in_folders_of_this_machine_hold_up_no_round() {
+    let (world, registry) = world();
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let host = registry.host();
+    let create = |name: &str, file: &str, options: &[&str]| {
+        let context = world.context(name, &dockerfile);
+        world.write(&format!("{name}/acb.yaml"), "steps:\n- cmd: x\n");
+        world.write(&format!("{name}/values.yaml"), "a: b\n");
+        world.write(&format!("{name}/.dockerignore"), "x\n");
+        let own = [
+            "task", "create", "-n", name, "-r", &host, "-c", &context, "-f", file,
+        ];
+        let timer = ["--schedule", "* * * * *", "--timeout", TIMEOUT];
+        world.acrt(&[own.as_slice(), &timer, options].concat()).ok();
+    };
+    let targets = ["/dev/ptmx", "/dev/zero", "/proc/kmsg", "/dev/stdin", "pipe"];
+    let mut broken = Vec::new();
+    for (n, target) in targets.iter().enumerate() {
+        let tag = format!("broken{n}:1");
+        let kinds: [(&str, &[&str]); 4] = [
+            ("Dockerfile", &["-t", &tag]),
+            (".dockerignore", &["-t", &tag]),
+            ("acb.yaml", &[]),
+            ("values.yaml", &["--values", "values.yaml"]),
+        ];
+        for (k, (replaced, options)) in kinds.into_iter().enumerate() {
+            let name = format!("broken{n}-{k}");
+            let is_docker = options.first() == Some(&"-t");
+            let file = if is_docker { "Dockerfile" } else { "acb.yaml" };
+            create(&name, file, options);
+            let path = world.path(&name).join(replaced);
+            fs::remove_file(&path).unwrap();
+            let mode = rustix::fs::Mode::RUSR;
+            rustix::fs::mkfifoat(rustix::fs::CWD, path.with_file_name("pipe"), mode).unwrap();
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            // The builder reads that one: its run ends with its time.
+            if replaced != ".dockerignore" {
+                broken.push(name);
+            }
+        }
+    }
+    world.tracked_task(&registry, "web", &dockerfile);
+    registry.push("base:1", &[("version", "two")]);
+    let options = ["--settle", "0", "--jobs", "4", "--listen", "127.0.0.1:0"];
+    let watch = world.spawn(&[&["task", "watch"], options.as_slice()].concat());
+    let url = watch.stderr_after("listening on ") + "/healthz";
+    eventually("the rebuild beside them", || {
+        assert_eq!(ureq::get(&url).call().unwrap().status(), 200);
+        let version = registry.file("web:latest", "version");
+        (version.as_deref() == Some("two")).then_some(())
+    });
+    let asked = Instant::now();
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    for name in &broken {
+        let run = world.acrt(&["task", "run", "-n", name]);
+        run.exits(1).says(&["it is not a regular file"]);
+    }
 }
 
 #[test]

@@ -165,3 +165,104 @@ fn run_by_hand_is_bound_by_the_limits_and_its_builder_is_not() {
         .ok()
         .prints(&["Max address space 2147483648 ", "own limit unlimited"]);
 }
+
+/// A builder that kills the acrt that started it.
+fn with_a_builder_that_kills(world: &World, registry: &Registry) -> String {
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let script = "case \"$*\" in build*) while kill -KILL $PPID; do sleep 0.1; done; exec sleep 600;; esac\nexec \"$buildah\" \"$@\"";
+    wrap_buildah(world, script);
+    world.context("web", &format!("FROM {}\n", registry.image("base:1")))
+}
+
+#[test]
+fn run_by_hand_whose_process_is_killed_is_one_failed_run_that_leaves_no_builder() {
+    let (world, registry) = (World::new(), Registry::start());
+    let (context, host) = (
+        with_a_builder_that_kills(&world, &registry),
+        registry.host(),
+    );
+    let told = &["its process was killed from outside"];
+    world
+        .acrt(&["build", "-r", &host, "-t", "web:1", &context])
+        .exits(1)
+        .says(told);
+    let create = [
+        "task", "create", "-n", "web", "-r", &host, "-t", "web:1", "-c", &context,
+    ];
+    world.acrt(&create).ok();
+    world.run("web").exits(1).says(told);
+    // Nobody waits for this one.
+    let run = world.acrt(&[
+        "task",
+        "run",
+        "-n",
+        "web",
+        "--no-wait",
+        "--query",
+        "runId",
+        "-o",
+        "tsv",
+    ]);
+    let id = run.ok().stdout.trim().to_owned();
+    let ended =
+        |run: &serde_json::Value| run["runId"] == id.as_str() && run["finishTime"].is_string();
+    eventually("the end of the run that goes on by itself", || {
+        world.runs().iter().any(ended).then_some(())
+    });
+    for run in world.runs() {
+        assert_eq!(run["status"], "Failed", "{run}");
+        assert!(
+            run["runErrorMessage"].as_str().unwrap().contains(told[0]),
+            "{run}"
+        );
+    }
+    eventually("the end of all processes", || {
+        world.processes().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn run_by_hand_without_the_memory_that_it_needs_is_a_failed_run() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    let host = registry.host();
+    world.config("limits: {memoryMib: 12}\n");
+    let build = ["build", "-r", &host, "-t", "web:1", &context];
+    world
+        .acrt(&build)
+        .exits(1)
+        .says(&["ended with Failed", "limits.memoryMib"]);
+    assert_eq!(world.runs()[0]["status"], "Failed");
+}
+
+#[test]
+fn hook_that_is_deaf_ends_with_the_loop_within_its_grace() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    let began = world.path("began");
+    let hook = format!(
+        "/bin/sh -c \"trap '' TERM INT HUP; echo >'{}'; while :; do sleep 1; done\"",
+        began.display()
+    );
+    world
+        .acrt(&["task", "update", "-n", "web", "--on-success", &hook])
+        .ok();
+    registry.push("base:1", &[("version", "two")]);
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    eventually("the deaf hook", || began.exists().then_some(()));
+    let asked = Instant::now();
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    eventually("the end of all processes", || {
+        world.processes().is_empty().then_some(())
+    });
+    assert_eq!(world.state_of("web"), "current");
+}

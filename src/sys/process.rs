@@ -159,6 +159,7 @@ async fn carry_out(
         ending: None,
         kill_at: None,
         running: true,
+        is_own: input.is_some(),
     };
     let mut buffer = vec![0; 64 * 1024];
     let mut open = true;
@@ -544,6 +545,8 @@ struct Stopper {
     ending: Option<Ended>,
     kill_at: Option<Instant>,
     running: bool,
+    /// Whether the process is told by the signal that stops this one: it says by which it ended.
+    is_own: bool,
 }
 
 impl Drop for Stopper {
@@ -564,7 +567,11 @@ impl Stopper {
                     signal = stop.wait() => Ended::Stopped(signal),
                     () = until(self.deadline) => Ended::TimedOut,
                 });
-                self.send(Kill::TERM);
+                self.send(match self.ending {
+                    Some(Ended::Stopped(Signal::Interrupt)) if self.is_own => Kill::INT,
+                    Some(Ended::Stopped(Signal::Hangup)) if self.is_own => Kill::HUP,
+                    _ => Kill::TERM,
+                });
                 self.kill_at = Some(Instant::now() + self.grace);
             }
             Some(kill_at) => {

@@ -132,7 +132,15 @@ impl<'a> Git<'a> {
         if into.join(".gitmodules").is_file() {
             let modules = ["submodule", "--quiet", "update"];
             let how = ["--init", "--recursive", "--depth=1"];
-            let modules: Vec<&str> = filter.iter().copied().chain(modules).chain(how).collect();
+            // What a repository of the network names must not bring what lies on this machine, also where its user allows that for
+            // repositories of his own.
+            let files = match url.starts_with("file:") {
+                true => "protocol.file.allow=user",
+                false => "protocol.file.allow=never",
+            };
+            let allowed = ["-c", files, "-c", "protocol.ext.allow=never"];
+            let modules = filter.iter().copied().chain(allowed).chain(modules);
+            let modules: Vec<&str> = modules.chain(how).collect();
             self.run(into, &modules).await?;
         }
         let folder = self.inside(into)?;

@@ -703,3 +703,42 @@ fn a_hook_of_another_repository_does_not_lead_git_astray() {
     world.run("web").ok();
     assert!(!Path::new(&world.path("elsewhere")).exists());
 }
+
+#[test]
+fn submodule_comes_with_a_repository_and_none_that_lies_on_this_machine() {
+    let (world, registry) = world();
+    // What `git submodule`, a script, is made of.
+    for program in ["basename", "sed", "uname"] {
+        let link = world.path("bin").join(program);
+        std::os::unix::fs::symlink(format!("/usr/bin/{program}"), link).unwrap();
+    }
+    let dockerfile = format!("FROM {}\nCOPY . /all\n", registry.image("base:1"));
+    let module = world.repository("module", &[("text", "of the module")]);
+    let server = GitServer::start(&world.path("repos"), None);
+    let good = world.repository("good", &[("Dockerfile", &dockerfile)]);
+    good.add_submodule("../module.git", &module);
+    build(&world, &registry, &[&server.url("good")]).ok();
+    let text = registry.file("web:1", "all/module/text");
+    assert_eq!(text.as_deref(), Some("of the module"));
+    // Even where the user allows it for repositories of his own.
+    world.write(
+        "gitconfig",
+        "[protocol \"file\"]\n\tallow = always\n[protocol \"ext\"]\n\tallow = always\n",
+    );
+    world.set(
+        "GIT_CONFIG_GLOBAL",
+        &world.path("gitconfig").display().to_string(),
+    );
+    let touched = world.path("touched").display().to_string();
+    for (n, url) in [module.url(), format!("ext::sh -c touch% {touched}")]
+        .iter()
+        .enumerate()
+    {
+        let name = format!("evil{n}");
+        let evil = world.repository(&name, &[("Dockerfile", &dockerfile)]);
+        evil.add_submodule(url, &module);
+        let build = build(&world, &registry, &[&server.url(&name)]).exits(4);
+        build.says(&["not allowed"]);
+    }
+    assert!(!world.path("touched").exists());
+}

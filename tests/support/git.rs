@@ -68,6 +68,19 @@ impl Repository {
         git(&self.work, &["rev-parse", "HEAD"]).trim().to_owned()
     }
 
+    /// Commits a submodule `module` whose files another repository has, found at `url`.
+    pub fn add_submodule(&self, url: &str, of: &Repository) {
+        let commit = git(&of.work, &["rev-parse", "HEAD"]);
+        let link = format!("160000,{},module", commit.trim());
+        git(&self.work, &["update-index", "--add", "--cacheinfo", &link]);
+        let text = format!("[submodule \"module\"]\n\tpath = module\n\turl = {url}\n");
+        fs::write(self.work.join(".gitmodules"), text).unwrap();
+        git(&self.work, &["add", ".gitmodules"]);
+        git(&self.work, &["commit", "--quiet", "-m", "submodule"]);
+        let bare = self.bare.to_str().unwrap();
+        git(&self.work, &["push", "--quiet", bare, "HEAD:main"]);
+    }
+
     /// Gives the newest commit a tag.
     pub fn tag(&self, name: &str) {
         git(&self.work, &["tag", name]);

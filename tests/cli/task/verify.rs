@@ -1,6 +1,10 @@
 //! Bases that are built on only when somebody vouches for them, or when they are old enough.
 
-use crate::support::{Registry, World};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Registry, World, eventually};
 
 const START: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
@@ -143,4 +147,43 @@ fn age_is_read_as_people_write_it_and_shown() {
         .unwrap();
     assert!(text.contains("minAge: 1d 12h"), "{text}");
     update("soon").exits(2).says(&["is no span of time"]);
+}
+
+#[test]
+fn program_that_never_says_whether_it_vouches_holds_up_no_other_task() {
+    let (world, registry) = world();
+    registry.push("slow:1", &[("version", "one")]);
+    world.tracked_task(&registry, "web", &from(&registry));
+    let dockerfile = format!("FROM {}\n", registry.image("slow:1"));
+    world.tracked_task(&registry, "waits", &dockerfile);
+    let began = world.path("began").display().to_string();
+    world.fake("vouch", &format!("case \"$1\" in */slow*) trap '' TERM; echo >'{began}'; while :; do sleep 1; done;; esac"));
+    world.config(&format!(
+        "watch: {{everySeconds: 1}}\nverify: [{{images: ['{}/*'], command: [vouch, '{{image}}']}}]\n",
+        registry.host()
+    ));
+    for base in ["slow:1", "base:1"] {
+        registry.push(base, &[("version", "two")]);
+    }
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    eventually("the question that has no answer", || {
+        world.path("began").exists().then_some(())
+    });
+    eventually("the rebuild of the other task", || {
+        let version = registry.file("web:latest", "version");
+        (version.as_deref() == Some("two")).then_some(())
+    });
+    let asked = Instant::now();
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+    assert!(
+        asked.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        asked.elapsed()
+    );
+    eventually("the end of all processes", || {
+        world.processes().is_empty().then_some(())
+    });
+    let version = registry.file("waits:latest", "version");
+    assert_eq!(version.as_deref(), Some("one"));
 }

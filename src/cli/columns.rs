@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    ops::{App, answer::TaskAnswer},
-    view::{Column, View},
+    ops::{App, answer::TaskAnswer, status::TaskStatus},
+    view::{Column, Tone, View},
 };
 
 /// A task.
@@ -45,8 +45,102 @@ fn ages(app: &App) -> impl FnOnce(&mut Value) + use<> {
     }
 }
 
+/// How a task is doing.
+const STATUS: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("STATE", "/state").painted(paint),
+    Column::at("DEPENDS ON", "/bases"),
+    Column::at("LAST RUN", "/run"),
+    Column::at("WHY", "/reason"),
+    Column::at("NEXT", "/then"),
+];
+
+/// Shows how tasks are doing.
+pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
+    let now = app.clock.now();
+    let prepare = move |rows: &mut Value| {
+        for row in rows.as_array_mut().into_iter().flatten() {
+            row["bases"] = json!(short(&row["dependsOn"]));
+            let run = &row["lastRun"];
+            let ran = time(run, "time").map(|ran| {
+                let id = run["runId"].as_str().unwrap_or_default();
+                let failed = if run["status"] == "Failed" {
+                    " failed"
+                } else {
+                    ""
+                };
+                format!("{}, {id}{failed}", age(ran, now))
+            });
+            row["run"] = json!(ran);
+            let next = &row["next"];
+            let then = time(next, "time").map(|then| {
+                format!(
+                    "{} {}",
+                    next["what"].as_str().unwrap_or_default(),
+                    ahead(then, now)
+                )
+            });
+            row["then"] = json!(then);
+        }
+    };
+    View::of(tasks, STATUS).with_rows(prepare).for_people()
+}
+
+/// What depends on what.
+pub const GRAPH: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("KIND", "/kind"),
+    Column::at("STATE", "/state").painted(paint),
+    Column::at("REBUILDS", "/rebuilds"),
+];
+
+/// The colour of a state.
+fn paint(state: &str) -> Option<&'static str> {
+    tone(Some(state)).ansi()
+}
+
+/// Says how something is doing whose state is this.
+pub fn tone(state: Option<&str>) -> Tone {
+    match state {
+        None | Some("") => Tone::Plain,
+        Some("current") => Tone::Good,
+        Some("stale" | "changed" | "waiting" | "settling") => Tone::Pending,
+        Some("never-run" | "disabled" | "follows-nothing") => Tone::Quiet,
+        Some(_) => Tone::Bad,
+    }
+}
+
+/// Names the first of some images as people write it, and how many more there are.
+fn short(images: &Value) -> String {
+    let mut images = images
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let Some(first) = images.next() else {
+        return String::new();
+    };
+    let first = first.strip_prefix("docker.io/").unwrap_or(first);
+    let first = first.strip_prefix("library/").unwrap_or(first);
+    match images.count() {
+        0 => first.to_owned(),
+        more => format!("{first} +{more}"),
+    }
+}
+
+/// Says in how long something is. What is overdue is now.
+fn ahead(then: Timestamp, now: Timestamp) -> String {
+    match then.duration_since(now).as_secs() {
+        ..=0 => "now".to_owned(),
+        seconds @ 1..60 => format!("in {seconds} s"),
+        seconds @ 60..3600 => format!("in {} min", seconds / 60),
+        seconds @ 3600..86_400 => format!("in {} h", seconds / 3600),
+        seconds => format!("in {} d", seconds / 86_400),
+    }
+}
+
 /// Says how long ago something was. What a clock that was set back puts into the future is now.
-fn age(then: Timestamp, now: Timestamp) -> String {
+pub fn age(then: Timestamp, now: Timestamp) -> String {
     match now.duration_since(then).as_secs() {
         ..=0 => "just now".to_owned(),
         seconds @ 1..60 => format!("{seconds} s ago"),

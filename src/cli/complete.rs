@@ -73,7 +73,7 @@ fn with_values(arg: Arg, names: Values, surroundings: &Arc<GlobalOptions>) -> Ar
         "run_id" => run_ids,
         "registry" => registries,
         "key" => |_| ops::config::keys(),
-        "output" => |_| words("json jsonc yaml yamlc table tsv none"),
+        "output" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),
         "builder" => |_| words("docker buildx podman buildah buildctl command"),
         _ if is_switch => |_| words("true false"),
         _ => return arg,

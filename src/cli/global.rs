@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::flags::AZURE;
 use crate::{
-    ops::GlobalOptions,
+    error::Result,
+    ops::{GlobalOptions, config::default_format},
     view::{Format, Query},
 };
 
@@ -12,16 +13,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Print the answer as json, jsonc, yaml, yamlc, table, tsv or none
-    #[arg(
-        short,
-        long,
-        global = true,
-        default_value = "json",
-        value_name = "FORMAT",
-        hide_default_value = true
-    )]
-    pub output: Format,
+    /// Print the answer as json, jsonc, yaml, yamlc, table, tsv or none [default: table on a terminal, else json; or $ACRT_OUTPUT]
+    #[arg(short, long, global = true, value_name = "FORMAT")]
+    pub output: Option<Format>,
     /// Pick from the answer, a JMESPath expression
     #[arg(long, global = true, value_name = "JMESPATH")]
     pub query: Option<Query>,
@@ -52,6 +46,18 @@ pub struct Global {
 }
 
 impl Global {
+    /// Returns the format that `-o`, `$ACRT_OUTPUT` or the config file names.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] where one of the latter two names none.
+    pub fn format(&self) -> Result<Option<Format>> {
+        match self.output {
+            Some(format) => Ok(Some(format)),
+            None => default_format(&self.surroundings()),
+        }
+    }
+
     /// Returns what the operations are to know of them.
     #[must_use]
     pub fn surroundings(&self) -> GlobalOptions {

@@ -14,6 +14,7 @@ mod outcome;
 mod progress;
 mod report;
 mod run;
+mod status;
 mod task;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -21,7 +22,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory as _, Parser};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Kind, Result},
     ops::{App, GlobalOptions},
 };
 
@@ -53,6 +54,7 @@ enum Command {
     Build(Box<build::BuildArgs>),
     Run(Box<run::RunArgs>),
     Import(Box<import::ImportArgs>),
+    Status(status::StatusArgs),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -79,9 +81,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return report::usage(&usage),
     };
-    let report = Report::new(&cli.global);
+    let format = cli.global.format();
+    let wanted = format.as_ref().ok().copied().flatten();
+    let report = Report::new(&cli.global, wanted);
     flags::azure::tell_global(&cli.global, &report);
-    let worked = dispatch(&cli.global.surroundings(), &report, cli.command);
+    let worked = format.and_then(|_| dispatch(&cli.global.surroundings(), &report, cli.command));
     report.done();
     let worked = worked.and_then(|outcome| show(&report, &cli.global, outcome));
     let kind = match worked {
@@ -110,6 +114,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Build(args) => build::run(&with_state()?, report, *args),
         Command::Run(args) => run::run(&with_state()?, report, *args),
         Command::Import(args) => import::run(&with_state()?, report, *args),
+        Command::Status(args) => status::run(&with_state()?, report, args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),
@@ -119,10 +124,9 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
 
 fn show(report: &Report, global: &Global, outcome: Outcome) -> Result<Option<Kind>> {
     if let Some(view) = outcome.view {
-        let text = view
-            .draw(global.output, global.query.as_ref(), report.colour())
-            .map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))?;
+        let text = report.drawn(view, global.query.as_ref())?;
         report.answer(text.as_bytes())?;
+        report.summarize();
     }
     Ok(outcome.exit)
 }

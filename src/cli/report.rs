@@ -15,9 +15,9 @@ use crate::{
         check::reason,
         event::{Event, EventSink},
     },
-    sys::clock::Clock,
+    sys::{clock::Clock, settings::terminal_width},
     task::{TaskKey, TaskName},
-    view::{Format, column::harmless, tame::Tamer},
+    view::{Canvas, Format, Query, View, column::harmless, tame::Tamer},
 };
 
 use super::{global::Global, progress::Progress};
@@ -30,7 +30,10 @@ const UNWRITTEN: &str = "cannot write to stdout";
 pub struct Report {
     only_errors: bool,
     verbose: bool,
+    /// The format that somebody has asked for.
+    format: Option<Format>,
     table: bool,
+    summary: RefCell<Option<String>>,
     progress: Option<Progress>,
     /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
@@ -45,11 +48,14 @@ pub struct Report {
 impl Report {
     /// Prints as much as the options ask for.
     #[must_use]
-    pub fn new(global: &Global) -> Self {
+    pub fn new(global: &Global, format: Option<Format>) -> Self {
+        let is_terminal = io::stdout().is_terminal();
         Self {
             only_errors: global.only_show_errors,
             verbose: global.verbose || global.debug,
-            table: global.output == Format::Table,
+            format,
+            table: format == Some(Format::Table) || (format.is_none() && is_terminal),
+            summary: RefCell::new(None),
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
             output_lost: Cell::new(false),
@@ -100,6 +106,26 @@ impl Report {
             .read_line(&mut line)
             .context(Kind::Failed, || "cannot read the answer".to_owned())?;
         Ok(line.trim().to_owned())
+    }
+
+    /// Returns the text of an answer in the format that was asked for; else for people where a person reads it, and for programs elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where it cannot be shown so.
+    pub fn drawn(&self, view: View, query: Option<&Query>) -> Result<String> {
+        let is_for_people = io::stdout().is_terminal() || view.is_for_people();
+        let format = self.format.unwrap_or(if is_for_people && query.is_none() {
+            view.best_format()
+        } else {
+            Format::Json
+        });
+        let canvas = Canvas {
+            colour: self.colour(),
+            width: terminal_width(),
+        };
+        view.draw(format, query, canvas)
+            .map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))
     }
 
     /// Prints an answer. A reader that has gone is no error; a disk that is full is.
@@ -216,6 +242,26 @@ impl Report {
             Event::Note(text) => self.note(&text),
             Event::Warning(text) => self.warning(&text),
             Event::Problem(error) => self.error(&error),
+        }
+    }
+
+    /// Tells whether stdout is a terminal.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Keeps what is to be said on stderr below the table; nothing beside other formats, which programs read.
+    pub fn summary(&self, text: String) {
+        if self.format.is_none_or(|format| format == Format::Table) {
+            *self.summary.borrow_mut() = Some(text);
+        }
+    }
+
+    /// Says what was kept to be said below the table.
+    pub fn summarize(&self) {
+        if let Some(text) = self.summary.take() {
+            self.note(&text);
         }
     }
 

@@ -1,6 +1,10 @@
 //! Reads and changes the config file, one value at a time.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::Serialize;
 
@@ -11,7 +15,7 @@ use crate::{
     store::file,
     sys::{
         config_file::{self, Key, Unchangeable},
-        ownership,
+        environment, ownership,
         settings::Settings,
     },
 };
@@ -93,6 +97,28 @@ pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
             .ok_or_else(|| not_set(&path, &key))?;
     }
     write(&path, &text)
+}
+
+/// Returns the format of answers that `$ACRT_OUTPUT` or `defaults.output` of the config file names. A config file that cannot be used is
+/// told by the command itself.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where that is no format.
+pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Result<Option<F>> {
+    let parse = |text: &str, place: &str| {
+        let format = text.parse().map(Some);
+        format.map_err(|problem: F::Err| Error::new(Kind::Invalid, format!("{place}: {problem}")))
+    };
+    if let Some(text) = environment::variable("ACRT_OUTPUT").filter(|text| !text.is_empty()) {
+        return parse(&text, "ACRT_OUTPUT");
+    }
+    let insists = around.allow_unsafe_permissions;
+    let settings = Settings::load_insisting(around.config.as_deref(), insists).ok();
+    match settings.and_then(|settings| settings.config.defaults.output) {
+        Some(text) => parse(&text, "defaults.output in the config file"),
+        None => Ok(None),
+    }
 }
 
 /// Returns the keys that every config file may have.

@@ -176,7 +176,7 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
 }
 
 /// Adds what runs have found out about tags since these were last looked at.
-fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
+pub(super) fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
     let mut newest: BTreeMap<&Reference, (Timestamp, &Dependency)> = BTreeMap::new();
     for node in nodes {
         let Some(ran) = node.baseline.recorded else {

@@ -166,6 +166,16 @@ pub fn answers(task: &Task, now: Timestamp) -> Vec<TimerAnswer> {
     task.trigger.timer_triggers.iter().map(answer).collect()
 }
 
+/// Returns the timer of a task that fires next, and when.
+pub(super) fn next(task: &Task, now: Timestamp) -> Option<(&TimerName, Timestamp)> {
+    let enabled =
+        |timer: &&TimerTrigger| task.status == Status::Enabled && timer.status == Status::Enabled;
+    let timers = task.trigger.timer_triggers.iter().filter(enabled);
+    timers
+        .filter_map(|timer| Some((&timer.name, timer.schedule.next_after(now)?)))
+        .min_by_key(|(_, time)| *time)
+}
+
 fn timer(name: TimerName, schedule: Cron, status: Status, now: Timestamp) -> TimerTrigger {
     TimerTrigger {
         name,

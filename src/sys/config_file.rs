@@ -9,6 +9,7 @@ use super::settings::Config;
 pub const KEYS: &[&str] = &[
     "defaults.registry",
     "defaults.builder",
+    "defaults.output",
     "defaults.minAge",
     "watch.everySeconds",
     "watch.publicMinSeconds",

@@ -162,6 +162,8 @@ pub struct Defaults {
     pub registry: Option<String>,
     /// The builder.
     pub builder: Option<String>,
+    /// The format of answers, as of `-o`.
+    pub output: Option<String>,
     /// How old the digest of a base must be before anything is built on it, as `3d`.
     pub min_age: Option<String>,
 }
@@ -486,6 +488,14 @@ impl Settings {
             format!("{}.azurecr.io", name.to_ascii_lowercase())
         }
     }
+}
+
+/// Returns how many columns the terminal has that stdout is; none where it is no terminal.
+#[must_use]
+pub fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// Tells whether colours are wanted on a stream: `NO_COLOR` says no, `CLICOLOR_FORCE` says yes, else a terminal that is

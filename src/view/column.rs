@@ -18,6 +18,8 @@ pub struct Column {
     pub title: &'static str,
     /// Where its cells come from.
     pub cell: Cell,
+    /// The colour that a text of it has, as the number of an ANSI escape sequence.
+    pub paint: Option<fn(&str) -> Option<&'static str>>,
 }
 
 impl Column {
@@ -27,6 +29,7 @@ impl Column {
         Self {
             title,
             cell: Cell::At(pointer),
+            paint: None,
         }
     }
 
@@ -36,7 +39,15 @@ impl Column {
         Self {
             title,
             cell: Cell::By(cell),
+            paint: None,
         }
+    }
+
+    /// Gives its texts colours.
+    #[must_use]
+    pub const fn painted(mut self, paint: fn(&str) -> Option<&'static str>) -> Self {
+        self.paint = Some(paint);
+        self
     }
 
     pub(super) fn text(&self, item: &Value) -> String {

@@ -1,6 +1,7 @@
 //! An answer as json, yaml, table, tsv or nothing. Knows no domain type: every format is drawn from the same JSON.
 
 pub mod column;
+pub mod drawing;
 mod query;
 mod table;
 pub mod tame;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use column::{Cell, Column};
+pub use drawing::{Picture, Tone, Vertex};
 pub use query::{InvalidQuery, Query};
 
 /// How an answer is printed. The names are az's, in any case.
@@ -32,6 +34,8 @@ pub enum Format {
     Table,
     /// Values alone, with tabs between, for scripts.
     Tsv,
+    /// A picture, of answers that can be drawn.
+    Picture(Picture),
     /// Nothing.
     None,
 }
@@ -52,6 +56,10 @@ impl FromStr for Format {
             "yamlc" => Self::Yamlc,
             "table" => Self::Table,
             "tsv" => Self::Tsv,
+            "text" => Self::Picture(Picture::Text),
+            "dot" => Self::Picture(Picture::Dot),
+            "mermaid" => Self::Picture(Picture::Mermaid),
+            "svg" => Self::Picture(Picture::Svg),
             "none" => Self::None,
             _ => return Err(UnknownFormat(text.into())),
         })
@@ -67,6 +75,17 @@ pub struct View {
     columns: &'static [Column],
     rows: Rows,
     prepare: Option<Prepare>,
+    is_for_people: bool,
+    vertices: Option<Vec<Vertex>>,
+}
+
+/// Where an answer is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Canvas {
+    /// Whether colours may be used.
+    pub colour: bool,
+    /// How many columns there are; none where lines may be as long as they are.
+    pub width: Option<usize>,
 }
 
 /// Where in an answer the rows of its table are.
@@ -115,6 +134,37 @@ impl View {
             columns,
             rows: Rows::At(""),
             prepare: None,
+            is_for_people: false,
+            vertices: None,
+        }
+    }
+
+    /// Says that people are who asks for it: it is a table where nobody wants another format.
+    #[must_use]
+    pub fn for_people(mut self) -> Self {
+        self.is_for_people = true;
+        self
+    }
+
+    /// Lets the answer be drawn as a graph.
+    #[must_use]
+    pub fn with_graph(mut self, vertices: Vec<Vertex>) -> Self {
+        self.vertices = Some(vertices);
+        self
+    }
+
+    /// Tells whether people are who asks for it.
+    #[must_use]
+    pub fn is_for_people(&self) -> bool {
+        self.is_for_people
+    }
+
+    /// Returns the format in which people read it best.
+    #[must_use]
+    pub fn best_format(&self) -> Format {
+        match self.vertices {
+            Some(_) => Format::Picture(Picture::Text),
+            None => Format::Table,
         }
     }
 
@@ -148,10 +198,17 @@ impl View {
         self,
         format: Format,
         query: Option<&Query>,
-        colour: bool,
+        canvas: Canvas,
     ) -> Result<String, Undrawable> {
+        let colour = canvas.colour;
         if format == Format::None {
             return Ok(String::new());
+        }
+        if let Format::Picture(picture) = format {
+            return match self.vertices {
+                Some(vertices) => Ok(drawing::draw(&vertices, picture, canvas)),
+                None => Err(Undrawable::NoPicture),
+            };
         }
         let mut value = (self.answer)()?;
         let mut columns = Some(self.columns);
@@ -172,10 +229,10 @@ impl View {
                 if let (Some(rows), Some(prepare)) = (&mut rows, self.prepare) {
                     prepare(rows);
                 }
-                table::draw(rows.as_ref().unwrap_or(&value), columns)
+                table::draw(rows.as_ref().unwrap_or(&value), columns, canvas)
             }
             Format::Tsv => tsv::draw(&value),
-            Format::None => String::new(),
+            Format::None | Format::Picture(_) => String::new(),
         })
     }
 }
@@ -192,6 +249,11 @@ pub enum Undrawable {
     /// It is no JSON.
     #[error("the answer is not JSON")]
     Json(#[from] serde_json::Error),
+    /// It is no graph.
+    #[error(
+        "text, dot, mermaid and svg are pictures of graphs: acrt task graph has them; there are json, yaml, table, tsv and none"
+    )]
+    NoPicture,
     /// It is no YAML.
     #[error("the answer is not YAML")]
     Yaml(#[from] serde_yaml::Error),
@@ -212,7 +274,7 @@ mod tests {
         let query = query.map(|text| text.parse::<Query>().unwrap());
         let answer = json!([{"name": "web", "b": null, "a": "é"}]);
         View::of(answer, COLUMNS)
-            .draw(format, query.as_ref(), false)
+            .draw(format, query.as_ref(), Canvas::default())
             .unwrap()
     }
 

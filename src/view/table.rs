@@ -1,15 +1,20 @@
 //! Tables as az prints them: a row of headings, a row of dashes, two blanks between columns.
 
-use serde_json::Value;
-use unicode_width::UnicodeWidthStr as _;
+use std::borrow::Cow;
 
-use super::column::{Column, harmless, plain};
+use serde_json::Value;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::{
+    Canvas,
+    column::{Column, harmless, plain},
+};
 
 /// Columns that a generic table leaves out, as az does.
 const LEFT_OUT: [&str; 3] = ["id", "type", "etag"];
 
 /// Draws a table of the given columns, or of what the value holds where there are none. An empty list is an empty line.
-pub(super) fn draw(value: &Value, columns: Option<&[Column]>) -> String {
+pub(super) fn draw(value: &Value, columns: Option<&[Column]>, canvas: Canvas) -> String {
     let items = match value {
         Value::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),
@@ -19,18 +24,18 @@ pub(super) fn draw(value: &Value, columns: Option<&[Column]>) -> String {
     }
     match columns {
         Some(columns) => {
-            let titles = columns.iter().map(|c| c.title.to_owned()).collect();
+            let titles: Vec<String> = columns.iter().map(|c| c.title.to_owned()).collect();
             let rows = items
                 .iter()
                 .map(|item| columns.iter().map(|column| column.text(item)).collect());
-            lay_out(titles, rows.collect())
+            lay_out(&titles, rows.collect(), columns, canvas)
         }
-        None => generic(items),
+        None => generic(items, canvas),
     }
 }
 
 /// Draws whatever a query has picked.
-fn generic(items: &[Value]) -> String {
+fn generic(items: &[Value], canvas: Canvas) -> String {
     let mut titles: Vec<String> = Vec::new();
     let mut rows: Vec<Vec<(String, String)>> = Vec::new();
     for item in items {
@@ -69,7 +74,7 @@ fn generic(items: &[Value]) -> String {
             titles.iter().map(cell).collect()
         })
         .collect();
-    lay_out(titles.clone(), rows)
+    lay_out(&titles, rows, &[], canvas)
 }
 
 fn capital(key: &str) -> String {
@@ -79,12 +84,20 @@ fn capital(key: &str) -> String {
     })
 }
 
-fn lay_out(titles: Vec<String>, rows: Vec<Vec<String>>) -> String {
+/// The narrowest that a column becomes where the terminal is narrow.
+const NARROWEST: usize = 8;
+
+fn lay_out(
+    titles: &[String],
+    rows: Vec<Vec<String>>,
+    columns: &[Column],
+    canvas: Canvas,
+) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|cell| harmless(cell)).collect())
         .collect();
-    let widths: Vec<usize> = titles
+    let mut widths: Vec<usize> = titles
         .iter()
         .enumerate()
         .map(|(n, title)| {
@@ -94,16 +107,30 @@ fn lay_out(titles: Vec<String>, rows: Vec<Vec<String>>) -> String {
             widest.max(title.width() + 2)
         })
         .collect();
+    if let Some(width) = canvas.width {
+        fit(&mut widths, width);
+    }
     let dashes: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let colour = |n: usize, cell: &str| {
+        let paint = columns.get(n).and_then(|column| column.paint);
+        paint
+            .filter(|_| canvas.colour)
+            .and_then(|paint| paint(cell))
+    };
     let mut out = String::new();
-    for row in [&titles, &dashes].into_iter().chain(&rows) {
+    for (row, is_body) in [(titles, false), (&dashes, false)]
+        .into_iter()
+        .chain(rows.iter().map(|row| (row.as_slice(), true)))
+    {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(
-                ' ',
-                2 + width.saturating_sub(cell.width()),
-            ));
+        for (n, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let cell = cut(cell, *width);
+            match colour(n, &cell).filter(|_| is_body) {
+                Some(colour) => line.push_str(&format!("\x1b[{colour}m{cell}\x1b[0m")),
+                None => line.push_str(&cell),
+            }
+            let blanks = 2 + width.saturating_sub(cell.width());
+            line.extend(std::iter::repeat_n(' ', blanks));
         }
         out.push_str(line.trim_end());
         out.push('\n');
@@ -111,11 +138,44 @@ fn lay_out(titles: Vec<String>, rows: Vec<Vec<String>>) -> String {
     out
 }
 
+/// Makes the widest columns narrower until a line fits, but none so narrow that nothing is left of it; then the last ones are left out.
+fn fit(widths: &mut Vec<usize>, most: usize) {
+    loop {
+        let line = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        let widest = widths.iter_mut().max();
+        match widest {
+            _ if line <= most => return,
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ if widths.len() > 1 => _ = widths.pop(),
+            _ => return,
+        }
+    }
+}
+
+/// Returns as much of a cell as fits, and a sign where that is not all.
+pub(super) fn cut(cell: &str, most: usize) -> Cow<'_, str> {
+    if cell.width() <= most {
+        return Cow::Borrowed(cell);
+    }
+    let mut kept = String::new();
+    for c in cell.chars() {
+        if kept.width() + c.width().unwrap_or(0) + 1 > most {
+            break;
+        }
+        kept.push(c);
+    }
+    Cow::Owned(kept + "…")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn draw(value: &Value, columns: Option<&[Column]>) -> String {
+        super::draw(value, columns, Canvas::default())
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_blanks_at_the_end_are_cut() {
@@ -152,6 +212,42 @@ mod tests {
         assert_eq!(
             draw(&json!({"a": "x\u{1b}[2J\ny"}), Some(&columns)),
             "A\n-----------\nx\\u{1b}[2J\\ny\n".replace("-----------", &"-".repeat(13))
+        );
+    }
+
+    #[test]
+    fn widest_column_is_cut_until_the_table_fits_the_terminal() {
+        let columns = [Column::at("NAME", "/n"), Column::at("REASON", "/r")];
+        let value = json!([{"n": "web", "r": "node:20 has moved from 1f0c to 8c31"}, {"n": "a-long-name", "r": "x"}]);
+        let at = |width| {
+            let canvas = Canvas {
+                width: Some(width),
+                colour: false,
+            };
+            super::draw(&value, Some(&columns), canvas)
+        };
+        assert!(at(24).lines().all(|line| line.width() <= 24), "{}", at(24));
+        assert_eq!(at(24).lines().nth(2), Some("web          node:20 ha…"));
+        assert_eq!(at(200), draw(&value, Some(&columns)));
+        // The last columns are left out where not even their beginnings fit, and never the first.
+        assert_eq!(at(12), "NAME\n--------\nweb\na-long-…\n");
+        assert_eq!(at(1), at(12));
+    }
+
+    #[test]
+    fn colour_is_no_part_of_the_width() {
+        let columns = [
+            Column::at("STATE", "/s").painted(|_| Some("31")),
+            Column::at("X", "/x"),
+        ];
+        let canvas = Canvas {
+            width: None,
+            colour: true,
+        };
+        let drawn = super::draw(&json!([{"s": "stale", "x": 1}]), Some(&columns), canvas);
+        assert_eq!(
+            drawn,
+            "STATE    X\n-------  ---\n\x1b[31mstale\x1b[0m    1\n"
         );
     }
 }

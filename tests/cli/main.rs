@@ -28,6 +28,7 @@ mod readme;
 mod run;
 mod schemas;
 mod state;
+mod status;
 mod surroundings;
 mod task;
 mod trust;

@@ -97,6 +97,16 @@ impl World {
         self.start(script, format!("acrt {}", args.join(" ")))
     }
 
+    /// Runs a shell line on a terminal of its own.
+    pub fn shell_on_terminal(&self, line: &str) -> Output {
+        let mut script = self.command(super::program("script"));
+        script.env("TERM", "xterm").env("SHELL", "/bin/sh");
+        script.envs(self.env.borrow().iter().map(|(name, value)| (name, value)));
+        let line = format!("PATH=$PATH:/bin:/usr/bin; {line}");
+        script.args(["-qec", &line, "/dev/null"]);
+        self.start(script, line).wait()
+    }
+
     /// Runs a shell line in which `"$0"` is acrt.
     pub fn shell(&self, line: &str) -> Output {
         let mut sh = self.command("/bin/sh");

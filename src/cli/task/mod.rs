@@ -6,6 +6,7 @@ mod create;
 mod credential;
 mod delete;
 mod execute;
+mod graph;
 mod identity;
 mod list;
 mod list_runs;
@@ -20,7 +21,11 @@ mod watch;
 
 use crate::{error::Result, ops::App};
 
-use super::{outcome::Outcome, report::Report};
+use super::{
+    outcome::Outcome,
+    report::Report,
+    status::{self, StatusArgs},
+};
 
 /// Define, run and watch tasks
 #[derive(Debug, clap::Subcommand)]
@@ -33,6 +38,9 @@ pub enum TaskCommand {
     Run(run::RunArgs),
     Watch(watch::WatchArgs),
     Check(check::CheckArgs),
+    Graph(graph::GraphArgs),
+    #[command(hide = true)]
+    Status(StatusArgs),
     ListRuns(list_runs::ListRunsArgs),
     ShowRun(show_run::ShowRunArgs),
     Logs(logs::LogsArgs),
@@ -56,6 +64,8 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::Delete(args) => delete::run(app, report, args),
         TaskCommand::Run(args) => run::run(app, report, args),
         TaskCommand::Watch(args) => watch::run(app, report, args),
+        TaskCommand::Status(args) => status::run(app, report, args),
+        TaskCommand::Graph(args) => graph::run(app, report, args),
         TaskCommand::Check(args) => check::run(app, report, args),
         TaskCommand::ListRuns(args) => list_runs::run(app, report, args),
         TaskCommand::ShowRun(args) => show_run::run(app, report, args),

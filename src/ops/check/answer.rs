@@ -15,13 +15,13 @@ use crate::{
 pub struct CheckAnswer {
     /// Its name.
     pub name: TaskName,
-    pub(super) registry: String,
+    pub(in crate::ops) registry: String,
     /// What it needs: docs/triggers.md has all states.
     pub state: State,
     /// Why, on one line.
     pub reason: String,
     pub(super) waiting_for: Vec<String>,
-    pub(super) next_try: Option<AzTimestamp>,
+    pub(in crate::ops) next_try: Option<AzTimestamp>,
     /// The command that tries a stalled task at once.
     pub(super) resume: Option<String>,
     pub(super) images: Vec<ImageAnswer>,

@@ -7,6 +7,7 @@ mod check_states;
 mod create;
 mod credential;
 mod delete;
+mod graph;
 mod identity;
 mod list;
 mod list_runs;

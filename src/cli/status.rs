@@ -1,0 +1,86 @@
+//! `acrt status`, and the same as `acrt task status`
+
+use std::time::Duration;
+
+use crate::{
+    cli::{columns, outcome::Outcome, report::Report},
+    error::{Kind, Result},
+    ops::{
+        App,
+        status::{StatusReport, status},
+    },
+    sys::signal::{OnHangup, Stop},
+};
+
+/// How long a picture of `--watch` stands.
+const STANDS: Duration = Duration::from_secs(2);
+
+/// Takes the cursor to the first place of a terminal, and clears what is there.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Show how all tasks are doing, the worst first
+///
+/// From what is known, without asking any registry. The exit code is that of `acrt task check`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt status\n  acrt status --look -o json --query '[?state != \"current\"].name'\n  acrt status --watch"
+)]
+pub struct StatusArgs {
+    /// Only tasks of this registry
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Look at every tag first
+    #[arg(long)]
+    look: bool,
+    /// Show it again every two seconds, until Ctrl-C
+    #[arg(long, conflicts_with = "look")]
+    watch: bool,
+    /// End with 10 if something is stale, or changed
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
+    let registry = args.registry.as_deref();
+    app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        while args.watch && report.is_read() {
+            let found = status(app, registry, false, &report.events()).await?;
+            let summary = summary(app, &found);
+            let table = report.drawn(columns::status_view(app, found.tasks), None)?;
+            let clear = if report.is_terminal() { CLEAR } else { "" };
+            report.answer(format!("{clear}{table}{summary}\n").as_bytes())?;
+            tokio::select! {
+                signal = stop.wait() => return Ok(Outcome { view: None, exit: Some(signal.kind()) }),
+                () = app.clock.pause(STANDS) => {}
+            }
+        }
+        let found = status(app, registry, args.look, &report.events()).await?;
+        report.summary(summary(app, &found));
+        let exit = match found.worst {
+            Some(Kind::Stale) if !args.exit_code => None,
+            worst => worst,
+        };
+        Ok(Outcome {
+            view: Some(columns::status_view(app, found.tasks)),
+            exit,
+        })
+    })
+}
+
+/// Says on one line how many tasks there are of each state, and how old that knowledge is.
+fn summary(app: &App, found: &StatusReport) -> String {
+    if found.tasks.is_empty() {
+        let folder = app.store.layout().root().display();
+        return format!("no tasks in `{folder}`; to make one: acrt task create --help");
+    }
+    let counts = found.counts.iter().rev();
+    let counts: Vec<String> = counts
+        .map(|(state, count)| format!("{count} {}", state.word()))
+        .collect();
+    let looked = match found.looked {
+        Some(looked) => format!("looked {}", columns::age(looked, app.clock.now())),
+        None => "never looked".to_owned(),
+    };
+    format!("{}; {looked}", counts.join(" · "))
+}

@@ -1,0 +1,58 @@
+//! `acrt task graph`
+
+use crate::{
+    cli::{columns, outcome::Outcome, report::Report},
+    error::Result,
+    ops::{
+        App,
+        graph::{GraphAnswer, GraphNode, graph},
+        task::find,
+    },
+    task::TaskName,
+    view::{Vertex, View},
+};
+
+/// Show what depends on what, as a tree or a picture
+///
+/// From what is known, without asking any registry. `-o` takes text, dot (Graphviz), mermaid and svg too.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task graph\n  acrt task graph --name web\n  acrt task graph -o svg > chain.svg\n  acrt task graph -o mermaid"
+)]
+pub struct GraphArgs {
+    /// Only what this task depends on, and what depends on it
+    #[arg(short, long)]
+    name: Option<TaskName>,
+    /// Registry of that task; needed only where several have a task of this name
+    #[arg(short, long, value_name = "LOGIN_SERVER", requires = "name")]
+    registry: Option<String>,
+}
+
+pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
+    let only = args
+        .name
+        .map(|name| find(app, &name, args.registry.as_deref()))
+        .transpose()?;
+    let answer = graph(app, only.as_ref(), &report.events())?;
+    let nodes = answer.nodes.iter().enumerate();
+    let vertices = nodes.map(|(n, node)| vertex(&answer, n, node)).collect();
+    let view = View::of(answer, columns::GRAPH).rows_at("/nodes");
+    Ok(Outcome::answer(view.with_graph(vertices).for_people()))
+}
+
+fn vertex(answer: &GraphAnswer, n: usize, node: &GraphNode) -> Vertex {
+    let rebuilds = match node.rebuilds {
+        0 => None,
+        1 => Some("rebuilds 1 image".to_owned()),
+        many => Some(format!("rebuilds {many} images")),
+    };
+    let state = node.state.map(|state| state.word().to_owned());
+    let notes: Vec<String> = state.into_iter().chain(rebuilds).collect();
+    let into = answer.edges.iter().filter(|(_, to)| *to == n);
+    Vertex {
+        name: node.name.clone(),
+        note: notes.join(", "),
+        tone: columns::tone(node.state.map(|state| state.word())),
+        parents: into.map(|(from, _)| *from).collect(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Says what depends on what: the tasks, the images that they are built on, and how each is doing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::{
+    error::Result,
+    image::Reference,
+    task::TaskKey,
+    watch::{Node, Snapshot, State, Tags, graph::Graph, round::vertex},
+};
+
+use super::{
+    App,
+    check::{load, simulated, state_of},
+    event::EventSink,
+    recall,
+    show::with_runs,
+};
+
+/// An image that no task makes, or a task.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphNode {
+    /// The image, or the name of the task; with its registry where several have a task of this name.
+    pub name: String,
+    /// `base` or `task`.
+    pub kind: &'static str,
+    /// How a task is doing, as far as is known without asking anybody.
+    pub state: Option<State>,
+    /// How many tasks are rebuilt when it moves.
+    pub rebuilds: usize,
+}
+
+/// What depends on what.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphAnswer {
+    /// Bases first, then tasks, parents before children.
+    pub nodes: Vec<GraphNode>,
+    /// The places of both ends in `nodes`: a base or task, and a task that depends on it.
+    pub edges: Vec<(usize, usize)>,
+}
+
+/// Returns what depends on what; with `only`, what this task depends on and what depends on it.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the state directory itself cannot be read. What cannot be used is told and left out.
+pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Result<GraphAnswer> {
+    let loaded = load(app, &mut 0, events)?;
+    let tags = recall::tags(app, events)?;
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let whole = Whole::new(&nodes);
+    let states = states(app, &nodes, with_runs(tags, &nodes));
+    let children = children(&whole.parents);
+    let kept: BTreeSet<usize> = match only {
+        None => (0..whole.parents.len()).collect(),
+        Some(key) => {
+            let own = whole
+                .tasks
+                .iter()
+                .position(|n| nodes[*n].task.key() == *key);
+            let own = own.map(|turn| whole.bases.len() + turn);
+            let both = own.map(|own| (reachable(&whole.parents, own), reachable(&children, own)));
+            both.map(|(above, below)| &above | &below)
+                .unwrap_or_default()
+        }
+    };
+    let places: BTreeMap<usize, usize> = kept.iter().copied().zip(0..).collect();
+    let node = |n: &usize| {
+        let task = n
+            .checked_sub(whole.bases.len())
+            .map(|turn| whole.tasks[turn]);
+        GraphNode {
+            name: match task {
+                Some(task) => task_name(&nodes, task),
+                None => short(whole.bases[*n]),
+            },
+            kind: if task.is_some() { "task" } else { "base" },
+            state: task.and_then(|n| states.get(&nodes[n].task.key()).copied()),
+            rebuilds: reachable(&children, *n).len() - 1,
+        }
+    };
+    let into = |n: &usize| {
+        let from = whole.parents[*n]
+            .iter()
+            .filter_map(|parent| places.get(parent));
+        let to = places[n];
+        from.map(move |from| (*from, to)).collect::<Vec<_>>()
+    };
+    Ok(GraphAnswer {
+        nodes: kept.iter().map(node).collect(),
+        edges: kept.iter().flat_map(into).collect(),
+    })
+}
+
+/// All bases and tasks, in one row.
+struct Whole<'n> {
+    /// The images that no task makes.
+    bases: Vec<&'n Reference>,
+    /// The places of the tasks among all, parents first; what is in a circle comes last.
+    tasks: Vec<usize>,
+    /// What comes before each, first of the bases and then of the tasks.
+    parents: Vec<Vec<usize>>,
+}
+
+impl<'n> Whole<'n> {
+    fn new(nodes: &[Node<'n>]) -> Self {
+        let vertices: Vec<_> = nodes.iter().map(vertex).collect();
+        let graph = Graph::new(&vertices);
+        let makes: BTreeSet<&Reference> = nodes.iter().flat_map(|it| it.pushes).collect();
+        let named = |node: &Node<'n>| {
+            let bases = node.bases.iter().flatten().chain(node.added);
+            bases.chain(node.mirrors)
+        };
+        let bases: BTreeSet<&'n Reference> = nodes.iter().flat_map(named).collect();
+        let bases: Vec<&Reference> = bases.into_iter().filter(|it| !makes.contains(it)).collect();
+        let place: BTreeMap<&Reference, usize> = bases.iter().copied().zip(0..).collect();
+        let mut tasks = graph.order;
+        tasks.extend(graph.cycles.iter().flatten());
+        let turns: BTreeMap<usize, usize> = tasks.iter().copied().zip(bases.len()..).collect();
+        let mut parents = vec![Vec::new(); bases.len()];
+        for n in &tasks {
+            let own = named(&nodes[*n]).filter_map(|base| place.get(base));
+            let makers = graph.parents[*n].iter().filter_map(|n| turns.get(n));
+            let all: BTreeSet<usize> = own.chain(makers).copied().collect();
+            parents.push(all.into_iter().collect());
+        }
+        Self {
+            bases,
+            tasks,
+            parents,
+        }
+    }
+}
+
+fn states(app: &App, nodes: &[Node<'_>], tags: Tags) -> BTreeMap<TaskKey, State> {
+    let (round, _) = simulated(nodes.to_vec(), tags, app.clock.now());
+    let verdicts = round.verdicts();
+    verdicts
+        .map(|(node, verdict, _)| (node.task.key(), state_of(verdict)))
+        .collect()
+}
+
+/// Returns an image as people write it.
+fn short(image: &Reference) -> String {
+    let text = image.to_string();
+    let text = text.strip_prefix("docker.io/").unwrap_or(&text);
+    text.strip_prefix("library/").unwrap_or(text).to_owned()
+}
+
+fn task_name(nodes: &[Node<'_>], n: usize) -> String {
+    let name = &nodes[n].task.name;
+    match nodes.iter().filter(|node| node.task.name == *name).count() {
+        1 => name.to_string(),
+        _ => nodes[n].task.key().to_string(),
+    }
+}
+
+fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut children = vec![Vec::new(); parents.len()];
+    for (child, of) in parents.iter().enumerate() {
+        for parent in of {
+            children[*parent].push(child);
+        }
+    }
+    children
+}
+
+/// Returns all that can be reached from a place, and the place itself.
+fn reachable(next: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(n) = open.pop() {
+        if found.insert(n) {
+            open.extend(&next[n]);
+        }
+    }
+    found
+}

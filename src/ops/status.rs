@@ -1,0 +1,215 @@
+//! Says how all tasks are doing, for people: from what is known, and without asking anybody.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    error::{Kind, Result},
+    task::{RunId, TaskKey, TaskName},
+    watch::{Baseline, Node, Snapshot, State, Tags},
+};
+
+use super::{
+    App,
+    answer::AzTimestamp,
+    check::{CheckAnswer, CheckOptions, check, load, simulate_round},
+    event::EventSink,
+    recall,
+    show::with_runs,
+    timer,
+};
+
+/// How one task is doing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStatus {
+    name: TaskName,
+    registry: String,
+    /// What it needs.
+    pub state: State,
+    /// The images that it depends on, as they are written.
+    depends_on: Vec<String>,
+    last_run: Option<LastRun>,
+    /// Why it is in its state, on one line.
+    reason: String,
+    next: Option<NextEvent>,
+}
+
+/// The last run of a task.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LastRun {
+    run_id: RunId,
+    /// `Succeeded` or `Failed`.
+    status: &'static str,
+    time: AzTimestamp,
+}
+
+/// What happens next to a task by itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NextEvent {
+    /// `retry`, `timer NAME` or `look`.
+    what: String,
+    time: AzTimestamp,
+}
+
+/// How all tasks are doing.
+#[derive(Debug)]
+pub struct StatusReport {
+    /// Each task, the worst first.
+    pub tasks: Vec<TaskStatus>,
+    /// How many there are in each state, the worst first.
+    pub counts: Vec<(State, usize)>,
+    /// When the tags that tasks follow were last looked at: the oldest of these looks.
+    pub looked: Option<Timestamp>,
+    /// The worst of what was found, as an exit code tells it.
+    pub worst: Option<Kind>,
+}
+
+/// Says how all tasks are doing, or those of one registry. With `look`, all tags are looked at first.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be used.
+pub async fn status(
+    app: &App,
+    registry: Option<&str>,
+    look: bool,
+    events: &EventSink<'_>,
+) -> Result<StatusReport> {
+    if look {
+        check(app, CheckOptions::default(), events).await?;
+    }
+    let mut broken = 0;
+    let loaded = load(app, &mut broken, events)?;
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let by_key: HashMap<TaskKey, Node<'_>> =
+        nodes.iter().map(|node| (node.task.key(), *node)).collect();
+    let tags = with_runs(recall::tags(app, events)?, &nodes);
+    let now = app.clock.now();
+    let registry = registry.map(|name| app.settings.login_server(name));
+    let is_shown = |answer: &CheckAnswer| {
+        let is_same = |wanted: &String| app.is_same_registry(wanted, &answer.registry);
+        registry.as_ref().is_none_or(is_same)
+    };
+    let answers = simulate_round(nodes.clone(), tags.clone(), now).into_iter();
+    let mut tasks: Vec<TaskStatus> = answers
+        .filter(is_shown)
+        .filter_map(|answer| {
+            let key = TaskKey {
+                registry: answer.registry.clone(),
+                name: answer.name.clone(),
+            };
+            Some(TaskStatus::new(answer, by_key.get(&key)?, &tags, now))
+        })
+        .collect();
+    tasks.sort_by_key(|task| Reverse(severity(task.state)));
+    let mut counts: BTreeMap<Reverse<(u8, State)>, usize> = BTreeMap::new();
+    for task in &tasks {
+        *counts.entry(Reverse(severity(task.state))).or_default() += 1;
+    }
+    let looks = nodes.iter().flat_map(|node| node.followed());
+    let looks = looks.filter_map(|(tag, _)| tags.get(tag)?.last_looked);
+    let broken = (broken > 0).then_some(Kind::Failed);
+    let found: Vec<Kind> = tasks
+        .iter()
+        .filter_map(|task| task.state.exit())
+        .chain(broken)
+        .collect();
+    let order = [Kind::Failed, Kind::Unknown, Kind::Stale];
+    Ok(StatusReport {
+        worst: order.into_iter().find(|kind| found.contains(kind)),
+        counts: counts
+            .into_iter()
+            .map(|(Reverse((_, state)), count)| (state, count))
+            .collect(),
+        looked: looks.min(),
+        tasks,
+    })
+}
+
+/// How much a state wants to be seen: more is worse.
+fn severity(state: State) -> (u8, State) {
+    let rank = match state.exit() {
+        Some(Kind::Failed) => 4,
+        Some(Kind::Unknown) => 3,
+        Some(_) => 2,
+        None if state != State::Current => 1,
+        None => 0,
+    };
+    (rank, state)
+}
+
+impl TaskStatus {
+    fn new(answer: CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> Self {
+        let bases = node.baseline.dependencies.iter();
+        let mut depends_on: Vec<String> = bases.map(|base| base.image.tagged()).collect();
+        depends_on.dedup();
+        Self {
+            depends_on,
+            last_run: last_run(node.baseline),
+            next: next(&answer, node, tags, now),
+            name: answer.name,
+            registry: answer.registry,
+            state: answer.state,
+            reason: answer.reason,
+        }
+    }
+}
+
+fn last_run(baseline: &Baseline) -> Option<LastRun> {
+    let succeeded = baseline.run_id.zip(baseline.pushed_at());
+    let failed = baseline.failure.as_ref().map(|it| (it.run_id, it.last));
+    let run = |status| {
+        move |(run_id, time): (RunId, Timestamp)| LastRun {
+            run_id,
+            status,
+            time: AzTimestamp(time),
+        }
+    };
+    failed
+        .map(run("Failed"))
+        .or_else(|| succeeded.map(run("Succeeded")))
+}
+
+fn next(answer: &CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> Option<NextEvent> {
+    let looks = node
+        .followed()
+        .filter_map(|(tag, _)| tags.get(tag)?.next_look);
+    let timer = timer::next(node.task, now).map(|(name, time)| (format!("timer {name}"), time));
+    let retry = answer.next_try.map(|time| ("retry".to_owned(), time.0));
+    let look = looks.min().map(|time| ("look".to_owned(), time));
+    let (what, time) = match retry {
+        Some(retry) => retry,
+        None => [timer, look]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(_, time)| *time)?,
+    };
+    Some(NextEvent {
+        what,
+        time: AzTimestamp(time),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_states_come_before_unknown_ones_and_current_ones_last() {
+        let mut states = State::ALL;
+        states.sort_by_key(|state| Reverse(severity(*state)));
+        assert_eq!(states.last(), Some(&State::Current));
+        let place = |state| states.iter().position(|it| *it == state);
+        assert!(place(State::Failing) < place(State::Unknown));
+        assert!(place(State::Unknown) < place(State::Stale));
+        assert!(place(State::Stale) < place(State::Disabled));
+    }
+}

@@ -1,0 +1,378 @@
+//! Graphs as pictures: lines for a terminal, and what Graphviz, Mermaid and browsers draw.
+
+use std::collections::BTreeSet;
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Canvas, column::harmless, table::cut};
+
+/// Something in a graph.
+#[derive(Clone, Debug)]
+pub struct Vertex {
+    /// What it is called.
+    pub name: String,
+    /// What is said beside its name.
+    pub note: String,
+    /// How it is doing.
+    pub tone: Tone,
+    /// The places of those that come before it.
+    pub parents: Vec<usize>,
+}
+
+/// How something is doing, as a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It is no question.
+    Plain,
+    /// As it should be.
+    Good,
+    /// It has something before it.
+    Pending,
+    /// Something is wrong.
+    Bad,
+    /// Nothing is to be said.
+    Quiet,
+}
+
+impl Tone {
+    /// The number of its ANSI escape sequence.
+    #[must_use]
+    pub fn ansi(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Good => Some("32"),
+            Self::Pending => Some("33"),
+            Self::Bad => Some("31"),
+            Self::Quiet => Some("2"),
+        }
+    }
+
+    fn fill(self) -> &'static str {
+        match self {
+            Self::Plain => "#e8eaed",
+            Self::Good => "#c8e6c9",
+            Self::Pending => "#ffe0a3",
+            Self::Bad => "#ffc9c4",
+            Self::Quiet => "#f5f5f5",
+        }
+    }
+}
+
+/// What a picture is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// A tree of lines.
+    Text,
+    /// The language of Graphviz.
+    Dot,
+    /// The language of Mermaid, which GitHub and GitLab draw.
+    Mermaid,
+    /// Scalable Vector Graphics 1.1.
+    Svg,
+}
+
+/// Draws a graph.
+pub(super) fn draw(vertices: &[Vertex], picture: Picture, canvas: Canvas) -> String {
+    match picture {
+        Picture::Text => text(vertices, canvas),
+        Picture::Dot => dot(vertices),
+        Picture::Mermaid => mermaid(vertices),
+        Picture::Svg => svg(vertices),
+    }
+}
+
+fn children(vertices: &[Vertex]) -> Vec<Vec<usize>> {
+    let mut children = vec![Vec::new(); vertices.len()];
+    for (n, vertex) in vertices.iter().enumerate() {
+        for parent in &vertex.parents {
+            if let Some(of) = children.get_mut(*parent) {
+                of.push(n);
+            }
+        }
+    }
+    children
+}
+
+/// Draws a tree below each vertex that nothing comes before. What stands in several places has what follows it in the first of them.
+fn text(vertices: &[Vertex], canvas: Canvas) -> String {
+    let children = children(vertices);
+    let mut seen = BTreeSet::new();
+    let mut out = String::new();
+    let roots = (0..vertices.len()).filter(|n| vertices[*n].parents.is_empty());
+    // What is in a circle is below no root.
+    for root in roots.chain(0..vertices.len()) {
+        if seen.contains(&root) {
+            continue;
+        }
+        // Each with the lines before it, and what is drawn before what follows it.
+        let mut open = vec![(root, String::new(), String::new())];
+        while let Some((n, before, below)) = open.pop() {
+            let is_new = seen.insert(n);
+            out.push_str(&line(
+                &vertices[n],
+                &before,
+                is_new || children[n].is_empty(),
+                canvas,
+            ));
+            if !is_new {
+                continue;
+            }
+            let last = children[n].len();
+            for (place, child) in children[n].iter().enumerate().rev() {
+                let (branch, trunk) = match place + 1 == last {
+                    true => ("└─ ", "   "),
+                    false => ("├─ ", "│  "),
+                };
+                open.push((
+                    *child,
+                    format!("{below}{branch}"),
+                    format!("{below}{trunk}"),
+                ));
+            }
+        }
+    }
+    out
+}
+
+fn line(vertex: &Vertex, before: &str, is_whole: bool, canvas: Canvas) -> String {
+    let (name, note) = (harmless(&vertex.name), harmless(&vertex.note));
+    let room = canvas
+        .width
+        .unwrap_or(usize::MAX)
+        .saturating_sub(before.width());
+    let name = cut(&name, room).into_owned();
+    let room = room.saturating_sub(name.width() + 2);
+    let note = match (room, is_whole) {
+        (0, _) => String::new(),
+        (_, true) => cut(&note, room).into_owned(),
+        (_, false) => cut(&format!("{note} …"), room).into_owned(),
+    };
+    let note = match vertex.tone.ansi().filter(|_| canvas.colour) {
+        Some(colour) => format!("\x1b[{colour}m{note}\x1b[0m"),
+        None => note,
+    };
+    let line = format!("{before}{name}  {note}");
+    line.trim_end().to_owned() + "\n"
+}
+
+fn dot(vertices: &[Vertex]) -> String {
+    let quoted = |text: &str| harmless(text).replace('\\', "\\\\").replace('"', "\\\"");
+    let mut out = "digraph acrt {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=monospace];\n".to_owned();
+    for (n, vertex) in vertices.iter().enumerate() {
+        let (name, note, fill) = (
+            quoted(&vertex.name),
+            quoted(&vertex.note),
+            vertex.tone.fill(),
+        );
+        out.push_str(&format!(
+            "  n{n} [label=\"{name}\\n{note}\", fillcolor=\"{fill}\"];\n"
+        ));
+    }
+    for (from, to) in edges(vertices) {
+        out.push_str(&format!("  n{from} -> n{to};\n"));
+    }
+    out + "}\n"
+}
+
+fn mermaid(vertices: &[Vertex]) -> String {
+    let quoted = |text: &str| {
+        let text = harmless(text).replace('#', "#35;").replace('"', "#quot;");
+        text.replace('<', "#lt;").replace('>', "#gt;")
+    };
+    let mut out = "flowchart LR\n".to_owned();
+    for (n, vertex) in vertices.iter().enumerate() {
+        let (name, note) = (quoted(&vertex.name), quoted(&vertex.note));
+        let fill = vertex.tone.fill();
+        out.push_str(&format!(
+            "  n{n}[\"{name}<br/>{note}\"]\n  style n{n} fill:{fill},color:#202124\n"
+        ));
+    }
+    for (from, to) in edges(vertices) {
+        out.push_str(&format!("  n{from} --> n{to}\n"));
+    }
+    out
+}
+
+fn edges(vertices: &[Vertex]) -> impl Iterator<Item = (usize, usize)> {
+    let all = vertices.iter().enumerate();
+    all.flat_map(|(to, vertex)| vertex.parents.iter().map(move |from| (*from, to)))
+}
+
+/// Lengths in a picture, in its units.
+const LETTER: usize = 8;
+const HEIGHT: usize = 40;
+const GAP: usize = 16;
+const BETWEEN: usize = 56;
+
+/// Draws vertices in columns: each to the right of all that come before it.
+fn svg(vertices: &[Vertex]) -> String {
+    let columns = columns(vertices);
+    let width = |n: &usize| {
+        let vertex = &vertices[*n];
+        vertex.name.width().max(vertex.note.width()) * LETTER + 2 * GAP
+    };
+    let mut places = vec![(0, 0, 0); vertices.len()];
+    let (mut x, mut lowest) = (GAP, GAP);
+    for column in &columns {
+        let widest = column.iter().map(width).max().unwrap_or(0);
+        for (row, n) in column.iter().enumerate() {
+            let y = GAP + row * (HEIGHT + GAP);
+            places[*n] = (x, y, widest);
+            lowest = lowest.max(y + HEIGHT + GAP);
+        }
+        x += widest + BETWEEN;
+    }
+    let right = x.saturating_sub(BETWEEN) + GAP;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {lowest}\" width=\"{right}\" height=\"{lowest}\" role=\"img\" font-family=\"ui-monospace, monospace\" font-size=\"13\">\n<title>What depends on what</title>\n"
+    );
+    for (from, to) in edges(vertices) {
+        let ((x1, y1, wide), (x2, y2, _)) = (places[from], places[to]);
+        let (x1, y1, y2) = (x1 + wide, y1 + HEIGHT / 2, y2 + HEIGHT / 2);
+        let (left, right) = (x1 + BETWEEN / 2, x2.saturating_sub(BETWEEN / 2));
+        out.push_str(&format!(
+            "<path d=\"M{x1} {y1} C{left} {y1} {right} {y2} {x2} {y2}\" fill=\"none\" stroke=\"#80868b\"/>\n"
+        ));
+    }
+    for (vertex, (x, y, wide)) in vertices.iter().zip(&places) {
+        let (name, note) = (escaped(&vertex.name), escaped(&vertex.note));
+        let (fill, middle, first, second) = (vertex.tone.fill(), x + wide / 2, y + 17, y + 33);
+        out.push_str(&format!(
+            "<g><rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{HEIGHT}\" rx=\"6\" fill=\"{fill}\" stroke=\"#80868b\"/><text x=\"{middle}\" y=\"{first}\" text-anchor=\"middle\" fill=\"#202124\">{name}</text><text x=\"{middle}\" y=\"{second}\" text-anchor=\"middle\" fill=\"#5f6368\" font-size=\"11\">{note}</text></g>\n"
+        ));
+    }
+    out + "</svg>\n"
+}
+
+/// Returns the vertices in columns, those of each ordered by where their parents are. A circle is broken where it is entered.
+fn columns(vertices: &[Vertex]) -> Vec<Vec<usize>> {
+    let mut depths: Vec<usize> = vec![0; vertices.len()];
+    // As long as the longest way, each pass moves somebody; in a circle, no longer.
+    for _ in 0..vertices.len() {
+        let mut moved = false;
+        for n in 0..vertices.len() {
+            let parents = vertices[n].parents.iter().filter(|parent| **parent != n);
+            let depth = parents.map(|parent| depths[*parent] + 1).max().unwrap_or(0);
+            if depth > depths[n] && depth < vertices.len() {
+                depths[n] = depth;
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let mut columns: Vec<Vec<usize>> = Vec::new();
+    let mut rows: Vec<usize> = vec![0; vertices.len()];
+    let deepest = depths.iter().max().copied().unwrap_or(0);
+    for depth in 0..=deepest {
+        let mut column: Vec<usize> = (0..vertices.len())
+            .filter(|n| depths[*n] == depth)
+            .collect();
+        column.sort_by_key(|n| {
+            let parents = &vertices[*n].parents;
+            let sum: usize = parents.iter().map(|parent| rows[*parent]).sum();
+            (sum * 1000).checked_div(parents.len()).unwrap_or(0)
+        });
+        for (row, n) in column.iter().enumerate() {
+            rows[*n] = row;
+        }
+        if !column.is_empty() {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+/// Makes a text one of XML.
+fn escaped(text: &str) -> String {
+    let text = harmless(text).replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vertex(name: &str, note: &str, tone: Tone, parents: &[usize]) -> Vertex {
+        Vertex {
+            name: name.into(),
+            note: note.into(),
+            tone,
+            parents: parents.to_vec(),
+        }
+    }
+
+    fn diamond() -> Vec<Vertex> {
+        vec![
+            vertex("node:20", "rebuilds 3", Tone::Plain, &[]),
+            vertex("left", "stale", Tone::Pending, &[0]),
+            vertex("right", "current", Tone::Good, &[0]),
+            vertex("top", "failing", Tone::Bad, &[1, 2]),
+        ]
+    }
+
+    fn drawn(vertices: &[Vertex], picture: Picture) -> String {
+        draw(vertices, picture, Canvas::default())
+    }
+
+    #[test]
+    fn tree_has_what_follows_once_and_a_sign_where_it_stands_again() {
+        let mut vertices = diamond();
+        vertices.push(vertex("last", "never-run", Tone::Quiet, &[3]));
+        assert_eq!(
+            drawn(&vertices, Picture::Text),
+            "node:20  rebuilds 3\n├─ left  stale\n│  └─ top  failing\n│     └─ last  never-run\n└─ right  current\n   └─ top  failing …\n"
+        );
+    }
+
+    #[test]
+    fn tree_is_cut_where_the_terminal_ends() {
+        let canvas = Canvas {
+            width: Some(12),
+            colour: false,
+        };
+        let lines = draw(&diamond(), Picture::Text, canvas);
+        assert!(lines.lines().all(|line| line.width() <= 12), "{lines}");
+        assert!(lines.contains("node:20  re…"), "{lines}");
+    }
+
+    #[test]
+    fn circle_is_drawn_and_ends() {
+        let circle = [
+            vertex("a", "cycle", Tone::Bad, &[1]),
+            vertex("b", "cycle", Tone::Bad, &[0]),
+            vertex("c", "cycle", Tone::Bad, &[2]),
+        ];
+        let text = drawn(&circle, Picture::Text);
+        assert_eq!(
+            text,
+            "a  cycle\n└─ b  cycle\n   └─ a  cycle …\nc  cycle\n└─ c  cycle …\n"
+        );
+        assert!(drawn(&circle, Picture::Svg).ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn names_stay_data_in_every_language() {
+        let odd = [vertex("a\"<b>&\\", "x\u{1b}[2J", Tone::Plain, &[])];
+        assert!(drawn(&odd, Picture::Dot).contains(r#"label="a\"<b>&\\\nx\\u{1b}[2J""#));
+        assert!(drawn(&odd, Picture::Svg).contains("a&quot;&lt;b&gt;&amp;\\"));
+        assert!(drawn(&odd, Picture::Mermaid).contains("[\"a#quot;#lt;b#gt;&\\"));
+        assert!(!drawn(&odd, Picture::Text).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn picture_has_each_vertex_and_each_edge_once() {
+        let svg = drawn(&diamond(), Picture::Svg);
+        assert_eq!(
+            (svg.matches("<rect").count(), svg.matches("<path").count()),
+            (4, 4)
+        );
+        let dot = drawn(&diamond(), Picture::Dot);
+        assert!(
+            dot.contains("n1 -> n3;") && dot.contains("n2 -> n3;"),
+            "{dot}"
+        );
+        assert!(drawn(&diamond(), Picture::Mermaid).contains("n0 --> n2\n"));
+    }
+}

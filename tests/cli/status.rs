@@ -1,0 +1,130 @@
+//! `acrt status`: how all tasks are doing, for people.
+
+use crate::support::{Registry, World};
+
+const NOW: i64 = 1_800_000_000;
+
+fn at(world: &World, minutes: i64) {
+    world.set("ACRT_NOW", &(NOW + 60 * minutes).to_string());
+}
+
+/// A task that is current, one whose base has moved, one that has failed and one that was never run.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    at(&world, 0);
+    for base in ["base:1", "other:1"] {
+        registry.push_shell(base, &[("version", "one")]);
+    }
+    let from = |base: &str| format!("FROM {}\n", registry.image(base));
+    world.tracked_task(&registry, "fine", &from("base:1"));
+    world.tracked_task(&registry, "late", &from("other:1"));
+    world.task(
+        &registry,
+        "broken",
+        &format!("{}RUN exit 7\n", from("base:1")),
+    );
+    world.run("broken").exits(1);
+    world.task(&registry, "new", &from("base:1"));
+    registry.push_shell("other:1", &[("version", "two")]);
+    at(&world, 3);
+    world.acrt(&["task", "check", "-o", "none"]);
+    (world, registry)
+}
+
+#[test]
+fn each_task_has_a_line_the_worst_first_and_none_is_asked_for() {
+    let (world, registry) = world();
+    drop(registry);
+    at(&world, 5);
+    let status = world.acrt(&["status"]).ok();
+    let lines: Vec<&str> = status.stdout.lines().collect();
+    assert!(lines[0].starts_with("NAME"), "{status}");
+    let names = lines[2..].iter().filter_map(|line| line.split(' ').next());
+    let names: Vec<&str> = names.collect();
+    assert_eq!(names, ["broken", "late", "new", "fine"], "{status}");
+    let has = |line: &str, parts: &[&str]| {
+        let missing: Vec<_> = parts.iter().filter(|part| !line.contains(**part)).collect();
+        assert!(missing.is_empty(), "no {missing:?} in: {line}");
+    };
+    has(lines[2], &["failing", "5 min ago, ca3 failed", "retry"]);
+    has(lines[3], &["stale", "other:1", "5 min ago, ca2"]);
+    has(lines[4], &["never-run"]);
+    has(lines[5], &["current", "base:1", "5 min ago, ca1", "look"]);
+    let counts = ["1 current · ", "1 stale", "1 failing", "1 never-run"];
+    status.says(&counts).says(&["looked 2 min ago"]);
+}
+
+#[test]
+fn status_is_json_for_programs_and_the_same_under_task() {
+    let (world, _registry) = world();
+    let json = world.acrt(&["status", "-o", "json"]).ok();
+    assert_eq!(json.stderr, "");
+    let answer = json.json();
+    assert_eq!(answer[1]["state"], "stale");
+    assert_eq!(answer[1]["lastRun"]["runId"], "ca2");
+    assert_eq!(answer[1]["lastRun"]["status"], "Succeeded");
+    let under = world.acrt(&["task", "status", "-o", "json"]).ok();
+    assert_eq!(under.json(), answer);
+    world.acrt(&["status", "--exit-code", "-o", "none"]).exits(10);
+    let query = "[?state=='stale'].name";
+    let stale = world.acrt(&["status", "--query", query, "-o", "tsv"]);
+    assert_eq!(stale.stdout, "late\n");
+}
+
+#[test]
+fn status_can_look_first() {
+    let (world, registry) = world();
+    registry.push_shell("base:1", &[("version", "two")]);
+    at(&world, 60);
+    let state = |options: &[&str]| {
+        let query = ["--query", "[?name=='fine'].state", "-o", "tsv"];
+        world.acrt(&[&["status"], options, &query].concat()).stdout
+    };
+    assert_eq!(state(&[]), "current\n");
+    assert_eq!(state(&["--look"]), "stale\n");
+}
+
+#[test]
+fn table_fits_terminals_of_every_width() {
+    let (world, _registry) = world();
+    for columns in [40, 80, 120] {
+        let acrt = env!("CARGO_BIN_EXE_acrt");
+        let line = format!("stty cols {columns} rows 40; exec '{acrt}' status");
+        let shown = world.shell_on_terminal(&line);
+        let plain = uncoloured(&shown.stdout);
+        let is_table = |line: &&str| {
+            ["NAME", "----", "late"]
+                .iter()
+                .any(|it| line.starts_with(it))
+        };
+        let lines = plain.lines().filter(is_table);
+        let widths: Vec<usize> = lines.map(|line| line.chars().count()).collect();
+        assert_eq!(widths.len(), 3, "{shown}");
+        let fits = widths.iter().all(|width| *width <= columns);
+        assert!(fits, "{columns}: {widths:?} {shown}");
+        let colour = "\u{1b}[33mstale\u{1b}[0m";
+        assert!(shown.stdout.contains(colour), "{shown}");
+    }
+}
+
+#[test]
+fn state_directory_without_tasks_is_said() {
+    let world = World::new();
+    let status = world.acrt(&["status"]).ok();
+    status.says(&["no tasks in `", "acrt task create --help"]);
+}
+
+/// Takes the colours and the ends of lines of a terminal out of a text.
+fn uncoloured(text: &str) -> String {
+    let mut out = String::new();
+    let mut letters = text.chars();
+    while let Some(c) = letters.next() {
+        match c {
+            '\u{1b}' => while letters.next().is_some_and(|c| !c.is_ascii_alphabetic()) {},
+            '\r' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}

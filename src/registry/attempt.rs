@@ -1,20 +1,15 @@
 //! One try at a question: the request, and all that challenge, tokens and redirects make of it.
 
-use reqwest::{
-    Method, Request, Url,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
-};
-
-use std::sync::Arc;
+use reqwest::{Url, header::LOCATION};
 
 use super::{
-    auth::{Auth, Authorization},
-    error_text::bare,
-    host::{Failure, Host, told},
-    http_client::{Body, Response},
-    manifest,
+    auth::Authorization,
+    auth_request::AuthRequest,
+    destination::Destination,
+    host::{Failure, Host},
+    http_client::{Response, told},
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::{Access, RequestSpec},
+    request_spec::RequestSpec,
 };
 
 /// How many redirects are followed.
@@ -23,42 +18,20 @@ const MAX_REDIRECTS: usize = 3;
 /// How many requests one try may take: redirects, a challenge, and the passes that may be tried after it.
 const MAX_STEPS: usize = 8;
 
-/// A question on its way: what it needs to get in, and the words for what goes wrong.
+/// A question on its way.
 pub struct Attempt<'a> {
-    /// The registry.
-    pub host: &'a Host,
-    request_spec: &'a RequestSpec,
+    destination: Destination<'a>,
+    /// The repository in question; another one than was asked for, if the registry redirected us.
     repository: String,
-    /// Where a redirect has led to another registry.
-    elsewhere: Option<Box<Elsewhere>>,
-}
-
-/// Another registry than the one that was asked. It has challenges of its own, and gets no login but its own.
-struct Elsewhere {
-    registry: String,
-    auth: Arc<Auth>,
-    url: Url,
 }
 
 impl<'a> Attempt<'a> {
     /// Returns a question that is about to be asked.
     pub fn new(host: &'a Host, request_spec: &'a RequestSpec) -> Self {
         Self {
-            host,
-            request_spec,
+            destination: Destination::new(host, request_spec),
             repository: request_spec.repository.clone(),
-            elsewhere: None,
         }
-    }
-
-    /// Returns the repository in question; another one than was asked for, if the registry redirected us.
-    pub fn repository(&self) -> &str {
-        &self.repository
-    }
-
-    /// Returns what is to be allowed there.
-    pub fn access(&self) -> &Access {
-        self.request_spec.access()
     }
 
     /// Makes one try: as many requests as challenge, tokens and redirects take. `pass` is what got in, or did not.
@@ -67,23 +40,26 @@ impl<'a> Attempt<'a> {
     ///
     /// Why there is no answer, final or not.
     pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, Failure> {
-        let host = self.host;
-        let mut url = host.url_of(self.request_spec);
-        *pass = host.auth.pass(self).await.map_err(Failure::Final)?;
+        let Destination {
+            host, request_spec, ..
+        } = self.destination;
+        let mut url = request_spec.url(&host.origin);
+        *pass = self.authorization().await.map_err(Failure::Final)?;
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
-            let is_here = self.origin().origin() == url.origin();
-            let response = self.send(&url, pass.header().filter(|_| is_here)).await?;
+            let is_here = self.destination.is_at(&url);
+            let header = pass.header().filter(|_| is_here);
+            let response = host.exchange(request_spec, &url, header).await?;
             match response.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;
                     url = self.redirected(&url, &response).map_err(Failure::Final)?;
                     if self.moves_to(&url) {
-                        *pass = self.auth().pass(self).await.map_err(Failure::Final)?;
+                        *pass = self.authorization().await.map_err(Failure::Final)?;
                     }
                 }
                 401 | 403 if is_here => {
-                    let next = Box::pin(self.auth().next(self, pass, &response)).await;
+                    let next = Box::pin(self.next_authorization(pass, &response)).await;
                     match next.map_err(Failure::Final)? {
                         Some(next) => *pass = next,
                         None => return Ok(response),
@@ -91,13 +67,13 @@ impl<'a> Attempt<'a> {
                 }
                 status => {
                     if status < 400 {
-                        self.auth().accepted(pass);
+                        self.destination.auth().accepted(pass);
                     }
                     return Ok(response);
                 }
             }
         }
-        let asked = self.asked(self.request_spec.verb(), &url);
+        let asked = self.asked(request_spec.verb(), &url);
         let problem = "it sends us round in circles".to_owned();
         Err(Failure::Final(LookupError::unknown(
             LookupFailure::BadReply(problem),
@@ -105,44 +81,35 @@ impl<'a> Attempt<'a> {
         )))
     }
 
-    async fn send(
-        &self,
-        url: &Url,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Response, Failure> {
-        let broken = |broken| Failure::TransportError(broken, url.clone());
-        let http_client = self.host.client_to(url, self.request_spec.connection);
-        http_client.client().map_err(broken)?;
-        let mut request = Request::new(self.request_spec.method.clone(), url.clone());
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(authorization) = authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        let mut limit = Body::UpTo(self.request_spec.cap);
-        if let Some(more) = &self.request_spec.more {
-            request.headers_mut().extend(more.headers.clone());
-            if writes(&self.request_spec.method) {
-                *request.body_mut() = Some(more.body.clone().into());
-            }
-            if more.leaves_body {
-                limit = Body::Left;
-            }
-        }
-        http_client.send(request, limit).await.map_err(broken)
+    /// Returns what to enter the registry with, as far as is known how.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no token, or why the login cannot be read.
+    pub async fn authorization(&self) -> Result<Authorization, LookupError> {
+        let auth = self.destination.auth();
+        auth.pass(&self.auth_request()).await
     }
 
-    /// Asks the API of the registry, and returns the headers of its answer; none, if there is none.
-    pub async fn ping(&self) -> HeaderMap {
-        let api = RequestSpec::api();
-        let ping = Attempt::new(self.host, &api);
-        let mut url = self.origin().clone();
-        url.set_path(&api.path());
-        url.set_query(None);
-        match ping.send(&url, None).await {
-            Ok(response) => response.headers,
-            Err(_) => HeaderMap::new(),
+    /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::authorization`].
+    pub async fn next_authorization(
+        &self,
+        pass: &Authorization,
+        response: &Response,
+    ) -> Result<Option<Authorization>, LookupError> {
+        let auth = self.destination.auth();
+        auth.next(&self.auth_request(), pass, response).await
+    }
+
+    fn auth_request(&self) -> AuthRequest<'_, Destination<'a>> {
+        AuthRequest {
+            repository: &self.repository,
+            access: self.destination.request_spec.access(),
+            source: &self.destination,
         }
     }
 
@@ -151,10 +118,13 @@ impl<'a> Attempt<'a> {
             .headers
             .get(LOCATION)
             .and_then(|value| value.to_str().ok());
-        let target = self.host.guard.redirect(from, location.unwrap_or_default());
+        let Destination {
+            host, request_spec, ..
+        } = self.destination;
+        let target = host.guard.redirect(from, location.unwrap_or_default());
         target.map_err(|forbidden| {
             let problem = format!("it redirects us to where it must not: {forbidden}");
-            let asked = self.asked(self.request_spec.verb(), from);
+            let asked = self.asked(request_spec.verb(), from);
             LookupError::unknown(LookupFailure::BadReply(problem), told(asked, response))
         })
     }
@@ -163,100 +133,21 @@ impl<'a> Attempt<'a> {
     /// repository of the same registry, as of Harbor's proxies, or another registry, as behind names of one's own. Any other
     /// place is not entered, but read as it is.
     fn moves_to(&mut self, url: &Url) -> bool {
-        let Some(repository) = self.repository_in(url).map(str::to_owned) else {
+        let Some(repository) = self.destination.request_spec.repository_in(url) else {
             return false;
         };
         let is_another = repository != self.repository;
-        self.repository = repository;
-        if self.origin().origin() == url.origin() {
-            return is_another;
-        }
-        self.elsewhere = match self.host.is_own(url) {
-            true => None,
-            false => {
-                let (registry, auth) = self.host.auth_elsewhere(url);
-                let url = url.clone();
-                Some(Box::new(Elsewhere {
-                    registry,
-                    auth,
-                    url,
-                }))
-            }
-        };
-        true
-    }
-
-    /// Returns the repository in a URL that asks a registry for the same.
-    fn repository_in<'u>(&self, url: &'u Url) -> Option<&'u str> {
-        // Some registries have their API below a path of their own.
-        let (_, path) = url.path().split_once("/v2/")?;
-        match self.request_spec.repository.as_str() {
-            "" => path.is_empty().then_some(""),
-            _ => {
-                let repository = path.strip_suffix(self.request_spec.thing.as_str())?;
-                repository.strip_suffix('/')
-            }
-        }
-    }
-
-    fn auth(&self) -> &Auth {
-        let elsewhere = self.elsewhere.as_ref();
-        elsewhere.map_or(&self.host.auth, |elsewhere| &elsewhere.auth)
-    }
-
-    /// Returns where the registry is that is being entered.
-    pub fn origin(&self) -> &Url {
-        let elsewhere = self.elsewhere.as_ref();
-        elsewhere.map_or(&self.host.origin, |elsewhere| &elsewhere.url)
-    }
-
-    /// Returns a failure that befell another question as this one's.
-    pub fn shared(&self, error: &LookupError) -> LookupError {
-        error.shared_by(&self.request_spec.image)
-    }
-
-    /// Says that the login for the registry cannot be read.
-    pub fn unreadable(&self, problem: String) -> LookupError {
-        LookupError::unknown(LookupFailure::Login(problem), self.asked_first(None))
-    }
-
-    /// Says that the registry does not take a login.
-    pub fn refused(&self, login: &str, response: &Response) -> LookupError {
-        let login = Some(login.to_owned());
-        LookupError::unknown(
-            LookupFailure::Refused { login },
-            told(self.asked_first(None), response),
-        )
+        repository.clone_into(&mut self.repository);
+        self.destination.moves_to(url) || is_another
     }
 
     /// Returns what was asked of the registry that was entered, before there was any challenge of it.
-    pub fn asked_first(&self, status: Option<u16>) -> Asked {
-        let asked = match &self.elsewhere {
-            Some(elsewhere) => self.asked(self.request_spec.verb(), &elsewhere.url),
-            None => self.asked(
-                self.request_spec.verb(),
-                &self.host.url_of(self.request_spec),
-            ),
-        };
-        Asked { status, ..asked }
+    pub fn asked_first(&self) -> Asked {
+        self.destination.asked_first()
     }
 
     /// Returns what is asked of a place.
     pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
-        let elsewhere = self.elsewhere.as_ref();
-        let registry = elsewhere.map_or(&self.host.registry, |elsewhere| &elsewhere.registry);
-        Asked {
-            registry: registry.clone(),
-            image: self.request_spec.image.clone(),
-            method,
-            url: bare(url),
-            status: None,
-            said: None,
-        }
+        self.destination.asked(method, url)
     }
-}
-
-/// Tells whether a request has a body, be it an empty one: servers refuse those of this kind without a length.
-fn writes(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT)
 }

@@ -10,7 +10,7 @@ use std::{
 use reqwest::header::HeaderValue;
 
 use super::{
-    attempt::Attempt,
+    auth_request::{AuthRequest, TokenSource},
     challenge::{self, Demand},
     credential::Credential,
     groups::{self, Groups},
@@ -148,23 +148,26 @@ impl Auth {
     /// # Errors
     ///
     /// Why there is no token, or why the login cannot be read.
-    pub async fn pass(&self, attempt: &Attempt<'_>) -> Result<Authorization, LookupError> {
+    pub async fn pass<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+    ) -> Result<Authorization, LookupError> {
         let scheme = lock(&self.scheme).clone();
         match scheme {
             Scheme::Unasked | Scheme::Silent => Ok(Authorization::Nothing),
-            Scheme::Basic => self.basic(attempt).await,
-            Scheme::Bearer(realm) if *attempt.access() != Access::Pull => {
-                let scopes = groups::to_write(attempt.repository(), attempt.access());
+            Scheme::Basic => self.basic(request).await,
+            Scheme::Bearer(realm) if *request.access != Access::Pull => {
+                let scopes = groups::to_write(request.repository, request.access);
                 let breadth = ScopeOrigin::Alone { after_group: false };
-                self.token(attempt, realm, scopes, breadth).await
+                self.token(request, realm, scopes, breadth).await
             }
             Scheme::Bearer(realm) => {
-                let scopes = self.scopes(attempt)?;
+                let scopes = self.scopes(request)?;
                 let breadth = match scopes.len() {
                     0 | 1 => ScopeOrigin::Alone { after_group: false },
                     _ => ScopeOrigin::Group,
                 };
-                self.token(attempt, realm, scopes, breadth).await
+                self.token(request, realm, scopes, breadth).await
             }
         }
     }
@@ -174,35 +177,35 @@ impl Auth {
     /// # Errors
     ///
     /// As [`Self::pass`].
-    pub async fn next(
+    pub async fn next<S: TokenSource>(
         &self,
-        attempt: &Attempt<'_>,
+        request: &AuthRequest<'_, S>,
         pass: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
         match pass {
             Authorization::Nothing if response.status == 401 => {
-                self.learn(attempt, response).await?;
-                let pass = self.pass(attempt).await?;
+                self.learn(request, response).await?;
+                let pass = self.pass(request).await?;
                 Ok(Some(pass).filter(|pass| !matches!(pass, Authorization::Nothing)))
             }
             Authorization::Basic {
                 credential, login, ..
             } if response.status == 401 => {
-                let error = attempt.refused(login, response);
+                let error = request.refused(login, response);
                 self.refused(Some(credential.clone()), &error);
                 Err(error)
             }
             Authorization::Nothing | Authorization::Basic { .. } => Ok(None),
-            Authorization::Token { .. } => self.next_token(attempt, pass, response).await,
+            Authorization::Token { .. } => self.next_token(request, pass, response).await,
         }
     }
 
     /// Returns the token to try after one that was not enough: a new one for an old one, one alone for that of
     /// a group, and at last one for the scope that the registry names itself.
-    async fn next_token(
+    async fn next_token<S: TokenSource>(
         &self,
-        attempt: &Attempt<'_>,
+        request: &AuthRequest<'_, S>,
         pass: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
@@ -229,7 +232,7 @@ impl Auth {
                 (Arc::clone(&key.scopes), *breadth)
             }
             (ScopeOrigin::Group, _) => {
-                let alone = groups::alone(attempt.repository());
+                let alone = groups::alone(request.repository);
                 (alone, ScopeOrigin::Alone { after_group: true })
             }
             (ScopeOrigin::Alone { .. }, Some(scope))
@@ -243,7 +246,7 @@ impl Auth {
             }
         };
         let realm = Arc::clone(&key.realm);
-        self.token(attempt, realm, scopes, breadth).await.map(Some)
+        self.token(request, realm, scopes, breadth).await.map(Some)
     }
 
     /// Takes in that the registry let somebody in.
@@ -261,16 +264,20 @@ impl Auth {
     }
 
     /// Takes in what the first 401 demands. Where it demands nothing, as gcr.io's once did, the API itself is asked.
-    async fn learn(&self, attempt: &Attempt<'_>, response: &Response) -> Result<(), LookupError> {
+    async fn learn<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+        response: &Response,
+    ) -> Result<(), LookupError> {
         let mut demand = challenge::demand(&response.headers);
         if demand.is_none() && matches!(*lock(&self.scheme), Scheme::Unasked) {
-            demand = challenge::demand(&attempt.ping().await);
+            demand = challenge::demand(&request.source.ping().await);
         }
         let learnt = match demand {
             None => Scheme::Silent,
             Some(Demand::Basic) => Scheme::Basic,
             Some(Demand::Bearer { realm, service, .. }) => Scheme::Bearer(Arc::new(Realm {
-                url: attempt.realm(&realm)?,
+                url: request.source.realm(&realm)?,
                 service,
             })),
         };
@@ -281,8 +288,11 @@ impl Auth {
         Ok(())
     }
 
-    async fn basic(&self, attempt: &Attempt<'_>) -> Result<Authorization, LookupError> {
-        let Some(Found { credential, place }) = self.login(attempt).await? else {
+    async fn basic<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+    ) -> Result<Authorization, LookupError> {
+        let Some(Found { credential, place }) = self.login(request).await? else {
             return Ok(Authorization::Nothing);
         };
         let Credential::Password { username, password } = &credential else {
@@ -290,7 +300,7 @@ impl Auth {
         };
         let header = token::basic(username, password);
         if let Some(refusal) = self.refusal(&Some(credential.clone())) {
-            return Err(attempt.shared(&refusal));
+            return Err(request.shared(&refusal));
         }
         Ok(Authorization::Basic {
             header,
@@ -299,14 +309,14 @@ impl Auth {
         })
     }
 
-    async fn token(
+    async fn token<S: TokenSource>(
         &self,
-        attempt: &Attempt<'_>,
+        request: &AuthRequest<'_, S>,
         realm: Arc<Realm>,
         scopes: Arc<[String]>,
         breadth: ScopeOrigin,
     ) -> Result<Authorization, LookupError> {
-        let found = self.login(attempt).await?;
+        let found = self.login(request).await?;
         let login = found.as_ref().map(|found| found.place.clone());
         let key = Key {
             realm,
@@ -314,10 +324,10 @@ impl Auth {
             credential: found.map(|found| found.credential),
         };
         if let Some(refusal) = self.refusal(&key.credential) {
-            return Err(attempt.shared(&refusal));
+            return Err(request.shared(&refusal));
         }
         // Boxed, as all that is rare: what waits inside a look is kept for each of a thousand looks under way.
-        let ask = async || Box::pin(attempt.grant(&key, login.as_deref())).await;
+        let ask = async || Box::pin(request.source.grant(&key, login.as_deref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
                 lock(&self.standing).insert(key.credential.clone(), CredentialStatus::Good);
@@ -331,15 +341,15 @@ impl Auth {
             }
             // One repository that is denied, or one scope too many, may be all that is wrong.
             Err(error) if breadth == ScopeOrigin::Group && error.is_of_the_answer() => {
-                let alone = groups::alone(attempt.repository());
+                let alone = groups::alone(request.repository);
                 let breadth = ScopeOrigin::Alone { after_group: true };
-                Box::pin(self.token(attempt, key.realm, alone, breadth)).await
+                Box::pin(self.token(request, key.realm, alone, breadth)).await
             }
             Err(error) => {
                 if error.asked().status == Some(401) {
                     self.refused(key.credential, &error);
                 }
-                Err(attempt.shared(&error))
+                Err(request.shared(&error))
             }
         }
     }
@@ -368,33 +378,36 @@ impl Auth {
         }
     }
 
-    async fn login(&self, attempt: &Attempt<'_>) -> Result<Option<Found>, LookupError> {
+    async fn login<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+    ) -> Result<Option<Found>, LookupError> {
         if self.is_anonymous {
             return Ok(None);
         }
-        let found = self
-            .keychain
-            .find(&self.registry, attempt.repository())
-            .await;
-        found.map_err(|problem| attempt.unreadable(problem))
+        let found = self.keychain.find(&self.registry, request.repository).await;
+        found.map_err(|problem| request.unreadable(problem))
     }
 
     /// Returns the scopes of the group that the repository is in. Only repositories with the same login share one.
-    fn scopes(&self, attempt: &Attempt<'_>) -> Result<Arc<[String]>, LookupError> {
+    fn scopes<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+    ) -> Result<Arc<[String]>, LookupError> {
         let expected = std::mem::take(&mut *lock(&self.expected));
         let mut groups = lock(&self.groups);
         if !expected.is_empty() {
             let mut by_login: BTreeMap<Vec<Place>, Vec<&str>> = BTreeMap::new();
             for repository in &expected {
                 let places = self.keychain.places(&self.registry, repository);
-                let places = places.map_err(|problem| attempt.unreadable(problem))?;
+                let places = places.map_err(|problem| request.unreadable(problem))?;
                 by_login.entry(places).or_default().push(repository);
             }
             for repositories in by_login.into_values() {
                 groups.plan(repositories);
             }
         }
-        Ok(groups.scopes(attempt.repository()))
+        Ok(groups.scopes(request.repository))
     }
 }
 

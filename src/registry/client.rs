@@ -15,6 +15,7 @@ use crate::{
 };
 
 use super::{
+    ask::Answer,
     auth_file::AuthFormat,
     cache::{Answers, Cache, SeenTags},
     canonical,
@@ -23,7 +24,7 @@ use super::{
     error_text::server_words,
     groups,
     heads::Way,
-    host::{Answer, Host},
+    host::Host,
     keychain::Keychain,
     limits::{Budget, Concurrency, MAX_CONNECTIONS},
     look::{self, Read, Seen},

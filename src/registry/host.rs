@@ -1,15 +1,14 @@
-//! One registry: where it is, how it is spoken to, and every request to it, from the first try to the last.
+//! One registry: where it is, what was learnt about it, and how one request gets to it.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::{
-    Url,
-    header::{DATE, RETRY_AFTER},
+    Request, Url,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue},
 };
 use tokio::sync::Semaphore;
 
@@ -19,18 +18,16 @@ use crate::sys::{
 };
 
 use super::{
-    attempt::Attempt,
-    auth::{Auth, Authorization},
+    auth::Auth,
     canonical,
-    error_text::{bare, server_words},
     heads::Heads,
-    http_client::{HttpClient, Response, TransportError},
+    http_client::{Body, HttpClient, Response, TransportError},
     keychain::Keychain,
     limits::{self, Limits},
+    manifest,
     memory::Memory,
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
-    retry::{self, Verdict},
     url_policy::UrlPolicy,
 };
 
@@ -70,18 +67,6 @@ pub struct Host {
     foreign: HttpClient,
 }
 
-/// The answer to a question, whatever it says.
-pub struct Answer {
-    /// The answer.
-    pub response: Response,
-    /// What was asked, for messages.
-    pub asked: Asked,
-    /// Where the login is kept that was used, if one was.
-    pub login: Option<String>,
-    /// Whether a token was granted for it.
-    pub had_token: bool,
-}
-
 /// Why one try has no answer.
 pub enum Failure {
     /// An exchange with this place did not come to an end.
@@ -90,14 +75,14 @@ pub enum Failure {
     Final(LookupError),
 }
 
-/// What to do after a try.
-pub enum After {
-    /// The answer is there.
-    Done(Response),
-    /// There will be none.
-    Failed(LookupError),
-    /// Try again, after this pause.
-    Again(Duration),
+/// Another registry than the one that was asked. It has challenges of its own, and gets no login but its own.
+pub struct Elsewhere {
+    /// Its login server.
+    pub registry: String,
+    /// How it is entered.
+    pub auth: Arc<Auth>,
+    /// Where we were redirected to.
+    pub url: Url,
 }
 
 impl Host {
@@ -165,190 +150,78 @@ impl Host {
         self.clock.now()
     }
 
-    /// Asks until there is an answer, or no more sense in asking.
-    ///
-    /// # Errors
-    ///
-    /// Why there is no answer. An answer that is a refusal, or says that something is absent, is no error here.
-    pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
-        let shared = |told: LookupError| told.shared_by(&request_spec.image);
-        let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
-        let answers = self.limits.answers();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let mut attempt = Attempt::new(self, request_spec);
-            let mut pass = Authorization::Nothing;
-            let outcome = attempt.go(&mut pass).await;
-            let asked = attempt.asked_first(None);
-            match self.after(outcome, (tries, answers), asked.clone()) {
-                After::Done(response) => {
-                    self.limits.answered(&response);
-                    return Ok(Answer {
-                        asked: told(asked, &response),
-                        response,
-                        login: pass.login().map(str::to_owned),
-                        had_token: matches!(pass, Authorization::Token { .. }),
-                    });
-                }
-                After::Failed(error) => return Err(error),
-                After::Again(pause) => self.clock.sleep(pause).await,
-            }
-            self.limits.again(&self.clock).await.map_err(shared)?;
-        }
-    }
-
-    /// Judges a try, and makes the registry be left alone where it asks for that or fails too often. `answers` is how many answers there
-    /// had been before the first try.
-    pub fn after(
-        &self,
-        outcome: Result<Response, Failure>,
-        (tries, answers): (usize, u64),
-        asked: Asked,
-    ) -> After {
-        match outcome {
-            Ok(response) => {
-                let asked_pause = self.asked_pause(&response);
-                match retry::verdict(response.status, asked_pause) {
-                    Verdict::Final => After::Done(response),
-                    Verdict::Limited(pause) => self.limited(pause, tries, told(asked, &response)),
-                    Verdict::Again => match retry::pause(tries) {
-                        Some(pause) => After::Again(pause),
-                        None => After::Failed(self.limits.failed(
-                            (self.now(), answers),
-                            false,
-                            |until| {
-                                LookupError::unknown(
-                                    LookupFailure::Server { until },
-                                    told(asked, &response),
-                                )
-                            },
-                        )),
-                    },
-                }
-            }
-            Err(Failure::Final(error)) => After::Failed(error),
-            Err(Failure::TransportError(broken, url)) => self.broken(
-                broken,
-                (tries, answers),
-                Asked {
-                    url: bare(&url),
-                    ..asked
-                },
-            ),
-        }
-    }
-
-    fn limited(&self, asked_pause: Option<Duration>, tries: usize, asked: Asked) -> After {
-        let pause = asked_pause.or_else(|| retry::pause(tries));
-        let until = |pause: Duration| {
-            let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
-            self.now().saturating_add(pause).unwrap_or(Timestamp::MAX)
-        };
-        match pause.filter(|pause| *pause <= retry::PATIENCE && retry::pause(tries).is_some()) {
-            Some(pause) => {
-                self.limits.hold(until(pause), None);
-                After::Again(retry::spread(pause))
-            }
-            None => {
-                let until = until(asked_pause.unwrap_or(retry::UNNAMED_PAUSE));
-                let error = LookupError::unknown(LookupFailure::Limited { until }, asked);
-                self.limits.hold(until, Some(error.clone()));
-                After::Failed(error)
-            }
-        }
-    }
-
-    fn broken(
-        &self,
-        broken: TransportError,
-        (tries, answers): (usize, u64),
-        asked: Asked,
-    ) -> After {
-        let error = match broken {
-            TransportError::Network(error) => error,
-            TransportError::Settings(problem) => {
-                return After::Failed(LookupError::unknown(
-                    LookupFailure::Settings(problem),
-                    asked,
-                ));
-            }
-            other => {
-                let problem = other.to_string();
-                return After::Failed(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    asked,
-                ));
-            }
-        };
-        let trouble = retry::trouble(&error);
-        if let Some(pause) = retry::pause(tries).filter(|_| trouble.is_worth(tries)) {
-            return After::Again(pause);
-        }
-        let cause = Arc::new(error);
-        let told = |_| LookupError::unknown(LookupFailure::Network(cause), asked);
-        After::Failed(
-            self.limits
-                .failed((self.now(), answers), trouble.is_of_the_host(), told),
-        )
-    }
-
-    /// Returns the pause that an answer asks for, counted by the server's own clock where it tells the time.
-    fn asked_pause(&self, response: &Response) -> Option<Duration> {
-        let header = |name| response.headers.get(name)?.to_str().ok();
-        let now = header(DATE)
-            .and_then(retry::http_date)
-            .unwrap_or_else(|| self.now());
-        retry::retry_after(header(RETRY_AFTER)?, now)
-    }
-
-    /// Returns the URL of what is asked for.
-    pub fn url_of(&self, request_spec: &RequestSpec) -> Url {
-        let more = request_spec.more.as_ref();
-        if let Some(url) = more.and_then(|more| more.url.clone()) {
-            return url;
-        }
-        let mut url = self.origin.clone();
-        url.set_path(&request_spec.path());
-        url.set_query(
-            more.map(|more| more.query.as_str())
-                .filter(|it| !it.is_empty()),
-        );
-        url
-    }
-
     /// Tells whether a URL is of the registry itself: the same scheme, host and port.
     pub fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.origin.origin()
     }
 
-    /// Returns how the registry at `url` is entered, which this one redirected us to: with the login that there is for that
+    /// Returns the registry at `url`, which this one redirected us to: it is entered with the login that there is for that
     /// one, and with none where it could be read on its way.
-    pub fn auth_elsewhere(&self, url: &Url) -> (String, Arc<Auth>) {
+    pub fn elsewhere(&self, url: &Url) -> Elsewhere {
         let host = url.host_str().unwrap_or_default();
         let name = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let name = canonical(&name).to_owned();
-        let mut elsewhere = self
+        let registry = canonical(&name).to_owned();
+        let mut known = self
             .elsewhere
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let origin = url.origin().ascii_serialization();
-        if let Some(auth) = elsewhere.get(&origin) {
-            return (name, Arc::clone(auth));
+        let auth = known.get(&origin).cloned().unwrap_or_else(|| {
+            let keychain = Arc::clone(&self.keychain);
+            let is_private = url.scheme() == "https" || settings::is_loopback(host);
+            let auth = Arc::new(if is_private {
+                Auth::new(&registry, keychain)
+            } else {
+                Auth::without_login(&registry, keychain)
+            });
+            if known.len() >= MAX_ELSEWHERE {
+                known.clear();
+            }
+            known.insert(origin, Arc::clone(&auth));
+            auth
+        });
+        Elsewhere {
+            registry,
+            auth,
+            url: url.clone(),
         }
-        let auth = match url.scheme() == "https" || settings::is_loopback(host) {
-            true => Auth::new(&name, Arc::clone(&self.keychain)),
-            false => Auth::without_login(&name, Arc::clone(&self.keychain)),
-        };
-        let auth = Arc::new(auth);
-        if elsewhere.len() >= MAX_ELSEWHERE {
-            elsewhere.clear();
+    }
+
+    /// Sends one request, and reads its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TransportError`] if there is no whole answer.
+    pub async fn exchange(
+        &self,
+        request_spec: &RequestSpec,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, Failure> {
+        let broken = |broken| Failure::TransportError(broken, url.clone());
+        let http_client = self.client_to(url, request_spec.connection);
+        http_client.client().map_err(broken)?;
+        let mut request = Request::new(request_spec.method.clone(), url.clone());
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
-        elsewhere.insert(origin, Arc::clone(&auth));
-        (name, auth)
+        let mut limit = Body::UpTo(request_spec.cap);
+        if let Some(more) = &request_spec.more {
+            request.headers_mut().extend(more.headers.clone());
+            if request_spec.has_body() {
+                *request.body_mut() = Some(more.body.clone().into());
+            }
+            if more.leaves_body {
+                limit = Body::Left;
+            }
+        }
+        http_client.send(request, limit).await.map_err(broken)
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
@@ -356,17 +229,6 @@ impl Host {
         let own = self.connections.get(connection % limits::MAX_CONNECTIONS);
         own.filter(|_| self.is_own(url) || url.scheme() == "http")
             .unwrap_or(&self.foreign)
-    }
-}
-
-/// Adds what was answered.
-pub fn told(asked: Asked, response: &Response) -> Asked {
-    Asked {
-        status: Some(response.status),
-        said: server_words(&response.headers, &response.body)
-            .filter(|_| response.status >= 400)
-            .map(|(error_text, _)| error_text),
-        ..asked
     }
 }
 

@@ -13,7 +13,11 @@ use reqwest::{
 
 use crate::sys::settings::RegistrySettings;
 
-use super::url_policy::{Forbidden, Resolver, UrlPolicy};
+use super::{
+    error_text::{clean, server_words},
+    problem::Asked,
+    url_policy::{Forbidden, Resolver, UrlPolicy},
+};
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -146,7 +150,7 @@ impl HttpClient {
         if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
             let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
             if encoding != "identity" {
-                return Err(TransportError::Encoded(super::error_text::clean(&encoding)));
+                return Err(TransportError::Encoded(clean(&encoding)));
             }
         }
         if let (Body::Left, true) = (wanted, status.is_success()) {
@@ -259,6 +263,17 @@ impl HttpClient {
             builder = builder.tls_danger_accept_invalid_certs(true);
         }
         Ok(builder)
+    }
+}
+
+/// Adds to what was asked what was answered.
+pub fn told(asked: Asked, response: &Response) -> Asked {
+    Asked {
+        status: Some(response.status),
+        said: server_words(&response.headers, &response.body)
+            .filter(|_| response.status >= 400)
+            .map(|(error_text, _)| error_text),
+        ..asked
     }
 }
 

@@ -4,9 +4,11 @@
 //! and answers each question in one of three ways: found, absent, or could not tell.
 
 mod artifact;
+mod ask;
 mod attempt;
 mod auth;
 mod auth_file;
+mod auth_request;
 mod cache;
 mod challenge;
 mod client;
@@ -14,6 +16,7 @@ mod connection_warmup;
 mod contents;
 pub mod copy;
 mod credential;
+mod destination;
 mod error_text;
 mod flights;
 mod grant;
@@ -32,6 +35,7 @@ mod look;
 mod made;
 mod manifest;
 mod memory;
+mod outcome;
 mod problem;
 mod request_spec;
 mod retry;

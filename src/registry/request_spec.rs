@@ -213,6 +213,34 @@ impl RequestSpec {
         }
     }
 
+    /// Returns the URL at a registry, or where the registry said to go.
+    pub fn url(&self, origin: &Url) -> Url {
+        let more = self.more.as_ref();
+        if let Some(url) = more.and_then(|more| more.url.clone()) {
+            return url;
+        }
+        let mut url = origin.clone();
+        url.set_path(&self.path());
+        let query = more.map(|more| more.query.as_str());
+        url.set_query(query.filter(|query| !query.is_empty()));
+        url
+    }
+
+    /// Returns the repository in a URL that asks a registry for the same.
+    pub fn repository_in<'u>(&self, url: &'u Url) -> Option<&'u str> {
+        // Some registries have their API below a path of their own.
+        let (_, path) = url.path().split_once("/v2/")?;
+        if self.repository.is_empty() {
+            return path.is_empty().then_some("");
+        }
+        path.strip_suffix(self.thing.as_str())?.strip_suffix('/')
+    }
+
+    /// Tells whether it has a body, be it an empty one: servers refuse those of this kind without a length.
+    pub fn has_body(&self) -> bool {
+        matches!(self.method, Method::POST | Method::PUT)
+    }
+
     /// Returns the method as it is written.
     pub fn verb(&self) -> &'static str {
         match self.method {

@@ -8,8 +8,9 @@ use reqwest::header::HeaderValue;
 use crate::{
     image::{Digest, Reference},
     registry::{
+        ask::Answer,
         client::{Registries, defective, refusal},
-        host::{Answer, Host},
+        host::Host,
         look,
         problem::{LookupError, LookupFailure},
         request_spec::RequestSpec,

@@ -18,11 +18,11 @@ use reqwest::{
 use tokio::sync::mpsc;
 
 use crate::registry::{
+    ask::Answer,
     attempt::Attempt,
     auth::Authorization,
     client::refusal,
-    host::{Answer, told},
-    http_client::{self, Response, TransportError},
+    http_client::{self, Response, TransportError, told},
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
     retry::{self, Verdict},
@@ -111,7 +111,7 @@ impl Remote {
         match answer.response.status {
             201 if mount.is_some() => Ok(None),
             202 => self
-                .location(&self.host.url_of(&request_spec), &answer)
+                .location(&request_spec.url(&self.host.origin), &answer)
                 .map(Some),
             // Who may not read the other repository can still write to this one.
             401 | 403 | 404 if mount.is_some() => Box::pin(self.begin(None)).await,
@@ -161,7 +161,7 @@ impl Remote {
             .append_pair("digest", blob.digest.as_str());
         let request_spec = RequestSpec::upload(Method::PUT, &self.image, url.clone());
         let attempt = Attempt::new(&self.host, &request_spec);
-        let pass = match self.host.auth.pass(&attempt).await {
+        let pass = match attempt.authorization().await {
             Ok(pass) => pass,
             Err(error) => return UploadAttempt::Failed(self.unwritten(error)),
         };
@@ -227,7 +227,7 @@ impl Remote {
         let asked = told(asked, &response);
         if status == 401 && matches!(pass, Authorization::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
-            let _ = self.host.auth.next(attempt, pass, &response).await;
+            let _ = attempt.next_authorization(pass, &response).await;
             return UploadAttempt::ReadError(LookupError::unknown(
                 LookupFailure::Refused { login: None },
                 asked,

@@ -1,20 +1,13 @@
 //! The two sides of a copy: a repository of a registry, or a folder.
 
-use bytes::Bytes;
-use reqwest::Response as RawResponse;
-
-use crate::{
-    image::Digest,
-    registry::{
-        client::Registries,
-        http_client::{self, TransportError},
-    },
-};
+use crate::{image::Digest, registry::client::Registries};
 
 use super::{
-    CopyContext, CopyError, Place,
-    layout::{Layout, Part},
+    blob_stream::Chunks,
+    layout::Layout,
+    problem::CopyError,
     remote::Remote,
+    request::Place,
     tree::{Descriptor, Document},
 };
 
@@ -35,63 +28,6 @@ pub enum BlobTransfer {
     Mounted,
     /// It was sent.
     Sent,
-}
-
-/// The bytes of a blob, as they come.
-pub struct Chunks {
-    from: Origin,
-    /// Bytes that were read too early.
-    first: Option<Bytes>,
-}
-
-enum Origin {
-    Answer(Box<RawResponse>),
-    File(Part),
-}
-
-impl From<Box<RawResponse>> for Chunks {
-    fn from(answer: Box<RawResponse>) -> Self {
-        Self {
-            from: Origin::Answer(answer),
-            first: None,
-        }
-    }
-}
-
-impl From<Part> for Chunks {
-    fn from(part: Part) -> Self {
-        Self {
-            from: Origin::File(part),
-            first: None,
-        }
-    }
-}
-
-impl Chunks {
-    /// Gives back bytes that were read too early: they are the next.
-    pub fn put_back(&mut self, bytes: Bytes) {
-        self.first = Some(bytes);
-    }
-
-    /// Returns the next bytes; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError`] or what the disk says: it may go on where it broke off.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
-        match &mut self.from {
-            Origin::Answer(answer) => {
-                let chunk = tokio::time::timeout(http_client::PAUSE, answer.chunk()).await;
-                let chunk =
-                    chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
-                chunk.map_err(|error| http_client::broken(error).to_string())
-            }
-            Origin::File(part) => part.next().map_err(|error| error.to_string()),
-        }
-    }
 }
 
 impl Endpoint {
@@ -219,23 +155,6 @@ impl Endpoint {
         match self {
             Self::Registry(remote) => remote.has_blob(&blob.digest).await,
             Self::Layout(layout) => Ok(layout.has_blob(blob)),
-        }
-    }
-
-    /// Takes a blob from another side.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] of either side; then it is not there, not even in part under its name.
-    pub async fn take(
-        &self,
-        from: &Self,
-        blob: &Descriptor,
-        context: &CopyContext<'_>,
-    ) -> Result<BlobTransfer, CopyError> {
-        match self {
-            Self::Registry(remote) => remote.take(from, blob, context).await,
-            Self::Layout(layout) => layout.take(from, blob, context).await,
         }
     }
 

@@ -10,7 +10,12 @@ use crate::{
     registry::{http_client, retry},
 };
 
-use super::{CopyContext, CopyError, Progress, endpoint::Endpoint, tree::Descriptor};
+use super::{
+    endpoint::Endpoint,
+    problem::CopyError,
+    request::{CopyContext, Progress},
+    tree::Descriptor,
+};
 
 /// How often in a row a source may break off without giving a byte.
 const TRIES: usize = 4;

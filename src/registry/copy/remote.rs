@@ -18,8 +18,8 @@ use crate::{
 };
 
 use super::{
-    CopyError,
-    endpoint::Chunks,
+    blob_stream::Chunks,
+    problem::CopyError,
     tree::{Descriptor, Document},
 };
 
@@ -201,9 +201,10 @@ impl Remote {
             return Err(self.unwritten(refusal(&answer)));
         }
         self.expect(&answer, &document.digest)?;
-        match answer.response.headers.contains_key("oci-subject") {
-            true => Ok(Listed::ByRegistry),
-            false => Ok(Listed::ByNobody),
+        if answer.response.headers.contains_key("oci-subject") {
+            Ok(Listed::ByRegistry)
+        } else {
+            Ok(Listed::ByNobody)
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{CopyError, endpoint::Endpoint, tree::Document};
+use super::{endpoint::Endpoint, problem::CopyError, tree::Document};
 
 /// Returns what is copied of an image for these platforms: all of it if there are none, the manifest of the only one,
 /// or an index of those that were asked for, which has a digest of its own.

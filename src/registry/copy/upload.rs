@@ -29,10 +29,11 @@ use crate::registry::{
 };
 
 use super::{
-    CopyContext, CopyError,
     endpoint::{BlobTransfer, Endpoint},
+    problem::CopyError,
     reader::{Abort, BlobReader, Sink},
     remote::Remote,
+    request::CopyContext,
     tree::Descriptor,
 };
 
@@ -56,8 +57,8 @@ enum UploadAttempt {
 }
 
 impl Remote {
-    /// Takes a blob from another side: from a repository of the same registry without sending a byte, where it allows that.
-    pub async fn take(
+    /// Gets a blob of another side: from a repository of the same registry without sending a byte, where it allows that.
+    pub async fn upload(
         &self,
         from: &Endpoint,
         blob: &Descriptor,

@@ -6,8 +6,9 @@ use super::{
     auth::Authorization,
     auth_request::AuthRequest,
     destination::Destination,
-    host::{Failure, Host},
+    host::Host,
     http_client::{Response, told},
+    outcome::Failure,
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
 };
@@ -48,8 +49,10 @@ impl<'a> Attempt<'a> {
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
             let is_here = self.destination.is_at(&url);
-            let header = pass.header().filter(|_| is_here);
-            let response = host.exchange(request_spec, &url, header).await?;
+            let request = request_spec.request(&url, pass.header().filter(|_| is_here));
+            let http_client = host.client_to(&url, request_spec.connection);
+            let response = http_client.send(request, request_spec.wanted()).await;
+            let response = response.map_err(Failure::at(&url))?;
             match response.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;

@@ -10,12 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Reference};
 
-use super::{
-    flights::Flights,
-    index::ImageConfig,
-    look::{Read, Seen},
-    manifest::Document,
-};
+use super::{body::Read, flights::Flights, head::Seen, index::ImageConfig, manifest::Document};
 
 /// How many documents, and how many configs, are kept: those of the images of ten thousand tasks.
 const MAX_KEPT: usize = 4096;

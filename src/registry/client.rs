@@ -17,18 +17,18 @@ use crate::{
 use super::{
     ask::Answer,
     auth_file::AuthFormat,
+    body::{self, Read},
     cache::{Answers, Cache, SeenTags},
     canonical,
     connection_warmup::ConnectionWarmup,
     credential::Login,
     error_text::server_words,
     groups,
+    head::{self, Defect, Seen},
     heads::Way,
     host::Host,
     keychain::Keychain,
     limits::{Budget, Concurrency, MAX_CONNECTIONS},
-    look::{self, Read, Seen},
-    manifest::Defect,
     memory::Memory,
     problem::{Absence, Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
@@ -258,7 +258,7 @@ impl Registries {
             let answer = host.ask(&RequestSpec::head(tag).on(connection)).await?;
             match answer.response.status {
                 200 => {
-                    let seen = look::of_head(&answer.response.headers);
+                    let seen = head::seen(&answer.response.headers);
                     let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
                     match (seen, way) {
                         (Some(seen), Way::Trial { lied: true }) => claimed = Some(seen.digest),
@@ -269,7 +269,7 @@ impl Registries {
                             return expected(seen, tag, answer.asked);
                         }
                         (None, _) => {
-                            if !look::tells_digest(&answer.response.headers) {
+                            if !head::tells_digest(&answer.response.headers) {
                                 host.heads.distrust(host.now(), false);
                             }
                         }
@@ -299,7 +299,7 @@ impl Registries {
         if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
-        let read = look::of_body(&answer.response.headers, &answer.response.body)
+        let read = body::read(&answer.response.headers, &answer.response.body)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         if !read.honest {
             host.heads.distrust(host.now(), true);

@@ -9,9 +9,9 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::{Registries, refusal},
+    head::{Kind, Seen},
     index::{self, Choice, ImageConfig},
-    look::Seen,
-    manifest::{Document, Entry, Kind},
+    manifest::{Document, Entry},
     problem::{Absence, Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
 };

@@ -10,9 +10,9 @@ use super::{
     auth_request::TokenSource,
     credential::Credential,
     destination::Destination,
-    host::{Failure, Host},
+    host::Host,
     http_client::{Body, Response, TransportError, cap, told},
-    outcome::{After, Tries},
+    outcome::{After, Failure, Tries},
     problem::{Asked, LookupError, LookupFailure},
     request_spec::RequestSpec,
     token::{self, Key, Token},
@@ -28,7 +28,9 @@ impl TokenSource for Destination<'_> {
         let mut url = self.origin().clone();
         url.set_path(&api.path());
         url.set_query(None);
-        match self.host.exchange(&api, &url, None).await {
+        let http_client = self.host.client_to(&url, api.connection);
+        let response = http_client.send(api.request(&url, None), api.wanted());
+        match response.await {
             Ok(response) => response.headers,
             Err(_) => HeaderMap::new(),
         }
@@ -80,14 +82,12 @@ impl TokenSource for Destination<'_> {
 
 async fn ask_for_token(host: &Host, key: &Key) -> Result<Response, Failure> {
     let url = &key.realm.url;
-    let broken = |broken| Failure::TransportError(broken, url.clone());
     let http_client = host.client_to(url, 0);
-    let request = token::request(http_client.client().map_err(broken)?, key);
-    let request = request.map_err(|error| broken(TransportError::Network(error)))?;
-    http_client
-        .send(request, Body::UpTo(cap::TOKEN))
-        .await
-        .map_err(broken)
+    let client = http_client.client().map_err(Failure::at(url))?;
+    let request = token::request(client, key);
+    let request = request.map_err(|error| Failure::at(url)(TransportError::Network(error)))?;
+    let response = http_client.send(request, Body::UpTo(cap::TOKEN)).await;
+    response.map_err(Failure::at(url))
 }
 
 /// Tells whether a login sent to `url` could be read on its way: plain http, and to another machine than

@@ -10,8 +10,8 @@ use reqwest::header::DATE;
 
 use super::{
     client::{Registries, defective, refusal},
+    head,
     limits::Budget,
-    look,
     problem::LookupError,
     request_spec::RequestSpec,
     retry,
@@ -57,7 +57,7 @@ impl Registries {
                     let date = date.and_then(retry::http_date);
                     clock_ahead = date.map(|date| date.duration_since(host.now()));
                     match answer.response.status {
-                        200 => look::of_head(&answer.response.headers)
+                        200 => head::seen(&answer.response.headers)
                             .map(drop)
                             .map_err(|defect| defective(defect, answer.asked)),
                         _ => Err(refusal(&answer)),

@@ -1,4 +1,4 @@
-//! One registry: where it is, what was learnt about it, and how one request gets to it.
+//! One registry: where it is, what was learnt about it, and which connections lead to it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,10 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{
-    Request, Url,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue},
-};
+use reqwest::Url;
 use tokio::sync::Semaphore;
 
 use crate::sys::{
@@ -21,13 +18,11 @@ use super::{
     auth::Auth,
     canonical,
     heads::Heads,
-    http_client::{Body, HttpClient, Response, TransportError},
+    http_client::HttpClient,
     keychain::Keychain,
     limits::{self, Limits},
-    manifest,
     memory::Memory,
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
     url_policy::UrlPolicy,
 };
 
@@ -65,14 +60,6 @@ pub struct Host {
     connections: Vec<HttpClient>,
     /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
     foreign: HttpClient,
-}
-
-/// Why one try has no answer.
-pub enum Failure {
-    /// An exchange with this place did not come to an end.
-    TransportError(TransportError, Url),
-    /// What came back is already understood.
-    Final(LookupError),
 }
 
 /// Another registry than the one that was asked. It has challenges of its own, and gets no login but its own.
@@ -188,40 +175,6 @@ impl Host {
             auth,
             url: url.clone(),
         }
-    }
-
-    /// Sends one request, and reads its answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::TransportError`] if there is no whole answer.
-    pub async fn exchange(
-        &self,
-        request_spec: &RequestSpec,
-        url: &Url,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Response, Failure> {
-        let broken = |broken| Failure::TransportError(broken, url.clone());
-        let http_client = self.client_to(url, request_spec.connection);
-        http_client.client().map_err(broken)?;
-        let mut request = Request::new(request_spec.method.clone(), url.clone());
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(authorization) = authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        let mut limit = Body::UpTo(request_spec.cap);
-        if let Some(more) = &request_spec.more {
-            request.headers_mut().extend(more.headers.clone());
-            if request_spec.has_body() {
-                *request.body_mut() = Some(more.body.clone().into());
-            }
-            if more.leaves_body {
-                limit = Body::Left;
-            }
-        }
-        http_client.send(request, limit).await.map_err(broken)
     }
 
     /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.

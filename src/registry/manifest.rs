@@ -2,22 +2,16 @@
 
 use std::{collections::BTreeMap, str::FromStr as _};
 
-use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
-    OCI_IMAGE_MEDIA_TYPE, OciImageManifest,
-};
+use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::image::{Digest, Platform};
 
-use super::{error_text::clean, kinds};
-
-/// What is accepted, in one header line: without the first two a registry hands out another representation,
-/// with another digest, and without the OCI types an image that is there looks deleted.
-pub const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
-     application/vnd.docker.distribution.manifest.list.v2+json, \
-     application/vnd.oci.image.manifest.v1+json, \
-     application/vnd.docker.distribution.manifest.v2+json";
+use super::{
+    error_text::clean,
+    head::{Defect, Kind, form, kind_of},
+    kinds,
+};
 
 /// Annotation that marks an entry as something about another entry, as provenance and SBOMs are.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
@@ -27,15 +21,6 @@ const MAX_ENTRIES: usize = 1000;
 
 /// What an operating system or architecture is called that is none.
 const UNKNOWN: &str = "unknown";
-
-/// Which of the two a document is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// A list of manifests, one for each platform.
-    Index,
-    /// One image.
-    Manifest,
-}
 
 /// A document, as far as look-ups need it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,49 +61,6 @@ pub struct Entry {
     pub kind: Kind,
     /// The platform, where the index says one.
     pub platform: Option<Platform>,
-}
-
-/// Why a document is not used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Defect {
-    /// It is of the format that signs itself anew with each answer.
-    #[error("the manifest is of schema 1")]
-    Schema1,
-    /// It is not JSON, or not of the form that its type asks for.
-    #[error("{0}")]
-    Form(String),
-}
-
-fn form(problem: impl Into<String>) -> Defect {
-    Defect::Form(problem.into())
-}
-
-/// Returns which kind a media type is, or nothing for one that says neither.
-///
-/// # Errors
-///
-/// [`Defect::Schema1`] for its two types, and [`Defect::Form`] for a page for people.
-pub fn kind_of(media_type: &str) -> Result<Option<Kind>, Defect> {
-    match media_type {
-        OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => Ok(Some(Kind::Index)),
-        OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Ok(Some(Kind::Manifest)),
-        "application/vnd.docker.distribution.manifest.v1+json"
-        | "application/vnd.docker.distribution.manifest.v1+prettyjws" => Err(Defect::Schema1),
-        "text/html" | "application/xhtml+xml" => {
-            Err(form("it is a web page, not a registry's answer"))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Returns a `Content-Type` without its parameters, in lower case.
-pub fn bare(content_type: &str) -> String {
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
 }
 
 /// The fields that tell the documents from each other, whatever they hold.
@@ -259,19 +201,20 @@ fn index_of(body: &[u8]) -> Result<Document, Defect> {
             continue;
         };
         let platform = stored.platform.as_ref();
-        match platform.is_some_and(StoredPlatform::is_unknown) {
-            true => unknown.push(entry),
-            false => known.push(entry),
+        if platform.is_some_and(StoredPlatform::is_unknown) {
+            unknown.push(entry);
+        } else {
+            known.push(entry);
         }
     }
     let entries = if known.is_empty() { unknown } else { known };
-    Ok(match entries.is_empty() && total > 0 {
-        true => Document::NoImage {
+    if entries.is_empty() && total > 0 {
+        return Ok(Document::NoImage {
             kind: Kind::Index,
             what: "an index that lists no image".to_owned(),
-        },
-        false => Document::Index(entries),
-    })
+        });
+    }
+    Ok(Document::Index(entries))
 }
 
 /// Reads an entry that is an image, or may be one. What it is about another entry is an attestation.
@@ -323,6 +266,7 @@ fn digest(text: &str) -> Result<Digest, Defect> {
 
 #[cfg(test)]
 mod tests {
+    use oci_client::manifest::IMAGE_MANIFEST_MEDIA_TYPE;
     use proptest::prelude::*;
 
     use super::*;
@@ -633,12 +577,6 @@ mod tests {
             defect("", &index(&entries)),
             "its index has more than 1000 entries"
         );
-    }
-
-    #[test]
-    fn parameters_and_case_of_a_content_type_do_not_matter() {
-        assert_eq!(bare("Application/JSON; charset=utf-8"), "application/json");
-        assert_eq!(bare(""), "");
     }
 
     #[test]

@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{DATE, RETRY_AFTER};
+use reqwest::{
+    Url,
+    header::{DATE, RETRY_AFTER},
+};
 
 use super::{
     error_text::bare,
-    host::{Failure, Host},
+    host::Host,
     http_client::{Response, TransportError, told},
     problem::{Asked, LookupError, LookupFailure},
     retry::{self, Verdict},
@@ -22,6 +25,14 @@ pub struct Tries {
     answers: u64,
 }
 
+/// Why one try has no answer.
+pub enum Failure {
+    /// An exchange with this place did not come to an end.
+    TransportError(TransportError, Url),
+    /// What came back is already understood.
+    Final(LookupError),
+}
+
 /// What to do after a try.
 pub enum After {
     /// The answer is there.
@@ -30,6 +41,13 @@ pub enum After {
     Failed(LookupError),
     /// Try again, after this pause.
     Again(Duration),
+}
+
+impl Failure {
+    /// Says that an exchange with this place did not come to an end.
+    pub fn at(url: &Url) -> impl FnOnce(TransportError) -> Self {
+        move |broken| Self::TransportError(broken, url.clone())
+    }
 }
 
 impl Tries {

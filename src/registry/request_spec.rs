@@ -1,13 +1,23 @@
 //! What a registry is asked, before it is known how: the method, the thing, and how much of an answer is read.
 
 use reqwest::{
-    Method, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE},
+    Method, Request, Url,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+        RANGE,
+    },
 };
 
 use crate::image::{Digest, Reference};
 
-use super::http_client::cap;
+use super::http_client::{Body, cap};
+
+/// What is accepted, in one header line: without the first two a registry hands out another representation,
+/// with another digest, and without the OCI types an image that is there looks deleted.
+const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
 
 /// A request to a registry, without what it takes to be let in.
 #[derive(Clone, Debug)]
@@ -236,9 +246,31 @@ impl RequestSpec {
         path.strip_suffix(self.thing.as_str())?.strip_suffix('/')
     }
 
-    /// Tells whether it has a body, be it an empty one: servers refuse those of this kind without a length.
-    pub fn has_body(&self) -> bool {
-        matches!(self.method, Method::POST | Method::PUT)
+    /// Returns the request as it is sent to a place.
+    pub fn request(&self, url: &Url, authorization: Option<&HeaderValue>) -> Request {
+        let mut request = Request::new(self.method.clone(), url.clone());
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(more) = &self.more {
+            headers.extend(more.headers.clone());
+            // Be it an empty one: servers refuse those of this kind without a length.
+            if matches!(self.method, Method::POST | Method::PUT) {
+                *request.body_mut() = Some(more.body.clone().into());
+            }
+        }
+        request
+    }
+
+    /// Returns how much of the body of a success is read.
+    pub fn wanted(&self) -> Body {
+        if self.more.as_ref().is_some_and(|more| more.leaves_body) {
+            return Body::Left;
+        }
+        Body::UpTo(self.cap)
     }
 
     /// Returns the method as it is written.

@@ -10,8 +10,8 @@ use crate::{
     registry::{
         ask::Answer,
         client::{Registries, defective, refusal},
+        head,
         host::Host,
-        look,
         problem::{LookupError, LookupFailure},
         request_spec::RequestSpec,
     },
@@ -70,7 +70,7 @@ impl Remote {
     pub async fn digest(&self) -> Result<Digest, CopyError> {
         let answer = self.host.ask(&RequestSpec::head(&self.image)).await;
         let answer = answer.map_err(CopyError::Read)?;
-        match look::of_head(&answer.response.headers) {
+        match head::seen(&answer.response.headers) {
             Ok(Some(seen)) if answer.response.status == 200 => Ok(seen.digest),
             // Only the body says more, be it about a document or about an error.
             _ => Ok(self.document(None).await?.digest),
@@ -93,7 +93,7 @@ impl Remote {
             404 | 410 => return Ok(None),
             _ => return Err(self.unwritten(refusal(&answer))),
         }
-        match look::of_head(&answer.response.headers) {
+        match head::seen(&answer.response.headers) {
             Ok(Some(seen)) => Ok(Some(seen.digest)),
             _ => {
                 let tagged = Self {

@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::{
     image::{Digest, Platform},
     registry::{
+        head::{Defect, Kind},
         index::{self, Choice},
-        manifest::{self, Document as Shape, Kind},
+        manifest::{self, Document as Shape},
     },
 };
 
@@ -57,8 +58,7 @@ pub async fn of(
 
 /// Leaves out the entries that are neither chosen nor about one that is.
 fn narrowed(from: &Endpoint, root: &Document, chosen: &[Digest]) -> Result<Document, CopyError> {
-    let malformed =
-        |problem: String| CopyError::defect(&from.name(), &manifest::Defect::Form(problem));
+    let malformed = |problem: String| CopyError::defect(&from.name(), &Defect::Form(problem));
     let mut index: Value =
         serde_json::from_slice(&root.bytes).map_err(|problem| malformed(problem.to_string()))?;
     let is_chosen = |text: &Value| {

@@ -7,10 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     image::Digest,
-    registry::{
-        look,
-        manifest::{self, Defect},
-    },
+    registry::{body, head::Defect, manifest},
 };
 use reqwest::header::HeaderMap;
 
@@ -79,7 +76,7 @@ impl Document {
     ///
     /// [`Defect`] if it is none, or one of a format that cannot be copied byte for byte.
     pub fn parse(headers: &HeaderMap, bytes: Bytes) -> Result<Self, Defect> {
-        let read = look::of_body(headers, &bytes)?;
+        let read = body::read(headers, &bytes)?;
         Self::of(read.seen.digest, read.seen.media_type, bytes)
     }
 

@@ -10,7 +10,7 @@ use super::{
     client::{Registries, refusal},
     copy::{CopyError, Descriptor},
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    transport::request_spec::RequestSpec,
 };
 
 /// How many files an artifact may have.

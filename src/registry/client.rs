@@ -15,23 +15,26 @@ use crate::{
 };
 
 use super::{
-    ask::Answer,
-    auth_file::AuthFormat,
-    body::{self, Read},
-    cache::{Answers, Cache, SeenTags},
+    auth::groups,
     canonical,
-    connection_warmup::ConnectionWarmup,
-    credential::Login,
+    credentials::{auth_file::AuthFormat, credential::Login, keychain::Keychain},
+    documents::{
+        body::{self, Read},
+        head::{self, Defect, Seen},
+    },
     error_text::server_words,
-    groups,
-    head::{self, Defect, Seen},
-    heads::Way,
-    host::Host,
-    keychain::Keychain,
-    limits::{Budget, Concurrency, MAX_CONNECTIONS},
-    memory::Memory,
+    memory::{
+        cache::{Answers, Cache, SeenTags},
+        head_trust::Way,
+        learnt::Memory,
+    },
     problem::{Absence, Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    requests::{ask::Answer, host::Host},
+    transport::{
+        connection_warmup::ConnectionWarmup,
+        limits::{Budget, Concurrency, MAX_CONNECTIONS},
+        request_spec::RequestSpec,
+    },
 };
 
 /// A tag, and what it is now or why that is not known.

@@ -9,11 +9,13 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::{Registries, refusal},
-    head::{Kind, Seen},
-    index::{self, Choice, ImageConfig},
-    manifest::{Document, Entry},
+    documents::{
+        head::{Kind, Seen},
+        index::{self, Choice, ImageConfig},
+        manifest::{Document, Entry},
+    },
     problem::{Absence, Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    transport::request_spec::RequestSpec,
 };
 
 /// How deep indexes may lie in each other.

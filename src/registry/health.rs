@@ -10,11 +10,9 @@ use reqwest::header::DATE;
 
 use super::{
     client::{Registries, defective, refusal},
-    head,
-    limits::Budget,
+    documents::head,
     problem::LookupError,
-    request_spec::RequestSpec,
-    retry,
+    transport::{limits::Budget, request_spec::RequestSpec, retry},
 };
 
 /// What was found out about a registry by asking for its API, with the login that there is.

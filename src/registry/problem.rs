@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Kind};
 
-use super::retry;
+use super::transport::retry;
 
 /// Why a look-up has no answer. The two cases must never be confused: only a registry that was reached,
 /// understood and allowed to speak can say that something is absent.

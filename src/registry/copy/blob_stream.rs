@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use reqwest::Response as RawResponse;
 
-use crate::registry::http_client::{self, TransportError};
+use crate::registry::transport::http_client::{self, TransportError};
 
 /// How much of a file is read at once, in bytes.
 const PART: usize = 256 * 1024;

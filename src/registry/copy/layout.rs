@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::{image::Digest, registry::http_client::cap};
+use crate::{image::Digest, registry::transport::http_client::cap};
 
 use super::{
     blob_stream::FileParts,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     error::{Error, Kind},
     image::{Digest, Platform},
-    registry::{LookupError, LookupFailure, head::Defect},
+    registry::{LookupError, LookupFailure, documents::head::Defect},
 };
 
 /// Why an image was not copied. No tag was changed.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     image::DigestHasher,
-    registry::{http_client, retry},
+    registry::transport::{http_client, retry},
 };
 
 use super::{

@@ -8,12 +8,11 @@ use reqwest::header::HeaderValue;
 use crate::{
     image::{Digest, Reference},
     registry::{
-        ask::Answer,
         client::{Registries, defective, refusal},
-        head,
-        host::Host,
+        documents::head,
         problem::{LookupError, LookupFailure},
-        request_spec::RequestSpec,
+        requests::{ask::Answer, host::Host},
+        transport::request_spec::RequestSpec,
     },
 };
 

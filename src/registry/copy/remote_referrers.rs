@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     image::{Digest, Reference},
-    registry::{client::refusal, request_spec::RequestSpec},
+    registry::{client::refusal, transport::request_spec::RequestSpec},
 };
 
 use super::{

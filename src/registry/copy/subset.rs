@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     image::{Digest, Platform},
-    registry::{
+    registry::documents::{
         head::{Defect, Kind},
         index::{self, Choice},
         manifest::{self, Document as Shape},

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use crate::{
     image::Digest,
-    registry::{body, head::Defect, manifest},
+    registry::documents::{body, head::Defect, manifest},
 };
-use reqwest::header::HeaderMap;
 
 /// How deep indexes may lie in each other.
 pub const MAX_DEPTH: usize = 4;

@@ -18,14 +18,15 @@ use reqwest::{
 use tokio::sync::mpsc;
 
 use crate::registry::{
-    ask::Answer,
-    attempt::Attempt,
-    auth::Authorization,
+    auth::flow::Authorization,
     client::refusal,
-    http_client::{self, Response, TransportError, told},
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
-    retry::{self, Verdict},
+    requests::{ask::Answer, attempt::Attempt},
+    transport::{
+        http_client::{self, Response, TransportError, told},
+        request_spec::RequestSpec,
+        retry::{self, Verdict},
+    },
 };
 
 use super::{
@@ -313,7 +314,7 @@ fn torn(broken: TransportError, asked: Asked) -> LookupError {
 
 /// Returns where an upload goes on, as the answer says.
 fn next(
-    guard: &crate::registry::url_policy::UrlPolicy,
+    guard: &crate::registry::transport::url_policy::UrlPolicy,
     from: &Url,
     headers: &HeaderMap,
 ) -> Result<Url, String> {

@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::sys::settings::RegistrySettings;
+use crate::{registry::transport::limits::Limits, sys::settings::RegistrySettings};
 
-use super::{cache::Cache, heads::Heads, limits::Limits};
+use super::{cache::Cache, head_trust::Heads};
 
 /// What is learnt of all registries.
 #[derive(Debug, Default)]

@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, str::FromStr as _};
 use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use crate::image::{Digest, Platform};
+use crate::{
+    image::{Digest, Platform},
+    registry::error_text::clean,
+};
 
 use super::{
-    error_text::clean,
     head::{Defect, Kind, form, kind_of},
     kinds,
 };

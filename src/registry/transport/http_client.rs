@@ -11,13 +11,15 @@ use reqwest::{
     header::HeaderMap,
 };
 
-use crate::sys::settings::RegistrySettings;
-
-use super::{
-    error_text::{clean, server_words},
-    problem::Asked,
-    url_policy::{Forbidden, Resolver, UrlPolicy},
+use crate::{
+    registry::{
+        error_text::{clean, server_words},
+        problem::Asked,
+    },
+    sys::settings::RegistrySettings,
 };
+
+use super::url_policy::{Forbidden, Resolver, UrlPolicy};
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -2,12 +2,15 @@
 
 use reqwest::{Url, header::HeaderMap};
 
-use super::{
-    http_client::{Response, told},
+use crate::registry::{
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::Access,
-    token::{Key, Token},
+    transport::{
+        http_client::{Response, told},
+        request_spec::Access,
+    },
 };
+
+use super::token::{Key, Token};
 
 /// A request that wants to be let in.
 pub struct AuthRequest<'a, S> {

@@ -16,9 +16,10 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-use crate::sys::settings;
-
-use super::error_text::{bare, clean};
+use crate::{
+    registry::error_text::{bare, clean},
+    sys::settings,
+};
 
 /// How near a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

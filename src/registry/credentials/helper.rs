@@ -2,16 +2,16 @@
 
 use serde::Deserialize;
 
-use crate::sys::{
-    command::CommandLine,
-    process::{self, Ended, Reply},
-    secret::Secret,
+use crate::{
+    registry::error_text::clean,
+    sys::{
+        command::CommandLine,
+        process::{self, Ended, Reply},
+        secret::Secret,
+    },
 };
 
-use super::{
-    credential::{Credential, credential},
-    error_text::clean,
-};
+use super::credential::{Credential, credential};
 
 /// What all helpers say of a server that they know no login to: the words of docker's own library for them.
 const UNKNOWN: &str = "credentials not found";

@@ -46,7 +46,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Read, Defect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::head::DIGEST;
+    use crate::registry::documents::head::DIGEST;
 
     const INDEX: &str = "application/vnd.oci.image.index.v1+json";
     const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::problem::LookupError;
+use crate::registry::problem::LookupError;
 
 /// Requests that are under way, by what they are about.
 #[derive(Debug)]

@@ -2,13 +2,11 @@
 
 use reqwest::Url;
 
-use super::{
-    auth::Auth,
-    error_text::bare,
-    host::{Elsewhere, Host},
-    problem::Asked,
-    request_spec::RequestSpec,
+use crate::registry::{
+    auth::flow::Auth, error_text::bare, problem::Asked, transport::request_spec::RequestSpec,
 };
+
+use super::host::{Elsewhere, Host};
 
 /// Where a request is, and what is said of it in messages.
 pub struct Destination<'a> {

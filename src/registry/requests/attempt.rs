@@ -2,16 +2,16 @@
 
 use reqwest::{Url, header::LOCATION};
 
-use super::{
-    auth::Authorization,
-    auth_request::AuthRequest,
-    destination::Destination,
-    host::Host,
-    http_client::{Response, told},
-    outcome::Failure,
+use crate::registry::{
+    auth::{flow::Authorization, request::AuthRequest},
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    transport::{
+        http_client::{Response, told},
+        request_spec::RequestSpec,
+    },
 };
+
+use super::{destination::Destination, host::Host, outcome::Failure};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;

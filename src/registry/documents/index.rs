@@ -112,7 +112,7 @@ impl ImageConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::head::Kind;
+    use crate::registry::documents::head::Kind;
 
     fn entry(digit: char, platform: Option<&str>) -> Entry {
         Entry {

@@ -8,13 +8,16 @@ use reqwest::{
     header::{DATE, RETRY_AFTER},
 };
 
-use super::{
+use crate::registry::{
     error_text::bare,
-    host::Host,
-    http_client::{Response, TransportError, told},
     problem::{Asked, LookupError, LookupFailure},
-    retry::{self, Verdict},
+    transport::{
+        http_client::{Response, TransportError, told},
+        retry::{self, Verdict},
+    },
 };
+
+use super::host::Host;
 
 /// The tries at one question.
 #[derive(Clone, Copy)]

@@ -16,9 +16,10 @@ use reqwest::{
 };
 use serde::Deserialize;
 
-use crate::sys::secret::Secret;
-
-use super::{credential::Credential, problem::LookupError};
+use crate::{
+    registry::{credentials::credential::Credential, problem::LookupError},
+    sys::secret::Secret,
+};
 
 /// How long a token lasts that does not say, and the least that is believed.
 const SHORTEST_LIFE: u64 = 60;

@@ -4,18 +4,26 @@ use std::time::Instant;
 
 use reqwest::{Url, header::HeaderMap};
 
-use crate::sys::settings;
+use crate::{
+    registry::{
+        auth::{
+            request::TokenSource,
+            token::{self, Key, Token},
+        },
+        credentials::credential::Credential,
+        problem::{Asked, LookupError, LookupFailure},
+        transport::{
+            http_client::{Body, Response, TransportError, cap, told},
+            request_spec::RequestSpec,
+        },
+    },
+    sys::settings,
+};
 
 use super::{
-    auth_request::TokenSource,
-    credential::Credential,
     destination::Destination,
     host::Host,
-    http_client::{Body, Response, TransportError, cap, told},
     outcome::{After, Failure, Tries},
-    problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
-    token::{self, Key, Token},
 };
 
 impl TokenSource for Destination<'_> {

@@ -11,9 +11,12 @@ use tokio::{
     time::Instant,
 };
 
-use crate::sys::{clock::Clock, settings::RegistrySettings};
+use crate::{
+    registry::problem::LookupError,
+    sys::{clock::Clock, settings::RegistrySettings},
+};
 
-use super::{connection_warmup::PATIENCE, http_client::Response, problem::LookupError, retry};
+use super::{connection_warmup::PATIENCE, http_client::Response, retry};
 
 /// Requests in flight where each takes a connection of its own.
 const WIDTH_HTTP1: usize = 64;
@@ -276,7 +279,7 @@ impl Limits {
     pub fn answered(&self, response: &Response) {
         let header = |name: &str| {
             let value = response.headers.get(name)?.to_str().ok()?;
-            Some(super::error_text::clean(value))
+            Some(crate::registry::error_text::clean(value))
         };
         let mut state = self.state();
         let budget = &mut state.budget;

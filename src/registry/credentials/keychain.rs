@@ -7,11 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::sys::{secret::Secret, settings::Settings};
+use crate::{
+    registry::canonical,
+    sys::{secret::Secret, settings::Settings},
+};
 
 use super::{
     auth_file::{self, AuthFormat},
-    canonical,
     credential::{Credential, Login, server},
     helper,
     login_file::{self, CredentialLocation, LoginFile},

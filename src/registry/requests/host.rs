@@ -9,21 +9,23 @@ use jiff::Timestamp;
 use reqwest::Url;
 use tokio::sync::Semaphore;
 
-use crate::sys::{
-    clock::Clock,
-    settings::{self, RegistrySettings, Settings},
-};
-
-use super::{
-    auth::Auth,
-    canonical,
-    heads::Heads,
-    http_client::HttpClient,
-    keychain::Keychain,
-    limits::{self, Limits},
-    memory::Memory,
-    problem::{Asked, LookupError, LookupFailure},
-    url_policy::UrlPolicy,
+use crate::{
+    registry::{
+        auth::flow::Auth,
+        canonical,
+        credentials::keychain::Keychain,
+        memory::{head_trust::Heads, learnt::Memory},
+        problem::{Asked, LookupError, LookupFailure},
+        transport::{
+            http_client::HttpClient,
+            limits::{self, Limits},
+            url_policy::UrlPolicy,
+        },
+    },
+    sys::{
+        clock::Clock,
+        settings::{self, RegistrySettings, Settings},
+    },
 };
 
 /// Tokens that are asked for at the same time.

@@ -8,9 +8,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::{Digest, Reference};
+use crate::{
+    image::{Digest, Reference},
+    registry::documents::{body::Read, head::Seen, index::ImageConfig, manifest::Document},
+};
 
-use super::{body::Read, flights::Flights, head::Seen, index::ImageConfig, manifest::Document};
+use super::flights::Flights;
 
 /// How many documents, and how many configs, are kept: those of the images of ten thousand tasks.
 const MAX_KEPT: usize = 4096;

@@ -9,15 +9,19 @@ use std::{
 
 use reqwest::header::HeaderValue;
 
-use super::{
-    auth_request::{AuthRequest, TokenSource},
-    challenge::{self, Demand},
-    credential::Credential,
-    groups::{self, Groups},
-    http_client::Response,
-    keychain::{FRESH, Found, Keychain, Place},
+use crate::registry::{
+    credentials::{
+        credential::Credential,
+        keychain::{FRESH, Found, Keychain, Place},
+    },
     problem::LookupError,
-    request_spec::Access,
+    transport::{http_client::Response, request_spec::Access},
+};
+
+use super::{
+    challenge::{self, Demand},
+    groups::{self, Groups},
+    request::{AuthRequest, TokenSource},
     token::{self, Key, Realm, Token, Tokens},
 };
 

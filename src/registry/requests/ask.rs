@@ -1,13 +1,18 @@
 //! A question to a registry, from the first try to the last.
 
+use crate::registry::{
+    auth::flow::Authorization,
+    problem::{Asked, LookupError},
+    transport::{
+        http_client::{Response, told},
+        request_spec::RequestSpec,
+    },
+};
+
 use super::{
     attempt::Attempt,
-    auth::Authorization,
     host::Host,
-    http_client::{Response, told},
     outcome::{After, Tries},
-    problem::{Asked, LookupError},
-    request_spec::RequestSpec,
 };
 
 /// The answer to a question, whatever it says.

@@ -5,9 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::image::Reference;
-
-use super::request_spec::Access;
+use crate::{image::Reference, registry::transport::request_spec::Access};
 
 /// Repositories that share a token.
 const MAX_REPOSITORIES: usize = 16;

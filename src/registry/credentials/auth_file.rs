@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{image::reference::DOCKER_HUB, sys::secret::Secret};
+use crate::{image::reference::DOCKER_HUB, registry::canonical, sys::secret::Secret};
 
 use super::{
-    canonical,
     credential::{Credential, Login, server},
     login_file::{DOCKER_HUB_KEY, LoginFile},
 };

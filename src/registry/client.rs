@@ -38,7 +38,7 @@ use super::{
 };
 
 /// A tag, and what it is now or why that is not known.
-type Looked = (Reference, Result<Seen, LookupError>);
+type TagAnswer = (Reference, Result<Seen, LookupError>);
 
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
 pub struct Registries {
@@ -122,7 +122,7 @@ impl Registries {
     }
 
     /// Looks at many tags as [`Self::look_cached`], each once, and returns them in any order.
-    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<Looked> {
+    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<TagAnswer> {
         let tags: BTreeSet<Reference> = tags.into_iter().collect();
         for tag in tags.iter().filter(|tag| self.cache().seen(tag).is_none()) {
             if let Ok(host) = self.host_of(tag) {
@@ -152,13 +152,13 @@ impl Registries {
     }
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
-    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<Looked> {
+    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<TagAnswer> {
         self.looks(tags).collect().await
     }
 
     /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
     /// keeps back nobody's answer but its own.
-    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = Looked> + '_ {
+    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = TagAnswer> + '_ {
         let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
         for tag in tags {
             by_registry
@@ -179,7 +179,7 @@ impl Registries {
         &self,
         registry: String,
         tags: BTreeSet<Reference>,
-    ) -> impl Stream<Item = Looked> + '_ {
+    ) -> impl Stream<Item = TagAnswer> + '_ {
         let host = self.host(&registry);
         if let Ok(host) = &host {
             host.auth
@@ -382,10 +382,7 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
     match tag.digest() {
         Some(digest) if *digest != seen.digest => {
             let problem = format!("it answers with `{}` for another digest", seen.digest);
-            Err(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ))
+            Err(LookupError::bad_reply(problem, asked))
         }
         _ => Ok(seen),
     }
@@ -409,10 +406,9 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
         400 if is_for_tls(&answer.response.body) => {
             LookupError::unknown(LookupFailure::SpeaksTls, asked)
         }
-        404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => LookupError::unknown(
-            LookupFailure::BadReply("it is no registry's answer".to_owned()),
-            asked,
-        ),
+        404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => {
+            LookupError::bad_reply("it is no registry's answer".to_owned(), asked)
+        }
         404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
             LookupError::absent(Absence::Repository, asked)
         }
@@ -425,10 +421,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
             let login = answer.login.clone();
             LookupError::unknown(LookupFailure::Refused { login }, asked)
         }
-        _ => LookupError::unknown(
-            LookupFailure::BadReply("it is not what was asked for".to_owned()),
-            asked,
-        ),
+        _ => LookupError::bad_reply("it is not what was asked for".to_owned(), asked),
     }
 }
 

@@ -107,6 +107,11 @@ impl LookupError {
         }
     }
 
+    /// Says what is wrong with an answer.
+    pub(super) fn bad_reply(problem: String, asked: Asked) -> Self {
+        Self::unknown(LookupFailure::BadReply(problem), asked)
+    }
+
     /// Tells whether the registry said that the image is not there.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -72,7 +72,7 @@ pub fn demand(headers: &HeaderMap) -> Option<Demand> {
 /// What breaks the grammar ends the reading; what was read before it counts.
 #[must_use]
 pub fn parse(header: &str) -> Vec<Challenge> {
-    let mut reader = Reader {
+    let mut reader = HeaderReader {
         rest: header.get(..MAX_HEADER).unwrap_or(header),
     };
     let mut challenges: Vec<Challenge> = Vec::new();
@@ -103,11 +103,11 @@ pub fn parse(header: &str) -> Vec<Challenge> {
     }
 }
 
-struct Reader<'a> {
+struct HeaderReader<'a> {
     rest: &'a str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> HeaderReader<'a> {
     fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
         let end = self.rest.find(|c| !wanted(c)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);

@@ -12,7 +12,7 @@ use reqwest::header::HeaderValue;
 use crate::registry::{
     credentials::{
         credential::Credential,
-        keychain::{FRESH, Found, Keychain, Place},
+        keychain::{FRESH, FoundLogin, Keychain, LoginPlace},
     },
     problem::LookupError,
     transport::{http_client::Response, request_spec::Access},
@@ -22,7 +22,7 @@ use super::{
     challenge::{self, Demand},
     groups::{self, Groups},
     request::{AuthRequest, TokenSource},
-    token::{self, Key, Realm, Token, Tokens},
+    token::{self, Realm, Token, TokenKey, Tokens},
 };
 
 /// What one registry wants to be entered with, as far as it is known, and what there is to enter with.
@@ -63,7 +63,6 @@ pub enum Authorization {
     Nothing,
     /// User and password.
     Basic {
-        /// The header.
         header: HeaderValue,
         /// The login.
         credential: Credential,
@@ -72,10 +71,9 @@ pub enum Authorization {
     },
     /// A token.
     Token {
-        /// The token.
         token: Arc<Token>,
         /// What it was asked for.
-        key: Key,
+        key: TokenKey,
         /// For whom it was asked.
         breadth: ScopeOrigin,
         /// Whether it was granted only now, so that asking for another is of no use.
@@ -296,7 +294,7 @@ impl Auth {
         &self,
         request: &AuthRequest<'_, S>,
     ) -> Result<Authorization, LookupError> {
-        let Some(Found { credential, place }) = self.login(request).await? else {
+        let Some(FoundLogin { credential, place }) = self.login(request).await? else {
             return Ok(Authorization::Nothing);
         };
         let Credential::Password { username, password } = &credential else {
@@ -322,7 +320,7 @@ impl Auth {
     ) -> Result<Authorization, LookupError> {
         let found = self.login(request).await?;
         let login = found.as_ref().map(|found| found.place.clone());
-        let key = Key {
+        let key = TokenKey {
             realm,
             scopes,
             credential: found.map(|found| found.credential),
@@ -385,7 +383,7 @@ impl Auth {
     async fn login<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
-    ) -> Result<Option<Found>, LookupError> {
+    ) -> Result<Option<FoundLogin>, LookupError> {
         if self.is_anonymous {
             return Ok(None);
         }
@@ -401,7 +399,7 @@ impl Auth {
         let expected = std::mem::take(&mut *lock(&self.expected));
         let mut groups = lock(&self.groups);
         if !expected.is_empty() {
-            let mut by_login: BTreeMap<Vec<Place>, Vec<&str>> = BTreeMap::new();
+            let mut by_login: BTreeMap<Vec<LoginPlace>, Vec<&str>> = BTreeMap::new();
             for repository in &expected {
                 let places = self.keychain.places(&self.registry, repository);
                 let places = places.map_err(|problem| request.unreadable(problem))?;

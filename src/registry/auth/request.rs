@@ -10,7 +10,7 @@ use crate::registry::{
     },
 };
 
-use super::token::{Key, Token};
+use super::token::{Token, TokenKey};
 
 /// A request that wants to be let in.
 pub struct AuthRequest<'a, S> {
@@ -42,7 +42,7 @@ pub trait TokenSource {
     /// # Errors
     ///
     /// Why there is no token. `login` says where the login is kept that was refused.
-    async fn grant(&self, key: &Key, login: Option<&str>) -> Result<Token, LookupError>;
+    async fn grant(&self, key: &TokenKey, login: Option<&str>) -> Result<Token, LookupError>;
 }
 
 impl<S: TokenSource> AuthRequest<'_, S> {

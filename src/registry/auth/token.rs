@@ -41,7 +41,7 @@ pub struct Realm {
 
 /// What a token is for, and with whose rights. Tokens of different keys never stand in for each other.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct TokenKey {
     /// The service that grants it.
     pub realm: Arc<Realm>,
     /// What it grants, in order.
@@ -66,7 +66,7 @@ impl fmt::Debug for Token {
 
 /// The answer of a token service. Either name may be used, and everything but the token may be missing.
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     token: Option<Secret>,
     access_token: Option<Secret>,
     expires_in: Option<f64>,
@@ -90,7 +90,7 @@ impl Token {
     ///
     /// What is wrong with it, without any of its contents.
     pub fn parse(body: &[u8], now: Instant) -> Result<Self, String> {
-        let answer: Answer = serde_json::from_slice(body)
+        let answer: TokenResponse = serde_json::from_slice(body)
             .map_err(|error| format!("its answer is malformed in line {}", error.line()))?;
         let token = [answer.token, answer.access_token]
             .into_iter()
@@ -140,7 +140,7 @@ impl Token {
 /// # Errors
 ///
 /// The HTTP client's, where the login does not fit into a request.
-pub fn request(client: &Client, key: &Key) -> Result<Request, reqwest::Error> {
+pub fn request(client: &Client, key: &TokenKey) -> Result<Request, reqwest::Error> {
     let service = key.realm.service.as_deref();
     if let Some(Credential::Identity(secret)) = &key.credential {
         let scopes = key.scopes.join(" ");
@@ -187,11 +187,11 @@ pub fn basic(username: &str, password: &Secret) -> HeaderValue {
 /// Tokens that were granted, and those that somebody is asking for right now.
 #[derive(Default)]
 pub struct Tokens {
-    cells: Mutex<HashMap<Key, Arc<Cell>>>,
+    cells: Mutex<HashMap<TokenKey, Arc<TokenCell>>>,
 }
 
 #[derive(Default)]
-struct Cell {
+struct TokenCell {
     /// How many times this token was asked for: tells whoever waited that the answer is newer than their question.
     asked: AtomicU64,
     last: tokio::sync::Mutex<Option<Result<Arc<Token>, LookupError>>>,
@@ -212,7 +212,7 @@ impl Tokens {
     /// The one of `ask`.
     pub async fn get(
         &self,
-        key: &Key,
+        key: &TokenKey,
         ask: impl AsyncFnOnce() -> Result<Token, LookupError>,
     ) -> Result<(Arc<Token>, bool), LookupError> {
         let cell = self.cell(key);
@@ -233,7 +233,7 @@ impl Tokens {
     }
 
     /// Forgets a token that was not accepted, unless a newer one is already there.
-    pub async fn forget(&self, key: &Key, token: &Arc<Token>) {
+    pub async fn forget(&self, key: &TokenKey, token: &Arc<Token>) {
         let cell = self.cell(key);
         let mut last = cell.last.lock().await;
         if matches!(&*last, Some(Ok(known)) if Arc::ptr_eq(known, token)) {
@@ -241,7 +241,7 @@ impl Tokens {
         }
     }
 
-    fn cell(&self, key: &Key) -> Arc<Cell> {
+    fn cell(&self, key: &TokenKey) -> Arc<TokenCell> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         match cells.get(key) {
             Some(cell) => Arc::clone(cell),
@@ -257,8 +257,8 @@ mod tests {
     use super::*;
     use crate::registry::problem::{Asked, LookupFailure};
 
-    fn key(credential: Option<Credential>, scopes: &[&str]) -> Key {
-        Key {
+    fn key(credential: Option<Credential>, scopes: &[&str]) -> TokenKey {
+        TokenKey {
             realm: Arc::new(Realm {
                 url: "https://auth.example/token?tenant=a".parse().unwrap(),
                 service: Some("reg.example".into()),
@@ -396,7 +396,7 @@ mod tests {
                 &["s"],
             )
         };
-        let get = async |key: &Key, body: &'static str| {
+        let get = async |key: &TokenKey, body: &'static str| {
             let (token, _) = tokens
                 .get(key, async || {
                     Token::parse(body.as_bytes(), Instant::now()).map_err(|_| failure())

@@ -4,11 +4,11 @@ use crate::{image::Digest, registry::client::Registries};
 
 use super::{
     blob_stream::Chunks,
-    layout::Layout,
+    layout::ImageLayout,
     problem::CopyError,
     remote::Remote,
     request::Place,
-    tree::{Descriptor, Document},
+    tree::{Descriptor, RawDocument},
 };
 
 /// One side of a copy.
@@ -16,7 +16,7 @@ pub enum Endpoint {
     /// A repository.
     Registry(Remote),
     /// A folder.
-    Layout(Layout),
+    Layout(ImageLayout),
 }
 
 /// How a blob came to be where it should be.
@@ -40,7 +40,7 @@ impl Endpoint {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
             Place::Layout { folder, name } => {
-                Layout::open(folder, name.as_deref()).map(Self::Layout)
+                ImageLayout::open(folder, name.as_deref()).map(Self::Layout)
             }
         }
     }
@@ -53,7 +53,7 @@ impl Endpoint {
     pub fn target(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
-            Place::Layout { folder, .. } => Layout::make(folder).map(Self::Layout),
+            Place::Layout { folder, .. } => ImageLayout::make(folder).map(Self::Layout),
         }
     }
 
@@ -102,7 +102,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`CopyError`] if it is not there, not what its digest says, or could not be read.
-    pub async fn document(&self, which: Option<&Descriptor>) -> Result<Document, CopyError> {
+    pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         match self {
             Self::Registry(remote) => remote.document(which.map(|it| &it.digest)).await,
             Self::Layout(layout) => layout.document(which),
@@ -163,7 +163,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`CopyError`] if it was not taken.
-    pub async fn write(&self, document: &Document, tag: Option<&str>) -> Result<(), CopyError> {
+    pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         match self {
             Self::Registry(remote) => remote.write(document, tag).await.map(drop),
             Self::Layout(layout) => layout.write(document, tag),
@@ -175,7 +175,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// As [`Self::write`].
-    pub async fn keep(&self, document: &Document) -> Result<(), CopyError> {
+    pub async fn keep(&self, document: &RawDocument) -> Result<(), CopyError> {
         match self {
             Self::Registry(_) => Ok(()),
             Self::Layout(layout) => layout.list(document, None),

@@ -12,9 +12,9 @@ use crate::{image::Digest, registry::client::Registries};
 use super::{
     endpoint::{BlobTransfer, Endpoint},
     problem::CopyError,
-    request::{Amount, CopyContext, CopyRequest, Progress, Watcher},
+    request::{Amount, CopyContext, CopyRequest, Progress, ProgressWatcher},
     transfer::transfer,
-    tree::{self, Descriptor, Document},
+    tree::{self, Descriptor, RawDocument},
 };
 
 /// Blobs, or manifests, that are on their way at once.
@@ -50,7 +50,7 @@ impl<'a> ImageCopy<'a> {
     pub fn new(
         registries: &'a Registries,
         request: &CopyRequest,
-        watch: Watcher<'a>,
+        watch: ProgressWatcher<'a>,
     ) -> Result<Self, CopyError> {
         Ok(Self {
             from: Endpoint::source(registries, &request.from)?,
@@ -71,7 +71,7 @@ impl<'a> ImageCopy<'a> {
     }
 
     /// Copies a document with everything below it. Returns the digests of all documents that belong to it.
-    pub async fn bring(&self, root: &Document) -> Result<Vec<Digest>, CopyError> {
+    pub async fn bring(&self, root: &RawDocument) -> Result<Vec<Digest>, CopyError> {
         let mut all = vec![root.digest.clone()];
         if self.to.has_document(&root.digest).await? {
             return Ok(all);
@@ -108,7 +108,7 @@ impl<'a> ImageCopy<'a> {
     }
 
     /// Reads those documents that are not where they go.
-    async fn missing(&self, children: &[Descriptor]) -> Result<Vec<Document>, CopyError> {
+    async fn missing(&self, children: &[Descriptor]) -> Result<Vec<RawDocument>, CopyError> {
         let read = stream::iter(children).map(async |child| {
             if self.to.has_document(&child.digest).await? {
                 return Ok(None);
@@ -117,13 +117,13 @@ impl<'a> ImageCopy<'a> {
             self.within(&self.documents, document.bytes.len() as u64, MAX_DOCUMENTS)?;
             Ok(Some(document))
         });
-        let read: Vec<Option<Document>> = read.buffered(AT_ONCE).try_collect().await?;
+        let read: Vec<Option<RawDocument>> = read.buffered(AT_ONCE).try_collect().await?;
         Ok(read.into_iter().flatten().collect())
     }
 
     async fn bring_blobs(
         &self,
-        documents: impl Iterator<Item = &Document>,
+        documents: impl Iterator<Item = &RawDocument>,
     ) -> Result<(), CopyError> {
         let blobs = tree::blobs(documents);
         let sizes = blobs.iter().map(|blob| blob.size);
@@ -169,7 +169,7 @@ impl<'a> ImageCopy<'a> {
     }
 
     /// Writes a document as a tag, or by its digest alone.
-    pub async fn write(&self, document: &Document, tag: Option<&str>) -> Result<(), CopyError> {
+    pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         self.to.write(document, tag).await?;
         self.amount.borrow_mut().manifests += 1;
         Ok(())

@@ -17,7 +17,7 @@ use crate::{image::Digest, registry::transport::http_client::cap};
 use super::{
     blob_stream::FileParts,
     problem::CopyError,
-    tree::{Descriptor, Document},
+    tree::{Descriptor, RawDocument},
 };
 
 /// The file that says that a folder is an image layout.
@@ -34,12 +34,12 @@ const MAX_INDEX: u64 = 16 * 1024 * 1024;
 
 /// A folder, and the image in it that is meant.
 #[derive(Debug)]
-pub struct Layout {
+pub struct ImageLayout {
     folder: PathBuf,
     name: Option<String>,
 }
 
-impl fmt::Display for Layout {
+impl fmt::Display for ImageLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "oci:{}", self.folder.display())?;
         match &self.name {
@@ -73,7 +73,7 @@ impl NewBlob {
     }
 }
 
-impl Layout {
+impl ImageLayout {
     /// Opens a folder that is there.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Layout {
     }
 
     /// Reads a document: one that another names, or the one that is meant.
-    pub fn document(&self, which: Option<&Descriptor>) -> Result<Document, CopyError> {
+    pub fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         let descriptor = match which {
             Some(descriptor) => descriptor.clone(),
             None => self.meant()?,
@@ -147,7 +147,7 @@ impl Layout {
                 found: format!("has the content of `{}`", Digest::of(&bytes)),
             });
         }
-        Document::of(descriptor.digest, descriptor.media_type, bytes.into())
+        RawDocument::of(descriptor.digest, descriptor.media_type, bytes.into())
             .map_err(|defect| CopyError::defect(&path.display().to_string(), &defect))
     }
 
@@ -236,7 +236,7 @@ impl Layout {
     }
 
     /// Writes a document, and gives it a name if it is to have one.
-    pub fn write(&self, document: &Document, name: Option<&str>) -> Result<(), CopyError> {
+    pub fn write(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
         let path = self.blob_path(&document.digest);
         if !fs::metadata(&path).is_ok_and(|file| file.len() == document.bytes.len() as u64) {
             replace(&path, &document.bytes)?;
@@ -248,7 +248,7 @@ impl Layout {
     }
 
     /// Puts a document into the folder's index. Who had its name before loses it.
-    pub fn list(&self, document: &Document, name: Option<&str>) -> Result<(), CopyError> {
+    pub fn list(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
         let cannot = |error: io::Error| CopyError::folder(&self.folder, error);
         // Two copies into one folder must not lose each other's entries.
         let lock = File::open(self.folder.join(MARKER)).map_err(cannot)?;
@@ -337,21 +337,23 @@ mod tests {
 
     use super::*;
 
-    fn document(text: &str) -> Document {
+    fn document(text: &str) -> RawDocument {
         let body = format!(
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{text}"}}}}"#
         );
-        Document::parse(&HeaderMap::new(), body.into()).unwrap()
+        RawDocument::parse(&HeaderMap::new(), body.into()).unwrap()
     }
 
-    fn layout() -> (tempfile::TempDir, Layout) {
+    fn layout() -> (tempfile::TempDir, ImageLayout) {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::make(&folder.path().join("new")).unwrap();
+        let layout = ImageLayout::make(&folder.path().join("new")).unwrap();
         (folder, layout)
     }
 
-    fn named(layout: &Layout, name: Option<&str>) -> Result<Document, CopyError> {
-        Layout::open(&layout.folder, name).unwrap().document(None)
+    fn named(layout: &ImageLayout, name: Option<&str>) -> Result<RawDocument, CopyError> {
+        ImageLayout::open(&layout.folder, name)
+            .unwrap()
+            .document(None)
     }
 
     #[test]
@@ -393,13 +395,13 @@ mod tests {
     fn a_folder_with_something_else_in_it_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "x").unwrap();
-        let error = crate::Error::from(Layout::make(folder.path()).unwrap_err());
+        let error = crate::Error::from(ImageLayout::make(folder.path()).unwrap_err());
         assert!(
             error
                 .one_line()
                 .ends_with("it holds something else than an OCI image layout")
         );
-        let error = crate::Error::from(Layout::open(folder.path(), None).unwrap_err());
+        let error = crate::Error::from(ImageLayout::open(folder.path(), None).unwrap_err());
         assert!(error.one_line().contains("it is no OCI image layout"));
     }
 

@@ -23,5 +23,5 @@ mod tree;
 mod upload;
 
 pub use problem::CopyError;
-pub use request::{Amount, Copied, CopyRequest, Place, Progress, Tagged, Watcher};
+pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
 pub(super) use tree::Descriptor;

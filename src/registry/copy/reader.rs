@@ -24,7 +24,6 @@ const TRIES: usize = 4;
 pub enum Sink<'a> {
     /// The body of an upload. The last bytes only come when all of them are known to be right.
     Upload(Sender<Bytes>),
-    /// A file.
     File(&'a mut File),
 }
 

@@ -13,7 +13,7 @@ use crate::{
 use super::{
     problem::CopyError,
     remote::{Listed, Remote},
-    tree::{Descriptor, Document},
+    tree::{Descriptor, RawDocument},
 };
 
 /// Returns the tag that stands for a digest where a registry has no list of referrers, as the distribution specification
@@ -26,13 +26,9 @@ impl Remote {
     /// Returns what refers to a document, as the registry or the tag in place of its list says.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         let request_spec = RequestSpec::referrers(&self.image, digest);
-        let answer = self
-            .host
-            .ask(&request_spec)
-            .await
-            .map_err(CopyError::Read)?;
+        let answer = self.ask(&request_spec).await?;
         if answer.response.status == 200 {
-            let list = Document::parse(&answer.response.headers, answer.response.body.into());
+            let list = RawDocument::parse(&answer.response.headers, answer.response.body.into());
             let list =
                 list.map_err(|defect| CopyError::defect(&self.image.to_string(), &defect))?;
             return Ok(list.children);
@@ -45,7 +41,7 @@ impl Remote {
     }
 
     /// Reads the document of a tag, if there is one.
-    pub async fn tagged(&self, tag: &str) -> Result<Option<Document>, CopyError> {
+    pub async fn tagged(&self, tag: &str) -> Result<Option<RawDocument>, CopyError> {
         let Ok(image) = format!("{}:{tag}", self.image.name()).parse::<Reference>() else {
             return Ok(None);
         };
@@ -64,7 +60,7 @@ impl Remote {
     pub async fn list_referrer(
         &self,
         subject: &Digest,
-        document: &Document,
+        document: &RawDocument,
     ) -> Result<(), CopyError> {
         if document.subject.is_none() || self.write(document, None).await? == Listed::ByRegistry {
             return Ok(());
@@ -98,7 +94,7 @@ impl Remote {
         let mut headers = HeaderMap::new();
         let index = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
         headers.insert(CONTENT_TYPE, index);
-        let list = Document::parse(&headers, list.to_string().into());
+        let list = RawDocument::parse(&headers, list.to_string().into());
         let list = list.map_err(|defect| CopyError::defect(&self.place(), &defect))?;
         self.write(&list, Some(&tag)).await.map(drop)
     }

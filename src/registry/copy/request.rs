@@ -91,13 +91,13 @@ pub enum Progress<'a> {
 }
 
 /// Who is told of the progress.
-pub type Watcher<'a> = &'a dyn Fn(Progress<'_>);
+pub type ProgressWatcher<'a> = &'a dyn Fn(Progress<'_>);
 
 /// What surrounds a copy: who watches it, and the time that its pauses take.
 #[derive(Clone, Copy)]
 pub struct CopyContext<'a> {
     /// Who watches it.
-    pub watch: Watcher<'a>,
+    pub watch: ProgressWatcher<'a>,
     /// The clock of its pauses.
     pub clock: &'a Clock,
 }

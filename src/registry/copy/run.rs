@@ -7,9 +7,9 @@ use crate::{image::Digest, registry::client::Registries};
 use super::{
     image_copy::{AT_ONCE, ImageCopy},
     problem::CopyError,
-    request::{Amount, Copied, CopyRequest, Tagged, Watcher},
+    request::{Amount, Copied, CopyRequest, ProgressWatcher, Tagged},
     subset,
-    tree::Document,
+    tree::RawDocument,
 };
 
 impl Registries {
@@ -21,7 +21,7 @@ impl Registries {
     pub async fn copy(
         &self,
         request: &CopyRequest,
-        watch: Watcher<'_>,
+        watch: ProgressWatcher<'_>,
     ) -> Result<Copied, CopyError> {
         let copy = ImageCopy::new(self, request, watch)?;
         let before = copy.standing(&request.tags).await?;
@@ -108,7 +108,7 @@ impl ImageCopy<'_> {
     fn judge(
         &self,
         request: &CopyRequest,
-        root: &Document,
+        root: &RawDocument,
         before: Vec<Option<Digest>>,
     ) -> Result<Vec<Tagged>, CopyError> {
         let tags = request.tags.iter().zip(before);

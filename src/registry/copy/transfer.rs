@@ -6,7 +6,7 @@ use crate::{image::Reference, registry::client::Registries};
 
 use super::{
     endpoint::{BlobTransfer, Endpoint},
-    layout::Layout,
+    layout::ImageLayout,
     problem::CopyError,
     reader::{Abort, BlobReader, Sink},
     request::{CopyContext, Place},
@@ -32,7 +32,7 @@ pub async fn transfer(
 
 async fn save(
     from: &Endpoint,
-    to: &Layout,
+    to: &ImageLayout,
     blob: &Descriptor,
     context: &CopyContext<'_>,
 ) -> Result<BlobTransfer, CopyError> {

@@ -25,7 +25,7 @@ use crate::registry::{
     transport::{
         http_client::{self, Response, TransportError, told},
         request_spec::RequestSpec,
-        retry::{self, Verdict},
+        retry::{self, RetryVerdict},
     },
 };
 
@@ -108,8 +108,7 @@ impl Remote {
         mount: Option<(&crate::image::Digest, &str)>,
     ) -> Result<Option<Url>, CopyError> {
         let request_spec = RequestSpec::begin_upload(&self.image, mount);
-        let answer = self.host.ask(&request_spec).await;
-        let answer = answer.map_err(|error| self.unwritten(error))?;
+        let answer = self.ask_to_write(&request_spec).await?;
         match answer.response.status {
             201 if mount.is_some() => Ok(None),
             202 => self
@@ -124,10 +123,7 @@ impl Remote {
     fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
         next(&self.host.guard, from, &answer.response.headers).map_err(|problem| {
             let asked = answer.asked.clone();
-            self.unwritten(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ))
+            self.unwritten(LookupError::bad_reply(problem, asked))
         })
     }
 
@@ -178,10 +174,9 @@ impl Remote {
             (Err(Abort::Source(error)), _) => UploadAttempt::Failed(error),
             (_, Some(Ok(response))) => self.judge(response, &attempt, &pass, asked).await,
             (_, Some(Err(broken))) => UploadAttempt::ReadError(torn(broken, asked)),
-            (Err(Abort::Sink(problem)), None) => UploadAttempt::ReadError(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            )),
+            (Err(Abort::Sink(problem)), None) => {
+                UploadAttempt::ReadError(LookupError::bad_reply(problem, asked))
+            }
             (Ok(()), None) => UploadAttempt::ReadError(torn(TransportError::Silent(COMMIT), asked)),
         }
     }
@@ -236,14 +231,11 @@ impl Remote {
             ));
         }
         match retry::verdict(status, None) {
-            Verdict::Final if status == 404 => {
+            RetryVerdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
-                UploadAttempt::ReadError(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    asked,
-                ))
+                UploadAttempt::ReadError(LookupError::bad_reply(problem, asked))
             }
-            Verdict::Final => {
+            RetryVerdict::Final => {
                 let answer = Answer {
                     asked,
                     login: pass.login().map(str::to_owned),
@@ -252,7 +244,7 @@ impl Remote {
                 };
                 UploadAttempt::Failed(self.unwritten(refusal(&answer)))
             }
-            Verdict::Again | Verdict::Limited(_) => {
+            RetryVerdict::Again | RetryVerdict::Limited(_) => {
                 let until = self.host.now();
                 UploadAttempt::ReadError(LookupError::unknown(
                     LookupFailure::Server { until },
@@ -308,7 +300,7 @@ fn torn(broken: TransportError, asked: Asked) -> LookupError {
         TransportError::Network(error) => {
             LookupError::unknown(LookupFailure::Network(std::sync::Arc::new(error)), asked)
         }
-        other => LookupError::unknown(LookupFailure::BadReply(other.to_string()), asked),
+        other => LookupError::bad_reply(other.to_string(), asked),
     }
 }
 

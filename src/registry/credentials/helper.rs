@@ -58,10 +58,10 @@ fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
         Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
         _ => {
             let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
-            match said.iter().any(|said| said.contains(UNKNOWN)) {
-                true => Ok(None),
-                false => Err(format!("`{name}` fails: {}", clean(&said.join(" ")))),
+            if said.iter().any(|said| said.contains(UNKNOWN)) {
+                return Ok(None);
             }
+            Err(format!("`{name}` fails: {}", clean(&said.join(" "))))
         }
     }
 }

@@ -25,7 +25,7 @@ pub const FRESH: Duration = Duration::from_secs(60);
 
 /// A place where the login of a repository may be. Repositories with the same places have the same login.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum LoginPlace {
     /// Among those that tasks brought along.
     Task(usize),
     /// In one of the files.
@@ -34,7 +34,7 @@ pub enum Place {
 
 /// A login that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundLogin {
     /// The login.
     pub credential: Credential,
     /// Where it is kept, in words, without anything secret.
@@ -97,24 +97,24 @@ impl Keychain {
     /// # Errors
     ///
     /// Which file cannot be read, and why. A file that is broken may be the one that holds the login.
-    pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<Place>, String> {
+    pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<LoginPlace>, String> {
         let of_server = |login: &Login| canonical(server(&login.registry)) == registry;
         let of_task = |login: &Login| {
             let all = login.repositories.is_empty();
             of_server(login) && (all || login.repositories.contains(repository))
         };
         if let Some(n) = self.logins.iter().position(of_task) {
-            return Ok(vec![Place::Task(n)]);
+            return Ok(vec![LoginPlace::Task(n)]);
         }
         let files = self.files()?;
         let spots = files.iter().enumerate().flat_map(|(n, file)| {
             file.spots(registry, repository)
                 .into_iter()
-                .map(move |spot| Place::File(n, spot))
+                .map(move |spot| LoginPlace::File(n, spot))
         });
         // A repository that nobody has named may still be that of a task which has just begun to depend on it.
         let others = self.logins.iter().position(of_server);
-        Ok(spots.chain(others.map(Place::Task)).collect())
+        Ok(spots.chain(others.map(LoginPlace::Task)).collect())
     }
 
     /// Finds the login of a repository; none at all is `None`.
@@ -122,17 +122,21 @@ impl Keychain {
     /// # Errors
     ///
     /// Which file, entry or helper is broken. Never falls through to another login from there.
-    pub async fn find(&self, registry: &str, repository: &str) -> Result<Option<Found>, String> {
+    pub async fn find(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<FoundLogin>, String> {
         for place in self.places(registry, repository)? {
             let found = match place {
-                Place::Task(n) => {
+                LoginPlace::Task(n) => {
                     let credential = self.logins.get(n).and_then(Login::credential);
-                    credential.map(|credential| Found {
+                    credential.map(|credential| FoundLogin {
                         credential,
                         place: "the task's own credentials".to_owned(),
                     })
                 }
-                Place::File(n, spot) => self.in_file(n, spot).await?,
+                LoginPlace::File(n, spot) => self.in_file(n, spot).await?,
             };
             if found.is_some() {
                 return Ok(found);
@@ -141,7 +145,11 @@ impl Keychain {
         Ok(None)
     }
 
-    async fn in_file(&self, n: usize, spot: CredentialLocation) -> Result<Option<Found>, String> {
+    async fn in_file(
+        &self,
+        n: usize,
+        spot: CredentialLocation,
+    ) -> Result<Option<FoundLogin>, String> {
         let files = self.files()?;
         let Some(file) = files.get(n) else {
             return Ok(None);
@@ -149,7 +157,7 @@ impl Keychain {
         let path = file.path.display();
         match spot {
             CredentialLocation::Entry(key) => {
-                Ok(file.entry(&key)?.map(|(credential, key)| Found {
+                Ok(file.entry(&key)?.map(|(credential, key)| FoundLogin {
                     credential,
                     place: format!("`{path}`, key `{key}`"),
                 }))
@@ -162,7 +170,7 @@ impl Keychain {
                 };
                 let answer = Box::pin(self.ask(helper)).await;
                 let answer = answer.map_err(|problem| format!("{problem}; `{path}` names it"))?;
-                Ok(answer.map(|credential| Found { credential, place }))
+                Ok(answer.map(|credential| FoundLogin { credential, place }))
             }
         }
     }

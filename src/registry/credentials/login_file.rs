@@ -29,13 +29,13 @@ pub struct LoginFile {
     /// Where it is.
     pub path: PathBuf,
     document: Map<String, Value>,
-    entries: HashMap<String, Entry>,
+    entries: HashMap<String, AuthsEntry>,
     helpers: HashMap<String, String>,
     store: Option<String>,
 }
 
 /// An entry of `auths`.
-struct Entry {
+struct AuthsEntry {
     /// The key as it is written.
     key: String,
     /// The login, if the entry holds one: beside a `credsStore` it holds none.
@@ -132,9 +132,9 @@ impl LoginFile {
                     path.display()
                 )
             })?;
-        let mut entries: HashMap<String, Entry> = HashMap::new();
+        let mut entries: HashMap<String, AuthsEntry> = HashMap::new();
         for (key, value) in parsed.auths.unwrap_or_default() {
-            let entry = Entry {
+            let entry = AuthsEntry {
                 login: decode(&key, &value),
                 key,
             };

@@ -72,7 +72,7 @@ pub struct ImageConfig {
 
 /// The config as it is stored: of the OCI image specification, with `OnBuild` of Docker's own.
 #[derive(Deserialize)]
-struct Stored {
+struct StoredImageConfig {
     config: Option<StoredConfig>,
     created: Option<serde_json::Value>,
 }
@@ -92,7 +92,7 @@ impl ImageConfig {
     ///
     /// What is wrong with the JSON.
     pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
-        let stored: Stored = serde_json::from_slice(body)?;
+        let stored: StoredImageConfig = serde_json::from_slice(body)?;
         let platform = serde_json::from_slice::<StoredPlatform>(body);
         let (on_build, labels) = match stored.config {
             Some(config) => (config.on_build, config.labels),

@@ -68,7 +68,7 @@ pub struct Entry {
 /// The fields that tell the documents from each other, whatever they hold.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Shape {
+struct DocumentShape {
     schema_version: Option<u64>,
     media_type: Option<String>,
     artifact_type: Option<String>,
@@ -80,7 +80,7 @@ struct Shape {
     fs_layers: Option<IgnoredAny>,
 }
 
-impl Shape {
+impl DocumentShape {
     fn kind(&self) -> Result<Kind, Defect> {
         let is_manifest = self.layers.is_some() || self.config.is_some() || self.blobs.is_some();
         match (self.manifests.is_some(), is_manifest) {
@@ -99,7 +99,7 @@ impl Shape {
 /// [`Defect`] if it is of schema 1, is two kinds at once, contradicts the type it came with, or names no valid digests.
 pub fn parse(content_type: &str, body: &[u8]) -> Result<(String, Document), Defect> {
     let announced = kind_of(content_type)?;
-    let shape: Shape = serde_json::from_slice(body)
+    let shape: DocumentShape = serde_json::from_slice(body)
         .map_err(|error| form(format!("it is no manifest: {error}")))?;
     if shape.fs_layers.is_some() || shape.schema_version == Some(1) {
         return Err(Defect::Schema1);

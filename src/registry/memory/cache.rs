@@ -19,18 +19,18 @@ use super::flights::Flights;
 const MAX_KEPT: usize = 4096;
 
 /// A digest in a repository: what one repository does not give, another may.
-type Place = (String, Digest);
+type RepositoryDigest = (String, Digest);
 
 /// All that is kept, whatever login it was asked with.
 #[derive(Debug, Default)]
 pub struct Cache {
     documents: Mutex<Kept<Arc<Document>>>,
     configs: Mutex<Kept<Arc<ImageConfig>>>,
-    tags: Mutex<Tags>,
+    tags: Mutex<RememberedTags>,
     /// Documents that are being read.
-    pub document_flights: Flights<Place, Arc<Document>>,
+    pub document_flights: Flights<RepositoryDigest, Arc<Document>>,
     /// Configs that are being read.
-    pub config_flights: Flights<Place, Arc<ImageConfig>>,
+    pub config_flights: Flights<RepositoryDigest, Arc<ImageConfig>>,
     /// Tags that are being looked at for somebody who would take a recent answer.
     pub look_flights: Flights<Reference, Seen>,
 }
@@ -71,7 +71,7 @@ impl<T: Clone> Kept<T> {
 
 /// What tags were seen as since somebody asked for it to be remembered.
 #[derive(Debug, Default)]
-struct Tags {
+struct RememberedTags {
     /// How many want that.
     holders: usize,
     seen: HashMap<Reference, Seen>,

@@ -26,7 +26,7 @@ pub enum Way {
 
 /// What is known of a registry's answers to HEAD.
 #[derive(Debug, Default)]
-pub struct Heads(Mutex<Option<Distrust>>);
+pub struct HeadTrust(Mutex<Option<Distrust>>);
 
 #[derive(Debug)]
 struct Distrust {
@@ -35,7 +35,7 @@ struct Distrust {
     until: Timestamp,
 }
 
-impl Heads {
+impl HeadTrust {
     /// Returns how to look at a tag at `now`. Of many looks at once one makes the trial.
     pub fn way(&self, now: Timestamp) -> Way {
         let mut distrust = self.lock();
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn head_is_tried_again_after_ten_looks_and_by_one_of_many() {
-        let heads = Heads::default();
+        let heads = HeadTrust::default();
         assert_eq!(heads.way(at(0)), Way::Head);
         heads.distrust(at(0), false);
         for _ in 0..10 {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn head_is_tried_again_after_an_hour() {
-        let heads = Heads::default();
+        let heads = HeadTrust::default();
         heads.distrust(at(0), true);
         assert_eq!(heads.way(at(3599)), Way::Body);
         assert_eq!(heads.way(at(3600)), Way::Trial { lied: true });

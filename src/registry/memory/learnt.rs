@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{registry::transport::limits::Limits, sys::settings::RegistrySettings};
+use crate::{registry::transport::limits::RequestLimits, sys::settings::RegistrySettings};
 
-use super::{cache::Cache, head_trust::Heads};
+use super::{cache::Cache, head_trust::HeadTrust};
 
 /// What is learnt of all registries.
 #[derive(Debug, Default)]
@@ -22,9 +22,9 @@ pub struct Memory {
 #[derive(Clone, Debug)]
 pub struct HostMemory {
     /// How hard it is asked.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<RequestLimits>,
     /// Whether its HEADs are of use.
-    pub heads: Arc<Heads>,
+    pub heads: Arc<HeadTrust>,
     settings: RegistrySettings,
 }
 
@@ -37,7 +37,7 @@ impl Memory {
         if let Some(known) = known.filter(|known| known.settings == *settings) {
             return known.clone();
         }
-        let limits = Limits::new(registry, settings);
+        let limits = RequestLimits::new(registry, settings);
         if let Some(known) = known {
             limits.go_on_from(&known.limits);
         }
@@ -51,7 +51,7 @@ impl Memory {
     }
 
     /// Returns the limits of all registries that are known.
-    pub fn limits(&self) -> Vec<Arc<Limits>> {
+    pub fn limits(&self) -> Vec<Arc<RequestLimits>> {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts
             .values()

@@ -4,14 +4,14 @@ use reqwest::{Url, header::LOCATION};
 
 use crate::registry::{
     auth::{flow::Authorization, request::AuthRequest},
-    problem::{Asked, LookupError, LookupFailure},
+    problem::{Asked, LookupError},
     transport::{
         http_client::{Response, told},
         request_spec::RequestSpec,
     },
 };
 
-use super::{destination::Destination, host::Host, outcome::Failure};
+use super::{destination::Destination, host::Host, outcome::AttemptFailure};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -40,30 +40,32 @@ impl<'a> Attempt<'a> {
     /// # Errors
     ///
     /// Why there is no answer, final or not.
-    pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, Failure> {
+    pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, AttemptFailure> {
         let Destination {
             host, request_spec, ..
         } = self.destination;
         let mut url = request_spec.url(&host.origin);
-        *pass = self.authorization().await.map_err(Failure::Final)?;
+        *pass = self.authorization().await.map_err(AttemptFailure::Final)?;
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
             let is_here = self.destination.is_at(&url);
             let request = request_spec.request(&url, pass.header().filter(|_| is_here));
             let http_client = host.client_to(&url, request_spec.connection);
             let response = http_client.send(request, request_spec.wanted()).await;
-            let response = response.map_err(Failure::at(&url))?;
+            let response = response.map_err(AttemptFailure::at(&url))?;
             match response.status {
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
                     redirects += 1;
-                    url = self.redirected(&url, &response).map_err(Failure::Final)?;
+                    url = self
+                        .redirected(&url, &response)
+                        .map_err(AttemptFailure::Final)?;
                     if self.moves_to(&url) {
-                        *pass = self.authorization().await.map_err(Failure::Final)?;
+                        *pass = self.authorization().await.map_err(AttemptFailure::Final)?;
                     }
                 }
                 401 | 403 if is_here => {
                     let next = Box::pin(self.next_authorization(pass, &response)).await;
-                    match next.map_err(Failure::Final)? {
+                    match next.map_err(AttemptFailure::Final)? {
                         Some(next) => *pass = next,
                         None => return Ok(response),
                     }
@@ -78,9 +80,8 @@ impl<'a> Attempt<'a> {
         }
         let asked = self.asked(request_spec.verb(), &url);
         let problem = "it sends us round in circles".to_owned();
-        Err(Failure::Final(LookupError::unknown(
-            LookupFailure::BadReply(problem),
-            asked,
+        Err(AttemptFailure::Final(LookupError::bad_reply(
+            problem, asked,
         )))
     }
 
@@ -128,7 +129,7 @@ impl<'a> Attempt<'a> {
         target.map_err(|forbidden| {
             let problem = format!("it redirects us to where it must not: {forbidden}");
             let asked = self.asked(request_spec.verb(), from);
-            LookupError::unknown(LookupFailure::BadReply(problem), told(asked, response))
+            LookupError::bad_reply(problem, told(asked, response))
         })
     }
 

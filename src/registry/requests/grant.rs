@@ -8,7 +8,7 @@ use crate::{
     registry::{
         auth::{
             request::TokenSource,
-            token::{self, Key, Token},
+            token::{self, Token, TokenKey},
         },
         credentials::credential::Credential,
         problem::{Asked, LookupError, LookupFailure},
@@ -23,7 +23,7 @@ use crate::{
 use super::{
     destination::Destination,
     host::Host,
-    outcome::{After, Failure, Tries},
+    outcome::{After, AttemptFailure, Tries},
 };
 
 impl TokenSource for Destination<'_> {
@@ -52,11 +52,11 @@ impl TokenSource for Destination<'_> {
                 status: Some(401),
                 ..self.asked_first()
             };
-            LookupError::unknown(LookupFailure::BadReply(problem), asked)
+            LookupError::bad_reply(problem, asked)
         })
     }
 
-    async fn grant(&self, key: &Key, login: Option<&str>) -> Result<Token, LookupError> {
+    async fn grant(&self, key: &TokenKey, login: Option<&str>) -> Result<Token, LookupError> {
         let verb = match key.credential {
             Some(Credential::Identity(_)) => "POST",
             _ => "GET",
@@ -68,10 +68,7 @@ impl TokenSource for Destination<'_> {
         }
         if key.credential.is_some() && is_overheard(&key.realm.url, self.origin()) {
             let problem = "its token service would get the login over plain http".to_owned();
-            return Err(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ));
+            return Err(LookupError::bad_reply(problem, asked));
         }
         let host = self.host;
         let _slot = host.token_slots.acquire().await;
@@ -88,14 +85,15 @@ impl TokenSource for Destination<'_> {
     }
 }
 
-async fn ask_for_token(host: &Host, key: &Key) -> Result<Response, Failure> {
+async fn ask_for_token(host: &Host, key: &TokenKey) -> Result<Response, AttemptFailure> {
     let url = &key.realm.url;
     let http_client = host.client_to(url, 0);
-    let client = http_client.client().map_err(Failure::at(url))?;
+    let client = http_client.client().map_err(AttemptFailure::at(url))?;
     let request = token::request(client, key);
-    let request = request.map_err(|error| Failure::at(url)(TransportError::Network(error)))?;
+    let request =
+        request.map_err(|error| AttemptFailure::at(url)(TransportError::Network(error)))?;
     let response = http_client.send(request, Body::UpTo(cap::TOKEN)).await;
-    response.map_err(Failure::at(url))
+    response.map_err(AttemptFailure::at(url))
 }
 
 /// Tells whether a login sent to `url` could be read on its way: plain http, and to another machine than
@@ -109,7 +107,7 @@ fn granted(response: &Response, asked: Asked, login: Option<&str>) -> Result<Tok
     let asked = told(asked, response);
     match response.status {
         200 => Token::parse(&response.body, Instant::now())
-            .map_err(|problem| LookupError::unknown(LookupFailure::BadReply(problem), asked)),
+            .map_err(|problem| LookupError::bad_reply(problem, asked)),
         400 | 401 | 403 => {
             let login = login.map(str::to_owned);
             Err(LookupError::unknown(
@@ -119,10 +117,7 @@ fn granted(response: &Response, asked: Asked, login: Option<&str>) -> Result<Tok
         }
         _ => {
             let problem = "its token service answers with something else than a token".to_owned();
-            Err(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ))
+            Err(LookupError::bad_reply(problem, asked))
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::{
         auth::flow::Auth,
         canonical,
         credentials::keychain::Keychain,
-        memory::{head_trust::Heads, learnt::Memory},
+        memory::{head_trust::HeadTrust, learnt::Memory},
         problem::{Asked, LookupError, LookupFailure},
         transport::{
             http_client::HttpClient,
-            limits::{self, Limits},
+            limits::{self, RequestLimits},
             url_policy::UrlPolicy,
         },
     },
@@ -42,9 +42,9 @@ pub struct Host {
     /// The login server.
     pub registry: String,
     /// How hard it is asked.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<RequestLimits>,
     /// Whether its answers to HEAD are of use.
-    pub heads: Arc<Heads>,
+    pub heads: Arc<HeadTrust>,
     /// How it is entered.
     pub auth: Auth,
     keychain: Arc<Keychain>,
@@ -202,13 +202,12 @@ fn known_hosts(settings: &Settings) -> HashSet<String> {
 
 /// Returns the hosts, without ports, of the proxies that the environment names.
 fn proxy_hosts(settings: &Settings) -> HashSet<String> {
-    let urls = settings
-        .proxies
-        .iter()
-        .filter_map(|proxy| match proxy.contains("://") {
-            true => Url::parse(proxy).ok(),
-            false => Url::parse(&format!("http://{proxy}")).ok(),
-        });
+    let urls = settings.proxies.iter().filter_map(|proxy| {
+        if proxy.contains("://") {
+            return Url::parse(proxy).ok();
+        }
+        Url::parse(&format!("http://{proxy}")).ok()
+    });
     urls.filter_map(|url| url.host_str().map(str::to_owned))
         .collect()
 }

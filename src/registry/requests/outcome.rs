@@ -13,7 +13,7 @@ use crate::registry::{
     problem::{Asked, LookupError, LookupFailure},
     transport::{
         http_client::{Response, TransportError, told},
-        retry::{self, Verdict},
+        retry::{self, RetryVerdict},
     },
 };
 
@@ -29,7 +29,7 @@ pub struct Tries {
 }
 
 /// Why one try has no answer.
-pub enum Failure {
+pub enum AttemptFailure {
     /// An exchange with this place did not come to an end.
     TransportError(TransportError, Url),
     /// What came back is already understood.
@@ -46,7 +46,7 @@ pub enum After {
     Again(Duration),
 }
 
-impl Failure {
+impl AttemptFailure {
     /// Says that an exchange with this place did not come to an end.
     pub fn at(url: &Url) -> impl FnOnce(TransportError) -> Self {
         move |broken| Self::TransportError(broken, url.clone())
@@ -62,19 +62,24 @@ impl Tries {
 
 impl Host {
     /// Judges the last of these tries, and makes the registry be left alone where it asks for that or fails too often.
-    pub fn after(&self, outcome: Result<Response, Failure>, tries: Tries, asked: Asked) -> After {
+    pub fn after(
+        &self,
+        outcome: Result<Response, AttemptFailure>,
+        tries: Tries,
+        asked: Asked,
+    ) -> After {
         let response = match outcome {
             Ok(response) => response,
-            Err(Failure::Final(error)) => return After::Failed(error),
-            Err(Failure::TransportError(broken, url)) => {
+            Err(AttemptFailure::Final(error)) => return After::Failed(error),
+            Err(AttemptFailure::TransportError(broken, url)) => {
                 let url = bare(&url);
                 return self.broken(broken, tries, Asked { url, ..asked });
             }
         };
         match retry::verdict(response.status, self.asked_pause(&response)) {
-            Verdict::Final => After::Done(response),
-            Verdict::Limited(pause) => self.limited(pause, tries.made, told(asked, &response)),
-            Verdict::Again => match retry::pause(tries.made) {
+            RetryVerdict::Final => After::Done(response),
+            RetryVerdict::Limited(pause) => self.limited(pause, tries.made, told(asked, &response)),
+            RetryVerdict::Again => match retry::pause(tries.made) {
                 Some(pause) => After::Again(pause),
                 None => After::Failed(self.limits.failed(
                     (self.now(), tries.answers),

@@ -19,7 +19,7 @@ use crate::{
     sys::settings::RegistrySettings,
 };
 
-use super::url_policy::{Forbidden, Resolver, UrlPolicy};
+use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -61,9 +61,7 @@ pub struct HttpClient {
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Response {
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
     /// The body, empty for HEAD.
     pub body: Vec<u8>,
@@ -213,7 +211,7 @@ impl HttpClient {
         let mut builder = Client::builder()
             .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Arc::new(Resolver(Arc::clone(&self.guard))))
+            .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&self.guard))))
             .connect_timeout(CONNECT)
             .timeout(TOTAL)
             .pool_idle_timeout(IDLE)
@@ -222,10 +220,11 @@ impl HttpClient {
             // As Go's programs do: a proxy's own loopback is another machine's.
             builder = builder.no_proxy();
         }
-        builder = match self.tls {
-            true => self.with_tls(builder)?,
+        builder = if self.tls {
+            self.with_tls(builder)?
+        } else {
             // Without trust in anybody, the system's certificates need not be read.
-            false => builder.tls_certs_only([]),
+            builder.tls_certs_only([])
         };
         builder.build().map_err(|error| {
             TransportError::Settings(format!("cannot set up TLS: {}", deepest(&error)))

@@ -96,16 +96,16 @@ pub struct Budget {
 
 /// The limits of one registry.
 #[derive(Debug)]
-pub struct Limits {
+pub struct RequestLimits {
     /// One slot until the first answer tells how many connections more would be.
     slots: Semaphore,
     configured: Option<usize>,
     rate: Option<Rate>,
-    state: Mutex<State>,
+    state: Mutex<LimitState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LimitState {
     /// Slots that exist, that should, and that the protocol carries.
     granted: usize,
     wanted: usize,
@@ -134,12 +134,12 @@ struct Pause {
 }
 
 /// The right to have one request in flight.
-pub struct Slot<'a> {
-    limits: &'a Limits,
+pub struct RequestSlot<'a> {
+    limits: &'a RequestLimits,
     permit: Option<SemaphorePermit<'a>>,
 }
 
-impl Limits {
+impl RequestLimits {
     /// Returns the limits of `registry` as the config file sets them, with a polite rate for those that need it.
     pub fn new(registry: &str, settings: &RegistrySettings) -> Self {
         let configured = settings.requests_per_second.map(|per_second| Rate {
@@ -159,7 +159,7 @@ impl Limits {
                 .concurrency
                 .map(|concurrency| concurrency.clamp(1, WIDTH_HTTP2)),
             rate,
-            state: Mutex::new(State {
+            state: Mutex::new(LimitState {
                 granted: 1,
                 wanted: 1,
                 tokens: rate.map_or(0.0, |rate| rate.burst),
@@ -167,7 +167,7 @@ impl Limits {
                     registry: registry.to_owned(),
                     ..Budget::default()
                 },
-                ..State::default()
+                ..LimitState::default()
             }),
         }
     }
@@ -191,9 +191,9 @@ impl Limits {
     /// # Errors
     ///
     /// What everybody is told while the registry is left alone.
-    pub async fn enter(&self, clock: &Clock) -> Result<Slot<'_>, LookupError> {
+    pub async fn enter(&self, clock: &Clock) -> Result<RequestSlot<'_>, LookupError> {
         self.wait_out(clock).await?;
-        let slot = Slot {
+        let slot = RequestSlot {
             limits: self,
             permit: self.slot(clock).await,
         };
@@ -408,12 +408,12 @@ impl Limits {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimitState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for RequestSlot<'_> {
     fn drop(&mut self) {
         let mut state = self.limits.state();
         if state.granted > state.wanted {
@@ -462,28 +462,28 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_request_goes_alone_and_then_as_many_as_the_protocol_carries() {
-        let limits = Limits::new("r.example", &settings(None, None));
+        let limits = RequestLimits::new("r.example", &settings(None, None));
         let first = limits.enter(&clock()).await.unwrap();
         assert_eq!(limits.slots.available_permits(), 0);
         limits.answered(&response(false, &[]));
         drop(first);
         assert_eq!(limits.slots.available_permits(), 64);
-        let http2 = Limits::new("r.example", &settings(None, None));
+        let http2 = RequestLimits::new("r.example", &settings(None, None));
         http2.answered(&response(true, &[]));
         assert_eq!(http2.slots.available_permits(), 250);
-        let told = Limits::new("r.example", &settings(Some(3), None));
+        let told = RequestLimits::new("r.example", &settings(Some(3), None));
         told.answered(&response(true, &[]));
         assert_eq!(told.slots.available_permits(), 3);
     }
 
-    fn lanes_and_width(limits: &Limits, tags: usize) -> (usize, usize) {
+    fn lanes_and_width(limits: &RequestLimits, tags: usize) -> (usize, usize) {
         let concurrency = limits.concurrency(tags);
         (concurrency.connections, concurrency.width)
     }
 
     #[test]
     fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
-        let limits = Limits::new("r.example", &settings(None, None));
+        let limits = RequestLimits::new("r.example", &settings(None, None));
         assert_eq!(lanes_and_width(&limits, 10_000), (1, 64));
         limits.answered(&response(true, &[]));
         assert_eq!(
@@ -491,7 +491,7 @@ mod tests {
             [(1, 250), (1, 250), (2, 256), (4, 512), (4, 512)]
         );
         assert_eq!(limits.slots.available_permits(), 512);
-        let http1 = Limits::new("r.example", &settings(None, None));
+        let http1 = RequestLimits::new("r.example", &settings(None, None));
         http1.answered(&response(false, &[]));
         assert_eq!(
             (http1.concurrency(10_000), http1.slots.available_permits()),
@@ -504,7 +504,7 @@ mod tests {
                 64
             )
         );
-        let told = Limits::new("r.example", &settings(Some(8), None));
+        let told = RequestLimits::new("r.example", &settings(Some(8), None));
         told.answered(&response(true, &[]));
         assert_eq!(
             (
@@ -518,7 +518,7 @@ mod tests {
     #[tokio::test]
     async fn a_rate_lets_a_burst_through_and_then_one_at_a_time() {
         let clock = clock();
-        let limits = Limits::new("r.example", &settings(None, Some(2)));
+        let limits = RequestLimits::new("r.example", &settings(None, Some(2)));
         limits.answered(&response(false, &[]));
         let mut times = Vec::new();
         for _ in 0..6 {
@@ -531,7 +531,7 @@ mod tests {
     #[tokio::test]
     async fn docker_hub_is_asked_politely_without_being_told() {
         let clock = clock();
-        let limits = Limits::new("docker.io", &settings(None, None));
+        let limits = RequestLimits::new("docker.io", &settings(None, None));
         limits.answered(&response(true, &[]));
         for _ in 0..300 {
             limits.enter(&clock).await.unwrap();
@@ -544,7 +544,7 @@ mod tests {
     #[tokio::test]
     async fn a_pause_is_waited_out_or_told_to_everybody() {
         let clock = clock();
-        let limits = Limits::new("r.example", &settings(None, None));
+        let limits = RequestLimits::new("r.example", &settings(None, None));
         let until = Timestamp::from_second(1003).unwrap();
         limits.hold(until, None);
         drop(limits.enter(&clock).await.unwrap());
@@ -562,7 +562,7 @@ mod tests {
     #[tokio::test]
     async fn a_pause_halves_what_is_in_flight_until_it_has_been_calm_for_long() {
         let clock = clock();
-        let limits = Limits::new("r.example", &settings(Some(8), None));
+        let limits = RequestLimits::new("r.example", &settings(Some(8), None));
         limits.answered(&response(false, &[]));
         let mut slots = Vec::new();
         for _ in 0..8 {
@@ -579,7 +579,7 @@ mod tests {
 
     #[test]
     fn a_registry_that_answers_for_others_meanwhile_has_not_failed() {
-        let limits = Limits::new("r.example", &settings(None, None));
+        let limits = RequestLimits::new("r.example", &settings(None, None));
         let now = clock().now();
         let before = limits.answers();
         limits.answered(&response(false, &[]));
@@ -595,7 +595,7 @@ mod tests {
 
     #[test]
     fn while_the_first_request_is_not_answered_ever_more_may_go_out() {
-        let limits = Limits::new("r.example", &settings(None, None));
+        let limits = RequestLimits::new("r.example", &settings(None, None));
         let widened = || {
             limits.state().widened = None;
             limits.widen();
@@ -607,14 +607,14 @@ mod tests {
         limits.answered(&response(false, &[]));
         assert_eq!([limits.slots.available_permits(), widened()], [64, 64]);
 
-        let told = Limits::new("r.example", &settings(Some(1), None));
+        let told = RequestLimits::new("r.example", &settings(Some(1), None));
         told.widen();
         assert_eq!(told.slots.available_permits(), 1);
     }
 
     #[test]
     fn a_failing_registry_is_left_alone_after_three_failures_and_longer_each_time() {
-        let limits = Limits::new("r.example", &settings(None, None));
+        let limits = RequestLimits::new("r.example", &settings(None, None));
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut paused = Vec::new();
         for n in 1..=9 {
@@ -645,8 +645,8 @@ mod tests {
     fn a_pause_that_was_asked_for_outlives_other_settings_and_one_for_failures_does_not() {
         let (now, later) = (clock().now(), Timestamp::from_second(5000).unwrap());
         let (old, new) = (
-            Limits::new("r.example", &settings(None, None)),
-            Limits::new("r.example", &settings(Some(8), None)),
+            RequestLimits::new("r.example", &settings(None, None)),
+            RequestLimits::new("r.example", &settings(Some(8), None)),
         );
         old.hold(later, Some(limited(later)));
         old.answered(&response(true, &[("ratelimit-remaining", "1;w=60")]));
@@ -655,7 +655,7 @@ mod tests {
         assert_eq!(budget.paused_until, Some(later));
         assert_eq!(budget.remaining.as_deref(), Some("1;w=60"));
 
-        let failing = Limits::new("r.example", &settings(None, None));
+        let failing = RequestLimits::new("r.example", &settings(None, None));
         failing.failed((now, failing.answers()), true, |until| {
             LookupError::unknown(LookupFailure::Server { until }, Asked::default())
         });
@@ -666,7 +666,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_what_the_headers_said_last() {
-        let limits = Limits::new("docker.io", &settings(None, None));
+        let limits = RequestLimits::new("docker.io", &settings(None, None));
         limits.answered(&response(
             true,
             &[

@@ -30,7 +30,7 @@ const EPOCH_FROM: u64 = 1_000_000_000;
 
 /// What an answer means for asking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RetryVerdict {
     /// It is the answer.
     Final,
     /// The registry stumbled: again, after a pause of our own.
@@ -43,12 +43,12 @@ pub enum Verdict {
 ///
 /// Never asked again: 400, 401 and 403, 404, and whatever else says that the question was wrong.
 #[must_use]
-pub fn verdict(status: u16, retry_after: Option<Duration>) -> Verdict {
+pub fn verdict(status: u16, retry_after: Option<Duration>) -> RetryVerdict {
     match (status, retry_after) {
-        (429, pause) => Verdict::Limited(pause),
-        (503, Some(pause)) => Verdict::Limited(Some(pause)),
-        (408 | 499 | 500 | 502 | 503 | 504 | 520..=524, _) => Verdict::Again,
-        _ => Verdict::Final,
+        (429, pause) => RetryVerdict::Limited(pause),
+        (503, Some(pause)) => RetryVerdict::Limited(Some(pause)),
+        (408 | 499 | 500 | 502 | 503 | 504 | 520..=524, _) => RetryVerdict::Again,
+        _ => RetryVerdict::Final,
     }
 }
 
@@ -152,9 +152,10 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
         Duration::try_from(left).unwrap_or(LONGEST)
     };
     let asked = if let Ok(number) = text.parse::<u64>() {
-        match number < EPOCH_FROM {
-            true => Duration::from_secs(number),
-            false => until(Timestamp::from_second(i64::try_from(number).ok()?).ok()?),
+        if number < EPOCH_FROM {
+            Duration::from_secs(number)
+        } else {
+            until(Timestamp::from_second(i64::try_from(number).ok()?).ok()?)
         }
     } else if let Ok(number) = text.parse::<f64>() {
         Duration::try_from_secs_f64(number).ok()?
@@ -241,16 +242,16 @@ mod tests {
     #[test]
     fn what_stumbled_is_asked_again_and_what_was_answered_is_not() {
         for status in [408, 500, 502, 503, 504, 521, 522] {
-            assert_eq!(verdict(status, None), Verdict::Again, "{status}");
+            assert_eq!(verdict(status, None), RetryVerdict::Again, "{status}");
         }
         for status in [200, 304, 400, 401, 403, 404, 405, 410, 501] {
-            assert_eq!(verdict(status, None), Verdict::Final, "{status}");
+            assert_eq!(verdict(status, None), RetryVerdict::Final, "{status}");
         }
         let three = Some(Duration::from_secs(3));
-        assert_eq!(verdict(429, None), Verdict::Limited(None));
-        assert_eq!(verdict(429, three), Verdict::Limited(three));
-        assert_eq!(verdict(503, three), Verdict::Limited(three));
-        assert_eq!(verdict(500, three), Verdict::Again);
+        assert_eq!(verdict(429, None), RetryVerdict::Limited(None));
+        assert_eq!(verdict(429, three), RetryVerdict::Limited(three));
+        assert_eq!(verdict(503, three), RetryVerdict::Limited(three));
+        assert_eq!(verdict(500, three), RetryVerdict::Again);
     }
 
     #[test]

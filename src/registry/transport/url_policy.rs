@@ -221,9 +221,9 @@ fn address(host: &str) -> Option<IpAddr> {
 }
 
 /// The guard as the HTTP client wants it.
-pub struct Resolver(pub Arc<UrlPolicy>);
+pub struct GuardedResolver(pub Arc<UrlPolicy>);
 
-impl Resolve for Resolver {
+impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = Arc::clone(&self.0);
         Box::pin(async move {

@@ -45,7 +45,7 @@ impl Host {
             let asked = attempt.asked_first();
             match self.after(outcome, tries, asked.clone()) {
                 After::Done(response) => {
-                    self.limits.answered(&response);
+                    self.limits.answered(response.http2, &response.headers);
                     return Ok(Answer::new(response, asked, &pass));
                 }
                 After::Failed(error) => return Err(error),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderMap;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
@@ -16,7 +17,7 @@ use crate::{
     sys::{clock::Clock, settings::RegistrySettings},
 };
 
-use super::{connection_warmup::PATIENCE, http_client::Response, retry};
+use super::{connection_warmup::PATIENCE, retry};
 
 /// Requests in flight where each takes a connection of its own.
 const WIDTH_HTTP1: usize = 64;
@@ -275,10 +276,10 @@ impl RequestLimits {
         Duration::try_from_secs_f64(-state.tokens / rate.per_second).unwrap_or_default()
     }
 
-    /// Takes in an answer: what it says about limits, and that the way is clear for more at once.
-    pub fn answered(&self, response: &Response) {
+    /// Takes in that there was an answer: what its headers say about limits, and that the way is clear for more at once.
+    pub fn answered(&self, http2: bool, headers: &HeaderMap) {
         let header = |name: &str| {
-            let value = response.headers.get(name)?.to_str().ok()?;
+            let value = headers.get(name)?.to_str().ok()?;
             Some(crate::registry::error_text::clean(value))
         };
         let mut state = self.state();
@@ -297,12 +298,8 @@ impl RequestLimits {
         state.answers += 1;
         if !state.answered {
             state.answered = true;
-            state.http2 = response.http2;
-            let width = if response.http2 {
-                WIDTH_HTTP2
-            } else {
-                WIDTH_HTTP1
-            };
+            state.http2 = http2;
+            let width = if http2 { WIDTH_HTTP2 } else { WIDTH_HTTP1 };
             state.full = self.configured.unwrap_or(width);
             self.slots
                 .add_permits(state.full.saturating_sub(state.granted));
@@ -438,18 +435,10 @@ mod tests {
         }
     }
 
-    fn response(http2: bool, headers: &[(&'static str, &str)]) -> Response {
-        let mut map = reqwest::header::HeaderMap::new();
-        for (name, value) in headers {
-            map.insert(*name, value.parse().unwrap());
-        }
-        Response {
-            status: 200,
-            headers: map,
-            body: Vec::new(),
-            http2,
-            rest: None,
-        }
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        let pairs = pairs.map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()));
+        pairs.collect()
     }
 
     fn limited(until: Timestamp) -> LookupError {
@@ -465,14 +454,14 @@ mod tests {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let first = limits.enter(&clock()).await.unwrap();
         assert_eq!(limits.slots.available_permits(), 0);
-        limits.answered(&response(false, &[]));
+        limits.answered(false, &headers(&[]));
         drop(first);
         assert_eq!(limits.slots.available_permits(), 64);
         let http2 = RequestLimits::new("r.example", &settings(None, None));
-        http2.answered(&response(true, &[]));
+        http2.answered(true, &headers(&[]));
         assert_eq!(http2.slots.available_permits(), 250);
         let told = RequestLimits::new("r.example", &settings(Some(3), None));
-        told.answered(&response(true, &[]));
+        told.answered(true, &headers(&[]));
         assert_eq!(told.slots.available_permits(), 3);
     }
 
@@ -485,14 +474,14 @@ mod tests {
     fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         assert_eq!(lanes_and_width(&limits, 10_000), (1, 64));
-        limits.answered(&response(true, &[]));
+        limits.answered(true, &headers(&[]));
         assert_eq!(
             [500, 2500, 5000, 10_000, 90_000].map(|tags| lanes_and_width(&limits, tags)),
             [(1, 250), (1, 250), (2, 256), (4, 512), (4, 512)]
         );
         assert_eq!(limits.slots.available_permits(), 512);
         let http1 = RequestLimits::new("r.example", &settings(None, None));
-        http1.answered(&response(false, &[]));
+        http1.answered(false, &headers(&[]));
         assert_eq!(
             (http1.concurrency(10_000), http1.slots.available_permits()),
             (
@@ -505,7 +494,7 @@ mod tests {
             )
         );
         let told = RequestLimits::new("r.example", &settings(Some(8), None));
-        told.answered(&response(true, &[]));
+        told.answered(true, &headers(&[]));
         assert_eq!(
             (
                 lanes_and_width(&told, 10_000),
@@ -519,7 +508,7 @@ mod tests {
     async fn a_rate_lets_a_burst_through_and_then_one_at_a_time() {
         let clock = clock();
         let limits = RequestLimits::new("r.example", &settings(None, Some(2)));
-        limits.answered(&response(false, &[]));
+        limits.answered(false, &headers(&[]));
         let mut times = Vec::new();
         for _ in 0..6 {
             limits.enter(&clock).await.unwrap();
@@ -532,7 +521,7 @@ mod tests {
     async fn docker_hub_is_asked_politely_without_being_told() {
         let clock = clock();
         let limits = RequestLimits::new("docker.io", &settings(None, None));
-        limits.answered(&response(true, &[]));
+        limits.answered(true, &headers(&[]));
         for _ in 0..300 {
             limits.enter(&clock).await.unwrap();
         }
@@ -563,7 +552,7 @@ mod tests {
     async fn a_pause_halves_what_is_in_flight_until_it_has_been_calm_for_long() {
         let clock = clock();
         let limits = RequestLimits::new("r.example", &settings(Some(8), None));
-        limits.answered(&response(false, &[]));
+        limits.answered(false, &headers(&[]));
         let mut slots = Vec::new();
         for _ in 0..8 {
             slots.push(limits.enter(&clock).await.unwrap());
@@ -572,7 +561,7 @@ mod tests {
         drop(slots);
         assert_eq!(limits.slots.available_permits(), 4);
         for _ in 0..1000 {
-            limits.answered(&response(false, &[]));
+            limits.answered(false, &headers(&[]));
         }
         assert_eq!(limits.slots.available_permits(), 8);
     }
@@ -582,7 +571,7 @@ mod tests {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let now = clock().now();
         let before = limits.answers();
-        limits.answered(&response(false, &[]));
+        limits.answered(false, &headers(&[]));
         for _ in 0..4 {
             limits.failed((now, before), false, limited);
         }
@@ -604,7 +593,7 @@ mod tests {
             limits.slots.available_permits()
         };
         assert_eq!([widened(), widened(), widened()], [2, 4, 8]);
-        limits.answered(&response(false, &[]));
+        limits.answered(false, &headers(&[]));
         assert_eq!([limits.slots.available_permits(), widened()], [64, 64]);
 
         let told = RequestLimits::new("r.example", &settings(Some(1), None));
@@ -636,7 +625,7 @@ mod tests {
                 Some(120)
             ]
         );
-        limits.answered(&response(false, &[]));
+        limits.answered(false, &headers(&[]));
         limits.failed((at(1000), limits.answers()), true, limited);
         assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
     }
@@ -649,7 +638,7 @@ mod tests {
             RequestLimits::new("r.example", &settings(Some(8), None)),
         );
         old.hold(later, Some(limited(later)));
-        old.answered(&response(true, &[("ratelimit-remaining", "1;w=60")]));
+        old.answered(true, &headers(&[("ratelimit-remaining", "1;w=60")]));
         new.go_on_from(&old);
         let budget = new.budget(now);
         assert_eq!(budget.paused_until, Some(later));
@@ -667,14 +656,14 @@ mod tests {
     #[test]
     fn the_budget_is_what_the_headers_said_last() {
         let limits = RequestLimits::new("docker.io", &settings(None, None));
-        limits.answered(&response(
+        limits.answered(
             true,
-            &[
+            &headers(&[
                 ("ratelimit-limit", "100;w=21600"),
                 ("ratelimit-remaining", "98;w=21600"),
-            ],
-        ));
-        limits.answered(&response(true, &[("docker-ratelimit-source", "192.0.2.1")]));
+            ]),
+        );
+        limits.answered(true, &headers(&[("docker-ratelimit-source", "192.0.2.1")]));
         assert_eq!(
             limits.budget(Timestamp::UNIX_EPOCH),
             Budget {

@@ -9,8 +9,8 @@ use crate::image::Reference;
 use super::{
     client::{Registries, refusal},
     copy::{CopyError, Descriptor},
-    problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    problem::{Asked, LookupError},
+    transport::request_spec::RequestSpec,
 };
 
 /// How many files an artifact may have.
@@ -75,9 +75,7 @@ impl Registries {
         if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
-        let bad = |asked: &Asked, problem: String| {
-            LookupError::unknown(LookupFailure::BadReply(problem), asked.clone())
-        };
+        let bad = |asked: &Asked, problem: String| LookupError::bad_reply(problem, asked.clone());
         let wanted = image.digest();
         if wanted.is_some_and(|digest| !digest.matches(&answer.response.body)) {
             return Err(bad(

@@ -15,26 +15,30 @@ use crate::{
 };
 
 use super::{
-    auth_file::AuthFormat,
-    cache::{Answers, Cache, SeenTags},
+    auth::groups,
     canonical,
-    connection_warmup::ConnectionWarmup,
-    credential::Login,
+    credentials::{auth_file::AuthFormat, credential::Login, keychain::Keychain},
+    documents::{
+        body::{self, Read},
+        head::{self, Defect, Seen},
+    },
     error_text::server_words,
-    groups,
-    heads::Way,
-    host::{Answer, Host},
-    keychain::Keychain,
-    limits::{Budget, Concurrency, MAX_CONNECTIONS},
-    look::{self, Read, Seen},
-    manifest::Defect,
-    memory::Memory,
+    memory::{
+        cache::{Answers, Cache, SeenTags},
+        head_trust::Way,
+        learnt::Memory,
+    },
     problem::{Absence, Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    requests::{ask::Answer, host::Host},
+    transport::{
+        connection_warmup::ConnectionWarmup,
+        limits::{Budget, Concurrency, MAX_CONNECTIONS},
+        request_spec::RequestSpec,
+    },
 };
 
 /// A tag, and what it is now or why that is not known.
-type Looked = (Reference, Result<Seen, LookupError>);
+type TagAnswer = (Reference, Result<Seen, LookupError>);
 
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
 pub struct Registries {
@@ -118,7 +122,7 @@ impl Registries {
     }
 
     /// Looks at many tags as [`Self::look_cached`], each once, and returns them in any order.
-    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<Looked> {
+    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<TagAnswer> {
         let tags: BTreeSet<Reference> = tags.into_iter().collect();
         for tag in tags.iter().filter(|tag| self.cache().seen(tag).is_none()) {
             if let Ok(host) = self.host_of(tag) {
@@ -148,13 +152,13 @@ impl Registries {
     }
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
-    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<Looked> {
+    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<TagAnswer> {
         self.looks(tags).collect().await
     }
 
     /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
     /// keeps back nobody's answer but its own.
-    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = Looked> + '_ {
+    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = TagAnswer> + '_ {
         let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
         for tag in tags {
             by_registry
@@ -175,7 +179,7 @@ impl Registries {
         &self,
         registry: String,
         tags: BTreeSet<Reference>,
-    ) -> impl Stream<Item = Looked> + '_ {
+    ) -> impl Stream<Item = TagAnswer> + '_ {
         let host = self.host(&registry);
         if let Ok(host) = &host {
             host.auth
@@ -257,7 +261,7 @@ impl Registries {
             let answer = host.ask(&RequestSpec::head(tag).on(connection)).await?;
             match answer.response.status {
                 200 => {
-                    let seen = look::of_head(&answer.response.headers);
+                    let seen = head::seen(&answer.response.headers);
                     let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
                     match (seen, way) {
                         (Some(seen), Way::Trial { lied: true }) => claimed = Some(seen.digest),
@@ -268,7 +272,7 @@ impl Registries {
                             return expected(seen, tag, answer.asked);
                         }
                         (None, _) => {
-                            if !look::tells_digest(&answer.response.headers) {
+                            if !head::tells_digest(&answer.response.headers) {
                                 host.heads.distrust(host.now(), false);
                             }
                         }
@@ -298,7 +302,7 @@ impl Registries {
         if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
-        let read = look::of_body(&answer.response.headers, &answer.response.body)
+        let read = body::read(&answer.response.headers, &answer.response.body)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         if !read.honest {
             host.heads.distrust(host.now(), true);
@@ -378,10 +382,7 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
     match tag.digest() {
         Some(digest) if *digest != seen.digest => {
             let problem = format!("it answers with `{}` for another digest", seen.digest);
-            Err(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ))
+            Err(LookupError::bad_reply(problem, asked))
         }
         _ => Ok(seen),
     }
@@ -405,10 +406,9 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
         400 if is_for_tls(&answer.response.body) => {
             LookupError::unknown(LookupFailure::SpeaksTls, asked)
         }
-        404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => LookupError::unknown(
-            LookupFailure::BadReply("it is no registry's answer".to_owned()),
-            asked,
-        ),
+        404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => {
+            LookupError::bad_reply("it is no registry's answer".to_owned(), asked)
+        }
         404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
             LookupError::absent(Absence::Repository, asked)
         }
@@ -421,10 +421,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
             let login = answer.login.clone();
             LookupError::unknown(LookupFailure::Refused { login }, asked)
         }
-        _ => LookupError::unknown(
-            LookupFailure::BadReply("it is not what was asked for".to_owned()),
-            asked,
-        ),
+        _ => LookupError::bad_reply("it is not what was asked for".to_owned(), asked),
     }
 }
 

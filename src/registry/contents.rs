@@ -9,11 +9,13 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::{Registries, refusal},
-    index::{self, Choice, ImageConfig},
-    look::Seen,
-    manifest::{Document, Entry, Kind},
+    documents::{
+        head::{Kind, Seen},
+        index::{self, Choice, ImageConfig},
+        manifest::{Document, Entry},
+    },
     problem::{Absence, Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
+    transport::request_spec::RequestSpec,
 };
 
 /// How deep indexes may lie in each other.
@@ -132,10 +134,7 @@ impl Registries {
             Document::Index(_) => {
                 let problem = "an index stands where a manifest should".to_owned();
                 let asked = self.asked_about(image, &seen.digest);
-                Err(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    asked,
-                ))
+                Err(LookupError::bad_reply(problem, asked))
             }
         }
     }
@@ -165,10 +164,7 @@ impl Registries {
             if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
                 let problem = "its indexes lie in each other without end".to_owned();
                 let asked = self.asked_about(image, &entry.digest);
-                return Err(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    asked,
-                ));
+                return Err(LookupError::bad_reply(problem, asked));
             }
             match &*self.named_document(image, &entry.digest).await? {
                 Document::Index(inner) => {
@@ -237,13 +233,13 @@ impl Registries {
         digest: &Digest,
     ) -> Result<Arc<Document>, LookupError> {
         let document = self.document(image, digest).await;
-        document.map_err(|error| match error.is_absent() {
-            true => {
-                let problem = format!("it contradicts itself: it names `{digest}` and has no such");
-                let asked = error.asked().clone();
-                LookupError::unknown(LookupFailure::BadReply(problem), asked)
+        document.map_err(|error| {
+            if !error.is_absent() {
+                return error;
             }
-            false => error,
+            let problem = format!("it contradicts itself: it names `{digest}` and has no such");
+            let asked = error.asked().clone();
+            LookupError::bad_reply(problem, asked)
         })
     }
 
@@ -277,10 +273,7 @@ impl Registries {
                 "it contradicts itself: it gives the content of `{}` for the digest `{digest}`",
                 read.seen.digest
             );
-            return Err(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ));
+            return Err(LookupError::bad_reply(problem, asked));
         }
         Ok(read.document)
     }
@@ -310,9 +303,7 @@ impl Registries {
         if answer.response.status != 200 {
             return Err(refusal(&answer));
         }
-        let bad = |problem: String| {
-            LookupError::unknown(LookupFailure::BadReply(problem), answer.asked.clone())
-        };
+        let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
         if !digest.matches(&answer.response.body) {
             return Err(bad("its content is not of its digest".to_owned()));
         }

@@ -24,10 +24,10 @@ pub const WEB_PAGE: &str = "a web page";
 pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<String>)> {
     #[derive(Deserialize)]
     struct Envelope {
-        errors: Vec<Entry>,
+        errors: Vec<ServerError>,
     }
     #[derive(Deserialize)]
-    struct Entry {
+    struct ServerError {
         #[serde(default)]
         code: String,
         #[serde(default)]
@@ -39,9 +39,12 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
     if let Ok(Envelope { errors }) = serde_json::from_slice(body) {
         let error_text: Vec<String> = errors
             .iter()
-            .map(|error| match error.message.is_empty() {
-                true => error.code.clone(),
-                false => format!("{}: {}", error.code, error.message),
+            .map(|error| {
+                if error.message.is_empty() {
+                    error.code.clone()
+                } else {
+                    format!("{}: {}", error.code, error.message)
+                }
             })
             .collect();
         let codes = errors.into_iter().map(|error| error.code).collect();
@@ -51,11 +54,12 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let text = String::from_utf8_lossy(body);
-    let error_text = match content_type.is_some_and(|value| value.contains("html"))
-        || text.trim_start().starts_with('<')
-    {
-        true => WEB_PAGE.to_owned(),
-        false => clean(&text),
+    let is_page = content_type.is_some_and(|value| value.contains("html"))
+        || text.trim_start().starts_with('<');
+    let error_text = if is_page {
+        WEB_PAGE.to_owned()
+    } else {
+        clean(&text)
     };
     (!error_text.is_empty()).then_some((error_text, Vec::new()))
 }

@@ -10,11 +10,9 @@ use reqwest::header::DATE;
 
 use super::{
     client::{Registries, defective, refusal},
-    limits::Budget,
-    look,
+    documents::head,
     problem::LookupError,
-    request_spec::RequestSpec,
-    retry,
+    transport::{limits::Budget, request_spec::RequestSpec, retry},
 };
 
 /// What was found out about a registry by asking for its API, with the login that there is.
@@ -57,7 +55,7 @@ impl Registries {
                     let date = date.and_then(retry::http_date);
                     clock_ahead = date.map(|date| date.duration_since(host.now()));
                     match answer.response.status {
-                        200 => look::of_head(&answer.response.headers)
+                        200 => head::seen(&answer.response.headers)
                             .map(drop)
                             .map_err(|defect| defective(defect, answer.asked)),
                         _ => Err(refusal(&answer)),

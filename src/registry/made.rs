@@ -6,7 +6,7 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::Registries,
-    manifest::{Document, Entry},
+    documents::manifest::{Document, Entry},
     problem::LookupError,
 };
 

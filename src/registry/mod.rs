@@ -2,55 +2,41 @@
 //!
 //! This room speaks the OCI distribution API and nothing else. It does not decide when to look, keeps nothing on disk,
 //! and answers each question in one of three ways: found, absent, or could not tell.
+//!
+//! From below to above: `transport`, `credentials` and `documents` stand for themselves, `auth` on the first two. `requests` ask one
+//! registry one question; the `client` is what the rest of the program asks.
 
 mod artifact;
-mod attempt;
 mod auth;
-mod auth_file;
-mod cache;
-mod challenge;
 mod client;
-mod connection_warmup;
 mod contents;
 pub mod copy;
-mod credential;
+mod credentials;
+mod documents;
 mod error_text;
-mod flights;
-mod grant;
-mod groups;
-mod heads;
 mod health;
-mod helper;
-mod host;
-mod http_client;
-mod index;
-mod keychain;
-mod kinds;
-mod limits;
-mod login_file;
-mod look;
 mod made;
-mod manifest;
 mod memory;
 mod problem;
-mod request_spec;
-mod retry;
-mod token;
-mod url_policy;
+mod requests;
+mod transport;
 
-pub use auth_file::AuthFormat;
-pub use cache::{Answers, SeenTags};
-pub use challenge::{Challenge, Demand, demand};
+pub use auth::{
+    challenge::{Challenge, Demand, demand},
+    token::Token,
+};
 pub use client::Registries;
-pub use credential::Login;
+pub use credentials::{auth_file::AuthFormat, credential::Login};
+pub use documents::{
+    head::{Defect, Kind, Seen},
+    index::ImageConfig,
+    manifest::{Document, parse as parse_manifest},
+};
 pub use error_text::server_words;
 pub use health::Health;
-pub use index::ImageConfig;
-pub use limits::Budget;
-pub use look::{Kind, Seen};
-pub use manifest::{Defect, Document, parse as parse_manifest};
+pub use memory::cache::{Answers, SeenTags};
 pub use problem::{Absence, Asked, LookupError, LookupFailure};
-pub use token::Token;
+pub use transport::limits::Budget;
 
 /// Returns the name by which a registry is known here: Docker Hub has several.
 fn canonical(registry: &str) -> &str {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Kind};
 
-use super::retry;
+use super::transport::retry;
 
 /// Why a look-up has no answer. The two cases must never be confused: only a registry that was reached,
 /// understood and allowed to speak can say that something is absent.
@@ -105,6 +105,11 @@ impl LookupError {
             why,
             asked: Box::new(asked),
         }
+    }
+
+    /// Says what is wrong with an answer.
+    pub(super) fn bad_reply(problem: String, asked: Asked) -> Self {
+        Self::unknown(LookupFailure::BadReply(problem), asked)
     }
 
     /// Tells whether the registry said that the image is not there.

@@ -1,21 +1,14 @@
 //! The two sides of a copy: a repository of a registry, or a folder.
 
-use bytes::Bytes;
-use reqwest::Response as RawResponse;
-
-use crate::{
-    image::Digest,
-    registry::{
-        client::Registries,
-        http_client::{self, TransportError},
-    },
-};
+use crate::{image::Digest, registry::client::Registries};
 
 use super::{
-    CopyContext, CopyError, Place,
-    layout::{Layout, Part},
+    blob_stream::Chunks,
+    layout::ImageLayout,
+    problem::CopyError,
     remote::Remote,
-    tree::{Descriptor, Document},
+    request::Place,
+    tree::{Descriptor, RawDocument},
 };
 
 /// One side of a copy.
@@ -23,7 +16,7 @@ pub enum Endpoint {
     /// A repository.
     Registry(Remote),
     /// A folder.
-    Layout(Layout),
+    Layout(ImageLayout),
 }
 
 /// How a blob came to be where it should be.
@@ -37,63 +30,6 @@ pub enum BlobTransfer {
     Sent,
 }
 
-/// The bytes of a blob, as they come.
-pub struct Chunks {
-    from: Origin,
-    /// Bytes that were read too early.
-    first: Option<Bytes>,
-}
-
-enum Origin {
-    Answer(Box<RawResponse>),
-    File(Part),
-}
-
-impl From<Box<RawResponse>> for Chunks {
-    fn from(answer: Box<RawResponse>) -> Self {
-        Self {
-            from: Origin::Answer(answer),
-            first: None,
-        }
-    }
-}
-
-impl From<Part> for Chunks {
-    fn from(part: Part) -> Self {
-        Self {
-            from: Origin::File(part),
-            first: None,
-        }
-    }
-}
-
-impl Chunks {
-    /// Gives back bytes that were read too early: they are the next.
-    pub fn put_back(&mut self, bytes: Bytes) {
-        self.first = Some(bytes);
-    }
-
-    /// Returns the next bytes; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError`] or what the disk says: it may go on where it broke off.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
-        match &mut self.from {
-            Origin::Answer(answer) => {
-                let chunk = tokio::time::timeout(http_client::PAUSE, answer.chunk()).await;
-                let chunk =
-                    chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
-                chunk.map_err(|error| http_client::broken(error).to_string())
-            }
-            Origin::File(part) => part.next().map_err(|error| error.to_string()),
-        }
-    }
-}
-
 impl Endpoint {
     /// Returns where an image comes from.
     ///
@@ -104,7 +40,7 @@ impl Endpoint {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
             Place::Layout { folder, name } => {
-                Layout::open(folder, name.as_deref()).map(Self::Layout)
+                ImageLayout::open(folder, name.as_deref()).map(Self::Layout)
             }
         }
     }
@@ -117,7 +53,7 @@ impl Endpoint {
     pub fn target(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
-            Place::Layout { folder, .. } => Layout::make(folder).map(Self::Layout),
+            Place::Layout { folder, .. } => ImageLayout::make(folder).map(Self::Layout),
         }
     }
 
@@ -166,7 +102,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`CopyError`] if it is not there, not what its digest says, or could not be read.
-    pub async fn document(&self, which: Option<&Descriptor>) -> Result<Document, CopyError> {
+    pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         match self {
             Self::Registry(remote) => remote.document(which.map(|it| &it.digest)).await,
             Self::Layout(layout) => layout.document(which),
@@ -222,29 +158,12 @@ impl Endpoint {
         }
     }
 
-    /// Takes a blob from another side.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] of either side; then it is not there, not even in part under its name.
-    pub async fn take(
-        &self,
-        from: &Self,
-        blob: &Descriptor,
-        context: &CopyContext<'_>,
-    ) -> Result<BlobTransfer, CopyError> {
-        match self {
-            Self::Registry(remote) => remote.take(from, blob, context).await,
-            Self::Layout(layout) => layout.take(from, blob, context).await,
-        }
-    }
-
     /// Writes a document under a tag, or by its digest alone.
     ///
     /// # Errors
     ///
     /// [`CopyError`] if it was not taken.
-    pub async fn write(&self, document: &Document, tag: Option<&str>) -> Result<(), CopyError> {
+    pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         match self {
             Self::Registry(remote) => remote.write(document, tag).await.map(drop),
             Self::Layout(layout) => layout.write(document, tag),
@@ -256,7 +175,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// As [`Self::write`].
-    pub async fn keep(&self, document: &Document) -> Result<(), CopyError> {
+    pub async fn keep(&self, document: &RawDocument) -> Result<(), CopyError> {
         match self {
             Self::Registry(_) => Ok(()),
             Self::Layout(layout) => layout.list(document, None),

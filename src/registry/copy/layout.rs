@@ -9,16 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
-use crate::{image::Digest, registry::http_client::cap};
+use crate::{image::Digest, registry::transport::http_client::cap};
 
 use super::{
-    CopyContext, CopyError,
-    endpoint::{BlobTransfer, Endpoint},
-    reader::{Abort, BlobReader, Sink},
-    tree::{Descriptor, Document},
+    blob_stream::FileParts,
+    problem::CopyError,
+    tree::{Descriptor, RawDocument},
 };
 
 /// The file that says that a folder is an image layout.
@@ -33,17 +32,14 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 /// The largest index of a folder that is read, in bytes.
 const MAX_INDEX: u64 = 16 * 1024 * 1024;
 
-/// How much of a file is read at once, in bytes.
-const PART: usize = 256 * 1024;
-
 /// A folder, and the image in it that is meant.
 #[derive(Debug)]
-pub struct Layout {
+pub struct ImageLayout {
     folder: PathBuf,
     name: Option<String>,
 }
 
-impl fmt::Display for Layout {
+impl fmt::Display for ImageLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "oci:{}", self.folder.display())?;
         match &self.name {
@@ -53,25 +49,31 @@ impl fmt::Display for Layout {
     }
 }
 
-/// A blob in a folder that is read part by part.
+/// A blob on its way into a folder, which has no name there before all of it is right.
 #[derive(Debug)]
-pub struct Part(File);
+pub struct NewBlob {
+    file: NamedTempFile,
+    path: PathBuf,
+}
 
-impl Part {
-    /// Returns the next bytes; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says.
-    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let mut part = vec![0; PART];
-        let read = self.0.read(&mut part)?;
-        part.truncate(read);
-        Ok((read > 0).then(|| part.into()))
+impl NewBlob {
+    /// Returns the file that its bytes go into.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Gives it its name.
+    pub fn keep(self) -> Result<(), CopyError> {
+        keep(self.file, &self.path).map_err(|error| CopyError::folder(self.path, error))
+    }
+
+    /// Says why it could not be written.
+    pub fn unwritten(&self, problem: String) -> CopyError {
+        CopyError::folder(&self.path, problem)
     }
 }
 
-impl Layout {
+impl ImageLayout {
     /// Opens a folder that is there.
     ///
     /// # Errors
@@ -131,7 +133,7 @@ impl Layout {
     }
 
     /// Reads a document: one that another names, or the one that is meant.
-    pub fn document(&self, which: Option<&Descriptor>) -> Result<Document, CopyError> {
+    pub fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         let descriptor = match which {
             Some(descriptor) => descriptor.clone(),
             None => self.meant()?,
@@ -145,7 +147,7 @@ impl Layout {
                 found: format!("has the content of `{}`", Digest::of(&bytes)),
             });
         }
-        Document::of(descriptor.digest, descriptor.media_type, bytes.into())
+        RawDocument::of(descriptor.digest, descriptor.media_type, bytes.into())
             .map_err(|defect| CopyError::defect(&path.display().to_string(), &defect))
     }
 
@@ -194,12 +196,12 @@ impl Layout {
     }
 
     /// Opens a blob from the byte `from` on.
-    pub fn blob(&self, digest: &Digest, from: u64) -> Result<Part, CopyError> {
+    pub fn blob(&self, digest: &Digest, from: u64) -> Result<FileParts, CopyError> {
         let path = self.blob_path(digest);
         let open = || {
             let mut file = File::open(&path)?;
             file.seek(SeekFrom::Start(from))?;
-            Ok(Part(file))
+            Ok(FileParts::from(file))
         };
         open().map_err(|error: io::Error| CopyError::folder(&path, error))
     }
@@ -220,34 +222,21 @@ impl Layout {
         fs::metadata(self.blob_path(&blob.digest)).is_ok_and(|file| file.len() == blob.size)
     }
 
-    /// Takes a blob from another side.
-    pub async fn take(
-        &self,
-        from: &Endpoint,
-        blob: &Descriptor,
-        context: &CopyContext<'_>,
-    ) -> Result<BlobTransfer, CopyError> {
-        let path = self.blob_path(&blob.digest);
+    /// Begins a blob that comes from elsewhere.
+    pub fn begin(&self, digest: &Digest) -> Result<NewBlob, CopyError> {
+        let path = self.blob_path(digest);
         let folder = path.parent().unwrap_or(&self.folder);
         let cannot = |error: io::Error| CopyError::folder(&path, error);
         fs::create_dir_all(folder).map_err(cannot)?;
-        let mut file = tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(".")
             .tempfile_in(folder)
             .map_err(cannot)?;
-        let mut reader = BlobReader::new(from, blob, context);
-        let poured = reader.pour(0, &mut Sink::File(file.as_file_mut())).await;
-        match poured {
-            Ok(()) => {}
-            Err(Abort::Source(error)) => return Err(error),
-            Err(Abort::Sink(problem)) => return Err(CopyError::folder(&path, problem)),
-        }
-        keep(file, &path).map_err(cannot)?;
-        Ok(BlobTransfer::Sent)
+        Ok(NewBlob { file, path })
     }
 
     /// Writes a document, and gives it a name if it is to have one.
-    pub fn write(&self, document: &Document, name: Option<&str>) -> Result<(), CopyError> {
+    pub fn write(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
         let path = self.blob_path(&document.digest);
         if !fs::metadata(&path).is_ok_and(|file| file.len() == document.bytes.len() as u64) {
             replace(&path, &document.bytes)?;
@@ -259,20 +248,21 @@ impl Layout {
     }
 
     /// Puts a document into the folder's index. Who had its name before loses it.
-    pub fn list(&self, document: &Document, name: Option<&str>) -> Result<(), CopyError> {
+    pub fn list(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
         let cannot = |error: io::Error| CopyError::folder(&self.folder, error);
         // Two copies into one folder must not lose each other's entries.
         let lock = File::open(self.folder.join(MARKER)).map_err(cannot)?;
         lock.lock().map_err(cannot)?;
         let path = self.folder.join("index.json");
-        let mut index = match fs::exists(&path).map_err(cannot)? {
-            true => serde_json::from_slice(&read(&path, MAX_INDEX)?)
-                .map_err(|problem| CopyError::folder(&path, problem))?,
-            false => json!({
+        let mut index = if fs::exists(&path).map_err(cannot)? {
+            serde_json::from_slice(&read(&path, MAX_INDEX)?)
+                .map_err(|problem| CopyError::folder(&path, problem))?
+        } else {
+            json!({
                 "schemaVersion": 2,
                 "mediaType": "application/vnd.oci.image.index.v1+json",
                 "manifests": [],
-            }),
+            })
         };
         let Some(images) = index["manifests"].as_array_mut() else {
             return Err(CopyError::folder(path, "it has no `manifests`"));
@@ -313,13 +303,11 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, CopyError> {
     file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
-    match bytes.len() as u64 > most {
-        true => Err(CopyError::folder(
-            path,
-            format!("it has more than {most} bytes"),
-        )),
-        false => Ok(bytes),
+    if bytes.len() as u64 > most {
+        let problem = format!("it has more than {most} bytes");
+        return Err(CopyError::folder(path, problem));
     }
+    Ok(bytes)
 }
 
 fn replace(path: &Path, content: &[u8]) -> Result<(), CopyError> {
@@ -334,7 +322,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), CopyError> {
 }
 
 /// Gives a file its name when all of it is on the disk. Others may read it: it is an image, made to be passed on.
-fn keep(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+fn keep(file: NamedTempFile, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     file.as_file()
         .set_permissions(fs::Permissions::from_mode(0o644))?;
@@ -349,21 +337,23 @@ mod tests {
 
     use super::*;
 
-    fn document(text: &str) -> Document {
+    fn document(text: &str) -> RawDocument {
         let body = format!(
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{text}"}}}}"#
         );
-        Document::parse(&HeaderMap::new(), body.into()).unwrap()
+        RawDocument::parse(&HeaderMap::new(), body.into()).unwrap()
     }
 
-    fn layout() -> (tempfile::TempDir, Layout) {
+    fn layout() -> (tempfile::TempDir, ImageLayout) {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::make(&folder.path().join("new")).unwrap();
+        let layout = ImageLayout::make(&folder.path().join("new")).unwrap();
         (folder, layout)
     }
 
-    fn named(layout: &Layout, name: Option<&str>) -> Result<Document, CopyError> {
-        Layout::open(&layout.folder, name).unwrap().document(None)
+    fn named(layout: &ImageLayout, name: Option<&str>) -> Result<RawDocument, CopyError> {
+        ImageLayout::open(&layout.folder, name)
+            .unwrap()
+            .document(None)
     }
 
     #[test]
@@ -405,13 +395,13 @@ mod tests {
     fn a_folder_with_something_else_in_it_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "x").unwrap();
-        let error = crate::Error::from(Layout::make(folder.path()).unwrap_err());
+        let error = crate::Error::from(ImageLayout::make(folder.path()).unwrap_err());
         assert!(
             error
                 .one_line()
                 .ends_with("it holds something else than an OCI image layout")
         );
-        let error = crate::Error::from(Layout::open(folder.path(), None).unwrap_err());
+        let error = crate::Error::from(ImageLayout::open(folder.path(), None).unwrap_err());
         assert!(error.one_line().contains("it is no OCI image layout"));
     }
 

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use crate::{
     error::{Error, Kind},
     image::{Digest, Platform},
-    registry::{LookupError, LookupFailure, manifest::Defect},
+    registry::{LookupError, LookupFailure, documents::head::Defect},
 };
-
-use super::endpoint::Endpoint;
 
 /// Why an image was not copied. No tag was changed.
 #[derive(Clone, Debug)]
@@ -74,9 +72,9 @@ pub enum CopyError {
 
 impl CopyError {
     /// Says that a document of the image is not of a form that can be copied.
-    pub(super) fn malformed(endpoint: &Endpoint, digest: &Digest, problem: &str) -> Self {
+    pub(super) fn malformed(image: &str, digest: &Digest, problem: &str) -> Self {
         Self::Malformed {
-            image: endpoint.name(),
+            image: image.to_owned(),
             problem: format!("`{digest}`: {problem}"),
         }
     }
@@ -174,9 +172,10 @@ impl From<CopyError> for Error {
                     Some(name) => format!("`{folder}` has no image with the name `{name}`"),
                     None => format!("`{folder}` has several images, and no name was given"),
                 };
-                let hint = match names.is_empty() {
-                    true => "its images have no names".to_owned(),
-                    false => format!("it has: {}", names.join(", ")),
+                let hint = if names.is_empty() {
+                    "its images have no names".to_owned()
+                } else {
+                    format!("it has: {}", names.join(", "))
                 };
                 Self::new(Kind::Failed, message).hint(hint)
             }

@@ -7,10 +7,15 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     image::DigestHasher,
-    registry::{http_client, retry},
+    registry::transport::{http_client, retry},
 };
 
-use super::{CopyContext, CopyError, Progress, endpoint::Endpoint, tree::Descriptor};
+use super::{
+    endpoint::Endpoint,
+    problem::CopyError,
+    request::{CopyContext, Progress},
+    tree::Descriptor,
+};
 
 /// How often in a row a source may break off without giving a byte.
 const TRIES: usize = 4;
@@ -19,7 +24,6 @@ const TRIES: usize = 4;
 pub enum Sink<'a> {
     /// The body of an upload. The last bytes only come when all of them are known to be right.
     Upload(Sender<Bytes>),
-    /// A file.
     File(&'a mut File),
 }
 

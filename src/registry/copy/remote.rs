@@ -9,24 +9,23 @@ use crate::{
     image::{Digest, Reference},
     registry::{
         client::{Registries, defective, refusal},
-        host::{Answer, Host},
-        look,
-        problem::{LookupError, LookupFailure},
-        request_spec::RequestSpec,
+        documents::head,
+        problem::LookupError,
+        requests::{ask::Answer, host::Host},
+        transport::request_spec::RequestSpec,
     },
 };
 
 use super::{
-    CopyError,
-    endpoint::Chunks,
-    tree::{Descriptor, Document},
+    blob_stream::Chunks,
+    problem::CopyError,
+    tree::{Descriptor, RawDocument},
 };
 
 /// A repository, and the image in it that is meant.
 pub struct Remote {
     /// Its registry.
     pub host: Arc<Host>,
-    /// The image.
     pub image: Reference,
 }
 
@@ -65,11 +64,21 @@ impl Remote {
         }
     }
 
+    /// Asks for something that is to be copied from here.
+    pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, CopyError> {
+        self.host.ask(request_spec).await.map_err(CopyError::Read)
+    }
+
+    /// Asks for what is here, or is to be, of what is copied to here.
+    pub async fn ask_to_write(&self, request_spec: &RequestSpec) -> Result<Answer, CopyError> {
+        let answer = self.host.ask(request_spec).await;
+        answer.map_err(|error| self.unwritten(error))
+    }
+
     /// Returns the digest of the image, without reading it where the registry tells it.
     pub async fn digest(&self) -> Result<Digest, CopyError> {
-        let answer = self.host.ask(&RequestSpec::head(&self.image)).await;
-        let answer = answer.map_err(CopyError::Read)?;
-        match look::of_head(&answer.response.headers) {
+        let answer = self.ask(&RequestSpec::head(&self.image)).await?;
+        match head::seen(&answer.response.headers) {
             Ok(Some(seen)) if answer.response.status == 200 => Ok(seen.digest),
             // Only the body says more, be it about a document or about an error.
             _ => Ok(self.document(None).await?.digest),
@@ -84,15 +93,15 @@ impl Remote {
                 problem: format!("`{tag}` is no tag"),
             });
         };
-        let request_spec = RequestSpec::head_to_push(&image);
-        let answer = self.host.ask(&request_spec).await;
-        let answer = answer.map_err(|error| self.unwritten(error))?;
+        let answer = self
+            .ask_to_write(&RequestSpec::head_to_push(&image))
+            .await?;
         match answer.response.status {
             200 => {}
             404 | 410 => return Ok(None),
             _ => return Err(self.unwritten(refusal(&answer))),
         }
-        match look::of_head(&answer.response.headers) {
+        match head::seen(&answer.response.headers) {
             Ok(Some(seen)) => Ok(Some(seen.digest)),
             _ => {
                 let tagged = Self {
@@ -105,17 +114,13 @@ impl Remote {
     }
 
     /// Reads the document with `digest`, or else the one that the image names.
-    pub async fn document(&self, digest: Option<&Digest>) -> Result<Document, CopyError> {
+    pub async fn document(&self, digest: Option<&Digest>) -> Result<RawDocument, CopyError> {
         let wanted = digest.or(self.image.digest());
         let request_spec = match wanted {
             Some(digest) => RequestSpec::document_at(&self.image, digest),
             None => RequestSpec::document(&self.image),
         };
-        let answer = self
-            .host
-            .ask(&request_spec)
-            .await
-            .map_err(CopyError::Read)?;
+        let answer = self.ask(&request_spec).await?;
         if answer.response.status != 200 {
             return Err(CopyError::Read(refusal(&answer)));
         }
@@ -127,7 +132,7 @@ impl Remote {
                 found: format!("has the content of `{}`", Digest::of(&body)),
             });
         }
-        let mut document = Document::parse(&answer.response.headers, body)
+        let mut document = RawDocument::parse(&answer.response.headers, body)
             .map_err(|defect| CopyError::Read(defective(defect, answer.asked)))?;
         if let Some(digest) = wanted {
             document.digest = digest.clone();
@@ -138,11 +143,7 @@ impl Remote {
     /// Opens a blob from the byte `from` on.
     pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
         let request_spec = RequestSpec::blob(&self.image, &blob.digest, from);
-        let mut answer = self
-            .host
-            .ask(&request_spec)
-            .await
-            .map_err(CopyError::Read)?;
+        let mut answer = self.ask(&request_spec).await?;
         let skip = match answer.response.status {
             206 if from > 0 => 0,
             // It does not know ranges, and begins at the beginning.
@@ -153,12 +154,9 @@ impl Remote {
             return Err(CopyError::Read(refusal(&answer)));
         };
         let mut chunks = Chunks::from(body);
-        skip_bytes(&mut chunks, skip).await.map_err(|problem| {
-            CopyError::Read(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                answer.asked,
-            ))
-        })?;
+        skip_bytes(&mut chunks, skip)
+            .await
+            .map_err(|problem| CopyError::Read(LookupError::bad_reply(problem, answer.asked)))?;
         Ok(chunks)
     }
 
@@ -175,8 +173,7 @@ impl Remote {
     }
 
     async fn is_there(&self, request_spec: &RequestSpec) -> Result<bool, CopyError> {
-        let answer = self.host.ask(request_spec).await;
-        let answer = answer.map_err(|error| self.unwritten(error))?;
+        let answer = self.ask_to_write(request_spec).await?;
         match answer.response.status {
             200 => Ok(true),
             404 | 405 | 410 => Ok(false),
@@ -185,7 +182,11 @@ impl Remote {
     }
 
     /// Writes a document under a tag, or by its digest alone.
-    pub async fn write(&self, document: &Document, tag: Option<&str>) -> Result<Listed, CopyError> {
+    pub async fn write(
+        &self,
+        document: &RawDocument,
+        tag: Option<&str>,
+    ) -> Result<Listed, CopyError> {
         let which = tag.unwrap_or(document.digest.as_str());
         let media_type =
             HeaderValue::from_str(&document.media_type).map_err(|_| CopyError::Malformed {
@@ -194,15 +195,15 @@ impl Remote {
             })?;
         let body = document.bytes.clone();
         let request_spec = RequestSpec::put_manifest(&self.image, which, media_type, body);
-        let answer = self.host.ask(&request_spec).await;
-        let answer = answer.map_err(|error| self.unwritten(error))?;
+        let answer = self.ask_to_write(&request_spec).await?;
         if !matches!(answer.response.status, 200..=202) {
             return Err(self.unwritten(refusal(&answer)));
         }
         self.expect(&answer, &document.digest)?;
-        match answer.response.headers.contains_key("oci-subject") {
-            true => Ok(Listed::ByRegistry),
-            false => Ok(Listed::ByNobody),
+        if answer.response.headers.contains_key("oci-subject") {
+            Ok(Listed::ByRegistry)
+        } else {
+            Ok(Listed::ByNobody)
         }
     }
 
@@ -216,10 +217,7 @@ impl Remote {
                     "it stored `{}` where it was given `{digest}`",
                     crate::registry::error_text::clean(told)
                 );
-                Err(self.unwritten(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    answer.asked.clone(),
-                )))
+                Err(self.unwritten(LookupError::bad_reply(problem, answer.asked.clone())))
             }
             None => Ok(()),
         }

@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use crate::{
     image::{Digest, Platform},
-    registry::{
+    registry::documents::{
+        head::{Defect, Kind},
         index::{self, Choice},
-        manifest::{self, Document as Shape, Kind},
+        manifest::{self, Document},
     },
 };
 
-use super::{CopyError, endpoint::Endpoint, tree::Document};
+use super::{endpoint::Endpoint, problem::CopyError, tree::RawDocument};
 
 /// Returns what is copied of an image for these platforms: all of it if there are none, the manifest of the only one,
 /// or an index of those that were asked for, which has a digest of its own.
@@ -21,18 +22,18 @@ use super::{CopyError, endpoint::Endpoint, tree::Document};
 /// [`CopyError::Platform`] for one that the image does not have.
 pub async fn of(
     from: &Endpoint,
-    root: Document,
+    root: RawDocument,
     platforms: &[Platform],
-) -> Result<Document, CopyError> {
+) -> Result<RawDocument, CopyError> {
     let shape = manifest::parse(&root.media_type, &root.bytes);
     let shape = shape.map_err(|defect| CopyError::defect(&from.name(), &defect))?;
     let entries = match shape.1 {
-        Shape::Index(entries) => entries,
-        Shape::NoImage {
+        Document::Index(entries) => entries,
+        Document::NoImage {
             kind: Kind::Index, ..
         } => Vec::new(),
         // A single manifest is everybody's, as it is for whoever pulls it.
-        Shape::Manifest { .. } | Shape::NoImage { .. } => return Ok(root),
+        Document::Manifest { .. } | Document::NoImage { .. } => return Ok(root),
     };
     let mut chosen = Vec::new();
     let versions = |platform| index::versions(&entries, platform);
@@ -56,9 +57,12 @@ pub async fn of(
 }
 
 /// Leaves out the entries that are neither chosen nor about one that is.
-fn narrowed(from: &Endpoint, root: &Document, chosen: &[Digest]) -> Result<Document, CopyError> {
-    let malformed =
-        |problem: String| CopyError::defect(&from.name(), &manifest::Defect::Form(problem));
+fn narrowed(
+    from: &Endpoint,
+    root: &RawDocument,
+    chosen: &[Digest],
+) -> Result<RawDocument, CopyError> {
+    let malformed = |problem: String| CopyError::defect(&from.name(), &Defect::Form(problem));
     let mut index: Value =
         serde_json::from_slice(&root.bytes).map_err(|problem| malformed(problem.to_string()))?;
     let is_chosen = |text: &Value| {
@@ -72,6 +76,6 @@ fn narrowed(from: &Endpoint, root: &Document, chosen: &[Digest]) -> Result<Docum
         });
     }
     let bytes = Bytes::from(index.to_string());
-    Document::of(Digest::of(&bytes), root.media_type.clone(), bytes)
+    RawDocument::of(Digest::of(&bytes), root.media_type.clone(), bytes)
         .map_err(|defect| CopyError::defect(&from.name(), &defect))
 }

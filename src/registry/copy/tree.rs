@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use crate::{
     image::Digest,
-    registry::{
-        look,
-        manifest::{self, Defect},
-    },
+    registry::documents::{body, head::Defect, manifest},
 };
-use reqwest::header::HeaderMap;
 
 /// How deep indexes may lie in each other.
 pub const MAX_DEPTH: usize = 4;
@@ -27,7 +24,6 @@ pub struct Descriptor {
     /// The media type.
     #[serde(default)]
     pub media_type: String,
-    /// The digest.
     pub digest: Digest,
     /// Bytes.
     #[serde(default)]
@@ -42,10 +38,8 @@ pub struct Descriptor {
 
 /// A manifest or an index, with the bytes that its digest is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// Its digest.
+pub struct RawDocument {
     pub digest: Digest,
-    /// Its media type.
     pub media_type: String,
     /// It.
     pub bytes: Bytes,
@@ -58,7 +52,7 @@ pub struct Document {
 }
 
 #[derive(Deserialize)]
-struct Parts {
+struct DocumentParts {
     #[serde(default)]
     manifests: Vec<Descriptor>,
     config: Option<Descriptor>,
@@ -72,14 +66,14 @@ struct Parts {
     artifact_type: Option<String>,
 }
 
-impl Document {
+impl RawDocument {
     /// Reads a document as it came.
     ///
     /// # Errors
     ///
     /// [`Defect`] if it is none, or one of a format that cannot be copied byte for byte.
     pub fn parse(headers: &HeaderMap, bytes: Bytes) -> Result<Self, Defect> {
-        let read = look::of_body(headers, &bytes)?;
+        let read = body::read(headers, &bytes)?;
         Self::of(read.seen.digest, read.seen.media_type, bytes)
     }
 
@@ -91,7 +85,7 @@ impl Document {
     pub fn of(digest: Digest, media_type: String, bytes: Bytes) -> Result<Self, Defect> {
         let malformed = |problem: String| Defect::Form(problem);
         let (media_type, _) = manifest::parse(&media_type, &bytes)?;
-        let parts: Parts = serde_json::from_slice(&bytes)
+        let parts: DocumentParts = serde_json::from_slice(&bytes)
             .map_err(|problem| malformed(format!("its manifest is malformed: {problem}")))?;
         let largest = [&parts.layers, &parts.manifests, &parts.blobs].map(Vec::len);
         if largest.iter().any(|len| *len > MAX_PARTS) {
@@ -114,14 +108,14 @@ impl Document {
 
     /// Returns the type by which an index of referrers lists it: its own, or that of its config.
     pub fn artifact_type(&self) -> Option<String> {
-        let parts: Parts = serde_json::from_slice(&self.bytes).ok()?;
+        let parts: DocumentParts = serde_json::from_slice(&self.bytes).ok()?;
         let of_config = parts.config.map(|config| config.media_type);
         parts.artifact_type.or(of_config)
     }
 }
 
 /// Returns what lies directly below some documents, each once, without what is `known`.
-pub fn children(above: &[Document], known: &BTreeSet<Digest>) -> Vec<Descriptor> {
+pub fn children(above: &[RawDocument], known: &BTreeSet<Digest>) -> Vec<Descriptor> {
     let mut seen = known.clone();
     let all = above.iter().flat_map(|document| &document.children);
     all.filter(|child| seen.insert(child.digest.clone()))
@@ -130,7 +124,7 @@ pub fn children(above: &[Document], known: &BTreeSet<Digest>) -> Vec<Descriptor>
 }
 
 /// Returns what still lies below the deepest level that is read, if something does.
-pub fn too_deep(deepest: &[Document], known: &[Digest]) -> Option<Digest> {
+pub fn too_deep(deepest: &[RawDocument], known: &[Digest]) -> Option<Digest> {
     let known = known.iter().cloned().collect();
     let below = children(deepest, &known);
     below.into_iter().next().map(|child| child.digest)
@@ -138,7 +132,7 @@ pub fn too_deep(deepest: &[Document], known: &[Digest]) -> Option<Digest> {
 
 /// Returns the blobs of some documents, each once, the largest first, because what begins last ends last. Layers that
 /// must not be passed on are left where their own URLs say.
-pub fn blobs<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<Descriptor> {
+pub fn blobs<'a>(documents: impl Iterator<Item = &'a RawDocument>) -> Vec<Descriptor> {
     let mut seen = BTreeSet::new();
     let all = documents.flat_map(|document| &document.blobs);
     let mut blobs: Vec<Descriptor> = all
@@ -169,13 +163,13 @@ mod tests {
         format!(r#"{{"mediaType":"t","digest":"{digest}","size":{size}}}"#)
     }
 
-    fn manifest(layers: &[String]) -> Document {
+    fn manifest(layers: &[String]) -> RawDocument {
         let body = format!(
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[{}]}}"#,
             descriptor("config", 2),
             layers.join(",")
         );
-        Document::parse(&HeaderMap::new(), body.into()).unwrap()
+        RawDocument::parse(&HeaderMap::new(), body.into()).unwrap()
     }
 
     #[test]
@@ -193,7 +187,7 @@ mod tests {
             r#"{{"mediaType":"{media_type}","artifactType":"text/x","blobs":[{}]}}"#,
             descriptor("a", 10)
         );
-        let document = Document::parse(&HeaderMap::new(), body.into()).unwrap();
+        let document = RawDocument::parse(&HeaderMap::new(), body.into()).unwrap();
         assert_eq!(document.media_type, media_type);
         assert_eq!(document.blobs[0].digest, digest("a"));
     }
@@ -228,7 +222,7 @@ mod tests {
         let body = format!(
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{entry},{entry}]}}"#
         );
-        let index = Document::parse(&HeaderMap::new(), body.into()).unwrap();
+        let index = RawDocument::parse(&HeaderMap::new(), body.into()).unwrap();
         assert_eq!(
             children(std::slice::from_ref(&index), &BTreeSet::new()).len(),
             1

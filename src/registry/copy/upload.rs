@@ -18,21 +18,23 @@ use reqwest::{
 use tokio::sync::mpsc;
 
 use crate::registry::{
-    attempt::Attempt,
-    auth::Authorization,
+    auth::flow::Authorization,
     client::refusal,
-    host::{Answer, told},
-    http_client::{self, Response, TransportError},
     problem::{Asked, LookupError, LookupFailure},
-    request_spec::RequestSpec,
-    retry::{self, Verdict},
+    requests::{ask::Answer, attempt::Attempt},
+    transport::{
+        http_client::{self, Response, TransportError, told},
+        request_spec::RequestSpec,
+        retry::{self, RetryVerdict},
+    },
 };
 
 use super::{
-    CopyContext, CopyError,
     endpoint::{BlobTransfer, Endpoint},
+    problem::CopyError,
     reader::{Abort, BlobReader, Sink},
     remote::Remote,
+    request::CopyContext,
     tree::Descriptor,
 };
 
@@ -56,8 +58,8 @@ enum UploadAttempt {
 }
 
 impl Remote {
-    /// Takes a blob from another side: from a repository of the same registry without sending a byte, where it allows that.
-    pub async fn take(
+    /// Gets a blob of another side: from a repository of the same registry without sending a byte, where it allows that.
+    pub async fn upload(
         &self,
         from: &Endpoint,
         blob: &Descriptor,
@@ -106,12 +108,11 @@ impl Remote {
         mount: Option<(&crate::image::Digest, &str)>,
     ) -> Result<Option<Url>, CopyError> {
         let request_spec = RequestSpec::begin_upload(&self.image, mount);
-        let answer = self.host.ask(&request_spec).await;
-        let answer = answer.map_err(|error| self.unwritten(error))?;
+        let answer = self.ask_to_write(&request_spec).await?;
         match answer.response.status {
             201 if mount.is_some() => Ok(None),
             202 => self
-                .location(&self.host.url_of(&request_spec), &answer)
+                .location(&request_spec.url(&self.host.origin), &answer)
                 .map(Some),
             // Who may not read the other repository can still write to this one.
             401 | 403 | 404 if mount.is_some() => Box::pin(self.begin(None)).await,
@@ -122,10 +123,7 @@ impl Remote {
     fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
         next(&self.host.guard, from, &answer.response.headers).map_err(|problem| {
             let asked = answer.asked.clone();
-            self.unwritten(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            ))
+            self.unwritten(LookupError::bad_reply(problem, asked))
         })
     }
 
@@ -161,7 +159,7 @@ impl Remote {
             .append_pair("digest", blob.digest.as_str());
         let request_spec = RequestSpec::upload(Method::PUT, &self.image, url.clone());
         let attempt = Attempt::new(&self.host, &request_spec);
-        let pass = match self.host.auth.pass(&attempt).await {
+        let pass = match attempt.authorization().await {
             Ok(pass) => pass,
             Err(error) => return UploadAttempt::Failed(self.unwritten(error)),
         };
@@ -176,10 +174,9 @@ impl Remote {
             (Err(Abort::Source(error)), _) => UploadAttempt::Failed(error),
             (_, Some(Ok(response))) => self.judge(response, &attempt, &pass, asked).await,
             (_, Some(Err(broken))) => UploadAttempt::ReadError(torn(broken, asked)),
-            (Err(Abort::Sink(problem)), None) => UploadAttempt::ReadError(LookupError::unknown(
-                LookupFailure::BadReply(problem),
-                asked,
-            )),
+            (Err(Abort::Sink(problem)), None) => {
+                UploadAttempt::ReadError(LookupError::bad_reply(problem, asked))
+            }
             (Ok(()), None) => UploadAttempt::ReadError(torn(TransportError::Silent(COMMIT), asked)),
         }
     }
@@ -227,21 +224,18 @@ impl Remote {
         let asked = told(asked, &response);
         if status == 401 && matches!(pass, Authorization::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
-            let _ = self.host.auth.next(attempt, pass, &response).await;
+            let _ = attempt.next_authorization(pass, &response).await;
             return UploadAttempt::ReadError(LookupError::unknown(
                 LookupFailure::Refused { login: None },
                 asked,
             ));
         }
         match retry::verdict(status, None) {
-            Verdict::Final if status == 404 => {
+            RetryVerdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
-                UploadAttempt::ReadError(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    asked,
-                ))
+                UploadAttempt::ReadError(LookupError::bad_reply(problem, asked))
             }
-            Verdict::Final => {
+            RetryVerdict::Final => {
                 let answer = Answer {
                     asked,
                     login: pass.login().map(str::to_owned),
@@ -250,7 +244,7 @@ impl Remote {
                 };
                 UploadAttempt::Failed(self.unwritten(refusal(&answer)))
             }
-            Verdict::Again | Verdict::Limited(_) => {
+            RetryVerdict::Again | RetryVerdict::Limited(_) => {
                 let until = self.host.now();
                 UploadAttempt::ReadError(LookupError::unknown(
                     LookupFailure::Server { until },
@@ -306,13 +300,13 @@ fn torn(broken: TransportError, asked: Asked) -> LookupError {
         TransportError::Network(error) => {
             LookupError::unknown(LookupFailure::Network(std::sync::Arc::new(error)), asked)
         }
-        other => LookupError::unknown(LookupFailure::BadReply(other.to_string()), asked),
+        other => LookupError::bad_reply(other.to_string(), asked),
     }
 }
 
 /// Returns where an upload goes on, as the answer says.
 fn next(
-    guard: &crate::registry::url_policy::UrlPolicy,
+    guard: &crate::registry::transport::url_policy::UrlPolicy,
     from: &Url,
     headers: &HeaderMap,
 ) -> Result<Url, String> {

@@ -1,0 +1,351 @@
+//! What a registry demands with its 401: the `WWW-Authenticate` header, as RFC 9110 section 11.6.1 writes it.
+
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+
+/// More than any header that people meet; what is longer is not read.
+const MAX_HEADER: usize = 16 * 1024;
+
+/// One challenge: a scheme and its parameters. Names are in lower case, values as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// `bearer`, `basic` or another scheme.
+    pub scheme: String,
+    /// The parameters, in their order.
+    pub params: Vec<(String, String)>,
+}
+
+/// The challenge that is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// A token from a token service.
+    Bearer {
+        /// The URL of the service, not checked in any way.
+        realm: String,
+        /// The name by which the service knows the registry.
+        service: Option<String>,
+        /// What the token must be for.
+        scope: Option<String>,
+        /// Why the token that came with the request is not enough: `invalid_token` or `insufficient_scope`.
+        error: Option<String>,
+    },
+    /// User and password, with each request.
+    Basic,
+}
+
+impl Challenge {
+    fn param(&self, name: &str) -> Option<String> {
+        let mut params = self.params.iter();
+        params
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
+    }
+}
+
+/// Returns what the headers of a 401 demand: a token where both are possible, nothing where neither is.
+#[must_use]
+pub fn demand(headers: &HeaderMap) -> Option<Demand> {
+    let challenges: Vec<Challenge> = headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .flat_map(|value| parse(&String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    let bearer = challenges
+        .iter()
+        .filter(|challenge| challenge.scheme == "bearer");
+    let bearer = bearer.into_iter().find_map(|challenge| {
+        Some(Demand::Bearer {
+            realm: challenge.param("realm")?,
+            service: challenge.param("service"),
+            scope: challenge.param("scope"),
+            error: challenge.param("error"),
+        })
+    });
+    let basic = || {
+        challenges
+            .iter()
+            .any(|challenge| challenge.scheme == "basic")
+    };
+    bearer.or_else(|| basic().then_some(Demand::Basic))
+}
+
+/// Reads one header: any number of challenges, separated by the same commas as their parameters.
+/// What breaks the grammar ends the reading; what was read before it counts.
+#[must_use]
+pub fn parse(header: &str) -> Vec<Challenge> {
+    let mut reader = HeaderReader {
+        rest: header.get(..MAX_HEADER).unwrap_or(header),
+    };
+    let mut challenges: Vec<Challenge> = Vec::new();
+    loop {
+        reader.skip(|c| c == ',' || is_space(c));
+        let name = reader.take(is_token).to_ascii_lowercase();
+        if name.is_empty() {
+            return challenges;
+        }
+        let spaced = !reader.take(is_space).is_empty();
+        if let Some(last) = challenges
+            .last_mut()
+            .filter(|_| reader.rest.starts_with('='))
+        {
+            let Some(value) = reader.value() else {
+                return challenges;
+            };
+            last.params.push((name, value));
+            continue;
+        }
+        challenges.push(Challenge {
+            scheme: name,
+            params: Vec::new(),
+        });
+        if spaced {
+            reader.skip_token68();
+        }
+    }
+}
+
+struct HeaderReader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> HeaderReader<'a> {
+    fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+        let end = self.rest.find(|c| !wanted(c)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        taken
+    }
+
+    fn skip(&mut self, unwanted: impl Fn(char) -> bool) {
+        self.take(unwanted);
+    }
+
+    /// Reads `=` and a token or a quoted string.
+    fn value(&mut self) -> Option<String> {
+        self.rest = self.rest.strip_prefix('=')?;
+        self.skip(is_space);
+        match self.rest.strip_prefix('"') {
+            Some(quoted) => {
+                self.rest = quoted;
+                self.quoted()
+            }
+            None => Some(self.take(is_bare).to_owned()),
+        }
+    }
+
+    fn quoted(&mut self) -> Option<String> {
+        let mut value = String::new();
+        let mut chars = self.rest.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.rest = self.rest.get(at + 1..).unwrap_or_default();
+                    return Some(value);
+                }
+                '\\' => value.push(chars.next()?.1),
+                c => value.push(c),
+            }
+        }
+        None
+    }
+
+    /// Skips the one opaque word that a scheme may have in place of parameters, as `Negotiate YII=` does.
+    fn skip_token68(&mut self) {
+        let word = self.rest.split([',', ' ', '\t']).next().unwrap_or_default();
+        let bare = word.trim_end_matches('=');
+        let is_word = !bare.is_empty() && bare.chars().all(|c| is_token(c) || c == '/' || c == ':');
+        let rest = self.rest.get(word.len()..).unwrap_or_default();
+        // A word that is followed by `=` or by another word is the name of a parameter or the next scheme.
+        if is_word
+            && matches!(
+                rest.trim_start_matches(is_space).chars().next(),
+                None | Some(',')
+            )
+        {
+            self.rest = rest;
+        }
+    }
+}
+
+fn is_space(c: char) -> bool {
+    c == ' ' || c == '\t'
+}
+
+/// A `tchar` of RFC 9110.
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
+/// What an unquoted value may be made of; wider than the RFC, because URLs are sent that way.
+fn is_bare(c: char) -> bool {
+    !is_space(c) && c != ',' && c != '"'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(header: &str) -> Vec<(String, Vec<(String, String)>)> {
+        parse(header)
+            .into_iter()
+            .map(|challenge| (challenge.scheme, challenge.params))
+            .collect()
+    }
+
+    fn params(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn demanded(headers: &[&str]) -> Option<Demand> {
+        let headers = headers
+            .iter()
+            .map(|value| (WWW_AUTHENTICATE, value.parse().unwrap()));
+        demand(&headers.collect())
+    }
+
+    #[test]
+    fn challenges_of_real_registries_are_read() {
+        assert_eq!(
+            read(r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io""#),
+            [(
+                "bearer".into(),
+                params(&[
+                    ("realm", "https://auth.docker.io/token"),
+                    ("service", "registry.docker.io")
+                ])
+            )]
+        );
+        assert_eq!(
+            read(r#"Basic realm="Artifactory Realm""#),
+            [("basic".into(), params(&[("realm", "Artifactory Realm")]))]
+        );
+        assert_eq!(
+            read(r#"Bearer realm="http://127.0.0.1:9003/token",service="acrt-registry",scope="repository:a:pull,push",error="insufficient_scope""#)[0].1[2..],
+            params(&[("scope", "repository:a:pull,push"), ("error", "insufficient_scope")])
+        );
+    }
+
+    #[test]
+    fn two_challenges_in_one_header_are_told_apart() {
+        let header = r#"Bearer realm="https://codeberg.org/v2/token",service="container_registry",scope="*",Basic realm="https://codeberg.org/v2",service="container_registry",scope="*""#;
+        let read = read(header);
+        assert_eq!(
+            read.iter()
+                .map(|(scheme, _)| scheme.as_str())
+                .collect::<Vec<_>>(),
+            ["bearer", "basic"]
+        );
+        assert_eq!(
+            read[1].1[0],
+            ("realm".into(), "https://codeberg.org/v2".into())
+        );
+    }
+
+    #[test]
+    fn names_have_no_case_and_values_keep_theirs() {
+        assert_eq!(
+            read(r#"BEARER Realm="https://Auth.Example/ToKeN" , SERVICE=Reg.Example"#),
+            [(
+                "bearer".into(),
+                params(&[
+                    ("realm", "https://Auth.Example/ToKeN"),
+                    ("service", "Reg.Example")
+                ])
+            )]
+        );
+    }
+
+    #[test]
+    fn quoted_values_may_hold_commas_equals_signs_and_escapes() {
+        assert_eq!(
+            read(r#"Basic realm="a, b=\"c\" \\""#),
+            [("basic".into(), params(&[("realm", r#"a, b="c" \"#)]))]
+        );
+    }
+
+    #[test]
+    fn schemes_with_an_opaque_word_or_nothing_do_not_hide_the_next() {
+        let schemes = |header: &str| {
+            read(header)
+                .into_iter()
+                .map(|(scheme, _)| scheme)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            schemes("Negotiate, NTLM, Basic realm=x"),
+            ["negotiate", "ntlm", "basic"]
+        );
+        assert_eq!(
+            schemes("Negotiate YIIFoo/bar==, Basic realm=x"),
+            ["negotiate", "basic"]
+        );
+        assert_eq!(schemes(",, Basic realm=x ,"), ["basic"]);
+    }
+
+    #[test]
+    fn what_breaks_the_grammar_ends_the_reading() {
+        assert_eq!(
+            read(r#"Bearer realm="https://a"#),
+            [("bearer".into(), vec![])]
+        );
+        assert_eq!(read(""), []);
+        assert_eq!(read("\"\"\""), []);
+        assert_eq!(
+            read(r#"Bearer realm="a",service="b"#),
+            [("bearer".into(), params(&[("realm", "a")]))]
+        );
+    }
+
+    #[test]
+    fn a_token_is_preferred_and_a_bearer_without_realm_is_no_use() {
+        let bearer = Demand::Bearer {
+            realm: "https://a/".into(),
+            service: None,
+            scope: None,
+            error: None,
+        };
+        assert_eq!(
+            demanded(&["Basic realm=x", r#"Bearer realm="https://a/""#]),
+            Some(bearer)
+        );
+        assert_eq!(demanded(&["Bearer", "Basic realm=x"]), Some(Demand::Basic));
+        assert_eq!(demanded(&["Digest realm=x"]), None);
+        assert_eq!(demanded(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_parser_panic(header in "\\PC*") {
+            let _ = parse(&header);
+        }
+
+        #[test]
+        fn no_mix_of_its_own_signs_makes_the_parser_panic(header in "[Bb a=\",\\\\/:é]{0,40}") {
+            let _ = parse(&header);
+        }
+
+        #[test]
+        fn what_is_written_by_the_grammar_is_read_back(
+            challenges in prop::collection::vec(
+                ("[a-z]{1,8}", prop::collection::vec(("[a-z]{1,8}", "[ -~]{0,20}"), 1..4)),
+                1..4,
+            )
+        ) {
+            let quote = |value: &str| value.replace('\\', r"\\").replace('"', r#"\""#);
+            let header = challenges
+                .iter()
+                .map(|(scheme, params)| {
+                    let params: Vec<String> =
+                        params.iter().map(|(name, value)| format!("{name}=\"{}\"", quote(value))).collect();
+                    format!("{scheme} {}", params.join(","))
+                })
+                .collect::<Vec<_>>()
+                .join(", ");
+            prop_assert_eq!(read(&header), challenges);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Which repositories share a token: several where the registry grants that, one each where it does not.
+//!
+//! One token for every repository doubles the requests; one token for all of a thousand is 85 kB and goes with every
+//! request. So: groups, bounded by number and by the length of the URL that asks for them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{image::Reference, registry::transport::request_spec::Access};
+
+/// Repositories that share a token.
+const MAX_REPOSITORIES: usize = 16;
+
+/// The length of all scopes of a group as they stand in a URL. Most servers refuse URLs above 8 kB.
+const MAX_LENGTH: usize = 4000;
+
+/// The repositories of one registry, in groups.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// The scopes of the group that each repository is in.
+    of: HashMap<String, Arc<[String]>>,
+    refused: bool,
+}
+
+impl Groups {
+    /// Puts repositories that have no group yet into groups, in their order.
+    pub fn plan<'a>(&mut self, repositories: impl IntoIterator<Item = &'a str>) {
+        let mut group: Vec<&str> = Vec::new();
+        let mut length = 0;
+        for repository in repositories {
+            if self.of.contains_key(repository) || group.contains(&repository) {
+                continue;
+            }
+            let more = scope(repository).len() + "&scope=".len();
+            if group.len() == MAX_REPOSITORIES || length + more > MAX_LENGTH {
+                self.close(&std::mem::take(&mut group));
+                length = 0;
+            }
+            length += more;
+            group.push(repository);
+        }
+        self.close(&group);
+    }
+
+    fn close(&mut self, group: &[&str]) {
+        let scopes: Arc<[String]> = group.iter().map(|repository| scope(repository)).collect();
+        for repository in group {
+            self.of
+                .insert((*repository).to_owned(), Arc::clone(&scopes));
+        }
+    }
+
+    /// Returns the scopes of a repository's group: its own alone, if it has none or the registry wants none.
+    #[must_use]
+    pub fn scopes(&self, repository: &str) -> Arc<[String]> {
+        match self.of.get(repository).filter(|_| !self.refused) {
+            Some(scopes) => Arc::clone(scopes),
+            None => alone(repository),
+        }
+    }
+
+    /// Takes in that the registry granted a repository alone what it did not grant it in its group.
+    pub fn refuse(&mut self) {
+        self.refused = true;
+    }
+}
+
+/// Orders the tags of a registry so that those that come one after the other are of different groups:
+/// then all tokens are asked for at once, and not one when the group before is done.
+#[must_use]
+pub fn spread(tags: Vec<Reference>) -> Vec<Reference> {
+    let mut place = HashMap::new();
+    let mut tags: Vec<(usize, Reference)> = tags
+        .into_iter()
+        .map(|tag| {
+            let next = place.len();
+            (
+                *place.entry(tag.repository().to_owned()).or_insert(next),
+                tag,
+            )
+        })
+        .collect();
+    tags.sort_by_key(|(place, _)| (place % MAX_REPOSITORIES, place / MAX_REPOSITORIES));
+    tags.into_iter().map(|(_, tag)| tag).collect()
+}
+
+/// Returns the scope of a repository that shares its token with no other; none for none, which asks only who we are.
+#[must_use]
+pub fn alone(repository: &str) -> Arc<[String]> {
+    match repository {
+        "" => Arc::from([]),
+        repository => Arc::from([scope(repository)]),
+    }
+}
+
+/// Returns the scopes of somebody who writes to a repository. They share no token: a service that grants less than it was asked
+/// for would keep from all what it keeps from one.
+#[must_use]
+pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
+    let both = format!("repository:{repository}:pull,push");
+    match access {
+        Access::Pull => alone(repository),
+        Access::PushFrom(other) if other != repository => Arc::from([both, scope(other)]),
+        Access::Push | Access::PushFrom(_) => Arc::from([both]),
+    }
+}
+
+/// Returns the scope that allows to pull from a repository.
+#[must_use]
+fn scope(repository: &str) -> String {
+    format!("repository:{repository}:pull")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|n| format!("base/r{n:03}")).collect()
+    }
+
+    fn planned(names: &[String]) -> Groups {
+        let mut groups = Groups::default();
+        groups.plan(names.iter().map(String::as_str));
+        groups
+    }
+
+    #[test]
+    fn sixteen_repositories_share_a_token_and_each_counts_once() {
+        let mut names = names(40);
+        names.push(names[0].clone());
+        let groups = planned(&names);
+        let sizes: Vec<usize> = [0, 15, 16, 31, 32, 39]
+            .map(|n| groups.scopes(&names[n]).len())
+            .into();
+        assert_eq!(sizes, [16, 16, 16, 16, 8, 8]);
+        assert_eq!(groups.scopes("base/r000")[15], "repository:base/r015:pull");
+    }
+
+    #[test]
+    fn long_names_make_small_groups() {
+        let names: Vec<String> = (0..16)
+            .map(|n| format!("{}/{n}", "x".repeat(700)))
+            .collect();
+        assert_eq!(planned(&names).scopes(&names[0]).len(), 5);
+        let giant = vec!["y".repeat(5000)];
+        assert_eq!(planned(&giant).scopes(&giant[0]).len(), 1);
+    }
+
+    #[test]
+    fn a_repository_keeps_its_group_when_others_come() {
+        let names = names(20);
+        let mut groups = planned(&names[..3]);
+        groups.plan(names.iter().map(String::as_str));
+        assert_eq!(groups.scopes(&names[0]).len(), 3);
+        assert_eq!(groups.scopes(&names[3]).len(), 16);
+    }
+
+    #[test]
+    fn a_registry_that_wants_no_groups_gets_none() {
+        let names = names(3);
+        let mut groups = planned(&names);
+        groups.refuse();
+        assert_eq!(
+            groups.scopes(&names[0]).as_ref(),
+            ["repository:base/r000:pull"]
+        );
+        assert_eq!(
+            groups.scopes("never/planned").as_ref(),
+            ["repository:never/planned:pull"]
+        );
+    }
+
+    #[test]
+    fn tags_of_one_group_are_spread_over_the_round() {
+        let tags: Vec<Reference> = (0..34)
+            .map(|n| format!("r.example/base/r{n:03}:1").parse().unwrap())
+            .collect();
+        let spread = spread(tags);
+        let order: Vec<&str> = spread[..5].iter().map(Reference::repository).collect();
+        assert_eq!(
+            order,
+            [
+                "base/r000",
+                "base/r016",
+                "base/r032",
+                "base/r001",
+                "base/r017"
+            ]
+        );
+        assert_eq!(spread.len(), 34);
+    }
+}

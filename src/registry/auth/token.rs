@@ -1,0 +1,416 @@
+//! Tokens: how one is asked for, what the answer says, and the cache that asks once however many wait.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    Client, Request, Url,
+    header::{AUTHORIZATION, HeaderValue},
+};
+use serde::Deserialize;
+
+use crate::{
+    registry::{credentials::credential::Credential, problem::LookupError},
+    sys::secret::Secret,
+};
+
+/// How long a token lasts that does not say, and the least that is believed.
+const SHORTEST_LIFE: u64 = 60;
+
+/// The longest life that is believed.
+const LONGEST_LIFE: u64 = 24 * 3600;
+
+/// Who we say we are to token services of the OAuth2 kind.
+const CLIENT_ID: &str = "acrt";
+
+/// A token service, and the name by which it knows the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Realm {
+    /// Where it is; checked to be a place that the registry may send us to.
+    pub url: Url,
+    /// The registry's name there.
+    pub service: Option<String>,
+}
+
+/// What a token is for, and with whose rights. Tokens of different keys never stand in for each other.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TokenKey {
+    /// The service that grants it.
+    pub realm: Arc<Realm>,
+    /// What it grants, in order.
+    pub scopes: Arc<[String]>,
+    /// The login that it is granted to.
+    pub credential: Option<Credential>,
+}
+
+/// A token, as the header that it is sent in.
+pub struct Token {
+    header: HeaderValue,
+    expires: Instant,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer of a token service. Either name may be used, and everything but the token may be missing.
+#[derive(Deserialize)]
+struct TokenResponse {
+    token: Option<Secret>,
+    access_token: Option<Secret>,
+    expires_in: Option<f64>,
+}
+
+impl Token {
+    /// Returns a token that the user already has, and that does not expire as far as we know.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn given(secret: &Secret, now: Instant) -> Result<Self, String> {
+        Self::new(secret, LONGEST_LIFE, now)
+    }
+
+    /// Reads the answer of a token service that was received at `now`.
+    ///
+    /// The life counts from then, on the monotonic clock: `issued_at` is of another clock, and ours may be set.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, without any of its contents.
+    pub fn parse(body: &[u8], now: Instant) -> Result<Self, String> {
+        let answer: TokenResponse = serde_json::from_slice(body)
+            .map_err(|error| format!("its answer is malformed in line {}", error.line()))?;
+        let token = [answer.token, answer.access_token]
+            .into_iter()
+            .flatten()
+            .find(|token| !token.reveal().is_empty())
+            .ok_or("its answer holds no token")?;
+        let life = answer
+            .expires_in
+            .filter(|life| life.is_finite())
+            .unwrap_or_default();
+        let life = Duration::try_from_secs_f64(life).map_or(0, |life| life.as_secs());
+        Self::new(&token, life, now)
+    }
+
+    fn new(token: &Secret, life: u64, now: Instant) -> Result<Self, String> {
+        if !token
+            .reveal()
+            .bytes()
+            .all(|byte| (0x21..0x7f).contains(&byte))
+        {
+            return Err("the token holds characters that no token has".to_owned());
+        }
+        let mut header = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
+            .map_err(|_| "the token does not fit into a header".to_owned())?;
+        header.set_sensitive(true);
+        // It is renewed before its end, so that no request is under way with a token that runs out.
+        let life = Duration::from_secs(life.clamp(SHORTEST_LIFE, LONGEST_LIFE)).mul_f64(0.9);
+        Ok(Self {
+            header,
+            expires: now + life,
+        })
+    }
+
+    /// Returns the value of the `Authorization` header.
+    #[must_use]
+    pub fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    fn is_alive(&self, now: Instant) -> bool {
+        now < self.expires
+    }
+}
+
+/// Returns the request for a token.
+///
+/// # Errors
+///
+/// The HTTP client's, where the login does not fit into a request.
+pub fn request(client: &Client, key: &TokenKey) -> Result<Request, reqwest::Error> {
+    let service = key.realm.service.as_deref();
+    if let Some(Credential::Identity(secret)) = &key.credential {
+        let scopes = key.scopes.join(" ");
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", secret.reveal()),
+            ("client_id", CLIENT_ID),
+            ("service", service.unwrap_or_default()),
+            ("scope", &scopes),
+        ];
+        return client.post(key.realm.url.clone()).form(&form).build();
+    }
+    let mut url = key.realm.url.clone();
+    {
+        let mut query = url.query_pairs_mut();
+        if let Some(service) = service {
+            query.append_pair("service", service);
+        }
+        for scope in key.scopes.iter() {
+            query.append_pair("scope", scope);
+        }
+    }
+    let mut request = client.get(url).build()?;
+    if let Some(Credential::Password { username, password }) = &key.credential {
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, basic(username, password));
+    }
+    Ok(request)
+}
+
+/// Returns the header of Basic authentication, RFC 7617.
+#[must_use]
+pub fn basic(username: &str, password: &Secret) -> HeaderValue {
+    use base64::Engine as _;
+    let login = format!("{username}:{}", password.reveal());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(login);
+    let mut header = HeaderValue::try_from(format!("Basic {encoded}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+    header.set_sensitive(true);
+    header
+}
+
+/// Tokens that were granted, and those that somebody is asking for right now.
+#[derive(Default)]
+pub struct Tokens {
+    cells: Mutex<HashMap<TokenKey, Arc<TokenCell>>>,
+}
+
+#[derive(Default)]
+struct TokenCell {
+    /// How many times this token was asked for: tells whoever waited that the answer is newer than their question.
+    asked: AtomicU64,
+    last: tokio::sync::Mutex<Option<Result<Arc<Token>, LookupError>>>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
+impl Tokens {
+    /// Returns a token for `key`, and whether it is new. Where there is none, `ask` gets one; whoever else wants it
+    /// meanwhile waits and shares the outcome, a failure too.
+    ///
+    /// # Errors
+    ///
+    /// The one of `ask`.
+    pub async fn get(
+        &self,
+        key: &TokenKey,
+        ask: impl AsyncFnOnce() -> Result<Token, LookupError>,
+    ) -> Result<(Arc<Token>, bool), LookupError> {
+        let cell = self.cell(key);
+        let before = cell.asked.load(Ordering::Relaxed);
+        let mut last = cell.last.lock().await;
+        let is_new = cell.asked.load(Ordering::Relaxed) != before;
+        match &*last {
+            Some(Ok(token)) if token.is_alive(Instant::now()) => {
+                return Ok((Arc::clone(token), is_new));
+            }
+            Some(Err(error)) if is_new => return Err(error.clone()),
+            _ => {}
+        }
+        let answer = ask().await.map(Arc::new);
+        cell.asked.fetch_add(1, Ordering::Relaxed);
+        *last = Some(answer.clone());
+        Ok((answer?, true))
+    }
+
+    /// Forgets a token that was not accepted, unless a newer one is already there.
+    pub async fn forget(&self, key: &TokenKey, token: &Arc<Token>) {
+        let cell = self.cell(key);
+        let mut last = cell.last.lock().await;
+        if matches!(&*last, Some(Ok(known)) if Arc::ptr_eq(known, token)) {
+            *last = None;
+        }
+    }
+
+    fn cell(&self, key: &TokenKey) -> Arc<TokenCell> {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        match cells.get(key) {
+            Some(cell) => Arc::clone(cell),
+            None => Arc::clone(cells.entry(key.clone()).or_default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell as Counter;
+
+    use super::*;
+    use crate::registry::problem::{Asked, LookupFailure};
+
+    fn key(credential: Option<Credential>, scopes: &[&str]) -> TokenKey {
+        TokenKey {
+            realm: Arc::new(Realm {
+                url: "https://auth.example/token?tenant=a".parse().unwrap(),
+                service: Some("reg.example".into()),
+            }),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            credential,
+        }
+    }
+
+    fn life(body: &str) -> u64 {
+        let now = Instant::now();
+        let token = Token::parse(body.as_bytes(), now).unwrap();
+        token.expires.duration_since(now).as_secs()
+    }
+
+    fn client() -> Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Client::builder().tls_certs_only([]).build().unwrap()
+    }
+
+    #[test]
+    fn a_token_has_either_name_and_lives_nine_tenths_of_what_it_says() {
+        assert_eq!(life(r#"{"token":"t","expires_in":300}"#), 270);
+        assert_eq!(life(r#"{"access_token":"t","expires_in":4500}"#), 4050);
+        assert_eq!(life(r#"{"token":"","access_token":"t"}"#), 54);
+        assert_eq!(life(r#"{"token":"t","expires_in":2}"#), 54);
+        assert_eq!(life(r#"{"token":"t","expires_in":-5}"#), 54);
+        assert_eq!(life(r#"{"token":"t","expires_in":1e300}"#), 54);
+        assert_eq!(life(r#"{"token":"t","expires_in":9999999}"#), 77_760);
+    }
+
+    #[test]
+    fn answers_without_a_usable_token_are_refused_without_repeating_them() {
+        let problem = |body: &str| Token::parse(body.as_bytes(), Instant::now()).unwrap_err();
+        assert_eq!(
+            problem("<html>hunter2"),
+            "its answer is malformed in line 1"
+        );
+        assert_eq!(problem("{}"), "its answer holds no token");
+        assert_eq!(problem(r#"{"token":null}"#), "its answer holds no token");
+        assert_eq!(
+            problem(r#"{"token":"a\nX-Evil: hunter2"}"#),
+            "the token holds characters that no token has"
+        );
+    }
+
+    #[test]
+    fn a_token_is_asked_for_with_one_parameter_for_each_scope() {
+        let request = request(
+            &client(),
+            &key(None, &["repository:a:pull", "repository:b/c:pull"]),
+        )
+        .unwrap();
+        assert_eq!(request.method(), "GET");
+        assert_eq!(
+            request.url().as_str(),
+            "https://auth.example/token?tenant=a&service=reg.example&scope=repository%3Aa%3Apull&scope=repository%3Ab%2Fc%3Apull"
+        );
+        assert!(!request.headers().contains_key(AUTHORIZATION));
+    }
+
+    #[test]
+    fn a_password_goes_into_a_header_and_an_identity_token_into_a_form() {
+        let password = Credential::Password {
+            username: "Aladdin".into(),
+            password: Secret::new("open sesame"),
+        };
+        let basic = request(&client(), &key(Some(password), &["s"])).unwrap();
+        assert_eq!(
+            basic.headers()[AUTHORIZATION],
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
+        assert!(basic.headers()[AUTHORIZATION].is_sensitive());
+
+        let identity = Credential::Identity(Secret::new("a+b"));
+        let post = request(&client(), &key(Some(identity), &["s", "t"])).unwrap();
+        assert_eq!(post.method(), "POST");
+        assert_eq!(post.url().as_str(), "https://auth.example/token?tenant=a");
+        let body = String::from_utf8(post.body().unwrap().as_bytes().unwrap().to_vec()).unwrap();
+        assert_eq!(
+            body,
+            "grant_type=refresh_token&refresh_token=a%2Bb&client_id=acrt&service=reg.example&scope=s+t"
+        );
+    }
+
+    #[tokio::test]
+    async fn however_many_wait_a_token_is_asked_for_once() {
+        let tokens = Tokens::default();
+        let asked = Counter::new(0);
+        let key = key(None, &["s"]);
+        let get = || {
+            tokens.get(&key, async || {
+                asked.set(asked.get() + 1);
+                tokio::task::yield_now().await;
+                Token::parse(br#"{"token":"t"}"#, Instant::now()).map_err(|_| failure())
+            })
+        };
+        let (first, second, third) = tokio::join!(get(), get(), get());
+        assert!(first.unwrap().1 && second.unwrap().1 && third.unwrap().1);
+        let (token, is_new) = get().await.unwrap();
+        assert_eq!((asked.get(), is_new), (1, false));
+        tokens.forget(&key, &token).await;
+        get().await.unwrap();
+        assert_eq!(asked.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn whoever_waited_shares_a_failure_and_whoever_comes_later_asks_again() {
+        let tokens = Tokens::default();
+        let asked = Counter::new(0);
+        let key = key(None, &["s"]);
+        let get = || {
+            tokens.get(&key, async || {
+                asked.set(asked.get() + 1);
+                tokio::task::yield_now().await;
+                Err(failure())
+            })
+        };
+        let (first, second) = tokio::join!(get(), get());
+        assert!(first.is_err() && second.is_err());
+        assert_eq!(asked.get(), 1);
+        assert!(get().await.is_err());
+        assert_eq!(asked.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn tokens_of_different_logins_are_different() {
+        let tokens = Tokens::default();
+        let of = |name: &str| {
+            key(
+                Some(Credential::Password {
+                    username: name.into(),
+                    password: Secret::new("p"),
+                }),
+                &["s"],
+            )
+        };
+        let get = async |key: &TokenKey, body: &'static str| {
+            let (token, _) = tokens
+                .get(key, async || {
+                    Token::parse(body.as_bytes(), Instant::now()).map_err(|_| failure())
+                })
+                .await
+                .unwrap();
+            token.header().to_str().unwrap().to_owned()
+        };
+        assert_eq!(get(&of("a"), r#"{"token":"for-a"}"#).await, "Bearer for-a");
+        assert_eq!(get(&of("b"), r#"{"token":"for-b"}"#).await, "Bearer for-b");
+        assert_eq!(get(&of("a"), r#"{"token":"other"}"#).await, "Bearer for-a");
+    }
+
+    fn failure() -> LookupError {
+        LookupError::unknown(LookupFailure::Refused { login: None }, Asked::default())
+    }
+}

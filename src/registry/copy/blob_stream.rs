@@ -1,0 +1,95 @@
+//! The bytes of a blob, as a registry or a disk gives them.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+};
+
+use bytes::Bytes;
+use reqwest::Response as RawResponse;
+
+use crate::registry::transport::http_client::{self, TransportError};
+
+/// How much of a file is read at once, in bytes.
+const PART: usize = 256 * 1024;
+
+/// The bytes of a blob, as they come.
+pub struct Chunks {
+    from: ChunkSource,
+    /// Bytes that were read too early.
+    first: Option<Bytes>,
+}
+
+enum ChunkSource {
+    Response(Box<RawResponse>),
+    File(FileParts),
+}
+
+impl From<Box<RawResponse>> for Chunks {
+    fn from(response: Box<RawResponse>) -> Self {
+        Self {
+            from: ChunkSource::Response(response),
+            first: None,
+        }
+    }
+}
+
+impl From<FileParts> for Chunks {
+    fn from(parts: FileParts) -> Self {
+        Self {
+            from: ChunkSource::File(parts),
+            first: None,
+        }
+    }
+}
+
+impl Chunks {
+    /// Gives back bytes that were read too early: they are the next.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.first = Some(bytes);
+    }
+
+    /// Returns the next bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] or what the disk says: it may go on where it broke off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        match &mut self.from {
+            ChunkSource::Response(response) => {
+                let chunk = tokio::time::timeout(http_client::PAUSE, response.chunk()).await;
+                let chunk =
+                    chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
+                chunk.map_err(|error| http_client::broken(error).to_string())
+            }
+            ChunkSource::File(parts) => parts.next().map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// A blob in a folder that is read part by part.
+#[derive(Debug)]
+pub struct FileParts(File);
+
+impl From<File> for FileParts {
+    fn from(file: File) -> Self {
+        Self(file)
+    }
+}
+
+impl FileParts {
+    /// Returns the next bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let mut part = vec![0; PART];
+        let read = self.0.read(&mut part)?;
+        part.truncate(read);
+        Ok((read > 0).then(|| part.into()))
+    }
+}

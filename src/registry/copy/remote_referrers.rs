@@ -1,0 +1,101 @@
+//! What refers to a document of a repository: the registry's own list, or the tag in place of it.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::{
+    image::{Digest, Reference},
+    registry::{client::refusal, transport::request_spec::RequestSpec},
+};
+
+use super::{
+    problem::CopyError,
+    remote::{Listed, Remote},
+    tree::{Descriptor, RawDocument},
+};
+
+/// Returns the tag that stands for a digest where a registry has no list of referrers, as the distribution specification
+/// names it.
+pub fn tag_of(digest: &Digest) -> String {
+    digest.as_str().replace(':', "-")
+}
+
+impl Remote {
+    /// Returns what refers to a document, as the registry or the tag in place of its list says.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+        let request_spec = RequestSpec::referrers(&self.image, digest);
+        let answer = self.ask(&request_spec).await?;
+        if answer.response.status == 200 {
+            let list = RawDocument::parse(&answer.response.headers, answer.response.body.into());
+            let list =
+                list.map_err(|defect| CopyError::defect(&self.image.to_string(), &defect))?;
+            return Ok(list.children);
+        }
+        if !matches!(answer.response.status, 400 | 404 | 405) {
+            return Err(CopyError::Read(refusal(&answer)));
+        }
+        let list = self.tagged(&tag_of(digest)).await?;
+        Ok(list.map(|list| list.children).unwrap_or_default())
+    }
+
+    /// Reads the document of a tag, if there is one.
+    pub async fn tagged(&self, tag: &str) -> Result<Option<RawDocument>, CopyError> {
+        let Ok(image) = format!("{}:{tag}", self.image.name()).parse::<Reference>() else {
+            return Ok(None);
+        };
+        let tagged = Self {
+            host: self.host.clone(),
+            image,
+        };
+        match tagged.document(None).await {
+            Ok(document) => Ok(Some(document)),
+            Err(CopyError::Read(error)) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what refers to `subject`, and where the registry keeps no list of such, adds it to the one under the tag.
+    pub async fn list_referrer(
+        &self,
+        subject: &Digest,
+        document: &RawDocument,
+    ) -> Result<(), CopyError> {
+        if document.subject.is_none() || self.write(document, None).await? == Listed::ByRegistry {
+            return Ok(());
+        }
+        let tag = tag_of(subject);
+        let listed = self.tagged(&tag).await?;
+        let mut list = match &listed {
+            Some(list) => serde_json::from_slice(&list.bytes).unwrap_or(Value::Null),
+            None => json!({
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": [],
+            }),
+        };
+        let Some(entries) = list["manifests"].as_array_mut() else {
+            return Ok(());
+        };
+        let digest = document.digest.as_str();
+        if entries.iter().any(|entry| entry["digest"] == digest) {
+            return Ok(());
+        }
+        let mut entry = json!({
+            "mediaType": document.media_type,
+            "digest": digest,
+            "size": document.bytes.len(),
+        });
+        if let Some(artifact_type) = document.artifact_type() {
+            entry["artifactType"] = artifact_type.into();
+        }
+        entries.push(entry);
+        let mut headers = HeaderMap::new();
+        let index = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
+        headers.insert(CONTENT_TYPE, index);
+        let list = RawDocument::parse(&headers, list.to_string().into());
+        let list = list.map_err(|defect| CopyError::defect(&self.place(), &defect))?;
+        self.write(&list, Some(&tag)).await.map(drop)
+    }
+}

@@ -1,0 +1,103 @@
+//! What is copied where, and what came of it.
+
+use std::path::PathBuf;
+
+use crate::{
+    image::{Digest, Platform, Reference},
+    sys::clock::Clock,
+};
+
+/// Where an image is, or goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a registry.
+    Registry(Reference),
+    /// In a folder of the OCI image layout, under a name if it has one.
+    Layout {
+        /// The folder.
+        folder: PathBuf,
+        /// The name of the image in the folder's index.
+        name: Option<String>,
+    },
+}
+
+/// What is copied where.
+#[derive(Clone, Debug)]
+pub struct CopyRequest {
+    /// The image, by tag or digest.
+    pub from: Place,
+    /// The repository or folder that it goes to; its tag does not matter.
+    pub to: Place,
+    /// The tags or names that it gets there; without any, it is only there by its digest.
+    pub tags: Vec<String>,
+    /// The platforms that are copied; all if empty.
+    pub platforms: Vec<Platform>,
+    /// Whether signatures, SBOMs and whatever else refers to it are copied too.
+    pub all_referrers: bool,
+    /// Whether a tag that stands for another image there is moved.
+    pub force: bool,
+}
+
+/// What became of a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tagged {
+    /// It was not there before.
+    Created,
+    /// It stood for another image before.
+    Moved(Digest),
+    /// It stood for the same image.
+    Unchanged,
+}
+
+/// What was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The digest of the image where it went: that of the source, unless some platforms were left out.
+    pub digest: Digest,
+    /// The digest of the whole image where it came from.
+    pub source: Digest,
+    /// What became of its tags, in their order.
+    pub tags: Vec<Tagged>,
+    /// How much was sent.
+    pub amount: Amount,
+}
+
+/// How much a copy took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Blobs that were sent.
+    pub sent: usize,
+    /// Blobs that the registry took over from another of its repositories.
+    pub mounted: usize,
+    /// Blobs that were there already.
+    pub present: usize,
+    /// Bytes of blobs that were sent.
+    pub bytes: u64,
+    /// Manifests and indexes that were written.
+    pub manifests: usize,
+}
+
+/// What happens during a copy, for whoever watches.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// So many bytes of blobs are to be copied in all.
+    Total(u64),
+    /// A blob begins to be sent.
+    Begun(&'a Digest, u64),
+    /// So many bytes of it have been sent.
+    Sent(&'a Digest, u64),
+    /// It is where it should be.
+    Done(&'a Digest, u64),
+}
+
+/// Who is told of the progress.
+pub type ProgressWatcher<'a> = &'a dyn Fn(Progress<'_>);
+
+/// What surrounds a copy: who watches it, and the time that its pauses take.
+#[derive(Clone, Copy)]
+pub struct CopyContext<'a> {
+    /// Who watches it.
+    pub watch: ProgressWatcher<'a>,
+    /// The clock of its pauses.
+    pub clock: &'a Clock,
+}

@@ -1,0 +1,127 @@
+//! A copy from its first question to its last tag.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::{image::Digest, registry::client::Registries};
+
+use super::{
+    image_copy::{AT_ONCE, ImageCopy},
+    problem::CopyError,
+    request::{Amount, Copied, CopyRequest, ProgressWatcher, Tagged},
+    subset,
+    tree::RawDocument,
+};
+
+impl Registries {
+    /// Copies an image.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`]: no tag was changed then, and what was copied so far stays for the next try.
+    pub async fn copy(
+        &self,
+        request: &CopyRequest,
+        watch: ProgressWatcher<'_>,
+    ) -> Result<Copied, CopyError> {
+        let copy = ImageCopy::new(self, request, watch)?;
+        let before = copy.standing(&request.tags).await?;
+        if let Some(copied) = copy.nothing_to_do(request, &before).await? {
+            return Ok(copied);
+        }
+        let root = copy.from.document(None).await?;
+        let source = root.digest.clone();
+        let root = subset::of(&copy.from, root, &request.platforms).await?;
+        let tags = copy.judge(request, &root, before)?;
+        let whole = copy.bring(&root).await?;
+        if request.all_referrers {
+            copy.bring_referrers(whole).await?;
+        }
+        for (tag, tagged) in request.tags.iter().zip(&tags) {
+            if *tagged != Tagged::Unchanged {
+                copy.write(&root, Some(tag)).await?;
+            }
+        }
+        if request.tags.is_empty() {
+            copy.to.keep(&root).await?;
+        }
+        Ok(Copied {
+            digest: root.digest,
+            source,
+            tags,
+            amount: copy.amount(),
+        })
+    }
+
+    /// Tells whether a copy would be refused because a tag stands for another image, for whoever copies to several places and wants
+    /// all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`], [`CopyError::Exists`] among them.
+    pub async fn may_copy(&self, request: &CopyRequest) -> Result<(), CopyError> {
+        let copy = ImageCopy::new(self, request, &|_| {})?;
+        let before = copy.standing(&request.tags).await?;
+        if before.iter().all(Option::is_none)
+            || copy.nothing_to_do(request, &before).await?.is_some()
+        {
+            return Ok(());
+        }
+        let root = copy.from.document(None).await?;
+        let root = subset::of(&copy.from, root, &request.platforms).await?;
+        copy.judge(request, &root, before).map(drop)
+    }
+}
+
+impl ImageCopy<'_> {
+    /// Returns what each tag stands for now where the image goes.
+    async fn standing(&self, tags: &[String]) -> Result<Vec<Option<Digest>>, CopyError> {
+        stream::iter(tags)
+            .map(|tag| self.to.digest_of(tag))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Ends a copy before it begins whose tags all stand for what the source stands for: two questions, and nothing is read.
+    async fn nothing_to_do(
+        &self,
+        request: &CopyRequest,
+        before: &[Option<Digest>],
+    ) -> Result<Option<Copied>, CopyError> {
+        let Some(Some(digest)) = before.first() else {
+            return Ok(None);
+        };
+        let alike = before.iter().all(|it| it.as_ref() == Some(digest));
+        if !alike || !request.platforms.is_empty() || request.all_referrers {
+            return Ok(None);
+        }
+        let source = self.from.digest().await?;
+        Ok((source == *digest).then(|| Copied {
+            digest: source.clone(),
+            source,
+            tags: vec![Tagged::Unchanged; before.len()],
+            amount: Amount::default(),
+        }))
+    }
+
+    /// Tells what will become of the tags.
+    fn judge(
+        &self,
+        request: &CopyRequest,
+        root: &RawDocument,
+        before: Vec<Option<Digest>>,
+    ) -> Result<Vec<Tagged>, CopyError> {
+        let tags = request.tags.iter().zip(before);
+        tags.map(|(tag, before)| match before {
+            None => Ok(Tagged::Created),
+            Some(there) if there == root.digest => Ok(Tagged::Unchanged),
+            Some(there) if request.force => Ok(Tagged::Moved(there)),
+            Some(there) => Err(CopyError::Exists {
+                image: self.to.tagged(tag),
+                there,
+                new: root.digest.clone(),
+            }),
+        })
+        .collect()
+    }
+}

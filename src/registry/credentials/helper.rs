@@ -1,0 +1,145 @@
+//! Programs that keep logins: `docker-credential-NAME`, asked for one server at a time.
+
+use serde::Deserialize;
+
+use crate::{
+    registry::error_text::clean,
+    sys::{
+        command::CommandLine,
+        process::{self, Ended, Reply},
+        secret::Secret,
+    },
+};
+
+use super::credential::{Credential, credential};
+
+/// What all helpers say of a server that they know no login to: the words of docker's own library for them.
+const UNKNOWN: &str = "credentials not found";
+
+/// Asks a helper for the login to `server`; none that it knows is `None`.
+///
+/// A helper has ten seconds. A locked keychain waits for somebody to unlock it, which under cron is nobody.
+///
+/// # Errors
+///
+/// What is wrong with the helper, with its name. Its failure never means that there is no login.
+pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, String> {
+    let name = format!("docker-credential-{helper}");
+    let is_name = !helper.is_empty()
+        && helper
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if !is_name {
+        return Err(format!(
+            "`{}` is no name of a credential helper",
+            clean(&name)
+        ));
+    }
+    let line = CommandLine::new(&name).arg("get");
+    match process::converse(&line, server.as_bytes()).await {
+        Ok(reply) => read(&name, &reply),
+        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
+    }
+}
+
+fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Told {
+        username: String,
+        secret: Secret,
+    }
+    match reply.ended {
+        Ended::Exited(0) => match serde_json::from_slice::<Told>(&reply.output) {
+            Ok(told) => Ok(credential(told.username, told.secret)),
+            // What it said may be a secret.
+            Err(_) => Err(format!("`{name}` answers with something else than a login")),
+        },
+        Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
+        _ => {
+            let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
+            if said.iter().any(|said| said.contains(UNKNOWN)) {
+                return Ok(None);
+            }
+            Err(format!("`{name}` fails: {}", clean(&said.join(" "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(ended: Ended, output: &str, errors: &str) -> Result<Option<Credential>, String> {
+        let reply = Reply {
+            ended,
+            output: output.into(),
+            errors: errors.into(),
+        };
+        read("docker-credential-x", &reply)
+    }
+
+    #[test]
+    fn a_login_is_read_whatever_the_helper_mutters_besides() {
+        let told = answer(
+            Ended::Exited(0),
+            r#"{"ServerURL":"r.example","Username":"u","Secret":"p"}"#,
+            "warning: old gpg",
+        );
+        assert_eq!(told, Ok(credential("u".into(), Secret::new("p"))));
+        let token = answer(
+            Ended::Exited(0),
+            r#"{"Username":"<token>","Secret":"t"}"#,
+            "",
+        );
+        assert_eq!(token, Ok(Some(Credential::Identity(Secret::new("t")))));
+        let nobody = answer(Ended::Exited(0), r#"{"Username":"","Secret":""}"#, "");
+        assert_eq!(nobody, Ok(None));
+    }
+
+    #[test]
+    fn a_login_that_a_helper_does_not_know_is_none_and_no_failure() {
+        let error_text = "credentials not found in native keychain\n";
+        assert_eq!(answer(Ended::Exited(1), error_text, ""), Ok(None));
+        assert_eq!(answer(Ended::Exited(1), "", error_text), Ok(None));
+    }
+
+    #[test]
+    fn a_helper_that_fails_is_named_and_what_it_says_is_not_taken_for_a_login() {
+        let problem = |ended, output: &str| answer(ended, output, "").unwrap_err();
+        assert_eq!(
+            problem(Ended::Exited(1), "gpg: locked\n"),
+            "`docker-credential-x` fails: gpg: locked"
+        );
+        assert_eq!(
+            problem(Ended::Exited(0), "hunter2"),
+            "`docker-credential-x` answers with something else than a login"
+        );
+        assert_eq!(
+            problem(Ended::TimedOut, ""),
+            "`docker-credential-x` does not answer within ten seconds"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_is_not_there_is_named() {
+        assert_eq!(
+            ask("acrt-has-no-such-helper", "r.example").await,
+            Err(
+                "`docker-credential-acrt-has-no-such-helper` cannot be started; it must be on PATH"
+                    .into()
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn a_helper_is_a_name_and_never_a_path() {
+        for helper in ["", "../../bin/sh", "a b", "a/b"] {
+            let problem = ask(helper, "r.example").await.unwrap_err();
+            assert!(
+                problem.ends_with("is no name of a credential helper"),
+                "{helper}"
+            );
+        }
+    }
+}

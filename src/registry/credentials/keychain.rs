@@ -1,0 +1,402 @@
+//! Which login belongs to a repository: the task's own first, then the files that podman and docker keep.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    registry::canonical,
+    sys::{secret::Secret, settings::Settings},
+};
+
+use super::{
+    auth_file::{self, AuthFormat},
+    credential::{Credential, Login, server},
+    helper,
+    login_file::{self, CredentialLocation, LoginFile},
+};
+
+/// How long files, the answers of helpers and refusals of logins are believed: long enough for a round of looks,
+/// short enough that a `docker login` is soon noticed and an expired password of ECR is replaced.
+pub const FRESH: Duration = Duration::from_secs(60);
+
+/// A place where the login of a repository may be. Repositories with the same places have the same login.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LoginPlace {
+    /// Among those that tasks brought along.
+    Task(usize),
+    /// In one of the files.
+    File(usize, CredentialLocation),
+}
+
+/// A login that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundLogin {
+    /// The login.
+    pub credential: Credential,
+    /// Where it is kept, in words, without anything secret.
+    pub place: String,
+}
+
+/// All logins that there are, read when they are needed.
+pub struct Keychain {
+    logins: Vec<Login>,
+    paths: Vec<PathBuf>,
+    files: Mutex<Option<Files>>,
+    helpers: Mutex<HashMap<Helper, Arc<tokio::sync::Mutex<Option<HelperAnswer>>>>>,
+}
+
+#[derive(Clone)]
+struct Files {
+    read: Instant,
+    files: Result<Arc<[LoginFile]>, String>,
+}
+
+/// A helper, and the server that it is asked about.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Helper {
+    name: String,
+    server: String,
+}
+
+struct HelperAnswer {
+    given: Instant,
+    answer: Result<Option<Credential>, String>,
+}
+
+impl Keychain {
+    /// Returns the logins of tasks, and those in the files that the settings lead to. Reads nothing yet.
+    pub fn new(settings: &Settings, logins: Vec<Login>) -> Self {
+        Self {
+            logins,
+            paths: login_file::paths(settings),
+            files: Mutex::default(),
+            helpers: Mutex::default(),
+        }
+    }
+
+    /// Returns the files that are looked into, in this order, whether or not they are there.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// Returns the text of a file of logins for a builder: the user's own with `logins` before them.
+    ///
+    /// # Errors
+    ///
+    /// Which of the user's own files cannot be read, and why.
+    pub fn auth_file(&self, logins: &[Login], format: AuthFormat) -> Result<Secret, String> {
+        Ok(auth_file::text(&self.files()?, logins, format))
+    }
+
+    /// Returns the places to look for the login of a repository, in order.
+    ///
+    /// # Errors
+    ///
+    /// Which file cannot be read, and why. A file that is broken may be the one that holds the login.
+    pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<LoginPlace>, String> {
+        let of_server = |login: &Login| canonical(server(&login.registry)) == registry;
+        let of_task = |login: &Login| {
+            let all = login.repositories.is_empty();
+            of_server(login) && (all || login.repositories.contains(repository))
+        };
+        if let Some(n) = self.logins.iter().position(of_task) {
+            return Ok(vec![LoginPlace::Task(n)]);
+        }
+        let files = self.files()?;
+        let spots = files.iter().enumerate().flat_map(|(n, file)| {
+            file.spots(registry, repository)
+                .into_iter()
+                .map(move |spot| LoginPlace::File(n, spot))
+        });
+        // A repository that nobody has named may still be that of a task which has just begun to depend on it.
+        let others = self.logins.iter().position(of_server);
+        Ok(spots.chain(others.map(LoginPlace::Task)).collect())
+    }
+
+    /// Finds the login of a repository; none at all is `None`.
+    ///
+    /// # Errors
+    ///
+    /// Which file, entry or helper is broken. Never falls through to another login from there.
+    pub async fn find(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<FoundLogin>, String> {
+        for place in self.places(registry, repository)? {
+            let found = match place {
+                LoginPlace::Task(n) => {
+                    let credential = self.logins.get(n).and_then(Login::credential);
+                    credential.map(|credential| FoundLogin {
+                        credential,
+                        place: "the task's own credentials".to_owned(),
+                    })
+                }
+                LoginPlace::File(n, spot) => self.in_file(n, spot).await?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn in_file(
+        &self,
+        n: usize,
+        spot: CredentialLocation,
+    ) -> Result<Option<FoundLogin>, String> {
+        let files = self.files()?;
+        let Some(file) = files.get(n) else {
+            return Ok(None);
+        };
+        let path = file.path.display();
+        match spot {
+            CredentialLocation::Entry(key) => {
+                Ok(file.entry(&key)?.map(|(credential, key)| FoundLogin {
+                    credential,
+                    place: format!("`{path}`, key `{key}`"),
+                }))
+            }
+            CredentialLocation::Helper { helper, server } => {
+                let place = format!("`docker-credential-{helper}`, which `{path}` names");
+                let helper = Helper {
+                    name: helper,
+                    server,
+                };
+                let answer = Box::pin(self.ask(helper)).await;
+                let answer = answer.map_err(|problem| format!("{problem}; `{path}` names it"))?;
+                Ok(answer.map(|credential| FoundLogin { credential, place }))
+            }
+        }
+    }
+
+    /// Asks a helper once, however many wait for its answer.
+    async fn ask(&self, helper: Helper) -> Result<Option<Credential>, String> {
+        let cell = {
+            let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(helpers.entry(helper.clone()).or_default())
+        };
+        let mut known = cell.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.given.elapsed() < FRESH) {
+            return known.answer.clone();
+        }
+        let answer = helper::ask(&helper.name, &helper.server).await;
+        *known = Some(HelperAnswer {
+            given: Instant::now(),
+            answer: answer.clone(),
+        });
+        answer
+    }
+
+    fn files(&self) -> Result<Arc<[LoginFile]>, String> {
+        let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|known| known.read.elapsed() < FRESH) {
+            return known.files.clone();
+        }
+        let read = self
+            .paths
+            .iter()
+            .filter_map(|path| LoginFile::read(path).transpose());
+        let files: Result<Arc<[LoginFile]>, String> = read.collect();
+        *known = Some(Files {
+            read: Instant::now(),
+            files: files.clone(),
+        });
+        files
+    }
+
+    /// Forgets what files and helpers said about a registry, because it does not take that login.
+    pub fn forget(&self, registry: &str) {
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+        helpers.retain(|helper, _| canonical(server(&helper.server)) != registry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn with(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = folder.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            Self(folder)
+        }
+
+        fn keychain(&self, logins: Vec<Login>) -> Keychain {
+            let mut settings = Settings::default();
+            settings.home = Some(self.0.path().to_owned());
+            Keychain::new(&settings, logins)
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.0.path().join(name).display().to_string()
+        }
+    }
+
+    fn login(registry: &str, username: &str) -> Login {
+        Login {
+            registry: registry.into(),
+            username: username.into(),
+            secret: Secret::new("s"),
+            repositories: BTreeSet::new(),
+        }
+    }
+
+    const DOCKER: &str = ".docker/config.json";
+    const PODMAN: &str = ".config/containers/auth.json";
+
+    async fn place(keychain: &Keychain, registry: &str) -> Option<String> {
+        keychain
+            .find(registry, "a/b")
+            .await
+            .unwrap()
+            .map(|found| found.place)
+    }
+
+    #[tokio::test]
+    async fn logins_of_two_tasks_to_one_registry_are_each_for_its_own_repositories() {
+        let for_one = |username: &str, repository: &str| Login {
+            repositories: BTreeSet::from([repository.to_owned()]),
+            ..login("r.example", username)
+        };
+        let user = async |keychain: &Keychain, repository: &str| {
+            let found = keychain.find("r.example", repository).await.unwrap();
+            match found.map(|found| found.credential) {
+                Some(Credential::Password { username, .. }) => username,
+                other => panic!("{other:?}"),
+            }
+        };
+        let logins = vec![for_one("ann", "a/x"), for_one("bob", "b/x")];
+        let nobody = Folder::with(&[]).keychain(logins.clone());
+        assert_eq!(user(&nobody, "a/x").await, "ann");
+        assert_eq!(user(&nobody, "b/x").await, "bob");
+        // One that nobody has named: the user's own login first, then any.
+        assert_eq!(user(&nobody, "c/x").await, "ann");
+        let auth = r#"{"auths":{"r.example":{"auth":"bWU6cHc="}}}"#;
+        let mine = Folder::with(&[(DOCKER, auth)]);
+        let me = mine.keychain(logins);
+        assert_eq!(user(&me, "b/x").await, "bob");
+        assert_eq!(user(&me, "c/x").await, "me");
+    }
+
+    #[tokio::test]
+    async fn the_task_goes_first_then_podmans_file_then_dockers() {
+        let auth = r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#;
+        let both = Folder::with(&[(DOCKER, auth), (PODMAN, auth)]);
+        let with_task = both.keychain(vec![login("r.example", "u")]);
+        assert_eq!(
+            place(&with_task, "r.example").await.unwrap(),
+            "the task's own credentials"
+        );
+        let podman = format!("`{}`, key `r.example`", both.path(PODMAN));
+        assert_eq!(
+            place(&both.keychain(vec![]), "r.example").await,
+            Some(podman)
+        );
+        let docker = Folder::with(&[
+            (DOCKER, auth),
+            (PODMAN, r#"{"auths":{"other":{"auth":"dTpw"}}}"#),
+        ]);
+        let expected = format!("`{}`, key `r.example`", docker.path(DOCKER));
+        assert_eq!(
+            place(&docker.keychain(vec![]), "r.example").await,
+            Some(expected)
+        );
+        assert_eq!(
+            place(&docker.keychain(vec![]), "nobody.example").await,
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn a_task_may_write_its_server_as_docker_login_takes_it() {
+        let folder = Folder::with(&[]);
+        for name in [
+            "docker.io",
+            "https://index.docker.io/v1/",
+            "registry-1.docker.io",
+        ] {
+            let keychain = folder.keychain(vec![login(name, "<token>")]);
+            let found = keychain
+                .find("docker.io", "library/a")
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                found.credential,
+                Credential::Identity(Secret::new("s")),
+                "{name}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_file_is_an_error_and_not_an_absence() {
+        let folder = Folder::with(&[(PODMAN, "{")]);
+        let keychain = folder.keychain(vec![login("mine.example", "u")]);
+        assert_eq!(
+            keychain.find("r.example", "a").await,
+            Err(format!("`{}` is malformed in line 1", folder.path(PODMAN)))
+        );
+        assert!(keychain.find("mine.example", "a").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_fails_is_an_error_and_never_another_login() {
+        let folder = Folder::with(&[
+            (
+                PODMAN,
+                r#"{"credHelpers":{"r.example":"acrt-has-no-such-helper"}}"#,
+            ),
+            (DOCKER, r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#),
+        ]);
+        let keychain = folder.keychain(vec![]);
+        assert_eq!(
+            keychain.find("r.example", "a").await,
+            Err(format!(
+                "`docker-credential-acrt-has-no-such-helper` cannot be started; it must be on PATH; `{}` names it",
+                folder.path(PODMAN)
+            ))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_login_that_was_refused_is_read_anew() {
+        let folder = Folder::with(&[(DOCKER, r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#)]);
+        let keychain = folder.keychain(vec![]);
+        let user = async || match keychain
+            .find("r.example", "a")
+            .await
+            .unwrap()
+            .unwrap()
+            .credential
+        {
+            Credential::Password { username, .. } => username,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(user().await, "u");
+        fs::write(
+            folder.0.path().join(DOCKER),
+            r#"{"auths":{"r.example":{"auth":"YTpi"}}}"#,
+        )
+        .unwrap();
+        assert_eq!(user().await, "u");
+        keychain.forget("r.example");
+        assert_eq!(user().await, "a");
+    }
+}

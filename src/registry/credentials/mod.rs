@@ -1,0 +1,10 @@
+//! The logins that there are: those of a task, those in the files of podman and docker, and those that helpers keep.
+//!
+//! The `keychain` finds the one for a registry or a repository, in a `login_file` or from a `helper`; `auth_file` writes them down
+//! for a builder.
+
+pub mod auth_file;
+pub mod credential;
+pub mod helper;
+pub mod keychain;
+pub mod login_file;

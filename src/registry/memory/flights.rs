@@ -1,0 +1,101 @@
+//! One request for each thing that several want to know at the same time.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::OnceCell;
+
+use crate::registry::problem::LookupError;
+
+/// Requests that are under way, by what they are about.
+#[derive(Debug)]
+pub struct Flights<K, T>(Mutex<HashMap<K, Flight<T>>>);
+
+type Flight<T> = Arc<OnceCell<Result<T, LookupError>>>;
+
+impl<K, T> Default for Flights<K, T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, T: Clone> Flights<K, T> {
+    /// Returns what `ask` finds out. While it is under way, those who want to know the same wait for it and share its
+    /// outcome, a failure too; it is asked anew for those who come later.
+    ///
+    /// # Errors
+    ///
+    /// The one of `ask`.
+    pub async fn join(
+        &self,
+        key: K,
+        ask: impl AsyncFnOnce() -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
+        let flight = {
+            let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(flights.entry(key.clone()).or_default())
+        };
+        let answer = flight.get_or_init(async || ask().await).await.clone();
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights
+            .get(&key)
+            .is_some_and(|known| Arc::ptr_eq(known, &flight))
+        {
+            flights.remove(&key);
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::registry::problem::{Asked, LookupFailure};
+
+    #[tokio::test]
+    async fn however_many_wait_it_is_asked_once_and_anew_for_those_who_come_later() {
+        let flights = Flights::<&str, u32>::default();
+        let asked = Cell::new(0);
+        let ask = |key| {
+            flights.join(key, async || {
+                asked.set(asked.get() + 1);
+                tokio::task::yield_now().await;
+                Ok(asked.get())
+            })
+        };
+        let (first, second, other) = tokio::join!(ask("a"), ask("a"), ask("b"));
+        assert_eq!((first.unwrap(), second.unwrap()), (2, 2));
+        assert_eq!((other.unwrap(), asked.get()), (2, 2));
+        assert_eq!(ask("a").await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_waited_shares_a_failure_and_a_flight_that_was_given_up_is_taken_over() {
+        let flights = Flights::<&str, u32>::default();
+        let fail = || {
+            flights.join("a", async || {
+                tokio::task::yield_now().await;
+                let refused = LookupFailure::Refused { login: None };
+                Err(LookupError::unknown(refused, Asked::default()))
+            })
+        };
+        let (first, second) = tokio::join!(fail(), fail());
+        assert!(first.is_err() && second.is_err());
+        let never = flights.join("a", async || std::future::pending().await);
+        let given_up = async {
+            tokio::select! {
+                biased;
+                _ = never => {}
+                () = tokio::task::yield_now() => {}
+            }
+        };
+        let next = flights.join("a", async || Ok(7));
+        let ((), next) = tokio::join!(given_up, next);
+        assert_eq!(next.unwrap(), 7);
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether what a registry answers to HEAD is of use, and when that is tried anew.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How many looks are made with GET alone before HEAD is tried again, and for how long at most: a proxy that did not know
+/// HEAD may know it now, and a GET may count as a pull.
+const LOOKS: u32 = 10;
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How a tag is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// With HEAD.
+    Head,
+    /// With HEAD, to see whether that is of use again. Where it named another digest than the body had, it is believed only
+    /// beside a body that agrees.
+    Trial {
+        /// Whether it named a wrong digest.
+        lied: bool,
+    },
+    /// With GET.
+    Body,
+}
+
+/// What is known of a registry's answers to HEAD.
+#[derive(Debug, Default)]
+pub struct HeadTrust(Mutex<Option<Distrust>>);
+
+#[derive(Debug)]
+struct Distrust {
+    lied: bool,
+    looks: u32,
+    until: Timestamp,
+}
+
+impl HeadTrust {
+    /// Returns how to look at a tag at `now`. Of many looks at once one makes the trial.
+    pub fn way(&self, now: Timestamp) -> Way {
+        let mut distrust = self.lock();
+        let Some(known) = distrust.as_mut() else {
+            return Way::Head;
+        };
+        if known.looks < LOOKS && now < known.until {
+            known.looks += 1;
+            return Way::Body;
+        }
+        let lied = known.lied;
+        *known = Distrust::new(now, lied);
+        Way::Trial { lied }
+    }
+
+    /// Takes in that an answer to HEAD was of no use: it was refused, had no digest, or `lied`, because the body had
+    /// another one.
+    pub fn distrust(&self, now: Timestamp, lied: bool) {
+        let mut distrust = self.lock();
+        match distrust.as_mut() {
+            Some(known) => known.lied |= lied,
+            None => *distrust = Some(Distrust::new(now, lied)),
+        }
+    }
+
+    /// Takes in that an answer to HEAD was of use.
+    pub fn trust(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Distrust>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Distrust {
+    fn new(now: Timestamp, lied: bool) -> Self {
+        Self {
+            lied,
+            looks: 0,
+            until: now.saturating_add(LONGEST).unwrap_or(Timestamp::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn head_is_tried_again_after_ten_looks_and_by_one_of_many() {
+        let heads = HeadTrust::default();
+        assert_eq!(heads.way(at(0)), Way::Head);
+        heads.distrust(at(0), false);
+        for _ in 0..10 {
+            assert_eq!(heads.way(at(1)), Way::Body);
+        }
+        assert_eq!(heads.way(at(1)), Way::Trial { lied: false });
+        assert_eq!(heads.way(at(1)), Way::Body);
+        heads.trust();
+        assert_eq!(heads.way(at(1)), Way::Head);
+    }
+
+    #[test]
+    fn head_is_tried_again_after_an_hour() {
+        let heads = HeadTrust::default();
+        heads.distrust(at(0), true);
+        assert_eq!(heads.way(at(3599)), Way::Body);
+        assert_eq!(heads.way(at(3600)), Way::Trial { lied: true });
+        assert_eq!(heads.way(at(3601)), Way::Body);
+    }
+}

@@ -1,0 +1,69 @@
+//! A question to a registry, from the first try to the last.
+
+use crate::registry::{
+    auth::flow::Authorization,
+    problem::{Asked, LookupError},
+    transport::{
+        http_client::{Response, told},
+        request_spec::RequestSpec,
+    },
+};
+
+use super::{
+    attempt::Attempt,
+    host::Host,
+    outcome::{After, Tries},
+};
+
+/// The answer to a question, whatever it says.
+pub struct Answer {
+    /// The answer.
+    pub response: Response,
+    /// What was asked, for messages.
+    pub asked: Asked,
+    /// Where the login is kept that was used, if one was.
+    pub login: Option<String>,
+    /// Whether a token was granted for it.
+    pub had_token: bool,
+}
+
+impl Host {
+    /// Asks until there is an answer, or no more sense in asking.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer. An answer that is a refusal, or says that something is absent, is no error here.
+    pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
+        let shared = |told: LookupError| told.shared_by(&request_spec.image);
+        let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
+        let mut tries = Tries::new(self.limits.answers());
+        loop {
+            tries.made += 1;
+            let mut attempt = Attempt::new(self, request_spec);
+            let mut pass = Authorization::Nothing;
+            let outcome = attempt.go(&mut pass).await;
+            let asked = attempt.asked_first();
+            match self.after(outcome, tries, asked.clone()) {
+                After::Done(response) => {
+                    self.limits.answered(response.http2, &response.headers);
+                    return Ok(Answer::new(response, asked, &pass));
+                }
+                After::Failed(error) => return Err(error),
+                After::Again(pause) => self.clock.sleep(pause).await,
+            }
+            self.limits.again(&self.clock).await.map_err(shared)?;
+        }
+    }
+}
+
+impl Answer {
+    /// Returns an answer that `pass` was good for, or was not.
+    pub fn new(response: Response, asked: Asked, pass: &Authorization) -> Self {
+        Self {
+            asked: told(asked, &response),
+            response,
+            login: pass.login().map(str::to_owned),
+            had_token: matches!(pass, Authorization::Token { .. }),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One try at a question: the request, and all that challenge, tokens and redirects make of it.
+
+use reqwest::{Url, header::LOCATION};
+
+use crate::registry::{
+    auth::{flow::Authorization, request::AuthRequest},
+    problem::{Asked, LookupError},
+    transport::{
+        http_client::{Response, told},
+        request_spec::RequestSpec,
+    },
+};
+
+use super::{destination::Destination, host::Host, outcome::AttemptFailure};
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// How many requests one try may take: redirects, a challenge, and the passes that may be tried after it.
+const MAX_STEPS: usize = 8;
+
+/// A question on its way.
+pub struct Attempt<'a> {
+    destination: Destination<'a>,
+    /// The repository in question; another one than was asked for, if the registry redirected us.
+    repository: String,
+}
+
+impl<'a> Attempt<'a> {
+    /// Returns a question that is about to be asked.
+    pub fn new(host: &'a Host, request_spec: &'a RequestSpec) -> Self {
+        Self {
+            destination: Destination::new(host, request_spec),
+            repository: request_spec.repository.clone(),
+        }
+    }
+
+    /// Makes one try: as many requests as challenge, tokens and redirects take. `pass` is what got in, or did not.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer, final or not.
+    pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, AttemptFailure> {
+        let Destination {
+            host, request_spec, ..
+        } = self.destination;
+        let mut url = request_spec.url(&host.origin);
+        *pass = self.authorization().await.map_err(AttemptFailure::Final)?;
+        let mut redirects = 0;
+        for _ in 0..MAX_STEPS {
+            let is_here = self.destination.is_at(&url);
+            let request = request_spec.request(&url, pass.header().filter(|_| is_here));
+            let http_client = host.client_to(&url, request_spec.connection);
+            let response = http_client.send(request, request_spec.wanted()).await;
+            let response = response.map_err(AttemptFailure::at(&url))?;
+            match response.status {
+                301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
+                    redirects += 1;
+                    url = self
+                        .redirected(&url, &response)
+                        .map_err(AttemptFailure::Final)?;
+                    if self.moves_to(&url) {
+                        *pass = self.authorization().await.map_err(AttemptFailure::Final)?;
+                    }
+                }
+                401 | 403 if is_here => {
+                    let next = Box::pin(self.next_authorization(pass, &response)).await;
+                    match next.map_err(AttemptFailure::Final)? {
+                        Some(next) => *pass = next,
+                        None => return Ok(response),
+                    }
+                }
+                status => {
+                    if status < 400 {
+                        self.destination.auth().accepted(pass);
+                    }
+                    return Ok(response);
+                }
+            }
+        }
+        let asked = self.asked(request_spec.verb(), &url);
+        let problem = "it sends us round in circles".to_owned();
+        Err(AttemptFailure::Final(LookupError::bad_reply(
+            problem, asked,
+        )))
+    }
+
+    /// Returns what to enter the registry with, as far as is known how.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no token, or why the login cannot be read.
+    pub async fn authorization(&self) -> Result<Authorization, LookupError> {
+        let auth = self.destination.auth();
+        auth.pass(&self.auth_request()).await
+    }
+
+    /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::authorization`].
+    pub async fn next_authorization(
+        &self,
+        pass: &Authorization,
+        response: &Response,
+    ) -> Result<Option<Authorization>, LookupError> {
+        let auth = self.destination.auth();
+        auth.next(&self.auth_request(), pass, response).await
+    }
+
+    fn auth_request(&self) -> AuthRequest<'_, Destination<'a>> {
+        AuthRequest {
+            repository: &self.repository,
+            access: self.destination.request_spec.access(),
+            source: &self.destination,
+        }
+    }
+
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, LookupError> {
+        let location = response
+            .headers
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
+        let Destination {
+            host, request_spec, ..
+        } = self.destination;
+        let target = host.guard.redirect(from, location.unwrap_or_default());
+        target.map_err(|forbidden| {
+            let problem = format!("it redirects us to where it must not: {forbidden}");
+            let asked = self.asked(request_spec.verb(), from);
+            LookupError::bad_reply(problem, told(asked, response))
+        })
+    }
+
+    /// Takes in where a redirect leads, and tells whether something else is needed to enter there: it may be another
+    /// repository of the same registry, as of Harbor's proxies, or another registry, as behind names of one's own. Any other
+    /// place is not entered, but read as it is.
+    fn moves_to(&mut self, url: &Url) -> bool {
+        let Some(repository) = self.destination.request_spec.repository_in(url) else {
+            return false;
+        };
+        let is_another = repository != self.repository;
+        repository.clone_into(&mut self.repository);
+        self.destination.moves_to(url) || is_another
+    }
+
+    /// Returns what was asked of the registry that was entered, before there was any challenge of it.
+    pub fn asked_first(&self) -> Asked {
+        self.destination.asked_first()
+    }
+
+    /// Returns what is asked of a place.
+    pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
+        self.destination.asked(method, url)
+    }
+}

@@ -1,0 +1,213 @@
+//! One registry: where it is, what was learnt about it, and which connections lead to it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use reqwest::Url;
+use tokio::sync::Semaphore;
+
+use crate::{
+    registry::{
+        auth::flow::Auth,
+        canonical,
+        credentials::keychain::Keychain,
+        memory::{head_trust::HeadTrust, learnt::Memory},
+        problem::{Asked, LookupError, LookupFailure},
+        transport::{
+            http_client::HttpClient,
+            limits::{self, RequestLimits},
+            url_policy::UrlPolicy,
+        },
+    },
+    sys::{
+        clock::Clock,
+        settings::{self, RegistrySettings, Settings},
+    },
+};
+
+/// Tokens that are asked for at the same time.
+const TOKENS_AT_ONCE: usize = 16;
+
+/// More registries than any sends us to.
+const MAX_ELSEWHERE: usize = 16;
+
+/// The host that speaks the protocol for Docker Hub.
+const DOCKER_HUB_API: &str = "registry-1.docker.io";
+
+/// A registry and what was learnt about it.
+pub struct Host {
+    /// The login server.
+    pub registry: String,
+    /// How hard it is asked.
+    pub limits: Arc<RequestLimits>,
+    /// Whether its answers to HEAD are of use.
+    pub heads: Arc<HeadTrust>,
+    /// How it is entered.
+    pub auth: Auth,
+    keychain: Arc<Keychain>,
+    /// How other registries are entered that it redirects us to, by their origins.
+    elsewhere: Mutex<HashMap<String, Arc<Auth>>>,
+    /// The time by which its pauses count.
+    pub clock: Clock,
+    /// Where it is.
+    pub origin: Url,
+    /// Where it may send us.
+    pub guard: Arc<UrlPolicy>,
+    /// The right to ask for one more token at the same time.
+    pub token_slots: Semaphore,
+    /// One connection each over HTTP/2, and all but the first only for very many tags.
+    connections: Vec<HttpClient>,
+    /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
+    foreign: HttpClient,
+}
+
+/// Another registry than the one that was asked. It has challenges of its own, and gets no login but its own.
+pub struct Elsewhere {
+    /// Its login server.
+    pub registry: String,
+    /// How it is entered.
+    pub auth: Arc<Auth>,
+    /// Where we were redirected to.
+    pub url: Url,
+}
+
+impl Host {
+    /// Returns a registry as the settings describe it. Nothing is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupFailure::Settings`] where its name is no host.
+    pub fn new(
+        registry: &str,
+        settings: &Settings,
+        clock: &Clock,
+        keychain: Arc<Keychain>,
+        memory: &Memory,
+    ) -> Result<Self, LookupError> {
+        let own = settings.registry(registry);
+        let tls = !settings.is_plain_http(registry);
+        let api = match registry {
+            crate::image::reference::DOCKER_HUB => DOCKER_HUB_API,
+            other => other,
+        };
+        let scheme = if tls { "https" } else { "http" };
+        let origin = Url::parse(&format!("{scheme}://{api}/")).map_err(|problem| {
+            let asked = Asked {
+                registry: registry.to_owned(),
+                ..Asked::default()
+            };
+            LookupError::unknown(
+                LookupFailure::Settings(format!("`{api}` is no host: {problem}")),
+                asked,
+            )
+        })?;
+        let host = origin.host_str().unwrap_or_default();
+        let loopback = settings::is_loopback(host);
+        let guard = Arc::new(UrlPolicy::new(
+            host,
+            known_hosts(settings),
+            proxy_hosts(settings),
+        ));
+        let foreign = RegistrySettings {
+            ca_file: own.ca_file.clone(),
+            ..RegistrySettings::default()
+        };
+        let memory = memory.of(registry, &own);
+        Ok(Self {
+            limits: memory.limits,
+            heads: memory.heads,
+            auth: Auth::new(registry, Arc::clone(&keychain)),
+            keychain,
+            elsewhere: Mutex::default(),
+            connections: (0..limits::MAX_CONNECTIONS)
+                .map(|_| HttpClient::new(&own, tls, loopback, Arc::clone(&guard)))
+                .collect(),
+            foreign: HttpClient::new(&foreign, true, loopback, Arc::clone(&guard)),
+            registry: registry.to_owned(),
+            clock: clock.clone(),
+            origin,
+            guard,
+            token_slots: Semaphore::new(TOKENS_AT_ONCE),
+        })
+    }
+
+    /// Returns the time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Tells whether a URL is of the registry itself: the same scheme, host and port.
+    pub fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.origin.origin()
+    }
+
+    /// Returns the registry at `url`, which this one redirected us to: it is entered with the login that there is for that
+    /// one, and with none where it could be read on its way.
+    pub fn elsewhere(&self, url: &Url) -> Elsewhere {
+        let host = url.host_str().unwrap_or_default();
+        let name = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let registry = canonical(&name).to_owned();
+        let mut known = self
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let origin = url.origin().ascii_serialization();
+        let auth = known.get(&origin).cloned().unwrap_or_else(|| {
+            let keychain = Arc::clone(&self.keychain);
+            let is_private = url.scheme() == "https" || settings::is_loopback(host);
+            let auth = Arc::new(if is_private {
+                Auth::new(&registry, keychain)
+            } else {
+                Auth::without_login(&registry, keychain)
+            });
+            if known.len() >= MAX_ELSEWHERE {
+                known.clear();
+            }
+            known.insert(origin, Arc::clone(&auth));
+            auth
+        });
+        Elsewhere {
+            registry,
+            auth,
+            url: url.clone(),
+        }
+    }
+
+    /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
+    pub fn client_to(&self, url: &Url, connection: usize) -> &HttpClient {
+        let own = self.connections.get(connection % limits::MAX_CONNECTIONS);
+        own.filter(|_| self.is_own(url) || url.scheme() == "http")
+            .unwrap_or(&self.foreign)
+    }
+}
+
+/// Returns the hosts, without ports, that the config file names: the user vouches for where they are.
+fn known_hosts(settings: &Settings) -> HashSet<String> {
+    let registries = &settings.config.registries;
+    let names = registries.iter().flat_map(|(name, own)| {
+        std::iter::once(name)
+            .chain(&own.login_server)
+            .chain(&own.aliases)
+    });
+    let urls = names.filter_map(|name| Url::parse(&format!("https://{name}/")).ok());
+    urls.filter_map(|url| url.host_str().map(str::to_owned))
+        .collect()
+}
+
+/// Returns the hosts, without ports, of the proxies that the environment names.
+fn proxy_hosts(settings: &Settings) -> HashSet<String> {
+    let urls = settings.proxies.iter().filter_map(|proxy| {
+        if proxy.contains("://") {
+            return Url::parse(proxy).ok();
+        }
+        Url::parse(&format!("http://{proxy}")).ok()
+    });
+    urls.filter_map(|url| url.host_str().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! What one try at a question has come to: an answer, a failure, or a reason to try again after a pause.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{
+    Url,
+    header::{DATE, RETRY_AFTER},
+};
+
+use crate::registry::{
+    error_text::bare,
+    problem::{Asked, LookupError, LookupFailure},
+    transport::{
+        http_client::{Response, TransportError, told},
+        retry::{self, RetryVerdict},
+    },
+};
+
+use super::host::Host;
+
+/// The tries at one question.
+#[derive(Clone, Copy)]
+pub struct Tries {
+    /// How many there have been.
+    pub made: usize,
+    /// How many answers the registry had given before the first of them.
+    answers: u64,
+}
+
+/// Why one try has no answer.
+pub enum AttemptFailure {
+    /// An exchange with this place did not come to an end.
+    TransportError(TransportError, Url),
+    /// What came back is already understood.
+    Final(LookupError),
+}
+
+/// What to do after a try.
+pub enum After {
+    /// The answer is there.
+    Done(Response),
+    /// There will be none.
+    Failed(LookupError),
+    /// Try again, after this pause.
+    Again(Duration),
+}
+
+impl AttemptFailure {
+    /// Says that an exchange with this place did not come to an end.
+    pub fn at(url: &Url) -> impl FnOnce(TransportError) -> Self {
+        move |broken| Self::TransportError(broken, url.clone())
+    }
+}
+
+impl Tries {
+    /// Begins to count, at a registry that has given so many answers.
+    pub fn new(answers: u64) -> Self {
+        Self { made: 0, answers }
+    }
+}
+
+impl Host {
+    /// Judges the last of these tries, and makes the registry be left alone where it asks for that or fails too often.
+    pub fn after(
+        &self,
+        outcome: Result<Response, AttemptFailure>,
+        tries: Tries,
+        asked: Asked,
+    ) -> After {
+        let response = match outcome {
+            Ok(response) => response,
+            Err(AttemptFailure::Final(error)) => return After::Failed(error),
+            Err(AttemptFailure::TransportError(broken, url)) => {
+                let url = bare(&url);
+                return self.broken(broken, tries, Asked { url, ..asked });
+            }
+        };
+        match retry::verdict(response.status, self.asked_pause(&response)) {
+            RetryVerdict::Final => After::Done(response),
+            RetryVerdict::Limited(pause) => self.limited(pause, tries.made, told(asked, &response)),
+            RetryVerdict::Again => match retry::pause(tries.made) {
+                Some(pause) => After::Again(pause),
+                None => After::Failed(self.limits.failed(
+                    (self.now(), tries.answers),
+                    false,
+                    |until| {
+                        let asked = told(asked, &response);
+                        LookupError::unknown(LookupFailure::Server { until }, asked)
+                    },
+                )),
+            },
+        }
+    }
+
+    fn limited(&self, asked_pause: Option<Duration>, tries: usize, asked: Asked) -> After {
+        let pause = asked_pause.or_else(|| retry::pause(tries));
+        let until = |pause: Duration| {
+            let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
+            self.now().saturating_add(pause).unwrap_or(Timestamp::MAX)
+        };
+        match pause.filter(|pause| *pause <= retry::PATIENCE && retry::pause(tries).is_some()) {
+            Some(pause) => {
+                self.limits.hold(until(pause), None);
+                After::Again(retry::spread(pause))
+            }
+            None => {
+                let until = until(asked_pause.unwrap_or(retry::UNNAMED_PAUSE));
+                let error = LookupError::unknown(LookupFailure::Limited { until }, asked);
+                self.limits.hold(until, Some(error.clone()));
+                After::Failed(error)
+            }
+        }
+    }
+
+    fn broken(&self, broken: TransportError, tries: Tries, asked: Asked) -> After {
+        let failed = |why| After::Failed(LookupError::unknown(why, asked.clone()));
+        let error = match broken {
+            TransportError::Network(error) => error,
+            TransportError::Settings(problem) => return failed(LookupFailure::Settings(problem)),
+            other => return failed(LookupFailure::BadReply(other.to_string())),
+        };
+        let trouble = retry::trouble(&error);
+        if let Some(pause) = retry::pause(tries.made).filter(|_| trouble.is_worth(tries.made)) {
+            return After::Again(pause);
+        }
+        let cause = Arc::new(error);
+        let told = |_| LookupError::unknown(LookupFailure::Network(cause), asked);
+        let now = (self.now(), tries.answers);
+        After::Failed(self.limits.failed(now, trouble.is_of_the_host(), told))
+    }
+
+    /// Returns the pause that an answer asks for, counted by the server's own clock where it tells the time.
+    fn asked_pause(&self, response: &Response) -> Option<Duration> {
+        let header = |name| response.headers.get(name)?.to_str().ok();
+        let now = header(DATE)
+            .and_then(retry::http_date)
+            .unwrap_or_else(|| self.now());
+        retry::retry_after(header(RETRY_AFTER)?, now)
+    }
+}

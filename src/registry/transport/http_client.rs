@@ -1,0 +1,377 @@
+//! One exchange of HTTP: a request goes out, an answer comes back, read within its bounds. Follows nothing, decides nothing.
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use reqwest::{
+    Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse,
+    header::HeaderMap,
+};
+
+use crate::{
+    registry::{
+        error_text::{clean, server_words},
+        problem::Asked,
+    },
+    sys::settings::RegistrySettings,
+};
+
+use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};
+
+/// How long a connection may take to come about, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long an exchange may take as a whole, so that a registry that sends a byte a second is not waited for.
+const TOTAL: Duration = Duration::from_secs(30);
+
+/// How long a body may take that is read or sent as it comes; whoever does that bounds each of its parts.
+const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a body may pause that is read or sent as it comes.
+pub const PAUSE: Duration = Duration::from_secs(60);
+
+/// How long an unused connection is kept. Shorter than what servers keep them.
+pub const IDLE: Duration = Duration::from_secs(55);
+
+/// The bounds of what is read, on bytes as they come: nothing is ever decompressed.
+pub mod cap {
+    /// A manifest or an index: what registries themselves take.
+    pub const MANIFEST: usize = 4 * 1024 * 1024;
+    /// The config of an image.
+    pub const CONFIG: usize = 4 * 1024 * 1024;
+    /// The answer of a token service.
+    pub const TOKEN: usize = 256 * 1024;
+    /// The words of an error.
+    pub const ERROR: usize = 64 * 1024;
+}
+
+/// A connection pool to one registry, made at the first request: a client with TLS costs milliseconds and a megabyte.
+#[derive(Debug)]
+pub struct HttpClient {
+    settings: RegistrySettings,
+    tls: bool,
+    loopback: bool,
+    guard: Arc<UrlPolicy>,
+    client: OnceLock<Client>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// The body, empty for HEAD.
+    pub body: Vec<u8>,
+    /// Whether it came over HTTP/2, where one connection carries all requests.
+    pub http2: bool,
+    /// The body of a success that was asked to be left unread.
+    pub rest: Option<Box<RawResponse>>,
+}
+
+/// What becomes of the body of a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It is read, up to so many bytes.
+    UpTo(usize),
+    /// It is left to be read by whoever asked, in as much time as it takes.
+    Left,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The client could not be set up as the config file says.
+    #[error("{0}")]
+    Settings(String),
+    /// Sending or receiving failed.
+    #[error(transparent)]
+    Network(#[from] reqwest::Error),
+    /// The name leads where it must not.
+    #[error(transparent)]
+    Forbidden(Forbidden),
+    /// The body is longer than the bound in bytes.
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    /// The body is compressed although that was not asked for, so its digest cannot be told.
+    #[error("the body comes with the encoding `{0}`, which was not asked for")]
+    Encoded(String),
+    /// Nothing came for so long.
+    #[error("nothing came for {} seconds", .0.as_secs())]
+    Silent(Duration),
+}
+
+impl HttpClient {
+    /// Returns a pool for a registry with these settings, spoken to with TLS or without.
+    pub fn new(
+        settings: &RegistrySettings,
+        tls: bool,
+        loopback: bool,
+        guard: Arc<UrlPolicy>,
+    ) -> Self {
+        Self {
+            settings: settings.clone(),
+            tls,
+            loopback,
+            guard,
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Returns the client, to make requests with.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Settings`] where a certificate or a key cannot be used.
+    pub fn client(&self) -> Result<&Client, TransportError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self.build()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Sends a request and reads the answer: of a success what `wanted` says, else the words of its error.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] if there is no whole answer within the bounds of time and size.
+    pub async fn send(&self, request: Request, wanted: Body) -> Result<Response, TransportError> {
+        let has_body = request.method() != reqwest::Method::HEAD;
+        let mut response = match wanted {
+            Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
+            // Boxed, because what is rare must not make a thousand look-ups larger.
+            Body::Left => Box::pin(self.open(request)).await?,
+        };
+        let status = response.status();
+        let encoding = response.headers().get(reqwest::header::CONTENT_ENCODING);
+        if let Some(encoding) = encoding.filter(|_| has_body && status.is_success()) {
+            let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
+            if encoding != "identity" {
+                return Err(TransportError::Encoded(clean(&encoding)));
+            }
+        }
+        if let (Body::Left, true) = (wanted, status.is_success()) {
+            return Ok(Response {
+                status: status.as_u16(),
+                http2: response.version() == reqwest::Version::HTTP_2,
+                headers: std::mem::take(response.headers_mut()),
+                body: Vec::new(),
+                rest: Some(Box::new(response)),
+            });
+        }
+        let cap = match wanted {
+            Body::UpTo(cap) => cap,
+            Body::Left => 0,
+        };
+        let mut body = Vec::new();
+        if has_body && status.is_success() {
+            while let Some(chunk) = response.chunk().await.map_err(broken)? {
+                if body.len() + chunk.len() > cap {
+                    return Err(TransportError::TooLong(cap));
+                }
+                body.extend_from_slice(&chunk);
+            }
+        } else if has_body {
+            body = words_of(&mut response).await;
+        }
+        Ok(Response {
+            status: status.as_u16(),
+            http2: response.version() == reqwest::Version::HTTP_2,
+            headers: std::mem::take(response.headers_mut()),
+            body,
+            rest: None,
+        })
+    }
+
+    /// Sends a request whose body, or whose answer, may take as long as it comes. Only the wait for the beginning of the answer
+    /// to a request without body has a bound here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub async fn open(&self, mut request: Request) -> Result<RawResponse, TransportError> {
+        *request.timeout_mut() = Some(UNBOUNDED);
+        let answers_at_once = request.body().is_none();
+        let answer = self.client()?.execute(request);
+        if answers_at_once {
+            let answer = tokio::time::timeout(TOTAL, answer).await;
+            return answer
+                .map_err(|_| TransportError::Silent(TOTAL))?
+                .map_err(broken);
+        }
+        answer.await.map_err(broken)
+    }
+
+    fn build(&self) -> Result<Client, TransportError> {
+        // Somebody else may have chosen a provider before; then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&self.guard))))
+            .connect_timeout(CONNECT)
+            .timeout(TOTAL)
+            .pool_idle_timeout(IDLE)
+            .referer(false);
+        if self.loopback {
+            // As Go's programs do: a proxy's own loopback is another machine's.
+            builder = builder.no_proxy();
+        }
+        builder = if self.tls {
+            self.with_tls(builder)?
+        } else {
+            // Without trust in anybody, the system's certificates need not be read.
+            builder.tls_certs_only([])
+        };
+        builder.build().map_err(|error| {
+            TransportError::Settings(format!("cannot set up TLS: {}", deepest(&error)))
+        })
+    }
+
+    fn with_tls(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, TransportError> {
+        let settings = &self.settings;
+        if let Some(path) = &settings.ca_file {
+            let certificates = Certificate::from_pem_bundle(&read(path)?)
+                .ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or_else(|| {
+                    TransportError::Settings(format!(
+                        "`{}` holds no PEM certificate",
+                        path.display()
+                    ))
+                })?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some(path) = &settings.client_certificate {
+            let mut pem = read(path)?;
+            if let Some(key) = &settings.client_key {
+                pem.push(b'\n');
+                pem.extend(read(key)?);
+            }
+            let identity = Identity::from_pem(&pem).map_err(|error| {
+                TransportError::Settings(format!(
+                    "cannot use the client certificate `{}`: {}",
+                    path.display(),
+                    deepest(&error)
+                ))
+            })?;
+            builder = builder.identity(identity);
+        }
+        if settings.skip_verify {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        Ok(builder)
+    }
+}
+
+/// Adds to what was asked what was answered.
+pub fn told(asked: Asked, response: &Response) -> Asked {
+    Asked {
+        status: Some(response.status),
+        said: server_words(&response.headers, &response.body)
+            .filter(|_| response.status >= 400)
+            .map(|(error_text, _)| error_text),
+        ..asked
+    }
+}
+
+/// Tells a name that leads where it must not from other trouble with a connection.
+pub fn broken(error: reqwest::Error) -> TransportError {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
+            return TransportError::Forbidden(forbidden.clone());
+        }
+        next = cause.source();
+    }
+    // The URL is told by whoever asked, without its query.
+    TransportError::Network(error.without_url())
+}
+
+/// Reads what an error answer says. An answer that breaks off still has its status.
+pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
+    let mut error_text = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = cap::ERROR - error_text.len();
+        error_text.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if error_text.len() == cap::ERROR {
+            break;
+        }
+    }
+    error_text
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
+    std::fs::read(path).map_err(|error| {
+        TransportError::Settings(format!("cannot read `{}`: {error}", path.display()))
+    })
+}
+
+/// Returns the innermost cause: the outer ones of the HTTP client say no more than "builder error".
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        deepest = cause.to_string();
+        next = cause.source();
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use reqwest::{Method, Url};
+
+    use super::*;
+
+    fn http_client(settings: &RegistrySettings, tls: bool) -> HttpClient {
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
+        HttpClient::new(settings, tls, true, Arc::new(guard))
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_connected_to_for_a_registry_elsewhere() {
+        let http_client = http_client(&RegistrySettings::default(), false);
+        let request = Request::new(Method::GET, Url::parse("http://localhost:1/token").unwrap());
+        let error = http_client.send(request, Body::UpTo(0)).await.unwrap_err();
+        assert!(
+            matches!(&error, TransportError::Forbidden(Forbidden::Nearer(name)) if name == "localhost"),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_or_shown_is_named_and_the_key_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        std::fs::write(&key, "hunter2").unwrap();
+        let problem = |settings: RegistrySettings| {
+            http_client(&settings, true)
+                .client()
+                .unwrap_err()
+                .to_string()
+        };
+        let shown = key.display();
+        assert_eq!(
+            problem(RegistrySettings {
+                ca_file: Some(key.clone()),
+                ..RegistrySettings::default()
+            }),
+            format!("`{shown}` holds no PEM certificate")
+        );
+        let identity = problem(RegistrySettings {
+            client_certificate: Some(key.clone()),
+            ..RegistrySettings::default()
+        });
+        assert!(
+            identity.starts_with(&format!("cannot use the client certificate `{shown}`")),
+            "{identity}"
+        );
+        assert!(!identity.contains("hunter2"), "{identity}");
+    }
+}

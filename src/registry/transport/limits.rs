@@ -1,0 +1,678 @@
+//! How hard one registry is asked: how many requests at once, how many a second, and not at all while it wants a pause.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderMap;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
+
+use crate::{
+    registry::problem::LookupError,
+    sys::{clock::Clock, settings::RegistrySettings},
+};
+
+use super::{connection_warmup::PATIENCE, retry};
+
+/// Requests in flight where each takes a connection of its own.
+const WIDTH_HTTP1: usize = 64;
+
+/// Requests in flight where one connection carries them all; above what servers allow on one connection.
+const WIDTH_HTTP2: usize = 250;
+
+/// Connections over HTTP/2 to one registry, at most, and the tags for which one is enough: what a server carries at
+/// once on one of them is over a hundred, and a connection more costs a handshake.
+pub const MAX_CONNECTIONS: usize = 4;
+
+/// How many looks there are at once, and over how many connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Connections of HTTP/2; 1 where every request has a connection of its own.
+    pub connections: usize,
+    /// Looks under way at once.
+    pub width: usize,
+    /// How many looks of the first wave make a connection each.
+    pub openers: usize,
+}
+
+impl Concurrency {
+    /// One look after the other.
+    pub const SINGLE: Self = Self {
+        connections: 1,
+        width: 1,
+        openers: 0,
+    };
+}
+
+const TAGS_A_LANE: usize = 2500;
+
+/// Requests in flight on each connection, where there are several: each takes memory, and servers allow about as many.
+const WIDTH_LANE: usize = 128;
+
+/// Requests a second, and at once, to registries that are known to lock out whoever asks faster.
+const POLITE: &[(&str, Rate)] = &[(
+    "docker.io",
+    // What docker-library's own tools keep to: 300 a minute, after a burst of 300.
+    Rate {
+        burst: 300.0,
+        per_second: 5.0,
+    },
+)];
+
+/// Answers after which one more request may be in flight again, where a pause had made them fewer.
+const CALM: u32 = 100;
+
+/// Failed look-ups in a row after which a registry is left alone.
+const PATIENT_FAILURES: u32 = 3;
+
+/// How long a failing registry is left alone at first, and at most.
+const HOLD: Duration = Duration::from_secs(30);
+const LONGEST_HOLD: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    burst: f64,
+    per_second: f64,
+}
+
+/// What a registry said about its limits, and what follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// The login server.
+    pub registry: String,
+    /// `ratelimit-limit`, as Docker Hub sends it: `100;w=21600` is 100 in six hours.
+    pub limit: Option<String>,
+    /// `ratelimit-remaining`, in the same form.
+    pub remaining: Option<String>,
+    /// `docker-ratelimit-source`: the address or account that the limit counts.
+    pub source: Option<String>,
+    /// Until when the registry is left alone, if it is.
+    pub paused_until: Option<Timestamp>,
+}
+
+/// The limits of one registry.
+#[derive(Debug)]
+pub struct RequestLimits {
+    /// One slot until the first answer tells how many connections more would be.
+    slots: Semaphore,
+    configured: Option<usize>,
+    rate: Option<Rate>,
+    state: Mutex<LimitState>,
+}
+
+#[derive(Debug, Default)]
+struct LimitState {
+    /// Slots that exist, that should, and that the protocol carries.
+    granted: usize,
+    wanted: usize,
+    full: usize,
+    /// Answers since the last pause.
+    calm: u32,
+    answered: bool,
+    /// How many answers there have been.
+    answers: u64,
+    /// When there were last more slots for want of an answer.
+    widened: Option<Instant>,
+    http2: bool,
+    tokens: f64,
+    refilled: Option<Timestamp>,
+    pause: Option<Pause>,
+    failures: u32,
+    holds: u32,
+    budget: Budget,
+}
+
+#[derive(Clone, Debug)]
+struct Pause {
+    until: Timestamp,
+    /// What whoever asks meanwhile is told; to be waited out, if unset.
+    answer: Option<LookupError>,
+}
+
+/// The right to have one request in flight.
+pub struct RequestSlot<'a> {
+    limits: &'a RequestLimits,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl RequestLimits {
+    /// Returns the limits of `registry` as the config file sets them, with a polite rate for those that need it.
+    pub fn new(registry: &str, settings: &RegistrySettings) -> Self {
+        let configured = settings.requests_per_second.map(|per_second| Rate {
+            burst: f64::from(per_second.max(1)),
+            per_second: f64::from(per_second.max(1)),
+        });
+        let polite = || {
+            POLITE
+                .iter()
+                .find(|(name, _)| *name == registry)
+                .map(|(_, rate)| *rate)
+        };
+        let rate = configured.or_else(polite);
+        Self {
+            slots: Semaphore::new(1),
+            configured: settings
+                .concurrency
+                .map(|concurrency| concurrency.clamp(1, WIDTH_HTTP2)),
+            rate,
+            state: Mutex::new(LimitState {
+                granted: 1,
+                wanted: 1,
+                tokens: rate.map_or(0.0, |rate| rate.burst),
+                budget: Budget {
+                    registry: registry.to_owned(),
+                    ..Budget::default()
+                },
+                ..LimitState::default()
+            }),
+        }
+    }
+
+    /// Takes up what the registry said of itself while it had other settings: what is left of its budget, and until when it
+    /// asked to be left alone.
+    pub fn go_on_from(&self, before: &Self) {
+        let before = before.state();
+        let mut state = self.state();
+        state.budget.clone_from(&before.budget);
+        let asked_for = |pause: &Pause| {
+            let answer = pause.answer.as_ref();
+            answer.is_none_or(LookupError::is_limited)
+        };
+        state.pause = before.pause.clone().filter(asked_for);
+    }
+
+    /// Waits until one more question may be asked. Its slot is kept while it is asked again: a registry that stumbles
+    /// is asked less for it.
+    ///
+    /// # Errors
+    ///
+    /// What everybody is told while the registry is left alone.
+    pub async fn enter(&self, clock: &Clock) -> Result<RequestSlot<'_>, LookupError> {
+        self.wait_out(clock).await?;
+        let slot = RequestSlot {
+            limits: self,
+            permit: self.slot(clock).await,
+        };
+        // While waiting for the slot the registry may have asked for a pause.
+        self.again(clock).await?;
+        Ok(slot)
+    }
+
+    /// Waits for a slot. Where the first request is not answered, others must find out whether that is the registry's fault, or that of
+    /// what was asked for: ever more of them, as the wait goes on.
+    async fn slot(&self, clock: &Clock) -> Option<SemaphorePermit<'_>> {
+        let mut slot = std::pin::pin!(self.slots.acquire());
+        loop {
+            tokio::select! {
+                biased;
+                slot = &mut slot => return slot.ok(),
+                () = clock.pause(PATIENCE), if !self.state().answered => self.widen(),
+            }
+        }
+    }
+
+    /// Lets as many more requests go out as have and are not answered, once in a while.
+    fn widen(&self) {
+        let mut state = self.state();
+        let most = self.configured.unwrap_or(WIDTH_HTTP1);
+        let is_soon = state.widened.is_some_and(|at| at.elapsed() < PATIENCE);
+        if state.answered || is_soon || state.granted >= most {
+            return;
+        }
+        let more = state.granted.min(most - state.granted);
+        state.granted += more;
+        state.wanted = state.wanted.max(state.granted);
+        state.widened = Some(Instant::now());
+        self.slots.add_permits(more);
+    }
+
+    /// Waits until one more request may go out for a question that has its slot.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::enter`].
+    pub async fn again(&self, clock: &Clock) -> Result<(), LookupError> {
+        self.wait_out(clock).await?;
+        let wait = self.take(clock.now());
+        if !wait.is_zero() {
+            clock.sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    async fn wait_out(&self, clock: &Clock) -> Result<(), LookupError> {
+        while let Some(pause) = self.pause(clock.now()) {
+            if let Some(answer) = pause.answer {
+                return Err(answer);
+            }
+            let left = pause.until.duration_since(clock.now());
+            clock
+                .sleep(retry::spread(Duration::try_from(left).unwrap_or_default()))
+                .await;
+        }
+        Ok(())
+    }
+
+    fn pause(&self, now: Timestamp) -> Option<Pause> {
+        self.state().pause.clone().filter(|pause| now < pause.until)
+    }
+
+    /// Takes the right to one request out of the bucket, and returns how long to wait for it.
+    fn take(&self, now: Timestamp) -> Duration {
+        let Some(rate) = self.rate else {
+            return Duration::ZERO;
+        };
+        let mut state = self.state();
+        let idle = state
+            .refilled
+            .map_or(0.0, |refilled| now.duration_since(refilled).as_secs_f64());
+        state.refilled = Some(now);
+        state.tokens = (state.tokens + idle.max(0.0) * rate.per_second).min(rate.burst) - 1.0;
+        Duration::try_from_secs_f64(-state.tokens / rate.per_second).unwrap_or_default()
+    }
+
+    /// Takes in that there was an answer: what its headers say about limits, and that the way is clear for more at once.
+    pub fn answered(&self, http2: bool, headers: &HeaderMap) {
+        let header = |name: &str| {
+            let value = headers.get(name)?.to_str().ok()?;
+            Some(crate::registry::error_text::clean(value))
+        };
+        let mut state = self.state();
+        let budget = &mut state.budget;
+        for (name, place) in [
+            ("ratelimit-limit", &mut budget.limit),
+            ("ratelimit-remaining", &mut budget.remaining),
+            ("docker-ratelimit-source", &mut budget.source),
+        ] {
+            if let Some(value) = header(name) {
+                *place = Some(value);
+            }
+        }
+        state.failures = 0;
+        state.holds = 0;
+        state.answers += 1;
+        if !state.answered {
+            state.answered = true;
+            state.http2 = http2;
+            let width = if http2 { WIDTH_HTTP2 } else { WIDTH_HTTP1 };
+            state.full = self.configured.unwrap_or(width);
+            self.slots
+                .add_permits(state.full.saturating_sub(state.granted));
+            (state.granted, state.wanted) = (state.full, state.full);
+        }
+        state.calm += 1;
+        if state.calm >= CALM && state.wanted < state.full && state.granted == state.wanted {
+            state.calm = 0;
+            state.wanted += 1;
+            state.granted += 1;
+            self.slots.add_permits(1);
+        }
+    }
+
+    /// Returns how to look at so many tags.
+    pub fn concurrency(&self, tags: usize) -> Concurrency {
+        let mut state = self.state();
+        if !state.answered {
+            // Slots become more while there is no answer.
+            return Concurrency {
+                connections: 1,
+                width: self.configured.unwrap_or(WIDTH_HTTP1),
+                openers: 0,
+            };
+        }
+        if !state.http2 || self.configured.is_some() {
+            let width = state.full.max(1);
+            return Concurrency {
+                connections: 1,
+                width,
+                openers: if state.http2 { 0 } else { width },
+            };
+        }
+        let connections = (tags / TAGS_A_LANE).clamp(1, MAX_CONNECTIONS);
+        let full = (WIDTH_LANE * connections).max(WIDTH_HTTP2);
+        if full > state.full && state.wanted == state.full && state.granted == state.full {
+            self.slots.add_permits(full - state.full);
+            (state.full, state.granted, state.wanted) = (full, full, full);
+        }
+        Concurrency {
+            connections,
+            width: full,
+            openers: 0,
+        }
+    }
+
+    /// Takes in that the registry asked for a pause: from now on fewer requests are in flight.
+    ///
+    /// With an `answer` everybody who asks before `until` is told that; without, they wait.
+    pub fn hold(&self, until: Timestamp, answer: Option<LookupError>) {
+        let mut state = self.state();
+        state.wanted = (state.granted / 2).max(1);
+        state.calm = 0;
+        if state
+            .pause
+            .as_ref()
+            .is_none_or(|pause| pause.until <= until)
+        {
+            state.pause = Some(Pause { until, answer });
+        }
+    }
+
+    /// Returns how many answers there have been, for [`Self::failed`].
+    pub fn answers(&self) -> u64 {
+        self.state().answers
+    }
+
+    /// Takes in a failure that may be the registry's, and returns when to ask again. After some in a row,
+    /// or at once if nothing there can be reached, the registry is left alone: longer each time. A registry that
+    /// has answered others since there were `answers` has not failed: what went wrong is of what was asked for.
+    pub fn failed(
+        &self,
+        (now, answers): (Timestamp, u64),
+        unreachable: bool,
+        answer: impl FnOnce(Timestamp) -> LookupError,
+    ) -> LookupError {
+        let mut state = self.state();
+        let is_of_the_registry = unreachable || state.answers == answers;
+        state.failures = state.failures.saturating_add(u32::from(is_of_the_registry));
+        let hold = HOLD
+            .saturating_mul(1 << state.holds.min(8))
+            .min(LONGEST_HOLD);
+        let hold = SignedDuration::try_from(hold).unwrap_or(SignedDuration::ZERO);
+        let until = now.saturating_add(hold).unwrap_or(now);
+        let answer = answer(until);
+        if unreachable || (is_of_the_registry && state.failures >= PATIENT_FAILURES) {
+            state.failures = 0;
+            state.holds = state.holds.saturating_add(1);
+            state.pause = Some(Pause {
+                until,
+                answer: Some(answer.clone()),
+            });
+        }
+        answer
+    }
+
+    /// Returns what is known about the limits.
+    pub fn budget(&self, now: Timestamp) -> Budget {
+        let paused_until = self.pause(now).map(|pause| pause.until);
+        Budget {
+            paused_until,
+            ..self.state().budget.clone()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, LimitState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for RequestSlot<'_> {
+    fn drop(&mut self) {
+        let mut state = self.limits.state();
+        if state.granted > state.wanted {
+            state.granted -= 1;
+            if let Some(permit) = self.permit.take() {
+                permit.forget();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::problem::{Asked, LookupFailure};
+
+    fn settings(concurrency: Option<usize>, per_second: Option<u32>) -> RegistrySettings {
+        RegistrySettings {
+            concurrency,
+            requests_per_second: per_second,
+            ..RegistrySettings::default()
+        }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        let pairs = pairs.map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()));
+        pairs.collect()
+    }
+
+    fn limited(until: Timestamp) -> LookupError {
+        LookupError::unknown(LookupFailure::Limited { until }, Asked::default())
+    }
+
+    fn clock() -> Clock {
+        Clock::new(Some("1000")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_first_request_goes_alone_and_then_as_many_as_the_protocol_carries() {
+        let limits = RequestLimits::new("r.example", &settings(None, None));
+        let first = limits.enter(&clock()).await.unwrap();
+        assert_eq!(limits.slots.available_permits(), 0);
+        limits.answered(false, &headers(&[]));
+        drop(first);
+        assert_eq!(limits.slots.available_permits(), 64);
+        let http2 = RequestLimits::new("r.example", &settings(None, None));
+        http2.answered(true, &headers(&[]));
+        assert_eq!(http2.slots.available_permits(), 250);
+        let told = RequestLimits::new("r.example", &settings(Some(3), None));
+        told.answered(true, &headers(&[]));
+        assert_eq!(told.slots.available_permits(), 3);
+    }
+
+    fn lanes_and_width(limits: &RequestLimits, tags: usize) -> (usize, usize) {
+        let concurrency = limits.concurrency(tags);
+        (concurrency.connections, concurrency.width)
+    }
+
+    #[test]
+    fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
+        let limits = RequestLimits::new("r.example", &settings(None, None));
+        assert_eq!(lanes_and_width(&limits, 10_000), (1, 64));
+        limits.answered(true, &headers(&[]));
+        assert_eq!(
+            [500, 2500, 5000, 10_000, 90_000].map(|tags| lanes_and_width(&limits, tags)),
+            [(1, 250), (1, 250), (2, 256), (4, 512), (4, 512)]
+        );
+        assert_eq!(limits.slots.available_permits(), 512);
+        let http1 = RequestLimits::new("r.example", &settings(None, None));
+        http1.answered(false, &headers(&[]));
+        assert_eq!(
+            (http1.concurrency(10_000), http1.slots.available_permits()),
+            (
+                Concurrency {
+                    connections: 1,
+                    width: 64,
+                    openers: 64
+                },
+                64
+            )
+        );
+        let told = RequestLimits::new("r.example", &settings(Some(8), None));
+        told.answered(true, &headers(&[]));
+        assert_eq!(
+            (
+                lanes_and_width(&told, 10_000),
+                told.slots.available_permits()
+            ),
+            ((1, 8), 8)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_rate_lets_a_burst_through_and_then_one_at_a_time() {
+        let clock = clock();
+        let limits = RequestLimits::new("r.example", &settings(None, Some(2)));
+        limits.answered(false, &headers(&[]));
+        let mut times = Vec::new();
+        for _ in 0..6 {
+            limits.enter(&clock).await.unwrap();
+            times.push(clock.now().as_millisecond() - 1_000_000);
+        }
+        assert_eq!(times, [0, 0, 500, 1000, 1500, 2000]);
+    }
+
+    #[tokio::test]
+    async fn docker_hub_is_asked_politely_without_being_told() {
+        let clock = clock();
+        let limits = RequestLimits::new("docker.io", &settings(None, None));
+        limits.answered(true, &headers(&[]));
+        for _ in 0..300 {
+            limits.enter(&clock).await.unwrap();
+        }
+        assert_eq!(clock.now().as_second(), 1000);
+        limits.enter(&clock).await.unwrap();
+        assert_eq!(clock.now().as_millisecond(), 1_000_200);
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_waited_out_or_told_to_everybody() {
+        let clock = clock();
+        let limits = RequestLimits::new("r.example", &settings(None, None));
+        let until = Timestamp::from_second(1003).unwrap();
+        limits.hold(until, None);
+        drop(limits.enter(&clock).await.unwrap());
+        assert!(clock.now() >= until);
+
+        let later = Timestamp::from_second(5000).unwrap();
+        limits.hold(later, Some(limited(later)));
+        let told = limits.enter(&clock).await.map(drop).unwrap_err();
+        assert_eq!(told.retry_at(), Some(later));
+        assert_eq!(limits.budget(clock.now()).paused_until, Some(later));
+        clock.sleep(Duration::from_secs(5000)).await;
+        assert!(limits.enter(&clock).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_pause_halves_what_is_in_flight_until_it_has_been_calm_for_long() {
+        let clock = clock();
+        let limits = RequestLimits::new("r.example", &settings(Some(8), None));
+        limits.answered(false, &headers(&[]));
+        let mut slots = Vec::new();
+        for _ in 0..8 {
+            slots.push(limits.enter(&clock).await.unwrap());
+        }
+        limits.hold(clock.now(), None);
+        drop(slots);
+        assert_eq!(limits.slots.available_permits(), 4);
+        for _ in 0..1000 {
+            limits.answered(false, &headers(&[]));
+        }
+        assert_eq!(limits.slots.available_permits(), 8);
+    }
+
+    #[test]
+    fn a_registry_that_answers_for_others_meanwhile_has_not_failed() {
+        let limits = RequestLimits::new("r.example", &settings(None, None));
+        let now = clock().now();
+        let before = limits.answers();
+        limits.answered(false, &headers(&[]));
+        for _ in 0..4 {
+            limits.failed((now, before), false, limited);
+        }
+        assert!(limits.pause(now).is_none());
+        for _ in 0..3 {
+            limits.failed((now, limits.answers()), false, limited);
+        }
+        assert!(limits.pause(now).is_some());
+    }
+
+    #[test]
+    fn while_the_first_request_is_not_answered_ever_more_may_go_out() {
+        let limits = RequestLimits::new("r.example", &settings(None, None));
+        let widened = || {
+            limits.state().widened = None;
+            limits.widen();
+            // All who wait lose their patience at the same time.
+            limits.widen();
+            limits.slots.available_permits()
+        };
+        assert_eq!([widened(), widened(), widened()], [2, 4, 8]);
+        limits.answered(false, &headers(&[]));
+        assert_eq!([limits.slots.available_permits(), widened()], [64, 64]);
+
+        let told = RequestLimits::new("r.example", &settings(Some(1), None));
+        told.widen();
+        assert_eq!(told.slots.available_permits(), 1);
+    }
+
+    #[test]
+    fn a_failing_registry_is_left_alone_after_three_failures_and_longer_each_time() {
+        let limits = RequestLimits::new("r.example", &settings(None, None));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut paused = Vec::new();
+        for n in 1..=9 {
+            limits.failed((at(n), limits.answers()), false, limited);
+            paused.push(limits.pause(at(n)).map(|pause| pause.until.as_second() - n));
+        }
+        let none = None;
+        assert_eq!(
+            paused,
+            [
+                none,
+                none,
+                Some(30),
+                Some(29),
+                Some(28),
+                Some(60),
+                Some(59),
+                Some(58),
+                Some(120)
+            ]
+        );
+        limits.answered(false, &headers(&[]));
+        limits.failed((at(1000), limits.answers()), true, limited);
+        assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
+    }
+
+    #[test]
+    fn a_pause_that_was_asked_for_outlives_other_settings_and_one_for_failures_does_not() {
+        let (now, later) = (clock().now(), Timestamp::from_second(5000).unwrap());
+        let (old, new) = (
+            RequestLimits::new("r.example", &settings(None, None)),
+            RequestLimits::new("r.example", &settings(Some(8), None)),
+        );
+        old.hold(later, Some(limited(later)));
+        old.answered(true, &headers(&[("ratelimit-remaining", "1;w=60")]));
+        new.go_on_from(&old);
+        let budget = new.budget(now);
+        assert_eq!(budget.paused_until, Some(later));
+        assert_eq!(budget.remaining.as_deref(), Some("1;w=60"));
+
+        let failing = RequestLimits::new("r.example", &settings(None, None));
+        failing.failed((now, failing.answers()), true, |until| {
+            LookupError::unknown(LookupFailure::Server { until }, Asked::default())
+        });
+        assert!(failing.budget(now).paused_until.is_some());
+        new.go_on_from(&failing);
+        assert_eq!(new.budget(now).paused_until, None);
+    }
+
+    #[test]
+    fn the_budget_is_what_the_headers_said_last() {
+        let limits = RequestLimits::new("docker.io", &settings(None, None));
+        limits.answered(
+            true,
+            &headers(&[
+                ("ratelimit-limit", "100;w=21600"),
+                ("ratelimit-remaining", "98;w=21600"),
+            ]),
+        );
+        limits.answered(true, &headers(&[("docker-ratelimit-source", "192.0.2.1")]));
+        assert_eq!(
+            limits.budget(Timestamp::UNIX_EPOCH),
+            Budget {
+                registry: "docker.io".into(),
+                limit: Some("100;w=21600".into()),
+                remaining: Some("98;w=21600".into()),
+                source: Some("192.0.2.1".into()),
+                paused_until: None,
+            }
+        );
+    }
+}

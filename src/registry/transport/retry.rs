@@ -1,0 +1,274 @@
+//! What is asked again, when, and after how long: pure rules over statuses, headers and kinds of network trouble.
+
+use std::{
+    hash::{BuildHasher as _, Hasher as _},
+    io,
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The pauses before the second, third and fourth try, without their jitter.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_millis(1500),
+    Duration::from_millis(4500),
+];
+
+/// The longest pause that a look-up waits out itself. Above it the registry is left alone and the caller is told.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a registry is left alone that limits us and does not say for how long.
+pub const UNNAMED_PAUSE: Duration = Duration::from_secs(60);
+
+/// The bounds of what a `Retry-After` is believed: GHCR sends fractions of milliseconds, and a broken clock sends years.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// An integer from here on is a moment in seconds since 1970, as Docker Hub sends it, and not a number of seconds.
+const EPOCH_FROM: u64 = 1_000_000_000;
+
+/// What an answer means for asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryVerdict {
+    /// It is the answer.
+    Final,
+    /// The registry stumbled: again, after a pause of our own.
+    Again,
+    /// The registry wants a pause: its own, if it names one.
+    Limited(Option<Duration>),
+}
+
+/// Judges a status, with the pause that the answer asks for, if it does.
+///
+/// Never asked again: 400, 401 and 403, 404, and whatever else says that the question was wrong.
+#[must_use]
+pub fn verdict(status: u16, retry_after: Option<Duration>) -> RetryVerdict {
+    match (status, retry_after) {
+        (429, pause) => RetryVerdict::Limited(pause),
+        (503, Some(pause)) => RetryVerdict::Limited(Some(pause)),
+        (408 | 499 | 500 | 502 | 503 | 504 | 520..=524, _) => RetryVerdict::Again,
+        _ => RetryVerdict::Final,
+    }
+}
+
+/// What network trouble means for asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkFailure {
+    /// There is no connection, and will be none soon: a certificate that is not trusted, a time-out that was waited for.
+    Hopeless,
+    /// There is no connection now: refused, or the name does not resolve. Again, once.
+    Unreachable,
+    /// There was a connection, and the time for the answer ran out.
+    Slow,
+    /// There was a connection, and it broke.
+    Torn,
+}
+
+impl NetworkFailure {
+    /// Tells whether another try makes sense after `tries` of them.
+    #[must_use]
+    pub fn is_worth(self, tries: usize) -> bool {
+        match self {
+            Self::Hopeless | Self::Slow => false,
+            Self::Unreachable => tries < 2,
+            Self::Torn => true,
+        }
+    }
+
+    /// Tells whether it would befall every other request to the same host.
+    #[must_use]
+    pub fn is_of_the_host(self) -> bool {
+        matches!(self, Self::Hopeless | Self::Unreachable)
+    }
+}
+
+/// Judges an error of the HTTP client.
+#[must_use]
+pub fn trouble(error: &reqwest::Error) -> NetworkFailure {
+    if error.is_connect() {
+        if error.is_timeout() || tls_error(error).is_some() {
+            NetworkFailure::Hopeless
+        } else {
+            NetworkFailure::Unreachable
+        }
+    } else if error.is_timeout() {
+        NetworkFailure::Slow
+    } else {
+        NetworkFailure::Torn
+    }
+}
+
+/// Returns the error of TLS in a chain of causes, if it is one.
+#[must_use]
+pub fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Some(error);
+        }
+        // The source of an I/O error is not the error that it wraps, but what is below that one.
+        let wrapped = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    None
+}
+
+/// Returns how long to pause before try number `tries + 1`, or nothing if there have been enough.
+///
+/// Up to a fifth is added or taken away, so that what failed together does not come back together.
+#[must_use]
+pub fn pause(tries: usize) -> Option<Duration> {
+    let pause = PAUSES.get(tries.checked_sub(1)?)?;
+    Some(pause.mul_f64(0.8 + 0.4 * chance()))
+}
+
+/// Adds up to a tenth to a pause that the registry asked for.
+#[must_use]
+pub fn spread(pause: Duration) -> Duration {
+    pause.mul_f64(1.0 + 0.1 * chance())
+}
+
+/// Returns a random number from 0 up to 1. Unpredictable enough to spread load, and good for nothing else.
+fn chance() -> f64 {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Reads a `Retry-After` in any of its four shapes: seconds, fractions of a second, a moment since 1970, an HTTP date.
+///
+/// `now` should be the server's own time where it tells it, because moments are of its clock.
+/// The result is between one second and one hour; a text of no shape is `None`.
+#[must_use]
+pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let until = |moment: Timestamp| {
+        let left = moment.duration_since(now).max(SignedDuration::ZERO);
+        Duration::try_from(left).unwrap_or(LONGEST)
+    };
+    let asked = if let Ok(number) = text.parse::<u64>() {
+        if number < EPOCH_FROM {
+            Duration::from_secs(number)
+        } else {
+            until(Timestamp::from_second(i64::try_from(number).ok()?).ok()?)
+        }
+    } else if let Ok(number) = text.parse::<f64>() {
+        Duration::try_from_secs_f64(number).ok()?
+    } else {
+        until(http_date(text)?)
+    };
+    Some(asked.clamp(SHORTEST, LONGEST))
+}
+
+/// Reads an HTTP date in any of its three forms, RFC 9110 section 5.6.7.
+#[must_use]
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sun, 06 Nov 1994 08:49:37 GMT
+    fn now() -> Timestamp {
+        Timestamp::from_second(784_111_777).unwrap()
+    }
+
+    #[test]
+    fn retry_after_is_read_in_all_its_shapes() {
+        for (text, seconds) in [
+            ("3", 3),
+            (" 120 ", 120),
+            ("2.5", 2),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", 30),
+            ("Sunday, 06-Nov-94 08:50:07 GMT", 30),
+            ("Sun Nov  6 08:50:07 1994", 30),
+        ] {
+            assert_eq!(
+                retry_after(text, now()).map(|d| d.as_secs()),
+                Some(seconds),
+                "{text}"
+            );
+        }
+        let later = Timestamp::from_second(1_746_136_908).unwrap();
+        assert_eq!(
+            retry_after("1746136938", later),
+            Some(Duration::from_secs(30))
+        );
+    }
+
+    #[test]
+    fn retry_after_is_believed_between_a_second_and_an_hour() {
+        for (text, seconds) in [
+            ("0", 1),
+            ("0.000123", 1),
+            ("86400", 3600),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", 1),
+            ("Sat, 06 Nov 2094 08:00:00 GMT", 3600),
+            ("1e9", 3600),
+        ] {
+            assert_eq!(
+                retry_after(text, now()),
+                Some(Duration::from_secs(seconds)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_retry_after_without_sense_is_none() {
+        for text in [
+            "",
+            "soon",
+            "-1",
+            "NaN",
+            "inf",
+            "3 seconds",
+            "99999999999999999999999",
+        ] {
+            let read = retry_after(text, now());
+            assert!(read.is_none() || read == Some(LONGEST), "{text}: {read:?}");
+        }
+        assert_eq!(retry_after("soon", now()), None);
+        assert_eq!(retry_after("-1", now()), None);
+    }
+
+    #[test]
+    fn what_stumbled_is_asked_again_and_what_was_answered_is_not() {
+        for status in [408, 500, 502, 503, 504, 521, 522] {
+            assert_eq!(verdict(status, None), RetryVerdict::Again, "{status}");
+        }
+        for status in [200, 304, 400, 401, 403, 404, 405, 410, 501] {
+            assert_eq!(verdict(status, None), RetryVerdict::Final, "{status}");
+        }
+        let three = Some(Duration::from_secs(3));
+        assert_eq!(verdict(429, None), RetryVerdict::Limited(None));
+        assert_eq!(verdict(429, three), RetryVerdict::Limited(three));
+        assert_eq!(verdict(503, three), RetryVerdict::Limited(three));
+        assert_eq!(verdict(500, three), RetryVerdict::Again);
+    }
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let within = |tries: usize, low: u64, high: u64| {
+            let millis = pause(tries).unwrap().as_millis();
+            assert!(
+                (u128::from(low)..=u128::from(high)).contains(&millis),
+                "{tries}: {millis}"
+            );
+        };
+        for _ in 0..50 {
+            within(1, 400, 600);
+            within(2, 1200, 1800);
+            within(3, 3600, 5400);
+        }
+        assert_eq!(pause(4), None);
+        assert_eq!(pause(0), None);
+    }
+}

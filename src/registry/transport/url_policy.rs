@@ -1,0 +1,433 @@
+//! Where a registry may send us: the rules that keep a token realm or a redirect from reaching into this network.
+//!
+//! A registry names the realm of its tokens and the targets of its redirects, and the answers of both travel back to it.
+//! So it must not be able to name a machine that is nearer to us than the registry itself is. Names are checked where
+//! they are resolved, which is also where the connection goes: what was checked is what is connected to.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use reqwest::{
+    Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+
+use crate::{
+    registry::error_text::{bare, clean},
+    sys::settings,
+};
+
+/// How near a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AddressClass {
+    /// Anywhere in the world.
+    Public,
+    /// In a private network, RFC 1918 and its likes.
+    Private,
+    /// This machine, or what only its own link reaches, as the metadata services of clouds.
+    Local,
+}
+
+impl AddressClass {
+    /// Returns the zone of an address.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::of_v4(address),
+            IpAddr::V6(address) => Self::of_v6(address),
+        }
+    }
+
+    fn of_v4(address: Ipv4Addr) -> Self {
+        let [a, b, ..] = address.octets();
+        if address.is_loopback()
+            || address.is_link_local()
+            || address.is_multicast()
+            || address.is_broadcast()
+            || a == 0
+            || a >= 240
+        {
+            Self::Local
+        } else if address.is_private()
+            || (a == 100 && b & 0xc0 == 64)
+            || (a == 198 && b & 0xfe == 18)
+        {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+
+    fn of_v6(address: Ipv6Addr) -> Self {
+        let segments = address.segments();
+        // An IPv4 address in IPv6 clothes goes where the IPv4 address goes: mapped, compatible, NAT64 and 6to4.
+        let inner = match segments {
+            [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                Some((high, low))
+            }
+            [0x2002, high, low, ..] => Some((high, low)),
+            _ => None,
+        };
+        if address.is_loopback()
+            || address.is_unspecified()
+            || address.is_multicast()
+            || address.is_unicast_link_local()
+        {
+            Self::Local
+        } else if let Some((high, low)) = inner {
+            Self::of_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+        } else if address.is_unique_local() || segments[0] & 0xffc0 == 0xfec0 {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+}
+
+/// Why a place is not asked. The words follow the name of what pointed there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    /// It is no URL, or none of http or https, or holds a login.
+    #[error("`{0}` is not an absolute http or https URL without a login in it")]
+    Form(String),
+    /// It would take a step from https down to http.
+    #[error("`{0}` is plain http, and the registry is not")]
+    Downgrade(String),
+    /// It is nearer to this machine than the registry.
+    #[error(
+        "`{0}` is inside this network, and the registry is not; list it under `registries` in the config file to allow it"
+    )]
+    Nearer(String),
+}
+
+/// Keeps what a registry points to in its bounds, and resolves names for its connections.
+pub struct UrlPolicy {
+    /// The registry's own host name, without port.
+    host: String,
+    /// Host names that the config file knows, and so may be anywhere.
+    known: HashSet<String>,
+    /// Host names of proxies: connected to, wherever they are, but no place to be sent to.
+    proxies: HashSet<String>,
+    /// Where the registry is: the farthest of its addresses. Farther is stricter.
+    zone: Mutex<Option<AddressClass>>,
+}
+
+impl fmt::Debug for UrlPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UrlPolicy {
+    /// Returns the guard of the registry at `host`, which may be a name or an address.
+    pub fn new(host: &str, known: HashSet<String>, proxies: HashSet<String>) -> Self {
+        let zone = match address(host) {
+            Some(address) => Some(AddressClass::of(address)),
+            None => settings::is_loopback(host).then_some(AddressClass::Local),
+        };
+        Self {
+            host: host.to_owned(),
+            known,
+            proxies,
+            zone: Mutex::new(zone),
+        }
+    }
+
+    /// Returns `text` as a URL that the answer from `from` may send us to; one without a host is relative to `from`.
+    ///
+    /// Names are only judged by their spelling here; where they lead is checked when they are resolved.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`] with the rule that it breaks.
+    pub fn redirect(&self, from: &Url, text: &str) -> Result<Url, Forbidden> {
+        let url = from.join(text).map_err(|_| Forbidden::Form(clean(text)))?;
+        self.admit(from, url)
+    }
+
+    /// Returns `text` as the URL of a token service that the registry at `origin` may name; it must be absolute.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::redirect`].
+    pub fn realm(&self, origin: &Url, text: &str) -> Result<Url, Forbidden> {
+        let url = Url::parse(text).map_err(|_| Forbidden::Form(clean(text)))?;
+        self.admit(origin, url)
+    }
+
+    fn admit(&self, from: &Url, url: Url) -> Result<Url, Forbidden> {
+        let shown = || clean(&bare(&url));
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        let Some(host) = url.host_str().filter(|_| !has_login) else {
+            return Err(Forbidden::Form(shown()));
+        };
+        match (from.scheme(), url.scheme()) {
+            (_, "https") | ("http", "http") => {}
+            (_, "http") => return Err(Forbidden::Downgrade(shown())),
+            _ => return Err(Forbidden::Form(shown())),
+        }
+        let spelled = match address(host) {
+            Some(address) => AddressClass::of(address),
+            None if settings::is_loopback(host) => AddressClass::Local,
+            None => AddressClass::Public,
+        };
+        let is_proxy = self.proxies.contains(host);
+        if host == self.host || self.known.contains(host) || (spelled <= self.zone() && !is_proxy) {
+            Ok(url)
+        } else {
+            Err(Forbidden::Nearer(shown()))
+        }
+    }
+
+    /// Returns where the registry is. Unknown, as behind a proxy that resolves for us, counts as far away.
+    fn zone(&self) -> AddressClass {
+        self.zone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or(AddressClass::Public)
+    }
+
+    /// Takes in where `name` leads, and tells whether it may be connected to.
+    fn resolved(&self, name: &str, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
+        let zones = || {
+            addresses
+                .iter()
+                .map(|address| AddressClass::of(address.ip()))
+        };
+        if name == self.host {
+            *self.zone.lock().unwrap_or_else(PoisonError::into_inner) = zones().min();
+            return Ok(());
+        }
+        let is_chosen = self.known.contains(name) || self.proxies.contains(name);
+        if is_chosen || zones().all(|zone| zone <= self.zone()) {
+            Ok(())
+        } else {
+            Err(Forbidden::Nearer(name.to_owned()))
+        }
+    }
+}
+
+/// Reads a host of a URL or a login server as an address, in brackets or not.
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
+}
+
+/// The guard as the HTTP client wants it.
+pub struct GuardedResolver(pub Arc<UrlPolicy>);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let addresses: Vec<SocketAddr> = found.collect();
+            guard.resolved(name.as_str(), &addresses)?;
+            let addresses: Addrs = Box::new(addresses.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(address: &str) -> AddressClass {
+        AddressClass::of(address.parse().unwrap())
+    }
+
+    fn at(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses
+            .iter()
+            .map(|address| SocketAddr::new(address.parse().unwrap(), 0))
+            .collect()
+    }
+
+    #[test]
+    fn addresses_of_this_machine_and_of_metadata_services_are_local() {
+        for text in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "0.0.0.0",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+        ] {
+            assert_eq!(zone(text), AddressClass::Local, "{text}");
+        }
+    }
+
+    #[test]
+    fn private_networks_are_nearer_than_the_world_and_farther_than_this_machine() {
+        for text in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "100.64.0.1",
+            "198.18.0.1",
+            "fd00:ec2::254",
+            "::ffff:10.0.0.1",
+            "fec0::1",
+        ] {
+            assert_eq!(zone(text), AddressClass::Private, "{text}");
+        }
+        for text in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+        ] {
+            assert_eq!(zone(text), AddressClass::Public, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_registry_points_to_the_world_and_to_its_own_neighbourhood() {
+        let public = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
+        public
+            .resolved("registry.example", &at(&["93.184.216.34"]))
+            .unwrap();
+        assert_eq!(
+            public.resolved("auth.example", &at(&["93.184.216.35"])),
+            Ok(())
+        );
+        let private = UrlPolicy::new("registry.lan", HashSet::new(), HashSet::new());
+        private
+            .resolved("registry.lan", &at(&["192.168.1.2"]))
+            .unwrap();
+        assert_eq!(private.resolved("auth.lan", &at(&["10.0.0.3"])), Ok(()));
+        assert_eq!(
+            private.resolved("auth.lan", &at(&["127.0.0.1"])),
+            Err(Forbidden::Nearer("auth.lan".into()))
+        );
+    }
+
+    #[test]
+    fn one_near_address_among_far_ones_is_enough_to_refuse() {
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
+        assert_eq!(
+            guard.resolved("auth.example", &at(&["93.184.216.35", "169.254.169.254"])),
+            Err(Forbidden::Nearer("auth.example".into()))
+        );
+    }
+
+    #[test]
+    fn a_registry_with_a_near_and_a_far_address_counts_as_far() {
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
+        guard
+            .resolved("registry.example", &at(&["93.184.216.34", "127.0.0.1"]))
+            .unwrap();
+        assert!(guard.resolved("auth.example", &at(&["127.0.0.1"])).is_err());
+    }
+
+    #[test]
+    fn a_host_of_the_config_file_may_be_anywhere() {
+        let guard = UrlPolicy::new(
+            "registry.example",
+            HashSet::from(["auth.corp".to_owned()]),
+            HashSet::new(),
+        );
+        assert_eq!(guard.resolved("auth.corp", &at(&["10.0.0.3"])), Ok(()));
+    }
+
+    #[test]
+    fn a_proxy_may_be_anywhere_and_is_no_place_to_be_sent_to() {
+        let origin = Url::parse("https://registry.example/").unwrap();
+        let proxies = HashSet::from(["proxy.corp".to_owned()]);
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), proxies);
+        assert_eq!(guard.resolved("proxy.corp", &at(&["10.0.0.8"])), Ok(()));
+        assert_eq!(
+            guard.realm(&origin, "https://proxy.corp/token"),
+            Err(Forbidden::Nearer("https://proxy.corp/token".into()))
+        );
+    }
+
+    #[test]
+    fn a_relative_redirect_stays_where_it_comes_from() {
+        let elsewhere = Url::parse("https://cdn.example/a/b?x").unwrap();
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
+        assert_eq!(
+            guard.redirect(&elsewhere, "../c").unwrap().as_str(),
+            "https://cdn.example/c"
+        );
+        assert_eq!(
+            guard
+                .redirect(&elsewhere, "//other.example/c")
+                .unwrap()
+                .as_str(),
+            "https://other.example/c"
+        );
+    }
+
+    #[test]
+    fn realms_are_judged_by_scheme_login_and_spelling() {
+        let origin = Url::parse("https://registry.example/").unwrap();
+        let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
+        let admit = |text: &str| guard.realm(&origin, text);
+        assert!(admit("https://auth.example/token?a=b").is_ok());
+        for (text, why) in [
+            ("/token", Forbidden::Form("/token".into())),
+            (
+                "ftp://auth.example/",
+                Forbidden::Form("ftp://auth.example/".into()),
+            ),
+            (
+                "https://u:p@auth.example/",
+                Forbidden::Form("https://u:p@auth.example/".into()),
+            ),
+            (
+                "http://auth.example/",
+                Forbidden::Downgrade("http://auth.example/".into()),
+            ),
+            (
+                "https://127.0.0.1/",
+                Forbidden::Nearer("https://127.0.0.1/".into()),
+            ),
+            (
+                "https://2130706433/?a",
+                Forbidden::Nearer("https://127.0.0.1/".into()),
+            ),
+            ("https://[::1]/", Forbidden::Nearer("https://[::1]/".into())),
+            (
+                "https://localhost:1/",
+                Forbidden::Nearer("https://localhost:1/".into()),
+            ),
+            (
+                "https://10.1.2.3/",
+                Forbidden::Nearer("https://10.1.2.3/".into()),
+            ),
+        ] {
+            assert_eq!(admit(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_registry_on_this_machine_may_point_to_this_machine() {
+        let origin = Url::parse("http://127.0.0.1:5000/").unwrap();
+        let guard = UrlPolicy::new("127.0.0.1", HashSet::new(), HashSet::new());
+        assert!(guard.realm(&origin, "http://127.0.0.1:5001/token").is_ok());
+        assert!(guard.realm(&origin, "http://localhost:5001/token").is_ok());
+        assert_eq!(
+            guard.redirect(&origin, "/v2/b").unwrap().as_str(),
+            "http://127.0.0.1:5000/v2/b"
+        );
+    }
+}

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Canvas, column::harmless, table::cut};
+use super::{
+    canvas::{Canvas, cut},
+    column::harmless,
+};
 
 /// Something in a graph.
 #[derive(Clone, Debug)]

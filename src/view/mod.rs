@@ -1,5 +1,6 @@
 //! An answer as json, yaml, table, tsv or nothing. Knows no domain type: every format is drawn from the same JSON.
 
+mod canvas;
 pub mod column;
 pub mod drawing;
 mod query;
@@ -14,6 +15,7 @@ use std::{fmt, str::FromStr};
 use serde::Serialize;
 use serde_json::Value;
 
+pub use canvas::Canvas;
 pub use column::{Cell, Column};
 pub use drawing::{Picture, Tone, Vertex};
 pub use query::{InvalidQuery, Query};
@@ -77,15 +79,6 @@ pub struct View {
     prepare: Option<Prepare>,
     is_for_people: bool,
     vertices: Option<Vec<Vertex>>,
-}
-
-/// Where an answer is shown.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Canvas {
-    /// Whether colours may be used.
-    pub colour: bool,
-    /// How many columns there are; none where lines may be as long as they are.
-    pub width: Option<usize>,
 }
 
 /// Where in an answer the rows of its table are.

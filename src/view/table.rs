@@ -1,12 +1,10 @@
 //! Tables as az prints them: a row of headings, a row of dashes, two blanks between columns.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    Canvas,
+    canvas::{Canvas, cut},
     column::{Column, harmless, plain},
 };
 
@@ -140,31 +138,16 @@ fn lay_out(
 
 /// Makes the widest columns narrower until a line fits, but none so narrow that nothing is left of it; then the last ones are left out.
 fn fit(widths: &mut Vec<usize>, most: usize) {
-    loop {
-        let line = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        let widest = widths.iter_mut().max();
-        match widest {
-            _ if line <= most => return,
-            Some(widest) if *widest > NARROWEST => *widest -= 1,
-            _ if widths.len() > 1 => _ = widths.pop(),
-            _ => return,
+    let line = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    while line(widths) > most {
+        if let Some(widest) = widths.iter_mut().max().filter(|it| **it > NARROWEST) {
+            *widest -= 1;
+        } else if widths.len() > 1 {
+            widths.pop();
+        } else {
+            return;
         }
     }
-}
-
-/// Returns as much of a cell as fits, and a sign where that is not all.
-pub(super) fn cut(cell: &str, most: usize) -> Cow<'_, str> {
-    if cell.width() <= most {
-        return Cow::Borrowed(cell);
-    }
-    let mut kept = String::new();
-    for c in cell.chars() {
-        if kept.width() + c.width().unwrap_or(0) + 1 > most {
-            break;
-        }
-        kept.push(c);
-    }
-    Cow::Owned(kept + "…")
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_that_nobody_needs_stay_as_written() {
+    fn stages_without_use_stay_as_written() {
         let file = "FROM b AS u\nCOPY --from=c / /\nFROM scratch\n";
         assert_eq!(pinned(file), file);
     }

@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_gets_in_when_somebody_leaves_or_has_been_inside_long_enough() {
+    async fn waiting_connection_gets_in_when_another_ends_or_is_old_enough() {
         let fair = Duration::from_millis(400);
         let door = Door::new(fair);
         let mut inside = Vec::new();

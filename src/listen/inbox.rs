@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sent_and_what_was_ignored_wakes_nobody() {
+    fn ignored_webhook_wakes_no_round() {
         let inbox = Inbox::default();
         assert_eq!(inbox.arrived().now_or_never(), None);
         inbox.put("lan", Outcome::Ignored, vec![], at(0));

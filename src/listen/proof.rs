@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_lets_nobody_in() {
+    fn empty_secret_refuses_every_sender() {
         let empty = Secret::new("");
         assert_eq!(Proof::of(&empty, &HeaderMap::new(), ""), Proof::Missing);
         assert!(!is_signed(&empty, &[0; 32], b""));

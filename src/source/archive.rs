@@ -628,7 +628,7 @@ mod tests {
     }
 
     #[test]
-    fn many_nested_folders_take_a_moment_and_whoever_gives_up_is_heard() {
+    fn many_nested_folders_unpack_in_a_moment_and_can_be_given_up() {
         let mut builder = Builder::new(Vec::new());
         for n in 0..300 {
             let deep: PathBuf = std::iter::once(format!("d{n}"))

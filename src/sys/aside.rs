@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_nobody_waits_for_any_more_is_told_so() {
+    async fn dropped_work_is_told_to_stop() {
         let (sender, ended) = mpsc::channel();
         let work = aside(move |wanted| {
             while !wanted.is_over() {

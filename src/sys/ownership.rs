@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ones_own_or_roots_and_nobody_else_may_write_is_safe() {
+    fn file_of_the_user_or_root_that_others_cannot_write_is_safe() {
         for (owner, mode, me) in [
             (7, 0o100_600, 7),
             (7, 0o40_755, 7),

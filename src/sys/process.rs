@@ -625,7 +625,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_nobody_waits_for_any_more_is_ended_with_its_children() {
+    async fn dropped_process_is_ended_with_its_children() {
         let folder = tempfile::tempdir().unwrap();
         let pids = folder.path().join("pids");
         let script = format!("sleep 60 & echo $$ $! > {}; wait", pids.display());
@@ -651,7 +651,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_children_of_a_process_that_somebody_else_killed_do_not_go_on() {
+    async fn children_of_a_killed_process_are_ended() {
         let (ended, text) = run_sh("sleep 60 & echo $!; kill -9 $$", limits(60_000)).await;
         assert_eq!(ended, Ended::Killed(9));
         let child = text.trim().parse().unwrap();

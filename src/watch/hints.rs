@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_nobody_depends_on_changes_nothing() {
+    fn tag_without_dependants_changes_nothing() {
         let mut tags = tags(&["r.io/a:1"]);
         let before = tags.clone();
         assert!(!HintThrottle::default().mark_due(&mut tags, &image("r.io/b:1"), at(10)));

@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_before_somebody_listened_is_nothing_to_them_and_what_still_fails_is() {
+    fn new_receiver_hears_of_open_failures_and_not_of_earlier_events() {
         let mut notified = NotifiedState::from(at(100));
         assert_eq!(tell(&mut notified, &succeeded(1, 20)), []);
         assert_eq!(

@@ -828,7 +828,7 @@ mod tests {
     }
 
     #[test]
-    fn base_of_which_nobody_knew_the_digest_has_moved_at_the_first_answer() {
+    fn base_without_a_recorded_digest_has_moved_at_the_first_answer() {
         let mut unseen = built_on("i1", Some("m1"));
         unseen.image.digest = None;
         let moved = BaseStatus::Moved(Some(digest("i1")));
@@ -943,7 +943,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_whose_registry_rests_or_that_is_being_looked_at_wakes_nobody() {
+    fn tag_of_a_paused_registry_or_under_a_look_wakes_no_round() {
         let mut tags = seeing("i1", None);
         let record = tags.entry(&tag());
         (record.next_look, record.not_before) = (Some(at(60)), Some(at(600)));

@@ -138,7 +138,7 @@ fn a_commit_is_built_also_by_its_short_name_and_for_one_run_alone() {
 }
 
 #[test]
-fn a_private_repository_is_opened_by_a_token_that_nobody_sees() {
+fn private_repository_is_fetched_by_a_token_that_is_shown_nowhere() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     world.repository("web", &[("Dockerfile", &dockerfile)]);
@@ -501,7 +501,7 @@ fn the_way_in_which_the_user_calls_ssh_holds() {
 }
 
 #[test]
-fn where_the_user_has_no_ssh_of_their_own_it_asks_nobody() {
+fn default_ssh_asks_no_questions() {
     let (world, registry) = world();
     let (context, calls) = ("ssh://git.example/web.git", world.fake("ssh", "exit 1"));
     create(&world, &registry, context, &[]).ok();

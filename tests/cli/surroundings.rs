@@ -167,7 +167,7 @@ fn allow(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_config_file_that_others_may_write_or_own_is_refused_unless_somebody_insists() {
+fn config_file_that_others_may_write_is_refused_without_the_insisting_flag() {
     let world = World::new();
     world.config("defaults: {registry: 'localhost:5000'}\n");
     let file = world.path("config/acrt/config.yaml");
@@ -202,7 +202,7 @@ fn a_config_file_that_others_may_write_or_own_is_refused_unless_somebody_insists
 }
 
 #[test]
-fn a_state_directory_that_others_may_write_or_own_is_refused_unless_somebody_insists() {
+fn state_directory_that_others_may_write_is_refused_without_the_insisting_flag() {
     let world = World::new();
     let list = ["task", "list"];
     world.acrt(&["check-health"]);

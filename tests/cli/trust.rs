@@ -326,7 +326,7 @@ fn trust_is_part_of_the_definition_shown_and_taken_back() {
 }
 
 #[test]
-fn files_that_are_none_are_refused_at_once_whoever_owns_them() {
+fn pipes_and_devices_are_refused_at_once_for_owner_and_guest() {
     let (world, registry, _) = world();
     let context = world.context("src", "FROM scratch\n");
     let host = registry.host();

@@ -66,7 +66,7 @@ async fn a_helper_opens_a_registry_and_is_asked_once_for_many_tags() {
 }
 
 #[tokio::test]
-async fn a_helper_that_knows_no_login_leaves_us_nobody() {
+async fn helper_without_a_login_leaves_requests_anonymous() {
     let registry = Distribution::with(Access::Password);
     let home = Home::with("echo 'credentials not found in native keychain'; exit 1");
     let output = home.look(&[registry.image("base:1")]);

@@ -400,7 +400,7 @@ fn image_for(seed: &str, platform: Option<(&str, &str)>) -> (Document, Vec<u8>) 
 }
 
 #[tokio::test]
-async fn the_only_image_of_an_index_without_platforms_is_everybodys_without_being_read() {
+async fn only_image_of_an_index_without_platforms_fits_without_being_read() {
     let (image, _) = image_for("one", None);
     for entry in [nested(&image), documents::entry(&image, "unknown/unknown")] {
         let index = index(&[entry]);

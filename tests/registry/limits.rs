@@ -289,7 +289,7 @@ async fn a_rate_of_the_config_file_holds() {
 }
 
 #[tokio::test]
-async fn a_slow_registry_keeps_back_nobodys_answer_but_its_own() {
+async fn slow_registry_delays_its_own_answers_alone() {
     let slow = Scripted::start(|_, _| Answer::manifest(&canned('a')).after(Duration::from_secs(2)));
     let quick: Vec<Scripted> = (0..3).map(|_| after(0, Answer::status(500))).collect();
     let mut tags = vec![reference(&slow.image("base:1"))];

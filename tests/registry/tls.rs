@@ -31,7 +31,7 @@ async fn a_private_authority_is_trusted_where_the_config_file_says_so() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_somebody_unknown_is_refused_once_with_the_setting_to_change() {
+async fn unknown_certificate_is_refused_once_with_the_setting_to_change() {
     let registry = Distribution::start();
     let front = Nginx::with_tls(registry.port(), "", &Authority::new());
     let strict = RegistrySettings {

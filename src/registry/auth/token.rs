@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waited_shares_a_failure_and_whoever_comes_later_asks_again() {
+    async fn waiting_requests_share_a_failure_and_later_ones_ask_again() {
         let tokens = Tokens::default();
         let asked = Counter::new(0);
         let key = key(None, &["s"]);

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_equals_wins_and_whoever_is_not_named_may_be_one_without_platform() {
+    fn first_of_two_equal_manifests_wins_and_one_without_platform_fits_last() {
         let entries = [
             entry('0', None),
             entry('a', Some("linux/amd64")),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_image_of_an_index_without_platforms_is_everybodys() {
+    fn only_image_of_an_index_without_platforms_fits_every_platform() {
         let entries = [entry('0', None), entry('1', None)];
         assert_eq!(chosen(&entries[..1], "linux/s390x"), Some(digest('0')));
         let s390x = "linux/s390x".parse().unwrap();

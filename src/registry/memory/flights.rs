@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waited_shares_a_failure_and_a_flight_that_was_given_up_is_taken_over() {
+    async fn waiting_requests_share_a_failure_and_take_over_a_dropped_flight() {
         let flights = Flights::<&str, u32>::default();
         let fail = || {
             flights.join("a", async || {

@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pause_is_waited_out_or_told_to_everybody() {
+    async fn pause_is_waited_out_or_reported_to_all_requests() {
         let clock = clock();
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let until = Timestamp::from_second(1003).unwrap();

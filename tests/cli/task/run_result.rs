@@ -790,7 +790,7 @@ fn a_base_that_moved_while_its_registry_was_away_is_an_update() {
 }
 
 #[test]
-fn a_base_of_which_nobody_knows_what_it_was_is_an_update_at_the_first_answer() {
+fn base_without_a_known_digest_is_an_update_at_the_first_answer() {
     let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
     world.docker();
     bases.push("base:1", &[("version", "theirs")]);

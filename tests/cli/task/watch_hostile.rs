@@ -199,7 +199,7 @@ fn each_hostile_context_is_one_failed_run_beside_a_rebuild_in_the_same_round() {
 }
 
 #[test]
-fn files_that_are_none_in_folders_of_this_machine_hold_up_no_round() {
+fn pipes_and_devices_in_local_contexts_hold_up_no_round() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "one")]);
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));

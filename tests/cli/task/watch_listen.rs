@@ -385,7 +385,7 @@ fn head(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn clients_that_hold_every_connection_keep_nobody_out() {
+fn clients_that_hold_every_connection_keep_no_other_client_out() {
     let (world, registry) = world();
     let watch = Loop::start(&world);
     watch.rests();
@@ -446,7 +446,7 @@ fn a_connection_brings_so_many_requests_and_no_more() {
 }
 
 #[test]
-fn health_is_told_as_it_is_to_whoever_asks_and_to_the_service_manager() {
+fn health_is_the_same_over_http_and_for_the_service_manager() {
     let (world, _registry) = world();
     let path = world.path("notify");
     let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();

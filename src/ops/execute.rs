@@ -221,6 +221,7 @@ impl<'a> Execution<'a> {
         let run = self.app.store.end_run(held)?;
         events.send(Event::Ended {
             id,
+        log.finish();
             task: &key,
             status: run.status,
             reason: run.run_error_message.as_deref(),

@@ -1,13 +1,9 @@
 //! List and show runs, and read their logs.
 
-use std::{
-    fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
-    time::Duration,
-};
+use std::time::Duration;
 
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     image::Reference,
     store::lock,
     task::{Run, RunId, RunStatus, TaskKey, TaskName},
@@ -21,6 +17,9 @@ use super::{
 
 /// How often a log is read again while its run goes on.
 const FOLLOW: Duration = Duration::from_millis(200);
+
+/// How much of a log is in memory at once, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// Which runs are meant.
 #[derive(Clone, Debug, Default)]
@@ -157,21 +156,15 @@ pub async fn logs(
     events: &EventSink<'_>,
 ) -> Result<()> {
     existing(app, id)?;
-    let path = app.store.layout().log(id);
-    let mut at = 0;
+    let mut log = app.store.read_log(id);
+    let mut piece = vec![0; PIECE];
     loop {
         // Asked before the log is read: what is written in between is read in the next turn.
         let goes_on = lock::is_held(&app.store.layout().open_run(id));
-        if let Ok(mut file) = File::open(&path) {
-            let mut bytes = Vec::new();
-            file.seek(SeekFrom::Start(at))
-                .and_then(|_| file.read_to_end(&mut bytes))
-                .context(Kind::Failed, || {
-                    format!("cannot read the log `{}`", path.display())
-                })?;
-            at += bytes.len() as u64;
-            if !bytes.is_empty() {
-                events.send(Event::Log(&bytes));
+        while let read @ 1.. = log.read(&mut piece)? {
+            events.send(Event::Log(&piece[..read]));
+            if !is_read() {
+                return Ok(());
             }
         }
         if !goes_on || !is_read() {

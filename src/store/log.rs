@@ -2,9 +2,13 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    ops::Range,
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
 };
+
+use aho_corasick::AhoCorasick;
 
 use crate::{
     error::{Context as _, Kind, Result},
@@ -12,10 +16,13 @@ use crate::{
     task::RunId,
 };
 
-use super::Store;
+use super::{Store, file};
 
-/// How much of a log is kept. A builder that prints for ever must not fill the disk.
-const MAX_LOG: usize = 64 * 1024 * 1024;
+/// How much of a log is kept. A builder that prints for ever must not fill the disk, and what matters most is at the end.
+const BOUNDS: Bounds = Bounds {
+    first: 16 * 1024 * 1024,
+    last: 48 * 1024 * 1024,
+};
 
 /// The longest piece of a line that is held back to look for secrets in it.
 const MAX_LINE: usize = 64 * 1024;
@@ -23,41 +30,77 @@ const MAX_LINE: usize = 64 * 1024;
 /// Secrets shorter than this are not looked for: they would blot out half of the log.
 const SHORTEST_SECRET: usize = 4;
 
+/// How much of a log is kept, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// From its beginning.
+    first: u64,
+    /// From its end, at least; up to as much again is there until the middle is taken out once more.
+    last: u64,
+}
+
+impl Bounds {
+    /// How much a log may be in the end, with the note of what is left out.
+    const fn kept(self) -> u64 {
+        self.first + self.last + LONGEST_NOTE as u64
+    }
+
+    const fn most(self) -> u64 {
+        self.first + 2 * self.last
+    }
+}
+
 /// The open log of a run. Takes bytes as they come and hands on whole lines.
 #[derive(Debug)]
 pub struct Log {
     file: File,
-    secrets: Vec<String>,
+    path: PathBuf,
+    bounds: Bounds,
+    masks: Masks,
     pending: Vec<u8>,
-    written: usize,
+    /// The size of the file.
+    size: u64,
     problem: Option<std::io::Error>,
 }
 
 impl Store {
-    /// Opens the log of a run. The values in `secrets` will not be in it.
+    /// Opens the log of a run, to write on at its end. The values in `secrets` will not be in it.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path.
     pub fn open_log(&self, id: RunId, secrets: &[Secret]) -> Result<Log> {
         let path = self.layout.log(id);
+        let cannot = || format!("cannot write the log `{}`", path.display());
         let file = OpenOptions::new()
             .create(true)
+            .read(true)
             .append(true)
             .mode(0o600)
             .open(&path)
-            .context(Kind::Failed, || {
-                format!("cannot write the log `{}`", path.display())
-            })?;
+            .context(Kind::Failed, cannot)?;
+        let size = file.metadata().context(Kind::Failed, cannot)?.len();
         let mut log = Log {
             file,
-            secrets: Vec::new(),
+            path,
+            bounds: BOUNDS,
+            masks: Masks::default(),
             pending: Vec::new(),
-            written: 0,
+            size,
             problem: None,
         };
         log.hide(secrets);
         Ok(log)
+    }
+
+    /// Returns what reads the log of a run, from its beginning.
+    #[must_use]
+    pub fn read_log(&self, id: RunId) -> LogReader {
+        LogReader {
+            path: self.layout.log(id),
+            bounds: BOUNDS,
+            file: None,
+        }
     }
 }
 
@@ -67,21 +110,23 @@ impl Log {
         let lines = secrets
             .iter()
             .flat_map(|secret| secret.reveal().lines().map(str::to_owned));
-        self.secrets
-            .extend(lines.filter(|line| line.len() >= SHORTEST_SECRET));
-        // A secret that contains another one must be hidden first, and whole.
-        self.secrets
-            .sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let lines: Vec<String> = lines.filter(|line| line.len() >= SHORTEST_SECRET).collect();
+        self.masks.add(lines);
     }
 
     /// Takes bytes, and returns the lines that they complete, as they were written.
     pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let before = self.pending.len();
         self.pending.extend_from_slice(bytes);
-        let end = match self.pending.iter().rposition(|b| *b == b'\n') {
-            Some(newline) => newline + 1,
-            None if self.pending.len() >= MAX_LINE => self.pending.len(),
-            None => return Vec::new(),
+        // What was held back before has no end of a line.
+        let end = match bytes.iter().rposition(|b| *b == b'\n') {
+            Some(newline) => before + newline + 1,
+            None if self.pending.len() >= MAX_LINE => self.masks.safe_end(&self.pending),
+            None => 0,
         };
+        if end == 0 {
+            return Vec::new();
+        }
         let whole: Vec<u8> = self.pending.drain(..end).collect();
         self.put(whole)
     }
@@ -103,6 +148,16 @@ impl Log {
         self.put(rest)
     }
 
+    /// Takes out for the last time what is too much. Nothing is written after that.
+    pub fn finish(mut self) -> Vec<u8> {
+        let rest = self.flush();
+        if self.size > self.bounds.kept() && self.problem.is_none() {
+            // What is too long and cannot be cut is a log all the same.
+            let _ = self.take_out_middle();
+        }
+        rest
+    }
+
     /// Returns what went wrong while writing, if anything did. The builder's output was taken all the same: a builder
     /// that cannot print would never end.
     pub fn problem(&mut self) -> Option<std::io::Error> {
@@ -110,46 +165,249 @@ impl Log {
     }
 
     fn put(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        let bytes = hide(&self.secrets, bytes);
-        if self.written < MAX_LOG && self.problem.is_none() {
-            self.written += bytes.len();
+        let bytes = self.masks.hide(bytes);
+        if self.problem.is_none() {
+            self.size += bytes.len() as u64;
             let mut result = self.file.write_all(&bytes);
-            if self.written >= MAX_LOG {
-                let note = b"acrt: the log is cut here, it has grown too large\n";
-                result = result.and_then(|()| self.file.write_all(note));
+            if self.size > self.bounds.most() {
+                result = result.and_then(|()| self.take_out_middle());
             }
             self.problem = result.err();
         }
         bytes
     }
+
+    /// Replaces the log by its first and its last part with a line between them, in one step.
+    fn take_out_middle(&mut self) -> std::io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let before = Gap::of(&self.file, self.bounds);
+        let from = self.start_of_end()?;
+        let gap = Gap {
+            at: self.bounds.first,
+            left_out: before.map_or(from, |gap| gap.position(from)) - self.bounds.first,
+        };
+        let mut new = file::temporary(folder)?;
+        let mut old = &self.file;
+        old.rewind()?;
+        std::io::copy(&mut old.take(self.bounds.first), new.as_file_mut())?;
+        new.write_all(gap.note().as_bytes())?;
+        old.seek(SeekFrom::Start(from))?;
+        std::io::copy(&mut old, new.as_file_mut())?;
+        self.size = new.as_file().metadata()?.len();
+        self.file = new.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Returns where the last part begins: with a line, where one begins soon.
+    fn start_of_end(&self) -> std::io::Result<u64> {
+        let from = self.size - self.bounds.last;
+        let mut soon = vec![0; MAX_LINE.min(usize::try_from(self.bounds.last).unwrap_or(MAX_LINE))];
+        // The end of the line before counts too.
+        let read = self.file.read_at(&mut soon, from - 1)?;
+        let newline = soon.iter().take(read).position(|b| *b == b'\n');
+        Ok(newline.map_or(from, |newline| from + newline as u64))
+    }
 }
 
-/// Replaces every secret in `bytes` by `***`.
-fn hide(secrets: &[String], bytes: Vec<u8>) -> Vec<u8> {
-    secrets.iter().fold(bytes, |bytes, secret| {
-        let needle = secret.as_bytes();
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.as_slice();
-        while let Some(at) = rest.windows(needle.len()).position(|part| part == needle) {
-            out.extend_from_slice(&rest[..at]);
-            out.extend_from_slice(b"***");
-            rest = &rest[at + needle.len()..];
+/// What is left out of the middle of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gap {
+    /// Where the note begins that says so.
+    at: u64,
+    /// How many bytes are left out.
+    left_out: u64,
+}
+
+/// No note is longer, in bytes.
+const LONGEST_NOTE: usize = 96;
+
+const NOTE: (&str, &str) = ("\nacrt: ", " bytes of this log are left out here\n");
+
+impl Gap {
+    /// Finds out what is left out of a file.
+    fn of(file: &File, bounds: Bounds) -> Option<Self> {
+        let mut text = [0; LONGEST_NOTE];
+        let read = file.read_at(&mut text, bounds.first).ok()?;
+        let text = text.get(..read)?.strip_prefix(NOTE.0.as_bytes())?;
+        let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (number, rest) = text.split_at(digits);
+        rest.starts_with(NOTE.1.as_bytes()).then_some(())?;
+        let left_out = std::str::from_utf8(number).ok()?.parse().ok()?;
+        let at = bounds.first;
+        Some(Self { at, left_out })
+    }
+
+    fn note(self) -> String {
+        format!("{}{}{}", NOTE.0, self.left_out, NOTE.1)
+    }
+
+    /// Returns which byte of all that was ever written is at `offset` of the file.
+    fn position(self, offset: u64) -> u64 {
+        match offset <= self.at {
+            true => offset,
+            false => offset.saturating_sub(self.note().len() as u64).max(self.at) + self.left_out,
         }
-        out.extend_from_slice(rest);
+    }
+
+    /// Returns where a byte of all that was ever written is in the file; the note, where it is left out.
+    fn offset(self, position: u64) -> u64 {
+        match position <= self.at + self.left_out {
+            true => position.min(self.at),
+            false => position - self.left_out + self.note().len() as u64,
+        }
+    }
+}
+
+/// Reads a log piece by piece, also while it is written and its middle is taken out.
+#[derive(Debug)]
+pub struct LogReader {
+    path: PathBuf,
+    bounds: Bounds,
+    file: Option<File>,
+}
+
+impl LogReader {
+    /// Reads what comes next; nothing, where there is no more for now.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.read_on(buffer).context(Kind::Failed, || {
+            format!("cannot read the log `{}`", self.path.display())
+        })
+    }
+
+    fn read_on(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(mut old) = self.file.as_ref() else {
+            return match file::open(&self.path) {
+                Ok(file) => {
+                    self.file = Some(file);
+                    self.read_on(buffer)
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+                Err(error) => Err(error),
+            };
+        };
+        let read = old.read(buffer)?;
+        if read > 0 || !self.is_replaced(old)? {
+            return Ok(read);
+        }
+        // What was written to the old file before it was replaced, and after it was read just now.
+        let read = old.read(buffer)?;
+        if read > 0 {
+            return Ok(read);
+        }
+        let offset = old.stream_position()?;
+        let position = Gap::of(old, self.bounds).map_or(offset, |gap| gap.position(offset));
+        let mut new = file::open(&self.path)?;
+        let offset = Gap::of(&new, self.bounds).map_or(position, |gap| gap.offset(position));
+        new.seek(SeekFrom::Start(offset))?;
+        let read = new.read(buffer)?;
+        self.file = Some(new);
+        Ok(read)
+    }
+
+    fn is_replaced(&self, file: &File) -> std::io::Result<bool> {
+        match std::fs::metadata(&self.path) {
+            Ok(now) => Ok(now.ino() != file.metadata()?.ino()),
+            // It was removed with its run: there is no more.
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// What is hidden, and what finds all of it in one pass.
+#[derive(Debug, Default)]
+struct Masks {
+    values: Vec<String>,
+    /// None where there is nothing to hide.
+    search: Option<Search>,
+}
+
+#[derive(Debug)]
+enum Search {
+    For(AhoCorasick),
+    /// There is too much to look for: nothing is shown.
+    All,
+}
+
+impl Masks {
+    fn add(&mut self, values: Vec<String>) {
+        if values.is_empty() {
+            return;
+        }
+        self.values.extend(values);
+        self.values.sort_unstable();
+        self.values.dedup();
+        let search = AhoCorasick::new(&self.values);
+        self.search = Some(search.map_or(Search::All, Search::For));
+    }
+
+    /// Returns where secrets are, in order. Those that overlap are one: a part of either would tell the other.
+    fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let search = match &self.search {
+            None => return Vec::new(),
+            Some(Search::All) => return std::iter::once(0..bytes.len()).collect(),
+            Some(Search::For(search)) => search,
+        };
+        // Nearly always there is none, and that is found out faster.
+        if !search.is_match(bytes) {
+            return Vec::new();
+        }
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for one in search.find_overlapping_iter(bytes) {
+            let mut start = one.start();
+            while let Some(last) = found.pop_if(|last| start < last.end) {
+                start = start.min(last.start);
+            }
+            found.push(start..one.end());
+        }
+        found
+    }
+
+    /// Replaces every secret in `bytes` by `***`.
+    fn hide(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let found = self.find(&bytes);
+        if found.is_empty() {
+            return bytes;
+        }
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut at = 0;
+        for secret in found {
+            out.extend_from_slice(&bytes[at..secret.start]);
+            out.extend_from_slice(b"***");
+            at = secret.end;
+        }
+        out.extend_from_slice(&bytes[at..]);
         out
-    })
+    }
+
+    /// Returns up to where an unfinished line can be handed on: no secret may go on behind that.
+    fn safe_end(&self, bytes: &[u8]) -> usize {
+        let longest = self.values.iter().map(String::len).max().unwrap_or(1);
+        let end = bytes.len().saturating_sub(longest - 1);
+        let mut found = self.find(bytes).into_iter();
+        found
+            .find(|secret| secret.start < end && end < secret.end)
+            .map_or(end, |secret| secret.start)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn id() -> RunId {
+        RunId::new(1)
+    }
+
     fn log(secrets: &[&str]) -> (tempfile::TempDir, Store, Log) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
-        std::fs::create_dir_all(store.layout().run_folder(RunId::new(1))).unwrap();
+        std::fs::create_dir_all(store.layout().run_folder(id())).unwrap();
         let secrets: Vec<Secret> = secrets.iter().map(|s| Secret::new(*s)).collect();
-        let log = store.open_log(RunId::new(1), &secrets).unwrap();
+        let log = store.open_log(id(), &secrets).unwrap();
         (folder, store, log)
     }
 
@@ -162,8 +420,31 @@ mod tests {
             b"pass=***, ***\n"
         );
         assert_eq!(log.flush(), b"rest\n");
-        let written = std::fs::read(store.layout().log(RunId::new(1))).unwrap();
+        let written = std::fs::read(store.layout().log(id())).unwrap();
         assert_eq!(written, b"pass=***, ***\nrest\n");
+    }
+
+    #[test]
+    fn secrets_that_overlap_are_hidden_whole() {
+        let (_folder, _store, mut log) = log(&["abcd", "cdefgh", "secret", "cret"]);
+        assert_eq!(log.write(b"abcdefgh\n"), b"***\n");
+        assert_eq!(log.write(b"secretsecret cret\n"), b"****** ***\n");
+    }
+
+    #[test]
+    fn secret_across_the_pieces_of_an_endless_line_is_hidden() {
+        let (_folder, _store, mut log) = log(&["correct-horse-battery"]);
+        let mut out = Vec::new();
+        for at in MAX_LINE - 30..MAX_LINE + 10 {
+            let mut line = vec![b'x'; at];
+            line.extend_from_slice(b"correct-horse-battery");
+            for piece in line.chunks(1000) {
+                out.extend(log.write(piece));
+            }
+            out.extend(log.write(b"\n"));
+        }
+        assert_eq!(out.iter().filter(|b| **b == b'*').count(), 40 * 3);
+        assert!(!out.windows(5).any(|part| part == b"horse"));
     }
 
     #[test]
@@ -180,5 +461,88 @@ mod tests {
         let (_folder, _store, mut log) = log(&[]);
         log.write(b"half a line");
         assert_eq!(log.line("run ca1 ended"), b"half a line\nrun ca1 ended\n");
+    }
+
+    const SMALL: Bounds = Bounds {
+        first: 100,
+        last: 300,
+    };
+
+    #[test]
+    fn long_log_keeps_its_beginning_and_its_end_with_a_line_between() {
+        let (_folder, store, mut log) = log(&[]);
+        log.bounds = SMALL;
+        let mut largest = 0;
+        for n in 0..1000 {
+            log.write(format!("line {n:04}\n").as_bytes());
+            largest = largest.max(std::fs::metadata(store.layout().log(id())).unwrap().len());
+        }
+        log.finish();
+        assert!(largest <= SMALL.most(), "{largest}");
+        let text = std::fs::read_to_string(store.layout().log(id())).unwrap();
+        assert!(text.starts_with("line 0000\n") && text.ends_with("line 0999\n"));
+        let (first, rest) = text.split_once("\n\nacrt: ").unwrap();
+        assert!(first.ends_with("line 0009"), "{text}");
+        let (left_out, last) = rest.split_once(NOTE.1).unwrap();
+        assert!((290..=396).contains(&last.len()), "{text}");
+        // 10,000 bytes were written.
+        let sum = 100 + left_out.parse::<usize>().unwrap() + last.len();
+        assert_eq!(sum, 10_000, "{text}");
+    }
+
+    #[test]
+    fn reader_sees_each_line_once_while_the_middle_is_taken_out() {
+        let (_folder, store, mut log) = log(&[]);
+        log.bounds = SMALL;
+        let mut reader = LogReader {
+            bounds: SMALL,
+            ..store.read_log(id())
+        };
+        let (mut seen, mut buffer) = (Vec::new(), [0; 7]);
+        let mut all = String::new();
+        for n in 0..500 {
+            let line = format!("line {n:04}\n");
+            log.write(line.as_bytes());
+            all += &line;
+            // It lags behind by up to 20 lines, which are there still.
+            while n % 20 == 0 {
+                match reader.read(&mut buffer).unwrap() {
+                    0 => break,
+                    read => seen.extend_from_slice(&buffer[..read]),
+                }
+            }
+        }
+        log.finish();
+        while let read @ 1.. = reader.read(&mut buffer).unwrap() {
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        assert_eq!(String::from_utf8(seen).unwrap(), all);
+    }
+
+    #[test]
+    fn reader_that_is_far_behind_is_told_what_it_has_missed() {
+        let (_folder, store, mut log) = log(&[]);
+        log.bounds = SMALL;
+        let mut reader = LogReader {
+            bounds: SMALL,
+            ..store.read_log(id())
+        };
+        log.write(b"line 0000\n");
+        let mut buffer = [0; 10];
+        assert_eq!(reader.read(&mut buffer).unwrap(), 10);
+        for n in 1..1000 {
+            log.write(format!("line {n:04}\n").as_bytes());
+        }
+        log.finish();
+        let mut seen = Vec::new();
+        while let read @ 1.. = reader.read(&mut buffer).unwrap() {
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        let seen = String::from_utf8(seen).unwrap();
+        assert!(seen.starts_with("line 0001\n") && seen.ends_with("line 0999\n"));
+        assert!(
+            seen.contains("bytes of this log are left out here\n"),
+            "{seen}"
+        );
     }
 }

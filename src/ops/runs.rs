@@ -70,7 +70,7 @@ fn has_pushed(app: &App, run: &Run, image: &Reference) -> bool {
 /// [`Kind::Failed`] where the folder of runs cannot be read.
 pub fn list(app: &App, filter: &RunFilter, events: &EventSink<'_>) -> Result<Vec<RunAnswer>> {
     let mut runs = Vec::new();
-    for id in app.store.run_ids()? {
+    for id in ids(app, filter)? {
         if runs.len() >= filter.top {
             break;
         }
@@ -81,6 +81,18 @@ pub fn list(app: &App, filter: &RunFilter, events: &EventSink<'_>) -> Result<Vec
         }
     }
     Ok(runs)
+}
+
+/// Returns the runs among which those are that `filter` takes, the newest first.
+fn ids(app: &App, filter: &RunFilter) -> Result<Vec<RunId>> {
+    let listed = match &filter.task {
+        Some(task) => app.store.listed_runs_of(task)?,
+        None => None,
+    };
+    match listed {
+        Some(ids) => Ok(ids),
+        None => app.store.run_ids(),
+    }
 }
 
 /// Returns one run.
@@ -127,7 +139,7 @@ pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
 ///
 /// [`Kind::NotFound`] if there is none.
 pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
-    for id in app.store.run_ids()? {
+    for id in ids(app, filter)? {
         if let Ok(Some(run)) = app.store.run(id)
             && filter.takes(app, &run)
         {

@@ -117,6 +117,26 @@ impl Layout {
         self.run_folder(id).join("run.json")
     }
 
+    /// Returns the file that holds the number up to which runs are in the lists of their tasks.
+    #[must_use]
+    pub fn listed_runs(&self) -> PathBuf {
+        self.runs().join("listed")
+    }
+
+    /// Returns the folder of the lists of runs, with a folder for each registry in it.
+    #[must_use]
+    pub fn runs_of_tasks(&self) -> PathBuf {
+        self.runs().join("of")
+    }
+
+    /// Returns the list of the runs of a task.
+    #[must_use]
+    pub fn runs_of(&self, key: &TaskKey) -> PathBuf {
+        self.runs_of_tasks()
+            .join(&key.registry)
+            .join(key.name.as_str())
+    }
+
     /// Returns the log of one run.
     #[must_use]
     pub fn log(&self, id: RunId) -> PathBuf {

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod log;
 pub mod notified;
 mod recall;
+mod run_lists;
 pub mod runs;
 pub mod secrets;
 pub mod tasks;
@@ -84,6 +85,7 @@ impl Store {
             layout.baselines_folder(),
             layout.secrets_folder(),
         ] {
+            layout.runs_of_tasks(),
             for registry in names(&folder).unwrap_or_default() {
                 file::remove_abandoned(&folder.join(registry));
             }
@@ -151,6 +153,7 @@ mod tests {
             "baselines/r.io",
             "secrets/r.io",
         ];
+            "runs/of/r.io",
         for place in places {
             let place = folder.path().join(place);
             fs::create_dir_all(&place).unwrap();

@@ -1,6 +1,6 @@
 //! Runs: a folder each, with a record and a log.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use crate::{
 use super::{
     Store, file,
     lock::{self, Lock},
+    run_lists,
 };
 
 /// The variable that every process of a run carries, so that what outlives a killed acrt can be found. Its value is the run's folder.
@@ -52,18 +53,28 @@ impl Store {
         let mut numbers = lock::lock(&self.layout.last_run())?;
         // A file that holds no number is as good as none: the folders of runs tell too.
         let last = numbers.read().ok();
-        let last: u64 = last
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or_default();
-        let newest = self.run_ids()?.first().map_or(0, |id| id.number());
-        let id = RunId::new(last.max(newest) + 1);
+        let last: u64 = match last.and_then(|text| text.trim().parse().ok()) {
+            Some(last) => last,
+            None => self.run_ids()?.first().map_or(0, |id| id.number()),
+        };
+        let mut id = RunId::new(last + 1);
+        // A process that was killed may have begun one and not noted its number.
+        while self.layout.run_folder(id).exists() {
+            id = RunId::new(id.number() + 1);
+        }
+        self.list_missing_runs(id.number() - 1)?;
+        let mut run = queued(id);
+        // Before it is there: one that is not listed would never be removed.
+        if let Some(key) = run_lists::task_of(&run) {
+            self.list_runs(&key, &[id])?;
+        }
         file::make_folder(&self.layout.run_folder(id))?;
         // Held before it is seen: else it would be taken for that of a dead process.
         let lock = lock::take_new(&self.layout.open_run(id))?;
-        let mut run = queued(id);
         run.pid = Some(std::process::id());
         self.save_run(&run)?;
         numbers.write(&format!("{}\n", id.number()))?;
+        self.set_listed(id.number())?;
         Ok(HeldRun {
             run,
             lock: Some(lock),
@@ -201,27 +212,43 @@ impl Store {
         Ok(run)
     }
 
-    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`.
+    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`. Reads no other task's runs.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path.
     pub fn prune_runs(&self, key: &TaskKey, keep: usize, oldest: Timestamp) -> Result<()> {
         let mut kept = 0;
-        for id in self.run_ids()? {
-            let Ok(Some(run)) = file::read_json::<Run>(&self.layout.run(id)) else {
-                continue;
+        let mut gone = BTreeSet::new();
+        for id in self.list_of(key)? {
+            let run = match file::read_json::<Run>(&self.layout.run(id)) {
+                Ok(Some(run)) => run,
+                Ok(None) => {
+                    gone.insert(id);
+                    continue;
+                }
+                // It is shown by every listing, and removed by hand.
+                Err(_) => continue,
             };
-            let ours = run.task.as_ref() == Some(&key.name) && run.registry == key.registry;
-            if !ours || run.status.is_open() || run.is_archive_enabled {
+            if run_lists::task_of(&run).as_ref() != Some(key)
+                || run.status.is_open()
+                || run.is_archive_enabled
+            {
                 continue;
             }
             kept += 1;
             if kept > keep || run.finish_time.is_some_and(|end| end < oldest) {
                 remove_folder(&self.layout.run_folder(id))?;
+                gone.insert(id);
             }
         }
-        Ok(())
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let _numbers = lock::lock(&self.layout.last_run())?;
+        // One that was about to begin had no record yet.
+        gone.retain(|id| !self.layout.run_folder(*id).exists());
+        self.unlist_runs(key, &gone)
     }
 }
 
@@ -384,5 +411,79 @@ mod tests {
         store.prune_runs(&key(), 2, at(5)).unwrap();
         assert_eq!(numbers(&store), [5, 2, 1]);
         drop(open);
+    }
+
+    fn other() -> TaskKey {
+        TaskKey {
+            registry: "r.io".into(),
+            name: "other".parse().unwrap(),
+        }
+    }
+
+    fn end(store: &Store) -> RunId {
+        let mut held = store.new_run(queued).unwrap();
+        held.run.advance(RunStatus::Succeeded, at(9));
+        store.end_run(held).unwrap().run_id
+    }
+
+    /// Reads what belongs to `run` alone from now on: the records of all others become such as nobody could read.
+    fn break_all_but(store: &Store, which: impl Fn(RunId) -> bool) {
+        for id in store.run_ids().unwrap() {
+            if !which(id) {
+                fs::remove_file(store.layout().run(id)).unwrap();
+                fs::create_dir(store.layout().run(id)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn pruning_and_the_next_number_read_no_other_tasks_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let others: Vec<RunId> = (0..20)
+            .map(|_| {
+                let mut held = store
+                    .new_run(|id| Run {
+                        task: Some(other().name),
+                        ..queued(id)
+                    })
+                    .unwrap();
+                held.run.advance(RunStatus::Succeeded, at(9));
+                store.end_run(held).unwrap().run_id
+            })
+            .collect();
+        let own: Vec<RunId> = (0..3).map(|_| end(&store)).collect();
+        break_all_but(&store, |id| own.contains(&id));
+        store.prune_runs(&key(), 1, at(0)).unwrap();
+        assert_eq!(store.list_of(&key()).unwrap(), [own[2]]);
+        assert_eq!(store.list_of(&other()).unwrap().len(), others.len());
+        assert_eq!(store.run_ids().unwrap().len(), 21);
+        // The folder of all runs is not read either: one that is put there by hand is not seen.
+        fs::create_dir(store.layout().run_folder(RunId::new(900))).unwrap();
+        assert_eq!(end(&store).number(), 24);
+    }
+
+    #[test]
+    fn runs_of_a_state_directory_without_lists_are_listed_by_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let first: Vec<RunId> = (0..5).map(|_| end(&store)).collect();
+        fs::remove_dir_all(store.layout().runs_of_tasks()).unwrap();
+        fs::remove_file(store.layout().listed_runs()).unwrap();
+        assert_eq!(store.listed_runs_of(&key().name).unwrap(), None);
+        let next = end(&store);
+        let mut all = first;
+        all.push(next);
+        all.reverse();
+        assert_eq!(store.list_of(&key()).unwrap(), all);
+        // Another version makes one that it lists nowhere.
+        let held = store.new_run(queued).unwrap();
+        fs::write(store.layout().listed_runs(), format!("{}", next.number())).unwrap();
+        fs::remove_file(store.layout().runs_of(&key())).unwrap();
+        store.list_runs(&key(), &all).unwrap();
+        assert_eq!(store.listed_runs_of(&key().name).unwrap(), None);
+        let newest = end(&store);
+        all.splice(0..0, [newest, held.run.run_id]);
+        assert_eq!(store.listed_runs_of(&key().name).unwrap(), Some(all));
     }
 }

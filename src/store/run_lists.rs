@@ -1,0 +1,146 @@
+//! Which runs each task has, so that nobody reads the runs of all tasks to find those of one.
+//!
+//! `runs/of/<registry>/<name>` has a line for each run of a task, the oldest first, and `runs/listed` the number up to which all runs are in
+//! these lists. They may be removed at any time: where that number is not the newest run's, the next run lists those that are missing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+};
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    task::{Run, RunId, TaskKey, TaskName, run::newest_first},
+};
+
+use super::{
+    Store,
+    file::{self, names},
+};
+
+/// The largest list that is read, in bytes: more than a million runs.
+const MAX_LIST: u64 = 32 * 1024 * 1024;
+
+/// Returns the task that a run is of; a quick run is of none.
+pub(super) fn task_of(run: &Run) -> Option<TaskKey> {
+    Some(TaskKey {
+        registry: run.registry.clone(),
+        name: run.task.clone()?,
+    })
+}
+
+impl Store {
+    /// Returns the runs of all tasks of a name, the newest first; `None` where the lists do not have all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn listed_runs_of(&self, name: &TaskName) -> Result<Option<Vec<RunId>>> {
+        if !self.is_listed_up_to(self.last_number()) {
+            return Ok(None);
+        }
+        let mut ids = Vec::new();
+        for registry in names(&self.layout.runs_of_tasks())? {
+            let name = name.clone();
+            ids.extend(self.list_of(&TaskKey { registry, name })?);
+        }
+        ids.sort_unstable_by(newest_first);
+        Ok(Some(ids))
+    }
+
+    /// Reads the list of a task, the newest first.
+    pub(super) fn list_of(&self, key: &TaskKey) -> Result<Vec<RunId>> {
+        let text = file::read(&self.layout.runs_of(key), MAX_LIST)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        // One that was killed half-way through may have listed a run that is listed again.
+        let ids: BTreeSet<RunId> = text.lines().filter_map(|id| id.parse().ok()).collect();
+        let mut ids: Vec<RunId> = ids.into_iter().collect();
+        ids.sort_unstable_by(newest_first);
+        Ok(ids)
+    }
+
+    /// Adds runs to the list of a task. Whoever does holds the lock of the numbers.
+    pub(super) fn list_runs(&self, key: &TaskKey, ids: &[RunId]) -> Result<()> {
+        let path = self.layout.runs_of(key);
+        if let Some(folder) = path.parent() {
+            file::make_folder(folder)?;
+        }
+        let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let write = || -> std::io::Result<()> {
+            let mut list = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path)?;
+            list.write_all(lines.as_bytes())?;
+            list.sync_data()
+        };
+        write().context(Kind::Failed, || {
+            format!("cannot write `{}`", path.display())
+        })
+    }
+
+    /// Takes runs that are gone out of the list of a task. Whoever does holds the lock of the numbers.
+    pub(super) fn unlist_runs(&self, key: &TaskKey, gone: &BTreeSet<RunId>) -> Result<()> {
+        let ids = self.list_of(key)?;
+        let left = ids.iter().rev().filter(|id| !gone.contains(id));
+        let lines: String = left.map(|id| format!("{id}\n")).collect();
+        match lines.is_empty() {
+            true => file::remove(&self.layout.runs_of(key)),
+            false => file::replace(&self.layout.runs_of(key), lines.as_bytes()),
+        }
+    }
+
+    /// Lists all runs up to the number `last` that are not listed yet: after an upgrade, and after a crash. Whoever does holds the lock of
+    /// the numbers.
+    pub(super) fn list_missing_runs(&self, last: u64) -> Result<()> {
+        if self.is_listed_up_to(last) {
+            return Ok(());
+        }
+        let listed = self.listed().unwrap_or_default();
+        // A smaller number is that of other runs: a copy was put back.
+        let listed = if listed > last { 0 } else { listed };
+        let mut lists: BTreeMap<TaskKey, Vec<RunId>> = BTreeMap::new();
+        for id in self.run_ids()?.into_iter().rev() {
+            if id.number() <= listed {
+                continue;
+            }
+            // One without a record, or with a broken one, is of no task that could be told.
+            if let Ok(Some(run)) = file::read_json::<Run>(&self.layout.run(id))
+                && let Some(key) = task_of(&run)
+            {
+                lists.entry(key).or_default().push(id);
+            }
+        }
+        for (key, ids) in &lists {
+            self.list_runs(key, ids)?;
+        }
+        self.set_listed(last)
+    }
+
+    /// Notes that all runs up to this number are listed. Where that is lost, they are listed again.
+    pub(super) fn set_listed(&self, number: u64) -> Result<()> {
+        let path = self.layout.listed_runs();
+        fs::write(&path, format!("{number}\n")).context(Kind::Failed, || {
+            format!("cannot write `{}`", path.display())
+        })
+    }
+
+    fn is_listed_up_to(&self, last: u64) -> bool {
+        self.listed() == Some(last) || (last == 0 && !self.layout.last_run().exists())
+    }
+
+    fn listed(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.layout.listed_runs()).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// Returns the number of the newest run, as far as it is noted.
+    fn last_number(&self) -> u64 {
+        let text = fs::read_to_string(self.layout.last_run());
+        let number = text.ok().and_then(|text| text.trim().parse().ok());
+        number.unwrap_or_default()
+    }
+}

@@ -5,12 +5,14 @@ use std::collections::{HashMap, HashSet};
 use crate::{
     error::{Error, Kind, Result},
     image::Reference,
-    task::{Task, TaskKey},
+    task::{Step, Task, TaskKey},
+    watch::Descendants,
 };
 
 use super::{App, reading, steps};
 
-/// Follows what `task` depends on upwards, through the tasks that make those images.
+/// Follows what `task` depends on upwards, through the tasks that make those images. Where somebody who knows all tasks has found out what
+/// is built on its images, `known`, no other task is read.
 ///
 /// # Errors
 ///
@@ -20,6 +22,7 @@ pub fn refuse_cycles(
     task: &Task,
     pushes: &[Reference],
     bases: &[Reference],
+    known: Option<&Descendants>,
 ) -> Result<()> {
     // By whatever names: an image is one image.
     let pushes: &[Reference] = &pushes
@@ -38,6 +41,21 @@ pub fn refuse_cycles(
     }
     if pushes.is_empty() || bases.is_empty() {
         return Ok(());
+    }
+    // Only names that stay can be depended on; a multi-step file says what it pushes only when it is there.
+    let stable: Vec<Reference> = match &task.step {
+        Step::Docker(_) | Step::Import(_) => {
+            let images = task.stable_images().into_iter();
+            images.map(|image| app.canonical(&image)).collect()
+        }
+        Step::FileTask(_) | Step::EncodedTask(_) => pushes.to_vec(),
+    };
+    if let Some(known) = known.filter(|known| known.are_of(&stable)) {
+        let bases: Vec<Reference> = bases.iter().map(|base| app.canonical(base)).collect();
+        return match known.way_from(&bases) {
+            Some(way) => Err(cycle(task, way.into_iter().map(ToString::to_string))),
+            None => Ok(()),
+        };
     }
     let others: Vec<Task> = app
         .store
@@ -64,19 +82,23 @@ pub fn refuse_cycles(
     };
     let mut path = Vec::new();
     if walk.leads_back(bases, &mut path) {
-        let name = task.name.to_string();
-        let between = path.iter().map(|key| key.name.to_string());
-        let path: Vec<String> = std::iter::once(name.clone())
-            .chain(between)
-            .chain(std::iter::once(name))
-            .collect();
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("tasks would depend on each other: {}", path.join(" <- ")),
-        )
-        .hint("build one of them on an image that none of the others makes"));
+        return Err(cycle(task, path.iter().map(|key| key.name.to_string())));
     }
     Ok(())
+}
+
+/// Names the tasks that would depend on each other.
+fn cycle(task: &Task, between: impl Iterator<Item = String>) -> Error {
+    let name = task.name.to_string();
+    let path: Vec<String> = std::iter::once(name.clone())
+        .chain(between)
+        .chain(std::iter::once(name))
+        .collect();
+    Error::new(
+        Kind::Invalid,
+        format!("tasks would depend on each other: {}", path.join(" <- ")),
+    )
+    .hint("build one of them on an image that none of the others makes")
 }
 
 struct Walk<'a> {

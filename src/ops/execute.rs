@@ -20,7 +20,7 @@ use crate::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
         TaskKey,
     },
-    watch::{Baseline, Built, ReadFile},
+    watch::{Baseline, Built, Descendants, ReadFile},
 };
 
 use super::{
@@ -127,6 +127,8 @@ pub struct Execution<'a> {
     pub stored: Option<Task>,
     /// What the files of a local context named when the run began; none where nobody asks.
     pub named: Option<Named>,
+    /// What it must not depend on, where somebody has found that out who knows all tasks.
+    pub descendants: Option<Descendants>,
     /// What would stop it.
     pub stop: &'a Stop,
     /// When it has taken too long: the timeout of its task, from its first byte to its last.
@@ -146,6 +148,7 @@ impl<'a> Execution<'a> {
             jobs: DEFAULT_JOBS,
             stored: None,
             named: None,
+            descendants: None,
             stop,
             deadline: Instant::now() + allowed,
         }
@@ -218,10 +221,10 @@ impl<'a> Execution<'a> {
         let closing = closing_line(&held.run);
         let text = log.line(&closing);
         events.send(Event::Log(&text));
+        log.finish();
         let run = self.app.store.end_run(held)?;
         events.send(Event::Ended {
             id,
-        log.finish();
             task: &key,
             status: run.status,
             reason: run.run_error_message.as_deref(),
@@ -368,7 +371,8 @@ impl<'a> Execution<'a> {
                 events,
             ))
             .await?;
-        super::chain::refuse_cycles(self.app, &self.task, &images, &bases_of(&resolved))?;
+        let (bases, known) = (bases_of(&resolved), self.descendants.as_ref());
+        super::chain::refuse_cycles(self.app, &self.task, &images, &bases, known)?;
         held.run.base_image_dependencies = Some(resolved.dependencies.clone());
         held.run.untracked_images.clone_from(&resolved.untracked);
         held.run.advance(RunStatus::Running, self.app.clock.now());

@@ -158,24 +158,25 @@ async fn prepare_to_tell(app: &App, task: &Task, events: &EventSink<'_>) {
     }
 }
 
-/// Runs a task because of a trigger. Returns `None` at once if a run of it is going on.
+/// Runs a task because of a trigger. Returns `None` at once if a run of it is going on. Those who are to be told of it are left to the
+/// caller.
 ///
 /// # Errors
 ///
 /// As [`run`].
 pub async fn run_if_free(
     app: &App,
-    key: &TaskKey,
+    request: RunRequest,
     cause: &Cause,
-    answers: Answers,
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<Option<Finished>> {
+    let key = &request.key();
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
     recover_crashed_runs_of(app, key, events).await?;
-    let (task, _) = prepare(app, &RunRequest::of(key))?;
+    let (task, _) = prepare(app, &request)?;
     let held = app
         .store
         .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
@@ -186,12 +187,11 @@ pub async fn run_if_free(
     prepare_to_tell(app, &task, events).await;
     let request = RunRequest {
         run: Some(held.run.run_id),
-        answers,
-        ..RunRequest::of(key)
+        ..request
     };
-    let finished = supervise(app, &task, &request, held, stop, events).await?;
-    notify::after_run(app, &task, stop, events).await;
-    Ok(Some(finished))
+    supervise(app, &task, &request, held, stop, events)
+        .await
+        .map(Some)
 }
 
 /// Carries out a run that the process holds which started this one.
@@ -213,6 +213,7 @@ pub async fn carry_out_for(
     let execution = Execution {
         recorded: request.is_recorded(),
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
+        descendants: request.descendants.clone(),
         ..Execution::of(app, task, secrets, stop)
     };
     execution.carry_out(held, events).await

@@ -9,6 +9,7 @@ use crate::{
     store::secrets::Secrets,
     sys::secret::Secret,
     task::{Argument, Context, RunId, Task, TaskKey},
+    watch::Descendants,
 };
 
 /// How many steps of a multi-step file work at once where the request does not say.
@@ -65,6 +66,9 @@ pub struct RunRequest {
     /// Whether whoever asks reads the log while it is written.
     #[serde(default)]
     pub follows_log: bool,
+    /// What the task must not depend on, where somebody has found that out who knows all tasks.
+    #[serde(default)]
+    pub descendants: Option<Descendants>,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
@@ -91,6 +95,7 @@ impl RunRequest {
             run: None,
             answers: Answers::default(),
             follows_log: false,
+            descendants: None,
             quick: None,
         }
     }

@@ -15,6 +15,7 @@ use crate::{
 use super::{
     asked::{Asked, Awaited},
     decide::{Move, Reasons, Verdict},
+    descendants::{Descendant, Descendants},
     graph::{Graph, Vertex},
     snapshot::Node,
     tags::Tags,
@@ -40,6 +41,10 @@ pub struct Job {
     pub reasons: Reasons,
     /// The digests that it is to be built on because its bases must be old enough.
     pub pins: Vec<(Reference, Digest)>,
+    /// What it must not depend on.
+    pub descendants: Descendants,
+    /// How many tasks, one built on the other, wait for it at most.
+    pub height: usize,
 }
 
 /// One round: every task is decided once, as soon as all that it depends on has answered and all tasks whose images it depends on are
@@ -67,6 +72,8 @@ pub struct Round<'a> {
     outcomes: Vec<Option<Outcome>>,
     /// Which tasks pushed each digest, found out at the first question.
     makers: OnceCell<HashMap<Digest, Vec<usize>>>,
+    /// How many tasks wait for each at most, one built on the other; found out at the first question.
+    heights: OnceCell<Vec<usize>>,
 }
 
 impl<'a> Round<'a> {
@@ -110,6 +117,7 @@ impl<'a> Round<'a> {
             outcomes: vec![None; nodes.len()],
             waiting,
             makers: OnceCell::new(),
+            heights: OnceCell::new(),
             verdicts,
             graph,
             nodes,
@@ -144,16 +152,59 @@ impl<'a> Round<'a> {
             if let Some(reasons) = reasons {
                 let task = self.nodes[n].task.key();
                 self.running.insert(task.clone(), n);
-                let pins = self.nodes[n].pins(tags, now);
                 return Some(Job {
                     task,
                     reasons,
-                    pins,
+                    pins: self.nodes[n].pins(tags, now),
+                    descendants: self.descendants(n),
+                    height: self.heights()[n],
                 });
             }
             self.let_children_go(n);
         }
         None
+    }
+
+    /// Returns what is built on the images of a task, by what the files of all say and their last runs were built on.
+    fn descendants(&self, ancestor: usize) -> Descendants {
+        let mut found: Vec<(usize, Option<usize>)> = Vec::new();
+        let mut seen = BTreeSet::from([ancestor]);
+        let mut next = 0;
+        let mut above = (ancestor, None);
+        loop {
+            for child in &self.children[above.0] {
+                if seen.insert(*child) {
+                    found.push((*child, above.1));
+                }
+            }
+            let Some((n, _)) = found.get(next) else {
+                break;
+            };
+            above = (*n, Some(next));
+            next += 1;
+        }
+        let tasks = found.into_iter().map(|(n, built_on)| Descendant {
+            name: self.nodes[n].task.name.clone(),
+            pushes: self.nodes[n].pushes.to_vec(),
+            built_on,
+        });
+        Descendants {
+            of: self.nodes[ancestor].pushes.to_vec(),
+            tasks: tasks.collect(),
+        }
+    }
+
+    /// Returns, for each task, how many tasks that a move of its images runs wait for it at most, one built on the other.
+    fn heights(&self) -> &[usize] {
+        self.heights.get_or_init(|| {
+            let mut heights = vec![0; self.nodes.len()];
+            for parent in self.graph.order.iter().rev().copied() {
+                let children = self.children[parent].iter().copied();
+                let run = children.filter(|child| self.is_followed(*child, parent));
+                heights[parent] = run.map(|child| heights[child] + 1).max().unwrap_or(0);
+            }
+            heights
+        })
     }
 
     /// Takes in that an answer has come, whatever it says.
@@ -209,7 +260,12 @@ impl<'a> Round<'a> {
     #[must_use]
     pub fn pushes(&self, task: &TaskKey) -> Vec<Reference> {
         let mut nodes = self.nodes.iter();
-        let node = nodes.find(|node| node.task.key() == *task);
+        let is_it =
+            |node: &&Node<'_>| node.task.name == task.name && node.task.registry == task.registry;
+        let node = match self.running.get(task) {
+            Some(n) => self.nodes.get(*n),
+            None => nodes.find(is_it),
+        };
         node.map_or_else(Vec::new, |node| node.pushes.to_vec())
     }
 
@@ -929,5 +985,39 @@ mod tests {
             tags.observe(&image(&format!("alias-{name}")), seen, at(1));
         }
         assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "cycle"]);
+    }
+
+    #[test]
+    fn job_knows_what_is_built_on_it_and_how_long_the_way_behind_it_is() {
+        let loaded = [
+            Snapshot::new(task("a"), built(&["base"], "old"), Clone::clone),
+            Snapshot::new(task("b"), built(&["a", "base"], "old"), Clone::clone),
+            Snapshot::new(task("c"), built(&["b"], "old"), Clone::clone),
+            Snapshot::new(task("lone"), built(&["base"], "old"), Clone::clone),
+        ];
+        let mut tags = Tags::default();
+        for (name, now) in [("base", "new"), ("a", "old"), ("b", "old")] {
+            let seen = Observation {
+                digest: digest(name, now),
+                manifests: Manifests::new(),
+                created: None,
+            };
+            tags.observe(&image(name), seen, at(1));
+        }
+        let mut round = Round::new(loaded.iter().map(Snapshot::node).collect());
+        let first = round.next(&tags, at(2)).unwrap();
+        let second = round.next(&tags, at(2)).unwrap();
+        let of = |job: &Job| (job.task.name.to_string(), job.height);
+        assert_eq!(
+            (of(&first), of(&second)),
+            (("a".into(), 2), ("lone".into(), 0))
+        );
+        assert!(second.descendants.tasks.is_empty());
+        let below = &first.descendants;
+        assert!(below.are_of(&[image("a")]) && !below.are_of(&[image("a"), image("z")]));
+        assert_eq!(below.way_from(&[image("base")]), None);
+        let way = below.way_from(&[image("base"), image("c")]).unwrap();
+        let way: Vec<&str> = way.into_iter().map(|name| name.as_str()).collect();
+        assert_eq!(way, ["c", "b"]);
     }
 }

@@ -50,7 +50,8 @@ impl Execution<'_> {
         let decided = self.unless_stopped(self.decide(step)).await?;
         let bases: Vec<Reference> = step.source().into_iter().collect();
         let images: Vec<Reference> = targets.iter().flat_map(references).collect();
-        crate::ops::chain::refuse_cycles(self.app, &self.task, &images, &bases)?;
+        let known = self.descendants.as_ref();
+        crate::ops::chain::refuse_cycles(self.app, &self.task, &images, &bases, known)?;
         held.run.base_image_dependencies = Some(decided.dependencies.clone());
         held.run.untracked_images.clone_from(&decided.untracked);
         held.run.advance(RunStatus::Running, self.app.clock.now());

@@ -57,7 +57,8 @@ impl Execution<'_> {
         builder.refuse_steps()?;
         held.run.builder = Some(builder.kind().to_string());
         let baseline = self.app.store.baseline(&key)?;
-        chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases)?;
+        let known = self.descendants.as_ref();
+        chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases, known)?;
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
 

@@ -380,7 +380,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
             "the context is a guest's, and runs will be refused without --trust-context: {refused}"
         )));
     }
-    chain::refuse_cycles(app, task, &survey.pushes, &survey.bases)
+    chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, None)
 }
 
 fn check_argument(argument: &Argument) -> Result<()> {

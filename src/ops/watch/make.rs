@@ -9,7 +9,7 @@ use crate::{
         App,
         check::told,
         event::{Event, EventSink},
-        run::{pin, run_if_free},
+        run::{RunRequest, pin, run_if_free},
     },
     registry::Answers,
     sys::signal::Stop,
@@ -63,7 +63,12 @@ pub async fn make(
             worst,
         };
     }
-    let (outcome, worst) = match run_if_free(&app, &key, &cause, answers, stop, &quiet).await {
+    let request = RunRequest {
+        answers,
+        descendants: Some(job.descendants),
+        ..RunRequest::of(&key)
+    };
+    let (outcome, worst) = match run_if_free(&app, request, &cause, stop, &quiet).await {
         Ok(None) => {
             events.send(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"

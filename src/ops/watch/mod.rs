@@ -5,6 +5,7 @@ mod make;
 mod options;
 mod round;
 mod rounded;
+mod tellings;
 
 use std::{rc::Rc, time::Duration};
 
@@ -85,6 +86,7 @@ pub async fn once(
     let mut watcher = Watcher::new(options, stop, &events);
     let app = Rc::new(app.read_again()?);
     let round = watcher.round(&app, None::<std::future::Pending<()>>).await;
+    watcher.finish_telling().await;
     let result = round.map(|(rounded, _)| rounded);
     drop(watcher);
     hooks.measure_round(&app, &result);
@@ -157,6 +159,7 @@ pub async fn forever(
                     () = app.clock.sleep(sleep) => Woken::Due,
                     woken = outside(&app, &hooks, &mut hangup) => woken,
                     signal = stop.wait() => Woken::Stopped(signal),
+                    never = watcher.go_on_telling() => match never {},
                 }
             }
         };

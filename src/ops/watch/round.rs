@@ -23,7 +23,7 @@ use crate::{
         event::{Event, EventSink},
         heads::{Heads, place},
         look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
-        notify, recall,
+        recall,
         recovery::recover_crashed_runs,
     },
     registry::SeenTags,
@@ -41,6 +41,7 @@ use super::{
     options::{Looks, WatchOptions},
     rounded::Rounded,
 };
+    tellings::{Problems, Tellings},
 
 /// What has been said already, so that a loop says each thing once.
 #[derive(Debug, Default)]
@@ -68,6 +69,7 @@ pub struct Watcher<'a> {
     heads: Heads,
     reported: LastReported,
 }
+    tellings: Tellings<'a>,
 
 /// Why a round waits no longer.
 enum Woken<W> {
@@ -97,6 +99,7 @@ impl<'a> Watcher<'a> {
             heads: Heads::default(),
             reported: LastReported::default(),
         }
+            tellings: Tellings::none(stop, events),
     }
 
     /// Lets the next round ask the repository that has one of these URLs, however lately it was asked.
@@ -116,7 +119,20 @@ impl<'a> Watcher<'a> {
 
     /// Waits for the runs that go on, which have been told to stop.
     pub async fn finish(&mut self) {
-        while self.jobs.next().await.is_some() {}
+        while let Some(made) = self.jobs.next().await {
+            self.running.remove(&made.task);
+        }
+        self.finish_telling().await;
+    }
+
+    /// Waits until people have been told everything; where it is to stop, the rest is told by the next watcher.
+    pub async fn finish_telling(&mut self) {
+        self.tellings.all().await;
+    }
+
+    /// Goes on with telling people what has happened, between two rounds.
+    pub async fn go_on_telling(&mut self) -> std::convert::Infallible {
+        self.tellings.go_on().await
     }
 
     /// Makes one round. In the loop, `outside` ends it early: what is due then is looked at in the next. Returns what that gave, if it did.
@@ -158,7 +174,13 @@ impl<'a> Watcher<'a> {
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
         self.report(&mut work, &loaded, &mut rounded)?;
-        tell_people(app, &loaded, &work.round, self.stop, events).await;
+        if let Some(problems) = to_tell(app, &loaded, &work.round) {
+            self.tellings.round(app, problems);
+        }
+        // A clock that jumps would leave them behind.
+        if !app.clock.is_real() {
+            self.finish_telling().await;
+        }
         rounded.next = work.next_due(self.pending.asked());
         let ended = app.clock.now();
         rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
@@ -261,6 +283,7 @@ impl<'a> Watcher<'a> {
         }
     }
 
+                never = self.tellings.go_on() => match never {},
     fn answered(&mut self, work: &mut Work<'_>, answer: Answer) {
         let (now, awaited) = (work.app.clock.now(), answer.awaited());
         let asked = self.pending.asked().since(&awaited).unwrap_or(now);
@@ -332,6 +355,9 @@ impl<'a> Watcher<'a> {
             self.pending.ask_tags(app, wanted, &images, &mut work.tags);
             for image in images {
                 let awaited = Awaited::Tag(image);
+        if made.outcome != Outcome::Busy {
+            self.tellings.run(work.app, &made.task);
+        }
                 if self.pending.asked().has(&awaited) {
                     work.round.await_answer(awaited);
                 }
@@ -573,14 +599,8 @@ fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Tells those of the config file and of the tasks what has changed, if there are any.
-async fn tell_people(
-    app: &App,
-    loaded: &[Snapshot],
-    round: &Round<'_>,
-    stop: &Stop,
-    events: &EventSink<'_>,
-) {
+/// Returns what those of the config file and of the tasks are told of a round; nothing, where there are none.
+fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems> {
     let config = &app.settings.config;
     let of_task = |one: &Snapshot| {
         let trigger = one.task.trigger.base_image_trigger.as_ref();
@@ -589,14 +609,13 @@ async fn tell_people(
     };
     let nobody = config.notify.is_empty() && config.on_success.is_empty();
     if nobody && !loaded.iter().any(of_task) {
-        return;
+        return None;
     }
-    let problems: Vec<_> = round
+    let problems = round
         .verdicts()
         .map(|(node, verdict, _)| (node.task.key(), verdict.problems()))
-        .filter(|(_, problems)| !problems.is_empty())
-        .collect();
-    notify::after_round(app, &problems, stop, events).await;
+        .filter(|(_, problems)| !problems.is_empty());
+    Some(problems.collect())
 }
 
 /// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.

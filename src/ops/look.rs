@@ -418,7 +418,7 @@ pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
         }
         false => (watch.images_pause(), watch.images_pause()),
     };
-    Pauses::new(bounds, watch.longest_pause())
+    Pauses::new(bounds, watch.longest_pause()).together_at(app.clock.second())
 }
 
 /// Looks at tags, and hands over each answer as soon as it is there.

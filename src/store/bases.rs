@@ -1,14 +1,24 @@
-//! What is remembered of tags, in one file.
+//! What is remembered of tags, in one file; and what has changed since that was written, in a journal beside it.
+//!
+//! With ten thousand tags the file has megabytes, and a few of them are looked at each minute. So these are added to `bases.journal`, and
+//! when that has grown as large as the file, the whole is written anew. The first line of the journal says which file it belongs to: whoever
+//! writes that anew makes the journal void, also an acrt that knows of none.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::Result,
+    error::{Context as _, Kind, Result},
     image::Reference,
-    watch::{TagRecord, Tags},
+    watch::{FileStamp, TagRecord, Tags},
 };
 
 use super::{
@@ -31,35 +41,180 @@ struct BasesRef<'a> {
     tags: &'a BTreeMap<Reference, TagRecord>,
 }
 
+/// A file that is smaller is written anew each time, in bytes: that is as little as what changes.
+const WORTHWHILE: u64 = 256 * 1024;
+
+/// The first line of the journal.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    schema: u32,
+    /// The file whose records these are to replace. Of any other, they say nothing.
+    of: FileStamp,
+}
+
+/// Any other line of the journal.
+#[derive(Deserialize)]
+struct Entry {
+    tag: Reference,
+    /// None where nothing is remembered any more.
+    record: Option<TagRecord>,
+}
+
+#[derive(Serialize)]
+struct EntryRef<'a> {
+    tag: &'a Reference,
+    record: Option<&'a TagRecord>,
+}
+
 impl Store {
     /// Reads what is remembered of tags: nothing, where there is no file. One that cannot be used is set aside, and every tag is then
     /// looked at again.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+    /// [`Kind::Failed`] where it cannot be read at the moment.
     pub fn tags(&self, now: Timestamp) -> Result<Recalled<Tags>> {
         recall(&self.layout.bases(), now, |path| {
-            let Some(bases) = file::read_json::<Bases>(path)? else {
+            let stamp = stamp_of(path);
+            let Some(mut bases) = file::read_json::<Bases>(path)? else {
                 return Ok(None);
             };
             check_schema(path, bases.schema, SCHEMA)?;
+            if let Some((stamp, _)) = stamp {
+                self.replay(stamp, &mut bases.tags);
+            }
             Ok(Some(Tags::new(bases.tags)))
         })
     }
 
-    /// Writes what is remembered of tags.
+    /// Writes all that is remembered of tags.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] with the path.
+    /// [`Kind::Failed`] with the path.
     pub fn save_tags(&self, tags: &Tags) -> Result<()> {
         let bases = BasesRef {
             schema: SCHEMA,
             tags: tags.records(),
         };
-        file::write_json(&self.layout.bases(), &bases)
+        file::write_json(&self.layout.bases(), &bases)?;
+        // Of the file that is there now, it says nothing.
+        file::remove(&self.layout.bases_journal())
     }
+
+    /// Writes what has changed in what is remembered of tags: with many of them, only that.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn note_tags(&self, tags: &mut Tags) -> Result<()> {
+        let changed = tags.take_unwritten();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let Some((stamp, size)) = stamp_of(&self.layout.bases()) else {
+            return self.save_tags(tags);
+        };
+        if size < WORTHWHILE {
+            return self.save_tags(tags);
+        }
+        let path = self.layout.bases_journal();
+        let mut lines = Vec::new();
+        let known = match self.journal_of(stamp) {
+            Some(_) => match whole_lines(&path) {
+                Some(size) => size,
+                // A process was killed over its last line.
+                None => return self.save_tags(tags),
+            },
+            None => {
+                let head = Head {
+                    schema: SCHEMA,
+                    of: stamp,
+                };
+                write_line(&mut lines, &head, &path)?;
+                0
+            }
+        };
+        for tag in &changed {
+            let record = tags.get(tag);
+            write_line(&mut lines, &EntryRef { tag, record }, &path)?;
+        }
+        if known + lines.len() as u64 > size {
+            return self.save_tags(tags);
+        }
+        append(&path, &lines, known).context(Kind::Failed, || {
+            format!("cannot write `{}`", path.display())
+        })
+    }
+
+    /// Opens the journal behind its first line, if that says that it belongs to this file.
+    fn journal_of(&self, stamp: FileStamp) -> Option<BufReader<File>> {
+        let mut journal = BufReader::new(file::open(&self.layout.bases_journal()).ok()?);
+        let mut line = String::new();
+        journal.by_ref().take(1024).read_line(&mut line).ok()?;
+        let head: Head = serde_json::from_str(&line).ok()?;
+        (head.schema == SCHEMA && head.of == stamp).then_some(journal)
+    }
+
+    /// Takes in the journal, up to where it is cut off or broken.
+    fn replay(&self, stamp: FileStamp, tags: &mut BTreeMap<Reference, TagRecord>) {
+        let Some(mut journal) = self.journal_of(stamp) else {
+            return;
+        };
+        let mut line = Vec::new();
+        while let Ok(1..) = {
+            line.clear();
+            journal
+                .by_ref()
+                .take(file::MAX_JSON)
+                .read_until(b'\n', &mut line)
+        } {
+            let Ok(Entry { tag, record }) = serde_json::from_slice(&line) else {
+                return;
+            };
+            match record {
+                Some(record) => tags.insert(tag, record),
+                None => tags.remove(&tag),
+            };
+        }
+    }
+}
+
+/// Returns what tells this file from any other, and its size in bytes.
+fn stamp_of(path: &Path) -> Option<(FileStamp, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((FileStamp::of(&metadata), metadata.len()))
+}
+
+/// Returns the size of a file that ends with a line.
+fn whole_lines(path: &Path) -> Option<u64> {
+    let mut file = file::open(path).ok()?;
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1)).ok()?;
+    file.read_exact(&mut last).ok()?;
+    (last == *b"\n").then(|| file.stream_position().ok())?
+}
+
+fn write_line(lines: &mut Vec<u8>, line: &impl Serialize, path: &Path) -> Result<()> {
+    serde_json::to_writer(&mut *lines, line).context(Kind::Failed, || {
+        format!("cannot write `{}` as JSON", path.display())
+    })?;
+    lines.push(b'\n');
+    Ok(())
+}
+
+/// Adds lines behind the first `known` bytes of a file.
+fn append(path: &Path, lines: &[u8], known: u64) -> std::io::Result<()> {
+    let mut journal = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    journal.set_len(known)?;
+    journal.seek(SeekFrom::End(0))?;
+    journal.write_all(lines)?;
+    journal.sync_data()
 }
 
 #[cfg(test)]
@@ -91,5 +246,87 @@ mod tests {
         assert_eq!(read.value, Tags::default());
         assert!(read.problem.unwrap().contains("it has schema 9"));
         assert!(!store.layout().bases().exists());
+    }
+
+    /// Remembers so many tags that not all of them are written each time.
+    fn many(store: &Store) -> Tags {
+        let mut tags = Tags::default();
+        for n in 0..3000 {
+            look(&mut tags, n, 0);
+        }
+        store.note_tags(&mut tags).unwrap();
+        tags
+    }
+
+    fn look(tags: &mut Tags, n: usize, second: i64) {
+        let tag = format!("r.io/base:{n}").parse().unwrap();
+        let now = Timestamp::from_second(second).unwrap();
+        tags.miss(&tag, crate::watch::Miss::unknown("no answer"), now);
+    }
+
+    fn read(store: &Store) -> Tags {
+        store.tags(Timestamp::UNIX_EPOCH).unwrap().value
+    }
+
+    #[test]
+    fn of_many_tags_only_those_are_written_that_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut tags = many(&store);
+        let (base, journal) = (store.layout().bases(), store.layout().bases_journal());
+        let whole = std::fs::read(&base).unwrap();
+        assert!(whole.len() as u64 > WORTHWHILE && !journal.exists());
+        store.note_tags(&mut tags).unwrap();
+        assert!(!journal.exists(), "nothing has changed");
+        for second in 1..=20 {
+            look(&mut tags, 7, second);
+            look(&mut tags, 8, second);
+            store.note_tags(&mut tags).unwrap();
+        }
+        let wanted = tags.records().keys().skip(1).cloned().collect();
+        tags.keep_only(&wanted);
+        store.note_tags(&mut tags).unwrap();
+        assert_eq!(std::fs::read(&base).unwrap(), whole);
+        let written = std::fs::metadata(&journal).unwrap().len();
+        assert!(written < 42 * 300, "{written}");
+        assert_eq!(read(&store), tags);
+        // A line that a process was killed over is left out, and so are those behind it.
+        let text = std::fs::read(&journal).unwrap();
+        std::fs::write(&journal, &text[..text.len() - 5]).unwrap();
+        assert_eq!(read(&store).records().len(), tags.records().len() + 1);
+        look(&mut tags, 9, 30);
+        store.note_tags(&mut tags).unwrap();
+        assert_eq!(read(&store), tags);
+        // It grows no larger than what it belongs to.
+        for second in 50..53 {
+            for n in 0..3000 {
+                look(&mut tags, n, second);
+            }
+            store.note_tags(&mut tags).unwrap();
+            let size = std::fs::metadata(&journal).map_or(0, |journal| journal.len());
+            assert!(size <= std::fs::metadata(&base).unwrap().len());
+        }
+        assert_ne!(std::fs::read(&base).unwrap(), whole);
+        assert_eq!(read(&store), tags);
+    }
+
+    #[test]
+    fn journal_of_another_file_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut tags = many(&store);
+        look(&mut tags, 7, 5);
+        store.note_tags(&mut tags).unwrap();
+        let journal = std::fs::read(store.layout().bases_journal()).unwrap();
+        let mut other = Tags::default();
+        look(&mut other, 1, 1);
+        store.save_tags(&other).unwrap();
+        // As a version writes it that knows of no journal.
+        std::fs::write(store.layout().bases_journal(), journal).unwrap();
+        assert_eq!(read(&store), other);
+        let mut tags = many(&store);
+        look(&mut tags, 9, 9);
+        store.note_tags(&mut tags).unwrap();
+        assert_eq!(read(&store), tags);
     }
 }

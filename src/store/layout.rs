@@ -75,6 +75,18 @@ impl Layout {
         self.root.join("bases.json")
     }
 
+    /// Returns what has changed in what is remembered of tags.
+    #[must_use]
+    pub fn bases_journal(&self) -> PathBuf {
+        self.root.join("bases.journal")
+    }
+
+    /// Returns which git repositories do not answer.
+    #[must_use]
+    pub fn silent_sources(&self) -> PathBuf {
+        self.root.join("sources.json")
+    }
+
     /// Returns what receivers of notifications have been told.
     #[must_use]
     pub fn notified(&self) -> PathBuf {

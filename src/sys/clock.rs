@@ -1,7 +1,8 @@
 //! The only place in the program that reads the time or sleeps.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -52,6 +53,20 @@ impl Clock {
                 Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
             }
             Self::Manual(time) => *time.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Returns the second of each minute at which this process does what may be done at any time: another one in each process, so that not
+    /// all programs of the world ask at once.
+    #[must_use]
+    pub fn second(&self) -> i8 {
+        static SECOND: OnceLock<i8> = OnceLock::new();
+        match self {
+            Self::System => *SECOND.get_or_init(|| {
+                let random = RandomState::new().build_hasher().finish();
+                i8::try_from(random % 60).unwrap_or_default()
+            }),
+            Self::Manual(_) => 0,
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Pauses {
     longest: Duration,
     /// The longest while its registry does not answer.
     slowest: Duration,
+    /// The second of each minute in which looks go together that may be made at any time; none where each has a time of its own.
+    second: Option<i8>,
 }
 
 /// How often the pause of a tag is doubled at most whose registry does not answer. More than any bound needs.
@@ -54,7 +56,16 @@ impl Pauses {
             shortest,
             longest,
             slowest: slowest.max(longest),
+            second: None,
         }
+    }
+
+    /// Lets looks go together whose time is chosen at random: those that would fall into the same minute are made at this second of it, all
+    /// in one round. Each program has a second of its own, so that not all of them ask at once.
+    #[must_use]
+    pub fn together_at(mut self, second: i8) -> Self {
+        self.second = Some(second.clamp(0, 59));
+        self
     }
 
     /// Returns when a tag is looked at next that was looked at `now`: twice as late after each of `unanswered` looks in a row that its
@@ -65,7 +76,12 @@ impl Pauses {
             slower(self.shortest, unanswered, self.slowest),
             slower(self.longest, unanswered, self.slowest),
         );
-        next_look(tag, now, bounds)
+        let next = next_look(tag, now, bounds);
+        let is_choice = bounds.0 >= RARE && bounds.1 >= bounds.0 + MINUTE;
+        match self.second.filter(|_| is_choice) {
+            None => next,
+            Some(second) => within_minute(next, second, (now, bounds.0)),
+        }
     }
 
     /// Returns the longest pause after so many looks in a row without an answer.
@@ -73,6 +89,29 @@ impl Pauses {
     pub fn longest(self, unanswered: u32) -> SignedDuration {
         let longest = slower(self.longest, unanswered, self.slowest);
         SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
+    }
+}
+
+/// The shortest pause at which a minute more or less is no matter.
+const RARE: Duration = Duration::from_secs(600);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Moves a look back to the last time that a minute had this second; or to the next, where it would come sooner after the last look than
+/// it may.
+fn within_minute(
+    next: Timestamp,
+    second: i8,
+    (looked, shortest): (Timestamp, Duration),
+) -> Timestamp {
+    let past = (next.as_second() - i64::from(second)).rem_euclid(60);
+    let Ok(start) = Timestamp::from_second(next.as_second() - past) else {
+        return next;
+    };
+    let shortest = SignedDuration::try_from(shortest).unwrap_or(SignedDuration::MAX);
+    match start.duration_since(looked) < shortest {
+        true => start.saturating_add(MINUTE).unwrap_or(Timestamp::MAX),
+        false => start,
     }
 }
 
@@ -117,8 +156,6 @@ pub fn time_until_next(next: Option<Timestamp>, now: Timestamp) -> SignedDuratio
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
-
     #[test]
     fn the_list_of_public_registries_is_sorted_for_its_search() {
         assert!(PUBLIC.is_sorted());
@@ -141,6 +178,38 @@ mod tests {
             (30..=70).contains(&early),
             "{early} of 200 in the first quarter"
         );
+    }
+
+    #[test]
+    fn public_looks_of_the_same_minute_go_together_within_the_bounds() {
+        let bounds = (10 * MINUTE, 60 * MINUTE);
+        let pauses = Pauses::new(bounds, 60 * MINUTE).together_at(7);
+        let mut times = std::collections::BTreeSet::new();
+        for n in 0..10_000 {
+            let looked = Timestamp::from_second(1_000_000 + n % 50).unwrap();
+            let tag = format!("docker.io/library/x:{n}").parse().unwrap();
+            let next = pauses.next_look(&tag, 0, looked);
+            let pause = next.duration_since(looked).as_secs();
+            assert!((600..=3600).contains(&pause), "{pause}");
+            times.insert(next);
+        }
+        // 10,000 looks within an hour are 51 rounds, and not one each second.
+        assert!(times.len() <= 52, "{}", times.len());
+        assert!(times.iter().all(|time| time.as_second() % 60 == 7));
+    }
+
+    #[test]
+    fn looks_with_a_rhythm_of_their_own_keep_it() {
+        let looked = Timestamp::from_second(1_000_000).unwrap();
+        let tag = "r.io/x:1".parse().unwrap();
+        for pause in [MINUTE, 30 * MINUTE] {
+            let pauses = Pauses::new((pause, pause), pause).together_at(7);
+            let next = pauses.next_look(&tag, 0, looked);
+            assert_eq!(
+                next.duration_since(looked).as_secs(),
+                pause.as_secs() as i64
+            );
+        }
     }
 
     #[test]

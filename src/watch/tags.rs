@@ -286,7 +286,20 @@ pub struct Tags {
     pushed: BTreeMap<Reference, Digest>,
     aged: BTreeSet<Reference>,
     debounce: SignedDuration,
+    unwritten: Unwritten,
 }
+
+/// The tags whose records have changed since they were last written down. It says nothing about the tags: all are equal.
+#[derive(Clone, Debug, Default)]
+struct Unwritten(BTreeSet<Reference>);
+
+impl PartialEq for Unwritten {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Unwritten {}
 
 /// Whether an image is still what a run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -411,7 +424,11 @@ impl Tags {
     #[must_use]
     pub fn renamed(mut self, canonical: impl Fn(&Reference) -> Reference) -> Self {
         for (tag, record) in std::mem::take(&mut self.records) {
-            let known = self.records.entry(canonical(&tag)).or_default();
+            let own = canonical(&tag);
+            if own != tag {
+                self.unwritten.0.extend([own.clone(), tag]);
+            }
+            let known = self.records.entry(own).or_default();
             if known.last_looked <= record.last_looked {
                 *known = record;
             }
@@ -421,6 +438,9 @@ impl Tags {
 
     /// Returns what is remembered of one tag, to change it.
     pub fn entry(&mut self, tag: &Reference) -> &mut TagRecord {
+        if !self.unwritten.0.contains(tag) {
+            self.unwritten.0.insert(tag.clone());
+        }
         self.records.entry(tag.clone()).or_default()
     }
 
@@ -522,6 +542,7 @@ impl Tags {
         for (tag, record) in &mut self.records {
             if let Some(moves) = record.flaps(now).filter(|_| !record.flapping_reported) {
                 record.flapping_reported = true;
+                self.unwritten.0.insert(tag.clone());
                 flapping.push((tag.clone(), moves));
             }
         }
@@ -541,8 +562,10 @@ impl Tags {
     /// Takes in that a round has built on `tags`: if they move again, that is waited for anew.
     pub fn built_on(&mut self, tags: &BTreeSet<Reference>) {
         for tag in tags {
-            if let Some(record) = self.records.get_mut(tag) {
-                record.restless_since = None;
+            if let Some(record) = self.records.get_mut(tag)
+                && record.restless_since.take().is_some()
+            {
+                self.unwritten.0.insert(tag.clone());
             }
         }
     }
@@ -572,7 +595,20 @@ impl Tags {
 
     /// Forgets every tag that nobody depends on any more.
     pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
-        self.records.retain(|tag, _| wanted.contains(tag));
+        let unwritten = &mut self.unwritten.0;
+        self.records.retain(|tag, _| {
+            let is_wanted = wanted.contains(tag);
+            if !is_wanted {
+                unwritten.insert(tag.clone());
+            }
+            is_wanted
+        });
+    }
+
+    /// Returns the tags whose records have changed, or gone, since this was asked last: whoever asks writes them down.
+    #[must_use]
+    pub fn take_unwritten(&mut self) -> BTreeSet<Reference> {
+        std::mem::take(&mut self.unwritten.0)
     }
 
     /// Tells whether `dependency` is still what the run that recorded it was built on.

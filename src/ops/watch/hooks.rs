@@ -131,7 +131,7 @@ impl Hooks {
             }
         }
         if is_due {
-            app.store.save_tags(&tags)?;
+            app.store.note_tags(&mut tags)?;
         }
         Ok(repositories)
     }

@@ -1,6 +1,7 @@
 //! One round of the watcher: looks, decides, runs what is to be run, parents first.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     rc::Rc,
     time::Duration,
@@ -166,7 +167,6 @@ impl<'a> Watcher<'a> {
             nodes: &nodes,
             wanted: &wanted,
             tags,
-            is_saved: false,
             round: Round::beside(nodes.clone(), self.pending.asked(), &self.running),
             queue: VecDeque::new(),
             is_overtaken: false,
@@ -248,6 +248,7 @@ impl<'a> Watcher<'a> {
         let app = work.app;
         // A clock that jumps would end each round before its first answer.
         let is_loop = outside.is_some() && app.clock.is_real();
+        let mut alarm = Alarm::default();
         let mut outside = std::pin::pin!(outside.map_or_else(
             || futures_util::future::Either::Left(std::future::pending()),
             futures_util::future::Either::Right
@@ -264,7 +265,16 @@ impl<'a> Watcher<'a> {
             if !self.is_busy() {
                 return Ok(None);
             }
-            let due = until(work.next_due(self.pending.asked()), app.clock.now());
+            let due = match is_loop {
+                true => {
+                    let asked = self.pending.asked();
+                    alarm.until_due(app.clock.now(), || work.next_due(asked))
+                }
+                false => Some(Duration::MAX),
+            };
+            let Some(due) = due else {
+                return Ok(None);
+            };
             let woken = tokio::select! {
                 biased;
                 _ = self.stop.wait() => Woken::Stopped,
@@ -277,12 +287,13 @@ impl<'a> Watcher<'a> {
                 Woken::Answer(Some(answer)) => self.answered(work, answer),
                 Woken::Made(Some(made)) => self.ended(work, made, rounded),
                 Woken::Answer(None) | Woken::Made(None) | Woken::Stopped => {}
-                Woken::Due => return Ok(None),
+                Woken::Due => continue,
                 Woken::Outside(given) => return Ok(Some(given)),
             }
         }
     }
 
+            alarm.may_be_sooner();
                 never = self.tellings.go_on() => match never {},
     fn answered(&mut self, work: &mut Work<'_>, answer: Answer) {
         let (now, awaited) = (work.app.clock.now(), answer.awaited());
@@ -295,7 +306,6 @@ impl<'a> Watcher<'a> {
             self.heads.keep(git, head, asked, now);
         }
         take_in(work.app, work.wanted, &mut work.tags, answer);
-        work.is_saved = false;
         work.round.answered(&awaited);
     }
 
@@ -326,7 +336,7 @@ impl<'a> Watcher<'a> {
             work.queue.push_back(job);
         }
         while self.jobs.len() < self.options.jobs
-            && let Some(job) = work.queue.pop_front()
+            && let Some(job) = work.pop_most_urgent()
         {
             // What was seen is kept before anything is built on it.
             work.remember()?;
@@ -387,7 +397,6 @@ impl<'a> Watcher<'a> {
     ) -> Result<()> {
         let events = self.events;
         for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
-            work.is_saved = false;
             events.send(Event::Warning(format!(
                 "`{}` is flapping: it moved {moves} times within an hour; --settle SECONDS waits until it is quiet",
                 work.wanted.spelled(&tag)
@@ -434,11 +443,56 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// Returns how long it is until something is due: at least a second, because what is due now has been asked for, and never so long that
-/// an edit goes unseen.
-fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
-    let pause = schedule::time_until_next(due, now);
-    Duration::try_from(pause).unwrap_or(Duration::from_secs(1))
+/// When a round ends because something else is due: at least a second after it was asked for, because what was due then has been asked for,
+/// and never so late that an edit goes unseen.
+///
+/// To find that out, all tags and tasks are gone through: that is done once a second at most, however many answers come in.
+#[derive(Debug, Default)]
+struct Alarm {
+    /// When it was found out last, and what came of it.
+    set: Option<(Timestamp, Timestamp)>,
+    is_outdated: bool,
+}
+
+impl Alarm {
+    const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
+    /// Takes in that something has happened after which the next thing may be due sooner.
+    fn may_be_sooner(&mut self) {
+        self.is_outdated = true;
+    }
+
+    /// Returns how long to wait before it is asked for again; `None` when it is time.
+    fn until_due(
+        &mut self,
+        now: Timestamp,
+        next_due: impl FnOnce() -> Option<Timestamp>,
+    ) -> Option<Duration> {
+        let after = |from: Timestamp, pause| from.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let (found, end) = match self.set {
+            // A clock that was set back has come from a later time.
+            Some((found, end)) if now >= found => {
+                if now >= end {
+                    return None;
+                }
+                match self.is_outdated && now >= after(found, Self::PAUSE) {
+                    true => (now, after(now, schedule::time_until_next(next_due(), now))),
+                    false => (found, end),
+                }
+            }
+            _ => (now, after(now, schedule::time_until_next(next_due(), now))),
+        };
+        self.set = Some((found, end));
+        if found == now {
+            self.is_outdated = false;
+        }
+        let end = match self.is_outdated {
+            true => end.min(after(found, Self::PAUSE)),
+            false => end,
+        };
+        let pause = end.duration_since(now);
+        Some(Duration::try_from(pause).unwrap_or(Duration::from_secs(1)))
+    }
 }
 
 /// A round while its jobs are made.
@@ -447,7 +501,6 @@ struct Work<'a> {
     nodes: &'a [Node<'a>],
     wanted: &'a TagSubscriptions,
     tags: Tags,
-    is_saved: bool,
     round: Round<'a>,
     /// The runs that wait for others to end.
     queue: VecDeque<Job>,
@@ -458,12 +511,14 @@ struct Work<'a> {
 impl Work<'_> {
     /// Writes what was seen, if there is anything to remember.
     fn remember(&mut self) -> Result<()> {
-        let is_empty = self.tags.records().is_empty() && !self.app.store.layout().bases().exists();
-        if !self.is_saved && !is_empty {
-            self.app.store.save_tags(&self.tags)?;
-        }
-        self.is_saved = true;
-        Ok(())
+        self.app.store.note_tags(&mut self.tags)
+    }
+
+    /// Returns the run that most others wait for, one after the other: with several at a time, the longest way decides when all are done.
+    fn pop_most_urgent(&mut self) -> Option<Job> {
+        let waiting = self.queue.iter().enumerate();
+        let (n, _) = waiting.max_by_key(|(n, job)| (job.height, Reverse(*n)))?;
+        self.queue.remove(n)
     }
 
     /// Takes in what a run has pushed. Where an earlier round began it, that is made due, so that the next round begins with it.
@@ -481,7 +536,6 @@ impl Work<'_> {
                         created: None,
                     };
                     self.tags.observe(&tag, seen, now);
-                    self.is_saved = false;
                 }
             }
         }
@@ -491,7 +545,6 @@ impl Work<'_> {
         for image in self.round.pushes(&made.task) {
             if self.wanted.is_base(&image) {
                 self.tags.entry(&image).next_look = Some(now);
-                self.is_saved = false;
             }
         }
     }
@@ -501,7 +554,6 @@ impl Work<'_> {
         let built_on = self.round.built_on();
         if !built_on.is_empty() {
             self.tags.built_on(&built_on);
-            self.is_saved = false;
         }
         self.remember()
     }
@@ -709,5 +761,51 @@ fn take_in_own(tags: &mut Tags, nodes: &[Node<'_>]) {
         if tags.get(tag).is_some() {
             tags.take_in_pushed(tag, digest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_is_due_is_sought_once_a_second_however_many_answers_come() {
+        let start = Timestamp::from_second(1_000_000).unwrap();
+        let at = |millis: i64| start + SignedDuration::from_millis(millis);
+        let sought = Cell::new(0);
+        let find = |due: i64| {
+            sought.set(sought.get() + 1);
+            Some(at(due))
+        };
+        let mut alarm = Alarm::default();
+        let pause = |found: Option<Duration>| found.map(|it| it.as_millis());
+        assert_eq!(pause(alarm.until_due(at(0), || find(9000))), Some(9000));
+        for n in 1..=1000 {
+            alarm.may_be_sooner();
+            // The last answer has made something due after three seconds.
+            let due = alarm.until_due(at(n), || find(3000));
+            assert_eq!(
+                pause(due),
+                Some(if n < 1000 { 1000 - n as u128 } else { 2000 })
+            );
+        }
+        assert_eq!(sought.get(), 2);
+        assert_eq!(pause(alarm.until_due(at(2500), || find(3000))), Some(500));
+        assert_eq!(alarm.until_due(at(3000), || find(9000)), None);
+        assert_eq!(sought.get(), 2);
+    }
+
+    #[test]
+    fn what_is_due_now_has_been_asked_for_a_second_ago_at_least() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut alarm = Alarm::default();
+        let due = alarm.until_due(at(10), || Some(at(3)));
+        assert_eq!(due, Some(Duration::from_secs(1)));
+        assert_eq!(alarm.until_due(at(11), || Some(at(3))), None);
+        // A clock that was set back begins anew.
+        let due = alarm.until_due(at(5), || None);
+        assert_eq!(due, Some(Duration::from_secs(60)));
     }
 }

@@ -1,23 +1,36 @@
 //! Which commits git repositories have said that they have: each is asked once, however many tasks are built from it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    store::secrets::Secrets,
+    error::Result,
+    store::{secrets::Secrets, sources::SilentSource},
     task::GitContext,
     watch::{Head, Node},
 };
 
-use super::App;
+use super::{App, event::EventSink, recall};
 
 /// How long an answer is good for in the loop.
 const FRESH: SignedDuration = SignedDuration::from_secs(59);
 
+/// How often that is doubled at most for a repository that does not answer. More than any bound needs.
+const MOST_DOUBLINGS: u32 = 16;
+
 /// What repositories have said, for the next round of a loop.
 #[derive(Debug, Default)]
-pub struct Heads(HashMap<GitContext, Said>);
+pub struct Heads {
+    said: HashMap<GitContext, Said>,
+    /// Those that did not answer when they were last asked.
+    silent: BTreeMap<GitContext, SilentSource>,
+    is_recalled: bool,
+    is_saved: bool,
+}
 
 /// What a repository has said.
 #[derive(Clone, Debug)]
@@ -31,7 +44,48 @@ impl Heads {
     /// Forgets what was said by the repository that has one of these URLs, so that the next round asks it.
     pub fn forget(&mut self, urls: &[String]) {
         let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
-        self.0.retain(|git, _| !places.contains(&place(&git.url)));
+        self.said
+            .retain(|git, _| !places.contains(&place(&git.url)));
+    }
+
+    /// Takes up which repositories did not answer an earlier process, unless that has been done.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where that cannot be read at the moment.
+    pub fn recall(&mut self, app: &App, events: &EventSink<'_>) -> Result<()> {
+        if self.is_recalled {
+            return Ok(());
+        }
+        for silent in recall::silent_sources(app, events)? {
+            let head = Head::Unknown {
+                why: silent.why.clone(),
+                hint: silent.hint.clone(),
+            };
+            let said = Said {
+                asked: silent.asked,
+                answered: silent.asked,
+                head,
+            };
+            self.said.insert(silent.git(), said);
+            self.silent.insert(silent.git(), silent);
+        }
+        (self.is_recalled, self.is_saved) = (true, true);
+        Ok(())
+    }
+
+    /// Keeps for a later process which repositories do not answer, where that has changed.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where it cannot be written.
+    pub fn save(&mut self, app: &App) -> Result<()> {
+        if !self.is_saved {
+            let silent = self.silent.values().cloned().collect();
+            app.store.save_silent_sources(silent)?;
+        }
+        self.is_saved = true;
+        Ok(())
     }
 
     /// Keeps what a repository said, and when it was asked.
@@ -41,20 +95,50 @@ impl Heads {
             answered: now,
             head: head.clone(),
         };
-        self.0.insert(git.clone(), said);
+        self.said.insert(git.clone(), said);
+        let before = self.silent.remove(git);
+        self.is_saved &= before.is_none();
+        if let Head::Unknown { why, hint } = head {
+            let GitContext {
+                url,
+                reference,
+                folder,
+            } = git.clone();
+            let misses = before.map_or(0, |silent| silent.misses);
+            let silent = SilentSource {
+                url,
+                reference,
+                folder,
+                misses: misses.saturating_add(1),
+                asked,
+                why: why.clone(),
+                hint: hint.clone(),
+            };
+            self.silent.insert(git.clone(), silent);
+            self.is_saved = false;
+        }
     }
 
-    /// Returns what was said within the last minute.
+    /// Returns for how long an answer of a repository is good: a minute, and twice as long after each time in a row that there was none, up
+    /// to the longest pause between two looks at a tag.
+    fn good_for(&self, git: &GitContext, longest: Duration) -> SignedDuration {
+        let misses = self.silent.get(git).map_or(0, |silent| silent.misses);
+        let doublings = misses.saturating_sub(1).min(MOST_DOUBLINGS);
+        let longest = SignedDuration::try_from(longest).unwrap_or(FRESH);
+        FRESH.saturating_mul(1 << doublings).min(longest.max(FRESH))
+    }
+
+    /// Returns what was said within the last minute, or before that by those that do not answer.
     #[must_use]
     pub fn said(&self) -> BTreeMap<GitContext, Head> {
-        let heads = self.0.iter();
+        let heads = self.said.iter();
         heads
             .map(|(git, said)| (git.clone(), said.head.clone()))
             .collect()
     }
 
     /// Returns the repositories that are to be asked for their commits, with what opens each: those that tasks wait for and that have not
-    /// answered within the last minute, unless `all` are to be asked now.
+    /// answered within the last minute, unless `all` are to be asked now. Those that do not answer are asked ever less often.
     #[must_use]
     pub fn open(
         &mut self,
@@ -65,12 +149,18 @@ impl Heads {
         let now = app.clock.now();
         let mut wanted = wanted(app, nodes);
         let outdated = self.outdated(nodes, now);
-        self.0.retain(|git, said| {
+        let longest = app.settings.config.watch.longest_pause();
+        let mut said = std::mem::take(&mut self.said);
+        said.retain(|git, said| {
             let age = now.duration_since(said.answered);
-            let is_fresh = age < FRESH && !age.is_negative() && !outdated.contains(git);
-            !all && wanted.contains_key(git) && is_fresh
+            let is_fresh = age < self.good_for(git, longest) && !age.is_negative();
+            !all && wanted.contains_key(git) && is_fresh && !outdated.contains(git)
         });
-        wanted.retain(|git, _| !self.0.contains_key(git));
+        self.said = said;
+        let known = self.silent.len();
+        self.silent.retain(|git, _| wanted.contains_key(git));
+        self.is_saved &= known == self.silent.len();
+        wanted.retain(|git, _| !self.said.contains_key(git));
         wanted
     }
 }
@@ -80,7 +170,7 @@ impl Heads {
     fn outdated(&self, nodes: &[Node<'_>], now: Timestamp) -> BTreeSet<GitContext> {
         let outdated = nodes.iter().filter_map(|node| {
             let git = node.source()?;
-            let Said { asked, head, .. } = self.0.get(git)?;
+            let Said { asked, head, .. } = self.said.get(git)?;
             let recorded = node.baseline.recorded.filter(|time| *time <= now)?;
             let is_same =
                 matches!(head, Head::At(commit) if node.baseline.commit.as_ref() == Some(commit));
@@ -134,6 +224,8 @@ pub fn place(url: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
+        ops::GlobalOptions,
+        sys::clock::Clock,
         task::RunId,
         watch::{Baseline, Built, Snapshot},
     };
@@ -191,6 +283,57 @@ mod tests {
             "git@example.com:c.git".into(),
             "git@example.com:a.git".into(),
         ]);
-        assert_eq!(heads.0.keys().collect::<Vec<_>>(), [&git(all[1])]);
+        assert_eq!(heads.said.keys().collect::<Vec<_>>(), [&git(all[1])]);
+    }
+
+    #[test]
+    fn repository_that_does_not_answer_is_asked_ever_less_often_also_by_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut app = App::new(GlobalOptions {
+            state_dir: Some(folder.path().to_owned()),
+            ..GlobalOptions::default()
+        })
+        .unwrap();
+        let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: 'https://example.com/a.git#main', dockerFilePath: D}, trigger: {sourceTriggers: [{name: s, sourceTriggerEvents: [commit]}]}}";
+        let web = serde_yaml::from_str(web).unwrap();
+        let snapshot = Snapshot::new(web, Baseline::default(), Clone::clone);
+        let nodes = [snapshot.node()];
+        let git = nodes[0].source().unwrap().clone();
+        let dead = Head::Unknown {
+            why: "no answer".into(),
+            hint: None,
+        };
+        let mut heads = Heads::default();
+        let mut asked = Vec::new();
+        for minute in 0..=600 {
+            app.clock = Clock::new(Some(&(minute * 60).to_string())).unwrap();
+            let now = app.clock.now();
+            // Each round is one of a process of its own in the second half of the day.
+            if minute > 300 {
+                heads = Heads::default();
+            }
+            heads.recall(&app, &EventSink::none()).unwrap();
+            assert!(heads.said().contains_key(&git) || minute == 0);
+            if !heads.open(&app, &nodes, false).is_empty() {
+                asked.push(minute);
+                heads.keep(&git, &dead, now, now);
+            }
+            heads.save(&app).unwrap();
+        }
+        assert_eq!(
+            asked,
+            [
+                0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543
+            ]
+        );
+        // One that is pointed at is asked at once, and one that answers is asked each minute again.
+        heads.forget(&["https://example.com/a.git".into()]);
+        assert_eq!(heads.open(&app, &nodes, false).len(), 1);
+        let now = app.clock.now();
+        heads.keep(&git, &Head::At("1".into()), now, now);
+        heads.save(&app).unwrap();
+        assert!(!app.store.layout().silent_sources().exists());
+        app.clock = Clock::new(Some(&(601 * 60).to_string())).unwrap();
+        assert_eq!(heads.open(&app, &nodes, false).len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     image::Reference,
-    store::{Recalled, file, notified::NotifiedFile},
+    store::{Recalled, file, notified::NotifiedFile, sources::SilentSource},
     watch::Tags,
 };
 
@@ -34,6 +34,15 @@ pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
 /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
 pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile> {
     Ok(told_of(app.store.notified(app.clock.now())?, events))
+}
+
+/// Reads which git repositories do not answer.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+pub(super) fn silent_sources(app: &App, events: &EventSink<'_>) -> Result<Vec<SilentSource>> {
+    Ok(told_of(app.store.silent_sources(app.clock.now())?, events))
 }
 
 fn told_of<T>(recalled: Recalled<T>, events: &EventSink<'_>) -> T {

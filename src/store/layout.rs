@@ -117,18 +117,6 @@ impl Layout {
         self.runs().join("last")
     }
 
-    /// Returns the folder of one run.
-    #[must_use]
-    pub fn run_folder(&self, id: RunId) -> PathBuf {
-        self.runs().join(id.to_string())
-    }
-
-    /// Returns the record of one run.
-    #[must_use]
-    pub fn run(&self, id: RunId) -> PathBuf {
-        self.run_folder(id).join("run.json")
-    }
-
     /// Returns the file that holds the number up to which runs are in the lists of their tasks.
     #[must_use]
     pub fn listed_runs(&self) -> PathBuf {
@@ -147,6 +135,18 @@ impl Layout {
         self.runs_of_tasks()
             .join(&key.registry)
             .join(key.name.as_str())
+    }
+
+    /// Returns the folder of one run.
+    #[must_use]
+    pub fn run_folder(&self, id: RunId) -> PathBuf {
+        self.runs().join(id.to_string())
+    }
+
+    /// Returns the record of one run.
+    #[must_use]
+    pub fn run(&self, id: RunId) -> PathBuf {
+        self.run_folder(id).join("run.json")
     }
 
     /// Returns the log of one run.

@@ -14,6 +14,7 @@ mod recall;
 mod run_lists;
 pub mod runs;
 pub mod secrets;
+pub mod sources;
 pub mod tasks;
 mod upgrade;
 mod verified;
@@ -84,8 +85,8 @@ impl Store {
             layout.tasks(),
             layout.baselines_folder(),
             layout.secrets_folder(),
-        ] {
             layout.runs_of_tasks(),
+        ] {
             for registry in names(&folder).unwrap_or_default() {
                 file::remove_abandoned(&folder.join(registry));
             }
@@ -152,8 +153,8 @@ mod tests {
             "tasks/r.io",
             "baselines/r.io",
             "secrets/r.io",
-        ];
             "runs/of/r.io",
+        ];
         for place in places {
             let place = folder.path().join(place);
             fs::create_dir_all(&place).unwrap();

@@ -41,8 +41,8 @@ use super::{
     make::{Made, make},
     options::{Looks, WatchOptions},
     rounded::Rounded,
-};
     tellings::{Problems, Tellings},
+};
 
 /// What has been said already, so that a loop says each thing once.
 #[derive(Debug, Default)]
@@ -69,8 +69,8 @@ pub struct Watcher<'a> {
     running: BTreeSet<TaskKey>,
     heads: Heads,
     reported: LastReported,
-}
     tellings: Tellings<'a>,
+}
 
 /// Why a round waits no longer.
 enum Woken<W> {
@@ -99,8 +99,8 @@ impl<'a> Watcher<'a> {
             running: BTreeSet::new(),
             heads: Heads::default(),
             reported: LastReported::default(),
-        }
             tellings: Tellings::none(stop, events),
+        }
     }
 
     /// Lets the next round ask the repository that has one of these URLs, however lately it was asked.
@@ -174,6 +174,7 @@ impl<'a> Watcher<'a> {
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
         self.report(&mut work, &loaded, &mut rounded)?;
+        self.heads.save(app)?;
         if let Some(problems) = to_tell(app, &loaded, &work.round) {
             self.tellings.round(app, problems);
         }
@@ -197,6 +198,7 @@ impl<'a> Watcher<'a> {
     ) -> Result<(TagSubscriptions, Tags)> {
         let now = app.clock.now();
         let all = self.options.looks == Looks::All;
+        self.heads.recall(app, events)?;
         let sources = self.heads.open(app, nodes, all);
         let mut tags = recall::tags(app, events)?
             .debounced_by(self.options.settle)
@@ -246,9 +248,9 @@ impl<'a> Watcher<'a> {
         rounded: &mut Rounded,
     ) -> Result<Option<W>> {
         let app = work.app;
+        let mut alarm = Alarm::default();
         // A clock that jumps would end each round before its first answer.
         let is_loop = outside.is_some() && app.clock.is_real();
-        let mut alarm = Alarm::default();
         let mut outside = std::pin::pin!(outside.map_or_else(
             || futures_util::future::Either::Left(std::future::pending()),
             futures_util::future::Either::Right
@@ -281,6 +283,7 @@ impl<'a> Watcher<'a> {
                 made = self.jobs.next(), if !self.jobs.is_empty() => Woken::Made(made),
                 answer = self.pending.next(), if !self.pending.asked().is_empty() => Woken::Answer(answer),
                 given = &mut outside => Woken::Outside(given),
+                never = self.tellings.go_on() => match never {},
                 () = app.clock.sleep(due), if is_loop => Woken::Due,
             };
             match woken {
@@ -290,11 +293,10 @@ impl<'a> Watcher<'a> {
                 Woken::Due => continue,
                 Woken::Outside(given) => return Ok(Some(given)),
             }
+            alarm.may_be_sooner();
         }
     }
 
-            alarm.may_be_sooner();
-                never = self.tellings.go_on() => match never {},
     fn answered(&mut self, work: &mut Work<'_>, answer: Answer) {
         let (now, awaited) = (work.app.clock.now(), answer.awaited());
         let asked = self.pending.asked().since(&awaited).unwrap_or(now);
@@ -353,6 +355,9 @@ impl<'a> Watcher<'a> {
     fn ended(&mut self, work: &mut Work<'_>, made: Made, rounded: &mut Rounded) {
         self.running.remove(&made.task);
         rounded.add(&made);
+        if made.outcome != Outcome::Busy {
+            self.tellings.run(work.app, &made.task);
+        }
         work.is_overtaken |= !work.round.is_running(&made.task);
         if made.outcome == Outcome::Succeeded {
             for image in work.round.pushes(&made.task) {
@@ -365,9 +370,6 @@ impl<'a> Watcher<'a> {
             self.pending.ask_tags(app, wanted, &images, &mut work.tags);
             for image in images {
                 let awaited = Awaited::Tag(image);
-        if made.outcome != Outcome::Busy {
-            self.tellings.run(work.app, &made.task);
-        }
                 if self.pending.asked().has(&awaited) {
                     work.round.await_answer(awaited);
                 }
@@ -509,7 +511,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Writes what was seen, if there is anything to remember.
+    /// Writes what was seen, if there is anything new to remember.
     fn remember(&mut self) -> Result<()> {
         self.app.store.note_tags(&mut self.tags)
     }

@@ -1,0 +1,88 @@
+//! Which git repositories do not answer, so that they are asked ever less often, also after a restart.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Result, task::GitContext};
+
+use super::{
+    Recalled, Store, file,
+    recall::{check_schema, recall},
+};
+
+/// The layout of the file that this program writes.
+const SCHEMA: u32 = 1;
+
+/// A git repository that did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SilentSource {
+    /// The repository.
+    pub url: String,
+    /// The branch, the tag or the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The folder in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// How often in a row it was asked for nothing.
+    pub misses: u32,
+    /// When it was asked last.
+    pub asked: Timestamp,
+    /// Why there was no answer.
+    pub why: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl SilentSource {
+    /// Returns the context that it is.
+    #[must_use]
+    pub fn git(&self) -> GitContext {
+        GitContext {
+            url: self.url.clone(),
+            reference: self.reference.clone(),
+            folder: self.folder.clone(),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Sources {
+    schema: u32,
+    silent: Vec<SilentSource>,
+}
+
+impl Store {
+    /// Reads which git repositories do not answer: none, where there is no file. One that cannot be used is set aside.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+    pub fn silent_sources(&self, now: Timestamp) -> Result<Recalled<Vec<SilentSource>>> {
+        recall(&self.layout.silent_sources(), now, |path| {
+            let Some(sources) = file::read_json::<Sources>(path)? else {
+                return Ok(None);
+            };
+            check_schema(path, sources.schema, SCHEMA)?;
+            Ok(Some(sources.silent))
+        })
+    }
+
+    /// Writes which git repositories do not answer; where all do, there is no file.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path.
+    pub fn save_silent_sources(&self, silent: Vec<SilentSource>) -> Result<()> {
+        let path = self.layout.silent_sources();
+        match silent.is_empty() {
+            true => file::remove(&path),
+            false => {
+                let schema = SCHEMA;
+                file::write_json(&path, &Sources { schema, silent })
+            }
+        }
+    }
+}

@@ -26,12 +26,15 @@ pub fn task_view(app: &App, task: TaskAnswer) -> View {
 }
 
 /// Shows tasks, which are only made where somebody wants to see them.
-pub fn tasks_view(app: &App, tasks: impl FnOnce() -> Vec<TaskAnswer> + 'static) -> View {
-    View::later(move || serde_json::to_value(tasks()), TASK).with_rows(ages(app))
+pub fn tasks_view<I: Iterator<Item = TaskAnswer> + 'static>(
+    app: &App,
+    tasks: impl FnOnce() -> I + 'static,
+) -> View {
+    View::list(tasks, TASK).with_rows(ages(app))
 }
 
 /// Returns what says in each row of tasks how long ago they were looked at.
-fn ages(app: &App) -> impl FnOnce(&mut Value) + use<> {
+fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
     let now = app.clock.now();
     move |rows| {
         let rows = match rows {

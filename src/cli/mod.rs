@@ -124,8 +124,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
 
 fn show(report: &Report, global: &Global, outcome: Outcome) -> Result<Option<Kind>> {
     if let Some(view) = outcome.view {
-        let text = report.drawn(view, global.query.as_ref())?;
-        report.answer(text.as_bytes())?;
+        report.show(view, global.query.as_ref())?;
         report.summarize();
     }
     Ok(outcome.exit)

@@ -17,7 +17,7 @@ use crate::{
     },
     sys::{clock::Clock, settings::terminal_width},
     task::{TaskKey, TaskName},
-    view::{Canvas, Format, Query, View, column::harmless, tame::Tamer},
+    view::{Canvas, Format, Pieces, Query, Undrawable, View, column::harmless, tame::Tamer},
 };
 
 use super::{global::Global, progress::Progress};
@@ -43,6 +43,13 @@ pub struct Report {
     json: RefCell<Option<Clock>>,
     /// What takes from logs what a terminal would obey; none if they are shown as they are.
     tamer: RefCell<Option<Tamer>>,
+}
+
+/// How much of an answer is printed at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
+fn undrawable(problem: Undrawable) -> Error {
+    Error::new(Kind::Invalid, problem.to_string())
 }
 
 impl Report {
@@ -114,6 +121,28 @@ impl Report {
     ///
     /// [`Kind::Invalid`] where it cannot be shown so.
     pub fn drawn(&self, view: View, query: Option<&Query>) -> Result<String> {
+        let pieces = self.pieces(view, query)?;
+        pieces.map(|piece| piece.map_err(undrawable)).collect()
+    }
+
+    /// Prints an answer as [`Report::drawn`] returns it. A list is never there as a whole where it can be drawn item by item.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where it cannot be shown so; [`Kind::Failed`] where stdout cannot be written.
+    pub fn show(&self, view: View, query: Option<&Query>) -> Result<()> {
+        let mut text = String::new();
+        for piece in self.pieces(view, query)? {
+            text.push_str(&piece.map_err(undrawable)?);
+            if text.len() >= PIECE {
+                self.answer(text.as_bytes())?;
+                text.clear();
+            }
+        }
+        self.answer(text.as_bytes())
+    }
+
+    fn pieces(&self, view: View, query: Option<&Query>) -> Result<Pieces> {
         let is_for_people = io::stdout().is_terminal() || view.is_for_people();
         let format = self.format.unwrap_or(if is_for_people && query.is_none() {
             view.best_format()
@@ -124,8 +153,7 @@ impl Report {
             colour: self.colour(),
             width: terminal_width(),
         };
-        view.draw(format, query, canvas)
-            .map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))
+        view.pieces(format, query, canvas).map_err(undrawable)
     }
 
     /// Prints an answer. A reader that has gone is no error; a disk that is full is.

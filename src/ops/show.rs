@@ -100,17 +100,15 @@ impl TaskList {
 
     /// Returns what there is to say of each.
     #[must_use]
-    pub fn answers(mut self) -> Vec<TaskAnswer> {
+    pub fn answers(mut self) -> impl Iterator<Item = TaskAnswer> {
         let tasks = std::mem::take(&mut self.tasks).into_iter();
         let snapshots: Vec<Snapshot> = tasks
             .map(|(task, baseline)| snapshot(&self.app, task, baseline))
             .collect();
         let states = last_known(&self.app, &snapshots);
-        let shown = snapshots.iter().zip(states);
-        let shown = shown.filter(|(one, _)| self.is_shown(&one.task));
-        shown
-            .map(|(one, last)| TaskAnswer::new(&one.task, &one.baseline, last))
-            .collect()
+        let shown = snapshots.into_iter().zip(states);
+        let shown = shown.filter(move |(one, _)| self.is_shown(&one.task));
+        shown.map(|(one, last)| TaskAnswer::new(&one.task, &one.baseline, last))
     }
 }
 

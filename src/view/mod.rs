@@ -68,12 +68,33 @@ impl FromStr for Format {
     }
 }
 
-/// Completes an answer that is going to be shown.
-type Prepare = Box<dyn FnOnce(&mut Value)>;
+/// Completes an answer that is going to be shown, or an item of one.
+type Prepare = Box<dyn Fn(&mut Value)>;
+
+/// The items of a list, each made when it is drawn.
+type Items = Box<dyn Iterator<Item = Result<Value, serde_json::Error>>>;
+
+/// What a command answers, before it is known whether anybody wants to see it.
+enum Answer {
+    Whole(Box<dyn FnOnce() -> Result<Value, serde_json::Error>>),
+    List(Box<dyn FnOnce() -> Items>),
+}
+
+impl Answer {
+    fn whole(self) -> Result<Value, serde_json::Error> {
+        match self {
+            Self::Whole(make) => make(),
+            Self::List(items) => items().collect::<Result<_, _>>().map(Value::Array),
+        }
+    }
+}
+
+/// An answer piece by piece, as it is printed.
+pub type Pieces = Box<dyn Iterator<Item = Result<String, Undrawable>>>;
 
 /// A command's answer, with the columns of its table.
 pub struct View {
-    answer: Box<dyn FnOnce() -> Result<Value, serde_json::Error>>,
+    answer: Answer,
     columns: &'static [Column],
     rows: Rows,
     prepare: Option<Prepare>,
@@ -114,16 +135,23 @@ impl Rows {
 impl View {
     /// Takes an answer. It becomes JSON only when somebody wants to see it.
     pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
-        Self::later(move || serde_json::to_value(&answer), columns)
+        let whole = move || serde_json::to_value(&answer);
+        Self::showing(Answer::Whole(Box::new(whole)), columns)
     }
 
-    /// Takes what makes an answer when somebody wants to see it.
-    pub fn later(
-        answer: impl FnOnce() -> Result<Value, serde_json::Error> + 'static,
+    /// Takes what makes the items of a list when somebody wants to see it. Where they can be drawn one by one, they are never there all at
+    /// once.
+    pub fn list<T: Serialize, I: Iterator<Item = T> + 'static>(
+        items: impl FnOnce() -> I + 'static,
         columns: &'static [Column],
     ) -> Self {
+        let items = move || -> Items { Box::new(items().map(|item| serde_json::to_value(item))) };
+        Self::showing(Answer::List(Box::new(items)), columns)
+    }
+
+    fn showing(answer: Answer, columns: &'static [Column]) -> Self {
         Self {
-            answer: Box::new(answer),
+            answer,
             columns,
             rows: Rows::At(""),
             prepare: None,
@@ -163,7 +191,7 @@ impl View {
 
     /// Adds to the rows of the table what no other format shows.
     #[must_use]
-    pub fn with_rows(mut self, prepare: impl FnOnce(&mut Value) + 'static) -> Self {
+    pub fn with_rows(mut self, prepare: impl Fn(&mut Value) + 'static) -> Self {
         self.prepare = Some(Box::new(prepare));
         self
     }
@@ -182,12 +210,41 @@ impl View {
         self
     }
 
-    /// Draws the answer, after `query` has picked from it. A query that picks nothing draws nothing, as in az.
+    /// Draws the answer, after `query` has picked from it, piece by piece. A query that picks nothing draws nothing, as in az.
     ///
     /// # Errors
     ///
-    /// [`Undrawable`] where the answer is no JSON or the query fails on it.
-    pub fn draw(
+    /// [`Undrawable`] where the answer is no JSON or the query fails on it; in a piece, where an item of a list is no JSON.
+    pub fn pieces(
+        self,
+        format: Format,
+        query: Option<&Query>,
+        canvas: Canvas,
+    ) -> Result<Pieces, Undrawable> {
+        let one = |text| -> Pieces { Box::new(std::iter::once(Ok(text))) };
+        let is_plain = format == Format::Json || (format == Format::Jsonc && !canvas.colour);
+        match self.answer {
+            Answer::List(items) if is_plain && query.is_none() => {
+                let pieces = text::json_list(items());
+                Ok(Box::new(pieces.map(|piece| Ok(piece?))))
+            }
+            Answer::List(items) if format == Format::Table && query.is_none() => {
+                let prepare = self.prepare.as_deref();
+                let rows = items().map(|item| {
+                    let mut item = item?;
+                    if let Some(prepare) = prepare {
+                        prepare(&mut item);
+                    }
+                    Ok(table::row(&item, self.columns))
+                });
+                let rows = rows.collect::<Result<Vec<_>, serde_json::Error>>()?;
+                Ok(one(table::of_rows(self.columns, rows, canvas)))
+            }
+            answer => Self { answer, ..self }.draw(format, query, canvas).map(one),
+        }
+    }
+
+    fn draw(
         self,
         format: Format,
         query: Option<&Query>,
@@ -203,7 +260,7 @@ impl View {
                 None => Err(Undrawable::NoPicture),
             };
         }
-        let mut value = (self.answer)()?;
+        let mut value = self.answer.whole()?;
         let mut columns = Some(self.columns);
         if let Some(query) = query {
             value = query.pick(&value)?;
@@ -269,6 +326,42 @@ mod tests {
         View::of(answer, COLUMNS)
             .draw(format, query.as_ref(), Canvas::default())
             .unwrap()
+    }
+
+    #[test]
+    fn list_that_is_drawn_item_by_item_is_drawn_as_it_would_be_as_a_whole() {
+        let all = [
+            json!([]),
+            json!([{"name": "a\nb", "list": [1, {"x": {}}], "z": null}]),
+            json!([{"name": "b", "y": [], "a": "[\n"}, {"name": "cc"}, 7, "text", [1, 2]]),
+        ];
+        for value in all {
+            for (format, query) in [
+                (Format::Json, None),
+                (Format::Jsonc, None),
+                (Format::Table, None),
+                (Format::Yaml, None),
+                (Format::Tsv, None),
+                (Format::None, None),
+                (Format::Json, Some("[].name")),
+                (Format::Table, Some("[].name")),
+            ] {
+                let query: Option<Query> = query.map(|query| query.parse().unwrap());
+                let draw = |view: View| -> String {
+                    let pieces = view
+                        .pieces(format, query.as_ref(), Canvas::default())
+                        .unwrap();
+                    pieces.map(Result::unwrap).collect()
+                };
+                let items = value.as_array().unwrap().clone();
+                let by_item = draw(View::list(move || items.into_iter(), COLUMNS));
+                assert_eq!(
+                    by_item,
+                    draw(View::of(value.clone(), COLUMNS)),
+                    "{format:?}"
+                );
+            }
+        }
     }
 
     #[test]

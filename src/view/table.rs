@@ -22,14 +22,25 @@ pub(super) fn draw(value: &Value, columns: Option<&[Column]>, canvas: Canvas) ->
     }
     match columns {
         Some(columns) => {
-            let titles: Vec<String> = columns.iter().map(|c| c.title.to_owned()).collect();
-            let rows = items
-                .iter()
-                .map(|item| columns.iter().map(|column| column.text(item)).collect());
-            lay_out(&titles, rows.collect(), columns, canvas)
+            let rows = items.iter().map(|item| row(item, columns));
+            of_rows(columns, rows.collect(), canvas)
         }
         None => generic(items, canvas),
     }
+}
+
+/// Returns the cells of one row.
+pub(super) fn row(item: &Value, columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|column| column.text(item)).collect()
+}
+
+/// Draws a table of rows. None are an empty line.
+pub(super) fn of_rows(columns: &[Column], rows: Vec<Vec<String>>, canvas: Canvas) -> String {
+    if rows.is_empty() {
+        return "\n".into();
+    }
+    let titles: Vec<String> = columns.iter().map(|c| c.title.to_owned()).collect();
+    lay_out(&titles, rows, columns, canvas)
 }
 
 /// Draws whatever a query has picked.
@@ -92,7 +103,7 @@ fn lay_out(
     canvas: Canvas,
 ) -> String {
     let rows: Vec<Vec<String>> = rows
-        .iter()
+        .into_iter()
         .map(|row| row.iter().map(|cell| harmless(cell)).collect())
         .collect();
     let mut widths: Vec<usize> = titles

@@ -15,6 +15,33 @@ pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Er
     Ok(text)
 }
 
+/// Draws a list item by item, to the same text as it would be drawn as a whole.
+pub(super) fn json_list(
+    items: impl Iterator<Item = Result<Value, serde_json::Error>> + 'static,
+) -> impl Iterator<Item = Result<String, serde_json::Error>> {
+    let mut is_first = true;
+    let mut items = items.map(move |item| {
+        let before = if std::mem::take(&mut is_first) {
+            "[\n"
+        } else {
+            ",\n"
+        };
+        let text = serde_json::to_string_pretty(&item?)?;
+        let mut piece = String::with_capacity(text.len() + text.len() / 4);
+        piece.push_str(before);
+        // A line ends nowhere within a text: there it is written as an escape.
+        for (n, line) in text.lines().enumerate() {
+            piece.push_str(if n == 0 { "  " } else { "\n  " });
+            piece.push_str(line);
+        }
+        Ok(piece)
+    });
+    let first = items.next();
+    let end = if first.is_some() { "\n]\n" } else { "[]\n" };
+    let all = first.into_iter().chain(items);
+    all.chain(std::iter::once(Ok(end.to_owned())))
+}
+
 const KEY: &str = "\u{1b}[94m";
 const TEXT: &str = "\u{1b}[33m";
 const OTHER: &str = "\u{1b}[36m";

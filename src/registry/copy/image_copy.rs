@@ -3,9 +3,10 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
+    time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
 
 use crate::{image::Digest, registry::client::Registries};
 
@@ -19,6 +20,22 @@ use super::{
 
 /// Blobs, or manifests, that are on their way at once.
 pub const AT_ONCE: usize = 6;
+
+/// The largest blob that is on its way for the way alone and not for its bytes, in bytes.
+const SMALL: u64 = 256 * 1024;
+
+/// How many small blobs are on their way at once, for each so many milliseconds that a request takes to where they go: the further away
+/// that is, the longer each takes, and the less all of them are for anybody on the way.
+const MILLIS_FOR_ONE: u128 = 3;
+
+/// The most that are on their way at once.
+const MOST_AT_ONCE: usize = 24;
+
+/// Returns how many small blobs are sent at once to a place where a request takes so long.
+fn small_at_once(round_trip: Duration) -> usize {
+    let wanted = usize::try_from(round_trip.as_millis() / MILLIS_FOR_ONE).unwrap_or(MOST_AT_ONCE);
+    wanted.clamp(AT_ONCE, MOST_AT_ONCE)
+}
 
 /// How many bytes of manifests and indexes one copy may read in all: they are kept in memory until everything below them is there.
 const MAX_DOCUMENTS: u64 = 64 * 1024 * 1024;
@@ -39,6 +56,8 @@ pub struct ImageCopy<'a> {
     documents: Cell<u64>,
     /// How many bytes of blobs have been named.
     blobs: Cell<u64>,
+    /// How long the last request took that asked for a document where the image goes.
+    round_trip: Cell<Duration>,
 }
 
 impl<'a> ImageCopy<'a> {
@@ -62,6 +81,7 @@ impl<'a> ImageCopy<'a> {
             amount: RefCell::default(),
             documents: Cell::new(0),
             blobs: Cell::new(0),
+            round_trip: Cell::default(),
         })
     }
 
@@ -73,9 +93,12 @@ impl<'a> ImageCopy<'a> {
     /// Copies a document with everything below it. Returns the digests of all documents that belong to it.
     pub async fn bring(&self, root: &RawDocument) -> Result<Vec<Digest>, CopyError> {
         let mut all = vec![root.digest.clone()];
+        let asked = Instant::now();
         if self.to.has_document(&root.digest).await? {
             return Ok(all);
         }
+        // What was asked before has made the connection.
+        self.round_trip.set(asked.elapsed());
         let mut levels = vec![vec![root.clone()]];
         for _ in 0..tree::MAX_DEPTH {
             let above = levels.last().map(Vec::as_slice).unwrap_or_default();
@@ -130,9 +153,17 @@ impl<'a> ImageCopy<'a> {
         let total = sizes.fold(0, u64::saturating_add);
         self.within(&self.blobs, total, MAX_BLOBS)?;
         (self.context.watch)(Progress::Total(total));
-        stream::iter(&blobs)
+        let (small, large): (Vec<&Descriptor>, _) =
+            blobs.iter().partition(|blob| blob.size <= SMALL);
+        let small = self.bring_each(small, small_at_once(self.round_trip.get()));
+        let large = self.bring_each(large, AT_ONCE);
+        try_join(small, large).await.map(|_| ())
+    }
+
+    async fn bring_each(&self, blobs: Vec<&Descriptor>, at_once: usize) -> Result<(), CopyError> {
+        stream::iter(blobs)
             .map(|blob| self.bring_blob(blob))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(at_once)
             .try_collect()
             .await
     }
@@ -173,5 +204,16 @@ impl<'a> ImageCopy<'a> {
         self.to.write(document, tag).await?;
         self.amount.borrow_mut().manifests += 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_further_away_it_is_the_more_small_blobs_are_sent_at_once() {
+        let at_once = |millis| small_at_once(Duration::from_millis(millis));
+        assert_eq!([0, 1, 20, 50, 70, 5000].map(at_once), [6, 6, 6, 16, 23, 24]);
     }
 }

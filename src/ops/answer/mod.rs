@@ -70,6 +70,7 @@ pub struct TrackingAnswer {
     state: &'static str,
     /// The run that recorded what is followed.
     run_id: Option<RunId>,
+    /// When that had pushed what it made.
     recorded: Option<AzTimestamp>,
     /// Failed runs in a row since.
     failures: u32,
@@ -156,7 +157,7 @@ impl TaskAnswer {
                     false => "never-run",
                 },
                 run_id: baseline.run_id,
-                recorded: baseline.recorded.map(AzTimestamp),
+                recorded: baseline.pushed_at().map(AzTimestamp),
                 failures: baseline.failure.as_ref().map_or(0, |failure| failure.count),
                 next_try: baseline
                     .failure

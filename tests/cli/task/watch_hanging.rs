@@ -144,6 +144,34 @@ fn registry_that_hangs_keeps_no_other_task_waiting_in_the_loop_and_is_asked_once
 }
 
 #[test]
+fn program_that_is_told_and_hangs_keeps_neither_rounds_nor_runs_waiting() {
+    let place = Place::new();
+    place.follows("quick", "near:1", &place.registry.image("near:1"));
+    place.follows(
+        "next",
+        "quick:latest",
+        &place.registry.image("quick:latest"),
+    );
+    let wait = place.gate.wait_command();
+    place
+        .world
+        .fake("told", &format!("cat > /dev/null\nexec busybox {wait}"));
+    place.configure("watch: {everySeconds: 1}\nnotify: [{command: [told], on: [success]}]\n");
+    let watch = place.world.spawn(&["task", "watch", "--settle", "0"]);
+    place.push("near:1", "two");
+    let mut told = place.gate.arrival();
+    // In the same round, and in later ones.
+    place.has("next", "two");
+    for version in ["three", "four"] {
+        place.push("near:1", version);
+        place.has("next", version);
+    }
+    assert!(!told.is_gone());
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+}
+
+#[test]
 fn git_server_that_hangs_keeps_no_other_task_waiting() {
     let place = Place::new();
     place.world.git();

@@ -99,7 +99,6 @@ impl TaskList {
     }
 
     /// Returns what there is to say of each.
-    #[must_use]
     pub fn answers(mut self) -> impl Iterator<Item = TaskAnswer> {
         let tasks = std::mem::take(&mut self.tasks).into_iter();
         let snapshots: Vec<Snapshot> = tasks

@@ -505,10 +505,9 @@ mod tests {
             log.write(line.as_bytes());
             all += &line;
             // It lags behind by up to 20 lines, which are there still.
-            while n % 20 == 0 {
-                match reader.read(&mut buffer).unwrap() {
-                    0 => break,
-                    read => seen.extend_from_slice(&buffer[..read]),
+            if n % 20 == 0 {
+                while let read @ 1.. = reader.read(&mut buffer).unwrap() {
+                    seen.extend_from_slice(&buffer[..read]);
                 }
             }
         }

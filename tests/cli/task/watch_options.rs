@@ -105,6 +105,21 @@ fn two_jobs_build_side_by_side_and_what_depends_on_both_comes_after() {
 }
 
 #[test]
+fn run_that_most_others_wait_for_goes_first() {
+    let (world, registry) = world();
+    for name in ["alone", "other", "parent"] {
+        world.tracked_task(&registry, name, &from(&registry, "base:1"));
+    }
+    world.tracked_task(&registry, "child", &from(&registry, "parent:latest"));
+    registry.push_shell("base:1", &[("version", "two")]);
+    let round = ["task", "watch", "--once", "--settle", "0", "--jobs", "1"];
+    world.acrt(&round).ok();
+    let history = world.history().split_off(4);
+    assert_eq!(history.len(), 4);
+    assert_eq!(history[0], "parent Succeeded", "{history:?}");
+}
+
+#[test]
 fn a_task_that_fails_five_times_is_stalled_and_says_what_resumes_it() {
     let (world, registry) = world();
     let dockerfile = format!("{}RUN [ ! -e /broken ]\n", from(&registry, "base:1"));

@@ -8,6 +8,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::{
     Canvas,
     column::{Column, harmless, plain},
+    order,
 };
 
 /// Columns that a generic table leaves out, as az does.
@@ -40,10 +41,10 @@ fn generic(items: &[Value], canvas: Canvas) -> String {
     let mut rows: Vec<Vec<(String, String)>> = Vec::new();
     for item in items {
         let row: Vec<(String, String)> = match item {
-            Value::Object(fields) => fields
-                .iter()
+            Value::Object(fields) => order::fields(fields)
+                .into_iter()
                 .filter(|(key, value)| {
-                    !LEFT_OUT.contains(&key.as_str())
+                    !LEFT_OUT.contains(key)
                         && !value.is_null()
                         && !value.is_array()
                         && !value.is_object()

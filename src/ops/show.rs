@@ -1,12 +1,13 @@
 //! Shows tasks as they are defined, with what each needed when its tags were last looked at: nobody is asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use crate::{
     error::Result,
     image::Reference,
+    store::secrets::Secrets,
     task::{Dependency, Task, TaskKey, TaskName},
     watch::{Baseline, Node, Observation, Snapshot, State, Tags},
 };
@@ -29,7 +30,9 @@ pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     let task = existing(app, key)?;
     let baseline = app.store.baseline(key)?;
     let last = of(app, &task, &baseline);
-    Ok(TaskAnswer::new(&task, &baseline, last))
+    // One that others may read is told of where it is used.
+    let secrets = app.store.secrets(key).unwrap_or_default();
+    Ok(TaskAnswer::new(&task, &baseline, last).with_credentials(&secrets))
 }
 
 /// Returns a task with the values of its secret arguments.
@@ -106,10 +109,24 @@ impl TaskList {
             .map(|(task, baseline)| snapshot(&self.app, task, baseline))
             .collect();
         let states = last_known(&self.app, &snapshots);
+        let with_secrets: HashSet<TaskKey> = self
+            .app
+            .store
+            .keys_with_secrets()
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        let secrets = |key: &TaskKey| match with_secrets.contains(key) {
+            true => self.app.store.secrets(key).unwrap_or_default(),
+            false => Secrets::default(),
+        };
         let shown = snapshots.iter().zip(states);
         let shown = shown.filter(|(one, _)| self.is_shown(&one.task));
         shown
-            .map(|(one, last)| TaskAnswer::new(&one.task, &one.baseline, last))
+            .map(|(one, last)| {
+                let secrets = secrets(&one.task.key());
+                TaskAnswer::new(&one.task, &one.baseline, last).with_credentials(&secrets)
+            })
             .collect()
     }
 }

@@ -368,6 +368,19 @@ fn a_repository_that_does_not_answer_is_unknown_and_no_commit_is_lost() {
 }
 
 #[test]
+fn repository_of_a_source_trigger_is_shown_as_it_was_given() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("sub/Dockerfile", &dockerfile)]);
+    let url = format!("{}#main:sub", repository.url());
+    create(&world, &registry, &url, &["--commit-trigger-enabled"]).ok();
+    let task = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    let source = &task["trigger"]["sourceTriggers"][0]["sourceRepository"];
+    assert_eq!(source["repositoryUrl"], url);
+    assert_eq!(source["branch"], "main");
+}
+
+#[test]
 fn a_folder_has_no_commits_to_wait_for() {
     let (world, registry) = world();
     let context = world.context("web", "FROM scratch\n");

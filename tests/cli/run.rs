@@ -615,3 +615,99 @@ fn a_run_goes_on_by_itself_with_a_file_from_standard_input() {
         .ok()
         .prints(&["*** ca1\n", "Run ID: ca1 was successful"]);
 }
+
+/// A world with buildah, which needs no daemon.
+fn daemonless() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    registry.push_shell("tool:1", &[("name", "tool")]);
+    (world, registry)
+}
+
+#[test]
+fn file_is_relative_to_the_current_folder_or_else_to_the_context() {
+    let (world, registry) = daemonless();
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let file = |text: &str| format!("steps:\n- cmd: {tool} sh -c 'echo {text}; cat text'\n");
+    world.write("acb.yaml", &file("current"));
+    world.write("sub/acb.yaml", &file("context"));
+    world.write("sub/other/acb.yaml", &file("beneath"));
+    world.write("sub/text", "of the context\n");
+    for (options, text, said) in [
+        (&["-f", "acb.yaml"][..], "current", false),
+        (&["-f", "sub/acb.yaml"], "context", false),
+        (&["-f", "other/acb.yaml"], "beneath", true),
+        (&[], "context", false),
+    ] {
+        let line = [&["run", "-r", &host][..], options, &["sub"]].concat();
+        let ran = world.acrt(&line).ok();
+        assert!(
+            ran.stdout.contains(&format!("\n{text}\nof the context\n")),
+            "{ran}"
+        );
+        let is_said = ran.stderr.contains("is not in the current folder");
+        assert_eq!(is_said, said, "{ran}");
+    }
+    world
+        .acrt(&["run", "-r", &host, "-f", "none.yaml", "sub"])
+        .exits(2)
+        .says(&["unable to find `none.yaml`"]);
+}
+
+#[test]
+fn task_without_context_takes_one_with_a_file_for_a_run() {
+    let (world, registry) = daemonless();
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-c",
+        "/dev/null",
+    ];
+    let cmd = format!("{tool} sh -c 'echo stored'");
+    world.acrt(&[&create[..], &["--cmd", &cmd]].concat()).ok();
+    world.write(
+        "sub/other.yaml",
+        &format!("steps:\n- cmd: {tool} sh -c 'echo {{{{.Values.a}}}}; cat text'\n"),
+    );
+    world.write("sub/text", "of the context\n");
+    let run = ["task", "run", "-n", "web"];
+    let other = ["--context", "sub", "-f", "other.yaml", "--set", "a=given"];
+    let ran = world.acrt(&[&run[..], &other].concat()).ok();
+    assert!(ran.stdout.contains("given\nof the context\n"), "{ran}");
+    world.acrt(&run).ok().prints(&["stored\n"]);
+    world
+        .acrt(&[&run[..], &["-f", "other.yaml"]].concat())
+        .exits(2)
+        .says(&["--context"]);
+}
+
+#[test]
+fn aliases_may_be_templates_without_quotes() {
+    let (world, registry) = daemonless();
+    let host = registry.host();
+    world.write("sub/more.yaml", "name: {{.Values.name}}\n");
+    let file = "version: v1.1.0\nalias:\n  values:\n    tool: {{.Run.Registry}}/tool:1\n    word: {{ .Values.word | upper }}\n    hidden: {{.Values.hidden}}\n  src: [more.yaml]\nsteps:\n- cmd: $tool sh -c 'echo $word-$name; test $hidden = hunter2 && echo it is'\n- cmd: tool sh -c 'echo by its name'\n";
+    world.write("sub/acb.yaml", file);
+    let run = [
+        "run",
+        "-r",
+        &host,
+        "--set",
+        "word=hello",
+        "--set",
+        "name=web",
+    ];
+    let ran = world
+        .acrt(&[&run[..], &["--set-secret", "hidden=hunter2", "sub"]].concat())
+        .ok();
+    for text in ["HELLO-web\n", "it is\n", "by its name\n"] {
+        assert!(ran.stdout.contains(text), "{text}: {ran}");
+    }
+    assert!(!ran.stdout.contains("hunter2"), "{ran}");
+}

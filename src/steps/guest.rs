@@ -245,6 +245,11 @@ pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
 
 /// Returns what a build asks for and may not.
 fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
+    if let Some(remote) = &build.remote {
+        return Some(format!(
+            "the context `{remote}`, which is fetched with the logins of this machine"
+        ));
+    }
     for (name, place) in &build.contexts {
         let is_image = place.starts_with("docker-image://");
         if place.contains(':') && !is_image {

@@ -337,7 +337,8 @@ fn planned(step: &Step) -> String {
     let action = match &step.action {
         Action::Build(build) => {
             let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();
-            format!("build {} from {}", images.join(", "), build.context)
+            let context = build.remote.as_ref().unwrap_or(&build.context);
+            format!("build {} from {context}", images.join(", "))
         }
         Action::Push(pushed) => {
             let images: Vec<String> = pushed.iter().map(|one| one.image.to_string()).collect();

@@ -18,7 +18,6 @@ use crate::{
     ops::{
         self, App,
         answer::RunAnswer,
-        event::Event,
         execute::Finished,
         run::{Overrides, RunRequest},
     },

@@ -5,7 +5,7 @@ pub mod read;
 pub mod schedule;
 mod site;
 pub mod sweep;
-mod workspace;
+pub(super) mod workspace;
 
 /// The label by which what a run leaves on the builder is found again. Its value is the run's folder.
 const LABEL: &str = "io.acrt.run";

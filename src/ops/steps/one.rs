@@ -156,8 +156,10 @@ impl StepContext<'_> {
             self.say(Some(&step.id), &format!("acrt: {line}"));
         }
         let request = self.build_request(step, build, &inputs, &resolved)?;
+        // The workspace has nothing that is to be left out but what steps themselves have made.
+        let ignore = self.execution.ignore_file(&inputs, None)?;
         self.execution
-            .place_dockerfile(&request, &inputs, &resolved)?;
+            .place_dockerfile(&request, &resolved, ignore.as_deref())?;
         if build.bares_secret {
             self.warn(&step.id, BARE_SECRET);
         }

@@ -175,7 +175,12 @@ impl Execution<'_> {
         events: &EventSink<'_>,
     ) -> Result<(StepResults, Result<(), Failure>), Failure> {
         let volumes = &read.graph.volumes;
-        let workspace = Workspace::make(self.app, run.run_id, read.folder.as_deref(), volumes)?;
+        let folder = read.folder.as_deref();
+        if let Some(folder) = folder {
+            self.tell_what_is_left_out(folder, events);
+        }
+        let leaves_out = self.leaves_out_vcs();
+        let workspace = Workspace::make(self.app, run.run_id, folder, leaves_out, volumes)?;
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();

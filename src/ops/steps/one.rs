@@ -560,7 +560,10 @@ impl StepContext<'_> {
             image: image.to_string(),
             args: cmd.args.clone(),
             entry_point: place.entry_point.clone(),
-            working_directory: place.working_directory.as_deref().map(in_container),
+            working_directory: place
+                .directory
+                .clone()
+                .or_else(|| place.working_directory.as_deref().map(in_container)),
             env,
             secret_env,
             user: place.user.clone(),

@@ -711,3 +711,128 @@ fn aliases_may_be_templates_without_quotes() {
     }
     assert!(!ran.stdout.contains("hunter2"), "{ran}");
 }
+
+#[test]
+fn options_before_the_image_are_properties_of_the_step() {
+    let (world, registry) = world();
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let file = format!(
+        "env: [A=of the file]\nsteps:\n- cmd: -t --rm -e A=given -e B=more -w /elsewhere --entrypoint sh {tool} -c 'echo $A $B; pwd'\n- id: server\n  cmd: -d --expose 8000 {tool} sh -c 'cd /tmp 2>/dev/null || mkdir /tmp; cd /tmp; echo it answers > x; busybox httpd -f -p 8000'\n- cmd: {tool} sh -c 'until busybox wget -q -O - http://server:8000/x; do :; done'\n"
+    );
+    run(&world, &registry, &file, &[]).ok().prints(&[
+        "| given more\n",
+        "| /elsewhere\n",
+        "| it answers\n",
+    ]);
+    docker_is_empty(&world);
+    let cmd = format!("--entrypoint sh {tool} -c 'echo of a command'");
+    for option in [&["--cmd", &cmd][..], &[&format!("--cmd={cmd}")]] {
+        let line = [&["run", "-r", &host][..], option, &["/dev/null"]].concat();
+        world.acrt(&line).ok().prints(&["of a command\n"]);
+    }
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-c",
+        "/dev/null",
+    ];
+    world.acrt(&[&create[..], &["--cmd", &cmd]].concat()).ok();
+    world.run("web").ok().prints(&["of a command\n"]);
+    let privileged = format!("--privileged {tool} true");
+    let line = ["run", "-r", &host, "--cmd", &privileged, "/dev/null"];
+    world.acrt(&line).exits(1).says(&["--allow-privileged"]);
+}
+
+#[test]
+fn command_that_needs_a_docker_daemon_is_refused_before_it_is_stored_or_shown() {
+    let (world, registry) = daemonless();
+    let host = registry.host();
+    for (cmd, instead) in [
+        ("docker build -t x .", "`build:`"),
+        ("docker push x", "`push:`"),
+        ("docker:cli run alpine", "cmd: IMAGE"),
+        ("docker docker images", "images are fetched"),
+        ("-t docker pull x", "images are fetched"),
+    ] {
+        let create = [
+            "task",
+            "create",
+            "-n",
+            "web",
+            "-r",
+            &host,
+            "-c",
+            "/dev/null",
+        ];
+        let told = ["no step is handed a Docker daemon", instead];
+        world
+            .acrt(&[&create[..], &["--cmd", cmd]].concat())
+            .exits(2)
+            .says(&told);
+        let dry = ["run", "-r", &host, "--dry-run", "--cmd", cmd, "/dev/null"];
+        world.acrt(&dry).exits(2).says(&told);
+    }
+    for cmd in [
+        "docker --version",
+        "docker sh -c true",
+        "-e DOCKER_HOST=tcp://x docker ps",
+    ] {
+        let dry = ["run", "-r", &host, "--dry-run", "--cmd", cmd, "/dev/null"];
+        world.acrt(&dry).ok();
+    }
+}
+
+#[test]
+fn containers_find_the_logins_of_the_registries_that_the_task_uses() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.buildah();
+    registry.push_shell("tool:1", &[]);
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let own = registry.docker_config().replacen(
+        "{\"auths\":{",
+        "{\"auths\":{\"other.example\":{\"auth\":\"bWU6c2VjcmV0\"},",
+        1,
+    );
+    assert!(own.contains("other.example"), "{own}");
+    world.write("home/.docker/config.json", &own);
+    let look = format!(
+        r#"config=$HOME/.docker/config.json
+auth=$(busybox sed -n 's/.*"auth":"\([^"]*\)".*/\1/p' $config)
+busybox wget -q -O - --header "Authorization: Basic $auth" http://{host}/v2/ && echo logged in
+busybox grep -c other.example $config
+busybox stat -c %a $config
+echo $auth
+"#
+    );
+    world.write("src/look.sh", &look);
+    let file = format!("steps:\n- cmd: {tool} sh look.sh\n");
+    world.write("src/acb.yaml", &file);
+    let context = world.path("src").display().to_string();
+    let line = ["run", "-r", &host, &context];
+    let ran = world.acrt(&line).ok().prints(&["logged in\n0\n600\n***\n"]);
+    let kept: Vec<_> = world.state_files();
+    assert!(
+        !kept
+            .iter()
+            .any(|(_, text)| text.contains("YWNydDpodW50ZXI")),
+        "{ran}"
+    );
+    assert!(!world.state().join("runs/ca1/steps").exists());
+    // A guest's file could take them elsewhere.
+    let file = format!("steps:\n- cmd: {tool} sh -c 'test -e $HOME/.docker || echo none'\n");
+    world.write("src/acb.yaml", &file);
+    rustix::fs::chown(
+        world.path("src"),
+        Some(rustix::fs::Uid::from_raw(1000)),
+        None,
+    )
+    .unwrap();
+    world.acrt(&line).ok().prints(&[
+        "none\n",
+        "acrt: steps get no logins: the context is a guest's",
+    ]);
+}

@@ -66,7 +66,9 @@ fn status_is_json_for_programs_and_the_same_under_task() {
     assert_eq!(answer[1]["lastRun"]["status"], "Succeeded");
     let under = world.acrt(&["task", "status", "-o", "json"]).ok();
     assert_eq!(under.json(), answer);
-    world.acrt(&["status", "--exit-code", "-o", "none"]).exits(10);
+    world
+        .acrt(&["status", "--exit-code", "-o", "none"])
+        .exits(10);
     let query = "[?state=='stale'].name";
     let stale = world.acrt(&["status", "--query", query, "-o", "tsv"]);
     assert_eq!(stale.stdout, "late\n");

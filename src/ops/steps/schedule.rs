@@ -181,6 +181,7 @@ impl Execution<'_> {
         }
         let leaves_out = self.leaves_out_vcs();
         let workspace = Workspace::make(self.app, run.run_id, folder, leaves_out, volumes)?;
+        self.hand_logins_over(&workspace, read, log, events).await?;
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();

@@ -27,6 +27,9 @@ const PLAIN: &str = "\u{0}plain";
 /// The functions that would see the order of keys as one more key.
 const LOOK_AT_KEYS: [&str; 5] = ["keys", "length", "merge", "to_string", "values"];
 
+/// The functions that make whole numbers of whole numbers.
+const WHOLE: [&str; 5] = ["abs", "ceil", "floor", "sum", "to_number"];
+
 /// The functions of JMESPath, none of which sees [`MARK`].
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut runtime = Runtime::new();
@@ -34,6 +37,11 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     for name in LOOK_AT_KEYS {
         if let Some(function) = runtime.deregister_function(name) {
             runtime.register_function(name, Box::new(WithoutOrder(function)));
+        }
+    }
+    for name in WHOLE {
+        if let Some(function) = runtime.deregister_function(name) {
+            runtime.register_function(name, Box::new(Whole(function)));
         }
     }
     let signature = Signature::new(vec![ArgumentType::Any], None);
@@ -85,9 +93,7 @@ impl Query {
             .0
             .search(value)
             .map_err(|problem| wrong(&self.1, &problem))?;
-        let mut found = serde_json::to_value(&*found).unwrap_or(Value::Null);
-        whole_numbers(&mut found);
-        Ok(found)
+        Ok(serde_json::to_value(&*found).unwrap_or(Value::Null))
     }
 }
 
@@ -289,26 +295,25 @@ fn without_order(value: &Rcvar) -> Rcvar {
     }
 }
 
-/// Sums and counts come back as floating point; `13.0` runs are `13` runs.
-fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            if let Some(float) = number
-                .as_f64()
-                .filter(|f| f.fract() == 0.0 && f.abs() < 9e15)
-                && number.is_f64()
-            {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "checked to be whole and small"
-                )]
-                let whole = float as i64;
-                *value = Value::from(whole);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        _ => {}
+/// A function whose result is a whole number where it can be: of whole numbers, Python makes whole numbers.
+struct Whole(Box<dyn Function>);
+
+impl Function for Whole {
+    fn evaluate(&self, args: &[Rcvar], ctx: &mut Context<'_>) -> SearchResult {
+        let result = self.0.evaluate(args, ctx)?;
+        let float = match &*result {
+            Variable::Number(number) if number.is_f64() => number.as_f64(),
+            _ => None,
+        };
+        let Some(float) = float.filter(|it| it.fract() == 0.0 && it.abs() < 9e15) else {
+            return Ok(result);
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "checked to be whole and small"
+        )]
+        let whole = float as i64;
+        Ok(Arc::new(Variable::Number(whole.into())))
     }
 }
 
@@ -329,7 +334,21 @@ mod tests {
     fn filters_and_functions_work_and_counts_stay_whole() {
         let runs = json!([{"id": "ca1", "n": 6}, {"id": "ca2", "n": 7}]);
         assert_eq!(pick("[?n > `6`].id", &runs), json!(["ca2"]));
-        assert_eq!(pick("sum([].n)", &runs), json!(13));
+        for (query, expected) in [
+            ("sum([].n)", json!(13)),
+            ("avg([].n)", json!(6.5)),
+            ("avg([[0].n, [0].n])", json!(6.0)),
+            ("floor(avg([].n))", json!(6)),
+            ("abs([0].n)", json!(6)),
+            ("to_number(`\"7\"`)", json!(7)),
+            ("length(@)", json!(2)),
+        ] {
+            assert_eq!(
+                pick(query, &runs).to_string(),
+                expected.to_string(),
+                "{query}"
+            );
+        }
     }
 
     #[test]

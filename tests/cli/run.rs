@@ -794,26 +794,27 @@ fn containers_find_the_logins_of_the_registries_that_the_task_uses() {
     let (tool, host) = (registry.image("tool:1"), registry.host());
     let own = registry.docker_config().replacen(
         "{\"auths\":{",
-        "{\"auths\":{\"other.example\":{\"auth\":\"bWU6c2VjcmV0\"},",
+        "{\"auths\":{\"named.example\":{\"auth\":\"bWU6c2VjcmV0\"},\"other.example\":{\"auth\":\"bWU6c2VjcmV0\"},",
         1,
     );
     assert!(own.contains("other.example"), "{own}");
     world.write("home/.docker/config.json", &own);
     let look = format!(
         r#"config=$HOME/.docker/config.json
-auth=$(busybox sed -n 's/.*"auth":"\([^"]*\)".*/\1/p' $config)
+auth=$(busybox sed -n 's/.*"{host}":{{"auth":"\([^"]*\)".*/\1/p' $config)
 busybox wget -q -O - --header "Authorization: Basic $auth" http://{host}/v2/ && echo logged in
+busybox grep -c named.example $config
 busybox grep -c other.example $config
 busybox stat -c %a $config
 echo $auth
 "#
     );
     world.write("src/look.sh", &look);
-    let file = format!("steps:\n- cmd: {tool} sh look.sh\n");
+    let file = format!("steps:\n- cmd: {tool} sh look.sh named.example/x:1\n");
     world.write("src/acb.yaml", &file);
     let context = world.path("src").display().to_string();
     let line = ["run", "-r", &host, &context];
-    let ran = world.acrt(&line).ok().prints(&["logged in\n0\n600\n***\n"]);
+    let ran = world.acrt(&line).ok().prints(&["logged in\n1\n0\n600\n***\n"]);
     let kept: Vec<_> = world.state_files();
     assert!(
         !kept

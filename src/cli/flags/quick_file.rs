@@ -40,7 +40,7 @@ pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<Qui
     let here = absolute(file).context(Kind::Invalid, || {
         format!("cannot use the file `{}`", file.display())
     })?;
-    if here.symlink_metadata().is_ok() {
+    if here.symlink_metadata().is_ok() && !here.is_dir() {
         // By its folder: what the file itself links to is not where it is.
         let real = |path: &Path| path.canonicalize().ok();
         let (above, name) = (here.parent().and_then(real), here.file_name());

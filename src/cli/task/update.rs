@@ -45,8 +45,13 @@ pub struct UpdateArgs {
     /// Program that tries a new copy before its tags move; empty for none
     #[arg(long, help_heading = "What is built", value_name = "COMMAND")]
     test: Option<String>,
-    /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
-    #[arg(long, help_heading = "Multi-step files", value_name = "COMMAND")]
+    /// Command to run in a container, as `[OPTIONS] IMAGE ARGUMENTS`, instead of a file
+    #[arg(
+        long,
+        help_heading = "Multi-step files",
+        value_name = "COMMAND",
+        allow_hyphen_values = true
+    )]
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,

@@ -16,6 +16,9 @@ use crate::{
 
 use super::{read::MultiStep, workspace::Workspace};
 
+/// How many repositories are asked about: each may take a helper a moment.
+const MOST: usize = 100;
+
 impl Execution<'_> {
     /// Writes the logins to the registries that the task uses or names where `cmd` steps find them. They go with the workspace.
     ///
@@ -76,7 +79,49 @@ impl Execution<'_> {
         });
         let place = |image: Reference| (image.registry().to_owned(), image.repository().to_owned());
         all.extend(images.map(place));
-        all.dedup();
+        let words = graph.steps().iter().flat_map(|step| match &step.action {
+            Action::Cmd(cmd) => cmd.args.iter(),
+            Action::Build(_) | Action::Push(_) => [].iter(),
+        });
+        all.extend(words.flat_map(|word| images_in(word.reveal())).map(place));
+        let mut seen = BTreeSet::new();
+        all.retain(|place| seen.insert(place.clone()));
+        all.truncate(MOST);
         all
+    }
+}
+
+/// Returns the images and artifacts with a registry that the words of a command name, as `oras push ghcr.io/acme/web:1` does.
+fn images_in(word: &str) -> Vec<Reference> {
+    let ends = |c: char| c.is_whitespace() || "'\"`;|&<>()=,".contains(c);
+    let names = word.split(ends).filter_map(|name| {
+        let name = name.split_once("://").map_or(name, |(_, behind)| behind);
+        let (host, _) = name.split_once('/')?;
+        let is_host = host.contains(['.', ':']) || host == "localhost";
+        is_host.then(|| name.parse().ok())?
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries_are_found_in_the_words_of_commands() {
+        let found = |word: &str| {
+            let images = images_in(word);
+            let images: Vec<String> = images.iter().map(Reference::name).collect();
+            images.join(" ")
+        };
+        assert_eq!(found("ghcr.io/acme/web:1"), "ghcr.io/acme/web");
+        assert_eq!(
+            found("set -e; oras cp localhost:5000/a:1 docker://r.io/b && helm push x oci://h.io/c"),
+            "localhost:5000/a r.io/b h.io/c"
+        );
+        assert_eq!(found("--to=r.io/a"), "r.io/a");
+        for word in ["web", "./a/b", "/etc/x", "a/b", "../x"] {
+            assert_eq!(found(word), "", "{word}");
+        }
     }
 }

@@ -297,17 +297,19 @@ impl Reader<'_> {
                 format!("step `{id}` has an empty `cmd`"),
             ));
         }
+        let (words, is_alias) = self.without_alias(words, node)?;
         let (options, rest) =
             docker_run::parse(words).map_err(|problem| blame(node, "cmd", problem))?;
         let mut words: Vec<MaskedText> = rest.collect();
+        if !is_alias {
+            // Behind options too an image may be called by an alias.
+            words = self.without_alias(words, node)?.0;
+        }
+        if words.is_empty() {
+            return Err(blame(node, "cmd", "`cmd` names no image"));
+        }
         let args = words.split_off(1);
-        let image = match self.commands.get(words[0].reveal()) {
-            Some(template) => self
-                .renderer
-                .render(template)
-                .map_err(|problem| blame(node, "cmd", problem.text))?,
-            None => words.remove(0),
-        };
+        let image = words.remove(0);
         let image: Reference =
             image
                 .reveal()
@@ -344,6 +346,24 @@ impl Reader<'_> {
             privileged: options.privileged || switch(node, "privileged")?,
             pull: options.pull || switch(node, "pull")?,
         })
+    }
+
+    /// Puts what an alias stands for in the place of a first word, which may be several words, and tells whether there was one.
+    fn without_alias(
+        &self,
+        words: Vec<MaskedText>,
+        node: &Node<'_>,
+    ) -> Result<(Vec<MaskedText>, bool), InvalidTaskFile> {
+        let first = words.first().map_or("", MaskedText::reveal);
+        let Some(template) = self.commands.get(first) else {
+            return Ok((words, false));
+        };
+        let rendered = self.renderer.render(template);
+        let rendered = rendered.map_err(|problem| blame(node, "cmd", problem.text))?;
+        let mut all =
+            shell_words::split(&rendered).map_err(|problem| blame(node, "cmd", problem))?;
+        all.extend(words.into_iter().skip(1));
+        Ok((all, true))
     }
 
     fn build(

@@ -692,7 +692,7 @@ fn aliases_may_be_templates_without_quotes() {
     let (world, registry) = daemonless();
     let host = registry.host();
     world.write("sub/more.yaml", "name: {{.Values.name}}\n");
-    let file = "version: v1.1.0\nalias:\n  values:\n    tool: {{.Run.Registry}}/tool:1\n    word: {{ .Values.word | upper }}\n    hidden: {{.Values.hidden}}\n  src: [more.yaml]\nsteps:\n- cmd: $tool sh -c 'echo $word-$name; test $hidden = hunter2 && echo it is'\n- cmd: tool sh -c 'echo by its name'\n";
+    let file = "version: v1.1.0\nalias:\n  values:\n    tool: {{.Run.Registry}}/tool:1\n    word: {{ .Values.word | upper }}\n    hidden: {{.Values.hidden}}\n    loud: -t -e LOUD=aloud {{.Run.Registry}}/tool:1 sh -c\n  src: [more.yaml]\nsteps:\n- cmd: loud 'echo said $LOUD'\n- cmd: -t tool sh -c 'echo behind options'\n- cmd: $tool sh -c 'echo $word-$name; test $hidden = hunter2 && echo it is'\n- cmd: tool sh -c 'echo by its name'\n";
     world.write("sub/acb.yaml", file);
     let run = [
         "run",
@@ -706,7 +706,13 @@ fn aliases_may_be_templates_without_quotes() {
     let ran = world
         .acrt(&[&run[..], &["--set-secret", "hidden=hunter2", "sub"]].concat())
         .ok();
-    for text in ["HELLO-web\n", "it is\n", "by its name\n"] {
+    for text in [
+        "HELLO-web\n",
+        "it is\n",
+        "by its name\n",
+        "said aloud\n",
+        "behind options\n",
+    ] {
         assert!(ran.stdout.contains(text), "{text}: {ran}");
     }
     assert!(!ran.stdout.contains("hunter2"), "{ran}");
@@ -814,7 +820,10 @@ echo $auth
     world.write("src/acb.yaml", &file);
     let context = world.path("src").display().to_string();
     let line = ["run", "-r", &host, &context];
-    let ran = world.acrt(&line).ok().prints(&["logged in\n1\n0\n600\n***\n"]);
+    let ran = world
+        .acrt(&line)
+        .ok()
+        .prints(&["logged in\n1\n0\n600\n***\n"]);
     let kept: Vec<_> = world.state_files();
     assert!(
         !kept

@@ -200,11 +200,13 @@ fn lay_out(
 fn fit(widths: &mut Vec<usize>, most: usize) {
     loop {
         let line = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        let widest = widths.iter_mut().max();
-        match widest {
-            _ if line <= most => return,
+        if line <= most {
+            return;
+        }
+        let count = widths.len();
+        match widths.iter_mut().max() {
             Some(widest) if *widest > NARROWEST => *widest -= 1,
-            _ if widths.len() > 1 => _ = widths.pop(),
+            _ if count > 1 => _ = widths.pop(),
             _ => return,
         }
     }

@@ -31,7 +31,7 @@ pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
-    sys::command::CommandLine,
+    sys::{command::CommandLine, settings::Settings},
 };
 
 impl Builder {
@@ -66,6 +66,28 @@ impl Builder {
             Self::Buildx { in_daemon, .. } => *in_daemon && request.platforms.len() < 2,
             Self::Podman(_) | Self::Buildah(_) => true,
             Self::Buildctl(_) | Self::Command(_) => false,
+        }
+    }
+
+    /// Returns what the builder calls an ignore file of a context, the one that counts first in front.
+    #[must_use]
+    pub fn ignore_files(&self) -> &'static [&'static str] {
+        match self {
+            Self::Podman(_) | Self::Buildah(_) => &[".containerignore", ".dockerignore"],
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                &[".dockerignore"]
+            }
+        }
+    }
+
+    /// Tells whether the builder reads an ignore file that lies beside the Dockerfile. Docker's classic builder does not, and of any other
+    /// program nobody knows.
+    #[must_use]
+    pub fn reads_ignore_file_beside(&self, settings: &Settings) -> bool {
+        match self {
+            Self::Docker { can, .. } => can.load || settings.has_buildkit,
+            Self::Command(_) => false,
+            Self::Podman(_) | Self::Buildah(_) | Self::Buildx { .. } | Self::Buildctl(_) => true,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{ArgumentArgs, Platforms, platforms},
+            quick_file::quick_file,
             steps::TrustOnceArgs,
         },
         outcome::Outcome,
@@ -37,7 +38,7 @@ use crate::{
 /// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt build --registry localhost:5000 --image web:latest .\n  acrt build -r localhost:5000 -t web:{{.Run.ID}} -f Dockerfile.prod ./web\n  acrt build -t ghcr.io/acme/web:1 --build-arg NODE=20 \\\n    https://github.com/acme/web.git#main:app"
+    after_help = "Examples:\n  acrt build --registry localhost:5000 --image web:latest .\n  acrt build -r localhost:5000 -t web:{{.Run.ID}} -f web/Dockerfile.prod ./web\n  acrt build -t ghcr.io/acme/web:1 --build-arg NODE=20 \\\n    https://github.com/acme/web.git#main:app"
 )]
 pub struct BuildArgs {
     /// Folder, git repository, archive or artifact
@@ -54,7 +55,7 @@ pub struct BuildArgs {
         value_name = "IMAGE"
     )]
     images: Vec<String>,
-    /// Dockerfile, relative to the context, or - for standard input [default: Dockerfile]
+    /// Dockerfile, relative to the current folder, or - for standard input [default: Dockerfile of the context]
     #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -73,7 +74,7 @@ pub struct BuildArgs {
     /// Seconds that the build may take
     #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
-    /// Keep .git in a context that is a git repository
+    /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long, help_heading = "What is built")]
     keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
@@ -107,14 +108,14 @@ struct BuildArgumentArgs {
 pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     args.azure.tell(report);
     if args.images.is_empty() && !args.no_push {
-        report.warning("'--image or -t' is not provided. Skipping image push after build.");
+        report.as_az("'--image or -t' is not provided. Skipping image push after build.");
     }
     report.shows_raw(args.raw);
     let (no_logs, no_wait) = (args.no_logs, args.no_wait);
-    let (request, _dockerfile) = request(app, args)?;
+    let (request, _dockerfile) = request(app, report, args)?;
     if no_wait {
         let id = ops::run::detach(app, &request)?;
-        report.warning(&format!("Queued a build with ID: {id}"));
+        report.queued(id, true);
         let run = ops::runs::show(app, id)?;
         return Ok(Outcome::answer(View::of(run, columns::RUN)));
     }
@@ -126,7 +127,11 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
 }
 
 /// Turns the options into a request. The file, if there is one, is the Dockerfile that came by standard input.
-fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::NamedTempFile>)> {
+fn request(
+    app: &App,
+    report: &Report,
+    args: BuildArgs,
+) -> Result<(RunRequest, Option<tempfile::NamedTempFile>)> {
     let from_stdin = args.file.as_deref() == Some(Path::new("-"));
     if from_stdin && args.no_wait {
         return Err(Error::new(
@@ -137,9 +142,10 @@ fn request(app: &App, args: BuildArgs) -> Result<(RunRequest, Option<tempfile::N
     }
     let follows_log = !args.no_logs && !args.no_wait;
     let dockerfile = from_stdin.then(stdin_file).transpose()?;
-    let file = match &dockerfile {
-        Some(file) => file.path().to_owned(),
-        None => args.file.unwrap_or_else(|| "Dockerfile".into()),
+    let file = match (&dockerfile, &args.file) {
+        (Some(file), _) => file.path().to_owned(),
+        (None, Some(file)) => quick_file(report, &args.context, file)?.into_path(),
+        (None, None) => "Dockerfile".into(),
     };
     let (arguments, secret_arguments) =
         ArgumentArgs::of(args.arguments.args, args.arguments.secret_args).arguments();

@@ -24,6 +24,9 @@ use crate::{
     view::View,
 };
 
+/// The user whose password is a token.
+const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+
 /// Copy an image to another registry or folder
 ///
 /// All platforms are copied, byte for byte, so that the digest stays the same. What is there already is not sent again. No container daemon is needed.
@@ -59,7 +62,7 @@ pub struct ImportArgs {
     /// User at the registry of the source; env:NAME or file:PATH say where it is
     #[arg(short, long)]
     username: Option<String>,
-    /// Password at the registry of the source; env:NAME or file:PATH say where it is
+    /// Password at the registry of the source, or without a user a token; env:NAME or file:PATH say where it is
     #[arg(short, long, conflicts_with = "password_stdin")]
     password: Option<Secret>,
     /// Read the password from standard input
@@ -78,7 +81,7 @@ pub fn run(app: &App, report: &Report, args: ImportArgs) -> Result<Outcome> {
     let import = request(report, args)?;
     if no_wait {
         let id = ops::run::detach(app, &import::quick(app, &import)?)?;
-        report.warning(&format!("Queued a run with ID: {id}"));
+        report.queued(id, false);
         let run = ops::runs::show(app, id)?;
         return Ok(Outcome::answer(View::of(run, columns::RUN)));
     }
@@ -99,13 +102,17 @@ fn request(report: &Report, args: ImportArgs) -> Result<Import> {
             username: Secret::new(username),
             password,
         }),
+        // As az has it: a token, which registries take from any user. This one's name is that of ACR's tokens.
+        (None, Some(password)) => Some(StoredLogin {
+            username: Secret::new(TOKEN_USER),
+            password,
+        }),
         (None, None) => None,
-        _ => {
-            return Err(Error::new(
-                Kind::Invalid,
-                "a login for the source needs a user and a password",
-            )
-            .hint("give --username, and --password-stdin or --password env:NAME"));
+        (Some(_), None) => {
+            return Err(
+                Error::new(Kind::Invalid, "a login for the source needs a password")
+                    .hint("give --password-stdin or --password env:NAME"),
+            );
         }
     };
     let source_registry = args.registry.as_deref().map(of_resource_id);

@@ -16,7 +16,7 @@ use crate::{
         event::{Event, EventSink},
     },
     sys::{clock::Clock, settings::terminal_width},
-    task::{TaskKey, TaskName},
+    task::{RunId, TaskKey, TaskName},
     view::{Canvas, Format, Pieces, Query, Undrawable, View, column::harmless, tame::Tamer},
 };
 
@@ -234,13 +234,13 @@ impl Report {
                 )
                 .as_bytes(),
             ),
-            Event::Queued { id, .. } => self.warning(&format!("Queued a run with ID: {id}")),
+            Event::Queued { id, is_build, .. } => self.queued(id, is_build),
             Event::Begun { id, task, why } => {
                 let fields = json!({"event": "runBegun", "task": task.to_string(), "run": id});
                 self.detail(&format!("run {id} of task `{task}`: {why}"), fields);
             }
             Event::WaitingForTask(key) => {
-                self.warning(&format!("Waiting for another run of task `{key}`..."));
+                self.note(&format!("waiting for another run of task `{key}`"));
                 self.event(Event::Doing(format!("waiting for another run of {key}")));
             }
             Event::Ended {
@@ -327,7 +327,21 @@ impl Report {
         }
     }
 
-    /// Says something that is not as it should be, or that az says as a warning.
+    /// Says which id a run has, in the words of az, which scripts look for.
+    pub fn queued(&self, id: RunId, is_build: bool) {
+        let what = if is_build { "a build" } else { "a run" };
+        self.as_az(&format!("Queued {what} with ID: {id}"));
+    }
+
+    /// Says what az says, and as az says it. It warns of nothing.
+    pub fn as_az(&self, text: &str) {
+        if !self.only_errors {
+            let plain = format!("WARNING: {}\n", harmless(text));
+            self.line("info", &plain, text, json!({}));
+        }
+    }
+
+    /// Says something that is not as it should be.
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
             let plain = format!("warning: {}\n", harmless(text));
@@ -339,7 +353,7 @@ impl Report {
     fn detail(&self, text: &str, fields: Value) {
         let is_json = self.json.borrow().is_some();
         if (self.verbose || is_json) && !self.only_errors {
-            let plain = format!("warning: {}\n", harmless(text));
+            let plain = format!("{}\n", harmless(text));
             self.line("info", &plain, text, fields);
         }
     }

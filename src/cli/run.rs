@@ -1,6 +1,9 @@
 //! `acrt run`
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     cli::{
@@ -8,7 +11,8 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{Platforms, platforms},
-            steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs},
+            quick_file::{QuickFile, quick_file},
+            steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs, text_of},
         },
         outcome::Outcome,
         report::Report,
@@ -21,7 +25,7 @@ use crate::{
         task::QuickTask,
     },
     sys::signal::{OnHangup, Stop},
-    task::{Cause, Context},
+    task::{Cause, Context, multi_step::is_task_file},
     view::View,
 };
 
@@ -39,11 +43,11 @@ pub struct RunArgs {
     /// Registry that the images go to [default: $ACRT_REGISTRY]
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
-    /// Multi-step file, relative to the context, or - [default: acb.yaml]
+    /// Multi-step file, relative to the current folder, or - [default: acb.yaml of the context]
     #[arg(short, long)]
     file: Option<PathBuf>,
-    /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
-    #[arg(long, value_name = "COMMAND")]
+    /// Command to run in a container, as `[OPTIONS] IMAGE ARGUMENTS`, instead of a file
+    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
@@ -58,7 +62,7 @@ pub struct RunArgs {
     /// Seconds that the run may take
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
     timeout: u32,
-    /// Keep .git in a context that is a git repository
+    /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long)]
     keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
@@ -83,7 +87,7 @@ pub struct RunArgs {
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     report.shows_raw(args.raw);
-    let request = request(app, &args)?;
+    let request = request(app, report, &args)?;
     if args.dry_run {
         let lines = app.wait(ops::run::plan(app, &request, &report.events()))?;
         report.answer((lines.join("\n") + "\n").as_bytes())?;
@@ -91,7 +95,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     }
     if args.no_wait {
         let id = ops::run::detach(app, &request)?;
-        report.warning(&format!("Queued a run with ID: {id}"));
+        report.queued(id, false);
         let run = ops::runs::show(app, id)?;
         return Ok(Outcome::answer(View::of(run, columns::RUN)));
     }
@@ -103,10 +107,19 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     Ok(conclude(report, &finished, no_logs))
 }
 
-fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
+fn request(app: &App, report: &Report, args: &RunArgs) -> Result<RunRequest> {
     let default =
         (args.cmd.is_none() && args.context != Context::None).then(|| DEFAULT_FILE.into());
-    let file = args.file.clone().or(default);
+    let is_named = |file: &&PathBuf| *file != Path::new("-");
+    let found = args.file.as_ref().filter(is_named);
+    let found = found.map(|file| quick_file(report, &args.context, file));
+    let found = found.transpose()?;
+    let outside = match &found {
+        Some(QuickFile::Outside(path)) => Some(path.clone()),
+        _ => None,
+    };
+    let file = found.map(QuickFile::into_path);
+    let file = file.or_else(|| args.file.clone()).or(default);
     let context = ops::task::absolute(args.context.clone())?;
     let wanted = StepOptions {
         context: &context,
@@ -116,7 +129,12 @@ fn request(app: &App, args: &RunArgs) -> Result<RunRequest> {
         values: &args.values,
         trust_context: args.trust.trust_context,
     };
-    let step = wanted.step()?.ok_or_else(|| {
+    let step = match outside.filter(|path| is_task_file(path)) {
+        // The owner's own file, whoever's the context is.
+        Some(path) => Some(wanted.encoded(&text_of(&path)?)?),
+        None => wanted.step()?,
+    };
+    let step = step.ok_or_else(|| {
         Error::new(
             Kind::Invalid,
             format!(

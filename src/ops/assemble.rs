@@ -2,18 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::{
-    builder::BuildRequest,
+    builder::{BuildRequest, Builder},
     error::{Context as _, Error, Kind, Result},
     image::{Platform, Reference},
     registry::AuthFormat,
+    source::vcs,
     store::{file, log::Log},
     sys::secret::Secret,
     task::{
-        DockerStep, Run, RunId, Task,
+        Context, DockerStep, Run, RunId, Task,
         template::{self, RunVariables, SourceVariables},
     },
 };
@@ -25,6 +26,7 @@ use super::{
     execute::Execution,
     inputs::Inputs,
     resolve::Resolved,
+    steps::workspace,
 };
 
 impl Execution<'_> {
@@ -41,20 +43,77 @@ impl Execution<'_> {
             .collect()
     }
 
-    /// Writes the pinned copy where the builder finds it, with the ignore file that belongs to the Dockerfile alone.
+    /// Writes the pinned copy where the builder finds it, with an ignore file that counts before that of the context.
     pub(super) fn place_dockerfile(
         &self,
         request: &BuildRequest,
-        inputs: &Inputs,
         resolved: &Resolved,
+        ignore: Option<&[u8]>,
     ) -> Result<()> {
         file::replace(&request.dockerfile, &resolved.pinned)?;
-        match inputs.context.ignore_file_of(&inputs.path)? {
+        match ignore {
             Some(ignore) => {
-                file::replace(&request.dockerfile.with_extension("dockerignore"), &ignore)
+                file::replace(&request.dockerfile.with_extension("dockerignore"), ignore)
             }
             None => Ok(()),
         }
+    }
+
+    /// Returns the ignore file that belongs to the Dockerfile alone. Where `builder` is to leave out what az leaves out, it says that
+    /// too; it then stands for the context's own, which the builder no longer reads.
+    pub(super) fn ignore_file(
+        &self,
+        inputs: &Inputs,
+        builder: Option<&Builder>,
+    ) -> Result<Option<Vec<u8>>> {
+        let own = inputs.context.ignore_file_of(&inputs.path)?;
+        let Some(builder) = builder else {
+            return Ok(own);
+        };
+        let ignore = match own {
+            Some(own) => Some(own),
+            None => inputs.context.ignore_file(builder.ignore_files())?,
+        };
+        Ok(Some(vcs::with_left_out(&ignore.unwrap_or_default())))
+    }
+
+    /// Tells whether what az leaves out of a folder is left out of the context: it is a folder of this machine.
+    pub(super) fn leaves_out_vcs(&self) -> bool {
+        let is_local = matches!(self.task.step.context(), Some(Context::Local(_)));
+        is_local && !self.task.keep_vcs && !self.task.is_fetched
+    }
+
+    /// Says what of a folder is no part of the context.
+    pub(super) fn tell_what_is_left_out(&self, folder: &Path, events: &EventSink<'_>) {
+        let names = vcs::at_top(folder);
+        if self.leaves_out_vcs() && !names.is_empty() {
+            events.send(Event::Detail(format!(
+                "left out of the context: {}; --keep-vcs keeps them",
+                names.join(", ")
+            )));
+        }
+    }
+
+    /// Lets a builder that reads no ignore file but the context's own build from a folder without what is left out, for as long as what
+    /// is returned lives. Its files are hard links, so that nothing is copied that can be linked.
+    pub(super) fn place_lean_context(
+        &self,
+        id: RunId,
+        builder: &Builder,
+        request: &mut BuildRequest,
+    ) -> Result<Option<LeanContext>> {
+        let cannot = || format!("cannot read `{}`", request.context.display());
+        let is_asked = self.leaves_out_vcs()
+            && !builder.reads_ignore_file_beside(&self.app.settings)
+            && vcs::holds_any(&request.context).context(Kind::Invalid, cannot)?;
+        if !is_asked {
+            return Ok(None);
+        }
+        let lean = LeanContext(self.app.store.layout().run_context(id));
+        file::make_folder(&lean.0)?;
+        workspace::link_without_vcs(self.app, &request.context, &lean.0)?;
+        request.context.clone_from(&lean.0);
+        Ok(Some(lean))
     }
 
     /// Puts the logins of the task where its builder finds them, for as long as what is returned lives.
@@ -224,6 +283,16 @@ impl Execution<'_> {
             triggered_by: run.triggered_by().into(),
             source: SourceVariables::of(context, run.source_commit.as_deref()),
         }
+    }
+}
+
+/// A context without what is left out of it. It is removed when this is dropped.
+pub(super) struct LeanContext(PathBuf);
+
+impl Drop for LeanContext {
+    fn drop(&mut self) {
+        // What stays goes with the run.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Reference, reference::is_registry},
@@ -20,54 +18,11 @@ use super::{
     task,
 };
 
+pub use super::answer::CredentialsAnswer;
 pub use crate::store::secrets::StoredLogin;
 
 /// The largest file that a login is read from.
 const MAX_FILE: u64 = 64 * 1024;
-
-/// The logins of a task, by login server, in the shape of az. Nothing secret is in it.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct CredentialsAnswer(BTreeMap<String, CredentialAnswer>);
-
-/// A login without its password.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CredentialAnswer {
-    identity: Option<String>,
-    password: SecretAnswer,
-    user_name: SecretAnswer,
-}
-
-/// A value: where it is if it is kept elsewhere, and never a password itself.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretAnswer {
-    r#type: &'static str,
-    value: Option<String>,
-}
-
-impl CredentialsAnswer {
-    /// Puts together what may be shown.
-    #[must_use]
-    pub fn new(secrets: &Secrets) -> Self {
-        let shown = secrets.credentials.iter().map(|(server, login)| {
-            let answer = CredentialAnswer {
-                identity: None,
-                password: SecretAnswer {
-                    r#type: "Opaque",
-                    value: reference(&login.password),
-                },
-                user_name: SecretAnswer {
-                    r#type: "Opaque",
-                    value: Some(login.username.reveal().to_owned()),
-                },
-            };
-            (server.clone(), answer)
-        });
-        Self(shown.collect())
-    }
-}
 
 /// Adds a login to a task.
 ///
@@ -123,18 +78,16 @@ pub fn update(
     })
 }
 
-/// Removes a login from a task.
+/// Removes a login from a task. One that is not there is removed already, as for az.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if the task has none for that server.
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] if the server is no host name.
 pub fn remove(app: &App, key: &TaskKey, server: &str) -> Result<CredentialsAnswer> {
     let server = login_server(server)?;
     change(app, key, |credentials| {
-        credentials
-            .remove(&server)
-            .map(|_| ())
-            .ok_or_else(|| none(key, &server))
+        credentials.remove(&server);
+        Ok(())
     })
 }
 
@@ -271,13 +224,6 @@ fn login_server(text: &str) -> Result<String> {
             ),
         ))
     }
-}
-
-/// Returns a value that says where the real one is; nothing for the real one.
-fn reference(value: &Secret) -> Option<String> {
-    let text = value.reveal();
-    let elsewhere = text.starts_with("env:") || text.starts_with("file:");
-    elsewhere.then(|| text.to_owned())
 }
 
 /// Looks up a value that may only say where it is: `env:NAME` or `file:PATH`.

@@ -18,6 +18,8 @@ pub enum Event<'a> {
         id: RunId,
         /// Its task.
         task: &'a TaskKey,
+        /// Whether it is a build without a task.
+        is_build: bool,
     },
     /// `watch` begins a run.
     Begun {

@@ -419,7 +419,11 @@ impl<'a> Execution<'a> {
             inputs, resolved, ..
         } = job;
         let mut request = self.request(job.step, &held.run, inputs, resolved, job.images);
-        self.place_dockerfile(&request, inputs, resolved)?;
+        let leaving_out = self.leaves_out_vcs().then_some(job.builder);
+        let ignore = self.ignore_file(inputs, leaving_out)?;
+        self.place_dockerfile(&request, resolved, ignore.as_deref())?;
+        self.tell_what_is_left_out(&request.context, events);
+        let _lean = self.place_lean_context(held.run.run_id, job.builder, &mut request)?;
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = job.builder.plan(&request)?;
         let mut outcome = Outcome::default();

@@ -57,6 +57,17 @@ const TRIES: usize = 1000;
 /// How often it is looked how much git has brought: git itself knows no bound.
 const MEASURE: Duration = Duration::from_secs(1);
 
+/// Where the files of a context go, and what stays of it.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The folder of the files; made anew.
+    pub root: PathBuf,
+    /// The folder of the run, which takes what is on its way.
+    pub beside: PathBuf,
+    /// Whether `.git` is a part of it.
+    pub keeps_vcs: bool,
+}
+
 /// Fetches the context of a task for a run.
 ///
 /// # Errors
@@ -69,7 +80,32 @@ pub async fn fetch(
     secrets: &Secrets,
     stop: &Stop,
 ) -> Result<Fetched> {
-    let root = app.store.layout().run_context(id);
+    let to = Destination {
+        root: app.store.layout().run_context(id),
+        beside: app.store.layout().run_folder(id),
+        keeps_vcs: task.keep_vcs,
+    };
+    let context = task.step.context().unwrap_or(&Context::None);
+    fetch_into(app, to, context, secrets, stop).await
+}
+
+/// Fetches a context.
+///
+/// # Errors
+///
+/// As [`fetch`].
+pub async fn fetch_into(
+    app: &App,
+    to: Destination,
+    context: &Context,
+    secrets: &Secrets,
+    stop: &Stop,
+) -> Result<Fetched> {
+    let Destination {
+        root,
+        beside,
+        keeps_vcs,
+    } = to;
     // What an earlier try has left would be taken for a part of this one.
     if root.exists() {
         fs::remove_dir_all(&root).context(Kind::Failed, || {
@@ -84,20 +120,19 @@ pub async fn fetch(
         notes: Vec::new(),
     };
     let root = fetched.root.clone();
-    let beside = app.store.layout().run_folder(id);
-    match task.step.context() {
-        Some(Context::Git(context)) => {
+    match context {
+        Context::Git(context) => {
             let marker = beside.display().to_string();
             let found = with_git(context, secrets, stop, async |git| {
                 within_bounds(&root, git.marked(MARKER, marker).fetch(&root)).await
             })
             .await?;
-            let (keeps_vcs, time) = (task.keep_vcs, found.time);
+            let time = found.time;
             aside(move |wanted| git::settle(&root, keeps_vcs, time, wanted)).await?;
             fetched.folder = found.folder;
             fetched.commit = Some(found.commit);
         }
-        Some(Context::Tarball(url)) => {
+        Context::Tarball(url) => {
             let archive = tarball::fetch(url, &beside).await?;
             fetched.notes = archive.notes;
             let piece = Piece {
@@ -107,11 +142,11 @@ pub async fn fetch(
             };
             unpack(archive.name, vec![piece], root).await?;
         }
-        Some(Context::Artifact(image)) => {
+        Context::Artifact(image) => {
             let pieces = artifact(app, image, &beside).await?;
             unpack(format!("oci://{image}"), pieces, root).await?;
         }
-        Some(Context::Local(_) | Context::None) | None => {}
+        Context::Local(_) | Context::None => {}
     }
     Ok(fetched)
 }

@@ -10,7 +10,7 @@ use crate::{
     store::{lock, lock::Lock, secrets::Secrets},
     sys::{process, signal::Stop},
     task::{
-        Argument, Cause, Context, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
+        Argument, Cause, Context, FileStep, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
         multi_step::is_task_file,
     },
     watch::Snapshot,
@@ -64,6 +64,7 @@ pub async fn run(
     events.send(Event::Queued {
         id: held.run.run_id,
         task: &key,
+        is_build: held.run.run_type == RunType::QuickBuild,
     });
     // A quick run waits for nobody, and nobody for it.
     let locked = match is_quick {
@@ -183,6 +184,7 @@ pub async fn run_if_free(
     events.send(Event::Queued {
         id: held.run.run_id,
         task: key,
+        is_build: false,
     });
     prepare_to_tell(app, &task, events).await;
     let request = RunRequest {
@@ -358,8 +360,25 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             if let Some(context) = &overrides.context {
                 step.context_path = Some(context.clone()).filter(|c| *c != Context::None);
             }
-            if overrides.file.is_some() {
-                return Err(other_kind(task, "the file in its definition, and no other"));
+            if let Some(file) = &overrides.file {
+                let Some(context) = step.context_path.clone() else {
+                    return Err(no_place_for_file(task));
+                };
+                if !is_task_file(file) {
+                    return Err(other_kind(task, "a multi-step file, and not a Dockerfile"));
+                }
+                let mut step = FileStep {
+                    context_path: context,
+                    task_file_path: file.clone(),
+                    values_file_path: overrides.values_file.clone(),
+                    values: std::mem::take(&mut step.values),
+                    allow_privileged: step.allow_privileged || overrides.allow_privileged,
+                    trust_context: step.trust_context,
+                    pushes: Vec::new(),
+                };
+                replace(&mut step.values, &overrides.values);
+                task.step = Step::FileTask(step);
+                return Ok(());
             }
             if overrides.values_file.is_some() {
                 let takes = "the values in its definition and --set, and no file of them";
@@ -376,6 +395,11 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn no_place_for_file(task: &Task) -> Error {
+    other_kind(task, "the file in its definition")
+        .hint("say where another file is: --context FOLDER")
 }
 
 fn other_kind(task: &Task, takes: &str) -> Error {

@@ -127,10 +127,14 @@ pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
 
 /// Returns a run that must be there.
 pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
-    app.store.run(id)?.ok_or_else(|| {
-        Error::new(Kind::NotFound, format!("no run `{id}`"))
-            .hint("see which there are: acrt task list-runs -o table")
-    })
+    app.store.run(id)?.ok_or_else(|| not_found(&id.to_string()))
+}
+
+/// Returns the error about a run that is not there, by its id as it was typed.
+#[must_use]
+pub fn not_found(id: &str) -> Error {
+    Error::new(Kind::NotFound, format!("no run `{}`", id.escape_debug()))
+        .hint("see which there are: acrt task list-runs -o table")
 }
 
 /// Finds the newest run that `filter` takes.

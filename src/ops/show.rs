@@ -1,12 +1,13 @@
 //! Shows tasks as they are defined, with what each needed when its tags were last looked at: nobody is asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use crate::{
     error::Result,
     image::Reference,
+    store::secrets::Secrets,
     task::{Dependency, Task, TaskKey, TaskName},
     watch::{Baseline, Node, Observation, Snapshot, State, Tags},
 };
@@ -29,7 +30,9 @@ pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     let task = existing(app, key)?;
     let baseline = app.store.baseline(key)?;
     let last = of(app, &task, &baseline);
-    Ok(TaskAnswer::new(&task, &baseline, last))
+    // One that others may read is told of where it is used.
+    let secrets = app.store.secrets(key).unwrap_or_default();
+    Ok(TaskAnswer::new(&task, &baseline, last).with_credentials(&secrets))
 }
 
 /// Returns a task with the values of its secret arguments.
@@ -105,9 +108,20 @@ impl TaskList {
             .map(|(task, baseline)| snapshot(&self.app, task, baseline))
             .collect();
         let states = last_known(&self.app, &snapshots);
+        let keys = self.app.store.keys_with_secrets().unwrap_or_default();
+        let with_secrets: HashSet<TaskKey> = keys.into_iter().collect();
+        let store = self.app.store.clone();
         let shown = snapshots.into_iter().zip(states);
         let shown = shown.filter(move |(one, _)| self.is_shown(&one.task));
-        shown.map(|(one, last)| TaskAnswer::new(&one.task, &one.baseline, last))
+        shown.map(move |(one, last)| {
+            let key = one.task.key();
+            let secrets = if with_secrets.contains(&key) {
+                store.secrets(&key).unwrap_or_default()
+            } else {
+                Secrets::default()
+            };
+            TaskAnswer::new(&one.task, &one.baseline, last).with_credentials(&secrets)
+        })
     }
 }
 

@@ -334,6 +334,19 @@ impl Registries {
             })
     }
 
+    /// Returns the login that serves a repository, or with an empty one the registry as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Which file or helper is broken.
+    pub async fn login(&self, registry: &str, repository: &str) -> Result<Option<Login>, String> {
+        let found = self
+            .keychain
+            .find(super::canonical(registry), repository)
+            .await?;
+        Ok(found.and_then(|found| found.credential.into_login(registry)))
+    }
+
     /// Returns what every registry that was asked said about its limits.
     #[must_use]
     pub fn budgets(&self) -> Vec<Budget> {

@@ -26,7 +26,10 @@ pub use auth::{
     token::Token,
 };
 pub use client::Registries;
-pub use credentials::{auth_file::AuthFormat, credential::Login};
+pub use credentials::{
+    auth_file::{AuthFormat, auth_file_of, hidden_in_auth_file},
+    credential::Login,
+};
 pub use documents::{
     head::{Defect, Kind, Seen},
     index::ImageConfig,

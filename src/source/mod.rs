@@ -7,3 +7,4 @@ pub mod local;
 pub mod tarball;
 mod times;
 mod tree;
+pub mod vcs;

@@ -9,6 +9,7 @@ use crate::secret::MaskedText;
 
 use super::{
     problem::{InvalidTaskFile, Notices},
+    render::Renderer,
     yaml::{self, MAX_BYTES, Node},
 };
 
@@ -85,7 +86,11 @@ fn of(pairs: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 /// # Errors
 ///
 /// [`InvalidTaskFile`] where the section `alias` does not make sense, or a file that it names cannot be read.
-pub fn expand(text: &str, load: Load<'_>) -> Result<Expanded, InvalidTaskFile> {
+pub fn expand(
+    text: &str,
+    renderer: &Renderer,
+    load: Load<'_>,
+) -> Result<Expanded, InvalidTaskFile> {
     let (section, rest) = separated(text);
     if version(text).as_str() < SINCE {
         return Ok(Expanded {
@@ -99,7 +104,7 @@ pub fn expand(text: &str, load: Load<'_>) -> Result<Expanded, InvalidTaskFile> {
         directive,
         own,
         is_from_context,
-    } = read(&section, load)?;
+    } = read(&section, renderer, load)?;
     let value = |name: &str| {
         let own = own.get(name).map(String::as_str);
         own.or_else(|| of(&BUILT_IN, name))
@@ -123,19 +128,62 @@ struct Aliases {
 }
 
 /// Reads the section: its values, then each file under `src`, the later before the earlier.
-fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
-    let mut aliases = Aliases {
+fn read(section: &str, renderer: &Renderer, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
+    let Section {
+        directive,
+        mut own,
+        sources,
+    } = with_templates(section, renderer, &mut read_section)?;
+    let mut bytes = section.len();
+    let is_from_context = !sources.is_empty();
+    for (name, line) in sources.iter().rev() {
+        let at = |text: String| InvalidTaskFile::at(*line, text);
+        if name.contains("://") {
+            return Err(at(format!(
+                "aliases are read from files of the context, and `{name}` is a URL"
+            )));
+        }
+        let cannot = |problem: String| at(format!("cannot use the aliases of `{name}`: {problem}"));
+        let text = load(name).map_err(cannot)?;
+        bytes += text.len();
+        if bytes > MAX_ALIASES {
+            return Err(at(
+                "the aliases of the file are longer than 4 MiB in all".to_owned()
+            ));
+        }
+        let pairs = with_templates(&text, renderer, &mut read_file);
+        for (key, value) in pairs.map_err(|problem| cannot(problem.to_string()))? {
+            own.entry(key).or_insert(value);
+        }
+    }
+    Ok(Aliases {
+        directive,
+        own,
+        is_from_context,
+    })
+}
+
+/// What the section says by itself.
+struct Section {
+    directive: char,
+    own: BTreeMap<String, String>,
+    /// The files under `src`, and the lines at which they are named.
+    sources: Vec<(String, Option<usize>)>,
+}
+
+fn read_section(text: &str, templates: &Templates) -> Result<Section, InvalidTaskFile> {
+    let mut section = Section {
         directive: '$',
         own: BTreeMap::new(),
-        is_from_context: false,
+        sources: Vec::new(),
     };
-    let document = yaml::parse(&MaskedText::from(section))?;
+    let document = yaml::parse(&MaskedText::from(text))?;
     let Some(alias) = Node::root(&document).get("alias") else {
-        return Ok(aliases);
+        return Ok(section);
     };
     if let Some(node) = alias.get("directive") {
         let mut chars = node.text()?.map_or("", MaskedText::reveal).chars();
-        aliases.directive = match (chars.next(), chars.next()) {
+        section.directive = match (chars.next(), chars.next()) {
             (Some(one), None) if !one.is_alphanumeric() => one,
             _ => {
                 return Err(node.problem(
@@ -144,45 +192,109 @@ fn read(section: &str, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
             }
         };
     }
-    let text_of = |node: &Node<'_>| -> Result<String, InvalidTaskFile> {
-        Ok(node.text()?.map_or("", MaskedText::reveal).to_owned())
-    };
     let values = alias.get("values").map(|node| node.entries());
     for (name, node) in values.transpose()?.unwrap_or_default() {
         check_name(name).map_err(|text| node.problem(text))?;
-        aliases.own.insert(name.to_owned(), text_of(&node)?);
+        section
+            .own
+            .insert(name.to_owned(), templates.text_of(&node)?);
     }
     let sources = alias.get("src").map(|node| node.items());
     let sources = sources.transpose()?.unwrap_or_default();
     if let Some(last) = sources.get(MAX_SOURCES) {
         return Err(last.problem(format!("`src` names more than {MAX_SOURCES} files")));
     }
-    let mut bytes = section.len();
-    for source in sources.iter().rev() {
-        let name = text_of(source)?;
-        if name.contains("://") {
-            return Err(source.problem(format!(
-                "aliases are read from files of the context, and `{name}` is a URL"
-            )));
-        }
-        let cannot = |problem: String| {
-            source.problem(format!("cannot use the aliases of `{name}`: {problem}"))
-        };
-        let text = load(&name).map_err(cannot)?;
-        aliases.is_from_context = true;
-        bytes += text.len();
-        if bytes > MAX_ALIASES {
-            return Err(source.problem("the aliases of the file are longer than 4 MiB in all"));
-        }
-        let document =
-            yaml::parse(&MaskedText::from(text)).map_err(|problem| cannot(problem.to_string()))?;
-        for (key, node) in Node::root(&document).entries()? {
-            check_name(key).map_err(|problem| cannot(problem.to_owned()))?;
-            let value = text_of(&node)?;
-            aliases.own.entry(key.to_owned()).or_insert(value);
-        }
+    for source in sources {
+        section
+            .sources
+            .push((templates.text_of(&source)?, source.line()));
     }
-    Ok(aliases)
+    Ok(section)
+}
+
+fn read_file(text: &str, templates: &Templates) -> Result<Vec<(String, String)>, InvalidTaskFile> {
+    let document = yaml::parse(&MaskedText::from(text))?;
+    let mut pairs = Vec::new();
+    for (key, node) in Node::root(&document).entries()? {
+        check_name(key).map_err(|problem| node.problem(problem))?;
+        pairs.push((key.to_owned(), templates.text_of(&node)?));
+    }
+    Ok(pairs)
+}
+
+/// Reads a text as it is; or else with something in the place of its templates that YAML takes for text, because ACR fills in templates
+/// before it reads YAML, so that they need no quotes there; or else with its templates filled in, as far as these are no secrets.
+fn with_templates<T>(
+    text: &str,
+    renderer: &Renderer,
+    read: &mut dyn FnMut(&str, &Templates) -> Result<T, InvalidTaskFile>,
+) -> Result<T, InvalidTaskFile> {
+    let none = Templates::default();
+    let first = match read(text, &none) {
+        Err(problem) if text.contains("{{") => problem,
+        read => return read,
+    };
+    let (replaced, templates) = Templates::taken_out(text);
+    if let Ok(value) = read(&replaced, &templates) {
+        return Ok(value);
+    }
+    let rendered = renderer.render(text)?;
+    match rendered.has_secret() {
+        true => Err(first),
+        false => read(rendered.reveal(), &none).map_err(|_| first),
+    }
+}
+
+/// Templates that something stands for while YAML is read.
+#[derive(Default)]
+struct Templates(Vec<String>);
+
+impl Templates {
+    /// What stands around the number of a template: of Unicode's private use, so that no text has it.
+    const OPEN: char = '\u{f8f0}';
+    const CLOSE: char = '\u{f8f1}';
+
+    fn taken_out(text: &str) -> (String, Self) {
+        let (mut out, mut templates, mut rest) = (String::new(), Vec::new(), text);
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((inner, behind)) = after.split_once("}}") else {
+                break;
+            };
+            out.push_str(before);
+            out.push_str(&format!("{}{}{}", Self::OPEN, templates.len(), Self::CLOSE));
+            // Lines keep their numbers.
+            out.push_str(&"\n".repeat(inner.matches('\n').count()));
+            templates.push(format!("{{{{{inner}}}}}"));
+            rest = behind;
+        }
+        out.push_str(rest);
+        (out, Self(templates))
+    }
+
+    fn text_of(&self, node: &Node<'_>) -> Result<String, InvalidTaskFile> {
+        let mut rest = node.text()?.map_or("", MaskedText::reveal);
+        let mut out = String::with_capacity(rest.len());
+        while let Some((before, after)) = rest.split_once(Self::OPEN) {
+            let place = after.split_once(Self::CLOSE);
+            let found = place.and_then(|(number, behind)| {
+                let template = self.0.get(number.parse::<usize>().ok()?)?;
+                Some((template, behind))
+            });
+            out.push_str(before);
+            match found {
+                Some((template, behind)) => {
+                    out.push_str(template);
+                    rest = behind;
+                }
+                None => {
+                    out.push(Self::OPEN);
+                    rest = after;
+                }
+            }
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
 }
 
 fn check_name(name: &str) -> Result<(), &'static str> {
@@ -291,6 +403,7 @@ fn unheeded(text: &str, no_section: bool) -> Notices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{secret::Secret, steps::Variables};
 
     fn expanded(text: &str) -> String {
         let mut load = |name: &str| match name {
@@ -298,9 +411,55 @@ mod tests {
             "two.yaml" => Ok("b: two\nID: mine\n".to_owned()),
             _ => Err("no such file".to_owned()),
         };
-        match expand(text, &mut load) {
+        match expand(text, &renderer(), &mut load) {
             Ok(expanded) => expanded.text,
             Err(problem) => format!("! {problem}"),
+        }
+    }
+
+    fn renderer() -> Renderer {
+        let mut variables = Variables::default();
+        variables.run.registry = "r.io".into();
+        variables.values.set("name", "web");
+        variables.values.set_secret("token", Secret::new("hunter2"));
+        Renderer::new(&variables).unwrap()
+    }
+
+    #[test]
+    fn templates_need_no_quotes_in_values() {
+        let head = "version: v1.1.0\nalias:\n  values:\n";
+        for (values, expected) in [
+            ("    a: {{.Run.Registry}}\n", "{{.Run.Registry}}"),
+            ("    a: {{.Run.Registry}}/x: y\n", "! "),
+            ("    a: {{.Run.Registry}}/x\n", "{{.Run.Registry}}/x"),
+            (
+                "    a: x-{{ index .Values \"name\" }}\n",
+                "x-{{ index .Values \"name\" }}",
+            ),
+            ("    a: '{{.Run.Registry}}'\n", "{{.Run.Registry}}"),
+            ("    {{ if .Values.name }}\n    a: y\n    {{ end }}\n", "y"),
+            (
+                "    {{.Values.name}}: {{.Values.name}}\n    a: $web\n",
+                "$web",
+            ),
+            // It stays a template, so that what is secret in it is known for that.
+            ("    a: {{.Values.token}}\n", "{{.Values.token}}"),
+            (
+                "    {{ if .Values.token }}\n    a: {{.Values.token}}\n    {{ end }}\n",
+                "! ",
+            ),
+        ] {
+            let lines = values.matches('\n').count();
+            let text = expanded(&format!("{head}{values}steps:\n- cmd: $a\n"));
+            if expected == "! " {
+                assert!(text.starts_with("! "), "{values}: {text}");
+                continue;
+            }
+            let expected = format!(
+                "version: v1.1.0\n\n\n{}steps:\n- cmd: {expected}\n",
+                "\n".repeat(lines)
+            );
+            assert_eq!(text, expected, "{values}");
         }
     }
 
@@ -370,7 +529,7 @@ mod tests {
     #[test]
     fn without_the_version_aliases_stay_and_are_told() {
         let told = |text: &str| {
-            let expanded = expand(text, &mut |_| Err(String::new())).unwrap();
+            let expanded = expand(text, &renderer(), &mut |_| Err(String::new())).unwrap();
             let notices = expanded.notices.told();
             let notices = notices.iter().map(ToString::to_string);
             (expanded.text, notices.collect::<Vec<_>>())

@@ -14,6 +14,8 @@ use super::resources::Mount;
 pub struct BuildStep {
     /// The folder of its files, relative to the working directory.
     pub context: String,
+    /// Where its files are instead, if they must be fetched: a git repository, an archive or an artifact. The Dockerfile is in them.
+    pub remote: Option<String>,
     /// The Dockerfile, relative to the working directory as docker takes it; none is `Dockerfile` in the context.
     pub file: Option<String>,
     /// The images that it makes, by docker's own reading of the names.
@@ -169,11 +171,11 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     step.bares_secret |= context.has_secret();
     match context.reveal() {
         "-" => return Err("a `build` cannot read its context from standard input".into()),
-        written if is_remote(written) => {
-            return Err(format!(
-                "the context `{context}` is not a folder of the workspace: fetch it with --context, or in a step before"
-            ));
+        // docker's own short form.
+        written if written.starts_with("github.com/") => {
+            step.remote = Some(format!("https://{written}"));
         }
+        written if is_remote(written) => step.remote = Some(written.to_owned()),
         written => step.context = written.to_owned(),
     }
     step.without_doubles()
@@ -194,15 +196,16 @@ fn next<'w>(
 }
 
 fn is_remote(context: &str) -> bool {
-    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
+    context.contains("://") || context.starts_with("git@")
 }
 
 impl BuildStep {
-    /// Returns the path of the Dockerfile, relative to the working directory.
+    /// Returns the path of the Dockerfile, relative to the working directory; of a context that is fetched, to that.
     #[must_use]
     pub fn file_path(&self) -> String {
         match &self.file {
             Some(file) => file.clone(),
+            None if self.remote.is_some() => "Dockerfile".to_owned(),
             None => format!("{}/Dockerfile", self.context.trim_end_matches('/')),
         }
     }
@@ -410,6 +413,26 @@ mod tests {
     }
 
     #[test]
+    fn context_may_have_to_be_fetched() {
+        for (text, remote) in [
+            (
+                "https://github.com/a/b.git#main:c",
+                "https://github.com/a/b.git#main:c",
+            ),
+            ("github.com/a/b", "https://github.com/a/b"),
+            ("git@example.com:a/b", "git@example.com:a/b"),
+            ("oci://r.io/a:1", "oci://r.io/a:1"),
+        ] {
+            let step = parsed(&format!("-t x {text} -f Dockerfile-app")).unwrap();
+            assert_eq!(step.remote.as_deref(), Some(remote));
+            assert_eq!(step.file_path(), "Dockerfile-app");
+        }
+        let step = parsed("https://github.com/a/b.git").unwrap();
+        assert_eq!(step.file_path(), "Dockerfile");
+        assert_eq!(parsed(".").unwrap().remote, None);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let problem = |text: &str| parsed(text).unwrap_err();
         assert_eq!(
@@ -428,7 +451,6 @@ mod tests {
             "`build` cannot have `--push`: images are pushed by a `push` step"
         );
         assert!(problem("-t 'A B' .").starts_with("`--tag A B`: "));
-        assert!(problem("https://github.com/a/b.git").contains("is not a folder of the workspace"));
         assert!(problem("-").contains("standard input"));
         assert!(problem("-f - .").contains("standard input"));
     }

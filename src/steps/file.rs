@@ -10,6 +10,7 @@ use crate::{image::Reference, secret::MaskedText};
 use super::{
     alias::Commands,
     build::{self, BuildStep},
+    docker_run,
     graph::{Graph, When},
     keys::{blame, count, list, seconds, switch, text, value},
     problem::{InvalidTaskFile, Notices},
@@ -164,7 +165,14 @@ impl Reader<'_> {
             drafts.push(self.step(n, node, &defaults, notices)?);
         }
         let graph = Graph::new(version, drafts, networks, volumes);
-        graph.map_err(|(n, key, text)| blame(&nodes[n], key, text))
+        let graph = graph.map_err(|(n, key, text)| blame(&nodes[n], key, text))?;
+        let steps = graph.steps();
+        for (n, step) in steps.iter().enumerate() {
+            if let Some(problem) = docker_run::without_daemon(step, &steps[..n]) {
+                return Err(blame(&nodes[n], "cmd", problem));
+            }
+        }
+        Ok(graph)
     }
 
     fn version(&self, root: &Node<'_>) -> Result<String, InvalidTaskFile> {
@@ -274,8 +282,7 @@ impl Reader<'_> {
         defaults: &Defaults,
         mounts: Vec<Mount>,
     ) -> Result<CmdStep, InvalidTaskFile> {
-        let mut words =
-            shell_words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
+        let words = shell_words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
         if let Some(operator) = shell_words::operator(&words) {
             return Err(blame(
                 node,
@@ -290,21 +297,19 @@ impl Reader<'_> {
                 format!("step `{id}` has an empty `cmd`"),
             ));
         }
-        let args = words.split_off(1);
-        let image = match self.commands.get(words[0].reveal()) {
-            Some(template) => self
-                .renderer
-                .render(template)
-                .map_err(|problem| blame(node, "cmd", problem.text))?,
-            None => words.remove(0),
-        };
-        if image.reveal().starts_with('-') {
-            return Err(blame(
-                node,
-                "cmd",
-                format!("`cmd` begins with an image, and not with `{image}`"),
-            ));
+        let (words, is_alias) = self.without_alias(words, node)?;
+        let (options, rest) =
+            docker_run::parse(words).map_err(|problem| blame(node, "cmd", problem))?;
+        let mut words: Vec<MaskedText> = rest.collect();
+        if !is_alias {
+            // Behind options too an image may be called by an alias.
+            words = self.without_alias(words, node)?.0;
         }
+        if words.is_empty() {
+            return Err(blame(node, "cmd", "`cmd` names no image"));
+        }
+        let args = words.split_off(1);
+        let image = words.remove(0);
         let image: Reference =
             image
                 .reveal()
@@ -316,25 +321,49 @@ impl Reader<'_> {
             true => None,
             false => Some(working_directory(node, defaults)?.unwrap_or_default()),
         };
+        let place = Place {
+            working_directory: own,
+            directory: options.directory,
+            env: self.merged(node, defaults, options.env)?,
+            entry_point: options.entry_point.or(text(node, "entryPoint")?),
+            user: options.user.or(text(node, "user")?),
+            network: options
+                .network
+                .or(text(node, "network")?)
+                .or_else(|| defaults.network.clone()),
+            expose: both(list(node, "expose")?, options.expose),
+            ports: both(list(node, "ports")?, options.ports),
+            cpus: options.cpus.or(text(node, "cpus")?),
+            mounts: with_mounts(mounts, options.mounts, defaults)
+                .map_err(|problem| blame(node, "cmd", problem))?,
+        };
         Ok(CmdStep {
             image,
             args,
-            place: Place {
-                working_directory: own,
-                env: self.merged(node, defaults)?,
-                entry_point: text(node, "entryPoint")?,
-                user: text(node, "user")?,
-                network: text(node, "network")?.or_else(|| defaults.network.clone()),
-                expose: list(node, "expose")?,
-                ports: list(node, "ports")?,
-                cpus: text(node, "cpus")?,
-                mounts,
-            },
-            detach: switch(node, "detach")?,
+            place,
+            detach: options.detach || switch(node, "detach")?,
             keep: switch(node, "keep")?,
-            privileged: switch(node, "privileged")?,
-            pull: switch(node, "pull")?,
+            privileged: options.privileged || switch(node, "privileged")?,
+            pull: options.pull || switch(node, "pull")?,
         })
+    }
+
+    /// Puts what an alias stands for in the place of a first word, which may be several words, and tells whether there was one.
+    fn without_alias(
+        &self,
+        words: Vec<MaskedText>,
+        node: &Node<'_>,
+    ) -> Result<(Vec<MaskedText>, bool), InvalidTaskFile> {
+        let first = words.first().map_or("", MaskedText::reveal);
+        let Some(template) = self.commands.get(first) else {
+            return Ok((words, false));
+        };
+        let rendered = self.renderer.render(template);
+        let rendered = rendered.map_err(|problem| blame(node, "cmd", problem.text))?;
+        let mut all =
+            shell_words::split(&rendered).map_err(|problem| blame(node, "cmd", problem))?;
+        all.extend(words.into_iter().skip(1));
+        Ok((all, true))
     }
 
     fn build(
@@ -347,7 +376,7 @@ impl Reader<'_> {
     ) -> Result<BuildStep, InvalidTaskFile> {
         let words = shell_words::split(written).map_err(|problem| blame(node, "build", problem))?;
         let mut step = build::parse(&words).map_err(|problem| blame(node, "build", problem))?;
-        step.env = self.merged(node, defaults)?;
+        step.env = self.merged(node, defaults, Env::new())?;
         step.working_directory = working_directory(node, defaults)?;
         step.mounts = mounts;
         let cached = match text(node, "cache")?
@@ -393,9 +422,16 @@ impl Reader<'_> {
         Ok(pushed)
     }
 
-    /// Returns the variables of a step: its own, and those of the file that it does not set itself.
-    fn merged(&self, node: &Node<'_>, defaults: &Defaults) -> Result<Env, InvalidTaskFile> {
+    /// Returns the variables of a step: those of its options, its own, and those of the file that it does not set itself.
+    fn merged(
+        &self,
+        node: &Node<'_>,
+        defaults: &Defaults,
+        options: Env,
+    ) -> Result<Env, InvalidTaskFile> {
         let mut merged = env(node)?;
+        merged.retain(|(name, _)| !options.iter().any(|(other, _)| other == name));
+        merged.extend(options);
         let own: HashSet<String> = merged.iter().map(|(name, _)| name.clone()).collect();
         let file = defaults.env.iter();
         let (mut count, mut bytes) = self.variables.get();
@@ -417,6 +453,29 @@ impl Reader<'_> {
         merged.extend(taken.into_iter().cloned());
         Ok(merged)
     }
+}
+
+fn both(mut first: Vec<String>, second: Vec<String>) -> Vec<String> {
+    first.extend(second);
+    first
+}
+
+/// Adds the volumes that options of a `cmd` mount, which must be those of the file.
+fn with_mounts(
+    mut mounts: Vec<Mount>,
+    options: Vec<Mount>,
+    defaults: &Defaults,
+) -> Result<Vec<Mount>, String> {
+    for mount in options {
+        if !defaults.volumes.contains(&mount.name) {
+            return Err(format!("there is no volume `{}`", mount.name));
+        }
+        if mounts.iter().any(|other| other.path == mount.path) {
+            return Err(format!("two volumes are mounted at `{}`", mount.path));
+        }
+        mounts.push(mount);
+    }
+    Ok(mounts)
 }
 
 fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {

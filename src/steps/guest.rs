@@ -88,6 +88,7 @@ fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
     // Every field by name: a new one must be thought about here.
     let Place {
         working_directory: _,
+        directory: _,
         env,
         entry_point: _,
         user: _,
@@ -245,6 +246,11 @@ pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
 
 /// Returns what a build asks for and may not.
 fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
+    if let Some(remote) = &build.remote {
+        return Some(format!(
+            "the context `{remote}`, which is fetched with the logins of this machine"
+        ));
+    }
     for (name, place) in &build.contexts {
         let is_image = place.starts_with("docker-image://");
         if place.contains(':') && !is_image {
@@ -406,6 +412,7 @@ mod tests {
             "cmd: alpine sh -c 'echo hi'",
             "cmd: alpine\n  env: ['A={{.Secrets.s}}', PATH=/x]\n  user: root\n  entryPoint: sh\n  expose: ['80']\n  cpus: 2\n  workingDirectory: x",
             "cmd: alpine\n  network: none",
+            "cmd: -it --entrypoint sh -e A={{.Secrets.s}} -w /x -u root --cpus 2 -d alpine",
             "cmd: alpine\n  volumeMounts: [{name: keys, mountPath: /keys}]",
             "build: -t r.io/a:1 -f x/Dockerfile --build-arg A=1 --target t --platform linux/amd64 --no-cache --label a=b .",
             "build: --build-context a=sub --build-context b=docker-image://alpine:3 .",
@@ -440,6 +447,10 @@ mod tests {
             "cmd: x\n  ports: ['80:80']",
             "cmd: x\n  env: ['LD_PRELOAD=/x{{.Secrets.s}}']",
             "cmd: x\n  env: ['docker_host={{.Secrets.s}}']",
+            "cmd: --network host x",
+            "cmd: -p 80:80 x",
+            "cmd: -e LD_PRELOAD=/x{{.Secrets.s}} x",
+            "build: https://example.com/x.git",
             "build: --network=host .",
             "build: --network container:a .",
             "build: --security-opt seccomp=unconfined .",

@@ -7,6 +7,7 @@ pub mod alias;
 mod budget;
 pub mod build;
 mod data;
+mod docker_run;
 pub mod file;
 mod functions;
 pub mod graph;

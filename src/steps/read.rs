@@ -112,8 +112,8 @@ impl Rendered {
             return Err(InvalidTaskFile::new(TOO_LARGE));
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let expanded = alias::expand(text, load)?;
         let renderer = Renderer::new(variables)?;
+        let expanded = alias::expand(text, &renderer, load)?;
         let text = renderer.render(&expanded.text)?;
         if text.reveal().trim().is_empty() {
             return Err(InvalidTaskFile::new("the file is empty"));

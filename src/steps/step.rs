@@ -129,6 +129,8 @@ pub struct CmdStep {
 pub struct Place {
     /// Its working directory, relative to `/workspace`; none leaves the image's own.
     pub working_directory: Option<String>,
+    /// Its working directory as an absolute path in the container, before the other one.
+    pub directory: Option<String>,
     /// Variables set for it.
     pub env: Vec<(String, MaskedText)>,
     /// What is run instead of the image's entry point.

@@ -36,6 +36,8 @@ pub struct Settings {
     pub home: Option<PathBuf>,
     /// `PATH`, as it is.
     pub path: std::ffi::OsString,
+    /// Whether `DOCKER_BUILDKIT` has docker build by BuildKit, also where it has no buildx.
+    pub has_buildkit: bool,
     /// Where credentials may lie.
     pub credentials: CredentialPaths,
     /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: which proxies there may be. Which of them is used
@@ -329,6 +331,9 @@ impl Settings {
             state_dir: path("ACRT_STATE_DIR"),
             home: path("HOME"),
             path: std::env::var_os("PATH").unwrap_or_default(),
+            // As Go reads booleans, in which docker is written.
+            has_buildkit: text("DOCKER_BUILDKIT")
+                .is_some_and(|it| ["1", "t", "true"].contains(&it.to_lowercase().as_str())),
             credentials: CredentialPaths {
                 registry_auth_file: path("REGISTRY_AUTH_FILE"),
                 runtime_dir: path("XDG_RUNTIME_DIR"),

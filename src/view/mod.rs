@@ -3,6 +3,7 @@
 mod canvas;
 pub mod column;
 pub mod drawing;
+mod order;
 mod query;
 mod table;
 pub mod tame;
@@ -269,11 +270,14 @@ impl View {
             }
             columns = None;
         }
+        if !matches!(format, Format::Table | Format::Tsv) {
+            order::forget(&mut value);
+        }
         Ok(match format {
             Format::Json => text::json(&value, false)?,
             Format::Jsonc => text::json(&value, colour)?,
-            Format::Yaml => yaml::draw(&value, false)?,
-            Format::Yamlc => yaml::draw(&value, colour)?,
+            Format::Yaml => yaml::draw(&value, false),
+            Format::Yamlc => yaml::draw(&value, colour),
             Format::Table => {
                 let mut rows = columns.and_then(|_| self.rows.of(&value));
                 if let (Some(rows), Some(prepare)) = (&mut rows, self.prepare) {
@@ -304,9 +308,6 @@ pub enum Undrawable {
         "text, dot, mermaid and svg are pictures of graphs: acrt task graph has them; there are json, yaml, table, tsv and none"
     )]
     NoPicture,
-    /// It is no YAML.
-    #[error("the answer is not YAML")]
-    Yaml(#[from] serde_yaml::Error),
     /// The query fails on it.
     #[error(transparent)]
     Query(#[from] InvalidQuery),
@@ -385,6 +386,15 @@ mod tests {
         assert_eq!(draw(Format::Json, Some("[0].name")), "\"web\"\n");
         assert_eq!(draw(Format::Tsv, Some("[0].name")), "web\n");
         assert_eq!(draw(Format::Json, Some("nothing")), "");
+    }
+
+    #[test]
+    fn a_query_orders_the_columns_of_tables_and_tsv_and_no_other_format() {
+        let query = Some("[].{z: name, b: b, c: a}");
+        assert_eq!(draw(Format::Tsv, query), "web\tNone\té\n");
+        assert_eq!(draw(Format::Table, query), "Z    C\n---  ---\nweb  é\n");
+        assert_eq!(draw(Format::Yaml, query), "- b: null\n  c: é\n  z: web\n");
+        assert!(draw(Format::Json, query).starts_with("[\n  {\n    \"b\": null,"));
     }
 
     #[test]

@@ -1,8 +1,19 @@
-//! `--query`: JMESPath over an answer.
+//! `--query`: JMESPath over an answer, read as jmespath.py reads it, which az uses.
 
-use std::str::FromStr;
+use std::{
+    collections::BTreeMap,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
+use jmespath::{
+    Context, Expression, JmespathError, Rcvar, Runtime, SearchResult, Variable,
+    ast::{Ast, KeyValuePair},
+    functions::{ArgumentType, CustomFunction, Function, Signature},
+};
 use serde_json::Value;
+
+use super::order::MARK;
 
 /// The longest expression: longer ones are no questions that people ask, and deep ones would exhaust the stack.
 const LONGEST: usize = 4096;
@@ -10,9 +21,39 @@ const LONGEST: usize = 4096;
 /// How deep brackets may be nested.
 const DEEPEST: usize = 64;
 
+/// A function that no expression can name: returns its argument without the order of its keys.
+const PLAIN: &str = "\u{0}plain";
+
+/// The functions that would see the order of keys as one more key.
+const LOOK_AT_KEYS: [&str; 5] = ["keys", "length", "merge", "to_string", "values"];
+
+/// The functions that make whole numbers of whole numbers.
+const WHOLE: [&str; 5] = ["abs", "ceil", "floor", "sum", "to_number"];
+
+/// The functions of JMESPath, none of which sees [`MARK`].
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut runtime = Runtime::new();
+    runtime.register_builtin_functions();
+    for name in LOOK_AT_KEYS {
+        if let Some(function) = runtime.deregister_function(name) {
+            runtime.register_function(name, Box::new(WithoutOrder(function)));
+        }
+    }
+    for name in WHOLE {
+        if let Some(function) = runtime.deregister_function(name) {
+            runtime.register_function(name, Box::new(Whole(function)));
+        }
+    }
+    let signature = Signature::new(vec![ArgumentType::Any], None);
+    let plain = |args: &[Rcvar], _: &mut Context<'_>| Ok(without_order(&args[0]));
+    let plain = CustomFunction::new(signature, Box::new(plain));
+    runtime.register_function(PLAIN, Box::new(plain));
+    runtime
+});
+
 /// A JMESPath expression, checked when it is read.
 #[derive(Clone)]
-pub struct Query(jmespath::Expression<'static>, String);
+pub struct Query(Expression<'static>, String);
 
 /// Why a text is no query, or fails on an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,23 +79,21 @@ impl FromStr for Query {
         if text.len() > LONGEST || text.chars().filter(|c| opening(*c)).count() > DEEPEST {
             return Err(InvalidQuery::TooLarge);
         }
-        match jmespath::compile(text) {
-            Ok(expression) => Ok(Self(expression, text.into())),
-            Err(problem) => Err(wrong(text, &problem)),
-        }
+        let ast = jmespath::parse(&with_json_literals(text));
+        let ast = ast.map_err(|problem| wrong(text, &problem))?;
+        let expression = Expression::new(text, ordered(ast), &RUNTIME);
+        Ok(Self(expression, text.into()))
     }
 }
 
 impl Query {
-    /// Picks from an answer.
+    /// Picks from an answer. Objects that the query puts together keep the order of its keys, for [`super::order::fields`].
     pub(super) fn pick(&self, value: &Value) -> Result<Value, InvalidQuery> {
         let found = self
             .0
             .search(value)
             .map_err(|problem| wrong(&self.1, &problem))?;
-        let mut found = serde_json::to_value(&*found).unwrap_or(Value::Null);
-        whole_numbers(&mut found);
-        Ok(found)
+        Ok(serde_json::to_value(&*found).unwrap_or(Value::Null))
     }
 }
 
@@ -64,7 +103,7 @@ impl std::fmt::Debug for Query {
     }
 }
 
-fn wrong(text: &str, problem: &jmespath::JmespathError) -> InvalidQuery {
+fn wrong(text: &str, problem: &JmespathError) -> InvalidQuery {
     let told = problem.to_string();
     let first = told.lines().next().unwrap_or("it does not parse");
     InvalidQuery::Wrong {
@@ -73,26 +112,208 @@ fn wrong(text: &str, problem: &jmespath::JmespathError) -> InvalidQuery {
     }
 }
 
-/// Sums and counts come back as floating point; `13.0` runs are `13` runs.
-fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            if let Some(float) = number
-                .as_f64()
-                .filter(|f| f.fract() == 0.0 && f.abs() < 9e15)
-                && number.is_f64()
-            {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "checked to be whole and small"
-                )]
-                let whole = float as i64;
-                *value = Value::from(whole);
-            }
+/// Puts texts in backticks that are no JSON into quotes: so they were written before JEP 12, and az's own documents write them so.
+fn with_json_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\'', '"', '`']) {
+        let (before, quoted) = rest.split_at(at);
+        out.push_str(before);
+        let quote = &quoted[..1];
+        let Some(end) = closing(quoted) else {
+            // Told by the parser.
+            out.push_str(quoted);
+            return out;
+        };
+        let inner = &quoted[1..end];
+        match quote == "`" {
+            true => out.push_str(&json_literal(inner)),
+            false => out.push_str(&quoted[..=end]),
         }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        _ => {}
+        rest = &quoted[end + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Returns where the quote ends with which a text begins.
+fn closing(quoted: &str) -> Option<usize> {
+    let quote = quoted.as_bytes().first()?;
+    let mut escaped = false;
+    let mut bytes = quoted.bytes().enumerate().skip(1);
+    bytes
+        .find(|(_, byte)| {
+            let is_end = byte == quote && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            is_end
+        })
+        .map(|(at, _)| at)
+}
+
+fn json_literal(inner: &str) -> String {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let unescaped = inner.replace("\\`", "`");
+    let quoted = format!("\"{}\"", unescaped.trim_start());
+    match !is_json(&unescaped) && is_json(&quoted) {
+        true => format!("`\"{}\"`", inner.trim_start()),
+        false => format!("`{inner}`"),
+    }
+}
+
+/// Lets the objects that an expression puts together say in which order.
+fn ordered(ast: Ast) -> Ast {
+    let each = |nodes: Vec<Ast>| nodes.into_iter().map(ordered).collect();
+    let within = |node: Box<Ast>| Box::new(ordered(*node));
+    let plain = |node: Box<Ast>, offset| {
+        let args = vec![ordered(*node)];
+        let name = PLAIN.to_owned();
+        Box::new(Ast::Function { offset, name, args })
+    };
+    match ast {
+        Ast::MultiHash { offset, elements } => multi_hash(offset, elements),
+        // What all values of an object are must not include its order.
+        Ast::ObjectValues { offset, node } => Ast::ObjectValues {
+            offset,
+            node: plain(node, offset),
+        },
+        Ast::Comparison {
+            offset,
+            comparator,
+            lhs,
+            rhs,
+        } => Ast::Comparison {
+            offset,
+            comparator,
+            lhs: plain(lhs, offset),
+            rhs: plain(rhs, offset),
+        },
+        Ast::Condition {
+            offset,
+            predicate,
+            then,
+        } => Ast::Condition {
+            offset,
+            predicate: within(predicate),
+            then: within(then),
+        },
+        Ast::Expref { offset, ast } => Ast::Expref {
+            offset,
+            ast: within(ast),
+        },
+        Ast::Flatten { offset, node } => Ast::Flatten {
+            offset,
+            node: within(node),
+        },
+        Ast::Function { offset, name, args } => Ast::Function {
+            offset,
+            name,
+            args: each(args),
+        },
+        Ast::MultiList { offset, elements } => Ast::MultiList {
+            offset,
+            elements: each(elements),
+        },
+        Ast::Not { offset, node } => Ast::Not {
+            offset,
+            node: within(node),
+        },
+        Ast::Projection { offset, lhs, rhs } => Ast::Projection {
+            offset,
+            lhs: within(lhs),
+            rhs: within(rhs),
+        },
+        Ast::And { offset, lhs, rhs } => Ast::And {
+            offset,
+            lhs: within(lhs),
+            rhs: within(rhs),
+        },
+        Ast::Or { offset, lhs, rhs } => Ast::Or {
+            offset,
+            lhs: within(lhs),
+            rhs: within(rhs),
+        },
+        Ast::Subexpr { offset, lhs, rhs } => Ast::Subexpr {
+            offset,
+            lhs: within(lhs),
+            rhs: within(rhs),
+        },
+        leaf @ (Ast::Identity { .. }
+        | Ast::Field { .. }
+        | Ast::Index { .. }
+        | Ast::Literal { .. }
+        | Ast::Slice { .. }) => leaf,
+    }
+}
+
+fn multi_hash(offset: usize, elements: Vec<KeyValuePair>) -> Ast {
+    let mut keys: Vec<Rcvar> = Vec::new();
+    let mut all = Vec::new();
+    for KeyValuePair { key, value } in elements {
+        let name = Arc::new(Variable::String(key.clone()));
+        if !keys.contains(&name) {
+            keys.push(name);
+        }
+        let value = ordered(value);
+        all.push(KeyValuePair { key, value });
+    }
+    let value = Arc::new(Variable::Array(keys));
+    all.push(KeyValuePair {
+        key: MARK.to_owned(),
+        value: Ast::Literal { offset, value },
+    });
+    Ast::MultiHash {
+        offset,
+        elements: all,
+    }
+}
+
+/// A function that sees no order of keys.
+struct WithoutOrder(Box<dyn Function>);
+
+impl Function for WithoutOrder {
+    fn evaluate(&self, args: &[Rcvar], ctx: &mut Context<'_>) -> SearchResult {
+        let args: Vec<Rcvar> = args.iter().map(without_order).collect();
+        self.0.evaluate(&args, ctx)
+    }
+}
+
+fn without_order(value: &Rcvar) -> Rcvar {
+    match &**value {
+        Variable::Array(items) => {
+            let items = items.iter().map(without_order).collect();
+            Arc::new(Variable::Array(items))
+        }
+        Variable::Object(fields) => {
+            let fields: BTreeMap<String, Rcvar> = fields
+                .iter()
+                .filter(|(key, _)| *key != MARK)
+                .map(|(key, value)| (key.clone(), without_order(value)))
+                .collect();
+            Arc::new(Variable::Object(fields))
+        }
+        _ => value.clone(),
+    }
+}
+
+/// A function whose result is a whole number where it can be: of whole numbers, Python makes whole numbers.
+struct Whole(Box<dyn Function>);
+
+impl Function for Whole {
+    fn evaluate(&self, args: &[Rcvar], ctx: &mut Context<'_>) -> SearchResult {
+        let result = self.0.evaluate(args, ctx)?;
+        let float = match &*result {
+            Variable::Number(number) if number.is_f64() => number.as_f64(),
+            _ => None,
+        };
+        let Some(float) = float.filter(|it| it.fract() == 0.0 && it.abs() < 9e15) else {
+            return Ok(result);
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "checked to be whole and small"
+        )]
+        let whole = float as i64;
+        Ok(Arc::new(Variable::Number(whole.into())))
     }
 }
 
@@ -101,16 +322,33 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::view::order::{fields, forget};
 
     fn pick(query: &str, value: &Value) -> Value {
-        query.parse::<Query>().unwrap().pick(value).unwrap()
+        let mut picked = query.parse::<Query>().unwrap().pick(value).unwrap();
+        forget(&mut picked);
+        picked
     }
 
     #[test]
     fn filters_and_functions_work_and_counts_stay_whole() {
         let runs = json!([{"id": "ca1", "n": 6}, {"id": "ca2", "n": 7}]);
         assert_eq!(pick("[?n > `6`].id", &runs), json!(["ca2"]));
-        assert_eq!(pick("sum([].n)", &runs), json!(13));
+        for (query, expected) in [
+            ("sum([].n)", json!(13)),
+            ("avg([].n)", json!(6.5)),
+            ("avg([[0].n, [0].n])", json!(6.0)),
+            ("floor(avg([].n))", json!(6)),
+            ("abs([0].n)", json!(6)),
+            ("to_number(`\"7\"`)", json!(7)),
+            ("length(@)", json!(2)),
+        ] {
+            assert_eq!(
+                pick(query, &runs).to_string(),
+                expected.to_string(),
+                "{query}"
+            );
+        }
     }
 
     #[test]
@@ -121,5 +359,58 @@ mod tests {
         ));
         let deep = "(".repeat(5000);
         assert_eq!(deep.parse::<Query>().unwrap_err(), InvalidQuery::TooLarge);
+    }
+
+    #[test]
+    fn objects_of_a_query_keep_the_order_of_its_keys() {
+        let run = json!({"id": "ca1", "n": 6, "more": {"b": 1, "a": 2}});
+        let keys = |query: &str| {
+            let picked = query.parse::<Query>().unwrap().pick(&run).unwrap();
+            let fields = fields(picked.as_object().unwrap());
+            let keys = fields.iter().map(|(key, _)| *key);
+            keys.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(keys("{z: id, b: n, a: more}"), "z b a");
+        assert_eq!(keys("{z: id, b: n, z: n}"), "z b");
+        assert_eq!(keys("{x: {d: id, c: n}}.x"), "d c");
+        assert_eq!(keys("[{d: id, c: n}] | [0]"), "d c");
+        // What is not put together by the query, or by a function that sorts, is sorted.
+        assert_eq!(keys("more"), "a b");
+        assert_eq!(keys("merge({b: n}, {a: n})"), "a b");
+    }
+
+    #[test]
+    fn no_function_sees_the_order_of_keys() {
+        let run = json!({"n": 6});
+        for (query, expected) in [
+            ("keys({b: n, a: n})", json!(["a", "b"])),
+            ("values({b: n})", json!([6])),
+            ("length({b: n, a: n})", json!(2)),
+            ("{b: n}.*", json!([6])),
+            ("to_string({b: n})", json!("{\"b\":6}")),
+            ("{b: n} == `{\"b\": 6}`", json!(true)),
+            ("map(&keys({b: @}), [n])", json!([["b"]])),
+        ] {
+            assert_eq!(pick(query, &run), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn literals_in_backticks_may_be_texts_without_quotes() {
+        let runs = json!([{"s": "Failed"}, {"s": "a`b"}, {"s": "it's"}]);
+        for (query, expected) in [
+            ("[?s==`Failed`].s", json!(["Failed"])),
+            ("[?s==`\"Failed\"`].s", json!(["Failed"])),
+            ("[?s==` Failed`].s", json!(["Failed"])),
+            ("[?s==`a\\`b`].s", json!(["a`b"])),
+            ("[?s=='`Failed`'].s", json!([])),
+            ("[?s=='it\\'s'].s", json!(["it's"])),
+            ("`20`", json!(20)),
+            ("`[1, 2]`", json!([1, 2])),
+        ] {
+            assert_eq!(pick(query, &runs), expected, "{query}");
+        }
+        assert!("`open".parse::<Query>().is_err());
+        assert!("`a\"b`".parse::<Query>().is_err());
     }
 }

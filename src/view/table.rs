@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{
     canvas::{Canvas, cut},
     column::{Column, harmless, plain},
+    order,
 };
 
 /// Columns that a generic table leaves out, as az does.
@@ -49,10 +50,10 @@ fn generic(items: &[Value], canvas: Canvas) -> String {
     let mut rows: Vec<Vec<(String, String)>> = Vec::new();
     for item in items {
         let row: Vec<(String, String)> = match item {
-            Value::Object(fields) => fields
-                .iter()
+            Value::Object(fields) => order::fields(fields)
+                .into_iter()
                 .filter(|(key, value)| {
-                    !LEFT_OUT.contains(&key.as_str())
+                    !LEFT_OUT.contains(key)
                         && !value.is_null()
                         && !value.is_array()
                         && !value.is_object()
@@ -62,7 +63,7 @@ fn generic(items: &[Value], canvas: Canvas) -> String {
             Value::Array(values) => values
                 .iter()
                 .enumerate()
-                .map(|(n, value)| (format!("Column{}", n + 1), plain(value)))
+                .map(|(n, value)| (format!("Column{}", n + 1), inner(value)))
                 .collect(),
             value => vec![("Result".into(), plain(value))],
         };
@@ -72,6 +73,9 @@ fn generic(items: &[Value], canvas: Canvas) -> String {
             }
         }
         rows.push(row);
+    }
+    if titles.is_empty() {
+        return "\n".into();
     }
     let rows = rows
         .into_iter()
@@ -84,6 +88,60 @@ fn generic(items: &[Value], canvas: Canvas) -> String {
         })
         .collect();
     lay_out(&titles, rows, &[], canvas)
+}
+
+/// Returns a value of a list as az shows it: Python's own form for what has parts.
+fn inner(value: &Value) -> String {
+    match value {
+        Value::Array(_) | Value::Object(_) => python(value),
+        other => plain(other),
+    }
+}
+
+/// Writes a value as Python does.
+fn python(value: &Value) -> String {
+    match value {
+        Value::Null => "None".into(),
+        Value::String(text) => {
+            let quote = match text.contains('\'') && !text.contains('"') {
+                true => '"',
+                false => '\'',
+            };
+            let mut out = String::from(quote);
+            for c in text.chars() {
+                match c {
+                    '\\' => out.push_str("\\\\"),
+                    '\n' => out.push_str("\\n"),
+                    '\r' => out.push_str("\\r"),
+                    '\t' => out.push_str("\\t"),
+                    c if c == quote => out.extend(['\\', c]),
+                    c => out.push(c),
+                }
+            }
+            out.push(quote);
+            out
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(python).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let is_ordered = fields.contains_key(order::MARK);
+            let fields = order::fields(fields).into_iter().map(|(key, value)| {
+                let (key, value) = (python(&Value::from(key)), python(value));
+                match is_ordered {
+                    true => format!("({key}, {value})"),
+                    false => format!("{key}: {value}"),
+                }
+            });
+            let fields = fields.collect::<Vec<_>>().join(", ");
+            match is_ordered {
+                true => format!("OrderedDict([{fields}])"),
+                false => format!("{{{fields}}}"),
+            }
+        }
+        other => plain(other),
+    }
 }
 
 fn capital(key: &str) -> String {
@@ -198,6 +256,13 @@ mod tests {
             "Column1    Column2\n---------  ---------\na          1\n"
         );
         assert_eq!(draw(&json!("x"), None), "Result\n--------\nx\n");
+        // What has parts is in Python's form beside others, and no column of its own.
+        assert_eq!(draw(&json!([{"step": {}}, {"id": "x"}]), None), "\n");
+        let parts = json!([[{"a": "it's", "b": [null, true, 1]}]]);
+        assert!(draw(&parts, None).ends_with("{'a': \"it's\", 'b': [None, True, 1]}\n"));
+        let mut asked = json!([[{"b": 1, "a": 2}]]);
+        asked[0][0][order::MARK] = json!(["b", "a"]);
+        assert!(draw(&asked, None).ends_with("OrderedDict([('b', 1), ('a', 2)])\n"));
     }
 
     #[test]

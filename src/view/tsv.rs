@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::column::harmless;
+use super::{column::harmless, order};
 
-/// Draws a line for each item. The keys of objects are sorted; an object inside a row is empty, a list its length.
+/// Draws a line for each item. The keys of objects are in the order of the query, or sorted; an object inside a row is empty, a list its
+/// length.
 pub(super) fn draw(value: &Value) -> String {
     let items = match value {
         Value::Array(items) => items.as_slice(),
@@ -14,8 +15,7 @@ pub(super) fn draw(value: &Value) -> String {
     for item in items {
         let line = match item {
             Value::Object(fields) => {
-                let mut fields: Vec<_> = fields.iter().collect();
-                fields.sort_unstable_by_key(|(key, _)| *key);
+                let fields = order::fields(fields);
                 let cells: Vec<String> = fields.iter().map(|(_, value)| cell(value)).collect();
                 cells.join("\t")
             }

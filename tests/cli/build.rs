@@ -132,3 +132,89 @@ fn a_failing_build_and_a_missing_context_say_so() {
         .exits(2)
         .says(&["nowhere"]);
 }
+
+#[test]
+fn file_is_relative_to_the_current_folder_or_else_to_the_context_which_is_said() {
+    let (world, registry) = world();
+    let (base, host) = (registry.image("base:1"), registry.host());
+    let dockerfile = |from: &str| format!("FROM {base}\nLABEL from={from}\nCOPY text /text\n");
+    world.write("Dockerfile", &dockerfile("current"));
+    world.write("sub/Dockerfile", &dockerfile("context"));
+    world.write("sub/text", "of the context\n");
+    world.write("sub/docker/Dockerfile.prod", &dockerfile("beneath"));
+    world.write("other.Dockerfile", &dockerfile("other"));
+    let absolute = world.path("other.Dockerfile").display().to_string();
+    for (file, context, from, said) in [
+        (Some("Dockerfile"), "./sub", "current", false),
+        (Some("./Dockerfile"), "sub", "current", false),
+        (Some("sub/Dockerfile"), "./sub", "context", false),
+        (Some("sub/docker/Dockerfile.prod"), "sub", "beneath", false),
+        (Some("docker/Dockerfile.prod"), "sub", "beneath", true),
+        (Some(&absolute), "sub", "other", false),
+        (None, "sub", "context", false),
+    ] {
+        let options = file.map_or(vec![], |file| vec!["-f", file]);
+        let line = ["build", "-r", &host, "-t", "x:1"];
+        let built = world.acrt(&[&line[..], &options, &[context]].concat()).ok();
+        let is_said = built.stderr.contains("is not in the current folder");
+        assert_eq!(is_said, said, "{built}");
+        assert_eq!(
+            registry.label("x:1", "from").as_deref(),
+            Some(from),
+            "{built}"
+        );
+        let text = registry.file("x:1", "text");
+        assert_eq!(text.as_deref(), Some("of the context\n"));
+    }
+    world
+        .acrt(&["build", "-r", &host, "-f", "none.Dockerfile", "sub"])
+        .exits(2)
+        .says(&["unable to find `none.Dockerfile`"]);
+}
+
+#[test]
+fn lines_of_az_are_as_az_prints_them_and_no_other_line_is_called_a_warning() {
+    let (world, registry) = world();
+    let (base, host) = (registry.image("base:1"), registry.host());
+    let context = world.context("web", &format!("FROM {base}\n"));
+    let warnings = |line: &[&str]| {
+        let ran = world.acrt(line).ok();
+        let lines = ran.stderr.lines().map(str::to_owned);
+        let lines = lines.filter(|line| line.to_lowercase().contains("warning"));
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings(&["build", "-r", &host, "-t", "x:1", "--verbose", &context]),
+        ["WARNING: Queued a build with ID: ca1"]
+    );
+    assert_eq!(
+        warnings(&["build", "-r", &host, "--no-logs", &context]),
+        [
+            "WARNING: '--image or -t' is not provided. Skipping image push after build.",
+            "WARNING: Queued a build with ID: ca2"
+        ]
+    );
+    let create = ["task", "create", "-n", "web", "-r", &host, "-t", "web:1"];
+    let create = [&create[..], &["-c", &context]].concat();
+    assert_eq!(warnings(&create), Vec::<String>::new());
+    assert_eq!(
+        warnings(&["task", "run", "-n", "web", "--verbose"]),
+        ["WARNING: Queued a run with ID: ca3"]
+    );
+    assert_eq!(
+        warnings(&["task", "logs"]),
+        ["WARNING: Showing logs of the last created run with ID: ca3"]
+    );
+    let silent = ["build", "-r", &host, "--only-show-errors", &context];
+    assert_eq!(world.acrt(&silent).ok().stderr, "");
+    // What is not as it should be is a warning of acrt's own.
+    assert_eq!(
+        warnings(&create)[0],
+        "warning: task `web` exists and is replaced; its runs are kept"
+    );
+    let odd = [&create[..], &["-g", "group"]].concat();
+    assert_eq!(
+        warnings(&odd)[0],
+        "warning: without effect outside Azure: --resource-group"
+    );
+}

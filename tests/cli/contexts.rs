@@ -12,7 +12,7 @@ use std::{
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{GitServer, Registry, World, eventually};
+use crate::support::{Calls, GitServer, Registry, World, eventually};
 
 const TOKEN: &str = "hunter2-token";
 
@@ -365,6 +365,19 @@ fn a_repository_that_does_not_answer_is_unknown_and_no_commit_is_lost() {
     fs::rename(&away, &here).unwrap();
     world.watch_once().ok();
     assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
+}
+
+#[test]
+fn repository_of_a_source_trigger_is_shown_as_it_was_given() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("sub/Dockerfile", &dockerfile)]);
+    let url = format!("{}#main:sub", repository.url());
+    create(&world, &registry, &url, &["--commit-trigger-enabled"]).ok();
+    let task = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    let source = &task["trigger"]["sourceTriggers"][0]["sourceRepository"];
+    assert_eq!(source["repositoryUrl"], url);
+    assert_eq!(source["branch"], "main");
 }
 
 #[test]
@@ -741,4 +754,167 @@ fn submodule_comes_with_a_repository_and_none_that_lies_on_this_machine() {
         build.says(&["not allowed"]);
     }
     assert!(!world.path("touched").exists());
+}
+
+/// Builds a folder with what people and tools keep in it, and with a token in `.git/config`.
+fn leaves_out_what_is_no_part_of_a_build(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    registry.push("base:1", &[("version", "one")]);
+    let left_out = [
+        ".git/config",
+        ".gitignore",
+        ".hg/store",
+        ".svn/entries",
+        ".venv/bin/python",
+        "sub/.git/config",
+        "sub/.gitignore",
+    ];
+    for path in left_out {
+        world.write(
+            &format!("web/{path}"),
+            "url = https://me:hunter2@example.com/\n",
+        );
+    }
+    for path in ["kept", "sub/kept", ".github/workflow"] {
+        world.write(&format!("web/{path}"), "kept");
+    }
+    world.write("web/secret.key", "hunter2");
+    world.write("web/.dockerignore", "*.key\n");
+    let dockerfile = format!("FROM {}\nCOPY . /all/\n", registry.image("base:1"));
+    let (context, host) = (world.context("web", &dockerfile), registry.host());
+    let file = |path: &str| registry.file("web:1", &format!("all/{path}"));
+    let build = ["build", "-r", &host, "-t", "web:1", "--verbose"];
+    let built = world.acrt(&[&build[..], &[&context]].concat()).ok();
+    let said = built
+        .stderr
+        .matches("left out of the context: .git, .gitignore, .hg, .svn, .venv;");
+    assert_eq!(said.count(), 1, "{built}");
+    for path in left_out {
+        assert_eq!(file(path), None, "{path}");
+    }
+    for path in ["kept", "sub/kept", ".github/workflow"] {
+        assert_eq!(file(path).as_deref(), Some("kept"), "{path}");
+    }
+    assert_eq!(file("secret.key"), None);
+    assert!(!world.state().join("runs/ca1/context").exists());
+    // The folder itself is as it was.
+    assert!(world.path("web/.git/config").exists());
+
+    let kept = [&build[..], &["--keep-vcs", &context]].concat();
+    let built = world.acrt(&kept).ok();
+    assert!(!built.stderr.contains("left out"), "{built}");
+    for path in left_out {
+        assert!(file(path).is_some(), "{path}");
+    }
+    assert_eq!(file("secret.key"), None);
+}
+
+#[test]
+fn buildah_leaves_out_what_is_no_part_of_a_build() {
+    leaves_out_what_is_no_part_of_a_build(World::buildah);
+}
+
+#[test]
+fn podman_leaves_out_what_is_no_part_of_a_build() {
+    leaves_out_what_is_no_part_of_a_build(World::podman);
+}
+
+#[test]
+fn docker_leaves_out_what_is_no_part_of_a_build() {
+    leaves_out_what_is_no_part_of_a_build(World::docker);
+}
+
+#[test]
+fn buildx_leaves_out_what_is_no_part_of_a_build() {
+    leaves_out_what_is_no_part_of_a_build(World::buildx_elsewhere);
+}
+
+#[test]
+fn steps_and_tasks_see_nothing_of_what_is_left_out() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("tool:1", &[]);
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    world.write("web/.git/config", "hunter2\n");
+    world.write("web/kept", "kept\n");
+    let look = format!("steps:\n- cmd: {tool} sh -c 'busybox ls -a'\n");
+    world.write("web/acb.yaml", &look);
+    let context = world.context("web", &format!("FROM {tool}\nCOPY . /all/\n"));
+    let run = ["run", "-r", &host, &context];
+    let ran = world.acrt(&run).ok().prints(&["kept\n"]);
+    assert!(!ran.stdout.contains(".git\n"), "{ran}");
+    let kept = [&run[..], &["--keep-vcs"]].concat();
+    world.acrt(&kept).ok().prints(&[".git\n"]);
+    // A stored task says once and for all whether it keeps them.
+    let create = ["task", "create", "-n", "web", "-r", &host, "-t", "web:1"];
+    for (option, is_there) in [("false", false), ("true", true)] {
+        let options = ["-c", &context, "--keep-vcs", option];
+        world.acrt(&[&create[..], &options].concat()).ok();
+        world.run("web").ok();
+        let config = registry.file("web:1", "all/.git/config");
+        assert_eq!(config.is_some(), is_there);
+    }
+}
+
+#[test]
+fn build_step_of_a_git_repository_is_fetched_pinned_and_followed() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.git();
+    let host = registry.host();
+    registry.push("base:1", &[("version", "one")]);
+    let repository = world.repository(
+        "app",
+        &[
+            (
+                "Dockerfile-app",
+                "ARG REGISTRY_NAME\nFROM ${REGISTRY_NAME}/base:1\nCOPY text /text\n",
+            ),
+            ("text", "of the repository"),
+            (
+                "sub/Dockerfile",
+                &format!("FROM {host}/base:1\nCOPY . /sub/\n"),
+            ),
+            ("sub/text", "of its folder"),
+        ],
+    );
+    let url = repository.url();
+    // As the tutorial on several registries has it.
+    world.write(
+        "acb.yaml",
+        &format!(
+            "version: v1.1.0\nsteps:\n- build: -t $Registry/hello:1 {url}#main -f Dockerfile-app --build-arg REGISTRY_NAME={host}\n- build: -t $Registry/sub:1 {url}#main:sub\n- push: ['$Registry/hello:1', '$Registry/sub:1']\n"
+        ),
+    );
+    let create = ["task", "create", "-n", "hello", "-r", &host];
+    let of = ["-c", "/dev/null", "-f", "acb.yaml"];
+    world.acrt(&[&create[..], &of].concat()).ok();
+    world
+        .run("hello")
+        .ok()
+        .prints(&["acrt: fetched", "#main:sub at "]);
+    let text = |image: &str, path: &str| registry.file(image, path);
+    assert_eq!(
+        text("hello:1", "text").as_deref(),
+        Some("of the repository")
+    );
+    assert_eq!(text("sub:1", "sub/text").as_deref(), Some("of its folder"));
+    assert_eq!(text("sub:1", "sub/.git"), None);
+    assert!(registry.depends_on("hello:1", "base:1"));
+    assert!(!world.state().join("runs/ca1/steps").exists());
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok().prints(&["hello: rebuilt"]);
+    assert!(registry.depends_on("hello:1", "base:1"));
+
+    // What cannot be fetched is told when the task is made, or by the run.
+    world.write("acb.yaml", "steps:\n- build: ftp://example.com/x.git\n");
+    world
+        .acrt(&[&create[..], &of].concat())
+        .exits(2)
+        .says(&["ftp://"]);
+    let gone = format!("steps:\n- build: {url}#gone\n");
+    world.write("acb.yaml", &gone);
+    let run = ["run", "-r", &host, "-f", "acb.yaml", "/dev/null"];
+    world.acrt(&run).exits(4).says(&["gone"]);
 }

@@ -141,6 +141,49 @@ fn logins_and_identities() {
 }
 
 #[test]
+fn queries_of_ids_are_never_empty_and_columns_are_in_the_order_of_the_query() {
+    let world = world();
+    let tsv = |words: &[&str], query: &str| {
+        let line = [words, &["-o", "tsv", "--query", query]].concat();
+        world.acrt(&line).ok().stdout
+    };
+    let show = ["task", "show", "-n", "web"];
+    let runs = ["task", "list-runs"];
+    assert_eq!(tsv(&show, "id"), "/registries/localhost:5000/tasks/web\n");
+    assert_eq!(tsv(&["task", "list"], "[].type").lines().count(), 2);
+    let run = ["task", "show-run", "--run-id", "ca2"];
+    assert_eq!(tsv(&run, "id"), "/registries/localhost:5000/runs/ca2\n");
+    assert_eq!(tsv(&show, "provisioningState"), "Succeeded\n");
+    assert_eq!(tsv(&show, "isSystemTask"), "false\n");
+    assert_eq!(
+        tsv(
+            &show,
+            "credentials.customRegistries.\"ghcr.io\".userName.value"
+        ),
+        "me\n"
+    );
+    assert_eq!(tsv(&show, "identity"), "");
+    assert_eq!(
+        tsv(&runs, "[].{status:status,created:createTime,id:runId}"),
+        "Failed\t2026-01-31T08:00:00+00:00\tca2\nCanceled\t2026-01-31T08:00:00+00:00\tca1\n"
+    );
+    assert_eq!(tsv(&runs, "[?status==`Failed`].runId"), "ca2\n");
+    let table = ["task", "list-runs", "-o", "table", "--query"];
+    let table = [&table[..], &["[].{status:status,run:runId}"]].concat();
+    assert_eq!(
+        world.acrt(&table).ok().stdout,
+        "Status    Run\n--------  -----\nFailed    ca2\nCanceled  ca1\n"
+    );
+    let yaml = |query: &str| {
+        let line = [&run[..], &["-o", "yaml", "--query", query]].concat();
+        world.acrt(&line).ok().stdout
+    };
+    assert_eq!(yaml("runId"), "ca2\n...\n");
+    assert_eq!(yaml("createTime"), "'2026-01-31T08:00:00+00:00'\n");
+    assert_eq!(yaml("{on:status,a:runId}"), "a: ca2\n'on': Failed\n");
+}
+
+#[test]
 fn dockerfiles() {
     let world = world();
     assert_snapshot!("deps", every_format(&world, &["deps", "web"]));

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use rustix::process::Signal;
 
-use crate::support::{Image, Registry, World, command, eventually};
+use crate::support::{Image, PASSWORD, Registry, World, command, eventually};
 
 /// An image for three platforms, with what is attested about the first.
 fn three_platforms(registry: &Registry, name: &str) -> String {
@@ -68,7 +68,19 @@ fn the_source_gets_the_login_that_is_given_by_standard_input() {
     world
         .acrt(&[&line[..], &["--username", "acrt"]].concat())
         .exits(2)
-        .says(&["needs a user and a password"]);
+        .says(&["needs a password"]);
+}
+
+#[test]
+fn password_without_user_is_a_token() {
+    let (world, source, target) = (World::new(), Registry::with_login(), Registry::start());
+    source.push("base:1", &[("a", "1")]);
+    let (from, to) = (source.image("base:1"), target.host());
+    let token = world.write("token", PASSWORD).display().to_string();
+    let place = format!("file:{token}");
+    let line = ["import", "--source", &from, "-n", &to, "--password", &place];
+    world.acrt(&line).ok();
+    assert_eq!(target.digest("base:1"), source.digest("base:1"));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod az_differences;
 mod build;
 mod builders;
 mod check_health;

@@ -615,3 +615,234 @@ fn a_run_goes_on_by_itself_with_a_file_from_standard_input() {
         .ok()
         .prints(&["*** ca1\n", "Run ID: ca1 was successful"]);
 }
+
+/// A world with buildah, which needs no daemon.
+fn daemonless() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    registry.push_shell("tool:1", &[("name", "tool")]);
+    (world, registry)
+}
+
+#[test]
+fn file_is_relative_to_the_current_folder_or_else_to_the_context() {
+    let (world, registry) = daemonless();
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let file = |text: &str| format!("steps:\n- cmd: {tool} sh -c 'echo {text}; cat text'\n");
+    world.write("acb.yaml", &file("current"));
+    world.write("sub/acb.yaml", &file("context"));
+    world.write("sub/other/acb.yaml", &file("beneath"));
+    world.write("sub/text", "of the context\n");
+    for (options, text, said) in [
+        (&["-f", "acb.yaml"][..], "current", false),
+        (&["-f", "sub/acb.yaml"], "context", false),
+        (&["-f", "other/acb.yaml"], "beneath", true),
+        (&[], "context", false),
+    ] {
+        let line = [&["run", "-r", &host][..], options, &["sub"]].concat();
+        let ran = world.acrt(&line).ok();
+        assert!(
+            ran.stdout.contains(&format!("\n{text}\nof the context\n")),
+            "{ran}"
+        );
+        let is_said = ran.stderr.contains("is not in the current folder");
+        assert_eq!(is_said, said, "{ran}");
+    }
+    world
+        .acrt(&["run", "-r", &host, "-f", "none.yaml", "sub"])
+        .exits(2)
+        .says(&["unable to find `none.yaml`"]);
+}
+
+#[test]
+fn task_without_context_takes_one_with_a_file_for_a_run() {
+    let (world, registry) = daemonless();
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-c",
+        "/dev/null",
+    ];
+    let cmd = format!("{tool} sh -c 'echo stored'");
+    world.acrt(&[&create[..], &["--cmd", &cmd]].concat()).ok();
+    world.write(
+        "sub/other.yaml",
+        &format!("steps:\n- cmd: {tool} sh -c 'echo {{{{.Values.a}}}}; cat text'\n"),
+    );
+    world.write("sub/text", "of the context\n");
+    let run = ["task", "run", "-n", "web"];
+    let other = ["--context", "sub", "-f", "other.yaml", "--set", "a=given"];
+    let ran = world.acrt(&[&run[..], &other].concat()).ok();
+    assert!(ran.stdout.contains("given\nof the context\n"), "{ran}");
+    world.acrt(&run).ok().prints(&["stored\n"]);
+    world
+        .acrt(&[&run[..], &["-f", "other.yaml"]].concat())
+        .exits(2)
+        .says(&["--context"]);
+}
+
+#[test]
+fn aliases_may_be_templates_without_quotes() {
+    let (world, registry) = daemonless();
+    let host = registry.host();
+    world.write("sub/more.yaml", "name: {{.Values.name}}\n");
+    let file = "version: v1.1.0\nalias:\n  values:\n    tool: {{.Run.Registry}}/tool:1\n    word: {{ .Values.word | upper }}\n    hidden: {{.Values.hidden}}\n    loud: -t -e LOUD=aloud {{.Run.Registry}}/tool:1 sh -c\n  src: [more.yaml]\nsteps:\n- cmd: loud 'echo said $LOUD'\n- cmd: -t tool sh -c 'echo behind options'\n- cmd: $tool sh -c 'echo $word-$name; test $hidden = hunter2 && echo it is'\n- cmd: tool sh -c 'echo by its name'\n";
+    world.write("sub/acb.yaml", file);
+    let run = [
+        "run",
+        "-r",
+        &host,
+        "--set",
+        "word=hello",
+        "--set",
+        "name=web",
+    ];
+    let ran = world
+        .acrt(&[&run[..], &["--set-secret", "hidden=hunter2", "sub"]].concat())
+        .ok();
+    for text in [
+        "HELLO-web\n",
+        "it is\n",
+        "by its name\n",
+        "said aloud\n",
+        "behind options\n",
+    ] {
+        assert!(ran.stdout.contains(text), "{text}: {ran}");
+    }
+    assert!(!ran.stdout.contains("hunter2"), "{ran}");
+}
+
+#[test]
+fn options_before_the_image_are_properties_of_the_step() {
+    let (world, registry) = world();
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let file = format!(
+        "env: [A=of the file]\nsteps:\n- cmd: -t --rm -e A=given -e B=more -w /elsewhere --entrypoint sh {tool} -c 'echo $A $B; pwd'\n- id: server\n  cmd: -d --expose 8000 {tool} sh -c 'cd /tmp 2>/dev/null || mkdir /tmp; cd /tmp; echo it answers > x; busybox httpd -f -p 8000'\n- cmd: {tool} sh -c 'until busybox wget -q -O - http://server:8000/x; do :; done'\n"
+    );
+    run(&world, &registry, &file, &[]).ok().prints(&[
+        "| given more\n",
+        "| /elsewhere\n",
+        "| it answers\n",
+    ]);
+    docker_is_empty(&world);
+    let cmd = format!("--entrypoint sh {tool} -c 'echo of a command'");
+    for option in [&["--cmd", &cmd][..], &[&format!("--cmd={cmd}")]] {
+        let line = [&["run", "-r", &host][..], option, &["/dev/null"]].concat();
+        world.acrt(&line).ok().prints(&["of a command\n"]);
+    }
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-c",
+        "/dev/null",
+    ];
+    world.acrt(&[&create[..], &["--cmd", &cmd]].concat()).ok();
+    world.run("web").ok().prints(&["of a command\n"]);
+    let privileged = format!("--privileged {tool} true");
+    let line = ["run", "-r", &host, "--cmd", &privileged, "/dev/null"];
+    world.acrt(&line).exits(1).says(&["--allow-privileged"]);
+}
+
+#[test]
+fn command_that_needs_a_docker_daemon_is_refused_before_it_is_stored_or_shown() {
+    let (world, registry) = daemonless();
+    let host = registry.host();
+    for (cmd, instead) in [
+        ("docker build -t x .", "`build:`"),
+        ("docker push x", "`push:`"),
+        ("docker:cli run alpine", "cmd: IMAGE"),
+        ("docker docker images", "images are fetched"),
+        ("-t docker pull x", "images are fetched"),
+    ] {
+        let create = [
+            "task",
+            "create",
+            "-n",
+            "web",
+            "-r",
+            &host,
+            "-c",
+            "/dev/null",
+        ];
+        let told = ["no step is handed a Docker daemon", instead];
+        world
+            .acrt(&[&create[..], &["--cmd", cmd]].concat())
+            .exits(2)
+            .says(&told);
+        let dry = ["run", "-r", &host, "--dry-run", "--cmd", cmd, "/dev/null"];
+        world.acrt(&dry).exits(2).says(&told);
+    }
+    for cmd in [
+        "docker --version",
+        "docker sh -c true",
+        "-e DOCKER_HOST=tcp://x docker ps",
+    ] {
+        let dry = ["run", "-r", &host, "--dry-run", "--cmd", cmd, "/dev/null"];
+        world.acrt(&dry).ok();
+    }
+}
+
+#[test]
+fn containers_find_the_logins_of_the_registries_that_the_task_uses() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.buildah();
+    registry.push_shell("tool:1", &[]);
+    let (tool, host) = (registry.image("tool:1"), registry.host());
+    let own = registry.docker_config().replacen(
+        "{\"auths\":{",
+        "{\"auths\":{\"named.example\":{\"auth\":\"bWU6c2VjcmV0\"},\"other.example\":{\"auth\":\"bWU6c2VjcmV0\"},",
+        1,
+    );
+    assert!(own.contains("other.example"), "{own}");
+    world.write("home/.docker/config.json", &own);
+    let look = format!(
+        r#"config=$HOME/.docker/config.json
+auth=$(busybox sed -n 's/.*"{host}":{{"auth":"\([^"]*\)".*/\1/p' $config)
+busybox wget -q -O - --header "Authorization: Basic $auth" http://{host}/v2/ && echo logged in
+busybox grep -c named.example $config
+busybox grep -c other.example $config
+busybox stat -c %a $config
+echo $auth
+"#
+    );
+    world.write("src/look.sh", &look);
+    let file = format!("steps:\n- cmd: {tool} sh look.sh named.example/x:1\n");
+    world.write("src/acb.yaml", &file);
+    let context = world.path("src").display().to_string();
+    let line = ["run", "-r", &host, &context];
+    let ran = world
+        .acrt(&line)
+        .ok()
+        .prints(&["logged in\n1\n0\n600\n***\n"]);
+    let kept: Vec<_> = world.state_files();
+    assert!(
+        !kept
+            .iter()
+            .any(|(_, text)| text.contains("YWNydDpodW50ZXI")),
+        "{ran}"
+    );
+    assert!(!world.state().join("runs/ca1/steps").exists());
+    // A guest's file could take them elsewhere.
+    let file = format!("steps:\n- cmd: {tool} sh -c 'test -e $HOME/.docker || echo none'\n");
+    world.write("src/acb.yaml", &file);
+    rustix::fs::chown(
+        world.path("src"),
+        Some(rustix::fs::Uid::from_raw(1000)),
+        None,
+    )
+    .unwrap();
+    world.acrt(&line).ok().prints(&[
+        "none\n",
+        "acrt: steps get no logins: the context is a guest's",
+    ]);
+}

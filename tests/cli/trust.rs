@@ -43,6 +43,12 @@ fn file_of_a_git_repository_that_asks_for_the_machine_is_refused_before_anything
             "`network: container:other`",
         ),
         ("cmd: x\n  ports: ['8080:80']", "`ports: 8080:80`"),
+        ("cmd: --network host x", "`network: host`"),
+        ("cmd: -p 8080:80 x", "`ports: 8080:80`"),
+        (
+            "build: https://example.com/x.git",
+            "the context `https://example.com/x.git`",
+        ),
         ("build: --network=host .", "`--network=host`"),
         (
             "build: --secret id=a,src=/etc/shadow .",

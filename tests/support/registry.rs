@@ -32,8 +32,8 @@ pub const PASSWORD: &str = "hunter2-canary";
 /// User and password in base64, as requests and Docker's config file carry them.
 const LOGIN: &str = "YWNydDpodW50ZXIyLWNhbmFyeQ==";
 
-/// The same as `htpasswd -Bbn -C 5` writes it.
-const HTPASSWD: &str = "acrt:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n";
+/// The same as `htpasswd -Bbn -C 5` writes it, and for the user whose password is a token.
+const HTPASSWD: &str = "acrt:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n00000000-0000-0000-0000-000000000000:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n";
 
 /// A running or stopped registry. Its data goes away with it.
 pub struct Registry {

@@ -44,6 +44,21 @@ pub struct Parts {
 }
 
 impl LoginArgs {
+    /// Tells whether nothing but an identity of Azure was given, which no registry outside of it knows. That is said.
+    pub fn is_of_azure_alone(&self, report: &Report) -> bool {
+        let is_alone = self.use_identity.is_some()
+            && self.username.is_none()
+            && self.password.is_none()
+            && !self.password_stdin;
+        if is_alone {
+            report.warning(&format!(
+                "without effect outside Azure: --use-identity; `{}` is reached with the logins of docker and podman",
+                self.login_server
+            ));
+        }
+        is_alone
+    }
+
     /// Returns what was given.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ pub mod choice;
 pub mod copies;
 pub mod login;
 pub mod one_task;
+pub mod quick_file;
+pub mod run_id;
 pub mod steps;
 pub mod trigger;
 

@@ -118,16 +118,7 @@ impl StepOptions<'_> {
     /// [`Kind::Invalid`] where the options contradict each other, or a file cannot be read.
     pub fn step(&self) -> Result<Option<Step>> {
         if let Some(content) = self.content()? {
-            let values = self.values.file().map(|path| text_of(path)).transpose()?;
-            return Ok(Some(Step::EncodedTask(EncodedStep {
-                context_path: Some(self.context.clone()).filter(|c| *c != Context::None),
-                encoded_task_content: encoded(&content),
-                encoded_values_content: values.as_deref().map(encoded),
-                values: self.values.values().0,
-                allow_privileged: self.values.allow_privileged,
-                trust_context: self.trust_context,
-                pushes: Vec::new(),
-            })));
+            return self.encoded(&content).map(Some);
         }
         let Some(file) = self.file.filter(|file| is_task_file(file)) else {
             return Ok(None);
@@ -141,6 +132,24 @@ impl StepOptions<'_> {
             trust_context: self.trust_context,
             pushes: Vec::new(),
         })))
+    }
+
+    /// Returns the step of a file that the definition is to hold.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where the file of values cannot be read.
+    pub fn encoded(&self, content: &str) -> Result<Step> {
+        let values = self.values.file().map(|path| text_of(path)).transpose()?;
+        Ok(Step::EncodedTask(EncodedStep {
+            context_path: Some(self.context.clone()).filter(|c| *c != Context::None),
+            encoded_task_content: encoded(content),
+            encoded_values_content: values.as_deref().map(encoded),
+            values: self.values.values().0,
+            allow_privileged: self.values.allow_privileged,
+            trust_context: self.trust_context,
+            pushes: Vec::new(),
+        }))
     }
 
     /// Returns the text of a file that the definition is to hold; `None` where it stays in the context.

@@ -1,10 +1,13 @@
 //! `acrt task cancel-run`
 
 use crate::{
-    cli::{flags::azure::AzureArgs, outcome::Outcome, report::Report},
+    cli::{
+        flags::{azure::AzureArgs, run_id::TypedRunId},
+        outcome::Outcome,
+        report::Report,
+    },
     error::Result,
     ops::{self, App},
-    task::RunId,
 };
 
 /// Stop a run that is queued or goes on
@@ -13,7 +16,7 @@ use crate::{
 pub struct CancelRunArgs {
     /// Run to stop, as `acrt task list-runs` lists it
     #[arg(long)]
-    run_id: RunId,
+    run_id: TypedRunId,
     /// Registry of the run; run ids are unique without it
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
@@ -23,7 +26,7 @@ pub struct CancelRunArgs {
 
 pub fn run(app: &App, report: &Report, args: CancelRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let run = app.wait(ops::cancel_run::cancel(app, args.run_id))?;
+    let run = app.wait(ops::cancel_run::cancel(app, args.run_id.find()?))?;
     report.note(&format!("run {} ended with {}", run.run_id, run.status));
     Ok(Outcome::default())
 }

@@ -1,10 +1,14 @@
 //! `acrt task logs`
 
 use crate::{
-    cli::{flags::azure::AzureArgs, outcome::Outcome, report::Report},
+    cli::{
+        flags::{azure::AzureArgs, run_id::TypedRunId},
+        outcome::Outcome,
+        report::Report,
+    },
     error::Result,
     ops::{self, App, runs::RunFilter},
-    task::{RunId, TaskName},
+    task::TaskName,
 };
 
 use super::list_runs::reference;
@@ -17,7 +21,7 @@ use super::list_runs::reference;
 pub struct LogsArgs {
     /// Run whose log to print [default: the newest]
     #[arg(long)]
-    run_id: Option<RunId>,
+    run_id: Option<TypedRunId>,
     /// The newest run of this task
     #[arg(short, long)]
     name: Option<TaskName>,
@@ -45,7 +49,7 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
         .as_deref()
         .map(|name| app.settings.login_server(name));
     let id = match args.run_id {
-        Some(id) => id,
+        Some(id) => id.find()?,
         None => {
             let filter = RunFilter {
                 task: args.name,
@@ -57,7 +61,7 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
                 ..RunFilter::default()
             };
             let id = ops::runs::newest(app, &filter)?;
-            report.warning(&format!(
+            report.as_az(&format!(
                 "Showing logs of the last created run with ID: {id}"
             ));
             id

@@ -18,7 +18,6 @@ use crate::{
     ops::{
         self, App,
         answer::RunAnswer,
-        event::Event,
         execute::Finished,
         run::{Overrides, RunRequest},
     },
@@ -113,7 +112,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     }
     if args.no_wait {
         let id = ops::run::detach(app, &request)?;
-        report.event(Event::Queued { id, task: &key });
+        report.queued(id, false);
         let run = ops::runs::show(app, id)?;
         return Ok(Outcome::answer(View::of(run, columns::RUN)));
     }

@@ -1,10 +1,14 @@
 //! `acrt task show-run`
 
 use crate::{
-    cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
+    cli::{
+        columns,
+        flags::{azure::AzureArgs, run_id::TypedRunId},
+        outcome::Outcome,
+        report::Report,
+    },
     error::Result,
     ops::{self, App},
-    task::RunId,
     view::View,
 };
 
@@ -14,7 +18,7 @@ use crate::{
 pub struct ShowRunArgs {
     /// Run to show, as `acrt task list-runs` lists it
     #[arg(long)]
-    run_id: RunId,
+    run_id: TypedRunId,
     /// Registry of the run; run ids are unique without it
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
@@ -24,6 +28,6 @@ pub struct ShowRunArgs {
 
 pub fn run(app: &App, report: &Report, args: ShowRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let run = ops::runs::show(app, args.run_id)?;
+    let run = ops::runs::show(app, args.run_id.find()?)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

@@ -45,8 +45,13 @@ pub struct UpdateArgs {
     /// Program that tries a new copy before its tags move; empty for none
     #[arg(long, help_heading = "What is built", value_name = "COMMAND")]
     test: Option<String>,
-    /// Command to run in a container, as `IMAGE ARGUMENTS`, instead of a file
-    #[arg(long, help_heading = "Multi-step files", value_name = "COMMAND")]
+    /// Command to run in a container, as `[OPTIONS] IMAGE ARGUMENTS`, instead of a file
+    #[arg(
+        long,
+        help_heading = "Multi-step files",
+        value_name = "COMMAND",
+        allow_hyphen_values = true
+    )]
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
@@ -88,7 +93,7 @@ pub struct UpdateArgs {
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
     git_access_token: Option<Secret>,
-    /// Keep .git in a context that is a git repository
+    /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     keep_vcs: Option<bool>,
     /// Program that a successful run starts, with the run as JSON on its standard input; empty for none

@@ -3,13 +3,12 @@
 use crate::{
     cli::{
         columns,
-        flags::{azure::AzureArgs, choice::three_state},
+        flags::{azure::AzureArgs, choice::three_state, run_id::TypedRunId},
         outcome::Outcome,
         report::Report,
     },
     error::Result,
     ops::{self, App},
-    task::RunId,
     view::View,
 };
 
@@ -21,7 +20,7 @@ use crate::{
 pub struct UpdateRunArgs {
     /// Run to change, as `acrt task list-runs` lists it
     #[arg(long)]
-    run_id: RunId,
+    run_id: TypedRunId,
     /// Whether the run may be removed when it grows old
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_archive: Option<bool>,
@@ -35,6 +34,6 @@ pub struct UpdateRunArgs {
 pub fn run(app: &App, report: &Report, args: UpdateRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let keep = args.no_archive.map(|no_archive| !no_archive);
-    let run = ops::runs::keep(app, args.run_id, keep)?;
+    let run = ops::runs::keep(app, args.run_id.find()?, keep)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

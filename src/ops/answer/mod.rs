@@ -1,5 +1,6 @@
 //! Answers in the shapes of `az acr task`: what `-o json` prints and `--query` sees.
 
+mod credential;
 mod run;
 mod step;
 mod trigger;
@@ -14,6 +15,7 @@ use crate::{
     watch::{Baseline, State},
 };
 
+pub use credential::CredentialsAnswer;
 pub use run::{ImageUpdateAnswer, RunAnswer};
 pub use step::StepAnswer;
 pub use trigger::TriggerAnswer;
@@ -89,14 +91,43 @@ pub struct LastRecorded {
     pub looked: Option<Timestamp>,
 }
 
+/// The keys of a task that only mean something in Azure: there, so that no query fails.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfAzure {
+    agent_configuration: Option<()>,
+    agent_pool_name: Option<()>,
+    identity: Option<()>,
+    is_system_task: bool,
+    log_template: Option<()>,
+    tags: Option<()>,
+}
+
+/// The logins of a task, in az's shape.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskCredentials {
+    custom_registries: CredentialsAnswer,
+    source_registry: Option<()>,
+}
+
 /// A task, as `task show` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskAnswer {
+    /// A path that no other task has, as az's resource ids are.
+    id: String,
+    r#type: &'static str,
     /// Its name.
     pub name: TaskName,
     /// Its registry.
     pub registry: String,
+    /// As az has it of a task that is there.
+    provisioning_state: &'static str,
+    /// Azure's alone, as the other keys of [`OfAzure`].
+    #[serde(flatten)]
+    of_azure: OfAzure,
+    credentials: Option<TaskCredentials>,
     creation_date: Option<AzTimestamp>,
     platform: PlatformAnswer,
     platforms: Vec<Platform>,
@@ -122,6 +153,17 @@ impl TaskAnswer {
         self.tracking.run_id.is_some()
     }
 
+    /// Shows the logins of the task, without passwords.
+    #[must_use]
+    pub fn with_credentials(mut self, secrets: &Secrets) -> Self {
+        let custom_registries = CredentialsAnswer::new(secrets);
+        self.credentials = (!custom_registries.is_empty()).then_some(TaskCredentials {
+            custom_registries,
+            source_registry: None,
+        });
+        self
+    }
+
     /// Shows the values of secret arguments too.
     pub fn reveal(&mut self, secrets: &Secrets) {
         self.trigger.reveal(secrets);
@@ -135,8 +177,13 @@ impl TaskAnswer {
             .has_run()
             .then(|| baseline.dependencies.iter().map(Into::into).collect());
         Self {
+            id: format!("/registries/{}/tasks/{}", task.registry, task.name),
+            r#type: "Microsoft.ContainerRegistry/registries/tasks",
             name: task.name.clone(),
             registry: task.registry.clone(),
+            provisioning_state: "Succeeded",
+            of_azure: OfAzure::default(),
+            credentials: None,
             creation_date: task.creation_date.map(AzTimestamp),
             platform: first(&task.platforms),
             platforms: task.platforms.clone(),

@@ -61,6 +61,17 @@ impl From<&Occurrence> for OccurrenceAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunAnswer {
+    /// A path that no other run has, as az's resource ids are.
+    id: String,
+    r#type: &'static str,
+    provisioning_state: &'static str,
+    /// Of az, as the other keys that are always `null`.
+    agent_configuration: Option<()>,
+    agent_pool_name: Option<()>,
+    custom_registries: Option<()>,
+    log_artifact: Option<()>,
+    source_registry_auth: Option<()>,
+    update_trigger_token: Option<()>,
     /// Its id.
     pub run_id: RunId,
     name: RunId,
@@ -91,6 +102,15 @@ impl From<&Run> for RunAnswer {
     fn from(run: &Run) -> Self {
         let dependencies = run.base_image_dependencies.as_ref();
         Self {
+            id: format!("/registries/{}/runs/{}", run.registry, run.run_id),
+            r#type: "Microsoft.ContainerRegistry/registries/runs",
+            provisioning_state: "Succeeded",
+            agent_configuration: None,
+            agent_pool_name: None,
+            custom_registries: None,
+            log_artifact: None,
+            source_registry_auth: None,
+            update_trigger_token: None,
             run_id: run.run_id,
             name: run.run_id,
             task: run.task.clone(),

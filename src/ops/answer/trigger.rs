@@ -78,6 +78,7 @@ pub struct SourceTriggerAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryAnswer {
     branch: Option<String>,
+    /// As it was given, with its branch and folder, as az has it.
     repository_url: String,
     source_control_type: &'static str,
     source_control_auth_properties: Option<()>,
@@ -85,7 +86,8 @@ pub struct RepositoryAnswer {
 
 impl SourceTriggerAnswer {
     fn of(task: &Task) -> Option<Vec<Self>> {
-        let git = task.step.context()?.git()?;
+        let context = task.step.context()?;
+        let git = context.git()?;
         let triggers = &task.trigger.source_triggers;
         let answer = |trigger: &SourceTrigger| Self {
             name: trigger.name.clone(),
@@ -93,7 +95,7 @@ impl SourceTriggerAnswer {
             source_trigger_events: trigger.source_trigger_events.clone(),
             source_repository: RepositoryAnswer {
                 branch: git.reference.clone(),
-                repository_url: git.url.clone(),
+                repository_url: context.to_string(),
                 source_control_type: match git.url.contains("github.com") {
                     true => "Github",
                     false => "Git",

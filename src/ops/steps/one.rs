@@ -9,12 +9,13 @@ use crate::{
         BuildRequest, ContainerRequest, FolderMount, Purpose,
         container::{SecretFile, command_of},
     },
-    error::{Error, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
         assemble::labels,
         event::{Event, EventSink},
         execute::{Failure, judge_platforms},
+        fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
         platforms, pushed,
         resolve::{self, Resolved},
@@ -22,12 +23,13 @@ use crate::{
     },
     source::local::{LocalContext, TRUST_HINT},
     steps::{Action, BuildStep, CmdStep, Mount, Step, guest, step::Pushed},
-    store::file,
+    store::{file, secrets::Secrets},
     sys::{
         beneath,
         command::CommandLine,
         secret::{MaskedText, Secret},
     },
+    task::Context,
 };
 
 use super::{
@@ -128,7 +130,9 @@ impl StepContext<'_> {
         build: &BuildStep,
         deadline: Instant,
     ) -> Result<(), StepFailure> {
-        let mut inputs = self.inputs(step, build)?;
+        // It goes when the step ends.
+        let fetched = self.fetch(step, build).await?;
+        let mut inputs = self.inputs(step, build, fetched.as_ref())?;
         let told = RefCell::new(Vec::new());
         let mut resolved = {
             let events = EventSink::new(|event| {
@@ -152,8 +156,10 @@ impl StepContext<'_> {
             self.say(Some(&step.id), &format!("acrt: {line}"));
         }
         let request = self.build_request(step, build, &inputs, &resolved)?;
+        // The workspace has nothing that is to be left out but what steps themselves have made.
+        let ignore = self.execution.ignore_file(&inputs, None)?;
         self.execution
-            .place_dockerfile(&request, &inputs, &resolved)?;
+            .place_dockerfile(&request, &resolved, ignore.as_deref())?;
         if build.bares_secret {
             self.warn(&step.id, BARE_SECRET);
         }
@@ -196,16 +202,56 @@ impl StepContext<'_> {
         })
     }
 
-    /// Reads the Dockerfile of a build from the workspace, where earlier steps may have written it.
-    fn inputs(&self, step: &Step, build: &BuildStep) -> Result<Inputs> {
+    /// Fetches the context of a build that is neither in the workspace nor on this machine.
+    async fn fetch(&self, step: &Step, build: &BuildStep) -> Result<Option<Fetched>, StepFailure> {
+        let Some(remote) = &build.remote else {
+            return Ok(None);
+        };
+        let context: Context = remote.parse().context(Kind::Invalid, || {
+            format!("cannot use the context of step `{}`", step.id)
+        })?;
+        let app = self.execution.app;
+        let to = Destination {
+            root: self.workspace.step(&step.id)?.join("context"),
+            beside: self.marker(),
+            keeps_vcs: self.execution.task.keep_vcs,
+        };
+        // The token of the task is for the repository of its own context.
+        let no_secrets = Secrets::default();
+        let fetching = fetch::fetch_into(app, to, &context, &no_secrets, &self.stop);
+        let fetched = tokio::select! {
+            fetched = fetching => fetched?,
+            failure = self.cut_short() => return Err(failure.into()),
+        };
+        for note in &fetched.notes {
+            self.say(Some(&step.id), &format!("acrt: {note}"));
+        }
+        let commit = fetched.commit.as_ref();
+        let of = commit.map_or(String::new(), |commit| format!(" at {commit}"));
+        self.say(Some(&step.id), &format!("acrt: fetched {context}{of}"));
+        Ok(Some(fetched))
+    }
+
+    /// Reads the Dockerfile of a build: from the workspace, where earlier steps may have written it, or from what was fetched.
+    fn inputs(&self, step: &Step, build: &BuildStep, fetched: Option<&Fetched>) -> Result<Inputs> {
         let directory = build.working_directory.as_deref();
         let root = self.workspace.workspace();
-        let folder = self.still(step, "context", self.directory(directory, &build.context)?)?;
-        let context = match self.read.trust {
-            Trust::Owner => LocalContext::open(&folder)?,
-            Trust::Guest => LocalContext::open(&folder)?.confined_to(&root),
+        let (context, path) = match fetched {
+            // Somebody else's, whoever's the task file is.
+            Some(fetched) => {
+                let context = LocalContext::open(&fetched.folder)?.confined_to(&fetched.folder);
+                (context, inside(None, &build.file_path())?)
+            }
+            None => {
+                let folder = self.directory(directory, &build.context)?;
+                let folder = self.still(step, "context", folder)?;
+                let context = match self.read.trust {
+                    Trust::Owner => LocalContext::open(&folder)?,
+                    Trust::Guest => LocalContext::open(&folder)?.confined_to(&root),
+                };
+                (context, root.join(inside(directory, &build.file_path())?))
+            }
         };
-        let path = root.join(inside(directory, &build.file_path())?);
         let platforms = &self.execution.task.platforms;
         let mut wanted = build_of(build, platforms);
         wanted.contexts = self.contexts(step, build)?;
@@ -514,7 +560,10 @@ impl StepContext<'_> {
             image: image.to_string(),
             args: cmd.args.clone(),
             entry_point: place.entry_point.clone(),
-            working_directory: place.working_directory.as_deref().map(in_container),
+            working_directory: place
+                .directory
+                .clone()
+                .or_else(|| place.working_directory.as_deref().map(in_container)),
             env,
             secret_env,
             user: place.user.clone(),

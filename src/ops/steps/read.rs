@@ -19,7 +19,7 @@ use crate::{
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret},
     task::{
-        RunId, Step, Task,
+        Context, RunId, Step, Task,
         multi_step::decoded,
         template::{RunVariables, SourceVariables},
     },
@@ -139,6 +139,7 @@ pub fn read(
     let read = steps::read(&sources.text, &variables, &mut |name| sources.load(name));
     let read = read.map_err(|problem| sources.error(problem))?;
     let graph = read.graph;
+    check_remotes(&graph).map_err(|problem| sources.error(problem))?;
     let is_guests = trust == Trust::Guest && sources.is_of_context(read.is_from_context);
     let may_push = |registry: &str| {
         registry == task.registry || secrets.credentials.keys().any(|known| known == registry)
@@ -173,6 +174,20 @@ pub fn read(
         trust,
         hidden,
     })
+}
+
+/// Refuses a build whose context is somewhere that nobody can fetch it from.
+fn check_remotes(graph: &Graph) -> Result<(), InvalidTaskFile> {
+    for step in graph.steps() {
+        if let Action::Build(build) = &step.action
+            && let Some(remote) = &build.remote
+            && let Err(problem) = remote.parse::<Context>()
+        {
+            let text = format!("step `{}`: {problem}", step.id);
+            return Err(InvalidTaskFile::at(step.line, text));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the files of its context that say what a multi-step task depends on, be they there or not.
@@ -239,8 +254,11 @@ pub fn refuse_broken(app: &App, task: &Task, secrets: &Secrets) -> Result<()> {
     Ok(())
 }
 
-/// Returns where a build step has its Dockerfile, seen from the context; `None` where that is outside.
+/// Returns where a build step has its Dockerfile, seen from the context; `None` where that is outside, or must be fetched.
 fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
+    if build.remote.is_some() {
+        return None;
+    }
     let directory = build.working_directory.as_deref();
     within(directory, build.file_path().as_ref())
 }
@@ -377,14 +395,12 @@ fn built_on(
     build: &BuildStep,
     task: &Task,
 ) -> (Vec<Reference>, Vec<u8>) {
-    let path = within(
-        build.working_directory.as_deref(),
-        build.file_path().as_ref(),
-    );
-    let bytes = context.zip(path).and_then(|(context, path)| {
-        let (_, bytes) = context.dockerfile(&path).ok()?;
-        Some(bytes)
-    });
+    let bytes = context
+        .zip(dockerfile_of(build))
+        .and_then(|(context, path)| {
+            let (_, bytes) = context.dockerfile(&path).ok()?;
+            Some(bytes)
+        });
     let Some(bytes) = bytes else {
         return (Vec::new(), Vec::new());
     };

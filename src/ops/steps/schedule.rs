@@ -176,7 +176,13 @@ impl Execution<'_> {
         events: &EventSink<'_>,
     ) -> Result<(StepResults, Result<(), Failure>), Failure> {
         let volumes = &read.graph.volumes;
-        let workspace = Workspace::make(self.app, run.run_id, read.folder.as_deref(), volumes)?;
+        let folder = read.folder.as_deref();
+        if let Some(folder) = folder {
+            self.tell_what_is_left_out(folder, events);
+        }
+        let leaves_out = self.leaves_out_vcs();
+        let workspace = Workspace::make(self.app, run.run_id, folder, leaves_out, volumes)?;
+        self.hand_logins_over(&workspace, read, log, events).await?;
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();
@@ -338,7 +344,8 @@ fn planned(step: &Step) -> String {
     let action = match &step.action {
         Action::Build(build) => {
             let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();
-            format!("build {} from {}", images.join(", "), build.context)
+            let context = build.remote.as_ref().unwrap_or(&build.context);
+            format!("build {} from {context}", images.join(", "))
         }
         Action::Push(pushed) => {
             let images: Vec<String> = pushed.iter().map(|one| one.image.to_string()).collect();

@@ -16,6 +16,7 @@ use rustix::fs::{self as fs_at, AtFlags, Dir, FileType, Mode, OFlags};
 use crate::{
     builder::Builder,
     error::{Context as _, Error, Kind, Result},
+    source::vcs,
     steps::{StepId, Volume},
     store::file,
     sys::{beneath, process},
@@ -41,7 +42,13 @@ impl Workspace {
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path, where something cannot be copied.
-    pub fn make(app: &App, id: RunId, context: Option<&Path>, volumes: &[Volume]) -> Result<Self> {
+    pub fn make(
+        app: &App,
+        id: RunId,
+        context: Option<&Path>,
+        leaves_out_vcs: bool,
+        volumes: &[Volume],
+    ) -> Result<Self> {
         let workspace = Self {
             root: app.store.layout().run_steps(id),
         };
@@ -51,9 +58,11 @@ impl Workspace {
         let copy = workspace.workspace();
         fs::create_dir_all(&copy).context(Kind::Failed, || cannot_copy(&copy))?;
         if let Some(context) = context {
-            // A state directory inside the context must not be copied into itself.
-            let own = fs::canonicalize(app.store.layout().root()).unwrap_or_default();
-            copy_folder(context, &copy, &own)?;
+            let how = How {
+                leaves_out_vcs,
+                ..How::copy(&own_folder(app))
+            };
+            copy_folder(context, &copy, &how)?;
         }
         for volume in volumes {
             workspace.fill(volume)?;
@@ -143,24 +152,66 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
     let opened = beneath::open_folder_in(&canonical, below);
     let opened = opened.context(Kind::Failed, || cannot_copy(folder))?;
     file::make_folder(to)?;
-    copy_opened(&opened, folder, to, &Copying::new(Path::new(""), 0))
+    let how = How::copy(Path::new(""));
+    copy_opened(
+        &opened,
+        folder,
+        to,
+        &Copying {
+            how: &how,
+            depth: 0,
+        },
+    )
 }
 
-fn copy_folder(from: &Path, to: &Path, skip: &Path) -> Result<()> {
+/// Links the files of a folder into another one, without what az leaves out. What cannot be linked, because it is another user's or on
+/// another disk, is copied.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where something cannot be linked or copied.
+pub fn link_without_vcs(app: &App, from: &Path, to: &Path) -> Result<()> {
+    let how = How {
+        leaves_out_vcs: true,
+        links: true,
+        ..How::copy(&own_folder(app))
+    };
+    copy_folder(from, to, &how)
+}
+
+/// The state directory: inside a context, it must not be copied into itself.
+fn own_folder(app: &App) -> PathBuf {
+    fs::canonicalize(app.store.layout().root()).unwrap_or_default()
+}
+
+fn copy_folder(from: &Path, to: &Path, how: &How) -> Result<()> {
     let opened = fs::File::open(from).context(Kind::Failed, || cannot_copy(from))?;
-    copy_opened(&opened, from, to, &Copying::new(skip, 0))
+    copy_opened(&opened, from, to, &Copying { how, depth: 0 })
 }
 
-/// What is the same for every folder of a copy, and how deep this one is.
-struct Copying<'a> {
-    skip: &'a Path,
-    depth: usize,
+/// How a folder is copied.
+struct How {
+    /// A folder that is no part of it.
+    skip: PathBuf,
+    leaves_out_vcs: bool,
+    /// Whether files are linked where they can be.
+    links: bool,
 }
 
-impl<'a> Copying<'a> {
-    fn new(skip: &'a Path, depth: usize) -> Self {
-        Self { skip, depth }
+impl How {
+    fn copy(skip: &Path) -> Self {
+        Self {
+            skip: skip.to_owned(),
+            leaves_out_vcs: false,
+            links: false,
+        }
     }
+}
+
+/// How a folder is copied, and how deep in the copy it is.
+struct Copying<'a> {
+    how: &'a How,
+    depth: usize,
 }
 
 /// Copies what is in an open folder. Everything is opened by the folder that it is in: whoever owns the context could put a link in
@@ -183,6 +234,9 @@ fn copy_opened(folder: &fs::File, from: &Path, to: &Path, copying: &Copying<'_>)
             continue;
         }
         let file_name = OsStr::from_bytes(name.to_bytes());
+        if copying.how.leaves_out_vcs && vcs::is_left_out(file_name) {
+            continue;
+        }
         let (path, copy) = (from.join(file_name), to.join(file_name));
         copy_entry(folder, &path, &copy, copying)?;
     }
@@ -213,8 +267,9 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>
             symlink(OsStr::from_bytes(target.to_bytes()), copy).context(Kind::Failed, cannot)
         }
         FileType::Directory => {
-            if !copying.skip.as_os_str().is_empty()
-                && fs::canonicalize(path).is_ok_and(|path| path == copying.skip)
+            let skip = &copying.how.skip;
+            if !skip.as_os_str().is_empty()
+                && fs::canonicalize(path).is_ok_and(|path| path == *skip)
             {
                 return Ok(());
             }
@@ -224,11 +279,19 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>
                 .context(Kind::Failed, cannot)?
                 .permissions();
             fs::create_dir(copy).context(Kind::Failed, cannot)?;
-            let deeper = Copying::new(copying.skip, copying.depth + 1);
+            let deeper = Copying {
+                depth: copying.depth + 1,
+                ..*copying
+            };
             copy_opened(&opened, path, copy, &deeper)?;
             fs::set_permissions(copy, mode).context(Kind::Failed, cannot)
         }
         FileType::RegularFile => {
+            if copying.how.links
+                && fs_at::linkat(folder, name, fs_at::CWD, copy, AtFlags::empty()).is_ok()
+            {
+                return Ok(());
+            }
             let mut opened = open(flags).context(Kind::Failed, cannot)?;
             let found = opened.metadata().context(Kind::Failed, cannot)?;
             if !found.is_file() {
@@ -266,7 +329,7 @@ mod tests {
         fs::set_permissions(from.join("sub/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         symlink("sub/run.sh", from.join("link")).unwrap();
         let skip = fs::canonicalize(from.join("state")).unwrap();
-        copy_folder(&from, &to, &skip).unwrap();
+        copy_folder(&from, &to, &How::copy(&skip)).unwrap();
         let mode = fs::metadata(to.join("sub/run.sh"))
             .unwrap()
             .permissions()
@@ -277,6 +340,27 @@ mod tests {
             Path::new("sub/run.sh")
         );
         assert!(!to.join("state").exists());
+    }
+
+    #[test]
+    fn files_are_linked_without_what_is_left_out() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        for path in ["sub/.git", ".git", ".github"] {
+            fs::create_dir_all(from.join(path)).unwrap();
+            fs::write(from.join(path).join("config"), "x").unwrap();
+        }
+        fs::create_dir(&to).unwrap();
+        let how = How {
+            leaves_out_vcs: true,
+            links: true,
+            ..How::copy(Path::new(""))
+        };
+        copy_folder(&from, &to, &how).unwrap();
+        assert!(!to.join(".git").exists() && !to.join("sub/.git").exists());
+        let inode = |root: &Path| fs::metadata(root.join(".github/config")).unwrap().ino();
+        assert_eq!(inode(&from), inode(&to));
     }
 
     #[test]

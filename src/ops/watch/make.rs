@@ -44,7 +44,7 @@ pub async fn make(
     // The log goes into its file; cron must not mail it.
     let quiet = EventSink::new(|event| match event {
         Event::Log(_) => {}
-        Event::Queued { id, task } => events.send(Event::Begun {
+        Event::Queued { id, task, .. } => events.send(Event::Begun {
             id,
             task,
             why: &why,

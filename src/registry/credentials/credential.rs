@@ -46,6 +46,23 @@ impl fmt::Debug for Credential {
     }
 }
 
+impl Credential {
+    /// Returns it as a login to a registry; a token that only that registry takes, and no client sends, is none.
+    pub(in crate::registry) fn into_login(self, registry: &str) -> Option<Login> {
+        let (username, secret) = match self {
+            Self::Password { username, password } => (username, password),
+            Self::Identity(token) => (IDENTITY_USER.to_owned(), token),
+            Self::Token(_) => return None,
+        };
+        Some(Login {
+            registry: registry.to_owned(),
+            username,
+            secret,
+            repositories: BTreeSet::new(),
+        })
+    }
+}
+
 impl Login {
     /// Returns what it proves.
     pub(super) fn credential(&self) -> Option<Credential> {

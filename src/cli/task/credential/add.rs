@@ -27,6 +27,9 @@ pub struct AddArgs {
 pub fn run(app: &App, report: &Report, args: AddArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
+    if args.login.is_of_azure_alone(report) {
+        return Ok(super::list::answer(ops::credential::list(app, &key)?));
+    }
     let (server, login) = args.login.whole(report)?;
     let answer = ops::credential::add(app, &key, &server, login)?;
     Ok(super::list::answer(answer))

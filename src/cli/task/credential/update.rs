@@ -27,6 +27,9 @@ pub struct UpdateArgs {
 pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
+    if args.login.is_of_azure_alone(report) {
+        return Ok(super::list::answer(ops::credential::list(app, &key)?));
+    }
     let parts = args.login.parts(report)?;
     let answer = ops::credential::update(app, &key, &parts.server, parts.username, parts.password)?;
     Ok(super::list::answer(answer))

@@ -89,3 +89,31 @@ fn the_login_of_one_task_is_not_taken_for_that_of_another_on_the_same_registry()
     assert_eq!(states["one"], "unknown");
     assert_eq!(states["two"], "current");
 }
+
+#[test]
+fn identity_of_azure_is_accepted_and_said_to_be_without_effect() {
+    let (world, registry) = world();
+    let host = registry.host();
+    for command in ["add", "update"] {
+        for identity in ["[system]", "/subscriptions/1/identities/me"] {
+            let line = ["task", "credential", command, "-n", "web", "-r", &host];
+            let of = [
+                "--login-server",
+                "acme.azurecr.io",
+                "--use-identity",
+                identity,
+            ];
+            let added = world.acrt(&[&line[..], &of].concat()).ok();
+            assert_eq!(added.stdout, "{}\n");
+            added.says(&[
+                "warning: without effect outside Azure: --use-identity",
+                "acme.azurecr.io",
+            ]);
+        }
+    }
+    // With a login beside it, the login counts.
+    let mut words = with_password(&world, &registry, "add", PASSWORD);
+    words.extend(["--username", "acrt", "--use-identity", "[system]"].map(str::to_owned));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    assert!(world.acrt(&words).ok().json()[host].is_object());
+}

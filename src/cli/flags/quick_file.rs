@@ -1,0 +1,68 @@
+//! `--file` of quick builds and runs: relative to the folder in which it is typed, as docker and `az acr build` take it.
+
+use std::path::{Path, PathBuf, absolute};
+
+use crate::{
+    cli::report::Report,
+    error::{Context as _, Error, Kind, Result},
+    task::Context,
+};
+
+/// Where a file was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuickFile {
+    /// In the context: its path from there.
+    Inside(PathBuf),
+    /// Elsewhere on this machine: its absolute path.
+    Outside(PathBuf),
+}
+
+impl QuickFile {
+    /// Returns the path, as it is seen from the context.
+    #[must_use]
+    pub fn into_path(self) -> PathBuf {
+        match self {
+            Self::Inside(path) | Self::Outside(path) => path,
+        }
+    }
+}
+
+/// Finds a file: in the current folder, or else in the context, which is said. In a context that must be fetched it is looked for
+/// later.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is in neither.
+pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<QuickFile> {
+    let Context::Local(folder) = context else {
+        return Ok(QuickFile::Inside(file.to_owned()));
+    };
+    let here = absolute(file).context(Kind::Invalid, || {
+        format!("cannot use the file `{}`", file.display())
+    })?;
+    if here.symlink_metadata().is_ok() && !here.is_dir() {
+        // By its folder: what the file itself links to is not where it is.
+        let real = |path: &Path| path.canonicalize().ok();
+        let (above, name) = (here.parent().and_then(real), here.file_name());
+        let inside = above.zip(real(folder)).and_then(|(above, folder)| {
+            let below = above.strip_prefix(folder).ok()?;
+            Some(below.join(name?))
+        });
+        return Ok(inside.map_or(QuickFile::Outside(here), QuickFile::Inside));
+    }
+    let beneath = folder.join(file);
+    if beneath.symlink_metadata().is_ok() {
+        report.note(&format!(
+            "`{}` is not in the current folder: `{}` is taken",
+            file.display(),
+            beneath.display()
+        ));
+    } else if file.file_name().is_none_or(|name| name != "Dockerfile") {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("unable to find `{}`", file.display()),
+        )
+        .hint("name it with --file, relative to the current folder"));
+    }
+    Ok(QuickFile::Inside(file.to_owned()))
+}

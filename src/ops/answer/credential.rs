@@ -1,0 +1,64 @@
+//! The logins of a task, in az's shape. Nothing secret is in them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{store::secrets::Secrets, sys::secret::Secret};
+
+/// The logins of a task, by login server, in the shape of az. Nothing secret is in it.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct CredentialsAnswer(BTreeMap<String, CredentialAnswer>);
+
+/// A login without its password.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialAnswer {
+    identity: Option<String>,
+    password: SecretAnswer,
+    user_name: SecretAnswer,
+}
+
+/// A value: where it is if it is kept elsewhere, and never a password itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretAnswer {
+    r#type: &'static str,
+    value: Option<String>,
+}
+
+impl CredentialsAnswer {
+    /// Puts together what may be shown.
+    #[must_use]
+    pub fn new(secrets: &Secrets) -> Self {
+        let shown = secrets.credentials.iter().map(|(server, login)| {
+            let answer = CredentialAnswer {
+                identity: None,
+                password: SecretAnswer {
+                    r#type: "Opaque",
+                    value: reference(&login.password),
+                },
+                user_name: SecretAnswer {
+                    r#type: "Opaque",
+                    value: Some(login.username.reveal().to_owned()),
+                },
+            };
+            (server.clone(), answer)
+        });
+        Self(shown.collect())
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Returns a value that says where the real one is; nothing for the real one.
+fn reference(value: &Secret) -> Option<String> {
+    let text = value.reveal();
+    let elsewhere = text.starts_with("env:") || text.starts_with("file:");
+    elsewhere.then(|| text.to_owned())
+}

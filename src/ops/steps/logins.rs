@@ -1,0 +1,127 @@
+//! The logins that the containers of a run find: in docker's file of them, in their home, as in ACR.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    error::Result,
+    image::Reference,
+    ops::{
+        event::{Event, EventSink},
+        execute::Execution,
+        trust::Trust,
+    },
+    steps::{Action, Graph},
+    store::{file, log::Log},
+};
+
+use super::{read::MultiStep, workspace::Workspace};
+
+/// How many repositories are asked about: each may take a helper a moment.
+const MOST: usize = 100;
+
+impl Execution<'_> {
+    /// Writes the logins to the registries that the task uses or names where `cmd` steps find them. They go with the workspace.
+    ///
+    /// A guest's file gets none: it could take them elsewhere.
+    pub(super) async fn hand_logins_over(
+        &self,
+        workspace: &Workspace,
+        read: &MultiStep,
+        log: &mut Log,
+        events: &EventSink<'_>,
+    ) -> Result<()> {
+        let has_containers = |step: &crate::steps::Step| matches!(step.action, Action::Cmd(_));
+        if !read.graph.steps().iter().any(has_containers) {
+            return Ok(());
+        }
+        let registries = self.app.registries();
+        let mut logins = Vec::new();
+        let mut say = |text: String| {
+            let line = log.line(&format!("acrt: {text}"));
+            events.send(Event::Log(&line));
+        };
+        for (registry, repository) in self.registries_of(&read.graph) {
+            match registries.login(&registry, &repository).await {
+                Ok(Some(login)) => logins.push(login),
+                Ok(None) => {}
+                Err(problem) => say(format!("steps have no login for `{registry}`: {problem}")),
+            }
+        }
+        // Of several repositories on one registry, the first that has a login.
+        let mut seen = BTreeSet::new();
+        logins.retain(|login| seen.insert(login.registry.clone()));
+        if logins.is_empty() {
+            return Ok(());
+        }
+        if read.trust == Trust::Guest {
+            say(
+                "steps get no logins: the context is a guest's, and --trust-context is not given"
+                    .into(),
+            );
+            return Ok(());
+        }
+        let hidden = crate::registry::hidden_in_auth_file(&logins);
+        log.hide(&hidden);
+        let text = crate::registry::auth_file_of(&logins);
+        let path = workspace.home().join(".docker/config.json");
+        file::replace(&path, text.reveal().as_bytes())
+    }
+
+    /// Returns the registries that a task uses or names, each with a repository on it; the task's own first.
+    fn registries_of(&self, graph: &Graph) -> Vec<(String, String)> {
+        let mut all = vec![(self.task.registry.clone(), String::new())];
+        let named = self.secrets.credentials.keys();
+        all.extend(named.map(|server| (server.clone(), String::new())));
+        let images = graph.steps().iter().flat_map(|step| match &step.action {
+            Action::Cmd(cmd) => vec![cmd.image.clone()],
+            Action::Build(build) => build.images.clone(),
+            Action::Push(pushed) => pushed.iter().map(|one| one.image.clone()).collect(),
+        });
+        let place = |image: Reference| (image.registry().to_owned(), image.repository().to_owned());
+        all.extend(images.map(place));
+        let words = graph.steps().iter().flat_map(|step| match &step.action {
+            Action::Cmd(cmd) => cmd.args.iter(),
+            Action::Build(_) | Action::Push(_) => [].iter(),
+        });
+        all.extend(words.flat_map(|word| images_in(word.reveal())).map(place));
+        let mut seen = BTreeSet::new();
+        all.retain(|place| seen.insert(place.clone()));
+        all.truncate(MOST);
+        all
+    }
+}
+
+/// Returns the images and artifacts with a registry that the words of a command name, as `oras push ghcr.io/acme/web:1` does.
+fn images_in(word: &str) -> Vec<Reference> {
+    let ends = |c: char| c.is_whitespace() || "'\"`;|&<>()=,".contains(c);
+    let names = word.split(ends).filter_map(|name| {
+        let name = name.split_once("://").map_or(name, |(_, behind)| behind);
+        let (host, _) = name.split_once('/')?;
+        let is_host = host.contains(['.', ':']) || host == "localhost";
+        is_host.then(|| name.parse().ok())?
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries_are_found_in_the_words_of_commands() {
+        let found = |word: &str| {
+            let images = images_in(word);
+            let images: Vec<String> = images.iter().map(Reference::name).collect();
+            images.join(" ")
+        };
+        assert_eq!(found("ghcr.io/acme/web:1"), "ghcr.io/acme/web");
+        assert_eq!(
+            found("set -e; oras cp localhost:5000/a:1 docker://r.io/b && helm push x oci://h.io/c"),
+            "localhost:5000/a r.io/b h.io/c"
+        );
+        assert_eq!(found("--to=r.io/a"), "r.io/a");
+        for word in ["web", "./a/b", "/etc/x", "a/b", "../x"] {
+            assert_eq!(found(word), "", "{word}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a folder holds for people and tools, and no build: histories of version control, with the tokens that are kept in them.
+
+use std::{ffi::OsStr, fs, io, path::Path};
+
+/// What az leaves out when it packs a folder, wherever in it that lies.
+pub const LEFT_OUT: [&str; 8] = [
+    ".git",
+    ".gitignore",
+    ".bzr",
+    ".bzrignore",
+    ".hg",
+    ".hgignore",
+    ".svn",
+    ".venv",
+];
+
+/// Tells whether a file or folder of this name is left out.
+#[must_use]
+pub fn is_left_out(name: &OsStr) -> bool {
+    LEFT_OUT.iter().any(|other| name == *other)
+}
+
+/// Adds to the text of an ignore file what is left out. It stands last, where it counts before everything else.
+#[must_use]
+pub fn with_left_out(ignore: &[u8]) -> Vec<u8> {
+    let mut text = ignore.to_vec();
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    for name in LEFT_OUT {
+        text.extend_from_slice(format!("**/{name}\n").as_bytes());
+    }
+    text
+}
+
+/// Returns what is left out of the top of a folder, sorted.
+#[must_use]
+pub fn at_top(folder: &Path) -> Vec<&'static str> {
+    let is_there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
+    LEFT_OUT.into_iter().filter(is_there).collect()
+}
+
+/// Tells whether something is left out of a folder or of one in it.
+///
+/// # Errors
+///
+/// As a folder cannot be read.
+pub fn holds_any(folder: &Path) -> io::Result<bool> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if is_left_out(&entry.file_name()) {
+                return Ok(true);
+            }
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_found_anywhere_and_named_last() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        assert!(!holds_any(folder.path()).unwrap());
+        fs::write(folder.path().join("a/b/.gitignore"), "").unwrap();
+        assert!(holds_any(folder.path()).unwrap());
+        assert!(at_top(folder.path()).is_empty());
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        assert_eq!(at_top(folder.path()), [".git"]);
+        let text = String::from_utf8(with_left_out(b"*.log\n!.git")).unwrap();
+        assert!(text.starts_with("*.log\n!.git\n**/.git\n"), "{text}");
+        assert!(is_left_out(OsStr::new(".venv")) && !is_left_out(OsStr::new(".github")));
+    }
+}

@@ -1,0 +1,430 @@
+//! What may stand before the image of a `cmd`: the options of `docker run`, as properties of the step.
+//!
+//! ACR pastes a `cmd` behind its own `docker run`, so that files and `--cmd` have such options. Here each is read as the property that
+//! means the same, and so is bound by the same rules; what no property means is refused by its name.
+
+use crate::{image::Reference, secret::MaskedText};
+
+use super::{
+    resources::Mount,
+    step::{Action, CmdStep, Step},
+};
+
+/// What a `cmd` says about its container before the image.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct RunOptions {
+    pub entry_point: Option<String>,
+    pub env: Vec<(String, MaskedText)>,
+    /// Absolute, in the container.
+    pub directory: Option<String>,
+    pub user: Option<String>,
+    pub network: Option<String>,
+    pub cpus: Option<String>,
+    pub expose: Vec<String>,
+    pub ports: Vec<String>,
+    pub mounts: Vec<Mount>,
+    pub detach: bool,
+    pub privileged: bool,
+    pub pull: bool,
+}
+
+/// What becomes of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// It is one of the fields above.
+    Ours,
+    /// It changes nothing that counts here.
+    Dropped,
+    /// No property of a step means that.
+    Refused(&'static str),
+}
+
+const NO_PROPERTY: Use = Use::Refused("no property of a step means that");
+const OF_THE_MACHINE: Use = Use::Refused("it would hand a part of this machine to the container");
+const NAMED_BY_ID: Use = Use::Refused("a step is named by its `id`");
+const IN_ENV: Use = Use::Refused("steps have their variables in `env`");
+
+/// The options of `docker run`: long name, short name, whether a value follows.
+const OPTIONS: &[(&str, char, bool, Use)] = &[
+    ("cpus", ' ', true, Use::Ours),
+    ("detach", 'd', false, Use::Ours),
+    ("entrypoint", ' ', true, Use::Ours),
+    ("env", 'e', true, Use::Ours),
+    ("expose", ' ', true, Use::Ours),
+    ("net", ' ', true, Use::Ours),
+    ("network", ' ', true, Use::Ours),
+    ("privileged", ' ', false, Use::Ours),
+    ("publish", 'p', true, Use::Ours),
+    ("pull", ' ', true, Use::Ours),
+    ("user", 'u', true, Use::Ours),
+    ("volume", 'v', true, Use::Ours),
+    ("workdir", 'w', true, Use::Ours),
+    ("attach", 'a', true, Use::Dropped),
+    ("disable-content-trust", ' ', false, Use::Dropped),
+    ("init", ' ', false, Use::Dropped),
+    ("interactive", 'i', false, Use::Dropped),
+    ("isolation", ' ', true, Use::Dropped),
+    ("label", 'l', true, Use::Dropped),
+    ("quiet", 'q', false, Use::Dropped),
+    ("rm", ' ', false, Use::Dropped),
+    ("sig-proxy", ' ', false, Use::Dropped),
+    ("tty", 't', false, Use::Dropped),
+    ("cidfile", ' ', true, OF_THE_MACHINE),
+    ("device", ' ', true, OF_THE_MACHINE),
+    ("env-file", ' ', true, IN_ENV),
+    ("gpus", ' ', true, OF_THE_MACHINE),
+    ("hostname", 'h', true, NAMED_BY_ID),
+    ("ipc", ' ', true, OF_THE_MACHINE),
+    ("label-file", ' ', true, OF_THE_MACHINE),
+    (
+        "mount",
+        ' ',
+        true,
+        Use::Refused("write `-v VOLUME:/PATH`, or `volumeMounts`"),
+    ),
+    ("name", ' ', true, NAMED_BY_ID),
+    ("pid", ' ', true, OF_THE_MACHINE),
+    (
+        "publish-all",
+        'P',
+        false,
+        Use::Refused("name the ports: `-p 8080:80`, or `ports`"),
+    ),
+    (
+        "restart",
+        ' ',
+        true,
+        Use::Refused("write `retries` or `repeat`"),
+    ),
+    ("userns", ' ', true, OF_THE_MACHINE),
+    ("uts", ' ', true, OF_THE_MACHINE),
+    ("volumes-from", ' ', true, OF_THE_MACHINE),
+    ("add-host", ' ', true, NO_PROPERTY),
+    ("annotation", ' ', true, NO_PROPERTY),
+    ("blkio-weight", ' ', true, NO_PROPERTY),
+    (
+        "cap-add",
+        ' ',
+        true,
+        Use::Refused("write `privileged`, which is allowed by --allow-privileged"),
+    ),
+    ("cap-drop", ' ', true, NO_PROPERTY),
+    ("cgroup-parent", ' ', true, NO_PROPERTY),
+    ("cgroupns", ' ', true, NO_PROPERTY),
+    ("cpu-period", ' ', true, NO_PROPERTY),
+    ("cpu-quota", ' ', true, NO_PROPERTY),
+    ("cpu-shares", 'c', true, NO_PROPERTY),
+    ("cpuset-cpus", ' ', true, NO_PROPERTY),
+    ("cpuset-mems", ' ', true, NO_PROPERTY),
+    ("dns", ' ', true, NO_PROPERTY),
+    ("dns-option", ' ', true, NO_PROPERTY),
+    ("dns-search", ' ', true, NO_PROPERTY),
+    ("group-add", ' ', true, NO_PROPERTY),
+    ("health-cmd", ' ', true, NO_PROPERTY),
+    ("health-interval", ' ', true, NO_PROPERTY),
+    ("health-retries", ' ', true, NO_PROPERTY),
+    ("health-timeout", ' ', true, NO_PROPERTY),
+    ("ip", ' ', true, NO_PROPERTY),
+    ("link", ' ', true, NO_PROPERTY),
+    ("log-driver", ' ', true, NO_PROPERTY),
+    ("log-opt", ' ', true, NO_PROPERTY),
+    ("memory", 'm', true, NO_PROPERTY),
+    ("memory-reservation", ' ', true, NO_PROPERTY),
+    ("memory-swap", ' ', true, NO_PROPERTY),
+    ("network-alias", ' ', true, NAMED_BY_ID),
+    ("no-healthcheck", ' ', false, NO_PROPERTY),
+    ("oom-kill-disable", ' ', false, NO_PROPERTY),
+    ("pids-limit", ' ', true, NO_PROPERTY),
+    (
+        "platform",
+        ' ',
+        true,
+        Use::Refused("the run has its --platform"),
+    ),
+    ("read-only", ' ', false, NO_PROPERTY),
+    ("runtime", ' ', true, NO_PROPERTY),
+    ("security-opt", ' ', true, NO_PROPERTY),
+    ("shm-size", ' ', true, NO_PROPERTY),
+    ("stop-signal", ' ', true, NO_PROPERTY),
+    ("stop-timeout", ' ', true, NO_PROPERTY),
+    ("storage-opt", ' ', true, NO_PROPERTY),
+    ("sysctl", ' ', true, NO_PROPERTY),
+    ("tmpfs", ' ', true, NO_PROPERTY),
+    ("ulimit", ' ', true, NO_PROPERTY),
+];
+
+/// Reads the words of a `cmd` up to its image. Returns what they say, and the image with what stands behind it.
+///
+/// # Errors
+///
+/// What is wrong with them, naming the option.
+pub(super) fn parse(
+    words: Vec<MaskedText>,
+) -> Result<(RunOptions, impl Iterator<Item = MaskedText>), String> {
+    let mut options = RunOptions::default();
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next_if(|word| word.reveal().starts_with('-')) {
+        let written = word.reveal();
+        if written == "--" {
+            break;
+        }
+        match written.strip_prefix("--") {
+            Some(_) => {
+                let (name, value) = match word.split_once('=') {
+                    Some((name, value)) => (name, Some(value)),
+                    None => (word.clone(), None),
+                };
+                let found = OPTIONS
+                    .iter()
+                    .find(|option| name.reveal().strip_prefix("--") == Some(option.0));
+                let (name, _, takes, usage) = found.ok_or_else(|| unknown(&name.to_string()))?;
+                let value = match (takes, value) {
+                    (true, None) => Some(words.next().ok_or_else(|| no_value(name))?),
+                    (_, value) => value,
+                };
+                options.take(name, value, *usage)?;
+            }
+            None => options.short(&word, &mut words)?,
+        }
+    }
+    if words.peek().is_none() {
+        return Err("`cmd` names no image".into());
+    }
+    Ok((options, words))
+}
+
+fn unknown(word: &str) -> String {
+    format!(
+        "`cmd` has no option `{word}`: what stands before its image are options of `docker run`"
+    )
+}
+
+fn no_value(name: &str) -> String {
+    format!("the option `--{name}` of `cmd` has no value")
+}
+
+impl RunOptions {
+    /// Reads a group of short options, as `-e A=b`, `-eA=b` and `-it`.
+    fn short(
+        &mut self,
+        group: &MaskedText,
+        words: &mut impl Iterator<Item = MaskedText>,
+    ) -> Result<(), String> {
+        if group.reveal() == "-" {
+            return Err(unknown("-"));
+        }
+        let mut at = 1;
+        while let Some(letter) = group.reveal()[at..].chars().next() {
+            at += letter.len_utf8();
+            let found = OPTIONS
+                .iter()
+                .find(|option| option.1 == letter && letter != ' ');
+            let (name, _, takes, usage) = found.ok_or_else(|| unknown(&format!("-{letter}")))?;
+            if !takes {
+                self.take(name, None, *usage)?;
+                continue;
+            }
+            let rest = &group.reveal()[at..];
+            let value = match rest.strip_prefix('=') {
+                None if rest.is_empty() => words.next().ok_or_else(|| no_value(name))?,
+                None => group.skip(at),
+                Some(_) => group.skip(at + 1),
+            };
+            return self.take(name, Some(value), *usage);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, name: &str, value: Option<MaskedText>, usage: Use) -> Result<(), String> {
+        match usage {
+            Use::Ours => self.set(name, value.unwrap_or_default()),
+            Use::Dropped => Ok(()),
+            Use::Refused(why) => Err(format!("`cmd` cannot have `--{name}`: {why}")),
+        }
+    }
+
+    fn set(&mut self, name: &str, value: MaskedText) -> Result<(), String> {
+        if name == "env" {
+            let Some((name, value)) = value.split_once('=') else {
+                return Err(format!(
+                    "`--env {value}` would take its value from this machine: write {value}=VALUE"
+                ));
+            };
+            let name = name.reveal().to_owned();
+            self.env.retain(|(other, _)| *other != name);
+            self.env.push((name, value));
+            return Ok(());
+        }
+        if value.has_secret() {
+            return Err(format!(
+                "a secret is in `--{name}`, where other users of this machine could see it: hand it over with `-e`"
+            ));
+        }
+        let text = value.reveal();
+        let is_on = || text != "false";
+        match name {
+            "cpus" => self.cpus = Some(text.to_owned()),
+            "detach" => self.detach = is_on(),
+            "entrypoint" => self.entry_point = Some(text.to_owned()),
+            "expose" => self.expose.push(text.to_owned()),
+            "privileged" => self.privileged = is_on(),
+            "publish" => self.ports.push(text.to_owned()),
+            "pull" => self.pull = text == "always",
+            "user" => self.user = Some(text.to_owned()),
+            "volume" => self.mounts.push(mount(text)?),
+            "workdir" if text.starts_with('/') => self.directory = Some(text.to_owned()),
+            "workdir" => {
+                return Err(format!("`--workdir {text}` is no absolute path"));
+            }
+            _ => self.network = Some(text.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// Reads `VOLUME:/PATH`, perhaps with `:ro`, which volumes of a file always are.
+fn mount(text: &str) -> Result<Mount, String> {
+    let refused = || {
+        format!(
+            "`--volume {text}` is no volume of the file, as VOLUME:/PATH: steps share the folder /workspace, and no other one of this machine"
+        )
+    };
+    let (name, path) = text.split_once(':').ok_or_else(refused)?;
+    let path = path.strip_suffix(":ro").unwrap_or(path);
+    let is_name = !name.is_empty() && !name.contains(['/', '.', '~', '$']);
+    if !is_name || !path.starts_with('/') || path.contains([':', ',']) {
+        return Err(refused());
+    }
+    Ok(Mount {
+        name: name.to_owned(),
+        path: path.to_owned(),
+    })
+}
+
+/// The commands of docker's client that need a daemon, and what does here what they do.
+const OF_DAEMON: [(&[&str], &str); 4] = [
+    (
+        &["build", "buildx", "builder", "bake", "compose"],
+        "a `build:` step builds images",
+    ),
+    (
+        &["push", "tag", "login", "logout", "manifest"],
+        "`-t` of a `build:` step names images, and a `push:` step pushes them, with the logins of the task",
+    ),
+    (
+        &["run", "exec", "create", "start", "container"],
+        "a `cmd:` step runs containers: cmd: IMAGE ARGUMENTS",
+    ),
+    (
+        &[
+            "pull", "image", "images", "info", "inspect", "load", "logs", "network", "ps", "rm",
+            "rmi", "save", "stop", "system", "version", "volume",
+        ],
+        "images are fetched by the steps that use them, and what steps leave on the builder goes when the run ends",
+    ),
+];
+
+/// Returns what is wrong with a step that calls docker's client, which has no daemon in a container: Docker's socket is not handed to steps.
+pub(super) fn without_daemon(step: &Step, others: &[Step]) -> Option<String> {
+    let Action::Cmd(cmd) = &step.action else {
+        return None;
+    };
+    let (command, instead) = command_of_daemon(cmd)?;
+    let is_made = others.iter().any(
+        |other| matches!(&other.action, Action::Build(build) if build.images.contains(&cmd.image)),
+    );
+    (!is_made).then(|| {
+        format!(
+            "step `{}` runs `docker {command}`, and no step is handed a Docker daemon: {instead}",
+            step.id
+        )
+    })
+}
+
+fn command_of_daemon(cmd: &CmdStep) -> Option<(&str, &'static str)> {
+    let client: Reference = "docker".parse().ok()?;
+    let has_own = cmd.place.env.iter().any(|(name, _)| name == "DOCKER_HOST");
+    if cmd.image.name() != client.name() || has_own {
+        return None;
+    }
+    let words = cmd.args.iter().map(MaskedText::reveal);
+    let entry_point = cmd.place.entry_point.as_deref();
+    let mut words = entry_point.into_iter().chain(words).peekable();
+    words.next_if(|word| word.rsplit('/').next() == Some("docker"));
+    let command = words.next()?;
+    let found = OF_DAEMON
+        .iter()
+        .find(|(commands, _)| commands.contains(&command));
+    found.map(|(_, instead)| (command, *instead))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<(RunOptions, Vec<String>), String> {
+        let words = shell_words::split(text).unwrap();
+        let (options, rest) = parse(words.into_iter().map(MaskedText::from).collect())?;
+        Ok((options, rest.map(|word| word.reveal().to_owned()).collect()))
+    }
+
+    #[test]
+    fn options_before_the_image_are_properties_of_the_step() {
+        let all = "-it --rm --entrypoint echo -e A=b --env=B='c d' -eA=x -w /x -p 8080:80 --publish=1:2 -d -u 1000 --net host --cpus 2 --expose 9 --privileged --pull always -v keys:/keys:ro IMAGE -e rest";
+        let (options, rest) = parsed(all).unwrap();
+        assert_eq!(rest, ["IMAGE", "-e", "rest"]);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            options,
+            RunOptions {
+                entry_point: text("echo"),
+                env: vec![("B".into(), "c d".into()), ("A".into(), "x".into())],
+                directory: text("/x"),
+                user: text("1000"),
+                network: text("host"),
+                cpus: text("2"),
+                expose: vec!["9".into()],
+                ports: vec!["8080:80".into(), "1:2".into()],
+                mounts: vec![Mount {
+                    name: "keys".into(),
+                    path: "/keys".into()
+                }],
+                detach: true,
+                privileged: true,
+                pull: true,
+            }
+        );
+        let (options, rest) = parsed("-t -- -odd x").unwrap();
+        assert_eq!((options, rest.len()), (RunOptions::default(), 2));
+        assert!(!parsed("--detach=false x").unwrap().0.detach);
+    }
+
+    #[test]
+    fn what_no_property_means_is_refused_by_name() {
+        for (text, told) in [
+            ("--bogus x", "`cmd` has no option `--bogus`"),
+            ("-x y", "`cmd` has no option `-x`"),
+            ("-m 1g x", "`cmd` cannot have `--memory`"),
+            ("--device=/dev/kvm x", "`cmd` cannot have `--device`"),
+            ("--env-file x y", "`env`"),
+            ("-e HOME x", "would take its value from this machine"),
+            ("-w rel x", "no absolute path"),
+            ("-v /etc:/etc x", "no volume of the file"),
+            ("-v ./x:/x y", "no volume of the file"),
+            ("-v /var/run/docker.sock:/s x", "no volume of the file"),
+            ("-v keys:/a:rw x", "no volume of the file"),
+            ("-t", "names no image"),
+            ("-e", "has no value"),
+        ] {
+            let problem = parsed(text).map(|(options, _)| options).unwrap_err();
+            assert!(problem.contains(told), "{text}: {problem}");
+        }
+        let secret = MaskedText::with_secrets("hunter2", std::iter::once(0..7));
+        let words = vec!["--user".into(), secret.clone(), "x".into()];
+        let problem = parse(words).map(|(options, _)| options).unwrap_err();
+        assert!(
+            problem.contains("-e") && !problem.contains("hunter2"),
+            "{problem}"
+        );
+    }
+}

@@ -12,6 +12,7 @@ mod global;
 mod import;
 mod outcome;
 mod progress;
+mod purge;
 mod report;
 mod run;
 mod status;
@@ -55,6 +56,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Import(Box<import::ImportArgs>),
     Status(status::StatusArgs),
+    Purge(Box<purge::PurgeArgs>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -115,6 +117,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Run(args) => run::run(&with_state()?, report, *args),
         Command::Import(args) => import::run(&with_state()?, report, *args),
         Command::Status(args) => status::run(&with_state()?, report, args),
+        Command::Purge(args) => purge::run(&with_state()?, report, *args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),

@@ -24,6 +24,7 @@ mod old_state;
 mod options;
 mod parts;
 mod progress;
+mod purge;
 mod readme;
 mod run;
 mod schemas;

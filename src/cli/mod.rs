@@ -10,10 +10,12 @@ mod deps;
 mod flags;
 mod global;
 mod import;
+mod manifest;
 mod outcome;
 mod progress;
 mod purge;
 mod report;
+mod repository;
 mod run;
 mod status;
 mod task;
@@ -57,6 +59,10 @@ enum Command {
     Import(Box<import::ImportArgs>),
     Status(status::StatusArgs),
     Purge(Box<purge::PurgeArgs>),
+    #[command(subcommand)]
+    Repository(Box<repository::RepositoryCommand>),
+    #[command(subcommand)]
+    Manifest(Box<manifest::ManifestCommand>),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -118,6 +124,8 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Import(args) => import::run(&with_state()?, report, *args),
         Command::Status(args) => status::run(&with_state()?, report, args),
         Command::Purge(args) => purge::run(&with_state()?, report, *args),
+        Command::Repository(command) => repository::run(&with_state()?, report, *command),
+        Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),

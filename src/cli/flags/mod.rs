@@ -3,9 +3,11 @@
 pub mod azure;
 pub mod build;
 pub mod choice;
+pub mod confirm;
 pub mod copies;
 pub mod login;
 pub mod one_task;
+pub mod registry;
 pub mod steps;
 pub mod trigger;
 

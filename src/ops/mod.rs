@@ -17,6 +17,7 @@ pub mod health;
 pub mod import;
 mod inputs;
 mod inventory;
+mod keep;
 pub mod look;
 pub mod manifest;
 pub mod mirror;

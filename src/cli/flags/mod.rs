@@ -5,6 +5,7 @@ pub mod build;
 pub mod choice;
 pub mod confirm;
 pub mod copies;
+pub mod keep;
 pub mod login;
 pub mod one_task;
 pub mod registry;

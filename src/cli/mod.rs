@@ -10,6 +10,8 @@ mod deps;
 mod flags;
 mod global;
 mod import;
+mod login;
+mod logout;
 mod manifest;
 mod outcome;
 mod progress;
@@ -63,6 +65,8 @@ enum Command {
     Repository(Box<repository::RepositoryCommand>),
     #[command(subcommand)]
     Manifest(Box<manifest::ManifestCommand>),
+    Login(login::LoginCommandArgs),
+    Logout(logout::LogoutArgs),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -126,6 +130,8 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Purge(args) => purge::run(&with_state()?, report, *args),
         Command::Repository(command) => repository::run(&with_state()?, report, *command),
         Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
+        Command::Login(args) => login::run(&app()?, report, args),
+        Command::Logout(args) => logout::run(&app()?, report, args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),

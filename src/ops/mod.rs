@@ -18,6 +18,7 @@ pub mod import;
 mod inputs;
 mod inventory;
 mod keep;
+pub mod login;
 pub mod look;
 pub mod manifest;
 pub mod mirror;

@@ -16,6 +16,7 @@ mod documents;
 mod error_text;
 mod health;
 mod inventory;
+mod login_store;
 mod made;
 mod memory;
 mod problem;

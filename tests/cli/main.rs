@@ -18,6 +18,8 @@ mod formats;
 mod global;
 mod help;
 mod import;
+mod login;
+mod logout;
 mod manifest;
 mod mirrors;
 mod names;

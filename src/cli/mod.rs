@@ -16,6 +16,7 @@ mod manifest;
 mod outcome;
 mod progress;
 mod purge;
+mod refused;
 mod report;
 mod repository;
 mod run;
@@ -89,9 +90,14 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(problem) => return report::usage(&problem),
     }
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(usage) => return report::usage(&usage),
+        Err(usage) => {
+            return match refused::refusal(&usage, &args) {
+                Some(line) => report::refused(&line),
+                None => report::usage(&usage),
+            };
+        }
     };
     let format = cli.global.format();
     let wanted = format.as_ref().ok().copied().flatten();

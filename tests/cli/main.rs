@@ -29,6 +29,7 @@ mod parts;
 mod progress;
 mod purge;
 mod readme;
+mod refused;
 mod repository;
 mod run;
 mod schemas;

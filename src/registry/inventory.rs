@@ -10,12 +10,7 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::{Registries, defective, refusal},
-    documents::{
-        body,
-        head::Defect,
-        kinds,
-        manifest::StoredPlatform,
-    },
+    documents::{body, head::Defect, kinds, manifest::StoredPlatform},
     problem::{Asked, LookupError, LookupFailure},
     requests::host::Host,
     transport::{
@@ -116,9 +111,8 @@ impl Inspected {
     /// Reads the answer with a manifest.
     fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Self, Defect> {
         let read = body::read(headers, &bytes)?;
-        let stored: StoredManifest = serde_json::from_slice(&bytes).map_err(|problem| {
-            Defect::Form(format!("its manifest is malformed: {problem}"))
-        })?;
+        let stored: StoredManifest = serde_json::from_slice(&bytes)
+            .map_err(|problem| Defect::Form(format!("its manifest is malformed: {problem}")))?;
         let parts = |list: Option<Vec<StoredPart>>| {
             let list = list.unwrap_or_default().into_iter();
             list.map(ManifestPart::from).collect()

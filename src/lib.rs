@@ -11,6 +11,7 @@ pub mod listen;
 pub mod notify;
 pub mod ops;
 pub mod registry;
+pub mod retention;
 pub mod secret;
 pub mod source;
 pub mod steps;

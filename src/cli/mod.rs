@@ -10,9 +10,15 @@ mod deps;
 mod flags;
 mod global;
 mod import;
+mod login;
+mod logout;
+mod manifest;
 mod outcome;
 mod progress;
+mod purge;
+mod refused;
 mod report;
+mod repository;
 mod run;
 mod status;
 mod task;
@@ -55,6 +61,13 @@ enum Command {
     Run(Box<run::RunArgs>),
     Import(Box<import::ImportArgs>),
     Status(status::StatusArgs),
+    Purge(Box<purge::PurgeArgs>),
+    #[command(subcommand)]
+    Repository(Box<repository::RepositoryCommand>),
+    #[command(subcommand)]
+    Manifest(Box<manifest::ManifestCommand>),
+    Login(login::LoginCommandArgs),
+    Logout(logout::LogoutArgs),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -77,9 +90,14 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(problem) => return report::usage(&problem),
     }
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(usage) => return report::usage(&usage),
+        Err(usage) => {
+            return match refused::refusal(&usage, &args) {
+                Some(line) => report::refused(&line),
+                None => report::usage(&usage),
+            };
+        }
     };
     let format = cli.global.format();
     let wanted = format.as_ref().ok().copied().flatten();
@@ -115,6 +133,11 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Run(args) => run::run(&with_state()?, report, *args),
         Command::Import(args) => import::run(&with_state()?, report, *args),
         Command::Status(args) => status::run(&with_state()?, report, args),
+        Command::Purge(args) => purge::run(&with_state()?, report, *args),
+        Command::Repository(command) => repository::run(&with_state()?, report, *command),
+        Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
+        Command::Login(args) => login::run(&app()?, report, args),
+        Command::Logout(args) => logout::run(&app()?, report, args),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),

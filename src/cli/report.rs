@@ -415,6 +415,14 @@ fn plain(error: &Error) -> String {
     text
 }
 
+/// Says on one line why a command is refused as wrong usage.
+#[must_use]
+pub fn refused(line: &str) -> ExitCode {
+    // Where it cannot be printed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "error: {line}");
+    ExitCode::from(Kind::Invalid.exit_code())
+}
+
 /// Prints what clap has to say: help and versions to stdout, wrong usage to stderr.
 #[must_use]
 pub fn usage(usage: &clap::Error) -> ExitCode {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Reference, reference::is_registry},
-    registry::Login,
     store::{file, secrets::Secrets},
     sys::{environment, secret::Secret},
     task::{Task, TaskKey},
@@ -19,7 +18,7 @@ use super::{
 };
 
 pub use super::answer::CredentialsAnswer;
-pub use crate::store::secrets::StoredLogin;
+pub use crate::{registry::Login, store::secrets::StoredLogin};
 
 /// The largest file that a login is read from.
 const MAX_FILE: u64 = 64 * 1024;

@@ -28,7 +28,7 @@ use super::{
     event::{Event, EventSink},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
-    platforms, pushed, reading,
+    keep, platforms, pushed, reading,
     resolve::{self, Resolved},
     run_request::DEFAULT_JOBS,
 };
@@ -180,6 +180,9 @@ impl<'a> Execution<'a> {
             .into()),
             None => Ok(()),
         });
+        if worked.is_ok() && self.recorded {
+            keep::remove_superseded(self.app, &self.task, &held.run, &mut log, events).await;
+        }
         let error = match worked {
             Ok(()) => None,
             Err(failure) => Some(self.failed(&mut held.run, failure, inputs)?),

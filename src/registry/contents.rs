@@ -279,7 +279,7 @@ impl Registries {
     }
 
     /// Returns the config of an image by its digest, as [`Self::document`] does.
-    async fn config_at(
+    pub(super) async fn config_at(
         &self,
         image: &Reference,
         digest: &Digest,

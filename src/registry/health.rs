@@ -8,10 +8,15 @@ use std::{
 use jiff::SignedDuration;
 use reqwest::header::DATE;
 
+use crate::sys::secret::Secret;
+
 use super::{
+    auth::flow::Authorization,
     client::{Registries, defective, refusal},
+    credentials::credential::Credential,
     documents::head,
     problem::LookupError,
+    requests::attempt::Attempt,
     transport::{limits::Budget, request_spec::RequestSpec, retry},
 };
 
@@ -37,6 +42,34 @@ pub struct Health {
 }
 
 impl Registries {
+    /// Returns the token that a registry's token service grants to the login that there is, or the token that is kept in place of a
+    /// password; none, where the registry takes passwords only.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses the login.
+    pub async fn access_token(&self, registry: &str) -> Result<Option<Secret>, LookupError> {
+        let host = self.host(registry)?;
+        let api = RequestSpec::api();
+        let answer = host.ask(&api).await?;
+        if answer.response.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let found = self.keychain().find(super::canonical(registry), "").await;
+        if let Ok(Some(found)) = found
+            && let Credential::Identity(token) | Credential::Token(token) = found.credential
+        {
+            return Ok(Some(token));
+        }
+        let mut pass = Authorization::Nothing;
+        if Attempt::new(&host, &api).go(&mut pass).await.is_err() {
+            return Ok(None);
+        }
+        let header = pass.header().and_then(|header| header.to_str().ok());
+        let token = header.and_then(|header| header.strip_prefix("Bearer "));
+        Ok(token.map(Secret::new))
+    }
+
     /// Asks a registry for its API, and says how it is doing.
     pub async fn health(&self, registry: &str) -> Health {
         let start = Instant::now();

@@ -15,9 +15,12 @@ mod credentials;
 mod documents;
 mod error_text;
 mod health;
+mod inventory;
+mod login_store;
 mod made;
 mod memory;
 mod problem;
+mod removal;
 mod requests;
 mod transport;
 
@@ -37,8 +40,10 @@ pub use documents::{
 };
 pub use error_text::server_words;
 pub use health::Health;
+pub use inventory::{Inspected, ManifestPart};
 pub use memory::cache::{Answers, SeenTags};
 pub use problem::{Absence, Asked, LookupError, LookupFailure};
+pub use removal::Removal;
 pub use transport::limits::Budget;
 
 /// Returns the name by which a registry is known here: Docker Hub has several.

@@ -124,6 +124,23 @@ pub struct CmdStep {
     pub pull: bool,
 }
 
+/// Where the image of acr-cli is, for which `acr` stands in task files; and what `acr` is in a file that has no aliases.
+const ACR_CLI: [(&str, &str); 2] = [
+    ("mcr.microsoft.com", "acr/acr-cli"),
+    (crate::image::reference::DOCKER_HUB, "library/acr"),
+];
+
+impl CmdStep {
+    /// Returns the words behind `acr purge`, if that is what it runs: by the alias, or by any tag of acr-cli's image. acrt does that itself.
+    #[must_use]
+    pub fn purge(&self) -> Option<&[MaskedText]> {
+        let is_acr_cli = ACR_CLI.contains(&(self.image.registry(), self.image.repository()));
+        let (verb, words) = self.args.split_first()?;
+        let is_purge = is_acr_cli && self.place.entry_point.is_none() && verb.reveal() == "purge";
+        is_purge.then_some(words)
+    }
+}
+
 /// The surroundings of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {

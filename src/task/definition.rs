@@ -59,6 +59,13 @@ pub struct Task {
     /// How old the digest of a base must be before anything is built on it; the config file's default where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_age: Option<Age>,
+    /// How many of the newest tags that runs made from each template, such as `web:{{.Run.ID}}`, are kept; all, if neither this nor the
+    /// next is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_tags: Option<u32>,
+    /// For how many days such tags are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u32>,
     /// What a run does.
     pub step: Step,
     /// What makes it run by itself.

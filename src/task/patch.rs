@@ -85,6 +85,10 @@ pub struct TaskPatch {
     pub on_change: Option<OnChange>,
     /// How old the digest of a base must be.
     pub min_age: Option<Age>,
+    /// How many of the newest tags made from a template are kept.
+    pub keep_tags: Patch<u32>,
+    /// For how many days they are kept.
+    pub keep_days: Patch<u32>,
     /// What the webhook of the base image trigger is told.
     pub update_trigger_payload_type: Patch<UpdatePayload>,
     /// The image that is copied.
@@ -193,6 +197,8 @@ impl TaskPatch {
             builder: _,
             on_success: _,
             on_change: _,
+            keep_tags: _,
+            keep_days: _,
             min_age: _,
             update_trigger_payload_type: _,
             base_image_trigger: _,
@@ -290,6 +296,8 @@ impl TaskPatch {
         set(&mut task.timeout, self.timeout);
         set(&mut task.on_success, self.on_success);
         set(&mut task.on_change, self.on_change);
+        self.keep_tags.apply(&mut task.keep_tags);
+        self.keep_days.apply(&mut task.keep_days);
         if self.min_age.is_some() {
             task.min_age = self.min_age;
         }

@@ -134,7 +134,7 @@ impl Rows {
 }
 
 impl View {
-    /// Takes an answer. It becomes JSON only when somebody wants to see it.
+    /// Takes an answer. It becomes JSON only when somebody wants to see it. Without columns its table is az's for any answer.
     pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
         let whole = move || serde_json::to_value(&answer);
         Self::showing(Answer::Whole(Box::new(whole)), columns)
@@ -262,7 +262,7 @@ impl View {
             };
         }
         let mut value = self.answer.whole()?;
-        let mut columns = Some(self.columns);
+        let mut columns = Some(self.columns).filter(|columns| !columns.is_empty());
         if let Some(query) = query {
             value = query.pick(&value)?;
             if value.is_null() {

@@ -32,6 +32,19 @@ fn run(world: &World, registry: &Registry, options: &[&str], context: &str) -> O
 }
 
 #[test]
+fn guests_file_that_asks_for_a_purge_is_refused_unless_it_is_trusted() {
+    let (world, registry, _) = world();
+    registry.push("web:1", &[("a", "1")]);
+    let file = "steps:\n- cmd: acr purge --filter 'web:.*' --ago 0d\n";
+    let context = guests_folder(&world, file);
+    let refused = run(&world, &registry, &[], &context).exits(1);
+    assert!(refused.to_string().contains(FLAG), "{refused}");
+    assert_eq!(registry.tags("web"), ["1"]);
+    run(&world, &registry, &[FLAG], &context).ok();
+    assert_eq!(registry.tags("web"), [""; 0]);
+}
+
+#[test]
 fn file_of_a_git_repository_that_asks_for_the_machine_is_refused_before_anything_starts() {
     let (world, registry, calls) = world();
     let tool = registry.image("tool:1");

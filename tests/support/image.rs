@@ -10,6 +10,7 @@ pub struct Image {
     labels: serde_json::Map<String, serde_json::Value>,
     on_build: Vec<String>,
     platform: Option<(String, String)>,
+    created: Option<String>,
     annotations: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -52,6 +53,12 @@ impl Image {
         self
     }
 
+    /// Says when it was made.
+    pub fn created(mut self, time: &str) -> Self {
+        self.created = Some(time.to_owned());
+        self
+    }
+
     /// Sets a label.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         self.labels.insert(name.to_owned(), value.into());
@@ -88,17 +95,18 @@ impl Image {
     pub fn parts(&self) -> Parts {
         let (os, architecture) = self.platform.clone().unwrap_or_else(own_platform);
         let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", self.archive());
-        let config = Blob::json(
-            "application/vnd.oci.image.config.v1+json",
-            &serde_json::json!({
-                "os": os,
-                "architecture": architecture,
-                "config": { "Env": ["PATH=/bin"], "Labels": self.labels, "OnBuild": self.on_build },
-                // podman refuses an image whose history knows fewer layers than there are.
-                "history": [{ "created_by": "acrt tests" }],
-                "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
-            }),
-        );
+        let mut config = serde_json::json!({
+            "os": os,
+            "architecture": architecture,
+            "config": { "Env": ["PATH=/bin"], "Labels": self.labels, "OnBuild": self.on_build },
+            // podman refuses an image whose history knows fewer layers than there are.
+            "history": [{ "created_by": "acrt tests" }],
+            "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
+        });
+        if let Some(created) = &self.created {
+            config["created"] = created.as_str().into();
+        }
+        let config = Blob::json("application/vnd.oci.image.config.v1+json", &config);
         let manifest = Blob::json(
             "application/vnd.oci.image.manifest.v1+json",
             &serde_json::json!({

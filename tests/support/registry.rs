@@ -42,6 +42,8 @@ pub struct Registry {
     service: RefCell<Option<Service>>,
     agent: ureq::Agent,
     password: bool,
+    /// Whether it removes anything.
+    deletes: bool,
     /// Where it sends its events, as its config file says it.
     notifications: RefCell<String>,
     /// How many lines of the access log [`Registry::forget_requests`] has put behind us.
@@ -78,15 +80,20 @@ pub struct Request {
 impl Registry {
     /// A registry that lets everybody in.
     pub fn start() -> Self {
-        Self::new(false)
+        Self::new(false, true)
+    }
+
+    /// A registry that removes nothing, as Docker Distribution does where nothing is said.
+    pub fn without_delete() -> Self {
+        Self::new(false, false)
     }
 
     /// A registry that asks for a login.
     pub fn with_login() -> Self {
-        Self::new(true)
+        Self::new(true, true)
     }
 
-    fn new(password: bool) -> Self {
+    fn new(password: bool, deletes: bool) -> Self {
         let config = ureq::Agent::config_builder()
             .user_agent(AGENT)
             .http_status_as_error(false)
@@ -97,6 +104,7 @@ impl Registry {
             service: RefCell::new(None),
             agent: config.into(),
             password,
+            deletes,
             notifications: RefCell::default(),
             forgotten: Cell::new(0),
         };
@@ -213,6 +221,17 @@ impl Registry {
         self.put_manifest(repository, tag, &Blob::new(media_type, bytes));
     }
 
+    /// Puts a manifest of the test's own making into a repository, without a tag, and returns its digest.
+    pub fn put_untagged(
+        &self,
+        repository: &str,
+        media_type: &'static str,
+        manifest: &Value,
+    ) -> String {
+        let blob = Blob::new(media_type, serde_json::to_vec(manifest).unwrap());
+        self.put_manifest(repository, &blob.digest.clone(), &blob)
+    }
+
     /// Makes the tag of `name` say what `digest` of the same repository is.
     pub fn retag(&self, name: &str, digest: &str) {
         let (repository, tag) = name.rsplit_once(':').unwrap();
@@ -245,7 +264,10 @@ impl Registry {
     pub fn tags(&self, repository: &str) -> Vec<String> {
         let (_, bytes) = self.get(&format!("{repository}/tags/list"), "application/json");
         let list: Value = serde_json::from_slice(&bytes).unwrap();
-        let mut tags: Vec<_> = strings(&list["tags"]);
+        let mut tags: Vec<_> = match &list["tags"] {
+            Value::Null => Vec::new(),
+            tags => strings(tags),
+        };
         tags.sort();
         tags
     }
@@ -433,9 +455,10 @@ impl Registry {
         };
         let config = format!(
             "version: 0.1\n\
-             storage:\n  filesystem: {{rootdirectory: {}/data}}\n  delete: {{enabled: true}}\n\
+             storage:\n  filesystem: {{rootdirectory: {}/data}}\n  delete: {{enabled: {}}}\n\
              http: {{addr: '{host}'}}\n{auth}{}",
             dir.display(),
+            self.deletes,
             self.notifications.borrow()
         );
         let file = dir.join(format!("{name}.yml"));

@@ -147,6 +147,11 @@ pub fn tell_global(global: &Global, report: &Report) {
     );
 }
 
+/// Says once which of these options were given.
+pub fn tell_of(options: &[(&'static str, bool)], report: &Report) {
+    tell(&named(options), report);
+}
+
 fn named(options: &[(&'static str, bool)]) -> Vec<&'static str> {
     let given = options.iter().filter(|(_, given)| *given);
     given.map(|(name, _)| *name).collect()

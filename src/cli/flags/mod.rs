@@ -3,10 +3,13 @@
 pub mod azure;
 pub mod build;
 pub mod choice;
+pub mod confirm;
 pub mod copies;
+pub mod keep;
 pub mod login;
 pub mod one_task;
 pub mod quick_file;
+pub mod registry;
 pub mod run_id;
 pub mod steps;
 pub mod trigger;

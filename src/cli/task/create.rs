@@ -10,6 +10,7 @@ use crate::{
             build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
             copies::words,
+            keep::KeepArgs,
             steps::{StepOptions, TrustArgs, ValueArgs},
             trigger::{TriggerArgs, schedule},
         },
@@ -86,6 +87,8 @@ pub struct CreateArgs {
         value_name = "IMAGE"
     )]
     images: Vec<String>,
+    #[command(flatten)]
+    keep: KeepArgs,
     /// Enabled or Disabled
     #[arg(
         long,
@@ -214,6 +217,8 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             .transpose()?
             .unwrap_or_default(),
         on_change: args.triggers.on_change().unwrap_or_default(),
+        keep_tags: args.keep.new_task().0,
+        keep_days: args.keep.new_task().1,
         min_age: args.triggers.min_age(),
         update_trigger_endpoint: args.triggers.endpoint(),
     };

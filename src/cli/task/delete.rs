@@ -2,11 +2,11 @@
 
 use crate::{
     cli::{
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
+        flags::{azure::AzureArgs, confirm::YesArgs, one_task::OneTaskArgs},
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Kind, Result},
+    error::Result,
     ops::{self, App},
 };
 
@@ -16,9 +16,8 @@ use crate::{
 pub struct DeleteArgs {
     #[command(flatten)]
     task: OneTaskArgs,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: YesArgs,
     #[command(flatten)]
     azure: AzureArgs,
 }
@@ -26,19 +25,8 @@ pub struct DeleteArgs {
 pub fn run(app: &App, report: &Report, args: DeleteArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
-    if !args.yes {
-        if !report.can_ask() {
-            return Err(Error::new(
-                Kind::Failed,
-                "unable to prompt for confirmation as no tty available",
-            )
-            .hint("use --yes"));
-        }
-        let question = format!("Are you sure you want to delete the task '{key}' (y/n): ");
-        if !matches!(report.ask(&question)?.to_lowercase().as_str(), "y" | "yes") {
-            return Err(Error::new(Kind::Failed, "operation cancelled"));
-        }
-    }
+    let question = format!("Are you sure you want to delete the task '{key}'");
+    args.yes.confirm(report, &question)?;
     ops::task::delete(app, &key)?;
     Ok(Outcome::default())
 }

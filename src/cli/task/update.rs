@@ -10,6 +10,7 @@ use crate::{
             build::{ArgumentArgs, Platforms, platforms},
             choice::{Status, three_state},
             copies::words,
+            keep::KeepArgs,
             one_task::OneTaskArgs,
             steps::{StepOptions, TrustArgs, ValueArgs, text_of},
             trigger::{TriggerArgs, schedule},
@@ -65,6 +66,8 @@ pub struct UpdateArgs {
         value_name = "IMAGE"
     )]
     images: Vec<String>,
+    #[command(flatten)]
+    keep: KeepArgs,
     /// Enabled or Disabled
     #[arg(long, ignore_case = true, hide_possible_values = true)]
     status: Option<Status>,
@@ -160,6 +163,8 @@ pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
         values,
         on_success: args.on_success.as_deref().map(words).transpose()?,
         on_change: args.triggers.on_change(),
+        keep_tags: args.keep.patch().0,
+        keep_days: args.keep.patch().1,
         min_age: args.triggers.min_age(),
         update_trigger_payload_type: args.triggers.changed_payload(),
         source: args.import,

@@ -143,6 +143,10 @@ pub struct TaskAnswer {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_vcs: bool,
     on_change: OnChange,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_tags: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_days: Option<u32>,
     tracking: TrackingAnswer,
 }
 
@@ -197,6 +201,8 @@ impl TaskAnswer {
             on_success: (!task.on_success.is_empty()).then(|| task.on_success.clone()),
             keep_vcs: task.keep_vcs,
             on_change: task.on_change,
+            keep_tags: task.keep_tags,
+            keep_days: task.keep_days,
             tracking: TrackingAnswer {
                 state: match baseline.has_run() {
                     _ if baseline.is_stalled() => "stalled",

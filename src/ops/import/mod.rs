@@ -169,6 +169,8 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
         keep_vcs: false,
         on_success: Vec::new(),
         on_change: crate::task::OnChange::Tell,
+        keep_tags: None,
+        keep_days: None,
         min_age: None,
         step: Step::Import(ImportStep {
             source: places::name(&source),

@@ -1,5 +1,6 @@
 //! Multi-step tasks: the file is read, its steps are carried out, and what they depend on is found out.
 
+mod acr;
 mod logins;
 mod one;
 pub mod read;

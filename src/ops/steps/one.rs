@@ -109,7 +109,10 @@ impl StepContext<'_> {
         match &step.action {
             Action::Build(build) => self.build(step, build, deadline).await,
             Action::Push(images) => self.push(step, images, deadline).await,
-            Action::Cmd(cmd) => self.cmd(step, cmd, deadline).await,
+            Action::Cmd(cmd) => match cmd.purge() {
+                Some(words) => self.purge(step, words, deadline).await,
+                None => self.cmd(step, cmd, deadline).await,
+            },
         }
     }
 

@@ -29,6 +29,7 @@ use super::super::{
     App,
     credential::resolved,
     inputs,
+    purge::parse_command,
     survey::{Refused, Survey},
     trust::{self, Trust},
 };
@@ -294,7 +295,18 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let mut room = MAX_DOCKERFILES;
     for (n, step) in first.graph.steps().iter().enumerate() {
         let found = match &step.action {
-            Action::Cmd(cmd) => vec![cmd.image.clone()],
+            Action::Cmd(cmd) => match cmd.purge() {
+                None => vec![cmd.image.clone()],
+                // What acrt does itself depends on no image, and is checked before it is stored.
+                Some(words) => {
+                    let words: Vec<String> =
+                        words.iter().map(|word| word.reveal().to_owned()).collect();
+                    parse_command(&words).context(Kind::Invalid, || {
+                        format!("step `{}` cannot be carried out", step.id)
+                    })?;
+                    Vec::new()
+                }
+            },
             Action::Push(_) => Vec::new(),
             Action::Build(build) => {
                 let (found, bytes) = built_on(context.as_ref(), build, task);

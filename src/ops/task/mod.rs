@@ -64,6 +64,10 @@ pub struct NewTask {
     pub on_success: Vec<String>,
     /// What is done when its files name other images than the last run was built on.
     pub on_change: OnChange,
+    /// How many of the newest tags made from a template are kept.
+    pub keep_tags: Option<u32>,
+    /// For how many days they are kept.
+    pub keep_days: Option<u32>,
     /// How old the digest of a base must be before anything is built on it.
     pub min_age: Option<Age>,
     /// Where the webhook of its base image trigger is.
@@ -95,6 +99,8 @@ pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey
         keep_vcs: new.keep_vcs,
         on_success: new.on_success,
         on_change: new.on_change,
+        keep_tags: new.keep_tags,
+        keep_days: new.keep_days,
         min_age: new.min_age,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {
@@ -177,6 +183,8 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         keep_vcs: new.keep_vcs,
         on_success: Vec::new(),
         on_change: OnChange::Tell,
+        keep_tags: None,
+        keep_days: None,
         min_age: None,
         step: with_absolute_context(new.step)?,
         trigger: Trigger {

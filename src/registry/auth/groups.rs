@@ -101,6 +101,8 @@ pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
         Access::Pull => alone(repository),
         Access::PushFrom(other) if other != repository => Arc::from([both, scope(other)]),
         Access::Push | Access::PushFrom(_) => Arc::from([both]),
+        Access::Delete => Arc::from([format!("repository:{repository}:pull,delete")]),
+        Access::Catalog => Arc::from(["registry:catalog:*".to_owned()]),
     }
 }
 
@@ -113,6 +115,14 @@ fn scope(repository: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_removes_or_lists_asks_for_just_that() {
+        let scopes = |access| to_write("team/web", &access).to_vec();
+        assert_eq!(scopes(Access::Delete), ["repository:team/web:pull,delete"]);
+        assert_eq!(scopes(Access::Catalog), ["registry:catalog:*"]);
+        assert_eq!(scopes(Access::Push), ["repository:team/web:pull,push"]);
+    }
 
     fn names(count: usize) -> Vec<String> {
         (0..count).map(|n| format!("base/r{n:03}")).collect()

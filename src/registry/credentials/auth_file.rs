@@ -84,7 +84,8 @@ fn is_key_of(key: &str, registry: &str) -> bool {
     canonical(&server(key).to_ascii_lowercase()) == registry
 }
 
-fn entry(login: &Login) -> Value {
+/// Returns the entry of a login, as docker writes it.
+pub fn entry(login: &Login) -> Value {
     match login.credential() {
         Some(Credential::Password { username, password }) => {
             json!({ "auth": base64(&format!("{username}:{}", password.reveal())) })

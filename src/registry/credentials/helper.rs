@@ -14,7 +14,7 @@ use crate::{
 use super::credential::{Credential, credential};
 
 /// What all helpers say of a server that they know no login to: the words of docker's own library for them.
-const UNKNOWN: &str = "credentials not found";
+pub const UNKNOWN: &str = "credentials not found";
 
 /// Asks a helper for the login to `server`; none that it knows is `None`.
 ///
@@ -24,6 +24,20 @@ const UNKNOWN: &str = "credentials not found";
 ///
 /// What is wrong with the helper, with its name. Its failure never means that there is no login.
 pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, String> {
+    let name = format!("docker-credential-{helper}");
+    let line = line(helper, "get")?;
+    match process::converse(&line, server.as_bytes()).await {
+        Ok(reply) => read(&name, &reply),
+        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
+    }
+}
+
+/// Returns the command line of a helper, which is asked to do something.
+///
+/// # Errors
+///
+/// That it is no name of one.
+pub fn line(helper: &str, verb: &str) -> Result<CommandLine, String> {
     let name = format!("docker-credential-{helper}");
     let is_name = !helper.is_empty()
         && helper
@@ -35,11 +49,7 @@ pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, Strin
             clean(&name)
         ));
     }
-    let line = CommandLine::new(&name).arg("get");
-    match process::converse(&line, server.as_bytes()).await {
-        Ok(reply) => read(&name, &reply),
-        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
-    }
+    Ok(CommandLine::new(&name).arg(verb))
 }
 
 fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {

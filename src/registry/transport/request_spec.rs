@@ -65,6 +65,10 @@ pub enum Access {
     Push,
     /// Read and write, and read another repository of the same registry.
     PushFrom(String),
+    /// Read and delete.
+    Delete,
+    /// List the repositories of the registry.
+    Catalog,
 }
 
 impl RequestSpec {
@@ -202,8 +206,8 @@ impl RequestSpec {
         .with(|more| more.url = Some(url))
     }
 
-    /// Adds what only those have who copy.
-    fn with(mut self, change: impl FnOnce(&mut Extras)) -> Self {
+    /// Adds what only some have.
+    pub fn with(mut self, change: impl FnOnce(&mut Extras)) -> Self {
         change(self.more.get_or_insert_default());
         self
     }
@@ -218,7 +222,7 @@ impl RequestSpec {
     /// Returns the path of the URL. The grammar of references leaves nothing in it to be escaped.
     pub fn path(&self) -> String {
         match self.repository.as_str() {
-            "" => "/v2/".to_owned(),
+            "" => format!("/v2/{}", self.thing),
             repository => format!("/v2/{repository}/{}", self.thing),
         }
     }

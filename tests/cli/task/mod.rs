@@ -9,6 +9,7 @@ mod credential;
 mod delete;
 mod graph;
 mod identity;
+mod keep_tags;
 mod list;
 mod list_runs;
 mod logs;

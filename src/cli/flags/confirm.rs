@@ -1,0 +1,39 @@
+//! `--yes`, and the question where it is not given.
+
+use crate::{
+    cli::report::Report,
+    error::{Error, Kind, Result},
+};
+
+/// `--yes`
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct YesArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl YesArgs {
+    /// Asks whether something is to be done, unless that has been said.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the answer is no, or nobody is there to give one.
+    pub fn confirm(self, report: &Report, question: &str) -> Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        if !report.can_ask() {
+            return Err(Error::new(
+                Kind::Failed,
+                "unable to prompt for confirmation as no tty available",
+            )
+            .hint("use --yes"));
+        }
+        let answer = report.ask(&format!("{question} (y/n): "))?;
+        match answer.to_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Error::new(Kind::Failed, "operation cancelled")),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Options that name a registry and how it is entered, of the commands that look into one.
+
+use std::collections::BTreeSet;
+
+use clap::ValueEnum;
+
+use crate::{
+    cli::{flags::AZURE, report::Report},
+    error::{Error, Kind, Result},
+    ops::{
+        App,
+        credential::{Login, all_logins, resolved},
+        repository::{Listing, TimeOrder},
+        task::registry_for,
+    },
+    sys::secret::Secret,
+};
+
+use super::login::password;
+
+/// `--username`, `--password` and what only Azure knows.
+#[derive(Debug, clap::Args)]
+pub struct EntryArgs {
+    /// User at the registry; env:NAME or file:PATH say where it is
+    #[arg(short, long)]
+    username: Option<Secret>,
+    /// Password at the registry; env:NAME or file:PATH say where it is
+    #[arg(short, long, requires = "username")]
+    password: Option<Secret>,
+    /// Tenant part of the login server
+    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "SUFFIX")]
+    suffix: Option<String>,
+    /// Name of resource group
+    #[arg(short = 'g', long, hide_short_help = true, help_heading = AZURE, value_name = "NAME")]
+    resource_group: Option<String>,
+}
+
+impl EntryArgs {
+    /// Lets the registries know all logins: the one that is given first, for the registry that is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where a user comes without a password.
+    pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
+        let given = [
+            ("--resource-group", self.resource_group.is_some()),
+            ("--suffix", self.suffix.is_some()),
+        ];
+        super::azure::tell_of(&given, report);
+        let mut logins = all_logins(app, &report.events())?;
+        match (self.username, password(report, self.password, false)?) {
+            (Some(username), Some(password)) => {
+                let username = resolved(&username, "the user")?;
+                let login = Login {
+                    registry: registry.to_owned(),
+                    username: username.reveal().to_owned(),
+                    secret: resolved(&password, "the password")?,
+                    repositories: BTreeSet::new(),
+                };
+                logins.insert(0, login);
+            }
+            (None, _) => {}
+            (Some(_), None) => {
+                return Err(
+                    Error::new(Kind::Invalid, "a login needs a user and a password")
+                        .hint("give --password env:NAME, or log in once: acrt login"),
+                );
+            }
+        }
+        app.registries_with(logins);
+        Ok(())
+    }
+}
+
+/// `--name`, as the commands of `acr repository` name a registry.
+#[derive(Debug, clap::Args)]
+pub struct RegistryArgs {
+    /// Registry [default: $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub entry: EntryArgs,
+}
+
+impl RegistryArgs {
+    /// Returns the registry, after all logins are known.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where no registry is named, or a login is half.
+    pub fn enter(self, app: &App, report: &Report) -> Result<String> {
+        let registry = registry_for(app, self.name.as_deref(), &[])?;
+        self.entry.enter(app, report, &registry)?;
+        Ok(registry)
+    }
+}
+
+/// `--top` and `--orderby`
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ListingArgs {
+    /// Show no more than this many
+    #[arg(long, value_name = "COUNT")]
+    top: Option<usize>,
+    /// Order by time instead of by name
+    #[arg(long, ignore_case = true)]
+    orderby: Option<OrderBy>,
+}
+
+/// `--orderby`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum OrderBy {
+    /// The oldest first
+    TimeAsc,
+    /// The newest first
+    TimeDesc,
+}
+
+impl From<ListingArgs> for Listing {
+    fn from(args: ListingArgs) -> Self {
+        Self {
+            top: args.top,
+            order: args.orderby.map(|order| match order {
+                OrderBy::TimeAsc => TimeOrder::Ascending,
+                OrderBy::TimeDesc => TimeOrder::Descending,
+            }),
+        }
+    }
+}

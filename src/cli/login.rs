@@ -1,0 +1,74 @@
+//! `acrt login`
+
+use crate::{
+    cli::{
+        flags::{azure::tell_of, login::password},
+        outcome::Outcome,
+        report::Report,
+    },
+    error::{Error, Kind, Result},
+    ops::{App, credential::StoredLogin, login, task::registry_for},
+    sys::secret::Secret,
+    view::View,
+};
+
+/// Log in to a registry, for docker, podman and acrt alike
+///
+/// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt login -n localhost:5000 -u me --password-stdin < password\n  acrt login -n ghcr.io -u me -p env:GHCR_TOKEN\n  acrt login -n ghcr.io --expose-token --query accessToken -o tsv"
+)]
+pub struct LoginCommandArgs {
+    /// Registry [default: $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    name: Option<String>,
+    /// User; env:NAME or file:PATH say where it is
+    #[arg(short, long)]
+    username: Option<Secret>,
+    /// Password; env:NAME or file:PATH say where it is
+    #[arg(short, long, conflicts_with = "password_stdin")]
+    password: Option<Secret>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// Print a token of the registry, and keep no login
+    #[arg(short = 't', long)]
+    expose_token: bool,
+    /// Tenant part of the login server
+    #[arg(long, hide_short_help = true, help_heading = crate::cli::flags::AZURE, value_name = "SUFFIX")]
+    suffix: Option<String>,
+    /// Name of resource group
+    #[arg(short = 'g', long, hide_short_help = true, help_heading = crate::cli::flags::AZURE, value_name = "NAME")]
+    resource_group: Option<String>,
+}
+
+pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome> {
+    let azure = [
+        ("--resource-group", args.resource_group.is_some()),
+        ("--suffix", args.suffix.is_some()),
+    ];
+    tell_of(&azure, report);
+    let registry = registry_for(app, args.name.as_deref(), &[])?;
+    let given = match (
+        args.username,
+        password(report, args.password, args.password_stdin)?,
+    ) {
+        (Some(username), Some(password)) => Some(StoredLogin { username, password }),
+        (None, None) => None,
+        _ => {
+            return Err(
+                Error::new(Kind::Invalid, "a login needs a user and a password")
+                    .hint("give --username, and --password-stdin or --password env:NAME"),
+            );
+        }
+    };
+    if args.expose_token {
+        let token = app.wait(login::token(app, &registry, given))?;
+        return Ok(Outcome::answer(View::of(token, &[])));
+    }
+    let events = report.events();
+    app.wait(login::login(app, &registry, given, &events))?;
+    report.answer(b"Login Succeeded\n")?;
+    Ok(Outcome::default())
+}

@@ -1,0 +1,61 @@
+//! `acrt manifest list-metadata`
+
+use crate::{
+    cli::{
+        flags::registry::{EntryArgs, ListingArgs},
+        outcome::Outcome,
+        report::Report,
+    },
+    error::{Error, Kind, Result},
+    ops::{App, manifest, task::registry_for},
+    view::View,
+};
+
+/// List the manifests of a repository
+///
+/// They are those that its tags name, what these list, and what runs have pushed: only ACR tells of others.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt manifest list-metadata localhost:5000/web --orderby time_desc\n  acrt manifest list-metadata -r localhost:5000 -n web \\\n    --query '[].digest' -o tsv"
+)]
+pub struct ListMetadataArgs {
+    /// Repository with its registry
+    #[arg(value_name = "REPOSITORY", conflicts_with_all = ["registry", "name"])]
+    repo_id: Option<String>,
+    /// Registry [default: $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Name of the repository
+    #[arg(short, long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    listing: ListingArgs,
+    #[command(flatten)]
+    entry: EntryArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ListMetadataArgs) -> Result<Outcome> {
+    let (registry, name) = match (args.repo_id, args.name) {
+        (Some(id), _) => {
+            let id = id.strip_prefix("https://").unwrap_or(&id).to_owned();
+            let (registry, name) = id.split_once('/').ok_or_else(|| unnamed(&id))?;
+            (registry_for(app, Some(registry), &[])?, name.to_owned())
+        }
+        (None, Some(name)) => (registry_for(app, args.registry.as_deref(), &[])?, name),
+        (None, None) => return Err(unnamed("")),
+    };
+    args.entry.enter(app, report, &registry)?;
+    let list = manifest::list(app, Some(&registry), &name, args.listing.into());
+    Ok(Outcome::answer(View::of(app.wait(list)?, &[])))
+}
+
+fn unnamed(text: &str) -> Error {
+    Error::new(
+        Kind::Invalid,
+        format!(
+            "cannot tell which repository is meant by `{}`",
+            text.escape_debug()
+        ),
+    )
+    .hint("name it with its registry, as localhost:5000/web, or give -r and -n")
+}

@@ -1,0 +1,71 @@
+//! `acrt purge`
+
+use crate::{
+    cli::{outcome::Outcome, report::Report},
+    error::{Context as _, Kind, Result},
+    ops::{
+        App,
+        credential::all_logins,
+        purge::{self, Filters, Purge, PurgeOptions},
+    },
+};
+
+/// Remove old tags and manifests from a registry
+///
+/// What a tag that stays names stays, with all that is beneath it and all that refers to it; so does what a task was built on or has pushed last.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt purge -r localhost:5000 --filter \"hello-world:.*\" --ago 7d --dry-run\n  acrt purge -r localhost:5000 --filter \"hello-world:.*\" --ago 1d --untagged\n  acrt purge -r localhost:5000 --filter \".*:^ca\" --ago 30d --keep 3"
+)]
+pub struct PurgeArgs {
+    /// Registry [default: $ACRT_REGISTRY]
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    registry: Option<String>,
+    /// Expressions for the whole repository and for a part of the tag (can be repeated)
+    #[arg(short, long = "filter", required = true, value_name = "REPOSITORY:TAG")]
+    filters: Vec<String>,
+    /// How long ago a tag must have been pushed or made, as 7d, 12h or 2d3h6m
+    #[arg(long, value_name = "AGE", allow_hyphen_values = true)]
+    ago: String,
+    /// Remove manifests too that no tag names any more
+    #[arg(long)]
+    untagged: bool,
+    /// How many of the newest tags that could go are kept in each repository
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    keep: usize,
+    /// How much is asked and removed at once, at most 32 [default: the number of processors]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
+    concurrency: Option<i64>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Take locked tags too; without effect, because only ACR has locks
+    #[arg(long, hide_short_help = true)]
+    include_locked: bool,
+    /// Seconds that an expression may take; no effect, because it is bounded in any case
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    filter_timeout_seconds: Option<i64>,
+    /// Repositories in a page; no effect, because the registry decides
+    #[arg(long, hide = true, value_name = "COUNT")]
+    repository_page_size: Option<i32>,
+}
+
+pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
+    let cannot = || "cannot tell what is to be removed".to_owned();
+    let options = PurgeOptions {
+        registry: args.registry,
+        filters: Filters::new(&args.filters).context(Kind::Invalid, cannot)?,
+        ago: purge::parse_age(&args.ago).context(Kind::Invalid, cannot)?,
+        untagged: args.untagged,
+        keep: args.keep,
+        concurrency: args.concurrency,
+        dry_run: args.dry_run,
+    };
+    let events = report.events();
+    app.registries_with(all_logins(app, &events)?);
+    app.wait(async {
+        let purge = Purge { options, run: None };
+        purge::purge(app, &purge, &events).await
+    })?;
+    Ok(Outcome::default())
+}

@@ -1,0 +1,73 @@
+//! `acrt repository delete`
+
+use crate::{
+    cli::{
+        flags::{confirm::YesArgs, registry::RegistryArgs},
+        outcome::Outcome,
+        report::Report,
+    },
+    error::Result,
+    image::Reference,
+    ops::{App, repository},
+    view::View,
+};
+
+use super::show::WhatArgs;
+
+/// Delete a repository, or an image with all its tags
+///
+/// `acrt repository untag` removes one tag and leaves the image.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt repository delete -n localhost:5000 --image web:1 --yes\n  acrt repository delete -n localhost:5000 --repository old --yes"
+)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    what: WhatArgs,
+    #[command(flatten)]
+    yes: YesArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: DeleteArgs) -> Result<Outcome> {
+    let registry = args.registry.enter(app, report)?;
+    match (args.what.repository, args.what.image) {
+        (Some(name), _) => {
+            let question = format!(
+                "Are you sure you want to delete the repository '{name}' and all images under it?"
+            );
+            args.yes.confirm(report, &question)?;
+            let removed = app.wait(repository::delete(app, Some(&registry), &name))?;
+            Ok(Outcome::answer(View::of(removed, &[])))
+        }
+        (None, image) => {
+            let image = repository::image(app, Some(&registry), &image.unwrap_or_default())?;
+            delete_image(app, report, &image, args.yes)
+        }
+    }
+}
+
+/// Removes a manifest with all its tags, after it has been said which these are.
+pub fn delete_image(
+    app: &App,
+    report: &Report,
+    image: &Reference,
+    yes: YesArgs,
+) -> Result<Outcome> {
+    let (digest, tags) = app.wait(repository::named_with(app, image))?;
+    let tags: Vec<String> = tags
+        .iter()
+        .map(|tag| format!("'{}:{tag}'", image.repository()))
+        .collect();
+    let with = match tags.is_empty() {
+        true => String::new(),
+        false => format!(" and all the following images: {}", tags.join(", ")),
+    };
+    let question = format!(
+        "This operation will delete the manifest '{digest}'{with}.\nAre you sure you want to continue?"
+    );
+    yes.confirm(report, &question)?;
+    app.wait(repository::delete_manifest(app, image, &digest))?;
+    Ok(Outcome::default())
+}

@@ -1,0 +1,26 @@
+//! `acrt repository list`
+
+use crate::{
+    cli::{flags::registry::RegistryArgs, outcome::Outcome, report::Report},
+    error::Result,
+    ops::{App, repository},
+    view::View,
+};
+
+/// List the repositories of a registry
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt repository list -n localhost:5000 -o tsv")]
+pub struct ListArgs {
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Show no more than this many
+    #[arg(long, value_name = "COUNT")]
+    top: Option<usize>,
+}
+
+pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+    let registry = args.registry.enter(app, report)?;
+    let events = report.events();
+    let names = repository::list(app, Some(&registry), args.top, &events);
+    Ok(Outcome::answer(View::of(app.wait(names)?, &[])))
+}

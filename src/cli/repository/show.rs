@@ -1,0 +1,48 @@
+//! `acrt repository show`
+
+use crate::{
+    cli::{flags::registry::RegistryArgs, outcome::Outcome, report::Report},
+    error::Result,
+    ops::{App, manifest, repository},
+    view::View,
+};
+
+/// Show a repository, a tag or a manifest
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt repository show -n localhost:5000 --repository web\n  acrt repository show -n localhost:5000 -t web:latest \\\n    --query digest -o tsv"
+)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    what: WhatArgs,
+}
+
+/// `--repository` or `--image`, one of the two.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct WhatArgs {
+    /// Name of the repository
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+    /// Name of the image, as name:tag or name@digest
+    #[arg(short = 't', long, value_name = "IMAGE")]
+    pub image: Option<String>,
+}
+
+pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
+    let registry = args.registry.enter(app, report)?;
+    let registry = Some(registry.as_str());
+    let view = match (args.what.repository, args.what.image) {
+        (Some(name), _) => View::of(app.wait(repository::show(app, registry, &name))?, &[]),
+        (None, image) => {
+            let image = repository::image(app, registry, &image.unwrap_or_default())?;
+            match image.digest() {
+                Some(_) => View::of(app.wait(manifest::metadata(app, &image))?, &[]),
+                None => View::of(app.wait(repository::show_tag(app, &image))?, &[]),
+            }
+        }
+    };
+    Ok(Outcome::answer(view))
+}

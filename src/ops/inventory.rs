@@ -1,0 +1,335 @@
+//! What a repository holds: its tags, what they name, how old that is, and what it is made of.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    registry::{Inspected, LookupError, LookupFailure, Registries, Removal, Seen},
+    task::RunStatus,
+};
+
+use super::App;
+
+/// How much of a registry is asked at once where nothing is said.
+pub const AT_ONCE: usize = 8;
+
+/// When the runs of this state directory pushed what a registry has.
+#[derive(Debug, Default)]
+pub struct PushTimes {
+    tags: HashMap<(String, String, Digest), Timestamp>,
+    digests: HashMap<(String, Digest), Timestamp>,
+}
+
+impl PushTimes {
+    /// Reads what the runs pushed to a registry. A record that cannot be read says nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the folder of runs cannot be read.
+    pub fn of(app: &App, registry: &str) -> Result<Self> {
+        let mut times = Self::default();
+        for id in app.store.run_ids()? {
+            let Ok(Some(run)) = app.store.run(id) else {
+                continue;
+            };
+            let pushed = run.finish_time.unwrap_or(run.last_updated_time);
+            for output in run.output_images.iter().flatten() {
+                let Some(digest) = &output.digest else {
+                    continue;
+                };
+                if run.status != RunStatus::Succeeded
+                    || !app.is_same_registry(&output.registry, registry)
+                {
+                    continue;
+                }
+                let repository = &output.repository;
+                if let Some(tag) = &output.tag {
+                    let key = (repository.clone(), tag.clone(), digest.clone());
+                    let time = times.tags.entry(key).or_insert(pushed);
+                    *time = (*time).max(pushed);
+                }
+                let key = (repository.clone(), digest.clone());
+                let time = times.digests.entry(key).or_insert(pushed);
+                *time = (*time).max(pushed);
+            }
+        }
+        Ok(times)
+    }
+
+    /// Returns the repositories that runs pushed to.
+    pub fn repositories(&self) -> impl Iterator<Item = &str> {
+        self.digests
+            .keys()
+            .map(|(repository, _)| repository.as_str())
+    }
+
+    /// Returns the digests that runs pushed to a repository.
+    pub fn digests<'a>(&'a self, repository: &'a str) -> impl Iterator<Item = &'a Digest> {
+        let all = self.digests.keys();
+        all.filter(move |(other, _)| other == repository)
+            .map(|(_, digest)| digest)
+    }
+}
+
+/// What a tag names.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    /// The tag.
+    pub name: String,
+    /// What it is; `None` where the registry gives something for it that nobody can read.
+    pub seen: Option<Seen>,
+}
+
+/// A manifest with what its config says.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The manifest.
+    pub manifest: Inspected,
+    /// When it was pushed by a run of this state directory, else when it was made; none, where nothing says so.
+    pub updated: Option<Timestamp>,
+    /// What it runs on.
+    pub platform: Option<Platform>,
+}
+
+/// A repository that is being read. What was read is remembered.
+pub struct Inventory<'a> {
+    /// The repository, by any of its images.
+    pub repository: Reference,
+    registries: Rc<Registries>,
+    times: &'a PushTimes,
+    width: usize,
+    read: RefCell<BTreeMap<Digest, Option<Rc<Described>>>>,
+}
+
+impl<'a> Inventory<'a> {
+    /// Returns the repository of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where it is no name of a repository.
+    pub fn new(
+        app: &App,
+        (registry, repository): (&str, &str),
+        times: &'a PushTimes,
+        width: usize,
+    ) -> Result<Self> {
+        Ok(Self {
+            repository: named(registry, repository)?,
+            registries: app.registries(),
+            times,
+            width,
+            read: RefCell::default(),
+        })
+    }
+
+    /// Returns the image of this repository with that tag.
+    pub fn tagged(&self, tag: &str) -> Option<Reference> {
+        format!("{}:{tag}", self.repository.name()).parse().ok()
+    }
+
+    /// Lists the tags with what they name now, sorted by name.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses.
+    pub async fn tags(&self) -> Result<Vec<Tag>, LookupError> {
+        let names = self.registries.tags(&self.repository).await?;
+        let looks = stream::iter(names).map(async |name: String| {
+            let Some(image) = self.tagged(&name) else {
+                return Ok(Some(Tag { name, seen: None }));
+            };
+            match self.registries.look(&image).await {
+                Ok(seen) => Ok(Some(Tag {
+                    name,
+                    seen: Some(seen),
+                })),
+                // It went between the list and the look, or the list is behind.
+                Err(error) if error.is_absent() => Ok(None),
+                Err(LookupError::Unknown {
+                    why: LookupFailure::Schema1 | LookupFailure::BadReply(_),
+                    ..
+                }) => Ok(Some(Tag { name, seen: None })),
+                Err(error) => Err(error),
+            }
+        });
+        let tags: Vec<Option<Tag>> = looks.buffered(self.width).try_collect().await?;
+        Ok(tags.into_iter().flatten().collect())
+    }
+
+    /// Returns when a run pushed a tag as it is now, else when what it names was updated.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses.
+    pub async fn updated(
+        &self,
+        tag: &str,
+        digest: &Digest,
+    ) -> Result<Option<Timestamp>, LookupError> {
+        let repository = self.repository.repository().to_owned();
+        let key = (repository, tag.to_owned(), digest.clone());
+        if let Some(time) = self.times.tags.get(&key) {
+            return Ok(Some(*time));
+        }
+        let described = self.describe(digest).await?;
+        Ok(described.and_then(|described| described.updated))
+    }
+
+    /// Reads a manifest; `None` where the registry has none with this digest.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses.
+    pub async fn describe(&self, digest: &Digest) -> Result<Option<Rc<Described>>, LookupError> {
+        if let Some(known) = self.read.borrow().get(digest) {
+            return Ok(known.clone());
+        }
+        let image = self.repository.at(digest.clone());
+        let described = match self.registries.inspect(&image).await {
+            Err(error) if error.is_absent() => None,
+            inspected => Some(Rc::new(self.described(&image, inspected?).await?)),
+        };
+        self.read
+            .borrow_mut()
+            .insert(digest.clone(), described.clone());
+        Ok(described)
+    }
+
+    /// Reads many manifests, and all that they list.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses.
+    pub async fn describe_all(
+        &self,
+        digests: impl IntoIterator<Item = Digest>,
+    ) -> Result<BTreeMap<Digest, Option<Rc<Described>>>, LookupError> {
+        let mut all = BTreeMap::new();
+        let mut open: Vec<Digest> = digests.into_iter().collect();
+        while !open.is_empty() {
+            open.sort();
+            open.dedup();
+            open.retain(|digest| !all.contains_key(digest));
+            let reads = stream::iter(std::mem::take(&mut open)).map(async |digest: Digest| {
+                let described = self.describe(&digest).await?;
+                Ok::<_, LookupError>((digest, described))
+            });
+            let read: Vec<_> = reads.buffer_unordered(self.width).try_collect().await?;
+            for (digest, described) in read {
+                let children = described.iter().flat_map(|it| &it.manifest.children);
+                open.extend(children.map(|child| child.digest.clone()));
+                all.insert(digest, described);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Returns the digests that runs of this state directory pushed here.
+    pub fn pushed(&self) -> Vec<Digest> {
+        let repository = self.repository.repository();
+        self.times.digests(repository).cloned().collect()
+    }
+
+    /// Returns what refers to a manifest; `None` where the registry keeps no such lists.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<Digest>>, LookupError> {
+        self.registries.referrers(&self.repository, digest).await
+    }
+
+    /// Removes a tag; see [`Registries::untag`].
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]
+    pub async fn untag(
+        &self,
+        tag: &Reference,
+        digest: &Digest,
+        may_copy: bool,
+    ) -> Result<Removal, LookupError> {
+        self.registries.untag(tag, digest, may_copy).await
+    }
+
+    /// Removes a manifest and its tags; see [`Registries::delete_manifest`].
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]
+    pub async fn delete(&self, digest: &Digest) -> Result<Removal, LookupError> {
+        self.registries
+            .delete_manifest(&self.repository, digest)
+            .await
+    }
+
+    async fn described(
+        &self,
+        image: &Reference,
+        manifest: Inspected,
+    ) -> Result<Described, LookupError> {
+        let repository = self.repository.repository().to_owned();
+        let pushed = self
+            .times
+            .digests
+            .get(&(repository, manifest.digest.clone()));
+        let (mut created, platform) = match self.registries.made(image, &manifest).await {
+            // A config that cannot be read as one says nothing.
+            Err(error) if error.is_absent() => (None, None),
+            Err(LookupError::Unknown {
+                why: LookupFailure::BadReply(_),
+                ..
+            }) => (None, None),
+            made => made?,
+        };
+        created = created
+            .filter(is_meant)
+            .or(manifest.created.filter(is_meant));
+        if created.is_none() && pushed.is_none() {
+            // An index is as old as the images in it, which were made together.
+            for child in &manifest.children {
+                let child = Box::pin(self.describe(&child.digest)).await?;
+                created = child.and_then(|child| child.updated);
+                if created.is_some() {
+                    break;
+                }
+            }
+        }
+        Ok(Described {
+            updated: pushed.copied().or(created),
+            manifest,
+            platform,
+        })
+    }
+}
+
+/// Tells whether a time is one at which something was made. Builders that make the same image from the same files write 1970 or 1980.
+fn is_meant(time: &Timestamp) -> bool {
+    const TEN_YEARS: i64 = 11 * 366 * 24 * 3600;
+    time.as_second() > TEN_YEARS
+}
+
+/// Returns a repository of a registry.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is no name of one, or has a tag or a digest.
+pub fn named(registry: &str, repository: &str) -> Result<Reference> {
+    let wrong = || format!("`{}` is no name of a repository", repository.escape_debug());
+    if repository.contains([':', '@']) {
+        return Err(Error::new(Kind::Invalid, wrong()).hint("leave out the tag or digest"));
+    }
+    let own = repository.strip_prefix(registry);
+    let own = own.and_then(|rest| rest.strip_prefix('/'));
+    let text = format!("{registry}/{}", own.unwrap_or(repository));
+    text.parse().context(Kind::Invalid, wrong)
+}

@@ -1,0 +1,119 @@
+//! After a run: the tags that its task made from templates, such as `web:{{.Run.ID}}`, and that have been superseded, go.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    error::Result,
+    image::Reference,
+    registry::Removal,
+    retention::{PushedTag, TagPattern, superseded},
+    store::log::Log,
+    task::{Run, RunStatus, Task},
+};
+
+use super::{
+    App,
+    event::{Event, EventSink},
+    purge::needed,
+};
+
+/// Removes the tags that earlier runs of a task pushed and that it does not keep. That this fails changes nothing for the run; it is told.
+pub async fn remove_superseded(
+    app: &App,
+    task: &Task,
+    run: &Run,
+    log: &mut Log,
+    events: &EventSink<'_>,
+) {
+    if task.keep_tags.is_none() && task.keep_days.is_none() {
+        return;
+    }
+    if let Err(error) = remove(app, task, run, log, events).await {
+        let text = format!("superseded tags are still there: {}", error.one_line());
+        let line = log.line(&format!("acrt: {text}"));
+        events.send(Event::Log(&line));
+        events.send(Event::Warning(text));
+    }
+}
+
+async fn remove(
+    app: &App,
+    task: &Task,
+    run: &Run,
+    log: &mut Log,
+    events: &EventSink<'_>,
+) -> Result<()> {
+    let registries = app.registries();
+    for name in task.step.image_names() {
+        let Some(pattern) = TagPattern::of(name) else {
+            continue;
+        };
+        let Ok(repository) = Reference::within(&task.registry, pattern.repository()) else {
+            continue;
+        };
+        let there: BTreeSet<String> = registries.tags(&repository).await?.into_iter().collect();
+        let needed = needed(app, repository.registry(), Some(run.run_id))?;
+        let needed = &needed.of(repository.repository()).tags;
+        let pushed: Vec<PushedTag> = pushed(app, task, run, &repository, &pattern)?
+            .into_iter()
+            .filter(|one| one.image.tag().is_some_and(|tag| there.contains(tag)))
+            .collect();
+        let go = superseded(pushed, task.keep_tags, task.keep_days, app.clock.now());
+        for one in go {
+            if one.image.tag().is_some_and(|tag| needed.contains_key(tag)) {
+                continue;
+            }
+            let text = match registries.untag(&one.image, &one.digest, true).await {
+                Ok(Removal::Removed) => format!("acrt: removed the superseded tag {}", one.image),
+                Ok(Removal::Absent | Removal::Moved) => continue,
+                Ok(Removal::Unsupported) => {
+                    return Err(super::purge::removes_nothing(repository.registry()));
+                }
+                Err(error) => return Err(error.of_writing(&one.image.to_string())),
+            };
+            let line = log.line(&text);
+            events.send(Event::Log(&line));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what the runs of a task pushed to a repository under tags that a template made, this run's too.
+fn pushed(
+    app: &App,
+    task: &Task,
+    run: &Run,
+    repository: &Reference,
+    pattern: &TagPattern,
+) -> Result<Vec<PushedTag>> {
+    let mut pushed = Vec::new();
+    let mut take = |run: &Run| {
+        for output in run.output_images.iter().flatten() {
+            let (Some(image), Some(digest)) = (output.reference(), &output.digest) else {
+                continue;
+            };
+            let fits = image.name() == repository.name()
+                && image.tag().is_some_and(|tag| pattern.fits(tag));
+            if fits {
+                pushed.push(PushedTag {
+                    image,
+                    digest: digest.clone(),
+                    pushed: run.finish_time.unwrap_or(run.last_updated_time),
+                });
+            }
+        }
+    };
+    take(run);
+    for id in app.store.run_ids()? {
+        let earlier = app.store.run(id).ok().flatten();
+        let of_task = |other: &Run| {
+            other.task.as_ref() == Some(&task.name)
+                && other.registry == task.registry
+                && other.status == RunStatus::Succeeded
+        };
+        if let Some(earlier) = earlier.filter(|other| id != run.run_id && of_task(other)) {
+            take(&earlier);
+        }
+    }
+    Ok(pushed)
+}

@@ -1,0 +1,126 @@
+//! Logs in to a registry for docker, podman and acrt alike, and out again.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::{
+    error::{Error, Kind, Result},
+    registry::Login,
+    sys::secret::Secret,
+};
+
+use super::{
+    App,
+    credential::{StoredLogin, resolved},
+    event::{Event, EventSink},
+};
+
+/// A token of a registry, in az's words.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenAnswer {
+    access_token: String,
+    login_server: String,
+}
+
+/// Checks a login, and keeps it where docker and podman find it. Without one the login that there is is checked.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where the registry does not take it; [`Kind::Failed`] where it cannot be kept.
+pub async fn login(
+    app: &App,
+    registry: &str,
+    login: Option<StoredLogin>,
+    events: &EventSink<'_>,
+) -> Result<()> {
+    let login = given(registry, login)?;
+    app.registries_with(login.iter().cloned().collect());
+    check(app, registry, login.is_some()).await?;
+    let Some(login) = login else {
+        return Ok(());
+    };
+    let also = app.settings.credentials.registry_auth_file.as_deref();
+    let kept = app.registries().store_login(&login, also).await;
+    let places = kept.map_err(|problem| unusable("keep the login for", registry, problem))?;
+    events.send(Event::Note(format!(
+        "the login for `{registry}` is kept in {}",
+        places.join(" and ")
+    )));
+    Ok(())
+}
+
+/// Returns a token of a registry, and keeps nothing.
+///
+/// # Errors
+///
+/// As [`login`]; [`Kind::Failed`] where the registry grants no tokens.
+pub async fn token(app: &App, registry: &str, login: Option<StoredLogin>) -> Result<TokenAnswer> {
+    let login = given(registry, login)?;
+    app.registries_with(login.iter().cloned().collect());
+    match app.registries().access_token(registry).await? {
+        Some(token) => Ok(TokenAnswer {
+            access_token: token.reveal().to_owned(),
+            login_server: registry.to_owned(),
+        }),
+        None => Err(Error::new(
+            Kind::Failed,
+            format!("`{registry}` grants no tokens: it takes user and password"),
+        )
+        .hint("leave out --expose-token")),
+    }
+}
+
+/// Forgets the login for a registry, wherever docker and podman keep it. Tells whether there was one.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where a file or helper cannot be used.
+pub async fn logout(app: &App, registry: &str) -> Result<bool> {
+    let erased = app.registries().erase_login(registry).await;
+    let places = erased.map_err(|problem| unusable("forget the login for", registry, problem))?;
+    Ok(!places.is_empty())
+}
+
+fn given(registry: &str, login: Option<StoredLogin>) -> Result<Option<Login>> {
+    let Some(login) = login else {
+        return Ok(None);
+    };
+    let username: Secret = resolved(&login.username, "the user")?;
+    Ok(Some(Login {
+        registry: registry.to_owned(),
+        username: username.reveal().to_owned(),
+        secret: resolved(&login.password, "the password")?,
+        repositories: BTreeSet::new(),
+    }))
+}
+
+/// Asks the registry for its API with the login.
+async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
+    let health = app.registries().health(registry).await;
+    let login = health
+        .login
+        .map_err(|problem| unusable("read the login for", registry, problem))?;
+    match health.api {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_refused() && is_new => Err(Error::new(
+            Kind::Unknown,
+            format!("`{registry}` does not take this user and password"),
+        )
+        .because(error)
+        .hint("nothing has been kept; try again")),
+        Err(error) if error.is_refused() && login.is_none() => Err(Error::new(
+            Kind::Unknown,
+            format!("there is no login for `{registry}`"),
+        )
+        .because(error)
+        .hint("give one: acrt login --name REGISTRY --username USER --password-stdin")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unusable(what: &str, registry: &str, problem: String) -> Error {
+    Error::new(Kind::Failed, format!("cannot {what} `{registry}`"))
+        .because(anyhow::anyhow!(problem))
+}

@@ -1,0 +1,240 @@
+//! Removes old tags, and manifests that nothing needs any more: `acr purge` for any registry.
+
+mod needed;
+mod remove;
+mod repositories;
+mod survey;
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    retention::{Kept, Policy, Why, manifests, tags},
+    task::RunId,
+};
+
+use super::{
+    App,
+    event::{Event, EventSink},
+    inventory::{Inventory, PushTimes},
+    task::registry_for,
+};
+
+use needed::Needed;
+use remove::{Manner, Remover};
+
+pub use crate::retention::{Filters, PurgeOptions, parse_age, parse_command};
+pub use needed::of as needed;
+pub use remove::{Purged, removes_nothing};
+pub use repositories::known as known_repositories;
+
+/// The most that is asked or removed at once, as in acr-cli.
+const WIDEST: usize = 32;
+
+/// How many names of things that stay are said.
+const NAMED: usize = 5;
+
+/// What a purge is asked for, by whom.
+#[derive(Clone, Debug)]
+pub struct Purge {
+    /// What to remove.
+    pub options: PurgeOptions,
+    /// The run that does it, if one does: what it needs itself is not in the way.
+    pub run: Option<RunId>,
+}
+
+/// Removes what is meant, and says each line of acr-cli as a log. What stays although it is meant is told beside that.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where there is no registry; [`Kind::Unknown`] where it does not answer; [`Kind::Failed`] where it does not remove
+/// something. What is gone by then is gone.
+pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<Purged> {
+    let options = &purge.options;
+    let registry = registry_for(app, options.registry.as_deref(), &[])?;
+    let say = |line: &str| events.send(Event::Log(format!("{line}\n").as_bytes()));
+    if options.dry_run {
+        say(
+            "DRY RUN: The following output shows what WOULD be deleted if the purge command was executed. Nothing is deleted.",
+        );
+    }
+    let width = width(options.concurrency, &say);
+    let times = PushTimes::of(app, &registry)?;
+    let needed = needed::of(app, &registry, purge.run)?;
+    let work = Work {
+        app,
+        options,
+        registry: &registry,
+        times: &times,
+        needed: &needed,
+        manner: Manner {
+            registry: &registry,
+            dry_run: options.dry_run,
+            width,
+            events,
+        },
+    };
+    let mut purged = Purged::default();
+    let worked = work.all(&mut purged).await;
+    if let Err(error) = &worked {
+        say(&format!("Failed to complete purge: {} ", error.one_line()));
+    }
+    let [tags, manifests] = match options.dry_run {
+        true => [
+            "Number of tags to be deleted",
+            "Number of manifests to be deleted",
+        ],
+        false => ["Number of deleted tags", "Number of deleted manifests"],
+    };
+    say(&format!(
+        "\n{tags}: {}\n{manifests}: {}",
+        purged.tags, purged.manifests
+    ));
+    worked.map(|()| purged)
+}
+
+/// Returns how much is asked and removed at once.
+fn width(wanted: Option<i64>, say: &dyn Fn(&str)) -> usize {
+    let own = std::thread::available_parallelism().map_or(1, usize::from);
+    let own = own.min(WIDEST);
+    match wanted.map(usize::try_from) {
+        None => own,
+        Some(Ok(wanted @ 1..=WIDEST)) => wanted,
+        Some(Ok(0) | Err(_)) => {
+            say(&format!(
+                "Specified concurrency value invalid. Set to default value: {own} "
+            ));
+            own
+        }
+        Some(Ok(_)) => {
+            say(&format!(
+                "Specified concurrency value too large. Set to maximum value: {WIDEST} "
+            ));
+            WIDEST
+        }
+    }
+}
+
+/// One purge under way.
+struct Work<'a> {
+    app: &'a App,
+    options: &'a PurgeOptions,
+    registry: &'a str,
+    times: &'a PushTimes,
+    needed: &'a Needed,
+    manner: Manner<'a>,
+}
+
+impl Work<'_> {
+    async fn all(&self, purged: &mut Purged) -> Result<()> {
+        let repositories =
+            repositories::of(self.app, self.registry, &self.options.filters, self.times);
+        for repository in repositories.await? {
+            let doing = format!("purging {}/{repository}", self.registry);
+            self.manner.events.send(Event::Doing(doing));
+            self.repository(&repository, purged).await?;
+        }
+        Ok(())
+    }
+
+    async fn repository(&self, repository: &str, purged: &mut Purged) -> Result<()> {
+        let options = self.options;
+        let place = (self.registry, repository);
+        let inventory = Inventory::new(self.app, place, self.times, self.manner.width)?;
+        let [of_tags, of_manifests] = match options.dry_run {
+            true => ["Would delete tags", "Would delete manifests"],
+            false => ["Deleting tags", "Deleting manifests"],
+        };
+        self.manner
+            .say(&format!("{of_tags} for repository: {repository}"));
+        let meant = self.meant(repository);
+        let mut snapshot =
+            survey::survey(&inventory, &meant, self.needed, options.untagged).await?;
+        let takes = |tag: &str| meant(tag).unwrap_or(false);
+        let policy = Policy {
+            takes: &takes,
+            before: self.before(),
+            takes_unknown_age: options.ago.is_zero(),
+            keep: options.keep,
+        };
+        let plan = tags(&snapshot, &policy);
+        self.tell(repository, &plan.kept);
+        let mut remover = Remover::new(self.manner, &inventory);
+        // What goes with its manifest in any case need not be removed by itself.
+        let mut without = snapshot.clone();
+        without.tags.retain(|tag, _| !plan.go.contains(tag));
+        let goes = match options.untagged {
+            true => manifests(&without, &policy).go,
+            false => Vec::new(),
+        };
+        remover.tags(&snapshot, &plan.go, &goes, purged).await?;
+        if !options.untagged {
+            return Ok(());
+        }
+        self.manner
+            .say(&format!("{of_manifests} for repository: {repository}"));
+        if let Some(busy) = self.needed.pushing(repository) {
+            self.manner.events.send(Event::Note(format!(
+                "kept the manifests of {}/{repository}: {busy} pushes to it now",
+                self.registry
+            )));
+            return Ok(());
+        }
+        snapshot = match options.dry_run {
+            true => without,
+            // What was pushed meanwhile counts.
+            false => survey::again(&inventory, &snapshot, remover.deferred()).await?,
+        };
+        let plan = survey::dangling(&inventory, &mut snapshot, &policy).await?;
+        self.tell(repository, &plan.kept);
+        remover.manifests(&snapshot, &plan.go, purged).await
+    }
+
+    fn before(&self) -> jiff::Timestamp {
+        let now = self.app.clock.now();
+        now.checked_sub(self.options.ago)
+            .unwrap_or(jiff::Timestamp::MIN)
+    }
+
+    /// Returns what tells whether a tag of a repository is meant.
+    fn meant<'m>(&'m self, repository: &'m str) -> impl Fn(&str) -> Result<bool> + 'm {
+        move |tag| {
+            self.options
+                .filters
+                .takes(repository, tag)
+                .context(Kind::Invalid, || {
+                    "cannot tell which tags are meant".to_owned()
+                })
+        }
+    }
+
+    /// Says what stays although it is meant: once for each reason.
+    fn tell(&self, repository: &str, kept: &[Kept]) {
+        let mut reasons: std::collections::BTreeMap<String, Vec<&str>> = Default::default();
+        for one in kept {
+            let why = match &one.why {
+                Why::Needed(what) => what.clone(),
+                Why::UnknownAge => "nothing tells how old it is".to_owned(),
+                Why::Unread => {
+                    "what it names cannot be read; manifests without a tag stay".to_owned()
+                }
+            };
+            reasons.entry(why).or_default().push(&one.name);
+        }
+        for (why, names) in reasons {
+            let shown = names.iter().take(NAMED);
+            let shown: Vec<String> = shown
+                .map(|name| {
+                    let separator = if name.contains(':') { '@' } else { ':' };
+                    format!("{}/{repository}{separator}{name}", self.registry)
+                })
+                .collect();
+            let more = match names.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.manner.events.send(Event::Note(format!(
+                "kept {}{more}: {why}",
+                shown.join(", ")
+            )));
+        }
+    }
+}

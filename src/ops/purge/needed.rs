@@ -1,0 +1,160 @@
+//! What must not be removed: what the tasks of this state directory were built on and have pushed, and what open runs work with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    error::Result,
+    image::{Digest, Reference},
+    ops::App,
+    task::{Dependency, ImageDescriptor, Run, RunId, TaskKey},
+    watch::Baseline,
+};
+
+/// What is needed of the repositories of one registry.
+#[derive(Debug, Default)]
+pub struct Needed {
+    repositories: BTreeMap<String, OfRepository>,
+    none: OfRepository,
+}
+
+/// What is needed of one repository, with what needs it.
+#[derive(Debug, Default)]
+pub struct OfRepository {
+    /// By digest.
+    pub digests: BTreeMap<Digest, String>,
+    /// By tag.
+    pub tags: BTreeMap<String, String>,
+    /// The open run that pushes to it.
+    pushing: Option<String>,
+}
+
+impl Needed {
+    /// Returns what is needed of a repository.
+    pub fn of(&self, repository: &str) -> &OfRepository {
+        self.repositories.get(repository).unwrap_or(&self.none)
+    }
+
+    /// Returns the open run that pushes to a repository, in words.
+    pub fn pushing(&self, repository: &str) -> Option<&str> {
+        self.of(repository).pushing.as_deref()
+    }
+
+    fn repository(&mut self, name: &str) -> &mut OfRepository {
+        self.repositories.entry(name.to_owned()).or_default()
+    }
+}
+
+/// Finds out what is needed of a registry. `own` is the run that asks.
+///
+/// # Errors
+///
+/// What is wrong with a state file: what cannot be read may be what needs something.
+pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<Needed> {
+    let mut needed = Needed::default();
+    let mut pushes: BTreeMap<TaskKey, BTreeSet<String>> = BTreeMap::new();
+    for (key, followed) in app.store.followed()? {
+        let (task, baseline) = followed?;
+        of_task(app, registry, &key, &baseline, &mut needed);
+        let images = task.stable_images();
+        let here = images
+            .iter()
+            .filter(|it| app.is_same_registry(it.registry(), registry));
+        let mut names: BTreeSet<String> = here.map(|it| it.repository().to_owned()).collect();
+        names.extend(super::repositories::of_names(
+            registry,
+            task.step.image_names(),
+        ));
+        pushes.insert(key, names);
+    }
+    for id in app.store.run_ids()? {
+        if own == Some(id) {
+            continue;
+        }
+        let Some(run) = app.store.run(id)?.filter(|run| run.status.is_open()) else {
+            continue;
+        };
+        let who = format!("run {id}");
+        let dependencies = run.base_image_dependencies.iter().flatten();
+        for dependency in dependencies {
+            depends(
+                app,
+                registry,
+                dependency,
+                &format!("{who} is built on it"),
+                &mut needed,
+            );
+        }
+        for repository in key_of(&run)
+            .and_then(|key| pushes.get(&key))
+            .into_iter()
+            .flatten()
+        {
+            needed.repository(repository).pushing = Some(who.clone());
+        }
+    }
+    Ok(needed)
+}
+
+fn key_of(run: &Run) -> Option<TaskKey> {
+    Some(TaskKey {
+        registry: run.registry.clone(),
+        name: run.task.clone()?,
+    })
+}
+
+fn of_task(app: &App, registry: &str, key: &TaskKey, baseline: &Baseline, needed: &mut Needed) {
+    for dependency in &baseline.dependencies {
+        let why = format!("task `{key}` is built on it");
+        depends(app, registry, dependency, &why, needed);
+    }
+    for output in &baseline.outputs {
+        let why = format!("it is what task `{key}` has pushed last");
+        if app.is_same_registry(&output.registry, registry)
+            && let Some(digest) = &output.digest
+        {
+            let digests = &mut needed.repository(&output.repository).digests;
+            digests.entry(digest.clone()).or_insert(why);
+        }
+    }
+}
+
+/// Takes in an image that something is built on, and the copies of it.
+fn depends(app: &App, registry: &str, dependency: &Dependency, why: &str, needed: &mut Needed) {
+    let image = &dependency.image;
+    let mut digests: Vec<Digest> = image.digest.iter().cloned().collect();
+    digests.extend(dependency.manifests.values().flatten().cloned());
+    let here = |other: &str| app.is_same_registry(other, registry);
+    if here(&image.registry) {
+        add(needed, image, &digests, why);
+    }
+    let named = image.reference().and_then(|it| app.copy_of(&it));
+    let used = dependency.mirror.as_ref().map(|it| it.image.clone());
+    let copies: BTreeSet<String> = [named, used]
+        .into_iter()
+        .flatten()
+        .map(|it| it.to_string())
+        .collect();
+    for copy in copies
+        .iter()
+        .filter_map(|copy| copy.parse::<Reference>().ok())
+    {
+        if here(copy.registry()) {
+            let why = format!("it is a copy of `{}`: {why}", image.tagged());
+            add(needed, &ImageDescriptor::new(&copy, None), &digests, &why);
+        }
+    }
+}
+
+fn add(needed: &mut Needed, image: &ImageDescriptor, digests: &[Digest], why: &str) {
+    let repository = needed.repository(&image.repository);
+    if let Some(tag) = &image.tag {
+        repository
+            .tags
+            .entry(tag.clone())
+            .or_insert_with(|| why.to_owned());
+    }
+    for digest in digests {
+        let digest = repository.digests.entry(digest.clone());
+        digest.or_insert_with(|| why.to_owned());
+    }
+}

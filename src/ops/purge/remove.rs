@@ -1,0 +1,264 @@
+//! Removes what was decided, and says what became of each.
+
+use std::{cell::Cell, collections::BTreeMap};
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::Digest,
+    ops::{
+        event::{Event, EventSink},
+        inventory::Inventory,
+    },
+    registry::Removal,
+    retention::Snapshot,
+};
+
+/// What a purge has removed, or would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// How many tags.
+    pub tags: usize,
+    /// How many manifests.
+    pub manifests: usize,
+}
+
+/// How things are removed from a registry.
+#[derive(Clone, Copy)]
+pub struct Manner<'a> {
+    /// The registry.
+    pub registry: &'a str,
+    /// Whether it is only said what would go.
+    pub dry_run: bool,
+    /// How much is removed at once.
+    pub width: usize,
+    /// Where each line goes.
+    pub events: &'a EventSink<'a>,
+}
+
+impl Manner<'_> {
+    /// Says a line.
+    pub fn say(&self, line: &str) {
+        self.events.send(Event::Log(format!("{line}\n").as_bytes()));
+    }
+}
+
+/// Says that a registry removes nothing.
+pub fn removes_nothing(registry: &str) -> Error {
+    Error::new(
+        Kind::Failed,
+        format!("`{registry}` removes no tags and no manifests"),
+    )
+    .hint("switch it on at the registry: Docker Distribution has `storage: {delete: {enabled: true}}`")
+}
+
+/// Removes from one repository.
+pub struct Remover<'a> {
+    manner: Manner<'a>,
+    inventory: &'a Inventory<'a>,
+    /// The tags that go with their manifests, because the registry removes no tags.
+    deferred: BTreeMap<String, Digest>,
+    /// Whether the registry has shown that it does not remove tags.
+    keeps_tags: Cell<bool>,
+}
+
+/// What became of one thing.
+enum Outcome {
+    Removed,
+    /// It stays, and has been said to.
+    Kept,
+    Deferred(String, Digest),
+    Nothing,
+    Failed(Error),
+}
+
+impl<'a> Remover<'a> {
+    pub fn new(manner: Manner<'a>, inventory: &'a Inventory<'a>) -> Self {
+        Self {
+            manner,
+            inventory,
+            deferred: BTreeMap::new(),
+            keeps_tags: Cell::new(false),
+        }
+    }
+
+    /// Returns the tags that are still there and go with their manifests.
+    pub fn deferred(&self) -> &BTreeMap<String, Digest> {
+        &self.deferred
+    }
+
+    /// Removes tags. Those of manifests that go (`goes`) are left to be removed with them, where the registry removes no tags.
+    pub async fn tags(
+        &mut self,
+        snapshot: &Snapshot,
+        tags: &[String],
+        goes: &[Digest],
+        purged: &mut Purged,
+    ) -> Result<()> {
+        let place = self.place();
+        let name = |tag: &str| format!("{place}:{tag}");
+        if self.manner.dry_run {
+            for tag in tags {
+                self.manner.say(&format!("Would delete: {}", name(tag)));
+            }
+            purged.tags += tags.len();
+            return Ok(());
+        }
+        let remove = async |tag: &String| {
+            let Some(digest) = snapshot.tags.get(tag).map(|tagged| &tagged.digest) else {
+                return Outcome::Kept;
+            };
+            let goes = goes.contains(digest);
+            let Some(image) = self.inventory.tagged(tag) else {
+                return Outcome::Kept;
+            };
+            if goes && self.keeps_tags.get() {
+                return Outcome::Deferred(tag.clone(), digest.clone());
+            }
+            match self.inventory.untag(&image, digest, !goes).await {
+                Ok(Removal::Unsupported) if goes => {
+                    self.keeps_tags.set(true);
+                    Outcome::Deferred(tag.clone(), digest.clone())
+                }
+                removed => self.outcome(&name(tag), removed),
+            }
+        };
+        let outcomes = self.each(tags, remove).await;
+        let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
+        self.take(outcomes.collect(), &mut purged.tags)
+    }
+
+    /// Removes manifests, those that list others before these.
+    pub async fn manifests(
+        &mut self,
+        snapshot: &Snapshot,
+        go: &[Digest],
+        purged: &mut Purged,
+    ) -> Result<()> {
+        let place = self.place();
+        let name = |digest: &Digest| format!("{place}@{digest}");
+        if self.manner.dry_run {
+            for digest in go {
+                self.manner.say(&format!("Would delete: {}", name(digest)));
+            }
+            purged.manifests += go.len();
+            return Ok(());
+        }
+        for wave in waves(snapshot, go) {
+            let remove = async |digest: &Digest| {
+                let removed = self.inventory.delete(digest).await;
+                self.outcome(&name(digest), removed)
+            };
+            let outcomes = self.each(&wave, remove).await;
+            let gone = |digest: &Digest| {
+                let mut outcomes = outcomes.iter();
+                outcomes.any(|(other, it)| *other == digest && matches!(it, Outcome::Removed))
+            };
+            let with: Vec<&String> = self
+                .deferred
+                .iter()
+                .filter(|(_, digest)| gone(digest))
+                .map(|(tag, _)| tag)
+                .collect();
+            for tag in &with {
+                self.manner.say(&format!("Deleted {place}:{tag}"));
+            }
+            purged.tags += with.len();
+            let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
+            self.take(outcomes.collect(), &mut purged.manifests)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        let repository = self.inventory.repository.repository();
+        format!("{}/{repository}", self.manner.registry)
+    }
+
+    /// Does the same with each: the first alone, so that a registry that removes nothing is asked once, and then many at once.
+    async fn each<'t, T>(
+        &self,
+        all: &'t [T],
+        act: impl AsyncFn(&'t T) -> Outcome,
+    ) -> Vec<(&'t T, Outcome)> {
+        let Some((first, rest)) = all.split_first() else {
+            return Vec::new();
+        };
+        let mut outcomes = vec![(first, act(first).await)];
+        if matches!(outcomes[0].1, Outcome::Nothing) {
+            return outcomes;
+        }
+        let act = &act;
+        let rest = stream::iter(rest.iter()).map(async |one| (one, act(one).await));
+        let rest = rest.buffer_unordered(self.manner.width);
+        outcomes.extend(rest.collect::<Vec<_>>().await);
+        outcomes
+    }
+
+    fn outcome(
+        &self,
+        name: &str,
+        removed: Result<Removal, crate::registry::LookupError>,
+    ) -> Outcome {
+        match removed {
+            Ok(Removal::Removed) => {
+                self.manner.say(&format!("Deleted {name}"));
+                Outcome::Removed
+            }
+            // As acr-cli counts it.
+            Ok(Removal::Absent) => {
+                self.manner
+                    .say(&format!("Skipped {name}, HTTP status: 404"));
+                Outcome::Removed
+            }
+            Ok(Removal::Moved) => {
+                self.manner
+                    .say(&format!("Skipped {name}, it names something else by now"));
+                Outcome::Kept
+            }
+            Ok(Removal::Unsupported) => Outcome::Nothing,
+            Err(error) => {
+                let error = error.of_writing(name);
+                let line = format!("Failed to delete {name}, error: {}", error.one_line());
+                self.manner.say(&line);
+                Outcome::Failed(error)
+            }
+        }
+    }
+
+    fn take(&mut self, outcomes: Vec<Outcome>, count: &mut usize) -> Result<()> {
+        let mut failed = None;
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Removed => *count += 1,
+                Outcome::Kept => {}
+                Outcome::Deferred(tag, digest) => drop(self.deferred.insert(tag, digest)),
+                Outcome::Nothing => failed = Some(removes_nothing(self.manner.registry)),
+                Outcome::Failed(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Parts manifests, which are in an order in which they may go, into such as may go at once.
+fn waves(snapshot: &Snapshot, go: &[Digest]) -> Vec<Vec<Digest>> {
+    let mut level: BTreeMap<&Digest, usize> = BTreeMap::new();
+    let mut waves: Vec<Vec<Digest>> = Vec::new();
+    for digest in go {
+        let parents = level.iter().filter(|(parent, _)| {
+            let lists = snapshot.manifests.get(**parent);
+            let refers = snapshot.manifests.get(digest);
+            lists.is_some_and(|it| it.children.contains(digest))
+                || refers.is_some_and(|it| it.subject.as_ref() == Some(**parent))
+        });
+        let own = parents.map(|(_, level)| level + 1).max().unwrap_or(0);
+        level.insert(digest, own);
+        if waves.len() <= own {
+            waves.resize_with(own + 1, Vec::new);
+        }
+        waves[own].push(digest.clone());
+    }
+    waves
+}

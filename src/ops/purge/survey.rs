@@ -1,0 +1,149 @@
+//! Reads a repository as far as it must be known before something is removed from it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use crate::{
+    error::Result,
+    image::Digest,
+    ops::inventory::{Described, Inventory},
+    retention::{ManifestPlan, Policy, Snapshot, StoredManifest, Tagged, manifests},
+};
+
+use super::needed::Needed;
+
+/// Reads the tags with the ages of those that are meant, and with `whole` all manifests that anything leads to.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Unknown`] where the registry does not answer, or refuses.
+pub async fn survey(
+    inventory: &Inventory<'_>,
+    meant: &impl Fn(&str) -> Result<bool>,
+    needed: &Needed,
+    whole: bool,
+) -> Result<Snapshot> {
+    let needed = needed.of(inventory.repository.repository());
+    let mut snapshot = Snapshot {
+        needed: needed.digests.clone(),
+        needed_tags: needed.tags.clone(),
+        ..Snapshot::default()
+    };
+    for tag in inventory.tags().await? {
+        let Some(seen) = tag.seen else {
+            snapshot.unread.insert(tag.name);
+            continue;
+        };
+        let updated = match meant(&tag.name)? {
+            true => inventory.updated(&tag.name, &seen.digest).await?,
+            false => None,
+        };
+        let tagged = Tagged {
+            digest: seen.digest,
+            updated,
+        };
+        snapshot.tags.insert(tag.name, tagged);
+    }
+    if whole {
+        let tagged = snapshot.tags.values().map(|tagged| tagged.digest.clone());
+        let open: BTreeSet<Digest> = tagged
+            .chain(snapshot.needed.keys().cloned())
+            .chain(inventory.pushed())
+            .collect();
+        add(&mut snapshot, inventory.describe_all(open).await?);
+        // What is not there needs nothing.
+        let there: BTreeSet<Digest> = snapshot.manifests.keys().cloned().collect();
+        snapshot.needed.retain(|digest, _| there.contains(digest));
+    }
+    Ok(snapshot)
+}
+
+/// Reads the tags anew, after some have been removed. Those in `gone` are still there and are as good as removed.
+///
+/// # Errors
+///
+/// As [`survey`].
+pub async fn again(
+    inventory: &Inventory<'_>,
+    before: &Snapshot,
+    gone: &BTreeMap<String, Digest>,
+) -> Result<Snapshot> {
+    let mut snapshot = before.clone();
+    snapshot.tags.clear();
+    snapshot.unread.clear();
+    for tag in inventory.tags().await? {
+        match tag.seen {
+            None => drop(snapshot.unread.insert(tag.name)),
+            Some(seen) if gone.get(&tag.name) == Some(&seen.digest) => {}
+            Some(seen) => {
+                let updated = before.tags.get(&tag.name).and_then(|it| it.updated);
+                let digest = seen.digest;
+                snapshot.tags.insert(tag.name, Tagged { digest, updated });
+            }
+        }
+    }
+    let tagged = snapshot.tags.values().map(|tagged| tagged.digest.clone());
+    let read = inventory.describe_all(tagged.collect::<Vec<_>>()).await?;
+    add(&mut snapshot, read);
+    Ok(snapshot)
+}
+
+/// Decides which manifests go, after it was asked what refers to them.
+///
+/// # Errors
+///
+/// As [`survey`].
+pub async fn dangling(
+    inventory: &Inventory<'_>,
+    snapshot: &mut Snapshot,
+    policy: &Policy<'_>,
+) -> Result<ManifestPlan> {
+    let mut asked: BTreeSet<Digest> = BTreeSet::new();
+    loop {
+        let plan = manifests(snapshot, policy);
+        let mut referrers: Vec<Digest> = Vec::new();
+        for digest in plan.go.iter().filter(|digest| !asked.contains(*digest)) {
+            match inventory.referrers(digest).await? {
+                Some(found) => referrers.extend(found),
+                // The registry keeps no such lists; those that are kept for it are tags.
+                None => return Ok(plan),
+            }
+        }
+        asked.extend(plan.go.iter().cloned());
+        referrers.retain(|digest| !snapshot.manifests.contains_key(digest));
+        if referrers.is_empty() {
+            return Ok(plan);
+        }
+        add(snapshot, inventory.describe_all(referrers).await?);
+    }
+}
+
+fn add(snapshot: &mut Snapshot, read: BTreeMap<Digest, Option<Rc<Described>>>) {
+    for (digest, described) in read {
+        let is_needed_only = described.is_none() && snapshot.needed.contains_key(&digest);
+        let children = snapshot
+            .manifests
+            .values()
+            .any(|it| it.children.contains(&digest));
+        if is_needed_only && !children {
+            continue;
+        }
+        let stored = described.map(|described| {
+            let manifest = &described.manifest;
+            StoredManifest {
+                children: manifest
+                    .children
+                    .iter()
+                    .map(|it| it.digest.clone())
+                    .collect(),
+                subject: manifest.subject.clone(),
+                updated: described.updated,
+            }
+        });
+        snapshot
+            .manifests
+            .insert(digest, stored.unwrap_or_default());
+    }
+}

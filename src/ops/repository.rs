@@ -1,0 +1,412 @@
+//! What a registry has, for people and scripts: its repositories and their tags, and how they are removed.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::{Digest, Reference},
+    registry::{LookupError, Removal},
+    retention::{Policy, Snapshot, StoredManifest, manifests},
+};
+
+use super::{
+    App,
+    event::{Event, EventSink},
+    inventory::{AT_ONCE, Inventory, PushTimes, named},
+    purge::{known_repositories, removes_nothing},
+    task::registry_for,
+};
+
+/// The order of a list by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeOrder {
+    /// The oldest first.
+    Ascending,
+    /// The newest first.
+    Descending,
+}
+
+/// Which part of a list is wanted, in which order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing {
+    /// No more than this many.
+    pub top: Option<usize>,
+    /// By time; by name, if unset.
+    pub order: Option<TimeOrder>,
+}
+
+impl Listing {
+    /// Orders a list and cuts it off. What has no time comes last.
+    pub fn arrange<T>(self, items: &mut Vec<T>, time: impl Fn(&T) -> Option<Timestamp>) {
+        match self.order {
+            None => {}
+            Some(TimeOrder::Ascending) => items.sort_by_key(|item| {
+                let time = time(item);
+                (time.is_none(), time)
+            }),
+            Some(TimeOrder::Descending) => items.sort_by_key(|item| {
+                let time = time(item);
+                (time.is_none(), time.map(std::cmp::Reverse))
+            }),
+        }
+        items.truncate(self.top.unwrap_or(usize::MAX));
+    }
+}
+
+/// What ACR lets be locked; nothing is, in any other registry.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attributes {
+    delete_enabled: bool,
+    list_enabled: bool,
+    read_enabled: bool,
+    write_enabled: bool,
+}
+
+impl Attributes {
+    /// Nothing is locked.
+    pub const OPEN: Self = Self {
+        delete_enabled: true,
+        list_enabled: true,
+        read_enabled: true,
+        write_enabled: true,
+    };
+}
+
+/// A tag, in az's words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TagAnswer {
+    changeable_attributes: Attributes,
+    created_time: Option<Timestamp>,
+    digest: Digest,
+    last_update_time: Option<Timestamp>,
+    name: String,
+    signed: bool,
+}
+
+/// A repository, in az's words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryAnswer {
+    changeable_attributes: Attributes,
+    created_time: Option<Timestamp>,
+    image_name: String,
+    last_update_time: Option<Timestamp>,
+    manifest_count: usize,
+    registry: String,
+    tag_count: usize,
+}
+
+/// What has been removed with a repository, in az's words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemovedAnswer {
+    manifests_deleted: Vec<Digest>,
+    tags_deleted: Vec<String>,
+}
+
+/// Lists the repositories of a registry, sorted. Where it does not list them, they are those of tasks and runs, and that is told.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where the registry does not answer.
+pub async fn list(
+    app: &App,
+    registry: Option<&str>,
+    top: Option<usize>,
+    events: &EventSink<'_>,
+) -> Result<Vec<String>> {
+    let registry = registry_for(app, registry, &[])?;
+    let mut names = match app.registries().repositories(&registry).await? {
+        Some(names) => names,
+        None => {
+            events.send(Event::Warning(format!(
+                "`{registry}` does not list its repositories: these are the ones that tasks and runs push to"
+            )));
+            let times = PushTimes::of(app, &registry)?;
+            known_repositories(app, &registry, &times)?
+                .into_iter()
+                .collect()
+        }
+    };
+    names.truncate(top.unwrap_or(usize::MAX));
+    Ok(names)
+}
+
+/// Lists the names of the tags of a repository.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] where there is no such repository; [`Kind::Unknown`] where the registry does not answer.
+pub async fn tag_names(
+    app: &App,
+    registry: Option<&str>,
+    repository: &str,
+    listing: Listing,
+) -> Result<Vec<String>> {
+    if listing.order.is_some() {
+        let tags = tags(app, registry, repository, listing).await?;
+        return Ok(tags.into_iter().map(|tag| tag.name).collect());
+    }
+    let registry = registry_for(app, registry, &[])?;
+    let repository = named(&registry, repository)?;
+    let mut names = app.registries().tags(&repository).await?;
+    if names.is_empty() {
+        return Err(no_repository(&repository));
+    }
+    names.truncate(listing.top.unwrap_or(usize::MAX));
+    Ok(names)
+}
+
+/// Lists the tags of a repository with what they name.
+///
+/// # Errors
+///
+/// As [`tag_names`].
+pub async fn tags(
+    app: &App,
+    registry: Option<&str>,
+    repository: &str,
+    listing: Listing,
+) -> Result<Vec<TagAnswer>> {
+    let registry = registry_for(app, registry, &[])?;
+    let times = PushTimes::of(app, &registry)?;
+    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let mut answers = Vec::new();
+    for tag in inventory.tags().await? {
+        let Some(seen) = tag.seen else {
+            continue;
+        };
+        let updated = inventory.updated(&tag.name, &seen.digest).await?;
+        answers.push(tag_answer(tag.name, seen.digest, updated));
+    }
+    if answers.is_empty() {
+        return Err(no_repository(&inventory.repository));
+    }
+    listing.arrange(&mut answers, |tag| tag.last_update_time);
+    Ok(answers)
+}
+
+/// Shows a repository.
+///
+/// # Errors
+///
+/// As [`tag_names`].
+pub async fn show(app: &App, registry: Option<&str>, repository: &str) -> Result<RepositoryAnswer> {
+    let registry = registry_for(app, registry, &[])?;
+    let times = PushTimes::of(app, &registry)?;
+    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let tags = inventory.tags().await?;
+    if tags.is_empty() {
+        return Err(no_repository(&inventory.repository));
+    }
+    let digests = tags.iter().filter_map(|tag| Some(tag.seen.clone()?.digest));
+    let all = inventory.describe_all(digests).await?;
+    let there = || all.values().flatten();
+    let times = || there().filter_map(|described| described.updated);
+    Ok(RepositoryAnswer {
+        changeable_attributes: Attributes::OPEN,
+        created_time: times().min(),
+        image_name: inventory.repository.repository().to_owned(),
+        last_update_time: times().max(),
+        manifest_count: there().count(),
+        registry,
+        tag_count: tags.len(),
+    })
+}
+
+/// Shows a tag.
+///
+/// # Errors
+///
+/// As [`tag_names`].
+pub async fn show_tag(app: &App, image: &Reference) -> Result<TagAnswer> {
+    let times = PushTimes::of(app, image.registry())?;
+    let place = (image.registry(), image.repository());
+    let inventory = Inventory::new(app, place, &times, AT_ONCE)?;
+    let seen = app.registries().look(image).await.map_err(not_found)?;
+    let tag = image.tag().unwrap_or_default().to_owned();
+    let updated = inventory.updated(&tag, &seen.digest).await?;
+    Ok(tag_answer(tag, seen.digest, updated))
+}
+
+fn tag_answer(name: String, digest: Digest, updated: Option<Timestamp>) -> TagAnswer {
+    TagAnswer {
+        changeable_attributes: Attributes::OPEN,
+        created_time: updated,
+        digest,
+        last_update_time: updated,
+        name,
+        signed: false,
+    }
+}
+
+/// Returns an image of a registry that a command names: with the registry, or below the one that is given or the default. A tag that is
+/// not written is `latest`.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is no image.
+pub fn image(app: &App, registry: Option<&str>, text: &str) -> Result<Reference> {
+    let text = text.strip_prefix("https://").unwrap_or(text);
+    let host = text.split('/').next().unwrap_or_default();
+    match registry {
+        None if text.contains('/') => {
+            let registry = app.settings.login_server(host);
+            image_in(app, Some(&registry), &text[host.len() + 1..])
+        }
+        registry => image_in(app, registry, text),
+    }
+}
+
+/// Returns the image of a registry, the one given or the default.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is no image.
+pub fn image_in(app: &App, registry: Option<&str>, text: &str) -> Result<Reference> {
+    let registry = registry_for(app, registry, &[])?;
+    Reference::within(&registry, text).context(Kind::Invalid, || {
+        format!("cannot use the image name `{}`", text.escape_debug())
+    })
+}
+
+/// Returns what a tag or digest names, and all tags of the same manifest: what goes when it is removed.
+///
+/// # Errors
+///
+/// As [`tag_names`].
+pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<String>)> {
+    let times = PushTimes::default();
+    let place = (image.registry(), image.repository());
+    let inventory = Inventory::new(app, place, &times, AT_ONCE)?;
+    let digest = match image.digest() {
+        Some(digest) => digest.clone(),
+        None => {
+            app.registries()
+                .look(image)
+                .await
+                .map_err(not_found)?
+                .digest
+        }
+    };
+    let tags = inventory.tags().await?;
+    let same = tags.into_iter().filter(|tag| {
+        let seen = tag.seen.as_ref();
+        seen.is_some_and(|seen| seen.digest == digest)
+    });
+    let names = same.map(|tag| tag.name).collect();
+    Ok((digest, names))
+}
+
+/// Removes a manifest, and with it all tags that name it.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] where it is not there; [`Kind::Failed`] where the registry does not remove it.
+pub async fn delete_manifest(app: &App, image: &Reference, digest: &Digest) -> Result<()> {
+    let removed = app.registries().delete_manifest(image, digest).await;
+    let place = format!("{}@{digest}", image.name());
+    judge(removed, &place, image.registry())
+}
+
+/// Removes a tag, and leaves the manifest.
+///
+/// # Errors
+///
+/// As [`delete_manifest`].
+pub async fn untag(app: &App, image: &Reference) -> Result<()> {
+    let registries = app.registries();
+    let seen = registries.look(image).await.map_err(not_found)?;
+    let removed = registries.untag(image, &seen.digest, true).await;
+    judge(removed, &image.to_string(), image.registry())
+}
+
+/// Removes all manifests and tags of a repository.
+///
+/// # Errors
+///
+/// As [`delete_manifest`].
+pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Result<RemovedAnswer> {
+    let registry = registry_for(app, registry, &[])?;
+    let times = PushTimes::of(app, &registry)?;
+    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let tags = inventory.tags().await?;
+    if tags.is_empty() {
+        return Err(no_repository(&inventory.repository));
+    }
+    let tagged = tags.iter().filter_map(|tag| Some(tag.seen.clone()?.digest));
+    let digests: Vec<Digest> = tagged.chain(inventory.pushed()).collect();
+    let mut snapshot = Snapshot::default();
+    for (digest, described) in inventory.describe_all(digests).await? {
+        if let Some(described) = described {
+            let children = described.manifest.children.iter();
+            let stored = StoredManifest {
+                children: children.map(|child| child.digest.clone()).collect(),
+                subject: described.manifest.subject.clone(),
+                updated: None,
+            };
+            snapshot.manifests.insert(digest, stored);
+        }
+    }
+    let all = Policy {
+        takes: &|_| true,
+        before: Timestamp::MAX,
+        takes_unknown_age: true,
+        keep: 0,
+    };
+    let order = manifests(&snapshot, &all).go;
+    for digest in &order {
+        match app
+            .registries()
+            .delete_manifest(&inventory.repository, digest)
+            .await
+        {
+            Ok(Removal::Absent) => {}
+            removed => {
+                let place = format!("{}@{digest}", inventory.repository.name());
+                judge(removed, &place, &registry)?;
+            }
+        }
+    }
+    Ok(RemovedAnswer {
+        manifests_deleted: order,
+        tags_deleted: tags.into_iter().map(|tag| tag.name).collect(),
+    })
+}
+
+fn judge(removed: Result<Removal, LookupError>, place: &str, registry: &str) -> Result<()> {
+    match removed {
+        Ok(Removal::Removed) => Ok(()),
+        Ok(Removal::Absent) => Err(Error::new(Kind::NotFound, format!("there is no `{place}`"))),
+        Ok(Removal::Moved) => Err(Error::new(
+            Kind::Failed,
+            format!("`{place}` names something else by now"),
+        )
+        .hint("look at it, and try again: acrt repository show")),
+        Ok(Removal::Unsupported) => Err(removes_nothing(registry)),
+        Err(error) => Err(error.of_writing(place)),
+    }
+}
+
+/// Says that something is not there, where a registry said so.
+pub fn not_found(error: LookupError) -> Error {
+    match error.is_absent() {
+        true => Error::new(
+            Kind::NotFound,
+            format!("there is no `{}`", error.asked().image),
+        )
+        .because(error),
+        false => error.into(),
+    }
+}
+
+fn no_repository(repository: &Reference) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("there is no repository `{}` with a tag", repository.name()),
+    )
+    .hint("see which there are: acrt repository list")
+}

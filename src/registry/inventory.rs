@@ -1,0 +1,367 @@
+//! What a registry has: its repositories, the tags of one, and what a manifest is made of.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use reqwest::header::{HeaderMap, LINK};
+use serde::Deserialize;
+
+use crate::image::{Digest, Platform, Reference};
+
+use super::{
+    client::{Registries, defective, refusal},
+    documents::{body, head::Defect, kinds, manifest::StoredPlatform},
+    problem::{Asked, LookupError, LookupFailure},
+    requests::host::Host,
+    transport::{
+        http_client::cap,
+        request_spec::{Access, RequestSpec},
+    },
+};
+
+/// How many names are asked for at once, as az does.
+const PAGE: usize = 100;
+
+/// More pages than any list has: a registry that never ends is left.
+const MAX_PAGES: usize = 10_000;
+
+/// The annotation of the OCI image specification with the time at which something was made.
+const CREATED: &str = "org.opencontainers.image.created";
+
+/// A manifest or an index, with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// What kind of artifact it says to be, if it is no image.
+    pub artifact_type: Option<String>,
+    /// Its bytes, as the registry gives them.
+    pub bytes: Vec<u8>,
+    /// What it lists, if it is an index.
+    pub children: Vec<ManifestPart>,
+    /// Its config, if it has one.
+    pub config: Option<ManifestPart>,
+    /// Its layers.
+    pub layers: Vec<ManifestPart>,
+    /// What it refers to, if it is a signature, an SBOM or the like.
+    pub subject: Option<Digest>,
+    /// When it was made, where its annotations say so.
+    pub created: Option<Timestamp>,
+}
+
+/// Something that a manifest names.
+#[derive(Clone, Debug)]
+pub struct ManifestPart {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it runs on, where the index says so.
+    pub platform: Option<Platform>,
+}
+
+/// A part as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredPart {
+    digest: Digest,
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    size: u64,
+    platform: Option<StoredPlatform>,
+}
+
+impl From<StoredPart> for ManifestPart {
+    fn from(stored: StoredPart) -> Self {
+        Self {
+            digest: stored.digest,
+            media_type: stored.media_type,
+            size: stored.size,
+            platform: stored.platform.and_then(|platform| platform.platform()),
+        }
+    }
+}
+
+/// A manifest as it is written: nothing but what names other things is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredManifest {
+    artifact_type: Option<String>,
+    manifests: Option<Vec<StoredPart>>,
+    config: Option<StoredPart>,
+    layers: Option<Vec<StoredPart>>,
+    subject: Option<StoredPart>,
+    annotations: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Inspected {
+    /// Tells whether it is an index.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        self.config.is_none() && self.layers.is_empty() && !self.children.is_empty()
+            || self.media_type.contains("index")
+            || self.media_type.contains("manifest.list")
+    }
+
+    /// Reads the answer with a manifest.
+    fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Self, Defect> {
+        let read = body::read(headers, &bytes)?;
+        let stored: StoredManifest = serde_json::from_slice(&bytes)
+            .map_err(|problem| Defect::Form(format!("its manifest is malformed: {problem}")))?;
+        let parts = |list: Option<Vec<StoredPart>>| {
+            let list = list.unwrap_or_default().into_iter();
+            list.map(ManifestPart::from).collect()
+        };
+        let config: Option<ManifestPart> = stored.config.map(ManifestPart::from);
+        let own_type = config.as_ref().map(|config| config.media_type.clone());
+        let artifact_type = stored.artifact_type.or(own_type);
+        let created = stored.annotations.as_ref().and_then(|all| all.get(CREATED));
+        Ok(Self {
+            digest: read.seen.digest,
+            media_type: read.seen.media_type,
+            artifact_type: artifact_type.filter(|it| kinds::is_artifact(it)),
+            children: parts(stored.manifests),
+            layers: parts(stored.layers),
+            config,
+            subject: stored.subject.map(|subject| subject.digest),
+            created: created.and_then(|created| created.as_str()?.parse().ok()),
+            bytes,
+        })
+    }
+}
+
+impl RequestSpec {
+    /// Asks for a list of names: below a repository, or of the registry where that is empty.
+    fn list(repository: &str, thing: &str, query: &str) -> Self {
+        Self {
+            repository: repository.to_owned(),
+            thing: thing.to_owned(),
+            ..Self::api()
+        }
+        .with(|more| {
+            query.clone_into(&mut more.query);
+            if repository.is_empty() {
+                more.access = Access::Catalog;
+            }
+        })
+    }
+}
+
+impl Registries {
+    /// Lists the repositories of a registry, sorted; `None` where it does not tell them, as many do not.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry cannot be asked.
+    pub async fn repositories(&self, registry: &str) -> Result<Option<Vec<String>>, LookupError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Page {
+            repositories: Option<Vec<String>>,
+        }
+        let host = self.host(registry)?;
+        let listed = pages(&host, "", "_catalog", |page: Page| page.repositories).await;
+        match listed {
+            Ok(names) => Ok(Some(names.into_iter().collect())),
+            Err(error) if is_closed(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists the tags of the repository of `image`, sorted. One that does not exist has none.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry cannot be asked, or refuses.
+    pub async fn tags(&self, image: &Reference) -> Result<Vec<String>, LookupError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Page {
+            tags: Option<Vec<String>>,
+        }
+        let host = self.host_of(image)?;
+        let listed = pages(&host, image.repository(), "tags/list", |page: Page| {
+            page.tags
+        })
+        .await;
+        match listed {
+            Ok(names) => Ok(names.into_iter().collect()),
+            Err(error) if error.is_absent() => Ok(Vec::new()),
+            Err(error) => Err(error.shared_by(&image.name())),
+        }
+    }
+
+    /// Reads the manifest that `image` names, by its digest if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]: absent, or could not tell; also where the bytes are not of the digest.
+    pub async fn inspect(&self, image: &Reference) -> Result<Inspected, LookupError> {
+        let host = self.host_of(image)?;
+        let mut answer = host.ask(&RequestSpec::document(image)).await?;
+        if answer.response.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let bytes = std::mem::take(&mut answer.response.body);
+        let read = Inspected::parse(&answer.response.headers, bytes)
+            .map_err(|defect| defective(defect, answer.asked.clone()))?;
+        match image.digest() {
+            Some(digest) if *digest != read.digest => {
+                let problem = "its content is not of its digest".to_owned();
+                Err(LookupError::unknown(
+                    LookupFailure::BadReply(problem),
+                    answer.asked,
+                ))
+            }
+            _ => Ok(read),
+        }
+    }
+
+    /// Lists what refers to a manifest, as the registry tells it; `None` where it keeps no such lists.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry cannot be asked, or refuses.
+    pub async fn referrers(
+        &self,
+        repository: &Reference,
+        digest: &Digest,
+    ) -> Result<Option<Vec<Digest>>, LookupError> {
+        let host = self.host_of(repository)?;
+        let answer = host
+            .ask(&RequestSpec::referrers(repository, digest))
+            .await?;
+        match answer.response.status {
+            200 => {
+                let read = Inspected::parse(&answer.response.headers, answer.response.body)
+                    .map_err(|defect| defective(defect, answer.asked.clone()))?;
+                let digests = read.children.into_iter().map(|child| child.digest);
+                Ok(Some(digests.collect()))
+            }
+            400 | 404 | 405 => Ok(None),
+            _ => Err(refusal(&answer)),
+        }
+    }
+
+    /// Returns when an image was made and what it runs on, as its config says; nothing for what has no config of an image.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the config cannot be read.
+    pub async fn made(
+        &self,
+        image: &Reference,
+        manifest: &Inspected,
+    ) -> Result<(Option<Timestamp>, Option<Platform>), LookupError> {
+        let config = manifest.config.as_ref();
+        let config =
+            config.filter(|it| !it.media_type.is_empty() && kinds::is_image_config(&it.media_type));
+        match config {
+            Some(config) => {
+                let config = self.config_at(image, &config.digest).await?;
+                Ok((config.created, config.platform.clone()))
+            }
+            None => Ok((None, None)),
+        }
+    }
+}
+
+/// Tells whether a registry does not give its list of repositories: it has none, or not for this login.
+fn is_closed(error: &LookupError) -> bool {
+    let refused = matches!(
+        error.asked().status,
+        Some(401 | 403 | 404 | 405 | 410 | 501)
+    );
+    error.is_absent() || error.is_refused() || refused
+}
+
+/// Reads a list of names page by page.
+async fn pages<P: for<'a> Deserialize<'a>>(
+    host: &Host,
+    repository: &str,
+    thing: &str,
+    names: impl Fn(P) -> Option<Vec<String>>,
+) -> Result<BTreeSet<String>, LookupError> {
+    let mut all = BTreeSet::new();
+    let mut query = format!("n={PAGE}");
+    let mut seen = BTreeSet::new();
+    for _ in 0..MAX_PAGES {
+        let mut request_spec = RequestSpec::list(repository, thing, &query);
+        request_spec.cap = cap::MANIFEST;
+        let answer = host.ask(&request_spec).await?;
+        if answer.response.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let bad = |problem: String| {
+            LookupError::unknown(LookupFailure::BadReply(problem), answer.asked.clone())
+        };
+        let page: P = serde_json::from_slice(&answer.response.body)
+            .map_err(|problem| bad(format!("it is no list of names: {problem}")))?;
+        all.extend(names(page).unwrap_or_default());
+        let Some(next) = next(&answer.response.headers) else {
+            return Ok(all);
+        };
+        if !seen.insert(next.clone()) {
+            return Err(bad("its list goes round in a circle".into()));
+        }
+        query = next;
+    }
+    let asked = Asked {
+        registry: host.registry.clone(),
+        ..Default::default()
+    };
+    let problem = "its list has no end".to_owned();
+    Err(LookupError::unknown(
+        LookupFailure::BadReply(problem),
+        asked,
+    ))
+}
+
+/// Returns the query of the next page, as `Link: <…?last=x&n=100>; rel="next"` says it (RFC 8288). Only the query counts: a list goes on
+/// where it began.
+fn next(headers: &HeaderMap) -> Option<String> {
+    let links = headers.get_all(LINK).iter();
+    let links = links.filter_map(|link| link.to_str().ok());
+    links.flat_map(|link| link.split(',')).find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let rel = parameters.split(';').map(str::trim);
+        let is_next = rel.into_iter().any(|one| {
+            let value = one.strip_prefix("rel=");
+            value.is_some_and(|value| value.trim_matches('"').eq_ignore_ascii_case("next"))
+        });
+        let (_, query) = target.split_once('?')?;
+        let query = query.split('#').next().unwrap_or(query);
+        (is_next && !query.is_empty()).then(|| query.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_where_the_link_says() {
+        let of = |link: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LINK, link.parse().unwrap());
+            next(&headers)
+        };
+        let query = Some("last=a&n=2".to_owned());
+        assert_eq!(of("</v2/_catalog?last=a&n=2>; rel=\"next\""), query);
+        assert_eq!(
+            of("<https://r.example/v2/x/tags/list?last=a&n=2>; rel=next"),
+            query
+        );
+        assert_eq!(
+            of("</x?p=0>; rel=\"prev\", </x?last=a&n=2>;rel=\"next\""),
+            query
+        );
+        assert_eq!(of("</v2/_catalog>; rel=\"next\""), None);
+        assert_eq!(of("nonsense"), None);
+    }
+}

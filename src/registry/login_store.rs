@@ -1,0 +1,239 @@
+//! Keeps a login where docker and podman look for it, or takes it away: in their files, or with the helpers that these name.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::sys::{
+    process::{self, Ended},
+    secret::Secret,
+};
+
+use super::{
+    canonical,
+    client::Registries,
+    credentials::{
+        auth_file,
+        credential::{Login, server},
+        helper,
+        login_file::{CredentialLocation, DOCKER_HUB_KEY, LoginFile},
+    },
+};
+
+/// What becomes of the login in one place.
+enum Change<'a> {
+    Store(&'a Login),
+    Erase,
+}
+
+impl Registries {
+    /// Keeps a login in docker's file, where podman finds it too, and in each other file that has one for the same registry or that `also`
+    /// names: podman believes that one first. Returns the places in words.
+    ///
+    /// # Errors
+    ///
+    /// Which file or helper cannot be used, and why.
+    pub async fn store_login(
+        &self,
+        login: &Login,
+        also: Option<&Path>,
+    ) -> Result<Vec<String>, String> {
+        let registry = canonical(server(&login.registry)).to_owned();
+        let paths = self.keychain().paths();
+        let Some(last) = paths.last() else {
+            return Err(
+                "there is no home directory to keep a login in; set HOME or DOCKER_CONFIG".into(),
+            );
+        };
+        let mut places = Vec::new();
+        for path in paths {
+            let file = read(path)?;
+            let has_one = has_entry(&file, &registry);
+            if path == last || has_one || also == Some(path.as_path()) {
+                let change = Change::Store(login);
+                places.extend(apply(&file, path == last, &registry, &change).await?);
+            }
+        }
+        self.keychain().forget(&registry);
+        Ok(distinct(places))
+    }
+
+    /// Takes the login for a registry out of all files and helpers. Returns the places in words; none, where there was none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::store_login`].
+    pub async fn erase_login(&self, registry: &str) -> Result<Vec<String>, String> {
+        let registry = canonical(server(registry)).to_owned();
+        let mut places = Vec::new();
+        let paths = self.keychain().paths();
+        for path in paths {
+            let file = read(path)?;
+            places
+                .extend(apply(&file, Some(path) == paths.last(), &registry, &Change::Erase).await?);
+        }
+        self.keychain().forget(&registry);
+        Ok(distinct(places))
+    }
+}
+
+fn read(path: &Path) -> Result<LoginFile, String> {
+    match LoginFile::read(path)? {
+        Some(file) => Ok(file),
+        None => LoginFile::parse(path, ""),
+    }
+}
+
+/// Tells whether a file has an entry for a registry, however it is spelled.
+fn has_entry(file: &LoginFile, registry: &str) -> bool {
+    let auths = file.document().get("auths").and_then(Value::as_object);
+    auths.is_some_and(|auths| auths.keys().any(|key| is_key_of(key, registry)))
+}
+
+/// Changes one file, or asks the helper that it names for the registry.
+async fn apply(
+    file: &LoginFile,
+    is_dockers: bool,
+    registry: &str,
+    change: &Change<'_>,
+) -> Result<Vec<String>, String> {
+    let helper = file
+        .spots(registry, "")
+        .into_iter()
+        .find_map(|spot| match spot {
+            CredentialLocation::Helper { helper, server } => Some((helper, server)),
+            CredentialLocation::Entry(_) => None,
+        });
+    let mut document = file.document().clone();
+    let mut auths = match document.remove("auths") {
+        Some(Value::Object(auths)) => auths,
+        _ => Map::new(),
+    };
+    let before = auths.clone();
+    auths.retain(|key, _| !is_key_of(key, registry));
+    let had_entry = auths.len() < before.len();
+    let mut places = Vec::new();
+    let key = match is_dockers && registry == crate::image::reference::DOCKER_HUB {
+        true => DOCKER_HUB_KEY,
+        false => registry,
+    };
+    match (change, helper) {
+        (Change::Store(login), Some((helper, server))) => {
+            let input = json!({
+                "ServerURL": server, "Username": login.username, "Secret": login.secret.reveal()
+            });
+            run(&helper, "store", &Secret::new(input.to_string())).await?;
+            // As docker writes it: that there is a login, and not which.
+            auths.insert(key.to_owned(), json!({}));
+            places.push(format!("`docker-credential-{helper}`"));
+        }
+        (Change::Store(login), None) => {
+            auths.insert(key.to_owned(), auth_file::entry(login));
+            places.push(format!("`{}`", file.path.display()));
+        }
+        (Change::Erase, helper) => {
+            if let Some((helper, server)) = helper
+                && run(&helper, "erase", &Secret::new(server)).await?
+            {
+                places.push(format!("`docker-credential-{helper}`"));
+            }
+            if had_entry {
+                places.push(format!("`{}`", file.path.display()));
+            }
+        }
+    }
+    if auths != before {
+        document.insert("auths".to_owned(), Value::Object(auths));
+        write(&file.path, &document)
+            .map_err(|problem| format!("cannot write `{}`: {problem}", file.path.display()))?;
+    }
+    Ok(places)
+}
+
+/// Has a helper store or erase a login; `false` where there was none to erase.
+async fn run(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
+    let line = helper::line(helper, verb)?;
+    let name = format!("docker-credential-{helper}");
+    match process::converse(&line, input.reveal().as_bytes()).await {
+        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
+        Ok(reply) => match reply.ended {
+            Ended::Exited(0) => Ok(true),
+            Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
+            _ => {
+                let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
+                match said.iter().any(|said| said.contains(helper::UNKNOWN)) {
+                    true => Ok(false),
+                    false => Err(format!("`{name} {verb}` fails")),
+                }
+            }
+        },
+    }
+}
+
+/// Tells whether a key of `auths` is a registry as a whole, however it is spelled.
+fn is_key_of(key: &str, registry: &str) -> bool {
+    let bare = key
+        .strip_prefix("https://")
+        .or_else(|| key.strip_prefix("http://"));
+    let path = bare
+        .unwrap_or(key)
+        .split_once('/')
+        .map_or("", |(_, path)| path);
+    let is_whole = bare.is_some() || matches!(path.trim_end_matches('/'), "" | "v1" | "v2");
+    is_whole && canonical(&server(key).to_ascii_lowercase()) == registry
+}
+
+/// Replaces a file as a whole, readable by its owner alone. A link stays a link.
+fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
+    let target: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    if !folder.exists() {
+        use std::os::unix::fs::DirBuilderExt as _;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let mut text = Vec::new();
+    let indented = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, indented);
+    serde::Serialize::serialize(document, &mut writer)?;
+    text.push(b'\n');
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&text)?;
+    file.as_file().sync_all()?;
+    file.persist(&target)?;
+    Ok(())
+}
+
+fn distinct(places: Vec<String>) -> Vec<String> {
+    let distinct: BTreeSet<String> = places.into_iter().collect();
+    distinct.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_of_a_registry_only_if_it_is_all_of_it() {
+        for key in [
+            "r.example",
+            "https://r.example/v1/",
+            "R.example",
+            "http://r.example",
+            "r.example/v2/",
+        ] {
+            assert!(is_key_of(key, "r.example"), "{key}");
+        }
+        for key in ["r.example/team", "r.example.evil.example", "r.example:5000"] {
+            assert!(!is_key_of(key, "r.example"), "{key}");
+        }
+        assert!(is_key_of(DOCKER_HUB_KEY, "docker.io"));
+    }
+}

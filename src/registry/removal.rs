@@ -1,0 +1,181 @@
+//! Removes tags and manifests.
+//!
+//! The distribution specification lets a registry refuse either. Most remove manifests and not tags (Docker Distribution before 3.0 is one);
+//! there a tag is moved to a copy of its manifest that differs in one annotation, and the copy is removed, so that at no moment the tag
+//! names something that cannot be pulled.
+
+use reqwest::{Method, header::HeaderValue};
+
+use crate::image::{Digest, Reference};
+
+use super::{
+    client::{Registries, refusal},
+    error_text::server_words,
+    inventory::Inspected,
+    problem::{Asked, LookupError, LookupFailure},
+    requests::ask::Answer,
+    transport::request_spec::{Access, RequestSpec},
+};
+
+/// The annotation by which the copy of a manifest differs.
+const REMOVED: &str = "io.acrt.removed";
+
+/// What became of something that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// It was not there any more.
+    Absent,
+    /// It is there: the tag names something else by now.
+    Moved,
+    /// It is there: the registry does not remove such things.
+    Unsupported,
+}
+
+impl RequestSpec {
+    /// Asks for the removal of the manifest that is known as `which`, a digest or a tag.
+    fn delete(image: &Reference, which: &str) -> Self {
+        Self {
+            method: Method::DELETE,
+            thing: format!("manifests/{which}"),
+            ..Self::document(image)
+        }
+        .with(|more| more.access = Access::Delete)
+    }
+}
+
+impl Registries {
+    /// Removes the manifest with `digest` from the repository of `image`, and with it every tag that names it.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry cannot be asked, or refuses for another reason than that it removes nothing.
+    pub async fn delete_manifest(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Removal, LookupError> {
+        let host = self.host_of(image)?;
+        let answer = host
+            .ask(&RequestSpec::delete(image, digest.as_str()))
+            .await?;
+        match answer.response.status {
+            200..300 => Ok(Removal::Removed),
+            404 | 410 if !is_unsupported(&answer) => Ok(Removal::Absent),
+            _ if is_unsupported(&answer) => Ok(Removal::Unsupported),
+            _ => Err(refusal(&answer)),
+        }
+    }
+
+    /// Removes a tag, if it still names `digest`, and leaves the manifest. Where the registry does not remove tags, `may_copy` says whether
+    /// it is done by way of a copy of the manifest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::delete_manifest`].
+    pub async fn untag(
+        &self,
+        tag: &Reference,
+        digest: &Digest,
+        may_copy: bool,
+    ) -> Result<Removal, LookupError> {
+        match self.look(tag).await {
+            Ok(seen) if seen.digest != *digest => return Ok(Removal::Moved),
+            Err(error) if error.is_absent() => return Ok(Removal::Absent),
+            looked => drop(looked?),
+        }
+        let host = self.host_of(tag)?;
+        let answer = host
+            .ask(&RequestSpec::delete(tag, tag.tag_or_digest()))
+            .await?;
+        self.forget_tag(tag);
+        match answer.response.status {
+            200..300 => Ok(Removal::Removed),
+            400 | 404 | 405 | 410 | 501 if may_copy => self.untag_by_copy(tag, digest).await,
+            400 | 404 | 405 | 410 | 501 => Ok(Removal::Unsupported),
+            _ if is_unsupported(&answer) && may_copy => self.untag_by_copy(tag, digest).await,
+            _ if is_unsupported(&answer) => Ok(Removal::Unsupported),
+            _ => Err(refusal(&answer)),
+        }
+    }
+
+    async fn untag_by_copy(
+        &self,
+        tag: &Reference,
+        digest: &Digest,
+    ) -> Result<Removal, LookupError> {
+        // Nothing is written to a registry that would not remove it again.
+        let nothing = Digest::of(tag.to_string().as_bytes());
+        if self.delete_manifest(tag, &nothing).await? == Removal::Unsupported {
+            return Ok(Removal::Unsupported);
+        }
+        let original = self.inspect(tag).await?;
+        if original.digest != *digest {
+            return Ok(Removal::Moved);
+        }
+        let bad = |problem: &str| {
+            let asked = Asked {
+                registry: tag.registry().to_owned(),
+                image: tag.to_string(),
+                ..Default::default()
+            };
+            LookupError::unknown(LookupFailure::BadReply(problem.to_owned()), asked)
+        };
+        let copy = self.marked(&original);
+        let copy = copy.ok_or_else(|| bad("its manifest has annotations of another form"))?;
+        self.put(tag, &original.media_type, copy.clone()).await?;
+        match self.delete_manifest(tag, &Digest::of(&copy)).await {
+            Ok(Removal::Removed | Removal::Absent) => Ok(Removal::Removed),
+            kept => {
+                // The tag names what it named before.
+                self.put(tag, &original.media_type, original.bytes).await?;
+                kept
+            }
+        }
+    }
+
+    /// Returns a manifest with one more annotation.
+    fn marked(&self, original: &Inspected) -> Option<Vec<u8>> {
+        let mut copy: serde_json::Value = serde_json::from_slice(&original.bytes).ok()?;
+        let fields = copy.as_object_mut()?;
+        let annotations = fields
+            .entry("annotations")
+            .or_insert_with(|| serde_json::json!({}));
+        if annotations.is_null() {
+            *annotations = serde_json::json!({});
+        }
+        let now = self.clock.now().to_string();
+        annotations
+            .as_object_mut()?
+            .insert(REMOVED.to_owned(), now.into());
+        serde_json::to_vec(&copy).ok()
+    }
+
+    async fn put(
+        &self,
+        tag: &Reference,
+        media_type: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), LookupError> {
+        let host = self.host_of(tag)?;
+        let media_type = HeaderValue::from_str(media_type);
+        let media_type =
+            media_type.unwrap_or_else(|_| HeaderValue::from_static("application/json"));
+        let request_spec =
+            RequestSpec::put_manifest(tag, tag.tag_or_digest(), media_type, bytes.into());
+        let answer = host.ask(&request_spec).await?;
+        self.forget_tag(tag);
+        match answer.response.status {
+            200..300 => Ok(()),
+            _ => Err(refusal(&answer)),
+        }
+    }
+}
+
+/// Tells whether a registry says that it does not remove such things at all.
+fn is_unsupported(answer: &Answer) -> bool {
+    let words = server_words(&answer.response.headers, &answer.response.body);
+    let codes = words.map(|(_, codes)| codes).unwrap_or_default();
+    matches!(answer.response.status, 405 | 501) || codes.iter().any(|code| code == "UNSUPPORTED")
+}

@@ -1,0 +1,112 @@
+//! `--keep-tags` and `--keep-days` of a task: which of the tags that it made from a template have been superseded.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::image::{Digest, Reference};
+
+/// The name of an image with `{{…}}` in its tag, and what stands before and behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagPattern {
+    repository: String,
+    before: String,
+    behind: String,
+}
+
+impl TagPattern {
+    /// Reads the name of an image of a task, without its registry; none, where its tag has no template.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let open = name.find("{{")?;
+        let close = name.rfind("}}")? + 2;
+        let (repository, before) = name[..open].rsplit_once(':')?;
+        (!repository.is_empty() && close > open).then(|| Self {
+            repository: repository.to_owned(),
+            before: before.to_owned(),
+            behind: name[close..].to_owned(),
+        })
+    }
+
+    /// Returns the repository as it is written.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Tells whether a tag may have been made from it.
+    #[must_use]
+    pub fn fits(&self, tag: &str) -> bool {
+        let middle = tag.strip_prefix(&self.before);
+        let middle = middle.and_then(|rest| rest.strip_suffix(&self.behind));
+        middle.is_some_and(|middle| !middle.is_empty())
+    }
+}
+
+/// An image that a run of the task pushed under a tag made from a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedTag {
+    /// The image.
+    pub image: Reference,
+    /// What the tag named then.
+    pub digest: Digest,
+    /// When the run had ended.
+    pub pushed: Timestamp,
+}
+
+/// Returns those of the tags of one repository that go: all but the newest `tags` that are pushed longer ago than `days`. Where only one of
+/// the two is given, that one decides. `all` is in any order.
+#[must_use]
+pub fn superseded(
+    mut all: Vec<PushedTag>,
+    tags: Option<u32>,
+    days: Option<u32>,
+    now: Timestamp,
+) -> Vec<PushedTag> {
+    if tags.is_none() && days.is_none() {
+        return Vec::new();
+    }
+    all.sort_by_key(|one| std::cmp::Reverse(one.pushed));
+    let tags = usize::try_from(tags.unwrap_or(0)).unwrap_or(usize::MAX);
+    let age = SignedDuration::from_hours(24 * i64::from(days.unwrap_or(0)));
+    let before = super::age::before(now, age);
+    let mut rest = all.split_off(tags.min(all.len()));
+    rest.retain(|one| days.is_none() || one.pushed < before);
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tags_that_a_template_could_have_made_fit_it() {
+        let pattern = TagPattern::of("r.example:5000/web:v-{{.Run.ID}}-x").unwrap();
+        assert_eq!(pattern.repository(), "r.example:5000/web");
+        assert!(pattern.fits("v-ca1-x"));
+        assert!(!pattern.fits("v--x") && !pattern.fits("latest"));
+        assert_eq!(TagPattern::of("web:latest"), None);
+        assert_eq!(TagPattern::of("{{.Run.ID}}/web:latest"), None);
+        assert!(TagPattern::of("a/b:{{.Run.ID}}").unwrap().fits("ca1"));
+    }
+
+    #[test]
+    fn the_newest_and_the_young_stay() {
+        let hour = 3600;
+        let tag = |n: i64| PushedTag {
+            image: format!("r.example/web:ca{n}").parse().unwrap(),
+            digest: Digest::of(b"x"),
+            pushed: Timestamp::from_second(n * 24 * hour).unwrap(),
+        };
+        let gone = |tags, days| -> Vec<String> {
+            let now = Timestamp::from_second(5 * 24 * hour).unwrap();
+            superseded((1..=5).map(tag).collect(), tags, days, now)
+                .iter()
+                .map(|one| one.image.tag().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(gone(Some(2), None), ["ca3", "ca2", "ca1"]);
+        assert_eq!(gone(None, Some(2)), ["ca2", "ca1"]);
+        assert_eq!(gone(Some(4), Some(2)), ["ca1"]);
+        assert_eq!(gone(None, None), [""; 0]);
+        assert_eq!(gone(Some(9), None), [""; 0]);
+    }
+}

@@ -1,0 +1,17 @@
+//! What may go from a repository: old tags, and manifests that nothing needs. Decides, and removes nothing.
+
+mod age;
+mod command;
+mod decide;
+mod filter;
+mod keep;
+#[cfg(test)]
+mod simulation;
+
+pub use age::{Age, InvalidAge, parse as parse_age};
+pub use command::{InvalidCommand, PurgeOptions, parse as parse_command};
+pub use decide::{
+    Kept, ManifestPlan, Policy, Snapshot, StoredManifest, TagPlan, Tagged, Why, manifests, tags,
+};
+pub use filter::{Filters, InvalidFilter, TooComplex};
+pub use keep::{PushedTag, TagPattern, superseded};

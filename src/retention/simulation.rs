@@ -1,0 +1,215 @@
+//! Repositories as they come, purged: whatever tags, indexes, referrers and ages there are, what stays named can be pulled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::decide::{Policy, Snapshot, StoredManifest, Tagged, manifests, tags};
+use crate::image::Digest;
+
+/// A manifest of a repository: its age, which of the earlier ones it lists, and which it refers to.
+#[derive(Clone, Debug)]
+struct Made {
+    age: Option<i64>,
+    children: Vec<usize>,
+    subject: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    made: Vec<Made>,
+    /// Which manifest each tag names. Those of the last are beside the image of this number.
+    tags: Vec<(usize, Option<usize>)>,
+    needed: Vec<usize>,
+    needed_tags: Vec<usize>,
+    /// Which tags are meant, bit by bit.
+    meant: u16,
+    before: i64,
+    keep: usize,
+    takes_unknown_age: bool,
+}
+
+fn digest(n: usize) -> Digest {
+    Digest::of(&n.to_be_bytes())
+}
+
+fn name(n: usize, beside: Option<usize>) -> String {
+    match beside {
+        Some(subject) => format!("{}.sig{n}", digest(subject).as_str().replace(':', "-")),
+        None => format!("t{n}"),
+    }
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let number = 0_usize..12;
+    let made = (
+        proptest::option::weighted(0.8, 0_i64..20),
+        proptest::collection::vec(number.clone(), 0..4),
+        proptest::option::weighted(0.3, number.clone()),
+    );
+    let tags = proptest::collection::vec(
+        (
+            number.clone(),
+            proptest::option::weighted(0.2, number.clone()),
+        ),
+        0..10,
+    );
+    let few = proptest::collection::vec(number, 0..3);
+    (
+        proptest::collection::vec(made, 1..12),
+        (tags, few.clone(), few),
+        (any::<u16>(), 0_i64..22, 0_usize..3, any::<bool>()),
+    )
+        .prop_map(|(made, (tags, needed, needed_tags), choice)| {
+            let count = made.len();
+            let made = made
+                .into_iter()
+                .enumerate()
+                .map(|(n, (age, children, subject))| Made {
+                    age,
+                    // A digest can only name what was there before it.
+                    children: children.into_iter().filter(|child| *child < n).collect(),
+                    subject: subject.filter(|subject| *subject < n),
+                });
+            World {
+                made: made.collect(),
+                tags: tags
+                    .into_iter()
+                    .map(|(of, beside)| (of % count, beside))
+                    .collect(),
+                needed: needed.into_iter().map(|n| n % count).collect(),
+                needed_tags,
+                meant: choice.0,
+                before: choice.1,
+                keep: choice.2,
+                takes_unknown_age: choice.3,
+            }
+        })
+}
+
+fn snapshot(world: &World) -> Snapshot {
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    let made = world.made.iter().enumerate().map(|(n, made)| {
+        let manifest = StoredManifest {
+            children: made.children.iter().map(|child| digest(*child)).collect(),
+            subject: made.subject.map(digest),
+            updated: made.age.map(at),
+        };
+        (digest(n), manifest)
+    });
+    let tags = world.tags.iter().enumerate().map(|(n, (of, beside))| {
+        let tagged = Tagged {
+            digest: digest(*of),
+            updated: world.made[*of].age.map(at),
+        };
+        (name(n, *beside), tagged)
+    });
+    let need = |n: &usize| (digest(*n), "a task".to_owned());
+    Snapshot {
+        manifests: made.collect(),
+        tags: tags.collect(),
+        needed: world.needed.iter().map(need).collect(),
+        needed_tags: world
+            .needed_tags
+            .iter()
+            .map(|n| (format!("t{n}"), "a task".to_owned()))
+            .collect(),
+        unread: BTreeSet::new(),
+    }
+}
+
+/// A registry, which removes with a manifest its tags and, as some do, what refers to it.
+struct Registry {
+    manifests: BTreeMap<Digest, StoredManifest>,
+    tags: BTreeMap<String, Digest>,
+}
+
+impl Registry {
+    fn delete(&mut self, digest: &Digest) {
+        self.manifests.remove(digest);
+        self.tags.retain(|_, named| named != digest);
+        let referrers: Vec<Digest> = self
+            .manifests
+            .iter()
+            .filter(|(_, manifest)| manifest.subject.as_ref() == Some(digest))
+            .map(|(referrer, _)| referrer.clone())
+            .collect();
+        for referrer in referrers {
+            self.delete(&referrer);
+        }
+    }
+
+    fn can_pull(&self, digest: &Digest) -> bool {
+        let found = self.manifests.get(digest);
+        found.is_some_and(|manifest| manifest.children.iter().all(|child| self.can_pull(child)))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn a_purge_never_makes_what_is_still_named_unpullable(world in worlds()) {
+        let first = snapshot(&world);
+        let meant = |tag: &str| {
+            let n: u32 = tag.trim_start_matches('t').parse().unwrap_or(15);
+            world.meant & (1 << n.min(15)) != 0
+        };
+        let policy = Policy {
+            takes: &meant,
+            before: Timestamp::from_second(world.before).unwrap(),
+            takes_unknown_age: world.takes_unknown_age,
+            keep: world.keep,
+        };
+        let plan = tags(&first, &policy);
+        let mut registry = Registry {
+            manifests: first.manifests.clone(),
+            tags: first.tags.iter().map(|(tag, it)| (tag.clone(), it.digest.clone())).collect(),
+        };
+        for tag in &plan.go {
+            prop_assert!(meant(tag) && !first.needed_tags.contains_key(tag), "{tag}");
+            let tagged = &first.tags[tag];
+            prop_assert!(tagged.updated.map_or(world.takes_unknown_age, |it| it < policy.before));
+            registry.tags.remove(tag);
+        }
+        let mut second = first.clone();
+        second.tags.retain(|tag, _| !plan.go.contains(tag));
+        let manifests = manifests(&second, &policy);
+        let referrers = |registry: &Registry, subject: &Digest| -> BTreeSet<Digest> {
+            let all = registry.manifests.iter();
+            all.filter(|(_, it)| it.subject.as_ref() == Some(subject)).map(|it| it.0.clone()).collect()
+        };
+        let signed: BTreeMap<Digest, BTreeSet<Digest>> = first
+            .manifests
+            .keys()
+            .map(|digest| (digest.clone(), referrers(&registry, digest)))
+            .collect();
+        // However early it is cut short.
+        for gone in &manifests.go {
+            registry.delete(gone);
+            for (tag, tagged) in &second.tags {
+                let is_beside = tag.starts_with("sha256-");
+                prop_assert!(is_beside || registry.tags.contains_key(tag), "{tag} is gone");
+                prop_assert!(!registry.tags.contains_key(tag) || registry.can_pull(&tagged.digest), "{tag}");
+                prop_assert!(is_beside || referrers(&registry, &tagged.digest) == signed[&tagged.digest], "{tag} lost its signature");
+            }
+            for digest in first.needed.keys() {
+                prop_assert!(registry.can_pull(digest), "{digest} is needed");
+            }
+            for (tag, (_, beside)) in world.tags.iter().enumerate() {
+                let subject = beside.map(digest).filter(|it| registry.manifests.contains_key(it));
+                let kept = subject.is_some_and(|it| !manifests.go.contains(&it));
+                let name = name(tag, *beside);
+                prop_assert!(!kept || registry.tags.contains_key(&name), "{name} is gone, its image is not");
+            }
+        }
+        // And it comes to an end: what has gone needs no second purge.
+        let rest = Snapshot {
+            manifests: registry.manifests.clone(),
+            tags: second.tags.clone().into_iter().filter(|(tag, _)| registry.tags.contains_key(tag)).collect(),
+            ..second
+        };
+        prop_assert_eq!(super::decide::manifests(&rest, &policy).go, vec![]);
+    }
+}

@@ -1,0 +1,151 @@
+//! `acrt login`: a login is checked, and kept where docker and podman find it.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use serde_json::{Value, json};
+
+use crate::support::{Output, PASSWORD, Registry, World};
+
+const DOCKER: &str = "home/.docker/config.json";
+
+fn login(world: &World, registry: &Registry, password: &str, options: &str) -> Output {
+    let host = registry.host();
+    world.write("password", &format!("{password}\n"));
+    let file = world.path("password");
+    world.shell(&format!(
+        "\"$0\" login -n {host} -u acrt --password-stdin {options} < {}",
+        file.display()
+    ))
+}
+
+fn document(world: &World, path: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(world.path(path)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_login_is_kept_for_docker_and_podman_and_acrt_and_the_rest_of_the_file_stays() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    registry.push("web:1", &[("a", "1")]);
+    let before = r#"{"auths":{"other.example":{"auth":"kept"}},"proxies":{"default":{"httpProxy":"http://p"}}}"#;
+    world.write(DOCKER, before);
+    world
+        .acrt(&["repository", "list", "-n", &registry.host()])
+        .exits(0);
+    let done = login(&world, &registry, PASSWORD, "").ok();
+    assert_eq!(done.stdout, "Login Succeeded\n");
+    assert!(!done.to_string().contains(PASSWORD), "{done}");
+    let file = document(&world, DOCKER);
+    assert_eq!(
+        file["auths"][registry.host()]["auth"],
+        "YWNydDpodW50ZXIyLWNhbmFyeQ=="
+    );
+    assert_eq!(file["auths"]["other.example"], json!({"auth": "kept"}));
+    assert_eq!(file["proxies"]["default"]["httpProxy"], "http://p");
+    let mode = fs::metadata(world.path(DOCKER))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let listed = world
+        .acrt(&["repository", "list", "-n", &registry.host()])
+        .ok();
+    assert_eq!(listed.json(), json!(["web"]));
+    // The login that there is can be checked without giving it again.
+    let again = world.acrt(&["login", "-n", &registry.host()]).ok();
+    assert_eq!(again.stdout, "Login Succeeded\n");
+    let mut podman = world.command("/usr/bin/podman");
+    podman.args(["login", "--get-login", &registry.host()]);
+    let output = podman.output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "acrt\n",
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_login_that_the_registry_does_not_take_is_not_kept() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    login(&world, &registry, "wrong-canary", "")
+        .exits(4)
+        .says(&[
+            "does not take this user and password",
+            "nothing has been kept",
+        ]);
+    assert!(!world.path(DOCKER).exists());
+    world
+        .acrt(&["login", "-n", &registry.host()])
+        .exits(4)
+        .says(&["there is no login", "acrt login"]);
+    world
+        .acrt(&["login", "-n", &registry.host(), "-u", "acrt"])
+        .exits(2)
+        .says(&["a user and a password"]);
+}
+
+#[test]
+fn an_older_login_of_podmans_is_replaced_because_podman_believes_it_first() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    let podmans = "config/containers/auth.json";
+    let old = json!({"auths": {registry.host(): {"auth": "b2xkOm9sZA=="}}});
+    world.write(podmans, &old.to_string());
+    login(&world, &registry, PASSWORD, "").ok();
+    for path in [podmans, DOCKER] {
+        let auth = &document(&world, path)["auths"][registry.host()]["auth"];
+        assert_eq!(auth, "YWNydDpodW50ZXIyLWNhbmFyeQ==", "{path}");
+    }
+}
+
+#[test]
+fn the_credential_helper_that_docker_is_set_up_for_keeps_the_login() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.write(DOCKER, r#"{"credsStore":"box"}"#);
+    let kept = world.path("kept.json");
+    let script = format!(
+        "case $1 in store) /bin/cat > {0};; get) /bin/cat {0} 2>/dev/null || {{ echo 'credentials not found in native keychain'; exit 1; }};; \
+         erase) /bin/rm {0} 2>/dev/null || {{ echo 'credentials not found in native keychain'; exit 1; }};; esac",
+        kept.display()
+    );
+    world.fake("docker-credential-box", &script);
+    login(&world, &registry, PASSWORD, "").ok();
+    let stored: Value = serde_json::from_str(&fs::read_to_string(&kept).unwrap()).unwrap();
+    assert_eq!(stored["Username"], "acrt");
+    assert_eq!(stored["ServerURL"], registry.host().as_str());
+    assert!(
+        !fs::read_to_string(world.path(DOCKER))
+            .unwrap()
+            .contains("auth\"")
+    );
+    world
+        .acrt(&["repository", "list", "-n", &registry.host()])
+        .ok();
+    let out = world.acrt(&["logout", "-n", &registry.host()]).ok();
+    assert_eq!(
+        out.stdout,
+        format!("Removing login credentials for {}\n", registry.host())
+    );
+    assert!(!kept.exists());
+}
+
+#[test]
+fn a_registry_without_tokens_has_none_to_show() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    login(&world, &registry, PASSWORD, "--expose-token")
+        .exits(1)
+        .says(&["grants no tokens"]);
+    assert!(!world.path(DOCKER).exists());
+    // One that is kept in place of a password is what az shows.
+    let token = json!({"auths": {registry.host(): {"auth": "MDA6", "identitytoken": "refresh"}}});
+    world.write(DOCKER, &token.to_string());
+    let open = Registry::start();
+    let token = json!({"auths": {open.host(): {"auth": "MDA6", "identitytoken": "refresh"}}});
+    world.write(DOCKER, &token.to_string());
+    let shown = world
+        .acrt(&["login", "-n", &open.host(), "--expose-token"])
+        .ok()
+        .json();
+    assert_eq!(
+        shown,
+        json!({"accessToken": "refresh", "loginServer": open.host()})
+    );
+}

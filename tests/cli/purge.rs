@@ -1,0 +1,399 @@
+//! `acrt purge`: what goes, what stays, and what is said of both.
+
+use serde_json::json;
+
+use crate::support::{Gateway, Image, Registry, World};
+
+const NOW: &str = "2026-06-10T12:00:00Z";
+
+/// An image that was made on a day of June 2026, unlike any other.
+fn made(day: u32, text: &str) -> Image {
+    Image::of(&[("text", text)]).created(&format!("2026-06-{day:02}T00:00:00Z"))
+}
+
+fn world() -> World {
+    let world = World::new();
+    world.set("ACRT_NOW", NOW);
+    world
+}
+
+/// A registry with `web:1`, `web:2` … made on these days.
+fn web(registry: &Registry, days: &[u32]) {
+    for (n, day) in days.iter().enumerate() {
+        let name = format!("web:{}", n + 1);
+        registry.push_image(&name, &made(*day, &name));
+    }
+}
+
+fn purge(world: &World, registry: &str, options: &[&str]) -> crate::support::Output {
+    world.acrt(&[&["purge", "-r", registry], options].concat())
+}
+
+/// Whether the registry has a manifest.
+fn has(registry: &Registry, repository: &str, digest: &str) -> bool {
+    registry.digest(&format!("{repository}@{digest}")).is_some()
+}
+
+#[test]
+fn old_tags_go_and_the_lines_are_those_of_acr_cli() {
+    let (world, registry) = (world(), Registry::start());
+    web(&registry, &[1, 2, 9]);
+    registry.push_image("other:1", &made(1, "other"));
+    let host = registry.host();
+    let old = registry.digest("web:1").unwrap();
+    let options = ["--filter", "web:.*", "--ago", "7d", "--concurrency", "1"];
+    let dry = purge(&world, &host, &[&options[..], &["--dry-run"]].concat()).ok();
+    assert_eq!(
+        dry.stdout,
+        format!(
+            "DRY RUN: The following output shows what WOULD be deleted if the purge command was executed. Nothing is deleted.\n\
+             Would delete tags for repository: web\n\
+             Would delete: {host}/web:2\nWould delete: {host}/web:1\n\
+             \nNumber of tags to be deleted: 2\nNumber of manifests to be deleted: 0\n"
+        )
+    );
+    assert_eq!(registry.tags("web"), ["1", "2", "3"]);
+    let purged = purge(&world, &host, &options).ok();
+    assert_eq!(
+        purged.stdout,
+        format!(
+            "Deleting tags for repository: web\nDeleted {host}/web:2\nDeleted {host}/web:1\n\
+             \nNumber of deleted tags: 2\nNumber of deleted manifests: 0\n"
+        )
+    );
+    assert_eq!(registry.tags("web"), ["3"]);
+    assert_eq!(registry.tags("other"), ["1"]);
+    // Without --untagged the image itself stays, and so do other tags of the same image.
+    assert!(has(&registry, "web", &old));
+}
+
+#[test]
+fn a_tag_goes_and_another_tag_of_the_same_image_stays_pullable() {
+    let (world, registry) = (world(), Registry::start());
+    let digest = registry.push_image("web:old-1", &made(1, "one"));
+    registry.retag("web:stable", &digest);
+    let options = ["--filter", "web:^old-", "--ago", "7d", "--untagged"];
+    purge(&world, &registry.host(), &options).ok().prints(&[
+        "Number of deleted tags: 1",
+        "Number of deleted manifests: 0",
+    ]);
+    assert_eq!(registry.tags("web"), ["stable"]);
+    assert_eq!(registry.digest("web:stable"), Some(digest.clone()));
+    assert_eq!(registry.file("web:stable", "text").as_deref(), Some("one"));
+}
+
+#[test]
+fn untagged_takes_the_manifests_and_leaves_what_a_kept_index_lists() {
+    let (world, registry) = (world(), Registry::start());
+    let shared = made(1, "shared").platform("linux/amd64");
+    let parts = |text: &str| [shared.clone(), made(1, text).platform("linux/arm64")];
+    let old = registry.push_index("web:1", &parts("old"));
+    let kept = [shared.clone(), made(9, "new").platform("linux/arm64")];
+    registry.push_index("web:latest", &kept);
+    let child = |image: &Image| image.parts().manifest.digest;
+    let own = child(&parts("old")[1]);
+    let options = ["--filter", "web:^\\d+$", "--ago", "7d", "--untagged"];
+    purge(&world, &registry.host(), &options)
+        .ok()
+        .prints(&["Deleting manifests for repository: web"])
+        .prints(&["Number of deleted tags: 1\nNumber of deleted manifests: 2"]);
+    assert!(!has(&registry, "web", &old) && !has(&registry, "web", &own));
+    assert!(has(&registry, "web", &child(&shared)));
+    assert_eq!(
+        registry.platforms("web:latest"),
+        ["linux/amd64", "linux/arm64"]
+    );
+    // A second time there is nothing left to do.
+    purge(&world, &registry.host(), &options)
+        .ok()
+        .prints(&["Number of deleted tags: 0\nNumber of deleted manifests: 0"]);
+}
+
+#[test]
+fn the_newest_of_those_that_could_go_are_kept_and_ago_0_takes_all() {
+    let (world, registry) = (world(), Registry::start());
+    web(&registry, &[1, 2, 3, 9]);
+    let host = registry.host();
+    purge(
+        &world,
+        &host,
+        &["--filter", "web:.*", "--ago", "7d", "--keep", "2"],
+    )
+    .ok();
+    assert_eq!(registry.tags("web"), ["2", "3", "4"]);
+    let all = ["--filter", "web:.*", "--ago", "0d", "--untagged"];
+    purge(&world, &host, &all).ok();
+    assert_eq!(registry.tags("web"), [""; 0]);
+}
+
+#[test]
+fn what_tells_no_age_stays_and_that_is_said() {
+    let (world, registry) = (world(), Registry::start());
+    registry.push_image("web:none", &Image::of(&[("a", "1")]));
+    registry.push_image(
+        "web:epoch",
+        &Image::of(&[("a", "2")]).created("1970-01-01T00:00:00Z"),
+    );
+    purge(
+        &world,
+        &registry.host(),
+        &["--filter", "web:.*", "--ago", "1d"],
+    )
+    .ok()
+    .says(&["web:epoch", "web:none", "nothing tells how old it is"]);
+    assert_eq!(registry.tags("web"), ["epoch", "none"]);
+}
+
+#[test]
+fn a_signature_stays_with_its_image_and_goes_with_it() {
+    let (world, registry) = (world(), Registry::start());
+    let beside = |digest: &str| format!("web:{}.sig", digest.replace(':', "-"));
+    let kept = registry.push_image("web:latest", &made(9, "kept"));
+    let old = registry.push_image("web:1", &made(1, "old"));
+    registry.push_image(&beside(&kept), &made(1, "signature of kept"));
+    let gone = registry.push_image(&beside(&old), &made(1, "signature of old"));
+    let options = ["--filter", "web:.*", "--ago", "7d", "--untagged"];
+    purge(&world, &registry.host(), &options).ok();
+    let signature = beside(&kept).split_once(':').unwrap().1.to_owned();
+    assert_eq!(registry.tags("web"), ["latest".to_owned(), signature]);
+    assert!(!has(&registry, "web", &gone));
+}
+
+#[test]
+fn what_a_task_is_built_on_or_has_pushed_last_stays_and_that_is_said() {
+    let (world, registry) = (world(), Registry::start());
+    world.buildah();
+    let base = registry.push_image("base:1", &made(1, "base").platform("linux/amd64"));
+    world.set("ACRT_NOW", "2026-06-01T12:00:00Z");
+    world.tracked_task(
+        &registry,
+        "web",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    let pushed = registry.digest("web:latest").unwrap();
+    world.set("ACRT_NOW", NOW);
+    let options = ["--filter", ".*:.*", "--ago", "1d", "--untagged"];
+    purge(&world, &registry.host(), &options).ok().says(&[
+        "base:1",
+        "is built on it",
+        "web:latest",
+        "has pushed last",
+    ]);
+    assert!(has(&registry, "base", &base) && has(&registry, "web", &pushed));
+    assert_eq!(registry.tags("base"), ["1"]);
+}
+
+#[test]
+fn a_registry_that_removes_nothing_is_said_once_and_nothing_is_written_to_it() {
+    let (world, registry) = (world(), Registry::without_delete());
+    web(&registry, &[1, 2, 3]);
+    let digest = registry.digest("web:1");
+    let options = ["--filter", "web:.*", "--ago", "1d", "--untagged"];
+    let refused = purge(&world, &registry.host(), &options).exits(1);
+    let said = refused.stderr.matches("removes no tags and no manifests");
+    assert_eq!(said.count(), 1, "{refused}");
+    assert!(
+        refused.stderr.contains("delete: {enabled: true}"),
+        "{refused}"
+    );
+    assert_eq!(registry.tags("web"), ["1", "2", "3"]);
+    assert_eq!(registry.digest("web:1"), digest);
+    let requests = registry.requests();
+    assert!(
+        requests
+            .iter()
+            .all(|it| it.method != "PUT" && it.method != "POST")
+    );
+    assert_eq!(
+        requests.iter().filter(|it| it.method == "DELETE").count(),
+        2
+    );
+}
+
+#[test]
+fn without_a_catalog_the_repositories_are_those_of_tasks_and_runs_and_filters() {
+    let (world, registry) = (world(), Registry::start());
+    for name in ["web:1", "named:1", "unknown:1"] {
+        registry.push_image(name, &made(1, name));
+    }
+    let gateway = Gateway::start(&registry, |head| {
+        let closed = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        head.starts_with("GET /v2/_catalog").then_some(closed)
+    });
+    let host = gateway.host();
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-t",
+        "web:{{.Run.ID}}",
+    ];
+    let context = world.context("web", "FROM scratch\n");
+    world.acrt(&[&create[..], &["-c", &context]].concat()).ok();
+    let options = ["-f", "named:.*", "-f", ".*:.*", "--ago", "1d"];
+    let purged = purge(&world, &host, &options).ok();
+    purged.prints(&[
+        "Deleting tags for repository: named\n",
+        "Deleting tags for repository: web\n",
+        "Number of deleted tags: 2",
+    ]);
+    assert_eq!(registry.tags("unknown"), ["1"]);
+}
+
+#[test]
+fn pages_of_repositories_and_tags_are_followed() {
+    let (world, registry) = (world(), Registry::start());
+    web(&registry, &[1, 2, 3]);
+    fn page(body: &str, next: Option<&str>) -> &'static str {
+        let link = next
+            .map(|next| format!("Link: <{next}>; rel=\"next\"\r\n"))
+            .unwrap_or_default();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{link}");
+        let text = format!(
+            "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        Box::leak(text.into_boxed_str())
+    }
+    let gateway = Gateway::start(&registry, |head| {
+        let target = head.split(' ').nth(1)?;
+        Some(match target {
+            "/v2/_catalog?n=100" => page(
+                r#"{"repositories":["a"]}"#,
+                Some("/v2/_catalog?last=a&n=100"),
+            ),
+            "/v2/_catalog?last=a&n=100" => page(r#"{"repositories":["web"]}"#, None),
+            "/v2/web/tags/list?n=100" => {
+                page(r#"{"tags":["1"]}"#, Some("/v2/web/tags/list?last=1&n=100"))
+            }
+            "/v2/web/tags/list?last=1&n=100" => page(r#"{"tags":["2","3"]}"#, None),
+            _ => return None,
+        })
+    });
+    purge(
+        &world,
+        &gateway.host(),
+        &["--filter", "web:.*", "--ago", "1d", "--dry-run"],
+    )
+    .ok()
+    .prints(&["web:1\n", "web:2\n", "web:3\n", "to be deleted: 3"]);
+}
+
+#[test]
+fn what_the_registry_lists_as_referring_to_an_image_goes_with_it() {
+    let (world, registry) = (world(), Registry::start());
+    let old = registry.push_image("web:1", &made(1, "old"));
+    registry.push_image("web:latest", &made(9, "kept"));
+    let config = registry.manifest("web:1")["config"].clone();
+    let oci = "application/vnd.oci.image.manifest.v1+json";
+    let sbom = registry.put_untagged(
+        "web",
+        oci,
+        &json!({
+            "schemaVersion": 2, "mediaType": oci, "artifactType": "application/spdx+json",
+            "config": config, "layers": [],
+            "subject": {"mediaType": oci, "digest": old, "size": 1}
+        }),
+    );
+    let list = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{"mediaType": oci, "digest": sbom, "size": 1}]})
+    .to_string();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{list}",
+        list.len()
+    );
+    let answer: &'static str = Box::leak(answer.into_boxed_str());
+    let path: &'static str = Box::leak(format!("GET /v2/web/referrers/{old} ").into_boxed_str());
+    let gateway = Gateway::start(&registry, move |head| {
+        head.starts_with(path).then_some(answer)
+    });
+    let options = ["--filter", "web:^1$", "--ago", "7d", "--untagged"];
+    purge(&world, &gateway.host(), &options)
+        .ok()
+        .prints(&["Number of deleted manifests: 2"]);
+    assert!(!has(&registry, "web", &sbom) && !has(&registry, "web", &old));
+}
+
+#[test]
+fn what_is_no_filter_or_no_age_is_usage() {
+    let world = world();
+    for (filter, ago, said) in [
+        ("web", "1d", "REPOSITORY:TAG"),
+        ("web:(", "1d", "no expression"),
+        ("web:.*", "soon", "`soon` is no age"),
+        ("web:.*", "-1d", "`-1d` is no age"),
+    ] {
+        purge(&world, "localhost:1", &["--filter", filter, "--ago", ago])
+            .exits(2)
+            .says(&[said]);
+    }
+    purge(&world, "localhost:1", &["--filter", "a:b"])
+        .exits(2)
+        .says(&["--ago"]);
+    purge(&world, "127.0.0.1:9", &["--filter", "a:b", "--ago", "1d"])
+        .exits(4)
+        .prints(&["Failed to complete purge", "Number of deleted tags: 0"]);
+}
+
+#[test]
+fn the_documented_purge_task_works_word_for_word() {
+    let (world, registry) = (world(), Registry::start());
+    world.buildah();
+    let host = registry.host();
+    registry.push_image("hello-world:1", &made(1, "old"));
+    registry.push_image("hello-world:2", &made(11, "new"));
+    world.set("R", &host);
+    let line = "PURGE_CMD=\"acr purge --filter 'hello-world:.*' --untagged --ago 1d\"; \
+        \"$0\" task create --name purgeTask --cmd \"$PURGE_CMD\" --schedule \"0 0 * * *\" -r $R -c /dev/null && \
+        \"$0\" task run -n purgeTask -r $R";
+    world.shell(line).ok().prints(&[
+        &format!("Deleted {host}/hello-world:1"),
+        "Number of deleted tags: 1",
+        "Number of deleted manifests: 1",
+    ]);
+    assert_eq!(registry.tags("hello-world"), ["2"]);
+    let log = world.acrt(&["task", "logs", "-n", "purgeTask"]).ok();
+    assert!(log.stdout.contains("$ acr purge --filter"), "{log}");
+    // The timer does the same, and nothing is looked for in Azure.
+    registry.push_image("hello-world:3", &made(2, "old again"));
+    world.set("ACRT_NOW", "2026-06-11T00:00:30Z");
+    world.watch_once().ok();
+    assert_eq!(registry.tags("hello-world"), ["2"]);
+}
+
+#[test]
+fn a_quick_run_purges_by_any_name_of_acr_cli_and_says_what_is_wrong_with_its_options() {
+    let (world, registry) = (world(), Registry::start());
+    world.buildah();
+    web(&registry, &[1, 9]);
+    let host = registry.host();
+    let run = |command: &str| world.acrt(&["run", "-r", &host, "--cmd", command, "/dev/null"]);
+    run("mcr.microsoft.com/acr/acr-cli:0.14 purge --registry {{.Run.Registry}} --filter web:.* --ago 7d")
+        .ok()
+        .prints(&["Number of deleted tags: 1"]);
+    assert_eq!(registry.tags("web"), ["2"]);
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "wrong",
+        "-r",
+        &host,
+        "-c",
+        "/dev/null",
+    ];
+    let words = [
+        &create[..],
+        &["--cmd", "acr purge --filter web:.* --ago soon"],
+    ]
+    .concat();
+    world.acrt(&words).exits(2).says(&["`soon` is no age"]);
+    let wrong = run("acr purge --filter web:.*").exits(2);
+    assert!(
+        wrong.to_string().contains("needs `--filter` and `--ago`"),
+        "{wrong}"
+    );
+}

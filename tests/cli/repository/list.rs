@@ -1,0 +1,60 @@
+//! `acrt repository list`
+
+use serde_json::json;
+
+use crate::support::{Gateway, Registry, World};
+
+use super::{registry, repository};
+
+#[test]
+fn repositories_are_listed_as_az_lists_them() {
+    let (world, registry) = (World::new(), registry());
+    let all = repository(&world, &registry, &["list"]).ok().json();
+    assert_eq!(all, json!(["other", "web"]));
+    let top = repository(&world, &registry, &["list", "--top", "1", "-o", "tsv"]).ok();
+    assert_eq!(top.stdout, "other\n");
+    let table = repository(&world, &registry, &["list", "-o", "table"]).ok();
+    assert_eq!(table.stdout, "Result\n--------\nother\nweb\n");
+}
+
+#[test]
+fn a_registry_that_lists_nothing_is_said_and_the_repositories_of_tasks_are_shown() {
+    let (world, registry) = (World::new(), registry());
+    let gateway = Gateway::start(&registry, |head| {
+        let closed =
+            "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        head.starts_with("GET /v2/_catalog").then_some(closed)
+    });
+    let host = gateway.host();
+    let context = world.context("web", "FROM scratch\n");
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-t",
+        "team/web:{{.Run.ID}}",
+        "-c",
+        &context,
+    ];
+    world.acrt(&create).ok();
+    let listed = world.acrt(&["repository", "list", "-n", &host]).ok();
+    let listed = listed.says(&["does not list its repositories"]);
+    assert_eq!(listed.json(), json!(["team/web"]));
+}
+
+#[test]
+fn the_login_that_is_given_is_used_and_half_a_login_is_usage() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    registry.push("web:1", &[("a", "1")]);
+    let host = registry.host();
+    world.set("PASSWORD", "hunter2-canary");
+    let line = ["repository", "list", "-n", &host, "-u", "acrt"];
+    let listed = world
+        .acrt(&[&line[..], &["-p", "env:PASSWORD"]].concat())
+        .ok();
+    assert_eq!(listed.json(), json!(["web"]));
+    world.acrt(&line).exits(2).says(&["a user and a password"]);
+}

@@ -1,0 +1,82 @@
+//! `--keep-tags` and `--keep-days`: superseded tags that a task made from a template go after a run that succeeded.
+
+use crate::support::{Registry, World};
+
+fn create(world: &World, registry: &Registry, options: &[&str]) {
+    let context = world.context("web", "FROM scratch\nCOPY Dockerfile /\n");
+    let host = registry.host();
+    let line = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-c",
+        &context,
+        "-t",
+        "web:latest",
+        "-t",
+        "web:v-{{.Run.ID}}",
+    ];
+    world.acrt(&[&line[..], options].concat()).ok();
+}
+
+#[test]
+fn only_the_newest_tags_of_a_template_are_kept_and_others_of_the_repository_are_left_alone() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("web:v-mine", &[("a", "1")]);
+    create(&world, &registry, &["--keep-tags", "2"]);
+    let show = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    assert_eq!(show["keepTags"], 2);
+    let again = ["task", "run", "-n", "web"];
+    for n in 1..=3 {
+        world.set("ACRT_NOW", &format!("2026-06-{n:02}T00:00:00Z"));
+        world.write(
+            "web/Dockerfile",
+            &format!("FROM scratch\nCOPY Dockerfile /\nLABEL n={n}\n"),
+        );
+        world.acrt(&again).ok();
+    }
+    assert_eq!(registry.tags("web"), ["latest", "v-ca2", "v-ca3", "v-mine"]);
+    let log = world.acrt(&["task", "logs", "-n", "web"]).ok();
+    assert!(log.stdout.contains("removed the superseded tag"), "{log}");
+    assert!(registry.digest("web:v-ca3").is_some());
+    // 0 keeps all again.
+    world
+        .acrt(&["task", "update", "-n", "web", "--keep-tags", "0"])
+        .ok();
+    world.acrt(&again).ok();
+    assert_eq!(
+        registry.tags("web"),
+        ["latest", "v-ca2", "v-ca3", "v-ca4", "v-mine"]
+    );
+}
+
+#[test]
+fn tags_that_are_young_are_kept_with_keep_days() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    create(&world, &registry, &["--keep-days", "3"]);
+    let show = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    assert_eq!((&show["keepDays"], show.get("keepTags")), (&3.into(), None));
+    for n in [1, 2, 5] {
+        world.set("ACRT_NOW", &format!("2026-06-{n:02}T12:00:00Z"));
+        world.acrt(&["task", "run", "-n", "web"]).ok();
+    }
+    assert_eq!(registry.tags("web"), ["latest", "v-ca2", "v-ca3"]);
+}
+
+#[test]
+fn a_registry_that_removes_nothing_does_not_fail_the_run() {
+    let (world, registry) = (World::new(), Registry::without_delete());
+    world.buildah();
+    create(&world, &registry, &["--keep-tags", "1"]);
+    world.acrt(&["task", "run", "-n", "web"]).ok();
+    world
+        .acrt(&["task", "run", "-n", "web"])
+        .ok()
+        .says(&["superseded tags are still there", "removes no tags"]);
+    assert_eq!(registry.tags("web"), ["latest", "v-ca1", "v-ca2"]);
+}

@@ -21,7 +21,8 @@ build_acrt() {
         ACRT_COMMIT=${ACRT_COMMIT:-$(git rev-parse HEAD 2>/dev/null || true)}
         export ACRT_COMMIT
         # Where it was compiled is nobody's business, and would be in the bytes.
-        RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/acrt --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
+        mkdir -p "$target"
+        RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/acrt --remap-path-prefix=$(realpath "$target")=/acrt/target --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
             cargo build --locked --profile "$profile" --bin acrt
         acrt=$target/$folder/acrt
     fi

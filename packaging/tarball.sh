@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes target/package/acrt-VERSION-TARGET.tar.gz: the program, man pages, completions and units. Takes PROFILE, ACRT and OUT as deb.sh does.
+# Makes target/package/acrt-VERSION-TARGET.tar.gz: the program, man pages, completions and units. Takes PROFILE, ACRT and OUT as deb.sh does; LEVEL is gzip's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=packaging/common.sh
@@ -22,6 +22,6 @@ chmod -R u=rwX,go=rX "$tree"
 
 mkdir -p "$out"
 tar -C "$work" --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf - "$name" |
-    gzip -9n >"$out/$name.tar.gz"
+    gzip "${LEVEL:--9}" -n >"$out/$name.tar.gz"
 sums
 ls -l "$out/$name.tar.gz" | awk '{print $NF ": " $5 " bytes"}'

@@ -67,9 +67,15 @@ system() { # suite: makes a clean system with buildah, once
 [ -z "${1:-}" ] || ACRT=$(realpath "$1")
 export ACRT=${ACRT:-}
 # What is not to be published need not be small.
-[ "${PROFILE:-dist}" = dist ] && [ -z "$ACRT" ] || export PACK='-Zgzip -z1'
+[ "${PROFILE:-dist}" = dist ] && [ -z "$ACRT" ] || export PACK='-Zgzip -z1' LEVEL=-1
 OUT=$work/package packaging/deb.sh
 deb=$(ls "$work"/package/*.deb)
+# Made again from the same program, at another moment, it is the same to the byte; so is the archive.
+for folder in package again; do
+    OUT=$work/$folder packaging/tarball.sh >/dev/null
+done
+OUT=$work/again packaging/deb.sh >/dev/null
+diff "$work/package/SHA256SUMS" "$work/again/SHA256SUMS" || fail "the same program makes other packages"
 (cd "$work/package" && sha256sum --quiet --check SHA256SUMS)
 version=$(dpkg-deb --field "$deb" Version)
 needed=$(dpkg-deb --field "$deb" Depends | sed -n 's/.*libc6 (>= \([0-9.]*\)).*/\1/p')
@@ -112,6 +118,12 @@ use() { # suite: all that is tried in one system
     in_tree() {
         chroot "$tree" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs ACRT_BUILDER=buildah "$@"
     }
+    # Newer versions of buildah ask for more open files than a machine in a container may give.
+    mkdir -p "$tree/etc/containers"
+    local files processes
+    files=$(ulimit -Hn) processes=$(ulimit -Hu | sed 's/unlimited/-1/')
+    printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=%s:%s"]\n' \
+        "$files" "$files" "$processes" "$processes" >"$tree/etc/containers/containers.conf"
     local has
     # shellcheck disable=SC2016  # the format is dpkg's
     has=$(in_tree dpkg-query -W -f '${Version}' libc6)
@@ -171,7 +183,6 @@ done
 
 if [ -n "${IMAGE:-}" ]; then
     # The image of the system stands for the one from Docker Hub.
-    cat >"$work/containers.conf" <<<'[containers]'
     export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs CONTAINERS_STORAGE_CONF=$work/storage.conf
     printf '[storage]\ndriver = "vfs"\ngraphroot = "%s"\nrunroot = "%s"\n' "$work/images" "$work/run" >"$CONTAINERS_STORAGE_CONF"
     debian=$(buildah from scratch)

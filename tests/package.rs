@@ -12,7 +12,7 @@ use std::{
 use serde_yaml::Value;
 
 #[path = "../build.rs"]
-#[allow(dead_code, reason = "its main talks to cargo")]
+#[allow(dead_code, clippy::print_stdout, reason = "its main talks to cargo")]
 mod build;
 
 fn root() -> &'static Path {
@@ -41,6 +41,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
+#[expect(clippy::disallowed_methods, reason = "tests run programs")]
 fn install(words: &[&str], tree: &Path, prefix: &str) {
     let status = Command::new(root().join("packaging/install.sh"))
         .args(words)

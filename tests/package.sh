@@ -118,10 +118,11 @@ use() { # suite: all that is tried in one system
     in_tree() {
         chroot "$tree" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs ACRT_BUILDER=buildah "$@"
     }
-    # Newer versions of buildah ask for more open files than a machine in a container may give.
+    # Newer versions of buildah ask for more open files than a machine in a container may give; older ones give themselves few processes.
     mkdir -p "$tree/etc/containers"
-    local files processes
-    files=$(ulimit -Hn) processes=$(ulimit -Hu | sed 's/unlimited/-1/')
+    local files processes=32768
+    files=$(ulimit -Hn)
+    [ "$(ulimit -Hu)" = unlimited ] || [ "$(ulimit -Hu)" -ge $processes ] || processes=$(ulimit -Hu)
     printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=%s:%s"]\n' \
         "$files" "$files" "$processes" "$processes" >"$tree/etc/containers/containers.conf"
     local has

@@ -3,6 +3,8 @@
 #
 #   tests/packages.sh demo    what the demo needs
 #   tests/packages.sh test    what the demo and the tests need
+#   tests/packages.sh package what `make deb` and `make tarball` need; image: and `make image`
+#   tests/packages.sh clean-systems   what tests/package.sh needs
 #   tests/packages.sh -n …    only say what would be installed
 set -euo pipefail
 
@@ -26,6 +28,17 @@ git-lfs          git-lfs
 script           bsdutils
 fish             fish
 '
+package='
+cc               build-essential
+dpkg-shlibdeps   dpkg-dev
+xz               xz-utils
+git              git
+'
+clean_systems='
+debootstrap      debootstrap
+docker-registry  docker-registry
+busybox          busybox-static
+'
 
 # A newer Docker than Debian 12 has, with buildx: unpacked into a folder of the tests, and not installed, so that they have both.
 newer=/usr/local/lib/acrt-tests
@@ -39,6 +52,12 @@ fi
 case "${1:-}" in
     demo) wanted=$demo newer_test='' ;;
     test) wanted=$demo$test ;;
+    package) wanted=$package newer_test='' ;;
+    image)
+        wanted=$package newer_test=''
+        command -v docker >/dev/null || command -v podman >/dev/null || wanted="${wanted}buildah buildah"
+        ;;
+    clean-systems) wanted=$package$clean_systems newer_test='' ;;
     *)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
         exit 2

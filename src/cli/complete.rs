@@ -53,10 +53,12 @@ fn offer(command: Command, names: Values, surroundings: &Arc<GlobalOptions>) -> 
     let command = command
         .mut_args(|arg| with_values(arg, names, surroundings))
         .mut_subcommands(|sub| offer(sub, names, surroundings));
-    // The engine offers what is hidden once nothing else begins with what is typed; nothing begins with no name.
-    match command.is_hide_set() {
-        true => command.name(""),
-        false => command,
+    // The engine offers what is hidden once nothing else begins with what is typed; nothing begins with no name or a space.
+    // Two of one command may not have the same.
+    match (command.is_hide_set(), command.get_name()) {
+        (true, "status") => command.name(" "),
+        (true, _) => command.name(""),
+        (false, _) => command,
     }
 }
 

@@ -41,6 +41,8 @@ use report::Report;
 #[command(
     name = "acrt",
     version,
+    // `build.rs` knows the commit and the day.
+    long_version = concat!(env!("CARGO_PKG_VERSION"), env!("ACRT_BUILD")),
     infer_long_args = true,
     subcommand_required = true,
     arg_required_else_help = true,

@@ -1,9 +1,8 @@
 //! The config file as text: one value is read, changed or taken away, and the rest stays as it was written.
 
 use serde_yaml::{Mapping, Value};
-use yaml_edit::{Document, Mapping as Block, YamlValue};
 
-use super::settings::Config;
+use super::{config_edit, settings::Config};
 
 /// Keys that every config file may have. Registries, builders and others with names of their own come beside them.
 pub const KEYS: &[&str] = &[
@@ -118,11 +117,13 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
         put(&mut alone, &key.0, typed.clone());
         serde_yaml::to_string(&alone)
     };
-    let edited = edit(text, |root| insert(root, &key.0, &typed));
+    let edited = config_edit::set(text, &key.0, &typed);
     // Behind what is there: right for a file of comments alone, and for a new section.
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let single = single()?.replace('\n', newline);
     let appended = match text.is_empty() || text.ends_with('\n') {
-        true => format!("{text}{}", single()?),
-        false => format!("{text}\n{}", single()?),
+        true => format!("{text}{single}"),
+        false => format!("{text}{newline}{single}"),
     };
     first_that_says(&wanted, edited.into_iter().chain([appended]))
 }
@@ -137,7 +138,7 @@ pub fn unset(text: &str, key: &Key) -> Result<Option<String>, Unchangeable> {
     if !take(&mut wanted, &key.0) {
         return Ok(None);
     }
-    let edited = edit(text, |root| remove(root, gone(&wanted, &key.0)));
+    let edited = config_edit::remove(text, gone(&wanted, &key.0));
     first_that_says(&wanted, edited.into_iter().chain([String::new()])).map(Some)
 }
 
@@ -213,31 +214,6 @@ fn take(value: &mut Value, path: &[String]) -> bool {
     was_there
 }
 
-/// Changes a text with an editor that keeps comments and order. `None` where it has no mapping to change.
-fn edit(text: &str, change: impl FnOnce(&Block)) -> Option<String> {
-    let document: Document = text.parse().ok()?;
-    change(&document.as_mapping()?);
-    Some(document.to_string())
-}
-
-fn insert(block: &Block, path: &[String], value: &Value) {
-    let Some((first, rest)) = path.split_first() else {
-        return;
-    };
-    match block.get_mapping(first.as_str()) {
-        Some(inner) if !rest.is_empty() => insert(&inner, rest, value),
-        _ => {
-            let mut new = value.clone();
-            for name in rest.iter().rev() {
-                let mut outer = Value::Null;
-                put(&mut outer, std::slice::from_ref(name), new);
-                new = outer;
-            }
-            block.set(first.as_str(), node(&new));
-        }
-    }
-}
-
 /// Returns the shortest part of a path that leads nowhere in a value.
 fn gone<'p>(value: &Value, path: &'p [String]) -> &'p [String] {
     let mut inner = Some(value);
@@ -250,38 +226,363 @@ fn gone<'p>(value: &Value, path: &'p [String]) -> &'p [String] {
     path
 }
 
-fn remove(block: &Block, path: &[String]) {
-    match path {
-        [] => {}
-        [last] => drop(block.remove(last.as_str())),
-        [first, rest @ ..] => {
-            if let Some(inner) = block.get_mapping(first.as_str()) {
-                remove(&inner, rest);
-            }
-        }
-    }
-}
-
-fn node(value: &Value) -> YamlValue {
-    match value {
-        Value::Bool(value) => YamlValue::from(*value),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => YamlValue::from(whole),
-            None => YamlValue::from(number.as_f64().unwrap_or_default()),
-        },
-        Value::Sequence(items) => YamlValue::from(items.iter().map(node).collect::<Vec<_>>()),
-        Value::Mapping(fields) => {
-            let fields = fields.iter();
-            let fields = fields.filter_map(|(key, value)| Some((key.as_str()?, node(value))));
-            YamlValue::from(fields.collect::<std::collections::BTreeMap<_, _>>())
-        }
-        other => YamlValue::from(other.as_str().unwrap_or_default()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_style_of_writing_keeps_its_comments_and_its_order() {
+        let mut wrong = Vec::new();
+        for (before, name, value, after) in STYLES {
+            let changed = set(before, &key(name), value).map_err(|e| e.to_string());
+            if changed.as_deref() != Ok(*after) {
+                wrong.push(format!(
+                    "{before:?}\n{name}={value}: {changed:?}\n{after:?}"
+                ));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+
+    #[test]
+    fn what_is_taken_away_takes_its_line_and_nothing_else() {
+        let mut wrong = Vec::new();
+        for (before, name, after) in CUTS {
+            let changed = unset(before, &key(name)).map_err(|e| e.to_string());
+            if changed != Ok(Some((*after).to_owned())) {
+                wrong.push(format!("{before:?}\n{name}: {changed:?}\n{after:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+
+    #[test]
+    fn a_value_that_others_share_is_not_changed() {
+        let shared = "watch: {everySeconds: &often 60, publicMinSeconds: *often}\n";
+        let problem = set(shared, &key("watch.everySeconds"), "30").unwrap_err();
+        assert!(
+            problem.to_string().contains("without touching"),
+            "{problem}"
+        );
+        let own = set(shared, &key("watch.publicMinSeconds"), "30").unwrap();
+        assert_eq!(own, shared.replace("*often", "30"));
+    }
+
+    /// Files, a key and its value, and what the file is then.
+    const STYLES: &[(&str, &str, &str, &str)] = &[
+        // One line for each value, with whatever stands around it.
+        (
+            "runs:\n  keep: 5\t# few\n",
+            "runs.keep",
+            "7",
+            "runs:\n  keep: 7\t# few\n",
+        ),
+        (
+            "runs:\n    keep: 5",
+            "runs.keepDays",
+            "7",
+            "runs:\n    keep: 5\n    keepDays: 7\n",
+        ),
+        (
+            "defaults:\n  registry: \"a.io\" # 'x'\n",
+            "defaults.registry",
+            "b.io",
+            "defaults:\n  registry: b.io # 'x'\n",
+        ),
+        (
+            "defaults:\n  registry: 'it''s' # x\n",
+            "defaults.registry",
+            "b.io",
+            "defaults:\n  registry: b.io # x\n",
+        ),
+        (
+            "\"defaults\":\n  'registry' : a.io\n",
+            "defaults.registry",
+            "b.io",
+            "\"defaults\":\n  'registry' : b.io\n",
+        ),
+        (
+            "defaults:\n  registry: a#b\n",
+            "defaults.registry",
+            "c#d",
+            "defaults:\n  registry: c#d\n",
+        ),
+        (
+            "# größe\ndefaults: # ü\n  registry: ä # ö\n",
+            "defaults.registry",
+            "b.io",
+            "# größe\ndefaults: # ü\n  registry: b.io # ö\n",
+        ),
+        (
+            "defaults:\n  registry: a.io\n",
+            "defaults.registry",
+            "5000",
+            "defaults:\n  registry: '5000'\n",
+        ),
+        (
+            "defaults:\n  builder: x\n",
+            "defaults.builder",
+            "a: b\n'c'",
+            "defaults:\n  builder: \"a: b\\n'c'\"\n",
+        ),
+        (
+            "defaults:\n  builder: |\n    two\n    lines\n  registry: a.io\n",
+            "defaults.builder",
+            "podman",
+            "defaults:\n  builder: podman\n  registry: a.io\n",
+        ),
+        (
+            "defaults:\n  builder: two\n    words # x\n",
+            "defaults.builder",
+            "podman",
+            "defaults:\n  builder: podman # x\n",
+        ),
+        (
+            "defaults:\n  builder: \"a\\\"b\" # x\n",
+            "defaults.builder",
+            "podman",
+            "defaults:\n  builder: podman # x\n",
+        ),
+        (
+            "defaults:\n  builder: |\n    two\n\n# mine\nruns:\n  keep: 5\n",
+            "defaults.registry",
+            "a.io",
+            "defaults:\n  builder: |\n    two\n  registry: a.io\n\n# mine\nruns:\n  keep: 5\n",
+        ),
+        (
+            "defaults:\n  builder: >- # folded\n    two\n  # mine\n  registry: a.io\n",
+            "defaults.builder",
+            "podman",
+            "defaults:\n  builder: podman\n  # mine\n  registry: a.io\n",
+        ),
+        // Sections: found, empty, in comments, and new.
+        ("runs:\n", "runs.keep", "7", "runs:\n  keep: 7\n"),
+        (
+            "runs: # mine\n  # keep: 5\nwatch:\n  everySeconds: 60\n",
+            "runs.keep",
+            "7",
+            "runs: # mine\n  keep: 7\n  # keep: 5\nwatch:\n  everySeconds: 60\n",
+        ),
+        ("runs: ~\n", "runs.keep", "7", "runs: {keep: 7}\n"),
+        ("runs:\n  keep:\n", "runs.keep", "7", "runs:\n  keep: 7\n"),
+        (
+            "runs:\n  keep: # all\n",
+            "runs.keep",
+            "7",
+            "runs:\n  keep: 7 # all\n",
+        ),
+        (
+            "runs:\n  keep: 5\n  # keepDays: 30\n\nwatch:\n  everySeconds: 60\n",
+            "runs.keepDays",
+            "7",
+            "runs:\n  keep: 5\n  keepDays: 7\n  # keepDays: 30\n\nwatch:\n  everySeconds: 60\n",
+        ),
+        (
+            "runs:\n  keep: 5\n  # keepDays: 30\n# the end\n",
+            "watch.everySeconds",
+            "60",
+            "runs:\n  keep: 5\n  # keepDays: 30\nwatch:\n  everySeconds: 60\n# the end\n",
+        ),
+        (
+            "# one\n\n# two\n",
+            "runs.keep",
+            "7",
+            "# one\n\n# two\nruns:\n  keep: 7\n",
+        ),
+        (
+            "---\n# one\n",
+            "runs.keep",
+            "7",
+            "---\n# one\nruns:\n  keep: 7\n",
+        ),
+        (
+            "--- # one\nruns:\n  keep: 5\n...\n",
+            "runs.keepDays",
+            "7",
+            "--- # one\nruns:\n  keep: 5\n  keepDays: 7\n...\n",
+        ),
+        ("\n\n", "runs.keep", "7", "\n\nruns:\n  keep: 7\n"),
+        ("{}\n", "runs.keep", "7", "{runs: {keep: 7}}\n"),
+        // Sections with names in them.
+        (
+            "registries:\n  a.io:\n    plainHttp: true\n",
+            "registries.b.io:5000.concurrency",
+            "4",
+            "registries:\n  a.io:\n    plainHttp: true\n  b.io:5000:\n    concurrency: 4\n",
+        ),
+        (
+            "registries:\n  a.io: {plainHttp: true}\n",
+            "registries.a.io.concurrency",
+            "4",
+            "registries:\n  a.io: {plainHttp: true, concurrency: 4}\n",
+        ),
+        (
+            "registries: {a.io: {}}\n",
+            "registries.a.io.concurrency",
+            "4",
+            "registries: {a.io: {concurrency: 4}}\n",
+        ),
+        (
+            "registries: {}\n",
+            "registries.[::1]:5000.concurrency",
+            "4",
+            "registries: {\"[::1]:5000\": {concurrency: 4}}\n",
+        ),
+        (
+            "registries:\n  'a.io:5000': # lab\n    plainHttp: true # x\n\n  # second\n  b.io: {}\n",
+            "registries.a.io:5000.concurrency",
+            "4",
+            "registries:\n  'a.io:5000': # lab\n    plainHttp: true # x\n    concurrency: 4\n\n  # second\n  b.io: {}\n",
+        ),
+        // In braces, on one line and on many.
+        (
+            "runs: { keep: 5 } # few\n",
+            "runs.keep",
+            "7",
+            "runs: { keep: 7 } # few\n",
+        ),
+        (
+            "runs: {keep: 5,}\n",
+            "runs.keepDays",
+            "7",
+            "runs: {keep: 5, keepDays: 7,}\n",
+        ),
+        (
+            "{\"runs\": {\"keep\": 5}}",
+            "runs.keep",
+            "7",
+            "{\"runs\": {\"keep\": 7}}",
+        ),
+        (
+            "runs: {\n  keep: 5, # few\n  keepDays: 3 # short\n}\n",
+            "runs.keepDays",
+            "7",
+            "runs: {\n  keep: 5, # few\n  keepDays: 7 # short\n}\n",
+        ),
+        (
+            "defaults: {registry: a.io}\n",
+            "defaults.registry",
+            "a,b",
+            "defaults: {registry: \"a,b\"}\n",
+        ),
+        // Lists, in each style.
+        (
+            "environment: {pass: [A, B]} # two\n",
+            "environment.pass",
+            "[C]",
+            "environment: {pass: [C]} # two\n",
+        ),
+        (
+            "environment:\n  pass: [A] # one\n",
+            "environment.pass",
+            "[B, C]",
+            "environment:\n  pass: [B, C] # one\n",
+        ),
+        (
+            "environment:\n  pass: # one\n  - A\n  - B # last\n\nruns: {keep: 5}\n",
+            "environment.pass",
+            "[C]",
+            "environment:\n  pass: # one\n  - C\n\nruns: {keep: 5}\n",
+        ),
+        (
+            "environment:\n  pass:\n    - A\nruns: {keep: 5}\n",
+            "environment.pass",
+            "[]",
+            "environment:\n  pass: []\nruns: {keep: 5}\n",
+        ),
+        (
+            "environment:\n  pass:\n",
+            "environment.pass",
+            "[C]",
+            "environment:\n  pass:\n  - C\n",
+        ),
+        (
+            "environment:\n",
+            "environment.pass",
+            "['*']",
+            "environment:\n  pass:\n  - '*'\n",
+        ),
+        (
+            "environment:\n  pass:\n  - A\n",
+            "runs.keep",
+            "7",
+            "environment:\n  pass:\n  - A\nruns:\n  keep: 7\n",
+        ),
+        // Line breaks of other systems.
+        (
+            "# a\r\nruns:\r\n  keep: 5 # few\r\n",
+            "runs.keep",
+            "7",
+            "# a\r\nruns:\r\n  keep: 7 # few\r\n",
+        ),
+        (
+            "runs:\r\n  keep: 5\r\n",
+            "runs.keepDays",
+            "7",
+            "runs:\r\n  keep: 5\r\n  keepDays: 7\r\n",
+        ),
+        (
+            "runs:\r\n  keep: 5\r\n",
+            "watch.everySeconds",
+            "7",
+            "runs:\r\n  keep: 5\r\nwatch:\r\n  everySeconds: 7\r\n",
+        ),
+        ("# a\r\n", "runs.keep", "7", "# a\r\nruns:\r\n  keep: 7\r\n"),
+    ];
+
+    /// Files, a key that goes, and what the file is then.
+    const CUTS: &[(&str, &str, &str)] = &[
+        (
+            "runs:\n  keep: 5 # few\n  # short\n  keepDays: 3\n",
+            "runs.keep",
+            "runs:\n  # short\n  keepDays: 3\n",
+        ),
+        (
+            "runs:\n  keep: 5\n  keepDays: 3",
+            "runs.keepDays",
+            "runs:\n  keep: 5\n",
+        ),
+        (
+            "# one\nruns:\n  keep: 5\n# two\n",
+            "runs.keep",
+            "# one\n# two\n",
+        ),
+        (
+            "environment:\n  pass:\n  - A\n  - B\nruns: {keep: 5}\n",
+            "environment.pass",
+            "runs: {keep: 5}\n",
+        ),
+        (
+            "runs: {keep: 5, keepDays: 3} # x\n",
+            "runs.keep",
+            "runs: {keepDays: 3} # x\n",
+        ),
+        (
+            "runs: {keep: 5, keepDays: 3} # x\n",
+            "runs.keepDays",
+            "runs: {keep: 5} # x\n",
+        ),
+        (
+            "runs: {\n  keep: 5, # few\n  keepDays: 3 # short\n}\n",
+            "runs.keepDays",
+            "runs: {\n  keep: 5 # few\n   # short\n}\n",
+        ),
+        (
+            "# one\n{runs: {keep: 5}}\n# two\n",
+            "runs.keep",
+            "# one\n\n# two\n",
+        ),
+        (
+            "runs:\r\n  keep: 5\r\n  keepDays: 3\r\n",
+            "runs.keep",
+            "runs:\r\n  keepDays: 3\r\n",
+        ),
+        (
+            "registries:\n  a.io:\n    plainHttp: true\n  b.io:\n    concurrency: 4\n",
+            "registries.a.io.plainHttp",
+            "registries:\n  b.io:\n    concurrency: 4\n",
+        ),
+    ];
 
     const FILE: &str = "# mine\nwatch:\n  everySeconds: 60 # a minute\n\nregistries:\n  # the lab\n  registry.lan:5000:\n    plainHttp: true\ndefaults: {registry: 'localhost:5000'}\n";
 

@@ -5,6 +5,7 @@ pub mod aside;
 pub mod beneath;
 pub mod clock;
 pub mod command;
+mod config_edit;
 pub mod config_file;
 pub mod environment;
 pub mod limits;

@@ -8,7 +8,7 @@ fn version_and_help_need_nothing_and_make_nothing() {
     let version = world.acrt(&["--version"]).ok();
     assert_eq!(
         version.stdout,
-        format!("acrt {}\n", env!("CARGO_PKG_VERSION"))
+        concat!("acrt ", env!("CARGO_PKG_VERSION"), env!("ACRT_BUILD"), "\n")
     );
     for command in [
         &["--help"][..],

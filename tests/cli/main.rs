@@ -7,7 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+<<<<<<< HEAD
 mod az_differences;
+=======
+mod action;
+>>>>>>> 5dd4a61 (Be an action for workflows, and test and release by workflows)
 mod build;
 mod builders;
 mod check_health;

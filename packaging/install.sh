@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Puts acrt with its man pages, completions and systemd units into a tree of files, or takes them out of it.
+#
+#   packaging/install.sh [-u] ACRT      ACRT is the program; -u takes away what an install has put there
+#
+# PREFIX (default /usr/local) is where it will run from; DESTDIR (default none) is put before that, to make packages.
+set -euo pipefail
+
+uninstall=''
+if [ "${1:-}" = -u ]; then
+    uninstall=yes
+    shift
+fi
+acrt=${1:?the program}
+repository=$(dirname "$(dirname "$(realpath "$0")")")
+prefix=${PREFIX:-/usr/local}
+root=${DESTDIR:-}$prefix
+
+put() { # mode, file, place below the prefix
+    if [ -n "$uninstall" ]; then
+        rm -f "$root/$3"
+    else
+        install -D -m "$1" "$2" "$root/$3"
+    fi
+}
+
+put 755 "$acrt" bin/acrt
+for page in "$repository"/docs/man/*.1; do
+    put 644 "$page" "share/man/man1/${page##*/}"
+done
+put 644 "$repository/completions/acrt.bash" share/bash-completion/completions/acrt
+put 644 "$repository/completions/acrt.fish" share/fish/vendor_completions.d/acrt.fish
+# Debian's own zsh looks into another folder for what comes in packages than for what an administrator puts there.
+if [ "$prefix" = /usr ]; then
+    put 644 "$repository/completions/_acrt" share/zsh/vendor-completions/_acrt
+else
+    put 644 "$repository/completions/_acrt" share/zsh/site-functions/_acrt
+fi
+# Units of users lie where packages or users have theirs; none is enabled.
+units=lib/systemd/user
+[ "$prefix" != "${HOME:-}/.local" ] || units=share/systemd/user
+for unit in acrt-watch.service acrt-watch-once.service acrt-watch-once.timer; do
+    put 644 "$repository/docs/systemd/$unit" "$units/$unit"
+    [ -n "$uninstall" ] || sed -i "s|^ExecStart=[^ ]*/acrt |ExecStart=$prefix/bin/acrt |" "$root/$units/$unit"
+done
+put 644 "$repository/docs/systemd/system/acrt-watch.service" share/doc/acrt/examples/acrt-watch.system.service
+[ -n "$uninstall" ] || sed -i "s|^ExecStart=[^ ]*/acrt |ExecStart=$prefix/bin/acrt |" "$root/share/doc/acrt/examples/acrt-watch.system.service"
+
+if [ -n "$uninstall" ]; then
+    # Folders that others use too are not empty.
+    for folder in share/doc/acrt/examples share/doc/acrt; do
+        rmdir "$root/$folder" 2>/dev/null || true
+    done
+fi

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Makes target/package/acrt-VERSION-TARGET.tar.gz: the program, man pages, completions and units. Takes PROFILE, ACRT and OUT as deb.sh does; LEVEL is gzip's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=packaging/common.sh
+. packaging/common.sh
+
+build_acrt
+name=acrt-$version-$(rustc -vV | sed -n 's/^host: //p')
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/$name
+mkdir "$tree"
+install -m 755 "$acrt" "$tree/acrt"
+strip --strip-unneeded "$tree/acrt"
+cp README.md CHANGELOG.md LICENSE "$tree"
+cp -r completions "$tree/completions"
+cp -r docs/man "$tree/man"
+cp -r docs/systemd "$tree/systemd"
+packaging/licences.sh >"$tree/crates.txt"
+chmod -R u=rwX,go=rX "$tree"
+
+mkdir -p "$out"
+tar -C "$work" --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf - "$name" |
+    gzip "${LEVEL:--9}" -n >"$out/$name.tar.gz"
+sums
+ls -l "$out/$name.tar.gz" | awk '{print $NF ": " $5 " bytes"}'

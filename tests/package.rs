@@ -1,0 +1,219 @@
+//! What packages are made of, without making one: `tests/package.sh` installs one in clean systems.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_yaml::Value;
+
+#[path = "../build.rs"]
+#[allow(dead_code, clippy::print_stdout, reason = "its main talks to cargo")]
+mod build;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Returns all files below a folder, without its own path.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let (mut found, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let path = path.strip_prefix(folder).unwrap();
+                    found.insert(path.to_str().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    found
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests run programs")]
+fn install(words: &[&str], tree: &Path, prefix: &str) {
+    let status = Command::new(root().join("packaging/install.sh"))
+        .args(words)
+        .envs([("DESTDIR", tree.to_str().unwrap()), ("PREFIX", prefix)])
+        .env("HOME", "/home/somebody")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn an_install_brings_man_pages_completions_and_units_and_all_of_it_goes_again() {
+    let tree = tempfile::tempdir().unwrap();
+    let program = root().join("Cargo.toml");
+    let program = program.to_str().unwrap();
+    for (prefix, zsh, units) in [
+        ("/usr", "share/zsh/vendor-completions", "lib/systemd/user"),
+        ("/usr/local", "share/zsh/site-functions", "lib/systemd/user"),
+        (
+            "/home/somebody/.local",
+            "share/zsh/site-functions",
+            "share/systemd/user",
+        ),
+    ] {
+        install(&[program], tree.path(), prefix);
+        let placed = files(&tree.path().join(&prefix[1..]));
+        let mut wanted: BTreeSet<String> = files(&root().join("docs/man"))
+            .iter()
+            .map(|page| format!("share/man/man1/{page}"))
+            .collect();
+        wanted.extend([
+            "bin/acrt".to_owned(),
+            "share/bash-completion/completions/acrt".to_owned(),
+            "share/fish/vendor_completions.d/acrt.fish".to_owned(),
+            format!("{zsh}/_acrt"),
+            format!("{units}/acrt-watch.service"),
+            format!("{units}/acrt-watch-once.service"),
+            format!("{units}/acrt-watch-once.timer"),
+            "share/doc/acrt/examples/acrt-watch.system.service".to_owned(),
+        ]);
+        assert_eq!(placed, wanted, "{prefix}");
+        let unit = format!("{prefix}/{units}/acrt-watch.service");
+        let unit = fs::read_to_string(tree.path().join(&unit[1..])).unwrap();
+        assert!(
+            unit.contains(&format!("\nExecStart={prefix}/bin/acrt task watch")),
+            "{unit}"
+        );
+        install(&["-u", program], tree.path(), prefix);
+        assert_eq!(files(tree.path()), BTreeSet::new(), "{prefix}");
+    }
+}
+
+#[test]
+fn the_version_says_what_is_known_of_commit_and_day() {
+    let commit = Some("0123456789abcdef0123456789abcdef01234567");
+    assert_eq!(
+        build::said(commit, Some("2026-01-31")),
+        " (0123456789ab 2026-01-31)"
+    );
+    assert_eq!(build::said(commit, None), " (0123456789ab)");
+    assert_eq!(build::said(None, Some("2026-01-31")), " (2026-01-31)");
+    assert_eq!(build::said(None, None), "");
+}
+
+#[test]
+fn a_time_is_the_day_that_a_calendar_has() {
+    for (seconds, day) in [
+        (0, "1970-01-01"),
+        (951_782_399, "2000-02-28"),
+        (951_782_400, "2000-02-29"),
+        (951_868_800, "2000-03-01"),
+        (1_769_817_600, "2026-01-31"),
+        (1_795_943_975, "2026-11-29"),
+        (4_107_542_400, "2100-03-01"),
+    ] {
+        assert_eq!(build::day(seconds).as_deref(), Some(day));
+    }
+}
+
+#[test]
+fn a_commit_is_asked_for_at_the_top_of_a_repository_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(!build::is_checkout(folder.path()));
+    build::git(folder.path(), &["init", "--quiet"]).unwrap();
+    assert!(build::is_checkout(folder.path()));
+    fs::create_dir(folder.path().join("vendor")).unwrap();
+    assert!(!build::is_checkout(&folder.path().join("vendor")));
+}
+
+#[test]
+fn the_changelog_and_the_examples_name_the_version_of_the_program() {
+    let version = env!("CARGO_PKG_VERSION");
+    let changelog = read("CHANGELOG.md");
+    let newest = changelog
+        .lines()
+        .find(|line| line.starts_with("## ") && *line != "## Unreleased");
+    let newest = newest.unwrap().strip_prefix("## ").unwrap();
+    let (number, day) = newest.split_once(" - ").unwrap();
+    assert_eq!(number, version);
+    assert!(day.len() == 10 && day.starts_with("20"), "{day}");
+    for file in files(&root().join("packaging/compose")) {
+        let text = read(&format!("packaging/compose/{file}"));
+        assert!(
+            text.contains(&format!("image: localhost/acrt:{version}\n")),
+            "{file}"
+        );
+    }
+}
+
+/// Returns the files of GitHub, and the examples for containers, with what they say.
+fn yaml_files() -> Vec<(PathBuf, Value)> {
+    let mut paths = vec![root().join("action.yml")];
+    for folder in [".github/workflows", "packaging/compose"] {
+        let folder = root().join(folder);
+        paths.extend(files(&folder).iter().map(|file| folder.join(file)));
+    }
+    let parsed = paths.into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        let value = serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+        (path, value)
+    });
+    parsed.collect()
+}
+
+/// Calls `look` with each text below a key of this name.
+fn each(value: &Value, key: &str, look: &mut dyn FnMut(&str)) {
+    match value {
+        Value::Mapping(fields) => {
+            for (name, value) in fields {
+                match value.as_str() {
+                    Some(text) if name == key => look(text),
+                    _ => each(value, key, look),
+                }
+            }
+        }
+        Value::Sequence(items) => items.iter().for_each(|item| each(item, key, look)),
+        _ => {}
+    }
+}
+
+#[test]
+fn workflows_call_scripts_and_targets_that_are_there_and_actions_of_a_version() {
+    let makefile = read("Makefile");
+    let mut calls = 0;
+    for (path, value) in yaml_files() {
+        each(&value, "uses", &mut |action| {
+            let (_, version) = action.split_once('@').unwrap_or(("", "./"));
+            assert!(version.starts_with(['v', '.']), "{path:?}: {action}");
+        });
+        each(&value, "run", &mut |script| {
+            let words: Vec<&str> = script.split_whitespace().collect();
+            for (at, word) in words.iter().enumerate() {
+                let word = word
+                    .trim_matches('"')
+                    .trim_start_matches("$GITHUB_ACTION_PATH/");
+                if ["packaging/", "tests/", ".ci/"]
+                    .iter()
+                    .any(|start| word.starts_with(start))
+                {
+                    assert!(root().join(word).exists(), "{path:?}: {word}");
+                    calls += 1;
+                }
+                if word == "make" {
+                    let target = words.get(at + 1).unwrap();
+                    assert!(
+                        makefile.contains(&format!("\n{target}: ##")),
+                        "{path:?}: {target}"
+                    );
+                    calls += 1;
+                }
+            }
+        });
+    }
+    assert!(calls >= 8, "{calls}");
+}

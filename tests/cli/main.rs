@@ -7,11 +7,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-<<<<<<< HEAD
-mod az_differences;
-=======
 mod action;
->>>>>>> 5dd4a61 (Be an action for workflows, and test and release by workflows)
+mod az_differences;
 mod build;
 mod builders;
 mod check_health;

@@ -6,7 +6,7 @@ use crate::{
     ops::{App, login, task::registry_for},
 };
 
-/// Log out of a registry: forget its login wherever docker and podman keep it
+/// Forget the login for a registry, of docker and podman too
 ///
 /// Logins of tasks stay: acrt task credential remove.
 #[derive(Debug, clap::Args)]

@@ -136,12 +136,12 @@ pub async fn status(
 
 /// How much a state wants to be seen: more is worse.
 fn severity(state: State) -> (u8, State) {
-    let rank = match state.exit() {
-        Some(Kind::Failed) => 4,
-        Some(Kind::Unknown) => 3,
-        Some(_) => 2,
-        None if state != State::Current => 1,
-        None => 0,
+    let rank = match state {
+        State::Cycle | State::Failing | State::Stalled | State::BackingOff => 4,
+        State::Unknown | State::Unverified | State::Missing | State::ImageMissing => 3,
+        State::Stale | State::Changed | State::Settling | State::Waiting => 2,
+        State::NeverRun | State::FollowsNothing | State::Disabled => 1,
+        State::Current => 0,
     };
     (rank, state)
 }

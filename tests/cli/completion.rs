@@ -84,7 +84,12 @@ fn bash_completes_commands_options_and_what_is_in_the_state_directory() {
     assert!(!offered(&world, "acrt task list --").contains(&"--resource-group".to_owned()));
     assert_eq!(
         offered(&world, "acrt config get defaults."),
-        ["defaults.registry", "defaults.builder", "defaults.minAge"]
+        [
+            "defaults.registry",
+            "defaults.builder",
+            "defaults.output",
+            "defaults.minAge"
+        ]
     );
     assert_eq!(offered(&world, "acrt task exec"), [""; 0]);
     assert_eq!(

@@ -160,7 +160,9 @@ fn create(world: &World, registry: &Registry, tasks: &[Hostile]) {
         let context = format!("http://{address}/context.tar");
         let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));
         acrt.env("ACRT_NOW", "2026-01-31T08:00:00Z");
-        let options = ["-r", &host, "-f", "acb.yaml", "--timeout", TIMEOUT];
+        // That one takes its time where others work too, and ends by itself.
+        let timeout = if *name == "folders" { "120" } else { TIMEOUT };
+        let options = ["-r", &host, "-f", "acb.yaml", "--timeout", timeout];
         acrt.args(["task", "create", "-n", name, "-c", &context]);
         acrt.args(options).args(["--schedule", "0 3 * * *"]);
         let created = world.start(acrt, format!("acrt task create -n {name}"));
@@ -235,10 +237,7 @@ fn pipes_and_devices_in_local_contexts_hold_up_no_round() {
             let mode = rustix::fs::Mode::RUSR;
             rustix::fs::mkfifoat(rustix::fs::CWD, path.with_file_name("pipe"), mode).unwrap();
             std::os::unix::fs::symlink(target, &path).unwrap();
-            // The builder reads that one: its run ends with its time.
-            if replaced != ".dockerignore" {
-                broken.push(name);
-            }
+            broken.push(name);
         }
     }
     world.tracked_task(&registry, "web", &dockerfile);

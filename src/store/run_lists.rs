@@ -123,7 +123,12 @@ impl Store {
     /// Notes that all runs up to this number are listed. Where that is lost, they are listed again.
     pub(super) fn set_listed(&self, number: u64) -> Result<()> {
         let path = self.layout.listed_runs();
-        fs::write(&path, format!("{number}\n")).context(Kind::Failed, || {
+        let mut file = OpenOptions::new();
+        let file = file.create(true).truncate(true).write(true).mode(0o600);
+        let written = file
+            .open(&path)
+            .and_then(|mut file| writeln!(file, "{number}"));
+        written.context(Kind::Failed, || {
             format!("cannot write `{}`", path.display())
         })
     }

@@ -251,3 +251,32 @@ fn deps_names_the_copies_and_writes_the_dockerfile_with_them() {
         .exits(2)
         .says(&["neither SOURCE=COPY nor a file"]);
 }
+
+#[test]
+fn purge_leaves_the_copy_that_a_task_is_built_on() {
+    let (world, upstream, own) = world();
+    let made = |text: &str| {
+        Image::of(&[("version", text)])
+            .created("2026-01-01T00:00:00Z")
+            .platform("linux/amd64")
+    };
+    upstream.push_image("lib/base:1", &made("one"));
+    import(&world, &upstream, &own);
+    own.push_image("copies/base:old", &made("old"));
+    world.task(&own, "web", &from(&upstream));
+    world.run("web").ok();
+    let host = own.host();
+    let line = [
+        "purge",
+        "-r",
+        &host,
+        "--filter",
+        "copies/base:.*",
+        "--ago",
+        "0m",
+    ];
+    let purged = world.acrt(&line).ok();
+    let copied = format!("it is a copy of `{}`", upstream.image("lib/base:1"));
+    purged.says(&[&copied, "task `web` is built on it"]);
+    assert_eq!(own.tags("copies/base"), ["1"]);
+}

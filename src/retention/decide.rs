@@ -89,7 +89,7 @@ pub struct TagPlan {
 /// Which manifests go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestPlan {
-    /// These, in the order in which they may be removed: an index before what it lists.
+    /// These, in the order in which they may be removed: an index before what it lists, a signature before what it signs.
     pub go: Vec<Digest>,
     /// What stays, although it is old enough and no tag names it.
     pub kept: Vec<Kept>,
@@ -268,15 +268,16 @@ fn ages(manifests: &BTreeMap<Digest, StoredManifest>) -> BTreeMap<&Digest, Times
     }
 }
 
-/// Orders manifests so that each comes before what it lists and before what refers to it: whatever is left half done, nothing that is
-/// still named lacks a part.
+/// Orders manifests so that each comes before what it lists and what it refers to: whatever is left half done, nothing that is still named
+/// lacks a part, and nothing is taken along by a registry that removes with an image what refers to it.
 fn parents_first(
     manifests: &BTreeMap<Digest, StoredManifest>,
     go: &BTreeSet<&Digest>,
 ) -> Vec<Digest> {
     let mut order: Vec<Digest> = Vec::new();
     let mut done: BTreeSet<&Digest> = BTreeSet::new();
-    // Children before parents by depth first, and then the other way round. Indexes cannot list each other in a circle.
+    // What is named before who names it by depth first, and then the other way round. A digest can only name what was there before it, so
+    // that there are no circles.
     let mut open: Vec<(&Digest, bool)> = go.iter().map(|digest| (*digest, false)).collect();
     while let Some((digest, is_left)) = open.pop() {
         if is_left {
@@ -287,12 +288,9 @@ fn parents_first(
             continue;
         }
         open.push((digest, true));
-        let children = manifests.get(digest).map(|it| it.children.as_slice());
-        let children = children.unwrap_or_default().iter();
-        open.extend(children.filter_map(|child| Some((*go.get(child)?, false))));
-        let referrers = manifests.iter();
-        let referrers = referrers.filter(|(_, it)| it.subject.as_ref() == Some(digest));
-        open.extend(referrers.filter_map(|(child, _)| Some((*go.get(child)?, false))));
+        let named = manifests.get(digest).into_iter();
+        let named = named.flat_map(|it| it.children.iter().chain(&it.subject));
+        open.extend(named.filter_map(|it| Some((*go.get(it)?, false))));
     }
     order.reverse();
     order
@@ -402,7 +400,7 @@ mod tests {
             snapshot(&images, &[("1", "kept"), ("2", "old")]),
             &policy(0),
         );
-        assert_eq!(manifests, [digest("old"), digest("sig-of-old")]);
+        assert_eq!(manifests, [digest("sig-of-old"), digest("old")]);
         // A signature with a tag of its own keeps what it is about: some registries remove it together with that.
         let tagged = [("sig", "sig-of-old")];
         let mut tagged = snapshot(&images, &tagged);
@@ -410,6 +408,21 @@ mod tests {
         let (tags, manifests, _) = gone(tagged, &policy(0));
         assert_eq!(tags, [""; 0]);
         assert_eq!(manifests, []);
+    }
+
+    #[test]
+    fn index_that_refers_to_a_part_of_itself_goes_before_all_that_it_names() {
+        let all = snapshot(
+            &[
+                ("image", 10, &[], None),
+                ("index", 10, &["image"], None),
+                ("signed", 10, &["index"], Some("image")),
+            ],
+            &[],
+        );
+        let (_, manifests, _) = gone(all, &policy(0));
+        let order = ["signed", "index", "image"].map(digest);
+        assert_eq!(manifests, order);
     }
 
     #[test]

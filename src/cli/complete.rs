@@ -38,7 +38,7 @@ pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<
 fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     let surroundings = Arc::new(surroundings(args));
     all().mut_subcommands(|command| {
-        let names: Values = match command.get_name() {
+        let names: OfferedValues = match command.get_name() {
             "task" => task_names,
             _ => registries,
         };
@@ -47,9 +47,9 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
 }
 
 /// All values that there are, for an option.
-type Values = fn(&App) -> Vec<String>;
+type OfferedValues = fn(&App) -> Vec<String>;
 
-fn offer(command: Command, names: Values, surroundings: &Arc<GlobalOptions>) -> Command {
+fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Command {
     let command = command
         .mut_args(|arg| with_values(arg, names, surroundings))
         .mut_subcommands(|sub| offer(sub, names, surroundings));
@@ -64,13 +64,13 @@ fn offer(command: Command, names: Values, surroundings: &Arc<GlobalOptions>) -> 
 
 /// Says which values an option may have, where its definition does not. `names` are those of `--name`: az calls registries
 /// so too, outside of its tasks.
-fn with_values(arg: Arg, names: Values, surroundings: &Arc<GlobalOptions>) -> Arg {
+fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Arg {
     let is_seldom_wanted = arg.is_hide_short_help_set();
     let arg = arg.hide(is_seldom_wanted);
     let is_switch = arg
         .get_value_names()
         .is_some_and(|names| names.iter().any(|name| name == "true|false"));
-    let values: Values = match arg.get_id().as_str() {
+    let values: OfferedValues = match arg.get_id().as_str() {
         "name" => names,
         "run_id" => run_ids,
         "registry" => registries,

@@ -60,7 +60,7 @@ enum Command {
     #[command(subcommand)]
     Task(Box<task::TaskCommand>),
     Build(Box<build::BuildArgs>),
-    Run(Box<run::RunArgs>),
+    Run(Box<run::QuickRunArgs>),
     Import(Box<import::ImportArgs>),
     Status(status::StatusArgs),
     Purge(Box<purge::PurgeArgs>),

@@ -36,7 +36,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt run --registry localhost:5000 --file acb.yaml .\n  acrt run -r localhost:5000 --cmd \"alpine:3 date\" /dev/null\n  acrt run -r localhost:5000 -f - --set tag=1 . < acb.yaml"
 )]
-pub struct RunArgs {
+pub struct QuickRunArgs {
     /// Folder that the steps work on, or /dev/null for none
     #[arg(value_name = "CONTEXT")]
     context: Context,
@@ -84,7 +84,7 @@ pub struct RunArgs {
     azure: AzureQuickArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: QuickRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     report.shows_raw(args.raw);
     let request = request(app, report, &args)?;
@@ -107,7 +107,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     Ok(conclude(report, &finished, no_logs))
 }
 
-fn request(app: &App, report: &Report, args: &RunArgs) -> Result<RunRequest> {
+fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest> {
     let default =
         (args.cmd.is_none() && args.context != Context::None).then(|| DEFAULT_FILE.into());
     let is_named = |file: &&PathBuf| *file != Path::new("-");

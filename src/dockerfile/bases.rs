@@ -9,9 +9,9 @@ use super::{
     context::Contexts,
     expand::Lexer,
     file::{self, Dockerfile},
-    graph::{Graph, Source},
+    graph::{Source, StageGraph},
     problem::{Cursor, DockerfileError, Problem},
-    reach::Use,
+    reach::BaseUse,
     scope::Given,
     text::{self, Place},
 };
@@ -103,7 +103,7 @@ pub struct Unread {
 
 /// What is found in a file for a build.
 #[derive(Default)]
-struct Found {
+struct FoundBases {
     /// The images of all stages, each with its offset in the file.
     bases: Vec<(usize, BaseImage)>,
     /// What only another frontend can read.
@@ -184,7 +184,7 @@ impl Dockerfile {
     }
 
     /// Finds the images of all stages.
-    fn find_bases(&self, build: &Build) -> Result<Found, Problem> {
+    fn find_bases(&self, build: &Build) -> Result<FoundBases, Problem> {
         if let Some(problem) = self.problem(&build.args) {
             return Err(problem);
         }
@@ -202,7 +202,7 @@ impl Dockerfile {
         let mut uses = Vec::new();
         let mut unread = Vec::new();
         for platform in platforms {
-            let graph = Graph::new(Given {
+            let graph = StageGraph::new(Given {
                 file: &self.stages,
                 foreign: self.is_foreign(&build.args).then_some(&self.unread),
                 lexer: Lexer::new(self.escape),
@@ -232,7 +232,7 @@ impl Dockerfile {
             let others = std::iter::from_fn(|| uses.next_if(|next| next.name.key() == key));
             bases.extend(of_place(first, others, &runtime));
         }
-        Ok(Found { bases, unread })
+        Ok(FoundBases { bases, unread })
     }
 
     fn frontend_base(&self, build: &Build) -> Result<Option<(usize, BaseImage)>, Problem> {
@@ -284,8 +284,8 @@ impl Source {
 
 /// One base for every image that a place means, from its uses on all platforms.
 fn of_place<'d>(
-    first: Use<'d>,
-    others: impl Iterator<Item = Use<'d>>,
+    first: BaseUse<'d>,
+    others: impl Iterator<Item = BaseUse<'d>>,
     runtime: &BTreeSet<Reference>,
 ) -> impl Iterator<Item = (usize, BaseImage)> {
     let (name, is_from, is_doubtful) = (first.name, first.is_from, first.is_doubtful);
@@ -329,7 +329,7 @@ fn of_place<'d>(
 }
 
 impl Meaning {
-    fn of(found: Use<'_>) -> Self {
+    fn of(found: BaseUse<'_>) -> Self {
         Self {
             name: match &found.source {
                 Source::Instead(reference) => reference.to_string(),

@@ -5,10 +5,10 @@
 
 use std::{cell::Cell, collections::HashMap, iter::Peekable, str::Chars};
 
-use super::{pattern::InvalidPattern, text::BYTE_ORDER_MARK};
+use super::{pattern::PatternError, text::BYTE_ORDER_MARK};
 
 /// Variables and their values.
-pub(super) type Variables = HashMap<String, String>;
+pub(super) type BuildVariables = HashMap<String, String>;
 
 /// How deep `${a:-${b:-…}}` may nest. Nobody writes more than three.
 pub(super) const DEEPEST: usize = 64;
@@ -29,7 +29,7 @@ pub(super) enum InvalidWord {
     #[error("variable `{name}`: {message}")]
     Unset { name: String, message: String },
     #[error(transparent)]
-    Pattern(#[from] InvalidPattern),
+    Pattern(#[from] PatternError),
     #[error("substitutions are nested more than {DEEPEST} deep")]
     Deep,
     #[error("the substitutions of this file expand to too much text")]
@@ -37,9 +37,9 @@ pub(super) enum InvalidWord {
 }
 
 /// How much all substitutions of a file may cost, so that a file of doubled variables ends in an error.
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct ExpansionBudget(Cell<usize>);
 
-impl Budget {
+impl ExpansionBudget {
     /// Returns room for 32 MiB of text, or for as many steps of pattern matching.
     pub fn new() -> Self {
         Self(Cell::new(32 << 20))
@@ -107,10 +107,10 @@ impl Lexer {
     pub fn word(
         self,
         text: &str,
-        variables: &Variables,
-        budget: &Budget,
+        variables: &BuildVariables,
+        budget: &ExpansionBudget,
     ) -> Result<String, InvalidWord> {
-        let mut reader = Reader {
+        let mut reader = WordReader {
             lexer: self,
             chars: chars(text),
             variables,
@@ -126,8 +126,8 @@ impl Lexer {
     ///
     /// As [`Lexer::word`].
     pub fn words(self, text: &str) -> Result<Vec<String>, InvalidWord> {
-        let (variables, budget) = (Variables::new(), Budget::new());
-        let mut reader = Reader {
+        let (variables, budget) = (BuildVariables::new(), ExpansionBudget::new());
+        let mut reader = WordReader {
             lexer: self,
             chars: chars(text),
             variables: &variables,
@@ -170,16 +170,16 @@ impl Words {
 }
 
 /// A text while it is read.
-pub(super) struct Reader<'t> {
+pub(super) struct WordReader<'t> {
     pub lexer: Lexer,
     pub chars: Peekable<Chars<'t>>,
-    pub variables: &'t Variables,
-    pub budget: &'t Budget,
+    pub variables: &'t BuildVariables,
+    pub budget: &'t ExpansionBudget,
     /// How many substitutions are open.
     pub depth: usize,
 }
 
-impl Reader<'_> {
+impl WordReader<'_> {
     /// Reads up to `stop`, which is dropped, or up to the end.
     pub fn until(
         &mut self,
@@ -300,7 +300,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn variables(pairs: &[(&str, &str)]) -> Variables {
+    fn variables(pairs: &[(&str, &str)]) -> BuildVariables {
         pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -309,7 +309,7 @@ mod tests {
 
     fn expand(text: &str) -> Result<String, InvalidWord> {
         let variables = variables(&[("A", "a.b.c"), ("E", ""), ("한", "x")]);
-        Lexer::new('\\').word(text, &variables, &Budget::new())
+        Lexer::new('\\').word(text, &variables, &ExpansionBudget::new())
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         #[derive(serde::Deserialize)]
         struct Case {
             input: String,
-            env: Variables,
+            env: BuildVariables,
             expect: Option<String>,
         }
         let cases: Vec<Case> =
@@ -326,7 +326,7 @@ mod tests {
         let wrong: Vec<String> = cases
             .into_iter()
             .filter_map(|case| {
-                let found = Lexer::new('\\').word(&case.input, &case.env, &Budget::new());
+                let found = Lexer::new('\\').word(&case.input, &case.env, &ExpansionBudget::new());
                 (found.clone().ok() != case.expect)
                     .then(|| format!("{}: {found:?}, not {:?}", case.input, case.expect))
             })
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn the_escape_character_is_a_choice() {
         let variables = variables(&[("A", "a")]);
-        let word = |text| Lexer::new('`').word(text, &variables, &Budget::new());
+        let word = |text| Lexer::new('`').word(text, &variables, &ExpansionBudget::new());
         assert_eq!(word("`$A \\$A"), Ok("$A \\a".into()));
     }
 

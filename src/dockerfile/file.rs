@@ -7,11 +7,11 @@ use crate::secret::MaskedText;
 use super::{
     frontend,
     instruction::{From, Instruction},
-    lines::Lines,
+    lines::LineReader,
     parsed_line::{Keyword, ParsedLine},
     problem::{DockerfileError, Problem},
     stages::Stages,
-    text::{self, Text, Token},
+    text::{self, SourceToken, Text},
 };
 
 /// The build argument that names the frontend in place of `# syntax=`.
@@ -27,7 +27,7 @@ pub struct Dockerfile {
     /// The character that escapes in words.
     pub(super) escape: char,
     /// The image of the frontend, as written behind `# syntax=`.
-    pub(super) frontend: Option<Token>,
+    pub(super) frontend: Option<SourceToken>,
     pub(super) stages: Stages,
     /// The lines that Docker's own frontend does not read, in order.
     pub(super) unread: Vec<UnreadLine>,
@@ -131,8 +131,8 @@ struct FileLines {
 
 /// Reads all lines of a file.
 fn read(text: &str) -> FileLines {
-    let mut lines = Lines::new(text);
-    let mut reader = Reader {
+    let mut lines = LineReader::new(text);
+    let mut reader = FileReader {
         instructions: Vec::new(),
         unread: Vec::new(),
         in_stage: false,
@@ -160,7 +160,7 @@ fn read(text: &str) -> FileLines {
     }
 }
 
-struct Reader {
+struct FileReader {
     instructions: Vec<Instruction>,
     unread: Vec<UnreadLine>,
     in_stage: bool,
@@ -168,8 +168,8 @@ struct Reader {
     seeks_heredocs: bool,
 }
 
-impl Reader {
-    fn read(&mut self, line: &Text<'_>, lines: &mut Lines<'_>) {
+impl FileReader {
+    fn read(&mut self, line: &Text<'_>, lines: &mut LineReader<'_>) {
         let form = ParsedLine::of(line);
         let read = match form.keyword {
             Some(Keyword::Arg) if self.in_stage => Ok(Instruction::Other),
@@ -212,7 +212,7 @@ impl Reader {
         });
     }
 
-    fn skip_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut Lines<'_>) {
+    fn skip_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut LineReader<'_>) {
         let heredocs = match form.heredocs() {
             Ok(heredocs) => heredocs,
             Err(problem) => return self.leave(form.line.as_str(), form.offset(), Some(problem)),
@@ -227,7 +227,7 @@ impl Reader {
     }
 
     /// Skips the heredocs of an unknown instruction, if that is what they are.
-    fn seek_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut Lines<'_>) {
+    fn seek_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut LineReader<'_>) {
         if !self.seeks_heredocs {
             return;
         }
@@ -243,7 +243,7 @@ impl Reader {
 
 /// Reads the trigger of an image, an instruction that stands alone.
 pub(super) fn trigger(text: &str) -> Result<Instruction, Problem> {
-    let mut lines = Lines::new(text);
+    let mut lines = LineReader::new(text);
     let Some(line) = lines.next()? else {
         return Err(Problem::dependency(text, "the trigger is empty"));
     };

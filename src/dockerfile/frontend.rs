@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     directive::directive,
-    text::{self, Text, Token},
+    text::{self, SourceToken, Text},
 };
 use crate::image::{Reference, reference::DOCKER_HUB};
 
@@ -14,7 +14,7 @@ use crate::image::{Reference, reference::DOCKER_HUB};
 ///
 /// It is named by `# syntax=` or, as other languages write comments, by `// syntax=`, or by the key `syntax` of a file
 /// that is a JSON object. Unlike other directives it is also found behind a `#!` line, and not behind leading blanks.
-pub(super) fn of_file(file: &str) -> Option<Token> {
+pub(super) fn of_file(file: &str) -> Option<SourceToken> {
     let mut rest = file.get(text::start(file)..).unwrap_or(file);
     if rest.starts_with("#!") {
         rest = rest.split_once('\n')?.1;

@@ -7,28 +7,28 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     context::Context,
-    expand::{Budget, Variables},
+    expand::{BuildVariables, ExpansionBudget},
     instruction::{self, From, Instruction},
-    mount::Mount,
+    mount::MountSource,
     problem::Problem,
     scope::{Given, Scope},
     stages::Stage,
-    text::{Place, Token},
+    text::{Place, SourceToken},
 };
 use crate::image::{InvalidReference, Platform, Reference};
 
 /// The stages of a build and what each needs.
-pub(super) struct Graph<'d> {
+pub(super) struct StageGraph<'d> {
     pub given: Given<'d>,
-    pub budget: Budget,
-    pub stages: Vec<Node<'d>>,
+    pub budget: ExpansionBudget,
+    pub stages: Vec<StageNode<'d>>,
     pub by_name: HashMap<&'d str, usize>,
     /// What only another frontend can read, where one reads the file.
     pub unread: Vec<Problem>,
 }
 
 /// A stage of the file, or an image that a `COPY` or a mount names.
-pub(super) struct Node<'d> {
+pub(super) struct StageNode<'d> {
     pub name: Name<'d>,
     /// The name once variables are replaced.
     pub base_name: Cow<'d, str>,
@@ -49,7 +49,7 @@ pub(super) struct Node<'d> {
 /// A name of a base, and where it is written.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'d> {
-    pub token: &'d Token,
+    pub token: &'d SourceToken,
     pub written: Written,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Need<'d> {
     pub name: Name<'d>,
 }
 
-impl<'d> Graph<'d> {
+impl<'d> StageGraph<'d> {
     /// Finds the stages of a file and what each needs.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl<'d> Graph<'d> {
         let stages = &given.file.stages;
         let mut graph = Self {
             given,
-            budget: Budget::new(),
+            budget: ExpansionBudget::new(),
             stages: Vec::with_capacity(stages.len()),
             by_name: HashMap::with_capacity(stages.len()),
             unread: Vec::new(),
@@ -114,7 +114,7 @@ impl<'d> Graph<'d> {
 
     /// Returns the variables that `FROM` can refer to. Those that a line before the first stage may set which only
     /// another frontend reads are left out, and stay in the words as they are written, where they are part of no name.
-    fn variables(&mut self) -> Result<Variables, Problem> {
+    fn variables(&mut self) -> Result<BuildVariables, Problem> {
         let mut unread = self.given.foreign.into_iter().flatten();
         let doubtful = unread.rfind(|line| !line.in_stage);
         if doubtful.is_some() {
@@ -149,7 +149,7 @@ impl<'d> Graph<'d> {
         unread.is_some_and(|line| line.offset < offset)
     }
 
-    fn add_stage(&mut self, stage: &'d Stage, variables: &Variables) -> Result<(), Problem> {
+    fn add_stage(&mut self, stage: &'d Stage, variables: &BuildVariables) -> Result<(), Problem> {
         let From {
             image,
             platform,
@@ -178,7 +178,7 @@ impl<'d> Graph<'d> {
         };
         let number = self.stages.len();
         let base_name = base_name.unwrap_or_default();
-        self.stages.push(Node {
+        self.stages.push(StageNode {
             name: Name {
                 token: image,
                 written: Written::Here,
@@ -200,14 +200,22 @@ impl<'d> Graph<'d> {
         Ok(())
     }
 
-    fn base_name(&self, image: &'d Token, variables: &Variables) -> Result<Cow<'d, str>, Problem> {
+    fn base_name(
+        &self,
+        image: &'d SourceToken,
+        variables: &BuildVariables,
+    ) -> Result<Cow<'d, str>, Problem> {
         match self.expand(image, variables)? {
             name if name.is_empty() => Err(wrong(image, "the name of the base image is blank")),
             name => Ok(name),
         }
     }
 
-    fn expand(&self, token: &'d Token, variables: &Variables) -> Result<Cow<'d, str>, Problem> {
+    fn expand(
+        &self,
+        token: &'d SourceToken,
+        variables: &BuildVariables,
+    ) -> Result<Cow<'d, str>, Problem> {
         let lexer = self.given.lexer;
         if lexer.is_plain(&token.text) {
             return Ok(Cow::Borrowed(&token.text));
@@ -218,7 +226,11 @@ impl<'d> Graph<'d> {
             .map_err(|error| wrong(token, error.to_string()))
     }
 
-    fn stage_platform(&self, token: &'d Token, variables: &Variables) -> Result<Platform, Problem> {
+    fn stage_platform(
+        &self,
+        token: &'d SourceToken,
+        variables: &BuildVariables,
+    ) -> Result<Platform, Problem> {
         let text = self.expand(token, variables)?;
         Platform::parse(&text, &self.given.build.build_platform).map_err(|_| {
             let form = "is not of the form os[/architecture[/variant]]";
@@ -230,7 +242,7 @@ impl<'d> Graph<'d> {
     fn stage_context(
         &self,
         name: &str,
-        image: &Token,
+        image: &SourceToken,
         platform: Option<&Platform>,
     ) -> Result<Option<&'d Context>, Problem> {
         if matches!(name, "scratch" | "context") {
@@ -275,7 +287,7 @@ impl<'d> Graph<'d> {
                 self.add_need(stage, source, name)?;
             }
             Instruction::Run(mounts) => {
-                for Mount { from, options } in mounts {
+                for MountSource { from, options } in mounts {
                     let mut name = self.name(stage, from.as_ref().unwrap_or(options), elsewhere);
                     if from.is_none() {
                         name.written = Written::Not;
@@ -306,7 +318,7 @@ impl<'d> Graph<'d> {
         }
     }
 
-    fn name(&self, stage: usize, token: &'d Token, elsewhere: Option<usize>) -> Name<'d> {
+    fn name(&self, stage: usize, token: &'d SourceToken, elsewhere: Option<usize>) -> Name<'d> {
         let written = match elsewhere {
             None => Written::Here,
             Some(offset) => {
@@ -324,7 +336,7 @@ impl<'d> Graph<'d> {
         if lexer.is_plain(text) {
             return Ok(());
         }
-        match lexer.word(text, &Variables::new(), &self.budget) {
+        match lexer.word(text, &BuildVariables::new(), &self.budget) {
             Ok(word) if word == *text => Ok(()),
             Ok(_) if !text.contains('$') => {
                 Err(from.problem("`--from` must not hold quotes or escapes; name a stage instead"))
@@ -346,7 +358,7 @@ impl<'d> Graph<'d> {
         let source = self
             .image(text, None)
             .map_err(|message| name.problem(message))?;
-        self.stages.push(Node {
+        self.stages.push(StageNode {
             name,
             base_name: Cow::Borrowed(text),
             is_stage: false,
@@ -423,6 +435,6 @@ fn lower_case(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn wrong(token: &Token, message: impl Into<String>) -> Problem {
+fn wrong(token: &SourceToken, message: impl Into<String>) -> Problem {
     Problem::dependency(&*token.text, message).at(token.place.start())
 }

@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use super::{
-    mount::{self, Mount},
+    mount::{self, MountSource},
     parsed_line::{Keyword, ParsedLine},
     problem::Problem,
-    text::{Text, Token},
+    text::{SourceToken, Text},
     tokenize,
 };
 
@@ -19,9 +19,9 @@ pub(super) enum Instruction {
     From(From),
     Arg(Vec<Argument>),
     /// `COPY` with its `--from`.
-    Copy(Option<Token>),
+    Copy(Option<SourceToken>),
     /// `RUN` with its mounts.
-    Run(Vec<Mount>),
+    Run(Vec<MountSource>),
     OnBuild(Box<Trigger>),
     Other,
 }
@@ -46,8 +46,8 @@ impl Instruction {
 /// `FROM image AS name`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct From {
-    pub image: Token,
-    pub platform: Option<Token>,
+    pub image: SourceToken,
+    pub platform: Option<SourceToken>,
     /// The name in lower case.
     pub name: Option<String>,
 }
@@ -56,7 +56,7 @@ impl From {
     /// Returns a `FROM scratch` that is written nowhere.
     pub fn nothing() -> Self {
         Self {
-            image: Token {
+            image: SourceToken {
                 text: "scratch".to_owned(),
                 place: Text::new("", 0).place(0..0),
             },
@@ -70,7 +70,7 @@ impl From {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Argument {
     pub name: String,
-    pub value: Option<Token>,
+    pub value: Option<SourceToken>,
 }
 
 /// What `ONBUILD` holds for a later stage; what is wrong with it shows only there.
@@ -202,7 +202,7 @@ impl ParsedLine<'_> {
     }
 
     /// Returns the value of a flag that may come once, and must have a value, which may be empty.
-    fn flag(&self, name: &str) -> Result<Option<Token>, Problem> {
+    fn flag(&self, name: &str) -> Result<Option<SourceToken>, Problem> {
         let mut flags = self.command.flags.iter();
         let mut named = flags.by_ref().filter(|flag| flag.parts().0 == name);
         let Some(flag) = named.next() else {

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Reads a file from top to bottom.
-pub(super) struct Lines<'f> {
+pub(super) struct LineReader<'f> {
     file: &'f str,
     at: usize,
     directives: Directives,
@@ -21,7 +21,7 @@ struct Physical<'f> {
     offset: usize,
 }
 
-impl<'f> Lines<'f> {
+impl<'f> LineReader<'f> {
     pub fn new(file: &'f str) -> Self {
         Self {
             file,
@@ -81,7 +81,7 @@ impl<'f> Lines<'f> {
         false
     }
 
-    /// Returns where the next line begins, for [`Lines::go_back`].
+    /// Returns where the next line begins, for [`LineReader::go_back`].
     pub fn position(&self) -> usize {
         self.at
     }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn lines(file: &str) -> Vec<String> {
-        let mut lines = Lines::new(file);
+        let mut lines = LineReader::new(file);
         std::iter::from_fn(|| lines.next().unwrap())
             .map(|line| line.as_str().to_owned())
             .collect()
@@ -182,19 +182,19 @@ mod tests {
 
     #[test]
     fn a_heredoc_ends_at_its_name_alone_on_a_line() {
-        let mut lines = Lines::new("RUN <<E\nE \n\tE\n\\\nE\nRUN b");
+        let mut lines = LineReader::new("RUN <<E\nE \n\tE\n\\\nE\nRUN b");
         assert_eq!(lines.next().unwrap().unwrap().as_str(), "RUN <<E");
         assert!(lines.skip_heredoc("E", false));
         assert_eq!(lines.next().unwrap().unwrap().as_str(), "RUN b");
         assert!(!lines.skip_heredoc("E", false));
-        let mut lines = Lines::new("RUN <<-E\n\t\tE\nRUN b");
+        let mut lines = LineReader::new("RUN <<-E\n\t\tE\nRUN b");
         lines.next().unwrap();
         assert!(lines.skip_heredoc("E", true));
     }
 
     #[test]
     fn joined_lines_keep_their_places() {
-        let mut lines = Lines::new("  FROM alp\\\n# c\nine:3");
+        let mut lines = LineReader::new("  FROM alp\\\n# c\nine:3");
         let line = lines.next().unwrap().unwrap();
         assert_eq!(line.as_str(), "FROM alpine:3");
         assert_eq!(line.place(5..13).to_string(), "7..10 16..21");

@@ -6,17 +6,17 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{
     problem::Problem,
-    text::{Text, Token},
+    text::{SourceToken, Text},
     tokenize::Flag,
 };
 
 /// What a mount takes its files from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(super) struct MountSource {
     /// The value of `from`; without one it is a cache that begins empty, unless a stage is called `scratch`.
-    pub from: Option<Token>,
+    pub from: Option<SourceToken>,
     /// The whole value of the flag.
-    pub options: Token,
+    pub options: SourceToken,
 }
 
 /// Reads the value of a `--mount` flag. `None` if the mount takes no files from anywhere, whatever its `from` says: a
@@ -25,7 +25,7 @@ pub(super) struct Mount {
 /// # Errors
 ///
 /// A value that may hold a `from` and is not comma-separated, or a `from` that holds a variable.
-pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Option<Mount>, Problem> {
+pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Option<MountSource>, Problem> {
     let at = flag.offset(line);
     let value = flag.parts().1.unwrap_or_default();
     let start = flag.text.len() - value.len();
@@ -64,14 +64,14 @@ pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Option<Mount>, Proble
     if from.is_none() && !may_be_cache {
         return Ok(None);
     }
-    Ok(Some(Mount {
+    Ok(Some(MountSource {
         from,
         options: flag.token(line, start..flag.text.len()),
     }))
 }
 
 /// A field of a comma-separated line, and its bytes without the quotes round it.
-struct Field<'t> {
+struct MountField<'t> {
     text: Cow<'t, str>,
     range: Range<usize>,
 }
@@ -81,7 +81,7 @@ struct Field<'t> {
 /// # Errors
 ///
 /// An empty line, or a quote where none may be.
-fn fields(line: &str) -> Result<Vec<Field<'_>>, &'static str> {
+fn fields(line: &str) -> Result<Vec<MountField<'_>>, &'static str> {
     if line.is_empty() {
         return Err("the flag needs a value");
     }
@@ -108,7 +108,7 @@ fn fields(line: &str) -> Result<Vec<Field<'_>>, &'static str> {
             true => Cow::Owned(text.replace("\"\"", "\"")),
             false => Cow::Borrowed(text),
         };
-        fields.push(Field { text, range });
+        fields.push(MountField { text, range });
         match line.as_bytes().get(behind) {
             None => return Ok(fields),
             Some(b',') => at = behind + 1,

@@ -6,7 +6,7 @@ use super::{
     heredoc::{self, Heredoc},
     problem::Problem,
     text::Text,
-    tokenize::{self, Command},
+    tokenize::{self, SplitLine},
 };
 
 /// The instructions of a Dockerfile, as far as they can name an image.
@@ -57,7 +57,7 @@ pub(super) struct ParsedLine<'l> {
     pub line: &'l Text<'l>,
     /// `None` for an instruction that BuildKit's own frontend does not have, or not yet.
     pub keyword: Option<Keyword>,
-    pub command: Command,
+    pub command: SplitLine,
 }
 
 impl<'l> ParsedLine<'l> {
@@ -118,7 +118,7 @@ impl<'l> ParsedLine<'l> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lines::Lines;
+    use super::super::lines::LineReader;
     use super::*;
 
     fn heredocs(line: &str) -> usize {
@@ -159,7 +159,7 @@ mod tests {
 
     /// The lines of a file, as far as they are read.
     fn rows(text: &str) -> Result<Vec<Row>, Problem> {
-        let mut lines = Lines::new(text);
+        let mut lines = LineReader::new(text);
         let mut rows = Vec::new();
         while let Some(line) = lines.next()? {
             let form = ParsedLine::of(&line);

@@ -9,7 +9,7 @@ use super::text::BYTE_ORDER_MARK;
 
 /// Why a pattern cannot be matched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidPattern {
+pub(super) enum PatternError {
     #[error("pattern `{pattern}` escapes `{escaped}`, which is not special")]
     Escape { pattern: String, escaped: String },
     #[error("pattern `{0}` is too long")]
@@ -21,7 +21,7 @@ pub(super) fn trim_start(
     value: &str,
     pattern: &str,
     longest: bool,
-) -> Result<String, InvalidPattern> {
+) -> Result<String, PatternError> {
     let regex = compile(pattern, longest, true)?;
     let end = regex.find(value).map_or(0, |found| found.end());
     Ok(value[end..].to_owned())
@@ -30,11 +30,7 @@ pub(super) fn trim_start(
 /// Removes the shortest or the longest end of `value` that matches.
 ///
 /// A regular expression finds no shortest end, so both sides are turned round.
-pub(super) fn trim_end(
-    value: &str,
-    pattern: &str,
-    longest: bool,
-) -> Result<String, InvalidPattern> {
+pub(super) fn trim_end(value: &str, pattern: &str, longest: bool) -> Result<String, PatternError> {
     let value: String = value.chars().rev().collect();
     let trimmed = trim_start(&value, &reversed(pattern), longest)?;
     Ok(trimmed.chars().rev().collect())
@@ -46,7 +42,7 @@ pub(super) fn replace(
     pattern: &str,
     replacement: &str,
     all: bool,
-) -> Result<String, InvalidPattern> {
+) -> Result<String, PatternError> {
     let regex = compile(pattern, true, false)?;
     Ok(if all {
         regex.replace_all(value, replacement).into_owned()
@@ -57,7 +53,7 @@ pub(super) fn replace(
     })
 }
 
-fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, InvalidPattern> {
+fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, PatternError> {
     let mut regex = String::with_capacity(pattern.len() + 8);
     if at_start {
         regex.push('^');
@@ -73,7 +69,7 @@ fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, Invali
             '\\' => match chars.next() {
                 Some(c @ ('}' | '/' | '*' | '?' | '\\')) => push_literal(&mut regex, c),
                 escaped => {
-                    return Err(InvalidPattern::Escape {
+                    return Err(PatternError::Escape {
                         pattern: pattern.to_owned(),
                         escaped: escaped.map(String::from).unwrap_or_default(),
                     });
@@ -84,7 +80,7 @@ fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, Invali
     }
     RegexBuilder::new(&regex)
         .build()
-        .map_err(|_| InvalidPattern::Long(pattern.chars().take(40).collect()))
+        .map_err(|_| PatternError::Long(pattern.chars().take(40).collect()))
 }
 
 fn push_literal(regex: &mut String, c: char) {
@@ -151,7 +147,7 @@ mod tests {
     #[test]
     fn other_escapes_are_refused() {
         let escape = |pattern: &str, escaped: &str| {
-            Err(InvalidPattern::Escape {
+            Err(PatternError::Escape {
                 pattern: pattern.into(),
                 escaped: escaped.into(),
             })

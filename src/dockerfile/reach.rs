@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    graph::{Graph, Name, Node, Source, Written},
+    graph::{Name, Source, StageGraph, StageNode, Written},
     instruction::{Instruction, Trigger},
     problem::Problem,
 };
@@ -13,7 +13,7 @@ use crate::image::Platform;
 const TRIGGER_COST: usize = 256;
 
 /// A base that the target needs, on one platform.
-pub(super) struct Use<'d> {
+pub(super) struct BaseUse<'d> {
     pub name: Name<'d>,
     /// The name once variables are replaced.
     pub base_name: Cow<'d, str>,
@@ -26,7 +26,7 @@ pub(super) struct Use<'d> {
     pub is_doubtful: bool,
 }
 
-impl<'d> Graph<'d> {
+impl<'d> StageGraph<'d> {
     /// Returns the bases that the target needs, and the places that name another stage or nothing; and what only another
     /// frontend can read, where one reads the file.
     ///
@@ -34,7 +34,7 @@ impl<'d> Graph<'d> {
     ///
     /// A target that does not exist; a trigger that cannot run; a stage that is needed above the place where it
     /// stands.
-    pub fn uses(mut self) -> Result<(Vec<Use<'d>>, Vec<Problem>), Problem> {
+    pub fn uses(mut self) -> Result<(Vec<BaseUse<'d>>, Vec<Problem>), Problem> {
         let target = self.target();
         let target = self.readable(target)?;
         let mut reached = self.reached_from(target);
@@ -55,7 +55,7 @@ impl<'d> Graph<'d> {
                     let message = format!("the named context `{image}` is no image");
                     return Err(node.name.problem(message));
                 }
-                Ok(Use {
+                Ok(BaseUse {
                     name: node.name,
                     base_name: node.base_name,
                     source: node.source,
@@ -241,7 +241,7 @@ impl<'d> Graph<'d> {
     }
 
     /// The stages whose instructions run.
-    fn built(&self, reached: &[bool]) -> impl Iterator<Item = (usize, &Node<'d>)> {
+    fn built(&self, reached: &[bool]) -> impl Iterator<Item = (usize, &StageNode<'d>)> {
         let nodes = self.stages.iter().zip(reached).enumerate();
         nodes.filter_map(|(stage, (node, reached))| {
             (*reached && !node.replaced).then_some((stage, node))

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use super::{
     build::Build,
     context::Contexts,
-    expand::{Budget, Lexer, Variables},
+    expand::{BuildVariables, ExpansionBudget, Lexer},
     file::UnreadLine,
     instruction::Trigger,
     problem::Problem,
     stages::Stages,
-    text::Token,
+    text::SourceToken,
 };
 use crate::image::{Platform, Reference};
 
@@ -36,7 +36,7 @@ pub(super) struct Given<'d> {
 /// The variables of a build for one target platform.
 pub(super) struct Scope<'d> {
     given: Given<'d>,
-    pub variables: Variables,
+    pub variables: BuildVariables,
 }
 
 impl<'d> Scope<'d> {
@@ -56,8 +56,8 @@ impl<'d> Scope<'d> {
     pub fn add(
         &mut self,
         name: &str,
-        default: Option<&Token>,
-        budget: &Budget,
+        default: Option<&SourceToken>,
+        budget: &ExpansionBudget,
     ) -> Result<(), Problem> {
         let value = match (self.given.build.args.get(name), default) {
             (Some(value), _) => value.reveal().to_owned(),
@@ -76,7 +76,7 @@ impl<'d> Scope<'d> {
     }
 }
 
-fn predefined(given: Given<'_>) -> Variables {
+fn predefined(given: Given<'_>) -> BuildVariables {
     let build = given.build;
     let target = match &build.target {
         Some(target) if !target.is_empty() => Some(target),
@@ -86,7 +86,7 @@ fn predefined(given: Given<'_>) -> Variables {
             .last()
             .and_then(|stage| stage.from.name.as_ref()),
     };
-    let mut variables = Variables::new();
+    let mut variables = BuildVariables::new();
     for (side, platform) in [("BUILD", &build.build_platform), ("TARGET", given.platform)] {
         for (part, value) in [
             ("PLATFORM", platform.to_string()),

@@ -1,11 +1,11 @@
 //! Substitutions: what `$name`, `${name}` and `${name:-word}` stand for.
 
 use super::{
-    expand::{DEEPEST, InvalidWord, Reader, Words},
+    expand::{DEEPEST, InvalidWord, WordReader, Words},
     pattern,
 };
 
-impl Reader<'_> {
+impl WordReader<'_> {
     /// Reads what follows a `$`.
     ///
     /// # Errors
@@ -163,13 +163,13 @@ fn unknown_modifier(colon: &str, modifier: Option<char>) -> InvalidWord {
 
 #[cfg(test)]
 mod tests {
-    use super::super::expand::{Budget, Lexer, Variables};
+    use super::super::expand::{BuildVariables, ExpansionBudget, Lexer};
     use super::*;
 
     fn expand(text: &str) -> Result<String, InvalidWord> {
         let pairs = [("A", "a.b.c"), ("E", ""), ("한", "x")];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Lexer::new('\\').word(text, &Variables::from(pairs), &Budget::new())
+        Lexer::new('\\').word(text, &BuildVariables::from(pairs), &ExpansionBudget::new())
     }
 
     #[test]
@@ -231,8 +231,8 @@ mod tests {
         let deep = |n| format!("{}x{}", "${U:-".repeat(n), "}".repeat(n));
         assert_eq!(expand(&deep(64)), Ok("x".into()));
         assert_eq!(expand(&deep(100_000)), Err(InvalidWord::Deep));
-        let variables = Variables::from([("A".to_owned(), "a".repeat(1 << 20))]);
-        let word = |text: &str| Lexer::new('\\').word(text, &variables, &Budget::new());
+        let variables = BuildVariables::from([("A".to_owned(), "a".repeat(1 << 20))]);
+        let word = |text: &str| Lexer::new('\\').word(text, &variables, &ExpansionBudget::new());
         assert!(word(&"$A".repeat(32)).is_ok());
         assert_eq!(word(&"$A".repeat(33)), Err(InvalidWord::Large));
         assert_eq!(

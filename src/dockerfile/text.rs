@@ -80,7 +80,7 @@ impl fmt::Display for Place {
 
 /// A word of the file, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub(super) struct SourceToken {
     pub text: String,
     pub place: Place,
 }
@@ -152,8 +152,8 @@ impl<'f> Text<'f> {
     }
 
     /// Returns the bytes of `range` as they are written.
-    pub fn token(&self, range: Range<usize>) -> Token {
-        Token {
+    pub fn token(&self, range: Range<usize>) -> SourceToken {
+        SourceToken {
             text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
             place: self.place(range),
         }

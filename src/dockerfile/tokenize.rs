@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
-use super::text::{Place, Text, Token};
+use super::text::{Place, SourceToken, Text};
 
 /// A logical line, split; ranges are bytes of the line.
-pub(super) struct Command {
+pub(super) struct SplitLine {
     pub name: Range<usize>,
     pub flags: Vec<Flag>,
     /// What follows the flags, without blanks at its ends.
@@ -23,7 +23,7 @@ pub(super) struct Flag {
 }
 
 /// Splits a line. Flags end at the first word that does not begin with `--`, or at the word `--`.
-pub(super) fn split(line: &str) -> Command {
+pub(super) fn split(line: &str) -> SplitLine {
     let start = line.len() - line.trim_start().len();
     let end = line.trim_end().len().max(start);
     let command = line.get(start..end).unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) fn split(line: &str) -> Command {
         }
         flags.push(Flag { raw, text });
     }
-    Command {
+    SplitLine {
         name: start..name_end,
         flags,
         rest: trimmed(line, at..end),
@@ -118,7 +118,7 @@ impl Flag {
 
     /// Returns `part`, a range of bytes of the flag's text, and the bytes of the file that it stands for:
     /// quotes around it and line continuations within it stay outside.
-    pub fn token(&self, line: &Text<'_>, part: Range<usize>) -> Token {
+    pub fn token(&self, line: &Text<'_>, part: Range<usize>) -> SourceToken {
         let mut place: Option<Place> = None;
         let mut at = 0;
         for (c, bytes) in unquoted(line.as_str(), self.raw.clone()) {
@@ -130,14 +130,14 @@ impl Flag {
             }
             at += c.len_utf8();
         }
-        Token {
+        SourceToken {
             text: self.text.get(part).unwrap_or_default().to_owned(),
             place: place.unwrap_or_else(|| line.place(self.raw.clone())),
         }
     }
 
     /// Returns the value behind `=`, with its place.
-    pub fn value(&self, line: &Text<'_>) -> Option<Token> {
+    pub fn value(&self, line: &Text<'_>) -> Option<SourceToken> {
         let (_, value) = self.parts();
         let start = self.text.len() - value?.len();
         Some(self.token(line, start..self.text.len()))

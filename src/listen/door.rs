@@ -49,19 +49,19 @@ impl From<IpAddr> for Origin {
 
 /// The door of one server. Clones are of the same.
 #[derive(Clone, Debug)]
-pub struct Door(Arc<Shared>);
+pub struct Door(Arc<SharedDoor>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedDoor {
     /// How long everybody may be inside.
     fair: Duration,
-    state: Mutex<State>,
+    state: Mutex<DoorState>,
     /// Somebody has left.
     left: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct DoorState {
     next: u64,
     inside: BTreeMap<u64, Guest>,
     waiting: BTreeMap<Origin, usize>,
@@ -88,7 +88,7 @@ enum Room {
     None,
 }
 
-impl State {
+impl DoorState {
     /// Decides whether there is room for one more from `origin`.
     fn room(&self, origin: Origin, now: Instant, fair: Duration) -> Room {
         let is_stranger = |origin: Origin| !self.known.contains(&origin);
@@ -202,7 +202,7 @@ impl Default for Door {
 
 impl Door {
     fn new(fair: Duration) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedDoor {
             fair,
             state: Mutex::default(),
             left: Notify::new(),
@@ -236,7 +236,7 @@ impl Door {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DoorState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -275,7 +275,7 @@ mod tests {
     }
 
     /// Lets in `count` from one address, and returns the last.
-    fn fill(state: &mut State, from: Origin, count: usize, now: Instant) -> u64 {
+    fn fill(state: &mut DoorState, from: Origin, count: usize, now: Instant) -> u64 {
         (0..count)
             .map(|_| state.admit(from, now, FAIR).expect("there is room").0)
             .last()
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn one_address_makes_room_among_its_own_and_leaves_others_alone() {
-        let (mut state, start) = (State::default(), Instant::now());
+        let (mut state, start) = (DoorState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
         // In a burst nobody is sent away: they wait.
         assert_eq!(state.room(origin(1), start, FAIR), Room::None);
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn strangers_leave_room_for_those_who_have_shown_a_secret() {
-        let (mut state, start) = (State::default(), Instant::now());
+        let (mut state, start) = (DoorState::default(), Instant::now());
         let id = fill(&mut state, origin(9), 1, start);
         state.has_proven(id);
         state.inside.clear();
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn who_has_shown_a_secret_goes_last() {
-        let (mut state, start) = (State::default(), Instant::now());
+        let (mut state, start) = (DoorState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
         state.has_proven(0);
         assert_eq!(
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn those_who_wait_and_those_who_are_remembered_are_bounded() {
-        let mut state = State::default();
+        let mut state = DoorState::default();
         let waits = (0..WAITING_OF_ONE + 5).filter(|_| state.queue(origin(1)));
         assert_eq!(waits.count(), WAITING_OF_ONE);
         let others = (2..200).filter(|n| (0..10).all(|_| state.queue(origin(*n))));

@@ -15,16 +15,16 @@ const ROOM: usize = 1000;
 
 /// The box between the server, which puts hints in, and whoever takes them out.
 #[derive(Clone, Debug, Default)]
-pub struct Inbox(Arc<Shared>);
+pub struct Inbox(Arc<SharedInbox>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedInbox {
     arrived: Notify,
-    state: Mutex<State>,
+    state: Mutex<InboxState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct InboxState {
     waiting: Arrivals,
     counts: Counts,
     noticed: BTreeSet<Notice>,
@@ -147,7 +147,7 @@ impl Inbox {
         self.state().counts.clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InboxState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -104,7 +104,7 @@ struct BuildJob<'a> {
 
 /// What a build has come to.
 #[derive(Debug, Default)]
-struct Outcome {
+struct BuildOutcome {
     /// The digests that the builder reported.
     digests: BTreeMap<Reference, Digest>,
     /// The platforms of the image as the builder holds it; empty where it does not say.
@@ -417,7 +417,7 @@ impl<'a> Execution<'a> {
         held: &HeldRun,
         log: &mut Log,
         events: &EventSink<'_>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<BuildOutcome, Failure> {
         let BuildJob {
             inputs, resolved, ..
         } = job;
@@ -429,7 +429,7 @@ impl<'a> Execution<'a> {
         let _lean = self.place_lean_context(held.run.run_id, job.builder, &mut request)?;
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = job.builder.plan(&request)?;
-        let mut outcome = Outcome::default();
+        let mut outcome = BuildOutcome::default();
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
             events.send(Event::Doing(format!("run {id}: {purpose}")));

@@ -52,7 +52,7 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
     let loaded = load(app, &mut 0, events)?;
     let tags = recall::tags(app, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let whole = Whole::new(&nodes);
+    let whole = WholeGraph::new(&nodes);
     let states = states(app, &nodes, with_runs(tags, &nodes));
     let children = children(&whole.parents);
     let kept: BTreeSet<usize> = match only {
@@ -97,7 +97,7 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
 }
 
 /// All bases and tasks, in one row.
-struct Whole<'n> {
+struct WholeGraph<'n> {
     /// The images that no task makes.
     bases: Vec<&'n Reference>,
     /// The places of the tasks among all, parents first; what is in a circle comes last.
@@ -106,7 +106,7 @@ struct Whole<'n> {
     parents: Vec<Vec<usize>>,
 }
 
-impl<'n> Whole<'n> {
+impl<'n> WholeGraph<'n> {
     fn new(nodes: &[Node<'n>]) -> Self {
         let vertices: Vec<_> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);

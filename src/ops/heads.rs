@@ -25,7 +25,7 @@ const MOST_DOUBLINGS: u32 = 16;
 /// What repositories have said, for the next round of a loop.
 #[derive(Debug, Default)]
 pub struct Heads {
-    said: HashMap<GitContext, Said>,
+    said: HashMap<GitContext, HeadAnswer>,
     /// Those that did not answer when they were last asked.
     silent: BTreeMap<GitContext, SilentSource>,
     is_recalled: bool,
@@ -34,7 +34,7 @@ pub struct Heads {
 
 /// What a repository has said.
 #[derive(Clone, Debug)]
-struct Said {
+struct HeadAnswer {
     asked: Timestamp,
     answered: Timestamp,
     head: Head,
@@ -62,7 +62,7 @@ impl Heads {
                 why: silent.why.clone(),
                 hint: silent.hint.clone(),
             };
-            let said = Said {
+            let said = HeadAnswer {
                 asked: silent.asked,
                 answered: silent.asked,
                 head,
@@ -90,7 +90,7 @@ impl Heads {
 
     /// Keeps what a repository said, and when it was asked.
     pub fn keep(&mut self, git: &GitContext, head: &Head, asked: Timestamp, now: Timestamp) {
-        let said = Said {
+        let said = HeadAnswer {
             asked,
             answered: now,
             head: head.clone(),
@@ -170,7 +170,7 @@ impl Heads {
     fn outdated(&self, nodes: &[Node<'_>], now: Timestamp) -> BTreeSet<GitContext> {
         let outdated = nodes.iter().filter_map(|node| {
             let git = node.source()?;
-            let Said { asked, head, .. } = self.said.get(git)?;
+            let HeadAnswer { asked, head, .. } = self.said.get(git)?;
             let recorded = node.baseline.recorded.filter(|time| *time <= now)?;
             let is_same =
                 matches!(head, Head::At(commit) if node.baseline.commit.as_ref() == Some(commit));

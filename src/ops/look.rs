@@ -118,14 +118,14 @@ impl TagSubscriptions {
     }
 
     /// Returns what there is to find out of `which` of the tags: those whose registries want no rest.
-    fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<Question> {
+    fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<LookQuestion> {
         let open = which.iter().filter_map(|tag| {
             let subscription = self.0.get(tag)?;
             let record = tags.get(tag);
             if record.is_some_and(|record| record.rests(now)) {
                 return None;
             }
-            Some(Question {
+            Some(LookQuestion {
                 tag: tag.clone(),
                 spelled: subscription.spelled.clone(),
                 others: subscription.others.clone(),
@@ -180,7 +180,7 @@ fn entry<'m>(
 
 /// What is to be found out of one tag.
 #[derive(Clone, Debug)]
-struct Question {
+struct LookQuestion {
     tag: Reference,
     spelled: Reference,
     others: BTreeSet<Reference>,
@@ -192,7 +192,7 @@ struct Question {
     read: Option<(Digest, BTreeSet<Platform>)>,
 }
 
-impl Question {
+impl LookQuestion {
     /// Tells whether nobody has seen the tag with this digest before. Only then its manifest is read, to see whether it is an image.
     fn is_new(&self, digest: &Digest) -> bool {
         let was_read = self.read.as_ref().is_some_and(|(read, _)| read == digest);
@@ -425,10 +425,10 @@ pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
 async fn look(
     registries: Rc<Registries>,
     verifier: Rc<Verifier>,
-    (questions, asked): (Vec<Question>, Timestamp),
+    (questions, asked): (Vec<LookQuestion>, Timestamp),
     tell: impl Fn(Look),
 ) {
-    let questions: HashMap<Reference, Question> = questions
+    let questions: HashMap<Reference, LookQuestion> = questions
         .into_iter()
         .map(|question| (question.spelled.clone(), question))
         .collect();
@@ -436,7 +436,7 @@ async fn look(
     let looks = registries.looks(which).map(async |(spelled, result)| {
         let question = questions.get(&spelled)?;
         let (spelled, result) = by_any_name(&registries, question, result).await;
-        let question = &Question {
+        let question = &LookQuestion {
             spelled,
             ..question.clone()
         };
@@ -463,7 +463,7 @@ async fn look(
 /// Asks by the other names of an image where its registry wants a login by the one that it was asked by: logins are kept by name.
 async fn by_any_name(
     registries: &Registries,
-    question: &Question,
+    question: &LookQuestion,
     mut result: Result<Seen, LookupError>,
 ) -> (Reference, Result<Seen, LookupError>) {
     for other in &question.others {
@@ -499,7 +499,7 @@ fn miss(error: LookupError) -> Miss {
 async fn observation(
     registries: &Registries,
     verifier: &Verifier,
-    question: &Question,
+    question: &LookQuestion,
     seen: Seen,
 ) -> Result<Observation, Miss> {
     let spelled = &question.spelled;
@@ -544,7 +544,7 @@ fn refused(refusal: Refusal, digest: &Digest) -> Miss {
 /// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.
 async fn manifests(
     registries: &Registries,
-    question: &Question,
+    question: &LookQuestion,
     seen: &Seen,
 ) -> Result<Manifests, LookupError> {
     // Where everybody was built on this very digest, nothing else is to be compared.

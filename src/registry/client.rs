@@ -38,7 +38,7 @@ use super::{
 };
 
 /// A tag, and what it is now or why that is not known.
-type TagAnswer = (Reference, Result<Seen, LookupError>);
+type LookedTag = (Reference, Result<Seen, LookupError>);
 
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
 pub struct Registries {
@@ -122,7 +122,7 @@ impl Registries {
     }
 
     /// Looks at many tags as [`Self::look_cached`], each once, and returns them in any order.
-    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<TagAnswer> {
+    pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<LookedTag> {
         let tags: BTreeSet<Reference> = tags.into_iter().collect();
         for tag in tags.iter().filter(|tag| self.cache().seen(tag).is_none()) {
             if let Ok(host) = self.host_of(tag) {
@@ -152,13 +152,13 @@ impl Registries {
     }
 
     /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
-    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<TagAnswer> {
+    pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<LookedTag> {
         self.looks(tags).collect().await
     }
 
     /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
     /// keeps back nobody's answer but its own.
-    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = TagAnswer> + '_ {
+    pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = LookedTag> + '_ {
         let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
         for tag in tags {
             by_registry
@@ -179,7 +179,7 @@ impl Registries {
         &self,
         registry: String,
         tags: BTreeSet<Reference>,
-    ) -> impl Stream<Item = TagAnswer> + '_ {
+    ) -> impl Stream<Item = LookedTag> + '_ {
         let host = self.host(&registry);
         if let Ok(host) = &host {
             host.auth

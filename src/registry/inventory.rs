@@ -90,7 +90,7 @@ impl From<StoredPart> for ManifestPart {
 /// A manifest as it is written: nothing but what names other things is read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StoredManifest {
+struct ListedManifest {
     artifact_type: Option<String>,
     manifests: Option<Vec<StoredPart>>,
     config: Option<StoredPart>,
@@ -111,7 +111,7 @@ impl Inspected {
     /// Reads the answer with a manifest.
     fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Self, Defect> {
         let read = body::read(headers, &bytes)?;
-        let stored: StoredManifest = serde_json::from_slice(&bytes)
+        let stored: ListedManifest = serde_json::from_slice(&bytes)
             .map_err(|problem| Defect::Form(format!("its manifest is malformed: {problem}")))?;
         let parts = |list: Option<Vec<StoredPart>>| {
             let list = list.unwrap_or_default().into_iter();

@@ -26,7 +26,7 @@ use super::{
 };
 
 /// What becomes of the login in one place.
-enum Change<'a> {
+enum LoginChange<'a> {
     Store(&'a Login),
     Erase,
 }
@@ -55,7 +55,7 @@ impl Registries {
             let file = read(path)?;
             let has_one = has_entry(&file, &registry);
             if path == last || has_one || also == Some(path.as_path()) {
-                let change = Change::Store(login);
+                let change = LoginChange::Store(login);
                 places.extend(apply(&file, path == last, &registry, &change).await?);
             }
         }
@@ -74,8 +74,15 @@ impl Registries {
         let paths = self.keychain().paths();
         for path in paths {
             let file = read(path)?;
-            places
-                .extend(apply(&file, Some(path) == paths.last(), &registry, &Change::Erase).await?);
+            places.extend(
+                apply(
+                    &file,
+                    Some(path) == paths.last(),
+                    &registry,
+                    &LoginChange::Erase,
+                )
+                .await?,
+            );
         }
         self.keychain().forget(&registry);
         Ok(distinct(places))
@@ -100,7 +107,7 @@ async fn apply(
     file: &LoginFile,
     is_dockers: bool,
     registry: &str,
-    change: &Change<'_>,
+    change: &LoginChange<'_>,
 ) -> Result<Vec<String>, String> {
     let helper = file
         .spots(registry, "")
@@ -123,7 +130,7 @@ async fn apply(
         false => registry,
     };
     match (change, helper) {
-        (Change::Store(login), Some((helper, server))) => {
+        (LoginChange::Store(login), Some((helper, server))) => {
             let input = json!({
                 "ServerURL": server, "Username": login.username, "Secret": login.secret.reveal()
             });
@@ -132,11 +139,11 @@ async fn apply(
             auths.insert(key.to_owned(), json!({}));
             places.push(format!("`docker-credential-{helper}`"));
         }
-        (Change::Store(login), None) => {
+        (LoginChange::Store(login), None) => {
             auths.insert(key.to_owned(), auth_file::entry(login));
             places.push(format!("`{}`", file.path.display()));
         }
-        (Change::Erase, helper) => {
+        (LoginChange::Erase, helper) => {
             if let Some((helper, server)) = helper
                 && run(&helper, "erase", &Secret::new(server)).await?
             {

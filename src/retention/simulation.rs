@@ -10,15 +10,15 @@ use crate::image::Digest;
 
 /// A manifest of a repository: its age, which of the earlier ones it lists, and which it refers to.
 #[derive(Clone, Debug)]
-struct Made {
+struct MadeImage {
     age: Option<i64>,
     children: Vec<usize>,
     subject: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
-struct World {
-    made: Vec<Made>,
+struct SimulatedRegistry {
+    made: Vec<MadeImage>,
     /// Which manifest each tag names. Those of the last are beside the image of this number.
     tags: Vec<(usize, Option<usize>)>,
     needed: Vec<usize>,
@@ -41,7 +41,7 @@ fn name(n: usize, beside: Option<usize>) -> String {
     }
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+fn worlds() -> impl Strategy<Value = SimulatedRegistry> {
     let number = 0_usize..12;
     let made = (
         proptest::option::weighted(0.8, 0_i64..20),
@@ -66,13 +66,13 @@ fn worlds() -> impl Strategy<Value = World> {
             let made = made
                 .into_iter()
                 .enumerate()
-                .map(|(n, (age, children, subject))| Made {
+                .map(|(n, (age, children, subject))| MadeImage {
                     age,
                     // A digest can only name what was there before it.
                     children: children.into_iter().filter(|child| *child < n).collect(),
                     subject: subject.filter(|subject| *subject < n),
                 });
-            World {
+            SimulatedRegistry {
                 made: made.collect(),
                 tags: tags
                     .into_iter()
@@ -88,7 +88,7 @@ fn worlds() -> impl Strategy<Value = World> {
         })
 }
 
-fn snapshot(world: &World) -> Snapshot {
+fn snapshot(world: &SimulatedRegistry) -> Snapshot {
     let at = |second: i64| Timestamp::from_second(second).unwrap();
     let made = world.made.iter().enumerate().map(|(n, made)| {
         let manifest = StoredManifest {

@@ -65,7 +65,7 @@ impl Note {
 
 /// What one entry is called, as the entries before it say.
 #[derive(Debug, Default)]
-struct Names {
+struct EntryNames {
     path: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     size: Option<u64>,
@@ -166,7 +166,7 @@ impl<'a> Unpacking<'a> {
     fn entries(&mut self, name: &str, input: impl Read) -> Result<()> {
         let cannot = || format!("cannot unpack `{name}`");
         let mut archive = Archive::new(self.counted(input));
-        let mut said = Names::default();
+        let mut said = EntryNames::default();
         // Raw, because the library would keep a name of any length in memory.
         let entries = archive.entries().context(Kind::Failed, cannot)?.raw(true);
         for entry in entries {
@@ -177,7 +177,7 @@ impl<'a> Unpacking<'a> {
             {
                 continue;
             }
-            let Names { path, target, size } = std::mem::take(&mut said);
+            let EntryNames { path, target, size } = std::mem::take(&mut said);
             let path = path.unwrap_or_else(|| entry.header().path_bytes().into_owned());
             let target = target.or_else(|| Some(entry.header().link_name_bytes()?.into_owned()));
             // How old archives write a folder.
@@ -312,7 +312,7 @@ impl<'a> Unpacking<'a> {
     }
 }
 
-impl Names {
+impl EntryNames {
     /// Reads an entry that only says more of the next one. Tells whether it was one.
     fn take(&mut self, kind: EntryType, entry: &mut Entry<'_, impl Read>) -> io::Result<bool> {
         match kind {

@@ -93,7 +93,7 @@ enum Last {
 }
 
 /// Where a name leads.
-struct Place {
+struct EntryPlace {
     folder: usize,
     /// The name in the folder; none for the folder itself.
     name: Option<OsString>,
@@ -225,7 +225,7 @@ impl Tree {
     }
 
     /// Returns the place that a path from the root leads to, with all folders on the way.
-    fn place(&mut self, path: &Path) -> Result<Place, Misplaced> {
+    fn place(&mut self, path: &Path) -> Result<EntryPlace, Misplaced> {
         self.count(path.as_os_str())?;
         let place = self.walk(ROOT, path, Last::Leave, true)?;
         place.ok_or(Misplaced::Outside)
@@ -287,7 +287,7 @@ impl Tree {
         path: &Path,
         last: Last,
         makes: bool,
-    ) -> Result<Option<Place>, Misplaced> {
+    ) -> Result<Option<EntryPlace>, Misplaced> {
         let mut folder = from;
         // What is not there, and how deep the way goes on in it.
         let mut missing = 0_usize;
@@ -329,7 +329,7 @@ impl Tree {
                 }
                 _ if ahead.is_empty() => {
                     let name = Some(name);
-                    return Ok(Some(Place { folder, name }));
+                    return Ok(Some(EntryPlace { folder, name }));
                 }
                 Some((thing, _)) => return Err(Misplaced::InNoFolder(self.path(thing))),
                 None if makes => {
@@ -338,7 +338,7 @@ impl Tree {
                 None => missing = 1,
             }
         }
-        Ok((missing == 0).then_some(Place { folder, name: None }))
+        Ok((missing == 0).then_some(EntryPlace { folder, name: None }))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::secret::MaskedText;
 use super::{
     problem::{InvalidTaskFile, Notices},
     render::Renderer,
-    yaml::{self, MAX_BYTES, Node},
+    yaml::{self, MAX_BYTES, YamlNode},
 };
 
 /// The version from which on there are aliases; versions are compared as text, as ACR does.
@@ -100,7 +100,7 @@ pub fn expand(
             is_from_context: false,
         });
     }
-    let Aliases {
+    let FileAliases {
         directive,
         own,
         is_from_context,
@@ -121,14 +121,18 @@ pub fn expand(
     })
 }
 
-struct Aliases {
+struct FileAliases {
     directive: char,
     own: BTreeMap<String, String>,
     is_from_context: bool,
 }
 
 /// Reads the section: its values, then each file under `src`, the later before the earlier.
-fn read(section: &str, renderer: &Renderer, load: Load<'_>) -> Result<Aliases, InvalidTaskFile> {
+fn read(
+    section: &str,
+    renderer: &Renderer,
+    load: Load<'_>,
+) -> Result<FileAliases, InvalidTaskFile> {
     let Section {
         directive,
         mut own,
@@ -156,7 +160,7 @@ fn read(section: &str, renderer: &Renderer, load: Load<'_>) -> Result<Aliases, I
             own.entry(key).or_insert(value);
         }
     }
-    Ok(Aliases {
+    Ok(FileAliases {
         directive,
         own,
         is_from_context,
@@ -171,14 +175,14 @@ struct Section {
     sources: Vec<(String, Option<usize>)>,
 }
 
-fn read_section(text: &str, templates: &Templates) -> Result<Section, InvalidTaskFile> {
+fn read_section(text: &str, templates: &AliasTemplates) -> Result<Section, InvalidTaskFile> {
     let mut section = Section {
         directive: '$',
         own: BTreeMap::new(),
         sources: Vec::new(),
     };
     let document = yaml::parse(&MaskedText::from(text))?;
-    let Some(alias) = Node::root(&document).get("alias") else {
+    let Some(alias) = YamlNode::root(&document).get("alias") else {
         return Ok(section);
     };
     if let Some(node) = alias.get("directive") {
@@ -212,10 +216,13 @@ fn read_section(text: &str, templates: &Templates) -> Result<Section, InvalidTas
     Ok(section)
 }
 
-fn read_file(text: &str, templates: &Templates) -> Result<Vec<(String, String)>, InvalidTaskFile> {
+fn read_file(
+    text: &str,
+    templates: &AliasTemplates,
+) -> Result<Vec<(String, String)>, InvalidTaskFile> {
     let document = yaml::parse(&MaskedText::from(text))?;
     let mut pairs = Vec::new();
-    for (key, node) in Node::root(&document).entries()? {
+    for (key, node) in YamlNode::root(&document).entries()? {
         check_name(key).map_err(|problem| node.problem(problem))?;
         pairs.push((key.to_owned(), templates.text_of(&node)?));
     }
@@ -227,14 +234,14 @@ fn read_file(text: &str, templates: &Templates) -> Result<Vec<(String, String)>,
 fn with_templates<T>(
     text: &str,
     renderer: &Renderer,
-    read: &mut dyn FnMut(&str, &Templates) -> Result<T, InvalidTaskFile>,
+    read: &mut dyn FnMut(&str, &AliasTemplates) -> Result<T, InvalidTaskFile>,
 ) -> Result<T, InvalidTaskFile> {
-    let none = Templates::default();
+    let none = AliasTemplates::default();
     let first = match read(text, &none) {
         Err(problem) if text.contains("{{") => problem,
         read => return read,
     };
-    let (replaced, templates) = Templates::taken_out(text);
+    let (replaced, templates) = AliasTemplates::taken_out(text);
     if let Ok(value) = read(&replaced, &templates) {
         return Ok(value);
     }
@@ -247,9 +254,9 @@ fn with_templates<T>(
 
 /// Templates that something stands for while YAML is read.
 #[derive(Default)]
-struct Templates(Vec<String>);
+struct AliasTemplates(Vec<String>);
 
-impl Templates {
+impl AliasTemplates {
     /// What stands around the number of a template: of Unicode's private use, so that no text has it.
     const OPEN: char = '\u{f8f0}';
     const CLOSE: char = '\u{f8f1}';
@@ -271,7 +278,7 @@ impl Templates {
         (out, Self(templates))
     }
 
-    fn text_of(&self, node: &Node<'_>) -> Result<String, InvalidTaskFile> {
+    fn text_of(&self, node: &YamlNode<'_>) -> Result<String, InvalidTaskFile> {
         let mut rest = node.text()?.map_or("", MaskedText::reveal);
         let mut out = String::with_capacity(rest.len());
         while let Some((before, after)) = rest.split_once(Self::OPEN) {

@@ -34,7 +34,7 @@ pub(super) const BYTES_OF_ITEM: usize = size_of::<Value>();
 pub type IsLate = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What is left of what the templates of one file may use.
-pub(super) struct Budget {
+pub(super) struct TemplateBudget {
     steps: AtomicU64,
     made: AtomicUsize,
     line: AtomicUsize,
@@ -43,7 +43,7 @@ pub(super) struct Budget {
     met: Mutex<Option<&'static str>>,
 }
 
-impl Budget {
+impl TemplateBudget {
     pub fn new(is_late: Option<IsLate>) -> Self {
         Self {
             steps: AtomicU64::new(0),
@@ -159,7 +159,7 @@ const TOO_MUCH: &str = "templates make more than 8 MiB";
 
 /// Takes what a value prints, and pays for it: one that holds itself many times over would print for ever.
 struct Shown<'a> {
-    budget: &'a Budget,
+    budget: &'a TemplateBudget,
     text: String,
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_bound_is_told_with_its_line_and_only_the_first() {
-        let budget = Budget::new(None);
+        let budget = TemplateBudget::new(None);
         budget.at(7);
         assert_eq!(budget.problem(), None);
         assert!(budget.pay_made(MAX_MADE).is_ok());
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_late_is_stopped() {
-        let budget = Budget::new(Some(Arc::new(|| true)));
+        let budget = TemplateBudget::new(Some(Arc::new(|| true)));
         assert!(budget.pay_steps(1).is_ok());
         assert!(budget.pay_steps(1000).is_err());
         let told = budget.problem().unwrap().to_string();
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_value_that_holds_itself_many_times_is_not_printed_for_ever() {
-        let budget = Budget::new(None);
+        let budget = TemplateBudget::new(None);
         let mut value = Value::String("x".into());
         for _ in 0..60 {
             value = Value::List([value.clone(), value].into());

@@ -51,7 +51,7 @@ const MAX_IMAGES: usize = 100;
 
 /// What becomes of an option.
 #[derive(Clone, Copy)]
-enum Use {
+enum OptionUse {
     /// It is one of the fields above.
     Ours,
     /// The builder gets it.
@@ -63,66 +63,66 @@ enum Use {
 }
 
 /// The options of `docker build` and `docker buildx build`: long name, short name, whether a value follows.
-const OPTIONS: &[(&str, char, bool, Use)] = &[
-    ("tag", 't', true, Use::Ours),
-    ("file", 'f', true, Use::Ours),
-    ("build-arg", ' ', true, Use::Ours),
-    ("target", ' ', true, Use::Ours),
-    ("platform", ' ', true, Use::Ours),
-    ("no-cache", ' ', false, Use::Ours),
-    ("label", ' ', true, Use::Ours),
-    ("build-context", ' ', true, Use::Ours),
-    ("add-host", ' ', true, Use::Handed),
-    ("cache-from", ' ', true, Use::Handed),
-    ("cache-to", ' ', true, Use::Handed),
-    ("cgroup-parent", ' ', true, Use::Handed),
-    ("cpu-period", ' ', true, Use::Handed),
-    ("cpu-quota", ' ', true, Use::Handed),
-    ("cpu-shares", 'c', true, Use::Handed),
-    ("cpuset-cpus", ' ', true, Use::Handed),
-    ("cpuset-mems", ' ', true, Use::Handed),
-    ("memory", 'm', true, Use::Handed),
-    ("memory-swap", ' ', true, Use::Handed),
-    ("network", ' ', true, Use::Handed),
-    ("progress", ' ', true, Use::Handed),
-    ("secret", ' ', true, Use::Handed),
-    ("security-opt", ' ', true, Use::Handed),
-    ("shm-size", ' ', true, Use::Handed),
-    ("squash", ' ', false, Use::Handed),
-    ("ssh", ' ', true, Use::Handed),
-    ("ulimit", ' ', true, Use::Handed),
-    ("compress", ' ', false, Use::Dropped),
-    ("force-rm", ' ', false, Use::Dropped),
-    ("isolation", ' ', true, Use::Dropped),
-    ("load", ' ', false, Use::Dropped),
-    ("provenance", ' ', true, Use::Dropped),
-    ("pull", ' ', false, Use::Dropped),
-    ("quiet", 'q', false, Use::Dropped),
-    ("rm", ' ', false, Use::Dropped),
-    ("sbom", ' ', true, Use::Dropped),
+const OPTIONS: &[(&str, char, bool, OptionUse)] = &[
+    ("tag", 't', true, OptionUse::Ours),
+    ("file", 'f', true, OptionUse::Ours),
+    ("build-arg", ' ', true, OptionUse::Ours),
+    ("target", ' ', true, OptionUse::Ours),
+    ("platform", ' ', true, OptionUse::Ours),
+    ("no-cache", ' ', false, OptionUse::Ours),
+    ("label", ' ', true, OptionUse::Ours),
+    ("build-context", ' ', true, OptionUse::Ours),
+    ("add-host", ' ', true, OptionUse::Handed),
+    ("cache-from", ' ', true, OptionUse::Handed),
+    ("cache-to", ' ', true, OptionUse::Handed),
+    ("cgroup-parent", ' ', true, OptionUse::Handed),
+    ("cpu-period", ' ', true, OptionUse::Handed),
+    ("cpu-quota", ' ', true, OptionUse::Handed),
+    ("cpu-shares", 'c', true, OptionUse::Handed),
+    ("cpuset-cpus", ' ', true, OptionUse::Handed),
+    ("cpuset-mems", ' ', true, OptionUse::Handed),
+    ("memory", 'm', true, OptionUse::Handed),
+    ("memory-swap", ' ', true, OptionUse::Handed),
+    ("network", ' ', true, OptionUse::Handed),
+    ("progress", ' ', true, OptionUse::Handed),
+    ("secret", ' ', true, OptionUse::Handed),
+    ("security-opt", ' ', true, OptionUse::Handed),
+    ("shm-size", ' ', true, OptionUse::Handed),
+    ("squash", ' ', false, OptionUse::Handed),
+    ("ssh", ' ', true, OptionUse::Handed),
+    ("ulimit", ' ', true, OptionUse::Handed),
+    ("compress", ' ', false, OptionUse::Dropped),
+    ("force-rm", ' ', false, OptionUse::Dropped),
+    ("isolation", ' ', true, OptionUse::Dropped),
+    ("load", ' ', false, OptionUse::Dropped),
+    ("provenance", ' ', true, OptionUse::Dropped),
+    ("pull", ' ', false, OptionUse::Dropped),
+    ("quiet", 'q', false, OptionUse::Dropped),
+    ("rm", ' ', false, OptionUse::Dropped),
+    ("sbom", ' ', true, OptionUse::Dropped),
     (
         "iidfile",
         ' ',
         true,
-        Use::Refused("it would write outside the run"),
+        OptionUse::Refused("it would write outside the run"),
     ),
     (
         "metadata-file",
         ' ',
         true,
-        Use::Refused("it would write outside the run"),
+        OptionUse::Refused("it would write outside the run"),
     ),
     (
         "output",
         'o',
         true,
-        Use::Refused("it would write outside the run"),
+        OptionUse::Refused("it would write outside the run"),
     ),
     (
         "push",
         ' ',
         false,
-        Use::Refused("images are pushed by a `push` step"),
+        OptionUse::Refused("images are pushed by a `push` step"),
     ),
 ];
 
@@ -239,18 +239,25 @@ impl BuildStep {
         Ok(())
     }
 
-    fn take(&mut self, name: &str, value: Option<MaskedText>, usage: Use) -> Result<(), String> {
+    fn take(
+        &mut self,
+        name: &str,
+        value: Option<MaskedText>,
+        usage: OptionUse,
+    ) -> Result<(), String> {
         match usage {
-            Use::Ours => return self.set(name, value.unwrap_or_default()),
-            Use::Handed => {
+            OptionUse::Ours => return self.set(name, value.unwrap_or_default()),
+            OptionUse::Handed => {
                 self.bares_secret |= value.as_ref().is_some_and(MaskedText::has_secret);
                 self.options.push(match value {
                     Some(value) => format!("--{name}={}", value.reveal()),
                     None => format!("--{name}"),
                 });
             }
-            Use::Dropped => {}
-            Use::Refused(why) => return Err(format!("`build` cannot have `--{name}`: {why}")),
+            OptionUse::Dropped => {}
+            OptionUse::Refused(why) => {
+                return Err(format!("`build` cannot have `--{name}`: {why}"));
+            }
         }
         Ok(())
     }

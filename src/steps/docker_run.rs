@@ -30,7 +30,7 @@ pub(super) struct RunOptions {
 
 /// What becomes of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
+enum RunOptionUse {
     /// It is one of the fields above.
     Ours,
     /// It changes nothing that counts here.
@@ -39,36 +39,37 @@ enum Use {
     Refused(&'static str),
 }
 
-const NO_PROPERTY: Use = Use::Refused("no property of a step means that");
-const OF_THE_MACHINE: Use = Use::Refused("it would hand a part of this machine to the container");
-const NAMED_BY_ID: Use = Use::Refused("a step is named by its `id`");
-const IN_ENV: Use = Use::Refused("steps have their variables in `env`");
+const NO_PROPERTY: RunOptionUse = RunOptionUse::Refused("no property of a step means that");
+const OF_THE_MACHINE: RunOptionUse =
+    RunOptionUse::Refused("it would hand a part of this machine to the container");
+const NAMED_BY_ID: RunOptionUse = RunOptionUse::Refused("a step is named by its `id`");
+const IN_ENV: RunOptionUse = RunOptionUse::Refused("steps have their variables in `env`");
 
 /// The options of `docker run`: long name, short name, whether a value follows.
-const OPTIONS: &[(&str, char, bool, Use)] = &[
-    ("cpus", ' ', true, Use::Ours),
-    ("detach", 'd', false, Use::Ours),
-    ("entrypoint", ' ', true, Use::Ours),
-    ("env", 'e', true, Use::Ours),
-    ("expose", ' ', true, Use::Ours),
-    ("net", ' ', true, Use::Ours),
-    ("network", ' ', true, Use::Ours),
-    ("privileged", ' ', false, Use::Ours),
-    ("publish", 'p', true, Use::Ours),
-    ("pull", ' ', true, Use::Ours),
-    ("user", 'u', true, Use::Ours),
-    ("volume", 'v', true, Use::Ours),
-    ("workdir", 'w', true, Use::Ours),
-    ("attach", 'a', true, Use::Dropped),
-    ("disable-content-trust", ' ', false, Use::Dropped),
-    ("init", ' ', false, Use::Dropped),
-    ("interactive", 'i', false, Use::Dropped),
-    ("isolation", ' ', true, Use::Dropped),
-    ("label", 'l', true, Use::Dropped),
-    ("quiet", 'q', false, Use::Dropped),
-    ("rm", ' ', false, Use::Dropped),
-    ("sig-proxy", ' ', false, Use::Dropped),
-    ("tty", 't', false, Use::Dropped),
+const OPTIONS: &[(&str, char, bool, RunOptionUse)] = &[
+    ("cpus", ' ', true, RunOptionUse::Ours),
+    ("detach", 'd', false, RunOptionUse::Ours),
+    ("entrypoint", ' ', true, RunOptionUse::Ours),
+    ("env", 'e', true, RunOptionUse::Ours),
+    ("expose", ' ', true, RunOptionUse::Ours),
+    ("net", ' ', true, RunOptionUse::Ours),
+    ("network", ' ', true, RunOptionUse::Ours),
+    ("privileged", ' ', false, RunOptionUse::Ours),
+    ("publish", 'p', true, RunOptionUse::Ours),
+    ("pull", ' ', true, RunOptionUse::Ours),
+    ("user", 'u', true, RunOptionUse::Ours),
+    ("volume", 'v', true, RunOptionUse::Ours),
+    ("workdir", 'w', true, RunOptionUse::Ours),
+    ("attach", 'a', true, RunOptionUse::Dropped),
+    ("disable-content-trust", ' ', false, RunOptionUse::Dropped),
+    ("init", ' ', false, RunOptionUse::Dropped),
+    ("interactive", 'i', false, RunOptionUse::Dropped),
+    ("isolation", ' ', true, RunOptionUse::Dropped),
+    ("label", 'l', true, RunOptionUse::Dropped),
+    ("quiet", 'q', false, RunOptionUse::Dropped),
+    ("rm", ' ', false, RunOptionUse::Dropped),
+    ("sig-proxy", ' ', false, RunOptionUse::Dropped),
+    ("tty", 't', false, RunOptionUse::Dropped),
     ("cidfile", ' ', true, OF_THE_MACHINE),
     ("device", ' ', true, OF_THE_MACHINE),
     ("env-file", ' ', true, IN_ENV),
@@ -80,7 +81,7 @@ const OPTIONS: &[(&str, char, bool, Use)] = &[
         "mount",
         ' ',
         true,
-        Use::Refused("write `-v VOLUME:/PATH`, or `volumeMounts`"),
+        RunOptionUse::Refused("write `-v VOLUME:/PATH`, or `volumeMounts`"),
     ),
     ("name", ' ', true, NAMED_BY_ID),
     ("pid", ' ', true, OF_THE_MACHINE),
@@ -88,13 +89,13 @@ const OPTIONS: &[(&str, char, bool, Use)] = &[
         "publish-all",
         'P',
         false,
-        Use::Refused("name the ports: `-p 8080:80`, or `ports`"),
+        RunOptionUse::Refused("name the ports: `-p 8080:80`, or `ports`"),
     ),
     (
         "restart",
         ' ',
         true,
-        Use::Refused("write `retries` or `repeat`"),
+        RunOptionUse::Refused("write `retries` or `repeat`"),
     ),
     ("userns", ' ', true, OF_THE_MACHINE),
     ("uts", ' ', true, OF_THE_MACHINE),
@@ -106,7 +107,7 @@ const OPTIONS: &[(&str, char, bool, Use)] = &[
         "cap-add",
         ' ',
         true,
-        Use::Refused("write `privileged`, which is allowed by --allow-privileged"),
+        RunOptionUse::Refused("write `privileged`, which is allowed by --allow-privileged"),
     ),
     ("cap-drop", ' ', true, NO_PROPERTY),
     ("cgroup-parent", ' ', true, NO_PROPERTY),
@@ -139,7 +140,7 @@ const OPTIONS: &[(&str, char, bool, Use)] = &[
         "platform",
         ' ',
         true,
-        Use::Refused("the run has its --platform"),
+        RunOptionUse::Refused("the run has its --platform"),
     ),
     ("read-only", ' ', false, NO_PROPERTY),
     ("runtime", ' ', true, NO_PROPERTY),
@@ -235,11 +236,16 @@ impl RunOptions {
         Ok(())
     }
 
-    fn take(&mut self, name: &str, value: Option<MaskedText>, usage: Use) -> Result<(), String> {
+    fn take(
+        &mut self,
+        name: &str,
+        value: Option<MaskedText>,
+        usage: RunOptionUse,
+    ) -> Result<(), String> {
         match usage {
-            Use::Ours => self.set(name, value.unwrap_or_default()),
-            Use::Dropped => Ok(()),
-            Use::Refused(why) => Err(format!("`cmd` cannot have `--{name}`: {why}")),
+            RunOptionUse::Ours => self.set(name, value.unwrap_or_default()),
+            RunOptionUse::Dropped => Ok(()),
+            RunOptionUse::Refused(why) => Err(format!("`cmd` cannot have `--{name}`: {why}")),
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
     shell_words,
     step::{Action, CmdStep, Limits, Place, Pushed, Step, StepId},
     variables::Run,
-    yaml::Node,
+    yaml::YamlNode,
 };
 
 /// Seconds that a step may take where the file says nothing.
@@ -109,7 +109,7 @@ const IDLE_KEYS: [(&str, &str); 5] = [
 ];
 
 /// Reads the keys of one file.
-pub(super) struct Reader<'a> {
+pub(super) struct KeyReader<'a> {
     pub run: &'a Run,
     /// What may stand where a `cmd` begins,
     pub commands: &'a Commands,
@@ -123,7 +123,7 @@ pub(super) struct Reader<'a> {
 type Env = Vec<(String, MaskedText)>;
 
 /// What steps take over from their file.
-struct Defaults {
+struct StepDefaults {
     timeout: u32,
     working_directory: Option<String>,
     env: Env,
@@ -131,14 +131,18 @@ struct Defaults {
     volumes: BTreeSet<String>,
 }
 
-impl Reader<'_> {
-    pub fn graph(&self, root: &Node<'_>, notices: &mut Notices) -> Result<Graph, InvalidTaskFile> {
+impl KeyReader<'_> {
+    pub fn graph(
+        &self,
+        root: &YamlNode<'_>,
+        notices: &mut Notices,
+    ) -> Result<Graph, InvalidTaskFile> {
         root.unknown_keys(&FILE_KEYS, notices)?;
         let version = self.version(root)?;
         secrets(root, notices)?;
         let (networks, network) = networks(root, notices)?;
         let volumes = volumes(root, notices)?;
-        let defaults = Defaults {
+        let defaults = StepDefaults {
             timeout: seconds(root, "stepTimeout")?
                 .filter(|s| *s > 0)
                 .unwrap_or(STEP_TIMEOUT),
@@ -175,7 +179,7 @@ impl Reader<'_> {
         Ok(graph)
     }
 
-    fn version(&self, root: &Node<'_>) -> Result<String, InvalidTaskFile> {
+    fn version(&self, root: &YamlNode<'_>) -> Result<String, InvalidTaskFile> {
         let Some(node) = root.get("version") else {
             return Ok("v1.0.0".into());
         };
@@ -195,8 +199,8 @@ impl Reader<'_> {
     fn step(
         &self,
         n: usize,
-        node: &Node<'_>,
-        defaults: &Defaults,
+        node: &YamlNode<'_>,
+        defaults: &StepDefaults,
         notices: &mut Notices,
     ) -> Result<(Step, When), InvalidTaskFile> {
         let mut known: Vec<&str> = STEP_KEYS.to_vec();
@@ -231,8 +235,8 @@ impl Reader<'_> {
     fn action(
         &self,
         id: &StepId,
-        node: &Node<'_>,
-        defaults: &Defaults,
+        node: &YamlNode<'_>,
+        defaults: &StepDefaults,
     ) -> Result<Action, InvalidTaskFile> {
         let cmd = value(node, "cmd")?;
         let build = value(node, "build")?;
@@ -278,8 +282,8 @@ impl Reader<'_> {
         &self,
         id: &StepId,
         written: &MaskedText,
-        node: &Node<'_>,
-        defaults: &Defaults,
+        node: &YamlNode<'_>,
+        defaults: &StepDefaults,
         mounts: Vec<Mount>,
     ) -> Result<CmdStep, InvalidTaskFile> {
         let words = shell_words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
@@ -352,7 +356,7 @@ impl Reader<'_> {
     fn without_alias(
         &self,
         words: Vec<MaskedText>,
-        node: &Node<'_>,
+        node: &YamlNode<'_>,
     ) -> Result<(Vec<MaskedText>, bool), InvalidTaskFile> {
         let first = words.first().map_or("", MaskedText::reveal);
         let Some(template) = self.commands.get(first) else {
@@ -370,8 +374,8 @@ impl Reader<'_> {
         &self,
         id: &StepId,
         written: &MaskedText,
-        node: &Node<'_>,
-        defaults: &Defaults,
+        node: &YamlNode<'_>,
+        defaults: &StepDefaults,
         mounts: Vec<Mount>,
     ) -> Result<BuildStep, InvalidTaskFile> {
         let words = shell_words::split(written).map_err(|problem| blame(node, "build", problem))?;
@@ -395,7 +399,7 @@ impl Reader<'_> {
         Ok(step)
     }
 
-    fn push(&self, node: &Node<'_>, names: &[String]) -> Result<Vec<Pushed>, InvalidTaskFile> {
+    fn push(&self, node: &YamlNode<'_>, names: &[String]) -> Result<Vec<Pushed>, InvalidTaskFile> {
         let mut pushed: Vec<Pushed> = Vec::new();
         let mut seen = BTreeSet::new();
         for name in names {
@@ -425,8 +429,8 @@ impl Reader<'_> {
     /// Returns the variables of a step: those of its options, its own, and those of the file that it does not set itself.
     fn merged(
         &self,
-        node: &Node<'_>,
-        defaults: &Defaults,
+        node: &YamlNode<'_>,
+        defaults: &StepDefaults,
         options: Env,
     ) -> Result<Env, InvalidTaskFile> {
         let mut merged = env(node)?;
@@ -464,7 +468,7 @@ fn both(mut first: Vec<String>, second: Vec<String>) -> Vec<String> {
 fn with_mounts(
     mut mounts: Vec<Mount>,
     options: Vec<Mount>,
-    defaults: &Defaults,
+    defaults: &StepDefaults,
 ) -> Result<Vec<Mount>, String> {
     for mount in options {
         if !defaults.volumes.contains(&mount.name) {
@@ -478,7 +482,7 @@ fn with_mounts(
     Ok(mounts)
 }
 
-fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {
+fn mounts(node: &YamlNode<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {
     let mut mounts: Vec<Mount> = Vec::new();
     let mut paths = HashSet::new();
     for item in node
@@ -505,7 +509,7 @@ fn mounts(node: &Node<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, Inv
     Ok(mounts)
 }
 
-fn limits(node: &Node<'_>, timeout: u32) -> Result<Limits, InvalidTaskFile> {
+fn limits(node: &YamlNode<'_>, timeout: u32) -> Result<Limits, InvalidTaskFile> {
     Ok(Limits {
         timeout: seconds(node, "timeout")?
             .filter(|s| *s > 0)
@@ -520,7 +524,7 @@ fn limits(node: &Node<'_>, timeout: u32) -> Result<Limits, InvalidTaskFile> {
     })
 }
 
-fn when(id: &StepId, node: &Node<'_>) -> Result<When, InvalidTaskFile> {
+fn when(id: &StepId, node: &YamlNode<'_>) -> Result<When, InvalidTaskFile> {
     let names = list(node, "when")?;
     if names.is_empty() {
         return Ok(When::Previous);
@@ -543,7 +547,7 @@ fn when(id: &StepId, node: &Node<'_>) -> Result<When, InvalidTaskFile> {
         .map_err(|problem| blame(node, "when", problem))
 }
 
-fn idle_container_keys(id: &StepId, node: &Node<'_>, notices: &mut Notices) {
+fn idle_container_keys(id: &StepId, node: &YamlNode<'_>, notices: &mut Notices) {
     for key in CONTAINER_KEYS {
         if let Some(idle) = node.get(key) {
             let text = format!("`{key}` of step `{id}` does nothing: the step runs no container");
@@ -553,14 +557,14 @@ fn idle_container_keys(id: &StepId, node: &Node<'_>, notices: &mut Notices) {
 }
 
 fn working_directory(
-    node: &Node<'_>,
-    defaults: &Defaults,
+    node: &YamlNode<'_>,
+    defaults: &StepDefaults,
 ) -> Result<Option<String>, InvalidTaskFile> {
     Ok(text(node, "workingDirectory")?.or_else(|| defaults.working_directory.clone()))
 }
 
 /// Reads `env`, of which the later of two with one name counts.
-fn env(node: &Node<'_>) -> Result<Env, InvalidTaskFile> {
+fn env(node: &YamlNode<'_>) -> Result<Env, InvalidTaskFile> {
     let items = node.get("env").map(|node| node.items()).transpose()?;
     let mut pairs: Env = Vec::new();
     for item in items.unwrap_or_default() {

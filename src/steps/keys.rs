@@ -2,10 +2,10 @@
 
 use crate::secret::MaskedText;
 
-use super::{problem::InvalidTaskFile, yaml::Node};
+use super::{problem::InvalidTaskFile, yaml::YamlNode};
 
 /// Returns a problem with a key, at its line; at that of its step, if the key is not there.
-pub fn blame(node: &Node<'_>, key: &str, text: impl Into<String>) -> InvalidTaskFile {
+pub fn blame(node: &YamlNode<'_>, key: &str, text: impl Into<String>) -> InvalidTaskFile {
     match node.get(key) {
         Some(at) => at.problem(text),
         None => node.problem(text),
@@ -16,13 +16,16 @@ pub fn blame(node: &Node<'_>, key: &str, text: impl Into<String>) -> InvalidTask
 const LONGEST_NAME: usize = 4096;
 
 /// Reads a text; one of nothing but white space is as good as none.
-pub fn value<'a>(node: &Node<'a>, key: &str) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
+pub fn value<'a>(
+    node: &YamlNode<'a>,
+    key: &str,
+) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
     let text = node.get(key).map(|node| node.text()).transpose()?.flatten();
     Ok(text.filter(|text| !text.reveal().trim().is_empty()))
 }
 
 /// Reads a name or a path; one of nothing but white space is as good as none.
-pub fn text(node: &Node<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
+pub fn text(node: &YamlNode<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
     let text = value(node, key)?.map(|text| text.reveal().to_owned());
     match text.as_ref().is_some_and(|text| text.len() > LONGEST_NAME) {
         true => Err(blame(
@@ -35,7 +38,7 @@ pub fn text(node: &Node<'_>, key: &str) -> Result<Option<String>, InvalidTaskFil
 }
 
 /// Reads a list of texts.
-pub fn list(node: &Node<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
+pub fn list(node: &YamlNode<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
     let items = node.get(key).map(|node| node.items()).transpose()?;
     let items = items.unwrap_or_default();
     let texts = items
@@ -45,18 +48,18 @@ pub fn list(node: &Node<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> 
 }
 
 /// Reads a switch, which is off if it is not there.
-pub fn switch(node: &Node<'_>, key: &str) -> Result<bool, InvalidTaskFile> {
+pub fn switch(node: &YamlNode<'_>, key: &str) -> Result<bool, InvalidTaskFile> {
     node.get(key).map_or(Ok(false), |node| node.switch())
 }
 
 /// Reads seconds; a negative number is as good as none.
-pub fn seconds(node: &Node<'_>, key: &str) -> Result<Option<u32>, InvalidTaskFile> {
+pub fn seconds(node: &YamlNode<'_>, key: &str) -> Result<Option<u32>, InvalidTaskFile> {
     let whole = node.get(key).map(|node| node.whole()).transpose()?;
     Ok(whole.map(|whole| u32::try_from(whole.max(0)).unwrap_or(u32::MAX)))
 }
 
 /// Reads a number that cannot be negative; 0 if it is not there.
-pub fn count(node: &Node<'_>, key: &str) -> Result<u32, InvalidTaskFile> {
+pub fn count(node: &YamlNode<'_>, key: &str) -> Result<u32, InvalidTaskFile> {
     let Some(at) = node.get(key) else {
         return Ok(0);
     };

@@ -50,11 +50,11 @@ pub(super) fn written(text: &MaskedText) -> String {
 
 /// Reads texts that were one before something took it apart: a secret may begin in one and end in another.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct MarkedReader {
     depth: usize,
 }
 
-impl Reader {
+impl MarkedReader {
     /// Reads the next text. Where a mark was lost, more counts as secret, and never less.
     pub fn read(&mut self, marked: &str) -> MaskedText {
         if self.depth == 0 && !has_marks(marked) {
@@ -90,7 +90,7 @@ impl Reader {
 
 /// Reads one text.
 pub(super) fn read(marked: &str) -> MaskedText {
-    Reader::default().read(marked)
+    MarkedReader::default().read(marked)
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_was_taken_apart_is_secret_in_every_part() {
-        let mut reader = Reader::default();
+        let mut reader = MarkedReader::default();
         let parts = ["x \u{fdd0}a", "b", "c\u{fdd1} y"];
         let shown: Vec<_> = parts
             .iter()

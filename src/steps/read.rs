@@ -12,7 +12,7 @@ use super::{
     render::Renderer,
     resources::{self, SecretSource},
     variables::Variables,
-    yaml::{self, MAX_BYTES, Node, TOO_LARGE},
+    yaml::{self, MAX_BYTES, TOO_LARGE, YamlNode},
 };
 
 /// A task file that has been read.
@@ -41,13 +41,13 @@ pub fn read(
     let redacted = |problem| redacted(problem, variables);
     let mut rendered = Rendered::of(text, variables, load).map_err(redacted)?;
     let document = yaml::parse(&rendered.text).map_err(redacted)?;
-    let reader = file::Reader {
+    let reader = file::KeyReader {
         run: &variables.run,
         commands: &rendered.commands,
         renderer: &rendered.renderer,
         variables: Cell::default(),
     };
-    let graph = reader.graph(&Node::root(&document), &mut rendered.notices);
+    let graph = reader.graph(&YamlNode::root(&document), &mut rendered.notices);
     let graph = graph.map_err(redacted)?;
     let mut notices = rendered.notices.told();
     for notice in &mut notices {
@@ -81,7 +81,7 @@ pub fn secrets(
     let redacted = |problem| redacted(problem, variables);
     let rendered = Rendered::of(text, variables, load).map_err(redacted)?;
     let document = yaml::parse(&rendered.text).map_err(redacted)?;
-    let secrets = resources::secrets(&Node::root(&document), &mut Notices::default());
+    let secrets = resources::secrets(&YamlNode::root(&document), &mut Notices::default());
     Ok(Asked {
         secrets: secrets.map_err(redacted)?,
         is_from_context: rendered.is_from_context,

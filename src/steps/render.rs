@@ -16,7 +16,7 @@ use gotmpl::{
 use crate::secret::MaskedText;
 
 use super::{
-    budget::Budget,
+    budget::TemplateBudget,
     data, functions, marks,
     problem::InvalidTaskFile,
     variables::Variables,
@@ -46,7 +46,7 @@ const PAY: &str = "\0pay";
 
 /// Fills in the templates of one file, and of its aliases.
 pub struct Renderer {
-    budget: Arc<Budget>,
+    budget: Arc<TemplateBudget>,
     functions: gotmpl::FuncMap,
     data: Value,
 }
@@ -58,7 +58,7 @@ impl Renderer {
     ///
     /// [`InvalidTaskFile`] where a secret cannot be part of a text.
     pub fn new(variables: &Variables) -> Result<Self, InvalidTaskFile> {
-        let budget = Arc::new(Budget::new(variables.is_late.clone()));
+        let budget = Arc::new(TemplateBudget::new(variables.is_late.clone()));
         let mut functions = functions::all(&variables.run.date, &budget);
         let paying = Arc::clone(&budget);
         let pay = move |args: &[Value]| {
@@ -167,7 +167,7 @@ impl Renderer {
 /// Takes text up to the size that a task file may have.
 struct Limited<'a> {
     text: String,
-    budget: &'a Budget,
+    budget: &'a TemplateBudget,
     is_full: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::secret::MaskedText;
 use super::{
     keys::{switch, text},
     problem::{InvalidTaskFile, Notices},
-    yaml::Node,
+    yaml::YamlNode,
 };
 
 /// A volume in a container.
@@ -69,7 +69,7 @@ pub struct SecretSource {
 
 /// Reads the secrets that a file asks for.
 pub(super) fn secrets(
-    root: &Node<'_>,
+    root: &YamlNode<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<SecretSource>, InvalidTaskFile> {
     let mut secrets: Vec<SecretSource> = Vec::new();
@@ -101,7 +101,7 @@ pub(super) fn secrets(
 
 /// Reads the networks of a file, and which of them steps are in that name none.
 pub(super) fn networks(
-    root: &Node<'_>,
+    root: &YamlNode<'_>,
     notices: &mut Notices,
 ) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
     let nodes = root
@@ -145,7 +145,7 @@ pub(super) fn networks(
 
 /// Reads the volumes of a file, with what is in their files.
 pub(super) fn volumes(
-    root: &Node<'_>,
+    root: &YamlNode<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<Volume>, InvalidTaskFile> {
     let is_name = |name: &str, more: &str| {

@@ -24,7 +24,7 @@ pub(super) fn split(text: &MaskedText) -> Result<Vec<MaskedText>, String> {
     if !text.has_secret() {
         return Ok(words.into_iter().map(MaskedText::from).collect());
     }
-    let mut reader = marks::Reader::default();
+    let mut reader = marks::MarkedReader::default();
     let marked = split(&marks::written(text)).unwrap_or_default();
     let marked: Vec<MaskedText> = marked.iter().map(|word| reader.read(word)).collect();
     let same = |(word, marked): (&String, &MaskedText)| word == marked.reveal();

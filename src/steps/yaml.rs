@@ -35,7 +35,7 @@ pub const MAX_DEPTH: usize = 64;
 
 /// A node of a document.
 #[derive(Clone, Debug)]
-pub(super) struct Document {
+pub(super) struct YamlValue {
     line: usize,
     value: Rc<Value>,
 }
@@ -47,12 +47,12 @@ enum Value {
         /// It stands without quotes and without a tag, and so may be a number, a switch or nothing.
         is_plain: bool,
     },
-    List(Vec<Document>),
-    Map(Vec<(String, Document)>),
+    List(Vec<YamlValue>),
+    Map(Vec<(String, YamlValue)>),
 }
 
 /// Reads a document. An empty text is an empty document.
-pub(super) fn parse(text: &MaskedText) -> Result<Document, InvalidTaskFile> {
+pub(super) fn parse(text: &MaskedText) -> Result<YamlValue, InvalidTaskFile> {
     if text.reveal().len() > MAX_BYTES {
         return Err(InvalidTaskFile::new(TOO_LARGE));
     }
@@ -75,7 +75,7 @@ pub(super) fn parse(text: &MaskedText) -> Result<Document, InvalidTaskFile> {
             ));
         }
     }
-    Ok(loader.root.unwrap_or_else(|| Document {
+    Ok(loader.root.unwrap_or_else(|| YamlValue {
         line: 1,
         value: Rc::new(Value::Scalar {
             text: MaskedText::default(),
@@ -115,7 +115,7 @@ impl Size {
 }
 
 /// A list or a mapping that is not at its end yet.
-struct Open {
+struct OpenNode {
     line: usize,
     anchor: usize,
     size: Size,
@@ -123,11 +123,11 @@ struct Open {
 }
 
 enum OpenKind {
-    List(Vec<Document>),
+    List(Vec<YamlValue>),
     Map {
-        entries: Vec<(String, Document)>,
+        entries: Vec<(String, YamlValue)>,
         names: HashSet<String>,
-        merged: Vec<Document>,
+        merged: Vec<YamlValue>,
         /// The key whose value comes next, and its line.
         key: Option<(String, usize)>,
     },
@@ -135,8 +135,8 @@ enum OpenKind {
 
 /// Puts the events of a parser together to a tree.
 struct Loader {
-    root: Option<Document>,
-    open: Vec<Open>,
+    root: Option<YamlValue>,
+    open: Vec<OpenNode>,
     anchors: HashMap<usize, (Rc<Value>, Size)>,
     /// All that has been read, with its aliases followed.
     total: Size,
@@ -165,7 +165,7 @@ impl Loader {
                 };
                 let (value, size) = (Rc::clone(value), *size);
                 self.count(size, line)?;
-                self.place(Document { line, value }, size)
+                self.place(YamlValue { line, value }, size)
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let size = Size {
@@ -180,7 +180,7 @@ impl Loader {
                     text: known.unwrap_or_else(|| MaskedText::from(text.into_owned())),
                 });
                 self.name(anchor, &value, size);
-                self.place(Document { line, value }, size)
+                self.place(YamlValue { line, value }, size)
             }
             Event::SequenceStart(anchor, _) => self.begin(anchor, line, OpenKind::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.begin(
@@ -224,7 +224,7 @@ impl Loader {
             depth: 1,
         };
         self.count(size, line)?;
-        self.open.push(Open {
+        self.open.push(OpenNode {
             line,
             anchor,
             size,
@@ -253,7 +253,7 @@ impl Loader {
         });
         self.name(open.anchor, &value, open.size);
         self.place(
-            Document {
+            YamlValue {
                 line: open.line,
                 value,
             },
@@ -268,7 +268,7 @@ impl Loader {
     }
 
     /// Puts a node where it belongs.
-    fn place(&mut self, node: Document, size: Size) -> Result<(), InvalidTaskFile> {
+    fn place(&mut self, node: YamlValue, size: Size) -> Result<(), InvalidTaskFile> {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
@@ -294,7 +294,7 @@ impl Loader {
                     *key = Some((name, node.line));
                 }
                 Some((name, _)) if name == MERGE => merged.push(node),
-                Some((name, line)) => entries.push((name, Document { line, ..node })),
+                Some((name, line)) => entries.push((name, YamlValue { line, ..node })),
             },
         }
         Ok(())
@@ -306,8 +306,8 @@ const MERGE: &str = "<<";
 
 /// Takes over the entries of another mapping that are not there yet.
 fn merge(
-    other: &Document,
-    entries: &mut Vec<(String, Document)>,
+    other: &YamlValue,
+    entries: &mut Vec<(String, YamlValue)>,
     names: &mut HashSet<String>,
 ) -> Result<(), InvalidTaskFile> {
     match &*other.value {
@@ -475,7 +475,7 @@ pub(super) fn values(text: &str) -> Result<BTreeMap<String, serde_json::Value>, 
 }
 
 /// Returns a node as JSON, what is without quotes by the core schema of YAML 1.2.
-fn json(node: &Document) -> serde_json::Value {
+fn json(node: &YamlValue) -> serde_json::Value {
     match &*node.value {
         Value::List(items) => items.iter().map(json).collect(),
         Value::Map(entries) => {
@@ -540,16 +540,16 @@ fn float(text: &str) -> Option<f64> {
 
 /// A place in a document, and what is there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node<'a> {
-    document: &'a Document,
+pub(super) struct YamlNode<'a> {
+    document: &'a YamlValue,
     /// The nearest key.
     key: Option<&'a str>,
     is_item: bool,
 }
 
-impl<'a> Node<'a> {
+impl<'a> YamlNode<'a> {
     /// Returns the whole document.
-    pub fn root(document: &'a Document) -> Self {
+    pub fn root(document: &'a YamlValue) -> Self {
         Self {
             document,
             key: None,
@@ -653,7 +653,7 @@ impl<'a> Node<'a> {
         Ok(())
     }
 
-    fn below(document: &'a Document, key: &'a str) -> Self {
+    fn below(document: &'a YamlValue, key: &'a str) -> Self {
         Self {
             document,
             key: Some(key),
@@ -675,7 +675,7 @@ impl<'a> Node<'a> {
 mod tests {
     use super::*;
 
-    fn document(text: &str) -> Document {
+    fn document(text: &str) -> YamlValue {
         parse(&MaskedText::from(text)).unwrap()
     }
 
@@ -688,11 +688,11 @@ mod tests {
     #[test]
     fn nodes_know_their_lines() {
         let document = document(TEXT);
-        let root = Node::root(&document);
+        let root = YamlNode::root(&document);
         let steps = root.get("steps").unwrap();
         let second = steps.items().unwrap()[1];
         let (when, env) = (second.get("when").unwrap(), second.get("env").unwrap());
-        let item = |node: Node<'_>, n: usize| node.items().unwrap()[n].line();
+        let item = |node: YamlNode<'_>, n: usize| node.items().unwrap()[n].line();
         assert_eq!(root.get("version").unwrap().line(), Some(1));
         assert_eq!(steps.line(), Some(3));
         assert_eq!(item(steps, 0), Some(4));
@@ -705,7 +705,7 @@ mod tests {
     #[test]
     fn kinds_are_told_apart_with_the_key_in_the_message() {
         let document = document("a: [1]\nb: {c: d}\nn: 5\nyes: On\nl: x\nq: '7'\n");
-        let root = Node::root(&document);
+        let root = YamlNode::root(&document);
         let node = |key: &str| root.get(key).unwrap();
         assert_eq!(node("n").text().unwrap(), Some(&MaskedText::from("5")));
         assert_eq!(node("n").whole(), Ok(5));
@@ -762,7 +762,7 @@ mod tests {
     fn merge_keys_are_applied_and_own_entries_count_first() {
         let text = "base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\nuse:\n  <<: [*b, *o]\n  x: 5\n";
         let document = document(text);
-        let used = Node::root(&document).get("use").unwrap();
+        let used = YamlNode::root(&document).get("use").unwrap();
         let of = |key: &str| used.get(key).unwrap().whole();
         assert_eq!((of("x"), of("y"), of("z")), (Ok(5), Ok(2), Ok(4)));
         assert_eq!(
@@ -832,8 +832,8 @@ mod tests {
             }
             let plain = document(&text);
             let marked = parse(&MaskedText::with_secrets(text.clone(), ranges)).unwrap();
-            let shown = |document: &Document| -> Vec<(String, String)> {
-                let root = Node::root(document);
+            let shown = |document: &YamlValue| -> Vec<(String, String)> {
+                let root = YamlNode::root(document);
                 let entries = root.entries().unwrap().into_iter();
                 let texts = entries.flat_map(|(_, node)| node.items().unwrap_or(vec![node]));
                 texts
@@ -879,7 +879,7 @@ mod tests {
             let Ok(document) = parse(&MaskedText::with_secrets(text, vec![range])) else {
                 continue;
             };
-            let node = Node::root(&document).get("a").unwrap();
+            let node = YamlNode::root(&document).get("a").unwrap();
             for node in node.items().unwrap_or(vec![node]) {
                 let text = node.text().unwrap().unwrap();
                 assert!(

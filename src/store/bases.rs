@@ -46,7 +46,7 @@ const WORTHWHILE: u64 = 256 * 1024;
 
 /// The first line of the journal.
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct JournalHead {
     schema: u32,
     /// The file whose records these are to replace. Of any other, they say nothing.
     of: FileStamp,
@@ -54,7 +54,7 @@ struct Head {
 
 /// Any other line of the journal.
 #[derive(Deserialize)]
-struct Entry {
+struct JournalEntry {
     tag: Reference,
     /// None where nothing is remembered any more.
     record: Option<TagRecord>,
@@ -127,7 +127,7 @@ impl Store {
                 None => return self.save_tags(tags),
             },
             None => {
-                let head = Head {
+                let head = JournalHead {
                     schema: SCHEMA,
                     of: stamp,
                 };
@@ -152,7 +152,7 @@ impl Store {
         let mut journal = BufReader::new(file::open(&self.layout.bases_journal()).ok()?);
         let mut line = String::new();
         journal.by_ref().take(1024).read_line(&mut line).ok()?;
-        let head: Head = serde_json::from_str(&line).ok()?;
+        let head: JournalHead = serde_json::from_str(&line).ok()?;
         (head.schema == SCHEMA && head.of == stamp).then_some(journal)
     }
 
@@ -169,7 +169,7 @@ impl Store {
                 .take(file::MAX_JSON)
                 .read_until(b'\n', &mut line)
         } {
-            let Ok(Entry { tag, record }) = serde_json::from_slice(&line) else {
+            let Ok(JournalEntry { tag, record }) = serde_json::from_slice(&line) else {
                 return;
             };
             match record {

@@ -84,7 +84,7 @@ impl<T: DeserializeOwned> Iterator for Copies<T> {
     }
 }
 
-struct Found {
+struct FoundFiles {
     key: TaskKey,
     stamp: FileStamp,
 }
@@ -136,7 +136,7 @@ impl TaskFiles<'_> {
         Ok(values)
     }
 
-    fn find(&self) -> Result<Vec<Found>> {
+    fn find(&self) -> Result<Vec<FoundFiles>> {
         let mut found = Vec::new();
         for registry in names(&self.folder)? {
             if !is_registry(&registry) {
@@ -152,7 +152,7 @@ impl TaskFiles<'_> {
                     .and_then(|name| name.strip_suffix(self.suffix))
                     .and_then(|name| name.parse::<TaskName>().ok());
                 if let (Some(name), Ok(metadata)) = (name, entry.metadata()) {
-                    found.push(Found {
+                    found.push(FoundFiles {
                         key: TaskKey {
                             registry: registry.clone(),
                             name,

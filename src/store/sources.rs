@@ -49,7 +49,7 @@ impl SilentSource {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Sources {
+struct SourcesFile {
     schema: u32,
     silent: Vec<SilentSource>,
 }
@@ -62,7 +62,7 @@ impl Store {
     /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
     pub fn silent_sources(&self, now: Timestamp) -> Result<Recalled<Vec<SilentSource>>> {
         recall(&self.layout.silent_sources(), now, |path| {
-            let Some(sources) = file::read_json::<Sources>(path)? else {
+            let Some(sources) = file::read_json::<SourcesFile>(path)? else {
                 return Ok(None);
             };
             check_schema(path, sources.schema, SCHEMA)?;
@@ -81,7 +81,7 @@ impl Store {
             true => file::remove(&path),
             false => {
                 let schema = SCHEMA;
-                file::write_json(&path, &Sources { schema, silent })
+                file::write_json(&path, &SourcesFile { schema, silent })
             }
         }
     }

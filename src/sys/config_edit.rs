@@ -9,12 +9,12 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde_yaml::{Mapping, Value};
 
 /// A value and the bytes that it takes up.
-struct Node {
+struct ConfigNode {
     span: Range<usize>,
-    kind: Kind,
+    kind: NodeKind,
 }
 
-enum Kind {
+enum NodeKind {
     /// Nothing is written where a value could stand.
     Nothing,
     /// A text, a number, or the name of another value.
@@ -24,17 +24,17 @@ enum Kind {
     /// A list, item by item on lines of its own, or in brackets.
     List,
     /// A mapping on lines of its own, or in braces.
-    Map(Vec<Entry>),
+    Map(Vec<ConfigEntry>),
 }
 
 /// A key with its value. A key that is no text has no name.
-struct Entry {
+struct ConfigEntry {
     name: Option<String>,
     key: Range<usize>,
-    value: Node,
+    value: ConfigNode,
 }
 
-impl Entry {
+impl ConfigEntry {
     /// Returns where the entry ends, without what follows on its last line.
     fn end(&self) -> usize {
         self.value.span.end.max(self.key.end)
@@ -43,17 +43,17 @@ impl Entry {
 
 /// Returns the text with a value at a place that a path of keys names. `None` where the text has no mapping that could have it.
 pub fn set(text: &str, path: &[String], value: &Value) -> Option<String> {
-    let text = Text(text);
+    let text = ConfigText(text);
     let root = text.parse()?;
     let (mut map, mut path) = (&root, path);
     loop {
-        let (Kind::Map(entries), (first, rest)) = (&map.kind, path.split_first()?) else {
+        let (NodeKind::Map(entries), (first, rest)) = (&map.kind, path.split_first()?) else {
             return None;
         };
         let entry = entries.iter().find(|e| e.name.as_ref() == Some(first));
         match entry {
             None => return text.add(map, entries, first, &wrapped(rest, value)),
-            Some(entry) if !rest.is_empty() && matches!(entry.value.kind, Kind::Map(_)) => {
+            Some(entry) if !rest.is_empty() && matches!(entry.value.kind, NodeKind::Map(_)) => {
                 (map, path) = (&entry.value, rest);
             }
             Some(entry) => return text.replace(map, entry, first, &wrapped(rest, value)),
@@ -63,11 +63,11 @@ pub fn set(text: &str, path: &[String], value: &Value) -> Option<String> {
 
 /// Returns the text without what a path of keys leads to. `None` where there is nothing, or no way to cut it out.
 pub fn remove(text: &str, path: &[String]) -> Option<String> {
-    let text = Text(text);
+    let text = ConfigText(text);
     let root = text.parse()?;
     let (mut map, mut path) = (&root, path);
     loop {
-        let (Kind::Map(entries), (first, rest)) = (&map.kind, path.split_first()?) else {
+        let (NodeKind::Map(entries), (first, rest)) = (&map.kind, path.split_first()?) else {
             return None;
         };
         let at = entries
@@ -88,24 +88,24 @@ fn wrapped(path: &[String], value: &Value) -> Value {
 }
 
 #[derive(Clone, Copy)]
-struct Text<'t>(&'t str);
+struct ConfigText<'t>(&'t str);
 
-impl Text<'_> {
+impl ConfigText<'_> {
     /// Reads the text, if it is one document that is a mapping.
-    fn parse(self) -> Option<Node> {
+    fn parse(self) -> Option<ConfigNode> {
         let starts: Vec<usize> = self.0.char_indices().map(|(at, _)| at).collect();
         let at = |index: usize| starts.get(index).copied().unwrap_or(self.0.len());
-        let mut open: Vec<(Node, Option<Node>, Option<String>)> = Vec::new();
+        let mut open: Vec<(ConfigNode, Option<ConfigNode>, Option<String>)> = Vec::new();
         for event in Parser::new_from_str(self.0) {
             let (event, span): (Event<'_>, Span) = event.ok()?;
             let span = at(span.start.index())..at(span.end.index());
             let (done, name) = match event {
                 Event::SequenceStart(..) | Event::MappingStart(..) => {
                     let kind = match event {
-                        Event::MappingStart(..) => Kind::Map(Vec::new()),
-                        _ => Kind::List,
+                        Event::MappingStart(..) => NodeKind::Map(Vec::new()),
+                        _ => NodeKind::List,
                     };
-                    open.push((Node { span, kind }, None, None));
+                    open.push((ConfigNode { span, kind }, None, None));
                     continue;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
@@ -123,10 +123,10 @@ impl Text<'_> {
                 _ => continue,
             };
             let Some((parent, key, key_name)) = open.last_mut() else {
-                return Some(done).filter(|root| matches!(root.kind, Kind::Map(_)));
+                return Some(done).filter(|root| matches!(root.kind, NodeKind::Map(_)));
             };
             parent.span.end = parent.span.end.max(done.span.end);
-            let Kind::Map(entries) = &mut parent.kind else {
+            let NodeKind::Map(entries) = &mut parent.kind else {
                 continue;
             };
             match key.take() {
@@ -142,46 +142,46 @@ impl Text<'_> {
     }
 
     /// A scalar ends with its last character: the parser may be further, at whatever comes next.
-    fn scalar(self, span: Range<usize>, style: ScalarStyle) -> Node {
+    fn scalar(self, span: Range<usize>, style: ScalarStyle) -> ConfigNode {
         let written = self.part(span.clone());
         let length = match style {
             ScalarStyle::SingleQuoted => quoted(written, '\'', '\''),
             ScalarStyle::DoubleQuoted => quoted(written, '"', '\\'),
             _ => written.trim_end().len(),
         };
-        Node {
+        ConfigNode {
             span: span.start..span.start + length,
             kind: match style {
-                ScalarStyle::Literal | ScalarStyle::Folded => Kind::Lines,
-                _ if length == 0 => Kind::Nothing,
-                _ => Kind::Scalar,
+                ScalarStyle::Literal | ScalarStyle::Folded => NodeKind::Lines,
+                _ if length == 0 => NodeKind::Nothing,
+                _ => NodeKind::Scalar,
             },
         }
     }
 
     /// A value that is not written stands right behind the colon of its key.
-    fn entry(self, key: Node, name: Option<String>, mut value: Node) -> Entry {
+    fn entry(self, key: ConfigNode, name: Option<String>, mut value: ConfigNode) -> ConfigEntry {
         let behind = self.part(key.span.end..self.0.len());
         let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
-        if matches!(value.kind, Kind::Nothing) {
+        if matches!(value.kind, NodeKind::Nothing) {
             let colon = behind.get(blanks..).is_some_and(|b| b.starts_with(':'));
             let end = key.span.end + if colon { blanks + 1 } else { 0 };
             value.span = end..end;
         }
-        if matches!(value.kind, Kind::Lines)
+        if matches!(value.kind, NodeKind::Lines)
             && let Some(sign) = self.part(key.span.end..value.span.start).find(['|', '>'])
         {
             value.span.start = key.span.end + sign;
         }
         let key = key.span;
-        Entry { name, key, value }
+        ConfigEntry { name, key, value }
     }
 
     fn part(&self, range: Range<usize>) -> &str {
         self.0.get(range).unwrap_or_default()
     }
 
-    fn is_flow(self, node: &Node) -> bool {
+    fn is_flow(self, node: &ConfigNode) -> bool {
         self.part(node.span.start..self.0.len())
             .starts_with(['{', '['])
     }
@@ -230,7 +230,13 @@ impl Text<'_> {
     }
 
     /// Adds a key to a mapping, behind the last one that it has.
-    fn add(self, map: &Node, entries: &[Entry], name: &str, value: &Value) -> Option<String> {
+    fn add(
+        self,
+        map: &ConfigNode,
+        entries: &[ConfigEntry],
+        name: &str,
+        value: &Value,
+    ) -> Option<String> {
         let in_braces = || Some(format!("{}: {}", flow(&name.into())?, flow(value)?));
         let Some(last) = entries.last() else {
             let inside = map.span.start + 1;
@@ -267,7 +273,13 @@ impl Text<'_> {
     }
 
     /// Writes another value where one stands, or could stand.
-    fn replace(self, map: &Node, entry: &Entry, name: &str, value: &Value) -> Option<String> {
+    fn replace(
+        self,
+        map: &ConfigNode,
+        entry: &ConfigEntry,
+        name: &str,
+        value: &Value,
+    ) -> Option<String> {
         let old = &entry.value;
         let is_inline = self.is_flow(map) || self.is_flow(old);
         let is_nested = match value {
@@ -277,7 +289,7 @@ impl Text<'_> {
         };
         let column = || self.column(entry.key.start);
         match old.kind {
-            Kind::Nothing if self.is_flow(map) || !is_nested => {
+            NodeKind::Nothing if self.is_flow(map) || !is_nested => {
                 let new = if self.is_flow(map) {
                     flow(value)
                 } else {
@@ -285,22 +297,22 @@ impl Text<'_> {
                 };
                 Some(self.spliced(old.span.clone(), &format!(" {}", new?)))
             }
-            Kind::Nothing => {
+            NodeKind::Nothing => {
                 let below = lines(column()?, name, value)?;
                 let (_, below) = below.split_once('\n')?;
                 Some(self.with_lines(self.line_end(old.span.end), below))
             }
-            Kind::List | Kind::Map(_) if !is_inline => {
+            NodeKind::List | NodeKind::Map(_) if !is_inline => {
                 // What is above the first item stays; the rest of the line of the key may be a comment.
                 let start = self.line_start(old.span.start);
                 let end = self.line_end(old.span.end);
                 let rest = self.spliced(start..end, "");
                 let whole = lines(column()?, name, value)?;
                 if let Some((_, below)) = whole.split_once('\n').filter(|_| is_nested) {
-                    return Some(Text(&rest).with_lines(start, below));
+                    return Some(ConfigText(&rest).with_lines(start, below));
                 }
                 let colon = self.part(entry.key.end..start).find(':')? + entry.key.end + 1;
-                Some(Text(&rest).spliced(colon..colon, &format!(" {}", block(value)?)))
+                Some(ConfigText(&rest).spliced(colon..colon, &format!(" {}", block(value)?)))
             }
             _ => {
                 let new = match is_inline || is_nested {
@@ -313,7 +325,7 @@ impl Text<'_> {
     }
 
     /// Cuts an entry out of a mapping, with what stands behind it on its line.
-    fn cut(self, map: &Node, entries: &[Entry], at: usize) -> Option<String> {
+    fn cut(self, map: &ConfigNode, entries: &[ConfigEntry], at: usize) -> Option<String> {
         let entry = entries.get(at)?;
         if !self.is_flow(map) {
             self.column(entry.key.start)?;

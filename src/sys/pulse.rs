@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The pulse of one loop. Clones are of the same.
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<Mutex<State>>);
+pub struct Pulse(Arc<Mutex<PulseState>>);
 
 #[derive(Debug)]
-struct State {
+struct PulseState {
     /// How long a round may go on without a sign of life, beside its runs.
     allowed: SignedDuration,
     phase: Phase,
@@ -34,7 +34,7 @@ impl Pulse {
     /// Begins with the time before the first round, which counts as a part of it.
     #[must_use]
     pub fn new(now: Timestamp, allowed: SignedDuration) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(PulseState {
             allowed,
             phase: Phase::Round(now),
             runs: BTreeMap::new(),
@@ -99,7 +99,7 @@ impl Pulse {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PulseState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,7 +24,7 @@ pub struct Tamer {
 }
 
 /// What the beginning of some bytes is.
-enum Token {
+enum Sequence {
     /// So many bytes that may stay as they are.
     Fine(usize),
     /// A sequence of so many bytes that sets colours.
@@ -71,28 +71,28 @@ impl Tamer {
     fn read<'b>(&mut self, mut bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
         while !bytes.is_empty() {
             let length = match token(bytes) {
-                Token::Fine(length) => {
+                Sequence::Fine(length) => {
                     out.extend_from_slice(&bytes[..length]);
                     length
                 }
-                Token::Colour(length) => {
+                Sequence::Colour(length) => {
                     out.extend_from_slice(&bytes[..length]);
                     self.is_coloured = !matches!(&bytes[CSI.len()..length - 1], b"" | b"0");
                     length
                 }
-                Token::Bad(c, length) => {
+                Sequence::Bad(c, length) => {
                     push(out, c);
                     length
                 }
-                Token::Broken(byte) => {
+                Sequence::Broken(byte) => {
                     push_byte(out, byte);
                     1
                 }
-                Token::Return => {
+                Sequence::Return => {
                     out.push(b'\n');
                     1
                 }
-                Token::Unfinished => return bytes,
+                Sequence::Unfinished => return bytes,
             };
             bytes = &bytes[length..];
         }
@@ -101,17 +101,17 @@ impl Tamer {
 }
 
 /// Reads the beginning of some bytes, of which there is at least one.
-fn token(bytes: &[u8]) -> Token {
+fn token(bytes: &[u8]) -> Sequence {
     let plain = bytes
         .iter()
         .take_while(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'))
         .count();
     match bytes.first() {
-        _ if plain > 0 => Token::Fine(plain),
+        _ if plain > 0 => Sequence::Fine(plain),
         Some(b'\r') => match bytes.get(1) {
-            None => Token::Unfinished,
-            Some(b'\n') => Token::Fine(2),
-            Some(_) => Token::Return,
+            None => Sequence::Unfinished,
+            Some(b'\n') => Sequence::Fine(2),
+            Some(_) => Sequence::Return,
         },
         Some(0x1b) => sequence(bytes),
         _ => character(bytes),
@@ -119,10 +119,10 @@ fn token(bytes: &[u8]) -> Token {
 }
 
 /// Reads what begins with an escape. Only what sets colours may stay: numbers with `;` or `:` between them, and an `m`.
-fn sequence(bytes: &[u8]) -> Token {
-    let escape = Token::Bad('\u{1b}', 1);
+fn sequence(bytes: &[u8]) -> Sequence {
+    let escape = Sequence::Bad('\u{1b}', 1);
     if bytes.len() < CSI.len() {
-        return Token::Unfinished;
+        return Sequence::Unfinished;
     }
     let Some(rest) = bytes.strip_prefix(CSI) else {
         return escape;
@@ -135,14 +135,14 @@ fn sequence(bytes: &[u8]) -> Token {
         return escape;
     }
     match rest.get(numbers) {
-        Some(b'm') => Token::Colour(CSI.len() + numbers + 1),
+        Some(b'm') => Sequence::Colour(CSI.len() + numbers + 1),
         Some(_) => escape,
-        None => Token::Unfinished,
+        None => Sequence::Unfinished,
     }
 }
 
 /// Reads a character of several bytes, or one that is not to be printed.
-fn character(bytes: &[u8]) -> Token {
+fn character(bytes: &[u8]) -> Sequence {
     let (most, longest) = (&bytes[..bytes.len().min(4)], 4);
     let text = match std::str::from_utf8(most) {
         Ok(text) => text,
@@ -150,14 +150,14 @@ fn character(bytes: &[u8]) -> Token {
             std::str::from_utf8(&most[..error.valid_up_to()]).unwrap_or_default()
         }
         Err(error) if error.error_len().is_none() && most.len() < longest => {
-            return Token::Unfinished;
+            return Sequence::Unfinished;
         }
-        Err(_) => return Token::Broken(bytes[0]),
+        Err(_) => return Sequence::Broken(bytes[0]),
     };
     match text.chars().next() {
-        Some(c) if is_harmful(c) => Token::Bad(c, c.len_utf8()),
-        Some(c) => Token::Fine(c.len_utf8()),
-        None => Token::Broken(bytes[0]),
+        Some(c) if is_harmful(c) => Sequence::Bad(c, c.len_utf8()),
+        Some(c) => Sequence::Fine(c.len_utf8()),
+        None => Sequence::Broken(bytes[0]),
     }
 }
 

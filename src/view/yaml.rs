@@ -161,7 +161,7 @@ impl Writer {
 
     /// A text without quotes has no line ends.
     fn plain(&mut self, text: &str, indent: Option<usize>) {
-        let mut pieces = Pieces(text);
+        let mut pieces = YamlPieces(text);
         while let Some(piece) = pieces.next(&[' ']) {
             match indent {
                 Some(indent) if piece == " " && self.column > WIDTH => self.indent(indent),
@@ -172,7 +172,7 @@ impl Writer {
 
     fn single_quoted(&mut self, text: &str, indent: Option<usize>) {
         self.put("'");
-        let mut pieces = Pieces(text);
+        let mut pieces = YamlPieces(text);
         let mut is_first = true;
         while let Some(piece) = pieces.next(&[' ', '\n', '\u{85}', '\u{2028}', '\u{2029}', '\'']) {
             let is_last = pieces.0.is_empty();
@@ -243,9 +243,9 @@ impl Writer {
 }
 
 /// Cuts a text where runs of one of some characters begin and end: a run of line ends is one piece, whichever they are.
-struct Pieces<'t>(&'t str);
+struct YamlPieces<'t>(&'t str);
 
-impl<'t> Pieces<'t> {
+impl<'t> YamlPieces<'t> {
     fn next(&mut self, at: &[char]) -> Option<&'t str> {
         let first = self.0.chars().next()?;
         let goes_on = |c: char| match at.contains(&first) {

@@ -62,7 +62,7 @@ enum Beat {
 
 /// What happens between rounds, and how a round goes.
 #[derive(Clone, Debug)]
-enum Move {
+enum StoryMove {
     /// Something happens to the world.
     Happen(Happening),
     /// A person runs a task, beside the watcher.
@@ -84,7 +84,7 @@ struct Course {
 
 /// How it is watched.
 #[derive(Clone, Copy, Debug)]
-struct Manner {
+struct StoryManner {
     /// Runs side by side.
     jobs: usize,
     /// Seconds that a moved tag must be quiet.
@@ -126,7 +126,7 @@ struct Outside {
 
 /// A look that has yet to be answered.
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenLook {
     tag: Reference,
     asked: Timestamp,
     step: u64,
@@ -151,19 +151,19 @@ struct Running {
 
 /// What a look has said, and how new that is.
 #[derive(Clone, Debug)]
-struct Said {
+struct SimulatedAnswer {
     content: Option<Content>,
     step: u64,
 }
 
 #[derive(Debug)]
-struct World {
+struct SimulatedWorld {
     now: Timestamp,
     /// Counts everything that happens.
     step: u64,
     /// Counts everything that is made.
     made: u64,
-    manner: Manner,
+    manner: StoryManner,
     tasks: Vec<Task>,
     platforms: Vec<Vec<Platform>>,
     /// The images that each task's Dockerfile names.
@@ -177,7 +177,7 @@ struct World {
     /// What is remembered of tags on the disk.
     saved: BTreeMap<Reference, TagRecord>,
     /// What looks had said when that was written.
-    saved_said: BTreeMap<Reference, Said>,
+    saved_said: BTreeMap<Reference, SimulatedAnswer>,
     outsides: Vec<Outside>,
     truth: BTreeMap<Reference, Content>,
     untagged: BTreeSet<Reference>,
@@ -185,9 +185,9 @@ struct World {
     hanging: BTreeSet<Reference>,
     broken: BTreeSet<usize>,
     asked: Asked,
-    open: Vec<Open>,
+    open: Vec<OpenLook>,
     running: Vec<Running>,
-    said: BTreeMap<Reference, Said>,
+    said: BTreeMap<Reference, SimulatedAnswer>,
     /// When each tag was last pushed by a run of the watcher, or named by a webhook: what is said of it must be newer.
     overtaken: BTreeMap<Reference, u64>,
     /// The times that timers have been served for, with their tasks.
@@ -199,7 +199,7 @@ struct World {
 }
 
 /// One round while it goes on.
-struct Work<'a> {
+struct SimulatedRound<'a> {
     nodes: &'a [Node<'a>],
     round: Round<'a>,
     tags: Tags,
@@ -217,21 +217,21 @@ const UNDECLARED: &str = "undeclared.io";
 const MOST: usize = 5;
 
 /// All images that there are: reading a name takes longer than all else that happens to it.
-struct Names {
+struct ImageNames {
     outsides: Vec<Reference>,
     /// The image of each task, as each name of its registry has it.
     images: BTreeMap<&'static str, Vec<Reference>>,
 }
 
-fn names() -> &'static Names {
-    static NAMES: OnceLock<Names> = OnceLock::new();
+fn names() -> &'static ImageNames {
+    static NAMES: OnceLock<ImageNames> = OnceLock::new();
     NAMES.get_or_init(|| {
         let read = |name: String| -> Reference { name.parse().unwrap() };
         let images = |host: &'static str| {
             let images = (0..MOST).map(|n| read(format!("{host}/t{n}:1")));
             (host, images.collect())
         };
-        Names {
+        ImageNames {
             outsides: (0..MOST)
                 .map(|n| read(format!("outside.example/base:{n}")))
                 .collect(),
@@ -321,8 +321,8 @@ impl Content {
     }
 }
 
-impl World {
-    fn new(plans: &[Plan], outsides: usize, manner: Manner) -> Self {
+impl SimulatedWorld {
+    fn new(plans: &[Plan], outsides: usize, manner: StoryManner) -> Self {
         let numbers = |set: &BTreeSet<usize>| set.clone().into_iter();
         let bases = plans.iter().enumerate().map(|(n, plan)| {
             let earlier = |m: &usize| *m < n;
@@ -610,11 +610,11 @@ impl World {
         }
     }
 
-    fn go(&mut self, step: &Move) {
+    fn go(&mut self, step: &StoryMove) {
         match step {
-            Move::Happen(happening) => self.happen(happening),
-            Move::Run(n) => self.run_by_hand(n % self.tasks.len()),
-            Move::Hint(n) => {
+            StoryMove::Happen(happening) => self.happen(happening),
+            StoryMove::Run(n) => self.run_by_hand(n % self.tasks.len()),
+            StoryMove::Hint(n) => {
                 self.tick();
                 let tag = canonical(&self.any(*n));
                 if let Some(record) = self.saved.get_mut(&tag) {
@@ -622,7 +622,7 @@ impl World {
                     self.overtaken.insert(tag, self.step);
                 }
             }
-            Move::Round(seconds, course) => {
+            StoryMove::Round(seconds, course) => {
                 self.now += SignedDuration::from_secs(i64::from(*seconds));
                 self.round(course);
             }
@@ -658,7 +658,7 @@ impl World {
         self.tick();
         self.ask_due(&nodes, &mut tags, course.is_once);
         let running = self.running.iter().map(|run| run.job.task.clone());
-        let mut work = Work {
+        let mut work = SimulatedRound {
             round: Round::beside(nodes.clone(), &self.asked, &running.collect()),
             nodes: &nodes,
             tags,
@@ -689,7 +689,7 @@ impl World {
         ran
     }
 
-    fn save(&mut self, work: &Work<'_>) {
+    fn save(&mut self, work: &SimulatedRound<'_>) {
         self.saved = work.tags.records().clone();
         self.saved_said = self.said.clone();
     }
@@ -729,7 +729,7 @@ impl World {
         let by: Vec<&Dependency> = followed.filter(|it| it.0 == tag).map(|it| it.1).collect();
         let digests = by.iter().filter_map(|it| it.image.digest.clone());
         let platforms = by.iter().flat_map(|it| it.manifests.keys().cloned());
-        self.open.push(Open {
+        self.open.push(OpenLook {
             tag: tag.clone(),
             asked: self.now,
             step: self.step,
@@ -744,7 +744,7 @@ impl World {
     }
 
     /// Decides what can be decided and starts what may be started, and checks both.
-    fn start(&mut self, work: &mut Work<'_>, ran: &mut Vec<usize>) {
+    fn start(&mut self, work: &mut SimulatedRound<'_>, ran: &mut Vec<usize>) {
         while let Some(job) = work.round.next(&work.tags, self.now) {
             let n = self.number(&job.task);
             assert!(
@@ -789,7 +789,7 @@ impl World {
 
     /// Checks each verdict once: of `current`, that every base has said that it is what the task is built on, since the last time that
     /// something is known to have happened to it.
-    fn judge(&self, work: &mut Work<'_>) {
+    fn judge(&self, work: &mut SimulatedRound<'_>) {
         for (node, verdict, _) in work.round.verdicts() {
             let mut tasks = self.tasks.iter();
             let n = tasks.position(|one| one.name == node.task.name).unwrap();
@@ -811,7 +811,7 @@ impl World {
     }
 
     /// Checks that each task that is not decided waits for a base of its own, or for a task that it depends on.
-    fn check_that_nobody_waits_for_others(&self, work: &Work<'_>) {
+    fn check_that_nobody_waits_for_others(&self, work: &SimulatedRound<'_>) {
         let is_full = self.running.len() >= self.manner.jobs;
         assert!(work.queue.is_empty() || is_full, "a run waits for nothing");
         for (n, node) in work.nodes.iter().enumerate() {
@@ -831,7 +831,7 @@ impl World {
     }
 
     /// Lets something happen in a round. Tells whether the process has died of it.
-    fn beat(&mut self, work: &mut Work<'_>, beat: &Beat) -> bool {
+    fn beat(&mut self, work: &mut SimulatedRound<'_>, beat: &Beat) -> bool {
         match beat {
             Beat::Answer(n, is_late) => {
                 let hanging = &self.hanging;
@@ -865,7 +865,7 @@ impl World {
     }
 
     /// Brings a round to its end: what hangs is given up.
-    fn go_on(&mut self, work: &mut Work<'_>) {
+    fn go_on(&mut self, work: &mut SimulatedRound<'_>) {
         if self.open.is_empty() {
             self.end(work, 0);
         } else {
@@ -873,7 +873,7 @@ impl World {
         }
     }
 
-    fn answer(&mut self, work: &mut Work<'_>, at: usize, is_late: bool) {
+    fn answer(&mut self, work: &mut SimulatedRound<'_>, at: usize, is_late: bool) {
         let look = self.open.remove(at);
         let (tag, what) = (look.tag.clone(), Awaited::Tag(look.tag.clone()));
         let (content, step) = match is_late {
@@ -892,7 +892,7 @@ impl World {
         if is_overtaken && result.is_ok() {
             return self.ask(work.nodes, &mut work.tags, &tag);
         }
-        let said = Said {
+        let said = SimulatedAnswer {
             content: content.filter(|_| result.is_ok()),
             step,
         };
@@ -907,7 +907,7 @@ impl World {
         work.round.answered(&what);
     }
 
-    fn end(&mut self, work: &mut Work<'_>, at: usize) {
+    fn end(&mut self, work: &mut SimulatedRound<'_>, at: usize) {
         let run = self.running.remove(at);
         let (n, key) = (run.task, &run.job.task);
         if !work.round.is_running(key) && !work.judged.contains(&n) {
@@ -956,7 +956,7 @@ impl World {
     }
 }
 
-impl Open {
+impl OpenLook {
     /// Returns what a registry says that has this, as far as it is asked for.
     fn observation(&self, content: &Content) -> Observation {
         let digest = content.digest();
@@ -1017,15 +1017,15 @@ fn beats() -> impl Strategy<Value = Beat> {
     ]
 }
 
-fn moves() -> impl Strategy<Value = Move> {
+fn moves() -> impl Strategy<Value = StoryMove> {
     let pause = prop_oneof![Just(0_u32), Just(61), Just(700)];
     let course = (prop::collection::vec(beats(), 0..10), any::<bool>());
     prop_oneof![
-        5 => happenings().prop_map(Move::Happen),
-        1 => (0..5_usize).prop_map(Move::Run),
-        1 => (0..16_usize).prop_map(Move::Hint),
+        5 => happenings().prop_map(StoryMove::Happen),
+        1 => (0..5_usize).prop_map(StoryMove::Run),
+        1 => (0..16_usize).prop_map(StoryMove::Hint),
         7 => (pause, course).prop_map(|(pause, (beats, is_once))| {
-            Move::Round(pause, Course { beats, is_once })
+            StoryMove::Round(pause, Course { beats, is_once })
         }),
     ]
 }
@@ -1082,7 +1082,7 @@ proptest! {
         settle in prop_oneof![Just(0), Just(60), Just(600)],
         story in prop::collection::vec(moves(), 0..14),
     ) {
-        let mut world = World::new(&plans, outsides, Manner { jobs, settle });
+        let mut world = SimulatedWorld::new(&plans, outsides, StoryManner { jobs, settle });
         for step in &story {
             world.go(step);
         }
@@ -1126,8 +1126,8 @@ fn chain() -> Vec<Plan> {
 }
 
 /// Watches a chain for some days, in steps as the loop makes them.
-fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (World, Vec<usize>) {
-    let mut world = World::new(&chain(), 1, Manner { jobs: 2, settle });
+fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (SimulatedWorld, Vec<usize>) {
+    let mut world = SimulatedWorld::new(&chain(), 1, StoryManner { jobs: 2, settle });
     world.now = "2026-01-05T00:00:30Z".parse().unwrap();
     world.baseline[3].timers = [("t1".parse().unwrap(), world.now)].into();
     let (begin, mut pushed) = (world.now, 0);
@@ -1179,7 +1179,7 @@ fn image_that_is_its_own_base_by_another_name_is_run_once() {
         platforms: 3,
         ..Plan::default()
     };
-    let mut world = World::new(&[own], 1, Manner { jobs: 1, settle: 0 });
+    let mut world = SimulatedWorld::new(&[own], 1, StoryManner { jobs: 1, settle: 0 });
     // Its own image has moved the base away already.
     assert!(world.round(&once()).is_empty());
     // A person has it built on that: then it has moved once more.

@@ -10,9 +10,9 @@ use crate::{
 /// List the values of the config file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt config list -o table")]
-pub struct ListArgs {}
+pub struct ConfigListArgs {}
 
-pub fn run(around: &GlobalOptions, _: ListArgs) -> Result<Outcome> {
+pub fn run(around: &GlobalOptions, _: ConfigListArgs) -> Result<Outcome> {
     let entries = ops::config::list(around)?;
     Ok(Outcome::answer(View::of(entries, columns::CONFIG)))
 }

@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 pub enum ConfigCommand {
     Get(get::GetArgs),
     Set(set::SetArgs),
-    List(list::ListArgs),
+    List(list::ConfigListArgs),
     Unset(unset::UnsetArgs),
 }
 

@@ -13,14 +13,14 @@ use super::show::ManifestArgs;
 /// Delete a manifest, and with it all tags that name it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt manifest delete localhost:5000/web@sha256:… --yes")]
-pub struct DeleteArgs {
+pub struct ManifestDeleteArgs {
     #[command(flatten)]
     image: ManifestArgs,
     #[command(flatten)]
     yes: YesArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: DeleteArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: ManifestDeleteArgs) -> Result<Outcome> {
     let image = args.image.enter(app, report)?;
     delete_image(app, report, &image, args.yes)
 }

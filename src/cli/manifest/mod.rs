@@ -14,8 +14,8 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum ManifestCommand {
     ListMetadata(list_metadata::ListMetadataArgs),
-    Show(show::ShowArgs),
-    Delete(delete::DeleteArgs),
+    Show(show::ManifestShowArgs),
+    Delete(delete::ManifestDeleteArgs),
 }
 
 pub fn run(app: &App, report: &Report, command: ManifestCommand) -> Result<Outcome> {

@@ -13,7 +13,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt manifest show localhost:5000/web:latest\n  acrt manifest show -r localhost:5000 -n web@sha256:… --raw"
 )]
-pub struct ShowArgs {
+pub struct ManifestShowArgs {
     #[command(flatten)]
     image: ManifestArgs,
     /// Print its bytes as they are
@@ -63,7 +63,7 @@ impl ManifestArgs {
     }
 }
 
-pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: ManifestShowArgs) -> Result<Outcome> {
     let image = args.image.enter(app, report)?;
     let bytes = app.wait(manifest::show(app, &image))?;
     if args.raw {

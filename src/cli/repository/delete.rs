@@ -21,7 +21,7 @@ use super::show::WhatArgs;
 #[command(
     after_help = "Examples:\n  acrt repository delete -n localhost:5000 --image web:1 --yes\n  acrt repository delete -n localhost:5000 --repository old --yes"
 )]
-pub struct DeleteArgs {
+pub struct RepositoryDeleteArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct DeleteArgs {
     yes: YesArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: DeleteArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: RepositoryDeleteArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report)?;
     match (args.what.repository, args.what.image) {
         (Some(name), _) => {

@@ -10,7 +10,7 @@ use crate::{
 /// List the repositories of a registry
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt repository list -n localhost:5000 -o tsv")]
-pub struct ListArgs {
+pub struct RepositoryListArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     /// Show no more than this many
@@ -18,7 +18,7 @@ pub struct ListArgs {
     top: Option<usize>,
 }
 
-pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: RepositoryListArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report)?;
     let events = report.events();
     let names = repository::list(app, Some(&registry), args.top, &events);

@@ -15,10 +15,10 @@ use crate::{
 /// List, show and delete the repositories and tags of a registry
 #[derive(Debug, clap::Subcommand)]
 pub enum RepositoryCommand {
-    List(list::ListArgs),
+    List(list::RepositoryListArgs),
     ShowTags(show_tags::ShowTagsArgs),
-    Show(show::ShowArgs),
-    Delete(delete::DeleteArgs),
+    Show(show::RepositoryShowArgs),
+    Delete(delete::RepositoryDeleteArgs),
     Untag(untag::UntagArgs),
 }
 

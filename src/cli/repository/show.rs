@@ -12,7 +12,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt repository show -n localhost:5000 --repository web\n  acrt repository show -n localhost:5000 -t web:latest \\\n    --query digest -o tsv"
 )]
-pub struct ShowArgs {
+pub struct RepositoryShowArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct WhatArgs {
     pub image: Option<String>,
 }
 
-pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: RepositoryShowArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report)?;
     let registry = Some(registry.as_str());
     let view = match (args.what.repository, args.what.image) {

@@ -216,7 +216,7 @@ struct Options<'a> {
 }
 
 /// What came of one target.
-struct Made {
+struct MadeCopy {
     /// The digest of the copy.
     digest: Digest,
     /// The digest of the source.
@@ -233,7 +233,7 @@ async fn copy_all(
     targets: &[Target],
     options: &Options<'_>,
     events: &EventSink<'_>,
-) -> Result<Vec<Made>> {
+) -> Result<Vec<MadeCopy>> {
     let registries = app.registries();
     let request = |target: &Target| CopyRequest {
         from: source.clone(),
@@ -249,7 +249,7 @@ async fn copy_all(
             may.map_err(|error| failed(source, target, error.into()))?;
         }
     }
-    let mut made: Vec<Made> = Vec::new();
+    let mut made: Vec<MadeCopy> = Vec::new();
     for target in targets {
         let mut request = request(target);
         if let Some(near) = nearest(&made, targets, target) {
@@ -277,7 +277,7 @@ async fn copy_all(
             }
         }
         let whole = made.first().map(|first| first.source.clone());
-        made.push(Made {
+        made.push(MadeCopy {
             digest: copied.digest,
             source: whole.unwrap_or(copied.source),
             names,
@@ -289,7 +289,7 @@ async fn copy_all(
 
 /// Returns the tags of registries that copies were written to, each with the digest that it was given. One that stood for the same before
 /// was not written.
-fn written(targets: &[Target], copies: &[Made]) -> BTreeMap<Reference, Digest> {
+fn written(targets: &[Target], copies: &[MadeCopy]) -> BTreeMap<Reference, Digest> {
     let mut written = BTreeMap::new();
     for (target, copy) in targets.iter().zip(copies) {
         if target.tags.is_empty() || places::registry(&target.place).is_none() {
@@ -304,7 +304,7 @@ fn written(targets: &[Target], copies: &[Made]) -> BTreeMap<Reference, Digest> {
 }
 
 /// Returns a copy in the registry of `target`, from which that registry can take the blobs without being sent them.
-fn nearest(made: &[Made], targets: &[Target], target: &Target) -> Option<Place> {
+fn nearest(made: &[MadeCopy], targets: &[Target], target: &Target) -> Option<Place> {
     let Place::Registry(wanted) = &target.place else {
         return None;
     };

@@ -20,7 +20,7 @@ use crate::{
 };
 
 use super::{
-    Made, Options, copy_all,
+    MadeCopy, Options, copy_all,
     places::{self, Target},
 };
 
@@ -178,7 +178,7 @@ impl Execution<'_> {
         targets: &[Target],
         log: &mut Log,
         events: &EventSink<'_>,
-    ) -> Result<Vec<Made>, Failure> {
+    ) -> Result<Vec<MadeCopy>, Failure> {
         if !step.test.is_empty() {
             let candidates: Vec<Target> = targets.iter().filter_map(as_candidate).collect();
             let made = self.copy(step, source, &candidates, log, events).await?;
@@ -197,7 +197,7 @@ impl Execution<'_> {
         targets: &[Target],
         log: &mut Log,
         events: &EventSink<'_>,
-    ) -> Result<Vec<Made>, Failure> {
+    ) -> Result<Vec<MadeCopy>, Failure> {
         let platforms: &[Platform] = &self.task.platforms;
         let options = Options {
             platforms,

@@ -59,7 +59,7 @@ pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<P
     let width = width(options.concurrency, &say);
     let times = PushTimes::of(app, &registry)?;
     let needed = needed::of(app, &registry, purge.run)?;
-    let work = Work {
+    let work = PurgeWork {
         app,
         options,
         registry: &registry,
@@ -114,7 +114,7 @@ fn width(wanted: Option<i64>, say: &dyn Fn(&str)) -> usize {
 }
 
 /// One purge under way.
-struct Work<'a> {
+struct PurgeWork<'a> {
     app: &'a App,
     options: &'a PurgeOptions,
     registry: &'a str,
@@ -123,7 +123,7 @@ struct Work<'a> {
     manner: Manner<'a>,
 }
 
-impl Work<'_> {
+impl PurgeWork<'_> {
     async fn all(&self, purged: &mut Purged) -> Result<()> {
         let repositories =
             repositories::of(self.app, self.registry, &self.options.filters, self.times);

@@ -64,7 +64,7 @@ pub struct Remover<'a> {
 }
 
 /// What became of one thing.
-enum Outcome {
+enum RemovalOutcome {
     Removed,
     /// It stays, and has been said to.
     Kept,
@@ -107,19 +107,19 @@ impl<'a> Remover<'a> {
         }
         let remove = async |tag: &String| {
             let Some(digest) = snapshot.tags.get(tag).map(|tagged| &tagged.digest) else {
-                return Outcome::Kept;
+                return RemovalOutcome::Kept;
             };
             let goes = goes.contains(digest);
             let Some(image) = self.inventory.tagged(tag) else {
-                return Outcome::Kept;
+                return RemovalOutcome::Kept;
             };
             if goes && self.keeps_tags.get() {
-                return Outcome::Deferred(tag.clone(), digest.clone());
+                return RemovalOutcome::Deferred(tag.clone(), digest.clone());
             }
             match self.inventory.untag(&image, digest, !goes).await {
                 Ok(Removal::Unsupported) if goes => {
                     self.keeps_tags.set(true);
-                    Outcome::Deferred(tag.clone(), digest.clone())
+                    RemovalOutcome::Deferred(tag.clone(), digest.clone())
                 }
                 removed => self.outcome(&name(tag), removed),
             }
@@ -153,7 +153,8 @@ impl<'a> Remover<'a> {
             let outcomes = self.each(&wave, remove).await;
             let gone = |digest: &Digest| {
                 let mut outcomes = outcomes.iter();
-                outcomes.any(|(other, it)| *other == digest && matches!(it, Outcome::Removed))
+                outcomes
+                    .any(|(other, it)| *other == digest && matches!(it, RemovalOutcome::Removed))
             };
             let with: Vec<&String> = self
                 .deferred
@@ -180,13 +181,13 @@ impl<'a> Remover<'a> {
     async fn each<'t, T>(
         &self,
         all: &'t [T],
-        act: impl AsyncFn(&'t T) -> Outcome,
-    ) -> Vec<(&'t T, Outcome)> {
+        act: impl AsyncFn(&'t T) -> RemovalOutcome,
+    ) -> Vec<(&'t T, RemovalOutcome)> {
         let Some((first, rest)) = all.split_first() else {
             return Vec::new();
         };
         let mut outcomes = vec![(first, act(first).await)];
-        if matches!(outcomes[0].1, Outcome::Nothing) {
+        if matches!(outcomes[0].1, RemovalOutcome::Nothing) {
             return outcomes;
         }
         let act = &act;
@@ -200,42 +201,42 @@ impl<'a> Remover<'a> {
         &self,
         name: &str,
         removed: Result<Removal, crate::registry::LookupError>,
-    ) -> Outcome {
+    ) -> RemovalOutcome {
         match removed {
             Ok(Removal::Removed) => {
                 self.manner.say(&format!("Deleted {name}"));
-                Outcome::Removed
+                RemovalOutcome::Removed
             }
             // As acr-cli counts it.
             Ok(Removal::Absent) => {
                 self.manner
                     .say(&format!("Skipped {name}, HTTP status: 404"));
-                Outcome::Removed
+                RemovalOutcome::Removed
             }
             Ok(Removal::Moved) => {
                 self.manner
                     .say(&format!("Skipped {name}, it names something else by now"));
-                Outcome::Kept
+                RemovalOutcome::Kept
             }
-            Ok(Removal::Unsupported) => Outcome::Nothing,
+            Ok(Removal::Unsupported) => RemovalOutcome::Nothing,
             Err(error) => {
                 let error = error.of_writing(name);
                 let line = format!("Failed to delete {name}, error: {}", error.one_line());
                 self.manner.say(&line);
-                Outcome::Failed(error)
+                RemovalOutcome::Failed(error)
             }
         }
     }
 
-    fn take(&mut self, outcomes: Vec<Outcome>, count: &mut usize) -> Result<()> {
+    fn take(&mut self, outcomes: Vec<RemovalOutcome>, count: &mut usize) -> Result<()> {
         let mut failed = None;
         for outcome in outcomes {
             match outcome {
-                Outcome::Removed => *count += 1,
-                Outcome::Kept => {}
-                Outcome::Deferred(tag, digest) => drop(self.deferred.insert(tag, digest)),
-                Outcome::Nothing => failed = Some(removes_nothing(self.manner.registry)),
-                Outcome::Failed(error) => failed = failed.or(Some(error)),
+                RemovalOutcome::Removed => *count += 1,
+                RemovalOutcome::Kept => {}
+                RemovalOutcome::Deferred(tag, digest) => drop(self.deferred.insert(tag, digest)),
+                RemovalOutcome::Nothing => failed = Some(removes_nothing(self.manner.registry)),
+                RemovalOutcome::Failed(error) => failed = failed.or(Some(error)),
             }
         }
         failed.map_or(Ok(()), Err)

@@ -102,7 +102,7 @@ pub fn read(
     run: &RunVariables,
     lookup: Lookup,
 ) -> Result<MultiStep> {
-    let sources = Sources::of(app, task)?;
+    let sources = TaskSources::of(app, task)?;
     let trust = trust::of(app, task);
     let mut hidden = Vec::new();
     let mut variables = Variables {
@@ -291,7 +291,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let context = context.transpose()?;
     let mut bases = BTreeSet::new();
     let mut made_of = vec![first.digest.to_string().into_bytes()];
-    let made = Made::of(&first.graph);
+    let made = MadeImages::of(&first.graph);
     let mut room = MAX_DOCKERFILES;
     for (n, step) in first.graph.steps().iter().enumerate() {
         let found = match &step.action {
@@ -342,12 +342,12 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 }
 
 /// The images that steps of a graph build, and which steps do.
-struct Made<'a> {
+struct MadeImages<'a> {
     graph: &'a Graph,
     steps: BTreeMap<&'a Reference, Vec<usize>>,
 }
 
-impl<'a> Made<'a> {
+impl<'a> MadeImages<'a> {
     fn of(graph: &'a Graph) -> Self {
         let mut steps: BTreeMap<&Reference, Vec<usize>> = BTreeMap::new();
         for (n, step) in graph.steps().iter().enumerate() {
@@ -526,7 +526,7 @@ fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
 fn secret(
     source: &steps::SecretSource,
     secrets: &Secrets,
-    sources: &Sources,
+    sources: &TaskSources,
     is_guests: bool,
 ) -> Result<Secret> {
     let what = format!("the secret `{}`", source.id);
@@ -562,7 +562,7 @@ fn secret(
 }
 
 /// The files that a task is read from.
-struct Sources {
+struct TaskSources {
     /// How the task file is called in messages.
     name: String,
     text: String,
@@ -575,7 +575,7 @@ struct Sources {
     is_in_context: bool,
 }
 
-impl Sources {
+impl TaskSources {
     fn of(app: &App, task: &Task) -> Result<Self> {
         match &task.step {
             Step::FileTask(step) => {

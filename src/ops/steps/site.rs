@@ -183,7 +183,7 @@ impl StepContext<'_> {
             ),
             grace,
         };
-        let mut lines = Lines {
+        let mut lines = StepLines {
             prefix: self.prefix(Some(step)),
             pending: Vec::new(),
         };
@@ -287,12 +287,12 @@ fn tame(name: &str) -> String {
 }
 
 /// Puts a step's name before each of its lines.
-struct Lines {
+struct StepLines {
     prefix: String,
     pending: Vec<u8>,
 }
 
-impl Lines {
+impl StepLines {
     /// The longest piece of a line that is held back.
     const LONGEST: usize = 64 * 1024;
 
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn each_line_says_whose_it_is() {
-        let mut lines = Lines {
+        let mut lines = StepLines {
             prefix: "test | ".into(),
             pending: Vec::new(),
         };

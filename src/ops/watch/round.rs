@@ -73,7 +73,7 @@ pub struct Watcher<'a> {
 }
 
 /// Why a round waits no longer.
-enum Woken<W> {
+enum RoundWoken<W> {
     /// An answer has come.
     Answer(Option<Answer>),
     /// A run has ended.
@@ -162,7 +162,7 @@ impl<'a> Watcher<'a> {
         begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
         let (wanted, tags) = self.ask(app, &nodes, &mut rounded, events)?;
-        let mut work = Work {
+        let mut work = RoundWork {
             app,
             nodes: &nodes,
             wanted: &wanted,
@@ -243,7 +243,7 @@ impl<'a> Watcher<'a> {
     /// Takes in answers and makes runs until there is nothing more to do.
     async fn work<W>(
         &mut self,
-        work: &mut Work<'_>,
+        work: &mut RoundWork<'_>,
         outside: Option<impl Future<Output = W>>,
         rounded: &mut Rounded,
     ) -> Result<Option<W>> {
@@ -279,25 +279,25 @@ impl<'a> Watcher<'a> {
             };
             let woken = tokio::select! {
                 biased;
-                _ = self.stop.wait() => Woken::Stopped,
-                made = self.jobs.next(), if !self.jobs.is_empty() => Woken::Made(made),
-                answer = self.pending.next(), if !self.pending.asked().is_empty() => Woken::Answer(answer),
-                given = &mut outside => Woken::Outside(given),
+                _ = self.stop.wait() => RoundWoken::Stopped,
+                made = self.jobs.next(), if !self.jobs.is_empty() => RoundWoken::Made(made),
+                answer = self.pending.next(), if !self.pending.asked().is_empty() => RoundWoken::Answer(answer),
+                given = &mut outside => RoundWoken::Outside(given),
                 never = self.tellings.go_on() => match never {},
-                () = app.clock.sleep(due), if is_loop => Woken::Due,
+                () = app.clock.sleep(due), if is_loop => RoundWoken::Due,
             };
             match woken {
-                Woken::Answer(Some(answer)) => self.answered(work, answer),
-                Woken::Made(Some(made)) => self.ended(work, made, rounded),
-                Woken::Answer(None) | Woken::Made(None) | Woken::Stopped => {}
-                Woken::Due => continue,
-                Woken::Outside(given) => return Ok(Some(given)),
+                RoundWoken::Answer(Some(answer)) => self.answered(work, answer),
+                RoundWoken::Made(Some(made)) => self.ended(work, made, rounded),
+                RoundWoken::Answer(None) | RoundWoken::Made(None) | RoundWoken::Stopped => {}
+                RoundWoken::Due => continue,
+                RoundWoken::Outside(given) => return Ok(Some(given)),
             }
             alarm.may_be_sooner();
         }
     }
 
-    fn answered(&mut self, work: &mut Work<'_>, answer: Answer) {
+    fn answered(&mut self, work: &mut RoundWork<'_>, answer: Answer) {
         let (now, awaited) = (work.app.clock.now(), answer.awaited());
         let asked = self.pending.asked().since(&awaited).unwrap_or(now);
         let is_overtaken = self.pending.asked_mut().answered(&awaited);
@@ -312,7 +312,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Asks again what may have changed since it was asked. Tells whether that is to be waited for.
-    fn ask_once_more(&mut self, work: &mut Work<'_>, what: &Awaited) -> bool {
+    fn ask_once_more(&mut self, work: &mut RoundWork<'_>, what: &Awaited) -> bool {
         match what {
             Awaited::Tag(tag) => {
                 let which = std::slice::from_ref(tag);
@@ -330,7 +330,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Decides what can be decided, and starts as many runs as may go on side by side.
-    fn start(&mut self, work: &mut Work<'_>) -> Result<()> {
+    fn start(&mut self, work: &mut RoundWork<'_>) -> Result<()> {
         if self.stop.requested().is_some() {
             return Ok(());
         }
@@ -352,7 +352,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Takes in that a run has ended: what it pushed is looked at before the tasks that depend on it are decided.
-    fn ended(&mut self, work: &mut Work<'_>, made: Made, rounded: &mut Rounded) {
+    fn ended(&mut self, work: &mut RoundWork<'_>, made: Made, rounded: &mut Rounded) {
         self.running.remove(&made.task);
         rounded.add(&made);
         if made.outcome != Outcome::Busy {
@@ -379,7 +379,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Waits for the runs that go on, which have been told to stop.
-    async fn stopped(&mut self, work: &mut Work<'_>, rounded: &mut Rounded) {
+    async fn stopped(&mut self, work: &mut RoundWork<'_>, rounded: &mut Rounded) {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
             rounded.add(&made);
@@ -393,7 +393,7 @@ impl<'a> Watcher<'a> {
     /// Says what was decided, each thing once.
     fn report(
         &mut self,
-        work: &mut Work<'_>,
+        work: &mut RoundWork<'_>,
         loaded: &[Snapshot],
         rounded: &mut Rounded,
     ) -> Result<()> {
@@ -498,7 +498,7 @@ impl Alarm {
 }
 
 /// A round while its jobs are made.
-struct Work<'a> {
+struct RoundWork<'a> {
     app: &'a Rc<App>,
     nodes: &'a [Node<'a>],
     wanted: &'a TagSubscriptions,
@@ -510,7 +510,7 @@ struct Work<'a> {
     is_overtaken: bool,
 }
 
-impl Work<'_> {
+impl RoundWork<'_> {
     /// Writes what was seen, if there is anything new to remember.
     fn remember(&mut self) -> Result<()> {
         self.app.store.note_tags(&mut self.tags)

@@ -24,8 +24,8 @@ type RepositoryDigest = (String, Digest);
 /// All that is kept, whatever login it was asked with.
 #[derive(Debug, Default)]
 pub struct Cache {
-    documents: Mutex<Kept<Arc<Document>>>,
-    configs: Mutex<Kept<Arc<ImageConfig>>>,
+    documents: Mutex<KeptAnswer<Arc<Document>>>,
+    configs: Mutex<KeptAnswer<Arc<ImageConfig>>>,
     tags: Mutex<RememberedTags>,
     /// Documents that are being read.
     pub document_flights: Flights<RepositoryDigest, Arc<Document>>,
@@ -37,12 +37,12 @@ pub struct Cache {
 
 /// Values by digest; the oldest go where there are too many.
 #[derive(Debug)]
-struct Kept<T> {
+struct KeptAnswer<T> {
     values: HashMap<Digest, T>,
     order: VecDeque<Digest>,
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for KeptAnswer<T> {
     fn default() -> Self {
         Self {
             values: HashMap::new(),
@@ -51,7 +51,7 @@ impl<T> Default for Kept<T> {
     }
 }
 
-impl<T: Clone> Kept<T> {
+impl<T: Clone> KeptAnswer<T> {
     fn keep(&mut self, digest: &Digest, value: T) {
         if self.values.insert(digest.clone(), value).is_some() {
             return;
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_where_there_are_too_many() {
-        let mut kept = Kept::default();
+        let mut kept = KeptAnswer::default();
         for n in 0..=MAX_KEPT {
             kept.keep(&digest(n), n);
         }

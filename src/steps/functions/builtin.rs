@@ -10,7 +10,7 @@ use std::{
 
 use gotmpl::{Template, Value};
 
-use super::call::{Answer, Call, Function, fail};
+use super::call::{Call, CallResult, Function, fail};
 use crate::steps::{budget::BYTES_OF_ITEM, marks};
 
 pub(super) const ALL: &[(&str, Function)] = &[
@@ -62,7 +62,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
 ];
 
 /// Returns a value as it is, a text without its marks.
-fn unmarked(call: &Call<'_>, value: &Value) -> Answer {
+fn unmarked(call: &Call<'_>, value: &Value) -> CallResult {
     match value {
         Value::String(text) if marks::has_marks(text) => {
             Ok(Value::String(call.text_of(value)?.into()))
@@ -72,7 +72,7 @@ fn unmarked(call: &Call<'_>, value: &Value) -> Answer {
 }
 
 /// Escapes a text, which makes it longer by up to `factor`.
-fn escaped(call: &Call<'_>, factor: usize, escape: fn(&str) -> String) -> Answer {
+fn escaped(call: &Call<'_>, factor: usize, escape: fn(&str) -> String) -> CallResult {
     let text = call.text(0)?;
     call.check(text.len() * factor)?;
     call.made(escape(&text))
@@ -82,13 +82,13 @@ fn escaped(call: &Call<'_>, factor: usize, escape: fn(&str) -> String) -> Answer
 pub(super) fn templates() -> Vec<(&'static str, Templates)> {
     let compare = ["eq", "ne", "lt", "le", "gt", "ge"];
     let print = ["print", "println", "printf"];
-    let compare = compare.map(|name| (name, Templates::new(name, Kind::Compare)));
-    let print = print.map(|name| (name, Templates::new(name, Kind::Print)));
+    let compare = compare.map(|name| (name, Templates::new(name, ValueKind::Compare)));
+    let print = print.map(|name| (name, Templates::new(name, ValueKind::Print)));
     compare.into_iter().chain(print).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ValueKind {
     /// It answers yes or no.
     Compare,
     /// It answers with a text.
@@ -98,12 +98,12 @@ enum Kind {
 /// A function of `gotmpl` itself, as templates of one call: one for each number of arguments.
 pub(super) struct Templates {
     name: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     parsed: Mutex<BTreeMap<usize, Template>>,
 }
 
 impl Templates {
-    fn new(name: &'static str, kind: Kind) -> Self {
+    fn new(name: &'static str, kind: ValueKind) -> Self {
         Self {
             name,
             kind,
@@ -111,17 +111,17 @@ impl Templates {
         }
     }
 
-    pub fn call(&self, call: &Call<'_>) -> Answer {
+    pub fn call(&self, call: &Call<'_>) -> CallResult {
         let mut args = Vec::with_capacity(call.args.len());
         let mut longest = 0;
         let mut all = 0;
         // What `%s` and `%v` print stays marked where it is; other verbs would print the marks in a way of their own.
-        let keeps_marks = self.kind == Kind::Print && {
+        let keeps_marks = self.kind == ValueKind::Print && {
             let format = call.value(0).as_str().unwrap_or_default();
             self.name != "printf" || only_prints(format)
         };
         for value in call.args {
-            let shown = match self.kind == Kind::Compare && value.as_str().is_none() {
+            let shown = match self.kind == ValueKind::Compare && value.as_str().is_none() {
                 // Only texts are compared in full.
                 true => 0,
                 false => call.marked(value)?.len(),
@@ -139,9 +139,9 @@ impl Templates {
         })?;
         let text = self.execute(args)?;
         match self.kind {
-            Kind::Compare => Ok(Value::Bool(text == "true")),
-            Kind::Print if keeps_marks => call.made_marked(text),
-            Kind::Print => call.made(text),
+            ValueKind::Compare => Ok(Value::Bool(text == "true")),
+            ValueKind::Print if keeps_marks => call.made_marked(text),
+            ValueKind::Print => call.made(text),
         }
     }
 

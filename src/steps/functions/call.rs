@@ -5,12 +5,12 @@ use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 use gotmpl::{TemplateError, Value};
 
 use super::super::{
-    budget::{BYTES_OF_ITEM, Budget},
+    budget::{BYTES_OF_ITEM, TemplateBudget},
     marks,
 };
 
-pub(super) type Answer = Result<Value, TemplateError>;
-pub(super) type Function = fn(&Call<'_>) -> Answer;
+pub(super) type CallResult = Result<Value, TemplateError>;
+pub(super) type Function = fn(&Call<'_>) -> CallResult;
 
 /// What an entry of a mapping takes up besides its text.
 pub(super) const BYTES_OF_ENTRY: usize = 64;
@@ -18,13 +18,13 @@ pub(super) const BYTES_OF_ENTRY: usize = 64;
 /// One call of a function.
 pub(super) struct Call<'a> {
     pub(super) args: &'a [Value],
-    pub(super) budget: &'a Budget,
+    pub(super) budget: &'a TemplateBudget,
     /// Whether a text was looked at that is secret: what is made of it is secret too.
     pub(super) is_secret: Cell<bool>,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(args: &'a [Value], budget: &'a Budget) -> Self {
+    pub(super) fn new(args: &'a [Value], budget: &'a TemplateBudget) -> Self {
         Self {
             args,
             budget,
@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
     }
 
     /// Answers with a text that is made of what was looked at.
-    pub(super) fn made(&self, text: String) -> Answer {
+    pub(super) fn made(&self, text: String) -> CallResult {
         match self.is_secret.get() {
             true => self.made_marked(marks::around(&text)),
             false => self.made_marked(text),
@@ -126,26 +126,26 @@ impl<'a> Call<'a> {
     }
 
     /// Answers with a text in which what is secret is marked.
-    pub(super) fn made_marked(&self, text: String) -> Answer {
+    pub(super) fn made_marked(&self, text: String) -> CallResult {
         self.budget.pay_made(text.len())?;
         Ok(Value::String(text.into()))
     }
 
     /// Answers with a list of values that were in one, or in nothing, before.
-    pub(super) fn list(&self, items: Vec<Value>) -> Answer {
+    pub(super) fn list(&self, items: Vec<Value>) -> CallResult {
         self.budget.pay_made(items.len() * BYTES_OF_ITEM)?;
         Ok(Value::List(items.into()))
     }
 
     /// Answers with a list of texts that are made of what was looked at.
-    pub(super) fn texts(&self, texts: impl IntoIterator<Item = String>) -> Answer {
+    pub(super) fn texts(&self, texts: impl IntoIterator<Item = String>) -> CallResult {
         let items = texts.into_iter().map(|text| self.made(text));
         let items = items.collect::<Result<Vec<_>, _>>()?;
         self.list(items)
     }
 
     /// Answers with a mapping of values that were in one, or in nothing, before.
-    pub(super) fn map(&self, map: BTreeMap<Arc<str>, Value>) -> Answer {
+    pub(super) fn map(&self, map: BTreeMap<Arc<str>, Value>) -> CallResult {
         self.budget.pay_made(map.len() * BYTES_OF_ENTRY)?;
         Ok(Value::Map(Arc::new(map)))
     }

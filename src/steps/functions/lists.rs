@@ -7,7 +7,7 @@ use std::{
 
 use gotmpl::{TemplateError, Value};
 
-use super::call::{Answer, BYTES_OF_ENTRY, Call, Function, fail};
+use super::call::{BYTES_OF_ENTRY, Call, CallResult, Function, fail};
 use crate::steps::{budget::BYTES_OF_ITEM, data, marks};
 
 /// The longest list that a function makes of numbers.
@@ -172,7 +172,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
     }),
 ];
 
-fn list(call: &Call<'_>) -> Answer {
+fn list(call: &Call<'_>) -> CallResult {
     call.args.iter().try_for_each(|one| call.check_part(one))?;
     call.list(call.args.to_vec())
 }
@@ -233,7 +233,7 @@ fn entries_if(
         .collect())
 }
 
-fn numbers(call: &Call<'_>, from: i64, to: i64, step: i64) -> Answer {
+fn numbers(call: &Call<'_>, from: i64, to: i64, step: i64) -> CallResult {
     let count = to.saturating_sub(from).checked_div(step);
     let Some(count) = count.filter(|count| *count <= LONGEST) else {
         return fail("`until` counts to 100000 at most, by steps other than 0");

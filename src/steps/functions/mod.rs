@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use gotmpl::{FuncMap, Value};
 
-use super::budget::Budget;
+use super::budget::TemplateBudget;
 use call::Call;
 
 /// Returns all functions. `date` is the run's, as `yyyyMMdd-HHmmssz`.
-pub(super) fn all(date: &str, budget: &Arc<Budget>) -> FuncMap {
+pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
     let mut map = FuncMap::new();
     let each = [
         texts::ALL,

@@ -2,7 +2,7 @@
 
 use gotmpl::{TemplateError, Value};
 
-use super::call::{Answer, Call, Function, fail};
+use super::call::{Call, CallResult, Function, fail};
 
 pub(super) const ALL: &[(&str, Function)] = &[
     ("int", |c| Ok(Value::Int(c.whole(0)?))),
@@ -40,7 +40,7 @@ fn all(call: &Call<'_>) -> Result<Vec<i64>, TemplateError> {
     (0..call.args.len()).map(|n| call.whole(n)).collect()
 }
 
-fn divided(result: Option<i64>) -> Answer {
+fn divided(result: Option<i64>) -> CallResult {
     match result {
         Some(number) => Ok(Value::Int(number)),
         None => fail("division by zero"),

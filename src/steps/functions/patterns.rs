@@ -3,7 +3,7 @@
 use gotmpl::{TemplateError, Value};
 use regex::{Captures, Regex, RegexBuilder};
 
-use super::call::{Answer, Call, Function, fail};
+use super::call::{Call, CallResult, Function, fail};
 
 pub(super) const ALL: &[(&str, Function)] = &[
     ("regexMatch", |c| {
@@ -41,7 +41,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
 fn replaced(
     call: &Call<'_>,
     write: &dyn Fn(&Captures<'_>, &mut String) -> Result<(), TemplateError>,
-) -> Answer {
+) -> CallResult {
     let text = call.text(1)?;
     let regex = regex(call, &text)?;
     let (mut out, mut at) = (String::new(), 0);

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gotmpl::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::call::{Answer, Call, Function, fail};
+use super::call::{Call, CallResult, Function, fail};
 use crate::steps::marks;
 
 /// The longest text that `repeat` makes.
@@ -147,14 +147,14 @@ pub(super) const ALL: &[(&str, Function)] = &[
 ];
 
 /// Answers with the last argument, changed. No change makes more than six bytes of one.
-fn changed(call: &Call<'_>, change: impl Fn(&str) -> String) -> Answer {
+fn changed(call: &Call<'_>, change: impl Fn(&str) -> String) -> CallResult {
     let text = call.last_text()?;
     call.check(text.len().saturating_mul(6))?;
     call.made(change(&text))
 }
 
 /// Answers with the last argument, put together anew of the words of a name.
-fn renamed(call: &Call<'_>, join: fn(&[String]) -> String) -> Answer {
+fn renamed(call: &Call<'_>, join: fn(&[String]) -> String) -> CallResult {
     let text = call.last_text()?;
     // Each character can be a word of its own.
     call.check(text.len().saturating_mul(2 * size_of::<String>()))?;
@@ -200,7 +200,7 @@ fn abbrev(width: i64, text: &str) -> String {
 }
 
 /// Puts each argument that is there between quotes. A secret stays secret within them.
-fn each_quoted(call: &Call<'_>, quote: fn(&str) -> String, sign: char) -> Answer {
+fn each_quoted(call: &Call<'_>, quote: fn(&str) -> String, sign: char) -> CallResult {
     let mut out = String::new();
     for value in call.args {
         if matches!(value, Value::Nil) {
@@ -265,7 +265,7 @@ fn parts(text: &str) -> Vec<String> {
 }
 
 /// Prints the time of a run, `yyyyMMdd-HHmmssz`, by one of Go's layouts.
-fn date(call: &Call<'_>) -> Answer {
+fn date(call: &Call<'_>) -> CallResult {
     let (layout, time) = (call.text(0)?, call.text(1)?);
     if layout.len() > 1000 {
         return fail("`date` takes a layout of up to 1000 bytes");

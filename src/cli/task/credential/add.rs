@@ -15,7 +15,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me --password-stdin < token\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me -p env:GHCR_TOKEN\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me -p file:/run/secrets/ghcr"
 )]
-pub struct AddArgs {
+pub struct CredentialAddArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct AddArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: AddArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: CredentialAddArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     if args.login.is_of_azure_alone(report) {

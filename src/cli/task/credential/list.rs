@@ -15,14 +15,14 @@ use crate::{
 /// List the logins of a task, without passwords
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task credential list --name web -o table")]
-pub struct ListArgs {
+pub struct CredentialListArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     #[command(flatten)]
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: CredentialListArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let credentials = ops::credential::list(app, &args.task.find(app)?)?;
     Ok(answer(credentials))

@@ -14,10 +14,10 @@ use crate::{
 /// Give a task logins to registries, before those of docker and podman
 #[derive(Debug, clap::Subcommand)]
 pub enum CredentialCommand {
-    Add(add::AddArgs),
-    Update(update::UpdateArgs),
-    Remove(remove::RemoveArgs),
-    List(list::ListArgs),
+    Add(add::CredentialAddArgs),
+    Update(update::CredentialUpdateArgs),
+    Remove(remove::CredentialRemoveArgs),
+    List(list::CredentialListArgs),
 }
 
 pub fn run(app: &App, report: &Report, command: CredentialCommand) -> Result<Outcome> {

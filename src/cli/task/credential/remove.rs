@@ -13,7 +13,7 @@ use crate::{
 /// Remove a login from a task
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task credential remove --name web --login-server ghcr.io")]
-pub struct RemoveArgs {
+pub struct CredentialRemoveArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     /// Login server
@@ -23,7 +23,7 @@ pub struct RemoveArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: RemoveArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: CredentialRemoveArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     let answer = ops::credential::remove(app, &key, &args.login_server)?;

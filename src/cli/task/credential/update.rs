@@ -15,7 +15,7 @@ use crate::{
 #[command(
     after_help = "Example:\n  acrt task credential update --name web --login-server ghcr.io \\\n    --password-stdin < token"
 )]
-pub struct UpdateArgs {
+pub struct CredentialUpdateArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct UpdateArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: CredentialUpdateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     if args.login.is_of_azure_alone(report) {

@@ -15,8 +15,8 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum IdentityCommand {
     Assign(assign::AssignArgs),
-    Remove(remove::RemoveArgs),
-    Show(show::ShowArgs),
+    Remove(remove::IdentityRemoveArgs),
+    Show(show::IdentityShowArgs),
 }
 
 pub fn run(app: &App, report: &Report, command: IdentityCommand) -> Result<Outcome> {

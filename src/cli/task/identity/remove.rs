@@ -11,7 +11,7 @@ use super::args::IdentityArgs;
 /// Accept that a task loses an identity; without effect
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task identity remove --name web --identities [system]")]
-pub struct RemoveArgs {
+pub struct IdentityRemoveArgs {
     #[command(flatten)]
     identity: IdentityArgs,
     /// Identities, as az names them
@@ -19,7 +19,7 @@ pub struct RemoveArgs {
     identities: Vec<String>,
 }
 
-pub fn run(app: &App, report: &Report, args: RemoveArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: IdentityRemoveArgs) -> Result<Outcome> {
     args.identity.accept(app, report, &args.identities)?;
     Ok(Outcome::default())
 }

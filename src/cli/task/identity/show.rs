@@ -14,12 +14,12 @@ use super::args::IdentityArgs;
 /// Show the identities of a task: none
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task identity show --name web")]
-pub struct ShowArgs {
+pub struct IdentityShowArgs {
     #[command(flatten)]
     identity: IdentityArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: IdentityShowArgs) -> Result<Outcome> {
     args.identity.accept(app, report, &[])?;
     Ok(Outcome::answer(View::of(json!({}), columns::IDENTITY)))
 }

@@ -20,7 +20,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt task timer add --name web --timer-name nightly \\\n    --schedule \"0 21 * * *\"\n  acrt task timer add -n web --timer-name weekdays --enabled false \\\n    --schedule \"30 6 * * MON-FRI\""
 )]
-pub struct AddArgs {
+pub struct TimerAddArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     /// Name of the timer
@@ -36,7 +36,7 @@ pub struct AddArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: AddArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: TimerAddArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     let status = Status::enabled(args.enabled);

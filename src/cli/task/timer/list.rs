@@ -15,14 +15,14 @@ use crate::{
 /// List the timers of a task, with the next three times of each
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task timer list --name web -o table")]
-pub struct ListArgs {
+pub struct TimerListArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     #[command(flatten)]
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: TimerListArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let timers = ops::timer::list(app, &args.task.find(app)?)?;
     Ok(Outcome::answer(View::of(timers, columns::TIMER)))

@@ -14,10 +14,10 @@ use crate::{
 /// Run a task at set times
 #[derive(Debug, clap::Subcommand)]
 pub enum TimerCommand {
-    Add(add::AddArgs),
-    Update(update::UpdateArgs),
-    Remove(remove::RemoveArgs),
-    List(list::ListArgs),
+    Add(add::TimerAddArgs),
+    Update(update::TimerUpdateArgs),
+    Remove(remove::TimerRemoveArgs),
+    List(list::TimerListArgs),
 }
 
 pub fn run(app: &App, report: &Report, command: TimerCommand) -> Result<Outcome> {

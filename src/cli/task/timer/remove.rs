@@ -15,7 +15,7 @@ use crate::{
 /// Remove a timer from a task
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task timer remove --name web --timer-name nightly")]
-pub struct RemoveArgs {
+pub struct TimerRemoveArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     /// Name of the timer
@@ -25,7 +25,7 @@ pub struct RemoveArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: RemoveArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: TimerRemoveArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     ops::timer::remove(app, &key, &args.timer_name)?;

@@ -17,7 +17,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt task timer update --name web --timer-name nightly \\\n    --schedule \"0 12 * * *\"\n  acrt task timer update --name web --timer-name nightly \\\n    --enabled false"
 )]
-pub struct UpdateArgs {
+pub struct TimerUpdateArgs {
     #[command(flatten)]
     task: OneTaskArgs,
     /// Name of the timer
@@ -33,7 +33,7 @@ pub struct UpdateArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: TimerUpdateArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
     let status = args.enabled.map(Status::enabled);

@@ -7,7 +7,10 @@ use crate::{
     secret::MaskedText,
 };
 
-use super::resources::Mount;
+use super::{
+    options::{self, InvalidOption, OptionRow},
+    resources::Mount,
+};
 
 /// An image to build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +66,7 @@ enum OptionUse {
 }
 
 /// The options of `docker build` and `docker buildx build`: long name, short name, whether a value follows.
-const OPTIONS: &[(&str, char, bool, OptionUse)] = &[
+const OPTIONS: &[OptionRow<OptionUse>] = &[
     ("tag", 't', true, OptionUse::Ours),
     ("file", 'f', true, OptionUse::Ours),
     ("build-arg", ' ', true, OptionUse::Ours),
@@ -147,22 +150,10 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
             context = Some(word);
         } else if written == "--" {
             only_context = true;
-        } else if written.starts_with("--") {
-            let (name, value) = match word.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (word.clone(), None),
-            };
-            let found = OPTIONS
-                .iter()
-                .find(|option| name.reveal().strip_prefix("--") == Some(option.0));
-            let (name, _, takes, usage) = found.ok_or_else(|| unknown(&name.to_string()))?;
-            let value = match (takes, value) {
-                (true, None) => Some(next(&mut words, &word.to_string())?),
-                (_, value) => value,
-            };
-            step.take(name, value, *usage)?;
         } else {
-            step.short(word, &mut words)?;
+            let take = |name: &str, value, usage| step.take(name, value, usage);
+            let read = options::read(OPTIONS, word, || words.next().cloned(), take);
+            read.map_err(told)?;
         }
     }
     let Some(context) = context else {
@@ -181,18 +172,12 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     step.without_doubles()
 }
 
-fn unknown(word: &str) -> String {
-    format!("`build` has no option `{word}`")
-}
-
-fn next<'w>(
-    words: &mut impl Iterator<Item = &'w MaskedText>,
-    option: &str,
-) -> Result<MaskedText, String> {
-    words
-        .next()
-        .cloned()
-        .ok_or_else(|| format!("the option `{option}` of `build` has no value"))
+fn told(problem: InvalidOption) -> String {
+    match problem {
+        InvalidOption::Unknown(word) => format!("`build` has no option `{word}`"),
+        InvalidOption::NoValue(word, _) => format!("the option `{word}` of `build` has no value"),
+        InvalidOption::Refused(why) => why,
+    }
 }
 
 fn is_remote(context: &str) -> bool {
@@ -208,35 +193,6 @@ impl BuildStep {
             None if self.remote.is_some() => "Dockerfile".to_owned(),
             None => format!("{}/Dockerfile", self.context.trim_end_matches('/')),
         }
-    }
-
-    /// Reads a group of short options, as `-t x`, `-tx`, `-t=x` and `-qt x`.
-    fn short<'w>(
-        &mut self,
-        group: &MaskedText,
-        words: &mut impl Iterator<Item = &'w MaskedText>,
-    ) -> Result<(), String> {
-        let mut at = 1;
-        while let Some(letter) = group.reveal()[at..].chars().next() {
-            at += letter.len_utf8();
-            let option = format!("-{letter}");
-            let found = OPTIONS
-                .iter()
-                .find(|option| option.1 == letter && letter != ' ');
-            let (name, _, takes, usage) = found.ok_or_else(|| unknown(&option))?;
-            if !takes {
-                self.take(name, None, *usage)?;
-                continue;
-            }
-            let rest = &group.reveal()[at..];
-            let value = match rest.strip_prefix('=') {
-                None if rest.is_empty() => next(words, &option)?,
-                None => group.skip(at),
-                Some(_) => group.skip(at + 1),
-            };
-            return self.take(name, Some(value), *usage);
-        }
-        Ok(())
     }
 
     fn take(

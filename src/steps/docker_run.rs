@@ -6,6 +6,7 @@
 use crate::{image::Reference, secret::MaskedText};
 
 use super::{
+    options::{self, InvalidOption, OptionRow},
     resources::Mount,
     step::{Action, CmdStep, Step},
 };
@@ -46,7 +47,7 @@ const NAMED_BY_ID: RunOptionUse = RunOptionUse::Refused("a step is named by its 
 const IN_ENV: RunOptionUse = RunOptionUse::Refused("steps have their variables in `env`");
 
 /// The options of `docker run`: long name, short name, whether a value follows.
-const OPTIONS: &[(&str, char, bool, RunOptionUse)] = &[
+const OPTIONS: &[OptionRow<RunOptionUse>] = &[
     ("cpus", ' ', true, RunOptionUse::Ours),
     ("detach", 'd', false, RunOptionUse::Ours),
     ("entrypoint", ' ', true, RunOptionUse::Ours),
@@ -162,80 +163,36 @@ const OPTIONS: &[(&str, char, bool, RunOptionUse)] = &[
 pub(super) fn parse(
     words: Vec<MaskedText>,
 ) -> Result<(RunOptions, impl Iterator<Item = MaskedText>), String> {
-    let mut options = RunOptions::default();
+    let mut run = RunOptions::default();
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.next_if(|word| word.reveal().starts_with('-')) {
         let written = word.reveal();
         if written == "--" {
             break;
         }
-        match written.strip_prefix("--") {
-            Some(_) => {
-                let (name, value) = match word.split_once('=') {
-                    Some((name, value)) => (name, Some(value)),
-                    None => (word.clone(), None),
-                };
-                let found = OPTIONS
-                    .iter()
-                    .find(|option| name.reveal().strip_prefix("--") == Some(option.0));
-                let (name, _, takes, usage) = found.ok_or_else(|| unknown(&name.to_string()))?;
-                let value = match (takes, value) {
-                    (true, None) => Some(words.next().ok_or_else(|| no_value(name))?),
-                    (_, value) => value,
-                };
-                options.take(name, value, *usage)?;
-            }
-            None => options.short(&word, &mut words)?,
+        if written == "-" {
+            return Err(told(InvalidOption::Unknown("-".into())));
         }
+        let take = |name: &str, value, usage| run.take(name, value, usage);
+        options::read(OPTIONS, &word, || words.next(), take).map_err(told)?;
     }
     if words.peek().is_none() {
         return Err("`cmd` names no image".into());
     }
-    Ok((options, words))
+    Ok((run, words))
 }
 
-fn unknown(word: &str) -> String {
-    format!(
-        "`cmd` has no option `{word}`: what stands before its image are options of `docker run`"
-    )
-}
-
-fn no_value(name: &str) -> String {
-    format!("the option `--{name}` of `cmd` has no value")
+fn told(problem: InvalidOption) -> String {
+    match problem {
+        InvalidOption::Unknown(word) => format!(
+            "`cmd` has no option `{word}`: what stands before its image are options of `docker run`"
+        ),
+        InvalidOption::NoValue(_, name) => format!("the option `--{name}` of `cmd` has no value"),
+        InvalidOption::Refused(why) => why,
+    }
 }
 
 impl RunOptions {
-    /// Reads a group of short options, as `-e A=b`, `-eA=b` and `-it`.
-    fn short(
-        &mut self,
-        group: &MaskedText,
-        words: &mut impl Iterator<Item = MaskedText>,
-    ) -> Result<(), String> {
-        if group.reveal() == "-" {
-            return Err(unknown("-"));
-        }
-        let mut at = 1;
-        while let Some(letter) = group.reveal()[at..].chars().next() {
-            at += letter.len_utf8();
-            let found = OPTIONS
-                .iter()
-                .find(|option| option.1 == letter && letter != ' ');
-            let (name, _, takes, usage) = found.ok_or_else(|| unknown(&format!("-{letter}")))?;
-            if !takes {
-                self.take(name, None, *usage)?;
-                continue;
-            }
-            let rest = &group.reveal()[at..];
-            let value = match rest.strip_prefix('=') {
-                None if rest.is_empty() => words.next().ok_or_else(|| no_value(name))?,
-                None => group.skip(at),
-                Some(_) => group.skip(at + 1),
-            };
-            return self.take(name, Some(value), *usage);
-        }
-        Ok(())
-    }
-
     fn take(
         &mut self,
         name: &str,

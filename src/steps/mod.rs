@@ -14,6 +14,7 @@ pub mod graph;
 pub mod guest;
 mod keys;
 mod marks;
+mod options;
 pub mod problem;
 pub mod progress;
 pub mod read;

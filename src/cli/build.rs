@@ -8,7 +8,6 @@ use std::{
 
 use crate::{
     cli::{
-        columns,
         flags::{
             azure::AzureQuickArgs,
             build::{ArgumentArgs, Platforms, platforms},
@@ -17,7 +16,7 @@ use crate::{
         },
         outcome::Outcome,
         report::Report,
-        task::run::conclude,
+        task::run::{detached, followed},
     },
     error::{Context as _, Error, Kind, Result},
     ops::{
@@ -25,12 +24,8 @@ use crate::{
         run::{Quick, RunRequest},
         task::QuickTask,
     },
-    sys::{
-        secret::Secret,
-        signal::{OnHangup, Stop},
-    },
-    task::{Cause, Context, DockerStep, Step},
-    view::View,
+    sys::secret::Secret,
+    task::{Context, DockerStep, Step},
 };
 
 /// Build and push an image without a task
@@ -111,19 +106,12 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
         report.as_az("'--image or -t' is not provided. Skipping image push after build.");
     }
     report.shows_raw(args.raw);
-    let (no_logs, no_wait) = (args.no_logs, args.no_wait);
+    let no_wait = args.no_wait;
     let (request, _dockerfile) = request(app, report, args)?;
     if no_wait {
-        let id = ops::run::detach(app, &request)?;
-        report.queued(id, true);
-        let run = ops::runs::show(app, id)?;
-        return Ok(Outcome::answer(View::of(run, columns::RUN)));
+        return detached(app, report, &request, true);
     }
-    let finished = app.wait(async {
-        let stop = Stop::listen(OnHangup::Stop)?;
-        ops::run::run(app, &request, &Cause::Manual, &stop, &report.events()).await
-    })?;
-    Ok(conclude(report, &finished, no_logs))
+    followed(app, report, &request)
 }
 
 /// Turns the options into a request. The file, if there is one, is the Dockerfile that came by standard input.

@@ -10,10 +10,11 @@ use crate::{
         },
         outcome::Outcome,
         report::Report,
+        task::run::detached,
     },
     error::{Error, Kind, Result},
     ops::{
-        self, App,
+        App,
         credential::StoredLogin,
         import::{self, Import},
     },
@@ -80,10 +81,7 @@ pub fn run(app: &App, report: &Report, args: ImportArgs) -> Result<Outcome> {
     let no_wait = args.no_wait;
     let import = request(report, args)?;
     if no_wait {
-        let id = ops::run::detach(app, &import::quick(app, &import)?)?;
-        report.queued(id, false);
-        let run = ops::runs::show(app, id)?;
-        return Ok(Outcome::answer(View::of(run, columns::RUN)));
+        return detached(app, report, &import::quick(app, &import)?, false);
     }
     let answer = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;

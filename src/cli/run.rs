@@ -7,7 +7,6 @@ use std::{
 
 use crate::{
     cli::{
-        columns,
         flags::{
             azure::AzureQuickArgs,
             build::{Platforms, platforms},
@@ -16,7 +15,7 @@ use crate::{
         },
         outcome::Outcome,
         report::Report,
-        task::run::conclude,
+        task::run::{detached, followed, planned},
     },
     error::{Error, Kind, Result},
     ops::{
@@ -24,9 +23,7 @@ use crate::{
         run::{Quick, RunRequest},
         task::QuickTask,
     },
-    sys::signal::{OnHangup, Stop},
-    task::{Cause, Context, multi_step::is_task_file},
-    view::View,
+    task::{Context, multi_step::is_task_file},
 };
 
 /// Run the steps of a file, or one command, without a task
@@ -88,23 +85,11 @@ pub fn run(app: &App, report: &Report, args: QuickRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     report.shows_raw(args.raw);
     let request = request(app, report, &args)?;
-    if args.dry_run {
-        let lines = app.wait(ops::run::plan(app, &request, &report.events()))?;
-        report.answer((lines.join("\n") + "\n").as_bytes())?;
-        return Ok(Outcome::default());
+    match (args.dry_run, args.no_wait) {
+        (true, _) => planned(app, report, &request),
+        (_, true) => detached(app, report, &request, false),
+        _ => followed(app, report, &request),
     }
-    if args.no_wait {
-        let id = ops::run::detach(app, &request)?;
-        report.queued(id, false);
-        let run = ops::runs::show(app, id)?;
-        return Ok(Outcome::answer(View::of(run, columns::RUN)));
-    }
-    let no_logs = args.no_logs;
-    let finished = app.wait(async {
-        let stop = Stop::listen(OnHangup::Stop)?;
-        ops::run::run(app, &request, &Cause::Manual, &stop, &report.events()).await
-    })?;
-    Ok(conclude(report, &finished, no_logs))
 }
 
 fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest> {

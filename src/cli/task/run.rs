@@ -105,28 +105,45 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
         follows_log: !args.no_logs && !args.no_wait,
         ..RunRequest::of(&key)
     };
-    if args.dry_run {
-        let lines = app.wait(ops::run::plan(app, &request, &report.events()))?;
-        report.answer((lines.join("\n") + "\n").as_bytes())?;
-        return Ok(Outcome::default());
+    match (args.dry_run, args.no_wait) {
+        (true, _) => planned(app, report, &request),
+        (_, true) => detached(app, report, &request, false),
+        _ => followed(app, report, &request),
     }
-    if args.no_wait {
-        let id = ops::run::detach(app, &request)?;
-        report.queued(id, false);
-        let run = ops::runs::show(app, id)?;
-        return Ok(Outcome::answer(View::of(run, columns::RUN)));
-    }
-    let no_logs = args.no_logs;
+}
+
+/// Prints the command lines that a run would carry out.
+pub fn planned(app: &App, report: &Report, request: &RunRequest) -> Result<Outcome> {
+    let lines = app.wait(ops::run::plan(app, request, &report.events()))?;
+    report.answer((lines.join("\n") + "\n").as_bytes())?;
+    Ok(Outcome::default())
+}
+
+/// Lets a run go on by itself, and answers with its record.
+pub fn detached(
+    app: &App,
+    report: &Report,
+    request: &RunRequest,
+    is_build: bool,
+) -> Result<Outcome> {
+    let id = ops::run::detach(app, request)?;
+    report.queued(id, is_build);
+    let run = ops::runs::show(app, id)?;
+    Ok(Outcome::answer(View::of(run, columns::RUN)))
+}
+
+/// Makes a run, and waits for its end: its log is printed where the request follows it, else its record.
+pub fn followed(app: &App, report: &Report, request: &RunRequest) -> Result<Outcome> {
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        ops::run::run(app, &request, &Cause::Manual, &stop, &report.events()).await
+        ops::run::run(app, request, &Cause::Manual, &stop, &report.events()).await
     })?;
     report.done();
-    Ok(conclude(report, &finished, no_logs))
+    Ok(conclude(report, &finished, !request.follows_log))
 }
 
 /// Says how the run ended: by its record if that is asked for, and by the exit code.
-pub fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
+fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
     let exit = finished.error.as_ref().map(|error| {
         let told = Error::new(
             error.kind(),

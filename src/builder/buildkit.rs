@@ -106,13 +106,8 @@ pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
 
 /// Returns the name by which BuildKit looks a context up: as short as it can be written.
 fn familiar(image: &Reference) -> String {
-    let full = image.to_string();
-    let short = full.strip_prefix("docker.io/").unwrap_or(&full);
-    let short = short
-        .strip_prefix("library/")
-        .filter(|_| image.registry() == "docker.io")
-        .unwrap_or(short);
-    short.strip_suffix(":latest").unwrap_or(short).to_owned()
+    let short = image.familiar();
+    short.strip_suffix(":latest").unwrap_or(&short).to_owned()
 }
 
 /// Returns the digest that a metadata file says, the index's where there are several platforms; none where it says none.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    image::Reference,
     ops::{App, answer::TaskAnswer, status::TaskStatus},
     view::{Column, Tone, View},
 };
@@ -123,10 +124,11 @@ fn short(images: &Value) -> String {
     let Some(first) = images.next() else {
         return String::new();
     };
-    let first = first.strip_prefix("docker.io/").unwrap_or(first);
-    let first = first.strip_prefix("library/").unwrap_or(first);
+    let first = first
+        .parse::<Reference>()
+        .map_or_else(|_| first.to_owned(), |it| it.familiar());
     match images.count() {
-        0 => first.to_owned(),
+        0 => first,
         more => format!("{first} +{more}"),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::image::{Platform, Reference, reference::DOCKER_HUB};
+use crate::image::{Platform, Reference};
 
 /// What a named context holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,20 +62,10 @@ impl Context {
     }
 }
 
-/// The name that Docker prints: without the hub, without `library/`, and here without `:latest`.
+/// The name that Docker prints, and here without `:latest`.
 fn familiar(name: &Reference) -> String {
-    let text = name.to_string();
-    let hub = text
-        .strip_prefix(DOCKER_HUB)
-        .and_then(|name| name.strip_prefix('/'));
-    let short = match hub {
-        Some(name) => match name.strip_prefix("library/") {
-            Some(official) if !official.contains('/') => official,
-            _ => name,
-        },
-        None => &text,
-    };
-    short.strip_suffix(":latest").unwrap_or(short).to_owned()
+    let short = name.familiar();
+    short.strip_suffix(":latest").unwrap_or(&short).to_owned()
 }
 
 #[cfg(test)]

@@ -109,6 +109,20 @@ impl Reference {
         self.text[..usize::from(self.repository_end)].to_owned()
     }
 
+    /// Returns the name that Docker prints: without Docker Hub, and without `library/` of its official images.
+    #[must_use]
+    pub fn familiar(&self) -> String {
+        let hub = self.text.strip_prefix(DOCKER_HUB);
+        let Some(name) = hub.and_then(|name| name.strip_prefix('/')) else {
+            return self.to_string();
+        };
+        let official = name.strip_prefix("library/");
+        official
+            .filter(|official| !official.contains('/'))
+            .unwrap_or(name)
+            .to_owned()
+    }
+
     /// Returns the same tag whatever its digest is; none for what has no tag.
     #[must_use]
     pub fn without_digest(&self) -> Option<Self> {

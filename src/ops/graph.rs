@@ -8,7 +8,11 @@ use crate::{
     error::Result,
     image::Reference,
     task::TaskKey,
-    watch::{Node, Snapshot, State, Tags, graph::Graph, round::vertex},
+    watch::{
+        Node, Snapshot, State, Tags,
+        graph::{Graph, children},
+        round::vertex,
+    },
 };
 
 use super::{
@@ -76,7 +80,7 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
         GraphNode {
             name: match task {
                 Some(task) => task_name(&nodes, task),
-                None => short(whole.bases[*n]),
+                None => whole.bases[*n].familiar(),
             },
             kind: if task.is_some() { "task" } else { "base" },
             state: task.and_then(|n| states.get(&nodes[n].task.key()).copied()),
@@ -144,29 +148,12 @@ fn states(app: &App, nodes: &[Node<'_>], tags: Tags) -> BTreeMap<TaskKey, State>
         .collect()
 }
 
-/// Returns an image as people write it.
-fn short(image: &Reference) -> String {
-    let text = image.to_string();
-    let text = text.strip_prefix("docker.io/").unwrap_or(&text);
-    text.strip_prefix("library/").unwrap_or(text).to_owned()
-}
-
 fn task_name(nodes: &[Node<'_>], n: usize) -> String {
     let name = &nodes[n].task.name;
     match nodes.iter().filter(|node| node.task.name == *name).count() {
         1 => name.to_string(),
         _ => nodes[n].task.key().to_string(),
     }
-}
-
-fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let mut children = vec![Vec::new(); parents.len()];
-    for (child, of) in parents.iter().enumerate() {
-        for parent in of {
-            children[*parent].push(child);
-        }
-    }
-    children
 }
 
 /// Returns all that can be reached from a place, and the place itself.

@@ -64,7 +64,9 @@ impl Graph {
     }
 }
 
-fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
+/// Returns what stands behind each, in rising order, where `parents` says what stands before it.
+#[must_use]
+pub fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut children = vec![Vec::new(); parents.len()];
     for (child, its) in parents.iter().enumerate() {
         for parent in its {

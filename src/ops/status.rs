@@ -17,7 +17,7 @@ use crate::{
 use super::{
     App,
     answer::AzTimestamp,
-    check::{CheckAnswer, CheckOptions, check, load, simulate_round},
+    check::{CheckAnswer, CheckOptions, check, load, simulate_round, worst_of},
     event::EventSink,
     recall,
     show::with_runs,
@@ -117,14 +117,9 @@ pub async fn status(
     let looks = nodes.iter().flat_map(|node| node.followed());
     let looks = looks.filter_map(|(tag, _)| tags.get(tag)?.last_looked);
     let broken = (broken > 0).then_some(Kind::Failed);
-    let found: Vec<Kind> = tasks
-        .iter()
-        .filter_map(|task| task.state.exit())
-        .chain(broken)
-        .collect();
-    let order = [Kind::Failed, Kind::Unknown, Kind::Stale];
+    let found = tasks.iter().filter_map(|task| task.state.exit());
     Ok(StatusReport {
-        worst: order.into_iter().find(|kind| found.contains(kind)),
+        worst: worst_of(found.chain(broken)),
         counts: counts
             .into_iter()
             .map(|(Reverse((_, state)), count)| (state, count))

@@ -222,12 +222,17 @@ pub(super) fn state_of(verdict: &Verdict) -> State {
 /// counts where it was asked for, by `images`: a look of the loop that was not answered is no reason to doubt the bases.
 fn worst(tasks: &[CheckAnswer], broken: usize, images: bool) -> Option<Kind> {
     let has_unknown_output = images && tasks.iter().any(CheckAnswer::has_unknown_output);
-    let found: Vec<Kind> = tasks
-        .iter()
-        .filter_map(|task| task.state.exit())
-        .chain((broken > 0).then_some(Kind::Failed))
-        .chain(has_unknown_output.then_some(Kind::Unknown))
-        .collect();
+    let states = tasks.iter().filter_map(|task| task.state.exit());
+    worst_of(
+        states
+            .chain((broken > 0).then_some(Kind::Failed))
+            .chain(has_unknown_output.then_some(Kind::Unknown)),
+    )
+}
+
+/// Returns the worst of what was found: what failed, before what nobody can tell, before what is stale.
+pub(super) fn worst_of(found: impl Iterator<Item = Kind>) -> Option<Kind> {
+    let found: Vec<Kind> = found.collect();
     let order = [Kind::Failed, Kind::Unknown, Kind::Stale];
     order.into_iter().find(|kind| found.contains(kind))
 }

@@ -5,6 +5,7 @@ use std::{
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,6 +47,16 @@ impl Running {
     /// Sends it `signal`; to it alone, as `kill PID` does.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Tells it to end, as systemd does, and checks that it does within the time that it has for that, whatever its children do.
+    #[track_caller]
+    pub fn ends_within_grace(self) {
+        let asked = Instant::now();
+        self.signal(Signal::TERM);
+        self.wait().exits(143);
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(12), "{took:?}");
     }
 
     /// Waits until its standard error contains `text`.

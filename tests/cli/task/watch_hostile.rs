@@ -1,14 +1,6 @@
 //! `acrt task watch` beside tasks whose contexts are made to do harm: each is one failed run, and all others are rebuilt as ever.
 
-use std::{
-    fs,
-    io::Write as _,
-    net::TcpStream,
-    thread,
-    time::{Duration, Instant},
-};
-
-use rustix::process::Signal;
+use std::{fs, io::Write as _, net::TcpStream, thread, time::Duration};
 
 use crate::{
     contexts::{archive, send, server},
@@ -250,11 +242,7 @@ fn pipes_and_devices_in_local_contexts_hold_up_no_round() {
         let version = registry.file("web:latest", "version");
         (version.as_deref() == Some("two")).then_some(())
     });
-    let asked = Instant::now();
-    watch.signal(Signal::TERM);
-    watch.wait().exits(143);
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    watch.ends_within_grace();
     for name in &broken {
         let run = world.acrt(&["task", "run", "-n", name]);
         run.exits(1).says(&["it is not a regular file"]);
@@ -313,11 +301,7 @@ fn loop_beside_eight_hostile_tasks_keeps_twelve_current_in_little_memory() {
         .parse()
         .unwrap();
     assert!(peak < LARGEST, "{peak} KiB");
-    let asked = Instant::now();
-    watch.signal(Signal::TERM);
-    watch.wait().exits(143);
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    watch.ends_within_grace();
     each_has_failed_once(&world, tasks);
     let states = world.states();
     for name in &healthy {

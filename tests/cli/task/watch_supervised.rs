@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
 use super::watch::wrap_buildah;
 use crate::{
     contexts::{archive, send, server},
@@ -90,11 +88,7 @@ fn deaf_builder_and_its_deaf_children_end_within_the_grace_of_the_loop() {
     registry.push("base:1", &[("version", "two")]);
     let watch = world.spawn(&["task", "watch", "--settle", "0"]);
     eventually("the deaf builder", || began.exists().then_some(()));
-    let asked = Instant::now();
-    watch.signal(Signal::TERM);
-    watch.wait().exits(143);
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    watch.ends_within_grace();
     eventually("the end of all processes", || {
         world.processes().is_empty().then_some(())
     });
@@ -256,11 +250,7 @@ fn hook_that_is_deaf_ends_with_the_loop_within_its_grace() {
     registry.push("base:1", &[("version", "two")]);
     let watch = world.spawn(&["task", "watch", "--settle", "0"]);
     eventually("the deaf hook", || began.exists().then_some(()));
-    let asked = Instant::now();
-    watch.signal(Signal::TERM);
-    watch.wait().exits(143);
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    watch.ends_within_grace();
     eventually("the end of all processes", || {
         world.processes().is_empty().then_some(())
     });

@@ -46,7 +46,7 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
         let stop = Stop::listen(OnHangup::Stop)?;
         while args.watch && report.is_read() {
             let found = status(app, registry, false, &report.events()).await?;
-            let summary = summary(app, &found);
+            let summary = summary(app, registry, &found);
             let table = report.drawn(columns::status_view(app, found.tasks), None)?;
             let clear = if report.is_terminal() { CLEAR } else { "" };
             report.answer(format!("{clear}{table}{summary}\n").as_bytes())?;
@@ -56,7 +56,7 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
             }
         }
         let found = status(app, registry, args.look, &report.events()).await?;
-        report.summary(summary(app, &found));
+        report.summary(summary(app, registry, &found));
         let exit = match found.worst {
             Some(Kind::Stale) if !args.exit_code => None,
             worst => worst,
@@ -69,7 +69,11 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
 }
 
 /// Says on one line how many tasks there are of each state, and how old that knowledge is.
-fn summary(app: &App, found: &StatusReport) -> String {
+fn summary(app: &App, registry: Option<&str>, found: &StatusReport) -> String {
+    if let (true, Some(registry)) = (found.tasks.is_empty(), registry) {
+        let registry = registry.escape_debug();
+        return format!("no tasks of registry `{registry}`; to see all: acrt status");
+    }
     if found.tasks.is_empty() {
         let folder = app.store.layout().root().display();
         return format!("no tasks in `{folder}`; to make one: acrt task create --help");

@@ -85,6 +85,9 @@ fn status_can_look_first() {
     };
     assert_eq!(state(&[]), "current\n");
     assert_eq!(state(&["--look"]), "stale\n");
+    // There are tasks, and none of this one.
+    let other = world.acrt(&["status", "-r", "other.example"]).ok();
+    other.says(&["no tasks of registry `other.example`"]);
 }
 
 #[test]

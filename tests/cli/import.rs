@@ -264,7 +264,6 @@ fn a_copy_that_is_killed_leaves_no_tag_and_goes_on_with_what_is_missing() {
     });
     running.kill();
     assert_eq!(target.digest("big:1"), None);
-    let before: usize = stored(&target);
     source.forget_requests();
     let answer = world.acrt(&line).ok().json();
     let present = answer["blobs"]["present"].as_u64().unwrap();
@@ -274,7 +273,6 @@ fn a_copy_that_is_killed_leaves_no_tag_and_goes_on_with_what_is_missing() {
         .into_iter()
         .filter(|it| it.path.contains("/blobs/"));
     assert_eq!(fetched.count() as u64, 41 - present);
-    assert!(before as u64 >= present, "{before} {present}");
     assert_eq!(target.digest("big:1"), source.digest("big:1"));
 }
 

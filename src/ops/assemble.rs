@@ -11,7 +11,7 @@ use crate::{
     image::{Platform, Reference},
     registry::AuthFormat,
     source::vcs,
-    store::{file, log::Log},
+    store::file,
     sys::secret::Secret,
     task::{
         Context, DockerStep, Run, RunId, Task,
@@ -26,6 +26,7 @@ use super::{
     execute::Execution,
     inputs::Inputs,
     resolve::Resolved,
+    run_log::RunLog,
     steps::workspace,
 };
 
@@ -232,15 +233,11 @@ impl Execution<'_> {
         &self,
         images: &[Reference],
         pulled: &[Reference],
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) {
         for registry in self.unverified(images, pulled) {
             if self.app.settings.registry(&registry).skip_verify {
-                let text = log.line(&format!(
-                    "acrt: the certificate of `{registry}` is not verified, as skipVerify says"
-                ));
-                events.send(Event::Log(&text));
+                log.say_unverified(&registry);
             }
         }
     }

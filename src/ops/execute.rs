@@ -11,14 +11,14 @@ use crate::{
     builder::{self, Builder, DigestSource, Purpose},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    store::{log::Log, runs::HeldRun, secrets::Secrets},
+    store::{runs::HeldRun, secrets::Secrets},
     sys::{
-        process::{self, Ended, Limits},
+        process::{Ended, Limits},
         signal::{Signal, Stop},
     },
     task::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
-        TaskKey,
+        TaskKey, Untracked,
     },
     watch::{Baseline, Built, Descendants, ReadFile},
 };
@@ -30,6 +30,7 @@ use super::{
     inputs::{self, Inputs},
     keep, platforms, pushed, reading,
     resolve::{self, Resolved},
+    run_log::RunLog,
     run_request::DEFAULT_JOBS,
 };
 
@@ -168,26 +169,19 @@ impl<'a> Execution<'a> {
         held.run.advance(RunStatus::Started, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         let secrets = self.all_secrets();
-        let mut log = self.app.store.open_log(id, &secrets)?;
+        let log = self.app.store.open_log(id, &secrets)?;
+        let mut log = RunLog::new(log, events);
         let mut inputs = None;
-        let worked = self.work(&mut held, &mut log, &mut inputs, events).await;
-        let worked = worked.and_then(|()| match log.problem() {
-            Some(problem) => Err(Error::new(
-                Kind::Failed,
-                format!("cannot write the log of run `{id}`"),
-            )
-            .because(problem)
-            .into()),
-            None => Ok(()),
-        });
+        let worked = self.work(&mut held, &mut log, &mut inputs).await;
+        let worked = worked.and_then(|()| Ok(log.check(id)?));
         if worked.is_ok() && self.recorded {
-            keep::remove_superseded(self.app, &self.task, &held.run, &mut log, events).await;
+            keep::remove_superseded(self.app, &self.task, &held.run, &mut log).await;
         }
         let error = match worked {
             Ok(()) => None,
             Err(failure) => Some(self.failed(&mut held.run, failure, inputs)?),
         };
-        self.close(held, log, error, events)
+        self.close(held, log, error)
     }
 
     /// Ends a run badly that another process was to carry out and did not.
@@ -202,28 +196,27 @@ impl<'a> Execution<'a> {
         events: &EventSink<'_>,
     ) -> Result<Finished> {
         let log = self.app.store.open_log(held.run.run_id, &[])?;
+        let log = RunLog::new(log, events);
         // What it was tried with, so that it is left alone until that changes.
         let survey = reading::survey(self.app, &self.task, &self.secrets);
         let inputs = survey.ok().and_then(|survey| survey.digest);
         let error = self.failed(&mut held.run, failure, inputs)?;
-        self.close(held, log, Some(error), events)
+        self.close(held, log, Some(error))
     }
 
     /// Writes down how a run has ended.
     fn close(
         self,
         mut held: HeldRun,
-        mut log: Log,
+        mut log: RunLog<'_>,
         error: Option<Error>,
-        events: &EventSink<'_>,
     ) -> Result<Finished> {
         let (id, key) = (held.run.run_id, self.task.key());
         // What it depended on was recorded when it succeeded; the status follows, so that a crash in between
         // shows a run in error whose images are nevertheless known to be current.
         held.run.advance(RunStatus::Succeeded, self.app.clock.now());
-        let closing = closing_line(&held.run);
-        let text = log.line(&closing);
-        events.send(Event::Log(&text));
+        log.line(&closing_line(&held.run));
+        let events = log.events;
         log.finish();
         let run = self.app.store.end_run(held)?;
         events.send(Event::Ended {
@@ -273,11 +266,10 @@ impl<'a> Execution<'a> {
     async fn work(
         &mut self,
         held: &mut HeldRun,
-        log: &mut Log,
+        log: &mut RunLog<'_>,
         inputs_digest: &mut Option<Digest>,
-        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
-        let _fetched = self.fetch(held, log, events).await?;
+        let _fetched = self.fetch(held, log).await?;
         if self.recorded && self.stored.is_none() {
             // What is wrong with the files is told by whoever needs them.
             let survey = reading::survey(self.app, &self.task, &self.secrets).ok();
@@ -287,17 +279,11 @@ impl<'a> Execution<'a> {
             });
         }
         match &self.task.step {
-            Step::Docker(step) => {
-                self.work_docker(step, held, log, inputs_digest, events)
-                    .await
-            }
+            Step::Docker(step) => self.work_docker(step, held, log, inputs_digest).await,
             Step::FileTask(_) | Step::EncodedTask(_) => {
-                self.work_steps(held, log, inputs_digest, events).await
+                self.work_steps(held, log, inputs_digest).await
             }
-            Step::Import(step) => {
-                self.work_import(step, held, log, inputs_digest, events)
-                    .await
-            }
+            Step::Import(step) => self.work_import(step, held, log, inputs_digest).await,
         }
     }
 
@@ -305,8 +291,7 @@ impl<'a> Execution<'a> {
     async fn fetch(
         &mut self,
         held: &mut HeldRun,
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<Option<Fetched>, Failure> {
         let Some(context) = self
             .task
@@ -318,7 +303,7 @@ impl<'a> Execution<'a> {
             return Ok(None);
         };
         let id = held.run.run_id;
-        events.send(Event::Doing(format!("fetching {context}")));
+        log.doing(format!("fetching {context}"));
         let fetching = fetch::fetch(self.app, id, &self.task, &self.secrets, self.stop);
         let fetched = match self.unless_stopped(fetching).await {
             Ok(fetched) => fetched,
@@ -327,16 +312,14 @@ impl<'a> Execution<'a> {
             Err(failure) => return Err(failure),
         };
         for note in &fetched.notes {
-            let text = log.line(&format!("acrt: {note}"));
-            events.send(Event::Log(&text));
-            events.send(Event::Note(note.clone()));
+            log.say(note);
+            log.events.send(Event::Note(note.clone()));
         }
         let of = match &fetched.commit {
             Some(commit) => format!(" at {commit}"),
             None => String::new(),
         };
-        let text = log.line(&format!("acrt: fetched {context}{of}"));
-        events.send(Event::Log(&text));
+        log.say(&format!("fetched {context}{of}"));
         held.run.source_commit.clone_from(&fetched.commit);
         self.stored = Some(self.task.clone());
         self.task
@@ -350,9 +333,8 @@ impl<'a> Execution<'a> {
         &self,
         step: &DockerStep,
         held: &mut HeldRun,
-        log: &mut Log,
+        log: &mut RunLog<'_>,
         inputs_digest: &mut Option<Digest>,
-        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let key = self.task.key();
         let started = self.app.clock.now();
@@ -364,14 +346,14 @@ impl<'a> Execution<'a> {
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
         inputs.build_with(&on.await?, &self.task.platforms);
         let baseline = self.app.store.baseline(&key)?;
-        events.send(Event::Doing(format!("resolving what {key} depends on")));
+        log.doing(format!("resolving what {key} depends on"));
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
                 &mut inputs,
                 &builder,
                 &baseline,
-                events,
+                log.events,
             ))
             .await?;
         let (bases, known) = (bases_of(&resolved), self.descendants.as_ref());
@@ -380,8 +362,8 @@ impl<'a> Execution<'a> {
         held.run.untracked_images.clone_from(&resolved.untracked);
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
-        tell_what_is_built(&resolved, &inputs, log, events)?;
-        self.tell_what_is_not_verified(&images, &resolved.pulled, log, events);
+        tell_what_is_built(&resolved, &inputs, log)?;
+        self.tell_what_is_not_verified(&images, &resolved.pulled, log);
         let job = BuildJob {
             step,
             builder: &builder,
@@ -389,15 +371,14 @@ impl<'a> Execution<'a> {
             resolved: &resolved,
             images: &images,
         };
-        let outcome = self.build(&job, held, log, events).await?;
+        let outcome = self.build(&job, held, log).await?;
         let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
-        let outputs = self.confirm(pushed, &outcome.digests, events).await?;
+        let outputs = self.confirm(pushed, &outcome.digests, log.events).await?;
         let made = self.platforms_of(&outputs, outcome.platforms, &inputs);
         let made = made.await?;
         judge_platforms(&made, &inputs, &resolved).map_err(Failure::unsure)?;
         if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
-            let text = log.line(&format!("acrt: {surprise}"));
-            events.send(Event::Log(&text));
+            log.say(&surprise);
         }
         let settled = resolved.made_for(self.app, &inputs, &made);
         self.unless_stopped(settled).await?;
@@ -405,7 +386,7 @@ impl<'a> Execution<'a> {
         held.run.output_images = Some(outputs);
         if self.recorded {
             let platforms = made.into_iter().collect();
-            self.record(held, Success { started, platforms }, log, events)?;
+            self.record(held, Success { started, platforms }, log)?;
         }
         Ok(())
     }
@@ -415,8 +396,7 @@ impl<'a> Execution<'a> {
         &self,
         job: &BuildJob<'_>,
         held: &HeldRun,
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<BuildOutcome, Failure> {
         let BuildJob {
             inputs, resolved, ..
@@ -425,16 +405,15 @@ impl<'a> Execution<'a> {
         let leaving_out = self.leaves_out_vcs().then_some(job.builder);
         let ignore = self.ignore_file(inputs, leaving_out)?;
         self.place_dockerfile(&request, resolved, ignore.as_deref())?;
-        self.tell_what_is_left_out(&request.context, events);
+        self.tell_what_is_left_out(&request.context, log.events);
         let _lean = self.place_lean_context(held.run.run_id, job.builder, &mut request)?;
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = job.builder.plan(&request)?;
         let mut outcome = BuildOutcome::default();
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
-            events.send(Event::Doing(format!("run {id}: {purpose}")));
-            let text = log.line(&format!("$ {}", step.line));
-            events.send(Event::Log(&text));
+            log.doing(format!("run {id}: {purpose}"));
+            log.line(&format!("$ {}", step.line));
             let line = step.line.env(MARKER, request.scratch.display().to_string());
             let limits = Limits {
                 timeout: Some(self.time_left()),
@@ -442,16 +421,13 @@ impl<'a> Execution<'a> {
             };
             let mut printed = Vec::new();
             let keep = matches!(step.digest, DigestSource::Output);
-            let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
-                if keep {
-                    printed.extend_from_slice(bytes);
-                }
-                let text = log.write(bytes);
-                events.send(Event::Log(&text));
-            })
-            .await?;
-            let text = log.flush();
-            events.send(Event::Log(&text));
+            let ended = log
+                .run(&line, &limits, self.stop, |bytes| {
+                    if keep {
+                        printed.extend_from_slice(bytes);
+                    }
+                })
+                .await?;
             self.judge(ended, &step.purpose)?;
             if step.purpose == Purpose::Build {
                 let built = platforms::built(job.builder, &request).await;
@@ -573,16 +549,16 @@ impl<'a> Execution<'a> {
         &self,
         held: &HeldRun,
         success: Success,
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<()> {
         let key = &self.task.key();
         let now = self.app.store.task(key)?;
         let ours = self.stored.as_ref().unwrap_or(&self.task);
         let unchanged = now.is_some_and(|now| now.depends_on_the_same_as(ours));
         if !unchanged {
-            let text = log.line("acrt: the task was changed while it ran; run it again to follow what it depends on now");
-            events.send(Event::Log(&text));
+            log.say(
+                "the task was changed while it ran; run it again to follow what it depends on now",
+            );
             return Ok(());
         }
         let built = Built {
@@ -682,38 +658,19 @@ fn bases_of(resolved: &Resolved) -> Vec<Reference> {
 }
 
 /// Writes into the log what was decided, before the builder begins.
-fn tell_what_is_built(
-    resolved: &Resolved,
-    inputs: &Inputs,
-    log: &mut Log,
-    events: &EventSink<'_>,
-) -> Result<()> {
-    let mut lines = Vec::new();
+fn tell_what_is_built(resolved: &Resolved, inputs: &Inputs, log: &mut RunLog<'_>) -> Result<()> {
     for dependency in &resolved.dependencies {
-        let digest = dependency.image.digest.as_ref();
-        lines.push(format!(
-            "acrt: {} is {}",
-            dependency.image.tagged(),
-            digest.map_or("unknown", Digest::as_str)
-        ));
+        let image = &dependency.image;
+        log.say_digest(&image.tagged(), image.digest.as_ref());
     }
     for (source, copy) in &resolved.mirrored {
-        lines.push(format!("acrt: {source} is taken from {copy}"));
+        log.say(&format!("{source} is taken from {copy}"));
     }
-    for untracked in &resolved.untracked {
-        lines.push(format!(
-            "acrt: `{}` is not followed: {}",
-            untracked.image, untracked.reason
-        ));
+    for Untracked { image, reason } in &resolved.untracked {
+        log.say(&format!("`{image}` is not followed: {reason}"));
     }
-    lines.extend(
-        resolve::unpinned(&inputs.bases()?)
-            .into_iter()
-            .map(|line| format!("acrt: {line}")),
-    );
-    for line in lines {
-        let text = log.line(&line);
-        events.send(Event::Log(&text));
+    for line in resolve::unpinned(&inputs.bases()?) {
+        log.say(&line);
     }
     Ok(())
 }

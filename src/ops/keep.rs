@@ -7,42 +7,24 @@ use crate::{
     image::Reference,
     registry::Removal,
     retention::{PushedTag, TagPattern, superseded},
-    store::log::Log,
     task::{Run, RunStatus, Task},
 };
 
-use super::{
-    App,
-    event::{Event, EventSink},
-    purge::needed,
-};
+use super::{App, event::Event, purge::needed, run_log::RunLog};
 
 /// Removes the tags that earlier runs of a task pushed and that it does not keep. That this fails changes nothing for the run; it is told.
-pub async fn remove_superseded(
-    app: &App,
-    task: &Task,
-    run: &Run,
-    log: &mut Log,
-    events: &EventSink<'_>,
-) {
+pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &mut RunLog<'_>) {
     if task.keep_tags.is_none() && task.keep_days.is_none() {
         return;
     }
-    if let Err(error) = remove(app, task, run, log, events).await {
+    if let Err(error) = remove(app, task, run, log).await {
         let text = format!("superseded tags are still there: {}", error.one_line());
-        let line = log.line(&format!("acrt: {text}"));
-        events.send(Event::Log(&line));
-        events.send(Event::Warning(text));
+        log.say(&text);
+        log.events.send(Event::Warning(text));
     }
 }
 
-async fn remove(
-    app: &App,
-    task: &Task,
-    run: &Run,
-    log: &mut Log,
-    events: &EventSink<'_>,
-) -> Result<()> {
+async fn remove(app: &App, task: &Task, run: &Run, log: &mut RunLog<'_>) -> Result<()> {
     let registries = app.registries();
     for name in task.step.image_names() {
         let Some(pattern) = TagPattern::of(name) else {
@@ -64,15 +46,14 @@ async fn remove(
                 continue;
             }
             let text = match registries.untag(&one.image, &one.digest, true).await {
-                Ok(Removal::Removed) => format!("acrt: removed the superseded tag {}", one.image),
+                Ok(Removal::Removed) => format!("removed the superseded tag {}", one.image),
                 Ok(Removal::Absent | Removal::Moved) => continue,
                 Ok(Removal::Unsupported) => {
                     return Err(super::purge::removes_nothing(repository.registry()));
                 }
                 Err(error) => return Err(error.of_writing(&one.image.to_string())),
             };
-            let line = log.line(&text);
-            events.send(Event::Log(&line));
+            log.say(&text);
         }
     }
     Ok(())

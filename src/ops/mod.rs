@@ -33,6 +33,7 @@ mod recovery;
 pub mod repository;
 pub mod resolve;
 pub mod run;
+mod run_log;
 mod run_request;
 pub mod runs;
 pub mod show;

@@ -4,14 +4,14 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        event::{Event, EventSink},
         execute::{Execution, Failure, GRACE, MARKER, Success},
+        run_log::RunLog,
     },
     registry::copy::Place,
-    store::{log::Log, runs::HeldRun},
+    store::runs::HeldRun,
     sys::{
         command::CommandLine,
-        process::{self, Ended, Limits},
+        process::{Ended, Limits},
     },
     task::{
         Dependency, DependencyKind, ImageDescriptor, ImportStep, Manifests, Run, RunStatus,
@@ -37,16 +37,15 @@ impl Execution<'_> {
         &self,
         step: &ImportStep,
         held: &mut HeldRun,
-        log: &mut Log,
+        log: &mut RunLog<'_>,
         inputs_digest: &mut Option<Digest>,
-        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let started = self.app.clock.now();
         let targets = self.targets(step, held)?;
         *inputs_digest = super::survey(&self.task, step)
             .ok()
             .and_then(|it| it.digest);
-        events.send(Event::Doing(format!("looking at {}", step.source)));
+        log.doing(format!("looking at {}", step.source));
         let decided = self.unless_stopped(self.decide(step)).await?;
         let bases: Vec<Reference> = step.source().into_iter().collect();
         let images: Vec<Reference> = targets.iter().flat_map(references).collect();
@@ -57,19 +56,14 @@ impl Execution<'_> {
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         for dependency in &decided.dependencies {
-            let digest = dependency.image.digest.as_ref();
-            let digest = digest.map_or("unknown", Digest::as_str);
-            say(
-                log,
-                events,
-                &format!("{} is {digest}", dependency.image.tagged()),
-            );
+            let image = &dependency.image;
+            log.say_digest(&image.tagged(), image.digest.as_ref());
         }
-        let work = self.copy_and_try(step, held, &decided.place, &targets, log, events);
+        let work = self.copy_and_try(step, held, &decided.place, &targets, log);
         let made = work.await?;
         let written = super::written(&targets, &made);
         let tags: Vec<Reference> = written.keys().cloned().collect();
-        self.confirm(&tags, &written, events).await?;
+        self.confirm(&tags, &written, log.events).await?;
         let digest = made.first().map(|made| made.digest.clone());
         held.run.output_images = Some(
             images
@@ -79,7 +73,7 @@ impl Execution<'_> {
         );
         if self.recorded {
             let platforms = self.task.platforms.clone();
-            self.record(held, Success { started, platforms }, log, events)?;
+            self.record(held, Success { started, platforms }, log)?;
         }
         Ok(())
     }
@@ -176,18 +170,16 @@ impl Execution<'_> {
         held: &HeldRun,
         source: &Place,
         targets: &[Target],
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<Vec<MadeCopy>, Failure> {
         if !step.test.is_empty() {
             let candidates: Vec<Target> = targets.iter().filter_map(as_candidate).collect();
-            let made = self.copy(step, source, &candidates, log, events).await?;
+            let made = self.copy(step, source, &candidates, log).await?;
             if let (Some(made), Some(target)) = (made.first(), candidates.first()) {
-                self.try_out(step, held, target, &made.digest, log, events)
-                    .await?;
+                self.try_out(step, held, target, &made.digest, log).await?;
             }
         }
-        self.copy(step, source, targets, log, events).await
+        self.copy(step, source, targets, log).await
     }
 
     async fn copy(
@@ -195,8 +187,7 @@ impl Execution<'_> {
         step: &ImportStep,
         source: &Place,
         targets: &[Target],
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<Vec<MadeCopy>, Failure> {
         let platforms: &[Platform] = &self.task.platforms;
         let options = Options {
@@ -204,22 +195,18 @@ impl Execution<'_> {
             all_referrers: step.all_referrers,
             force: step.force || !step.test.is_empty(),
         };
-        let copying = copy_all(self.app, source, targets, &options, events);
+        let copying = copy_all(self.app, source, targets, &options, log.events);
         let made = self.unless_stopped(copying).await?;
         for made in &made {
             let amount = &made.amount;
             for (name, state) in &made.names {
                 let state = super::state_of(state).to_lowercase();
-                say(log, events, &format!("{name} is {}, {state}", made.digest));
+                log.say(&format!("{name} is {}, {state}", made.digest));
             }
-            say(
-                log,
-                events,
-                &format!(
-                    "{} blobs sent with {} bytes, {} mounted, {} there before",
-                    amount.sent, amount.bytes, amount.mounted, amount.present
-                ),
-            );
+            log.say(&format!(
+                "{} blobs sent with {} bytes, {} mounted, {} there before",
+                amount.sent, amount.bytes, amount.mounted, amount.present
+            ));
         }
         Ok(made)
     }
@@ -231,8 +218,7 @@ impl Execution<'_> {
         held: &HeldRun,
         target: &Target,
         digest: &Digest,
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<(), Failure> {
         let Some((program, arguments)) = step.test.split_first() else {
             return Ok(());
@@ -248,22 +234,15 @@ impl Execution<'_> {
             .env("ACRT_CANDIDATE", target.names().join(" "))
             .env("ACRT_SOURCE", step.source.clone());
         let id = held.run.run_id;
-        events.send(Event::Doing(format!("run {id}: trying the copy")));
-        let text = log.line(&format!("$ {line}"));
-        events.send(Event::Log(&text));
+        log.doing(format!("run {id}: trying the copy"));
+        log.line(&format!("$ {line}"));
         let line = self.app.within_reach(line);
         let line = line.env(MARKER, run_folder.display().to_string());
         let limits = Limits {
             timeout: Some(self.time_left()),
             grace: GRACE,
         };
-        let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
-            let text = log.write(bytes);
-            events.send(Event::Log(&text));
-        })
-        .await?;
-        let text = log.flush();
-        events.send(Event::Log(&text));
+        let ended = log.run(&line, &limits, self.stop, |_| {}).await?;
         match ended {
             Ended::Exited(0) => Ok(()),
             Ended::Stopped(signal) => Err(crate::ops::execute::stopped(signal)),
@@ -297,9 +276,4 @@ fn as_candidate(target: &Target) -> Option<Target> {
 fn references(target: &Target) -> Vec<Reference> {
     let names = target.names();
     names.iter().filter_map(|name| name.parse().ok()).collect()
-}
-
-fn say(log: &mut Log, events: &EventSink<'_>, text: &str) {
-    let text = log.line(&format!("acrt: {text}"));
-    events.send(Event::Log(&text));
 }

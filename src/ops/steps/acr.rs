@@ -20,7 +20,7 @@ use crate::{
 
 use super::site::{StepContext, StepFailure};
 
-impl StepContext<'_> {
+impl StepContext<'_, '_> {
     /// Purges the registry that the words name, else the task's.
     pub async fn purge(
         &self,

@@ -5,13 +5,9 @@ use std::collections::BTreeSet;
 use crate::{
     error::Result,
     image::Reference,
-    ops::{
-        event::{Event, EventSink},
-        execute::Execution,
-        trust::Trust,
-    },
+    ops::{execute::Execution, run_log::RunLog, trust::Trust},
     steps::{Action, Graph},
-    store::{file, log::Log},
+    store::file,
 };
 
 use super::{read::MultiStep, workspace::Workspace};
@@ -27,8 +23,7 @@ impl Execution<'_> {
         &self,
         workspace: &Workspace,
         read: &MultiStep,
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<()> {
         let has_containers = |step: &crate::steps::Step| matches!(step.action, Action::Cmd(_));
         if !read.graph.steps().iter().any(has_containers) {
@@ -36,15 +31,13 @@ impl Execution<'_> {
         }
         let registries = self.app.registries();
         let mut logins = Vec::new();
-        let mut say = |text: String| {
-            let line = log.line(&format!("acrt: {text}"));
-            events.send(Event::Log(&line));
-        };
         for (registry, repository) in self.registries_of(&read.graph) {
             match registries.login(&registry, &repository).await {
                 Ok(Some(login)) => logins.push(login),
                 Ok(None) => {}
-                Err(problem) => say(format!("steps have no login for `{registry}`: {problem}")),
+                Err(problem) => {
+                    log.say(&format!("steps have no login for `{registry}`: {problem}"))
+                }
             }
         }
         // Of several repositories on one registry, the first that has a login.
@@ -54,9 +47,8 @@ impl Execution<'_> {
             return Ok(());
         }
         if read.trust == Trust::Guest {
-            say(
-                "steps get no logins: the context is a guest's, and --trust-context is not given"
-                    .into(),
+            log.say(
+                "steps get no logins: the context is a guest's, and --trust-context is not given",
             );
             return Ok(());
         }

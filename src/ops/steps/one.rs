@@ -51,7 +51,7 @@ const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 /// How often a push is tried, as in ACR.
 const PUSHES: u32 = 3;
 
-impl StepContext<'_> {
+impl StepContext<'_, '_> {
     /// Carries a step out, with all its delays, repeats and tries.
     pub async fn step(&self, step: &Step) -> Result<(), Failure> {
         self.pause(step.limits.start_delay).await?;

@@ -14,9 +14,10 @@ use crate::{
         event::{Event, EventSink},
         execute::{Execution, Failure, Success, judge_platforms},
         platforms, pushed,
+        run_log::RunLog,
     },
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
-    store::{log::Log, runs::HeldRun},
+    store::runs::HeldRun,
     sys::{process, secret::MaskedText, signal::Halt},
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
     watch::Baseline,
@@ -26,7 +27,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use super::{
     LABEL,
     read::{self, Lookup, MultiStep},
-    site::{RunLog, StepContext, StepResults},
+    site::{StepContext, StepResults},
     sweep::sweep,
     workspace::Workspace,
 };
@@ -36,9 +37,8 @@ impl Execution<'_> {
     pub(in crate::ops) async fn work_steps(
         &self,
         held: &mut HeldRun,
-        log: &mut Log,
+        log: &mut RunLog<'_>,
         inputs_digest: &mut Option<Digest>,
-        events: &EventSink<'_>,
     ) -> Result<(), Failure> {
         let key = self.task.key();
         let started = self.app.clock.now();
@@ -50,8 +50,7 @@ impl Execution<'_> {
         log.hide(&read.hidden);
         read.refuse_guest()?;
         for notice in &read.notices {
-            let text = log.line(&format!("acrt: {notice}"));
-            events.send(Event::Log(&text));
+            log.say(&notice.to_string());
         }
         let builder = self.builder().await?;
         builder.refuse_steps()?;
@@ -63,22 +62,22 @@ impl Execution<'_> {
         self.app.store.save_run(&held.run)?;
 
         let outcome = self
-            .in_workspace(&held.run, &read, &builder, &baseline, log, events)
+            .in_workspace(&held.run, &read, &builder, &baseline, log)
             .await;
         let stays = sweep(self.app, &builder, held.run.run_id).await;
         for text in stays {
-            events.send(Event::Warning(text));
+            log.events.send(Event::Warning(text));
         }
         let (mut found, outcome) = outcome?;
         held.run.base_image_dependencies = Some(found.dependencies());
         held.run.untracked_images.clone_from(&found.untracked);
         outcome?;
-        let outputs = self.pushed(&found.pushed, events).await?;
+        let outputs = self.pushed(&found.pushed, log.events).await?;
         let platforms = self.settle(&mut found, &outputs).await?;
         held.run.base_image_dependencies = Some(found.dependencies());
         held.run.output_images = Some(outputs);
         if self.recorded {
-            self.record(held, Success { started, platforms }, log, events)?;
+            self.record(held, Success { started, platforms }, log)?;
         }
         Ok(())
     }
@@ -172,17 +171,16 @@ impl Execution<'_> {
         read: &MultiStep,
         builder: &Builder,
         baseline: &Baseline,
-        log: &mut Log,
-        events: &EventSink<'_>,
+        log: &mut RunLog<'_>,
     ) -> Result<(StepResults, Result<(), Failure>), Failure> {
         let volumes = &read.graph.volumes;
         let folder = read.folder.as_deref();
         if let Some(folder) = folder {
-            self.tell_what_is_left_out(folder, events);
+            self.tell_what_is_left_out(folder, log.events);
         }
         let leaves_out = self.leaves_out_vcs();
         let workspace = Workspace::make(self.app, run.run_id, folder, leaves_out, volumes)?;
-        self.hand_logins_over(&workspace, read, log, events).await?;
+        self.hand_logins_over(&workspace, read, log).await?;
         let mut logins = BuildRequest::default();
         let _placed = self.place_logins(run.run_id, &mut logins)?;
         let (halt, stop) = self.stop.or_halt();
@@ -199,7 +197,7 @@ impl Execution<'_> {
             deadline: self.deadline,
             auth_dir: logins.auth_dir,
             networks: BTreeMap::new(),
-            run_log: RefCell::new(RunLog { log, events }),
+            run_log: RefCell::new(log),
             found: RefCell::default(),
         };
         site.networks = site.make_networks().await?;
@@ -208,7 +206,7 @@ impl Execution<'_> {
     }
 }
 
-impl StepContext<'_> {
+impl StepContext<'_, '_> {
     /// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
     ///
     /// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not

@@ -14,13 +14,13 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        event::{Event, EventSink},
+        event::Event,
         execute::{Execution, Failure, MARKER, stopped},
         inputs::Inputs,
         resolve::Resolved,
+        run_log::RunLog,
     },
     steps::StepId,
-    store::log::Log,
     sys::{
         command::CommandLine,
         process::{self, Ended, Limits},
@@ -36,7 +36,7 @@ use super::{read::MultiStep, workspace::Workspace};
 const MAX_PRINTED: usize = 1024 * 1024;
 
 /// What the steps of one run share.
-pub(super) struct StepContext<'a> {
+pub(super) struct StepContext<'a, 'r> {
     pub execution: &'a Execution<'a>,
     pub run: &'a Run,
     pub read: &'a MultiStep,
@@ -51,14 +51,8 @@ pub(super) struct StepContext<'a> {
     pub auth_dir: Option<PathBuf>,
     /// The networks of the file, by the names that the builder knows.
     pub networks: BTreeMap<String, String>,
-    pub run_log: RefCell<RunLog<'a>>,
+    pub run_log: RefCell<&'a mut RunLog<'r>>,
     pub found: RefCell<StepResults>,
-}
-
-/// Where what happens is told.
-pub(super) struct RunLog<'a> {
-    pub log: &'a mut Log,
-    pub events: &'a EventSink<'a>,
 }
 
 /// What has been found out so far.
@@ -138,22 +132,18 @@ impl<E: Into<Failure>> From<E> for StepFailure {
     }
 }
 
-impl StepContext<'_> {
+impl StepContext<'_, '_> {
     /// Says something in the log, as one step's line or as the run's.
     pub fn say(&self, step: Option<&StepId>, text: &str) {
         let prefix = self.prefix(step);
-        let mut run_log = self.run_log.borrow_mut();
-        let text = run_log.log.line(&format!("{prefix}{text}"));
-        run_log.events.send(Event::Log(&text));
+        self.run_log.borrow_mut().line(&format!("{prefix}{text}"));
     }
 
     /// Tells something that people should know, besides the log.
     pub fn warn(&self, step: &StepId, text: &str) {
         self.say(Some(step), &format!("acrt: {text}"));
-        let run_log = self.run_log.borrow();
-        run_log
-            .events
-            .send(Event::Warning(format!("step `{step}`: {text}")));
+        let warning = Event::Warning(format!("step `{step}`: {text}"));
+        self.run_log.borrow().events.send(warning);
     }
 
     /// Returns what stands before a step's lines; nothing where there is only one step.
@@ -199,9 +189,7 @@ impl StepContext<'_> {
     }
 
     fn write(&self, lines: &[u8]) {
-        let mut run_log = self.run_log.borrow_mut();
-        let text = run_log.log.write(lines);
-        run_log.events.send(Event::Log(&text));
+        self.run_log.borrow_mut().write(lines);
     }
 
     /// Waits until the steps are to stop or the run has taken too long.

@@ -11,6 +11,7 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{ArgumentArgs, Platforms, platforms},
+            duration::timeout,
             quick_file::quick_file,
             steps::TrustOnceArgs,
         },
@@ -66,8 +67,8 @@ pub struct BuildArgs {
     /// Build without pushing
     #[arg(long, help_heading = "Images")]
     no_push: bool,
-    /// Seconds that the build may take
-    #[arg(long, help_heading = "What is built", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    /// How long the build may take: seconds, or as 10m or 2h
+    #[arg(long, help_heading = "What is built", default_value = "3600", value_parser = timeout, value_name = "TIME")]
     timeout: u32,
     /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long, help_heading = "What is built")]

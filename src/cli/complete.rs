@@ -71,8 +71,8 @@ fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>
         .get_value_names()
         .is_some_and(|names| names.iter().any(|name| name == "true|false"));
     let values: OfferedValues = match arg.get_id().as_str() {
-        "name" => names,
-        "run_id" => run_ids,
+        "name" | "bare_name" => names,
+        "run_id" | "bare_run_id" => run_ids,
         "registry" => registries,
         "key" => |_| ops::config::keys(),
         "output" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),

@@ -2,12 +2,12 @@
 
 use crate::{
     cli::{
-        flags::{azure::tell_of, login::password},
+        flags::{azure::tell_of, login::password, registry::RegistryNameArgs},
         outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},
-    ops::{App, credential::StoredLogin, login, task::registry_for},
+    ops::{App, credential::StoredLogin, login},
     sys::secret::Secret,
     view::View,
 };
@@ -17,12 +17,11 @@ use crate::{
 /// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt login -n localhost:5000 -u me --password-stdin < password\n  acrt login -n ghcr.io -u me -p env:GHCR_TOKEN\n  acrt login -n ghcr.io --expose-token --query accessToken -o tsv"
+    after_help = "Examples:\n  acrt login localhost:5000 -u me --password-stdin < password\n  acrt login ghcr.io -u me -p env:GHCR_TOKEN\n  acrt login ghcr.io --expose-token --query accessToken -o tsv"
 )]
 pub struct LoginCommandArgs {
-    /// Registry [default: $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
-    name: Option<String>,
+    #[command(flatten)]
+    name: RegistryNameArgs,
     /// User; env:NAME or file:PATH say where it is
     #[arg(short, long)]
     username: Option<Secret>,
@@ -49,7 +48,7 @@ pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome
         ("--suffix", args.suffix.is_some()),
     ];
     tell_of(&azure, report);
-    let registry = registry_for(app, args.name.as_deref(), &[])?;
+    let registry = args.name.find(app)?;
     let given = match (
         args.username,
         password(report, args.password, args.password_stdin)?,

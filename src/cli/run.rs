@@ -10,6 +10,7 @@ use crate::{
         flags::{
             azure::AzureQuickArgs,
             build::{Platforms, platforms},
+            duration::timeout,
             quick_file::{QuickFile, quick_file},
             steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs, text_of},
         },
@@ -56,8 +57,8 @@ pub struct QuickRunArgs {
     /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
     #[arg(long, value_parser = platforms)]
     platform: Option<Platforms>,
-    /// Seconds that the run may take
-    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+    /// How long the run may take: seconds, or as 10m or 2h
+    #[arg(long, default_value = "3600", value_parser = timeout, value_name = "TIME")]
     timeout: u32,
     /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long)]

@@ -251,6 +251,30 @@ impl Task {
     /// The layout of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 
+    /// Returns a task with nothing but what it must have.
+    #[must_use]
+    pub fn blank(key: TaskKey, step: Step) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            name: key.name,
+            registry: key.registry,
+            status: Status::Enabled,
+            creation_date: None,
+            platforms: Vec::new(),
+            timeout: DEFAULT_TIMEOUT,
+            builder: None,
+            keep_vcs: false,
+            on_success: Vec::new(),
+            on_change: OnChange::Tell,
+            min_age: None,
+            keep_tags: None,
+            keep_days: None,
+            step,
+            trigger: Trigger::default(),
+            is_fetched: false,
+        }
+    }
+
     /// Returns what tells this task from all others.
     #[must_use]
     pub fn key(&self) -> TaskKey {

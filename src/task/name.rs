@@ -11,10 +11,20 @@ pub struct TaskName(String);
 
 /// Why a text is no task name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("task name `{}` must be 1 to 50 letters, digits, `-` or `_`", .0.escape_debug())]
+#[error("task name `{}` must be 1 to 50 letters, digits, `-` or `_`{}", .0.escape_debug(), TaskName::like(.0).map(|name| format!(": `{name}` would do")).unwrap_or_default())]
 pub struct InvalidTaskName(pub String);
 
 impl TaskName {
+    /// Makes a name of any text, as that of a folder: what no name may hold becomes `-`. `None` where nothing is left.
+    #[must_use]
+    pub fn like(text: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words = text.split(|c| !allowed(c)).filter(|word| !word.is_empty());
+        let mut name = words.collect::<Vec<_>>().join("-");
+        name.truncate(50);
+        name.trim_end_matches('-').parse().ok()
+    }
+
     /// Returns the name as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -104,6 +114,17 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    #[test]
+    fn any_text_with_a_letter_is_made_a_name() {
+        let like = |text: &str| TaskName::like(text).map(String::from);
+        assert_eq!(like("my web.app (2)").as_deref(), Some("my-web-app-2"));
+        assert_eq!(like("web").as_deref(), Some("web"));
+        assert_eq!(like(&"é1".repeat(60)).map(|name| name.len()), Some(49));
+        assert_eq!(like("..."), None);
+        let told = "my web".parse::<TaskName>().unwrap_err().to_string();
+        assert!(told.ends_with("`my-web` would do"), "{told}");
     }
 
     #[test]

@@ -41,3 +41,4 @@ mod surroundings;
 mod task;
 mod trust;
 mod tutorials;
+mod typing;

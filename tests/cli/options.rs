@@ -14,6 +14,8 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     // Only Azure's own system tasks have none, and a Dockerfile is called Dockerfile.
     ("acrt task create", "--context", "required"),
     ("acrt task create", "--file", "default"),
+    // A task may be called after its folder.
+    ("acrt task create", "--name", "required"),
     // Most contexts are local folders, which have no commits to wait for.
     ("acrt task create", "--commit-trigger-enabled", "default"),
     // An hour, as the service has it where az says nothing.
@@ -122,14 +124,19 @@ fn value_is_taken(root: &Command, listed: &Listed<'_>, value: &str) -> bool {
     }
 }
 
-fn check(root: &Command, listed: &Listed<'_>, arg: &Arg) -> Vec<String> {
+fn check(root: &Command, command: &Command, listed: &Listed<'_>, arg: &Arg) -> Vec<String> {
     let name = listed.name();
     let mut wrong = Vec::new();
     if arg.get_short() != listed.short {
         wrong.push(format!("{name}: short name {:?}", arg.get_short()));
     }
-    if arg.is_required_set() != listed.required && !listed.is_different("required") {
-        wrong.push(format!("{name}: required {}", arg.is_required_set()));
+    // A name may be a bare word too: then one of the two is required.
+    let is_one_of_two = |group: &clap::ArgGroup| {
+        group.is_required_set() && group.get_args().any(|id| id == arg.get_id())
+    };
+    let required = arg.is_required_set() || command.get_groups().any(is_one_of_two);
+    if required != listed.required && !listed.is_different("required") {
+        wrong.push(format!("{name}: required {required}"));
     }
     for value in &listed.values {
         for value in [
@@ -170,9 +177,10 @@ fn every_option_of_az_is_known_with_its_values_and_its_default() {
     let mut wrong = Vec::new();
     for listed in options(&list) {
         let name = listed.name();
-        let found = find(&root, listed.command).and_then(|command| option(command, listed.long));
+        let command = find(&root, listed.command);
+        let found = command.and_then(|command| Some((command, option(command, listed.long)?)));
         match found {
-            Some(arg) => wrong.extend(check(&root, &listed, arg)),
+            Some((command, arg)) => wrong.extend(check(&root, command, &listed, arg)),
             None => wrong.push(format!("{name} is missing")),
         }
     }

@@ -14,14 +14,7 @@ pub struct KeepArgs {
 }
 
 impl KeepArgs {
-    /// Returns both for a new task: 0 keeps all, as if it were not said.
-    #[must_use]
-    pub fn new_task(self) -> (Option<u32>, Option<u32>) {
-        let said = |count: Option<u32>| count.filter(|count| *count > 0);
-        (said(self.keep_tags), said(self.keep_days))
-    }
-
-    /// Returns what an update changes: 0 keeps all from now on.
+    /// Returns what is to be kept: 0 keeps all, as if it were not said.
     #[must_use]
     pub fn patch(self) -> (Patch<u32>, Patch<u32>) {
         let patch = |count: Option<u32>| match count {

@@ -5,6 +5,8 @@ pub mod build;
 pub mod choice;
 pub mod confirm;
 pub mod copies;
+pub mod definition;
+pub mod duration;
 pub mod keep;
 pub mod login;
 pub mod one_task;

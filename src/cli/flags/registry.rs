@@ -16,7 +16,7 @@ use crate::{
     sys::secret::Secret,
 };
 
-use super::login::password;
+use super::{login::password, one_task::one_of};
 
 /// `--username`, `--password` and what only Azure knows.
 #[derive(Debug, clap::Args)]
@@ -72,14 +72,36 @@ impl EntryArgs {
     }
 }
 
-/// `--name`, as the commands of `acr repository` name a registry.
+/// A registry: a bare word or `--name`, as az names it outside of tasks.
+#[derive(Debug, clap::Args)]
+pub struct RegistryNameArgs {
+    /// Registry [default: $ACRT_REGISTRY]
+    #[arg(value_name = "LOGIN_SERVER")]
+    bare_name: Option<String>,
+    /// The same, as az takes it
+    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    name: Option<String>,
+}
+
+impl RegistryNameArgs {
+    /// Returns the registry.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where none is named, or two are.
+    pub fn find(self, app: &App) -> Result<String> {
+        let name = one_of(self.bare_name, self.name, "--name")?;
+        registry_for(app, name.as_deref(), &[])
+    }
+}
+
+/// A registry and the login for it, of the commands of `acr repository`.
 #[derive(Debug, clap::Args)]
 pub struct RegistryArgs {
-    /// Registry [default: $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
-    pub name: Option<String>,
     #[command(flatten)]
-    pub entry: EntryArgs,
+    name: RegistryNameArgs,
+    #[command(flatten)]
+    entry: EntryArgs,
 }
 
 impl RegistryArgs {
@@ -89,7 +111,7 @@ impl RegistryArgs {
     ///
     /// [`Kind::Invalid`] where no registry is named, or a login is half.
     pub fn enter(self, app: &App, report: &Report) -> Result<String> {
-        let registry = registry_for(app, self.name.as_deref(), &[])?;
+        let registry = self.name.find(app)?;
         self.entry.enter(app, report, &registry)?;
         Ok(registry)
     }

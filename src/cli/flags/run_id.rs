@@ -1,11 +1,17 @@
 //! `--run-id`: whatever is typed, for what has the form of no id is the id of no run.
 
-use std::{convert::Infallible, str::FromStr};
+use std::{convert::Infallible, fmt, str::FromStr};
 
-use crate::{error::Result, ops, task::RunId};
+use crate::{
+    error::{Error, Kind, Result},
+    ops,
+    task::RunId,
+};
+
+use super::one_task::one_of;
 
 /// A run id as it was typed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypedRunId(String);
 
 impl FromStr for TypedRunId {
@@ -13,6 +19,12 @@ impl FromStr for TypedRunId {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for TypedRunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_debug())
     }
 }
 
@@ -24,5 +36,30 @@ impl TypedRunId {
     /// [`crate::error::Kind::NotFound`] where no run can have it.
     pub fn find(&self) -> Result<RunId> {
         self.0.parse().map_err(|_| ops::runs::not_found(&self.0))
+    }
+}
+
+/// A run that must be named: by a bare word or `--run-id`.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct OneRunArgs {
+    /// ID of the run, as `acrt task list-runs` lists it
+    #[arg(value_name = "RUN_ID")]
+    bare_run_id: Option<TypedRunId>,
+    /// The same, as az takes it
+    #[arg(long)]
+    run_id: Option<TypedRunId>,
+}
+
+impl OneRunArgs {
+    /// Returns the id.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] where no run can have it; [`Kind::Invalid`] where two are given.
+    pub fn find(self) -> Result<RunId> {
+        one_of(self.bare_run_id, self.run_id, "--run-id")?
+            .ok_or_else(|| Error::new(Kind::Invalid, "no run is named"))?
+            .find()
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     sys::secret::Secret,
     task::{
         self, Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch,
-        Status, UpdatePayload, trigger::DEFAULT_BASE_IMAGE_TRIGGER,
+        Status, UpdatePayload,
     },
 };
 
@@ -95,10 +95,10 @@ impl TriggerArgs {
 
     /// Returns the trigger of a new task: on, unless it is switched off.
     #[must_use]
-    pub fn for_new_task(&self, name: Option<String>) -> Option<BaseImageTrigger> {
+    pub fn for_new_task(&self, name: String) -> Option<BaseImageTrigger> {
         let kind = self.kind().unwrap_or(BaseImageTriggerType::Runtime);
         let trigger = BaseImageTrigger {
-            name: name.unwrap_or_else(|| DEFAULT_BASE_IMAGE_TRIGGER.into()),
+            name,
             status: Status::Enabled,
             base_image_trigger_type: kind,
             update_trigger_payload_type: self.payload(),
@@ -143,11 +143,11 @@ impl TriggerArgs {
 
     /// Returns what was said of triggers by the source.
     #[must_use]
-    pub fn source(&self, name: Option<String>) -> SourceTriggerPatch {
+    pub fn source(&self) -> SourceTriggerPatch {
         SourceTriggerPatch {
             commits: self.commit_trigger_enabled,
             pull_requests: self.pull_request_trigger_enabled,
-            name,
+            name: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        flags::{azure::AzureArgs, run_id::TypedRunId},
+        flags::{azure::AzureArgs, run_id::OneRunArgs},
         outcome::Outcome,
         report::Report,
     },
@@ -12,11 +12,10 @@ use crate::{
 
 /// Stop a run that is queued or goes on
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  acrt task cancel-run --run-id ca7")]
+#[command(after_help = "Example:\n  acrt task cancel-run ca7")]
 pub struct CancelRunArgs {
-    /// Run to stop, as `acrt task list-runs` lists it
-    #[arg(long)]
-    run_id: TypedRunId,
+    #[command(flatten)]
+    run: OneRunArgs,
     /// Registry of the run; run ids are unique without it
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
@@ -26,7 +25,7 @@ pub struct CancelRunArgs {
 
 pub fn run(app: &App, report: &Report, args: CancelRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let run = app.wait(ops::cancel_run::cancel(app, args.run_id.find()?))?;
+    let run = app.wait(ops::cancel_run::cancel(app, args.run.find()?))?;
     report.note(&format!("run {} ended with {}", run.run_id, run.status));
     Ok(Outcome::default())
 }

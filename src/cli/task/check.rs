@@ -1,10 +1,9 @@
 //! `acrt task check`
 
 use crate::{
-    cli::{columns, outcome::Outcome, report::Report},
+    cli::{columns, flags::one_task::SomeTaskArgs, outcome::Outcome, report::Report},
     error::{Kind, Result},
-    ops::{self, App, check::CheckOptions, task::find},
-    task::TaskName,
+    ops::{self, App, check::CheckOptions},
     view::View,
 };
 
@@ -13,15 +12,12 @@ use crate::{
 /// Every tag is looked at now. A task that depends on a stale one is `waiting`: it is rebuilt after it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task check -o table\n  acrt task check --name web --query '[0].images'\n  acrt task check --exit-code -o none || echo stale"
+    after_help = "Examples:\n  acrt task check -o table\n  acrt task check web --query '[0].images'\n  acrt task check --exit-code -o none || echo stale"
 )]
+#[command(mut_arg("bare_name", |arg| arg.help("Only this task")))]
 pub struct CheckArgs {
-    /// Only this task
-    #[arg(short, long)]
-    name: Option<TaskName>,
-    /// Registry of that task; needed only where several have a task of this name
-    #[arg(short, long, value_name = "LOGIN_SERVER", requires = "name")]
-    registry: Option<String>,
+    #[command(flatten)]
+    task: SomeTaskArgs,
     /// Look at the images that tasks have pushed too
     #[arg(long)]
     images: bool,
@@ -31,10 +27,7 @@ pub struct CheckArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
-    let only = args
-        .name
-        .map(|name| find(app, &name, args.registry.as_deref()))
-        .transpose()?;
+    let only = args.task.find(app)?;
     let options = CheckOptions {
         only: only.as_ref(),
         images: args.images,

@@ -12,7 +12,7 @@ use crate::{
 
 /// Delete a task; its runs stay
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  acrt task delete --name web --yes")]
+#[command(after_help = "Example:\n  acrt task delete web --yes")]
 pub struct DeleteArgs {
     #[command(flatten)]
     task: OneTaskArgs,

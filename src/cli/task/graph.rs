@@ -1,14 +1,12 @@
 //! `acrt task graph`
 
 use crate::{
-    cli::{columns, outcome::Outcome, report::Report},
+    cli::{columns, flags::one_task::SomeTaskArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{
         App,
         graph::{GraphAnswer, GraphNode, graph},
-        task::find,
     },
-    task::TaskName,
     view::{Vertex, View},
 };
 
@@ -17,22 +15,16 @@ use crate::{
 /// From what is known, without asking any registry. `-o` takes text, dot (Graphviz), mermaid and svg too.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task graph\n  acrt task graph --name web\n  acrt task graph -o svg > chain.svg\n  acrt task graph -o mermaid"
+    after_help = "Examples:\n  acrt task graph\n  acrt task graph web\n  acrt task graph -o svg > chain.svg\n  acrt task graph -o mermaid"
 )]
+#[command(mut_arg("bare_name", |arg| arg.help("Only what this task depends on, and what depends on it")))]
 pub struct GraphArgs {
-    /// Only what this task depends on, and what depends on it
-    #[arg(short, long)]
-    name: Option<TaskName>,
-    /// Registry of that task; needed only where several have a task of this name
-    #[arg(short, long, value_name = "LOGIN_SERVER", requires = "name")]
-    registry: Option<String>,
+    #[command(flatten)]
+    task: SomeTaskArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
-    let only = args
-        .name
-        .map(|name| find(app, &name, args.registry.as_deref()))
-        .transpose()?;
+    let only = args.task.find(app)?;
     let answer = graph(app, only.as_ref(), &report.events())?;
     let nodes = answer.nodes.iter().enumerate();
     let vertices = nodes.map(|(n, node)| vertex(&answer, n, node)).collect();

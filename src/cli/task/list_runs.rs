@@ -3,26 +3,25 @@
 use crate::{
     cli::{
         columns,
-        flags::{azure::AzureArgs, choice::Stage},
+        flags::{azure::AzureArgs, choice::Stage, one_task::NameArgs},
         outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},
     image::Reference,
     ops::{self, App, runs::RunFilter},
-    task::TaskName,
     view::View,
 };
 
 /// List runs, the newest first
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task list-runs -o table\n  acrt task list-runs --name web --run-status Failed\n  acrt task list-runs --image localhost:5000/web:latest --top 1"
+    after_help = "Examples:\n  acrt task list-runs -o table\n  acrt task list-runs web --run-status Failed\n  acrt task list-runs --image localhost:5000/web:latest --top 1"
 )]
+#[command(mut_arg("bare_name", |arg| arg.help("Only runs of this task")))]
 pub struct ListRunsArgs {
-    /// Only runs of this task
-    #[arg(short, long)]
-    name: Option<TaskName>,
+    #[command(flatten)]
+    name: NameArgs,
     /// Only runs on this registry
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
@@ -51,7 +50,7 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         .as_deref()
         .map(|name| app.settings.login_server(name));
     let filter = RunFilter {
-        task: args.name,
+        task: args.name.get()?,
         status: args.run_status.map(Into::into),
         image: args
             .image

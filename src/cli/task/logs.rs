@@ -2,13 +2,12 @@
 
 use crate::{
     cli::{
-        flags::{azure::AzureArgs, run_id::TypedRunId},
+        flags::{azure::AzureArgs, one_task::NameArgs, run_id::TypedRunId},
         outcome::Outcome,
         report::Report,
     },
     error::Result,
     ops::{self, App, runs::RunFilter},
-    task::TaskName,
 };
 
 use super::list_runs::reference;
@@ -16,15 +15,15 @@ use super::list_runs::reference;
 /// Print the log of a run, and follow it while the run goes on
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task logs                    (the newest run)\n  acrt task logs --name web         (the newest run of a task)\n  acrt task logs --run-id ca7"
+    after_help = "Examples:\n  acrt task logs                    (the newest run)\n  acrt task logs web                (the newest run of a task)\n  acrt task logs --run-id ca7"
 )]
+#[command(mut_arg("bare_name", |arg| arg.help("The newest run of this task")))]
 pub struct LogsArgs {
     /// Run whose log to print [default: the newest]
     #[arg(long)]
     run_id: Option<TypedRunId>,
-    /// The newest run of this task
-    #[arg(short, long)]
-    name: Option<TaskName>,
+    #[command(flatten)]
+    name: NameArgs,
     /// The newest run that pushed this image
     #[arg(short = 't', long)]
     image: Option<String>,
@@ -52,7 +51,7 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
         Some(id) => id.find()?,
         None => {
             let filter = RunFilter {
-                task: args.name,
+                task: args.name.get()?,
                 image: args
                     .image
                     .map(|image| reference(app, registry.as_deref(), &image))

@@ -34,7 +34,7 @@ use crate::{
 /// Ctrl-C stops the builder. Options that change what is built hold for this run only, and what it depends on is then not recorded.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task run --name web\n  acrt task run --name web --no-logs --query runId -o tsv\n  acrt task run --name web --no-wait\n  acrt task run --name web --dry-run"
+    after_help = "Examples:\n  acrt task run web\n  acrt task run web --no-logs --query runId -o tsv\n  acrt task run web --no-wait\n  acrt task run web --dry-run"
 )]
 pub struct RunArgs {
     #[command(flatten)]

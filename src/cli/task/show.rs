@@ -14,7 +14,7 @@ use crate::{
 /// Show a task
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task show --name web\n  acrt task show --name web --query step.baseImageDependencies\n  acrt task show --name web --with-secure-properties --query step.arguments"
+    after_help = "Examples:\n  acrt task show web\n  acrt task show web --query step.baseImageDependencies\n  acrt task show web --with-secure-properties --query step.arguments"
 )]
 pub struct ShowArgs {
     #[command(flatten)]

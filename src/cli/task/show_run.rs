@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         columns,
-        flags::{azure::AzureArgs, run_id::TypedRunId},
+        flags::{azure::AzureArgs, run_id::OneRunArgs},
         outcome::Outcome,
         report::Report,
     },
@@ -14,11 +14,10 @@ use crate::{
 
 /// Show a run
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  acrt task show-run --run-id ca7 --query outputImages")]
+#[command(after_help = "Example:\n  acrt task show-run ca7 --query outputImages")]
 pub struct ShowRunArgs {
-    /// Run to show, as `acrt task list-runs` lists it
-    #[arg(long)]
-    run_id: TypedRunId,
+    #[command(flatten)]
+    run: OneRunArgs,
     /// Registry of the run; run ids are unique without it
     #[arg(short, long, value_name = "LOGIN_SERVER")]
     registry: Option<String>,
@@ -28,6 +27,6 @@ pub struct ShowRunArgs {
 
 pub fn run(app: &App, report: &Report, args: ShowRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let run = ops::runs::show(app, args.run_id.find()?)?;
+    let run = ops::runs::show(app, args.run.find()?)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

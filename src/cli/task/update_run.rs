@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         columns,
-        flags::{azure::AzureArgs, choice::three_state, run_id::TypedRunId},
+        flags::{azure::AzureArgs, choice::three_state, run_id::OneRunArgs},
         outcome::Outcome,
         report::Report,
     },
@@ -15,12 +15,11 @@ use crate::{
 /// Keep a run from being removed when it grows old, or no longer
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task update-run --run-id ca7 --no-archive false    (keeps it)\n  acrt task update-run --run-id ca7 --no-archive          (lets it go)"
+    after_help = "Examples:\n  acrt task update-run ca7 --no-archive false    (keeps it)\n  acrt task update-run ca7 --no-archive          (lets it go)"
 )]
 pub struct UpdateRunArgs {
-    /// Run to change, as `acrt task list-runs` lists it
-    #[arg(long)]
-    run_id: TypedRunId,
+    #[command(flatten)]
+    run: OneRunArgs,
     /// Whether the run may be removed when it grows old
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_archive: Option<bool>,
@@ -34,6 +33,6 @@ pub struct UpdateRunArgs {
 pub fn run(app: &App, report: &Report, args: UpdateRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let keep = args.no_archive.map(|no_archive| !no_archive);
-    let run = ops::runs::keep(app, args.run_id.find()?, keep)?;
+    let run = ops::runs::keep(app, args.run.find()?, keep)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

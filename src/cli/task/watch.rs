@@ -5,7 +5,12 @@ use std::{net::SocketAddr, path::PathBuf};
 use jiff::SignedDuration;
 
 use crate::{
-    cli::{columns, flags::choice::LogFormat, outcome::Outcome, report::Report},
+    cli::{
+        columns,
+        flags::{choice::LogFormat, duration::seconds},
+        outcome::Outcome,
+        report::Report,
+    },
     error::{Kind, Result},
     ops::{
         self, App,
@@ -33,8 +38,8 @@ pub struct WatchArgs {
     /// Look only at tags whose time has come, as the loop does, instead of at all
     #[arg(long, requires = "once")]
     due: bool,
-    /// Seconds that a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
-    #[arg(long, value_name = "SECONDS")]
+    /// How long a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
+    #[arg(long, value_parser = seconds, value_name = "TIME")]
     settle: Option<u32>,
     /// Builds side by side, where no task depends on the other
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -18,7 +18,7 @@ use crate::{
     },
     store::secrets::Secrets,
     sys::signal::Stop,
-    task::{ImportStep, Status, Step, Task, Trigger},
+    task::{ImportStep, Step, Task, TaskKey},
 };
 
 use super::{
@@ -157,35 +157,21 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
         .iter()
         .find_map(|target| places::registry(&target.place));
     let registry = registry.or(places::registry(&source));
-    let task = Task {
-        schema: Task::SCHEMA,
-        name,
+    let key = TaskKey {
         registry: registry.unwrap_or("localhost").to_owned(),
-        status: Status::Enabled,
-        creation_date: None,
+        name,
+    };
+    let step = Step::Import(ImportStep {
+        source: places::name(&source),
+        image_names: names(true),
+        repositories: names(false),
+        all_referrers: import.all_referrers,
+        force: import.force,
+        test: Vec::new(),
+    });
+    let task = Task {
         platforms: import.platforms.clone(),
-        timeout: crate::task::definition::DEFAULT_TIMEOUT,
-        builder: None,
-        keep_vcs: false,
-        on_success: Vec::new(),
-        on_change: crate::task::OnChange::Tell,
-        keep_tags: None,
-        keep_days: None,
-        min_age: None,
-        step: Step::Import(ImportStep {
-            source: places::name(&source),
-            image_names: names(true),
-            repositories: names(false),
-            all_referrers: import.all_referrers,
-            force: import.force,
-            test: Vec::new(),
-        }),
-        trigger: Trigger {
-            base_image_trigger: None,
-            timer_triggers: Vec::new(),
-            source_triggers: Vec::new(),
-        },
-        is_fetched: false,
+        ..Task::blank(key, step)
     };
     Ok(RunRequest::quick(Quick { task, secrets }))
 }

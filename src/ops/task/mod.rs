@@ -10,8 +10,7 @@ use crate::{
     store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
-        Age, Argument, BaseImageTrigger, Context, DockerStep, EncodedStep, FileStep, OnChange,
-        RunId, Status, Step, Task, TaskKey, TaskName, TaskPatch, Trigger,
+        Argument, Context, RunId, Step, Task, TaskKey, TaskPatch,
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
@@ -23,109 +22,59 @@ use super::{
     event::{Event, EventSink},
     reading,
     source_trigger::{self, SourceTriggerPatch},
-    timer::{self, Schedule, timers},
+    timer,
 };
 
 pub use find::{existing, find, keys, registry_for};
 use find::{not_found, refuse_other_case};
 
-/// A task to be made.
-#[derive(Clone, Debug)]
-pub struct NewTask {
-    /// Its name.
-    pub name: TaskName,
-    /// Its registry, as it was typed; found from the images or the defaults if left out.
-    pub registry: Option<String>,
-    /// What its runs do.
-    pub step: Step,
-    /// The values of its secret arguments.
-    pub secret_arguments: BTreeMap<String, Secret>,
-    /// What opens the git repository of its context.
-    pub git_access_token: Option<Secret>,
-    /// The secret values of its templates.
-    pub secret_values: BTreeMap<String, Secret>,
-    /// Its platforms.
-    pub platforms: Vec<Platform>,
-    /// Seconds that a run may take.
-    pub timeout: u32,
-    /// Its builder.
-    pub builder: Option<String>,
-    /// Enabled or disabled.
-    pub status: Status,
-    /// Its base image trigger; none if it was switched off.
-    pub base_image_trigger: Option<BaseImageTrigger>,
-    /// Its timers.
-    pub schedules: Vec<Schedule>,
+/// What is asked of a task, be it new or changed.
+#[derive(Clone, Debug, Default)]
+pub struct TaskWish {
+    /// What becomes of its definition.
+    pub patch: TaskPatch,
+    /// What becomes of its secrets.
+    pub secrets: SecretPatch,
     /// What its source is to run it for.
     pub source: SourceTriggerPatch,
-    /// Whether `.git` is a part of its context.
-    pub keep_vcs: bool,
-    /// What a successful run starts.
-    pub on_success: Vec<String>,
-    /// What is done when its files name other images than the last run was built on.
-    pub on_change: OnChange,
-    /// How many of the newest tags made from a template are kept.
-    pub keep_tags: Option<u32>,
-    /// For how many days they are kept.
-    pub keep_days: Option<u32>,
-    /// How old the digest of a base must be before anything is built on it.
-    pub min_age: Option<Age>,
-    /// Where the webhook of its base image trigger is.
-    pub update_trigger_endpoint: Option<Secret>,
 }
 
-/// Makes a task, or replaces the one of that name. Its runs are kept either way.
+/// Makes a task of a [`Task::blank`] one, or replaces the one of that name. Its runs are kept either way. One that `is_named_after` its
+/// folder replaces none that builds something else.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
 /// reference, it depends on itself.
-pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey> {
-    let registry = registry_for(app, new.registry.as_deref(), new.step.image_names())?;
-    let key = TaskKey {
-        registry,
-        name: new.name,
-    };
+pub fn create(
+    app: &App,
+    task: Task,
+    wish: TaskWish,
+    is_named_after: bool,
+    events: &EventSink<'_>,
+) -> Result<TaskKey> {
+    let key = task.key();
     refuse_other_case(app, &key)?;
-    let mut task = Task {
-        schema: Task::SCHEMA,
-        name: key.name.clone(),
-        registry: key.registry.clone(),
-        status: new.status,
-        creation_date: Some(app.clock.now()),
-        platforms: new.platforms,
-        timeout: new.timeout,
-        builder: new.builder,
-        keep_vcs: new.keep_vcs,
-        on_success: new.on_success,
-        on_change: new.on_change,
-        keep_tags: new.keep_tags,
-        keep_days: new.keep_days,
-        min_age: new.min_age,
-        step: with_absolute_context(new.step)?,
-        trigger: Trigger {
-            base_image_trigger: new.base_image_trigger,
-            timer_triggers: timers(new.schedules, app.clock.now())?,
-            source_triggers: Vec::new(),
-        },
-        is_fetched: false,
-    };
-    let has_token = new.git_access_token.is_some();
-    task.trigger.source_triggers = source_trigger::of_new(&new.source, &task.step, has_token)?;
+    check_fit(&wish.patch, &task.step, key.name.as_str())?;
+    let mut task = with_absolute_context(wish.patch.apply(task))?;
+    task.creation_date = Some(app.clock.now());
+    let has_token = wish.secrets.git_access_token.is_some();
+    task.trigger.source_triggers = source_trigger::of_new(&wish.source, &task.step, has_token)?;
     source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     // A replaced task keeps its logins: they are not among what `create` is told.
     let kept = app.store.secrets(&key).unwrap_or_default();
-    let secrets = Secrets {
+    let mut secrets = Secrets {
         schema: Secrets::SCHEMA,
-        arguments: new.secret_arguments,
-        values: new.secret_values,
-        git_access_token: new.git_access_token.clone(),
-        update_trigger_endpoint: new.update_trigger_endpoint,
         update_trigger_token: kept.update_trigger_token,
         credentials: kept.credentials,
+        ..Secrets::default()
     };
+    wish.secrets.apply(&mut secrets);
     // A definition that does not parse is replaced like any other: that is how it is mended.
     let old = app.store.task(&key).ok().flatten();
+    if is_named_after {
+        named_after(&task, old.as_ref(), events)?;
+    }
     if let Some(old) = &old {
         let given = std::mem::take(&mut task.trigger.timer_triggers);
         task.trigger.timer_triggers = timer::as_before(given, &old.trigger.timer_triggers);
@@ -143,6 +92,32 @@ pub fn create(app: &App, new: NewTask, events: &EventSink<'_>) -> Result<TaskKey
         events.send(Event::Note(first_run(&key)));
     }
     Ok(key)
+}
+
+/// Says what a task is called that nobody named.
+fn named_after(task: &Task, old: Option<&Task>, events: &EventSink<'_>) -> Result<()> {
+    let name = &task.name;
+    let what = |task: &Task| match &task.step {
+        Step::Import(step) => format!("copies `{}`", step.source),
+        Step::Docker(step) => format!(
+            "builds `{}` of `{}`",
+            step.docker_file_path.display(),
+            step.context_path
+        ),
+        step => format!("works on `{}`", step.context().unwrap_or(&Context::None)),
+    };
+    let does = what(task);
+    if let Some(other) = old.map(what).filter(|other| *other != does) {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("a task `{name}` exists and {other}, and this one {does}"),
+        )
+        .hint("give this one a name of its own: acrt task create NAME …"));
+    }
+    events.send(Event::Note(format!(
+        "the task is called `{name}`, and {does}"
+    )));
+    Ok(())
 }
 
 /// A run without a stored task, as it is asked for.
@@ -171,28 +146,15 @@ pub struct QuickTask<'a> {
 /// [`Kind::Invalid`] where its files cannot be used, or nobody can tell which registry it is for.
 pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     let name = "quick-run".parse();
-    let task = Task {
-        schema: Task::SCHEMA,
-        name: name.context(Kind::Failed, || "cannot name a quick run".to_owned())?,
+    let key = TaskKey {
         registry: registry_for(app, new.registry, new.step.image_names())?,
-        status: Status::Enabled,
-        creation_date: None,
+        name: name.context(Kind::Failed, || "cannot name a quick run".to_owned())?,
+    };
+    let task = Task {
         platforms: new.platforms,
         timeout: new.timeout,
-        builder: None,
         keep_vcs: new.keep_vcs,
-        on_success: Vec::new(),
-        on_change: OnChange::Tell,
-        keep_tags: None,
-        keep_days: None,
-        min_age: None,
-        step: with_absolute_context(new.step)?,
-        trigger: Trigger {
-            base_image_trigger: None,
-            timer_triggers: Vec::new(),
-            source_triggers: Vec::new(),
-        },
-        is_fetched: false,
+        ..with_absolute_context(Task::blank(key, new.step))?
     };
     let secrets = Secrets {
         schema: Secrets::SCHEMA,
@@ -222,7 +184,7 @@ pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
 }
 
 /// Which secrets of a task are replaced; `None` leaves them alone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretPatch {
     /// Those of build arguments.
     pub arguments: Option<BTreeMap<String, Secret>>,
@@ -234,45 +196,42 @@ pub struct SecretPatch {
     pub update_trigger_endpoint: Option<Secret>,
 }
 
+impl SecretPatch {
+    fn apply(self, secrets: &mut Secrets) {
+        secrets.schema = Secrets::SCHEMA;
+        if let Some(arguments) = self.arguments {
+            secrets.arguments = arguments;
+        }
+        if let Some(values) = self.values {
+            secrets.values = values;
+        }
+        if let Some(token) = self.git_access_token {
+            secrets.git_access_token = Some(token);
+        }
+        if let Some(endpoint) = self.update_trigger_endpoint {
+            secrets.update_trigger_endpoint = Some(endpoint).filter(|it| !it.reveal().is_empty());
+        }
+    }
+}
+
 /// Changes a task.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if there is none; [`Kind::Invalid`] as [`create`].
-pub fn update(
-    app: &App,
-    key: &TaskKey,
-    patch: TaskPatch,
-    wish: &SourceTriggerPatch,
-    new_secrets: SecretPatch,
-    events: &EventSink<'_>,
-) -> Result<()> {
-    let old = existing(app, key)?;
-    check_fit(&patch, &old.step, key.name.as_str())?;
-    let mut patch = patch;
+/// [`Kind::Invalid`] as [`create`].
+pub fn update(app: &App, old: Task, wish: TaskWish, events: &EventSink<'_>) -> Result<()> {
+    let key = old.key();
+    check_fit(&wish.patch, &old.step, key.name.as_str())?;
+    let mut secrets = app.store.secrets(&key)?;
+    if wish.secrets != SecretPatch::default() {
+        wish.secrets.apply(&mut secrets);
+    }
+    let mut patch = wish.patch;
     patch.context = patch.context.map(absolute).transpose()?;
-    let mut secrets = app.store.secrets(key)?;
-    if let Some(arguments) = new_secrets.arguments {
-        secrets.schema = Secrets::SCHEMA;
-        secrets.arguments = arguments;
-    }
-    if let Some(values) = new_secrets.values {
-        secrets.schema = Secrets::SCHEMA;
-        secrets.values = values;
-    }
-    if let Some(token) = new_secrets.git_access_token {
-        secrets.schema = Secrets::SCHEMA;
-        secrets.git_access_token = Some(token);
-    }
-    if let Some(endpoint) = new_secrets.update_trigger_endpoint {
-        secrets.schema = Secrets::SCHEMA;
-        secrets.update_trigger_endpoint =
-            Some(endpoint).filter(|endpoint| !endpoint.reveal().is_empty());
-    }
     let mut task = patch.apply(old.clone());
     let sources = std::mem::take(&mut task.trigger.source_triggers);
-    task.trigger.source_triggers = source_trigger::changed(wish, sources, &task.step)?;
-    if wish.pull_requests == Some(true) {
+    task.trigger.source_triggers = source_trigger::changed(&wish.source, sources, &task.step)?;
+    if wish.source.pull_requests == Some(true) {
         source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     }
     let timers = std::mem::take(&mut task.trigger.timer_triggers);
@@ -307,22 +266,11 @@ pub fn delete(app: &App, key: &TaskKey) -> Result<()> {
     app.store.delete_task(key)
 }
 
-fn with_absolute_context(step: Step) -> Result<Step> {
-    Ok(match step {
-        Step::Docker(step) => Step::Docker(DockerStep {
-            context_path: absolute(step.context_path)?,
-            ..step
-        }),
-        Step::FileTask(step) => Step::FileTask(FileStep {
-            context_path: absolute(step.context_path)?,
-            ..step
-        }),
-        Step::EncodedTask(step) => Step::EncodedTask(EncodedStep {
-            context_path: step.context_path.map(absolute).transpose()?,
-            ..step
-        }),
-        Step::Import(step) => Step::Import(step),
-    })
+fn with_absolute_context(mut task: Task) -> Result<Task> {
+    if let Some(context) = task.step.context().cloned() {
+        task.step.set_context(absolute(context)?);
+    }
+    Ok(task)
 }
 
 /// Makes a local context absolute: watchers and cron start in other folders.

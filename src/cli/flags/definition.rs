@@ -1,0 +1,195 @@
+//! What `create` and `update` say of a task alike: each option stands here once.
+
+use std::path::PathBuf;
+
+use crate::{
+    cli::report::Report,
+    error::Result,
+    ops::{
+        App,
+        task::{SecretPatch, TaskWish},
+        timer::{Schedule, timers},
+    },
+    sys::secret::Secret,
+    task::{Context, Patch, Step, Task, TaskPatch, multi_step::encoded},
+};
+
+use super::{
+    azure::AzureTaskArgs,
+    build::{ArgumentArgs, Platforms, platforms},
+    choice::{Status, three_state},
+    copies::words,
+    duration::timeout,
+    keep::KeepArgs,
+    steps::{StepOptions, TrustArgs, ValueArgs, text_of},
+    trigger::{TriggerArgs, schedule},
+};
+
+/// The options of a definition. What is not given stays as it is, or as it is by default.
+#[derive(Debug, clap::Args)]
+pub struct DefinitionArgs {
+    /// Folder of the build, or /dev/null for none
+    #[arg(short, long, help_heading = "What is built")]
+    pub context: Option<Context>,
+    /// Image to copy instead of a build, so that the copy stays fresh
+    #[arg(long, help_heading = "What is built", value_name = "IMAGE", conflicts_with_all = ["context", "file", "cmd"])]
+    pub import: Option<String>,
+    /// Program that tries a new copy, $ACRT_IMAGE, before its tags move; empty for none
+    #[arg(long, help_heading = "What is built", value_name = "COMMAND")]
+    pub test: Option<String>,
+    /// Dockerfile or multi-step file (.yaml), relative to the context, or - [default: Dockerfile]
+    #[arg(short, long, help_heading = "What is built")]
+    pub file: Option<PathBuf>,
+    /// Command to run in a container, as `[OPTIONS] IMAGE ARGUMENTS`, instead of a file
+    #[arg(
+        long,
+        help_heading = "What is built",
+        value_name = "COMMAND",
+        allow_hyphen_values = true
+    )]
+    pub cmd: Option<String>,
+    #[command(flatten)]
+    values: ValueArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
+    #[arg(
+        short = 't',
+        long = "image",
+        help_heading = "Images",
+        value_name = "IMAGE"
+    )]
+    pub images: Vec<String>,
+    #[command(flatten)]
+    keep: KeepArgs,
+    /// Enabled or Disabled
+    #[arg(long, ignore_case = true, hide_possible_values = true)]
+    status: Option<Status>,
+    #[command(flatten)]
+    arguments: ArgumentArgs,
+    /// Stage to build, if not the last; empty for the last
+    #[arg(long, help_heading = "What is built", value_name = "STAGE")]
+    target: Option<String>,
+    /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
+    #[arg(long, help_heading = "What is built", value_parser = platforms)]
+    platform: Option<Platforms>,
+    /// Build without pushing
+    #[arg(long, help_heading = "Images", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    no_push: Option<bool>,
+    /// Build without the builder's cache
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    no_cache: Option<bool>,
+    /// How long a run may take: seconds, or as 10m or 2h
+    #[arg(long, help_heading = "What is built", value_parser = timeout, value_name = "TIME")]
+    timeout: Option<u32>,
+    #[command(flatten)]
+    pub triggers: TriggerArgs,
+    /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)
+    #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
+    schedules: Vec<Schedule>,
+    /// What opens the git repository of the context: itself, env:NAME or file:PATH
+    #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
+    git_access_token: Option<Secret>,
+    /// Keep .git, .gitignore, .hg, .svn and .venv of the context
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    keep_vcs: Option<bool>,
+    /// Program that a successful run starts, with the run as JSON on its standard input; empty for none
+    #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
+    on_success: Option<String>,
+    #[command(flatten)]
+    azure: AzureTaskArgs,
+}
+
+impl DefinitionArgs {
+    /// Returns what the options ask of `old`, the task as it is or as it would be without them.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] where options contradict each other, or a file that the definition is to hold cannot be read.
+    pub fn wish(self, app: &App, report: &Report, old: &Task) -> Result<TaskWish> {
+        self.azure.tell(report);
+        let content = self.content(old)?;
+        let holds_its_file = content.is_some() || matches!(old.step, Step::EncodedTask(_));
+        let values_file = self.values.file();
+        let values_content = values_file.filter(|_| holds_its_file);
+        let values_content = values_content.map(|path| text_of(path)).transpose()?;
+        let split = |given: bool, both| given.then_some(both).unzip();
+        let (arguments, secret_arguments) =
+            split(self.arguments.is_given(), self.arguments.arguments());
+        let (values, secret_values) = split(self.values.has_values(), self.values.values());
+        let timers = match self.schedules.is_empty() {
+            true => None,
+            false => Some(timers(self.schedules, app.clock.now())?),
+        };
+        let (keep_tags, keep_days) = self.keep.patch();
+        let patch = TaskPatch {
+            status: self.status.map(Into::into),
+            file: self.file.filter(|_| content.is_none()),
+            content: content.as_deref().map(encoded),
+            values_file: values_file.cloned().into(),
+            values_content: values_content.as_deref().map(encoded),
+            values,
+            on_success: self.on_success.as_deref().map(words).transpose()?,
+            on_change: self.triggers.on_change(),
+            keep_tags,
+            keep_days,
+            min_age: self.triggers.min_age(),
+            update_trigger_payload_type: self.triggers.changed_payload(),
+            source: self.import,
+            test: self.test.as_deref().map(words).transpose()?,
+            allow_privileged: self.values.allow_privileged.then_some(true),
+            trust_context: self.trust.trust_context,
+            context: self.context,
+            images: Some(self.images).filter(|images| !images.is_empty()),
+            arguments,
+            target: emptied(self.target),
+            platforms: self.platform.map(|platforms| platforms.0),
+            timeout: self.timeout,
+            builder: emptied(app.surroundings.builder.clone()),
+            push: self.no_push.map(|no_push| !no_push),
+            no_cache: self.no_cache,
+            keep_vcs: self.keep_vcs,
+            base_image_trigger: self.triggers.switch(),
+            base_image_trigger_type: self.triggers.kind(),
+            timers,
+        };
+        Ok(TaskWish {
+            patch,
+            source: self.triggers.source(),
+            secrets: SecretPatch {
+                arguments: secret_arguments,
+                values: secret_values,
+                git_access_token: self.git_access_token,
+                update_trigger_endpoint: self.triggers.endpoint(),
+            },
+        })
+    }
+
+    /// Returns the text of a file that the definition is to hold.
+    fn content(&self, old: &Task) -> Result<Option<String>> {
+        let context = self.context.as_ref().or(old.step.context());
+        let wanted = StepOptions {
+            context: context.unwrap_or(&Context::None),
+            file: self.file.as_deref(),
+            command: self.cmd.as_deref(),
+            timeout: self.timeout.unwrap_or(old.timeout),
+            values: &self.values,
+            trust_context: false,
+        };
+        let names_a_file = self.file.is_some() || self.cmd.is_some();
+        let needs_one =
+            matches!(&old.step, Step::Docker(step) if step.context_path == Context::None);
+        match names_a_file || needs_one {
+            true => wanted.content(),
+            false => Ok(None),
+        }
+    }
+}
+
+/// An option that is not given keeps the value, an empty one takes it away.
+fn emptied(value: Option<String>) -> Patch<String> {
+    match value {
+        Some(value) if value.is_empty() => Patch::Clear,
+        value => value.into(),
+    }
+}

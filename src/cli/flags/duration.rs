@@ -1,0 +1,52 @@
+//! Spans of time: seconds, as in az, or as people write them.
+
+use crate::task::Age;
+
+/// Reads `600`, `10m` or `1h 30m` as seconds.
+///
+/// # Errors
+///
+/// A message that names the forms.
+pub fn seconds(text: &str) -> Result<u32, String> {
+    let problem = || {
+        format!(
+            "`{}` is no span of time: seconds, or as 90s, 10m, 2h or 3d",
+            text.escape_debug()
+        )
+    };
+    let span: Age = text.parse().map_err(|_| problem())?;
+    u32::try_from(span.duration().as_secs()).map_err(|_| problem())
+}
+
+/// Reads the same; a run needs a second at least.
+///
+/// # Errors
+///
+/// As [`seconds`].
+pub fn timeout(text: &str) -> Result<u32, String> {
+    match seconds(text)? {
+        0 => Err("no run ends in less than a second: 1 is the least".into()),
+        seconds => Ok(seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_numbers_are_seconds_and_units_are_understood() {
+        for (text, expected) in [
+            ("600", 600),
+            ("10m", 600),
+            ("1h 30m", 5400),
+            ("3d", 259_200),
+        ] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in ["", "-5", "-1m", "10x", "9999999999", "soon"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+        assert!(timeout("0").is_err() && timeout("1").is_ok());
+    }
+}

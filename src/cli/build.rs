@@ -13,6 +13,7 @@ use crate::{
             build::{ArgumentArgs, Platforms, platforms},
             duration::timeout,
             quick_file::quick_file,
+            registry::tell_of_azure,
             steps::TrustOnceArgs,
         },
         outcome::Outcome,
@@ -41,7 +42,7 @@ pub struct BuildArgs {
     #[arg(value_name = "CONTEXT")]
     context: Context,
     /// Registry that the images go to [default: the one in --image, or $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(
@@ -107,6 +108,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
         report.as_az("'--image or -t' is not provided. Skipping image push after build.");
     }
     report.shows_raw(args.raw);
+    tell_of_azure(app, report, args.registry.as_deref());
     let no_wait = args.no_wait;
     let (request, _dockerfile) = request(app, report, args)?;
     if no_wait {

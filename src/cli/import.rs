@@ -40,10 +40,10 @@ pub struct ImportArgs {
     #[arg(long, value_name = "IMAGE")]
     source: String,
     /// Registry that the copy goes to [default: the one in --image, or $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     name: Option<String>,
     /// Registry of a source whose name has none; without --name, the registry that the copy goes to
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Name of the copy, as name:tag or oci:FOLDER[:NAME] [default: that of the source] (can be repeated)
     #[arg(short = 't', long = "image", value_name = "IMAGE")]

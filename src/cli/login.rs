@@ -48,7 +48,7 @@ pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome
         ("--suffix", args.suffix.is_some()),
     ];
     tell_of(&azure, report);
-    let registry = args.name.find(app)?;
+    let registry = args.name.find(app, report)?;
     let given = match (
         args.username,
         password(report, args.password, args.password_stdin)?,

@@ -17,7 +17,7 @@ pub struct LogoutArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: LogoutArgs) -> Result<Outcome> {
-    let registry = args.name.find(app)?;
+    let registry = args.name.find(app, report)?;
     let said = match app.wait(login::logout(app, &registry))? {
         true => format!("Removing login credentials for {registry}\n"),
         false => format!("Not logged in to {registry}\n"),

@@ -95,8 +95,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(usage) => {
-            return match refused::refusal(&usage, &args) {
-                Some(line) => report::refused(&line),
+            return match refused::refusal(&usage, &args, &command()) {
+                Some(error) => report::refused(&error),
                 None => report::usage(&usage),
             };
         }

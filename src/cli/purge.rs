@@ -19,7 +19,7 @@ use crate::{
 )]
 pub struct PurgeArgs {
     /// Registry [default: $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Expressions for the whole repository and for a part of the tag (can be repeated)
     #[arg(short, long = "filter", required = true, value_name = "REPOSITORY:TAG")]

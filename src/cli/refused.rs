@@ -1,4 +1,17 @@
-//! The commands of `az acr` that acrt has not: each is refused with what does that job here, if anything does.
+//! Commands and options that acrt has not: those of `az acr` are refused with what does that job here, if anything does, and others with
+//! what is meant.
+
+use std::ffi::OsString;
+
+use clap::{
+    Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::{
+    error::{Error, Kind},
+    ops::near::near,
+};
 
 /// Commands of az, as they are typed behind `acr`, and what to do instead.
 const REFUSED: &[(&str, &str)] = &[
@@ -148,36 +161,174 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Returns the line that refuses a command of az, if that is what was typed; `usage` is what clap says of it.
+/// What people type who know other programs, and what it is called here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("add", "create"),
+    ("cancel", "cancel-run"),
+    ("copy", "import"),
+    ("cp", "import"),
+    ("doctor", "check-health"),
+    ("edit", "update"),
+    ("exec", "run"),
+    ("get", "show"),
+    ("health", "check-health"),
+    ("inspect", "show"),
+    ("log", "logs"),
+    ("ls", "list"),
+    ("new", "create"),
+    ("ps", "list-runs"),
+    ("pull", "import"),
+    ("rebuild", "run"),
+    ("remove", "delete"),
+    ("rm", "delete"),
+    ("runs", "list-runs"),
+    ("set", "update"),
+    ("start", "run"),
+    ("stop", "cancel-run"),
+    ("tags", "show-tags"),
+    ("tree", "graph"),
+];
+
+/// Options of other programs, and what to type instead.
+const OPTIONS: &[(&str, &str)] = &[
+    ("--build-arg", "--arg NAME=VALUE"),
+    ("--dockerfile", "--file DOCKERFILE"),
+    ("--force", "--yes asks nothing, where something is asked"),
+    ("--follow", "a log is followed while its run goes on"),
+    ("--format", "-o table, json, yaml or tsv"),
+    ("--json", "-o json"),
+    ("--push", "images are pushed, but for --no-push"),
+    (
+        "--quiet",
+        "--only-show-errors says nothing but errors, and -o none gives no answer",
+    ),
+    ("--tag", "-t IMAGE, or --image IMAGE"),
+    (
+        "-q",
+        "--only-show-errors says nothing but errors, and -o none gives no answer",
+    ),
+    ("-v", "--verbose, or --version"),
+];
+
+/// Returns why a command line is refused, where it is known what was meant; `usage` is what clap says of it.
 #[must_use]
-pub fn refusal(usage: &clap::Error, args: &[std::ffi::OsString]) -> Option<String> {
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
-    if usage.kind() != ErrorKind::InvalidSubcommand {
-        return None;
+pub fn refusal(usage: &clap::Error, args: &[OsString], root: &Command) -> Option<Error> {
+    let told = |kind| match usage.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    match usage.kind() {
+        ErrorKind::InvalidSubcommand => {
+            command_refused(told(ContextKind::InvalidSubcommand)?, args, root)
+        }
+        ErrorKind::UnknownArgument => option_refused(told(ContextKind::InvalidArg)?),
+        _ => None,
     }
-    let ContextValue::String(word) = usage.get(ContextKind::InvalidSubcommand)? else {
-        return None;
+}
+
+fn option_refused(option: &str) -> Option<Error> {
+    let (_, advice) = OPTIONS.iter().find(|(name, _)| *name == option)?;
+    Some(Error::new(Kind::Invalid, format!("there is no option `{option}` here")).hint(*advice))
+}
+
+fn command_refused(word: &str, args: &[OsString], root: &Command) -> Option<Error> {
+    let (mut group, mut path) = (root, Vec::new());
+    for typed in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if typed == word {
+            break;
+        }
+        if let Some(sub) = group.find_subcommand(typed) {
+            group = sub;
+            path.push(typed);
+        }
+    }
+    path.push(word);
+    let typed = path.join(" ");
+    if let Some((_, advice)) = REFUSED.iter().find(|(name, _)| *name == typed) {
+        let of_task = root
+            .find_subcommand("task")
+            .filter(|task| path.len() == 1 && task.find_subcommand(word).is_some())
+            .map(|_| format!("; for a task: `acrt task {word}`"));
+        return Some(Error::new(
+            Kind::Invalid,
+            format!(
+                "acrt has no `{typed}`, which `az acr` has: {advice}{}",
+                of_task.unwrap_or_default()
+            ),
+        ));
+    }
+    let meant = meant(word, &path[..path.len() - 1], root)?;
+    Some(
+        Error::new(Kind::Invalid, format!("there is no command `acrt {typed}`"))
+            .hint(format!("acrt {meant}")),
+    )
+}
+
+/// Returns the command that is meant: what has that name, or one like it, in the same group; else in another, that of tasks first.
+fn meant(word: &str, group: &[&str], root: &Command) -> Option<String> {
+    let mut all = Vec::new();
+    list(root, "", &mut all);
+    let group = group.join(" ");
+    let rank = |path: &str| match path.rsplit_once(' ').map_or("", |(group, _)| group) {
+        own if own == group => 0,
+        "task" => 1,
+        "" => 2,
+        _ => 3,
     };
-    let words: Vec<&str> = args.iter().skip(1).filter_map(|arg| arg.to_str()).collect();
-    let at = words.iter().position(|other| other == word)?;
-    let of_group = ["config", "manifest", "repository", "task"];
-    let group = words[..at]
-        .iter()
-        .rev()
-        .find(|word| of_group.contains(word));
-    let command = match group {
-        Some(group) => format!("{group} {word}"),
-        None => word.clone(),
-    };
-    let (_, advice) = REFUSED.iter().find(|(name, _)| *name == command)?;
-    Some(format!(
-        "acrt has no `{command}`, which `az acr` has: {advice}"
-    ))
+    all.sort_by_key(|path| rank(path));
+    let last = |path: &str| path.rsplit(' ').next().unwrap_or_default().to_owned();
+    let synonym = SYNONYMS.iter().find(|(typed, _)| *typed == word);
+    let mut named = vec![word];
+    named.extend(synonym.map(|(_, name)| *name));
+    if named.contains(&"delete") {
+        named.push("remove");
+    }
+    let exact = all.iter().find(|path| named.contains(&last(path).as_str()));
+    exact.cloned().or_else(|| {
+        let name = near(word, all.iter().map(|path| last(path)))?;
+        all.iter().find(|path| last(path) == name).cloned()
+    })
+}
+
+/// Lists all commands that people see, as they are typed.
+fn list(command: &Command, above: &str, all: &mut Vec<String>) {
+    let visible = command
+        .get_subcommands()
+        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help");
+    for sub in visible {
+        let path = format!("{above}{}", sub.get_name());
+        match sub.has_subcommands() {
+            true => list(sub, &format!("{path} "), all),
+            false => all.push(path),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_meant_is_found_in_the_own_group_first() {
+        let root = crate::cli::command();
+        let of = |group: &[&str], word: &str| meant(word, group, &root);
+        for (group, word, expected) in [
+            (&[][..], "list", "task list"),
+            (&[], "watch", "task watch"),
+            (&[], "check", "task check"),
+            (&[], "logs", "task logs"),
+            (&["task"], "ls", "task list"),
+            (&["task"], "rm", "task delete"),
+            (&["task", "timer"], "rm", "task timer remove"),
+            (&["task"], "biuld", "build"),
+            (&["task"], "udpate", "task update"),
+            (&["repository"], "tags", "repository show-tags"),
+            (&[], "stauts", "status"),
+        ] {
+            assert_eq!(of(group, word).as_deref(), Some(expected), "{word}");
+        }
+        assert_eq!(of(&[], "xyzzy"), None);
+    }
 
     #[test]
     fn nothing_is_refused_that_acrt_has() {

@@ -415,12 +415,12 @@ fn plain(error: &Error) -> String {
     text
 }
 
-/// Says on one line why a command is refused as wrong usage.
+/// Says why a command is refused as wrong usage.
 #[must_use]
-pub fn refused(line: &str) -> ExitCode {
+pub fn refused(error: &Error) -> ExitCode {
     // Where it cannot be printed there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "error: {line}");
-    ExitCode::from(Kind::Invalid.exit_code())
+    let _ = io::stderr().lock().write_all(plain(error).as_bytes());
+    ExitCode::from(error.kind().exit_code())
 }
 
 /// Prints what clap has to say: help and versions to stdout, wrong usage to stderr.

@@ -12,6 +12,7 @@ use crate::{
             build::{Platforms, platforms},
             duration::timeout,
             quick_file::{QuickFile, quick_file},
+            registry::tell_of_azure,
             steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs, text_of},
         },
         outcome::Outcome,
@@ -39,7 +40,7 @@ pub struct QuickRunArgs {
     #[arg(value_name = "CONTEXT")]
     context: Context,
     /// Registry that the images go to [default: $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Multi-step file, relative to the current folder, or - [default: acb.yaml of the context]
     #[arg(short, long)]
@@ -85,6 +86,7 @@ pub struct QuickRunArgs {
 pub fn run(app: &App, report: &Report, args: QuickRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     report.shows_raw(args.raw);
+    tell_of_azure(app, report, args.registry.as_deref());
     let request = request(app, report, &args)?;
     match (args.dry_run, args.no_wait) {
         (true, _) => planned(app, report, &request),

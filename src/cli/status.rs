@@ -27,7 +27,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 )]
 pub struct StatusArgs {
     /// Only tasks of this registry
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Look at every tag first
     #[arg(long)]

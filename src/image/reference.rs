@@ -295,6 +295,32 @@ fn parse_digest(text: &str, digest: &str) -> Result<Digest, InvalidReference> {
     })
 }
 
+/// Says what is meant by the name of a registry that holds more than that: an address, or an image. `None` where it does not.
+#[must_use]
+pub fn meant_registry(name: &str) -> Option<String> {
+    let (is_http, rest) = match name.split_once("://") {
+        Some((scheme, rest)) => (scheme.eq_ignore_ascii_case("http"), rest),
+        None if name.contains('/') => (false, name),
+        None => return None,
+    };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !is_registry(host) {
+        return None;
+    }
+    let path = match path.trim_matches('/') {
+        "" => String::new(),
+        path => format!(", and what is behind it in the image, as {path}/NAME:TAG"),
+    };
+    let is_own = ["localhost", "127.", "[::1]"]
+        .iter()
+        .any(|own| host.starts_with(own));
+    let plain = match is_http && !is_own {
+        true => "; plain http is `plainHttp: true` of that registry in the config file",
+        false => "",
+    };
+    Some(format!("write {host}{path}{plain}"))
+}
+
 /// Tells whether `text` is a host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
 ///
 /// The grammar knows no `_` in a host. Without a port, though, it takes the whole name for a path, and clients take the

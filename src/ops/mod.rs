@@ -23,6 +23,7 @@ pub mod look;
 pub mod manifest;
 pub mod mirror;
 mod mirror_settings;
+pub mod near;
 pub mod notify;
 mod platforms;
 pub mod purge;

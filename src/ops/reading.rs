@@ -97,6 +97,19 @@ pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     })
 }
 
+/// Reads what the files of a task say that has never run: all that they name is what it will be built on. What cannot be read, its run
+/// says.
+#[must_use]
+pub fn of_first_run(app: &App, task: &Task) -> Reading {
+    let secrets = app.store.secrets(&task.key()).unwrap_or_default();
+    let survey = survey(app, task, &secrets).unwrap_or_default();
+    Reading {
+        digest: survey.digest,
+        added: survey.bases,
+        ..Reading::default()
+    }
+}
+
 fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
     let now = std::fs::metadata(&file.path).ok()?;
     Some(FileStamp::of(&now).modified_at())

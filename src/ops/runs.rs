@@ -127,14 +127,27 @@ pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
 
 /// Returns a run that must be there.
 pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
-    app.store.run(id)?.ok_or_else(|| not_found(&id.to_string()))
+    app.store
+        .run(id)?
+        .ok_or_else(|| not_found(app, &id.to_string()))
 }
 
 /// Returns the error about a run that is not there, by its id as it was typed.
 #[must_use]
-pub fn not_found(id: &str) -> Error {
-    Error::new(Kind::NotFound, format!("no run `{}`", id.escape_debug()))
-        .hint("see which there are: acrt task list-runs -o table")
+pub fn not_found(app: &App, id: &str) -> Error {
+    let error = Error::new(Kind::NotFound, format!("no run `{}`", id.escape_debug()));
+    let keys = app.store.task_keys().unwrap_or_default();
+    if let Some(key) = keys.iter().find(|key| key.name.as_str() == id) {
+        return error.hint(format!(
+            "`{key}` is a task; its runs: acrt task list-runs {key}"
+        ));
+    }
+    match newest(app, &RunFilter::default()) {
+        Ok(newest) => error.hint(format!(
+            "the newest is `{newest}`; all there are: acrt task list-runs"
+        )),
+        Err(_) => error.hint("there are none yet; to make one: acrt task run NAME"),
+    }
 }
 
 /// Finds the newest run that `filter` takes.
@@ -154,10 +167,24 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
         .task
         .as_ref()
         .map(|task| format!(" of task `{task}`"));
-    Err(
-        Error::new(Kind::NotFound, format!("no run{}", of.unwrap_or_default()))
-            .hint("start one: acrt task run --name NAME"),
-    )
+    let error = Error::new(Kind::NotFound, format!("no run{}", of.unwrap_or_default()));
+    let name = filter.task.as_ref().map(TaskName::as_str);
+    let is_run = name.and_then(|name| app.store.run(name.parse().ok()?).ok()?);
+    let is_task = |name: &str| {
+        let keys = app.store.task_keys().unwrap_or_default();
+        keys.iter().any(|key| key.name.as_str() == name)
+    };
+    Err(match (is_run, name) {
+        (Some(run), _) => error.hint(format!(
+            "`{0}` is a run: acrt task logs --run-id {0}",
+            run.run_id
+        )),
+        (None, Some(name)) if is_task(name) => {
+            error.hint(format!("start one: acrt task run {name}"))
+        }
+        (None, Some(_)) => error.hint("there is no such task; all there are: acrt task list"),
+        (None, None) => error.hint("start one: acrt task run NAME"),
+    })
 }
 
 /// Hands on a run's log, and goes on with it until the run has ended, or nobody reads what was handed on.

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, Dependency, GitContext, ImageDescriptor, Occurrence, OnChange, RunId,
-        SourceCause, Status, TaskKey, TimerTrigger, Triggers,
+        BaseImageTriggerType, Cause, Dependency, GitContext, ImageDescriptor, Occurrence, OnChange,
+        RunId, SourceCause, Status, TaskKey, TimerTrigger, Triggers,
     },
 };
 
@@ -54,6 +54,8 @@ pub struct Reasons {
     pub source: Option<SourceCause>,
     /// That its files name other images now.
     pub change: Option<Change>,
+    /// That a person asks for it.
+    pub by_hand: bool,
 }
 
 /// That the files of a task name other images than its last run was built on.
@@ -76,19 +78,25 @@ impl Reasons {
             timers,
             source,
             change,
+            by_hand,
         } = self;
-        moves.is_empty() && timers.is_empty() && source.is_none() && change.is_none()
+        let is_due = !timers.is_empty() || source.is_some() || change.is_some() || *by_hand;
+        moves.is_empty() && !is_due
     }
 
-    /// Returns them as a run records them. An image that the files name now is recorded like one that moved; to what, the run finds out.
+    /// Returns them as a run records them: what a person asks for, and nothing else does, has no trigger. An image that the files name now is recorded like one that moved; to what, the run finds out.
     #[must_use]
-    pub fn triggers(&self) -> Triggers {
+    pub fn cause(&self) -> Cause {
         let changed = self.change.iter().flat_map(|change| &change.added);
         let changed = changed.map(|image| ImageDescriptor::new(image, None));
-        Triggers {
+        let triggers = Triggers {
             images: self.moves.iter().map(Move::image).chain(changed).collect(),
             timers: self.timers.clone(),
             source: self.source.clone(),
+        };
+        match self.by_hand && triggers == Triggers::default() {
+            true => Cause::Manual,
+            false => Cause::Triggered(triggers),
         }
     }
 
@@ -100,8 +108,9 @@ impl Reasons {
             timers,
             source,
             change,
+            by_hand,
         } = self;
-        let has_other = !timers.is_empty() || source.is_some() || change.is_some();
+        let has_other = !timers.is_empty() || source.is_some() || change.is_some() || *by_hand;
         !has_other && moves.iter().all(|one| one.to.is_none())
     }
 }

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod notified;
 pub mod round;
 pub mod schedule;
+pub mod selection;
 #[cfg(test)]
 mod simulation;
 pub mod snapshot;
@@ -25,6 +26,7 @@ pub use baseline::{Baseline, Built, Failure, FileStamp, FileState, ReadFile};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
 pub use descendants::{Descendant, Descendants};
 pub use round::{Outcome, Round};
+pub use selection::Selection;
 pub use snapshot::{Node, Reading, Snapshot};
 pub use state::State;
 pub use tags::{

@@ -17,6 +17,7 @@ use super::{
     decide::{Move, Reasons, Verdict},
     descendants::{Descendant, Descendants},
     graph::{Graph, Vertex},
+    selection::Selection,
     snapshot::Node,
     tags::Tags,
 };
@@ -70,6 +71,8 @@ pub struct Round<'a> {
     running: BTreeMap<TaskKey, usize>,
     verdicts: Vec<Option<Verdict>>,
     outcomes: Vec<Option<Outcome>>,
+    /// What a person asks for, where nothing else is to be run.
+    selection: Option<Selection>,
     /// Which tasks pushed each digest, found out at the first question.
     makers: OnceCell<HashMap<Digest, Vec<usize>>>,
     /// How many tasks wait for each at most, one built on the other; found out at the first question.
@@ -115,6 +118,7 @@ impl<'a> Round<'a> {
             open,
             running: BTreeMap::new(),
             outcomes: vec![None; nodes.len()],
+            selection: None,
             waiting,
             makers: OnceCell::new(),
             heights: OnceCell::new(),
@@ -122,6 +126,12 @@ impl<'a> Round<'a> {
             graph,
             nodes,
         }
+    }
+
+    /// Runs what a person asks for, if somebody does, and nothing else.
+    #[must_use]
+    pub fn of_selection(self, selection: Option<Selection>) -> Self {
+        Self { selection, ..self }
     }
 
     /// Returns the tags that must be looked at, each once.
@@ -144,7 +154,11 @@ impl<'a> Round<'a> {
             let verdict = self.decide(n, tags, now);
             let is_busy = self.busy.contains(&n);
             let reasons = match &verdict {
-                Verdict::Stale(reasons) if !is_busy => Some(reasons.clone()),
+                Verdict::Stale(reasons)
+                    if !is_busy && (reasons.by_hand || self.selection.is_none()) =>
+                {
+                    Some(reasons.clone())
+                }
                 _ => None,
             };
             self.verdicts[n] = Some(verdict);
@@ -357,10 +371,19 @@ impl<'a> Round<'a> {
     }
 
     fn decide(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
-        let verdict = self.nodes[n].decide(tags, now);
+        let mut verdict = self.nodes[n].decide(tags, now);
+        if let Some(selection) = self.selection
+            && selection.takes(&self.nodes[n], &verdict)
+        {
+            let mut reasons = verdict.reasons().cloned().unwrap_or_default();
+            reasons.by_hand = true;
+            verdict = Verdict::Stale(reasons);
+        }
         let reasons = match &verdict {
             // A timer is no matter of what is current: a parent that fails every night must not keep its children from theirs.
-            Verdict::Stale(reasons) if reasons.timers.is_empty() => reasons.clone(),
+            Verdict::Stale(reasons) if reasons.timers.is_empty() || reasons.by_hand => {
+                reasons.clone()
+            }
             Verdict::Current => Reasons::default(),
             _ => return verdict,
         };
@@ -369,7 +392,8 @@ impl<'a> Round<'a> {
         }
         let on: Vec<TaskKey> = self.graph.parents[n]
             .iter()
-            .filter(|parent| self.is_followed(n, **parent) && self.holds_back(**parent, &reasons))
+            .filter(|parent| reasons.by_hand || self.is_followed(n, **parent))
+            .filter(|parent| self.holds_back(**parent, &reasons))
             .map(|parent| self.nodes[*parent].task.key())
             .collect();
         if on.is_empty() {
@@ -396,7 +420,7 @@ impl<'a> Round<'a> {
         };
         let moved = verdict
             .reasons()
-            .is_some_and(|reasons| !reasons.moves.is_empty());
+            .is_some_and(|reasons| reasons.by_hand || !reasons.moves.is_empty());
         match (verdict, self.outcomes[parent]) {
             (_, Some(Outcome::Succeeded)) => false,
             (_, Some(Outcome::Failed)) => moved,

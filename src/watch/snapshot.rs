@@ -124,10 +124,16 @@ impl Snapshot {
         reading: Option<Reading>,
         canonical: impl Fn(&Reference) -> Reference,
     ) -> Self {
-        let added = reading.iter().flat_map(|reading| &reading.added);
-        self.added = added.map(canonical).collect();
-        self.reading = reading;
+        if let Some(reading) = reading {
+            self.read(reading, canonical);
+        }
         self
+    }
+
+    /// The same, in place.
+    pub fn read(&mut self, reading: Reading, canonical: impl Fn(&Reference) -> Reference) {
+        self.added = reading.added.iter().map(canonical).collect();
+        self.reading = Some(reading);
     }
 
     /// Returns it as a round takes it.

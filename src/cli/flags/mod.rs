@@ -1,6 +1,7 @@
 //! Groups of options that several commands share.
 
 pub mod azure;
+pub mod bare;
 pub mod build;
 pub mod choice;
 pub mod confirm;

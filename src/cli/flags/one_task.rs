@@ -1,12 +1,12 @@
-//! Options that name one task, or one of something else, with an option as in az or as a bare word.
-
-use std::fmt::Display;
+//! Options that name one task, with `--name` as in az or by a bare word.
 
 use crate::{
     error::{Error, Kind, Result},
     ops::{App, task::find},
     task::{TaskKey, TaskName},
 };
+
+use super::bare::one_of;
 
 /// The name of a task: a bare word or `--name`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub struct OneTaskArgs {
     #[command(flatten)]
     name: NameArgs,
     /// Registry of the task; needed only where several have a task of this name
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct SomeTaskArgs {
     #[command(flatten)]
     name: NameArgs,
     /// Registry of that task; needed only where several have a task of this name
-    #[arg(short, long, value_name = "LOGIN_SERVER", requires = "NameArgs")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server, requires = "NameArgs")]
     registry: Option<String>,
 }
 
@@ -79,25 +79,5 @@ impl SomeTaskArgs {
         let name = self.name.get()?;
         name.map(|name| find(app, &name, self.registry.as_deref()))
             .transpose()
-    }
-}
-
-/// Returns what was given once, by a bare word or by an option; the same twice is once.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where the two differ.
-pub fn one_of<T: PartialEq + Display>(
-    bare: Option<T>,
-    given: Option<T>,
-    option: &str,
-) -> Result<Option<T>> {
-    match (bare, given) {
-        (Some(bare), Some(given)) if bare != given => Err(Error::new(
-            Kind::Invalid,
-            format!("`{bare}` and `{option} {given}` name two things: one is meant"),
-        )
-        .hint("leave one of the two out")),
-        (bare, given) => Ok(bare.or(given)),
     }
 }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::{
     cli::{flags::AZURE, report::Report},
     error::{Error, Kind, Result},
+    image::reference::meant_registry,
     ops::{
         App,
         credential::{Login, all_logins, resolved},
@@ -16,7 +17,35 @@ use crate::{
     sys::secret::Secret,
 };
 
-use super::{login::password, one_task::one_of};
+use super::{bare::one_of, login::password};
+
+/// Reads the name of a registry. Whether it is one of the config file's is known later.
+///
+/// # Errors
+///
+/// What to write instead of an address or an image.
+pub fn login_server(text: &str) -> Result<String, String> {
+    match meant_registry(text) {
+        Some(meant) => Err(format!(
+            "a registry is a host, perhaps with a port: {meant}"
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Says which registry a bare name stands for: Azure's of that name, as in az, unless the config file knows it.
+pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
+    if let Some(name) = name
+        && let server = app.settings.login_server(name)
+        && server
+            .strip_suffix(".azurecr.io")
+            .is_some_and(|own| own.eq_ignore_ascii_case(name))
+    {
+        report.note(&format!(
+            "registry `{name}` means `{server}`; one of this machine is named with its port, as localhost:5000"
+        ));
+    }
+}
 
 /// `--username`, `--password` and what only Azure knows.
 #[derive(Debug, clap::Args)]
@@ -76,10 +105,10 @@ impl EntryArgs {
 #[derive(Debug, clap::Args)]
 pub struct RegistryNameArgs {
     /// Registry [default: $ACRT_REGISTRY]
-    #[arg(value_name = "LOGIN_SERVER")]
+    #[arg(value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     bare_name: Option<String>,
     /// The same, as az takes it
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     name: Option<String>,
 }
 
@@ -89,8 +118,9 @@ impl RegistryNameArgs {
     /// # Errors
     ///
     /// [`Kind::Invalid`] where none is named, or two are.
-    pub fn find(self, app: &App) -> Result<String> {
+    pub fn find(self, app: &App, report: &Report) -> Result<String> {
         let name = one_of(self.bare_name, self.name, "--name")?;
+        tell_of_azure(app, report, name.as_deref());
         registry_for(app, name.as_deref(), &[])
     }
 }
@@ -111,7 +141,7 @@ impl RegistryArgs {
     ///
     /// [`Kind::Invalid`] where no registry is named, or a login is half.
     pub fn enter(self, app: &App, report: &Report) -> Result<String> {
-        let registry = self.name.find(app)?;
+        let registry = self.name.find(app, report)?;
         self.entry.enter(app, report, &registry)?;
         Ok(registry)
     }

@@ -4,11 +4,11 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 use crate::{
     error::{Error, Kind, Result},
-    ops,
+    ops::{self, App},
     task::RunId,
 };
 
-use super::one_task::one_of;
+use super::bare::one_of;
 
 /// A run id as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,9 @@ impl TypedRunId {
     /// # Errors
     ///
     /// [`crate::error::Kind::NotFound`] where no run can have it.
-    pub fn find(&self) -> Result<RunId> {
-        self.0.parse().map_err(|_| ops::runs::not_found(&self.0))
+    pub fn find(&self, app: &App) -> Result<RunId> {
+        let parsed = self.0.parse();
+        parsed.map_err(|_| ops::runs::not_found(app, &self.0))
     }
 }
 
@@ -57,9 +58,9 @@ impl OneRunArgs {
     /// # Errors
     ///
     /// [`Kind::NotFound`] where no run can have it; [`Kind::Invalid`] where two are given.
-    pub fn find(self) -> Result<RunId> {
+    pub fn find(self, app: &App) -> Result<RunId> {
         one_of(self.bare_run_id, self.run_id, "--run-id")?
             .ok_or_else(|| Error::new(Kind::Invalid, "no run is named"))?
-            .find()
+            .find(app)
     }
 }

@@ -23,7 +23,7 @@ pub struct ListMetadataArgs {
     #[arg(value_name = "REPOSITORY", conflicts_with_all = ["registry", "name"])]
     repo_id: Option<String>,
     /// Registry [default: $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Name of the repository
     #[arg(short, long, value_name = "NAME")]

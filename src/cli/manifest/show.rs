@@ -28,7 +28,7 @@ pub struct ManifestArgs {
     #[arg(value_name = "IMAGE", conflicts_with_all = ["registry", "name"], required_unless_present = "name")]
     manifest_id: Option<String>,
     /// Registry [default: $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Name of the image, as name:tag or name@digest
     #[arg(short, long, value_name = "IMAGE")]

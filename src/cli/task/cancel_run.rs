@@ -17,7 +17,7 @@ pub struct CancelRunArgs {
     #[command(flatten)]
     run: OneRunArgs,
     /// Registry of the run; run ids are unique without it
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     #[command(flatten)]
     azure: AzureArgs,
@@ -25,7 +25,7 @@ pub struct CancelRunArgs {
 
 pub fn run(app: &App, report: &Report, args: CancelRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let run = app.wait(ops::cancel_run::cancel(app, args.run.find()?))?;
+    let run = app.wait(ops::cancel_run::cancel(app, args.run.find(app)?))?;
     report.note(&format!("run {} ended with {}", run.run_id, run.status));
     Ok(Outcome::default())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     cli::{
         columns,
-        flags::{definition::DefinitionArgs, one_task::NameArgs},
+        flags::{definition::DefinitionArgs, one_task::NameArgs, registry::tell_of_azure},
         outcome::Outcome,
         report::Report,
     },
@@ -42,7 +42,7 @@ pub struct CreateArgs {
     #[command(flatten)]
     name: NameArgs,
     /// Registry that the images go to [default: the one in --image, or $ACRT_REGISTRY]
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     #[command(flatten)]
     definition: DefinitionArgs,
@@ -85,6 +85,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             trust_context: false,
         }),
     };
+    tell_of_azure(app, report, args.registry.as_deref());
     let registry = registry_for(app, args.registry.as_deref(), &definition.images)?;
     let name = match &named {
         Some(name) => name.clone(),

@@ -18,7 +18,7 @@ use crate::{
 )]
 pub struct ListArgs {
     /// Only tasks of this registry
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     #[command(flatten)]
     azure: AzureArgs,

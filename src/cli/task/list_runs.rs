@@ -23,7 +23,7 @@ pub struct ListRunsArgs {
     #[command(flatten)]
     name: NameArgs,
     /// Only runs on this registry
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Only runs with this status: Queued, Started, Running, Succeeded, Failed, Canceled, Error or Timeout
     #[arg(

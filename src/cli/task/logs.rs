@@ -28,7 +28,7 @@ pub struct LogsArgs {
     #[arg(short = 't', long)]
     image: Option<String>,
     /// Only runs on this registry
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Print what is in the log as it is, with whatever a terminal would obey
     #[arg(long)]
@@ -48,7 +48,7 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
         .as_deref()
         .map(|name| app.settings.login_server(name));
     let id = match args.run_id {
-        Some(id) => id.find()?,
+        Some(id) => id.find(app)?,
         None => {
             let filter = RunFilter {
                 task: args.name.get()?,

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
+
 use crate::{
     cli::{
         columns,
         flags::{
             azure::AzureRunArgs,
             build::ArgumentArgs,
-            one_task::OneTaskArgs,
+            one_task::SomeTaskArgs,
             steps::{TrustOnceArgs, ValueArgs},
         },
         outcome::Outcome,
@@ -20,6 +22,7 @@ use crate::{
         answer::RunAnswer,
         execute::Finished,
         run::{Overrides, RunRequest},
+        watch::{Looks, Selection, WatchOptions},
     },
     sys::{
         secret::Secret,
@@ -34,11 +37,14 @@ use crate::{
 /// Ctrl-C stops the builder. Options that change what is built hold for this run only, and what it depends on is then not recorded.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task run web\n  acrt task run web --no-logs --query runId -o tsv\n  acrt task run web --no-wait\n  acrt task run web --dry-run"
+    after_help = "Examples:\n  acrt task run web\n  acrt task run web --no-logs --query runId -o tsv\n  acrt task run web --no-wait\n  acrt task run web --dry-run\n  acrt task run --all --jobs 4"
 )]
+#[command(group(clap::ArgGroup::new("which").args(["bare_name", "name", "all", "stale", "failed"]).required(true).multiple(true)))]
 pub struct RunArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
+    task: SomeTaskArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Another folder, for this run
     #[arg(short, long)]
     context: Option<Context>,
@@ -49,7 +55,7 @@ pub struct RunArgs {
     values: ValueArgs,
     #[command(flatten)]
     trust: TrustOnceArgs,
-    /// How many steps may work at once
+    /// How many steps may work at once; with --all, --stale or --failed, how many tasks
     #[arg(long, help_heading = "Multi-step files", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
     jobs: Option<u16>,
     /// Another stage, for this run
@@ -79,10 +85,54 @@ pub struct RunArgs {
     update_trigger_token: Option<Secret>,
 }
 
+/// The options that mean something to one task alone.
+const OF_ONE: [&str; 17] = [
+    "bare_name",
+    "name",
+    "context",
+    "file",
+    "set",
+    "set_secret",
+    "values",
+    "allow_privileged",
+    "trust_context",
+    "target",
+    "args",
+    "secret_args",
+    "no_logs",
+    "raw",
+    "no_wait",
+    "dry_run",
+    "update_trigger_token",
+];
+
+/// Many tasks instead of one.
+#[derive(Clone, Copy, Debug, clap::Args)]
+
+pub struct SelectionArgs {
+    /// Run all tasks that are enabled, those first that others are built on
+    #[arg(long, conflicts_with_all = OF_ONE)]
+    all: bool,
+    /// Run those that are stale, or changed
+    #[arg(long, conflicts_with_all = OF_ONE)]
+    stale: bool,
+    /// Run those whose last run failed
+    #[arg(long, conflicts_with_all = OF_ONE)]
+    failed: bool,
+}
+
+impl From<SelectionArgs> for Selection {
+    fn from(SelectionArgs { all, stale, failed }: SelectionArgs) -> Self {
+        Self { all, stale, failed }
+    }
+}
+
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     report.shows_raw(args.raw);
-    let key = args.task.find(app)?;
+    let Some(key) = args.task.find(app)? else {
+        return selected(app, report, args.selection.into(), args.jobs);
+    };
     if let Some(token) = args.update_trigger_token {
         ops::task::keep_update_token(app, &key, token.reveal())?;
     }
@@ -110,6 +160,34 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
         (_, true) => detached(app, report, &request, false),
         _ => followed(app, report, &request),
     }
+}
+
+/// Makes a round of which nothing is run but what was asked for.
+fn selected(
+    app: &App,
+    report: &Report,
+    selection: Selection,
+    jobs: Option<u16>,
+) -> Result<Outcome> {
+    let options = WatchOptions {
+        looks: Looks::All,
+        settle: SignedDuration::ZERO,
+        jobs: jobs.map_or(1, usize::from),
+        selection: Some(selection),
+        listen: None,
+        metrics_file: None,
+    };
+    let rounded = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        ops::watch::once(app, &options, &stop, &report.events()).await
+    })?;
+    if rounded.rebuilt == 0 && rounded.worst.is_none() {
+        report.note("nothing to run; how the tasks are doing: acrt status");
+    }
+    Ok(Outcome {
+        view: None,
+        exit: rounded.worst,
+    })
 }
 
 /// Prints the command lines that a run would carry out.

@@ -19,7 +19,7 @@ pub struct ShowRunArgs {
     #[command(flatten)]
     run: OneRunArgs,
     /// Registry of the run; run ids are unique without it
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     #[command(flatten)]
     azure: AzureArgs,
@@ -27,6 +27,6 @@ pub struct ShowRunArgs {
 
 pub fn run(app: &App, report: &Report, args: ShowRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
-    let run = ops::runs::show(app, args.run.find()?)?;
+    let run = ops::runs::show(app, args.run.find(app)?)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

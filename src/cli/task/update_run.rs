@@ -24,7 +24,7 @@ pub struct UpdateRunArgs {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     no_archive: Option<bool>,
     /// Registry of the run; run ids are unique without it
-    #[arg(short, long, value_name = "LOGIN_SERVER")]
+    #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     #[command(flatten)]
     azure: AzureArgs,
@@ -33,6 +33,6 @@ pub struct UpdateRunArgs {
 pub fn run(app: &App, report: &Report, args: UpdateRunArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let keep = args.no_archive.map(|no_archive| !no_archive);
-    let run = ops::runs::keep(app, args.run.find()?, keep)?;
+    let run = ops::runs::keep(app, args.run.find(app)?, keep)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

@@ -94,6 +94,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
                 .map_or(if args.once { 0 } else { LOOP_SETTLE }, i64::from),
         ),
         jobs: args.jobs.into(),
+        selection: None,
         listen: args.listen,
         metrics_file: args.metrics_file,
     };

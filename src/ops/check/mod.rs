@@ -14,7 +14,7 @@ use crate::{
     task::{Task, TaskKey},
     watch::{
         BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus, Problem, ProblemKind,
-        Round, Snapshot, State, Tags, Verdict,
+        Round, Selection, Snapshot, State, Tags, Verdict,
         backoff::STALLED_AFTER,
         decide::{Move, Reasons},
         graph::Graph,
@@ -52,6 +52,29 @@ pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec
                 *broken += 1;
                 events.send(Event::Problem(error));
             }
+        }
+    }
+    Ok(loaded)
+}
+
+/// Returns the same for a person who asks for runs: also of tasks that have never run it is known what they are built on, so that they are
+/// made in the order of the chain.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_of(
+    app: &App,
+    selection: Option<Selection>,
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Result<Vec<Snapshot>> {
+    let mut loaded = load(app, broken, events)?;
+    if selection.is_some() {
+        let new = loaded.iter_mut().filter(|one| !one.baseline.has_run());
+        for one in new {
+            let reading = reading::of_first_run(app, &one.task);
+            one.read(reading, |image| app.canonical(image));
         }
     }
     Ok(loaded)
@@ -542,10 +565,12 @@ pub fn told(reasons: &Reasons) -> String {
         let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
         format!("its files name {} now", named.join(", "))
     });
+    let by_hand = reasons.by_hand.then(|| "asked for by hand".to_owned());
     moves
         .chain(change)
         .chain(source)
         .chain(timers)
+        .chain(by_hand)
         .collect::<Vec<_>>()
         .join(", ")
 }

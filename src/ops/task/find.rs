@@ -2,8 +2,9 @@
 
 use crate::{
     error::{Error, Kind, Result},
-    ops::App,
-    task::{Task, TaskKey, TaskName},
+    image::reference::meant_registry,
+    ops::{App, near::near},
+    task::{RunId, Task, TaskKey, TaskName},
 };
 
 /// Returns which tasks there are, by the names of their files alone.
@@ -40,7 +41,7 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
     }
     keys.retain(|key| key.name == *name);
     match keys.len() {
-        0 => Err(not_found(app, name)),
+        0 => Err(not_found_on(app, name, registry)),
         1 => Ok(keys.remove(0)),
         _ => default_registry(app)
             .and_then(|registry| {
@@ -108,7 +109,11 @@ pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result
                 "registry `{}` is not a host name with an optional port",
                 registry.escape_debug()
             ),
-        ))
+        )
+        .hint(match meant_registry(&registry) {
+            Some(meant) => meant,
+            None => "name it as ghcr.io or localhost:5000".to_owned(),
+        }))
     }
 }
 
@@ -142,14 +147,37 @@ pub fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
 }
 
 pub fn not_found(app: &App, name: &TaskName) -> Error {
-    let error = Error::new(Kind::NotFound, format!("no task `{name}`"));
-    let other = app.store.task_keys().ok().and_then(|keys| {
-        keys.into_iter()
-            .find(|key| key.name.differs_only_in_case(name))
+    not_found_on(app, name, None)
+}
+
+/// Says what there is instead of a task: one of that name elsewhere, or one whose name is like it.
+fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
+    let on = registry.map(|registry| app.settings.login_server(registry));
+    let place = on.map_or(String::new(), |registry| {
+        format!(" of registry `{registry}`")
     });
-    match other {
-        Some(other) => error.hint(format!("there is a task `{other}`")),
-        None => error.hint("see which there are: acrt task list -o table"),
+    let error = Error::new(Kind::NotFound, format!("no task `{name}`{place}"));
+    let keys = app.store.task_keys().unwrap_or_default();
+    if keys.is_empty() {
+        let folder = app.store.layout().root().display();
+        return error.hint(format!(
+            "there are no tasks in `{folder}`; to make one: acrt task create --help"
+        ));
+    }
+    if let Some(key) = keys.iter().find(|key| key.name == *name) {
+        return error.hint(format!("there is one of registry `{}`", key.registry));
+    }
+    // A run's id is no name of a task, and is easily typed for one.
+    if let Ok(id) = name.as_str().parse::<RunId>()
+        && app.store.run(id).is_ok_and(|run| run.is_some())
+    {
+        return error.hint(format!("`{id}` is a run: acrt task show-run {id}"));
+    }
+    match near(name.as_str(), keys.iter().map(|key| key.name.to_string())) {
+        Some(other) => error.hint(format!(
+            "did you mean `{other}`? All there are: acrt task list"
+        )),
+        None => error.hint("all there are: acrt task list"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     },
     registry::Answers,
     sys::signal::Stop,
-    task::{Cause, Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
+    task::{Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
     watch::{Outcome, round::Job},
 };
 
@@ -39,7 +39,7 @@ pub async fn make(
     events: &EventSink<'_>,
 ) -> Made {
     let key = job.task;
-    let cause = Cause::Triggered(job.reasons.triggers());
+    let cause = job.reasons.cause();
     let why = told(&job.reasons);
     // The log goes into its file; cron must not mail it.
     let quiet = EventSink::new(|event| match event {

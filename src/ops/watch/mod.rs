@@ -32,6 +32,7 @@ use super::{
 use hooks::Hooks;
 use round::Watcher;
 
+pub use crate::watch::Selection;
 pub use options::{Looks, WatchOptions};
 pub use rounded::Rounded;
 
@@ -229,7 +230,8 @@ fn lock_watcher(app: &App) -> Result<Lock> {
                 app.store.layout().root().display(),
                 lock::note(&path)
             ),
-        ));
+        )
+        .hint("it runs what is stale by itself; to run one task now: acrt task run NAME"));
     };
     lock.write(&format!("pid {}\n", std::process::id()))?;
     Ok(lock)

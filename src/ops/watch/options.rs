@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use jiff::SignedDuration;
 
+use crate::watch::Selection;
+
 /// Which tags a round looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
@@ -22,6 +24,8 @@ pub struct WatchOptions {
     pub settle: SignedDuration,
     /// How many runs go on side by side, at most.
     pub jobs: usize,
+    /// What a person asks to be run; nothing else is then.
+    pub selection: Option<Selection>,
     /// Where the loop takes in webhooks.
     pub listen: Option<SocketAddr>,
     /// The file that metrics are written to after each round.

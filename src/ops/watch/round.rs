@@ -19,7 +19,7 @@ use crate::{
     image::Reference,
     ops::{
         App,
-        check::load,
+        check::load_of,
         credential::all_logins,
         event::{Event, EventSink},
         heads::{Heads, place},
@@ -150,7 +150,7 @@ impl<'a> Watcher<'a> {
         recover_crashed_runs(app, events).await;
         let mut rounded = Rounded::default();
         let mut broken = 0;
-        let mut loaded = load(app, &mut broken, events)?;
+        let mut loaded = load_of(app, self.options.selection, &mut broken, events)?;
         let registries = app.registries_with(all_logins(app, events)?);
         // What was seen in an earlier round is forgotten first.
         self.seen = None;
@@ -167,7 +167,8 @@ impl<'a> Watcher<'a> {
             nodes: &nodes,
             wanted: &wanted,
             tags,
-            round: Round::beside(nodes.clone(), self.pending.asked(), &self.running),
+            round: Round::beside(nodes.clone(), self.pending.asked(), &self.running)
+                .of_selection(self.options.selection),
             queue: VecDeque::new(),
             is_overtaken: false,
         };

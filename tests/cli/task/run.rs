@@ -951,3 +951,74 @@ fn a_docker_login_serves_the_look_the_build_and_the_push() {
         }
     }
 }
+
+/// A world in which `child` is built on what `parent` pushes, and neither has run.
+fn chain() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    // By name the child comes first.
+    let parent = registry.image("parent:latest");
+    world.task(&registry, "a-child", &format!("FROM {parent}\n"));
+    let base = registry.image("base:1");
+    world.task(&registry, "parent", &format!("FROM {base}\n"));
+    (world, registry)
+}
+
+#[test]
+fn all_tasks_are_run_in_the_order_of_the_chain_though_none_has_ever_run() {
+    let (world, registry) = chain();
+    world.task(&registry, "off", "FROM scratch\n");
+    world
+        .acrt(&["task", "update", "off", "--status", "Disabled"])
+        .ok();
+    let ran = world.acrt(&["task", "run", "--all", "--jobs", "4"]).ok();
+    ran.prints(&[
+        "parent: rebuilt, asked for by hand, run ca1",
+        "a-child: rebuilt, asked for by hand",
+    ]);
+    assert_eq!(world.history(), ["parent Succeeded", "a-child Succeeded"]);
+    assert_eq!(world.runs()[0]["runType"], "QuickRun");
+    // Again, although everything is current.
+    world.acrt(&["task", "run", "--all"]).ok();
+    assert_eq!(world.history().len(), 4);
+    world.acrt(&["task", "run", "--all", "web"]).exits(2);
+    world
+        .acrt(&["task", "run", "--all", "--target", "x"])
+        .exits(2);
+}
+
+#[test]
+fn a_failed_parent_makes_its_child_wait_and_both_are_what_has_failed_or_is_open() {
+    let (world, registry) = chain();
+    let broken = format!("FROM {}\nCOPY gone /\n", registry.image("base:1"));
+    world.context("parent", &broken);
+    let ran = world.acrt(&["task", "run", "--all"]).exits(1);
+    ran.says(&["a-child: waiting"]);
+    assert_eq!(world.history(), ["parent Failed"]);
+    world.context("parent", &format!("FROM {}\n", registry.image("base:1")));
+    world.acrt(&["task", "run", "--failed"]).ok();
+    assert_eq!(world.history(), ["parent Failed", "parent Succeeded"]);
+}
+
+#[test]
+fn stale_tasks_are_run_and_the_others_are_not() {
+    let (world, registry) = chain();
+    world.acrt(&["task", "run", "--all"]).ok();
+    registry.push("other:1", &[("version", "one")]);
+    let other = format!("FROM {}\n", registry.image("other:1"));
+    world.tracked_task(&registry, "other", &other);
+    let nothing = world.acrt(&["task", "run", "--stale"]).ok();
+    nothing.says(&["nothing to run; how the tasks are doing: acrt status"]);
+    registry.push("base:1", &[("version", "two")]);
+    world.acrt(&["task", "run", "--failed"]).ok();
+    assert_eq!(world.history().len(), 3);
+    world.acrt(&["task", "run", "--stale"]).ok();
+    assert_eq!(
+        world.history()[3..],
+        ["parent Succeeded", "a-child Succeeded"]
+    );
+    // It was the base that moved, whoever asked.
+    let cause = &world.runs()[1]["imageUpdateTrigger"];
+    assert!(cause.is_object(), "{cause}");
+}

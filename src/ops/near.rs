@@ -1,0 +1,46 @@
+//! What was meant by a word with a slip in it.
+
+/// How much alike two words are that one may stand for the other, from 0 to 1.
+const ALIKE: f64 = 0.8;
+
+/// Returns the name that is most like `typed`, if one is like it at all. Of several that are, the first.
+pub fn near(typed: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
+    let typed = typed.to_lowercase();
+    let alike = |name: &String| {
+        let name = name.to_lowercase();
+        // One letter in a short word is much of it, and still one slip.
+        let is_a_slip = typed.len() > 1 && strsim::damerau_levenshtein(&typed, &name) == 1;
+        let begins = typed.len() > 2 && name.starts_with(&typed);
+        strsim::jaro(&typed, &name).max(if is_a_slip || begins { ALIKE } else { 0.0 })
+    };
+    let mut best: Option<(f64, String)> = None;
+    for name in names {
+        let how = alike(&name);
+        if how >= ALIKE && best.as_ref().is_none_or(|(best, _)| how > *best) {
+            best = Some((how, name));
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_seen_through_and_another_word_is_not() {
+        let near = |typed: &str| near(typed, ["web", "worker", "api-gateway"].map(String::from));
+        for (typed, meant) in [
+            ("wbe", "web"),
+            ("Web", "web"),
+            ("we", "web"),
+            ("workers", "worker"),
+            ("api", "api-gateway"),
+            ("api-gatewya", "api-gateway"),
+        ] {
+            assert_eq!(near(typed).as_deref(), Some(meant), "{typed}");
+        }
+        assert_eq!(near("database"), None);
+        assert_eq!(near(""), None);
+    }
+}

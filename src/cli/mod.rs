@@ -13,6 +13,7 @@ mod import;
 mod login;
 mod logout;
 mod manifest;
+mod notify;
 mod outcome;
 mod progress;
 mod purge;
@@ -70,6 +71,8 @@ enum Command {
     Manifest(Box<manifest::ManifestCommand>),
     Login(login::LoginCommandArgs),
     Logout(logout::LogoutArgs),
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -140,6 +143,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
         Command::Login(args) => login::run(&app()?, report, args),
         Command::Logout(args) => logout::run(&app()?, report, args),
+        Command::Notify(command) => notify::run(&app()?, command),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),

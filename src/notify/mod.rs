@@ -1,14 +1,13 @@
 //! Tells somebody outside: a program of the user's, or a server by a webhook. Knows how to deliver, and not what is worth telling.
 
 mod command;
+pub mod preset;
 mod webhook;
 
 use std::fmt;
 
-use reqwest::Url;
-use serde::Serialize;
-
 use crate::sys::{clock::Clock, command::CommandLine, secret::Secret};
+use reqwest::Url;
 
 /// Who is told.
 #[derive(Clone, Debug)]
@@ -69,7 +68,25 @@ impl fmt::Display for Receiver {
     }
 }
 
-/// Delivers one message as JSON, with the word for what it tells. Returns what the receiver printed.
+/// What is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letter {
+    /// The headers of a POST, beside acrt's own.
+    pub headers: Vec<(String, String)>,
+    /// The body, or what a program reads.
+    pub body: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// What a program printed.
+    Printed(Vec<u8>),
+    /// What a server answered.
+    Answered(String),
+}
+
+/// Delivers one message, with the word for what it tells.
 ///
 /// # Errors
 ///
@@ -77,20 +94,19 @@ impl fmt::Display for Receiver {
 pub async fn deliver(
     receiver: &Receiver,
     event: &str,
-    message: &impl Serialize,
+    letter: &Letter,
     clock: &Clock,
-) -> Result<Vec<u8>, String> {
-    let body = serde_json::to_vec(message).map_err(|problem| problem.to_string())?;
+) -> Result<Reply, String> {
     match receiver {
-        Receiver::Command(line) => command::tell(line, &body).await,
+        Receiver::Command(line) => Ok(Reply::Printed(command::tell(line, &letter.body).await?)),
         Receiver::Webhook { url, secret } => {
             let request = webhook::Request {
                 url: &url.0,
                 secret: secret.as_ref(),
                 event,
-                body,
+                letter,
             };
-            webhook::send(&request, clock).await.map(|()| Vec::new())
+            webhook::send(&request, clock).await.map(Reply::Answered)
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{
-    Client, StatusCode, Url,
-    header::{CONTENT_TYPE, HeaderName},
+    Client, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use sha2::Sha256;
 
 use crate::sys::{clock::Clock, secret::Secret, settings};
+
+use super::Letter;
 
 /// How long one try may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +35,7 @@ pub struct Request<'a> {
     /// What it tells.
     pub event: &'a str,
     /// The message.
-    pub body: Vec<u8>,
+    pub letter: &'a Letter,
 }
 
 /// How one try ended that did not succeed.
@@ -43,17 +46,17 @@ enum Failed {
     Final(String),
 }
 
-/// Sends a message until it is taken, or there is no more sense in sending it.
+/// Sends a message until it is taken, or there is no more sense in sending it. Returns what was answered.
 ///
 /// # Errors
 ///
 /// Why it was not taken, without its URL.
-pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<(), String> {
+pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, String> {
     let client = client(request.url)?;
     let mut pauses = PAUSES.iter();
     loop {
         let why = match once(&client, request).await {
-            Ok(()) => return Ok(()),
+            Ok(answer) => return Ok(answer),
             Err(Failed::Final(why)) => return Err(why),
             Err(Failed::Passing(why)) => why,
         };
@@ -64,26 +67,87 @@ pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<(), String> {
     }
 }
 
-async fn once(client: &Client, request: &Request<'_>) -> Result<(), Failed> {
+async fn once(client: &Client, request: &Request<'_>) -> Result<String, Failed> {
     let mut post = client
         .post(request.url.clone())
-        .header(CONTENT_TYPE, "application/json")
         .header(EVENT, request.event)
-        .body(request.body.clone());
+        .headers(headers(request.letter).map_err(Failed::Final)?)
+        .body(request.letter.body.clone());
     if let Some(secret) = request.secret {
-        post = post.header(SIGNATURE, signature(secret, &request.body));
+        post = post.header(SIGNATURE, signature(secret, &request.letter.body));
     }
     let answer = post.send().await;
     let answer = answer.map_err(|error| Failed::Passing(words(error.without_url())))?;
     let status = answer.status();
+    let said = beginning(answer).await;
+    let told = match said.as_str() {
+        "" => format!("it answers {status}"),
+        said => format!("it answers {status}: {said}"),
+    };
     match status {
-        _ if status.is_success() => Ok(()),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            Err(Failed::Passing(format!("it answers {status}")))
-        }
-        _ if status.is_server_error() => Err(Failed::Passing(format!("it answers {status}"))),
-        _ => Err(Failed::Final(format!("it answers {status}"))),
+        _ if status.is_success() => Ok(told),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Failed::Passing(told)),
+        _ if status.is_server_error() => Err(Failed::Passing(told)),
+        _ => Err(Failed::Final(told)),
     }
+}
+
+/// Returns the headers of a message: as its templates say; else the body is JSON where it reads so, and text where it does not.
+fn headers(letter: &Letter) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(&letter.body) {
+        Ok(_) => "application/json",
+        Err(_) => "text/plain; charset=utf-8",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    for (name, value) in &letter.headers {
+        let unusable = || format!("`{name}` cannot be a header");
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+        let mut value = HeaderValue::from_str(&encoded(value)).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+/// How many bytes go into one encoded word, of which 75 characters are the most (RFC 2047, section 2).
+const WORD: usize = 45;
+
+/// Returns the value of a header on one line. What is no ASCII is encoded as RFC 2047 has it.
+fn encoded(value: &str) -> String {
+    let line = value.split(char::is_control).collect::<Vec<_>>().join(" ");
+    let line = line.trim();
+    if line.is_ascii() {
+        return line.to_owned();
+    }
+    let mut words: Vec<String> = Vec::new();
+    for c in line.chars() {
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= WORD => word.push(c),
+            _ => words.push(c.to_string()),
+        }
+    }
+    let encode = |word: &String| format!("=?UTF-8?B?{}?=", BASE64_STANDARD.encode(word));
+    words.iter().map(encode).collect::<Vec<_>>().join(" ")
+}
+
+/// How much of an answer is shown, in characters.
+const SHOWN: usize = 200;
+
+/// Returns the beginning of what a server says: why it does not want a message stands there.
+async fn beginning(mut answer: Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < 4 * SHOWN
+        && let Ok(Some(piece)) = answer.chunk().await
+    {
+        bytes.extend_from_slice(&piece);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|it| !it.is_empty())
+        .collect();
+    words.join(" ").chars().take(SHOWN).collect()
 }
 
 /// Returns the innermost words of an error: the outer ones say only that a request was sent.
@@ -129,6 +193,43 @@ fn signature(secret: &Secret, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn header_is_one_line_of_ascii() {
+        assert_eq!(
+            encoded("web: failure\r\nX-Evil: 1"),
+            "web: failure  X-Evil: 1"
+        );
+        assert_eq!(encoded("wëb"), "=?UTF-8?B?d8OrYg==?=");
+        let long = encoded(&"ü".repeat(60));
+        assert!(long.split(' ').all(|word| word.len() <= 75) && long.split(' ').count() == 3);
+    }
+
+    #[test]
+    fn content_is_json_where_it_reads_so() {
+        let kind = |body: &str| {
+            let letter = Letter {
+                headers: Vec::new(),
+                body: body.into(),
+            };
+            headers(&letter).unwrap()[CONTENT_TYPE]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(kind("{}"), "application/json");
+        assert_eq!(kind("web failed"), "text/plain; charset=utf-8");
+        let own = Letter {
+            headers: vec![("content-type".into(), "text/html".into())],
+            body: Vec::new(),
+        };
+        assert_eq!(headers(&own).unwrap()[CONTENT_TYPE], "text/html");
+        let bad = Letter {
+            headers: vec![("a b".into(), "1".into())],
+            body: Vec::new(),
+        };
+        assert_eq!(headers(&bad).unwrap_err(), "`a b` cannot be a header");
+    }
 
     #[test]
     fn a_message_is_signed_as_github_signs() {

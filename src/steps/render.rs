@@ -58,8 +58,20 @@ impl Renderer {
     ///
     /// [`InvalidTaskFile`] where a secret cannot be part of a text.
     pub fn new(variables: &Variables) -> Result<Self, InvalidTaskFile> {
-        let budget = Arc::new(TemplateBudget::new(variables.is_late.clone()));
-        let mut functions = functions::all(&variables.run.date, &budget);
+        let budget = TemplateBudget::new(variables.is_late.clone());
+        let data = data::value(&variables.data()?);
+        Ok(Self::new_with(budget, &variables.run.date, data))
+    }
+
+    /// Returns what fills in templates that are no task file's, with data of their own.
+    #[must_use]
+    pub fn of(data: &serde_json::Value) -> Self {
+        Self::new_with(TemplateBudget::new(None), "", data::value(data))
+    }
+
+    fn new_with(budget: TemplateBudget, date: &str, data: Value) -> Self {
+        let budget = Arc::new(budget);
+        let mut functions = functions::all(date, &budget);
         let paying = Arc::clone(&budget);
         let pay = move |args: &[Value]| {
             let number = |n: usize| args.get(n).and_then(Value::as_int).unwrap_or_default();
@@ -68,11 +80,27 @@ impl Renderer {
             Ok(Value::Nil)
         };
         functions.insert(PAY.to_owned(), Arc::new(pay));
-        Ok(Self {
+        Self {
             budget,
             functions,
-            data: data::value(&variables.data()?),
-        })
+            data,
+        }
+    }
+
+    /// Adds a function that makes one text of another.
+    #[must_use]
+    pub fn with(mut self, name: &str, function: fn(&str) -> String) -> Self {
+        let function = functions::of_text(&self.budget, function);
+        self.functions.insert(name.to_owned(), function);
+        self
+    }
+
+    /// Adds a function that makes one text of a number and another.
+    #[must_use]
+    pub fn with_number(mut self, name: &str, function: fn(usize, &str) -> String) -> Self {
+        let function = functions::of_number_and_text(&self.budget, function);
+        self.functions.insert(name.to_owned(), function);
+        self
     }
 
     /// Fills in the templates of `text`. Lines that are comments are left out first, so that what they quote is not read; an empty
@@ -82,7 +110,15 @@ impl Renderer {
     ///
     /// [`InvalidTaskFile`] where a template does not parse, a function fails, or a bound is met.
     pub fn render(&self, text: &str) -> Result<MaskedText, InvalidTaskFile> {
-        let text = without_comments(text);
+        self.fill(without_comments(text))
+    }
+
+    /// Fills in the templates of a text in which no line is a comment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Renderer::render`].
+    pub fn fill(&self, text: String) -> Result<MaskedText, InvalidTaskFile> {
         check_size(&text)?;
         if !text.contains("{{") {
             return Ok(MaskedText::from(text));

@@ -93,6 +93,27 @@ impl Store {
         Ok(log)
     }
 
+    /// Returns the last bytes of the log of a run, at most so many; nothing where it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn end_of_log(&self, id: RunId, most: u64) -> Result<Vec<u8>> {
+        let path = self.layout.log(id);
+        let cannot = || format!("cannot read the log `{}`", path.display());
+        let mut file = match file::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).context(Kind::Failed, cannot),
+        };
+        let mut end = Vec::new();
+        let size = file.metadata().context(Kind::Failed, cannot)?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(most)))
+            .and_then(|_| file.take(most).read_to_end(&mut end))
+            .context(Kind::Failed, cannot)?;
+        Ok(end)
+    }
+
     /// Returns what reads the log of a run, from its beginning.
     #[must_use]
     pub fn read_log(&self, id: RunId) -> LogReader {

@@ -128,6 +128,18 @@ pub struct NotifySettings {
     pub on: Option<Vec<Occasion>>,
     /// The names of the tasks that it is told of; all if empty.
     pub tasks: Vec<String>,
+    /// The service whose templates it is told with.
+    pub preset: Option<String>,
+    /// The templates of the headers of a POST.
+    pub headers: BTreeMap<String, String>,
+    /// The template of the title.
+    pub title: Option<String>,
+    /// The template of what is sent in place of the JSON of acrt.
+    pub body: Option<String>,
+    /// Whether what happened to several tasks in one round is one message; so it is for who has templates, if unset.
+    pub group: Option<bool>,
+    /// What templates find as `.Values`; each may be `env:NAME` or `file:PATH`.
+    pub values: BTreeMap<String, String>,
 }
 
 /// Something that people may be told.

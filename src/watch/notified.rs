@@ -31,6 +31,21 @@ pub enum NotificationEvent {
 }
 
 impl NotificationEvent {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Success,
+        Self::Failure,
+        Self::Recovery,
+        Self::Stalled,
+        Self::CheckFailing,
+    ];
+
+    /// Returns what a word stands for.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.word() == word)
+    }
+
     /// Returns the word for it, as config files and messages have it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -63,6 +78,9 @@ pub struct NotifiedState {
     /// When it is tried again, if it could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<Timestamp>,
+    /// What is wrong with its templates, as was said: it is said once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
 }
 
 /// Something that a receiver knows to be wrong.

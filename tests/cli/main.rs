@@ -25,6 +25,7 @@ mod logout;
 mod manifest;
 mod mirrors;
 mod names;
+mod notify;
 mod old_state;
 mod options;
 mod parts;

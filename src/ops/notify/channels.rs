@@ -14,6 +14,8 @@ use crate::{
     watch::notified::NotificationEvent,
 };
 
+use super::wording::Wording;
+
 /// What everybody is told who does not say what.
 const BY_DEFAULT: [NotificationEvent; 4] = [
     NotificationEvent::Failure,
@@ -35,6 +37,10 @@ pub struct Channel {
     of: Scope,
     /// With what.
     pub shape: Shape,
+    /// In which words; the message as it is, if none.
+    pub wording: Option<Wording>,
+    /// Whether what happens to several tasks in one round is one message.
+    pub groups: bool,
 }
 
 /// Of which tasks it is told.
@@ -76,10 +82,7 @@ impl Channel {
 /// Returns everybody who is told of these tasks.
 pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<Vec<Channel>> {
     let config = &app.settings.config;
-    let mut channels = Vec::new();
-    for (place, settings) in config.notify.iter().enumerate() {
-        channels.push(configured(settings, place)?);
-    }
+    let mut channels = of_config(app)?;
     for task in tasks {
         let own = match task.on_success.is_empty() {
             true => &config.on_success,
@@ -102,6 +105,8 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Message,
+        wording: None,
+        groups: false,
     })
 }
 
@@ -126,7 +131,16 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Update(payload, secrets.update_trigger_token),
+        wording: None,
+        groups: false,
     }))
+}
+
+/// Returns the receivers of the config file.
+pub fn of_config(app: &App) -> Result<Vec<Channel>> {
+    let all = app.settings.config.notify.iter().enumerate();
+    all.map(|(place, settings)| configured(settings, place))
+        .collect()
 }
 
 /// Returns a receiver of the config file.
@@ -160,7 +174,10 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         None => BY_DEFAULT.to_vec(),
     };
     let name = settings.name.clone();
+    let wording = Wording::of(settings, &what)?;
     Ok(Channel {
+        groups: settings.group.unwrap_or(wording.is_some()),
+        wording,
         id: match &settings.name {
             Some(name) => format!("notify {name}"),
             None => format!("notify {}", short(&kept)),
@@ -176,7 +193,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
     })
 }
 
-fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
+pub(super) fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Invalid, format!("cannot use {what}: {why}"))
         .hint("docs/notify.md shows what it may say")
 }

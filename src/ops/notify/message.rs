@@ -17,6 +17,9 @@ use crate::{
 /// How many tasks are named that wait for a registry.
 const SHOWN: usize = 20;
 
+/// How many tasks are named to which the same has happened.
+const MOST_OF_GROUP: usize = 100;
+
 /// The message. Keys are only ever added to it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,6 +114,31 @@ impl Message {
         }
     }
 
+    /// Says what has become of several tasks in one round, because of the same base where that is `base`.
+    pub fn of_group(
+        news: NotificationEvent,
+        base: Option<&str>,
+        tasks: &[&TaskKey],
+        now: Timestamp,
+    ) -> Self {
+        let many = tasks.len();
+        let cause = base.map_or(String::new(), |base| format!(": `{base}` has moved"));
+        let text = match news {
+            NotificationEvent::Success => format!("{many} tasks have succeeded{cause}"),
+            NotificationEvent::Recovery => {
+                format!("{many} tasks have succeeded, after others had failed")
+            }
+            NotificationEvent::Failure => format!("{many} tasks have failed{cause}"),
+            NotificationEvent::Stalled => format!("{many} tasks have failed many times in a row"),
+            NotificationEvent::CheckFailing => format!("{many} tasks wait"),
+        };
+        let tasks = tasks.iter().take(MOST_OF_GROUP).map(|key| key.full());
+        Self {
+            tasks: Some(tasks.collect()),
+            ..Self::new(news, text, now)
+        }
+    }
+
     /// Says that a registry or repository does not answer, that an image is gone, or that a task's files cannot be used.
     pub fn of_silence(subject: &str, silence: &Outage, since: Timestamp, now: Timestamp) -> Self {
         let why = &silence.why;
@@ -155,11 +183,10 @@ impl Message {
 }
 
 /// Gives a program the most wanted of the message as variables too, so that a one-line script needs no JSON.
-pub fn with_variables(receiver: &Receiver, message: &impl Serialize) -> Receiver {
+pub fn with_variables(receiver: &Receiver, message: &serde_json::Value) -> Receiver {
     let Receiver::Command(line) = receiver else {
         return receiver.clone();
     };
-    let message = serde_json::to_value(message).unwrap_or_default();
     let text = |pointer: &str| {
         let value = message.pointer(pointer).and_then(|value| value.as_str());
         value.unwrap_or_default().to_owned()
@@ -183,7 +210,7 @@ pub fn with_variables(receiver: &Receiver, message: &impl Serialize) -> Receiver
 }
 
 /// Returns an image that a run pushed, by its digest, as `registry/repository@sha256:…`.
-fn pinned_name(image: &serde_json::Value) -> Option<String> {
+pub(super) fn pinned_name(image: &serde_json::Value) -> Option<String> {
     let text = |key: &str| image[key].as_str();
     let name = format!("{}/{}", text("registry")?, text("repository")?);
     Some(format!("{name}@{}", text("digest")?))

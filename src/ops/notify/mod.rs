@@ -2,6 +2,8 @@
 
 mod channels;
 mod message;
+mod sample;
+mod wording;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,13 +11,13 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    notify::{Receiver, deliver},
+    notify::{Letter, Receiver, Reply, deliver},
     store::{
         lock::{self, Lock},
         notified::NotifiedFile,
     },
     sys::signal::Stop,
-    task::{Task, TaskKey},
+    task::{Run, RunId, Task, TaskKey},
     watch::{
         Baseline, Problem, ProblemKind,
         notified::{KnownProblem, NotificationEvent, NotifiedState, Outage, outages},
@@ -30,6 +32,12 @@ use super::{
 
 use channels::{Channel, Shape, channels};
 use message::{Message, update, with_variables};
+use wording::last_lines;
+
+pub use sample::{PresetAnswer, SampleAnswer, presets, test};
+
+/// How much of the end of a log is looked at for its last lines, in bytes.
+const END_OF_LOG: u64 = 16 * 1024;
 
 /// How long it is waited for somebody else who tells, before it is looked again.
 const WAIT: Duration = Duration::from_millis(100);
@@ -72,8 +80,24 @@ async fn hold(app: &App) -> Result<Lock> {
 /// Tells what a run of a task has changed. That somebody could not be told is said, and changes nothing else.
 /// Who is told when acrt is stopped is told later.
 pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
+    tell_run(app, task, |_| true, stop, events).await;
+}
+
+/// As [`after_run`], for one of several runs of a round: who gets these as one message is told after the round.
+pub async fn after_run_of_round(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
+    tell_run(app, task, |channel| !channel.groups, stop, events).await;
+}
+
+async fn tell_run(
+    app: &App,
+    task: &Task,
+    is_told: impl Fn(&Channel) -> bool,
+    stop: &Stop,
+    events: &EventSink<'_>,
+) {
     let work = async {
-        let channels = channels(app, std::iter::once(task))?;
+        let mut channels = channels(app, std::iter::once(task))?;
+        channels.retain(is_told);
         if channels.is_empty() {
             return Ok(());
         }
@@ -201,21 +225,62 @@ impl Telling<'_> {
         tasks: &[(TaskKey, Baseline)],
         silent: Option<&BTreeMap<String, Outage>>,
     ) -> Result<(), (NotificationEvent, String)> {
-        for (key, baseline) in tasks.iter().filter(|(key, _)| self.channel.hears_of(key)) {
+        let mut groups: BTreeMap<_, Vec<&(TaskKey, Baseline)>> = BTreeMap::new();
+        for task in tasks.iter().filter(|(key, _)| self.channel.hears_of(key)) {
+            let (key, baseline) = task;
             self.notified.settle(key, baseline);
             for event in self.notified.due_events(key, baseline) {
-                if self.channel.on.contains(&event) {
-                    self.of_task(key, baseline, event)
-                        .await
-                        .map_err(|why| (event, why))?;
+                if self.channel.groups {
+                    let base = self.run_of(baseline, event).as_ref().and_then(base_of);
+                    groups.entry((event, base)).or_default().push(task);
+                } else {
+                    self.of_tasks(event, None, &[task]).await?;
                 }
-                self.notified.notified(key, event, baseline);
             }
+        }
+        for ((event, base), tasks) in groups {
+            self.of_tasks(event, base, &tasks).await?;
         }
         if let Some(silent) = silent.filter(|_| self.channel.hears_of_registries()) {
             self.of_registries(silent).await?;
         }
         Ok(())
+    }
+
+    /// Tells what has become of some tasks, in one message.
+    async fn of_tasks(
+        &mut self,
+        event: NotificationEvent,
+        base: Option<String>,
+        tasks: &[&(TaskKey, Baseline)],
+    ) -> Result<(), (NotificationEvent, String)> {
+        if self.channel.on.contains(&event) {
+            let told = match tasks {
+                [(key, baseline)] => self.of_task(key, baseline, event).await,
+                many => {
+                    let keys: Vec<&TaskKey> = many.iter().map(|(key, _)| key).collect();
+                    let now = self.app.clock.now();
+                    let message = Message::of_group(event, base.as_deref(), &keys, now);
+                    self.deliver(event.word(), &message, None).await
+                }
+            };
+            told.map_err(|why| (event, why))?;
+        }
+        for (key, baseline) in tasks {
+            self.notified.notified(key, event, baseline);
+        }
+        Ok(())
+    }
+
+    /// Returns the run that something is told of. It may have been pruned meanwhile; that it was is still news.
+    fn run_of(&self, baseline: &Baseline, event: NotificationEvent) -> Option<Run> {
+        let id = match event {
+            NotificationEvent::Failure | NotificationEvent::Stalled => {
+                baseline.failure.as_ref().map(|failure| failure.run_id)
+            }
+            _ => baseline.run_id,
+        };
+        id.and_then(|id| self.app.store.run(id).ok().flatten())
     }
 
     async fn of_registries(
@@ -267,26 +332,21 @@ impl Telling<'_> {
         baseline: &Baseline,
         event: NotificationEvent,
     ) -> Result<(), String> {
-        let id = match event {
-            NotificationEvent::Failure | NotificationEvent::Stalled => {
-                baseline.failure.as_ref().map(|failure| failure.run_id)
-            }
-            _ => baseline.run_id,
-        };
-        // A run may have been pruned meanwhile; that it was is still news.
-        let run = id.and_then(|id| self.app.store.run(id).ok().flatten());
+        let run = self.run_of(baseline, event);
         match &self.channel.shape {
             Shape::Message => {
                 let now = self.app.clock.now();
                 let message = Message::of_run(event, key, baseline, run.as_ref(), now);
-                self.deliver(event.word(), &message).await
+                let log = run.filter(|_| baseline.failure.is_some());
+                self.deliver(event.word(), &message, log.map(|run| run.run_id))
+                    .await
             }
             Shape::Update(payload, token) => {
                 let Some(run) = run.filter(|run| run.image_update_trigger.is_some()) else {
                     return Ok(());
                 };
                 let update = update(*payload, token.clone(), key, &run, self.app.clock.now());
-                self.deliver("image-update", &update).await
+                self.deliver("image-update", &update, None).await
             }
         }
     }
@@ -296,19 +356,66 @@ impl Telling<'_> {
         event: NotificationEvent,
         message: &Message,
     ) -> Result<(), (NotificationEvent, String)> {
-        let sent = self.deliver(event.word(), message).await;
+        let sent = self.deliver(event.word(), message, None).await;
         sent.map_err(|why| (event, why))
     }
 
-    async fn deliver(&mut self, event: &str, message: &impl Serialize) -> Result<(), String> {
-        let receiver = match with_variables(&self.channel.receiver, message) {
-            Receiver::Command(line) => Receiver::Command(self.app.within_reach(line)),
-            webhook => webhook,
-        };
-        let printed = deliver(&receiver, event, message, &self.app.clock).await?;
-        if !printed.is_empty() {
+    /// Delivers one message, with the end of the log of `log` where templates want it.
+    async fn deliver(
+        &mut self,
+        event: &str,
+        message: &impl Serialize,
+        log: Option<RunId>,
+    ) -> Result<(), String> {
+        let message = serde_json::to_value(message).map_err(|problem| problem.to_string())?;
+        let letter = self.letter(&message, log);
+        let reply = send(self.app, self.channel, event, &message, &letter).await?;
+        if let Reply::Printed(printed) = reply
+            && !printed.is_empty()
+        {
             self.events.send(Event::Log(&printed));
         }
         Ok(())
     }
+
+    /// Returns what is sent. Where templates are broken, the message goes as it is: it is better told plainly than not at all.
+    fn letter(&mut self, message: &serde_json::Value, log: Option<RunId>) -> Letter {
+        let Some(wording) = &self.channel.wording else {
+            return wording::plain(message);
+        };
+        let end = log.and_then(|id| self.app.store.end_of_log(id, END_OF_LOG).ok());
+        let filled = wording.fill(message, &last_lines(&end.unwrap_or_default()));
+        let broken = filled.as_ref().err().cloned();
+        if let Some(why) = &broken
+            && self.notified.broken != broken
+        {
+            let name = &self.channel.name;
+            self.events.send(Event::Warning(format!(
+                "cannot use the templates of `{name}`: {why}; it gets the message as JSON"
+            )));
+        }
+        self.notified.broken = broken;
+        filled.unwrap_or_else(|_| wording::plain(message))
+    }
+}
+
+/// Sends one message to its receiver.
+async fn send(
+    app: &App,
+    channel: &Channel,
+    event: &str,
+    message: &serde_json::Value,
+    letter: &Letter,
+) -> Result<Reply, String> {
+    let receiver = match with_variables(&channel.receiver, message) {
+        Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
+        webhook => webhook,
+    };
+    deliver(&receiver, event, letter, &app.clock).await
+}
+
+/// Returns the first of the images whose move caused a run.
+fn base_of(run: &Run) -> Option<String> {
+    let cause = run.image_update_trigger.as_ref()?;
+    Some(cause.images.first()?.tagged())
 }

@@ -77,7 +77,7 @@ impl<'a> Tellings<'a> {
         if let Some((app, key)) = self.runs.pop_front() {
             let telling = async move {
                 match app.store.task(&key) {
-                    Ok(Some(task)) => notify::after_run(&app, &task, stop, events).await,
+                    Ok(Some(task)) => notify::after_run_of_round(&app, &task, stop, events).await,
                     // It was deleted meanwhile, with all who were to be told of it.
                     Ok(None) => {}
                     Err(error) => events.send(Event::Problem(error)),

@@ -13,7 +13,7 @@ mod texts;
 
 use std::sync::Arc;
 
-use gotmpl::{FuncMap, Value};
+use gotmpl::{FuncMap, Value, ValueFunc};
 
 use super::budget::TemplateBudget;
 use call::Call;
@@ -50,6 +50,30 @@ pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
         Arc::new(move |_: &[Value]| Ok(now.clone())),
     );
     map
+}
+
+/// Returns a function that makes one text of another.
+pub(super) fn of_text(budget: &Arc<TemplateBudget>, function: fn(&str) -> String) -> ValueFunc {
+    let budget = Arc::clone(budget);
+    Arc::new(move |args: &[Value]| {
+        budget.pay_steps(1 + args.len())?;
+        let call = Call::new(args, &budget);
+        call.made(function(&call.last_text()?))
+    })
+}
+
+/// Returns a function that makes one text of a number and another.
+pub(super) fn of_number_and_text(
+    budget: &Arc<TemplateBudget>,
+    function: fn(usize, &str) -> String,
+) -> ValueFunc {
+    let budget = Arc::clone(budget);
+    Arc::new(move |args: &[Value]| {
+        budget.pay_steps(1 + args.len())?;
+        let call = Call::new(args, &budget);
+        let number = usize::try_from(call.whole(0)?).unwrap_or_default();
+        call.made(function(number, &call.last_text()?))
+    })
 }
 
 #[cfg(test)]

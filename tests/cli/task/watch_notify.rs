@@ -356,3 +356,55 @@ fn metrics_are_written_whole_where_a_collector_reads_them() {
     ];
     world.acrt(&once).ok().says(&["cannot write"]);
 }
+
+#[test]
+fn tasks_that_one_base_rebuilds_are_one_message_to_who_has_templates() {
+    let (world, registry, receiver) = world();
+    world.config(&format!(
+        "notify:\n- {{name: chat, url: '{}', preset: slack, on: [success, failure]}}\n- {{name: each, url: '{}', on: [success]}}\n",
+        receiver.url("/chat"),
+        receiver.url("/each")
+    ));
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    for name in ["one", "two", "three"] {
+        world.tracked_task(&registry, name, &from);
+    }
+    let to = |path: &str| {
+        let messages = receiver.messages().into_iter();
+        let messages = messages.filter(|it| it.path == path);
+        messages.map(|it| it.json()).collect::<Vec<_>>()
+    };
+    let (chat, each) = (to("/chat").len(), to("/each").len());
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    let (chat, each) = (to("/chat").split_off(chat), to("/each").split_off(each));
+    assert_eq!((chat.len(), each.len()), (1, 3), "{chat:?}");
+    let text = chat[0]["text"].as_str().unwrap();
+    assert!(text.contains("3 tasks have succeeded: `"), "{text}");
+    assert!(text.contains("base:1` has moved"), "{text}");
+    let names = ["/one", "/two", "/three"];
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    let before = receiver.messages().len();
+    world.watch_once().ok();
+    assert_eq!(
+        receiver.messages().len(),
+        before,
+        "each change is told once"
+    );
+}
+
+#[test]
+fn broken_template_is_said_once_and_the_message_goes_as_it_is() {
+    let (world, registry, receiver) = world();
+    world.config(&format!(
+        "notify: [{{name: chat, url: '{}', body: '{{{{ .Task | nosuch }}}}', on: [success]}}]\n",
+        receiver.url("/")
+    ));
+    task(&world, &registry, &[]);
+    let first = world.run("web").ok();
+    first.says(&["cannot use the templates of `chat`", "nosuch"]);
+    let second = world.run("web").ok();
+    let again = second.stderr.contains("cannot use the templates");
+    assert!(!again, "{}", second.stderr);
+    assert_eq!(receiver.told(), ["success web", "success web"]);
+}

@@ -1,0 +1,41 @@
+//! `acrt notify test`
+
+use crate::{
+    cli::outcome::Outcome,
+    error::{Kind, Result},
+    ops::{App, notify},
+    view::{Column, View},
+};
+
+const COLUMNS: &[Column] = &[
+    Column::at("RECEIVER", "/receiver"),
+    Column::at("EVENT", "/event"),
+    Column::at("ANSWER", "/answer"),
+    Column::at("ERROR", "/error"),
+];
+
+/// Send a sample to who is told, and show what was sent and answered
+///
+/// Nothing is noted: what a receiver has been told stays as it is.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt notify test\n  acrt notify test --name chat --event recovery"
+)]
+pub struct NotifyTestArgs {
+    /// Receiver of the config file [default: all]
+    #[arg(short, long, value_name = "NAME")]
+    name: Option<String>,
+    /// What it is told
+    #[arg(long, value_name = "EVENT", default_value = "failure",
+        value_parser = ["success", "failure", "recovery", "stalled", "check-failing"])]
+    event: String,
+}
+
+pub fn run(app: &App, args: &NotifyTestArgs) -> Result<Outcome> {
+    let answers = app.wait(notify::test(app, args.name.as_deref(), &args.event))?;
+    let is_whole = answers.iter().all(|answer| answer.error.is_none());
+    Ok(Outcome {
+        view: Some(View::of(answers, COLUMNS)),
+        exit: (!is_whole).then_some(Kind::Failed),
+    })
+}

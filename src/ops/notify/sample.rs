@@ -1,0 +1,198 @@
+//! Shows what receivers are told with, and sends them a sample.
+
+use serde::Serialize;
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::{Digest, Reference},
+    notify::{Reply, preset},
+    ops::App,
+    task::{Cause, ImageDescriptor, Run, RunId, RunStatus, TaskKey, Triggers},
+    watch::{
+        Baseline, ProblemKind,
+        notified::{NotificationEvent, Outage},
+    },
+};
+
+use super::{
+    channels::{Channel, of_config},
+    message::Message,
+    send, wording,
+};
+
+/// What a sample's log says.
+const LOG: &str = "Step 2/3 : RUN npm ci\nnpm error 404 Not Found: left-pad@9.9.9\n";
+
+/// The templates of a service.
+#[derive(Debug, Serialize)]
+pub struct PresetAnswer {
+    /// What `preset` in the config file is.
+    name: &'static str,
+    about: String,
+    url: String,
+    values: Vec<String>,
+    headers: std::collections::BTreeMap<String, String>,
+    title: Option<String>,
+    body: String,
+}
+
+/// How a sample was taken.
+#[derive(Debug, Serialize)]
+pub struct SampleAnswer {
+    receiver: String,
+    event: &'static str,
+    sent: String,
+    /// What the receiver said; none where it was not taken.
+    answer: Option<String>,
+    /// Why it was not taken, or why its templates are of no use.
+    pub error: Option<String>,
+}
+
+/// Returns the presets, or the one of this name.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] where there is none.
+pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
+    let wanted = |it: &str| name.is_none_or(|name| name == it);
+    let found: Vec<PresetAnswer> = preset::all()
+        .filter(|(name, _)| wanted(name))
+        .filter_map(|(name, _)| {
+            let it = preset::preset(name)?;
+            Some(PresetAnswer {
+                name,
+                about: it.about,
+                url: it.url,
+                values: it.values,
+                headers: it.headers,
+                title: it.title,
+                body: it.body,
+            })
+        })
+        .collect();
+    match (found.is_empty(), name) {
+        (true, Some(name)) => Err(Error::new(
+            Kind::NotFound,
+            format!("there is no preset `{name}`"),
+        )
+        .hint("acrt notify presets lists them")),
+        _ => Ok(found),
+    }
+}
+
+/// Sends a sample to every receiver of the config file, or to the one of this name.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the config file makes no sense, [`Kind::NotFound`] where it has no such receiver.
+pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<SampleAnswer>> {
+    let event = NotificationEvent::of_word(event).ok_or_else(|| {
+        let words: Vec<&str> = NotificationEvent::ALL.iter().map(|it| it.word()).collect();
+        Error::new(Kind::Invalid, format!("nobody is told of `{event}`"))
+            .hint(format!("name one of {}", words.join(", ")))
+    })?;
+    let mut channels = of_config(app)?;
+    channels.retain(|channel| name.is_none_or(|name| channel.name == name));
+    if channels.is_empty() {
+        let text = match name {
+            Some(name) => format!("`notify` in the config file names no receiver `{name}`"),
+            None => "`notify` in the config file names no receiver".to_owned(),
+        };
+        let hint = "docs/notify.md shows how to name one; `acrt config show` says what there is";
+        return Err(Error::new(Kind::NotFound, text).hint(hint));
+    }
+    let message = serde_json::to_value(message(app, event)?).unwrap_or_default();
+    let mut answers = Vec::new();
+    for channel in &channels {
+        answers.push(sample(app, channel, event, &message).await);
+    }
+    Ok(answers)
+}
+
+async fn sample(
+    app: &App,
+    channel: &Channel,
+    event: NotificationEvent,
+    message: &serde_json::Value,
+) -> SampleAnswer {
+    let log = match event {
+        NotificationEvent::Failure | NotificationEvent::Stalled => LOG,
+        _ => "",
+    };
+    let filled = channel
+        .wording
+        .as_ref()
+        .map(|wording| wording.fill(message, &wording::last_lines(log.as_bytes())));
+    let (letter, broken) = match filled {
+        Some(Ok(letter)) => (letter, None),
+        Some(Err(why)) => (
+            wording::plain(message),
+            Some(format!("cannot use its templates: {why}")),
+        ),
+        None => (wording::plain(message), None),
+    };
+    let sent = send(app, channel, event.word(), message, &letter).await;
+    let (answer, error) = match sent {
+        Ok(Reply::Printed(printed)) => (
+            Some(String::from_utf8_lossy(&printed).trim().to_owned()),
+            broken,
+        ),
+        Ok(Reply::Answered(answer)) => (Some(answer), broken),
+        Err(why) => (None, broken.or(Some(why))),
+    };
+    SampleAnswer {
+        receiver: channel.name.clone(),
+        event: event.word(),
+        sent: String::from_utf8_lossy(&letter.body).into_owned(),
+        answer,
+        error,
+    }
+}
+
+/// Returns a message of a task that there is not.
+fn message(app: &App, event: NotificationEvent) -> Result<Message> {
+    let cannot = || "cannot make a sample".to_owned();
+    let now = app.clock.now();
+    let key = TaskKey {
+        registry: "registry.example.com".to_owned(),
+        name: "sample".parse().context(Kind::Failed, cannot)?,
+    };
+    let base = "registry.example.com/base:1".parse::<Reference>();
+    let base = ImageDescriptor::new(
+        &base.context(Kind::Failed, cannot)?,
+        Some(Digest::of(b"sample")),
+    );
+    let cause = Cause::Triggered(Triggers {
+        images: vec![base],
+        ..Triggers::default()
+    });
+    let mut run = Run::queued(RunId::new(1), &key.registry, &cause, now);
+    run.task = Some(key.name.clone());
+    let mut baseline = Baseline::default();
+    if matches!(
+        event,
+        NotificationEvent::Failure | NotificationEvent::Stalled
+    ) {
+        run.fail(
+            RunStatus::Failed,
+            "this is a sample: the build failed".to_owned(),
+            now,
+        );
+        baseline.failed(run.run_id, std::collections::BTreeMap::new(), None, now);
+    } else {
+        run.advance(RunStatus::Succeeded, now);
+    }
+    Ok(match event {
+        NotificationEvent::CheckFailing => {
+            let silence = Outage {
+                kind: ProblemKind::Silent,
+                subjects: 1,
+                since: Some(now),
+                why: "this is a sample: it cannot be reached".to_owned(),
+                tasks: vec![key],
+            };
+            Message::of_silence("registry.example.com", &silence, now, now)
+        }
+        of_a_task => Message::of_run(of_a_task, &key, &baseline, Some(&run), now),
+    })
+}

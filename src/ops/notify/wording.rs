@@ -1,0 +1,410 @@
+//! What a receiver is told in: the message as JSON, or what its templates make of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    error::{Error, Result},
+    notify::{Letter, preset},
+    ops::credential::resolved,
+    steps::{InvalidTaskFile, render::Renderer},
+    sys::{secret::Secret, settings::NotifySettings},
+};
+
+use super::message::pinned_name;
+
+/// How many of the last lines of a log a message has.
+pub const LOG_LINES: usize = 10;
+
+/// How long such a line may be, in characters.
+const LONGEST_LINE: usize = 300;
+
+/// The templates of a receiver.
+#[derive(Debug)]
+pub struct Wording {
+    title: Option<String>,
+    body: Option<String>,
+    headers: BTreeMap<String, String>,
+    values: BTreeMap<String, Secret>,
+}
+
+impl Wording {
+    /// Reads the templates of a receiver; none, where it gets the message as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) where there is no such preset, a value that it needs is missing, or a variable or file is.
+    pub fn of(settings: &NotifySettings, what: &str) -> Result<Option<Self>> {
+        let preset = match &settings.preset {
+            None => None,
+            Some(name) => Some(preset::preset(name).ok_or_else(|| {
+                let known: Vec<&str> = preset::all().map(|(name, _)| name).collect();
+                unusable(
+                    what,
+                    format!(
+                        "there is no preset `{name}`; there are {}",
+                        known.join(", ")
+                    ),
+                )
+            })?),
+        };
+        if preset.is_none()
+            && settings.title.is_none()
+            && settings.body.is_none()
+            && settings.headers.is_empty()
+        {
+            return Ok(None);
+        }
+        let preset = preset.unwrap_or_default();
+        let mut headers = preset.headers;
+        headers.extend(settings.headers.clone());
+        let mut values = BTreeMap::new();
+        for (name, value) in &settings.values {
+            let value = resolved(&Secret::new(value.clone()), &format!("`{name}` of {what}"))?;
+            values.insert(name.clone(), value);
+        }
+        if let Some(missing) = preset
+            .values
+            .iter()
+            .find(|name| !values.contains_key(*name))
+        {
+            return Err(unusable(
+                what,
+                format!("its preset needs `{missing}` in `values`"),
+            ));
+        }
+        for value in headers.values_mut() {
+            *value = resolved(&Secret::new(value.clone()), what)?
+                .reveal()
+                .to_owned();
+        }
+        let body = settings.body.clone();
+        Ok(Some(Self {
+            title: settings.title.clone().or(preset.title),
+            body: body.or(Some(preset.body).filter(|body| !body.is_empty())),
+            headers,
+            values,
+        }))
+    }
+
+    /// Fills the templates in.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with one of them, named with its line.
+    pub fn fill(&self, message: &Value, log: &[String]) -> Result<Letter, String> {
+        let mut data = data(message, log);
+        data["Values"] = self
+            .values
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.reveal())))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        if let Some(title) = &self.title {
+            data["Title"] = filled(title, &data, "title")?.into();
+        }
+        let headers = self.headers.iter().map(|(name, template)| {
+            let value = filled(template, &data, &format!("header `{name}`"))?;
+            Ok((name.clone(), value))
+        });
+        Ok(Letter {
+            headers: headers.collect::<Result<_, String>>()?,
+            body: match &self.body {
+                Some(body) => filled(body, &data, "body")?.into_bytes(),
+                None => message.to_string().into_bytes(),
+            },
+        })
+    }
+}
+
+/// Returns the message as it is, for who has no templates.
+pub fn plain(message: &Value) -> Letter {
+    Letter {
+        headers: Vec::new(),
+        body: message.to_string().into_bytes(),
+    }
+}
+
+fn filled(template: &str, data: &Value, of: &str) -> Result<String, String> {
+    let renderer = Renderer::of(data)
+        .with("markdown", markdown)
+        .with("mrkdwn", mrkdwn)
+        .with_number("fit", fit);
+    let text = renderer.fill(template.to_owned());
+    let text = text.map_err(|problem: InvalidTaskFile| format!("its {of}: {problem}"))?;
+    Ok(text.reveal().to_owned())
+}
+
+/// Returns the fields of templates, as `docs/notify.md` has them.
+fn data(message: &Value, log: &[String]) -> Value {
+    let text = |pointer: &str| {
+        let value = message.pointer(pointer);
+        value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let event = text("/event");
+    let images = message
+        .pointer("/run/outputImages")
+        .and_then(Value::as_array);
+    let images: Vec<String> = images
+        .into_iter()
+        .flatten()
+        .filter_map(pinned_name)
+        .collect();
+    let moved = message.pointer("/run/imageUpdateTrigger/images/0");
+    let moved = |key: &str| moved.and_then(|it| it[key].as_str()).unwrap_or_default();
+    let base = match moved("repository") {
+        "" => String::new(),
+        repository => format!("{}/{repository}:{}", moved("registry"), moved("tag")),
+    };
+    let cause = match base.as_str() {
+        "" => String::new(),
+        base => format!("{base} is {}", moved("digest")),
+    };
+    let subject = [text("/task"), text("/subject")];
+    let subject = subject.into_iter().find(|it| !it.is_empty());
+    let title = match subject {
+        Some(subject) => format!("{}: {event}", tame(&subject)),
+        None => event.clone(),
+    };
+    json!({
+        "Event": event,
+        "Good": matches!(event.as_str(), "success" | "recovery" | "digest"),
+        "Time": text("/time"),
+        "Title": title,
+        "Message": tame(&text("/message")),
+        "Task": text("/task"),
+        "Registry": text("/registry"),
+        "RunID": text("/run/runId"),
+        "Status": text("/run/status"),
+        "Base": base,
+        "New": moved("digest"),
+        "Cause": cause,
+        "Images": images,
+        "Log": log.iter().map(|line| tame(line)).collect::<Vec<_>>(),
+        "Subject": tame(&text("/subject")),
+        "Since": text("/since"),
+        "Tasks": message["tasks"],
+        "Resume": text("/resume"),
+    })
+}
+
+/// Returns the last lines of a log, each of a bounded length.
+pub fn last_lines(log: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(log);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let first = lines.len().saturating_sub(LOG_LINES);
+    let short = |line: &&str| line.chars().take(LONGEST_LINE).collect();
+    lines[first..].iter().map(short).collect()
+}
+
+/// Takes out what neither a chat nor a header can show, and what only the engine of templates may say.
+fn tame(text: &str) -> String {
+    let is_text =
+        |c: &char| *c == '\n' || !(c.is_control() || matches!(c, '\u{fdd0}' | '\u{fdd1}'));
+    text.chars().filter(is_text).collect()
+}
+
+/// Escapes what Slack reads: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
+fn mrkdwn(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// Escapes the punctuation by which Markdown says something (CommonMark 0.31, section 2.4), and `@`, by which chats call people.
+fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '<' | '>' | '#' | '+'
+            | '!' | '|' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '@' => out.push_str("@\u{200b}"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Cuts a text to so many bytes at most, as services count them.
+fn fit(most: usize, text: &str) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most.saturating_sub('…'.len_utf8()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    format!("{}…", &text[..end.unwrap_or_default()])
+}
+
+fn unusable(what: &str, why: String) -> Error {
+    super::channels::unusable(what, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is most wrong with names and logs.
+    fn hostile() -> Value {
+        json!({
+            "event": "failure",
+            "time": "2026-01-25T05:50:51Z",
+            "message": "run `ca7` of task `web` has failed: </b> <!channel> @everyone \"quoted\" \\ {{.Values}} \u{1b}[31m ```",
+            "task": "web",
+            "registry": "r.io",
+            "run": {"runId": "ca7", "status": "Failed", "outputImages": null},
+            "tasks": null,
+            "resume": "acrt task run --name web --registry r.io",
+        })
+    }
+
+    fn wording(preset: &str) -> Wording {
+        let settings = NotifySettings {
+            preset: Some(preset.to_owned()),
+            values: [("chat", "-100\"7"), ("token", "AbC")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            ..NotifySettings::default()
+        };
+        Wording::of(&settings, "it").unwrap().unwrap()
+    }
+
+    fn log() -> Vec<String> {
+        let long = vec!["x ``` </pre> <script> \u{202e}\u{7}".repeat(20); 30].join("\n");
+        last_lines(long.as_bytes())
+    }
+
+    fn json_of(preset: &str) -> Value {
+        let letter = wording(preset).fill(&hostile(), &log()).unwrap();
+        serde_json::from_slice(&letter.body).unwrap_or_else(|why| {
+            panic!("{preset}: {why}: {}", String::from_utf8_lossy(&letter.body))
+        })
+    }
+
+    #[test]
+    fn slack_gets_a_text_in_which_names_call_nobody() {
+        let text = json_of("slack")["text"].as_str().unwrap().to_owned();
+        assert!(text.starts_with("*web: failure*\n"), "{text}");
+        assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt;"));
+        assert!(
+            text.len() < 40_000 && text.matches("```\n").count() == 2,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn discord_gets_an_embed_within_its_limits() {
+        let body = json_of("discord");
+        assert_eq!(body["allowed_mentions"]["parse"], json!([]));
+        let embed = &body["embeds"][0];
+        let length = |key: &str| embed[key].as_str().unwrap().encode_utf16().count();
+        assert!((1..=256).contains(&length("title")), "{embed}");
+        assert!((1..=4096).contains(&length("description")), "{embed}");
+        assert_eq!(embed["color"], 15_158_332);
+        assert!(embed["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn teams_gets_an_adaptive_card_of_less_than_28_kb() {
+        let body = json_of("teams");
+        let attachment = &body["attachments"][0];
+        assert_eq!(body["type"], "message");
+        assert_eq!(
+            attachment["contentType"],
+            "application/vnd.microsoft.card.adaptive"
+        );
+        assert_eq!(attachment["content"]["type"], "AdaptiveCard");
+        assert!(body.to_string().len() < 28_000);
+    }
+
+    #[test]
+    fn ntfy_gets_a_text_of_less_than_4096_bytes_and_its_headers() {
+        let letter = wording("ntfy").fill(&hostile(), &log()).unwrap();
+        assert!(letter.body.len() < 4096 && letter.body.starts_with(b"run `ca7`"));
+        let header = |name: &str| {
+            let found = letter.headers.iter().find(|(known, _)| known == name);
+            found.unwrap().1.clone()
+        };
+        assert_eq!(header("Title"), "web: failure");
+        assert_eq!(
+            (header("Priority").as_str(), header("Tags").as_str()),
+            ("high", "warning")
+        );
+    }
+
+    #[test]
+    fn telegram_gets_html_that_it_can_read() {
+        let body = json_of("telegram");
+        assert_eq!(
+            (body["chat_id"].as_str(), body["parse_mode"].as_str()),
+            (Some("-100\"7"), Some("HTML"))
+        );
+        let text = body["text"].as_str().unwrap();
+        assert_eq!(text.matches('<').count(), 6, "{text}");
+        assert!(text.encode_utf16().count() < 4096 + 4 * text.matches('&').count());
+    }
+
+    #[test]
+    fn gotify_gets_a_message_and_its_token_in_a_header() {
+        let letter = wording("gotify").fill(&hostile(), &[]).unwrap();
+        assert_eq!(
+            letter.headers,
+            [("X-Gotify-Key".to_owned(), "AbC".to_owned())]
+        );
+        let body: Value = serde_json::from_slice(&letter.body).unwrap();
+        assert_eq!(
+            (body["title"].as_str(), body["priority"].as_i64()),
+            (Some("web: failure"), Some(7))
+        );
+    }
+
+    #[test]
+    fn preset_that_needs_a_value_or_is_none_is_refused() {
+        let of = |preset: &str| {
+            let settings = NotifySettings {
+                preset: Some(preset.to_owned()),
+                ..NotifySettings::default()
+            };
+            Wording::of(&settings, "`ops`").unwrap_err().to_string()
+        };
+        assert_eq!(
+            of("telegram"),
+            "cannot use `ops`: its preset needs `chat` in `values`"
+        );
+        assert!(of("slak").contains("there is no preset `slak`; there are discord, gotify"));
+    }
+
+    #[test]
+    fn own_template_says_where_it_is_broken() {
+        let settings = NotifySettings {
+            body: Some("# a heading\n{{ .Task | nosuch }}".to_owned()),
+            ..NotifySettings::default()
+        };
+        let wording = Wording::of(&settings, "it").unwrap().unwrap();
+        let why = wording.fill(&hostile(), &[]).unwrap_err();
+        assert!(
+            why.starts_with("its body: ") && why.contains("nosuch"),
+            "{why}"
+        );
+        let settings = NotifySettings {
+            body: Some("# {{ .Task }} {{ len .Log }} {{ .Nothing }}".to_owned()),
+            ..NotifySettings::default()
+        };
+        let wording = Wording::of(&settings, "it").unwrap().unwrap();
+        assert_eq!(wording.fill(&hostile(), &[]).unwrap().body, b"# web 0 ");
+    }
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!(fit(10, "äöü"), "äöü");
+        assert_eq!(fit(5, "äöü"), "ä…");
+        assert_eq!(fit(1, "abc"), "…");
+    }
+}

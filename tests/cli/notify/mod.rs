@@ -1,0 +1,2 @@
+mod presets;
+mod test;

@@ -166,6 +166,19 @@ pub const RUN: &[Column] = &[
     Column::by("DURATION", duration),
 ];
 
+/// A run, and why it was made.
+pub const RUN_DETAIL: &[Column] = &[
+    Column::at("RUN ID", "/runId"),
+    Column::at("TASK", "/task"),
+    Column::at("PLATFORM", "/platform/os"),
+    Column::at("STATUS", "/status"),
+    Column::by("TRIGGER", trigger),
+    Column::by("STARTED", started),
+    Column::by("DURATION", duration),
+    // acrt's own comes after those of az.
+    Column::at("CAUSE", "/cause"),
+];
+
 /// The names of a copy.
 pub const IMPORT: &[Column] = &[
     Column::at("IMAGE", "/image"),

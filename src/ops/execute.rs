@@ -171,6 +171,9 @@ impl<'a> Execution<'a> {
         let secrets = self.all_secrets();
         let log = self.app.store.open_log(id, &secrets)?;
         let mut log = RunLog::new(log, events);
+        if held.run.task.is_some() {
+            log.say(&format!("cause: {}", held.run.cause_with_sightings()));
+        }
         let mut inputs = None;
         let worked = self.work(&mut held, &mut log, &mut inputs).await;
         let worked = worked.and_then(|()| Ok(log.check(id)?));

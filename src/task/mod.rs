@@ -4,6 +4,7 @@
 
 pub mod age;
 pub mod argument;
+pub mod cause;
 pub mod context;
 pub mod cron;
 pub mod definition;
@@ -19,6 +20,7 @@ pub mod trigger;
 
 pub use age::{Age, InvalidAge};
 pub use argument::Argument;
+pub use cause::{BaseUpdate, SeenBy};
 pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
 pub use definition::{DockerStep, OnChange, Step, Task};

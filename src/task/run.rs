@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Platform, Reference};
 
-use super::{Dependency, ImageDescriptor, TaskName, TimerName, Untracked};
+use super::{BaseUpdate, Dependency, ImageDescriptor, TaskName, TimerName, Untracked};
 
 /// A run's id: `ca` and a number in base 36, counted from 1: `ca1`, `ca2` … `caz`, `ca10`.
 ///
@@ -156,6 +156,8 @@ pub struct Occurrence {
 pub struct Triggers {
     /// The images that moved, with their new digests.
     pub images: Vec<ImageDescriptor>,
+    /// How each of them moved.
+    pub updates: Vec<BaseUpdate>,
     /// The timers that fired.
     pub timers: Vec<Occurrence>,
     /// The commit that the repository of the context has now.
@@ -214,6 +216,9 @@ pub struct Run {
     pub output_images: Option<Vec<ImageDescriptor>>,
     /// The images whose move started it.
     pub image_update_trigger: Option<ImageUpdateTrigger>,
+    /// From what to what these images moved, when that was seen and by what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base_updates: Vec<BaseUpdate>,
     /// The timers that started it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timer_triggers: Vec<Occurrence>,
@@ -287,6 +292,7 @@ impl Run {
             output_images: None,
             image_update_trigger: (!triggers.images.is_empty())
                 .then(|| image_update(triggers.images)),
+            base_updates: triggers.updates,
             timer_triggers: triggers.timers,
             source_trigger: triggers.source,
             is_archive_enabled: false,

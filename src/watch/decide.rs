@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, Cause, Dependency, GitContext, ImageDescriptor, Occurrence, OnChange,
+        BaseImageTriggerType, BaseUpdate, Cause, Dependency, GitContext, ImageDescriptor, Occurrence, OnChange,
         RunId, SourceCause, Status, TaskKey, TimerTrigger, Triggers,
     },
 };
@@ -30,6 +30,8 @@ pub struct Move {
     pub base: ImageDescriptor,
     /// What the tag names now; `None` where a run that has yet to be will say.
     pub to: Option<Digest>,
+    /// The same, with when it was seen and by what, as a run that it causes keeps it.
+    pub update: BaseUpdate,
 }
 
 impl Move {
@@ -91,6 +93,7 @@ impl Reasons {
         let changed = changed.map(|image| ImageDescriptor::new(image, None));
         let triggers = Triggers {
             images: self.moves.iter().map(Move::image).chain(changed).collect(),
+            updates: self.moves.iter().map(|one| one.update.clone()).collect(),
             timers: self.timers.clone(),
             source: self.source.clone(),
         };
@@ -513,9 +516,10 @@ impl Node<'_> {
                 since,
                 hint,
             };
-            let moved = |to| Move {
+            let moved = |to: Option<Digest>| Move {
                 tag: tag.clone(),
                 base: dependency.image.clone(),
+                update: tags.update(tag, dependency, to.as_ref()),
                 to,
             };
             match tags.status_at_age(tag, dependency, age, now) {

@@ -52,6 +52,7 @@ impl HintThrottle {
         self.0.retain(|_, last| rests_until(*last, now).is_some());
         let rest = self.0.get(tag).and_then(|last| rests_until(*last, now));
         let record = tags.entry(tag);
+        record.is_hinted = true;
         let wish = record.not_before.filter(|_| record.rests(now));
         let due = rest.into_iter().chain(wish).max().unwrap_or(now);
         record.next_look = Some(record.next_look.map_or(due, |next| next.min(due)));

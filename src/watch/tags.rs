@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, GitContext, Manifests},
+    task::{BaseUpdate, Dependency, GitContext, Manifests, SeenBy},
 };
 
 use super::schedule::Pauses;
@@ -33,6 +33,12 @@ pub struct TagRecord {
     pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,
+    /// By what it was seen; not known of what earlier versions saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen_by: Option<SeenBy>,
+    /// Whether the next look is made because of a webhook.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_hinted: bool,
     /// When the tag began to move after it had been debounce; only where somebody waits for it to be debounce again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restless_since: Option<Timestamp>,
@@ -466,6 +472,12 @@ impl Tags {
             if record.digest.is_some() && !is_own {
                 record.moves.push(now);
             }
+            let seen_by = match (is_own, record.is_hinted) {
+                (true, _) => SeenBy::Run,
+                (false, true) => SeenBy::Webhook,
+                (false, false) => SeenBy::Poll,
+            };
+            record.seen_by = Some(seen_by);
             record.remember_earlier(keeps);
             record.first_seen = Some(now);
             record.created = seen.created;
@@ -511,6 +523,7 @@ impl Tags {
         let record = self.entry(tag);
         let next = pauses.next_look(tag, record.unanswered(), now);
         let announced = record.look_again(now);
+        record.is_hinted &= announced.is_some() || record.error.is_some();
         record.next_look = [Some(next), debounce, announced]
             .into_iter()
             .flatten()
@@ -677,6 +690,38 @@ impl Tags {
             },
             (true, true) => moved,
             (true, false) => BaseStatus::Current,
+        }
+    }
+
+    /// Returns how `tag` moved from what `dependency` was built on to the digest `to`.
+    #[must_use]
+    pub fn update(
+        &self,
+        tag: &Reference,
+        dependency: &Dependency,
+        to: Option<&Digest>,
+    ) -> BaseUpdate {
+        let record = self.get(tag);
+        let newest = record.filter(|record| record.digest.as_ref() == to);
+        let earlier = record.into_iter().flat_map(|record| &record.history);
+        let earlier = earlier.filter(|it| Some(&it.digest) == to).last();
+        let manifests = newest.map(|record| &record.manifests);
+        let manifests = manifests.or_else(|| earlier.map(|it| &it.manifests));
+        let now = |platform| manifests.and_then(|it| it.get(platform).cloned().flatten());
+        let mut platforms = dependency.manifests.iter();
+        let differs = platforms.find(|(platform, before)| now(platform) != **before);
+        let built_for = differs.or_else(|| dependency.manifests.iter().next());
+        BaseUpdate {
+            image: dependency.image.tagged(),
+            previous_digest: dependency.image.digest.clone(),
+            digest: to.cloned(),
+            platform: built_for.map(|(platform, _)| platform.clone()),
+            previous_manifest: built_for.and_then(|(_, before)| before.clone()),
+            manifest: built_for.and_then(|(platform, _)| now(platform)),
+            seen: newest
+                .and_then(|record| record.first_seen)
+                .or_else(|| earlier.map(|it| it.since)),
+            seen_by: newest.and_then(|record| record.seen_by),
         }
     }
 

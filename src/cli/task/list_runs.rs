@@ -16,7 +16,7 @@ use crate::{
 /// List runs, the newest first
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task list-runs -o table\n  acrt task list-runs web --run-status Failed\n  acrt task list-runs --image localhost:5000/web:latest --top 1"
+    after_help = "Examples:\n  acrt task list-runs -o table\n  acrt task list-runs web --run-status Failed\n  acrt task list-runs --image localhost:5000/web:latest --top 1\n  acrt task list-runs --detail -o table"
 )]
 #[command(mut_arg("bare_name", |arg| arg.help("Only runs of this task")))]
 pub struct ListRunsArgs {
@@ -39,12 +39,16 @@ pub struct ListRunsArgs {
     /// How many runs to list
     #[arg(long, default_value_t = 15, value_name = "COUNT")]
     top: usize,
+    /// Also say why each run was made, in a column CAUSE
+    #[arg(long)]
+    detail: bool,
     #[command(flatten)]
     azure: AzureArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
     args.azure.tell(report);
+    let detail = args.detail;
     let registry = args
         .registry
         .as_deref()
@@ -60,7 +64,13 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         top: args.top,
     };
     let runs = ops::runs::list(app, &filter, &report.events())?;
-    Ok(Outcome::answer(View::of(runs, columns::RUN)))
+    Ok(Outcome::answer(View::of(
+        runs,
+        match detail {
+            true => columns::RUN_DETAIL,
+            false => columns::RUN,
+        },
+    )))
 }
 
 /// Reads an image name, which belongs to the registry of the command unless it names another.

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use crate::task::{
-    ImageDescriptor, Occurrence, Run, RunId, RunStatus, RunType, TaskName, TimerName, Untracked,
-    run::ImageUpdateTrigger,
+use crate::{
+    image::Digest,
+    task::{
+        BaseUpdate, ImageDescriptor, Occurrence, Run, RunId, RunStatus, RunType, SeenBy, TaskName,
+        TimerName, Untracked, run::ImageUpdateTrigger,
+    },
 };
 
 use super::{AzTimestamp, PlatformAnswer, first, step::DependencyAnswer};
@@ -23,6 +26,30 @@ impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
             id: trigger.id.clone(),
             timestamp: trigger.timestamp.into(),
             images: trigger.images.clone(),
+        }
+    }
+}
+
+/// A base that moved so that a run was started. A key of acrt's own.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseUpdateAnswer {
+    image: String,
+    previous_digest: Option<Digest>,
+    digest: Option<Digest>,
+    seen: Option<AzTimestamp>,
+    /// `poll`, `webhook` or `run`.
+    seen_by: Option<SeenBy>,
+}
+
+impl From<&BaseUpdate> for BaseUpdateAnswer {
+    fn from(update: &BaseUpdate) -> Self {
+        Self {
+            image: update.image.clone(),
+            previous_digest: update.previous_digest.clone(),
+            digest: update.digest.clone(),
+            seen: update.seen.map(AzTimestamp),
+            seen_by: update.seen_by,
         }
     }
 }
@@ -96,6 +123,9 @@ pub struct RunAnswer {
     untracked_images: Vec<Untracked>,
     source_commit: Option<String>,
     builder: Option<String>,
+    /// Why it was made, on one line.
+    pub(in crate::ops) cause: String,
+    base_updates: Vec<BaseUpdateAnswer>,
 }
 
 impl From<&Run> for RunAnswer {
@@ -141,6 +171,8 @@ impl From<&Run> for RunAnswer {
             untracked_images: run.untracked_images.clone(),
             source_commit: run.source_commit.clone(),
             builder: run.builder.clone(),
+            cause: run.cause(),
+            base_updates: run.base_updates.iter().map(Into::into).collect(),
         }
     }
 }

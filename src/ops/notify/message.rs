@@ -101,6 +101,8 @@ impl Message {
             }
             NotificationEvent::CheckFailing => of,
         };
+        let cause = run.map_or(String::new(), |run| format!("; cause: {}", run.cause()));
+        let text = text + &cause;
         let failing = matches!(
             news,
             NotificationEvent::Failure | NotificationEvent::Stalled

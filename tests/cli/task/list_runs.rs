@@ -68,6 +68,56 @@ fn the_table_tells_why_and_how_each_run_ended() {
 }
 
 #[test]
+fn cause_of_each_run_is_kept_whole_and_is_the_first_line_of_its_log() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2027-01-01T02:59:00Z");
+    let old = registry.push_shell("base:1", &[("version", "one")]);
+    let base = registry.image("base:1");
+    world.tracked_task(&registry, "web", &format!("FROM {base}\n"));
+    let app = format!("FROM {}\n", registry.image("web:latest"));
+    world.tracked_task(&registry, "app", &app);
+    world.task_with(
+        &registry,
+        "night",
+        "FROM scratch\n",
+        &["--schedule", "0 3 * * *"],
+    );
+    let new = registry.push_shell("base:1", &[("version", "two")]);
+    world.set("ACRT_NOW", "2027-01-01T03:01:00Z");
+    world.watch_once().ok();
+
+    let short = |digest: &str| format!("{}…", &digest[7..11]);
+    let cause = format!("{base} {} → {}", short(&old), short(&new));
+    let runs = world.runs();
+    let of = |task: &str| runs.iter().find(|run| run["task"] == task).unwrap();
+    assert_eq!(of("web")["cause"], cause);
+    let update = &of("web")["baseUpdates"][0];
+    assert_eq!(update["image"], base);
+    assert_eq!(update["previousDigest"], old);
+    assert_eq!(update["digest"], new);
+    assert_eq!(update["seen"], "2027-01-01T03:01:00+00:00");
+    assert_eq!(update["seenBy"], "poll");
+    // What a run has pushed was seen by that run.
+    assert_eq!(of("app")["baseUpdates"][0]["seenBy"], "run");
+    assert_eq!(of("night")["cause"], "timer t1");
+
+    let id = of("web")["runId"].as_str().unwrap();
+    let log = world.acrt(&["task", "logs", "--run-id", id]).ok().stdout;
+    let first = format!("acrt: cause: {cause}, seen 2027-01-01T03:01:00Z by poll");
+    assert_eq!(log.lines().next(), Some(first.as_str()));
+    let log = world.acrt(&["task", "logs", "--run-id", "ca1"]).ok().stdout;
+    assert_eq!(log.lines().next(), Some("acrt: cause: by hand"));
+
+    let list = ["task", "list-runs", "--detail", "-o", "table"];
+    let table = world.acrt(&list).ok().stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].ends_with("CAUSE"), "{table}");
+    assert!(lines.iter().any(|line| line.ends_with(&cause)), "{table}");
+    assert!(table.trim_end().ends_with("by hand"), "{table}");
+}
+
+#[test]
 fn a_broken_record_is_said_and_left_out() {
     let (world, _registry) = world();
     world.write("state/runs/ca2/run.json", "{\n\"schema\": 1,\n");

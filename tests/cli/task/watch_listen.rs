@@ -166,6 +166,9 @@ fn a_burst_makes_one_run_and_our_own_looks_and_pushes_make_no_loop() {
         assert_eq!(watch.pushed(&registry, "base:1"), 202);
     }
     watch.running.stdout_has("site: rebuilt");
+    let runs = world.runs();
+    let seen_by = |run: usize| runs[run]["baseUpdates"][0]["seenBy"].as_str().unwrap();
+    assert_eq!([seen_by(1), seen_by(0)], ["webhook", "run"]);
     let count = |outcome: &str| {
         let name = format!("acrt_webhooks_total{{source=\"lan\",outcome=\"{outcome}\"}}");
         watch.metric(&name).unwrap_or_default()

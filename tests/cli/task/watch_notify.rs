@@ -63,6 +63,8 @@ fn each_change_is_told_once_and_signed() {
     assert_eq!(message["run"]["runId"], "ca1");
     assert_eq!(message["run"]["outputImages"][0]["repository"], "web");
     assert_eq!(message["resume"], Value::Null);
+    let text = message["message"].as_str().unwrap();
+    assert!(text.ends_with("; cause: by hand"), "{text}");
 
     // It fails, and is tried again, and fails: that is one piece of news, until it is a stalled task.
     world.write("web/state", "3");
@@ -80,6 +82,8 @@ fn each_change_is_told_once_and_signed() {
     assert_eq!(stalled["resume"], resume);
     let text = stalled["message"].as_str().unwrap();
     assert!(text.contains("has failed 5 times in a row"), "{text}");
+    let cause = format!("; cause: {} ", registry.image("base:1"));
+    assert!(text.contains(&cause) && text.contains(" → "), "{text}");
 
     world.write("web/state", "0");
     minute(&world, 300);

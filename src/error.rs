@@ -99,6 +99,13 @@ impl Error {
         causes
     }
 
+    /// Returns the first error of this type among its causes.
+    #[must_use]
+    pub fn find<E: std::error::Error + Send + Sync + 'static>(&self) -> Option<&E> {
+        let mut causes = self.cause.iter().flat_map(anyhow::Error::chain);
+        causes.find_map(|cause| cause.downcast_ref::<E>())
+    }
+
     /// Returns the hint of this error, or else of the first error below it that has one.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {

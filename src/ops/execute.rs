@@ -32,6 +32,7 @@ use super::{
     resolve::{self, Resolved},
     run_log::RunLog,
     run_request::DEFAULT_JOBS,
+    why_failed::{maker_of_missing, with_last_words},
 };
 
 pub use crate::store::runs::MARKER;
@@ -424,14 +425,22 @@ impl<'a> Execution<'a> {
             };
             let mut printed = Vec::new();
             let keep = matches!(step.digest, DigestSource::Output);
-            let ended = log
+            let (ended, mut words) = log
                 .run(&line, &limits, self.stop, |bytes| {
                     if keep {
                         printed.extend_from_slice(bytes);
                     }
                 })
                 .await?;
-            self.judge(ended, &step.purpose)?;
+            let judged = self.judge(ended, &step.purpose);
+            judged.map_err(|failure| match failure.status {
+                RunStatus::Failed => {
+                    let of = (job.builder, &step.purpose);
+                    let error = with_last_words(failure.error, &mut words, of, &request);
+                    Failure { error, ..failure }
+                }
+                _ => failure,
+            })?;
             if step.purpose == Purpose::Build {
                 let built = platforms::built(job.builder, &request).await;
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, built);
@@ -587,7 +596,12 @@ impl<'a> Execution<'a> {
     /// Ends the run badly. What it would have depended on is not recorded; that it was tried is.
     fn failed(&self, run: &mut Run, failure: Failure, inputs: Option<Digest>) -> Result<Error> {
         let now = self.app.clock.now();
-        let reason = failure.error.one_line();
+        let mut reason = failure.error.one_line();
+        let mut error = failure.error;
+        if let Some(maker) = maker_of_missing(self.app, &self.task.key(), &error) {
+            reason = format!("{reason}; {maker}");
+            error = error.hint(maker);
+        }
         run.fail(failure.status, reason.clone(), now);
         if self.recorded && failure.status != RunStatus::Canceled {
             let key = self.task.key();
@@ -600,7 +614,7 @@ impl<'a> Execution<'a> {
             }
             self.app.store.save_baseline(&key, &baseline)?;
         }
-        Ok(failure.error)
+        Ok(error)
     }
 
     /// Returns the digests that a run was tried with: those that it resolved, else those that caused it.

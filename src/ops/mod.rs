@@ -48,6 +48,7 @@ pub mod timer;
 pub mod trust;
 pub mod verify;
 pub mod watch;
+mod why_failed;
 
 use std::{cell::RefCell, collections::BTreeMap, future::Future, path::PathBuf, rc::Rc};
 

@@ -1,6 +1,7 @@
 //! The log of a run, and whoever watches the run: what is written into the one is told to the other, as it was written.
 
 use crate::{
+    builder::LastWords,
     error::{Error, Kind, Result},
     image::Digest,
     store::log::Log,
@@ -60,10 +61,11 @@ impl<'a> RunLog<'a> {
         ));
     }
 
-    /// Writes what a program prints, as it comes.
-    pub fn write(&mut self, bytes: &[u8]) {
+    /// Writes what a program prints, as it comes. Returns whole lines as they were written, without secrets.
+    pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
         let written = self.log.write(bytes);
         self.events.send(Event::Log(&written));
+        written
     }
 
     /// Tells what is done from now on.
@@ -71,7 +73,8 @@ impl<'a> RunLog<'a> {
         self.events.send(Event::Doing(what));
     }
 
-    /// Runs a program to its end, its command line and what it prints in the log. `seen` gets what it prints too.
+    /// Runs a program to its end, its command line and what it prints in the log. `seen` gets what it prints too. Returns its last words
+    /// as well.
     ///
     /// # Errors
     ///
@@ -82,15 +85,17 @@ impl<'a> RunLog<'a> {
         limits: &Limits,
         stop: &Stop,
         mut seen: impl FnMut(&[u8]),
-    ) -> Result<Ended> {
+    ) -> Result<(Ended, LastWords)> {
+        let mut words = LastWords::default();
         let ended = process::run(line, limits, stop, &mut |bytes| {
             seen(bytes);
-            self.write(bytes);
+            words.take(&self.write(bytes));
         })
         .await?;
         let rest = self.log.flush();
+        words.take(&rest);
         self.events.send(Event::Log(&rest));
-        Ok(ended)
+        Ok((ended, words))
     }
 
     /// Says what kept the log from being written, if anything did.

@@ -207,6 +207,18 @@ impl LookupError {
         shared
     }
 
+    /// Returns the same failure, which befell another request, as that of the request that is not made because of it.
+    pub(super) fn shared_with(&self, request: &Asked) -> Self {
+        let mut shared = self.shared_by(&request.image);
+        match &mut shared {
+            Self::Absent { asked, .. } | Self::Unknown { asked, .. } => {
+                asked.method = request.method;
+                asked.url.clone_from(&request.url);
+            }
+        }
+        shared
+    }
+
     fn message(&self) -> String {
         let Asked {
             registry, image, ..

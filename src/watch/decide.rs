@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, BaseUpdate, Cause, Dependency, GitContext, ImageDescriptor, Occurrence, OnChange,
-        RunId, SourceCause, Status, TaskKey, TimerTrigger, Triggers,
+        BaseImageTriggerType, BaseUpdate, Cause, Dependency, GitContext, ImageDescriptor,
+        Occurrence, OnChange, RunId, SourceCause, Status, TaskKey, TimerTrigger, Triggers,
     },
 };
 
@@ -223,6 +223,10 @@ pub enum Verdict {
         until: Timestamp,
         /// How often it has failed in a row.
         failures: u32,
+        /// The last run.
+        run_id: RunId,
+        /// Why that failed.
+        why: String,
     },
     /// A run, but not yet: what moved may move again in a moment.
     Settling {
@@ -440,6 +444,8 @@ impl Node<'_> {
                         reasons,
                         until: failure.next_try,
                         failures: failure.count,
+                        run_id: failure.run_id,
+                        why: failure.reason.clone(),
                     },
                     false => failing(failure, Some(failure.next_try)),
                 }

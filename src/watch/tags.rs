@@ -704,7 +704,7 @@ impl Tags {
         let record = self.get(tag);
         let newest = record.filter(|record| record.digest.as_ref() == to);
         let earlier = record.into_iter().flat_map(|record| &record.history);
-        let earlier = earlier.filter(|it| Some(&it.digest) == to).last();
+        let earlier = earlier.rev().find(|it| Some(&it.digest) == to);
         let manifests = newest.map(|record| &record.manifests);
         let manifests = manifests.or_else(|| earlier.map(|it| &it.manifests));
         let now = |platform| manifests.and_then(|it| it.get(platform).cloned().flatten());

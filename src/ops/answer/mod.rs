@@ -68,7 +68,8 @@ fn first(platforms: &[Platform]) -> PlatformAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingAnswer {
-    /// `stalled` after five failed runs in a row. Else `never-run` until a run has succeeded: nothing is followed; then `tracking`.
+    /// `stalled` after five failed runs in a row. Else until a run has succeeded `never-run`, or `failing` where one has failed: nothing is
+    /// followed; then `tracking`.
     state: &'static str,
     /// The run that recorded what is followed.
     run_id: Option<RunId>,
@@ -207,6 +208,7 @@ impl TaskAnswer {
                 state: match baseline.has_run() {
                     _ if baseline.is_stalled() => "stalled",
                     true => "tracking",
+                    false if baseline.failure.is_some() => "failing",
                     false => "never-run",
                 },
                 run_id: baseline.run_id,

@@ -30,6 +30,7 @@ use super::{
     heads::Heads,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
     reading, recall, steps, timer,
+    why_failed::made_by,
 };
 
 pub use answer::CheckAnswer;
@@ -376,10 +377,7 @@ fn with_remarks(
             matches!(tags.status(tag, dependency), BaseStatus::Missing { .. })
         });
         let makers: BTreeSet<&TaskKey> = gone.filter_map(|(tag, _)| makers.get(tag)).collect();
-        parts.extend(makers.iter().map(|maker| {
-            let (name, registry) = (&maker.name, &maker.registry);
-            format!("task `{maker}` makes it: acrt task run --name {name} --registry {registry}")
-        }));
+        parts.extend(makers.into_iter().map(made_by));
     }
     for (tag, output, pushed) in node.pushed() {
         let image = output.tagged();
@@ -484,13 +482,15 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             reasons,
             until,
             failures,
+            run_id,
+            why,
         } => {
             let stalled = match *failures >= STALLED_AFTER {
                 true => format!("; stalled, to try it now: {}", resume(key)),
                 false => String::new(),
             };
             format!(
-                "{}; failed {failures} in a row, tried again at {until:.0}{stalled}",
+                "{}; failed {failures} in a row, tried again at {until:.0}{stalled}; run {run_id}: {why}",
                 told(reasons)
             )
         }

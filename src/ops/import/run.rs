@@ -242,12 +242,18 @@ impl Execution<'_> {
             timeout: Some(self.time_left()),
             grace: GRACE,
         };
-        let ended = log.run(&line, &limits, self.stop, |_| {}).await?;
+        let (ended, mut words) = log.run(&line, &limits, self.stop, |_| {}).await?;
+        let said = match words.said() {
+            said if said.is_empty() => String::new(),
+            said => format!(": {}", said.join("; ")),
+        };
         match ended {
             Ended::Exited(0) => Ok(()),
             Ended::Stopped(signal) => Err(crate::ops::execute::stopped(signal)),
-            Ended::Exited(code) => Err(failed(&format!("its exit code is {code}"))),
-            Ended::Killed(signal) => Err(failed(&format!("it was killed by signal {signal}"))),
+            Ended::Exited(code) => Err(failed(&format!("its exit code is {code}{said}"))),
+            Ended::Killed(signal) => {
+                Err(failed(&format!("it was killed by signal {signal}{said}")))
+            }
             Ended::TimedOut => Err(self.took_too_long()),
         }
     }

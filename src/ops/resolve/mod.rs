@@ -370,8 +370,13 @@ impl Resolver<'_> {
             }
         }
         let kind = error.is_absent().then_some(Kind::Failed);
-        let error = Error::from(error);
-        let hint = error.advice().map(str::to_owned);
+        let told = Error::from(error.clone());
+        let hint = told.advice().map(str::to_owned);
+        // What it is about stands in the outer message.
+        let text = told.to_string();
+        let about = format!("cannot find out what `{}` is: ", base.reference);
+        let text = text.strip_prefix(&about).unwrap_or(&text).to_owned();
+        let error = Error::new(told.kind(), text).because(error);
         let error = Error::new(
             kind.unwrap_or(error.kind()),
             format!(

@@ -70,7 +70,8 @@ impl StepContext<'_, '_> {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == Kind::Invalid => Err(error.into()),
             Err(error) => Err(StepFailure::Exit {
-                text: format!("step `{}` failed: {}", step.id, error.one_line()),
+                error: Error::new(Kind::Failed, format!("step `{}` failed", step.id))
+                    .because(error),
                 printed: printed.take(),
             }),
         }

@@ -35,7 +35,7 @@ use crate::{
 use super::{
     LABEL,
     read::{arguments_of, build_of, made_before, within},
-    site::{StepBuild, StepContext, StepFailure},
+    site::{StepBuild, StepContext, StepFailure, StepWork},
     workspace::copy_beneath,
 };
 
@@ -60,22 +60,19 @@ impl StepContext<'_, '_> {
         for _ in 0..=step.limits.repeat {
             match self.tries(step, deadline).await {
                 Ok(()) => {}
-                Err(StepFailure::Exit { text, .. }) => failed.push(text),
+                Err(StepFailure::Exit { error, .. }) => failed.push(error),
                 Err(StepFailure::Final(failure)) => return Err(failure),
             }
         }
-        match failed.first() {
+        let times = failed.len();
+        match failed.into_iter().next() {
             None => Ok(()),
-            Some(first) if step.limits.repeat == 0 => Err(Error::new(Kind::Failed, first).into()),
-            Some(first) => Err(Error::new(
-                Kind::Failed,
-                format!(
-                    "{first} ({} of {} times)",
-                    failed.len(),
-                    u64::from(step.limits.repeat) + 1
-                ),
-            )
-            .into()),
+            Some(first) if step.limits.repeat == 0 => Err(first.into()),
+            Some(first) => {
+                let tries = u64::from(step.limits.repeat) + 1;
+                let text = format!("step `{}` failed {times} of {tries} times", step.id);
+                Err(Error::new(Kind::Failed, text).because(first).into())
+            }
         }
     }
 
@@ -172,7 +169,12 @@ impl StepContext<'_, '_> {
             let mut line = self.with_variables(planned.line, build);
             line.dir = Some(directory.clone());
             let ended = self.process(&step.id, line, deadline, GRACE).await?;
-            self.judge(&planned.purpose.to_string(), step, ended)?;
+            let work = StepWork {
+                step,
+                what: &planned.purpose.to_string(),
+                request: Some((&planned.purpose, &request)),
+            };
+            self.judge(work, ended)?;
             if planned.purpose == Purpose::Build {
                 let built = platforms::built(self.builder, &request).await;
                 made = pushed::in_words_of(&inputs.build.platforms, built);
@@ -380,7 +382,7 @@ impl StepContext<'_, '_> {
                     .tag(&name.to_string(), &pushed.image.to_string())
             }) {
                 let ended = self.process(&step.id, line, deadline, GRACE).await?;
-                self.judge("naming the image", step, ended)?;
+                self.judge(StepWork::of(step, "naming the image"), ended)?;
             }
             let digest = self
                 .push_one(step, &request, &pushed.image, deadline)
@@ -406,7 +408,12 @@ impl StepContext<'_, '_> {
             let ended = self
                 .process(&step.id, planned.line.clone(), deadline, GRACE)
                 .await?;
-            match self.judge(&planned.purpose.to_string(), step, ended) {
+            let work = StepWork {
+                step,
+                what: &planned.purpose.to_string(),
+                request: Some((&planned.purpose, request)),
+            };
+            match self.judge(work, ended) {
                 Ok(printed) => break printed,
                 Err(StepFailure::Exit { .. }) if tries < PUSHES => {
                     tries += 1;
@@ -443,7 +450,7 @@ impl StepContext<'_, '_> {
             let ended = self
                 .process(&step.id, line, deadline, CONTAINER_GRACE)
                 .await?;
-            self.judge("making the container", step, ended)?;
+            self.judge(StepWork::of(step, "making the container"), ended)?;
         }
         if request.entry_point.is_none()
             && let Some(line) = self.builder.inspect_container(&request.name)
@@ -456,7 +463,8 @@ impl StepContext<'_, '_> {
         let ended = self
             .process(&step.id, plan.run, deadline, CONTAINER_GRACE)
             .await?;
-        self.judge("the command", step, ended).map(|_| ())
+        self.judge(StepWork::of(step, "the command"), ended)
+            .map(|_| ())
     }
 
     /// Finds out what image a command runs: one that a step made, or what a registry has under that name now.

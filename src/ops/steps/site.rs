@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    builder::{Builder, BuilderPlatforms},
+    builder::{BuildRequest, Builder, BuilderPlatforms, LastWords, Purpose},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
@@ -19,6 +19,7 @@ use crate::{
         inputs::Inputs,
         resolve::Resolved,
         run_log::RunLog,
+        why_failed::with_last_words,
     },
     steps::StepId,
     sys::{
@@ -117,11 +118,40 @@ impl StepResults {
     }
 }
 
+/// How a process of a step ended.
+#[derive(Debug)]
+pub(super) struct StepProcess {
+    ended: Ended,
+    printed: Vec<u8>,
+    words: LastWords,
+}
+
+/// What a process of a step was to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StepWork<'a> {
+    pub step: &'a crate::steps::Step,
+    /// In words.
+    pub what: &'a str,
+    /// What it was to build or to push, where it was a builder's.
+    pub request: Option<(&'a Purpose, &'a BuildRequest)>,
+}
+
+impl<'a> StepWork<'a> {
+    /// Returns something that no registry can refuse.
+    pub fn of(step: &'a crate::steps::Step, what: &'a str) -> Self {
+        Self {
+            step,
+            what,
+            request: None,
+        }
+    }
+}
+
 /// Why a try of a step came to nothing.
 #[derive(Debug)]
 pub(super) enum StepFailure {
     /// A process of it failed: worth another try, perhaps only after some errors.
-    Exit { text: String, printed: Vec<u8> },
+    Exit { error: Error, printed: Vec<u8> },
     /// Another try would be no better.
     Final(Failure),
 }
@@ -154,14 +184,14 @@ impl StepContext<'_, '_> {
         }
     }
 
-    /// Runs one process of a step to its end, its lines in the log. Returns what it printed.
+    /// Runs one process of a step to its end, its lines in the log.
     pub async fn process(
         &self,
         step: &StepId,
         line: CommandLine,
         deadline: Instant,
         grace: Duration,
-    ) -> Result<(Ended, Vec<u8>)> {
+    ) -> Result<StepProcess> {
         self.say(Some(step), &format!("$ {line}"));
         let marker = self.marker();
         let line = line.env(MARKER, marker.display().to_string());
@@ -178,18 +208,27 @@ impl StepContext<'_, '_> {
             pending: Vec::new(),
         };
         let mut printed = Vec::new();
+        let mut words = LastWords::default();
+        let prefix = lines.prefix.clone();
         let ended = process::run(&line, &limits, &self.stop, &mut |bytes| {
             let room = MAX_PRINTED.saturating_sub(printed.len());
             printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            self.write(&lines.take(bytes));
+            self.write(&lines.take(bytes), &prefix, &mut words);
         })
         .await?;
-        self.write(&lines.rest());
-        Ok((ended, printed))
+        self.write(&lines.rest(), &prefix, &mut words);
+        Ok(StepProcess {
+            ended,
+            printed,
+            words,
+        })
     }
 
-    fn write(&self, lines: &[u8]) {
-        self.run_log.borrow_mut().write(lines);
+    fn write(&self, lines: &[u8], prefix: &str, words: &mut LastWords) {
+        let written = self.run_log.borrow_mut().write(lines);
+        for line in written.split_inclusive(|b| *b == b'\n') {
+            words.take(line.strip_prefix(prefix.as_bytes()).unwrap_or(line));
+        }
     }
 
     /// Waits until the steps are to stop or the run has taken too long.
@@ -201,13 +240,27 @@ impl StepContext<'_, '_> {
     }
 
     /// Turns how a process of a step ended into what becomes of the step.
-    pub fn judge(
-        &self,
-        what: &str,
-        step: &crate::steps::Step,
-        (ended, printed): (Ended, Vec<u8>),
-    ) -> Result<Vec<u8>, StepFailure> {
+    pub fn judge(&self, work: StepWork<'_>, process: StepProcess) -> Result<Vec<u8>, StepFailure> {
+        let StepWork {
+            step,
+            what,
+            request,
+        } = work;
+        let StepProcess {
+            ended,
+            printed,
+            mut words,
+        } = process;
         let id = &step.id;
+        let mut exit = |text: String, printed| {
+            let error = Error::new(Kind::Failed, text);
+            let (purpose, request) = match request {
+                Some((purpose, request)) => (purpose, request),
+                None => (&Purpose::Build, &BuildRequest::default()),
+            };
+            let error = with_last_words(error, &mut words, (self.builder, purpose), request);
+            Err(StepFailure::Exit { error, printed })
+        };
         let failure = |status, text: String| {
             StepFailure::Final(Failure {
                 status,
@@ -216,14 +269,14 @@ impl StepContext<'_, '_> {
         };
         match ended {
             Ended::Exited(0) => Ok(printed),
-            Ended::Exited(code) => Err(StepFailure::Exit {
-                text: format!("step `{id}` failed: the exit code of {what} is {code}"),
+            Ended::Exited(code) => exit(
+                format!("step `{id}` failed: the exit code of {what} is {code}"),
                 printed,
-            }),
-            Ended::Killed(signal) => Err(StepFailure::Exit {
-                text: format!("step `{id}` failed: {what} was killed by signal {signal}"),
+            ),
+            Ended::Killed(signal) => exit(
+                format!("step `{id}` failed: {what} was killed by signal {signal}"),
                 printed,
-            }),
+            ),
             Ended::TimedOut if Instant::now() >= self.deadline => Err(failure(
                 RunStatus::Timeout,
                 format!(

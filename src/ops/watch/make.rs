@@ -148,7 +148,14 @@ fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {
         run.run_id
     ));
     match cause {
-        Some(cause) => error.because(cause),
+        Some(cause) => {
+            let advice = cause.advice().map(str::to_owned);
+            let error = error.because(cause);
+            match advice {
+                Some(advice) => error.hint(advice),
+                None => error,
+            }
+        }
         None => error,
     }
 }

@@ -34,7 +34,8 @@ impl Host {
     ///
     /// Why there is no answer. An answer that is a refusal, or says that something is absent, is no error here.
     pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
-        let shared = |told: LookupError| told.shared_by(&request_spec.image);
+        let shared =
+            |told: LookupError| told.shared_with(&Attempt::new(self, request_spec).asked_first());
         let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
         let mut tries = Tries::new(self.limits.answers());
         loop {

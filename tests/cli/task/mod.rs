@@ -14,6 +14,7 @@ mod list;
 mod list_runs;
 mod logs;
 mod run;
+mod run_failures;
 mod run_result;
 mod show;
 mod show_run;

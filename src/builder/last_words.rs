@@ -1,0 +1,396 @@
+//! What a builder said last before it failed, in few lines: why, in its own words, and whether a registry has refused it.
+
+use std::collections::VecDeque;
+
+use crate::image::{Reference, reference::DOCKER_HUB};
+
+use super::{BuilderKind, Purpose};
+
+/// How many lines are kept of each kind.
+const LINES: usize = 5;
+
+/// How much is kept of a line, in bytes, while it is printed: what is behind that is no reason.
+const LONGEST: usize = 4096;
+
+/// How much is said of one line, in characters.
+const SAID_OF_LINE: usize = 300;
+
+/// How much is said in all, in characters.
+const SAID: usize = 1000;
+
+/// Listens to what a builder prints, in which secrets are hidden already, and keeps its last words.
+#[derive(Debug, Default)]
+pub struct LastWords {
+    pending: Vec<u8>,
+    last: VecDeque<Vec<u8>>,
+    errors: VecDeque<ErrorLine>,
+}
+
+/// A line that says what is wrong, and the one before it: where the first gives only an exit code, the second says why.
+#[derive(Debug)]
+struct ErrorLine {
+    before: Option<Vec<u8>>,
+    line: Vec<u8>,
+}
+
+/// How a registry has refused a builder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The registry.
+    pub registry: String,
+}
+
+impl LastWords {
+    /// Takes in what was printed.
+    pub fn take(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            let room = LONGEST.saturating_sub(self.pending.len());
+            self.pending
+                .extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                self.line();
+            }
+        }
+    }
+
+    fn line(&mut self) {
+        let line = std::mem::take(&mut self.pending);
+        let text = cleaned(&line);
+        let text = text.as_str();
+        if is_noise(text) {
+            return;
+        }
+        if is_error(text) {
+            let before = self.last.back();
+            let before = before.filter(|it| !is_error(&cleaned(it))).cloned();
+            let error = ErrorLine {
+                before,
+                line: line.clone(),
+            };
+            keep(&mut self.errors, error);
+        }
+        keep(&mut self.last, line);
+    }
+
+    /// Returns its last lines that speak of an error, else its last lines; each at most once, without control characters and within
+    /// bounds. Empty where it said nothing.
+    pub fn said(&mut self) -> Vec<String> {
+        if !self.pending.is_empty() {
+            self.line();
+        }
+        let mut lines: Vec<String> = Vec::new();
+        for error in &self.errors {
+            let line = cleaned(&error.line);
+            let before = error.before.as_ref().filter(|_| is_exit_code(&line));
+            if let Some(before) = before.map(|it| cleaned(it)) {
+                add(&mut lines, before);
+            }
+            add(&mut lines, line);
+        }
+        if self.errors.is_empty() {
+            self.last
+                .iter()
+                .for_each(|line| add(&mut lines, cleaned(line)));
+        }
+        let mut room = SAID;
+        // The last are the ones that matter.
+        let mut kept: Vec<String> = lines
+            .into_iter()
+            .rev()
+            .map(|line| shortened(line, SAID_OF_LINE))
+            .take_while(|line| {
+                let fits = line.chars().count() <= room;
+                room = room.saturating_sub(line.chars().count());
+                fits
+            })
+            .take(LINES)
+            .collect();
+        kept.reverse();
+        kept
+    }
+}
+
+fn keep<T>(lines: &mut VecDeque<T>, line: T) {
+    lines.push_back(line);
+    if lines.len() > LINES {
+        lines.pop_front();
+    }
+}
+
+/// Adds a line, unless another says the same and more; one that says the same and less goes.
+fn add(lines: &mut Vec<String>, line: String) {
+    let body = |line: &str| {
+        line.trim_start_matches(['E', 'R', 'O', 'r', 'o', 'e', ':', ' '])
+            .to_owned()
+    };
+    let new = body(&line);
+    if lines.iter().any(|old| old.contains(&new)) {
+        return;
+    }
+    lines.retain(|old| !line.contains(&body(old)));
+    lines.push(line);
+}
+
+/// Takes out of a line what a terminal would obey, what was overwritten, and what BuildKit puts before it: `#7 0.345 `.
+fn cleaned(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end();
+    let text = text.rsplit('\r').next().unwrap_or(text);
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(c) = letters.next() {
+        match c {
+            '\u{1b}' if letters.peek() == Some(&'[') => {
+                letters.next();
+                while letters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            }
+            c if c.is_control() => plain.push(' '),
+            // Characters that turn the direction of what follows.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c => plain.push(c),
+        }
+    }
+    let plain = plain.trim();
+    let numbered = plain.strip_prefix('#').and_then(|rest| {
+        let (number, rest) = rest.split_once(' ')?;
+        number.parse::<u32>().ok().map(|_| rest)
+    });
+    let rest = numbered.unwrap_or(plain);
+    let timed = rest
+        .split_once(' ')
+        .filter(|(time, _)| time.contains('.') && time.parse::<f64>().is_ok_and(|it| it >= 0.0));
+    timed.map_or(rest, |(_, rest)| rest).trim().to_owned()
+}
+
+/// Tells whether a line only says how far the builder is.
+fn is_noise(line: &str) -> bool {
+    const STARTS: [&str; 14] = [
+        "sha256:",
+        "extracting ",
+        "subprocess exited with",
+        "Copying ",
+        "--->",
+        "Step ",
+        "STEP ",
+        "DONE ",
+        "CACHED",
+        "[",
+        "> [",
+        "Removing intermediate container",
+        "Removed intermediate container",
+        ">>> ",
+    ];
+    // A line of a Dockerfile that BuildKit shows: `   2 | RUN x`.
+    let shown = line.split_once(" |").or_else(|| line.split_once('|'));
+    let is_shown = shown.is_some_and(|(number, _)| number.trim().parse::<u32>().is_ok());
+    let is_dockerfile = line.strip_prefix("Dockerfile:");
+    let is_dockerfile = is_dockerfile.is_some_and(|it| it.parse::<u32>().is_ok());
+    is_shown
+        || is_dockerfile
+        || !line.chars().any(char::is_alphanumeric)
+        || STARTS.iter().any(|start| line.starts_with(start))
+}
+
+fn is_error(line: &str) -> bool {
+    const STARTS: [&str; 6] = ["error ", "error:", "err!", "npm err!", "e: ", "fatal:"];
+    const PARTS: [&str; 5] = [
+        ": error:",
+        "fatal error:",
+        "denied:",
+        "unauthorized:",
+        "returned a non-zero code",
+    ];
+    let small = line.to_lowercase();
+    STARTS.iter().any(|start| small.starts_with(start)) || PARTS.iter().any(|it| small.contains(it))
+}
+
+/// Tells whether a line says no more than which exit code a command had.
+fn is_exit_code(line: &str) -> bool {
+    const PARTS: [&str; 4] = [
+        "exit status",
+        "exit code",
+        "non-zero code",
+        "did not complete successfully",
+    ];
+    PARTS.iter().any(|part| line.contains(part))
+}
+
+/// Takes the middle out of a line that is too long: what failed stands at its beginning, and why at its end.
+fn shortened(line: String, longest: usize) -> String {
+    let letters: Vec<char> = line.chars().collect();
+    if letters.len() <= longest {
+        return line;
+    }
+    let half = longest / 2;
+    let (first, last) = (&letters[..half], &letters[letters.len() - half..]);
+    format!(
+        "{}…{}",
+        first.iter().collect::<String>(),
+        last.iter().collect::<String>()
+    )
+}
+
+/// Tells which registry has refused a builder, if its last words say that one has; `bases` are what it may have pulled.
+#[must_use]
+pub fn refusal(said: &[String], purpose: &Purpose, bases: &[Reference]) -> Option<Refusal> {
+    const PHRASES: [&str; 10] = [
+        "unauthorized",
+        "authentication required",
+        "no basic auth credentials",
+        "access to the resource is denied",
+        "access denied",
+        "authorization failed",
+        "insufficient_scope",
+        "denied:",
+        "403 forbidden",
+        "status 403",
+    ];
+    let refused: Vec<String> = said
+        .iter()
+        .map(|line| line.to_lowercase().replace("permission denied", ""))
+        .filter(|line| PHRASES.iter().any(|phrase| line.contains(phrase)))
+        .collect();
+    if refused.is_empty() {
+        return None;
+    }
+    let own = match purpose {
+        Purpose::Pull(image) => std::slice::from_ref(image),
+        other => other.pushes(),
+    };
+    let images = || own.iter().chain(bases);
+    let is_named = |image: &&Reference| {
+        let names = [image.registry().to_owned(), image.name(), image.familiar()];
+        let of = |name: &String| refused.iter().any(|line| line.contains(name.as_str()));
+        names.iter().any(of)
+    };
+    let named = images().find(is_named);
+    // A script that is run may be refused by whatever it likes; a push or a pull by its registry alone.
+    let image = named.or_else(|| own.first())?;
+    Some(Refusal {
+        registry: image.registry().to_owned(),
+    })
+}
+
+impl Refusal {
+    /// Returns the command that gives the builder a login, to a registry that may be spoken to without TLS.
+    #[must_use]
+    pub fn login(&self, kind: BuilderKind, plain_http: bool) -> String {
+        let program = match kind {
+            BuilderKind::Docker | BuilderKind::Buildx | BuilderKind::Buildctl => "docker",
+            BuilderKind::Podman => "podman",
+            BuilderKind::Buildah => "buildah",
+            BuilderKind::Command => "acrt",
+        };
+        let is_strict = matches!(kind, BuilderKind::Podman | BuilderKind::Buildah);
+        let insecure = match plain_http && is_strict {
+            true => " --tls-verify=false",
+            false => "",
+        };
+        match self.registry.as_str() {
+            DOCKER_HUB if program == "docker" => "docker login".to_owned(),
+            registry => format!("{program} login{insecure} {registry}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(printed: &str) -> Vec<String> {
+        let mut words = LastWords::default();
+        // In pieces, as a pipe gives it.
+        printed
+            .as_bytes()
+            .chunks(7)
+            .for_each(|piece| words.take(piece));
+        words.said()
+    }
+
+    #[test]
+    fn buildkit_says_why_once_and_with_the_line_before_an_exit_code() {
+        let lines = said(
+            "#5 [2/2] RUN npm run build\n#5 0.345 \u{1b}[31msh: npm: not found\u{1b}[0m\n#5 ERROR: process \"/bin/sh -c npm run build\" did not complete successfully: exit code: 127\n------\n > [2/2] RUN npm run build:\n0.345 sh: npm: not found\n------\nDockerfile:2\n--------------------\n   1 |     FROM busybox\n   2 | >>> RUN npm run build\n--------------------\nERROR: failed to solve: process \"/bin/sh -c npm run build\" did not complete successfully: exit code: 127\n",
+        );
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+        assert_eq!(lines[0], "sh: npm: not found");
+        assert!(
+            lines[2].starts_with("ERROR: failed to solve: process"),
+            "{lines:#?}"
+        );
+    }
+
+    #[test]
+    fn each_builder_says_why_in_its_own_form() {
+        let cases = [
+            (
+                "Step 2/2 : RUN foo\n ---> Running in 0123456789ab\n/bin/sh: foo: not found\nThe command '/bin/sh -c foo' returned a non-zero code: 127\n",
+                vec![
+                    "/bin/sh: foo: not found",
+                    "The command '/bin/sh -c foo' returned a non-zero code: 127",
+                ],
+            ),
+            (
+                "STEP 2/2: RUN foo\n/bin/sh: foo: not found\nError: building at STEP \"RUN foo\": while running runtime: exit status 127\n",
+                vec![
+                    "/bin/sh: foo: not found",
+                    "Error: building at STEP \"RUN foo\": while running runtime: exit status 127",
+                ],
+            ),
+            (
+                "Copying blob\nerror: failed to solve: base: not found\n",
+                vec!["error: failed to solve: base: not found"],
+            ),
+            (
+                "one\ntwo\nthree\nfour\nfive\nsix",
+                vec!["two", "three", "four", "five", "six"],
+            ),
+            ("", vec![]),
+        ];
+        for (printed, expected) in cases {
+            assert_eq!(said(printed), expected, "{printed}");
+        }
+    }
+
+    #[test]
+    fn words_are_bounded_and_harmless() {
+        let mut words = LastWords::default();
+        words.take(b"Error: red \x1b[31m\x1b]0;title\x07 \xff\r");
+        words.take("x".repeat(1_000_000).as_bytes());
+        words.take("\nError: \u{202e}evil\x1b[2J\n".as_bytes());
+        let lines = words.said();
+        let all = lines.join("");
+        assert!(all.chars().count() <= SAID + LINES, "{}", all.len());
+        assert!(!all.chars().any(|c| c.is_control() || c == '\u{202e}'));
+        assert_eq!(lines.last().map(String::as_str), Some("Error: evil"));
+    }
+
+    #[test]
+    fn refusals_name_the_registry_and_a_script_that_is_denied_is_none() {
+        let image = |name: &str| name.parse::<Reference>().unwrap();
+        let bases = [image("ghcr.io/acme/base:1"), image("node:20")];
+        let of = |line: &str, purpose: &Purpose| {
+            let found = refusal(&[line.to_owned()], purpose, &bases);
+            found.map(|it| it.registry)
+        };
+        let push = Purpose::Push(image("r.io/web:1"));
+        let denied = "denied: requested access to the resource is denied";
+        assert_eq!(of(denied, &push).as_deref(), Some("r.io"));
+        assert_eq!(of("Error: no space left on device", &push), None);
+        let pull = "ERROR: ghcr.io/acme/base@sha256:aa: unauthorized";
+        assert_eq!(of(pull, &Purpose::Build).as_deref(), Some("ghcr.io"));
+        let hub = "pull access denied for node, repository does not exist: node:20";
+        assert_eq!(of(hub, &Purpose::Build).as_deref(), Some("docker.io"));
+        assert_eq!(of("cp: /x: Permission denied: no", &Purpose::Build), None);
+        assert_eq!(of("curl: 403 Forbidden", &Purpose::Build), None);
+        let refusal = Refusal {
+            registry: "r.io".into(),
+        };
+        let login = |kind| refusal.login(kind, true);
+        assert_eq!(
+            login(BuilderKind::Buildah),
+            "buildah login --tls-verify=false r.io"
+        );
+        assert_eq!(login(BuilderKind::Buildctl), "docker login r.io");
+    }
+}

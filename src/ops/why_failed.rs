@@ -1,0 +1,59 @@
+//! What is added to the error of a run that failed: the last words of its builder, and what to do about it.
+
+use crate::{
+    builder::{BuildRequest, Builder, LastWords, Purpose, refusal},
+    error::Error,
+    registry::LookupError,
+    task::{Task, TaskKey},
+};
+
+use super::{App, steps};
+
+/// Adds what a builder said last, and, where a registry has refused it, how it gets a login.
+pub fn with_last_words(
+    error: Error,
+    words: &mut LastWords,
+    (builder, purpose): (&Builder, &Purpose),
+    request: &BuildRequest,
+) -> Error {
+    let said = words.said();
+    if said.is_empty() {
+        return error;
+    }
+    let refused = refusal(&said, purpose, &request.bases);
+    let error = error.because(anyhow::anyhow!(said.join("; ")));
+    match refused {
+        Some(refused) => {
+            let plain_http = request.plain_http.contains(&refused.registry);
+            error.hint(format!(
+                "give it a login: {}",
+                refused.login(builder.kind(), plain_http)
+            ))
+        }
+        None => error,
+    }
+}
+
+/// Says which task makes the image that a run has missed, if one does.
+pub fn maker_of_missing(app: &App, key: &TaskKey, error: &Error) -> Option<String> {
+    let missing = error.find::<LookupError>().filter(|it| it.is_absent())?;
+    let image = app.canonical(&missing.asked().image.parse().ok()?);
+    let others = app.store.tasks().unwrap_or_default().into_iter();
+    let others = others.filter(|stored| stored.key != *key);
+    let makes = |mut task: Task| {
+        steps::read::find_pushes(app, &mut task);
+        let mut images = task.stable_images().into_iter();
+        let is_made = images.any(|it| app.canonical(&it) == image);
+        is_made.then(|| task.key())
+    };
+    let mut tasks = others.filter_map(|stored| stored.task.ok());
+    Some(made_by(&tasks.find_map(makes)?))
+}
+
+/// Says which task makes an image that is not there, and how it is made.
+pub fn made_by(maker: &TaskKey) -> String {
+    let (name, registry) = (&maker.name, &maker.registry);
+    format!(
+        "task `{name}` makes it: acrt task run --name {name} --registry {registry} (or: acrt task run --all)"
+    )
+}

@@ -1,0 +1,170 @@
+//! What a run that failed says: the builder's own last words, and what to do about a registry that refuses it.
+
+use crate::support::{Calls, Registry, World};
+
+/// Fails a build with this builder, and finds its last words wherever a failure is told.
+fn says_why(put_on_path: impl Fn(&World) -> Calls, line: &str) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    registry.push_shell("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n{line}\n", registry.image("base:1"));
+    world.task(&registry, "web", &dockerfile);
+    let words = ["the build", "not-there", "not found"];
+    let run = world.run("web").exits(1).says(&words);
+    assert!(!run.stderr.contains('\u{1b}'), "{run}");
+    let message = world.runs()[0]["runErrorMessage"].clone();
+    let message = message.as_str().unwrap();
+    assert!(words.iter().all(|it| message.contains(it)), "{message}");
+    // A reason stands in it once.
+    assert_eq!(message.matches("not found").count(), 1, "{message}");
+    assert!(message.chars().count() < 1500, "{message}");
+    let of = |args: &[&str]| {
+        let answer = world.acrt(args).json();
+        let task = answer.as_array().unwrap()[0].clone();
+        assert_eq!(task["state"], "failing", "{task}");
+        task["reason"].as_str().unwrap().to_owned()
+    };
+    for args in [["task", "check"].as_slice(), &["status", "-o", "json"]] {
+        let reason = of(args);
+        assert!(reason.contains("not found"), "{reason}");
+        assert!(reason.contains("run ca1"), "{reason}");
+    }
+}
+
+#[test]
+fn buildah_says_why_a_build_failed() {
+    says_why(World::buildah, "RUN not-there --now");
+}
+
+#[test]
+fn podman_says_why_a_build_failed() {
+    says_why(World::podman, "RUN not-there --now");
+}
+
+#[test]
+fn docker_says_why_a_build_failed() {
+    says_why(World::docker, "RUN not-there --now");
+}
+
+#[test]
+fn buildx_says_why_a_build_failed() {
+    says_why(World::buildx, "COPY not-there /");
+}
+
+#[test]
+fn last_words_have_no_secrets_and_obey_no_terminal() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let dockerfile = format!(
+        "FROM {}\nARG TOKEN\nRUN printf \"Error: \\033[2J\\033]0;x\\007$TOKEN\\n\"; exit 3\n",
+        registry.image("base:1")
+    );
+    let options = ["--secret-arg", "TOKEN=canary-5123"];
+    world.task_with(&registry, "web", &dockerfile, &options);
+    let run = world.run("web").exits(1).says(&["Error: ", "***"]);
+    assert!(!run.stderr.contains("canary") && !run.stderr.contains('\u{1b}'));
+    let message = world.runs()[0]["runErrorMessage"].to_string();
+    assert!(
+        !message.contains("canary") && !message.contains("u001b"),
+        "{message}"
+    );
+}
+
+#[test]
+fn failure_of_a_step_says_why_too() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let base = registry.image("base:1");
+    let file = format!(
+        "version: v1.1.0\nsteps:\n- id: first\n  cmd: {base} sh -c 'echo one'\n- id: second\n  cmd: {base} sh -c 'echo Error no such thing >&2; exit 7'\n"
+    );
+    world.write("multi/acb.yaml", &file);
+    let (host, context) = (registry.host(), world.path("multi"));
+    let context = context.to_str().unwrap();
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "multi",
+        "-r",
+        &host,
+        "--context",
+        context,
+        "--file",
+        "acb.yaml",
+    ];
+    world.acrt(&create).ok();
+    let run = world.run("multi").exits(1);
+    run.says(&["step `second` failed", "is 7", "Error no such thing"]);
+}
+
+#[test]
+fn push_that_is_refused_names_the_login_command_of_the_builder() {
+    type Put = fn(&World) -> Calls;
+    let builders: [(Put, &str); 2] = [
+        (World::buildah, "buildah login --tls-verify=false "),
+        (World::docker, "docker login "),
+    ];
+    for (put_on_path, login) in builders {
+        let (world, registry) = (World::new(), Registry::with_login());
+        let own = Registry::start();
+        put_on_path(&world);
+        let hint = format!("{login}{}", registry.host());
+        world.write("web/file", "mine");
+        let file = "version: v1.1.0\nsteps:\n- build: -t $Registry/web:1 -f Dockerfile .\n- push: ['$Registry/web:1']\n";
+        world.write("web/acb.yaml", file);
+        own.push_shell("base:1", &[("version", "one")]);
+        let dockerfile = format!("FROM {}\nCOPY file /\n", own.image("base:1"));
+        let context = world.context("web", &dockerfile);
+        let host = registry.host();
+        let run = ["run", "-r", &host, "--file", "acb.yaml", &context];
+        let run = world.acrt(&run);
+        run.says(&["the push of", &hint]);
+    }
+}
+
+#[test]
+fn base_that_another_task_is_yet_to_make_is_named_with_that_task() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.task(&registry, "svc01", "FROM scratch\nCOPY f /\n");
+    let from = format!("FROM {}\n", registry.image("svc01:latest"));
+    world.task(&registry, "app", &from);
+    let hint = "task `svc01` makes it: acrt task run --name svc01";
+    let run = world.run("app");
+    let run = run.says(&[hint, "acrt task run --all"]);
+    assert_eq!(run.stderr.matches(hint).count(), 1, "{run}");
+    let check = world.acrt(&["task", "check", "-n", "app"]).json();
+    assert_eq!(check[0]["state"], "failing");
+    let reason = check[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains(hint) && reason.contains("run ca1"),
+        "{reason}"
+    );
+    let show = world.acrt(&["task", "show", "-n", "app"]).ok().json();
+    assert_eq!(show["tracking"]["state"], "failing");
+    assert_eq!(show["state"], "failing");
+}
+
+#[test]
+fn each_error_of_a_registry_that_is_away_names_its_own_request_and_its_reason_once() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    for n in ["a", "b"] {
+        registry.push(&format!("{n}:1"), &[("version", "one")]);
+        let from = format!("FROM {}\n", registry.image(&format!("{n}:1")));
+        world.tracked_task(&registry, &format!("on-{n}"), &from);
+    }
+    registry.stop();
+    let check = world.acrt(&["task", "check"]).exits(4).json();
+    for (n, task) in ["a", "b"].iter().zip(check.as_array().unwrap()) {
+        let reason = task["reason"].as_str().unwrap();
+        assert!(reason.contains(&format!("/v2/{n}/manifests/1")), "{reason}");
+        assert_eq!(reason.matches("cannot be reached").count(), 1, "{reason}");
+    }
+    let run = world.run("on-b").exits(4);
+    let line = run.stdout.lines().last().unwrap();
+    assert_eq!(line.matches("cannot find out what").count(), 1, "{line}");
+}

@@ -4,6 +4,7 @@
 
 pub mod builder;
 pub mod cli;
+pub mod compose;
 pub mod dockerfile;
 pub mod error;
 pub mod image;

@@ -35,3 +35,4 @@ pub use resources::Mount;
 pub use resources::{Network, SecretSource, Volume};
 pub use step::{Action, CmdStep, Limits, Place, Step, StepId};
 pub use variables::{Run, Values, Variables};
+pub use yaml::{MergeTag, YamlNode, YamlValue, parse as parse_yaml};

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use crate::secret::{MaskedText, Secret};
 
@@ -35,9 +35,29 @@ pub const MAX_DEPTH: usize = 64;
 
 /// A node of a document.
 #[derive(Clone, Debug)]
-pub(super) struct YamlValue {
+pub struct YamlValue {
     line: usize,
     value: Rc<Value>,
+    merge_tag: Option<MergeTag>,
+}
+
+/// What compose files say of a value that is laid over another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeTag {
+    /// `!reset`: there is none any more.
+    Reset,
+    /// `!override`: it stands alone.
+    Override,
+}
+
+impl MergeTag {
+    fn of(tag: Option<&Tag>) -> Option<Self> {
+        match tag.filter(|tag| tag.handle == "!")?.suffix.as_ref() {
+            "reset" => Some(Self::Reset),
+            "override" => Some(Self::Override),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -52,7 +72,7 @@ enum Value {
 }
 
 /// Reads a document. An empty text is an empty document.
-pub(super) fn parse(text: &MaskedText) -> Result<YamlValue, InvalidTaskFile> {
+pub fn parse(text: &MaskedText) -> Result<YamlValue, InvalidTaskFile> {
     if text.reveal().len() > MAX_BYTES {
         return Err(InvalidTaskFile::new(TOO_LARGE));
     }
@@ -81,6 +101,7 @@ pub(super) fn parse(text: &MaskedText) -> Result<YamlValue, InvalidTaskFile> {
             text: MaskedText::default(),
             is_plain: true,
         }),
+        merge_tag: None,
     }))
 }
 
@@ -120,6 +141,7 @@ struct OpenNode {
     anchor: usize,
     size: Size,
     kind: OpenKind,
+    merge_tag: Option<MergeTag>,
 }
 
 enum OpenKind {
@@ -165,7 +187,15 @@ impl Loader {
                 };
                 let (value, size) = (Rc::clone(value), *size);
                 self.count(size, line)?;
-                self.place(YamlValue { line, value }, size)
+                let merge_tag = None;
+                self.place(
+                    YamlValue {
+                        line,
+                        value,
+                        merge_tag,
+                    },
+                    size,
+                )
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let size = Size {
@@ -180,19 +210,32 @@ impl Loader {
                     text: known.unwrap_or_else(|| MaskedText::from(text.into_owned())),
                 });
                 self.name(anchor, &value, size);
-                self.place(YamlValue { line, value }, size)
+                let merge_tag = MergeTag::of(tag.as_deref());
+                self.place(
+                    YamlValue {
+                        line,
+                        value,
+                        merge_tag,
+                    },
+                    size,
+                )
             }
-            Event::SequenceStart(anchor, _) => self.begin(anchor, line, OpenKind::List(Vec::new())),
-            Event::MappingStart(anchor, _) => self.begin(
-                anchor,
-                line,
-                OpenKind::Map {
+            Event::SequenceStart(anchor, tag) => {
+                self.begin(anchor, line, OpenKind::List(Vec::new()))?;
+                self.tag(tag.as_deref());
+                Ok(())
+            }
+            Event::MappingStart(anchor, tag) => {
+                let kind = OpenKind::Map {
                     entries: Vec::new(),
                     names: HashSet::new(),
                     merged: Vec::new(),
                     key: None,
-                },
-            ),
+                };
+                self.begin(anchor, line, kind)?;
+                self.tag(tag.as_deref());
+                Ok(())
+            }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             _ => Ok(()),
         }
@@ -229,8 +272,16 @@ impl Loader {
             anchor,
             size,
             kind,
+            merge_tag: None,
         });
         Ok(())
+    }
+
+    /// Gives the list or mapping that has just begun its tag.
+    fn tag(&mut self, tag: Option<&Tag>) {
+        if let Some(open) = self.open.last_mut() {
+            open.merge_tag = MergeTag::of(tag);
+        }
     }
 
     fn end(&mut self) -> Result<(), InvalidTaskFile> {
@@ -256,6 +307,7 @@ impl Loader {
             YamlValue {
                 line: open.line,
                 value,
+                merge_tag: open.merge_tag,
             },
             open.size,
         )
@@ -540,7 +592,7 @@ fn float(text: &str) -> Option<f64> {
 
 /// A place in a document, and what is there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct YamlNode<'a> {
+pub struct YamlNode<'a> {
     document: &'a YamlValue,
     /// The nearest key.
     key: Option<&'a str>,
@@ -565,6 +617,18 @@ impl<'a> YamlNode<'a> {
     /// Returns the line of this node, counted from 1; of a value in a mapping, that of its key.
     pub fn line(&self) -> Option<usize> {
         Some(self.document.line)
+    }
+
+    /// Tells whether it is a scalar without quotes and without a tag, which may be a number.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        matches!(&*self.document.value, Value::Scalar { is_plain: true, .. })
+    }
+
+    /// Returns what compose files say of a value that is laid over another.
+    #[must_use]
+    pub fn merge_tag(&self) -> Option<MergeTag> {
+        self.document.merge_tag
     }
 
     /// Returns what is under a key of a mapping. Null is nothing.

@@ -1,0 +1,358 @@
+//! `docker-bake.json`, and what `docker buildx bake --print` says of a bake file of any kind.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde_json::{Map, Value};
+
+use super::{LeftOut, Outside, Place, Problem, Recipe, Recipes, is_remote, seen_from};
+
+/// How many targets a matrix may make.
+const MAX_TARGETS: usize = 1000;
+
+/// How deep targets may inherit, and groups name groups.
+const MAX_DEPTH: usize = 32;
+
+/// Tells whether something was left out only because it needs a reader of HCL.
+#[must_use]
+pub fn has_expression(recipes: &Recipes) -> bool {
+    recipes.left_out.iter().any(
+        |(_, why)| matches!(why, LeftOut::Unusable(problem) if problem.text.contains(EXPRESSION)),
+    )
+}
+
+const EXPRESSION: &str = "is an expression that only docker buildx reads";
+
+/// Reads a bake file in JSON: the targets of the group `default`, or all where there is none.
+///
+/// # Errors
+///
+/// [`Problem`] where the file as a whole cannot be read; what is wrong with one target keeps no other from being read.
+pub fn bake(outside: &dyn Outside, file: &Path, text: &str) -> Result<Recipes, Problem> {
+    let document: Value = serde_json::from_str(text).map_err(|error| Problem {
+        file: file.to_owned(),
+        line: (error.line() > 0).then(|| error.line()),
+        key: String::new(),
+        text: error.to_string(),
+    })?;
+    let Value::Object(document) = document else {
+        return Err(problem(file, "", "it must be an object with `target`"));
+    };
+    let reader = Reader {
+        outside,
+        file,
+        folder: file.parent().unwrap_or(Path::new("/")),
+        targets: object(&document, "target"),
+        groups: object(&document, "group"),
+        variables: object(&document, "variable"),
+    };
+    let mut recipes = Recipes::default();
+    let wanted = reader.wanted();
+    for (name, target) in &reader.targets {
+        if !wanted.contains(name) {
+            let why = problem(
+                file,
+                &format!("target.{name}"),
+                "bake does not build it by default",
+            );
+            recipes
+                .left_out
+                .push((name.clone(), LeftOut::Unusable(why)));
+            continue;
+        }
+        match reader.recipes(name, target) {
+            Ok(found) => recipes.recipes.extend(found),
+            Err(why) => recipes
+                .left_out
+                .push((name.clone(), LeftOut::Unusable(why))),
+        }
+    }
+    recipes.files = vec![file.to_owned()];
+    Ok(recipes)
+}
+
+fn problem(file: &Path, key: &str, text: &str) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line: None,
+        key: key.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+fn object(of: &Map<String, Value>, key: &str) -> Map<String, Value> {
+    of.get(key)
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
+struct Reader<'a> {
+    outside: &'a dyn Outside,
+    file: &'a Path,
+    folder: &'a Path,
+    targets: Map<String, Value>,
+    groups: Map<String, Value>,
+    variables: Map<String, Value>,
+}
+
+impl Reader<'_> {
+    /// Returns the targets that are built by default, and those that they take as contexts.
+    fn wanted(&self) -> BTreeSet<String> {
+        let mut wanted = BTreeSet::new();
+        if self.groups.contains_key("default") {
+            self.add_group("default", &mut wanted, 0);
+        } else if self.targets.contains_key("default") {
+            wanted.insert("default".to_owned());
+        } else {
+            let own = self.targets.keys().filter(|name| !name.starts_with('_'));
+            wanted.extend(own.cloned());
+        }
+        // What is built is taken from targets that nobody named.
+        for _ in 0..MAX_DEPTH {
+            let named: Vec<String> = wanted
+                .iter()
+                .filter_map(|name| self.whole(name, 0).ok())
+                .flat_map(|target| object(&target, "contexts"))
+                .filter_map(|(_, place)| Some(place.as_str()?.strip_prefix("target:")?.to_owned()))
+                .filter(|name| !wanted.contains(name))
+                .collect();
+            if named.is_empty() {
+                break;
+            }
+            wanted.extend(named);
+        }
+        wanted
+    }
+
+    fn add_group(&self, name: &str, wanted: &mut BTreeSet<String>, depth: usize) {
+        let Some(group) = self.groups.get(name).filter(|_| depth < MAX_DEPTH) else {
+            wanted.insert(name.to_owned());
+            return;
+        };
+        for member in group["targets"].as_array().into_iter().flatten() {
+            if let Some(member) = member.as_str().filter(|it| !wanted.contains(*it)) {
+                self.add_group(member, wanted, depth + 1);
+            }
+        }
+    }
+
+    /// Returns a target with what it inherits.
+    fn whole(&self, name: &str, depth: usize) -> Result<Map<String, Value>, Problem> {
+        let key = format!("target.{name}");
+        let told = |text: &str| problem(self.file, &key, text);
+        if depth >= MAX_DEPTH {
+            return Err(told(
+                "targets inherit from each other in a circle, or too deep",
+            ));
+        }
+        let own = self.targets.get(name).and_then(Value::as_object);
+        let own = own.ok_or_else(|| told("there is no such target"))?;
+        let mut whole = Map::new();
+        for parent in own
+            .get("inherits")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let parent = parent.as_str().unwrap_or_default();
+            lay_over(&mut whole, self.whole(parent, depth + 1)?);
+        }
+        whole.remove("matrix");
+        whole.remove("name");
+        lay_over(&mut whole, own.clone());
+        Ok(whole)
+    }
+
+    /// Returns what a target builds: of one with a matrix, what each of its combinations builds.
+    fn recipes(&self, name: &str, target: &Value) -> Result<Vec<Recipe>, Problem> {
+        let key = format!("target.{name}");
+        if !target.is_object() {
+            return Err(problem(self.file, &key, "it must be an object"));
+        }
+        let whole = self.whole(name, 0)?;
+        let Some(matrix) = whole.get("matrix").and_then(Value::as_object) else {
+            return Ok(vec![self.recipe(name, &whole, &BTreeMap::new())?]);
+        };
+        let mut rows = vec![BTreeMap::new()];
+        for (axis, values) in matrix {
+            let values = values.as_array().cloned().unwrap_or_default();
+            if rows.len().saturating_mul(values.len()) > MAX_TARGETS {
+                return Err(problem(
+                    self.file,
+                    &key,
+                    "its matrix makes too many targets",
+                ));
+            }
+            let with = |row: &BTreeMap<String, String>, value: &Value| {
+                let mut row = row.clone();
+                row.insert(axis.clone(), plain(value));
+                row
+            };
+            rows = rows
+                .iter()
+                .flat_map(|row| values.iter().map(move |value| with(row, value)))
+                .collect();
+        }
+        let rows = rows.iter().map(|row| {
+            let Some(pattern) = whole.get("name").and_then(Value::as_str) else {
+                return Err(problem(
+                    self.file,
+                    &key,
+                    "it has a matrix, and no `name` for what that makes",
+                ));
+            };
+            let name = self.filled(pattern, row, &key)?;
+            self.recipe(&name, &whole, row)
+        });
+        rows.collect()
+    }
+
+    fn recipe(
+        &self,
+        name: &str,
+        target: &Map<String, Value>,
+        row: &BTreeMap<String, String>,
+    ) -> Result<Recipe, Problem> {
+        let key = |of: &str| format!("target.{name}.{of}");
+        let text = |of: &str| match target.get(of) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => self.filled(text, row, &key(of)).map(Some),
+            Some(_) => Err(problem(self.file, &key(of), "it must be a text")),
+        };
+        let texts = |of: &str| match target.get(of) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| match item {
+                    Value::String(text) => self.filled(text, row, &key(of)),
+                    _ => Err(problem(self.file, &key(of), "it must be a list of texts")),
+                })
+                .collect(),
+            Some(_) => Err(problem(self.file, &key(of), "it must be a list of texts")),
+        };
+        let pairs = |of: &str| {
+            let pairs = object(target, of).into_iter();
+            let pairs = pairs.filter(|(_, value)| !value.is_null());
+            pairs
+                .map(|(name, value)| Ok((name, self.filled(&plain(&value), row, &key(of))?)))
+                .collect::<Result<Vec<(String, String)>, Problem>>()
+        };
+        for of in ["ssh", "secret", "entitlements"] {
+            let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+            if target
+                .get(of)
+                .is_some_and(|it| !it.is_null() && !is_empty(it))
+            {
+                return Err(problem(self.file, &key(of), "a task cannot build with it"));
+            }
+        }
+        let here = |text: &str| match is_remote(text) || text.starts_with("target:") {
+            true => text.to_owned(),
+            false => seen_from(self.folder, text).display().to_string(),
+        };
+        let contexts = pairs("contexts")?.into_iter().map(|(name, place)| {
+            let place = match place.strip_prefix("target:") {
+                Some(target) => Place::Other(target.to_owned()),
+                None => Place::Given(here(&place)),
+            };
+            (name, place)
+        });
+        let mut options: Vec<String> = pairs("labels")?
+            .into_iter()
+            .map(|(name, value)| format!("--label={name}={value}"))
+            .collect();
+        options.extend(text("network")?.map(|network| format!("--network={network}")));
+        let tags = texts("tags")?;
+        Ok(Recipe {
+            key: name.to_owned(),
+            is_named: !tags.is_empty(),
+            images: match tags.is_empty() {
+                true => vec![name.to_owned()],
+                false => tags,
+            },
+            context: here(&text("context")?.unwrap_or_else(|| ".".to_owned())),
+            dockerfile: text("dockerfile")?,
+            inline: text("dockerfile-inline")?,
+            args: pairs("args")?,
+            target: text("target")?,
+            platforms: texts("platforms")?,
+            contexts: contexts.collect(),
+            options,
+            no_cache: target
+                .get("no-cache")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
+            ..Recipe::default()
+        })
+    }
+
+    /// Fills in `${NAME}`. Whatever else HCL could work out, it is left to docker buildx.
+    fn filled(
+        &self,
+        text: &str,
+        row: &BTreeMap<String, String>,
+        key: &str,
+    ) -> Result<String, Problem> {
+        let mut result = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', '%']) {
+            let (before, after) = rest.split_at(at);
+            result.push_str(before);
+            let (sign, doubled) = match after.starts_with('$') {
+                true => ("${", "$${"),
+                false => ("%{", "%%{"),
+            };
+            if let Some(after) = after.strip_prefix(doubled) {
+                result.push_str(sign);
+                rest = after;
+                continue;
+            }
+            let Some(inside) = after.strip_prefix(sign) else {
+                result.push_str(&after[..1]);
+                rest = &after[1..];
+                continue;
+            };
+            let value = inside.find('}').and_then(|end| {
+                let name = inside[..end].trim();
+                let value = row.get(name).cloned().or_else(|| self.variable(name))?;
+                Some((value, end)).filter(|_| sign == "${")
+            });
+            let Some((value, end)) = value else {
+                let shown: String = after.chars().take(40).collect();
+                let text = format!("`{}` {EXPRESSION}", shown.escape_debug());
+                return Err(problem(self.file, key, &text));
+            };
+            result.push_str(&value);
+            rest = &inside[end + 1..];
+        }
+        result.push_str(rest);
+        Ok(result)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let declared = self.variables.get(name)?;
+        let default = declared.get("default");
+        let own = || default.map(plain).unwrap_or_default();
+        Some(self.outside.variable(name).unwrap_or_else(own))
+    }
+}
+
+/// Lays a target over what it inherits: mappings key by key, all else replaced.
+fn lay_over(into: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (name, value) in over {
+        match (into.get_mut(&name), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => old.extend(new),
+            (_, value) => drop(into.insert(name, value)),
+        }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

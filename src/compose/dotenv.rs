@@ -1,0 +1,157 @@
+//! `.env`: the variables of a compose project, by the rules of compose-go's `dotenv` package.
+
+use std::collections::BTreeMap;
+
+use super::variables::Variables;
+
+/// Reads a file of variables. Earlier lines and `outer` can be named in later ones. What is no variable is told with its line.
+pub fn read(
+    text: &str,
+    outer: &dyn Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>, (usize, String)> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.lines().enumerate();
+    while let Some((n, line)) = lines.next() {
+        let line = line.trim_start();
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = match line.strip_prefix("export") {
+            Some(rest) if rest.starts_with([' ', '\t']) => rest.trim_start(),
+            _ => line,
+        };
+        let Some(at) = line.find(['=', ':']) else {
+            // A name alone takes its value from outside.
+            let name = line.trim();
+            let Some(value) = is_name(name).then(|| outer(name)) else {
+                return Err((n + 1, "it is no `NAME=VALUE`".to_owned()));
+            };
+            found.extend(value.map(|value| (name.to_owned(), value)));
+            continue;
+        };
+        let (name, value) = (line[..at].trim(), line[at + 1..].trim_start());
+        if !is_name(name) {
+            let shown = name.chars().take(60).collect::<String>();
+            return Err((
+                n + 1,
+                format!("`{}` is no name of a variable", shown.escape_debug()),
+            ));
+        }
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (mut value, is_literal) = match quote {
+            None => (unquoted(value).to_owned(), false),
+            Some(quote) => {
+                let mut whole = value[1..].to_owned();
+                let end = loop {
+                    if let Some(end) = end_of(&whole, quote) {
+                        break end;
+                    }
+                    let Some((_, next)) = lines.next() else {
+                        return Err((n + 1, "a quote is not closed".to_owned()));
+                    };
+                    whole.push('\n');
+                    whole.push_str(next);
+                };
+                whole.truncate(end);
+                (whole, quote == '\'')
+            }
+        };
+        if quote == Some('"') {
+            value = unescaped(&value);
+        }
+        if !is_literal {
+            let lookup = |name: &str| outer(name).or_else(|| found.get(name).cloned());
+            value = Variables::new(&lookup)
+                .expand(&value)
+                .map_err(|why| (n + 1, why))?;
+        }
+        found.insert(name.to_owned(), value);
+    }
+    Ok(found)
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']');
+    !name.is_empty() && name.chars().all(is_part)
+}
+
+/// Takes the comment from a value without quotes: it begins with a blank.
+fn unquoted(value: &str) -> &str {
+    let comment = value.char_indices().find(|(at, c)| {
+        let before = value[..*at].chars().next_back();
+        *c == '#' && before.is_none_or(char::is_whitespace)
+    });
+    value[..comment.map_or(value.len(), |(at, _)| at)].trim_end()
+}
+
+/// Returns where a value in quotes ends.
+fn end_of(text: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            c if c == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unescaped(value: &str) -> String {
+    let mut result = String::new();
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            result.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => result.push('\n'),
+            Some('r') => result.push('\r'),
+            Some('t') => result.push('\t'),
+            Some('$') => result.push_str("$$"),
+            Some(c @ ('"' | '\\')) => result.push(c),
+            Some(c) => result.extend(['\\', c]),
+            None => result.push('\\'),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_of_a_line_is_read() {
+        let text = "# c\n\nA=1\nexport B = two # c\nC='$A #x'\nD=\"$A\\n${B}\"\nE=a#b\nF: yes\nG=${A}${OUT}\nH=\"x\ny\"\nOUT\n";
+        let outer = |name: &str| (name == "OUT").then(|| "o".to_owned());
+        let found = read(text, &outer).unwrap();
+        let found: Vec<(&str, &str)> = found.iter().map(|(k, v)| (&**k, &**v)).collect();
+        assert_eq!(
+            found,
+            [
+                ("A", "1"),
+                ("B", "two"),
+                ("C", "$A #x"),
+                ("D", "1\ntwo"),
+                ("E", "a#b"),
+                ("F", "yes"),
+                ("G", "1o"),
+                ("H", "x\ny"),
+                ("OUT", "o"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_none_is_named() {
+        let line = |text: &str| read(text, &|_| None).unwrap_err().0;
+        assert_eq!(line("A=1\nB C=2\n"), 2);
+        assert_eq!(line("A='1\n"), 1);
+        assert_eq!(line("A=1\n\na b\n"), 3);
+        assert_eq!(line("A=${B:?}\n"), 1);
+    }
+}

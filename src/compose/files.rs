@@ -1,0 +1,233 @@
+//! The files of a compose project, one by one: variables filled in, short forms written out, paths absolute.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use crate::{secret::MaskedText, steps};
+
+use super::{
+    Outside, Problem, dotenv, is_remote, seen_from,
+    tree::{Node, Value},
+    variables::Variables,
+};
+
+/// How many files a project may have.
+const MAX_FILES: usize = 200;
+
+/// What decides what is built of a service.
+const KEYS: [&str; 5] = ["build", "image", "profiles", "platform", "extends"];
+
+/// What docker compose looks for, the first first.
+const MAIN: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+];
+const OVERRIDES: [&str; 4] = [
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// What reads files, and remembers which.
+pub struct Files<'a> {
+    outside: &'a dyn Outside,
+    /// Those that were read or looked for.
+    pub read: BTreeSet<PathBuf>,
+    /// Variables that had no value and no default.
+    pub unset: BTreeSet<String>,
+}
+
+impl<'a> Files<'a> {
+    pub fn new(outside: &'a dyn Outside) -> Self {
+        Self {
+            outside,
+            read: BTreeSet::new(),
+            unset: BTreeSet::new(),
+        }
+    }
+
+    /// Reads files of variables. What is there already, in the environment or in `parent`, counts first.
+    pub fn variables(
+        &mut self,
+        paths: &[PathBuf],
+        parent: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Problem> {
+        let mut all = parent.clone();
+        for path in paths {
+            let Some(text) = self.read(path)? else {
+                continue;
+            };
+            let outer = |name: &str| {
+                let own = self.outside.variable(name);
+                own.or_else(|| all.get(name).cloned())
+            };
+            let found = dotenv::read(&text, &outer).map_err(|(line, text)| Problem {
+                file: path.clone(),
+                line: Some(line),
+                key: String::new(),
+                text,
+            })?;
+            for (name, value) in found {
+                all.entry(name).or_insert(value);
+            }
+        }
+        Ok(all)
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Option<String>, Problem> {
+        let problem = |text: String| Problem {
+            file: path.to_owned(),
+            line: None,
+            key: String::new(),
+            text,
+        };
+        if self.read.insert(path.to_owned()) && self.read.len() > MAX_FILES {
+            return Err(problem(format!(
+                "the project has more than {MAX_FILES} files"
+            )));
+        }
+        self.outside.read(path).map_err(problem)
+    }
+
+    /// Finds the files that docker compose would take in a folder.
+    pub fn found(
+        &mut self,
+        folder: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Vec<PathBuf>, Problem> {
+        let value = |name: &str| {
+            let own = self.outside.variable(name);
+            own.or_else(|| variables.get(name).cloned())
+        };
+        if let Some(list) = value("COMPOSE_FILE").filter(|list| !list.is_empty()) {
+            let separator = value("COMPOSE_PATH_SEPARATOR").filter(|it| !it.is_empty());
+            let separator = separator.unwrap_or_else(|| ":".to_owned());
+            let files = list.split(&separator).filter(|file| !file.is_empty());
+            return Ok(files.map(|file| seen_from(folder, file)).collect());
+        }
+        let mut files = Vec::new();
+        for names in [MAIN, OVERRIDES] {
+            for path in names.map(|name| folder.join(name)) {
+                if self.read(&path)?.is_some() {
+                    files.push(path);
+                    break;
+                }
+            }
+            if files.is_empty() {
+                break;
+            }
+        }
+        Ok(files)
+    }
+
+    /// Reads one file: variables filled in, paths absolute, short forms written out.
+    pub fn document(
+        &mut self,
+        file: &Path,
+        folder: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Option<Node>, Problem> {
+        let Some(text) = self.read(file)? else {
+            return Ok(None);
+        };
+        let yaml = steps::parse_yaml(&MaskedText::from(text)).map_err(|problem| Problem {
+            file: file.to_owned(),
+            line: problem.line,
+            key: String::new(),
+            text: problem.text,
+        })?;
+        let lookup = |name: &str| {
+            let own = self.outside.variable(name);
+            own.or_else(|| variables.get(name).cloned())
+        };
+        let mut filled = Variables::new(&lookup);
+        let place = Rc::new(file.to_owned());
+        let mut root = Node::of(steps::YamlNode::root(&yaml), &place, &mut |text| {
+            filled.expand(text)
+        });
+        let unset = filled.unset();
+        self.unset.extend(unset);
+        if !matches!(root.value, Value::Map(_) | Value::Null) {
+            return Err(root.problem("", "it must be a mapping with `services`"));
+        }
+        root.keep_only(&["name", "include", "services", "secrets"]);
+        root.change("services", |services| {
+            let Value::Map(entries) = &services.value else {
+                return services.clone();
+            };
+            let entries = entries.iter();
+            let entries = entries.map(|(name, it)| (name.clone(), written_out(it, folder)));
+            services.with(Value::Map(entries.collect()))
+        });
+        root.change("secrets", |secrets| {
+            let Value::Map(entries) = &secrets.value else {
+                return secrets.clone();
+            };
+            let entries = entries.iter().map(|(name, it)| {
+                let mut it = it.clone();
+                it.change("file", |file| anchored(file, folder));
+                (name.clone(), it)
+            });
+            secrets.with(Value::Map(entries.collect()))
+        });
+        Ok(Some(root))
+    }
+}
+
+/// Returns a service with what decides about its build alone, in its long forms, with absolute paths.
+fn written_out(service: &Node, folder: &Path) -> Node {
+    let mut service = service.clone();
+    service.keep_only(&KEYS);
+    service.change("build", |build| {
+        let mut build = match &build.value {
+            Value::Text(_) | Value::Bad(_) => {
+                build.with(Value::Map(vec![("context".to_owned(), build.clone())]))
+            }
+            _ => build.clone(),
+        };
+        build.change("context", |context| anchored(context, folder));
+        for key in ["args", "labels", "additional_contexts"] {
+            build.change(key, Node::as_map);
+        }
+        build.change("additional_contexts", |contexts| {
+            let Value::Map(entries) = &contexts.value else {
+                return contexts.clone();
+            };
+            let entries = entries.iter();
+            let entries = entries.map(|(name, it)| (name.clone(), anchored_context(it, folder)));
+            contexts.with(Value::Map(entries.collect()))
+        });
+        build
+    });
+    service
+}
+
+/// Makes a path absolute, unless it is somewhere else than on this machine.
+fn anchored(path: &Node, folder: &Path) -> Node {
+    match &path.value {
+        Value::Text(text) if !is_remote(text) => {
+            let text = seen_from(folder, text).display().to_string();
+            path.with(Value::Text(text))
+        }
+        _ => path.clone(),
+    }
+}
+
+fn anchored_context(place: &Node, folder: &Path) -> Node {
+    match &place.value {
+        Value::Text(text)
+            if ["service:", "target:"]
+                .iter()
+                .any(|it| text.starts_with(it)) =>
+        {
+            place.clone()
+        }
+        _ => anchored(place, folder),
+    }
+}

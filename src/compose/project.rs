@@ -1,0 +1,306 @@
+//! The files of a compose project put together: overrides, `include` and `extends`.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    LeftOut, Outside, Problem, Recipes,
+    files::Files,
+    is_remote, seen_from,
+    service::{self, Surroundings},
+    tree::{Node, Value},
+};
+
+/// How deep files may include files, and services extend services.
+const MAX_DEPTH: usize = 16;
+
+/// How many nodes the services of a project may have, put together.
+const MAX_NODES: usize = 500_000;
+
+/// Reads a compose project: `files` laid over each other, seen from `folder`. With no file, those that docker compose finds there.
+///
+/// # Errors
+///
+/// [`Problem`] where a file as a whole cannot be read; what is wrong with one service keeps no other from being read.
+pub fn open(outside: &dyn Outside, folder: &Path, files: &[PathBuf]) -> Result<Recipes, Problem> {
+    let mut loader = Loader {
+        files: Files::new(outside),
+        nodes: Cell::new(0),
+    };
+    let no_parent = BTreeMap::new();
+    let variables = loader.files.variables(&[folder.join(".env")], &no_parent)?;
+    let lookup = |name: &str| {
+        outside
+            .variable(name)
+            .or_else(|| variables.get(name).cloned())
+    };
+    let mut part = loader.part(folder, files, &variables, 0)?;
+    let name = lookup("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
+    let name = name.or(part.name.take()).unwrap_or_else(|| {
+        let base = folder.file_name().unwrap_or_default();
+        base.to_string_lossy().into_owned()
+    });
+    let project = normal_name(&name);
+    let around = Surroundings {
+        project: &project,
+        folder,
+        lookup: &lookup,
+        secrets: &part.secrets,
+    };
+    let mut recipes = Recipes::default();
+    let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
+    for name in names {
+        let found = loader
+            .extended(&name, &part, &variables, &mut Vec::new())
+            .and_then(|node| service::recipe(&name, &node, &around));
+        match found {
+            Ok(Some(recipe)) => recipes.recipes.push(recipe),
+            Ok(None) => recipes.left_out.push((name, LeftOut::NoBuild)),
+            Err(problem) => recipes.left_out.push((name, LeftOut::Unusable(problem))),
+        }
+    }
+    recipes.project = project;
+    recipes.files = loader.files.read.into_iter().collect();
+    recipes.unset = loader.files.unset.into_iter().collect();
+    Ok(recipes)
+}
+
+/// Returns the name of a project as compose writes it.
+fn normal_name(name: &str) -> String {
+    let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    let name: String = name.to_lowercase().chars().filter(allowed).collect();
+    name.trim_start_matches(['-', '_']).to_owned()
+}
+
+/// The services of some files, laid over each other.
+#[derive(Debug, Default)]
+struct Part {
+    name: Option<String>,
+    /// The folder that `extends: {file}` is seen from.
+    folder: PathBuf,
+    services: Vec<(String, Node)>,
+    secrets: Vec<(String, Node)>,
+}
+
+struct Loader<'a> {
+    files: Files<'a>,
+    nodes: Cell<usize>,
+}
+
+impl Loader<'_> {
+    /// Reads files and lays them over each other.
+    fn part(
+        &mut self,
+        folder: &Path,
+        files: &[PathBuf],
+        variables: &BTreeMap<String, String>,
+        depth: usize,
+    ) -> Result<Part, Problem> {
+        let files = match files.is_empty() {
+            true => self.files.found(folder, variables)?,
+            false => files.to_vec(),
+        };
+        let mut part = Part {
+            folder: folder.to_owned(),
+            ..Part::default()
+        };
+        for file in &files {
+            let Some(document) = self.files.document(file, folder, variables)? else {
+                return Err(Problem {
+                    file: file.clone(),
+                    line: None,
+                    key: String::new(),
+                    text: "there is no such file".to_owned(),
+                });
+            };
+            if let Some(name) = document.get("name") {
+                part.name = Some(name.text("name")?.to_owned());
+            }
+            for (key, into) in [
+                ("services", &mut part.services),
+                ("secrets", &mut part.secrets),
+            ] {
+                let Some(found) = document.get(key) else {
+                    continue;
+                };
+                for (name, node) in found.entries(key)? {
+                    let key = format!("{key}.{name}");
+                    lay_over(into, name, node.clone(), &key, &self.nodes)?;
+                }
+            }
+            let includes = document.get("include");
+            for include in includes.map_or(Ok(&[][..]), |it| it.items("include"))? {
+                let included = self.include(include, folder, variables, depth)?;
+                for (name, node) in included.services {
+                    if !part.services.iter().any(|(other, _)| *other == name) {
+                        part.services.push((name, node));
+                    }
+                }
+                part.secrets.extend(included.secrets);
+            }
+        }
+        Ok(part)
+    }
+
+    /// Reads what a file includes: a project of its own, with its own folder and variables.
+    fn include(
+        &mut self,
+        include: &Node,
+        folder: &Path,
+        variables: &BTreeMap<String, String>,
+        depth: usize,
+    ) -> Result<Part, Problem> {
+        if depth >= MAX_DEPTH {
+            return Err(include.problem("include", "files include each other, or too deep"));
+        }
+        let (paths, own_folder, env) = match &include.value {
+            Value::Map(_) => {
+                let texts = |key: &str| include.get(key).map(|it| it.texts(key)).transpose();
+                let own_folder = include.get("project_directory");
+                (
+                    texts("path")?.unwrap_or_default(),
+                    own_folder
+                        .map(|it| it.text("project_directory"))
+                        .transpose()?,
+                    texts("env_file")?,
+                )
+            }
+            _ => (vec![include.text("include")?.to_owned()], None, None),
+        };
+        if let Some(remote) = paths.iter().find(|path| is_remote(path)) {
+            let shown = remote.escape_debug();
+            return Err(include.problem("include", format!("`{shown}` is not on this machine")));
+        }
+        let paths: Vec<PathBuf> = paths.iter().map(|it| seen_from(folder, it)).collect();
+        let Some(first) = paths.first() else {
+            return Err(include.problem("include", "it names no file"));
+        };
+        let beside = first.parent().unwrap_or(folder).to_owned();
+        let own_folder = own_folder.map_or(beside, |it| seen_from(folder, it));
+        let env: Vec<PathBuf> = match env {
+            Some(files) => files.iter().map(|it| seen_from(folder, it)).collect(),
+            None => vec![own_folder.join(".env")],
+        };
+        let variables = self.files.variables(&env, variables)?;
+        let mut part = self.part(&own_folder, &paths, &variables, depth + 1)?;
+        // Its services extend each other where they stand.
+        let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
+        let mut services = Vec::new();
+        for name in names {
+            let node = match self.extended(&name, &part, &variables, &mut Vec::new()) {
+                Ok(node) => node,
+                Err(problem) => include.with(Value::Map(vec![(
+                    "build".to_owned(),
+                    include.with(Value::Bad(problem.to_string())),
+                )])),
+            };
+            services.push((name, node));
+        }
+        part.services = services;
+        Ok(part)
+    }
+
+    /// Returns a service laid over the one that it extends.
+    fn extended(
+        &mut self,
+        name: &str,
+        part: &Part,
+        variables: &BTreeMap<String, String>,
+        way: &mut Vec<(PathBuf, String)>,
+    ) -> Result<Node, Problem> {
+        let found = part.services.iter().find(|(other, _)| other == name);
+        let Some((_, own)) = found else {
+            return Err(Problem {
+                file: part.folder.clone(),
+                line: None,
+                key: format!("services.{name}"),
+                text: "there is no such service".to_owned(),
+            });
+        };
+        let key = format!("services.{name}.extends");
+        let Some(extends) = own.get("extends") else {
+            return Ok(own.clone());
+        };
+        let (other, file) = match &extends.value {
+            Value::Map(_) => {
+                let service = extends.get("service");
+                let service = service.ok_or_else(|| extends.problem(&key, "it names no service"));
+                let file = extends.get("file").map(|it| it.text(&key)).transpose()?;
+                (service?.text(&key)?.to_owned(), file.map(str::to_owned))
+            }
+            _ => (extends.text(&key)?.to_owned(), None),
+        };
+        way.push((own.file.as_ref().clone(), name.to_owned()));
+        let file = file.map(|file| seen_from(&part.folder, &file));
+        let target = file.clone().unwrap_or_else(|| own.file.as_ref().clone());
+        if way.contains(&(target, other.clone())) {
+            return Err(extends.problem(&key, "the services extend each other in a circle"));
+        }
+        if way.len() > MAX_DEPTH {
+            return Err(extends.problem(&key, "services extend each other too deep"));
+        }
+        let base = match file {
+            None => {
+                if !part.services.iter().any(|(name, _)| *name == other) {
+                    let shown = other.escape_debug();
+                    return Err(extends.problem(&key, format!("there is no service `{shown}`")));
+                }
+                self.extended(&other, part, variables, way)
+            }
+            Some(file) => {
+                let folder = file.parent().unwrap_or(&part.folder).to_owned();
+                let document = self.files.document(&file, &folder, variables)?;
+                let Some(document) = document else {
+                    let shown = file.display();
+                    return Err(extends.problem(&key, format!("there is no file `{shown}`")));
+                };
+                let services = document.get("services");
+                let services = services.map_or(Ok(&[][..]), |it| it.entries("services"))?;
+                let from = Part {
+                    folder,
+                    services: services.to_vec(),
+                    ..Part::default()
+                };
+                if !from.services.iter().any(|(name, _)| *name == other) {
+                    let (shown, file) = (other.escape_debug(), file.display());
+                    let text = format!("there is no service `{shown}` in `{file}`");
+                    return Err(extends.problem(&key, text));
+                }
+                self.extended(&other, &from, variables, way)
+            }
+        }?;
+        count(&base, &key, &self.nodes)?;
+        let mut whole = base.under(own.clone());
+        whole.keep_only(&["build", "image", "profiles", "platform"]);
+        Ok(whole)
+    }
+}
+
+fn count(node: &Node, key: &str, nodes: &Cell<usize>) -> Result<(), Problem> {
+    nodes.set(nodes.get() + node.size());
+    match nodes.get() > MAX_NODES {
+        true => Err(node.problem(key, "the services of the project are too large")),
+        false => Ok(()),
+    }
+}
+
+fn lay_over(
+    into: &mut Vec<(String, Node)>,
+    name: &str,
+    node: Node,
+    key: &str,
+    nodes: &Cell<usize>,
+) -> Result<(), Problem> {
+    count(&node, key, nodes)?;
+    match into.iter_mut().find(|(other, _)| other == name) {
+        Some((_, old)) => {
+            let nothing = old.with(Value::Null);
+            *old = std::mem::replace(old, nothing).under(node);
+        }
+        None => into.push((name.to_owned(), node)),
+    }
+    Ok(())
+}

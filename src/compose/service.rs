@@ -1,0 +1,244 @@
+//! What one service of a compose project builds.
+
+use std::path::Path;
+
+use super::{
+    Place, Problem, Recipe,
+    tree::{Node, Value},
+};
+
+/// What a service is seen from.
+pub struct Surroundings<'a> {
+    pub project: &'a str,
+    pub folder: &'a Path,
+    pub lookup: &'a dyn Fn(&str) -> Option<String>,
+    pub secrets: &'a [(String, Node)],
+}
+
+/// Keys of `build` that change nothing about which image is made, or that acrt decides itself.
+const NOT_NEEDED: [&str; 8] = [
+    "cache_from",
+    "cache_to",
+    "pull",
+    "provenance",
+    "sbom",
+    "attest",
+    "ulimits",
+    "isolation",
+];
+
+/// Returns what a service builds; none where it builds nothing.
+pub fn recipe(
+    name: &str,
+    service: &Node,
+    around: &Surroundings<'_>,
+) -> Result<Option<Recipe>, Problem> {
+    let key = |of: &str| format!("services.{name}.{of}");
+    if !matches!(service.value, Value::Map(_) | Value::Null) {
+        return Err(service.problem(&format!("services.{name}"), "it must be a mapping"));
+    }
+    let Some(build) = service.get("build") else {
+        return Ok(None);
+    };
+    build.entries(&key("build"))?;
+    let reader = Reader {
+        build,
+        name,
+        around,
+    };
+    reader.refuse_unknown()?;
+    let image = service
+        .get("image")
+        .map(|it| it.text(&key("image")))
+        .transpose()?;
+    let image = image.filter(|image| !image.is_empty());
+    let main = image.map_or_else(|| format!("{}-{name}", around.project), str::to_owned);
+    let mut images = vec![main];
+    for tag in reader.texts("tags")? {
+        if !images.contains(&tag) {
+            images.push(tag);
+        }
+    }
+    let mut platforms = reader.texts("platforms")?;
+    if platforms.is_empty()
+        && let Some(platform) = service.get("platform")
+    {
+        platforms.push(platform.text(&key("platform"))?.to_owned());
+    }
+    let profiles = service.get("profiles").map(|it| it.texts(&key("profiles")));
+    let context = reader.text("context")?;
+    Ok(Some(Recipe {
+        key: name.to_owned(),
+        images,
+        context: context.unwrap_or_else(|| around.folder.display().to_string()),
+        dockerfile: reader.text("dockerfile")?,
+        inline: reader.text("dockerfile_inline")?,
+        args: reader.args()?,
+        target: reader.text("target")?.filter(|it| !it.is_empty()),
+        platforms,
+        contexts: reader.contexts()?,
+        options: reader.options()?,
+        no_cache: match build.get("no_cache") {
+            Some(it) => it.is_on(&key("build.no_cache"))?,
+            None => false,
+        },
+        profiles: profiles.transpose()?.unwrap_or_default(),
+        is_named: image.is_some(),
+        unheeded: reader.unheeded(),
+    }))
+}
+
+struct Reader<'a> {
+    build: &'a Node,
+    name: &'a str,
+    around: &'a Surroundings<'a>,
+}
+
+impl Reader<'_> {
+    fn key(&self, of: &str) -> String {
+        format!("services.{}.build.{of}", self.name)
+    }
+
+    fn text(&self, of: &str) -> Result<Option<String>, Problem> {
+        let node = self.build.get(of);
+        node.map(|it| it.text(&self.key(of)).map(str::to_owned))
+            .transpose()
+    }
+
+    fn texts(&self, of: &str) -> Result<Vec<String>, Problem> {
+        let node = self.build.get(of);
+        node.map_or(Ok(Vec::new()), |it| it.texts(&self.key(of)))
+    }
+
+    fn entries(&self, of: &str) -> Result<&[(String, Node)], Problem> {
+        let node = self.build.get(of);
+        node.map_or(Ok(&[]), |it| it.entries(&self.key(of)))
+    }
+
+    /// Refuses what a run by acrt cannot do as docker compose does.
+    fn refuse_unknown(&self) -> Result<(), Problem> {
+        for of in ["ssh", "privileged", "entitlements"] {
+            if let Some(node) = self.build.get(of) {
+                let is_off = matches!(&node.value, Value::Text(text) if text == "false");
+                let is_empty = matches!(&node.value, Value::List(items) if items.is_empty());
+                if !is_off && !is_empty {
+                    return Err(node.problem(&self.key(of), "a task cannot build with it"));
+                }
+            }
+        }
+        if let (Some(inline), Some(_)) = (
+            self.build.get("dockerfile_inline"),
+            self.build.get("dockerfile"),
+        ) {
+            let text = "it stands beside `dockerfile`, and one of them counts";
+            return Err(inline.problem(&self.key("dockerfile_inline"), text));
+        }
+        Ok(())
+    }
+
+    /// Returns the arguments that have a value: their own, or that of a variable of their name.
+    fn args(&self) -> Result<Vec<(String, String)>, Problem> {
+        let mut args = Vec::new();
+        for (name, node) in self.entries("args")? {
+            let value = match node.value {
+                Value::Null => (self.around.lookup)(name),
+                _ => Some(node.text(&self.key(&format!("args.{name}")))?.to_owned()),
+            };
+            args.extend(value.map(|value| (name.clone(), value)));
+        }
+        Ok(args)
+    }
+
+    fn contexts(&self) -> Result<Vec<(String, Place)>, Problem> {
+        let contexts = self.entries("additional_contexts")?.iter();
+        let mut found = Vec::new();
+        for (name, node) in contexts {
+            let text = node.text(&self.key(&format!("additional_contexts.{name}")))?;
+            let place = match text.strip_prefix("service:") {
+                Some(service) => Place::Other(service.to_owned()),
+                None => Place::Given(text.to_owned()),
+            };
+            found.push((name.clone(), place));
+        }
+        Ok(found)
+    }
+
+    /// Returns what else `docker build` is told.
+    fn options(&self) -> Result<Vec<String>, Problem> {
+        let mut options = Vec::new();
+        for (name, node) in self.entries("labels")? {
+            let value = match node.value {
+                Value::Null => "",
+                _ => node.text(&self.key("labels"))?,
+            };
+            options.push(format!("--label={name}={value}"));
+        }
+        if let Some(network) = self.text("network")? {
+            options.push(format!("--network={network}"));
+        }
+        if let Some(size) = self.text("shm_size")? {
+            options.push(format!("--shm-size={size}"));
+        }
+        if let Some(hosts) = self.build.get("extra_hosts") {
+            let key = self.key("extra_hosts");
+            match &hosts.value {
+                Value::Map(entries) => {
+                    for (host, node) in entries {
+                        for address in node.texts(&key)? {
+                            options.push(format!("--add-host={host}:{address}"));
+                        }
+                    }
+                }
+                _ => {
+                    for host in hosts.texts(&key)? {
+                        options.push(format!("--add-host={}", host.replacen('=', ":", 1)));
+                    }
+                }
+            }
+        }
+        let secrets = self.build.get("secrets");
+        let key = self.key("secrets");
+        for secret in secrets.map_or(Ok(&[][..]), |it| it.items(&key))? {
+            options.push(self.secret(secret, &key)?);
+        }
+        Ok(options)
+    }
+
+    fn secret(&self, secret: &Node, key: &str) -> Result<String, Problem> {
+        let (source, target) = match &secret.value {
+            Value::Map(_) => {
+                let part = |of: &str| secret.get(of).map(|it| it.text(key)).transpose();
+                (part("source")?.unwrap_or_default(), part("target")?)
+            }
+            _ => (secret.text(key)?, None),
+        };
+        let declared = self.around.secrets.iter().find(|(name, _)| name == source);
+        let Some((_, declared)) = declared else {
+            let shown = source.escape_debug();
+            return Err(secret.problem(key, format!("there is no secret `{shown}`")));
+        };
+        let Some(file) = declared.get("file") else {
+            let text = "a task only takes secrets from files: what is in a variable now, cron does not have";
+            return Err(declared.problem(&format!("secrets.{source}"), text));
+        };
+        let file = file.text(&format!("secrets.{source}.file"))?;
+        let id = target.unwrap_or(source);
+        if [id, file]
+            .iter()
+            .any(|text| text.contains([',', '"', '\n']))
+        {
+            return Err(secret.problem(
+                key,
+                "its name or its file has a comma, a quote or a line end in it",
+            ));
+        }
+        Ok(format!("--secret=id={id},src={file}"))
+    }
+
+    fn unheeded(&self) -> Vec<String> {
+        let named = NOT_NEEDED
+            .iter()
+            .filter(|key| self.build.get(key).is_some());
+        named.map(|key| (*key).to_owned()).collect()
+    }
+}

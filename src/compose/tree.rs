@@ -1,0 +1,237 @@
+//! A compose file as a tree whose nodes know file and line, and how one is laid over another.
+
+use std::{path::PathBuf, rc::Rc};
+
+use crate::steps::{MergeTag, YamlNode};
+
+use super::{Problem, scalar};
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub file: Rc<PathBuf>,
+    pub line: usize,
+    pub value: Value,
+    tag: Option<MergeTag>,
+}
+
+/// What stands at a place.
+#[derive(Clone, Debug)]
+pub enum Value {
+    Null,
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+    /// A text whose variables cannot be filled in, and why.
+    Bad(String),
+}
+
+impl Node {
+    /// Takes over what a YAML document says, each text as `expand` makes it.
+    pub fn of(
+        yaml: YamlNode<'_>,
+        file: &Rc<PathBuf>,
+        expand: &mut dyn FnMut(&str) -> Result<String, String>,
+    ) -> Self {
+        let value = if let Ok(text) = yaml.text() {
+            let text = text.map(|text| match text.reveal() {
+                text if yaml.is_plain() && !text.contains('$') => Ok(scalar::handed_on(text)),
+                text => expand(text),
+            });
+            match text {
+                None => Value::Null,
+                Some(Ok(text)) => Value::Text(text),
+                Some(Err(why)) => Value::Bad(why),
+            }
+        } else if let Ok(items) = yaml.items() {
+            let items = items.into_iter();
+            Value::List(items.map(|it| Self::of(it, file, expand)).collect())
+        } else {
+            let entries = yaml.entries().unwrap_or_default().into_iter();
+            let entries = entries.map(|(key, it)| (key.to_owned(), Self::of(it, file, expand)));
+            Value::Map(entries.collect())
+        };
+        Self {
+            file: Rc::clone(file),
+            line: yaml.line().unwrap_or(1),
+            value,
+            tag: yaml.merge_tag(),
+        }
+    }
+
+    /// Returns the same place with another value.
+    pub fn with(&self, value: Value) -> Self {
+        Self {
+            file: Rc::clone(&self.file),
+            line: self.line,
+            value,
+            tag: self.tag,
+        }
+    }
+
+    pub fn problem(&self, key: &str, text: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.as_ref().clone(),
+            line: Some(self.line),
+            key: key.to_owned(),
+            text: text.into(),
+        }
+    }
+
+    /// Returns what is under a key; null is nothing.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else {
+            return None;
+        };
+        let (_, node) = entries.iter().find(|(name, _)| name == key)?;
+        (!matches!(node.value, Value::Null)).then_some(node)
+    }
+
+    /// Replaces what is under a key, if anything is.
+    pub fn change(&mut self, key: &str, with: impl FnOnce(&Self) -> Self) {
+        if let Value::Map(entries) = &mut self.value
+            && let Some((_, node)) = entries.iter_mut().find(|(name, _)| name == key)
+        {
+            *node = with(node);
+        }
+    }
+
+    /// Leaves only these keys of a mapping.
+    pub fn keep_only(&mut self, keys: &[&str]) {
+        if let Value::Map(entries) = &mut self.value {
+            entries.retain(|(name, _)| keys.contains(&name.as_str()));
+        }
+    }
+
+    pub fn text(&self, key: &str) -> Result<&str, Problem> {
+        match &self.value {
+            Value::Text(text) => Ok(text),
+            Value::Bad(why) => Err(self.problem(key, why)),
+            _ => Err(self.problem(key, "it must be a text")),
+        }
+    }
+
+    pub fn is_on(&self, key: &str) -> Result<bool, Problem> {
+        match self.text(key)?.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" | "1" | "t" => Ok(true),
+            "false" | "no" | "off" | "n" | "0" | "f" => Ok(false),
+            _ => Err(self.problem(key, "it must be true or false")),
+        }
+    }
+
+    pub fn entries(&self, key: &str) -> Result<&[(String, Self)], Problem> {
+        match &self.value {
+            Value::Null => Ok(&[]),
+            Value::Map(entries) => Ok(entries),
+            Value::Bad(why) => Err(self.problem(key, why)),
+            _ => Err(self.problem(key, "it must be a mapping")),
+        }
+    }
+
+    pub fn items(&self, key: &str) -> Result<&[Self], Problem> {
+        match &self.value {
+            Value::Null => Ok(&[]),
+            Value::List(items) => Ok(items),
+            Value::Bad(why) => Err(self.problem(key, why)),
+            _ => Err(self.problem(key, "it must be a list")),
+        }
+    }
+
+    /// Returns the texts of a list, or a text alone.
+    pub fn texts(&self, key: &str) -> Result<Vec<String>, Problem> {
+        if let Value::Text(text) = &self.value {
+            return Ok(vec![text.clone()]);
+        }
+        let items = self.items(key)?.iter();
+        items.map(|it| it.text(key).map(str::to_owned)).collect()
+    }
+
+    /// Makes a mapping of a list of `NAME=VALUE`; a name alone has no value.
+    pub fn as_map(&self) -> Self {
+        let Value::List(items) = &self.value else {
+            return self.clone();
+        };
+        let mut entries: Vec<(String, Self)> = Vec::new();
+        for item in items {
+            let Value::Text(text) = &item.value else {
+                // What it is, is told when somebody asks for its text.
+                entries.push((String::new(), item.clone()));
+                continue;
+            };
+            let (name, value) = match text.split_once('=') {
+                Some((name, value)) => (name, Value::Text(value.to_owned())),
+                None => (text.as_str(), Value::Null),
+            };
+            entries.retain(|(other, _)| other != name);
+            entries.push((name.to_owned(), item.with(value)));
+        }
+        self.with(Value::Map(entries))
+    }
+
+    /// Lays another tree over this one: mappings key by key, lists one behind the other, all else replaced.
+    pub fn under(self, over: Self) -> Self {
+        match over.tag {
+            Some(MergeTag::Reset) => return over.with(Value::Null),
+            Some(MergeTag::Override) => return over,
+            None => {}
+        }
+        match (self.value, over.value) {
+            (Value::Map(mut entries), Value::Map(others)) => {
+                for (name, node) in others {
+                    match entries.iter_mut().find(|(other, _)| *other == name) {
+                        Some((_, old)) => {
+                            let nothing = old.with(Value::Null);
+                            *old = std::mem::replace(old, nothing).under(node);
+                        }
+                        None if node.tag == Some(MergeTag::Reset) => {}
+                        None => entries.push((name, node)),
+                    }
+                }
+                Self {
+                    value: Value::Map(entries),
+                    file: over.file,
+                    line: over.line,
+                    tag: None,
+                }
+            }
+            (Value::List(mut items), Value::List(others)) => {
+                for node in others {
+                    let is_same = |old: &Self| match (&old.value, &node.value) {
+                        (Value::Text(old), Value::Text(new)) => old == new,
+                        _ => false,
+                    };
+                    if !items.iter().any(is_same) {
+                        items.push(node);
+                    }
+                }
+                Self {
+                    value: Value::List(items),
+                    file: over.file,
+                    line: over.line,
+                    tag: None,
+                }
+            }
+            (value, Value::Null) => Self {
+                value,
+                file: self.file,
+                line: self.line,
+                tag: None,
+            },
+            (_, value) => Self {
+                value,
+                file: over.file,
+                line: over.line,
+                tag: None,
+            },
+        }
+    }
+
+    /// Returns how many nodes it has.
+    pub fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Self::size).sum(),
+            Value::Map(entries) => entries.iter().map(|(_, node)| node.size()).sum(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `${A:-b}` in compose files and their `.env`, by the rules of compose-go's `template` package.
+
+use std::collections::BTreeSet;
+
+/// How deep defaults may hold variables that have defaults.
+const MAX_DEPTH: usize = 32;
+
+/// How many bytes all texts may have once their variables stand for their values.
+const MAX_TEXT: usize = 8 * 1024 * 1024;
+
+/// Puts values in the place of variables, and remembers what was missing.
+pub struct Variables<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    unset: BTreeSet<String>,
+    left: usize,
+}
+
+/// What is done about a variable that has no value, or has one.
+const OPERATORS: [&str; 6] = [":-", "-", ":?", "?", ":+", "+"];
+
+impl<'a> Variables<'a> {
+    /// Returns what asks `lookup` for values.
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            lookup,
+            unset: BTreeSet::new(),
+            left: MAX_TEXT,
+        }
+    }
+
+    /// Returns the variables that had no value and no default.
+    pub fn unset(self) -> BTreeSet<String> {
+        self.unset
+    }
+
+    /// Returns a text with its variables filled in.
+    pub fn expand(&mut self, text: &str) -> Result<String, String> {
+        if !text.contains('$') {
+            return Ok(text.to_owned());
+        }
+        self.expand_at(text, 0)
+    }
+
+    fn expand_at(&mut self, text: &str, depth: usize) -> Result<String, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("variables are nested more than {MAX_DEPTH} deep"));
+        }
+        let mut result = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            result.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            let name = name_of(after);
+            if let Some(after) = after.strip_prefix('$') {
+                result.push('$');
+                rest = after;
+            } else if !name.is_empty() {
+                result.push_str(&self.value(name));
+                rest = &after[name.len()..];
+            } else if let Some(inside) = after.strip_prefix('{') {
+                let end = closing(inside).ok_or_else(|| invalid(text))?;
+                result.push_str(&self.braced(&inside[..end], depth)?);
+                rest = &inside[end + 1..];
+            } else {
+                return Err(invalid(text));
+            }
+            if result.len() > self.left {
+                return Err("its variables make it too long".to_owned());
+            }
+        }
+        result.push_str(rest);
+        self.left = self.left.saturating_sub(result.len());
+        Ok(result)
+    }
+
+    fn value(&mut self, name: &str) -> String {
+        match (self.lookup)(name) {
+            Some(value) => value,
+            None => {
+                self.unset.insert(name.to_owned());
+                String::new()
+            }
+        }
+    }
+
+    /// Returns what stands for what is between braces.
+    fn braced(&mut self, inside: &str, depth: usize) -> Result<String, String> {
+        let name = name_of(inside);
+        let rest = &inside[name.len()..];
+        if name.is_empty() {
+            return Err(invalid(&format!("${{{inside}}}")));
+        }
+        if rest.is_empty() {
+            return Ok(self.value(name));
+        }
+        let Some(operator) = OPERATORS.iter().find(|it| rest.starts_with(**it)) else {
+            return Err(invalid(&format!("${{{inside}}}")));
+        };
+        let word = &rest[operator.len()..];
+        let value = (self.lookup)(name);
+        let counts = |value: &String| !operator.starts_with(':') || !value.is_empty();
+        let value = value.filter(counts);
+        match (operator.trim_start_matches(':'), value) {
+            ("+", Some(_)) | ("-", None) => self.expand_at(word, depth + 1),
+            ("+", None) => Ok(String::new()),
+            ("?", None) => {
+                let word = self.expand_at(word, depth + 1)?;
+                Err(match word.is_empty() {
+                    true => format!("variable `{name}` has to be set"),
+                    false => format!("variable `{name}` has to be set: {word}"),
+                })
+            }
+            (_, Some(value)) => Ok(value),
+            (_, None) => Err(invalid(inside)),
+        }
+    }
+}
+
+fn invalid(text: &str) -> String {
+    let shown: String = text.chars().take(60).collect();
+    format!(
+        "`{}` is no way to write a variable; a dollar sign by itself is `$$`",
+        shown.escape_debug()
+    )
+}
+
+/// Returns the name of a variable that a text begins with; empty where it begins with none.
+fn name_of(text: &str) -> &str {
+    let is_part = |(n, c): (usize, char)| {
+        c == '_' || c.is_ascii_alphabetic() || (n > 0 && c.is_ascii_digit())
+    };
+    let end = text.char_indices().find(|it| !is_part(*it));
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+/// Returns where the brace closes that was opened before `text`.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'{' if at > 0 && bytes[at - 1] == b'$' => open += 1,
+            b'}' if open == 0 => return Some(at),
+            b'}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn expanded(text: &str) -> Result<String, String> {
+        let lookup = |name: &str| match name {
+            "A" => Some("a".to_owned()),
+            "E" => Some(String::new()),
+            _ => None,
+        };
+        Variables::new(&lookup).expand(text)
+    }
+
+    #[test]
+    fn every_form_of_a_variable_is_filled_in() {
+        for (text, wanted) in [
+            ("x$A-${A}y", "xa-ay"),
+            ("$$A ${A:-b} ${E:-b} ${U:-b}", "$A a b b"),
+            ("${A-b}|${E-b}|${U-b}", "a||b"),
+            ("${A:+b}|${E:+b}|${U:+b}", "b||"),
+            ("${A+b}|${E+b}|${U+b}", "b|b|"),
+            ("${A?no}|${E?no}", "a|"),
+            ("${U:-${E:-${A}x}}", "ax"),
+            ("${U:-a-b:?c}", "a-b:?c"),
+            ("${U}$U", ""),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(expanded(text).as_deref(), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_set_and_is_not_says_so_in_the_files_words() {
+        let problem = |text: &str| expanded(text).unwrap_err();
+        assert_eq!(
+            problem("${U:?give it}"),
+            "variable `U` has to be set: give it"
+        );
+        assert_eq!(problem("${E:?}"), "variable `E` has to be set");
+        for text in ["$", "$1", "a $ b", "${", "${}", "${A", "${A!b}", "${1}"] {
+            assert!(problem(text).contains("no way to write"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_and_growth_have_bounds() {
+        let deep = format!("{}{}", "${U:-".repeat(10_000), "}".repeat(10_000));
+        assert!(expanded(&deep).unwrap_err().contains("nested"));
+        let long = |_: &str| Some("x".repeat(1024 * 1024));
+        let mut variables = Variables::new(&long);
+        assert!(variables.expand(&"$A".repeat(100)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[$A{}:?+\\-a]{0,30}") {
+            let _ = expanded(&text);
+        }
+    }
+}

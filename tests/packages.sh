@@ -42,7 +42,7 @@ busybox          busybox-static
 
 # A newer Docker than Debian 12 has, with buildx: unpacked into a folder of the tests, and not installed, so that they have both.
 newer=/usr/local/lib/acrt-tests
-newer_test='docker-buildx docker.io docker-cli containerd'
+newer_test='docker-buildx docker-compose docker.io docker-cli containerd'
 
 dry_run=''
 if [ "${1:-}" = -n ]; then
@@ -73,7 +73,7 @@ while read -r program package; do
     fi
 done <<<"$wanted"
 
-if [ -e $newer/usr/libexec/docker/cli-plugins/docker-buildx ] && [ -e $newer/usr/sbin/dockerd ]; then
+if [ -e $newer/usr/libexec/docker/cli-plugins/docker-buildx ] && [ -e $newer/usr/libexec/docker/cli-plugins/docker-compose ] && [ -e $newer/usr/sbin/dockerd ]; then
     newer_test=''
 fi
 

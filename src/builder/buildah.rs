@@ -111,6 +111,7 @@ pub(super) fn common(build: CommandLine, program: &Program, request: &BuildReque
         line = line.arg("--no-cache");
     }
     for (name, place) in &request.contexts {
+        let place = request.decided_place(place);
         line = line.flag("--build-context", format!("{name}={place}"));
     }
     line.args(&request.options)

@@ -20,6 +20,8 @@ pub struct HeldImage {
     digests: Vec<Reference>,
     /// The digest under which it came to the builder.
     own: Option<Digest>,
+    /// What the builder itself calls it: the same content has the same id.
+    pub id: Option<Digest>,
 }
 
 impl HeldImage {
@@ -61,6 +63,7 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
             .collect(),
         on_build: texts(&image["Config"]["OnBuild"]),
         digests: digests.iter().filter_map(|one| one.parse().ok()).collect(),
+        id: id(&image["Id"]),
         // Only podman says it. Without a repository's digest it is no registry's.
         own: text(&image["Digest"])
             .and_then(|digest| digest.parse().ok())
@@ -77,6 +80,7 @@ fn of_buildah(image: &Value) -> HeldImage {
             .collect(),
         on_build: texts(&image["Docker"]["config"]["OnBuild"]),
         digests: Vec::new(),
+        id: id(&image["FromImageID"]),
         own: text(&image["FromImageDigest"]).and_then(|digest| digest.parse().ok()),
     }
 }
@@ -91,6 +95,15 @@ fn of_list(list: &Value) -> HeldImage {
     HeldImage {
         platforms: platforms.collect(),
         ..HeldImage::default()
+    }
+}
+
+/// Reads an id, which not every builder writes as the digest that it is.
+fn id(value: &Value) -> Option<Digest> {
+    let text = text(value)?;
+    match text.contains(':') {
+        true => text.parse().ok(),
+        false => format!("sha256:{text}").parse().ok(),
     }
 }
 
@@ -151,6 +164,19 @@ mod tests {
 
     fn digest(text: &str) -> Digest {
         Digest::of(text.as_bytes())
+    }
+
+    #[test]
+    fn each_builder_says_the_id_of_an_image() {
+        let own = digest("own");
+        for text in [
+            format!(r#"[{{"Id":"{own}"}}]"#),
+            format!(r#"[{{"Id":"{}"}}]"#, own.hex()),
+            format!(r#"{{"FromImageID":"{}","OCIv1":{{}}}}"#, own.hex()),
+        ] {
+            let image = HeldImage::parse(text.as_bytes()).unwrap();
+            assert_eq!(image.id, Some(own.clone()), "{text}");
+        }
     }
 
     fn shown(image: &HeldImage) -> Vec<String> {

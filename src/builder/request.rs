@@ -76,6 +76,21 @@ impl Unpinned {
 }
 
 impl BuildRequest {
+    /// Returns a named context as it was decided: an image by its digest.
+    #[must_use]
+    pub fn decided_place(&self, place: &str) -> String {
+        const IMAGE: &str = "docker-image://";
+        let named = place.strip_prefix(IMAGE).and_then(|it| it.parse().ok());
+        let named: Option<Reference> = named;
+        let decided = named.and_then(|named| {
+            let mut unpinned = self.unpinned.iter();
+            unpinned
+                .find(|one| one.image == named)
+                .map(Unpinned::pinned)
+        });
+        decided.map_or_else(|| place.to_owned(), |image| format!("{IMAGE}{image}"))
+    }
+
     /// Tells whether an image's registry is spoken to without TLS.
     #[must_use]
     pub fn is_plain(&self, image: &Reference) -> bool {

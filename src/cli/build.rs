@@ -143,6 +143,10 @@ fn request(
     let quick = QuickTask {
         registry: args.registry.as_deref(),
         step: Step::Docker(DockerStep {
+            docker_file_content: None,
+            contexts: BTreeMap::new(),
+            options: Vec::new(),
+            is_local: false,
             context_path: args.context,
             docker_file_path: file,
             is_push_enabled: !args.no_push && !args.images.is_empty(),

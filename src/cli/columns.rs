@@ -90,6 +90,25 @@ pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
     View::of(tasks, STATUS).with_rows(prepare).for_people()
 }
 
+/// What `task adopt` proposes.
+pub const ADOPT: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("FILE", "/file"),
+    Column::at("KEY", "/key"),
+    Column::by("IMAGE", |task| listed(&task["images"])),
+    Column::by("PLATFORMS", |task| listed(&task["platforms"])),
+    Column::by("DEPENDS ON", |task| listed(&task["dependsOn"])),
+    Column::at("CHANGE", "/change"),
+    Column::at("WHY", "/why"),
+];
+
+/// Returns the texts of a list with commas between them.
+fn listed(list: &Value) -> String {
+    let texts = list.as_array().into_iter().flatten();
+    let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
+    texts.join(", ")
+}
+
 /// What depends on what.
 pub const GRAPH: &[Column] = &[
     Column::at("NAME", "/name"),

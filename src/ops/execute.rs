@@ -28,7 +28,7 @@ use super::{
     event::{Event, EventSink},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
-    keep, platforms, pushed, reading,
+    keep, local, platforms, pushed, reading,
     resolve::{self, Resolved},
     run_log::RunLog,
     run_request::DEFAULT_JOBS,
@@ -248,6 +248,7 @@ impl<'a> Execution<'a> {
         };
         let images = self.images(&run)?;
         let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
+        inputs.local = local::images_for(self.app, &self.task)?;
         let builder = self.builder().await?;
         inputs.build_with(
             &platforms::of(self.app, &builder).await,
@@ -276,7 +277,7 @@ impl<'a> Execution<'a> {
         let _fetched = self.fetch(held, log).await?;
         if self.recorded && self.stored.is_none() {
             // What is wrong with the files is told by whoever needs them.
-            let survey = reading::survey(self.app, &self.task, &self.secrets).ok();
+            let survey = reading::survey_with_source(self.app, &self.task, &self.secrets).ok();
             self.named = survey.map(|survey| Named {
                 bases: survey.bases,
                 files: survey.files,
@@ -345,6 +346,7 @@ impl<'a> Execution<'a> {
         let images = self.images(&held.run)?;
         let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
         *inputs_digest = Some(inputs.digest.clone());
+        inputs.local = local::images_for(self.app, &self.task)?;
         let builder = self.builder().await?;
         held.run.builder = Some(builder.kind().to_string());
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
@@ -377,8 +379,12 @@ impl<'a> Execution<'a> {
         };
         let outcome = self.build(&job, held, log).await?;
         let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
-        let outputs = self.confirm(pushed, &outcome.digests, log.events).await?;
-        let made = self.platforms_of(&outputs, outcome.platforms, &inputs);
+        let outputs = match step.is_local {
+            true => self.stored(&builder, &images).await?,
+            false => self.confirm(pushed, &outcome.digests, log.events).await?,
+        };
+        let on_registries = if step.is_local { &[][..] } else { &outputs };
+        let made = self.platforms_of(on_registries, outcome.platforms, &inputs);
         let made = made.await?;
         judge_platforms(&made, &inputs, &resolved).map_err(Failure::unsure)?;
         if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
@@ -472,6 +478,30 @@ impl<'a> Execution<'a> {
             }
             failure = self.cut_short() => Err(failure),
         }
+    }
+
+    /// Returns what the builder has of the images that it has made and keeps.
+    async fn stored(
+        &self,
+        builder: &Builder,
+        images: &[Reference],
+    ) -> Result<Vec<ImageDescriptor>, Failure> {
+        let mut outputs = Vec::new();
+        for image in images {
+            let held = self.unless_stopped(local::held(builder, image)).await?;
+            let id = held.and_then(|held| held.id).ok_or_else(|| {
+                Error::new(
+                    Kind::Failed,
+                    format!(
+                        "the builder does not have `{}` that it has just built",
+                        image.familiar()
+                    ),
+                )
+                .hint("local images need a builder that keeps them: docker, podman or buildah")
+            })?;
+            outputs.push(ImageDescriptor::new(image, Some(id)));
+        }
+        Ok(outputs)
     }
 
     /// Returns for which platforms a build was: as the pushed images say, else as its builder says, else as it was planned.

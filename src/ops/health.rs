@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     builder,
     error::{Error, Kind, Result},
+    image::Reference,
     registry::Health,
     sys::process,
 };
@@ -132,11 +133,26 @@ fn used(app: &App) -> Result<BTreeSet<String>> {
         .keys()
         .map(|name| app.settings.login_server(name))
         .collect();
-    for (key, followed) in app.store.followed()? {
-        registries.insert(key.registry);
-        if let Ok((task, baseline)) = followed {
-            let bases = baseline.dependencies.iter();
-            registries.extend(bases.map(|dependency| dependency.image.registry.clone()));
+    let followed = app.store.followed()?;
+    let tasks = followed
+        .iter()
+        .filter_map(|(_, followed)| followed.as_ref().ok());
+    // What stays with the builder is on no registry.
+    let local: BTreeSet<Reference> = tasks
+        .filter(|(task, _)| task.is_local())
+        .flat_map(|(task, _)| task.stable_images())
+        .collect();
+    for (key, followed) in &followed {
+        let Ok((task, baseline)) = followed else {
+            registries.insert(key.registry.clone());
+            continue;
+        };
+        let bases = baseline.dependencies.iter();
+        let bases = bases.filter_map(|dependency| dependency.image.reference());
+        let bases = bases.filter(|base| !local.contains(base));
+        registries.extend(bases.map(|base| base.registry().to_owned()));
+        if !task.is_local() {
+            registries.insert(key.registry.clone());
             let images = task.stable_images();
             registries.extend(images.iter().map(|image| image.registry().to_owned()));
         }

@@ -42,6 +42,8 @@ pub struct Inputs {
     pub made: BTreeSet<Reference>,
     /// Images that the task itself pushes: none of them is taken for a copy of what it depends on.
     pub own: Vec<Reference>,
+    /// Images that local tasks make, by the one name of each: no registry is asked for them. Filled in by a run.
+    pub local: BTreeSet<Reference>,
     /// What the Dockerfile and the definition are: another value is worth another try.
     pub digest: Digest,
 }
@@ -75,10 +77,21 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
             task.platforms.clone()
         },
         build_platform: host,
-        contexts: BTreeMap::new(),
+        contexts: step.contexts.clone(),
         on_build: BTreeMap::new(),
     };
-    let inputs = of(context, &step.docker_file_path, build, definition)?;
+    let inputs = match &step.docker_file_content {
+        Some(text) => {
+            let path = app.store.layout().task(&task.key());
+            of_bytes(
+                context,
+                (path, text.clone().into_bytes()),
+                build,
+                definition,
+            )?
+        }
+        None => of(context, &step.docker_file_path, build, definition)?,
+    };
     Ok(Inputs {
         own: task.stable_images(),
         ..inputs
@@ -113,7 +126,17 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
 ///
 /// As [`read`].
 pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>) -> Result<Inputs> {
-    let (path, bytes) = context.dockerfile(file)?;
+    let found = context.dockerfile(file)?;
+    of_bytes(context, found, build, definition)
+}
+
+/// As [`of`], of a Dockerfile that has been read.
+fn of_bytes(
+    context: LocalContext,
+    (path, bytes): (PathBuf, Vec<u8>),
+    build: Build,
+    definition: Vec<u8>,
+) -> Result<Inputs> {
     let dockerfile = Dockerfile::parse_with(&bytes, &build.args)
         .context(Kind::Invalid, || cannot_read(&path))?;
     Ok(Inputs {
@@ -125,6 +148,7 @@ pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>)
         wanted: Vec::new(),
         made: BTreeSet::new(),
         own: Vec::new(),
+        local: BTreeSet::new(),
     })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{LookupError, Registries, Seen},
     store::secrets::Secrets,
-    sys::signal::Stop,
+    sys::{settings::Settings, signal::Stop},
     task::{GitContext, ImageDescriptor, Manifests},
     watch::{
         Asked, Awaited, Head, LookErrorKind, Looked, Miss, Node, Observation, Tags,
@@ -27,6 +27,7 @@ use super::{
     event::Event,
     fetch,
     heads::server,
+    local,
     verify::{Refusal, Verifier},
 };
 
@@ -56,6 +57,8 @@ struct Subscription {
     is_base: bool,
     /// When a task last pushed it.
     pushed_at: Option<Timestamp>,
+    /// Where it is, if a local task makes it: with the builder of this name, or the machine's.
+    local: Option<Option<String>>,
 }
 
 impl TagSubscriptions {
@@ -63,9 +66,11 @@ impl TagSubscriptions {
     #[must_use]
     pub fn by(nodes: &[Node<'_>]) -> Self {
         let mut tags = BTreeMap::new();
+        let local = made_locally(nodes);
         for (tag, dependency) in nodes.iter().flat_map(|node| node.followed()) {
             let subscription = entry(&mut tags, tag, || dependency.image.reference());
             subscription.is_base = true;
+            subscription.local = local.get(tag).cloned();
             subscription.add_name(&dependency.image);
             if let Some(digest) = &dependency.image.digest
                 && !subscription.built_on.contains(digest)
@@ -81,12 +86,14 @@ impl TagSubscriptions {
     /// Adds the images that tasks have pushed, as far as `which` says so.
     #[must_use]
     pub fn with_outputs(mut self, nodes: &[Node<'_>], which: impl Fn(&Reference) -> bool) -> Self {
+        let local = made_locally(nodes);
         for node in nodes {
             let outputs = node.outputs.iter().zip(&node.baseline.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
                 if which(tag) {
                     let subscription = entry(&mut self.0, tag, || output.reference());
                     subscription.pushed_at = subscription.pushed_at.max(node.baseline.pushed_at());
+                    subscription.local = local.get(tag).cloned();
                 }
             }
         }
@@ -131,6 +138,7 @@ impl TagSubscriptions {
                 others: subscription.others.clone(),
                 built_on: subscription.built_on.clone(),
                 platforms: subscription.platforms.clone(),
+                local: subscription.local.clone(),
                 wants_age: tags.is_aged(tag),
                 read: record.and_then(|record| {
                     let digest = record.digest.clone()?;
@@ -165,6 +173,7 @@ fn entry<'m>(
             platforms: BTreeSet::new(),
             is_base: false,
             pushed_at: None,
+            local: None,
         };
         tags.insert(tag.clone(), subscription);
     }
@@ -175,7 +184,18 @@ fn entry<'m>(
         platforms: BTreeSet::new(),
         is_base: false,
         pushed_at: None,
+        local: None,
     })
+}
+
+/// Returns the images that local tasks make, each with the builder that the task names.
+fn made_locally(nodes: &[Node<'_>]) -> HashMap<Reference, Option<String>> {
+    let local = nodes.iter().filter(|node| node.task.is_local());
+    let images = local.flat_map(|node| {
+        let images = node.pushes.iter().cloned();
+        images.map(|image| (image, node.task.builder.clone()))
+    });
+    images.collect()
 }
 
 /// What is to be found out of one tag.
@@ -186,6 +206,8 @@ struct LookQuestion {
     others: BTreeSet<Reference>,
     built_on: Vec<Digest>,
     platforms: BTreeSet<Platform>,
+    /// Where it is, if a local task makes it.
+    local: Option<Option<String>>,
     /// Whether a task wants to know how old its image is.
     wants_age: bool,
     /// The digest that the tag had, and the platforms whose manifests are known of it.
@@ -276,6 +298,18 @@ impl PendingLooks {
         let asked = questions.len();
         if asked == 0 {
             return 0;
+        }
+        let (stored, questions): (Vec<_>, Vec<_>) =
+            questions.into_iter().partition(|one| one.local.is_some());
+        if !stored.is_empty() {
+            let (settings, sender) = (app.settings.clone(), self.sender.clone());
+            let choice = app.surroundings.builder.clone();
+            self.work.spawn_local(async move {
+                for question in stored {
+                    let look = look_in_store(&settings, choice.as_deref(), question, now).await;
+                    let _ = sender.send(Answer::Tag(Box::new(look)));
+                }
+            });
         }
         let (registries, sender) = (app.registries(), self.sender.clone());
         let verifier = Rc::clone(&app.verifier);
@@ -419,6 +453,50 @@ pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
         false => (watch.images_pause(), watch.images_pause()),
     };
     Pauses::new(bounds, watch.longest_pause()).together_at(app.clock.second())
+}
+
+/// Asks a builder what it has under the name of a local image.
+async fn look_in_store(
+    settings: &Settings,
+    choice: Option<&str>,
+    question: LookQuestion,
+    asked: Timestamp,
+) -> Look {
+    let choice = choice.or_else(|| question.local.as_ref()?.as_deref());
+    let held = match local::store(choice, settings).await {
+        Ok(builder) => local::held(&builder, &question.spelled).await,
+        Err(error) => Err(error),
+    };
+    let result = match held.map(|held| held.and_then(|held| held.id)) {
+        Ok(Some(id)) => Ok(Observation {
+            manifests: question
+                .platforms
+                .iter()
+                .map(|platform| (platform.clone(), Some(id.clone())))
+                .collect(),
+            digest: id,
+            created: None,
+        }),
+        Ok(None) => Err(Miss {
+            kind: LookErrorKind::Absent,
+            ..Miss::unknown(format!(
+                "the builder has no `{}`",
+                question.spelled.familiar()
+            ))
+        }),
+        Err(error) => Err(Miss {
+            hint: error.advice().map(str::to_owned),
+            ..Miss::unknown(error.one_line())
+        }),
+    };
+    Look {
+        tag: question.tag,
+        looked: Looked {
+            asked,
+            result,
+            not_before: None,
+        },
+    }
 }
 
 /// Looks at tags, and hands over each answer as soon as it is there.

@@ -1,5 +1,6 @@
 //! The verbs: one file for each thing that acrt does. They join the rooms, and neither print nor know flags.
 
+pub mod adopt;
 pub mod answer;
 mod assemble;
 pub mod cancel_run;
@@ -18,6 +19,7 @@ pub mod import;
 mod inputs;
 mod inventory;
 mod keep;
+mod local;
 pub mod login;
 pub mod look;
 pub mod manifest;

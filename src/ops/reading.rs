@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    App, import,
+    App, adopt, import,
     inputs::{is_unchanged, read, stamped},
     steps,
     survey::Survey,
@@ -34,6 +34,25 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let mut files = stamped(own.into_iter().flatten());
     files.extend(survey.files);
     Ok(Survey { files, ..survey })
+}
+
+/// As [`survey`], with the files that the task was adopted from. Where they say something else now, they are read each time.
+///
+/// # Errors
+///
+/// As [`survey`].
+pub fn survey_with_source(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
+    let mut survey = survey(app, task, secrets)?;
+    let (changed, files) = adopt::has_changed(task);
+    let mut files = stamped(files);
+    if changed.is_some() {
+        for file in &mut files {
+            file.state = FileState::Unsettled;
+        }
+    }
+    survey.files.extend(files);
+    survey.source = changed;
+    Ok(survey)
 }
 
 fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
@@ -77,7 +96,7 @@ pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
         false => Ok(Secrets::default()),
     };
     let read = secrets.and_then(|secrets| {
-        let survey = survey(app, task, &secrets)?;
+        let survey = survey_with_source(app, task, &secrets)?;
         if is_compared {
             steps::read::refuse_broken(app, task, &secrets)?;
             refuse_vanished(baseline, &survey)?;
@@ -154,6 +173,7 @@ fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
         None => names.is_subset(&before),
     };
     let mut reading = Reading {
+        source: survey.source.clone(),
         digest: survey.digest,
         modified: survey.files.iter().filter_map(modified_at).max(),
         ..Reading::default()

@@ -21,6 +21,8 @@ pub struct Survey {
     pub privileged: Vec<String>,
     /// The files of a local context that were read for it, with the state that they were in.
     pub files: Vec<ReadFile>,
+    /// How the file that the task was adopted from differs from what it said then.
+    pub source: Option<String>,
     /// What the file asks for and may not, because it is a guest's.
     pub refused: Option<Refused>,
 }

@@ -1,14 +1,14 @@
 //! The definition of a task: what the user asked for.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::image::{InvalidReference, Platform, Reference};
+use crate::image::{Digest, InvalidReference, Platform, Reference};
 
 use super::{
-    Age, Argument, Context, ImportStep, Status, TaskKey, TaskName, Trigger,
+    Age, Argument, Context, ImportStep, Status, TaskKey, TaskName, TaskSource, Trigger,
     multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
@@ -66,6 +66,9 @@ pub struct Task {
     /// For how many days such tags are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_days: Option<u32>,
+    /// The file that it was adopted from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<TaskSource>,
     /// What a run does.
     pub step: Step,
     /// What makes it run by itself.
@@ -215,6 +218,9 @@ pub struct DockerStep {
     /// Whether the images are pushed after the build.
     #[serde(default = "yes")]
     pub is_push_enabled: bool,
+    /// Whether the images stay with the builder, under the names that docker has for them, and others are built on them there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_local: bool,
     /// Whether the builder's cache is left unused.
     #[serde(default)]
     pub no_cache: bool,
@@ -224,6 +230,15 @@ pub struct DockerStep {
     /// Build arguments, in the order given. The values of secret ones are kept elsewhere.
     #[serde(default)]
     pub arguments: Vec<Argument>,
+    /// The text of the Dockerfile, in place of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_file_content: Option<String>,
+    /// Named contexts, as `--build-context` has them: a folder, or an image as `docker-image://name`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, String>,
+    /// Further options of `docker build`, each one argument.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
     /// Whether what the context brings may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
@@ -269,6 +284,7 @@ impl Task {
             min_age: None,
             keep_tags: None,
             keep_days: None,
+            source: None,
             step,
             trigger: Trigger::default(),
             is_fetched: false,
@@ -292,7 +308,7 @@ impl Task {
     pub fn images(&self, run: &RunVariables) -> Result<Vec<Reference>, InvalidImageName> {
         let mut images: Vec<Reference> = Vec::new();
         for name in self.step.image_names() {
-            let image = Reference::within(&self.registry, &template::render(name, run)?)?;
+            let image = self.named(&template::render(name, run)?)?;
             if image.digest().is_some() {
                 return Err(InvalidImageName::Digest(name.clone()));
             }
@@ -303,12 +319,26 @@ impl Task {
         Ok(images)
     }
 
+    /// Tells whether its images stay with the builder, where other local tasks find them.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(&self.step, Step::Docker(step) if step.is_local)
+    }
+
+    /// Reads the name of an image: one of the task's registry, or of the builder's own store.
+    fn named(&self, name: &str) -> Result<Reference, InvalidReference> {
+        match self.is_local() {
+            true => name.parse(),
+            false => Reference::within(&self.registry, name),
+        }
+    }
+
     /// Returns the images that other tasks can depend on: those whose names stay the same from run to run
     /// and that are pushed at all.
     #[must_use]
     pub fn stable_images(&self) -> Vec<Reference> {
         match &self.step {
-            Step::Docker(step) if !step.is_push_enabled => return Vec::new(),
+            Step::Docker(step) if !step.is_push_enabled && !step.is_local => return Vec::new(),
             Step::Docker(_) | Step::Import(_) => {}
             Step::FileTask(step) => return step.pushes.clone(),
             Step::EncodedTask(step) => return step.pushes.clone(),
@@ -316,8 +346,36 @@ impl Task {
         let names = self.step.image_names().iter();
         names
             .filter(|name| !template::is_unique(name))
-            .filter_map(|name| Reference::within(&self.registry, name).ok())
+            .filter_map(|name| self.named(name).ok())
             .collect()
+    }
+
+    /// Returns the definition without what says when and from where it came, to compare two.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let mut bare = self.clone();
+        bare.creation_date = None;
+        bare.source = None;
+        for timer in &mut bare.trigger.timer_triggers {
+            timer.since = None;
+        }
+        bare
+    }
+
+    /// Returns a digest of what the definition says.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(&self.bare()).unwrap_or_default())
+    }
+
+    /// Tells whether somebody has changed the definition since it was adopted.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        let written = self
+            .source
+            .as_ref()
+            .and_then(|source| source.written.as_ref());
+        written.is_some_and(|written| *written != self.fingerprint())
     }
 
     /// Tells whether a record of what this task depended on would also be true of `other`.
@@ -329,6 +387,8 @@ impl Task {
                     && mine.docker_file_path == theirs.docker_file_path
                     && mine.target == theirs.target
                     && mine.arguments == theirs.arguments
+                    && mine.docker_file_content == theirs.docker_file_content
+                    && mine.contexts == theirs.contexts
             }
             (Step::FileTask(mine), Step::FileTask(theirs)) => {
                 mine.context_path == theirs.context_path

@@ -14,6 +14,7 @@ pub mod multi_step;
 pub mod name;
 pub mod patch;
 pub mod run;
+pub mod source;
 pub mod status;
 pub mod template;
 pub mod trigger;
@@ -34,6 +35,7 @@ pub use patch::{Misfit, Patch, StepKind, TaskPatch};
 pub use run::{
     Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, SourceCause, Triggers,
 };
+pub use source::{SourceKind, TaskSource};
 pub use status::Status;
 pub use trigger::{
     BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, SourceEvent, SourceTrigger,

@@ -1,6 +1,6 @@
 //! What `task update` changes.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use crate::image::Platform;
 
@@ -377,6 +377,10 @@ impl TaskPatch {
                     no_cache: false,
                     target: None,
                     arguments: Vec::new(),
+                    docker_file_content: None,
+                    contexts: BTreeMap::new(),
+                    options: Vec::new(),
+                    is_local: false,
                 })
             }
             (step, _) => step,

@@ -67,6 +67,8 @@ pub struct Change {
     pub named: Vec<Reference>,
     /// Those of them that its last run was not built on.
     pub added: Vec<Reference>,
+    /// How the file that the task was adopted from differs from what it said then. No run changes that.
+    pub source: Option<String>,
     /// When the newest of them was written.
     pub modified: Option<Timestamp>,
 }
@@ -425,7 +427,7 @@ impl Node<'_> {
         }
         let change = self.change();
         if self.task.on_change == OnChange::Run {
-            reasons.change.clone_from(&change);
+            reasons.change = change.clone().filter(|change| change.source.is_none());
         }
         if reasons.is_empty() {
             let until = too_young.iter().map(|(_, until)| *until).min();
@@ -599,8 +601,12 @@ impl Node<'_> {
     fn change(&self) -> Option<Change> {
         let reading = self.reading.filter(|_| self.baseline.has_run())?;
         Some(Change {
-            named: reading.changed.clone()?,
+            named: match (&reading.changed, &reading.source) {
+                (None, None) => return None,
+                (named, _) => named.clone().unwrap_or_default(),
+            },
             added: reading.added.clone(),
+            source: reading.source.clone(),
             modified: reading.modified,
         })
     }

@@ -41,6 +41,8 @@ pub struct Reading {
     pub dropped: BTreeSet<Reference>,
     /// Where they name what they named and are other files: what is to be remembered of them instead.
     pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
+    /// How the file that the task was adopted from differs from what it said then.
+    pub source: Option<String>,
     /// When the newest of them was written.
     pub modified: Option<Timestamp>,
     /// Why they cannot be read, on one line.

@@ -92,6 +92,11 @@ fn newer(path: &str) -> PathBuf {
     path
 }
 
+/// Returns docker's compose, which can be called by itself.
+pub fn compose_plugin() -> PathBuf {
+    newer("libexec/docker/cli-plugins/docker-compose")
+}
+
 /// A Docker daemon of one's own.
 pub struct Docker {
     // In the order in which they have to go.
@@ -188,6 +193,7 @@ pub fn add_buildx(world: &World) {
     fs::create_dir_all(&plugins).unwrap();
     let plugin = newer("libexec/docker/cli-plugins/docker-buildx");
     std::os::unix::fs::symlink(plugin, plugins.join("docker-buildx")).unwrap();
+    std::os::unix::fs::symlink(compose_plugin(), plugins.join("docker-compose")).unwrap();
 }
 
 /// Returns where a daemon looks for the programs that it starts: beside it, then where the machine has them.

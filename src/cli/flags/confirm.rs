@@ -14,6 +14,11 @@ pub struct YesArgs {
 }
 
 impl YesArgs {
+    /// Tells whether the yes has been given.
+    pub fn is_yes(self) -> bool {
+        self.yes
+    }
+
     /// Asks whether something is to be done, unless that has been said.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! `acrt task create`
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     cli::{
@@ -13,6 +16,7 @@ use crate::{
     image::Reference,
     ops::{
         self, App,
+        adopt::LOCAL,
         run::RunRequest,
         task::{absolute, registry_for},
     },
@@ -44,6 +48,9 @@ pub struct CreateArgs {
     /// Registry that the images go to [default: the one in --image, or $ACRT_REGISTRY]
     #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
+    /// Leave the images with the builder, under the names that docker has for them, and push nothing
+    #[arg(long, help_heading = "Images", conflicts_with_all = ["registry", "no_push", "import"])]
+    local: bool,
     #[command(flatten)]
     definition: DefinitionArgs,
     /// Copy what refers to the image too: signatures, SBOMs
@@ -78,15 +85,22 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             context_path: context(&definition)?,
             docker_file_path: "Dockerfile".into(),
             image_names: definition.images.clone(),
-            is_push_enabled: true,
+            is_push_enabled: !args.local,
+            is_local: args.local,
             no_cache: false,
             target: None,
             arguments: Vec::new(),
+            docker_file_content: None,
+            contexts: BTreeMap::new(),
+            options: Vec::new(),
             trust_context: false,
         }),
     };
     tell_of_azure(app, report, args.registry.as_deref());
-    let registry = registry_for(app, args.registry.as_deref(), &definition.images)?;
+    let registry = match args.local {
+        true => LOCAL.to_owned(),
+        false => registry_for(app, args.registry.as_deref(), &definition.images)?,
+    };
     let name = match &named {
         Some(name) => name.clone(),
         None => name_of(&step)?,

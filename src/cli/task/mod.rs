@@ -1,5 +1,6 @@
 //! `acrt task …`: definitions, runs, and the loop that follows base images.
 
+mod adopt;
 mod cancel_run;
 mod check;
 mod create;
@@ -31,6 +32,7 @@ use super::{
 #[derive(Debug, clap::Subcommand)]
 pub enum TaskCommand {
     Create(create::CreateArgs),
+    Adopt(Box<adopt::AdoptArgs>),
     Update(update::UpdateArgs),
     Show(show::ShowArgs),
     List(list::ListArgs),
@@ -57,6 +59,7 @@ pub enum TaskCommand {
 
 pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> {
     match command {
+        TaskCommand::Adopt(args) => adopt::run(app, report, *args),
         TaskCommand::Create(args) => create::run(app, report, args),
         TaskCommand::Update(args) => update::run(app, report, args),
         TaskCommand::Show(args) => show::run(app, report, args),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     image::Platform,
     store::secrets::Secrets,
-    task::{OnChange, RunId, Status, Task, TaskKey, TaskName, Untracked},
+    task::{OnChange, RunId, Status, Task, TaskKey, TaskName, TaskSource, Untracked},
     watch::{Baseline, State},
 };
 
@@ -145,6 +145,8 @@ pub struct TaskAnswer {
     keep_vcs: bool,
     on_change: OnChange,
     #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<TaskSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     keep_tags: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_days: Option<u32>,
@@ -202,6 +204,7 @@ impl TaskAnswer {
             on_success: (!task.on_success.is_empty()).then(|| task.on_success.clone()),
             keep_vcs: task.keep_vcs,
             on_change: task.on_change,
+            source: task.source.clone(),
             keep_tags: task.keep_tags,
             keep_days: task.keep_days,
             tracking: TrackingAnswer {

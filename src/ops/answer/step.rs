@@ -1,5 +1,7 @@
 //! What a run of a task does, in az's shape for each kind of step.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -126,9 +128,17 @@ pub struct DockerAnswer {
     docker_file_path: String,
     image_names: Option<Vec<String>>,
     is_push_enabled: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_local: bool,
     no_cache: bool,
     target: Option<String>,
     trust_context: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    docker_file_content: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    contexts: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    options: Vec<String>,
 }
 
 impl DockerAnswer {
@@ -141,6 +151,10 @@ impl DockerAnswer {
             docker_file_path: step.docker_file_path.display().to_string(),
             image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),
             is_push_enabled: step.is_push_enabled,
+            is_local: step.is_local,
+            docker_file_content: step.docker_file_content.clone(),
+            contexts: step.contexts.clone(),
+            options: step.options.clone(),
             no_cache: step.no_cache,
             target: step.target.clone(),
             trust_context: step.trust_context,

@@ -452,6 +452,9 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         }
         Verdict::Current => String::new(),
         Verdict::FollowsNothing => "nothing that it depends on is followed".into(),
+        Verdict::Changed(change) if let Some(source) = &change.source => {
+            format!("{source}; to take it over: acrt task adopt, with the same path")
+        }
         Verdict::Changed(change) => {
             let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
             let named = match named.is_empty() {

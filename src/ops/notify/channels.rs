@@ -10,7 +10,7 @@ use crate::{
         secret::Secret,
         settings::{NotifySettings, Occasion},
     },
-    task::{Task, TaskKey, UpdatePayload},
+    task::{SourceKind, Task, TaskKey, UpdatePayload},
     watch::notified::NotificationEvent,
 };
 
@@ -41,6 +41,8 @@ pub struct Channel {
     pub wording: Option<Wording>,
     /// Whether what happens to several tasks in one round is one message.
     pub groups: bool,
+    /// A command that is asked first: it is told only where that prints something.
+    pub only_if: Option<CommandLine>,
 }
 
 /// Of which tasks it is told.
@@ -89,6 +91,7 @@ pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<
             false => &task.on_success,
         };
         channels.extend(hook(task, own));
+        channels.extend(compose_up(task));
         channels.extend(update_trigger(app, task)?);
     }
     Ok(channels)
@@ -101,12 +104,63 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
     Some(Channel {
         id: format!("on-success {} {}", key.full(), short(&command.join("\0"))),
         name: format!("the program `{program}` that task `{key}` starts after success"),
-        receiver: Receiver::Command(CommandLine::new(program).args(arguments.iter().cloned())),
+        receiver: Receiver::Command(of_service(
+            CommandLine::new(program).args(arguments.iter().cloned()),
+            task,
+        )),
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Message,
         wording: None,
         groups: false,
+        only_if: None,
+    })
+}
+
+/// Lets a program know which service of which compose project is meant, where the task was adopted from one.
+fn of_service(line: CommandLine, task: &Task) -> CommandLine {
+    let source = task.source.as_ref();
+    match source.filter(|source| source.kind == SourceKind::Compose) {
+        None => line,
+        Some(source) => line
+            .env("ACRT_COMPOSE_FILE", source.path.display().to_string())
+            .env("ACRT_COMPOSE_PROJECT", source.project.clone())
+            .env("ACRT_COMPOSE_SERVICE", source.key.clone()),
+    }
+}
+
+/// Returns what starts a service anew, if it is running: docker compose leaves it alone where its image is the same.
+fn compose_up(task: &Task) -> Option<Channel> {
+    let source = task.source.as_ref().filter(|source| source.compose_up)?;
+    let folder = source.path.parent()?;
+    let is_default = source
+        .path
+        .file_stem()
+        .is_some_and(|name| ["compose", "docker-compose"].iter().any(|it| name == *it));
+    let compose = || {
+        let mut line = CommandLine::new("docker")
+            .args(["compose", "--project-name"])
+            .arg(&source.project);
+        if !is_default {
+            line = line.arg("--file").arg(&source.path);
+        }
+        // It looks for its files where it is.
+        line.dir = Some(folder.to_owned());
+        line
+    };
+    let key = task.key();
+    let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
+    let running = ["ps", "--quiet", "--status", "running", "--"];
+    Some(Channel {
+        id: format!("compose-up {}", key.full()),
+        name: format!("docker compose, which starts service `{}` anew", source.key),
+        receiver: Receiver::Command(compose().args(up).arg(&source.key)),
+        on: vec![NotificationEvent::Success],
+        of: Scope::One(key),
+        shape: Shape::Message,
+        wording: None,
+        groups: false,
+        only_if: Some(compose().args(running).arg(&source.key)),
     })
 }
 
@@ -133,6 +187,7 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
         shape: Shape::Update(payload, secrets.update_trigger_token),
         wording: None,
         groups: false,
+        only_if: None,
     }))
 }
 
@@ -190,6 +245,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
             false => Scope::Named(settings.tasks.clone()),
         },
         shape: Shape::Message,
+        only_if: None,
     })
 }
 

@@ -16,7 +16,11 @@ use crate::{
         lock::{self, Lock},
         notified::NotifiedFile,
     },
-    sys::signal::Stop,
+    sys::{
+        command::CommandLine,
+        process::{self, Ended},
+        signal::Stop,
+    },
     task::{Run, RunId, Task, TaskKey},
     watch::{
         Baseline, Problem, ProblemKind,
@@ -335,6 +339,11 @@ impl Telling<'_> {
         let run = self.run_of(baseline, event);
         match &self.channel.shape {
             Shape::Message => {
+                if let Some(question) = &self.channel.only_if
+                    && !self.is_wanted(question).await?
+                {
+                    return Ok(());
+                }
                 let now = self.app.clock.now();
                 let message = Message::of_run(event, key, baseline, run.as_ref(), now);
                 let log = run.filter(|_| baseline.failure.is_some());
@@ -348,6 +357,17 @@ impl Telling<'_> {
                 let update = update(*payload, token.clone(), key, &run, self.app.clock.now());
                 self.deliver("image-update", &update, None).await
             }
+        }
+    }
+
+    /// Tells whether a command that is asked first prints anything.
+    async fn is_wanted(&self, question: &CommandLine) -> Result<bool, String> {
+        let line = self.app.within_reach(question.clone());
+        let reply = process::converse(&line, b"").await;
+        let reply = reply.map_err(|error| error.one_line())?;
+        match reply.ended {
+            Ended::Exited(0) => Ok(!reply.output.trim_ascii().is_empty()),
+            _ => Err(String::from_utf8_lossy(&reply.errors).trim().to_owned()),
         }
     }
 

@@ -58,6 +58,8 @@ pub enum Answer {
     /// Its registry does not say what it is, and the builder has a copy of its own: what that is, is compared with what the registry says
     /// when it answers.
     Kept(Held),
+    /// A local task makes it, and the builder has it.
+    Stored(HeldImage),
     /// An earlier step of the same run has built it.
     Made,
 }
@@ -80,7 +82,7 @@ pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Optio
             copy.or_else(|| Some(base.reference.at(seen.digest.clone())))
         }
         Answer::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
-        Answer::Local(_) | Answer::Kept(_) | Answer::Made => None,
+        Answer::Local(_) | Answer::Kept(_) | Answer::Stored(_) | Answer::Made => None,
     }
 }
 
@@ -133,6 +135,7 @@ pub fn conclude(
                 depend(dependency(base, seen, manifests, mirror.as_ref()));
             }
             Some(Answer::Kept(held)) => depend(kept(base, &held.image)),
+            Some(Answer::Stored(image)) => depend(stored(base, image)),
             Some(Answer::Fixed { digest, .. }) => {
                 let fixed = || base.reference.at(digest.clone());
                 pulled.insert(decided(&answers, base).unwrap_or_else(fixed));
@@ -143,7 +146,11 @@ pub fn conclude(
         }
     }
     untracked.dedup();
+    // An id means nothing to a registry, so that no label names it.
+    let is_stored =
+        |base: &&BaseImage| matches!(answers.get(&base.reference), Some(Answer::Stored(_)));
     let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
+    let runtime = runtime.filter(|base| !is_stored(base));
     Resolved {
         pinned,
         dependencies: dependencies.into_values().collect(),
@@ -192,21 +199,21 @@ impl Answer {
                 digest: digest.clone(),
                 manifests: Manifests::new(),
             }),
-            Self::Local(_) | Self::Kept(_) | Self::Made => None,
+            Self::Local(_) | Self::Kept(_) | Self::Stored(_) | Self::Made => None,
         }
     }
 
     pub fn mirror(&self) -> Option<&Mirror> {
         match self {
             Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => mirror.as_ref(),
-            Self::Local(_) | Self::Kept(_) | Self::Made => None,
+            Self::Local(_) | Self::Kept(_) | Self::Stored(_) | Self::Made => None,
         }
     }
 
     pub fn set_mirror(&mut self, found: Mirror) {
         match self {
             Self::Found { mirror, .. } | Self::Fixed { mirror, .. } => *mirror = Some(found),
-            Self::Local(_) | Self::Kept(_) | Self::Made => {}
+            Self::Local(_) | Self::Kept(_) | Self::Stored(_) | Self::Made => {}
         }
     }
 }
@@ -245,6 +252,18 @@ fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
         image: ImageDescriptor::new(&base.reference, digests.into_iter().next()),
         kind: kind(base.kind),
         manifests,
+        line: base.line,
+        mirror: None,
+    }
+}
+
+/// Returns what is recorded of a local image: its id stands for it on every platform.
+fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
+    let platforms = base.platforms.iter();
+    Dependency {
+        image: ImageDescriptor::new(&base.reference, image.id.clone()),
+        kind: kind(base.kind),
+        manifests: platforms.map(|it| (it.clone(), image.id.clone())).collect(),
         line: base.line,
         mirror: None,
     }

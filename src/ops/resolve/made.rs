@@ -85,6 +85,10 @@ async fn manifests(
                     .collect()
             }))
         }
+        Answer::Stored(image) => {
+            let platforms = platforms.iter();
+            Ok(platforms.map(|it| (it.clone(), image.id.clone())).collect())
+        }
         Answer::Fixed { .. } | Answer::Local(_) | Answer::Made => Ok(Manifests::new()),
     }
 }

@@ -19,6 +19,7 @@ use super::{
     App,
     event::{Event, EventSink},
     inputs::{Inputs, UNREAD},
+    local,
     mirror::{self, Mirror, MirrorState},
     platforms,
 };
@@ -53,12 +54,15 @@ pub async fn resolve(
             builder,
             baseline,
             own: &inputs.own,
+            local: &inputs.local,
         };
         resolver.answer(&bases, &mut answers, events).await?;
         let images = bases.iter().filter_map(|base| {
             let image = match answers.get(&base.reference)? {
                 Answer::Found { .. } | Answer::Fixed { .. } => decided(&answers, base),
-                Answer::Local(_) | Answer::Kept(_) | Answer::Made => return None,
+                Answer::Local(_) | Answer::Kept(_) | Answer::Stored(_) | Answer::Made => {
+                    return None;
+                }
             };
             Some((base, image.unwrap_or_else(|| base.reference.clone())))
         });
@@ -86,12 +90,13 @@ fn held_triggers(
     answers: &BTreeMap<Reference, Answer>,
 ) -> BTreeMap<Reference, Vec<String>> {
     let from = bases.iter().filter(|base| base.is_from);
-    let triggers = from.filter_map(|base| match answers.get(&base.reference)? {
-        Answer::Local(held) | Answer::Kept(held) => {
-            let triggers = &held.image.on_build;
-            (!triggers.is_empty()).then(|| (base.reference.clone(), triggers.clone()))
-        }
-        _ => None,
+    let triggers = from.filter_map(|base| {
+        let triggers = match answers.get(&base.reference)? {
+            Answer::Local(held) | Answer::Kept(held) => &held.image.on_build,
+            Answer::Stored(image) => &image.on_build,
+            _ => return None,
+        };
+        (!triggers.is_empty()).then(|| (base.reference.clone(), triggers.clone()))
     });
     triggers.collect()
 }
@@ -148,6 +153,7 @@ pub async fn image(
         builder,
         baseline,
         own: &[],
+        local: &BTreeSet::new(),
     };
     resolver
         .answer(std::slice::from_ref(&base), &mut answers, events)
@@ -167,6 +173,8 @@ struct Resolver<'a> {
     baseline: &'a Baseline,
     /// Images that the task itself makes.
     own: &'a [Reference],
+    /// Images that local tasks make, by the one name of each.
+    local: &'a BTreeSet<Reference>,
 }
 
 impl Resolver<'_> {
@@ -198,6 +206,10 @@ impl Resolver<'_> {
                         mirror: None,
                     };
                     answers.insert((*reference).clone(), fixed);
+                }
+                None if self.local.contains(&self.app.canonical(reference)) => {
+                    let stored = self.stored(reference).await?;
+                    answers.insert((*reference).clone(), stored);
                 }
                 None => open.push((*reference).clone()),
             }
@@ -312,6 +324,20 @@ impl Resolver<'_> {
             manifests,
             mirror: None,
         })
+    }
+
+    /// Returns what the builder has of an image that a local task makes.
+    async fn stored(&self, image: &Reference) -> Result<Answer> {
+        let held = local::held(self.builder, image).await?;
+        let held = held.filter(|held| held.id.is_some()).ok_or_else(|| {
+            let name = image.familiar();
+            Error::new(
+                Kind::Failed,
+                format!("`{name}` is not with the builder, and no registry is asked for it: a local task makes it"),
+            )
+            .hint("run the task that makes it first: acrt task graph shows which")
+        })?;
+        Ok(Answer::Stored(held))
     }
 
     async fn verify(&self, named: &Reference, image: &Reference) -> Result<()> {

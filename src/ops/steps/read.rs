@@ -338,6 +338,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         files: inputs::stamped(files_of(task, &first)),
         refused: first.refused,
         notices: first.notices,
+        source: None,
     })
 }
 

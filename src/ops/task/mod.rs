@@ -10,7 +10,7 @@ use crate::{
     store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
-        Argument, Context, RunId, Step, Task, TaskKey, TaskPatch,
+        Argument, Context, RunId, Step, Task, TaskKey, TaskPatch, TaskSource,
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
@@ -80,15 +80,19 @@ pub fn create(
         task.trigger.timer_triggers = timer::as_before(given, &old.trigger.timer_triggers);
         timer::count_anew(old, &mut task, app.clock.now());
     }
+    let written = Some(task.fingerprint());
+    let adopted = task.source.take();
+    let is_adopted = adopted.is_some();
+    task.source = adopted.map(|source| TaskSource { written, ..source });
     let replaces = app.store.layout().task(&key).exists();
     validate(app, &task, &secrets, events)?;
-    if replaces {
+    if replaces && !is_adopted {
         events.send(Event::Warning(format!(
             "task `{key}` exists and is replaced; its runs are kept"
         )));
     }
     let baseline = save(app, old.as_ref(), &task, &secrets, events)?;
-    if !baseline.has_run() {
+    if !baseline.has_run() && !is_adopted {
         events.send(Event::Note(first_run(&key)));
     }
     Ok(key)

@@ -659,7 +659,9 @@ fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems
     let config = &app.settings.config;
     let of_task = |one: &Snapshot| {
         let trigger = one.task.trigger.base_image_trigger.as_ref();
-        !one.task.on_success.is_empty()
+        let is_restarted = one.task.source.as_ref().is_some_and(|it| it.compose_up);
+        is_restarted
+            || !one.task.on_success.is_empty()
             || trigger.is_some_and(|trigger| trigger.update_trigger_payload_type.is_some())
     };
     let nobody = config.notify.is_empty() && config.on_success.is_empty();

@@ -1,5 +1,8 @@
 //! `acrt task …`
 
+mod adopt;
+mod adopt_compose;
+mod adopt_local;
 mod cancel_run;
 mod check;
 mod check_cycles;

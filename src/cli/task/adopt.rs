@@ -1,0 +1,191 @@
+//! `acrt task adopt`
+
+use std::path::PathBuf;
+
+use crate::{
+    cli::{
+        columns,
+        flags::{choice::three_state, confirm::YesArgs, copies::words, trigger::schedule},
+        outcome::Outcome,
+        report::Report,
+        task::run::followed,
+    },
+    error::{Error, Kind, Result},
+    ops::{
+        App,
+        adopt::{self, AdoptAnswer, AdoptOptions, Change, Destination, Search},
+        run::RunRequest,
+        timer::Schedule,
+    },
+    view::View,
+};
+
+/// Make tasks of what compose files, bake files and Dockerfiles build
+///
+/// Shows what it would do, asks, and writes. A second time it changes only what has changed there; what a hand has changed stays.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task adopt --local --dry-run\n  acrt task adopt --local --compose-up --run --yes\n  acrt task adopt ./images -r localhost:5000 --exclude 'legacy/' --yes\n  acrt task adopt docker-bake.hcl -r registry.example.com -o yaml --dry-run"
+)]
+pub struct AdoptArgs {
+    /// Files and folders to look in
+    #[arg(default_value = ".", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Registry that the images go to, unless they name one themselves [default: that of before, or $ACRT_REGISTRY]
+    #[arg(
+        short,
+        long,
+        help_heading = "Images",
+        value_name = "LOGIN_SERVER",
+        value_parser = crate::cli::flags::registry::login_server,
+        conflicts_with = "local"
+    )]
+    registry: Option<String>,
+    /// Leave the images with the builder, under the names that docker has for them, and push nothing
+    #[arg(long, help_heading = "Images")]
+    local: bool,
+    /// What is not searched, as a line of .gitignore (can be repeated)
+    #[arg(long, help_heading = "What is built", value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// How many folders deep to look, the given one being the first
+    #[arg(long, help_heading = "What is built", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    depth: Option<u16>,
+    /// Run each task at set times too: five fields in UTC (can be repeated)
+    #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
+    schedules: Vec<Schedule>,
+    /// Program that a successful run of each task starts
+    #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
+    on_success: Option<String>,
+    /// Start running services anew when their image has changed, by docker compose
+    #[arg(long, help_heading = "Triggers", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", conflicts_with = "registry")]
+    compose_up: Option<bool>,
+    /// Remove tasks whose service, target or Dockerfile is gone
+    #[arg(long)]
+    prune: bool,
+    /// Run all tasks that are new or have changed, in order
+    #[arg(long, conflicts_with = "dry_run")]
+    run: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    yes: YesArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
+    let options = AdoptOptions {
+        paths: args.paths,
+        search: Search {
+            exclude: args.exclude,
+            depth: args.depth.map(usize::from),
+        },
+        destination: match (args.registry, args.local) {
+            (Some(registry), _) => Destination::Registry(registry),
+            (None, true) => Destination::Local,
+            (None, false) => Destination::AsBefore,
+        },
+        schedules: args.schedules,
+        on_success: match args.on_success.as_deref() {
+            Some(command) => words(command)?,
+            None => Vec::new(),
+        },
+        compose_up: args.compose_up,
+        prune: args.prune,
+    };
+    let events = report.events();
+    let mut answer = app.wait(adopt::propose(app, &options, &events))?;
+    tell(report, &answer);
+    if answer.tasks.is_empty() {
+        let error = Error::new(Kind::Invalid, "nothing was found that builds an image");
+        return Err(error.hint("name a folder with a compose file, a bake file or Dockerfiles"));
+    }
+    if args.dry_run {
+        return Ok(Outcome::answer(view(answer)));
+    }
+    if answer.has_changes() && !args.yes.is_yes() {
+        if !report.can_ask() {
+            return Err(Error::new(
+                Kind::Invalid,
+                "nothing is written without a yes, and nobody is there to ask",
+            )
+            .hint("use --yes, or --dry-run to see what would be written"));
+        }
+        for task in &answer.tasks {
+            report.note(&line(task));
+        }
+        args.yes.confirm(report, "Write these tasks?")?;
+    }
+    let wrote = adopt::write(app, &mut answer, &events);
+    let mut exit = wrote.err().map(|error| error.kind());
+    if args.run {
+        let is_wanted = |change| matches!(change, Change::New | Change::Changed);
+        let wanted = answer.tasks.iter().filter(|task| is_wanted(task.change));
+        for task in wanted {
+            let request = RunRequest {
+                follows_log: false,
+                ..RunRequest::of(&task.task_key())
+            };
+            let outcome = followed(app, report, &request)?;
+            if let Some(kind @ (Kind::Interrupted | Kind::Terminated)) = outcome.exit {
+                return Ok(Outcome {
+                    view: None,
+                    exit: Some(kind),
+                });
+            }
+            exit = exit.or(outcome.exit);
+        }
+    } else if answer.has_changes() {
+        report.note("tasks follow nothing until they have run once: acrt task adopt --run, or acrt task run --name NAME");
+    }
+    Ok(Outcome {
+        view: Some(view(answer)),
+        exit,
+    })
+}
+
+fn view(answer: AdoptAnswer) -> View {
+    View::of(answer, columns::ADOPT)
+        .rows_at("/tasks")
+        .for_people()
+}
+
+/// Says what becomes no task, and what is different from before.
+fn tell(report: &Report, answer: &AdoptAnswer) {
+    for out in &answer.left_out {
+        let what = match out.key.is_empty() {
+            true => String::new(),
+            false => format!("`{}` of ", out.key.escape_debug()),
+        };
+        let text = format!("left out: {what}`{}`: {}", out.file.display(), out.why);
+        match out.is_problem {
+            true => report.warning(&text),
+            false => report.note(&text),
+        }
+    }
+    for task in answer.tasks.iter().filter(|task| !task.diff.is_empty()) {
+        let what = match task.change {
+            Change::Kept => "is kept as a hand has changed it; its file says now",
+            _ => "changes",
+        };
+        report.note(&format!(
+            "task `{}` {what}:\n{}",
+            task.name,
+            task.diff.join("\n")
+        ));
+    }
+}
+
+/// Says in one line what becomes of a task, for whoever is asked.
+fn line(task: &adopt::Proposal) -> String {
+    let after: Vec<&str> = task.depends_on.iter().map(|name| name.as_str()).collect();
+    let after = match after.is_empty() {
+        true => String::new(),
+        false => format!(", after {}", after.join(", ")),
+    };
+    let change = format!("{:?}", task.change).to_lowercase();
+    format!(
+        "{change}: {} -> {}{after}",
+        task.name,
+        task.images.join(", ")
+    )
+}

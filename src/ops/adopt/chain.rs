@@ -1,0 +1,180 @@
+//! Which drafts are built on which, and in which order they come.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    compose::Place,
+    image::Reference,
+    ops::{App, reading},
+    store::secrets::Secrets,
+    task::Step,
+    watch::graph::{Graph, Vertex},
+};
+
+use super::{draft::Draft, proposal::LeftOut};
+
+/// How docker builds name an image.
+const IMAGE: &str = "docker-image://";
+
+/// Finds out which is built on which, and lets each find the images of the others where they go. What cannot be read becomes no task, nor
+/// does what is built on that.
+pub fn chained(app: &App, mut drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
+    loop {
+        let by_key: BTreeMap<(PathBuf, String), (usize, Reference)> = drafts
+            .iter()
+            .enumerate()
+            .filter_map(|(n, draft)| {
+                let place = (draft.entry.file.clone(), draft.entry.recipe.key.clone());
+                Some((place, (n, draft.task.stable_images().into_iter().next()?)))
+            })
+            .collect();
+        let made: BTreeMap<Reference, (usize, Reference)> = drafts
+            .iter()
+            .enumerate()
+            .flat_map(|(n, draft)| {
+                let goes = draft.task.stable_images();
+                let known = draft.known_as.clone().into_iter().zip(goes.clone());
+                known
+                    .chain(goes.clone().into_iter().zip(goes))
+                    .map(move |(known, goes)| (known, (n, goes)))
+            })
+            .collect();
+        let mut refused: BTreeMap<usize, String> = BTreeMap::new();
+        for (n, draft) in drafts.iter_mut().enumerate() {
+            if let Err(why) = linked(app, draft, n, &by_key, &made) {
+                refused.insert(n, why);
+            }
+        }
+        if refused.is_empty() {
+            return drafts;
+        }
+        let mut kept = Vec::new();
+        for (n, draft) in drafts.into_iter().enumerate() {
+            match refused.remove(&n) {
+                Some(why) => out.push(LeftOut::problem(
+                    draft.entry.file,
+                    draft.entry.recipe.key,
+                    why,
+                )),
+                None => kept.push(draft),
+            }
+        }
+        drafts = kept;
+    }
+}
+
+/// Fills in what one draft takes from others.
+fn linked(
+    app: &App,
+    draft: &mut Draft,
+    own: usize,
+    by_key: &BTreeMap<(PathBuf, String), (usize, Reference)>,
+    made: &BTreeMap<Reference, (usize, Reference)>,
+) -> std::result::Result<(), String> {
+    draft.parents.clear();
+    let given: BTreeMap<String, Place> = draft.entry.recipe.contexts.iter().cloned().collect();
+    let mut contexts = BTreeMap::new();
+    for (name, place) in given {
+        let place = match place {
+            Place::Given(place) => place,
+            Place::Other(key) => {
+                let place = (draft.entry.file.clone(), key.clone());
+                let Some((n, image)) = by_key.get(&place) else {
+                    return Err(format!(
+                        "it is built on `{}`, which becomes no task",
+                        key.escape_debug()
+                    ));
+                };
+                draft.parents.insert(*n);
+                format!("{IMAGE}{image}")
+            }
+        };
+        contexts.insert(name, place);
+    }
+    if let Step::Docker(step) = &mut draft.task.step {
+        step.contexts.clone_from(&contexts);
+    }
+    let survey = reading::survey(app, &draft.task, &Secrets::default());
+    let bases = survey.map_err(|error| error.one_line())?.bases;
+    for base in &bases {
+        let Some((n, image)) = made.get(base).filter(|(n, _)| *n != own) else {
+            continue;
+        };
+        draft.parents.insert(*n);
+        if image != base {
+            let name = base.familiar();
+            let name = name.strip_suffix(":latest").unwrap_or(&name).to_owned();
+            contexts
+                .entry(name)
+                .or_insert_with(|| format!("{IMAGE}{image}"));
+        }
+    }
+    let own_images = draft.task.stable_images();
+    if let Some(base) = bases.iter().find(|base| own_images.contains(base)) {
+        return Err(format!(
+            "it makes `{}` and is built on it: each run would be the cause of the next",
+            base.familiar()
+        ));
+    }
+    if let Step::Docker(step) = &mut draft.task.step {
+        step.contexts = contexts;
+    }
+    Ok(())
+}
+
+/// Puts parents first. Those that are built on each other become no tasks.
+pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
+    let image = |n: usize| -> Option<Reference> { format!("acrt.invalid/n{n}:1").parse().ok() };
+    let vertices: Vec<Vertex> = drafts
+        .iter()
+        .enumerate()
+        .map(|(n, draft)| Vertex {
+            pushes: image(n).into_iter().collect(),
+            bases: draft.parents.iter().filter_map(|n| image(*n)).collect(),
+        })
+        .collect();
+    let graph = Graph::new(&vertices);
+    let place: BTreeMap<usize, usize> = graph
+        .order
+        .iter()
+        .enumerate()
+        .map(|(at, n)| (*n, at))
+        .collect();
+    let cycles: Vec<String> = graph
+        .cycles
+        .iter()
+        .map(|cycle| {
+            let names = cycle.iter().map(|n| drafts[*n].entry.recipe.key.clone());
+            names.collect::<Vec<_>>().join(" -> ")
+        })
+        .collect();
+    let mut ordered: Vec<(usize, Draft)> = Vec::new();
+    for (n, mut draft) in drafts.into_iter().enumerate() {
+        match place.get(&n) {
+            Some(at) => {
+                draft.parents = draft
+                    .parents
+                    .iter()
+                    .filter_map(|n| place.get(n))
+                    .copied()
+                    .collect();
+                ordered.push((*at, draft));
+            }
+            None => {
+                let own = graph.cycles.iter().position(|cycle| cycle.contains(&n));
+                let cycle = own
+                    .and_then(|at| cycles.get(at))
+                    .cloned()
+                    .unwrap_or_default();
+                let why = format!("it is built on itself, by way of {}", cycle.escape_debug());
+                out.push(LeftOut::problem(
+                    draft.entry.file,
+                    draft.entry.recipe.key,
+                    why,
+                ));
+            }
+        }
+    }
+    ordered.sort_by_key(|(at, _)| *at);
+    ordered.into_iter().map(|(_, draft)| draft).collect()
+}

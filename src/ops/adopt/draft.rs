@@ -1,0 +1,210 @@
+//! The definition that a service, a target or a Dockerfile comes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    compose::{Place, Recipe},
+    error::{Error, Kind, Result},
+    image::{InvalidReference, Platform, Reference},
+    ops::{
+        App,
+        source_trigger::{SourceTriggerPatch, of_new},
+        task::{absolute, registry_for},
+        timer::timers,
+    },
+    task::{
+        Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, InvalidContext,
+        SourceKind, Step, Task, TaskKey, TaskName, TaskSource, Trigger,
+    },
+};
+
+use super::{
+    proposal::{AdoptOptions, Destination, LOCAL},
+    read::{Entry, digest},
+};
+
+/// A definition in the making.
+pub struct Draft {
+    pub entry: Entry,
+    pub task: Task,
+    /// The names that docker has for its images.
+    pub known_as: Vec<Reference>,
+    /// The drafts that it is built on.
+    pub parents: BTreeSet<usize>,
+    pub notes: Vec<String>,
+}
+
+fn invalid(text: String) -> Error {
+    Error::new(Kind::Invalid, text)
+}
+
+/// Makes a definition, as far as it can be made without the others: what is built on those is filled in later.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where something of it cannot be used; [`Kind::NotFound`] where nobody can tell which registry its images go to, which
+/// nobody can for the others then.
+pub fn draft(
+    app: &App,
+    options: &AdoptOptions,
+    (entry, name): (Entry, TaskName),
+    before: Option<&Task>,
+) -> Result<Draft> {
+    let recipe = &entry.recipe;
+    let (known_as, image_names) = images(recipe)?;
+    let (is_local, registry) = destination(app, options, &image_names, before)?;
+    let mut notes = Vec::new();
+    let platforms = platforms(recipe, is_local, &mut notes)?;
+    if !recipe.profiles.is_empty() {
+        notes.push(format!("profile {}", recipe.profiles.join(", ")));
+    }
+    if !recipe.unheeded.is_empty() {
+        notes.push(format!("not heeded: {}", recipe.unheeded.join(", ")));
+    }
+    let step = step(recipe, image_names, is_local)?;
+    let timer_triggers = match (options.schedules.is_empty(), before) {
+        (true, Some(task)) => task.trigger.timer_triggers.clone(),
+        _ => timers(options.schedules.clone(), app.clock.now())?,
+    };
+    let on_success = match (options.on_success.is_empty(), before) {
+        (true, Some(task)) => task.on_success.clone(),
+        _ => options.on_success.clone(),
+    };
+    let step = Step::Docker(step);
+    let source_triggers = of_new(&SourceTriggerPatch::default(), &step, false)?;
+    let task = Task {
+        platforms,
+        builder: app.surroundings.builder.clone(),
+        on_success,
+        source: Some(source(options, &entry, is_local, before)),
+        trigger: Trigger {
+            base_image_trigger: Some(BaseImageTrigger {
+                base_image_trigger_type: BaseImageTriggerType::All,
+                ..BaseImageTrigger::default()
+            }),
+            timer_triggers,
+            source_triggers,
+        },
+        ..Task::blank(TaskKey { registry, name }, step)
+    };
+    Ok(Draft {
+        known_as,
+        task,
+        parents: BTreeSet::new(),
+        notes,
+        entry,
+    })
+}
+
+/// Returns the names that docker has for the images, and those that the definition has.
+fn images(recipe: &Recipe) -> Result<(Vec<Reference>, Vec<String>)> {
+    let (mut known_as, mut names) = (Vec::new(), Vec::new());
+    for image in &recipe.images {
+        let known: Reference = image
+            .parse()
+            .map_err(|why: InvalidReference| invalid(format!("cannot use its image: {why}")))?;
+        if known.digest().is_some() {
+            let shown = image.escape_debug();
+            return Err(invalid(format!("its image `{shown}` has a digest")));
+        }
+        names.push(tagged(image));
+        known_as.push(known);
+    }
+    Ok((known_as, names))
+}
+
+/// Returns whether the images stay with the builder, and the registry of the task.
+fn destination(
+    app: &App,
+    options: &AdoptOptions,
+    images: &[String],
+    before: Option<&Task>,
+) -> Result<(bool, String)> {
+    Ok(match (&options.destination, before) {
+        (Destination::Local, _) => (true, LOCAL.to_owned()),
+        (Destination::Registry(registry), _) => (false, registry_for(app, Some(registry), &[])?),
+        (Destination::AsBefore, Some(task)) => (task.is_local(), task.registry.clone()),
+        (Destination::AsBefore, None) => {
+            let found = registry_for(app, None, images).map_err(|error| {
+                Error::new(Kind::NotFound, error.to_string())
+                    .hint("give --registry, or --local to leave the images with the builder")
+            });
+            (false, found?)
+        }
+    })
+}
+
+fn platforms(recipe: &Recipe, is_local: bool, notes: &mut Vec<String>) -> Result<Vec<Platform>> {
+    let platforms = recipe.platforms.iter().map(|text| text.parse::<Platform>());
+    let platforms = platforms.collect::<std::result::Result<Vec<_>, _>>();
+    let platforms = platforms.map_err(|why| invalid(why.to_string()))?;
+    // A builder's own store is not sure to hold an image of several.
+    if is_local && platforms.len() > 1 {
+        notes.push("for the builder's own platform".to_owned());
+        return Ok(Vec::new());
+    }
+    Ok(platforms)
+}
+
+fn step(recipe: &Recipe, image_names: Vec<String>, is_local: bool) -> Result<DockerStep> {
+    let context: Context = recipe
+        .context
+        .parse()
+        .map_err(|why: InvalidContext| invalid(format!("cannot use its context: {why}")))?;
+    let arguments = recipe.args.iter().map(|(name, value)| Argument {
+        name: name.clone(),
+        value: Some(value.clone()),
+        is_secret: false,
+    });
+    let given = recipe
+        .contexts
+        .iter()
+        .filter_map(|(name, place)| match place {
+            Place::Given(place) => Some((name.clone(), place.clone())),
+            Place::Other(_) => None,
+        });
+    let given: BTreeMap<String, String> = given.collect();
+    Ok(DockerStep {
+        context_path: absolute(context)?,
+        docker_file_path: recipe.dockerfile.as_deref().unwrap_or("Dockerfile").into(),
+        image_names,
+        is_push_enabled: !is_local,
+        is_local,
+        no_cache: recipe.no_cache,
+        target: recipe.target.clone(),
+        arguments: arguments.collect(),
+        docker_file_content: recipe.inline.clone(),
+        contexts: given,
+        options: recipe.options.clone(),
+        trust_context: false,
+    })
+}
+
+fn source(
+    options: &AdoptOptions,
+    entry: &Entry,
+    is_local: bool,
+    before: Option<&Task>,
+) -> TaskSource {
+    let before = before.and_then(|it| it.source.as_ref());
+    let before = before.is_some_and(|it| it.compose_up);
+    let is_restarted = options.compose_up.unwrap_or(before);
+    TaskSource {
+        path: entry.file.clone(),
+        kind: entry.kind,
+        key: entry.recipe.key.clone(),
+        project: entry.project.clone(),
+        compose_up: is_local && entry.kind == SourceKind::Compose && is_restarted,
+        entry: Some(digest(&entry.recipe)),
+        written: None,
+    }
+}
+
+/// Returns an image's name with its tag.
+fn tagged(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    match last.contains(':') {
+        true => image.to_owned(),
+        false => format!("{image}:latest"),
+    }
+}

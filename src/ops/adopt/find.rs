@@ -1,0 +1,235 @@
+//! Files in a tree that say how images are built.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use ignore::{WalkBuilder, gitignore::GitignoreBuilder, overrides::OverrideBuilder};
+
+use crate::error::{Context as _, Error, Kind, Result};
+
+use super::proposal::{LeftOut, Search};
+
+/// Files that say how images are built.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Compose projects: their folder, and the file where it is not to be found there by its name.
+    pub compose: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Bake files, of one folder each.
+    pub bake: Vec<PathBuf>,
+    /// Dockerfiles, each with the folder that was searched.
+    pub dockerfiles: Vec<(PathBuf, PathBuf)>,
+    /// Dockerfiles that are not taken.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The names of compose files that are found by them.
+const COMPOSE: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+];
+
+/// The names of bake files, the first that is there counts.
+const BAKE: [&str; 2] = ["docker-bake.json", "docker-bake.hcl"];
+
+/// How large an ignore file may be, in bytes.
+const MAX_IGNORE: u64 = 1024 * 1024;
+
+/// Looks in files and folders. Links are not followed; hidden folders are not searched.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a path is not there, or a pattern is none.
+pub fn find(paths: &[PathBuf], search: &Search) -> Result<Found> {
+    let mut found = Found::default();
+    for path in paths {
+        let cannot = || format!("cannot look in `{}`", path.display());
+        let path = std::path::absolute(path).context(Kind::Invalid, cannot)?;
+        let path: PathBuf = path.components().collect();
+        let metadata = std::fs::metadata(&path).context(Kind::Invalid, cannot)?;
+        match metadata.is_dir() {
+            true => folder(&path, search, &mut found)?,
+            false => file(&path, &mut found)?,
+        }
+    }
+    found.compose.dedup();
+    Ok(found)
+}
+
+/// Takes a file that was named, whatever it is called.
+fn file(path: &Path, found: &mut Found) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let has_ending = |ending: &str| path.extension().is_some_and(|it| it == ending);
+    if COMPOSE.contains(&&*name) {
+        found.compose.push((folder, None));
+    } else if is_dockerfile(&name) {
+        found.dockerfiles.push((path.to_owned(), folder));
+    } else if has_ending("yaml") || has_ending("yml") {
+        found.compose.push((folder, Some(path.to_owned())));
+    } else if has_ending("json") || has_ending("hcl") {
+        found.bake.push(path.to_owned());
+    } else {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("cannot tell what `{}` is", path.display()),
+        )
+        .hint("name a folder, a compose file (.yaml), a bake file (.json, .hcl) or a Dockerfile"));
+    }
+    Ok(())
+}
+
+fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
+    let mut excluded = OverrideBuilder::new(root);
+    for pattern in &search.exclude {
+        excluded
+            .add(&format!("!{pattern}"))
+            .context(Kind::Invalid, || {
+                format!("cannot use `--exclude {}`", pattern.escape_debug())
+            })?;
+    }
+    let excluded = excluded
+        .build()
+        .context(Kind::Invalid, || "cannot use --exclude".to_owned())?;
+    let mut walk = WalkBuilder::new(root);
+    walk.follow_links(false)
+        .require_git(false)
+        .overrides(excluded)
+        .max_depth(search.depth)
+        .sort_by_file_path(Path::cmp);
+    let mut folders: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for entry in walk.build() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(problem) => {
+                found.left_out.push(LeftOut {
+                    file: root.to_owned(),
+                    key: String::new(),
+                    why: problem.to_string(),
+                    is_problem: true,
+                });
+                continue;
+            }
+        };
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+        let Some(name) = entry.file_name().to_str().filter(|_| is_file) else {
+            continue;
+        };
+        let Some(parent) = entry.path().parent() else {
+            continue;
+        };
+        if COMPOSE.contains(&name) || BAKE.contains(&name) || is_dockerfile(name) {
+            folders
+                .entry(parent.to_owned())
+                .or_default()
+                .push(name.to_owned());
+        }
+    }
+    for (folder, names) in folders {
+        if names.iter().any(|name| COMPOSE.contains(&name.as_str())) {
+            found.compose.push((folder.clone(), None));
+        }
+        let bake = BAKE.iter().find(|name| names.iter().any(|it| it == *name));
+        found.bake.extend(bake.map(|name| folder.join(name)));
+        for name in names.iter().filter(|name| is_dockerfile(name)) {
+            let path = folder.join(name);
+            match ignoring(root, &folder) {
+                Some(by) => found.left_out.push(LeftOut {
+                    why: format!("`{}` leaves its folder out", by.display()),
+                    key: name.clone(),
+                    file: path,
+                    is_problem: false,
+                }),
+                None => found.dockerfiles.push((path, root.to_owned())),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether a file of this name is a Dockerfile.
+fn is_dockerfile(name: &str) -> bool {
+    const NOT: [&str; 8] = [
+        ".dockerignore",
+        ".j2",
+        ".tmpl",
+        ".template",
+        ".orig",
+        ".bak",
+        ".swp",
+        "~",
+    ];
+    let name = name.to_ascii_lowercase();
+    let is_called = ["dockerfile", "containerfile"].iter().any(|kind| {
+        let rest = name.strip_prefix(kind);
+        let has_more = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let before = name.strip_suffix(kind);
+        has_more || before.is_some_and(|before| before.len() > 1 && before.ends_with('.'))
+    });
+    is_called && !NOT.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Returns the `.dockerignore` above a folder that leaves the folder out of the builds of its own one.
+fn ignoring(root: &Path, folder: &Path) -> Option<PathBuf> {
+    let above = folder.ancestors().skip(1);
+    let above = above.take_while(|it| it.starts_with(root));
+    for parent in above {
+        let file = parent.join(".dockerignore");
+        let Ok(bytes) = crate::sys::beneath::read(&file, MAX_IGNORE) else {
+            continue;
+        };
+        let mut rules = GitignoreBuilder::new(parent);
+        for line in String::from_utf8_lossy(&bytes).lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            // Its patterns begin at its own folder, wherever a slash stands in them.
+            let (sign, pattern) = match line.strip_prefix('!') {
+                Some(pattern) => ("!", pattern),
+                None => ("", line),
+            };
+            let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
+            // What is no pattern leaves nothing out.
+            let _ = rules.add_line(None, &format!("{sign}/{pattern}"));
+        }
+        let is_out = rules
+            .build()
+            .is_ok_and(|rules| rules.matched_path_or_any_parents(folder, true).is_ignore());
+        if is_out {
+            return Some(file);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dockerfiles_are_known_by_their_names() {
+        for name in [
+            "Dockerfile",
+            "dockerfile",
+            "Containerfile",
+            "Dockerfile.prod",
+            "api.Dockerfile",
+            "Containerfile.x",
+        ] {
+            assert!(is_dockerfile(name), "{name}");
+        }
+        for name in [
+            "Dockerfile.dockerignore",
+            "Dockerfiles",
+            "MyDockerfile",
+            ".Dockerfile",
+            "Dockerfile.j2",
+            "Dockerfile~",
+        ] {
+            assert!(!is_dockerfile(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Takes over what is there already: tasks for what compose files, bake files and Dockerfiles build.
+//!
+//! [`find`] looks for files, [`read`] reads what they build, [`plan`] makes definitions of it ([`draft`]) in the order of their chain
+//! ([`chain`]), [`write`] compares them with the tasks that are there and writes them.
+
+mod chain;
+mod draft;
+mod find;
+mod names;
+mod plan;
+mod proposal;
+mod read;
+mod write;
+
+use crate::error::Result;
+
+use super::{App, event::EventSink};
+
+pub use proposal::{
+    AdoptAnswer, AdoptOptions, Change, Destination, LOCAL, LeftOut, Proposal, Search,
+};
+pub use read::has_changed;
+pub use write::write;
+
+/// Finds out which tasks there could be. Writes nothing.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Invalid`] where a path cannot be searched, or nobody can tell which registry the images go to.
+pub async fn propose(
+    app: &App,
+    options: &AdoptOptions,
+    events: &EventSink<'_>,
+) -> Result<AdoptAnswer> {
+    let mut gathered = read::gather(app, options, events).await?;
+    let tasks = plan::plan(app, options, &mut gathered)?;
+    Ok(AdoptAnswer {
+        tasks,
+        left_out: gathered.left_out,
+        written: false,
+    })
+}

@@ -1,0 +1,75 @@
+//! Names of tasks and images, made of what services, targets and folders are called.
+
+use std::collections::BTreeSet;
+
+use crate::task::TaskName;
+
+/// The longest name of a task.
+const LONGEST: usize = 50;
+
+/// Makes a name that a task may have: other signs become `-`. None where nothing is left.
+pub fn valid(text: &str) -> Option<TaskName> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let text: String = text
+        .chars()
+        .map(|c| if fits(c) { c } else { '-' })
+        .collect();
+    let text = text.trim_matches('-');
+    let text: String = text.chars().take(LONGEST).collect();
+    text.parse().ok()
+}
+
+/// Returns the first of some names that is not taken, else the last with a number behind it.
+pub fn unique(wanted: &[String], taken: &BTreeSet<String>) -> Option<TaskName> {
+    // Two names that differ only in case would be one file on some machines.
+    let is_free = |name: &TaskName| !taken.contains(&name.as_str().to_lowercase());
+    let names: Vec<TaskName> = wanted.iter().filter_map(|name| valid(name)).collect();
+    if let Some(name) = names.iter().find(|name| is_free(name)) {
+        return Some(name.clone());
+    }
+    let last = names.last().map_or("task", TaskName::as_str);
+    let last: String = last.chars().take(LONGEST - 5).collect();
+    let mut numbered = (2..10_000).filter_map(|n| valid(&format!("{last}-{n}")));
+    numbered.find(is_free)
+}
+
+/// Makes a repository's name of what a folder is called; none where nothing is left.
+pub fn repository(text: &str) -> Option<String> {
+    let text = text.to_lowercase();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let mut name = String::new();
+    for c in text.chars() {
+        match fits(c) {
+            true => name.push(c),
+            false if name.ends_with('-') => {}
+            false => name.push('-'),
+        }
+    }
+    let name = name.trim_matches('-').to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_valid_and_unique() {
+        let taken = ["web".to_owned(), "shop-web".to_owned()].into();
+        let name = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|it| (*it).to_owned()).collect();
+            unique(&wanted, &taken).unwrap().to_string()
+        };
+        assert_eq!(name(&["api"]), "api");
+        assert_eq!(name(&["WEB", "shop-web"]), "shop-web-2");
+        assert_eq!(name(&["--a b'\n\u{1b}[31m"]), "a-b----31m");
+        assert_eq!(name(&["ä"]), "task-2");
+        assert_eq!(name(&[&"x".repeat(80)]).len(), 50);
+    }
+
+    #[test]
+    fn folders_name_repositories() {
+        assert_eq!(repository("My App!").as_deref(), Some("my-app"));
+        assert_eq!(repository("--"), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! Definitions for what was found: names, images, and which is built on which.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    compose::Recipe,
+    error::{Error, Kind, Result},
+    image::Reference,
+    ops::App,
+    task::{SourceKind, TaskName},
+};
+
+use super::{
+    chain::{chained, in_order},
+    draft::{Draft, draft},
+    names,
+    proposal::{AdoptOptions, Change, LeftOut, Proposal},
+    read::{Entry, Gathered, digest},
+    write::{Existing, compared},
+};
+
+/// Makes a proposal of what was found, parents first. What becomes no task is added to what was left out.
+pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Result<Vec<Proposal>> {
+    let existing = Existing::load(app)?;
+    let entries = std::mem::take(&mut gathered.entries);
+    let entries = without_twins(entries, &mut gathered.left_out);
+    let options = &existing.destination(options, &entries);
+    let mut taken: BTreeSet<String> = existing.names();
+    let mut drafts: Vec<Draft> = Vec::new();
+    for entry in entries {
+        let before = existing.of(&entry);
+        let name = match before {
+            Some(task) => Some(task.name.clone()),
+            None => names::unique(&entry.names, &taken),
+        };
+        let file = entry.file.clone();
+        let key = entry.recipe.key.clone();
+        let made = match name {
+            Some(name) => draft(app, options, (entry, name), before),
+            None => Err(Error::new(Kind::Invalid, "no name is left for it")),
+        };
+        match made {
+            Ok(draft) => {
+                taken.insert(draft.task.name.as_str().to_lowercase());
+                drafts.push(draft);
+            }
+            Err(error) if error.kind() == Kind::NotFound => {
+                let told = Error::new(Kind::Invalid, error.to_string());
+                return Err(told.hint(error.advice().unwrap_or_default()));
+            }
+            Err(error) => gathered
+                .left_out
+                .push(LeftOut::problem(file, key, error.one_line())),
+        }
+    }
+    let drafts = chained(app, drafts, &mut gathered.left_out);
+    let drafts = in_order(drafts, &mut gathered.left_out);
+    let names: Vec<TaskName> = drafts.iter().map(|it| it.task.name.clone()).collect();
+    let mut proposals: Vec<Proposal> = Vec::new();
+    for draft in drafts {
+        let depends_on = draft.parents.iter().map(|n| names[*n].clone()).collect();
+        proposals.push(proposal(draft, depends_on, &existing));
+    }
+    proposals.extend(existing.gone(options, gathered, &proposals));
+    Ok(proposals)
+}
+
+/// Leaves out whatever makes an image that something before it makes: one task is enough.
+fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
+    let mut kept: Vec<Entry> = Vec::new();
+    for mut entry in entries {
+        let image = |entry: &Entry| entry.recipe.images.first().and_then(|it| it.parse().ok());
+        let own: Option<Reference> = image(&entry);
+        let twin = kept
+            .iter()
+            .find(|other| own.is_some() && image(other) == own);
+        let Some(twin) = twin else {
+            kept.push(entry);
+            continue;
+        };
+        // A Dockerfile has no image's name of its own, and gets the longer one.
+        if entry.names.len() > 1 && !entry.recipe.is_named && entry.project.is_empty() {
+            let longer = entry.names[1].clone();
+            if !kept
+                .iter()
+                .any(|other| other.recipe.images.contains(&longer))
+            {
+                entry.recipe.images = vec![longer];
+                kept.push(entry);
+                continue;
+            }
+        }
+        let is_same = {
+            let bare = |recipe: &Recipe| Recipe {
+                key: String::new(),
+                profiles: Vec::new(),
+                is_named: false,
+                ..recipe.clone()
+            };
+            digest(&bare(&twin.recipe)) == digest(&bare(&entry.recipe))
+        };
+        let (name, shown) = (
+            twin.recipe.key.escape_debug(),
+            own.map(|it| it.familiar()).unwrap_or_default(),
+        );
+        out.push(LeftOut {
+            why: match is_same {
+                true => format!("it is the same build as `{name}`"),
+                false => format!("it makes the same image `{shown}` as `{name}`, in another way"),
+            },
+            is_problem: !is_same,
+            file: entry.file,
+            key: entry.recipe.key,
+        });
+    }
+    kept
+}
+
+fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Proposal {
+    let before = existing.of(&draft.entry);
+    let (change, diff) = compared(before, &draft.task);
+    let kind = draft.entry.kind;
+    let mut why = vec![match kind {
+        SourceKind::Compose => "compose service".to_owned(),
+        SourceKind::Bake => "bake target".to_owned(),
+        SourceKind::Dockerfile => "Dockerfile".to_owned(),
+    }];
+    if change == Change::Kept {
+        why.push("edited by hand".to_owned());
+    }
+    why.extend(draft.notes);
+    Proposal {
+        name: draft.task.name.clone(),
+        registry: draft.task.registry.clone(),
+        change,
+        file: draft.entry.file,
+        kind,
+        key: draft.entry.recipe.key,
+        images: draft
+            .task
+            .stable_images()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        platforms: draft.task.platforms.clone(),
+        depends_on,
+        why: why.join("; "),
+        diff,
+        definition: draft.task,
+    }
+}

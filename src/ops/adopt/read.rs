@@ -1,0 +1,385 @@
+//! What the files that were found build.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    compose::{self, Outside, Place, Recipe, Recipes},
+    error::Result,
+    image::Digest,
+    ops::{
+        App,
+        event::{Event, EventSink},
+        platforms,
+    },
+    sys::{beneath, command::CommandLine, environment, process},
+    task::{SourceKind, Task},
+};
+
+use super::{
+    find, names,
+    proposal::{AdoptOptions, LeftOut},
+};
+
+/// The largest compose or bake file, in bytes. What YAML may come to has bounds of its own.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// One service, target or Dockerfile.
+#[derive(Debug)]
+pub struct Entry {
+    /// The file.
+    pub file: PathBuf,
+    /// Of which kind it is.
+    pub kind: SourceKind,
+    /// The compose project.
+    pub project: String,
+    /// What is built.
+    pub recipe: Recipe,
+    /// Names for the task, the best first.
+    pub names: Vec<String>,
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    pub entries: Vec<Entry>,
+    pub left_out: Vec<LeftOut>,
+    /// The files and folders that were looked through: what came from there and is no more is gone.
+    pub searched: Vec<PathBuf>,
+    /// The files that could not be read: what came from there is not gone.
+    pub unread: BTreeSet<PathBuf>,
+}
+
+/// The machine, as compose and bake files see it.
+struct Disk {
+    /// Whether the files are the user's own, so that variables of the user may be named in them.
+    is_own: bool,
+}
+
+impl Outside for Disk {
+    fn read(&self, path: &Path) -> std::result::Result<Option<String>, String> {
+        match beneath::read(path, MAX_FILE) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err("it is not UTF-8".to_owned()),
+            },
+            Err(problem) if problem.is_absent() => Ok(None),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.is_own.then(|| environment::variable(name)).flatten()
+    }
+}
+
+/// Reads what is built in files and folders.
+pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -> Result<Gathered> {
+    let found = find::find(&options.paths, &options.search)?;
+    let mut gathered = Gathered {
+        left_out: found.left_out,
+        ..Gathered::default()
+    };
+    for path in &options.paths {
+        gathered
+            .searched
+            .extend(std::path::absolute(path).map(|it| it.components().collect()));
+    }
+    let mut included: BTreeSet<PathBuf> = BTreeSet::new();
+    for (folder, file) in found.compose {
+        let main = file
+            .clone()
+            .or_else(|| main_of(&folder))
+            .unwrap_or_else(|| folder.clone());
+        if included.contains(&main) {
+            continue;
+        }
+        let files: Vec<PathBuf> = file.into_iter().collect();
+        let read = compose::open(&disk(&main), &folder, &files);
+        match read {
+            Ok(recipes) => {
+                included.extend(recipes.files.iter().filter(|it| **it != main).cloned());
+                for name in &recipes.unset {
+                    events.send(Event::Warning(format!(
+                        "variable `{name}` of `{}` is not set, and taken to be empty as docker compose does",
+                        main.display()
+                    )));
+                }
+                gathered.take(&main, SourceKind::Compose, recipes);
+            }
+            Err(problem) if problem.file == main => {
+                gathered.unreadable(&main, problem.within());
+            }
+            Err(problem) => gathered.unreadable(&main, problem.to_string()),
+        }
+    }
+    for file in found.bake {
+        match bake(app, &file).await {
+            Ok(recipes) => gathered.take(&file, SourceKind::Bake, recipes),
+            Err(why) => gathered.unreadable(&file, why),
+        }
+    }
+    let used: BTreeSet<PathBuf> = gathered.entries.iter().filter_map(dockerfile_of).collect();
+    for (path, root) in found.dockerfiles {
+        if !used.contains(&path) {
+            gathered.entries.extend(dockerfile(&path, &root));
+        }
+    }
+    Ok(gathered)
+}
+
+fn disk(file: &Path) -> Disk {
+    Disk {
+        is_own: beneath::is_own(file),
+    }
+}
+
+/// Returns the compose file of a folder that docker compose would take.
+fn main_of(folder: &Path) -> Option<PathBuf> {
+    let names = [
+        "compose.yaml",
+        "compose.yml",
+        "docker-compose.yml",
+        "docker-compose.yaml",
+    ];
+    names
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.exists())
+}
+
+impl Gathered {
+    fn take(&mut self, file: &Path, kind: SourceKind, recipes: Recipes) {
+        let is_own = beneath::is_own(file);
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        for recipe in recipes.recipes {
+            if let Some(asked) = beyond(&recipe, folder).filter(|_| !is_own) {
+                self.left_out.push(LeftOut {
+                    file: file.to_owned(),
+                    key: recipe.key,
+                    why: format!("the file belongs to another user, and asks for {asked}"),
+                    is_problem: true,
+                });
+                continue;
+            }
+            let mut wanted = vec![recipe.key.clone()];
+            if !recipes.project.is_empty() {
+                wanted.push(format!("{}-{}", recipes.project, recipe.key));
+            }
+            self.entries.push(Entry {
+                file: file.to_owned(),
+                kind,
+                project: recipes.project.clone(),
+                recipe,
+                names: wanted,
+            });
+        }
+        for (key, why) in recipes.left_out {
+            let (why, is_problem) = match why {
+                compose::LeftOut::NoBuild => ("it builds nothing".to_owned(), false),
+                compose::LeftOut::Unusable(problem) if problem.file == file => {
+                    (problem.within(), true)
+                }
+                compose::LeftOut::Unusable(problem) => (problem.to_string(), true),
+            };
+            self.left_out.push(LeftOut {
+                file: file.to_owned(),
+                key,
+                why,
+                is_problem,
+            });
+        }
+    }
+
+    fn unreadable(&mut self, file: &Path, why: String) {
+        self.unread.insert(file.to_owned());
+        self.left_out.push(LeftOut {
+            file: file.to_owned(),
+            key: String::new(),
+            why,
+            is_problem: true,
+        });
+    }
+}
+
+/// Returns what a recipe asks for that lies beyond the folder of its file.
+fn beyond(recipe: &Recipe, folder: &Path) -> Option<String> {
+    let is_beyond = |path: &str| path.starts_with('/') && !Path::new(path).starts_with(folder);
+    let given = recipe.contexts.iter().find_map(|(_, place)| match place {
+        Place::Given(place) if is_beyond(place) => Some(place.clone()),
+        _ => None,
+    });
+    let context = Some(recipe.context.clone()).filter(|it| is_beyond(it));
+    let options = recipe.options.iter().find(|it| !it.starts_with("--label="));
+    context
+        .or(given)
+        .or_else(|| options.cloned())
+        .map(|asked| format!("`{}`", asked.escape_debug()))
+}
+
+/// Returns the Dockerfile that an entry builds, where it is a file of this machine.
+fn dockerfile_of(entry: &Entry) -> Option<PathBuf> {
+    let recipe = &entry.recipe;
+    let is_file = recipe.inline.is_none() && recipe.context.starts_with('/');
+    let name = recipe.dockerfile.as_deref().unwrap_or("Dockerfile");
+    let path = Path::new(&recipe.context).join(name);
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    is_file.then_some(clean)
+}
+
+/// Makes an entry of a Dockerfile: it is built from its own folder, and called as that is.
+fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
+    let folder = path.parent()?;
+    let file = path.file_name()?.to_str()?;
+    let name_of = |folder: &Path| {
+        let name = folder.file_name().unwrap_or_default();
+        names::repository(&name.to_string_lossy())
+    };
+    let base = name_of(folder).unwrap_or_else(|| "image".to_owned());
+    // `Dockerfile.api` and `api.Dockerfile` are `api`.
+    let lower = file.to_lowercase();
+    let rest = lower
+        .split('.')
+        .filter(|part| !matches!(*part, "dockerfile" | "containerfile"));
+    let variant = names::repository(&rest.collect::<Vec<_>>().join("-"));
+    let own = match &variant {
+        Some(variant) => format!("{base}-{variant}"),
+        None => base.clone(),
+    };
+    let above = folder
+        .parent()
+        .filter(|it| it.starts_with(root))
+        .and_then(name_of);
+    let longer = above.map_or_else(|| own.clone(), |above| format!("{above}-{own}"));
+    Some(Entry {
+        file: path.to_owned(),
+        kind: SourceKind::Dockerfile,
+        project: String::new(),
+        names: vec![own.clone(), longer],
+        recipe: Recipe {
+            key: file.to_owned(),
+            images: vec![own],
+            context: folder.display().to_string(),
+            dockerfile: Some(file.to_owned()),
+            ..Recipe::default()
+        },
+    })
+}
+
+/// Reads a bake file: one in JSON by ourselves, where it needs no reader of HCL.
+async fn bake(app: &App, file: &Path) -> std::result::Result<Recipes, String> {
+    let outside = disk(file);
+    if file.extension().is_some_and(|ending| ending == "json") {
+        let text = outside
+            .read(file)
+            .map_err(|why| format!("`{}`: {why}", file.display()))?;
+        let text = text.ok_or_else(|| format!("there is no `{}`", file.display()))?;
+        let read = compose::bake(&outside, file, &text).map_err(|problem| problem.to_string())?;
+        if !compose::has_expression(&read) {
+            return Ok(read);
+        }
+        return Ok(printed(app, file, &outside).await.unwrap_or(read));
+    }
+    printed(app, file, &outside).await
+}
+
+/// Lets docker buildx say what a bake file comes to.
+async fn printed(app: &App, file: &Path, outside: &Disk) -> std::result::Result<Recipes, String> {
+    let shown = file.display();
+    if !outside.is_own {
+        return Err(format!(
+            "`{shown}` belongs to another user, and is not given to docker buildx"
+        ));
+    }
+    let not_read = "is not read: only docker buildx reads HCL, and there is none";
+    let docker = process::find("docker", &app.settings.path);
+    let docker = docker.ok_or_else(|| format!("`{shown}` {not_read}"))?;
+    let plugin = platforms::answer(&CommandLine::new(&docker).args(["buildx", "version"])).await;
+    if plugin.is_none() {
+        return Err(format!("`{shown}` {not_read}"));
+    }
+    let mut line = CommandLine::new(docker)
+        .args(["buildx", "bake", "--print", "--file"])
+        .arg(file);
+    line.dir = file.parent().map(Path::to_owned);
+    let reply = process::converse(&line, b"")
+        .await
+        .map_err(|error| error.one_line())?;
+    if reply.ended != process::Ended::Exited(0) {
+        let told = String::from_utf8_lossy(&reply.errors).into_owned();
+        let last = told.lines().rev().find(|line| !line.trim().is_empty());
+        let last: String = last
+            .unwrap_or("it says nothing")
+            .chars()
+            .take(300)
+            .collect();
+        return Err(format!(
+            "docker buildx cannot read `{shown}`: {}",
+            last.escape_debug()
+        ));
+    }
+    let text = String::from_utf8_lossy(&reply.output).into_owned();
+    // What it prints is filled in already, and a dollar sign in it is one.
+    let text = text.replace("${", "$${").replace("%{", "%%{");
+    compose::bake(outside, file, &text).map_err(|problem| problem.to_string())
+}
+
+/// Returns a digest of what a file says of one build.
+pub fn digest(recipe: &Recipe) -> Digest {
+    Digest::of(&serde_json::to_vec(recipe).unwrap_or_default())
+}
+
+/// Says how the file that a task was adopted from differs from what it said then; nothing where it says the same, or cannot be asked
+/// without running a program. The files that were read come with it.
+pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
+    let Some(source) = &task.source else {
+        return (None, Vec::new());
+    };
+    let Some(entry) = &source.entry else {
+        return (None, Vec::new());
+    };
+    let folder = source.path.parent().unwrap_or(Path::new("/"));
+    let outside = disk(&source.path);
+    let read = match source.kind {
+        SourceKind::Dockerfile => return (None, Vec::new()),
+        SourceKind::Compose => {
+            let is_found = main_of(folder).is_some_and(|main| main == source.path);
+            let files = match is_found {
+                true => Vec::new(),
+                false => vec![source.path.clone()],
+            };
+            compose::open(&outside, folder, &files)
+        }
+        SourceKind::Bake if source.path.extension().is_none_or(|it| it != "json") => {
+            return (None, Vec::new());
+        }
+        SourceKind::Bake => match outside.read(&source.path) {
+            Ok(Some(text)) => compose::bake(&outside, &source.path, &text),
+            _ => Ok(Recipes::default()),
+        },
+    };
+    let (shown, key) = (source.path.display(), source.key.escape_debug());
+    match read {
+        Err(problem) => (Some(problem.to_string()), vec![source.path.clone()]),
+        Ok(read) if compose::has_expression(&read) => (None, read.files),
+        Ok(read) => {
+            let now = read.recipes.iter().find(|recipe| recipe.key == source.key);
+            let told = match now {
+                None => Some(format!("`{shown}` builds no `{key}` any more")),
+                Some(recipe) if digest(recipe) != *entry => {
+                    Some(format!("`{shown}` says something else of `{key}` now"))
+                }
+                Some(_) => None,
+            };
+            (told, read.files)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What is proposed beside what is there, and the writing of it.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    error::Result,
+    ops::{
+        App,
+        event::{Event, EventSink},
+        task::{TaskWish, create, delete},
+    },
+    task::{Task, TaskSource},
+};
+
+use super::{
+    proposal::{AdoptAnswer, AdoptOptions, Change, Destination, Proposal},
+    read::{Entry, Gathered},
+};
+
+/// The tasks that are there.
+pub struct Existing(Vec<Task>);
+
+impl Existing {
+    pub fn load(app: &App) -> Result<Self> {
+        let stored = app.store.tasks()?.into_iter();
+        Ok(Self(stored.filter_map(|stored| stored.task.ok()).collect()))
+    }
+
+    /// Returns the names that are taken, in small letters.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.0
+            .iter()
+            .map(|task| task.name.as_str().to_lowercase())
+            .collect()
+    }
+
+    /// Returns the task that was adopted from an entry.
+    pub fn of(&self, entry: &Entry) -> Option<&Task> {
+        let is_its = |source: &TaskSource| {
+            (&source.path, source.kind, &source.key) == (&entry.file, entry.kind, &entry.recipe.key)
+        };
+        let mut tasks = self.0.iter();
+        tasks.find(|task| task.source.as_ref().is_some_and(is_its))
+    }
+
+    /// Lets what is new go where all the rest of it went before, where nobody says where to.
+    pub fn destination(&self, options: &AdoptOptions, entries: &[Entry]) -> AdoptOptions {
+        let mut options = options.clone();
+        if options.destination == Destination::AsBefore {
+            let before = entries.iter().filter_map(|entry| self.of(entry));
+            let places: BTreeSet<(bool, &str)> = before
+                .map(|task| (task.is_local(), task.registry.as_str()))
+                .collect();
+            let mut places = places.into_iter();
+            match (places.next(), places.next()) {
+                (Some((true, _)), None) => options.destination = Destination::Local,
+                (Some((false, registry)), None) => {
+                    options.destination = Destination::Registry(registry.to_owned());
+                }
+                _ => {}
+            }
+        }
+        options
+    }
+
+    /// Returns the tasks that came from where it was searched now, and of which nothing is left there.
+    pub fn gone(
+        &self,
+        options: &AdoptOptions,
+        gathered: &Gathered,
+        proposals: &[Proposal],
+    ) -> Vec<Proposal> {
+        let is_gone = |task: &&Task| {
+            let Some(source) = &task.source else {
+                return false;
+            };
+            let is_searched = gathered
+                .searched
+                .iter()
+                .any(|path| source.path.starts_with(path));
+            // What cannot be used now was not taken away.
+            let is_left_out = gathered
+                .left_out
+                .iter()
+                .any(|out| out.is_problem && out.file == source.path && out.key == source.key);
+            let is_there = proposals
+                .iter()
+                .any(|one| one.definition.key() == task.key());
+            is_searched
+                && !is_left_out
+                && !is_there
+                && !gathered.unread.contains(&source.path)
+                && options.prune
+        };
+        let gone = self.0.iter().filter(is_gone).filter_map(|task| {
+            let source = task.source.as_ref()?;
+            Some(Proposal {
+                name: task.name.clone(),
+                registry: task.registry.clone(),
+                change: Change::Gone,
+                file: source.path.clone(),
+                kind: source.kind,
+                key: source.key.clone(),
+                images: task
+                    .stable_images()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                platforms: task.platforms.clone(),
+                depends_on: Vec::new(),
+                why: "its file says nothing of it any more".to_owned(),
+                diff: Vec::new(),
+                definition: task.clone(),
+            })
+        });
+        gone.collect()
+    }
+}
+
+/// Tells what becomes of a task, and how its definition differs from the one that is there.
+pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
+    let Some(before) = before else {
+        return (Change::New, Vec::new());
+    };
+    let has_said_so = |task: &Task| {
+        let source = task.source.as_ref();
+        source.map(|source| (source.entry.clone(), source.compose_up))
+    };
+    let is_said_before = has_said_so(before) == has_said_so(now);
+    if before.is_edited() {
+        // Its file is compared too: what it says now is what a person may want to take over.
+        let diff = match is_said_before {
+            true => Vec::new(),
+            false => diff(before, now),
+        };
+        return (Change::Kept, diff);
+    }
+    let is_moved = before.key() != now.key();
+    let is_same = before.bare() == now.bare() && is_said_before;
+    match is_same && !is_moved {
+        true => (Change::Same, Vec::new()),
+        false => (Change::Changed, diff(before, now)),
+    }
+}
+
+/// Returns the lines of two definitions that are in one of them alone.
+fn diff(before: &Task, now: &Task) -> Vec<String> {
+    let lines = |task: &Task| -> Vec<String> {
+        let text = serde_yaml::to_string(&task.bare()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    let (old, new) = (lines(before), lines(now));
+    // The longest lines in common, from the end, so that they can be read from the beginning.
+    let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
+    for o in (0..old.len()).rev() {
+        for n in (0..new.len()).rev() {
+            common[o][n] = match old[o] == new[n] {
+                true => common[o + 1][n + 1] + 1,
+                false => common[o + 1][n].max(common[o][n + 1]),
+            };
+        }
+    }
+    let (mut o, mut n) = (0, 0);
+    let mut told = Vec::new();
+    while o < old.len() || n < new.len() {
+        if o < old.len() && n < new.len() && old[o] == new[n] {
+            (o, n) = (o + 1, n + 1);
+        } else if n == new.len() || (o < old.len() && common[o + 1][n] >= common[o][n + 1]) {
+            told.push(format!("- {}", old[o]));
+            o += 1;
+        } else {
+            told.push(format!("+ {}", new[n]));
+            n += 1;
+        }
+    }
+    told
+}
+
+/// Writes what is new or has changed, and removes what is gone. What cannot be written is told, and keeps nothing else from being written.
+///
+/// # Errors
+///
+/// The last problem, after all else has been written.
+pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Result<()> {
+    let mut problem = Ok(());
+    let existing = Existing::load(app)?;
+    for task in &answer.tasks {
+        let done = match task.change {
+            Change::Same | Change::Kept => Ok(()),
+            Change::Gone => delete(app, &task.task_key()),
+            Change::New | Change::Changed => create(
+                app,
+                task.definition.clone(),
+                TaskWish::default(),
+                false,
+                events,
+            )
+            .and_then(|key| {
+                // One that has gone to another registry is not left behind.
+                let source = task.definition.source.as_ref();
+                let old = existing.0.iter().find(|old| {
+                    let is_its = old.source.as_ref().zip(source);
+                    old.key() != key && is_its.is_some_and(|(old, new)| old.is_same_place(new))
+                });
+                old.map_or(Ok(()), |old| delete(app, &old.key()))
+            }),
+        };
+        if let Err(error) = done {
+            let told = error.one_line();
+            events.send(Event::Warning(format!("task `{}`: {told}", task.name)));
+            problem = Err(error);
+        }
+    }
+    answer.written = true;
+    problem
+}

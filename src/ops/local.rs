@@ -1,0 +1,62 @@
+//! Images that stay with the builder: which they are, and what the builder has under their names now.
+//!
+//! What tells one from another is the id that the builder gives it. No registry is asked for them, so that an image of the same name
+//! elsewhere, whoever has put it there, is never taken for one of them.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    builder::{self, Builder, HeldImage},
+    error::{Error, Kind, Result},
+    image::Reference,
+    sys::settings::Settings,
+    task::Task,
+};
+
+use super::{App, platforms};
+
+/// Returns the images that local tasks make, by the one name of each. Only a local task is built on them.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be read.
+pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
+    if !task.is_local() {
+        return Ok(BTreeSet::new());
+    }
+    let stored = app.store.tasks()?.into_iter();
+    let tasks = stored.filter_map(|stored| stored.task.ok());
+    let images = tasks
+        .filter(Task::is_local)
+        .flat_map(|task| task.stable_images());
+    Ok(images.map(|image| app.canonical(&image)).collect())
+}
+
+/// Returns what a builder holds under the name of a local image; none where it holds nothing.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the builder keeps no images of its own.
+pub async fn held(builder: &Builder, image: &Reference) -> Result<Option<HeldImage>> {
+    let line = builder.inspect_image(&image.to_string()).ok_or_else(|| {
+        Error::new(
+            Kind::Invalid,
+            format!(
+                "{} keeps no images that others could be built on",
+                builder.kind()
+            ),
+        )
+        .hint("local images need docker, podman or buildah: --builder docker")
+    })?;
+    let printed = platforms::answer(&line).await;
+    Ok(printed.and_then(|printed| HeldImage::parse(&printed)))
+}
+
+/// Finds the builder that holds local images: the one that was chosen, else the machine's.
+///
+/// # Errors
+///
+/// As [`builder::detect`].
+pub async fn store(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
+    builder::detect(choice.or(settings.builder.as_deref()), settings).await
+}

@@ -1,0 +1,411 @@
+//! `acrt task adopt`: what it finds, what it proposes, and what it writes.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Registry, World};
+
+const COMPOSE: &str = "name: shop
+services:
+  base: {build: ./base}
+  web:
+    image: example/web
+    build: {context: ./web, additional_contexts: [parent=service:base]}
+  api: {build: ./api}
+  db: {image: 'postgres:16'}
+";
+
+/// A compose project of four services, three of which are built.
+fn shop(world: &World) -> String {
+    world.write("shop/compose.yaml", COMPOSE);
+    world.write("shop/base/Dockerfile", "FROM scratch\n");
+    world.write("shop/web/Dockerfile", "FROM parent\n");
+    world.write("shop/api/Dockerfile", "FROM shop-base\n");
+    world.path("shop").display().to_string()
+}
+
+fn texts(tasks: &Value, key: &str) -> Vec<String> {
+    let tasks = tasks["tasks"].as_array().unwrap().iter();
+    tasks
+        .map(|task| match &task[key] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+        .collect()
+}
+
+fn left_out(answer: &Value, key: &str) -> String {
+    let mut out = answer["leftOut"].as_array().unwrap().iter();
+    let found = out.find(|one| one["key"] == key || one["file"].as_str().unwrap().ends_with(key));
+    let found = found.unwrap_or_else(|| panic!("no {key} in {answer:#}"));
+    found["why"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn services_become_tasks_parents_first_that_find_each_others_images() {
+    let world = World::new();
+    let shop = shop(&world);
+    let line = [
+        "task", "adopt", &shop, "-r", "r.test", "--yes", "-o", "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "name"), ["base", "web", "api"]);
+    assert_eq!(
+        texts(&answer, "dependsOn"),
+        ["[]", r#"["base"]"#, r#"["base"]"#]
+    );
+    assert_eq!(texts(&answer, "change"), ["new"; 3]);
+    let images = texts(&answer, "images");
+    assert_eq!(images[1], r#"["r.test/example/web:latest"]"#);
+    assert_eq!(left_out(&answer, "db"), "it builds nothing");
+    let web = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    assert_eq!(
+        web["step"]["contexts"]["parent"],
+        "docker-image://r.test/shop-base:latest"
+    );
+    assert_eq!(web["source"]["kind"], "compose");
+    assert_eq!(web["source"]["key"], "web");
+    assert_eq!(web["source"]["path"], format!("{shop}/compose.yaml"));
+    let api = world.acrt(&["task", "show", "-n", "api"]).ok().json();
+    assert_eq!(
+        api["step"]["contexts"]["shop-base"],
+        "docker-image://r.test/shop-base:latest"
+    );
+    let again = world.acrt(&line).ok().json();
+    assert_eq!(texts(&again, "change"), ["same"; 3]);
+}
+
+#[test]
+fn nothing_is_written_without_a_yes() {
+    let world = World::new();
+    let shop = shop(&world);
+    let asked = world.acrt(&["task", "adopt", &shop, "-r", "r.test"]);
+    asked
+        .exits(2)
+        .says(&["nothing is written without a yes", "--yes"]);
+    world
+        .acrt(&["task", "adopt", &shop, "-r", "r.test", "--dry-run"])
+        .ok();
+    world
+        .acrt(&["task", "adopt", &shop])
+        .exits(2)
+        .says(&["--registry", "--local"]);
+    assert_eq!(
+        world.acrt(&["task", "list"]).ok().json(),
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_second_time_only_what_has_changed_is_written_and_hand_edits_stay() {
+    let world = World::new();
+    let shop = shop(&world);
+    let adopt = |more: &[&str]| {
+        let mut line = vec!["task", "adopt", shop.as_str(), "--yes", "-o", "json"];
+        line.extend(more);
+        world.acrt(&line).ok()
+    };
+    adopt(&["-r", "r.test", "--schedule", "0 3 * * *"]);
+    world
+        .acrt(&["task", "update", "-n", "api", "--timeout", "77"])
+        .ok();
+    let compose = COMPOSE.replace("./web,", "./web, args: {A: '1'},").replace(
+        "api: {build: ./api}",
+        "api: {build: {context: ./api, args: {B: '2'}}}",
+    );
+    world.write("shop/compose.yaml", &compose);
+    let second = adopt(&[]);
+    let answer = second.json();
+    assert_eq!(texts(&answer, "name"), ["base", "web", "api"]);
+    assert_eq!(texts(&answer, "change"), ["same", "changed", "kept"]);
+    second.says(&[
+        "task `web` changes",
+        "+   - name: A",
+        "task `api` is kept",
+        "+   - name: B",
+    ]);
+    let show = |name: &str| world.acrt(&["task", "show", "-n", name]).ok().json();
+    assert_eq!(show("api")["timeout"], 77);
+    assert_eq!(show("api")["step"]["arguments"], serde_json::json!([]));
+    assert_eq!(show("web")["step"]["arguments"][0]["name"], "A");
+    assert_eq!(
+        show("web")["trigger"]["timerTriggers"][0]["schedule"],
+        "0 3 * * *"
+    );
+    world.write(
+        "shop/compose.yaml",
+        "name: shop\nservices:\n  base: {build: ./base}\n",
+    );
+    fs::remove_dir_all(world.path("shop/web")).unwrap();
+    fs::remove_dir_all(world.path("shop/api")).unwrap();
+    assert_eq!(texts(&adopt(&[]).json(), "change"), ["same"]);
+    assert_eq!(
+        texts(&adopt(&["--prune"]).json(), "change"),
+        ["same", "gone", "gone"]
+    );
+    let left = world.acrt(&["task", "list"]).ok().json();
+    assert_eq!(left.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_tree_of_dockerfiles_becomes_tasks_with_valid_and_unique_names() {
+    let world = World::new();
+    for (path, text) in [
+        ("tree/base/Dockerfile", "FROM scratch\n"),
+        ("tree/My App!/Dockerfile", "FROM base\n"),
+        ("tree/a/web/Containerfile", "FROM scratch\n"),
+        ("tree/b/web/Dockerfile", "FROM scratch\n"),
+        ("tree/b/web/Dockerfile.dev", "FROM scratch\n"),
+        ("tree/b/web/Dockerfile.dockerignore", "*\n"),
+        ("tree/node_modules/x/Dockerfile", "FROM scratch\n"),
+        ("tree/vendored/Dockerfile", "FROM scratch\n"),
+        ("tree/old/Dockerfile", "FROM scratch\n"),
+        ("tree/broken/Dockerfile", "RUN x\n"),
+        ("tree/.gitignore", "node_modules\n"),
+        ("tree/.dockerignore", "vendored\nDockerfile\n"),
+        ("elsewhere/Dockerfile", "FROM scratch\n"),
+    ] {
+        world.write(path, text);
+    }
+    std::os::unix::fs::symlink(world.path("elsewhere"), world.path("tree/link")).unwrap();
+    let tree = world.path("tree").display().to_string();
+    let line = [
+        "task",
+        "adopt",
+        &tree,
+        "-r",
+        "r.test",
+        "--exclude",
+        "old/",
+        "--dry-run",
+        "-o",
+        "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    let mut names = texts(&answer, "name");
+    let app = names.iter().position(|name| name == "my-app").unwrap();
+    assert_eq!(answer["tasks"][app]["dependsOn"][0], "base");
+    assert_eq!(
+        answer["tasks"][app]["definition"]["step"]["contexts"]["base"],
+        "docker-image://r.test/base:latest"
+    );
+    names.sort();
+    assert_eq!(names, ["b-web", "base", "my-app", "web", "web-dev"]);
+    assert!(left_out(&answer, "vendored/Dockerfile").contains(".dockerignore"));
+    assert!(left_out(&answer, "broken/Dockerfile").contains("broken/Dockerfile"));
+    let shallow = world.acrt(&[
+        "task",
+        "adopt",
+        &tree,
+        "-r",
+        "r.test",
+        "--depth",
+        "1",
+        "--dry-run",
+    ]);
+    shallow.exits(2).says(&["nothing was found"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
+    let world = World::new();
+    world.write("w/Dockerfile", "FROM scratch\n");
+    world.write("loop/Dockerfile", "FROM bad-two\n");
+    world.write("loop2/Dockerfile", "FROM bad-one\n");
+    let compose = "name: bad
+services:
+  good: {build: ./w}
+  twin: {build: ./w, image: bad-good}
+  other: {build: {context: ./w, args: {A: b}}, image: bad-good}
+  own: {extends: own}
+  unset: {build: {context: '${NEEDED:?is needed}'}}
+  upper: {build: ./w, image: Example/Web}
+  gone: {build: ./nowhere}
+  git: {build: 'https://example.com/a.git#main:sub'}
+  list: {build: [1]}
+  one: {build: ./loop}
+  two: {build: ./loop2}
+  \"-x'\\n\\e[31m\": {build: ./w, image: hostile}
+";
+    world.write("compose.yaml", compose);
+    world.write(
+        "deep/compose.yaml",
+        &format!("services: {}", "[".repeat(5000)),
+    );
+    world.write(
+        "huge/compose.yaml",
+        &format!("#{}\n", "x".repeat(10 * 1024 * 1024)),
+    );
+    let bomb: String = (1..30)
+        .map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1))
+        .collect();
+    world.write("bomb/compose.yaml", &format!("a0: &a0 [x]\n{bomb}"));
+    world.write(
+        "bake/docker-bake.json",
+        "{\"target\": {\"a\": {\n\"tags\": [",
+    );
+    let place = world.path("").display().to_string();
+    let line = [
+        "task",
+        "adopt",
+        &place,
+        "-r",
+        "r.test",
+        "--dry-run",
+        "-o",
+        "json",
+        "--exclude",
+        "Dockerfile",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "name"), ["good", "git", "x----31m"]);
+    let out = |key: &str| left_out(&answer, key);
+    assert_eq!(out("twin"), "it is the same build as `good`");
+    assert!(out("other").contains("makes the same image `bad-good:latest` as `good`"));
+    assert!(out("own").contains("line 6, `services.own.extends`"));
+    assert!(out("unset").contains("line 7, `services.unset.build.context`"));
+    assert!(out("unset").contains("is needed"));
+    assert!(out("upper").contains("lower-case"));
+    assert!(out("gone").contains("nowhere"));
+    assert!(out("list").contains("line 11"));
+    assert!(out("one").contains("built on itself"));
+    assert!(out("deep/compose.yaml").contains("nested"));
+    assert!(out("huge/compose.yaml").contains("larger than 1 MiB"));
+    assert!(out("bomb/compose.yaml").contains("100000 nodes"));
+    assert!(out("docker-bake.json").contains("line 2"));
+}
+
+const BAKE: &str = r#"{
+  "variable": {"TAG": {"default": "dev"}},
+  "group": {"default": {"targets": ["app", "tools"]}},
+  "target": {
+    "_common": {"args": {"A": "1"}, "platforms": ["linux/amd64"]},
+    "base": {"context": "base"},
+    "app": {"inherits": ["_common"], "context": "app", "tags": ["example/app:${TAG}"],
+            "contexts": {"parent": "target:base"}, "args": {"B": "2"}},
+    "tools": {"name": "tool-${v}", "matrix": {"v": ["one", "two"]}, "context": "tool",
+              "args": {"V": "${v}"}, "tags": ["example/tool:${v}"]},
+    "unused": {"context": "nowhere"}
+  }
+}"#;
+
+fn bakery(world: &World) -> String {
+    world.write("bakery/base/Dockerfile", "FROM scratch\n");
+    world.write("bakery/app/Dockerfile", "FROM parent\n");
+    world.write("bakery/tool/Dockerfile", "FROM scratch\n");
+    world.path("bakery").display().to_string()
+}
+
+#[test]
+fn bake_files_in_json_are_read_with_inheritance_matrix_and_variables() {
+    let world = World::new();
+    let bakery = bakery(&world);
+    world.write("bakery/docker-bake.json", BAKE);
+    world.set("TAG", "2");
+    let answer = world
+        .acrt(&[
+            "task",
+            "adopt",
+            &bakery,
+            "-r",
+            "r.test",
+            "--dry-run",
+            "-o",
+            "json",
+        ])
+        .ok()
+        .json();
+    assert_eq!(
+        texts(&answer, "name"),
+        ["base", "app", "tool-one", "tool-two"].map(str::to_owned)
+    );
+    let app = &answer["tasks"][1];
+    assert_eq!(app["images"][0], "r.test/example/app:2");
+    assert_eq!(app["platforms"][0], "linux/amd64");
+    assert_eq!(app["dependsOn"][0], "base");
+    let args = app["definition"]["step"]["arguments"].as_array().unwrap();
+    assert_eq!(args.len(), 2);
+    assert_eq!(answer["tasks"][3]["images"][0], "r.test/example/tool:two");
+    assert!(left_out(&answer, "unused").contains("by default"));
+}
+
+#[test]
+fn bake_files_in_hcl_are_read_by_docker_buildx_alone() {
+    let world = World::new();
+    let bakery = bakery(&world);
+    let hcl = r#"
+variable "TAG" { default = "dev" }
+group "default" { targets = ["app"] }
+target "base" { context = "base" }
+target "app" {
+  context  = "app"
+  contexts = { parent = "target:base" }
+  tags     = ["example/app:${upper(TAG)}", "example/app:x"]
+}
+"#;
+    world.write("bakery/docker-bake.hcl", hcl);
+    let line = [
+        "task",
+        "adopt",
+        &bakery,
+        "-r",
+        "r.test",
+        "--dry-run",
+        "-o",
+        "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    assert!(left_out(&answer, "docker-bake.hcl").contains("only docker buildx reads HCL"));
+    world.newer_docker();
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "name"), ["base", "app", "tool"]);
+    assert_eq!(answer["tasks"][1]["images"][0], "r.test/example/app:DEV");
+}
+
+#[test]
+fn adopted_tasks_are_run_in_order_and_followed() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("from:1", &[("version", "one")]);
+    world.write("shop/compose.yaml", COMPOSE);
+    world.write(
+        "shop/base/Dockerfile",
+        &format!("FROM {}\n", registry.image("from:1")),
+    );
+    world.write("shop/web/Dockerfile", "FROM parent\n");
+    world.write(
+        "shop/api/Dockerfile",
+        "FROM scratch\nCOPY --from=shop-base /version /copied\n",
+    );
+    let shop = world.path("shop").display().to_string();
+    world
+        .acrt(&[
+            "task",
+            "adopt",
+            &shop,
+            "-r",
+            &registry.host(),
+            "--yes",
+            "--run",
+        ])
+        .ok();
+    assert_eq!(
+        registry.file("example/web:latest", "version").as_deref(),
+        Some("one")
+    );
+    assert_eq!(
+        registry.file("shop-api:latest", "copied").as_deref(),
+        Some("one")
+    );
+    registry.push("from:1", &[("version", "two")]);
+    world.watch_once();
+    assert_eq!(
+        registry.file("example/web:latest", "version").as_deref(),
+        Some("two")
+    );
+    assert_eq!(
+        registry.file("shop-api:latest", "copied").as_deref(),
+        Some("two")
+    );
+}

@@ -1,0 +1,330 @@
+//! Tasks without a registry: images that stay with the builder, chains of them, and services that are started anew.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Output, Registry, World};
+
+/// Runs a docker command in a folder of the world.
+fn docker(world: &World, folder: &str, args: &[&str]) -> Output {
+    let mut command = world.command(world.path("bin/docker"));
+    command.args(args).current_dir(world.path(folder));
+    world
+        .start(command, format!("docker {}", args.join(" ")))
+        .wait()
+}
+
+fn printed(output: Output) -> String {
+    output.ok().stdout.trim().to_owned()
+}
+
+fn state(world: &World, name: &str) -> (String, String) {
+    let answer = world
+        .acrt(&["task", "check", "-n", name, "-o", "json"])
+        .json();
+    let task = answer
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|task| task["name"] == name)
+        .unwrap();
+    let text = |key: &str| task[key].as_str().unwrap().to_owned();
+    (text("state"), text("reason"))
+}
+
+const COMPOSE: &str = "name: shop
+x-quiet: &quiet {network_mode: none, stop_grace_period: 0s, command: [/bin/busybox, sleep, '1000']}
+services:
+  base: {<<: *quiet, build: ./base}
+  web: {<<: *quiet, image: example/web, build: {context: ./web, additional_contexts: [parent=service:base]}}
+  api: {<<: *quiet, build: ./api}
+  lone: {<<: *quiet, build: ./lone}
+  idle: {<<: *quiet, build: ./api, image: example/idle, profiles: [idle]}
+";
+
+#[test]
+fn services_whose_image_changed_are_started_anew_without_a_registry() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.newer_docker();
+    registry.push_shell("from:1", &[("version", "one")]);
+    registry.push_shell("other:1", &[("version", "one")]);
+    world.write("shop/compose.yaml", COMPOSE);
+    world.write(
+        "shop/base/Dockerfile",
+        &format!("FROM {}\n", registry.image("from:1")),
+    );
+    world.write("shop/web/Dockerfile", "FROM parent\nENV WEB=1\n");
+    world.write("shop/api/Dockerfile", "FROM shop-base\nENV API=1\n");
+    world.write(
+        "shop/lone/Dockerfile",
+        &format!("FROM {}\n", registry.image("other:1")),
+    );
+    let shop = world.path("shop").display().to_string();
+    let hook = world.write("hook.sh", "#!/bin/sh\necho \"$ACRT_COMPOSE_PROJECT $ACRT_COMPOSE_SERVICE $ACRT_COMPOSE_FILE\" >> \"$ACRT_STATE_DIR/../told\"\n");
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let hook = hook.display().to_string();
+    let line = [
+        "task",
+        "adopt",
+        &shop,
+        "--local",
+        "--compose-up",
+        "--on-success",
+        &hook,
+        "--yes",
+        "--run",
+        "-o",
+        "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    let names: Vec<&str> = answer["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["base", "web", "api", "lone", "idle"]);
+    for name in names {
+        assert_eq!(state(&world, name).0, "current", "{name}");
+    }
+    docker(&world, "shop", &["compose", "up", "--detach", "--no-build"]).ok();
+    let container = |service: &str| {
+        printed(docker(
+            &world,
+            "shop",
+            &["compose", "ps", "--all", "--quiet", service],
+        ))
+    };
+    let version = |service: &str| {
+        printed(docker(
+            &world,
+            "shop",
+            &[
+                "compose",
+                "exec",
+                "-T",
+                service,
+                "/bin/busybox",
+                "cat",
+                "/version",
+            ],
+        ))
+    };
+    let (web, lone) = (container("web"), container("lone"));
+    assert_eq!(version("web"), "one");
+    registry.push_shell("from:1", &[("version", "two")]);
+    assert_eq!(state(&world, "web").0, "waiting");
+    world.watch_once().ok();
+    assert_eq!(
+        (version("web"), version("api")),
+        ("two".into(), "two".into())
+    );
+    assert_ne!(container("web"), web);
+    assert_eq!(container("lone"), lone, "its image is the same");
+    assert_eq!(container("idle"), "", "it was not running");
+    let told = fs::read_to_string(world.path("told")).unwrap();
+    assert!(
+        told.contains(&format!("shop web {shop}/compose.yaml")),
+        "{told}"
+    );
+    assert_eq!(state(&world, "web").0, "current");
+    docker(&world, "shop", &["image", "rm", "--force", "shop-base"]).ok();
+    assert_eq!(state(&world, "web").0, "missing");
+}
+
+#[test]
+fn local_images_of_podman_are_followed_through_their_chain() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.podman();
+    registry.push("from:1", &[("version", "one")]);
+    world.write(
+        "tree/base/Dockerfile",
+        &format!("FROM {}\n", registry.image("from:1")),
+    );
+    world.write("tree/app/Containerfile", "FROM base\nLABEL app=1\n");
+    world.write(
+        "tree/tool/Dockerfile",
+        "FROM scratch\nCOPY --from=app /version /tool\n",
+    );
+    let tree = world.path("tree").display().to_string();
+    world
+        .acrt(&["task", "adopt", &tree, "--local", "--yes", "--run"])
+        .ok();
+    for name in ["base", "app", "tool"] {
+        assert_eq!(state(&world, name).0, "current", "{name}");
+    }
+    let made = |name: &str| -> Value {
+        let answer = world.acrt(&["task", "show", "-n", name]).ok().json();
+        answer["tracking"]["runId"].clone()
+    };
+    let before = ["base", "app", "tool"].map(made);
+    world.watch_once().ok();
+    assert_eq!(
+        ["base", "app", "tool"].map(made),
+        before,
+        "nothing has moved"
+    );
+    registry.push("from:1", &[("version", "two")]);
+    world.watch_once().ok();
+    for (name, before) in ["base", "app", "tool"].iter().zip(before) {
+        assert_ne!(made(name), before, "{name}");
+    }
+    assert!(calls.of("push").is_empty());
+    assert_eq!(registry.digest("base:latest"), None);
+}
+
+#[test]
+fn a_task_is_made_local_by_hand_too_and_one_whose_parent_is_not_there_says_so() {
+    let world = World::new();
+    world.buildah();
+    let context = world.context("app", "FROM parent\n");
+    let parent = world.context("parent", "FROM scratch\nCOPY Dockerfile /\n");
+    let create = |name: &str, context: &str| {
+        world
+            .acrt(&[
+                "task", "create", "-n", name, "-t", name, "-c", context, "--local",
+            ])
+            .ok()
+    };
+    create("app", &context);
+    create("parent", &parent);
+    let shown = world.acrt(&["task", "show", "-n", "app"]).ok().json();
+    assert_eq!(
+        (&shown["step"]["isLocal"], &shown["registry"]),
+        (&Value::from(true), &Value::from("localhost"))
+    );
+    world
+        .acrt(&["task", "run", "-n", "app"])
+        .exits(1)
+        .says(&["`parent:latest` is not with the builder"]);
+    world.acrt(&["task", "run", "-n", "parent"]).ok();
+    world.acrt(&["task", "run", "-n", "app"]).ok();
+    assert_eq!(state(&world, "app").0, "current");
+}
+
+#[test]
+fn a_compose_file_that_says_something_else_makes_its_tasks_changed() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("from:1", &[("version", "one")]);
+    let compose = |args: &str| {
+        let text = format!(
+            "services:\n  web: {{build: {{context: ./web, args: {{{args}}}}}}}\n  api: {{build: ./web, image: api}}\n"
+        );
+        world.write("shop/compose.yaml", &text);
+    };
+    compose("A: '1'");
+    world.write(
+        "shop/web/Dockerfile",
+        &format!("FROM {}\nARG A\n", registry.image("from:1")),
+    );
+    let shop = world.path("shop").display().to_string();
+    let adopt = [
+        "task",
+        "adopt",
+        &shop,
+        "-r",
+        &registry.host(),
+        "--yes",
+        "--run",
+    ];
+    world.acrt(&adopt).ok();
+    assert_eq!(state(&world, "web").0, "current");
+    compose("A: '2'");
+    let (word, reason) = state(&world, "web");
+    assert_eq!(word, "changed");
+    assert!(
+        reason.contains("compose.yaml` says something else of `web` now"),
+        "{reason}"
+    );
+    assert_eq!(state(&world, "api").0, "current");
+    world.watch_once().exits(0);
+    assert_eq!(
+        state(&world, "web").0,
+        "changed",
+        "no run of the old definition makes it current"
+    );
+    world.acrt(&["task", "run", "-n", "web"]).ok();
+    assert_eq!(state(&world, "web").0, "changed");
+    world.acrt(&adopt).ok();
+    assert_eq!(state(&world, "web").0, "current");
+    world.write("shop/compose.yaml", "services: {}\n");
+    assert_eq!(state(&world, "api").0, "changed");
+}
+
+#[test]
+fn thirty_services_in_chains_are_adopted_built_in_order_and_rebuilt_when_a_base_moves() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.newer_docker();
+    let big = world.path("big").display().to_string();
+    let line = [
+        "task",
+        "adopt",
+        &big,
+        "--local",
+        "--compose-up",
+        "--yes",
+        "--run",
+        "-o",
+        "json",
+    ];
+    let mut compose = "name: big\nservices:\n".to_owned();
+    // Three roots; each has three children, and each of those two. They come one root after the other, as a project grows.
+    for root in 0..3 {
+        let from = registry.image(&format!("from{root}:1"));
+        registry.push_shell(&format!("from{root}:1"), &[("version", "one")]);
+        compose +=
+            &format!("  root{root}: {{build: {{context: ., dockerfile_inline: FROM {from}}}}}\n");
+        for child in 0..3 {
+            let name = format!("mid{root}{child}");
+            compose += &format!(
+                "  {name}:\n    image: example/{name}\n    build: {{context: ., dockerfile_inline: \"FROM big-root{root}\\nENV MID={child}\\n\"}}\n"
+            );
+            for leaf in 0..2 {
+                compose += &format!(
+                    "  a{root}{child}{leaf}:\n    network_mode: none\n    stop_grace_period: 0s\n    command: [/bin/busybox, sleep, '1000']\n    build:\n      context: .\n      additional_contexts: [up=service:{name}]\n      dockerfile_inline: \"FROM up\\nENV LEAF={leaf}\\n\"\n"
+                );
+            }
+        }
+        world.write("big/compose.yaml", &compose);
+        let answer = world.acrt(&line).ok().json();
+        let tasks = answer["tasks"].as_array().unwrap();
+        let new = tasks.iter().filter(|task| task["change"] == "new").count();
+        assert_eq!((tasks.len(), new), (10 * (root + 1), 10));
+    }
+    docker(
+        &world,
+        "big",
+        &["compose", "up", "--detach", "--no-build", "a000", "a221"],
+    )
+    .ok();
+    let version = |service: &str| {
+        let line = [
+            "compose",
+            "exec",
+            "-T",
+            service,
+            "/bin/busybox",
+            "cat",
+            "/version",
+        ];
+        printed(docker(&world, "big", &line))
+    };
+    assert_eq!(
+        (version("a000"), version("a221")),
+        ("one".into(), "one".into())
+    );
+    registry.push_shell("from0:1", &[("version", "two")]);
+    world.watch_once().ok();
+    assert_eq!(
+        (version("a000"), version("a221")),
+        ("two".into(), "one".into())
+    );
+    let states = world.states();
+    assert_eq!(states.len(), 30);
+    assert!(
+        states.values().all(|state| state == "current"),
+        "{states:?}"
+    );
+}

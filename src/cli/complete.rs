@@ -8,12 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Arg, Command};
+use clap::{Arg, Command, ValueHint};
 use clap_complete::{
     CompleteEnv,
     engine::{ArgValueCompleter, CompletionCandidate},
 };
 
+use super::flags::AZURE;
 use crate::ops::{self, App, GlobalOptions, event::EventSink};
 
 /// The variable that says which shell wants to complete a line.
@@ -37,7 +38,8 @@ pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<
 /// Returns them, with what is known of the values of their options.
 fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     let surroundings = Arc::new(surroundings(args));
-    all().mut_subcommands(|command| {
+    let root = all().mut_args(|arg| with_values(arg, registries, &surroundings));
+    root.mut_subcommands(|command| {
         let names: OfferedValues = match command.get_name() {
             "task" => task_names,
             _ => registries,
@@ -65,8 +67,15 @@ fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOption
 /// Says which values an option may have, where its definition does not. `names` are those of `--name`: az calls registries
 /// so too, outside of its tasks.
 fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Arg {
-    let is_seldom_wanted = arg.is_hide_short_help_set();
-    let arg = arg.hide(is_seldom_wanted);
+    // What has no effect is not offered, and what has is, however seldom it is wanted.
+    let has_no_effect = arg.get_help_heading() == Some(AZURE)
+        || ["no_format", "ignore_errors"].contains(&arg.get_id().as_str());
+    let arg = arg.hide(has_no_effect);
+    let arg = match arg.get_id().as_str() {
+        "context" | "state_dir" => arg.value_hint(ValueHint::DirPath),
+        "file" | "config" | "values" | "metrics_file" => arg.value_hint(ValueHint::FilePath),
+        _ => arg,
+    };
     let is_switch = arg
         .get_value_names()
         .is_some_and(|names| names.iter().any(|name| name == "true|false"));
@@ -77,6 +86,12 @@ fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>
         "key" => |_| ops::config::keys(),
         "output" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),
         "builder" => |_| words("docker buildx podman buildah buildctl command"),
+        "platform" => |_| {
+            words(
+                "linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386 linux/ppc64le linux/s390x linux/riscv64",
+            )
+        },
+        "login_server" => registries,
         _ if is_switch => |_| words("true false"),
         _ => return arg,
     };

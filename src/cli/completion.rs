@@ -1,7 +1,7 @@
 //! `acrt completion`
 
 use clap::ValueEnum;
-use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use crate::error::{Context as _, Kind, Result};
 
@@ -20,6 +20,10 @@ pub struct CompletionArgs {
     shell: Shell,
 }
 
+/// The script of bash. That of the library takes the words as bash parts them, at each `:` and `=`, and so completes no registry with a
+/// port.
+const BASH: &str = include_str!("completion.bash");
+
 /// A shell that can complete.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Shell {
@@ -33,7 +37,7 @@ enum Shell {
 impl Shell {
     fn completer(self) -> &'static dyn EnvCompleter {
         match self {
-            Self::Bash => &Bash,
+            Self::Bash => &clap_complete::env::Bash,
             Self::Zsh => &Zsh,
             Self::Fish => &Fish,
             Self::Powershell => &Powershell,
@@ -43,6 +47,10 @@ impl Shell {
 }
 
 pub fn run(report: &Report, args: CompletionArgs) -> Result<Outcome> {
+    if let Shell::Bash = args.shell {
+        report.answer(BASH.as_bytes())?;
+        return Ok(Outcome::default());
+    }
     let mut script = Vec::new();
     args.shell
         .completer()

@@ -13,10 +13,10 @@ use crate::{
 const TICK: Duration = Duration::from_millis(120);
 
 /// How a blob on its way is drawn.
-const BLOB: &str = "  {prefix} {bar:24} {bytes:>10} of {total_bytes}";
+const BLOB: &str = "  {prefix} {bar:16} {bytes:>10} of {total_bytes}";
 
 /// How all blobs of a copy together are drawn.
-const TOTAL: &str = "  all blobs           {bar:24} {bytes:>10} of {total_bytes}, {bytes_per_sec}";
+const TOTAL: &str = "  all blobs           {bar:16} {bytes:>10} of {total_bytes}, {bytes_per_sec}";
 
 /// The lines. They are drawn on stderr, and are gone when the program ends.
 #[derive(Debug)]

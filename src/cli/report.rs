@@ -15,7 +15,10 @@ use crate::{
         check::reason,
         event::{Event, EventSink},
     },
-    sys::{clock::Clock, settings::terminal_width},
+    sys::{
+        clock::Clock,
+        settings::{terminal_width, wants_colour},
+    },
     task::{RunId, TaskKey, TaskName},
     view::{Canvas, Format, Pieces, Query, Undrawable, View, column::harmless, tame::Tamer},
 };
@@ -92,7 +95,7 @@ impl Report {
     /// Tells whether stdout shows colours.
     #[must_use]
     pub fn colour(&self) -> bool {
-        crate::sys::settings::wants_colour(io::stdout().is_terminal())
+        wants_colour(io::stdout().is_terminal())
     }
 
     /// Tells whether a person sits at the other end and can answer.
@@ -344,7 +347,7 @@ impl Report {
     /// Says something that is not as it should be.
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
-            let plain = format!("warning: {}\n", harmless(text));
+            let plain = format!("{} {}\n", tagged("warning"), harmless(text));
             self.line("warning", &plain, text, json!({}));
         }
     }
@@ -403,14 +406,27 @@ impl Report {
     }
 }
 
+/// Writes the word that a line begins with, in colour where a person sees it.
+fn tagged(word: &str) -> String {
+    let colour = match word {
+        "error" => "31",
+        "warning" => "33",
+        _ => "32",
+    };
+    match wants_colour(io::stderr().is_terminal()) {
+        true => format!("\x1b[1;{colour}m{word}:\x1b[0m"),
+        false => format!("{word}:"),
+    }
+}
+
 /// Puts an error in lines for a person.
 fn plain(error: &Error) -> String {
-    let mut text = format!("error: {}\n", harmless(&error.to_string()));
+    let mut text = format!("{} {}\n", tagged("error"), harmless(&error.to_string()));
     for cause in error.causes() {
         text.push_str(&format!("  because: {}\n", harmless(&cause)));
     }
     if let Some(hint) = error.advice() {
-        text.push_str(&format!("hint: {}\n", harmless(hint)));
+        text.push_str(&format!("{} {}\n", tagged("hint"), harmless(hint)));
     }
     text
 }

@@ -583,6 +583,9 @@ mod tests {
             ..build()
         };
         let error = dockerfile.bases(&build).unwrap_err();
-        assert_eq!(error.to_string(), "`c`: the file has no stage of this name");
+        assert_eq!(
+            error.to_string(),
+            "`c`: the file has no stage of this name; there are `b`"
+        );
     }
 }

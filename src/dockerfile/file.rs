@@ -101,7 +101,17 @@ impl Dockerfile {
             return None;
         }
         let no_stage = || {
-            let message = "the file holds no stage: there is no `FROM`";
+            let mut words = self
+                .unread
+                .iter()
+                .filter_map(|line| line.text.split_whitespace().next());
+            let slip = words.find(|word| {
+                let mut letters: Vec<char> = word.to_uppercase().chars().collect();
+                letters.sort_unstable();
+                letters == ['F', 'M', 'O', 'R']
+            });
+            let meant = slip.map_or(String::new(), |word| format!("; `{word}` is none"));
+            let message = &format!("the file holds no stage: there is no `FROM`{meant}");
             let without = self.stages.stages.is_empty();
             without.then(|| match self.is_empty {
                 true => Problem::syntax("", "the file holds no instruction"),

@@ -78,7 +78,16 @@ impl<'d> StageGraph<'d> {
             None => Ok(self.given.file.stages.len().saturating_sub(1)),
             Some(name) => {
                 let stage = self.by_name.get(name.to_lowercase().as_str()).copied();
-                stage.ok_or_else(|| Problem::dependency(name, "the file has no stage of this name"))
+                stage.ok_or_else(|| {
+                    let mut names: Vec<&str> = self.by_name.keys().map(AsRef::as_ref).collect();
+                    names.sort_unstable();
+                    let there_are = match names.is_empty() {
+                        true => "no stage of it has one".to_owned(),
+                        false => format!("there are `{}`", names.join("`, `")),
+                    };
+                    let problem = format!("the file has no stage of this name; {there_are}");
+                    Problem::dependency(name, &problem)
+                })
             }
         }
     }

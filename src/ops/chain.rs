@@ -11,6 +11,29 @@ use crate::{
 
 use super::{App, reading, steps};
 
+/// Returns the other tasks that push one of the same images under a name that stays.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be read.
+pub fn others_that_push(app: &App, task: &Task, pushes: &[Reference]) -> Result<Vec<TaskKey>> {
+    let own: HashSet<Reference> = pushes.iter().map(|image| app.canonical(image)).collect();
+    if own.is_empty() {
+        return Ok(Vec::new());
+    }
+    let others = app
+        .store
+        .tasks()?
+        .into_iter()
+        .filter(|it| it.key != task.key());
+    let others = others.filter_map(|stored| stored.task.ok());
+    let same = others.filter(|other| {
+        let mut images = other.stable_images().into_iter();
+        images.any(|image| own.contains(&app.canonical(&image)))
+    });
+    Ok(same.map(|other| other.key()).collect())
+}
+
 /// Follows what `task` depends on upwards, through the tasks that make those images. Where somebody who knows all tasks has found out what
 /// is built on its images, `known`, no other task is read.
 ///

@@ -681,7 +681,17 @@ impl<'a> Execution<'a> {
 pub fn stopped(signal: Signal) -> Failure {
     Failure {
         status: RunStatus::Canceled,
-        error: Error::new(signal.kind(), format!("the run was stopped by {signal}")),
+        error: Error::new(
+            signal.kind(),
+            format!(
+                "the run was stopped by {signal}{}",
+                if signal == Signal::Interrupt {
+                    ", as Ctrl-C and `acrt task cancel-run` send it"
+                } else {
+                    ""
+                }
+            ),
+        ),
     }
 }
 

@@ -265,6 +265,7 @@ fn config_file(app: &App) -> Finding {
 fn of_registry(app: &App, health: Health) -> Vec<Finding> {
     let registry = health.registry;
     let mut findings = Vec::new();
+    let wants_login = health.api.as_ref().is_err_and(|error| error.is_refused());
     findings.push(match health.api {
         Ok(()) => {
             let took = health.took.as_millis();
@@ -280,6 +281,15 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
         .collect();
     findings.push(match health.login {
         Ok(Some(place)) => Finding::new("login", registry.clone(), Verdict::Ok, place),
+        Ok(None) if wants_login => Finding {
+            hint: Some(format!("log in: acrt login {registry}")),
+            ..Finding::new(
+                "login",
+                registry.clone(),
+                Verdict::Warning,
+                format!("none, and it wants one; looked into {}", looked.join(", ")),
+            )
+        },
         Ok(None) => Finding::new(
             "login",
             registry.clone(),

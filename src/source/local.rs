@@ -32,11 +32,13 @@ impl LocalContext {
     /// [`Kind::Invalid`] with the path, where it is missing or no folder.
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot = || format!("cannot use the context `{}`", folder.display());
-        let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot)?;
+        let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot);
+        let metadata =
+            metadata.map_err(|error| error.hint("name a folder that is there with --context"))?;
         if !metadata.is_dir() {
-            return Err(
-                Error::new(Kind::Invalid, cannot()).because(anyhow::anyhow!("it is not a folder"))
-            );
+            return Err(Error::new(Kind::Invalid, cannot())
+                .because(anyhow::anyhow!("it is not a folder"))
+                .hint("name its folder with --context, and the file in it with --file"));
         }
         Ok(Self {
             folder: folder.into(),

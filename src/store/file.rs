@@ -275,9 +275,45 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(content) = read(path, MAX_YAML)? else {
         return Ok(None);
     };
-    serde_yaml::from_slice(&content)
-        .map(Some)
+    let read = serde_yaml::from_slice(&content).map_err(|error| located(&error, &content));
+    read.map(Some)
         .context(Kind::Invalid, || broken(path))
+        .map_err(|error| {
+            error.hint(
+                "mend it there; the keys of a definition are in docs/state.md and docs/schemas",
+            )
+        })
+}
+
+/// Says where something is wrong also where the parser does not: at the key that it names, or that leads there; else where the file begins.
+fn located(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
+    let told = error.to_string();
+    if told.contains(" at line ") {
+        return anyhow::anyhow!(told);
+    }
+    let text = String::from_utf8_lossy(content);
+    let named = told
+        .split_once("unknown field `")
+        .and_then(|(_, rest)| rest.split('`').next());
+    let above = told
+        .split_once(": ")
+        .and_then(|(path, _)| path.split(['.', '[']).next());
+    let place = |key: &str| {
+        let lines = text.lines().enumerate();
+        let mut found = lines.filter_map(|(n, line)| {
+            let key_of = line.trim_start().trim_start_matches("- ");
+            let is_it = key_of
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.starts_with(':'));
+            is_it.then(|| (n + 1, line.len() - key_of.len() + 1))
+        });
+        found.next()
+    };
+    let (line, column) = named
+        .and_then(place)
+        .or_else(|| above.and_then(place))
+        .unwrap_or((1, 1));
+    anyhow::anyhow!("{told} at line {line} column {column}")
 }
 
 fn broken(path: &Path) -> String {

@@ -25,7 +25,7 @@ pub struct Cron {
 pub enum InvalidCron {
     /// It has another number of fields.
     #[error(
-        "schedule `{text}` has {found} of the 5 fields minute, hour, day of month, month, day of week"
+        "schedule `{text}` has {found} of the 5 fields minute, hour, day of month, month, day of week: write {}", in_fields(.text)
     )]
     Fields {
         /// What was given.
@@ -48,6 +48,18 @@ pub enum InvalidCron {
     /// No day is ever like that.
     #[error("schedule `{0}` never comes: no month has such a day")]
     Never(String),
+}
+
+/// Returns what the names of other crons mean in fields; else an example.
+fn in_fields(text: &str) -> &'static str {
+    match text.trim() {
+        "@hourly" => "0 * * * *",
+        "@weekly" => "0 0 * * 0",
+        "@monthly" => "0 0 1 * *",
+        "@yearly" | "@annually" => "0 0 1 1 *",
+        "@daily" | "@midnight" => "0 0 * * *",
+        _ => "0 3 * * *, for every night at three, UTC",
+    }
 }
 
 /// One of the five fields: its name, its bounds, and the names of its values.
@@ -401,11 +413,17 @@ mod tests {
 
     #[test]
     fn another_number_of_fields_is_refused_with_their_names() {
-        for (cron, found) in [("", 0), ("0 0 * *", 4), ("0 0 0 * * *", 6), ("@daily", 1)] {
+        let example = "0 3 * * *, for every night at three, UTC";
+        for (cron, found, instead) in [
+            ("", 0, example),
+            ("0 0 * *", 4, example),
+            ("0 0 0 * * *", 6, example),
+            ("@daily", 1, "0 0 * * *"),
+        ] {
             assert_eq!(
                 problem(cron),
                 format!(
-                    "schedule `{cron}` has {found} of the 5 fields minute, hour, day of month, month, day of week"
+                    "schedule `{cron}` has {found} of the 5 fields minute, hour, day of month, month, day of week: write {instead}"
                 )
             );
         }

@@ -117,3 +117,97 @@ fn fish_completes_too_and_says_what_an_option_means() {
         "--no-cache\tBuild without the builder's cache\n"
     );
 }
+
+/// Returns what bash offers where it has parted the words itself, at each `:` and `=`.
+fn offered_for(world: &World, pieces: &[&str]) -> Vec<String> {
+    offered(world, "acrt");
+    let script = "eval \"$(acrt completion bash)\"
+        COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9
+        cur=${COMP_WORDS[COMP_CWORD]}; [[ $cur == [:=] ]] && cur=
+        _clap_complete_acrt acrt \"$cur\" '' 2>/dev/null
+        printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = world.command("/bin/bash");
+    bash.args(["-c", script, "bash"]).args(pieces);
+    let printed = world.start(bash, pieces.join(" ")).wait().ok().stdout;
+    let lines = printed.lines().filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_registry_with_a_port_completes_in_bash_which_parts_it_at_the_colon() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "web", "-t", "localhost:5000/web:1", "-c"];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    for (pieces, expected) in [
+        (
+            &["acrt", "task", "list", "-r", "localhost", ":", "50"][..],
+            "5000",
+        ),
+        (&["acrt", "task", "list", "-r", "localhost", ":"], "5000"),
+        (&["acrt", "task", "list", "-r", "loc"], "localhost:5000"),
+        (
+            &["acrt", "task", "list", "--registry", "=", "loc"],
+            "localhost:5000",
+        ),
+        (
+            &[
+                "acrt",
+                "task",
+                "list",
+                "--registry",
+                "=",
+                "localhost",
+                ":",
+                "5",
+            ],
+            "5000",
+        ),
+        (
+            &[
+                "acrt",
+                "task",
+                "list",
+                "-r",
+                "localhost",
+                ":",
+                "5000",
+                "--outp",
+            ],
+            "--output",
+        ),
+        (
+            &["acrt", "task", "show", "-r", "localhost", ":", "5000", "w"],
+            "web",
+        ),
+    ] {
+        assert_eq!(offered_for(&world, pieces), [expected], "{pieces:?}");
+    }
+}
+
+#[test]
+fn formats_builders_states_and_platforms_complete_and_bare_names_too() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "web", "-t", "localhost:5000/web:1", "-c"];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    for (line, expected) in [
+        ("acrt task list -o ta", "table"),
+        ("acrt --builder builda", "buildah"),
+        ("acrt task list-runs --run-status Fa", "Failed"),
+        ("acrt task create --platform linux/s", "linux/s390x"),
+        ("acrt task update web --status Dis", "Disabled"),
+        (
+            "acrt task update web --base-image-trigger-type Ru",
+            "Runtime",
+        ),
+        ("acrt task watch --log-format j", "json"),
+        ("acrt task run w", "web"),
+        ("acrt repository list loc", "localhost:5000"),
+    ] {
+        assert_eq!(offered(&world, line), [expected], "{line}");
+    }
+    let options = offered(&world, "acrt task logs --");
+    assert!(options.contains(&"--raw".to_owned()), "{options:?}");
+    assert!(!options.contains(&"--no-format".to_owned()), "{options:?}");
+}

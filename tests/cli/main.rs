@@ -24,6 +24,7 @@ mod login;
 mod logout;
 mod manifest;
 mod mirrors;
+mod mistakes;
 mod names;
 mod notify;
 mod old_state;

@@ -29,12 +29,18 @@ const LOOP_SETTLE: i64 = 60;
 /// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  */5 * * * * acrt task watch --once    (in a crontab)"
+    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  (crontab -l; acrt task watch --print-crontab) | crontab -\n  acrt task watch --print-unit > ~/.config/systemd/user/acrt-watch.service"
 )]
 pub struct WatchArgs {
     /// Make one round, now, and end
     #[arg(long)]
     once: bool,
+    /// Print the line of a crontab that makes a round every five minutes with this acrt, and end
+    #[arg(long, conflicts_with_all = ["once", "dry_run", "listen"])]
+    print_crontab: bool,
+    /// Print the systemd unit of the loop with this acrt, and end
+    #[arg(long, conflicts_with_all = ["once", "dry_run", "listen", "print_crontab"])]
+    print_unit: bool,
     /// Look only at tags whose time has come, as the loop does, instead of at all
     #[arg(long, requires = "once")]
     due: bool,
@@ -75,6 +81,14 @@ pub struct WatchArgs {
 pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     if args.log_format == LogFormat::Json {
         report.log_as_json(app.clock.clone());
+    }
+    if args.print_crontab || args.print_unit {
+        let text = match args.print_unit {
+            true => ops::watch::install::unit(app)?,
+            false => ops::watch::install::crontab(app)?,
+        };
+        report.answer(text.as_bytes())?;
+        return Ok(Outcome::default());
     }
     if args.dry_run {
         let (answers, rounded) = app.wait(ops::watch::dry_run(app, &report.events()))?;

@@ -87,6 +87,15 @@ fn default_registry(app: &App) -> Option<String> {
 
 /// Finds the registry of a new task: the one given, else the one that its images name, else the default.
 pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
+    if let Some(image) = images.iter().find(|image| image.contains("://")) {
+        let (_, rest) = image.split_once("://").unwrap_or_default();
+        let (image, rest) = (image.escape_debug(), rest.escape_debug());
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("`{image}` is an address, and no image"),
+        )
+        .hint(format!("write {rest}")));
+    }
     let registry = match given {
         Some(name) => app.settings.login_server(name),
         None => match images_registry(images).or_else(|| default_registry(app)) {

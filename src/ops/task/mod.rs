@@ -14,7 +14,6 @@ use crate::{
         multi_step::encoded,
         template::{RunVariables, SourceVariables},
     },
-    watch::Baseline,
 };
 
 use super::{
@@ -85,14 +84,16 @@ pub fn create(
     let is_adopted = adopted.is_some();
     task.source = adopted.map(|source| TaskSource { written, ..source });
     let replaces = app.store.layout().task(&key).exists();
+    let had_run = app.store.baseline(&key).is_ok_and(|it| it.has_run());
     validate(app, &task, &secrets, events)?;
     if replaces && !is_adopted {
         events.send(Event::Warning(format!(
             "task `{key}` exists and is replaced; its runs are kept"
         )));
     }
-    let baseline = save(app, old.as_ref(), &task, &secrets, events)?;
-    if !baseline.has_run() && !is_adopted {
+    save(app, old.as_ref(), &task, &secrets, events)?;
+    // Of one that had run it has been said, if it must be run again.
+    if !had_run && !is_adopted {
         events.send(Event::Note(first_run(&key)));
     }
     Ok(key)
@@ -150,8 +151,15 @@ pub struct QuickTask<'a> {
 /// [`Kind::Invalid`] where its files cannot be used, or nobody can tell which registry it is for.
 pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     let name = "quick-run".parse();
+    // What pushes nothing needs no registry, and no more does docker.
+    let is_build = matches!(new.step, Step::Docker(_));
+    let pushes = !new.step.image_names().is_empty() || !is_build;
+    let registry = match registry_for(app, new.registry, new.step.image_names()) {
+        Err(_) if new.registry.is_none() && !pushes => "localhost".to_owned(),
+        found => found?,
+    };
     let key = TaskKey {
-        registry: registry_for(app, new.registry, new.step.image_names())?,
+        registry,
         name: name.context(Kind::Failed, || "cannot name a quick run".to_owned())?,
     };
     let task = Task {
@@ -312,7 +320,8 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
     };
     let images = task.images(&sample).context(Kind::Invalid, || {
         format!("cannot use the images of task `{}`", task.name)
-    })?;
+    });
+    let images = images.map_err(|error| error.hint(image_form(task.step.image_names())))?;
     if let Step::Docker(step) = &task.step {
         for argument in &step.arguments {
             check_argument(argument)?;
@@ -340,7 +349,29 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
             "the context is a guest's, and runs will be refused without --trust-context: {refused}"
         )));
     }
+    for other in chain::others_that_push(app, task, &survey.pushes)? {
+        events.send(Event::Warning(format!(
+            "task `{other}` pushes the same tag: each run replaces the image of the other; give one of them another tag, or end it: acrt task delete {other}"
+        )));
+    }
     chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, None)
+}
+
+/// Says how the name of an image is written, by the one that is wrong in the way that is most likely.
+fn image_form(names: &[String]) -> String {
+    let lower = |name: &String| {
+        let (repository, tag) = name.rsplit_once(':').unwrap_or((name, ""));
+        let (is_upper, colon) = (
+            repository != repository.to_lowercase(),
+            if tag.is_empty() { "" } else { ":" },
+        );
+        is_upper.then(|| format!("write {}{colon}{tag}", repository.to_lowercase()))
+    };
+    let lower = names
+        .iter()
+        .filter(|name| !name.contains("{{"))
+        .find_map(lower);
+    lower.unwrap_or_else(|| "write it as web:1 or localhost:5000/team/web:1".to_owned())
 }
 
 fn check_argument(argument: &Argument) -> Result<()> {
@@ -369,7 +400,7 @@ fn save(
     task: &Task,
     secrets: &Secrets,
     events: &EventSink<'_>,
-) -> Result<Baseline> {
+) -> Result<()> {
     let key = task.key();
     app.store.prepare()?;
     let mut baseline = app.store.baseline(&key).unwrap_or_default();
@@ -391,7 +422,6 @@ fn save(
                 "what task `{key}` depends on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));
         }
-        baseline = forgotten;
     } else if baseline.failure.take().is_some() {
         // A change is worth a try at once, and ends that the task is marked as stalled. What a run that goes on knows is its own.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
@@ -399,8 +429,7 @@ fn save(
         }
     }
     app.store.save_secrets(&key, secrets)?;
-    app.store.save_task(task)?;
-    Ok(baseline)
+    app.store.save_task(task)
 }
 
 fn first_run(key: &TaskKey) -> String {

@@ -1,6 +1,7 @@
 //! Looks, decides, runs what is stale, in order; once, or for as long as the process lives.
 
 mod hooks;
+pub mod install;
 mod make;
 mod options;
 mod round;

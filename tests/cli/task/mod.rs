@@ -29,6 +29,7 @@ mod verify;
 mod watch;
 mod watch_hanging;
 mod watch_hostile;
+mod watch_install;
 mod watch_killed;
 mod watch_listen;
 mod watch_notify;

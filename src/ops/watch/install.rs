@@ -1,0 +1,124 @@
+//! The lines that let cron and systemd watch: with all that neither of them knows, as the `PATH` of the builder.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    ops::App,
+    sys::environment,
+};
+
+/// The unit of the loop, as packages bring it.
+const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
+
+/// What finds builders and their logins, where it is set; none of it is a secret.
+const VARIABLES: [&str; 11] = [
+    "PATH",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "CONTAINER_HOST",
+    "BUILDKIT_HOST",
+    "REGISTRY_AUTH_FILE",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "ACRT_BUILDER",
+    "ACRT_REGISTRY",
+];
+
+/// What is called, and where.
+struct Call {
+    variables: Vec<(&'static str, String)>,
+    words: Vec<String>,
+}
+
+impl Call {
+    fn of(app: &App, command: &[&str]) -> Result<Self> {
+        let program = env::current_exe().context(Kind::Failed, || {
+            "cannot find out where acrt itself is".to_owned()
+        })?;
+        let mut words = vec![shown(&program), "--state-dir".to_owned()];
+        words.push(shown(&absolute(app.store.layout().root())?));
+        let config = app.settings.config_path.as_deref();
+        if let Some(config) = config.filter(|path| path.exists()) {
+            words.extend(["--config".to_owned(), shown(&absolute(config)?)]);
+        }
+        words.extend(command.iter().map(|word| (*word).to_owned()));
+        let variables = VARIABLES
+            .iter()
+            .filter_map(|name| Some((*name, environment::variable(name)?)))
+            .filter(|(_, value)| !value.is_empty() && !value.contains('\n'))
+            .collect();
+        Ok(Self { variables, words })
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).context(Kind::Failed, || format!("cannot use `{}`", path.display()))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Returns the line of a crontab that makes a round every five minutes. A `%` is escaped, which cron takes for the end of a line.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where acrt does not find itself.
+pub fn crontab(app: &App) -> Result<String> {
+    let call = Call::of(app, &["task", "watch", "--once"])?;
+    let variables = call.variables.iter();
+    let variables = variables.map(|(name, value)| format!("{name}={}", shell_words::quote(value)));
+    let words = call
+        .words
+        .iter()
+        .map(|word| shell_words::quote(word).into_owned());
+    let line: Vec<String> = variables.chain(words).collect();
+    Ok(format!(
+        "*/5 * * * * {}\n",
+        line.join(" ").replace('%', "\\%")
+    ))
+}
+
+/// Returns the unit of systemd that packages bring, with this acrt and these folders.
+///
+/// # Errors
+///
+/// As [`crontab`].
+pub fn unit(app: &App) -> Result<String> {
+    let call = Call::of(app, &["task", "watch", "--log-format", "json"])?;
+    let words = call
+        .words
+        .iter()
+        .map(|word| escaped(word).replace('$', "$$"));
+    let words: Vec<String> = words.collect();
+    let mut text = String::new();
+    for line in UNIT.lines() {
+        if line.starts_with("ExecStart=") {
+            for (name, value) in &call.variables {
+                text.push_str(&format!(
+                    "Environment={}\n",
+                    escaped(&format!("{name}={value}"))
+                ));
+            }
+            text.push_str(&format!("ExecStart={}\n", words.join(" ")));
+        } else {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    Ok(text)
+}
+
+/// Writes a word as systemd reads it: in quotes where it must be, and with `%` doubled.
+fn escaped(word: &str) -> String {
+    let word = word.replace('%', "%%");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:=@+,%".contains(c);
+    match word.chars().all(is_plain) {
+        true => word,
+        false => format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}

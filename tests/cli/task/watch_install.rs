@@ -1,0 +1,73 @@
+//! `acrt task watch --print-crontab` and `--print-unit`: what they print works where neither cron nor systemd knows anything.
+
+use crate::support::{Registry, World, program};
+
+#[test]
+fn the_line_of_the_crontab_works_as_cron_runs_it() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let base = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &base);
+    registry.push("base:1", &[("version", "two")]);
+    let printed = world
+        .acrt(&["task", "watch", "--print-crontab"])
+        .ok()
+        .stdout;
+    let line = printed.strip_prefix("*/5 * * * * ").unwrap().trim_end();
+    assert!(
+        line.contains("PATH=") && line.ends_with(" task watch --once"),
+        "{line}"
+    );
+    // As cron does: the shell gets the line with `\%` as `%`, and an environment with next to nothing in it.
+    let home = format!("HOME={}", world.path("").display());
+    let mut cron = world.command("/usr/bin/env");
+    cron.args(["-i", &home, "/bin/sh", "-c", &line.replace("\\%", "%")]);
+    let ran = world.start(cron, line.to_owned()).wait().ok();
+    ran.prints(&["web: rebuilt"]);
+    assert!(registry.depends_on("web:latest", "base:1"));
+}
+
+#[test]
+fn a_percent_sign_is_escaped_for_cron_and_for_systemd() {
+    let world = World::new();
+    let folder = world.path("100% mine");
+    let folder = folder.to_str().unwrap();
+    let at = ["--state-dir", folder, "task", "watch"];
+    let crontab = world.acrt(&[&at[..], &["--print-crontab"]].concat()).ok();
+    crontab.prints(&["100\\% mine'"]);
+    let unit = world.acrt(&[&at[..], &["--print-unit"]].concat()).ok();
+    unit.prints(&["100%% mine\" task watch --log-format json\n"]);
+}
+
+#[test]
+fn the_unit_is_that_of_the_packages_with_this_program() {
+    let world = World::new();
+    let unit = world.acrt(&["task", "watch", "--print-unit"]).ok().stdout;
+    let packaged = include_str!("../../../docs/systemd/acrt-watch.service");
+    let other = |text: &str| {
+        let own =
+            |line: &&str| !line.starts_with("ExecStart=") && !line.starts_with("Environment=");
+        text.lines()
+            .filter(own)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(other(&unit), other(packaged));
+    assert!(unit.contains(&format!(
+        "ExecStart={} --state-dir ",
+        env!("CARGO_BIN_EXE_acrt")
+    )));
+    assert!(unit.contains("\nEnvironment=PATH="), "{unit}");
+    let Some(verify) = ["/usr/bin/systemd-analyze", "/bin/systemd-analyze"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists())
+    else {
+        return;
+    };
+    let path = world.write("acrt-watch.service", &unit);
+    let mut analyze = world.command(program(verify));
+    analyze.args(["verify", "--man=no", "--user"]).arg(path);
+    let said = world.start(analyze, "verify".into()).wait();
+    assert!(!said.stderr.contains("acrt-watch.service:"), "{said}");
+}

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
 use clap::{Arg, Command};
 use clap_mangen::{
     Man,
-    roff::{Roff, roman},
+    roff::{Roff, bold, roman},
 };
 
 /// The folders that hold nothing but what is written here.
@@ -156,6 +156,90 @@ fn row(arg: &Arg) -> String {
     format!("| `{}` | {} |\n", names.replace('|', "\\|"), cell(&meaning))
 }
 
+/// What the exit codes of every command mean.
+const EXIT_STATUS: [(&str, &str); 8] = [
+    ("0", "Done."),
+    ("1", "Something failed: a run, or an unexpected error."),
+    ("2", "Wrong usage, or input that cannot be read."),
+    ("3", "No such task, run, timer or credential."),
+    (
+        "4",
+        "It could not be found out: a registry did not answer, refused, or limited us.",
+    ),
+    ("5", "Another watcher holds the state directory."),
+    (
+        "10",
+        "Something is stale, or was rebuilt, and --exit-code asked to be told.",
+    ),
+    ("130, 143", "Stopped by SIGINT or SIGTERM."),
+];
+
+/// The variables that every command reads; `docs/config.md` has all.
+const ENVIRONMENT: [(&str, &str); 8] = [
+    (
+        "ACRT_STATE_DIR",
+        "Folder that keeps tasks and runs, where --state-dir names none.",
+    ),
+    ("ACRT_CONFIG", "Config file, where --config names none."),
+    ("ACRT_REGISTRY", "Registry of commands that name none."),
+    ("ACRT_BUILDER", "Builder of commands that name none."),
+    ("ACRT_OUTPUT", "Format of answers, where -o names none."),
+    (
+        "DOCKER_CONFIG, REGISTRY_AUTH_FILE",
+        "Where logins are, as for docker and podman.",
+    ),
+    (
+        "HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
+        "Proxies, as everywhere.",
+    ),
+    ("NO_COLOR, CLICOLOR_FORCE", "Colours."),
+];
+
+/// Where what acrt keeps is by itself.
+const FILES: [(&str, &str); 2] = [
+    (
+        "~/.config/acrt/config.yaml",
+        "The config file. None is needed.",
+    ),
+    (
+        "~/.local/state/acrt",
+        "The state directory: definitions, runs with their logs, and what was seen.",
+    ),
+];
+
+/// Returns the pages that belong to a command: the one above it, those beneath it, else those beside it.
+fn see_also(command: &Command) -> Vec<String> {
+    let line = typed(command);
+    let mut root = acrt::cli::command().disable_help_subcommand(true);
+    root.build();
+    let mut all = Vec::new();
+    lines(&root, &mut all);
+    let above = line.rsplit_once(' ').map_or("", |(above, _)| above);
+    let is_beneath = |other: &String, group: &str| {
+        let rest = other
+            .strip_prefix(group)
+            .and_then(|rest| rest.strip_prefix(' '));
+        rest.is_some_and(|rest| !rest.contains(' '))
+    };
+    let group = if command.has_subcommands() {
+        line.as_str()
+    } else {
+        above
+    };
+    let near = all
+        .iter()
+        .filter(|other| **other == above || is_beneath(other, group));
+    let pages = near.filter(|other| **other != line);
+    pages
+        .map(|other| format!("{}(1)", other.replace(' ', "-")))
+        .collect()
+}
+
+fn lines(command: &Command, all: &mut Vec<String>) {
+    all.push(typed(command));
+    visible(command).for_each(|sub| lines(sub, all));
+}
+
 /// Returns the page of a command for `man`.
 fn man(command: &Command) -> io::Result<String> {
     let after = text(command.get_after_help());
@@ -181,6 +265,24 @@ fn man(command: &Command) -> io::Result<String> {
         examples.control("fi", []);
         examples.to_writer(&mut out)?;
     }
+    for (heading, rows) in [
+        ("EXIT STATUS", &EXIT_STATUS[..]),
+        ("ENVIRONMENT", &ENVIRONMENT),
+        ("FILES", &FILES),
+    ] {
+        let mut section = Roff::new();
+        section.control("SH", [heading]);
+        for (name, meaning) in rows {
+            section.control("TP", []);
+            section.text([bold(*name)]);
+            section.text([roman(*meaning)]);
+        }
+        section.to_writer(&mut out)?;
+    }
+    let mut also = Roff::new();
+    also.control("SH", ["SEE ALSO"]);
+    also.text([roman(see_also(command).join(", "))]);
+    also.to_writer(&mut out)?;
     let text = String::from_utf8(out).map_err(io::Error::other)?;
     Ok(format!("{PREAMBLE}{}", text.replace(PREAMBLE, "")))
 }

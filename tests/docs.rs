@@ -22,6 +22,61 @@ fn every_path_that_a_document_names_exists() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+#[test]
+fn every_command_in_a_block_is_one_that_acrt_takes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for document in documents(root) {
+        let text = fs::read_to_string(&document).unwrap();
+        for line in text.split("```").skip(1).step_by(2).flat_map(typed) {
+            // `…` stands for what is of no matter there.
+            let words: Vec<String> = line.into_iter().filter(|word| word != "…").collect();
+            count += 1;
+            let parsed = acrt::cli::command().try_get_matches_from(&words);
+            if let Err(problem) = parsed.as_ref()
+                && problem.use_stderr()
+                && problem.kind()
+                    != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            {
+                let told = problem.to_string();
+                let told = told.lines().next().unwrap_or_default().to_owned();
+                wrong.push(format!(
+                    "{}: {}: {told}",
+                    document.display(),
+                    words.join(" ")
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 60, "{count}");
+}
+
+/// Returns the commands of acrt in a block of a shell, each as its words. What is behind a pipe or goes elsewhere is no part of them.
+fn typed(block: &str) -> Vec<Vec<String>> {
+    let Some(lines) = block.strip_prefix("sh\n") else {
+        return Vec::new();
+    };
+    let lines = lines.replace("\\\n", " ");
+    let commands = lines.lines().filter_map(|line| {
+        let words = shell_words::split(line.trim().trim_start_matches('(')).ok()?;
+        let start = words.iter().position(|word| word == "acrt")?;
+        // Behind other programs it may be anything, as in `docker exec NAME acrt`.
+        let is_ours = words[..start].iter().all(|word| {
+            word.contains('=')
+                || word.ends_with(';')
+                || ["crontab", "-l", "sudo"].contains(&word.as_str())
+        });
+        let end = |word: &String| {
+            word.starts_with('(') || ["|", ">", "<", "&&", "||", "#", "2>"].contains(&word.as_str())
+        };
+        let rest = words[start..].iter().take_while(|word| !end(word));
+        let last = |word: &String| word.trim_end_matches([';', ')']).to_owned();
+        is_ours.then(|| rest.map(last).collect())
+    });
+    commands.collect()
+}
+
 /// Tells whether a link to this heading finds it; an empty one means the whole document.
 fn has_heading(document: &Path, heading: &str) -> bool {
     let anchor = |line: &str| {
@@ -29,6 +84,7 @@ fn has_heading(document: &Path, heading: &str) -> bool {
             .trim()
             .to_lowercase()
             .replace(' ', "-")
+            .replace('`', "")
     };
     heading.is_empty()
         || fs::read_to_string(document)

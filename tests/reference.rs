@@ -40,6 +40,14 @@ fn a_page_has_what_the_command_does_its_examples_and_its_options() {
     ] {
         assert!(page.contains(part), "no {part:?} in {page}");
     }
+    for (path, page) in pages.iter().filter(|(path, _)| path.ends_with(".1")) {
+        for heading in ["EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO"] {
+            let is_there = page.contains(&format!(".SH \"{heading}\""))
+                || page.contains(&format!(".SH {heading}"));
+            assert!(is_there, "{path} has no {heading}");
+        }
+    }
+    assert!(pages["docs/man/acrt-task-run.1"].contains("acrt\\-task(1), "));
     assert!(!pages.keys().any(|path| path.contains("execute")));
     let man = &pages["docs/man/acrt-task-run.1"];
     assert!(

@@ -9,7 +9,9 @@ fn the_first_example_runs_as_it_is_written() {
     registry.push("base:1", &[("version", "one")]);
     world.context("web", &format!("FROM {}\n", registry.image("base:1")));
     let readme = include_str!("../../README.md");
-    let example = readme.split("```").nth(1).unwrap();
+    let mut blocks = readme.split("```").skip(1).step_by(2);
+    let is_it = |block: &&str| block.starts_with("sh\nacrt task create --name web");
+    let example = blocks.find(is_it).unwrap();
     let lines = example.strip_prefix("sh\n").unwrap().lines();
     let mut commands = 0;
     for line in lines {
@@ -33,4 +35,58 @@ fn the_first_example_runs_as_it_is_written() {
         commands += 1;
     }
     assert_eq!(commands, 6);
+}
+
+/// Takes out of a picture what another run has otherwise: digests, the port, and how wide columns are.
+fn plain(picture: &str) -> Vec<String> {
+    let line = |line: &str| {
+        let words = line
+            .split_whitespace()
+            .filter(|word| !word.starts_with("---"));
+        let words = words.map(
+            |word| match word.contains('…') || word.starts_with("sha256:") {
+                true => "DIGEST",
+                false => word,
+            },
+        );
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let lines = picture.lines().map(line);
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn the_pictures_are_what_the_program_draws() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push("node:20", &[("version", "one")]);
+    for (name, base) in [("web", "node:20"), ("docs", "node:20"), ("api", "web:1")] {
+        let context = world.context(name, &format!("FROM {}\n", registry.image(base)));
+        let image = registry.image(&format!("{name}:1"));
+        world
+            .acrt(&[
+                "task", "create", name, "-t", &image, "-c", &context, "--run",
+            ])
+            .ok();
+    }
+    registry.push("node:20", &[("version", "two")]);
+    world.acrt(&["task", "check"]).ok();
+    let readme = include_str!("../../README.md");
+    let mut blocks = readme.split("```").skip(1).step_by(2);
+    let picture = blocks
+        .find(|block| block.starts_with("text\n$ acrt status"))
+        .unwrap();
+    assert!(picture.lines().count() <= 20);
+    let (status, graph) = picture.split_once("$ acrt task graph\n").unwrap();
+    let status = status.strip_prefix("text\n$ acrt status\n").unwrap();
+    let drawn = world.acrt(&["status", "-o", "table"]).ok();
+    let local = registry.host().replace("127.0.0.1", "localhost");
+    let own = |text: &str| {
+        let text = text.replace(&registry.host(), "localhost:5000");
+        text.replace(&local, "localhost:5000")
+    };
+    assert_eq!(plain(&own(&(drawn.stdout + &drawn.stderr))), plain(status));
+    let drawn = world.acrt(&["task", "graph"]).ok();
+    assert_eq!(plain(&own(&drawn.stdout)), plain(graph));
 }

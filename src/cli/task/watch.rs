@@ -29,7 +29,7 @@ const LOOP_SETTLE: i64 = 60;
 /// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  (crontab -l; acrt task watch --print-crontab) | crontab -\n  acrt task watch --print-unit > ~/.config/systemd/user/acrt-watch.service"
+    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  acrt task watch --print-crontab\n  acrt task watch --print-unit"
 )]
 pub struct WatchArgs {
     /// Make one round, now, and end

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod dockerfile;
 pub mod error;
 pub mod image;
+pub mod lineage;
 pub mod listen;
 pub mod notify;
 pub mod ops;

@@ -1,0 +1,97 @@
+//! The config of an image, as far as it tells what the image was built on.
+//!
+//! <https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::image::{Digest, Platform};
+
+use super::bounded::Bounded;
+
+/// More layers, or entries of a history, than any image has.
+const MAX_ENTRIES: usize = 10_000;
+
+/// What the config of an image tells of how it came to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageRecord {
+    /// What it runs on, where it says so.
+    pub platform: Option<Platform>,
+    /// The labels, inherited ones too.
+    pub labels: BTreeMap<String, String>,
+    /// When it was made, where it says so.
+    pub created: Option<Timestamp>,
+    /// The digests of its unpacked layers, the lowest first.
+    pub layers: Vec<Digest>,
+    /// What made them, and what made none.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// An entry of a history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct HistoryEntry {
+    #[serde(default)]
+    pub created: Option<String>,
+    #[serde(default)]
+    pub created_by: Option<String>,
+    #[serde(default)]
+    pub empty_layer: bool,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    os: Option<String>,
+    architecture: Option<String>,
+    variant: Option<String>,
+    #[serde(rename = "os.version")]
+    os_version: Option<String>,
+    created: Option<String>,
+    config: Option<StoredConfig>,
+    rootfs: Option<StoredLayers>,
+    #[serde(default)]
+    history: Bounded<HistoryEntry, MAX_ENTRIES>,
+}
+
+#[derive(Deserialize)]
+struct StoredConfig {
+    #[serde(rename = "Labels")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct StoredLayers {
+    #[serde(default)]
+    diff_ids: Bounded<String, MAX_ENTRIES>,
+}
+
+impl ImageRecord {
+    /// Reads a config.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(config: &[u8]) -> Result<Self, String> {
+        let stored: Stored = serde_json::from_slice(config)
+            .map_err(|problem| format!("its config is malformed: {problem}"))?;
+        let layers = stored.rootfs.unwrap_or(StoredLayers {
+            diff_ids: Bounded::default(),
+        });
+        let layers: Result<Vec<Digest>, _> =
+            layers.diff_ids.0.iter().map(|it| it.parse()).collect();
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let platform = text(&stored.os).zip(text(&stored.architecture));
+        let platform = platform.map(|(os, architecture)| {
+            Platform::new(&os, &architecture, text(&stored.variant).as_deref())
+                .with_os_version(stored.os_version.as_deref().unwrap_or_default())
+        });
+        Ok(Self {
+            platform,
+            labels: stored.config.and_then(|it| it.labels).unwrap_or_default(),
+            created: stored.created.and_then(|created| created.parse().ok()),
+            layers: layers.map_err(|_| "its config names layers by no digests".to_owned())?,
+            history: stored.history.0,
+        })
+    }
+}

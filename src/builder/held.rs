@@ -1,6 +1,8 @@
 //! What a builder says of the images that it holds itself.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::{
     image::{Digest, Platform, Reference},
@@ -16,6 +18,10 @@ pub struct HeldImage {
     pub platforms: Vec<Platform>,
     /// The instructions that run in every build on it.
     pub on_build: Vec<String>,
+    /// Its config, in the form of the OCI image specification, as far as the builder says what is in it.
+    pub config: Value,
+    /// The annotations of its manifest, where the builder keeps them.
+    pub annotations: BTreeMap<String, String>,
     /// The digests under which repositories have it.
     digests: Vec<Reference>,
     /// The digest under which it came to the builder.
@@ -36,6 +42,12 @@ impl HeldImage {
             return Some(of_buildah(&document));
         }
         of_docker(document.as_array()?.first()?)
+    }
+
+    /// Returns the image by the digests under which repositories have it.
+    #[must_use]
+    pub fn on_registries(&self) -> &[Reference] {
+        &self.digests
     }
 
     /// Returns the digests by which the repository of `image` may know it: the one first under which it came, which is an index's where
@@ -62,6 +74,17 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
             .into_iter()
             .collect(),
         on_build: texts(&image["Config"]["OnBuild"]),
+        config: json!({
+            "os": image["Os"],
+            "architecture": image["Architecture"],
+            "variant": image["Variant"],
+            "created": image["Created"],
+            "config": {"Labels": image["Config"]["Labels"]},
+            "rootfs": {"diff_ids": image["RootFS"]["Layers"]},
+            // Only podman says it.
+            "history": image["History"],
+        }),
+        annotations: map(&image["Annotations"]),
         digests: digests.iter().filter_map(|one| one.parse().ok()).collect(),
         id: id(&image["Id"]),
         // Only podman says it. Without a repository's digest it is no registry's.
@@ -79,6 +102,8 @@ fn of_buildah(image: &Value) -> HeldImage {
             .into_iter()
             .collect(),
         on_build: texts(&image["Docker"]["config"]["OnBuild"]),
+        config: config.clone(),
+        annotations: map(&image["ImageAnnotations"]),
         digests: Vec::new(),
         id: id(&image["FromImageID"]),
         own: text(&image["FromImageDigest"]).and_then(|digest| digest.parse().ok()),
@@ -120,7 +145,27 @@ fn texts(list: &Value) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
+fn map(object: &Value) -> BTreeMap<String, String> {
+    let fields = object.as_object().into_iter().flatten();
+    fields
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
 impl Builder {
+    /// Returns the command that prints the images of the containers that run, one on each line: the image by its name or id, and behind a
+    /// blank the name that the container was made with, if that may mean another image by now. None for what runs no containers.
+    #[must_use]
+    pub fn running_images(&self) -> Option<CommandLine> {
+        let (program, format) = match self {
+            // It says the id where the name means another image now.
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => (program, "{{.Image}}"),
+            Self::Podman(program) => (program, "{{.ImageID}} {{.Image}}"),
+            _ => return None,
+        };
+        Some(program.call(&["ps", "--no-trunc", "--format", format]))
+    }
+
     /// Returns the command that says, as JSON, what the builder itself holds under a name, and fails where it holds nothing; none where
     /// nobody can tell. [`HeldImage::parse`] reads it.
     #[must_use]

@@ -212,6 +212,28 @@ pub const CHECK: &[Column] = &[
     Column::at("REASON", "/reason"),
 ];
 
+/// What an image was built on, and what became of it.
+const IMAGE_CHECK: &[Column] = &[
+    Column::at("IMAGE", "/image"),
+    Column::at("PLATFORM", "/platform"),
+    Column::at("STATE", "/state").painted(paint),
+    Column::at("BY", "/evidence"),
+    Column::at("SINCE", "/since"),
+    Column::at("REASON", "/reason"),
+];
+
+/// Shows whether images are on their newest bases.
+pub fn image_check_view(app: &App, images: Vec<crate::ops::image_check::ImageCheckAnswer>) -> View {
+    let now = app.clock.now();
+    let prepare = move |rows: &mut Value| {
+        for row in rows.as_array_mut().into_iter().flatten() {
+            let since = time(row, "staleSince");
+            row["since"] = json!(since.map_or(String::new(), |since| age(since, now)));
+        }
+    };
+    View::of(images, IMAGE_CHECK).with_rows(prepare)
+}
+
 /// Something whose health was checked.
 pub const HEALTH: &[Column] = &[
     Column::at("CHECK", "/check"),

@@ -9,6 +9,7 @@ mod config;
 mod deps;
 mod flags;
 mod global;
+mod image;
 mod import;
 mod login;
 mod logout;
@@ -69,6 +70,8 @@ enum Command {
     Repository(Box<repository::RepositoryCommand>),
     #[command(subcommand)]
     Manifest(Box<manifest::ManifestCommand>),
+    #[command(subcommand)]
+    Image(Box<image::ImageCommand>),
     Login(login::LoginCommandArgs),
     Logout(logout::LogoutArgs),
     #[command(subcommand)]
@@ -141,6 +144,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Purge(args) => purge::run(&with_state()?, report, *args),
         Command::Repository(command) => repository::run(&with_state()?, report, *command),
         Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
+        Command::Image(command) => image::run(&app()?, report, *command),
         Command::Login(args) => login::run(&app()?, report, args),
         Command::Logout(args) => logout::run(&app()?, report, args),
         Command::Notify(command) => notify::run(&app()?, command),

@@ -244,6 +244,12 @@ impl Provenance {
         }))
     }
 
+    /// Tells whether it says what it is about. BuildKit's says nothing where the image that it built has no name.
+    #[must_use]
+    pub fn has_subject(&self) -> bool {
+        !self.subjects.is_empty()
+    }
+
     /// Tells whether it is about an image, by the digest of its manifest or of the index above.
     #[must_use]
     pub fn is_about(&self, digests: &[Digest]) -> bool {

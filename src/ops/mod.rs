@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod graph;
 pub mod heads;
 pub mod health;
+pub mod image_check;
 pub mod import;
 mod inputs;
 mod inventory;

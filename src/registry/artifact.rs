@@ -120,6 +120,7 @@ mod tests {
     fn layer(media_type: &str, annotations: &[(&str, &str)]) -> ArtifactFile {
         let layer = Descriptor {
             media_type: media_type.into(),
+            artifact_type: String::new(),
             digest: Digest::of(b""),
             size: 0,
             urls: Vec::new(),

@@ -15,6 +15,7 @@ mod credentials;
 mod documents;
 mod error_text;
 mod health;
+mod image_reader;
 mod inventory;
 mod login_store;
 mod made;
@@ -40,6 +41,7 @@ pub use documents::{
 };
 pub use error_text::server_words;
 pub use health::Health;
+pub use image_reader::ImageReader;
 pub use inventory::{Inspected, ManifestPart};
 pub use memory::cache::{Answers, SeenTags};
 pub use problem::{Absence, Asked, LookupError, LookupFailure};

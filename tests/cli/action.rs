@@ -61,11 +61,17 @@ fn a_command_runs_on_definitions_of_the_repository_and_stale_is_no_failure() {
     registry.push("base:1", &[("version", "two")]);
     step(&world, "run", "task check --exit-code -o none").ok();
     assert_eq!(outputs(&world), "exit-code=10\nstale=true\n");
+    let image = registry.image("web:1");
+    let check = format!("image check --exit-code -o none {image}");
+    step(&world, "run", &check).ok();
+    assert_eq!(outputs(&world), "exit-code=10\nstale=true\n");
     step(&world, "run", "task watch --once")
         .ok()
         .prints(&["web: rebuilt"]);
     assert!(registry.depends_on("web:1", "base:1"));
     outputs(&world);
+    step(&world, "run", &check).ok();
+    assert_eq!(outputs(&world), "exit-code=0\nstale=false\n");
     step(&world, "run", "task show --name $(id) ; id").exits(2);
     assert_eq!(outputs(&world), "exit-code=2\nstale=false\n");
 }

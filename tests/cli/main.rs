@@ -19,6 +19,7 @@ mod deps;
 mod formats;
 mod global;
 mod help;
+mod image;
 mod import;
 mod login;
 mod logout;

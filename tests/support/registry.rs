@@ -232,6 +232,13 @@ impl Registry {
         self.put_manifest(repository, &blob.digest.clone(), &blob)
     }
 
+    /// Puts bytes into a repository, and returns their digest.
+    pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
+        let blob = Blob::new("application/octet-stream", bytes.to_vec());
+        self.upload(repository, &blob);
+        blob.digest
+    }
+
     /// Makes the tag of `name` say what `digest` of the same repository is.
     pub fn retag(&self, name: &str, digest: &str) {
         let (repository, tag) = name.rsplit_once(':').unwrap();
@@ -240,6 +247,12 @@ impl Registry {
             .request("PUT", &format!("{repository}/manifests/{tag}"))
             .header("Content-Type", media_type);
         assert_eq!(self.send(answer, &bytes).status(), 201);
+    }
+
+    /// Returns the document that `name` is, be it an index.
+    pub fn document(&self, name: &str) -> Value {
+        let (_, bytes) = self.get(&manifest_path(name), MANIFESTS);
+        serde_json::from_slice(&bytes).unwrap()
     }
 
     /// Removes the manifest `digest`, and with it every tag that points to it.

@@ -4,7 +4,11 @@ use serde::Serialize;
 
 use crate::{
     image::Digest,
-    ops::{answer::AzTimestamp, timer::TimerAnswer},
+    ops::{
+        answer::AzTimestamp,
+        mirror::{Mirror, MirrorState},
+        timer::TimerAnswer,
+    },
     task::{DependencyKind, TaskName, Untracked},
     watch::State,
 };
@@ -89,4 +93,19 @@ pub struct MirrorAnswer {
     pub(super) digest: Option<Digest>,
     /// What to do about one that is not current.
     pub(super) advice: Option<String>,
+}
+
+impl MirrorAnswer {
+    /// Returns what is answered of a copy of which `advice` complains.
+    pub(in crate::ops) fn new(found: &Mirror, advice: Option<String>) -> Self {
+        Self {
+            image: found.image.to_string(),
+            state: found.word(),
+            digest: match &found.state {
+                MirrorState::Current(digest) | MirrorState::Behind(digest) => Some(digest.clone()),
+                MirrorState::Missing | MirrorState::Unknown(_) => None,
+            },
+            advice,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     ops::{
         App,
         event::{Event, EventSink},
-        mirror::{self, MirrorState},
+        mirror,
     },
     task::Step,
     watch::Snapshot,
@@ -63,15 +63,7 @@ pub async fn look_at_mirrors(
         if let Some(text) = &advice {
             events.send(Event::Warning(text.clone()));
         }
-        image.mirror = Some(MirrorAnswer {
-            image: found.image.to_string(),
-            state: found.word(),
-            digest: match &found.state {
-                MirrorState::Current(digest) | MirrorState::Behind(digest) => Some(digest.clone()),
-                MirrorState::Missing | MirrorState::Unknown(_) => None,
-            },
-            advice,
-        });
+        image.mirror = Some(MirrorAnswer::new(found, advice));
     }
     Ok(())
 }

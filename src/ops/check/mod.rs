@@ -33,7 +33,7 @@ use super::{
     why_failed::made_by,
 };
 
-pub use answer::CheckAnswer;
+pub use answer::{CheckAnswer, MirrorAnswer};
 use answer::{ImageAnswer, OutputAnswer, OutputState};
 use mirrors::look_at_mirrors;
 

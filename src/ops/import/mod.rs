@@ -29,6 +29,7 @@ use super::{
 };
 
 use places::Target;
+pub(super) use places::source;
 pub use request::Import;
 pub use survey::survey;
 

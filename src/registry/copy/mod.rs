@@ -24,4 +24,6 @@ mod upload;
 
 pub use problem::CopyError;
 pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
-pub(super) use tree::Descriptor;
+pub use tree::{Descriptor, RawDocument};
+
+pub(super) use endpoint::Endpoint;

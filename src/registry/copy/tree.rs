@@ -24,6 +24,10 @@ pub struct Descriptor {
     /// The media type.
     #[serde(default)]
     pub media_type: String,
+    /// The type of an artifact, where a list of referrers says it.
+    #[serde(default)]
+    pub artifact_type: String,
+    /// The digest of its bytes.
     pub digest: Digest,
     /// Bytes.
     #[serde(default)]
@@ -39,7 +43,9 @@ pub struct Descriptor {
 /// A manifest or an index, with the bytes that its digest is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawDocument {
+    /// The digest of its bytes.
     pub digest: Digest,
+    /// The media type that it came with, or says to be of.
     pub media_type: String,
     /// It.
     pub bytes: Bytes,

@@ -1,0 +1,85 @@
+//! What images are taken to be built on that do not say it themselves: an image that is named, or what a Dockerfile begins with.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    dockerfile::{BaseKind, Build, Dockerfile},
+    error::{Context as _, Kind, Result},
+    image::{Platform, Reference},
+    lineage::Base,
+};
+
+/// What images that say nothing of their bases are taken to be built on.
+#[derive(Clone, Debug, Default)]
+pub enum AssumedBase {
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// This image.
+    Image(Reference),
+    /// What the last stage of this Dockerfile begins with.
+    Dockerfile(PathBuf),
+}
+
+/// What images are taken to be built on that do not say it.
+pub enum Assumed {
+    Unknown,
+    Image(Reference),
+    Dockerfile(Box<Dockerfile>),
+}
+
+impl Assumed {
+    /// Reads the Dockerfile, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where it cannot be read.
+    pub fn read(assumed: &AssumedBase) -> Result<Self> {
+        Ok(match assumed {
+            AssumedBase::Unknown => Self::Unknown,
+            AssumedBase::Image(image) => Self::Image(image.clone()),
+            AssumedBase::Dockerfile(path) => {
+                let cannot = || format!("cannot tell what `{}` depends on", path.display());
+                let bytes = std::fs::read(path).context(Kind::Invalid, cannot)?;
+                let file = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
+                file.bases(&build(&Platform::host()))
+                    .context(Kind::Invalid, cannot)?;
+                Self::Dockerfile(Box::new(file))
+            }
+        })
+    }
+
+    /// Returns the base for a platform; nothing where nobody knows it, and a base of nothing for one from `scratch`.
+    pub fn base(&self, platform: Option<&Platform>) -> Option<Option<Reference>> {
+        match self {
+            Self::Unknown => None,
+            Self::Image(image) => Some(Some(image.clone())),
+            Self::Dockerfile(file) => {
+                let platform = platform.cloned().unwrap_or_else(Platform::host);
+                let bases = file.bases(&build(&platform)).ok()?;
+                let base = bases
+                    .into_iter()
+                    .find(|base| base.kind == BaseKind::Runtime);
+                Some(base.map(|base| base.reference))
+            }
+        }
+    }
+
+    /// Returns the tag that is meant by a base whose own tag nobody said.
+    pub fn tag_of(&self, base: &Base, platform: Option<&Platform>) -> Option<Reference> {
+        let tag = self.base(platform)??.without_digest()?;
+        let is_same = |image: &Reference| image.name() == tag.name();
+        base.image.as_ref().is_none_or(is_same).then_some(tag)
+    }
+}
+
+fn build(platform: &Platform) -> Build {
+    Build {
+        args: BTreeMap::new(),
+        target: None,
+        platforms: vec![platform.clone()],
+        build_platform: Platform::host(),
+        contexts: BTreeMap::new(),
+        on_build: BTreeMap::new(),
+    }
+}

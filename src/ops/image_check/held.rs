@@ -1,0 +1,238 @@
+//! Reads what an image of a builder's own store says of its bases, by the builder's commands, and which images run.
+
+use std::{fmt, rc::Rc};
+
+use tokio::sync::OnceCell;
+
+use crate::{
+    builder::{self, Builder, HeldImage},
+    error::{Error, Kind, Result},
+    image::{Platform, Reference},
+    lineage::{Evidence, ImageRecord},
+    ops::{
+        App,
+        event::{Event, EventSink},
+    },
+    registry::{ImageReader, copy::Place},
+    sys::{
+        command::CommandLine,
+        process::{self, Ended},
+    },
+};
+
+use super::read::{self, Facts, Lineage, PlatformFacts};
+
+/// How many names of an image's repositories are tried for what its own store does not keep.
+const MAX_REPOSITORIES: usize = 3;
+
+/// More containers than run on a machine.
+const MAX_RUNNING: usize = 10_000;
+
+/// The store of a builder. `Display` is how skopeo writes it before a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// That of a Docker daemon.
+    Docker,
+    /// That of podman and buildah.
+    Containers,
+}
+
+impl Store {
+    /// Returns the store that a name begins with, and the rest of the name.
+    pub fn of(name: &str) -> Option<(Self, &str)> {
+        [Self::Docker, Self::Containers]
+            .into_iter()
+            .find_map(|store| Some((store, name.strip_prefix(store.prefix())?)))
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Docker => "docker-daemon:",
+            Self::Containers => "containers-storage:",
+        }
+    }
+
+    /// Returns the programs that know what is in it, the best first.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Docker => &["docker"],
+            Self::Containers => &["podman", "buildah"],
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.prefix())
+    }
+}
+
+/// The programs for the stores, each looked for once.
+#[derive(Default)]
+pub struct Stores {
+    docker: OnceCell<Result<Builder, String>>,
+    containers: OnceCell<Result<Builder, String>>,
+}
+
+impl Stores {
+    /// Reads an image of a store.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub async fn read(
+        &self,
+        app: &App,
+        store: Store,
+        image: &str,
+        wanted: &[Platform],
+    ) -> Result<Vec<PlatformFacts>, String> {
+        let cell = match store {
+            Store::Docker => &self.docker,
+            Store::Containers => &self.containers,
+        };
+        let builder = cell
+            .get_or_init(|| async { find(app, store).await.map_err(|error| error.one_line()) })
+            .await
+            .as_ref()
+            .map_err(Clone::clone)?;
+        let line = builder.inspect_image(image);
+        let line = line.ok_or_else(|| format!("`{store}` says nothing of its images"))?;
+        let printed = answer(&line).await.map_err(|error| error.one_line())?;
+        let held = HeldImage::parse(&printed)
+            .ok_or_else(|| format!("what `{}` prints is no image", line.program.display()))?;
+        let record = ImageRecord::parse(held.config.to_string().as_bytes())?;
+        let platform = record.platform.clone();
+        let is_wanted = |own: &Platform| wanted.iter().any(|it| own.distance(it).is_some());
+        if !wanted.is_empty() && !platform.as_ref().is_some_and(is_wanted) {
+            return Err("it is not made for this platform".to_owned());
+        }
+        let lineage = lineage(app, &held, &record).await;
+        Ok(vec![PlatformFacts {
+            platform,
+            facts: Ok(Facts {
+                digest: None,
+                record: Rc::new(record),
+                lineage,
+            }),
+        }])
+    }
+}
+
+/// Returns what an image says of its bases: what is in its store, else what the registry says of it that it came from or went to.
+async fn lineage(app: &App, held: &HeldImage, record: &ImageRecord) -> Lineage {
+    let mut lineage = Lineage::default();
+    if lineage.take(&held.annotations, Evidence::Annotation)
+        || lineage.take(&record.labels, Evidence::Label)
+    {
+        return lineage;
+    }
+    let platforms: Vec<Platform> = record.platform.clone().into_iter().collect();
+    for image in held.on_registries().iter().take(MAX_REPOSITORIES) {
+        match of_registry(app, image, &platforms).await {
+            Ok(found) if found.evidence.is_some() => return found,
+            Ok(mut found) => lineage.problems.append(&mut found.problems),
+            Err(why) => lineage.problems.push(why),
+        }
+    }
+    lineage
+}
+
+async fn of_registry(
+    app: &App,
+    image: &Reference,
+    platforms: &[Platform],
+) -> Result<Lineage, String> {
+    let place = Place::Registry(image.clone());
+    let reader = ImageReader::open(&app.registries(), &place)
+        .map_err(|error| Error::from(error).one_line())?;
+    let read = read::read(&reader, platforms).await?;
+    let first = read.into_iter().next();
+    first.map_or_else(
+        || Ok(Lineage::default()),
+        |it| it.facts.map(|it| it.lineage),
+    )
+}
+
+/// Returns the images of the containers that run: their store, the image by what its builder finds it by, and its name.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] where no builder says it.
+pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<(Store, String, String)>> {
+    let mut found = Vec::new();
+    let mut problems = Vec::new();
+    for store in [Store::Docker, Store::Containers] {
+        let program = store.programs().first().copied().unwrap_or_default();
+        if process::find(program, &app.settings.path).is_none() {
+            continue;
+        }
+        match running_in(app, program).await {
+            Ok(images) => found.push((store, images)),
+            Err(error) => problems.push(error),
+        }
+    }
+    if found.is_empty() {
+        let none = "cannot find out which containers run";
+        let problem = problems.into_iter().next();
+        let error = Error::new(Kind::Unknown, none);
+        return Err(match problem {
+            Some(problem) => error.because(problem),
+            None => error.hint("it takes docker or podman on PATH"),
+        });
+    }
+    for problem in problems {
+        events.send(Event::Warning(problem.one_line()));
+    }
+    let images = found.into_iter().flat_map(|(store, images)| {
+        images
+            .into_iter()
+            .map(move |(image, name)| (store, image, name))
+    });
+    Ok(images.collect())
+}
+
+async fn running_in(app: &App, program: &str) -> Result<Vec<(String, String)>> {
+    let builder = builder::detect(Some(program), &app.settings).await?;
+    let Some(line) = builder.running_images() else {
+        return Ok(Vec::new());
+    };
+    let printed = answer(&line).await?;
+    let printed = String::from_utf8_lossy(&printed);
+    let mut images: Vec<(String, String)> = Vec::new();
+    for line in printed.lines().take(MAX_RUNNING) {
+        let (image, name) = line.split_once(' ').unwrap_or((line, line));
+        let image = (image.to_owned(), name.to_owned());
+        if !image.0.is_empty() && !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    Ok(images)
+}
+
+async fn find(app: &App, store: Store) -> Result<Builder> {
+    let installed = |name: &&&str| process::find(name, &app.settings.path).is_some();
+    let program = store.programs().iter().find(installed);
+    let program = program.ok_or_else(|| {
+        let programs = store.programs().join(" nor ");
+        Error::new(Kind::Invalid, format!("neither {programs} is on PATH"))
+    })?;
+    builder::detect(Some(program), &app.settings).await
+}
+
+/// Returns what a command prints.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] with its last word, where it does not end well.
+async fn answer(line: &CommandLine) -> Result<Vec<u8>> {
+    let reply = process::converse(line, b"").await?;
+    if reply.ended == Ended::Exited(0) {
+        return Ok(reply.output);
+    }
+    let errors = String::from_utf8_lossy(&reply.errors);
+    let last = errors.lines().rfind(|line| !line.trim().is_empty());
+    let last = last.unwrap_or("it did not end well").trim();
+    let cannot = format!("`{line}` failed: {}", last.escape_debug());
+    Err(Error::new(Kind::Unknown, cannot))
+}

@@ -1,0 +1,483 @@
+//! Compares what images were built on with what their bases are now.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    rc::Rc,
+};
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use crate::{
+    error::Error,
+    image::{Digest, Platform, Reference},
+    lineage::{Base, Evidence, ImageRecord, Likeness, compare},
+    ops::{
+        App,
+        answer::AzTimestamp,
+        check::MirrorAnswer,
+        event::{Event, EventSink},
+        mirror::{self, Mirror, MirrorQuery},
+    },
+    registry::{self, ImageReader, LookupError, Seen, copy::Place},
+    watch::State,
+};
+
+use super::{
+    answer::{BaseAnswer, ImageCheckAnswer, Row},
+    assumed::Assumed,
+    read::{self, Facts},
+};
+
+/// Nothing was built before containers were: an older time is that of a build that says none, as reproducible ones do.
+const EARLIEST: i64 = 1_356_998_400;
+
+/// The config of a base for a platform, read once however many images are compared with it.
+type SharedRecord = Rc<OnceCell<Result<Rc<ImageRecord>, String>>>;
+
+/// Returns the tags that have to be looked at.
+pub fn tags(rows: &[Row], assumed: &Assumed) -> BTreeSet<Reference> {
+    let mut tags = BTreeSet::new();
+    for row in rows {
+        let Ok(facts) = &row.facts else { continue };
+        let platform = row.platform.as_ref();
+        if facts.lineage.evidence.is_none() {
+            let base = assumed.base(platform).flatten();
+            tags.extend(base.and_then(|base| base.without_digest()));
+        }
+        let followed = facts.lineage.bases.iter().filter(|base| !base.is_frontend);
+        tags.extend(
+            followed.filter_map(|base| base.tag().or_else(|| assumed.tag_of(base, platform))),
+        );
+    }
+    tags
+}
+
+/// What all bases are now.
+pub struct Judge<'a> {
+    app: &'a App,
+    assumed: Assumed,
+    /// By the one name of their registry: the name that was asked for, and the answer.
+    looked: BTreeMap<Reference, (Reference, Result<Seen, LookupError>)>,
+    mirrors: BTreeMap<Reference, (Mirror, Option<String>)>,
+    records: RefCell<HashMap<(Reference, Platform), SharedRecord>>,
+}
+
+/// What became of a base, with the evidence where only the comparison showed it.
+struct Verdict {
+    base: BaseAnswer,
+    created: Option<Timestamp>,
+    evidence: Option<Evidence>,
+}
+
+impl<'a> Judge<'a> {
+    /// Looks at all bases, each once.
+    pub async fn look(
+        app: &'a App,
+        assumed: Assumed,
+        tags: BTreeSet<Reference>,
+        rows: &[Row],
+        events: &EventSink<'_>,
+    ) -> Self {
+        let spelled = distinct(app, tags);
+        let asked: Vec<Reference> = spelled.values().cloned().collect();
+        let answers: HashMap<Reference, _> =
+            app.registries().look_all(asked).await.into_iter().collect();
+        let looked: BTreeMap<_, _> = spelled
+            .into_iter()
+            .filter_map(|(tag, spelled)| {
+                let answer = answers.get(&spelled)?.clone();
+                Some((tag, (spelled, answer)))
+            })
+            .collect();
+        let mut judge = Self {
+            app,
+            assumed,
+            looked,
+            mirrors: BTreeMap::new(),
+            records: RefCell::default(),
+        };
+        judge.mirrors = judge.compare_mirrors(rows, events).await;
+        judge
+    }
+
+    /// Compares the copies of bases with what their sources are now.
+    async fn compare_mirrors(
+        &self,
+        rows: &[Row],
+        events: &EventSink<'_>,
+    ) -> BTreeMap<Reference, (Mirror, Option<String>)> {
+        let platforms: BTreeSet<Platform> =
+            rows.iter().filter_map(|row| row.platform.clone()).collect();
+        let platforms: Vec<Platform> = platforms.into_iter().collect();
+        let mut wanted = BTreeMap::new();
+        for (tag, (spelled, seen)) in &self.looked {
+            if let (Some(_), Ok(seen)) = (self.app.copy_of(tag), seen) {
+                let registries = self.app.registries();
+                let manifests = registries.platforms(spelled, seen, &platforms);
+                let manifests = manifests.await.unwrap_or_default().into_iter();
+                let manifests = manifests.filter(|(_, digest)| digest.is_some()).collect();
+                let digest = seen.digest.clone();
+                wanted.insert(tag.clone(), MirrorQuery { digest, manifests });
+            }
+        }
+        let found = mirror::compare(self.app, &wanted).await;
+        let complained = found.into_iter().filter_map(|(source, found)| {
+            let advice = found.complaint(&source, &wanted.get(&source)?.digest);
+            if let Some(advice) = &advice {
+                events.send(Event::Warning(advice.clone()));
+            }
+            Some((source, (found, advice)))
+        });
+        complained.collect()
+    }
+
+    /// Says of one image what became of its bases.
+    pub async fn answer(&self, row: &Row) -> ImageCheckAnswer {
+        let mut answer = ImageCheckAnswer {
+            image: row.image.clone(),
+            platform: row.platform.clone(),
+            digest: None,
+            created: None,
+            state: State::Unknown,
+            reason: String::new(),
+            evidence: None,
+            stale_since: None,
+            bases: Vec::new(),
+        };
+        let facts = match &row.facts {
+            Ok(facts) => facts,
+            Err(why) => {
+                answer.reason.clone_from(why);
+                return answer;
+            }
+        };
+        answer.digest.clone_from(&facts.digest);
+        answer.created = facts.record.created.map(AzTimestamp);
+        answer.evidence = facts.lineage.evidence;
+        let verdicts = self.verdicts(row, facts).await;
+        let Some(verdicts) = verdicts else {
+            answer.reason = unexplained(&facts.lineage.problems);
+            return answer;
+        };
+        answer.evidence = answer
+            .evidence
+            .or_else(|| verdicts.iter().find_map(|it| it.evidence))
+            .or(Some(Evidence::Layers).filter(|_| !verdicts.is_empty()));
+        let moved = verdicts.iter().filter(|it| it.base.state == "moved");
+        answer.stale_since = moved.filter_map(|it| it.created).min().map(AzTimestamp);
+        answer.state = state(&verdicts);
+        answer.reason = reason(&verdicts);
+        answer.bases = verdicts.into_iter().map(|it| it.base).collect();
+        answer
+    }
+
+    /// Returns what became of each base; none where nobody knows the bases.
+    async fn verdicts(&self, row: &Row, facts: &Facts) -> Option<Vec<Verdict>> {
+        let platform = row.platform.as_ref();
+        if facts.lineage.evidence.is_none() {
+            let base = self.assumed.base(platform)?;
+            return Some(match base {
+                Some(base) => vec![self.by_assumption(base, platform, &facts.record).await],
+                None => Vec::new(),
+            });
+        }
+        let mut verdicts = Vec::with_capacity(facts.lineage.bases.len());
+        for base in &facts.lineage.bases {
+            verdicts.push(self.verdict(base, platform, &facts.record).await);
+        }
+        Some(verdicts)
+    }
+
+    /// Compares an image with a base that somebody says it has: with what its tag is now, or with the digest that alone is named.
+    async fn by_assumption(
+        &self,
+        base: Reference,
+        platform: Option<&Platform>,
+        record: &ImageRecord,
+    ) -> Verdict {
+        let named = Base {
+            written: base.to_string(),
+            digest: None,
+            image: Some(base),
+            platform: None,
+            is_frontend: false,
+        };
+        match (&named.image, named.tag()) {
+            (Some(base), None) => {
+                let mut answer = BaseAnswer::new(&named);
+                answer.current_digest = base.digest().cloned();
+                let platform = platform.cloned().unwrap_or_else(Platform::host);
+                self.by_layers(answer, record, base.clone(), &platform)
+                    .await
+            }
+            _ => self.verdict(&named, platform, record).await,
+        }
+    }
+
+    async fn verdict(
+        &self,
+        base: &Base,
+        of_image: Option<&Platform>,
+        record: &ImageRecord,
+    ) -> Verdict {
+        let mut answer = BaseAnswer::new(base);
+        let platform = base.platform.as_ref().or(of_image);
+        let tag = base
+            .tag()
+            .or_else(|| self.assumed.tag_of(base, of_image))
+            .filter(|_| !base.is_frontend);
+        let Some(tag) = tag else {
+            return answer.without_tag(base);
+        };
+        answer.image = tag.to_string();
+        let tag = self.app.canonical(&tag);
+        answer.mirror = self
+            .mirrors
+            .get(&tag)
+            .map(|(found, advice)| MirrorAnswer::new(found, advice.clone()));
+        let (image, seen) = match self.looked.get(&tag) {
+            Some((image, Ok(seen))) => (image, seen),
+            Some((_, Err(error))) if error.is_absent() => {
+                return answer.ending("missing", Error::from(error.clone()).one_line());
+            }
+            Some((_, Err(error))) => {
+                return answer.ending("unknown", Error::from(error.clone()).one_line());
+            }
+            None => return answer.ending("unknown", "it was not looked at".to_owned()),
+        };
+        answer.current_digest = Some(seen.digest.clone());
+        let platform = platform.cloned().unwrap_or_else(Platform::host);
+        match &base.digest {
+            Some(digest) => {
+                self.by_digest(answer, digest, (image, seen), &platform)
+                    .await
+            }
+            None => {
+                self.by_layers(answer, record, image.at(seen.digest.clone()), &platform)
+                    .await
+            }
+        }
+    }
+
+    /// Compares the digest that an image was built on with what the tag is now: by itself, and by the manifest for the platform.
+    async fn by_digest(
+        &self,
+        mut answer: BaseAnswer,
+        recorded: &Digest,
+        (image, seen): (&Reference, &Seen),
+        platform: &Platform,
+    ) -> Verdict {
+        if *recorded == seen.digest {
+            return answer.ending("current", String::new());
+        }
+        let now = self.manifest(image, seen, platform).await;
+        let now = match now {
+            Ok(Some(now)) => now,
+            Ok(None) => {
+                let why = format!("it no longer exists for `{platform}`");
+                return answer.ending("missing", why);
+            }
+            Err(error) => return answer.ending("unknown", Error::from(error).one_line()),
+        };
+        if *recorded == now {
+            return answer.ending("current", String::new());
+        }
+        let before = Seen {
+            digest: recorded.clone(),
+            kind: registry::Kind::Index,
+            media_type: String::new(),
+        };
+        // It may have been an index that had the same image for this platform. One that is gone was another.
+        let at = image.at(recorded.clone());
+        if let Ok(Some(before)) = self.manifest(&at, &before, platform).await
+            && before == now
+        {
+            return answer.ending("current", String::new());
+        }
+        let created = |at: Reference| async move {
+            let config = self.app.registries().config(&at, platform).await.ok();
+            config?.created.filter(|it| it.as_second() >= EARLIEST)
+        };
+        let current = created(image.at(now)).await;
+        answer.recorded_created = created(at).await.map(AzTimestamp);
+        answer.current_created = current.map(AzTimestamp);
+        Verdict {
+            created: current,
+            ..answer.ending("moved", String::new())
+        }
+    }
+
+    async fn manifest(
+        &self,
+        image: &Reference,
+        seen: &Seen,
+        platform: &Platform,
+    ) -> Result<Option<Digest>, LookupError> {
+        let platforms = std::slice::from_ref(platform);
+        let registries = self.app.registries();
+        let mut found = registries.platforms(image, seen, platforms).await?;
+        Ok(found.remove(platform).flatten())
+    }
+
+    /// Compares the layers of an image with those of its base.
+    async fn by_layers(
+        &self,
+        mut answer: BaseAnswer,
+        record: &ImageRecord,
+        base: Reference,
+        platform: &Platform,
+    ) -> Verdict {
+        let of_base = match self.record(base, platform).await {
+            Ok(of_base) => of_base,
+            Err(why) => return answer.ending("unknown", why),
+        };
+        let created = of_base.created.filter(|it| it.as_second() >= EARLIEST);
+        answer.current_created = created.map(AzTimestamp);
+        match compare(record, &of_base) {
+            Likeness::On(evidence) => Verdict {
+                evidence: Some(evidence),
+                ..answer.ending("current", String::new())
+            },
+            Likeness::Off(evidence) => {
+                let why = match evidence {
+                    Evidence::History => {
+                        "its history does not begin with that of the base as it is now"
+                    }
+                    _ => "its layers do not begin with those of the base as it is now",
+                };
+                Verdict {
+                    created,
+                    evidence: Some(evidence),
+                    ..answer.ending("moved", why.to_owned())
+                }
+            }
+            Likeness::Unclear(why) => answer.ending("unknown", why.to_owned()),
+        }
+    }
+
+    async fn record(
+        &self,
+        base: Reference,
+        platform: &Platform,
+    ) -> Result<Rc<ImageRecord>, String> {
+        let key = (base.clone(), platform.clone());
+        let cell = Rc::clone(self.records.borrow_mut().entry(key).or_default());
+        cell.get_or_init(|| async {
+            let reader = ImageReader::open(&self.app.registries(), &Place::Registry(base))
+                .map_err(|error| Error::from(error).one_line())?;
+            read::record(&reader, platform).await.map(Rc::new)
+        })
+        .await
+        .clone()
+    }
+}
+
+impl BaseAnswer {
+    fn new(base: &Base) -> Self {
+        Self {
+            image: base.written.clone(),
+            state: "unknown",
+            recorded_digest: base.digest.clone(),
+            current_digest: None,
+            recorded_created: None,
+            current_created: None,
+            error: None,
+            mirror: None,
+        }
+    }
+
+    fn ending(mut self, state: &'static str, why: String) -> Verdict {
+        self.state = state;
+        self.error = Some(why).filter(|why| !why.is_empty());
+        Verdict {
+            base: self,
+            created: None,
+            evidence: None,
+        }
+    }
+
+    /// Says why a base is not looked at.
+    fn without_tag(self, base: &Base) -> Verdict {
+        if base.is_frontend {
+            return self.ending("not-followed", "it only reads the Dockerfile".to_owned());
+        }
+        match &base.image {
+            Some(image) => {
+                let name = image.name();
+                let why = format!(
+                    "it is pinned by its digest, and no tag is named; to compare it with one: --base {name}:TAG"
+                );
+                self.ending("not-followed", why)
+            }
+            None => {
+                let why = "only its digest is named, or by a name that is none; if you know it: --base IMAGE";
+                self.ending("unknown", why.to_owned())
+            }
+        }
+    }
+}
+
+/// Returns the state of an image by those of its bases: what is certain goes first.
+fn state(verdicts: &[Verdict]) -> State {
+    let order = [
+        ("moved", State::Stale),
+        ("missing", State::Missing),
+        ("unknown", State::Unknown),
+        ("current", State::Current),
+    ];
+    let found = order
+        .into_iter()
+        .find(|(word, _)| verdicts.iter().any(|it| it.base.state == *word));
+    found.map_or(State::FollowsNothing, |(_, state)| state)
+}
+
+/// Says on one line what became of the bases that are not current.
+fn reason(verdicts: &[Verdict]) -> String {
+    if verdicts.is_empty() {
+        return "it depends on no image".to_owned();
+    }
+    let parts = verdicts.iter().filter_map(|it| {
+        let base = &it.base;
+        let short = |digest: &Option<Digest>| {
+            let digest = digest.as_ref().map(|digest| digest.short().to_owned());
+            digest.unwrap_or_else(|| "?".to_owned())
+        };
+        let dated = |digest: &Option<Digest>, made: &Option<AzTimestamp>| {
+            let made = made.map(|made| format!(" of {}", made.0.strftime("%Y-%m-%d")));
+            format!("{}{}", short(digest), made.unwrap_or_default())
+        };
+        match (base.state, &base.error) {
+            ("moved", None) => Some(format!(
+                "{} {} -> {}",
+                base.image,
+                dated(&base.recorded_digest, &base.recorded_created),
+                dated(&base.current_digest, &base.current_created)
+            )),
+            (_, Some(why)) if why.contains(base.image.as_str()) => Some(why.clone()),
+            (_, Some(why)) => Some(format!("{}: {why}", base.image)),
+            _ => None,
+        }
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// Says that nothing is known of the bases of an image, and what to do.
+fn unexplained(problems: &[String]) -> String {
+    let nothing =
+        "nothing says what it was built on; if you know it: --base IMAGE or --dockerfile FILE";
+    match problems {
+        [] => nothing.to_owned(),
+        some => format!("{nothing}; {}", some.join("; ")),
+    }
+}
+
+/// Returns each of some tags once, by the one name of its registry, with the first name that it has among them: that is who is asked.
+fn distinct(app: &App, tags: BTreeSet<Reference>) -> BTreeMap<Reference, Reference> {
+    let mut distinct = BTreeMap::new();
+    for tag in tags {
+        distinct.entry(app.canonical(&tag)).or_insert(tag);
+    }
+    distinct
+}

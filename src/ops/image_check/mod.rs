@@ -1,0 +1,202 @@
+//! Whether images stand on their newest bases, without a task, without state, and without building.
+//!
+//! `read` finds out what an image of a registry or a folder says of its bases, and `held` what one of a builder's own store says; all
+//! bases are looked at once, and `judge` compares.
+
+mod answer;
+mod assumed;
+mod held;
+mod judge;
+mod read;
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, future::join_all, stream};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    image::Platform,
+    registry::{ImageReader, copy::Place},
+};
+
+use super::{
+    App, check,
+    event::{Event, EventSink},
+    import::source,
+    look::looking_at,
+};
+
+pub use answer::ImageCheckAnswer;
+use answer::Row;
+pub use assumed::AssumedBase;
+use judge::Judge;
+
+/// How many images of one registry are read at once; its own limits may be lower.
+const READ_AT_ONCE: usize = 16;
+
+/// Archives, as skopeo names them, which it alone reads.
+const ARCHIVES: [&str; 2] = ["docker-archive:", "oci-archive:"];
+
+/// What is asked.
+#[derive(Clone, Debug, Default)]
+pub struct ImageCheckRequest {
+    /// Images, as they were written.
+    pub images: Vec<String>,
+    /// Whether the images of containers that run are asked about too.
+    pub running: bool,
+    /// The platforms that count; empty is all that an image has.
+    pub platforms: Vec<Platform>,
+    /// What the images were built on, where they do not say it.
+    pub assumed: AssumedBase,
+}
+
+/// What was found out about all images.
+#[derive(Debug)]
+pub struct ImageCheckReport {
+    /// Each image, for each of its platforms.
+    pub images: Vec<ImageCheckAnswer>,
+    /// The worst of what was found, as an exit code tells it; none if everything is current.
+    pub worst: Option<Kind>,
+}
+
+/// An image that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Subject {
+    /// As it was written.
+    name: String,
+    place: SubjectPlace,
+}
+
+/// Where an image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum SubjectPlace {
+    /// In a registry or a folder.
+    Stored(Place),
+    /// In the store of a builder, under this name or id.
+    Held(held::Store, String),
+}
+
+/// Finds out for each image whether its bases are what they were when it was built.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a name makes no sense, or the Dockerfile; [`Kind::Unknown`] where nobody says which containers run. What is
+/// wrong with one image is in its answer.
+pub async fn check(
+    app: &App,
+    request: ImageCheckRequest,
+    events: &EventSink<'_>,
+) -> Result<ImageCheckReport> {
+    let mut subjects = Vec::new();
+    for name in &request.images {
+        let subject = subject(app, name)?;
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
+    }
+    if request.running {
+        let running = held::running(app, events).await?;
+        for (store, image, name) in running {
+            let subject = Subject {
+                name: format!("{store}{name}"),
+                place: SubjectPlace::Held(store, image),
+            };
+            if !subjects.contains(&subject) {
+                subjects.push(subject);
+            }
+        }
+    }
+    let assumed = assumed::Assumed::read(&request.assumed)?;
+    events.send(Event::Doing(match subjects.len() {
+        1 => "reading 1 image".into(),
+        many => format!("reading {many} images"),
+    }));
+    let rows = read_all(app, &subjects, &request.platforms).await;
+    let tags = judge::tags(&rows, &assumed);
+    events.send(looking_at(tags.len()));
+    let judge = Judge::look(app, assumed, tags, &rows, events).await;
+    let images: Vec<ImageCheckAnswer> = stream::iter(&rows)
+        .map(|row| judge.answer(row))
+        .buffered(READ_AT_ONCE)
+        .collect()
+        .await;
+    let worst = check::worst_of(images.iter().filter_map(|image| image.state.exit()));
+    Ok(ImageCheckReport { images, worst })
+}
+
+fn subject(app: &App, name: &str) -> Result<Subject> {
+    if ARCHIVES.iter().any(|archive| name.starts_with(archive)) {
+        let cannot = format!("cannot read the archive `{}`", name.escape_debug());
+        let hint = format!("unpack it: skopeo copy {name} oci:FOLDER");
+        return Err(Error::new(Kind::Invalid, cannot).hint(hint));
+    }
+    let place = match held::Store::of(name) {
+        Some((_, "")) => {
+            let cannot = format!("`{name}` names no image");
+            return Err(Error::new(Kind::Invalid, cannot).hint("as in: docker-daemon:web:1"));
+        }
+        Some((store, image)) => SubjectPlace::Held(store, image.to_owned()),
+        None => SubjectPlace::Stored(source(app, name, None).context(Kind::Invalid, || {
+            format!("cannot check `{}`", name.escape_debug())
+        })?),
+    };
+    Ok(Subject {
+        name: name.to_owned(),
+        place,
+    })
+}
+
+/// Reads all images, those of each registry and of each store beside those of the others, and returns them in their order.
+async fn read_all(app: &App, subjects: &[Subject], platforms: &[Platform]) -> Vec<Row> {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (n, subject) in subjects.iter().enumerate() {
+        let group = match &subject.place {
+            SubjectPlace::Stored(Place::Registry(image)) => image.registry().to_owned(),
+            SubjectPlace::Stored(Place::Layout { .. }) => String::new(),
+            SubjectPlace::Held(store, _) => store.to_string(),
+        };
+        groups.entry(group).or_default().push(n);
+    }
+    let stores = held::Stores::default();
+    let stores = &stores;
+    let read = groups.into_values().map(|group| async move {
+        stream::iter(group)
+            .map(async |n| (n, read_one(app, &subjects[n], stores, platforms).await))
+            .buffer_unordered(READ_AT_ONCE)
+            .collect::<Vec<_>>()
+            .await
+    });
+    let mut read: Vec<(usize, Vec<Row>)> = join_all(read).await.into_iter().flatten().collect();
+    read.sort_by_key(|(n, _)| *n);
+    read.into_iter().flat_map(|(_, rows)| rows).collect()
+}
+
+async fn read_one(
+    app: &App,
+    subject: &Subject,
+    stores: &held::Stores,
+    platforms: &[Platform],
+) -> Vec<Row> {
+    let read = match &subject.place {
+        SubjectPlace::Stored(place) => match ImageReader::open(&app.registries(), place) {
+            Ok(reader) => read::read(&reader, platforms).await,
+            Err(error) => Err(Error::from(error).one_line()),
+        },
+        SubjectPlace::Held(store, image) => stores.read(app, *store, image, platforms).await,
+    };
+    match read {
+        Ok(images) => images
+            .into_iter()
+            .map(|one| Row {
+                image: subject.name.clone(),
+                platform: one.platform,
+                facts: one.facts,
+            })
+            .collect(),
+        Err(why) => vec![Row {
+            image: subject.name.clone(),
+            platform: None,
+            facts: Err(why),
+        }],
+    }
+}

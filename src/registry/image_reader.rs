@@ -1,0 +1,92 @@
+//! Reads an image piece by piece, of a registry or a folder: its documents, what refers to it, and small blobs.
+
+use crate::image::Digest;
+
+use super::{
+    client::Registries,
+    copy::{CopyError, Descriptor, Endpoint, Place, RawDocument},
+};
+
+/// An image that is read. What comes is what its digest says, or an error.
+pub struct ImageReader(Endpoint);
+
+impl ImageReader {
+    /// Opens an image. Nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] where its registry's name is no host, or its folder is no image layout.
+    pub fn open(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
+        Endpoint::source(registries, place).map(Self)
+    }
+
+    /// Reads the document that the image names, or one that another document names.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] where it is not there, not what its digest says, or no document.
+    pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
+        self.0.document(which).await
+    }
+
+    /// Returns what refers to a document, as the registry's list of referrers or the tag in its place says.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] where that could not be found out.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+        self.0.referrers(digest).await
+    }
+
+    /// Returns what cosign has attached to a document under a tag made of its digest; nothing, if there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] where that could not be found out.
+    pub async fn attached(&self, digest: &Digest) -> Result<Option<RawDocument>, CopyError> {
+        match &self.0 {
+            Endpoint::Registry(remote) => {
+                let tag = format!("{}.att", digest.as_str().replace(':', "-"));
+                remote.tagged(&tag).await
+            }
+            Endpoint::Layout(_) => Ok(None),
+        }
+    }
+
+    /// Reads a blob that has `most` bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError`] where it is longer, is not there, or is not what its digest says.
+    pub async fn blob(&self, blob: &Descriptor, most: usize) -> Result<Vec<u8>, CopyError> {
+        let too_long = || CopyError::Malformed {
+            image: self.0.name(),
+            problem: format!("`{}` has more than {most} bytes", blob.digest),
+        };
+        if blob.size > most as u64 {
+            return Err(too_long());
+        }
+        let mut chunks = self.0.open(blob, 0).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.next().await.map_err(|problem| {
+            let problem = format!("`{}` broke off: {problem}", blob.digest);
+            CopyError::Malformed {
+                image: self.0.name(),
+                problem,
+            }
+        })? {
+            if bytes.len() + chunk.len() > most {
+                return Err(too_long());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if !blob.digest.matches(&bytes) {
+            return Err(CopyError::Corrupt {
+                image: self.0.name(),
+                digest: blob.digest.clone(),
+                found: format!("has the content of `{}`", Digest::of(&bytes)),
+            });
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,6 @@
+//! `acrt image`
+
+mod check;
+mod check_attested;
+mod check_hostile;
+mod check_stores;

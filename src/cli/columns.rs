@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     image::Reference,
     ops::{App, answer::TaskAnswer, status::TaskStatus},
-    view::{Column, Tone, View},
+    view::{Column, Narrow, Tone, View},
 };
 
 /// A task.
@@ -52,7 +52,9 @@ fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
 /// How a task is doing.
 const STATUS: &[Column] = &[
     Column::at("NAME", "/name"),
-    Column::at("STATE", "/state").painted(paint),
+    Column::at("STATE", "/state")
+        .painted(paint)
+        .where_narrow(Narrow::Whole),
     Column::at("DEPENDS ON", "/bases"),
     Column::at("LAST RUN", "/run"),
     Column::at("WHY", "/reason"),
@@ -109,6 +111,19 @@ fn listed(list: &Value) -> String {
     texts.join(", ")
 }
 
+/// Why a task was rebuilt.
+pub const WHY: &[Column] = &[
+    Column::at("WHAT", "/what"),
+    Column::at("BEFORE", "/before").where_narrow(Narrow::Wrapped),
+    Column::at("AFTER", "/after").where_narrow(Narrow::Wrapped),
+];
+
+/// A task for people.
+pub const SHOW: &[Column] = &[
+    Column::at("WHAT", "/what").where_narrow(Narrow::Whole),
+    Column::at("HOW", "/how").where_narrow(Narrow::Wrapped),
+];
+
 /// What depends on what.
 pub const GRAPH: &[Column] = &[
     Column::at("NAME", "/name"),
@@ -153,7 +168,7 @@ fn short(images: &Value) -> String {
 }
 
 /// Says in how long something is. What is overdue is now.
-fn ahead(then: Timestamp, now: Timestamp) -> String {
+pub fn ahead(then: Timestamp, now: Timestamp) -> String {
     match then.duration_since(now).as_secs() {
         ..=0 => "now".to_owned(),
         seconds @ 1..60 => format!("in {seconds} s"),
@@ -319,7 +334,8 @@ fn trigger(run: &Value) -> String {
     }
 }
 
-fn time(run: &Value, key: &str) -> Option<jiff::Timestamp> {
+/// Reads a moment of an answer.
+pub fn time(run: &Value, key: &str) -> Option<jiff::Timestamp> {
     run[key].as_str()?.parse().ok()
 }
 

@@ -296,6 +296,12 @@ impl Report {
         }
     }
 
+    /// Tells whether the answer is to be a table.
+    #[must_use]
+    pub fn shows_tables(&self) -> bool {
+        self.table
+    }
+
     /// Says beside a table which of the tasks follow nothing yet; the columns are az's, and have no place for it.
     pub fn never_run<'t>(&self, tasks: impl Iterator<Item = &'t TaskName>) {
         if !self.table {

@@ -51,6 +51,7 @@ pub mod timer;
 pub mod trust;
 pub mod verify;
 pub mod watch;
+pub mod why;
 mod why_failed;
 
 use std::{cell::RefCell, collections::BTreeMap, future::Future, path::PathBuf, rc::Rc};

@@ -9,15 +9,19 @@ use crate::{
     image::Reference,
     store::secrets::Secrets,
     task::{Dependency, Task, TaskKey, TaskName},
-    watch::{Baseline, Node, Observation, Snapshot, State, Tags},
+    watch::{Baseline, Node, Observation, Snapshot, State, Tags, Verdict},
 };
 
 use super::{
     App,
-    answer::{LastRecorded, TaskAnswer},
-    check::{keep_makers, keep_with_ancestors, simulated, snapshot, state_of},
+    answer::{LastRecorded, RunAnswer, TaskAnswer},
+    check::{
+        CheckAnswer, keep_makers, keep_with_ancestors, simulate_round, simulated, snapshot,
+        state_of,
+    },
     event::{Event, EventSink},
     recall,
+    runs::{self, RunFilter},
     task::existing,
 };
 
@@ -127,6 +131,15 @@ impl TaskList {
 
 /// Says what one task needed when its tags were last looked at.
 fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
+    let all = with_ancestors(app, task, baseline);
+    let states = last_known(app, &all);
+    let both = all.iter().zip(states);
+    let mut own = both.filter(|(one, _)| one.task.key() == task.key());
+    own.next().map_or(LastRecorded::default(), |(_, last)| last)
+}
+
+/// Returns a task with all that it depends on, and those who make that.
+fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> {
     let key = task.key();
     let mut all = Vec::new();
     // Only what depends on images may have to wait for another task.
@@ -150,12 +163,63 @@ fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
         }
         all.extend(more);
     }
-    let states = last_known(app, &all);
-    let own = all
-        .iter()
-        .zip(states)
-        .find(|(one, _)| one.task.key() == key);
-    own.map_or(LastRecorded::default(), |(_, last)| last)
+    all
+}
+
+/// Decides what a task needs from what is known, and hands that on; nothing where the task cannot be decided.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::NotFound`] if there is none; [`crate::error::Kind::Invalid`] if its files cannot be used.
+pub(super) fn with_verdict<T>(
+    app: &App,
+    key: &TaskKey,
+    take: impl FnOnce(Option<&Verdict>) -> T,
+) -> Result<T> {
+    let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
+    let all = with_ancestors(app, &task, &baseline);
+    let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
+    let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
+    let tags = with_runs(known, &nodes);
+    let (round, _) = simulated(nodes, tags, app.clock.now());
+    let mut verdicts = round.verdicts();
+    let own = verdicts.find(|(node, ..)| node.task.key() == *key);
+    Ok(take(own.map(|(_, verdict, _)| verdict)))
+}
+
+/// A task for people: what is known of it without asking anybody.
+pub struct TaskPortrait {
+    /// As `task check` would say it.
+    pub check: CheckAnswer,
+    /// Its last runs, the newest first.
+    pub runs: Vec<RunAnswer>,
+}
+
+/// How many runs of a task people are shown.
+const RUNS: usize = 5;
+
+/// Returns what people want to know of a task, from what is known.
+///
+/// # Errors
+///
+/// As [`task`].
+pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskPortrait>> {
+    let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
+    let all = with_ancestors(app, &task, &baseline);
+    let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
+    let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
+    let tags = with_runs(known, &nodes);
+    let answers = simulate_round(nodes, tags, app.clock.now()).into_iter();
+    let is_it = |it: &CheckAnswer| it.name == key.name && it.registry == key.registry;
+    let filter = RunFilter {
+        task: Some(key.name.clone()),
+        registry: Some(key.registry.clone()),
+        top: RUNS,
+        ..RunFilter::default()
+    };
+    let runs = runs::list(app, &filter, events)?;
+    let mut own = answers.filter(is_it);
+    Ok(own.next().map(|check| TaskPortrait { check, runs }))
 }
 
 /// Says what each task needed when its tags were last looked at, by a round or by a run.

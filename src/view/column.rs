@@ -20,6 +20,20 @@ pub struct Column {
     pub cell: Cell,
     /// The colour that a text of it has, as the number of an ANSI escape sequence.
     pub paint: Option<fn(&str) -> Option<&'static str>>,
+    /// What becomes of its texts where the terminal is narrow.
+    pub narrow: Narrow,
+}
+
+/// What becomes of the texts of a column where the terminal is narrow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Narrow {
+    /// They are cut.
+    #[default]
+    Cut,
+    /// They stay whole, because a part of one says nothing.
+    Whole,
+    /// They go on in further lines.
+    Wrapped,
 }
 
 impl Column {
@@ -30,6 +44,7 @@ impl Column {
             title,
             cell: Cell::At(pointer),
             paint: None,
+            narrow: Narrow::Cut,
         }
     }
 
@@ -40,7 +55,15 @@ impl Column {
             title,
             cell: Cell::By(cell),
             paint: None,
+            narrow: Narrow::Cut,
         }
+    }
+
+    /// Says what becomes of its texts where the terminal is narrow.
+    #[must_use]
+    pub const fn where_narrow(mut self, narrow: Narrow) -> Self {
+        self.narrow = narrow;
+        self
     }
 
     /// Gives its texts colours.

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use canvas::Canvas;
-pub use column::{Cell, Column};
+pub use column::{Cell, Column, Narrow};
 pub use drawing::{Picture, Tone, Vertex};
 pub use query::{InvalidQuery, Query};
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    canvas::{Canvas, cut},
-    column::{Column, harmless, plain},
+    canvas::{Canvas, cut, wrap},
+    column::{Column, Narrow, harmless, plain},
     order,
 };
 
@@ -174,9 +174,14 @@ fn lay_out(
             widest.max(title.width() + 2)
         })
         .collect();
+    let narrow = |n: usize| columns.get(n).map_or(Narrow::Cut, |column| column.narrow);
     if let Some(width) = canvas.width {
-        fit(&mut widths, width);
+        fit(&mut widths, |n| narrow(n) == Narrow::Whole, width);
     }
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .flat_map(|row| wrapped(row, &widths, |n| narrow(n) == Narrow::Wrapped))
+        .collect();
     let dashes: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
     let colour = |n: usize, cell: &str| {
         let paint = columns.get(n).and_then(|column| column.paint);
@@ -205,11 +210,37 @@ fn lay_out(
     out
 }
 
-/// Makes the widest columns narrower until a line fits, but none so narrow that nothing is left of it; then the last ones are left out.
-fn fit(widths: &mut Vec<usize>, most: usize) {
+/// Returns a row as so many lines as its cells take that go on in further lines.
+fn wrapped(row: Vec<String>, widths: &[usize], wraps: impl Fn(usize) -> bool) -> Vec<Vec<String>> {
+    if !(0..row.len()).any(&wraps) {
+        return vec![row];
+    }
+    let cells: Vec<Vec<String>> = row
+        .into_iter()
+        .enumerate()
+        .map(|(n, cell)| match widths.get(n).filter(|_| wraps(n)) {
+            Some(width) => wrap(&cell, *width),
+            None => vec![cell],
+        })
+        .collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+    let line = |n: usize| {
+        let cells = cells.iter();
+        cells
+            .map(|cell| cell.get(n).cloned().unwrap_or_default())
+            .collect()
+    };
+    (0..height).map(line).collect()
+}
+
+/// Makes the widest columns narrower until a line fits, but for those that stay whole, and none so narrow that nothing is left of it; then
+/// the last ones are left out.
+fn fit(widths: &mut Vec<usize>, is_whole: impl Fn(usize) -> bool, most: usize) {
     let line = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
     while line(widths) > most {
-        if let Some(widest) = widths.iter_mut().max().filter(|it| **it > NARROWEST) {
+        let narrowed = widths.iter_mut().enumerate().filter(|(n, _)| !is_whole(*n));
+        let widest = narrowed.map(|(_, width)| width).max();
+        if let Some(widest) = widest.filter(|it| **it > NARROWEST) {
             *widest -= 1;
         } else if widths.len() > 1 {
             widths.pop();
@@ -291,6 +322,29 @@ mod tests {
         // The last columns are left out where not even their beginnings fit, and never the first.
         assert_eq!(at(12), "NAME\n--------\nweb\na-long-…\n");
         assert_eq!(at(1), at(12));
+    }
+
+    #[test]
+    fn columns_stay_whole_or_go_on_in_further_lines_where_that_is_wanted() {
+        let columns = [
+            Column::at("STATE", "/s").where_narrow(Narrow::Whole),
+            Column::at("HOW", "/h").where_narrow(Narrow::Wrapped),
+        ];
+        let canvas = Canvas {
+            width: Some(25),
+            ..Canvas::default()
+        };
+        let row = json!([{"s": "follows-nothing", "h": "ab cd efghijklmnop"}]);
+        let table = super::draw(&row, Some(&columns), canvas);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "follows-nothing  ab cd",
+                "                 efghijkl",
+                "                 mnop"
+            ]
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod timer;
 mod update;
 mod update_run;
 mod watch;
+mod why;
 
 use crate::{error::Result, ops::App};
 
@@ -41,6 +42,7 @@ pub enum TaskCommand {
     Watch(watch::WatchArgs),
     Check(check::CheckArgs),
     Graph(graph::GraphArgs),
+    Why(why::WhyArgs),
     #[command(hide = true)]
     Status(StatusArgs),
     ListRuns(list_runs::ListRunsArgs),
@@ -69,6 +71,7 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::Watch(args) => watch::run(app, report, args),
         TaskCommand::Status(args) => status::run(app, report, args),
         TaskCommand::Graph(args) => graph::run(app, report, args),
+        TaskCommand::Why(args) => why::run(app, report, args),
         TaskCommand::Check(args) => check::run(app, report, args),
         TaskCommand::ListRuns(args) => list_runs::run(app, report, args),
         TaskCommand::ShowRun(args) => show_run::run(app, report, args),

@@ -1,5 +1,8 @@
 //! `acrt task show`
 
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
 use crate::{
     cli::{
         columns,
@@ -9,9 +12,13 @@ use crate::{
     },
     error::Result,
     ops::{self, App},
+    view::View,
 };
 
 /// Show a task
+///
+/// On a terminal, and with -o table, what people want to know of it: what it builds, what it depends on, its timers and its last runs,
+/// and what is wrong. JSON is that of az.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task show web\n  acrt task show web --query step.baseImageDependencies\n  acrt task show web --with-secure-properties --query step.arguments"
@@ -33,6 +40,127 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
         true => ops::show::with_secrets(app, &key)?,
         false => ops::show::task(app, &key)?,
     };
-    report.never_run(Some(&task.name).filter(|_| !task.is_tracking()).into_iter());
-    Ok(Outcome::answer(columns::task_view(app, task)))
+    let portrait = ops::show::portrait(app, &key, &report.events())?;
+    let Some(portrait) = portrait.filter(|_| report.shows_tables()) else {
+        return Ok(Outcome::answer(columns::task_view(app, task)));
+    };
+    let known = json!({"check": portrait.check, "runs": portrait.runs});
+    let now = app.clock.now();
+    let view = View::of(task, columns::SHOW);
+    Ok(Outcome::answer(view.with_rows(move |task| {
+        *task = lines(task, &known, now);
+    })))
+}
+
+/// Turns what is known of a task into the lines of a table.
+fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
+    let mut lines = Vec::new();
+    let mut line = |what: &str, how: String| {
+        if !how.is_empty() {
+            lines.push(json!({"what": what, "how": how}));
+        }
+    };
+    let check = &known["check"];
+    let name = text(&task["name"]);
+    line("task", format!("{name} on {}", text(&task["registry"])));
+    line("state", text(&check["state"]));
+    line("why", text(&check["reason"]));
+    line("to do", to_do(&name, text(&check["state"]).as_str(), known));
+    let step = &task["step"];
+    line(
+        "builds",
+        texts(
+            step,
+            &["contextPath", "dockerFilePath", "taskFilePath", "source"],
+        ),
+    );
+    line("pushes", list(&step["imageNames"]));
+    line("platforms", list(&task["platforms"]));
+    line("builder", text(&task["builder"]));
+    for image in items(&check["images"]) {
+        line("depends on", base(image, now));
+    }
+    for image in items(&check["untrackedImages"]) {
+        line("not followed", texts(image, &["image", "reason"]));
+    }
+    for timer in items(&check["timers"]) {
+        let next = timer.pointer("/nextOccurrences/0").and_then(Value::as_str);
+        let next = next.and_then(|it| it.parse().ok());
+        let next = next.map_or("never".to_owned(), |it| columns::ahead(it, now));
+        let schedule = text(&timer["schedule"]);
+        line(
+            "timer",
+            format!("{} ({schedule}), next {next}", text(&timer["name"])),
+        );
+    }
+    for run in items(&known["runs"]) {
+        line("run", one_run(run, now));
+    }
+    Value::Array(lines)
+}
+
+/// Says what a base is: its digest, how old that is, when it was looked at.
+fn base(image: &Value, now: Timestamp) -> String {
+    let digest: String = text(&image["recordedDigest"]).chars().take(19).collect();
+    let ago = |key: &str| columns::time(image, key).map(|it| columns::age(it, now));
+    let seen = ago("firstSeen").map(|it| format!(", seen {it}"));
+    let looked = ago("lastLooked").map(|it| format!(", looked {it}"));
+    format!(
+        "{} {digest}, {}{}{}",
+        text(&image["image"]),
+        text(&image["state"]),
+        seen.unwrap_or_default(),
+        looked.unwrap_or_else(|| ", never looked at".to_owned())
+    )
+}
+
+fn one_run(run: &Value, now: Timestamp) -> String {
+    let asked = columns::time(run, "createTime").map(|it| columns::age(it, now));
+    let why = text(&run["runErrorMessage"]);
+    let why = match why.is_empty() {
+        true => why,
+        false => format!(": {why}"),
+    };
+    format!(
+        "{} {}, {}, {}{why}",
+        text(&run["runId"]),
+        text(&run["status"]),
+        asked.unwrap_or_default(),
+        text(&run["cause"])
+    )
+}
+
+/// Returns the command for what is wrong.
+fn to_do(name: &str, state: &str, known: &Value) -> String {
+    let run = format!("acrt task run --name {name}");
+    match state {
+        "failing" | "backing-off" | "stalled" => {
+            let last = known.pointer("/runs/0/runId").and_then(Value::as_str);
+            let logs = last.map(|id| format!("acrt task logs --run-id {id}; mend it, then "));
+            format!("{}{run}", logs.unwrap_or_default())
+        }
+        "stale" | "never-run" | "changed" | "image-missing" | "settling" => run,
+        "unknown" | "missing" | "unverified" => format!("acrt task check --name {name}"),
+        "disabled" => format!("acrt task update --name {name} --status Enabled"),
+        _ => String::new(),
+    }
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn texts(value: &Value, keys: &[&str]) -> String {
+    let texts = keys.iter().map(|key| text(&value[*key]));
+    let texts: Vec<String> = texts.filter(|it| !it.is_empty()).collect();
+    texts.join(", ")
+}
+
+fn list(value: &Value) -> String {
+    let texts: Vec<String> = items(value).map(text).collect();
+    texts.join(", ")
 }

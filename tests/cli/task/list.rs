@@ -107,7 +107,7 @@ fn it_says_the_last_known_state_and_its_age_without_asking_anybody() {
     assert_eq!(show["state"], "waiting");
     assert_eq!(show["lastLooked"], "2027-01-01T08:04:00+00:00");
     let table = world.acrt(&["task", "show", "-n", "site", "-o", "table"]);
-    table.ok().prints(&["waiting", "1 h ago"]);
+    table.ok().prints(&["waiting", "looked 1 h ago"]);
 
     registry.stop();
     world.acrt(&["task", "check"]).exits(4);

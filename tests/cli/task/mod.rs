@@ -35,3 +35,4 @@ mod watch_listen;
 mod watch_notify;
 mod watch_options;
 mod watch_supervised;
+mod why;

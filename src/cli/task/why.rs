@@ -1,0 +1,64 @@
+//! `acrt task why`
+
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{columns, flags::one_task::OneTaskArgs, outcome::Outcome, report::Report},
+    error::Result,
+    ops::{App, why::why},
+    task::RunId,
+    view::View,
+};
+
+/// Show why a task was rebuilt, or would be, and what differs in its base
+///
+/// Of each base that moved two manifests and two configs are read, and nothing else.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt task why web\n  acrt task why web --run-id ca4\n  acrt task why web -o json --query 'bases[].differences[]'"
+)]
+pub struct WhyArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    /// Why this run was made, and not the next or the last
+    #[arg(long, value_name = "ID")]
+    run_id: Option<RunId>,
+}
+
+pub fn run(app: &App, _report: &Report, args: WhyArgs) -> Result<Outcome> {
+    let key = args.task.find(app)?;
+    let answer = app.wait(why(app, &key, args.run_id))?;
+    let view = View::of(answer, columns::WHY).with_rows(|rows| *rows = lines(rows));
+    Ok(Outcome::answer(view.for_people()))
+}
+
+/// Turns the answer into the lines of a table.
+fn lines(answer: &Value) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let line = |what: &str, before: &str, after: &str| json!({"what": what, "before": before, "after": after});
+    let whose = match answer["runId"].as_str() {
+        Some(id) => format!("run {id}, {}", text(&answer["status"])),
+        None => format!("the next run; it is {} now", text(&answer["state"])),
+    };
+    let mut lines = vec![
+        line("task", "", &text(&answer["name"])),
+        line("run", "", &whose),
+        line("cause", "", &text(&answer["cause"])),
+    ];
+    for base in answer["bases"].as_array().into_iter().flatten() {
+        let digest = |key: &str| text(&base[key]).chars().take(19).collect::<String>();
+        let image = text(&base["image"]);
+        lines.push(line(&image, &digest("previousDigest"), &digest("digest")));
+        if let (Some(seen), Some(by)) = (base["seen"].as_str(), base["seenBy"].as_str()) {
+            lines.push(line("  seen", "", &format!("{seen} by {by}")));
+        }
+        for one in base["differences"].as_array().into_iter().flatten() {
+            let what = format!("  {}", text(&one["what"]));
+            lines.push(line(&what, &text(&one["before"]), &text(&one["after"])));
+        }
+        if let Some(problem) = base["problem"].as_str() {
+            lines.push(line("  not compared", "", problem));
+        }
+    }
+    Value::Array(lines)
+}

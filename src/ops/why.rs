@@ -1,0 +1,348 @@
+//! Says why a task was rebuilt, or would be, and what differs between a base before and after.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::{Digest, Reference},
+    registry::{LookupError, Makeup},
+    task::{BaseUpdate, Run, RunId, RunStatus, TaskKey, TaskName},
+    watch::Verdict,
+};
+
+use super::{
+    App,
+    answer::AzTimestamp,
+    check::{reason, state_of},
+    credential::logins,
+    show::with_verdict,
+    task::existing,
+};
+
+/// How many bases are compared.
+const MOST_BASES: usize = 8;
+
+/// How many differences of one kind are named.
+const MOST: usize = 30;
+
+/// How much of a value is shown, in characters.
+const LONGEST: usize = 200;
+
+/// Why a task was rebuilt, or would be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhyAnswer {
+    name: TaskName,
+    registry: String,
+    /// What it needs now.
+    state: &'static str,
+    /// The run that is meant; none where the next is.
+    run_id: Option<RunId>,
+    status: Option<RunStatus>,
+    /// When the run was asked for.
+    time: Option<AzTimestamp>,
+    /// Why, on one line.
+    cause: String,
+    /// The bases that moved.
+    bases: Vec<BaseDifference>,
+}
+
+/// A base that moved, and what is different now.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseDifference {
+    image: String,
+    previous_digest: Option<Digest>,
+    digest: Option<Digest>,
+    seen: Option<AzTimestamp>,
+    seen_by: Option<&'static str>,
+    differences: Vec<Difference>,
+    /// Why the two could not be compared.
+    problem: Option<String>,
+}
+
+/// Something that differs.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// `created`, `size`, `layer`, `env NAME`, `entrypoint`, `cmd`, `user`, `workdir`, `label NAME` or `port`.
+    what: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+/// Says why a task would be rebuilt, where it would; else why `run`, or its last run, was made. Of each base that moved two manifests and
+/// two configs are read, and nothing else.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such task, or no such run of it; [`Kind::Failed`] where the state directory cannot be read.
+pub async fn why(app: &App, key: &TaskKey, run: Option<RunId>) -> Result<WhyAnswer> {
+    existing(app, key)?;
+    let verdict = with_verdict(app, key, |verdict| verdict.cloned())?;
+    let moves = verdict.as_ref().and_then(Verdict::reasons);
+    let pending = moves.filter(|reasons| run.is_none() && !reasons.is_empty());
+    let of_run = match (&pending, run) {
+        (Some(_), _) => None,
+        (None, Some(id)) => Some(run_of(app, key, id)?),
+        (None, None) => last_run(app, key)?,
+    };
+    let updates = match (&pending, &of_run) {
+        (Some(reasons), _) => reasons.moves.iter().map(|it| it.update.clone()).collect(),
+        (None, Some(run)) => run.base_updates.clone(),
+        (None, None) => Vec::new(),
+    };
+    let cause = match (&pending, &of_run, &verdict) {
+        (Some(_), _, Some(verdict)) => reason(key, verdict),
+        (None, Some(run), _) => run.cause_with_sightings(),
+        (_, _, Some(verdict)) => match reason(key, verdict) {
+            why if why.is_empty() => "nothing has moved, and none of its runs is kept".to_owned(),
+            why => why,
+        },
+        (_, _, None) => "it was never run".to_owned(),
+    };
+    app.registries_with(logins(&app.store.secrets(key)?)?);
+    let mut bases = Vec::new();
+    for update in updates.iter().take(MOST_BASES) {
+        bases.push(compare(app, update).await);
+    }
+    Ok(WhyAnswer {
+        name: key.name.clone(),
+        registry: key.registry.clone(),
+        state: verdict.as_ref().map_or("unknown", |it| state_of(it).word()),
+        run_id: of_run.as_ref().map(|run| run.run_id),
+        status: of_run.as_ref().map(|run| run.status),
+        time: of_run.as_ref().map(|run| AzTimestamp(run.create_time)),
+        cause,
+        bases,
+    })
+}
+
+fn run_of(app: &App, key: &TaskKey, id: RunId) -> Result<Run> {
+    let run = app.store.run(id)?;
+    let is_its = |run: &Run| {
+        run.task.as_ref() == Some(&key.name) && app.is_same_registry(&run.registry, &key.registry)
+    };
+    run.filter(is_its).ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("task `{key}` has no run `{id}`")).hint(format!(
+            "see its runs: acrt task list-runs --name {}",
+            key.name
+        ))
+    })
+}
+
+/// Returns the last run of a task. A record that cannot be read is passed over.
+fn last_run(app: &App, key: &TaskKey) -> Result<Option<Run>> {
+    let ids = app.store.listed_runs_of(&key.name)?;
+    let ids = match ids {
+        Some(ids) => ids,
+        None => app.store.run_ids()?,
+    };
+    Ok(ids.into_iter().find_map(|id| run_of(app, key, id).ok()))
+}
+
+/// Compares what a base was with what it is.
+async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
+    let (differences, problem) = match read_both(app, update).await {
+        Ok((before, after)) => (differences(&before, &after), None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    BaseDifference {
+        image: update.image.clone(),
+        previous_digest: update.previous_digest.clone(),
+        digest: update.digest.clone(),
+        seen: update.seen.map(AzTimestamp),
+        seen_by: update.seen_by.map(|by| by.word()),
+        differences,
+        problem,
+    }
+}
+
+async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), String> {
+    let of = |manifest: &Option<Digest>, whole: &Option<Digest>| manifest.clone().or(whole.clone());
+    let before = of(&update.previous_manifest, &update.previous_digest)
+        .ok_or("nobody knows what it was built on before")?;
+    let after = of(&update.manifest, &update.digest)
+        .ok_or("it has yet to be made by the run of another task")?;
+    let image: Reference = update
+        .image
+        .parse()
+        .map_err(|_| "it is no image".to_owned())?;
+    let told = |which: &str, digest: &Digest, error: LookupError| match error.is_absent() {
+        true => format!(
+            "its registry no longer has {which} ({digest}), so that the two cannot be compared"
+        ),
+        false => format!("{which} cannot be read: {}", Error::from(error).one_line()),
+    };
+    let platform = update.platform.as_ref();
+    let registries = app.registries();
+    let read = async |which: &str, digest: &Digest| {
+        let makeup = registries.makeup(&image.at(digest.clone()), platform).await;
+        makeup.map_err(|error| told(which, digest, error))
+    };
+    Ok((
+        read("what it was", &before).await?,
+        read("what it is now", &after).await?,
+    ))
+}
+
+/// Returns what differs between two images.
+fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let mut one = |what: &str, before: Option<String>, after: Option<String>| {
+        let empty = |text: &String| !text.is_empty();
+        let (before, after) = (before.filter(empty), after.filter(empty));
+        if before != after {
+            found.push(Difference {
+                what: bounded(what),
+                before: before.as_deref().map(bounded),
+                after: after.as_deref().map(bounded),
+            });
+        }
+    };
+    let moment = |makeup: &Makeup| makeup.created.map(|it| format!("{it:.0}"));
+    one("created", moment(before), moment(after));
+    let size = |makeup: &Makeup| Some(format!("{} bytes", makeup.size()));
+    one("size", size(before), size(after));
+    let words = |words: &[String]| Some(words.join(" "));
+    one(
+        "entrypoint",
+        words(&before.entrypoint),
+        words(&after.entrypoint),
+    );
+    one("cmd", words(&before.cmd), words(&after.cmd));
+    one("user", Some(before.user.clone()), Some(after.user.clone()));
+    one(
+        "workdir",
+        Some(before.working_dir.clone()),
+        Some(after.working_dir.clone()),
+    );
+    let layers = |makeup: &Makeup| -> BTreeMap<String, String> {
+        let layers = makeup.layers.iter();
+        layers
+            .map(|(digest, size)| {
+                (
+                    digest.to_string(),
+                    format!("{} {size} bytes", digest.short()),
+                )
+            })
+            .collect()
+    };
+    let ports = |makeup: &Makeup| -> BTreeMap<String, String> {
+        makeup
+            .ports
+            .iter()
+            .map(|it| (it.clone(), it.clone()))
+            .collect()
+    };
+    let maps = [
+        ("layer", layers(before), layers(after), false),
+        ("port", ports(before), ports(after), false),
+        ("env", before.env.clone(), after.env.clone(), true),
+        ("label", before.labels.clone(), after.labels.clone(), true),
+    ];
+    for (kind, old, new, is_named) in maps {
+        let names = old
+            .keys()
+            .chain(new.keys().filter(|name| !old.contains_key(*name)));
+        let changed: Vec<&String> = names
+            .filter(|name| old.get(*name) != new.get(*name))
+            .collect();
+        for name in changed.iter().take(MOST) {
+            let what = match is_named {
+                true => format!("{kind} {name}"),
+                false => kind.to_owned(),
+            };
+            // A variable that is there and empty differs from one that is not.
+            let value = |map: &BTreeMap<String, String>| {
+                map.get(*name).map(|it| {
+                    if it.is_empty() {
+                        "\"\"".to_owned()
+                    } else {
+                        it.clone()
+                    }
+                })
+            };
+            one(&what, value(&old), value(&new));
+        }
+        if let more @ 1.. = changed.len().saturating_sub(MOST) {
+            one(kind, None, Some(format!("and {more} more")));
+        }
+    }
+    found
+}
+
+/// Takes out of a text what a terminal would obey, and what is too much.
+fn bounded(text: &str) -> String {
+    let harmless = text.chars().map(|c| match c {
+        c if c.is_control() => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c => c,
+    });
+    let mut short: String = harmless.take(LONGEST + 1).collect();
+    if short.chars().count() > LONGEST {
+        short.pop();
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn makeup(env: &[(&str, &str)], layers: &[&str]) -> Makeup {
+        let pairs = |all: &[(&str, &str)]| {
+            let all = all.iter();
+            all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        Makeup {
+            env: pairs(env),
+            layers: layers
+                .iter()
+                .map(|it| (Digest::of(it.as_bytes()), 10))
+                .collect(),
+            ..Makeup::default()
+        }
+    }
+
+    #[test]
+    fn what_was_added_removed_and_changed_is_named_once_each_and_within_bounds() {
+        let before = makeup(&[("A", "1"), ("B", "x"), ("E", "")], &["low", "old"]);
+        let after = Makeup {
+            user: "app\u{1b}[2J".into(),
+            ..makeup(&[("A", "2"), ("C", "y")], &["low", "new", "more"])
+        };
+        let found = differences(&before, &after);
+        let of = |what: &str| -> Vec<_> {
+            let found = found.iter().filter(|it| it.what == what);
+            found
+                .map(|it| (it.before.as_deref(), it.after.as_deref()))
+                .collect()
+        };
+        assert_eq!(of("env A"), [(Some("1"), Some("2"))]);
+        assert_eq!(of("env B"), [(Some("x"), None)]);
+        assert_eq!(of("env C"), [(None, Some("y"))]);
+        assert_eq!(of("env E"), [(Some("\"\""), None)]);
+        assert_eq!(of("user"), [(None, Some("app [2J"))]);
+        assert_eq!(of("size"), [(Some("20 bytes"), Some("30 bytes"))]);
+        assert_eq!(of("layer").len(), 3);
+        assert_eq!(differences(&before, &before), []);
+        let many: Vec<(String, String)> =
+            (0..100).map(|n| (n.to_string(), "v".repeat(999))).collect();
+        let many = Makeup {
+            labels: many.into_iter().collect(),
+            ..before.clone()
+        };
+        let found = differences(&before, &many);
+        assert_eq!(found.len(), MOST + 1);
+        assert!(found.iter().all(|it| {
+            it.after
+                .as_ref()
+                .is_some_and(|it| it.chars().count() <= LONGEST)
+        }));
+    }
+}

@@ -1,0 +1,155 @@
+//! What an image is made of: its layers, and how a container of it starts. One manifest and one config are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::image::{Digest, Platform, Reference};
+
+use super::{
+    client::{Registries, refusal},
+    inventory::{Inspected, ManifestPart},
+    problem::{Absence, LookupError},
+    transport::request_spec::RequestSpec,
+};
+
+/// What an image is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Makeup {
+    /// When it was made, where its config says so.
+    pub created: Option<Timestamp>,
+    /// Its layers with their sizes in bytes, as they are sent, the lowest first.
+    pub layers: Vec<(Digest, u64)>,
+    /// The variables that its containers get.
+    pub env: BTreeMap<String, String>,
+    /// The program that is started.
+    pub entrypoint: Vec<String>,
+    /// Its arguments, or the program where there is no entrypoint.
+    pub cmd: Vec<String>,
+    /// Whom it runs as.
+    pub user: String,
+    /// Where it starts.
+    pub working_dir: String,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
+    /// The ports that it says to listen at.
+    pub ports: BTreeSet<String>,
+}
+
+/// A config as the OCI image specification 1.1 has it.
+#[derive(Default, Deserialize)]
+struct StoredImage {
+    created: Option<serde_json::Value>,
+    config: Option<StoredRun>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct StoredRun {
+    env: Option<Vec<String>>,
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    user: Option<String>,
+    working_dir: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+impl Registries {
+    /// Reads what an image is made of that is named by its digest: of a manifest two requests, of an index one more for the manifest of
+    /// `platform`.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]: absent, or could not tell.
+    pub async fn makeup(
+        &self,
+        image: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<Makeup, LookupError> {
+        let mut manifest = self.inspect(image).await?;
+        if manifest.is_index() {
+            let child = child_for(&manifest, platform);
+            let child = child.ok_or_else(|| {
+                let asked = super::Asked {
+                    registry: image.registry().to_owned(),
+                    image: image.to_string(),
+                    ..super::Asked::default()
+                };
+                LookupError::absent(Absence::Platform, asked)
+            })?;
+            manifest = self.inspect(&image.at(child)).await?;
+        }
+        let layers = manifest
+            .layers
+            .iter()
+            .map(|it| (it.digest.clone(), it.size));
+        let mut makeup = Makeup {
+            layers: layers.collect(),
+            ..Makeup::default()
+        };
+        let Some(config) = &manifest.config else {
+            return Ok(makeup);
+        };
+        let host = self.host_of(image)?;
+        let answer = host
+            .ask(&RequestSpec::config_at(image, &config.digest))
+            .await?;
+        if answer.response.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
+        if !config.digest.matches(&answer.response.body) {
+            return Err(bad("its content is not of its digest".to_owned()));
+        }
+        let stored: StoredImage = serde_json::from_slice(&answer.response.body)
+            .map_err(|problem| bad(format!("its config is malformed: {problem}")))?;
+        makeup.take(stored);
+        Ok(makeup)
+    }
+}
+
+/// Returns the manifest of an index that a platform gets; the only one, where none is wanted.
+fn child_for(index: &Inspected, platform: Option<&Platform>) -> Option<Digest> {
+    let distance = |part: &ManifestPart| part.platform.as_ref()?.distance(platform?);
+    let children = index.children.iter();
+    let nearest = children.filter_map(|it| Some((distance(it)?, it)));
+    let nearest = nearest.min_by_key(|(distance, _)| *distance);
+    let nearest = nearest
+        .map(|(_, it)| it)
+        .or(match index.children.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        });
+    nearest.map(|it| it.digest.clone())
+}
+
+impl Makeup {
+    fn take(&mut self, stored: StoredImage) {
+        let created = stored.created.as_ref().and_then(|it| it.as_str());
+        self.created = created.and_then(|it| it.parse().ok());
+        let run = stored.config.unwrap_or_default();
+        let env = run.env.unwrap_or_default();
+        self.env = env
+            .into_iter()
+            .map(|it| match it.split_once('=') {
+                Some((name, value)) => (name.to_owned(), value.to_owned()),
+                None => (it, String::new()),
+            })
+            .collect();
+        self.entrypoint = run.entrypoint.unwrap_or_default();
+        self.cmd = run.cmd.unwrap_or_default();
+        self.user = run.user.unwrap_or_default();
+        self.working_dir = run.working_dir.unwrap_or_default();
+        self.labels = run.labels.unwrap_or_default();
+        self.ports = run.exposed_ports.unwrap_or_default().into_keys().collect();
+    }
+
+    /// Returns the size of all layers, in bytes, as they are sent.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let sizes = self.layers.iter().map(|(_, size)| *size);
+        sizes.fold(0, u64::saturating_add)
+    }
+}

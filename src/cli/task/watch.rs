@@ -112,6 +112,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         listen: args.listen,
         metrics_file: args.metrics_file,
     };
+    // cron mails whatever is said, and each round would say it.
+    if !args.once || report.is_watched() {
+        report.note(&ops::watch::scope(app)?);
+    }
     let watched = app.wait(async {
         let on_hangup = if args.once {
             OnHangup::Stop

@@ -6,6 +6,7 @@ mod make;
 mod options;
 mod round;
 mod rounded;
+mod scope;
 mod tellings;
 
 use std::{rc::Rc, time::Duration};
@@ -36,6 +37,7 @@ use round::Watcher;
 pub use crate::watch::Selection;
 pub use options::{Looks, WatchOptions};
 pub use rounded::Rounded;
+pub use scope::scope;
 
 /// Says what a round would run, in that order, without running it.
 ///

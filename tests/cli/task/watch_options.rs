@@ -207,3 +207,25 @@ fn base_of_many_tasks_that_moved_is_asked_for_once_in_the_whole_round() {
     assert_eq!(count("GET /v2/base/blobs/"), 1);
     assert_eq!(registry.requests().len(), 3);
 }
+
+#[test]
+fn what_is_followed_is_said_by_the_loop_and_to_who_watches_one_round() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let once = ["task", "watch", "--once"];
+    let empty = world.spawn_on_terminal(&once).wait();
+    assert!(empty.stdout.contains("no tasks in `"), "{empty}");
+    registry.push("base:1", &[("version", "one")]);
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &from);
+    world.task(&registry, "new", &from);
+    let said = "follows 1 tag of 1 task; 1 has never run: new";
+    let shown = world.spawn_on_terminal(&once).wait();
+    assert!(shown.stdout.contains(said), "{shown}");
+    // cron mails whatever is said.
+    world.watch_once().ok().silent();
+    let running = world.spawn(&["task", "watch"]);
+    running.stderr_has(said);
+    running.signal(rustix::process::Signal::TERM);
+    running.wait().exits(143);
+}

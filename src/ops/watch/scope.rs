@@ -1,0 +1,57 @@
+//! Says what a watcher follows, before it looks for the first time.
+
+use std::collections::BTreeSet;
+
+use crate::{error::Result, ops::App};
+
+/// How many tasks are named that were never run.
+const NAMED: usize = 5;
+
+/// Says on one line how many tags of how many tasks are followed, and which tasks have never run; of an empty state directory, that it is.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the state directory cannot be read.
+pub fn scope(app: &App) -> Result<String> {
+    let (mut tags, mut tasks, mut never) = (BTreeSet::new(), 0_usize, Vec::new());
+    for (key, followed) in app.store.followed()? {
+        let Ok((_, baseline)) = followed else {
+            continue;
+        };
+        match baseline.has_run() {
+            true => tasks += 1,
+            false => never.push(key.name),
+        }
+        let bases = baseline.dependencies.iter();
+        tags.extend(bases.filter_map(|base| base.image.reference()));
+    }
+    if tasks + never.len() == 0 {
+        let folder = app.store.layout().root().display();
+        return Ok(format!(
+            "no tasks in `{folder}`; to make one: acrt task create --help"
+        ));
+    }
+    let many = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let follows = format!(
+        "follows {} of {}",
+        many(tags.len(), "tag"),
+        many(tasks, "task")
+    );
+    if never.is_empty() {
+        return Ok(follows);
+    }
+    let count = never.len();
+    let verb = if count == 1 { "has" } else { "have" };
+    let named: Vec<&str> = never.iter().take(NAMED).map(|name| name.as_str()).collect();
+    let more = match count.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Ok(format!(
+        "{follows}; {count} {verb} never run: {}{more}",
+        named.join(", ")
+    ))
+}

@@ -136,6 +136,22 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// Says what is being done while it goes on, as `building localhost:5000/web:1`.
+    #[must_use]
+    pub fn doing(&self, images: &[Reference]) -> String {
+        let made = images.first().map(|image| format!(" {}", image.familiar()));
+        let made = made.unwrap_or_default();
+        match self {
+            Self::Pull(image) => format!("pulling {}", image.familiar()),
+            Self::Build => format!("building{made}"),
+            Self::Push(image) => format!("pushing {}", image.familiar()),
+            Self::Publish(_) => format!("building and pushing{made}"),
+            Self::Tidy => "tidying up".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

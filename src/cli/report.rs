@@ -44,6 +44,8 @@ pub struct Report {
     output_lost: Cell<bool>,
     /// Where the time in each line on stderr comes from, if these are JSON.
     json: RefCell<Option<Clock>>,
+    /// Where the time before each line comes from, where a person watches a loop.
+    stamps: RefCell<Option<Clock>>,
     /// What takes from logs what a terminal would obey; none if they are shown as they are.
     tamer: RefCell<Option<Tamer>>,
 }
@@ -70,6 +72,7 @@ impl Report {
             reader_gone: Cell::new(false),
             output_lost: Cell::new(false),
             json: RefCell::new(None),
+            stamps: RefCell::new(None),
             tamer: RefCell::new(Some(Tamer::default())),
         }
     }
@@ -90,6 +93,20 @@ impl Report {
     /// From now on, prints every line on stderr as a JSON object, for programs that collect logs.
     pub fn log_as_json(&self, clock: Clock) {
         *self.json.borrow_mut() = Some(clock);
+    }
+
+    /// From now on, puts the time of day, in UTC, before each line that a person sees on a terminal.
+    pub fn stamp_lines(&self, clock: Clock) {
+        if io::stderr().is_terminal() {
+            *self.stamps.borrow_mut() = Some(clock);
+        }
+    }
+
+    /// Returns the time of day to stand before a line; nothing where no person watches a loop.
+    fn stamp(&self) -> String {
+        let stamps = self.stamps.borrow();
+        let now = stamps.as_ref().map(Clock::now);
+        now.map_or(String::new(), |now| now.strftime("%H:%M:%SZ ").to_string())
     }
 
     /// Tells whether stdout shows colours.
@@ -229,14 +246,10 @@ impl Report {
                 }
             }
             Event::Log(bytes) => self.log(bytes),
-            Event::Rebuilt(line) => self.stream(
-                format!(
-                    "{}
-",
-                    harmless(&line)
-                )
-                .as_bytes(),
-            ),
+            Event::Rebuilt(line) => {
+                let time = self.stamp();
+                self.stream(format!("{time}{}\n", harmless(&line)).as_bytes());
+            }
             Event::Queued { id, is_build, .. } => self.queued(id, is_build),
             Event::Begun { id, task, why } => {
                 let fields = json!({"event": "runBegun", "task": task.to_string(), "run": id});
@@ -378,7 +391,7 @@ impl Report {
     fn line(&self, level: &str, plain: &str, message: &str, fields: Value) {
         let json = self.json.borrow();
         let Some(clock) = &*json else {
-            self.tell(plain);
+            self.tell(&format!("{}{plain}", self.stamp()));
             return;
         };
         let mut line = json!({"time": clock.now(), "level": level, "message": message});

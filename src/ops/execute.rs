@@ -422,7 +422,8 @@ impl<'a> Execution<'a> {
         let mut outcome = BuildOutcome::default();
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
-            log.doing(format!("run {id}: {purpose}"));
+            let (name, doing) = (&self.task.name, purpose.doing(job.images));
+            log.doing(format!("{name}: {doing}, run {id}"));
             log.line(&format!("$ {}", step.line));
             let line = step.line.env(MARKER, request.scratch.display().to_string());
             let limits = Limits {

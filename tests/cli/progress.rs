@@ -31,7 +31,10 @@ fn a_terminal_shows_what_is_being_done_below_whole_lines_of_the_log() {
     let (world, registry, gate) = world();
     let run = world.spawn_on_terminal(&["task", "run", "--name", "web"]);
     let waiting = gate.arrival();
-    run.stdout_has("run ca1: the build");
+    run.stdout_has(&format!(
+        "web: building {}, run ca1",
+        registry.image("web:latest")
+    ));
     waiting.go_on();
     let printed = run.wait().ok().stdout;
     let lines = screen(&printed);
@@ -44,7 +47,7 @@ fn a_terminal_shows_what_is_being_done_below_whole_lines_of_the_log() {
         "{last}"
     );
     assert!(
-        !lines.iter().any(|line| line.contains("the build")),
+        !lines.iter().any(|line| line.contains("web: building")),
         "{lines:?}"
     );
 }
@@ -58,7 +61,7 @@ fn without_a_terminal_or_a_person_there_is_no_such_line() {
         "quick",
         &format!("FROM {}\n", registry.image("base:1")),
     );
-    let line = ": the build";
+    let line = ": building ";
     let piped = world.run("quick").ok();
     assert!(
         !piped.stderr.contains('\r') && !piped.stderr.contains(line),
@@ -117,4 +120,39 @@ fn who_creates_a_task_is_told_what_to_do_next() {
     world
         .acrt(&[&create[..], &["--only-show-errors"]].concat())
         .ok();
+}
+
+#[test]
+fn loop_on_a_terminal_says_when_what_is_built_and_that_it_has_recovered() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    world.write("web/state", "0");
+    let dockerfile = format!(
+        "FROM {}\nCOPY state /state\nRUN exit $(cat /state)\n",
+        registry.image("base:1")
+    );
+    world.tracked_task(&registry, "web", &dockerfile);
+    world.write("web/state", "3");
+    registry.push_shell("base:1", &[("version", "two")]);
+    let watch = world.spawn_on_terminal(&["task", "watch", "--settle", "0"]);
+    watch.stdout_has("follows 1 tag of 1 task");
+    let image = registry.image("web:latest");
+    watch.stdout_has(&format!("web: building {image}, run ca2"));
+    watch.stdout_has("ended with Failed");
+    let shown = watch.kill().stdout;
+    let lines = screen(&shown);
+    let is_stamped = |line: &&String| {
+        let time = line.split(' ').next().unwrap_or_default();
+        time.len() == 9 && time.ends_with('Z') && time.matches(':').count() == 2
+    };
+    let stamped: Vec<&String> = lines.iter().filter(is_stamped).collect();
+    let has = |part: &str| stamped.iter().any(|line| line.contains(part));
+    assert!(has("follows 1 tag of 1 task"), "{lines:?}");
+    assert!(has("error: run `ca2` of task"), "{lines:?}");
+    // What was mended is tried at once, and the next watcher says that it has recovered.
+    world.write("web/state", "0");
+    registry.push_shell("base:1", &[("version", "three")]);
+    let once = world.watch_once().ok();
+    once.prints(&["web: rebuilt", ", after a run that failed"]);
 }

@@ -112,6 +112,9 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         listen: args.listen,
         metrics_file: args.metrics_file,
     };
+    if !args.once {
+        report.stamp_lines(app.clock.clone());
+    }
     // cron mails whatever is said, and each round would say it.
     if !args.once || report.is_watched() {
         report.note(&ops::watch::scope(app)?);

@@ -51,6 +51,8 @@ pub async fn make(
         }),
         other => events.send(other),
     });
+    let baseline = app.store.baseline(&key).unwrap_or_default();
+    let failures = baseline.failure.map_or(0, |failure| failure.count);
     let mut pushed = Vec::new();
     let mut answers = answers(&app, &bases).await;
     if let Err(error) = pin(&app, &mut answers, job.pins).await {
@@ -76,7 +78,12 @@ pub async fn make(
             (Outcome::Busy, None)
         }
         Ok(Some(finished)) if finished.run.status == RunStatus::Succeeded => {
-            events.send(Event::Rebuilt(rebuilt(&key, &why, &finished.run)));
+            let told = rebuilt(&key, &why, &finished.run);
+            events.send(Event::Rebuilt(match failures {
+                0 => told,
+                1 => format!("{told}, after a run that failed"),
+                many => format!("{told}, after {many} runs that failed"),
+            }));
             pushed = finished.run.output_images.unwrap_or_default();
             (Outcome::Succeeded, None)
         }

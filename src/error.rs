@@ -16,6 +16,8 @@ pub enum Kind {
     NotFound,
     /// Could not find out: a registry did not answer, refused, or limited us.
     Unknown,
+    /// The builder does not answer, so that nobody knows what a build would come to.
+    BuilderAway,
     /// Another watcher holds the state directory.
     Locked,
     /// Something is stale, or was rebuilt, and the caller asked to be told by the exit code.
@@ -34,7 +36,7 @@ impl Kind {
             Self::Failed => 1,
             Self::Invalid => 2,
             Self::NotFound => 3,
-            Self::Unknown => 4,
+            Self::Unknown | Self::BuilderAway => 4,
             Self::Locked => 5,
             Self::Stale => 10,
             Self::Interrupted => 130,

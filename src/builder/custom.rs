@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use crate::{
     error::{Error, Kind, Result},
     image::Reference,
-    sys::{command::CommandLine, settings::BuilderSettings},
+    sys::{builders::BuilderSettings, command::CommandLine},
 };
 
 use super::{BuildRequest, DigestSource, Purpose, Step};

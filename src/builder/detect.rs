@@ -2,13 +2,15 @@
 
 use crate::{
     error::{Error, Kind, Result},
-    sys::{
-        process::{self, find},
-        settings::Settings,
-    },
+    sys::{builders::BuilderSettings, process, settings::Settings},
 };
 
-use super::{Builder, BuilderKind, Program, custom::Template, docker::Abilities};
+use super::{
+    Builder, BuilderKind, Program,
+    connection::{self, chosen, program},
+    custom::Template,
+    docker::Abilities,
+};
 
 /// The builders that are looked for where none is named, in this order. buildx is not among them: docker uses it by itself.
 const ORDER: [BuilderKind; 4] = [
@@ -18,32 +20,58 @@ const ORDER: [BuilderKind; 4] = [
     BuilderKind::Buildctl,
 ];
 
-/// Finds the builder: `choice` (the command line, then the task), else `ACRT_BUILDER`, else the config file's, else the first
-/// of docker, podman, buildah and buildctl on `PATH`. docker and buildctl without a daemon that answers are passed over, unless
-/// they are named. A `docker` that is podman under another name is podman.
+/// Returns the name of the builder or pool that somebody has chosen: `choice` (the command line, then the task), else `ACRT_BUILDER`,
+/// else the config file's.
+#[must_use]
+pub fn chosen_name<'s>(choice: Option<&'s str>, settings: &'s Settings) -> Option<&'s str> {
+    let named = choice.or(settings.builder.as_deref());
+    named.or(settings.config.defaults.builder.as_deref())
+}
+
+/// Refuses a name that no builder and no pool has.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the names that there are.
+pub fn check_name(name: &str, settings: &Settings) -> Result<()> {
+    settings.config.check_builder(name).map_err(|problem| {
+        let hint = match problem.meant() {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "other programs can be called by a template: --builder command, see docs/builders.md".into(),
+        };
+        Error::new(Kind::Invalid, problem.to_string()).hint(hint)
+    })
+}
+
+/// Finds the builder that [`chosen_name`] names, else the first of docker, podman, buildah and buildctl on `PATH`. docker and buildctl
+/// without a daemon that answers are passed over, unless they are named. A `docker` that is podman under another name is podman. Of a
+/// pool it is the first builder.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] for a name that is no builder, for one that is not installed, and where there is none at all;
 /// [`Kind::Failed`] for buildx where nothing answers that it could build with.
 pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
-    let named =
-        choice
-            .or(settings.builder.as_deref())
-            .or(settings.config.defaults.builder.as_deref());
-    if let Some(name) = named {
-        let kind: BuilderKind = name.parse().map_err(|problem: super::UnknownBuilder| {
-            Error::new(Kind::Invalid, problem.to_string())
-                .hint("other programs can be called by a template: --builder command, see docs/builders.md")
-        })?;
-        return by_name(kind, settings).await;
+    if let Some(name) = chosen_name(choice, settings) {
+        let members = settings.config.pools.get(name).map(|pool| &pool.builders);
+        let name = members
+            .and_then(|all| all.first())
+            .map_or(name, String::as_str);
+        let Some((kind, own)) = settings.config.builder(name) else {
+            return Err(check_name(name, settings).err().unwrap_or_else(|| {
+                Error::new(Kind::Invalid, format!("the pool `{name}` has no builder"))
+            }));
+        };
+        return by_name(name, kind, &own, settings).await;
     }
     for kind in ORDER {
-        let Some(program) = program(kind, settings) else {
+        let own = settings.config.builder(kind.name());
+        let own = own.map(|(_, own)| own).unwrap_or_default();
+        let Some(program) = program(kind, &own, settings) else {
             continue;
         };
         if daemon_answers(kind, &program).await {
-            return ready(kind, program, settings).await;
+            return ready(kind, program, &own, settings).await;
         }
     }
     Err(Error::new(
@@ -56,29 +84,40 @@ pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder
     .hint("install one, for example: apt-get install buildah"))
 }
 
-async fn by_name(kind: BuilderKind, settings: &Settings) -> Result<Builder> {
+async fn by_name(
+    name: &str,
+    kind: BuilderKind,
+    own: &BuilderSettings,
+    settings: &Settings,
+) -> Result<Builder> {
     if kind == BuilderKind::Command {
-        let template = settings.config.builders.get(kind.name()).cloned();
-        return Ok(Builder::Command(Template::new(
-            &template.unwrap_or_default(),
-        )?));
+        return Ok(Builder::Command(Template::new(own)?));
     }
-    let program = program(kind, settings).ok_or_else(|| {
+    let program = program(kind, own, settings).ok_or_else(|| {
+        let of = match name == kind.name() {
+            true => String::new(),
+            false => format!(", which `{name}` is called by,"),
+        };
         Error::new(
             Kind::Invalid,
             format!(
-                "the builder `{kind}` is not on PATH `{}`",
+                "the builder `{kind}`{of} is not on PATH `{}`",
                 settings.path.display()
             ),
         )
         .hint("install it, or name another one with --builder")
     })?;
-    ready(kind, program, settings).await
+    ready(kind, program, own, settings).await
 }
 
-async fn ready(kind: BuilderKind, program: Program, settings: &Settings) -> Result<Builder> {
+async fn ready(
+    kind: BuilderKind,
+    program: Program,
+    own: &BuilderSettings,
+    settings: &Settings,
+) -> Result<Builder> {
     Ok(match kind {
-        BuilderKind::Docker => docker(program, settings).await,
+        BuilderKind::Docker => docker(program, own, settings).await,
         BuilderKind::Buildx => buildx(program).await?,
         BuilderKind::Podman => Builder::Podman(program),
         BuilderKind::Buildctl => Builder::Buildctl(program),
@@ -87,7 +126,7 @@ async fn ready(kind: BuilderKind, program: Program, settings: &Settings) -> Resu
 }
 
 /// Finds out what `docker` is and what it can do.
-async fn docker(program: Program, settings: &Settings) -> Builder {
+async fn docker(mut program: Program, own: &BuilderSettings, settings: &Settings) -> Builder {
     let (version, buildx, help) = tokio::join!(
         answer(&program, &["--version"]),
         answer(&program, &["buildx", "version"]),
@@ -95,13 +134,16 @@ async fn docker(program: Program, settings: &Settings) -> Builder {
     );
     if version.is_some_and(|text| is_podman(&text)) {
         // The package podman-docker. podman itself is the same program, and has settings of its own.
-        let podman = self::program(BuilderKind::Podman, settings);
+        let podman = settings.config.builder(BuilderKind::Podman.name());
+        let podman = podman.and_then(|(kind, own)| connection::program(kind, &own, settings));
         return Builder::Podman(podman.unwrap_or(program));
     }
     let can = Abilities {
         buildx: buildx.is_some(),
         load: help.is_some_and(|text| text.contains("--load")),
     };
+    let more = connection::build_arguments(BuilderKind::Docker, own, can.load);
+    program.build_args.splice(0..0, more);
     Builder::Docker { program, can }
 }
 
@@ -152,39 +194,11 @@ async fn buildx(program: Program) -> Result<Builder> {
     }
 }
 
-/// Returns the argument by which those of every build choose the BuildKit, if they do; the last one counts.
-pub(super) fn chosen(build_args: &[String]) -> Option<String> {
-    let mut chosen = None;
-    for (n, argument) in build_args.iter().enumerate() {
-        let name = match argument.strip_prefix("--builder") {
-            Some("") => build_args.get(n + 1).map(String::as_str),
-            Some(rest) => rest.strip_prefix('='),
-            None => None,
-        };
-        chosen = name.map(|name| format!("--builder={name}")).or(chosen);
-    }
-    chosen
-}
-
 /// Tells whether what `--version` prints is podman's, which may be preceded by a remark of its shim.
 fn is_podman(version: &str) -> bool {
     version
         .lines()
         .any(|line| line.starts_with("podman version"))
-}
-
-fn program(kind: BuilderKind, settings: &Settings) -> Option<Program> {
-    let own = settings.config.builders.get(kind.name()).cloned();
-    let own = own.unwrap_or_default();
-    let name = match kind {
-        BuilderKind::Buildx => BuilderKind::Docker.name(),
-        _ => kind.name(),
-    };
-    Some(Program {
-        path: find(name, &settings.path)?,
-        global_args: own.global_args,
-        build_args: own.build_args,
-    })
 }
 
 /// Tells whether the daemon answers that a builder needs, if it needs one.

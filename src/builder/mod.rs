@@ -4,11 +4,13 @@ pub mod buildah;
 pub mod buildctl;
 pub mod buildkit;
 pub mod buildx;
+pub mod connection;
 pub mod container;
 pub mod custom;
 pub mod detect;
 pub mod docker;
 mod docker_client;
+pub mod fleet;
 pub mod held;
 pub mod kind;
 pub mod last_words;
@@ -18,10 +20,12 @@ mod platform_args;
 pub mod podman;
 pub mod program;
 pub mod request;
+pub mod storage;
 
 pub use buildkit::digest_in_metadata;
+pub use connection::{PresenceQuestion, presence};
 pub use container::{ContainerRequest, FolderMount};
-pub use detect::detect;
+pub use detect::{check_name, chosen_name, detect};
 pub use held::HeldImage;
 pub use kind::{Builder, BuilderKind, UnknownBuilder};
 pub use last_words::{LastWords, Refusal, refusal};
@@ -29,6 +33,7 @@ pub use leftovers::Leftover;
 pub use platform::BuilderPlatforms;
 pub use program::Program;
 pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
+pub use storage::Keep;
 
 use crate::{
     error::{Error, Kind, Result},

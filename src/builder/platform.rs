@@ -4,7 +4,7 @@ use crate::{image::Platform, sys::command::CommandLine};
 
 use super::{
     Builder, Program,
-    detect::chosen,
+    connection::chosen,
     platform_args::{Named, read_all},
 };
 

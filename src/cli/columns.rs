@@ -258,6 +258,23 @@ pub const HEALTH: &[Column] = &[
     Column::at("HINT", "/hint"),
 ];
 
+/// A builder.
+pub const BUILDER: &[Column] = &[
+    Column::at("NAME", "/name"),
+    Column::at("KIND", "/kind"),
+    Column::at("STATE", "/state"),
+    Column::at("ADDRESS", "/address"),
+    Column::at("PLATFORMS", "/platforms"),
+    Column::at("RUNNING", "/running"),
+    Column::at("JOBS", "/jobs"),
+    Column::at("VERSION", "/version"),
+    Column::at("DISK", "/disk"),
+    Column::at("REASON", "/reason"),
+];
+
+/// What a builder has freed.
+pub const PRUNED: &[Column] = &[Column::at("NAME", "/name"), Column::at("RESULT", "/result")];
+
 /// A timer of a task.
 pub const TIMER: &[Column] = &[
     Column::at("NAME", "/name"),

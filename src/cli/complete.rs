@@ -15,7 +15,10 @@ use clap_complete::{
 };
 
 use super::flags::AZURE;
-use crate::ops::{self, App, GlobalOptions, event::EventSink};
+use crate::{
+    ops::{self, App, GlobalOptions, event::EventSink},
+    sys::builders::BuilderKind,
+};
 
 /// The variable that says which shell wants to complete a line.
 pub const VARIABLE: &str = "ACRT_COMPLETE";
@@ -85,7 +88,7 @@ fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>
         "registry" => registries,
         "key" => |_| ops::config::keys(),
         "output" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),
-        "builder" => |_| words("docker buildx podman buildah buildctl command"),
+        "builder" => builders,
         "platform" => |_| {
             words(
                 "linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386 linux/ppc64le linux/s390x linux/riscv64",
@@ -131,6 +134,16 @@ fn registries(app: &App) -> Vec<String> {
     registries.sort_unstable();
     registries.dedup();
     registries
+}
+
+fn builders(app: &App) -> Vec<String> {
+    let config = &app.settings.config;
+    let own = config.builders.keys().chain(config.pools.keys());
+    let kinds = BuilderKind::ALL.map(|kind| kind.name().to_owned());
+    let mut names: Vec<String> = own.cloned().chain(kinds).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn run_ids(app: &App) -> Vec<String> {

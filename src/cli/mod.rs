@@ -1,6 +1,7 @@
 //! The front door: one file for each command, at the path at which it is typed.
 
 mod build;
+mod builder;
 mod check_health;
 mod columns;
 mod complete;
@@ -76,6 +77,8 @@ enum Command {
     Logout(logout::LogoutArgs),
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
+    #[command(subcommand)]
+    Builder(builder::BuilderCommand),
     Deps(deps::DepsArgs),
     CheckHealth(check_health::CheckHealthArgs),
     #[command(subcommand)]
@@ -148,6 +151,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Login(args) => login::run(&app()?, report, args),
         Command::Logout(args) => logout::run(&app()?, report, args),
         Command::Notify(command) => notify::run(&app()?, command),
+        Command::Builder(command) => builder::run(&with_state()?, report, command),
         Command::Deps(args) => deps::run(&app()?, report, args),
         Command::CheckHealth(args) => check_health::run(&app()?, report, args),
         Command::Config(command) => config::run(around, command),

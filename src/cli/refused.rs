@@ -10,7 +10,7 @@ use clap::{
 
 use crate::{
     error::{Error, Kind},
-    ops::near::near,
+    sys::near::near,
 };
 
 /// Commands of az, as they are typed behind `acr`, and what to do instead.

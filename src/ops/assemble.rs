@@ -21,6 +21,7 @@ use crate::{
 
 use super::{
     App,
+    builders::TASK_LABEL,
     credential::logins,
     event::{Event, EventSink},
     execute::Execution,
@@ -315,7 +316,7 @@ pub fn remove_logins(app: &App, id: RunId) {
 pub(super) fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     if run.task.is_some() {
-        labels.insert("io.acrt.task".to_owned(), task.name.to_string());
+        labels.insert(TASK_LABEL.to_owned(), task.name.to_string());
     }
     if let Some((name, digest)) = &resolved.runtime {
         labels.insert(

@@ -9,7 +9,6 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    builder::BuilderKind,
     error::{Context as _, Error, Kind, Result},
     image::reference::is_registry,
     store::file,
@@ -71,6 +70,7 @@ pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
 /// [`Kind::Invalid`] for a key that no config file has, or a value that it does not take.
 pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
     let (path, mut text) = read(around)?;
+    let before = text.clone();
     for (name, value) in pairs {
         let doing = format!("cannot set `{}` in", name.escape_debug());
         let refused = |problem| refused(&doing, &path, problem);
@@ -78,6 +78,7 @@ pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
         check(name, value).context(Kind::Invalid, || format!("{doing} `{}`", path.display()))?;
         text = config_file::set(&text, &key, value).map_err(refused)?;
     }
+    check_change(&path, &before, &text)?;
     write(&path, &text)
 }
 
@@ -88,6 +89,7 @@ pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
 /// [`Kind::NotFound`] where the file has no such value.
 pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
     let (path, mut text) = read(around)?;
+    let before = text.clone();
     for name in names {
         let doing = format!("cannot take `{}` out of", name.escape_debug());
         let refused = |problem| refused(&doing, &path, problem);
@@ -96,6 +98,7 @@ pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
             .map_err(refused)?
             .ok_or_else(|| not_set(&path, &key))?;
     }
+    check_change(&path, &before, &text)?;
     write(&path, &text)
 }
 
@@ -133,7 +136,6 @@ pub fn keys() -> Vec<String> {
 /// Refuses values that are texts and still make no sense.
 fn check(name: &str, value: &str) -> Result<()> {
     let problem = match name {
-        "defaults.builder" => value.parse::<BuilderKind>().err().map(|e| e.to_string()),
         "defaults.registry" if !is_registry(value) => Some(format!(
             "registry `{}` is not a host name with an optional port",
             value.escape_debug()
@@ -144,6 +146,11 @@ fn check(name: &str, value: &str) -> Result<()> {
         Some(problem) => Err(Error::new(Kind::Invalid, problem)),
         None => Ok(()),
     }
+}
+
+fn check_change(path: &Path, before: &str, after: &str) -> Result<()> {
+    config_file::check_change(before, after)
+        .map_err(|problem| refused("cannot change", path, problem))
 }
 
 fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {

@@ -28,7 +28,7 @@ use super::{
     event::{Event, EventSink},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
-    keep, local, platforms, pushed, reading,
+    keep, local, placing, platforms, pushed, reading,
     resolve::{self, Resolved},
     run_log::RunLog,
     run_request::DEFAULT_JOBS,
@@ -39,6 +39,9 @@ pub use crate::store::runs::MARKER;
 
 /// How long a builder has to end by itself when it is told to.
 pub const GRACE: Duration = Duration::from_secs(10);
+
+/// From how many runs of one task in a row on that its builder goes away it is taken to be the task's fault.
+const MOST_LOST: u32 = 3;
 
 /// How a run ended badly: its status, and why.
 #[derive(Debug)]
@@ -63,7 +66,8 @@ impl From<Error> for Failure {
     /// What could not be found out is no failure of the build.
     fn from(error: Error) -> Self {
         let status = match error.kind() {
-            Kind::Unknown => RunStatus::Error,
+            Kind::Unknown | Kind::BuilderAway => RunStatus::Error,
+            Kind::Interrupted | Kind::Terminated => RunStatus::Canceled,
             _ => RunStatus::Failed,
         };
         Self { status, error }
@@ -131,6 +135,8 @@ pub struct Execution<'a> {
     pub named: Option<Named>,
     /// What it must not depend on, where somebody has found that out who knows all tasks.
     pub descendants: Option<Descendants>,
+    /// The builder on which it has a place; none leaves it to the task.
+    pub placed: Option<String>,
     /// What would stop it.
     pub stop: &'a Stop,
     /// When it has taken too long: the timeout of its task, from its first byte to its last.
@@ -151,6 +157,7 @@ impl<'a> Execution<'a> {
             stored: None,
             named: None,
             descendants: None,
+            placed: None,
             stop,
             deadline: Instant::now() + allowed,
         }
@@ -262,9 +269,43 @@ impl<'a> Execution<'a> {
     }
 
     pub(super) async fn builder(&self) -> Result<Builder> {
-        let choice = self.app.surroundings.builder.as_deref();
-        let choice = choice.or(self.task.builder.as_deref());
-        builder::detect(choice, &self.app.settings).await
+        let choice = match &self.placed {
+            Some(name) => Some(name.clone()),
+            None => placing::fit(self.app, &self.task)?,
+        };
+        builder::detect(choice.as_deref(), &self.app.settings).await
+    }
+
+    /// Returns what the builder is called: as the config file names it, else by its kind.
+    pub(super) fn name_of(&self, builder: &Builder) -> String {
+        let own = &self.app.settings.config.builders;
+        let named = |name: &&String| own.get(*name).is_some_and(|own| own.kind.is_some());
+        let placed = self.placed.as_ref().filter(named);
+        let known = || self.app.builder_of(&self.task).filter(|name| named(&name));
+        let name = placed.cloned().or_else(known);
+        name.unwrap_or_else(|| builder.kind().to_string())
+    }
+
+    /// Asks the builder itself whether it is there, after something has gone wrong with it. Where it is not, nothing can be said of the
+    /// build.
+    pub(super) async fn blamed(&self, failure: Failure, builder: &Builder) -> Failure {
+        let name = self.name_of(builder);
+        let is_stopped = failure.status == RunStatus::Canceled;
+        if is_stopped || placing::is_there(self.app, &name).await.unwrap_or(true) {
+            return failure;
+        }
+        let lost = match self.recorded {
+            true => self.app.store.note_lost_run(&self.task.key(), true),
+            false => Ok(0),
+        };
+        let lost = lost.unwrap_or_default();
+        let why = anyhow::Error::from(failure.error);
+        if lost >= MOST_LOST {
+            let text = format!("builder {name} has gone away in {lost} runs of this task in a row");
+            return Error::new(Kind::Failed, text).because(why).into();
+        }
+        let error = Error::new(Kind::BuilderAway, format!("builder {name} does not answer"));
+        error.because(why).into()
     }
 
     /// Does the work. Every way out but success is a failure with its status.
@@ -348,7 +389,7 @@ impl<'a> Execution<'a> {
         *inputs_digest = Some(inputs.digest.clone());
         inputs.local = local::images_for(self.app, &self.task)?;
         let builder = self.builder().await?;
-        held.run.builder = Some(builder.kind().to_string());
+        held.run.builder = Some(self.name_of(&builder));
         let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
         inputs.build_with(&on.await?, &self.task.platforms);
         let baseline = self.app.store.baseline(&key)?;
@@ -439,15 +480,17 @@ impl<'a> Execution<'a> {
                     }
                 })
                 .await?;
-            let judged = self.judge(ended, &step.purpose);
-            judged.map_err(|failure| match failure.status {
-                RunStatus::Failed => {
-                    let of = (job.builder, &step.purpose);
-                    let error = with_last_words(failure.error, &mut words, of, &request);
-                    Failure { error, ..failure }
-                }
-                _ => failure,
-            })?;
+            if let Err(failure) = self.judge(ended, &step.purpose) {
+                let failure = match failure.status {
+                    RunStatus::Failed => {
+                        let of = (job.builder, &step.purpose);
+                        let error = with_last_words(failure.error, &mut words, of, &request);
+                        Failure { error, ..failure }
+                    }
+                    _ => failure,
+                };
+                return Err(self.blamed(failure, job.builder).await);
+            }
             if step.purpose == Purpose::Build {
                 let built = platforms::built(job.builder, &request).await;
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, built);
@@ -621,6 +664,7 @@ impl<'a> Execution<'a> {
         let mut baseline = baseline.serving(before, &held.run.timer_triggers);
         baseline.commit.clone_from(&held.run.source_commit);
         baseline.pushed = Some(self.app.clock.now());
+        self.app.store.note_lost_run(key, false)?;
         self.app.store.save_baseline(key, &baseline)
     }
 
@@ -634,7 +678,8 @@ impl<'a> Execution<'a> {
             error = error.hint(maker);
         }
         run.fail(failure.status, reason.clone(), now);
-        if self.recorded && failure.status != RunStatus::Canceled {
+        let is_tried = error.kind() != Kind::BuilderAway;
+        if self.recorded && is_tried && failure.status != RunStatus::Canceled {
             let key = self.task.key();
             let mut baseline = self.app.store.baseline(&key).unwrap_or_default();
             baseline.failed(run.run_id, self.tried(run), inputs, now);

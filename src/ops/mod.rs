@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod answer;
 mod assemble;
+pub mod builders;
 pub mod cancel_run;
 pub mod chain;
 pub mod check;
@@ -26,8 +27,8 @@ pub mod look;
 pub mod manifest;
 pub mod mirror;
 mod mirror_settings;
-pub mod near;
 pub mod notify;
+mod placing;
 mod platforms;
 pub mod purge;
 mod pushed;
@@ -59,6 +60,7 @@ use std::{cell::RefCell, collections::BTreeMap, future::Future, path::PathBuf, r
 use verify::Verifier;
 
 use crate::{
+    builder,
     error::{Context as _, Kind, Result},
     image::{Mirrors, Platform, Reference},
     registry::{Login, Registries},
@@ -113,6 +115,9 @@ impl App {
         let insists = surroundings.allow_unsafe_permissions;
         let mut settings = Settings::load_insisting(surroundings.config.as_deref(), insists)?;
         environment::rule(settings.environment());
+        if let Some(name) = surroundings.builder.as_deref().filter(|it| !it.is_empty()) {
+            builder::check_name(name, &settings)?;
+        }
         if surroundings.builder.is_some() {
             settings.builder.clone_from(&surroundings.builder);
         }

@@ -22,7 +22,7 @@ use super::{
     credential::logins,
     event::{Event, EventSink},
     execute::{Execution, Finished},
-    notify, recall,
+    notify, placing, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
     supervise::{own_command, supervise},
     task,
@@ -50,6 +50,7 @@ pub async fn run(
     let (task, secrets) = prepare(app, request)?;
     if app.surroundings.builder.is_some() {
         // What was typed is told as wrong usage, before there is a run that could fail of it.
+        placing::fit(app, &task)?;
         builder::detect(app.surroundings.builder.as_deref(), &app.settings).await?;
     }
     let is_quick = request.quick.is_some();
@@ -98,9 +99,20 @@ pub async fn run(
         answers = old_enough(app, &task, events).await?;
         prepare_to_tell(app, &task, events).await;
     }
+    let place = match placing::place(app, &task, stop, events).await {
+        Ok(place) => place,
+        Err(error) => {
+            let execution = Execution {
+                recorded: request.is_recorded(),
+                ..Execution::of(app, task, secrets, stop)
+            };
+            return execution.fail(held, error.into(), events);
+        }
+    };
     let request = RunRequest {
         run: Some(held.run.run_id),
         answers,
+        builder: place.builder.clone(),
         ..request.clone()
     };
     let finished = supervise(app, &task, &request, held, stop, events).await?;
@@ -216,6 +228,7 @@ pub async fn carry_out_for(
         recorded: request.is_recorded(),
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         descendants: request.descendants.clone(),
+        placed: request.builder.clone(),
         ..Execution::of(app, task, secrets, stop)
     };
     execution.carry_out(held, events).await

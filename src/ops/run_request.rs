@@ -69,6 +69,9 @@ pub struct RunRequest {
     /// What the task must not depend on, where somebody has found that out who knows all tasks.
     #[serde(default)]
     pub descendants: Option<Descendants>,
+    /// The builder on which the process that asks has taken a place for it; none leaves it to the task.
+    #[serde(default)]
+    pub builder: Option<String>,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
@@ -96,6 +99,7 @@ impl RunRequest {
             answers: Answers::default(),
             follows_log: false,
             descendants: None,
+            builder: None,
             quick: None,
         }
     }

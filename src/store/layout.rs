@@ -99,6 +99,24 @@ impl Layout {
         self.root.join("notified.lock")
     }
 
+    /// Returns what is known of builders.
+    #[must_use]
+    pub fn builders(&self) -> PathBuf {
+        self.root.join("builders.json")
+    }
+
+    /// Returns the lock of the process that changes what is known of builders.
+    #[must_use]
+    pub fn builders_lock(&self) -> PathBuf {
+        self.root.join("builders.lock")
+    }
+
+    /// Returns the lock that a run holds which a builder has been given, one of as many as it may be given.
+    #[must_use]
+    pub fn builder_place(&self, name: &str, n: usize) -> PathBuf {
+        self.root.join("builders").join(format!("{name}.{n}.lock"))
+    }
+
     /// Returns the folder of the answers of programs that vouch for bases.
     #[must_use]
     pub fn verified(&self) -> PathBuf {

@@ -4,6 +4,7 @@
 
 pub mod baselines;
 pub mod bases;
+pub mod builders;
 mod cache;
 pub mod file;
 pub mod layout;

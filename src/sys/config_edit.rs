@@ -61,6 +61,20 @@ pub fn set(text: &str, path: &[String], value: &Value) -> Option<String> {
     }
 }
 
+/// Returns the line on which the value stands that a path of keys leads to, counted from 1; `None` where there is none.
+pub fn line_of(text: &str, path: &[String]) -> Option<usize> {
+    let root = ConfigText(text).parse()?;
+    let (mut node, mut start) = (&root, 0);
+    for name in path {
+        let NodeKind::Map(entries) = &node.kind else {
+            return None;
+        };
+        let entry = entries.iter().find(|e| e.name.as_ref() == Some(name))?;
+        (node, start) = (&entry.value, entry.key.start);
+    }
+    Some(text.get(..start)?.matches('\n').count() + 1)
+}
+
 /// Returns the text without what a path of keys leads to. `None` where there is nothing, or no way to cut it out.
 pub fn remove(text: &str, path: &[String]) -> Option<String> {
     let text = ConfigText(text);

@@ -128,6 +128,18 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
     first_that_says(&wanted, edited.into_iter().chain([appended]))
 }
 
+/// Refuses a change after which a file that can be read would be read no more: a name in it that nothing has any longer.
+///
+/// # Errors
+///
+/// [`Unchangeable::Refused`] with what is wrong then.
+pub fn check_change(before: &str, after: &str) -> Result<(), Unchangeable> {
+    match (Config::parse(before), Config::parse(after)) {
+        (Ok(_), Err(problem)) => Err(Unchangeable::Refused(problem.to_string())),
+        _ => Ok(()),
+    }
+}
+
 /// Returns the text without a value, or `None` where it has none.
 ///
 /// # Errors

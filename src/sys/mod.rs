@@ -3,12 +3,14 @@
 pub mod aliases;
 pub mod aside;
 pub mod beneath;
+pub mod builders;
 pub mod clock;
 pub mod command;
 mod config_edit;
 pub mod config_file;
 pub mod environment;
 pub mod limits;
+pub mod near;
 pub mod ownership;
 pub mod process;
 pub mod pulse;

@@ -13,6 +13,8 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 use super::{
     aliases::Aliases,
+    builders::{self, BuilderKind, BuilderSettings, Names, PoolSettings, UnknownBuilder},
+    config_edit,
     environment::{self, Pattern, Rules},
     ownership,
     secret::SecretPlace,
@@ -73,7 +75,10 @@ pub struct Config {
     /// How each registry is reached, by login server.
     pub registries: BTreeMap<String, RegistrySettings>,
     /// How each builder is called, by its name.
+    #[serde(deserialize_with = "builders::named")]
     pub builders: BTreeMap<String, BuilderSettings>,
+    /// Builders that stand in for each other, by the name of all.
+    pub pools: BTreeMap<String, PoolSettings>,
     /// The rhythm of `task watch`.
     pub watch: WatchSettings,
     /// How many finished runs are kept.
@@ -220,21 +225,6 @@ pub struct RegistrySettings {
     pub concurrency: Option<usize>,
     /// Requests a second, at most.
     pub requests_per_second: Option<u32>,
-}
-
-/// How one builder is called.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct BuilderSettings {
-    /// For the builder `command`: program and arguments, with `{dockerfile}`, `{context}` and the other
-    /// placeholders of docs/builders.md in them.
-    pub build: Vec<String>,
-    /// For the builder `command`: what pushes one image, `{image}`. Left out where the build itself pushes.
-    pub push: Vec<String>,
-    /// Arguments put behind the program's name in every call of a builder that acrt knows.
-    pub global_args: Vec<String>,
-    /// Arguments put behind `build` in every build by a builder that acrt knows.
-    pub build_args: Vec<String>,
 }
 
 /// The rhythm of `task watch`.
@@ -580,11 +570,39 @@ impl Config {
         Self::parse(&text).context(Kind::Invalid, cannot)
     }
 
-    fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
-        match serde_yaml::from_str::<Option<Self>>(text)? {
-            Some(config) => Ok(config),
-            None => Ok(Self::default()),
+    /// Returns the kind of a builder, and how it is called; none where no builder of that name is known. The kinds are names too.
+    #[must_use]
+    pub fn builder(&self, name: &str) -> Option<(BuilderKind, BuilderSettings)> {
+        self.names().builder(name)
+    }
+
+    /// Refuses a name that neither a builder nor a pool has.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownBuilder`], which lists the names that there are.
+    pub fn check_builder(&self, name: &str) -> Result<(), UnknownBuilder> {
+        self.names().check(name)
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            builders: &self.builders,
+            pools: &self.pools,
         }
+    }
+
+    /// Reads a config file, and looks whether the names in it fit together.
+    pub(super) fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        let config = serde_yaml::from_str::<Option<Self>>(text)?.unwrap_or_default();
+        let default = config.defaults.builder.as_deref();
+        let Some((path, why)) = config.names().problem(default) else {
+            return Ok(config);
+        };
+        let line = config_edit::line_of(text, &path);
+        let at = line.map_or_else(String::new, |line| format!(" at line {line}"));
+        let problem = format!("{}: {why}{at}", path.join("."));
+        Err(serde::de::Error::custom(problem))
     }
 }
 

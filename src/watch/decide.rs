@@ -11,6 +11,7 @@ use crate::{
 };
 
 use super::{
+    away::AwayBuilder,
     backoff::STALLED_AFTER,
     baseline::Failure,
     snapshot::Node,
@@ -135,6 +136,20 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// Returns that a builder does not answer, as what keeps tasks waiting.
+    #[must_use]
+    pub fn of_builder(away: &AwayBuilder) -> Self {
+        Self {
+            kind: ProblemKind::Builder,
+            subject: format!("builder {}", away.builder),
+            why: away.why.clone(),
+            since: Some(away.since),
+            hint: None,
+        }
+    }
+}
+
 /// What it is that is wrong with something.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -151,6 +166,8 @@ pub enum ProblemKind {
     Unverified,
     /// The files of a task cannot be used.
     Files,
+    /// A builder does not answer.
+    Builder,
 }
 
 /// What a task needs.
@@ -244,6 +261,13 @@ pub enum Verdict {
         /// What it is run for; nothing, where only their runs would move what it depends on.
         reasons: Reasons,
     },
+    /// A run, once one of its builders answers.
+    NoBuilder {
+        /// Its builders.
+        away: Vec<AwayBuilder>,
+        /// What it is run for.
+        reasons: Reasons,
+    },
     /// Nothing can be done: the tasks depend on each other, in this order.
     Cycle(Vec<TaskKey>),
 }
@@ -260,6 +284,7 @@ impl Verdict {
             | Self::TooYoung { reasons, .. }
             | Self::BackingOff { reasons, .. }
             | Self::Settling { reasons, .. }
+            | Self::NoBuilder { reasons, .. }
             | Self::Waiting { reasons, .. } => Some(reasons),
             Self::Disabled
             | Self::TriggerOff
@@ -281,6 +306,7 @@ impl Verdict {
             | Self::Settling { until, .. }
             | Self::TooYoung { until, .. } => Some(*until),
             Self::Failing { until, .. } => *until,
+            Self::NoBuilder { away, .. } => away.iter().filter_map(|one| one.until).min(),
             _ => None,
         }
     }
@@ -303,7 +329,7 @@ impl Verdict {
             Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => State::Stalled,
             Self::BackingOff { .. } => State::BackingOff,
             Self::Settling { .. } | Self::TooYoung { .. } => State::Settling,
-            Self::Waiting { .. } => State::Waiting,
+            Self::Waiting { .. } | Self::NoBuilder { .. } => State::Waiting,
             Self::Cycle(_) => State::Cycle,
         }
     }
@@ -331,6 +357,7 @@ impl Verdict {
                 };
                 images.iter().map(problem).collect()
             }
+            Self::NoBuilder { away, .. } => away.iter().map(Problem::of_builder).collect(),
             _ => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 //! print or do what this room says.
 
 pub mod asked;
+pub mod away;
 pub mod backoff;
 pub mod baseline;
 pub mod decide;
@@ -22,6 +23,7 @@ pub mod state;
 pub mod tags;
 
 pub use asked::{Asked, Awaited};
+pub use away::AwayBuilder;
 pub use baseline::{Baseline, Built, Failure, FileStamp, FileState, ReadFile};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
 pub use descendants::{Descendant, Descendants};

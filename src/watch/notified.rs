@@ -305,9 +305,10 @@ fn subject_of(problem: &Problem) -> String {
     match problem.kind {
         ProblemKind::Silent => registry_of(problem),
         ProblemKind::Files => format!("task {}", problem.subject),
-        ProblemKind::Gone | ProblemKind::NoImage | ProblemKind::Unverified => {
-            problem.subject.clone()
-        }
+        ProblemKind::Gone
+        | ProblemKind::NoImage
+        | ProblemKind::Unverified
+        | ProblemKind::Builder => problem.subject.clone(),
     }
 }
 
@@ -317,6 +318,7 @@ pub fn group_of(problem: &Problem) -> String {
     match problem.kind {
         ProblemKind::Silent => registry_of(problem),
         ProblemKind::Files => "files of tasks".to_owned(),
+        ProblemKind::Builder => problem.subject.clone(),
         ProblemKind::Gone | ProblemKind::NoImage | ProblemKind::Unverified => {
             format!("images of {}", registry_of(problem))
         }

@@ -14,6 +14,7 @@ use crate::{
 
 use super::{
     asked::{Asked, Awaited},
+    away::AwayBuilder,
     decide::{Move, Reasons, Verdict},
     descendants::{Descendant, Descendants},
     graph::{Graph, Vertex},
@@ -300,6 +301,26 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Takes in that the builders of a task do not answer which was to be run: it is left until they do.
+    pub fn put_off(&mut self, task: &TaskKey, away: Vec<AwayBuilder>) {
+        let Some(n) = self.running.remove(task) else {
+            return;
+        };
+        let reasons = self.verdicts[n]
+            .as_ref()
+            .and_then(Verdict::reasons)
+            .cloned();
+        let reasons = reasons.unwrap_or_default();
+        self.verdicts[n] = Some(Verdict::NoBuilder { away, reasons });
+        self.let_children_go(n);
+    }
+
+    /// Returns what is known of a task that is to be run or is being run by a job of this round.
+    #[must_use]
+    pub fn node_of(&self, task: &TaskKey) -> Option<Node<'a>> {
+        self.running.get(task).map(|n| self.nodes[*n])
+    }
+
     /// Returns which task this is, of those that are being run by jobs of earlier rounds.
     fn busy_number(&self, task: &TaskKey) -> Option<usize> {
         let mut busy = self.busy.iter().copied();
@@ -379,6 +400,17 @@ impl<'a> Round<'a> {
             reasons.by_hand = true;
             verdict = Verdict::Stale(reasons);
         }
+        let node = &self.nodes[n];
+        let rests = |away: &AwayBuilder| away.until.is_none_or(|until| now < until);
+        if let Verdict::Stale(reasons) = &verdict
+            && node.is_stuck
+            && node.away.iter().all(rests)
+        {
+            return Verdict::NoBuilder {
+                away: node.away.to_vec(),
+                reasons: reasons.clone(),
+            };
+        }
         let reasons = match &verdict {
             // A timer is no matter of what is current: a parent that fails every night must not keep its children from theirs.
             Verdict::Stale(reasons) if reasons.timers.is_empty() || reasons.by_hand => {
@@ -429,7 +461,8 @@ impl<'a> Round<'a> {
                 Verdict::Unknown { .. }
                 | Verdict::Missing { .. }
                 | Verdict::Unverified { .. }
-                | Verdict::BackingOff { .. },
+                | Verdict::BackingOff { .. }
+                | Verdict::NoBuilder { .. },
                 None,
             ) => moved,
             (Verdict::Settling { .. } | Verdict::TooYoung { .. }, None) => !reasons.is_empty(),

@@ -28,6 +28,7 @@ impl Selection {
             | Verdict::TooYoung { .. }
             | Verdict::Waiting { .. } => false,
             Verdict::Stale(_)
+            | Verdict::NoBuilder { .. }
             | Verdict::BackingOff { .. }
             | Verdict::Settling { .. }
             | Verdict::Changed(_)

@@ -9,7 +9,7 @@ use crate::{
     task::{Dependency, ImageDescriptor, Task, Untracked},
 };
 
-use super::{BaseStatus, Baseline, ReadFile, Tags};
+use super::{AwayBuilder, BaseStatus, Baseline, ReadFile, Tags};
 
 /// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub baseline: Baseline,
     /// What its files say now, as far as somebody read them.
     pub reading: Option<Reading>,
+    away: Box<[AwayBuilder]>,
+    is_stuck: bool,
     ages: Box<[SignedDuration]>,
     bases: Box<[Option<Reference>]>,
     added: Box<[Reference]>,
@@ -58,6 +60,10 @@ pub struct Node<'a> {
     pub baseline: &'a Baseline,
     /// What its files say now, as far as somebody read them.
     pub reading: Option<&'a Reading>,
+    /// Those of its builders that do not answer.
+    pub away: &'a [AwayBuilder],
+    /// Whether these are all that it has.
+    pub is_stuck: bool,
     /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
     pub bases: &'a [Option<Reference>],
     /// How old the digest of each base must be before anything is built on it; empty where any age will do.
@@ -99,10 +105,18 @@ impl Snapshot {
             outputs: outputs.collect(),
             pushes: task.stable_images().into_iter().map(own).collect(),
             ages: Box::default(),
+            away: Box::default(),
+            is_stuck: false,
             task,
             baseline,
             reading: None,
         }
+    }
+
+    /// Adds which of its builders do not answer, of as many as it has.
+    pub fn set_away(&mut self, away: Vec<AwayBuilder>, builders: usize) {
+        self.is_stuck = !away.is_empty() && away.len() == builders;
+        self.away = away.into();
     }
 
     /// Lets the task build on no digest of a base that is younger than `age` says.
@@ -145,6 +159,8 @@ impl Snapshot {
             task: &self.task,
             baseline: &self.baseline,
             reading: self.reading.as_ref(),
+            away: &self.away,
+            is_stuck: self.is_stuck,
             ages: &self.ages,
             bases: &self.bases,
             added: &self.added,

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{SYSTEM_PATH, command, eventually, processes, program, service::Service, world::World};
+use super::{
+    SYSTEM_PATH, authority::Authority, command, eventually, processes, program, service::Service,
+    world::World,
+};
 
 /// How often a program was called, and with which arguments.
 pub struct Calls {
@@ -130,6 +133,24 @@ impl Docker {
         Self::of(&newer("sbin/dockerd"), newer("bin/docker"), settings)
     }
 
+    /// Starts a newer daemon that also answers on a port of the loopback, to those who have a certificate of the authority.
+    pub fn start_over_tls(authority: &Authority, port: u16) -> Self {
+        let (certificate, key) = authority.issue("daemon", "127.0.0.1");
+        let settings = serde_json::json!({
+            "features": {"containerd-snapshotter": true},
+            "hosts": [format!("tcp://127.0.0.1:{port}")],
+            "tlsverify": true,
+            "tlscacert": authority.certificate(),
+            "tlscert": certificate,
+            "tlskey": key,
+        });
+        Self::of(
+            &newer("sbin/dockerd"),
+            newer("bin/docker"),
+            &settings.to_string(),
+        )
+    }
+
     fn of(program: &Path, client: PathBuf, settings: &str) -> Self {
         let dir = super::folder();
         let path = |name: &str| dir.path().join(name).display().to_string();
@@ -147,12 +168,15 @@ impl Docker {
                 "--config-file",
                 &path("daemon.json"),
             ])
-            .args(["--host", &format!("unix://{}", path("sock"))])
             .args(["--bridge=none", "--iptables=false", "--ip-forward=false"])
             .arg(format!("--cgroup-parent=/{cgroup}"))
             .env("HOME", dir.path())
             // The daemon takes its containerd from here; all else is the machine's.
             .env("PATH", path_of(program));
+        // One that listens elsewhere has that in its settings, and not twice.
+        if !settings.contains("\"hosts\"") {
+            unshare.args(["--host", &format!("unix://{}", path("sock"))]);
+        }
         let log = dir.path().join("log");
         let daemon = Service::start(&unshare, &dir.path().join("out"), &log);
         eventually("dockerd", || {
@@ -174,6 +198,15 @@ impl Docker {
     /// Returns the socket at which it answers.
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("sock")
+    }
+
+    /// Puts the client of newer daemons on the world's `PATH`, which leads to none by itself.
+    pub fn put_client_on_path(world: &World) -> Calls {
+        fake(
+            world,
+            "docker",
+            &format!("exec '{}' \"$@\"", newer("bin/docker").display()),
+        )
     }
 
     /// Puts the client on the world's `PATH`.

@@ -3,6 +3,7 @@
 //! Nothing here is shared between tests, so they run side by side; nothing outlives the test process, even when it is
 //! killed. Every wait is a poll with a deadline.
 
+mod authority;
 pub mod builders;
 mod buildkit;
 mod gate;

@@ -515,7 +515,7 @@ impl Request {
 }
 
 /// Returns a port below those that the kernel hands out by itself, so that nobody takes it while a registry is stopped.
-fn next_port() -> u16 {
+pub fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let seed = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
     20_000 + (seed + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000

@@ -8,9 +8,11 @@ use std::{
 };
 
 use super::{
+    authority::Authority,
     builders::{self, Calls, Docker},
     buildkit, command, processes,
     running::{Output, Running},
+    service::Service,
 };
 
 /// Own folders, own `PATH` with nothing on it, own environment. Everything goes away with it.
@@ -192,6 +194,49 @@ impl World {
             .wait()
             .ok();
         calls
+    }
+
+    /// Starts Docker daemons that are reached over TLS with certificates on both sides, and puts a client on `PATH`. Returns them, what the
+    /// client is called with, and the entries of a config file for them.
+    pub fn dockers_over_tls(&self, names: &[&str]) -> (Vec<Docker>, Calls, String) {
+        let authority = Authority::new();
+        let (certificate, key) = authority.issue("client", "127.0.0.2");
+        let kept = |from: PathBuf| {
+            let to = self.path(from.file_name().unwrap().to_str().unwrap());
+            fs::copy(from, &to).unwrap();
+            to.display().to_string()
+        };
+        let (ca, cert, key) = (kept(authority.certificate()), kept(certificate), kept(key));
+        let (mut daemons, mut config) = (Vec::new(), String::new());
+        for name in names {
+            let port = super::registry::next_port();
+            daemons.push(Docker::start_over_tls(&authority, port));
+            config.push_str(&format!(
+                "  {name}: {{kind: docker, address: 'tcp://127.0.0.1:{port}', tls: {{ca: '{ca}', cert: '{cert}', key: '{key}'}}}}\n"
+            ));
+        }
+        let calls = Docker::put_client_on_path(self);
+        builders::add_buildx(self);
+        (daemons, calls, config)
+    }
+
+    /// Starts podman's service with a store of its own, and puts a podman on `PATH` that has another. Returns the service and its address.
+    pub fn podman_service(&self) -> (Service, String) {
+        let socket = self.path("podman.sock");
+        let address = format!("unix://{}", socket.display());
+        self.podman();
+        let mut line = command(self.path("bin/podman"));
+        line.args(["system", "service", "--time=0", &address]);
+        line.env("HOME", self.path("home"));
+        let service = Service::start(
+            &line,
+            &self.path("out/podman"),
+            &self.path("out/podman.err"),
+        );
+        super::eventually("podman's service", || socket.exists().then_some(()));
+        let client = format!("exec '{}' \"$@\"", super::program("podman").display());
+        builders::fake(self, "podman", &client);
+        (service, address)
     }
 
     /// Opens the BuildKit of the newer docker to any of its clients, and returns its address.

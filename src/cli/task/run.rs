@@ -172,7 +172,7 @@ fn selected(
     let options = WatchOptions {
         looks: Looks::All,
         settle: SignedDuration::ZERO,
-        jobs: jobs.map_or(1, usize::from),
+        jobs: jobs.map_or_else(|| app.jobs_of_all_builders().max(1), usize::from),
         selection: Some(selection),
         listen: None,
         metrics_file: None,
@@ -236,7 +236,9 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
             None => told,
         });
         match error.kind() {
-            kind @ (Kind::Unknown | Kind::Interrupted | Kind::Terminated) => kind,
+            kind @ (Kind::Unknown | Kind::BuilderAway | Kind::Interrupted | Kind::Terminated) => {
+                kind
+            }
             _ => Kind::Failed,
         }
     });

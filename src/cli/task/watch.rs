@@ -47,9 +47,9 @@ pub struct WatchArgs {
     /// How long a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     settle: Option<u32>,
-    /// Builds side by side, where no task depends on the other
-    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// Builds side by side, where no task depends on the other [default: what all builders of the config file may be given, or 1]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Say what would be run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -107,7 +107,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
             args.settle
                 .map_or(if args.once { 0 } else { LOOP_SETTLE }, i64::from),
         ),
-        jobs: args.jobs.into(),
+        jobs: match args.jobs {
+            Some(jobs) => jobs.into(),
+            None => app.jobs_of_all_builders().max(1),
+        },
         selection: None,
         listen: args.listen,
         metrics_file: args.metrics_file,

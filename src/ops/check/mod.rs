@@ -13,8 +13,8 @@ use crate::{
     sys::signal::Stop,
     task::{Task, TaskKey},
     watch::{
-        BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus, Problem, ProblemKind,
-        Round, Selection, Snapshot, State, Tags, Verdict,
+        AwayBuilder, BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus, Problem,
+        ProblemKind, Round, Selection, Snapshot, State, Tags, Verdict,
         backoff::STALLED_AFTER,
         decide::{Move, Reasons},
         graph::Graph,
@@ -29,7 +29,7 @@ use super::{
     event::{Event, EventSink},
     heads::Heads,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
-    reading, recall, steps, timer,
+    placing, reading, recall, steps, timer,
     why_failed::made_by,
 };
 
@@ -55,6 +55,7 @@ pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec
             }
         }
     }
+    placing::add_away(app, &mut loaded, false);
     Ok(loaded)
 }
 
@@ -513,6 +514,10 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
                 true => format!("depends on {on}, which is to be rebuilt and was not"),
                 false => format!("{}; waits for {on}", told(reasons)),
             }
+        }
+        Verdict::NoBuilder { away, reasons } => {
+            let away: Vec<String> = away.iter().map(AwayBuilder::said).collect();
+            format!("{}; to be run for {}", away.join("; "), told(reasons))
         }
         Verdict::Cycle(path) => {
             let mut names: Vec<String> = path.iter().map(ToString::to_string).collect();

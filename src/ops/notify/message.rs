@@ -166,6 +166,9 @@ impl Message {
             (ProblemKind::Unverified, many) => {
                 format!("{many} {subject} are not vouched for, which {waiting} for: {why}")
             }
+            (ProblemKind::Builder, _) => {
+                format!("{subject} does not answer, for {concerned}: {why}")
+            }
             (ProblemKind::Files, _) => {
                 let whose = match silence.subjects {
                     1 => subject,

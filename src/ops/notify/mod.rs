@@ -319,6 +319,7 @@ impl Telling<'_> {
                         format!("{subject}: vouched for, or wanted no more")
                     }
                     ProblemKind::Files => format!("{subject}: can be read again"),
+                    ProblemKind::Builder => format!("{subject} answers again"),
                 };
                 let mut message = Message::new(NotificationEvent::Recovery, text, now);
                 message.since = Some(trouble.since);

@@ -17,7 +17,7 @@ use crate::{
         run_log::RunLog,
     },
     steps::{Action, Graph, Progress, Step, StepId, progress::State},
-    store::runs::HeldRun,
+    store::{lock::Lock, runs::HeldRun},
     sys::{process, secret::MaskedText, signal::Halt},
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
     watch::Baseline,
@@ -54,7 +54,7 @@ impl Execution<'_> {
         }
         let builder = self.builder().await?;
         builder.refuse_steps()?;
-        held.run.builder = Some(builder.kind().to_string());
+        held.run.builder = Some(self.name_of(&builder));
         let baseline = self.app.store.baseline(&key)?;
         let known = self.descendants.as_ref();
         chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases, known)?;
@@ -68,7 +68,14 @@ impl Execution<'_> {
         for text in stays {
             log.events.send(Event::Warning(text));
         }
-        let (mut found, outcome) = outcome?;
+        let (mut found, outcome) = match outcome {
+            Ok(outcome) => outcome,
+            Err(failure) => return Err(self.blamed(failure, &builder).await),
+        };
+        let outcome = match outcome {
+            Err(failure) => Err(self.blamed(failure, &builder).await),
+            done => done,
+        };
         held.run.base_image_dependencies = Some(found.dependencies());
         held.run.untracked_images.clone_from(&found.untracked);
         outcome?;
@@ -262,11 +269,28 @@ impl StepContext<'_, '_> {
         let mut working = FuturesUnordered::new();
         let mut first: Option<Failure> = None;
         loop {
-            let room = jobs.max(1).saturating_sub(progress.running());
-            for step in progress.start_ready(room) {
+            let mut room = jobs.max(1).saturating_sub(progress.running());
+            while room > 0 {
+                // The run has one place on its builder; each further step at once takes one more.
+                let place = match progress.running() {
+                    0 => None,
+                    _ => match self.one_more_place() {
+                        Some(place) => place,
+                        None => break,
+                    },
+                };
+                let started = progress.start_ready(1);
+                let Some(step) = started.into_iter().next() else {
+                    break;
+                };
                 self.say(Some(&step.id), "acrt: started");
                 let begun = self.execution.app.clock.now();
-                working.push(async move { (step, begun, self.step(step).await) });
+                working.push(async move {
+                    let ended = self.step(step).await;
+                    drop(place);
+                    (step, begun, ended)
+                });
+                room -= 1;
             }
             let Some((step, begun, ended)) = working.next().await else {
                 break;
@@ -305,6 +329,21 @@ impl StepContext<'_, '_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Takes one more place on the builder of the run: none within where it has as many as there are, and none at all where all are taken.
+    fn one_more_place(&self) -> Option<Option<Lock>> {
+        let app = self.execution.app;
+        let name = self.execution.name_of(self.builder);
+        let Some(jobs) = app.jobs_of(&name) else {
+            return Some(None);
+        };
+        // What cannot be locked has no place to give.
+        app.store
+            .take_builder_place(&name, jobs)
+            .ok()
+            .flatten()
+            .map(Some)
     }
 
     fn tell_what_was_skipped(&self, graph: &Graph, progress: &Progress<'_>) {

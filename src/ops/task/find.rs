@@ -3,7 +3,8 @@
 use crate::{
     error::{Error, Kind, Result},
     image::reference::meant_registry,
-    ops::{App, near::near},
+    ops::App,
+    sys::near::near,
     task::{RunId, Task, TaskKey, TaskName},
 };
 

@@ -9,6 +9,7 @@ use crate::{
         App,
         check::told,
         event::{Event, EventSink},
+        placing::{Place, is_there},
         run::{RunRequest, pin, run_if_free},
     },
     registry::Answers,
@@ -28,17 +29,40 @@ pub struct Made {
     pub pushed: Vec<ImageDescriptor>,
     /// What it did to the result of the round; none where all went well.
     pub worst: Option<Kind>,
+    /// The job itself, where its builder does not answer: nothing has come of it yet.
+    pub put_back: Option<Box<Job>>,
+}
+
+/// A run that is to be made, and where.
+#[derive(Debug)]
+pub struct Start {
+    /// What is to be run.
+    pub job: Job,
+    /// The place on a builder that it has.
+    pub place: Place,
+    /// What the last run of its task was built on.
+    pub bases: Vec<Dependency>,
 }
 
 /// Makes one run, and says how it ended. What goes wrong is told, and is its outcome.
-pub async fn make(
-    app: Rc<App>,
-    job: Job,
-    bases: Vec<Dependency>,
-    stop: &Stop,
-    events: &EventSink<'_>,
-) -> Made {
+pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_>) -> Made {
+    let Start { job, place, bases } = start;
+    let again = Box::new(job.clone());
     let key = job.task;
+    let put_back = |key: TaskKey, again: Box<Job>| Made {
+        task: key,
+        outcome: Outcome::Busy,
+        pushed: Vec::new(),
+        worst: None,
+        put_back: Some(again),
+    };
+    if let Some(builder) = &place.builder {
+        match is_there(&app, builder).await {
+            Ok(true) => {}
+            Ok(false) => return put_back(key, again),
+            Err(error) => events.send(Event::Problem(error)),
+        }
+    }
     let cause = job.reasons.cause();
     let why = told(&job.reasons);
     // The log goes into its file; cron must not mail it.
@@ -63,11 +87,13 @@ pub async fn make(
             outcome: Outcome::Failed,
             pushed,
             worst,
+            put_back: None,
         };
     }
     let request = RunRequest {
         answers,
         descendants: Some(job.descendants),
+        builder: place.builder.clone(),
         ..RunRequest::of(&key)
     };
     let (outcome, worst) = match run_if_free(&app, request, &cause, stop, &quiet).await {
@@ -88,9 +114,13 @@ pub async fn make(
             (Outcome::Succeeded, None)
         }
         Ok(Some(finished)) => {
+            let lost = finished.error.as_ref().map(Error::kind) == Some(Kind::BuilderAway);
             let error = failed(&key, &finished.run, finished.error);
             let kind = error.kind();
             events.send(Event::Problem(error));
+            if lost {
+                return put_back(key, again);
+            }
             (Outcome::Failed, Some(kind))
         }
         Err(error) => {
@@ -104,6 +134,7 @@ pub async fn make(
         outcome,
         pushed,
         worst,
+        put_back: None,
     }
 }
 
@@ -140,7 +171,9 @@ fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
 
 fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {
     let kind = match cause.as_ref().map(Error::kind) {
-        Some(kind @ (Kind::Unknown | Kind::Interrupted | Kind::Terminated)) => kind,
+        Some(kind @ (Kind::Unknown | Kind::BuilderAway | Kind::Interrupted | Kind::Terminated)) => {
+            kind
+        }
         _ => Kind::Failed,
     };
     let error = Error::new(

@@ -4,6 +4,7 @@ mod hooks;
 pub mod install;
 mod make;
 mod options;
+mod places;
 mod round;
 mod rounded;
 mod scope;

@@ -1,8 +1,7 @@
 //! One round of the watcher: looks, decides, runs what is to be run, parents first.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
     time::Duration,
 };
@@ -24,7 +23,7 @@ use crate::{
         event::{Event, EventSink},
         heads::{Heads, place},
         look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
-        recall,
+        placing, recall,
         recovery::recover_crashed_runs,
     },
     registry::SeenTags,
@@ -32,14 +31,15 @@ use crate::{
     sys::signal::Stop,
     task::{Manifests, RunId, TaskKey, TimerName},
     watch::{
-        Asked, Awaited, Node, Observation, Outcome, ProblemKind, ReadFile, Round, Snapshot, Tags,
-        Verdict, metrics::RoundMetrics, notified, round::Job, schedule,
+        Asked, Awaited, Node, Observation, Outcome, Problem, ProblemKind, ReadFile, Round,
+        Snapshot, Tags, Verdict, metrics::RoundMetrics, notified, round::Job, schedule,
     },
 };
 
 use super::{
-    make::{Made, make},
+    make::{Made, Start, make},
     options::{Looks, WatchOptions},
+    places::{Next, Waiting},
     rounded::Rounded,
     tellings::{Problems, Tellings},
 };
@@ -80,6 +80,8 @@ enum RoundWoken<W> {
     Made(Option<Made>),
     /// The next look is due.
     Due,
+    /// A builder may have a place again.
+    Looked,
     /// Something came from outside.
     Outside(W),
     /// It is to stop.
@@ -159,6 +161,7 @@ impl<'a> Watcher<'a> {
             rounded.take(Kind::Failed);
         }
         let now = app.clock.now();
+        placing::add_away(app, &mut loaded, true);
         begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
         let (wanted, tags) = self.ask(app, &nodes, &mut rounded, events)?;
@@ -169,7 +172,7 @@ impl<'a> Watcher<'a> {
             tags,
             round: Round::beside(nodes.clone(), self.pending.asked(), &self.running)
                 .of_selection(self.options.selection),
-            queue: VecDeque::new(),
+            queue: Waiting::default(),
             is_overtaken: false,
         };
         let woken = self.work(&mut work, outside, &mut rounded).await?;
@@ -265,7 +268,7 @@ impl<'a> Watcher<'a> {
                 self.stopped(work, rounded).await;
                 return Ok(None);
             }
-            if !self.is_busy() {
+            if !self.is_busy() && !work.queue.is_held_up() {
                 return Ok(None);
             }
             let due = match is_loop {
@@ -286,12 +289,13 @@ impl<'a> Watcher<'a> {
                 given = &mut outside => RoundWoken::Outside(given),
                 never = self.tellings.go_on() => match never {},
                 () = app.clock.sleep(due), if is_loop => RoundWoken::Due,
+                () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => RoundWoken::Looked,
             };
             match woken {
                 RoundWoken::Answer(Some(answer)) => self.answered(work, answer),
                 RoundWoken::Made(Some(made)) => self.ended(work, made, rounded),
                 RoundWoken::Answer(None) | RoundWoken::Made(None) | RoundWoken::Stopped => {}
-                RoundWoken::Due => continue,
+                RoundWoken::Due | RoundWoken::Looked => continue,
                 RoundWoken::Outside(given) => return Ok(Some(given)),
             }
             alarm.may_be_sooner();
@@ -336,25 +340,44 @@ impl<'a> Watcher<'a> {
             return Ok(());
         }
         while let Some(job) = work.round.next(&work.tags, work.app.clock.now()) {
-            work.queue.push_back(job);
+            work.enqueue(job);
         }
         while self.jobs.len() < self.options.jobs
-            && let Some(job) = work.pop_most_urgent()
+            && let Some(next) = work.queue.next(work.app)?
         {
+            let (job, place) = match next {
+                Next::Run(job, place) => (job, place),
+                Next::Away(job, away) => {
+                    work.round.put_off(&job.task, away);
+                    while let Some(job) = work.round.next(&work.tags, work.app.clock.now()) {
+                        work.enqueue(job);
+                    }
+                    continue;
+                }
+            };
             // What was seen is kept before anything is built on it.
             work.remember()?;
             self.running.insert(job.task.clone());
             let app = Rc::clone(work.app);
             let bases = work.round.dependencies(&job.task);
+            let start = Start { job, place, bases };
             self.jobs
-                .push(make(app, job, bases, self.stop, self.events).boxed_local());
+                .push(make(app, start, self.stop, self.events).boxed_local());
         }
         Ok(())
     }
 
     /// Takes in that a run has ended: what it pushed is looked at before the tasks that depend on it are decided.
-    fn ended(&mut self, work: &mut RoundWork<'_>, made: Made, rounded: &mut Rounded) {
+    fn ended(&mut self, work: &mut RoundWork<'_>, mut made: Made, rounded: &mut Rounded) {
         self.running.remove(&made.task);
+        if let Some(job) = made
+            .put_back
+            .take_if(|job| work.round.is_running(&job.task))
+        {
+            // Another of its builders may have it at once.
+            work.enqueue(*job);
+            return;
+        }
         rounded.add(&made);
         if made.outcome != Outcome::Busy {
             self.tellings.run(work.app, &made.task);
@@ -506,7 +529,7 @@ struct RoundWork<'a> {
     tags: Tags,
     round: Round<'a>,
     /// The runs that wait for others to end.
-    queue: VecDeque<Job>,
+    queue: Waiting,
     /// Whether a run of an earlier round has ended, so that the next round knows more.
     is_overtaken: bool,
 }
@@ -517,11 +540,10 @@ impl RoundWork<'_> {
         self.app.store.note_tags(&mut self.tags)
     }
 
-    /// Returns the run that most others wait for, one after the other: with several at a time, the longest way decides when all are done.
-    fn pop_most_urgent(&mut self) -> Option<Job> {
-        let waiting = self.queue.iter().enumerate();
-        let (n, _) = waiting.max_by_key(|(n, job)| (job.height, Reverse(*n)))?;
-        self.queue.remove(n)
+    /// Lets a run wait for a place on a builder.
+    fn enqueue(&mut self, job: Job) {
+        let node = self.round.node_of(&job.task);
+        self.queue.push(self.app, job, node);
     }
 
     /// Takes in what a run has pushed. Where an earlier round began it, that is made due, so that the next round begins with it.
@@ -668,9 +690,22 @@ fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems
     if nobody && !loaded.iter().any(of_task) {
         return None;
     }
+    let away = app.store.builders().away;
+    // Of a pool some build on, and people are to know of the others all the same.
+    let elsewhere = |node: &Node<'_>, verdict: &Verdict| {
+        let known = node
+            .away
+            .iter()
+            .filter(|one| away.contains_key(&one.builder));
+        let known = known.filter(|_| !matches!(verdict, Verdict::NoBuilder { .. }));
+        known.map(Problem::of_builder).collect::<Vec<_>>()
+    };
     let problems = round
         .verdicts()
-        .map(|(node, verdict, _)| (node.task.key(), verdict.problems()))
+        .map(|(node, verdict, _)| {
+            let problems = [verdict.problems(), elsewhere(node, verdict)].concat();
+            (node.task.key(), problems)
+        })
         .filter(|(_, problems)| !problems.is_empty());
     Some(problems.collect())
 }
@@ -704,6 +739,7 @@ impl OutageSummary {
                     ProblemKind::NoImage => format!("name {group} that are none"),
                     ProblemKind::Unverified => format!("name {group} that nobody vouches for"),
                     ProblemKind::Files => "have files that cannot be used".to_owned(),
+                    ProblemKind::Builder => format!("wait for {group}"),
                 };
                 events.send(Event::Warning(format!(
                     "{more} more tasks {problem}; all of them: acrt task check -o table"
@@ -716,6 +752,7 @@ impl OutageSummary {
 /// Takes what was decided for a task into the result.
 fn sum_up(verdict: &Verdict, rounded: &mut Rounded) {
     let kind = match verdict {
+        Verdict::NoBuilder { .. } => Some(Kind::Unknown),
         Verdict::BackingOff { .. } | Verdict::Failing { until: Some(_), .. } => Some(Kind::Failed),
         // Whatever a task waits for has been taken in already, and may be a run that goes on elsewhere and well.
         other => other.state().exit().filter(|kind| *kind != Kind::Stale),
@@ -736,6 +773,7 @@ fn is_worth_telling(verdict: &Verdict) -> bool {
             | Verdict::BackingOff { .. }
             | Verdict::Failing { until: Some(_), .. }
             | Verdict::Waiting { .. }
+            | Verdict::NoBuilder { .. }
             | Verdict::Cycle(_)
     )
 }

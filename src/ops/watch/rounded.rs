@@ -29,7 +29,7 @@ impl Rounded {
     pub(super) fn take(&mut self, kind: Kind) {
         let rank = |kind: Kind| match kind {
             Kind::Interrupted | Kind::Terminated => 3,
-            Kind::Unknown => 1,
+            Kind::Unknown | Kind::BuilderAway => 1,
             Kind::Stale => 0,
             _ => 2,
         };

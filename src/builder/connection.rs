@@ -1,0 +1,226 @@
+//! How the daemon of a builder is reached, and whether it answers.
+
+use std::path::PathBuf;
+
+use crate::sys::{
+    builders::{BuilderKind, BuilderSettings},
+    command::CommandLine,
+    process::find,
+    settings::Settings,
+};
+
+use super::Program;
+
+/// Returns the arguments behind the program's name that lead to the daemon which a config file names, for every call.
+pub(super) fn arguments(kind: BuilderKind, own: &BuilderSettings) -> Vec<String> {
+    let tls = &own.tls;
+    let file = |option: &str, file: &Option<PathBuf>| {
+        let file = file.as_ref()?;
+        Some(format!("{option}={}", file.display()))
+    };
+    let files = || {
+        let files = [
+            ("--tlscacert", &tls.ca),
+            ("--tlscert", &tls.cert),
+            ("--tlskey", &tls.key),
+        ];
+        files
+            .into_iter()
+            .filter_map(move |(option, path)| file(option, path))
+    };
+    let mut all = Vec::new();
+    match (kind, &own.address, &own.connection) {
+        (BuilderKind::Docker, Some(address), _) => {
+            all.push(format!("--host={address}"));
+            if files().next().is_some() {
+                all.push("--tlsverify".into());
+            }
+            all.extend(files());
+        }
+        (BuilderKind::Docker, None, Some(context)) => all.push(format!("--context={context}")),
+        (BuilderKind::Podman, Some(address), _) => {
+            all.extend(["--remote".into(), format!("--url={address}")]);
+            all.extend(file("--identity", &own.identity));
+        }
+        (BuilderKind::Podman, None, Some(name)) => {
+            all.extend(["--remote".into(), format!("--connection={name}")]);
+        }
+        (BuilderKind::Buildctl, Some(address), _) => {
+            all.push(format!("--addr={address}"));
+            all.extend(files());
+        }
+        _ => {}
+    }
+    all
+}
+
+/// Returns the arguments of every build that lead to the BuildKit which a config file names.
+pub(super) fn build_arguments(
+    kind: BuilderKind,
+    own: &BuilderSettings,
+    has_buildx: bool,
+) -> Vec<String> {
+    let is_elsewhere = own.address.is_some() || own.connection.is_some();
+    let named = match kind {
+        BuilderKind::Buildx => own.builder.as_ref().map(|name| format!("--builder={name}")),
+        // Of that daemon, whatever `docker buildx use` or BUILDX_BUILDER have chosen.
+        BuilderKind::Docker if is_elsewhere && has_buildx => Some("--builder=default".into()),
+        _ => None,
+    };
+    named.into_iter().collect()
+}
+
+/// Returns the argument by which those of every build choose the BuildKit, if they do; the last one counts.
+pub(super) fn chosen(build_args: &[String]) -> Option<String> {
+    let mut chosen = None;
+    for (n, argument) in build_args.iter().enumerate() {
+        let name = match argument.strip_prefix("--builder") {
+            Some("") => build_args.get(n + 1).map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        chosen = name.map(|name| format!("--builder={name}")).or(chosen);
+    }
+    chosen
+}
+
+/// Finds the program of a builder, with the arguments that lead to its daemon.
+pub(super) fn program(
+    kind: BuilderKind,
+    own: &BuilderSettings,
+    settings: &Settings,
+) -> Option<Program> {
+    let name = match kind {
+        BuilderKind::Buildx => BuilderKind::Docker.name(),
+        _ => kind.name(),
+    };
+    let mut build_args = match kind {
+        BuilderKind::Buildx => build_arguments(kind, own, true),
+        _ => Vec::new(),
+    };
+    build_args.extend(own.build_args.iter().cloned());
+    let mut global_args = arguments(kind, own);
+    global_args.extend(own.global_args.iter().cloned());
+    Some(Program {
+        path: find(name, &settings.path)?,
+        global_args,
+        build_args,
+    })
+}
+
+/// A question that a builder answers as long as it could build, and at once.
+#[derive(Clone, Debug)]
+pub struct PresenceQuestion {
+    /// The command.
+    pub line: CommandLine,
+    is_there: fn(&str) -> bool,
+}
+
+impl PresenceQuestion {
+    /// Reads what the command has printed, where it has ended well: tells whether the builder is there.
+    #[must_use]
+    pub fn read(&self, printed: &str) -> bool {
+        (self.is_there)(printed)
+    }
+}
+
+/// Returns the question whether a builder is there; none for one that has no daemon, and for one that nobody can ask. Asks nothing.
+#[must_use]
+pub fn presence(name: &str, settings: &Settings) -> Option<PresenceQuestion> {
+    let (kind, own) = settings.config.builder(name)?;
+    let program = program(kind, &own, settings)?;
+    let ask = |program: &Program, words: &[&str], is_there| PresenceQuestion {
+        line: program.call(words),
+        is_there,
+    };
+    let version = ["version", "--format", "{{.Server.Version}}"];
+    match kind {
+        BuilderKind::Docker => Some(ask(&program, &version, |_| true)),
+        BuilderKind::Buildx => {
+            let mut question = ask(&program, &["buildx", "inspect"], is_node_there);
+            let all = [build_arguments(kind, &own, true), own.build_args.clone()].concat();
+            question.line = question.line.args(chosen(&all));
+            Some(question)
+        }
+        BuilderKind::Podman => {
+            let is_remote = program.global_args.iter().any(|it| it == "--remote");
+            is_remote.then(|| ask(&program, &version, |_| true))
+        }
+        BuilderKind::Buildctl => Some(ask(&program, &["debug", "workers"], |_| true)),
+        BuilderKind::Buildah | BuilderKind::Command => None,
+    }
+}
+
+/// Reads what `docker buildx inspect` prints, which ends well even where no node answers. A node that a build would start first is there;
+/// of one that somebody else starts, buildx only says that it is not running.
+fn is_node_there(text: &str) -> bool {
+    let field = |name: &str| {
+        let mut lines = text.lines();
+        lines
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let is_running = field("Status:").is_none_or(|status| status == "running");
+    field("Error:").is_none() && (is_running || field("Driver:") != Some("remote"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(yaml: &str) -> BuilderSettings {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn daemon_elsewhere_is_reached_the_way_that_its_client_has() {
+        let (docker, podman, buildctl) = (
+            BuilderKind::Docker,
+            BuilderKind::Podman,
+            BuilderKind::Buildctl,
+        );
+        let mtls = "{address: 'tcp://a:1', tls: {ca: /ca, cert: /c, key: /k}}";
+        for (kind, settings, expected) in [
+            (
+                docker,
+                mtls,
+                "--host=tcp://a:1 --tlsverify --tlscacert=/ca --tlscert=/c --tlskey=/k",
+            ),
+            (docker, "{address: 'ssh://b@old'}", "--host=ssh://b@old"),
+            (docker, "{connection: old}", "--context=old"),
+            (
+                podman,
+                "{address: 'ssh://b@a', identity: /i}",
+                "--remote --url=ssh://b@a --identity=/i",
+            ),
+            (podman, "{connection: pods}", "--remote --connection=pods"),
+            (
+                buildctl,
+                mtls,
+                "--addr=tcp://a:1 --tlscacert=/ca --tlscert=/c --tlskey=/k",
+            ),
+            (docker, "{}", ""),
+        ] {
+            assert_eq!(arguments(kind, &own(settings)).join(" "), expected);
+        }
+        let farm = build_arguments(BuilderKind::Buildx, &own("{builder: farm}"), true);
+        assert_eq!(farm, ["--builder=farm"]);
+        let there = own("{connection: old}");
+        assert_eq!(build_arguments(docker, &there, true), ["--builder=default"]);
+        assert!(build_arguments(docker, &there, false).is_empty());
+        assert!(build_arguments(docker, &own("{}"), true).is_empty());
+    }
+
+    #[test]
+    fn node_that_a_build_would_start_is_there_and_one_that_does_not_answer_is_not() {
+        let there = |text: &str| is_node_there(text);
+        assert!(there("Driver: docker\nStatus: running\n"));
+        assert!(there("Driver: docker-container\nStatus:   inactive\n"));
+        assert!(!there(
+            "Driver:        remote\nNodes:\nStatus:   inactive\n"
+        ));
+        assert!(!there(
+            "Driver: docker-container\nError:   Cannot connect\n"
+        ));
+    }
+}

@@ -1,0 +1,194 @@
+//! What a builder keeps on its disk: how much, and what of it may go.
+
+use crate::sys::command::CommandLine;
+
+use super::Builder;
+
+/// What of a builder's cache stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// So many bytes of it.
+    pub bytes: Option<u64>,
+    /// What was used within so many hours.
+    pub hours: Option<u32>,
+}
+
+/// A question how much a builder keeps.
+#[derive(Clone, Debug)]
+pub struct UsageQuestion {
+    /// The command.
+    pub line: CommandLine,
+    read: fn(&str) -> Option<String>,
+}
+
+impl UsageQuestion {
+    /// Reads what the command has printed.
+    #[must_use]
+    pub fn read(&self, printed: &str) -> Option<String> {
+        (self.read)(printed)
+    }
+}
+
+impl Builder {
+    /// Returns the question how much it keeps; none for one that does not say.
+    #[must_use]
+    pub fn disk_usage(&self) -> Option<UsageQuestion> {
+        match self {
+            Self::Docker { program, .. } | Self::Podman(program) => Some(UsageQuestion {
+                line: program.call(&["system", "df", "--format", "{{.Type}}: {{.Size}}"]),
+                read: kinds,
+            }),
+            Self::Buildx { program, .. } => Some(UsageQuestion {
+                line: program
+                    .call(&["buildx", "du"])
+                    .args(super::connection::chosen(&program.build_args)),
+                read: total,
+            }),
+            Self::Buildctl(program) => Some(UsageQuestion {
+                line: program.call(&["du"]),
+                read: total,
+            }),
+            Self::Buildah(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that frees its cache of what nothing uses; none for one that has no cache of its own.
+    #[must_use]
+    pub fn prune_cache(&self, keep: &Keep) -> Option<CommandLine> {
+        let by_docker = |line: CommandLine| {
+            let line = match keep.bytes {
+                Some(bytes) => line.flag("--keep-storage", bytes.to_string()),
+                None => line,
+            };
+            match keep.hours {
+                Some(hours) => line.flag("--filter", format!("until={hours}h")),
+                None => line,
+            }
+        };
+        match self {
+            Self::Docker { program, .. } => {
+                Some(by_docker(program.call(&["builder", "prune", "--force"])))
+            }
+            Self::Buildx { program, .. } => {
+                let line = program.call(&["buildx", "prune", "--force"]);
+                Some(by_docker(
+                    line.args(super::connection::chosen(&program.build_args)),
+                ))
+            }
+            Self::Buildctl(program) => {
+                let mut line = program.call(&["prune"]);
+                if let Some(bytes) = keep.bytes {
+                    // In megabytes, of 1000 times 1000.
+                    line = line.flag("--keep-storage", (bytes / 1_000_000).to_string());
+                }
+                if let Some(hours) = keep.hours {
+                    line = line.flag("--keep-duration", format!("{hours}h"));
+                }
+                Some(line)
+            }
+            Self::Podman(_) | Self::Buildah(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that prints the ids of the images without a name that carry a label, with this value if one is given; none
+    /// for a builder that keeps no images.
+    #[must_use]
+    pub fn dangling_images(&self, label: &str, value: Option<&str>) -> Option<CommandLine> {
+        let program = match self {
+            Self::Docker { program, .. }
+            | Self::Buildx {
+                program,
+                in_daemon: true,
+            }
+            | Self::Podman(program)
+            | Self::Buildah(program) => program,
+            Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => return None,
+        };
+        let label = match value {
+            Some(value) => format!("label={label}={value}"),
+            None => format!("label={label}"),
+        };
+        let list = program.call(&["images", "--quiet", "--no-trunc"]);
+        Some(
+            list.flag("--filter", "dangling=true")
+                .flag("--filter", label),
+        )
+    }
+
+    /// Returns the command that takes an image away which no container uses and no other name has; none for a builder that keeps no
+    /// images.
+    #[must_use]
+    pub fn remove_image(&self, image: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, .. }
+            | Self::Buildx { program, .. }
+            | Self::Podman(program)
+            | Self::Buildah(program) => Some(program.call(&["rmi", "--"]).arg(image)),
+            Self::Buildctl(_) | Self::Command(_) => None,
+        }
+    }
+}
+
+/// Reads `Images: 1.2GB`, a line for each kind of thing.
+fn kinds(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+        .collect();
+    let of = |name: &str| lines.iter().find(|line| line.starts_with(name));
+    let wanted: Vec<String> = ["Images", "Build Cache"]
+        .iter()
+        .filter_map(|name| of(name))
+        .map(|line| line.to_lowercase().replace("build cache", "cache"))
+        .collect();
+    (!wanted.is_empty()).then(|| wanted.join(", "))
+}
+
+/// Reads `Total: 1.2GB`, which stands below the list of what is cached.
+fn total(text: &str) -> Option<String> {
+    let total = text
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("Total:"))?;
+    Some(format!("cache: {}", total.trim().to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::Program;
+
+    #[test]
+    fn what_builders_keep_is_read_and_what_stays_is_said_in_their_words() {
+        let program = |name: &str| Program {
+            path: name.into(),
+            global_args: vec![],
+            build_args: vec![],
+        };
+        let printed = "Images: 16.5MB\nContainers: 0B\nLocal Volumes: 0B\nBuild Cache: 2GB\n";
+        assert_eq!(kinds(printed).unwrap(), "images: 16.5mb, cache: 2gb");
+        assert_eq!(total("ID\nx\nTotal:\t3.1GB\n").unwrap(), "cache: 3.1gb");
+        let keep = Keep {
+            bytes: Some(5_000_000_000),
+            hours: Some(48),
+        };
+        let line = |builder: Builder| builder.prune_cache(&keep).unwrap().to_string();
+        assert_eq!(
+            line(Builder::Buildctl(program("buildctl"))),
+            "buildctl prune --keep-storage=5000 --keep-duration=48h"
+        );
+        let buildx = Builder::Buildx {
+            program: Program {
+                build_args: vec!["--builder=farm".into()],
+                ..program("docker")
+            },
+            in_daemon: false,
+        };
+        assert_eq!(
+            line(buildx),
+            "docker buildx prune --force --builder=farm --keep-storage=5000000000 --filter=until=48h"
+        );
+        assert_eq!(Builder::Podman(program("podman")).prune_cache(&keep), None);
+    }
+}

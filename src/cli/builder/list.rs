@@ -1,0 +1,20 @@
+//! `acrt builder list`
+
+use crate::{
+    cli::{columns, outcome::Outcome, report::Report},
+    error::Result,
+    ops::{self, App},
+    view::View,
+};
+
+/// List the builders of the config file, or those of this machine
+///
+/// Asks each whether it answers, for which platforms it builds, and how much it keeps.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  acrt builder list -o table")]
+pub struct BuilderListArgs {}
+
+pub fn run(app: &App, report: &Report, _: BuilderListArgs) -> Result<Outcome> {
+    let answers = app.wait(ops::builders::list(app, &[], &report.events()))?;
+    Ok(Outcome::answer(View::of(answers, columns::BUILDER)))
+}

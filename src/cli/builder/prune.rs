@@ -1,0 +1,40 @@
+//! `acrt builder prune`
+
+use crate::{
+    cli::{columns, outcome::Outcome, report::Report},
+    error::Result,
+    ops::{self, App, builders::Keep},
+    sys::signal::{OnHangup, Stop},
+    view::View,
+};
+
+/// Free builders of their unused cache, and of unnamed images made by acrt
+///
+/// Images of others stay, and so does every image that has a name.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt builder prune arm1\n  acrt builder prune farm --keep-storage 20 --older-than 168"
+)]
+pub struct BuilderPruneArgs {
+    /// Builders or pools to free [default: those of the config file, or of this machine]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Gigabytes of cache that stay
+    #[arg(long, value_name = "GIGABYTES")]
+    keep_storage: Option<u32>,
+    /// Free only what was not used for so many hours
+    #[arg(long, value_name = "HOURS")]
+    older_than: Option<u32>,
+}
+
+pub fn run(app: &App, report: &Report, args: BuilderPruneArgs) -> Result<Outcome> {
+    let keep = Keep {
+        bytes: args.keep_storage.map(|it| u64::from(it) * 1_000_000_000),
+        hours: args.older_than,
+    };
+    let answers = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        ops::builders::prune(app, &args.names, &keep, &stop, &report.events()).await
+    })?;
+    Ok(Outcome::answer(View::of(answers, columns::PRUNED)))
+}

@@ -1,0 +1,235 @@
+//! The builders that have a name: which there are, how each is doing, and what it may free.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::{
+    builder::{self, BuilderKind},
+    error::{Error, Kind, Result},
+    sys::{
+        process::{self, Limits, find},
+        signal::Stop,
+    },
+};
+
+use super::{
+    App,
+    answer::AzTimestamp,
+    event::{Event, EventSink},
+    execute::GRACE,
+    placing, platforms,
+};
+
+pub use crate::builder::Keep;
+
+/// How long a builder may take to free its store.
+const PRUNE_LIMIT: Duration = Duration::from_mins(30);
+
+/// How a builder is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuilderState {
+    /// It answers, or has nothing that could be away.
+    Ready,
+    /// It does not answer.
+    Away,
+    /// It cannot be used: its program is missing, or is none.
+    Unusable,
+}
+
+/// A builder.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuilderAnswer {
+    name: String,
+    kind: &'static str,
+    /// Where its daemon is, where the config file says so.
+    address: Option<String>,
+    pools: Vec<String>,
+    /// How it is doing.
+    pub state: BuilderState,
+    since: Option<AzTimestamp>,
+    reason: Option<String>,
+    platforms: Vec<String>,
+    running: Option<usize>,
+    jobs: Option<usize>,
+    version: Option<String>,
+    disk: Option<String>,
+    is_default: bool,
+}
+
+/// What a builder was asked to free.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PruneAnswer {
+    name: String,
+    /// What it said last.
+    result: String,
+}
+
+/// Asks builders how they are doing: those that are named, else those of the config file, else those that this machine has.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for a name that no builder has.
+pub async fn list(
+    app: &App,
+    names: &[String],
+    events: &EventSink<'_>,
+) -> Result<Vec<BuilderAnswer>> {
+    let names = known(app, names)?;
+    events.send(Event::Doing("asking builders".into()));
+    let asked = names.iter().map(|name| ask(app, name));
+    join_all(asked).await.into_iter().collect()
+}
+
+/// Returns the worst of what was found, as an exit code tells it.
+#[must_use]
+pub fn worst(answers: &[BuilderAnswer]) -> Option<Kind> {
+    let any = |state| answers.iter().any(|one| one.state == state);
+    match (any(BuilderState::Unusable), any(BuilderState::Away)) {
+        (true, _) => Some(Kind::Failed),
+        (false, true) => Some(Kind::BuilderAway),
+        (false, false) => None,
+    }
+}
+
+/// Returns the builders that are meant. Of a pool they are its own.
+fn known(app: &App, names: &[String]) -> Result<Vec<String>> {
+    let config = &app.settings.config;
+    let mut all = Vec::new();
+    for name in names {
+        builder::check_name(name, &app.settings)?;
+        match config.pools.get(name) {
+            Some(pool) => all.extend(pool.builders.iter().cloned()),
+            None => all.push(name.clone()),
+        }
+    }
+    if names.is_empty() {
+        all.extend(config.builders.keys().cloned());
+        all.extend(config.pools.values().flat_map(|pool| pool.builders.clone()));
+    }
+    if all.is_empty() {
+        let kinds = BuilderKind::ALL
+            .iter()
+            .filter(|kind| **kind != BuilderKind::Buildx);
+        let there = kinds.filter(|kind| find(kind.name(), &app.settings.path).is_some());
+        all.extend(there.map(|kind| kind.name().to_owned()));
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
+    let config = &app.settings.config;
+    let (kind, own) = config
+        .builder(name)
+        .ok_or_else(|| Error::new(Kind::Invalid, format!("no builder `{name}`")))?;
+    let pools = config.pools.iter();
+    let pools = pools.filter(|(_, pool)| pool.builders.iter().any(|member| member == name));
+    let jobs = app.jobs_of(name);
+    let chosen = builder::chosen_name(None, &app.settings);
+    let mut answer = BuilderAnswer {
+        name: name.to_owned(),
+        kind: kind.name(),
+        address: own.address.or(own.connection).or(own.builder),
+        pools: pools.map(|(name, _)| name.clone()).collect(),
+        state: BuilderState::Ready,
+        since: None,
+        reason: None,
+        platforms: own.platforms,
+        running: jobs.map(|jobs| app.store.builder_places_taken(name, jobs)),
+        jobs,
+        version: None,
+        disk: None,
+        is_default: chosen == Some(name),
+    };
+    if !placing::is_there(app, name).await? {
+        let record = app.store.builders().away.remove(name);
+        answer.state = BuilderState::Away;
+        answer.since = record.as_ref().map(|record| AzTimestamp(record.since));
+        answer.reason = record.map(|record| record.why);
+        return Ok(answer);
+    }
+    let builder = match builder::detect(Some(name), &app.settings).await {
+        Ok(builder) => builder,
+        Err(error) => {
+            answer.state = BuilderState::Unusable;
+            answer.reason = Some(error.one_line());
+            return Ok(answer);
+        }
+    };
+    if let Some(version) = builder.version() {
+        let said = platforms::answer(&version).await;
+        let said = said.map(|said| String::from_utf8_lossy(&said).trim().to_owned());
+        answer.version = said.and_then(|said| said.lines().next().map(str::to_owned));
+    }
+    if answer.platforms.is_empty() {
+        let own = platforms::of(app, &builder).await.own;
+        answer.platforms.push(own.to_string());
+    }
+    if let Some(usage) = builder.disk_usage() {
+        let printed = platforms::answer(&usage.line).await;
+        answer.disk = printed.and_then(|printed| usage.read(&String::from_utf8_lossy(&printed)));
+    }
+    Ok(answer)
+}
+
+/// Lets builders free what nothing uses: images without a name that acrt has made, and the builder's cache but what `keep` says.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for a name that no builder has; [`Kind::Failed`] where one does not do it.
+pub async fn prune(
+    app: &App,
+    names: &[String],
+    keep: &Keep,
+    stop: &Stop,
+    events: &EventSink<'_>,
+) -> Result<Vec<PruneAnswer>> {
+    let mut answers = Vec::new();
+    for name in known(app, names)? {
+        let builder = builder::detect(Some(&name), &app.settings).await?;
+        let mut result = String::new();
+        if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
+            let ids = platforms::answer(&list).await.unwrap_or_default();
+            for id in String::from_utf8_lossy(&ids).split_whitespace() {
+                // One that a container still uses stays.
+                if let Some(line) = builder.remove_image(id) {
+                    platforms::answer(&line).await;
+                }
+            }
+        }
+        if let Some(line) = builder.prune_cache(keep) {
+            events.send(Event::Doing(format!("pruning {name}")));
+            let limits = Limits {
+                timeout: Some(PRUNE_LIMIT),
+                grace: GRACE,
+            };
+            let mut printed = Vec::new();
+            let ended = process::run(&line, &limits, stop, &mut |bytes| {
+                printed.extend_from_slice(bytes);
+                events.send(Event::Log(bytes));
+            })
+            .await?;
+            let printed = String::from_utf8_lossy(&printed);
+            printed
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .clone_into(&mut result);
+            if ended != process::Ended::Exited(0) {
+                return Err(Error::new(Kind::Failed, format!("cannot prune `{name}`"))
+                    .because(anyhow::anyhow!("{result}")));
+            }
+        }
+        answers.push(PruneAnswer { name, result });
+    }
+    Ok(answers)
+}
+
+/// The label of the images that tasks have made. Its value is the task's name.
+pub const TASK_LABEL: &str = "io.acrt.task";

@@ -1,0 +1,393 @@
+//! Which builder makes a run: one of those that may, that has a place free, and that answers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    builder::{
+        self,
+        fleet::{Member, Placement, Wish, place as placement},
+    },
+    error::{Error, Kind, Result},
+    image::Platform,
+    store::{builders::AwayRecord, lock::Lock},
+    sys::{
+        builders::PoolOrder,
+        process::{self, Ended},
+        signal::Stop,
+    },
+    task::{Step, Task},
+    watch::{AwayBuilder, Baseline, Snapshot},
+};
+
+use super::{
+    App,
+    event::{Event, EventSink},
+};
+
+/// How long a builder that did not answer is left alone.
+const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(15);
+
+/// How long a builder may take to say that it is there: one that is gone mostly says so at once, and one that is busy may be slow.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a run that waits for a place on a builder looks again.
+pub(super) const WAIT: Duration = Duration::from_millis(300);
+
+/// A place on a builder; it is free again when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The name of the builder; none leaves it to the machine.
+    pub builder: Option<String>,
+    _lock: Option<Lock>,
+}
+
+/// What came of asking for a place.
+#[derive(Debug)]
+pub(super) enum Placed {
+    /// There is one.
+    On(Place),
+    /// All are taken.
+    Full,
+    /// None of the builders answers.
+    Away,
+    /// None of the builders is for all platforms of the run.
+    Unfit,
+}
+
+/// All builders that have a name, with what is known of them now.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    /// One by one; the last stands for whichever the machine has, where nobody has named one.
+    pub members: Vec<Member>,
+    away: BTreeMap<String, AwayRecord>,
+}
+
+impl Fleet {
+    /// Reads which builders there are, how much each has to do and which do not answer.
+    pub fn read(app: &App) -> Self {
+        let config = &app.settings.config;
+        let away = app.store.builders().away;
+        let kinds = builder::BuilderKind::ALL.map(|kind| kind.name().to_owned());
+        let names: BTreeSet<String> = config.builders.keys().cloned().chain(kinds).collect();
+        let now = app.clock.now();
+        let mut members: Vec<Member> = names
+            .into_iter()
+            .map(|name| {
+                let own = config.builders.get(&name);
+                let platforms = own.into_iter().flat_map(|own| &own.platforms);
+                let jobs = app.jobs_of(&name);
+                Member {
+                    platforms: platforms.filter_map(|text| text.parse().ok()).collect(),
+                    running: jobs.map_or(0, |jobs| app.store.builder_places_taken(&name, jobs)),
+                    is_away: away.get(&name).is_some_and(|it| now < asked_again(it)),
+                    jobs,
+                    name,
+                }
+            })
+            .collect();
+        members.push(Member {
+            name: String::new(),
+            platforms: Vec::new(),
+            jobs: None,
+            running: 0,
+            is_away: false,
+        });
+        Self { members, away }
+    }
+
+    /// Returns what a run asks that takes whichever builder the machine has.
+    pub fn any(&self) -> Wish {
+        Wish {
+            among: vec![self.members.len() - 1],
+            ..Wish::default()
+        }
+    }
+
+    /// Returns what a run of a task asks of builders.
+    pub fn wish(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
+        let number = |name: &str| self.members.iter().position(|one| one.name == name);
+        let name = match &task.step {
+            Step::Import(_) => None,
+            _ => app.builder_of(task),
+        };
+        let Some(name) = name else {
+            return self.any();
+        };
+        let Some(pool) = app.settings.config.pools.get(&name) else {
+            let known = number(&name).or_else(|| number(&name.to_ascii_lowercase()));
+            return known.map_or_else(
+                || self.any(),
+                |n| Wish {
+                    among: vec![n],
+                    platforms: task.platforms.clone(),
+                    ..Wish::default()
+                },
+            );
+        };
+        let among = pool.builders.iter().filter_map(|name| number(name));
+        let mut wish = Wish {
+            among: among.collect(),
+            by: pool.by,
+            platforms: task.platforms.clone(),
+            ..Wish::default()
+        };
+        if pool.by != PoolOrder::Order {
+            let last = baseline
+                .run_id
+                .and_then(|id| app.store.run(id).ok().flatten());
+            wish.last = last.and_then(|run| run.builder);
+        }
+        if wish.platforms.is_empty() {
+            self.keep_to_one_platform(&mut wish, baseline);
+        }
+        wish
+    }
+
+    /// A task that names no platform is built for its builder's own: that must be the same one each time.
+    fn keep_to_one_platform(&self, wish: &mut Wish, baseline: &Baseline) {
+        let own = |n: &usize| self.members[*n].platforms.first();
+        let first = wish.among.iter().find_map(own);
+        let Some(wanted) = baseline.platforms.first().or(first).cloned() else {
+            return;
+        };
+        wish.among
+            .retain(|n| own(n).is_none_or(|own| *own == wanted));
+        wish.platforms = vec![wanted];
+    }
+
+    /// Tells where a run can go now.
+    pub fn placement(&self, wish: &Wish) -> Placement {
+        placement(&self.members, wish)
+    }
+
+    /// Takes a place on the builder that a run should have.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the state directory cannot be used.
+    pub fn take(&mut self, app: &App, wish: &Wish) -> Result<Placed> {
+        loop {
+            let n = match self.placement(wish) {
+                Placement::On(n) => n,
+                Placement::Full => return Ok(Placed::Full),
+                Placement::Away => return Ok(Placed::Away),
+                Placement::Unfit => return Ok(Placed::Unfit),
+            };
+            if let Some(place) = self.take_on(app, n)? {
+                return Ok(Placed::On(place));
+            }
+        }
+    }
+
+    /// Takes a place on a builder; none where another process was faster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn take_on(&mut self, app: &App, n: usize) -> Result<Option<Place>> {
+        let member = &mut self.members[n];
+        let lock = match member.jobs {
+            None => None,
+            Some(jobs) => match app.store.take_builder_place(&member.name, jobs)? {
+                Some(lock) => Some(lock),
+                None => {
+                    member.running = jobs;
+                    return Ok(None);
+                }
+            },
+        };
+        member.running += 1;
+        let name = Some(member.name.clone());
+        Ok(Some(Place {
+            builder: name.filter(|name| !name.is_empty()),
+            _lock: lock,
+        }))
+    }
+
+    /// Returns which of the builders that a run may have do not answer.
+    pub fn away(&self, wish: &Wish) -> Vec<AwayBuilder> {
+        let names = wish.among.iter().map(|n| &self.members[*n].name);
+        let away = names.filter_map(|name| Some((name, self.away.get(name)?)));
+        away.map(|(name, record)| AwayBuilder {
+            builder: name.clone(),
+            since: record.since,
+            why: record.why.clone(),
+            until: Some(asked_again(record)),
+        })
+        .collect()
+    }
+}
+
+fn asked_again(record: &AwayRecord) -> Timestamp {
+    record
+        .asked
+        .saturating_add(ASKED_AGAIN)
+        .unwrap_or(Timestamp::MAX)
+}
+
+impl App {
+    /// Returns the name of the builder or pool that a task is built by; none leaves it to the machine.
+    pub(super) fn builder_of(&self, task: &Task) -> Option<String> {
+        let choice = self.surroundings.builder.as_deref();
+        let choice = choice.or(task.builder.as_deref());
+        builder::chosen_name(choice, &self.settings).map(str::to_owned)
+    }
+
+    /// Returns how many builds a builder may be given at once; `None` is as many as there are.
+    pub(super) fn jobs_of(&self, name: &str) -> Option<usize> {
+        let own = self.settings.config.builders.get(name)?;
+        own.jobs.or(own.kind.is_some().then_some(1))
+    }
+
+    /// Returns how many builds all builders together may be given at once, as far as the config file says.
+    #[must_use]
+    pub fn jobs_of_all_builders(&self) -> usize {
+        let names = self.settings.config.builders.keys();
+        names.filter_map(|name| self.jobs_of(name)).sum()
+    }
+}
+
+/// Waits for a place on a builder that answers, for a run that somebody has asked for. Asks each builder, whatever is known of it.
+///
+/// # Errors
+///
+/// [`Kind::BuilderAway`] where none of the builders answers; [`Kind::Invalid`] where none is for all its platforms.
+pub(super) async fn place(
+    app: &App,
+    task: &Task,
+    stop: &Stop,
+    events: &EventSink<'_>,
+) -> Result<Place> {
+    let baseline = app.store.baseline(&task.key()).unwrap_or_default();
+    let (mut silent, mut told) = (BTreeSet::new(), false);
+    loop {
+        let mut fleet = Fleet::read(app);
+        for member in &mut fleet.members {
+            member.is_away = silent.contains(&member.name);
+        }
+        let wish = fleet.wish(app, task, &baseline);
+        match fleet.take(app, &wish)? {
+            Placed::On(place) => match &place.builder {
+                Some(name) if !is_there(app, name).await? => {
+                    silent.insert(name.clone());
+                }
+                _ => return Ok(place),
+            },
+            Placed::Full => {
+                if !told {
+                    events.send(Event::Doing("waiting for a free builder".into()));
+                    told = true;
+                }
+                tokio::select! {
+                    () = app.clock.pause(WAIT) => {}
+                    signal = stop.wait() => {
+                        let text = "the run was stopped while it waited for a builder";
+                        return Err(Error::new(signal.kind(), text));
+                    }
+                }
+            }
+            Placed::Away => return Err(away_error(&fleet.away(&wish))),
+            Placed::Unfit => return Err(unfit(app, task)),
+        }
+    }
+}
+
+/// Returns the name of a builder that may make a run of a task, whether or not it is free or answers; none leaves it to the machine.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where none is for all its platforms.
+pub(super) fn fit(app: &App, task: &Task) -> Result<Option<String>> {
+    let mut fleet = Fleet::read(app);
+    for member in &mut fleet.members {
+        (member.running, member.is_away) = (0, false);
+    }
+    let baseline = app.store.baseline(&task.key()).unwrap_or_default();
+    match fleet.placement(&fleet.wish(app, task, &baseline)) {
+        Placement::On(n) => Ok(Some(fleet.members[n].name.clone()).filter(|name| !name.is_empty())),
+        _ => Err(unfit(app, task)),
+    }
+}
+
+fn unfit(app: &App, task: &Task) -> Error {
+    let name = app.builder_of(task).unwrap_or_default();
+    let platforms: Vec<String> = task.platforms.iter().map(Platform::to_string).collect();
+    let of = match app.settings.config.pools.contains_key(&name) {
+        true => format!("no builder of the pool `{name}` is"),
+        false => format!("the builder `{name}` is not"),
+    };
+    let text = format!(
+        "{of} for {}, as its `platforms` say",
+        platforms.join(" and ")
+    );
+    Error::new(Kind::Invalid, text).hint(
+        "a build for several platforms is made by one builder that has them all: give one these `platforms` in the config file",
+    )
+}
+
+/// Says which builders do not answer.
+pub(super) fn away_error(away: &[AwayBuilder]) -> Error {
+    let said: Vec<String> = away.iter().map(AwayBuilder::said).collect();
+    Error::new(Kind::BuilderAway, said.join("; "))
+        .hint("see all builders: acrt builder list -o table")
+}
+
+/// Asks a builder whether it is there, and keeps the answer.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be written.
+pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
+    let why = silence(app, name).await;
+    let is_there = why.is_none();
+    app.store.note_builder(name, why, app.clock.now())?;
+    Ok(is_there)
+}
+
+/// Returns why a builder is taken to be away; none where it answers, and for one that has nothing which could be away.
+pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
+    let question = builder::presence(name, &app.settings)?;
+    let reply = match process::converse_for(PATIENCE, &question.line, b"").await {
+        Ok(reply) => reply,
+        Err(error) => return Some(error.one_line()),
+    };
+    let (printed, errors) = (
+        String::from_utf8_lossy(&reply.output),
+        String::from_utf8_lossy(&reply.errors),
+    );
+    let last = |text: &str| {
+        let mut lines = text.lines().rev().map(str::trim);
+        lines.find(|line| !line.is_empty()).map(str::to_owned)
+    };
+    match reply.ended {
+        Ended::Exited(0) if question.read(&printed) => None,
+        Ended::TimedOut => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
+        _ => {
+            let said = printed.lines().find_map(|line| line.strip_prefix("Error:"));
+            let said = said.map(|said| said.trim().to_owned());
+            let why = said.or_else(|| last(&errors)).or_else(|| last(&printed));
+            Some(why.unwrap_or_else(|| "it ended without a word".into()))
+        }
+    }
+}
+
+/// Adds to tasks which of their builders do not answer. `asks` tells whether somebody is going to ask these again.
+pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
+    if app.store.builders().away.is_empty() {
+        return;
+    }
+    let fleet = Fleet::read(app);
+    for one in loaded {
+        let wish = fleet.wish(app, &one.task, &one.baseline);
+        let mut away = fleet.away(&wish);
+        if !asks {
+            away.iter_mut().for_each(|one| one.until = None);
+        }
+        one.set_away(away, wish.among.len());
+    }
+}

@@ -1,0 +1,82 @@
+//! The runs of a round that wait for a place on a builder.
+
+use std::collections::VecDeque;
+
+use crate::{
+    builder::fleet::{self, Placement, Wish},
+    error::Result,
+    ops::{
+        App,
+        placing::{Fleet, Place},
+    },
+    watch::{AwayBuilder, Node, round::Job},
+};
+
+/// The runs of a round that wait for a place on a builder.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    jobs: VecDeque<(Job, Wish)>,
+    /// Whether all places are taken that they could have, so that it has to be looked again.
+    is_held_up: bool,
+}
+
+/// What becomes of the next of them.
+#[derive(Debug)]
+pub enum Next {
+    /// It is run in this place.
+    Run(Job, Place),
+    /// It is not run: these are its builders, and none answers.
+    Away(Job, Vec<AwayBuilder>),
+}
+
+impl Waiting {
+    /// Lets a run wait.
+    pub fn push(&mut self, app: &App, job: Job, node: Option<Node<'_>>) {
+        let fleet = Fleet::read(app);
+        let wish = match node {
+            Some(node) => fleet.wish(app, node.task, node.baseline),
+            None => fleet.any(),
+        };
+        // What no builder is for fails as a run of its own, which says so.
+        let mut wish = match fleet.placement(&wish) {
+            Placement::Unfit => fleet.any(),
+            _ => wish,
+        };
+        wish.height = job.height;
+        self.jobs.push_back((job, wish));
+    }
+
+    /// Tells whether it has to be looked again for a place, which another process may free.
+    pub fn is_held_up(&self) -> bool {
+        self.is_held_up && !self.jobs.is_empty()
+    }
+
+    /// Takes out the run that starts next. None where all have to wait on.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be used.
+    pub fn next(&mut self, app: &App) -> Result<Option<Next>> {
+        self.is_held_up = false;
+        if self.jobs.is_empty() {
+            return Ok(None);
+        }
+        let mut fleet = Fleet::read(app);
+        let is_away = |(_, wish): &(Job, Wish)| fleet.placement(wish) == Placement::Away;
+        if let Some(n) = self.jobs.iter().position(is_away) {
+            let next = self.jobs.remove(n);
+            return Ok(next.map(|(job, wish)| Next::Away(job, fleet.away(&wish))));
+        }
+        loop {
+            let wishes = self.jobs.iter().map(|(_, wish)| wish);
+            let Some((n, member)) = fleet::next(&fleet.members, wishes) else {
+                self.is_held_up = true;
+                return Ok(None);
+            };
+            if let Some(place) = fleet.take_on(app, member)? {
+                let next = self.jobs.remove(n);
+                return Ok(next.map(|(job, _)| Next::Run(job, place)));
+            }
+        }
+    }
+}

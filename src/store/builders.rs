@@ -1,0 +1,160 @@
+//! What is known of builders: which do not answer, and how many runs each has been given.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Result, task::TaskKey};
+
+use super::{
+    Store, file,
+    lock::{self, Lock},
+};
+
+/// What is known of builders. It only saves questions: without it, each builder is taken to be there until it is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BuildersFile {
+    /// The builders that do not answer, by their names.
+    pub away: BTreeMap<String, AwayRecord>,
+    /// How often in a row a builder went away while it built for a task, by the task's registry and name.
+    pub lost: BTreeMap<String, u32>,
+}
+
+/// A builder that does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwayRecord {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was asked last.
+    pub asked: Timestamp,
+    /// What came of it.
+    pub why: String,
+}
+
+impl Store {
+    /// Returns what is known of builders; nothing, where the file cannot be used.
+    #[must_use]
+    pub fn builders(&self) -> BuildersFile {
+        let file = file::read_json(&self.layout.builders());
+        file.ok().flatten().unwrap_or_default()
+    }
+
+    /// Takes in that a builder does not answer, and why; or with none that it does.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where that cannot be written.
+    pub fn note_builder(&self, name: &str, why: Option<String>, now: Timestamp) -> Result<()> {
+        if why.is_none() && !self.builders().away.contains_key(name) {
+            return Ok(());
+        }
+        self.change_builders(|all| {
+            let Some(why) = why else {
+                all.away.remove(name);
+                return;
+            };
+            let since = all.away.get(name).map_or(now, |record| record.since);
+            let record = AwayRecord {
+                since,
+                asked: now,
+                why,
+            };
+            all.away.insert(name.to_owned(), record);
+        })
+    }
+
+    /// Takes in that a builder went away while it built for a task, and returns how often in a row that has happened; or that a run of the
+    /// task has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::note_builder`].
+    pub fn note_lost_run(&self, task: &TaskKey, is_lost: bool) -> Result<u32> {
+        let key = task.full();
+        if !is_lost && !self.builders().lost.contains_key(&key) {
+            return Ok(0);
+        }
+        let mut times = 0;
+        self.change_builders(|all| {
+            if is_lost {
+                let lost = all.lost.entry(key).or_default();
+                *lost += 1;
+                times = *lost;
+            } else {
+                all.lost.remove(&key);
+            }
+        })?;
+        Ok(times)
+    }
+
+    fn change_builders(&self, change: impl FnOnce(&mut BuildersFile)) -> Result<()> {
+        let _lock = lock::lock(&self.layout.builders_lock())?;
+        let mut all = self.builders();
+        let before = all.clone();
+        change(&mut all);
+        match all == before {
+            true => Ok(()),
+            false => file::write_json(&self.layout.builders(), &all),
+        }
+    }
+
+    /// Takes one of the places that a builder has for runs; `None` at once where all are taken. It is free again when the lock is
+    /// dropped or its process dies.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where locking itself fails.
+    pub fn take_builder_place(&self, name: &str, jobs: usize) -> Result<Option<Lock>> {
+        for n in 0..jobs {
+            if let Some(lock) = lock::try_lock(&self.layout.builder_place(name, n))? {
+                return Ok(Some(lock));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns how many of the places of a builder are taken.
+    #[must_use]
+    pub fn builder_places_taken(&self, name: &str, jobs: usize) -> usize {
+        let places = (0..jobs).map(|n| self.layout.builder_place(name, n));
+        places.filter(|path| lock::is_held(path)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_a_builder_are_as_many_as_it_has_and_free_when_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let one = store.take_builder_place("a", 2).unwrap().unwrap();
+        let _two = store.take_builder_place("a", 2).unwrap().unwrap();
+        assert!(store.take_builder_place("a", 2).unwrap().is_none());
+        assert!(store.take_builder_place("b", 1).unwrap().is_some());
+        assert_eq!(store.builder_places_taken("a", 2), 2);
+        drop(one);
+        assert_eq!(store.builder_places_taken("a", 2), 1);
+        assert!(store.take_builder_place("a", 2).unwrap().is_some());
+    }
+
+    #[test]
+    fn builder_that_does_not_answer_is_away_since_the_first_time_until_it_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let at = |second| Timestamp::from_second(second).unwrap();
+        store.note_builder("a", None, at(1)).unwrap();
+        assert!(!store.layout().builders().exists(), "nothing to say");
+        store
+            .note_builder("a", Some("refused".into()), at(2))
+            .unwrap();
+        store.note_builder("a", Some("EOF".into()), at(5)).unwrap();
+        let record = store.builders().away["a"].clone();
+        assert_eq!((record.since, record.asked), (at(2), at(5)));
+        store.note_builder("a", None, at(7)).unwrap();
+        assert!(store.builders().away.is_empty());
+    }
+}

@@ -1,0 +1,517 @@
+//! What the config file says of builders: where each is and what it may be given, and which stand in for each other.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::near::near;
+
+/// The builders that acrt knows how to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum BuilderKind {
+    /// docker, with or without buildx
+    Docker,
+    /// docker's buildx, with the BuildKit that it is set to
+    Buildx,
+    /// podman
+    Podman,
+    /// buildah
+    Buildah,
+    /// buildctl, BuildKit's own client
+    Buildctl,
+    /// Any program, by a template in the config file.
+    Command,
+}
+
+impl BuilderKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Docker,
+        Self::Buildx,
+        Self::Podman,
+        Self::Buildah,
+        Self::Buildctl,
+        Self::Command,
+    ];
+
+    /// Returns its name, as `--builder` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Buildx => "buildx",
+            Self::Podman => "podman",
+            Self::Buildah => "buildah",
+            Self::Buildctl => "buildctl",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// A text that names no builder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no builder `{}`; there are {}", .name.escape_debug(), listed(.known))]
+pub struct UnknownBuilder {
+    name: String,
+    known: Vec<String>,
+}
+
+impl UnknownBuilder {
+    fn new(name: &str, own: impl Iterator<Item = String>) -> Self {
+        let kinds = BuilderKind::ALL.map(|kind| kind.name().to_owned());
+        Self {
+            name: name.to_owned(),
+            known: own.chain(kinds).collect(),
+        }
+    }
+
+    /// Returns the name that may have been meant, if one is much like what was written.
+    #[must_use]
+    pub fn meant(&self) -> Option<String> {
+        near(&self.name, self.known.iter().cloned())
+    }
+}
+
+/// Returns words as a sentence has them.
+fn listed(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+impl FromStr for BuilderKind {
+    type Err = UnknownBuilder;
+
+    fn from_str(text: &str) -> Result<Self, UnknownBuilder> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownBuilder::new(text, std::iter::empty()))
+    }
+}
+
+impl TryFrom<String> for BuilderKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|unknown: UnknownBuilder| {
+            let (name, known) = (text.escape_debug(), listed(&unknown.known));
+            let meant = unknown.meant().map(|it| format!("; did you mean `{it}`?"));
+            let meant = meant.unwrap_or_default();
+            format!("no kind of builder `{name}`: the kinds are {known}{meant}")
+        })
+    }
+}
+
+impl fmt::Display for BuilderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How one builder is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BuilderSettings {
+    /// What it is; the name itself where that is a kind's.
+    pub kind: Option<BuilderKind>,
+    /// Where its daemon is, as `tcp://arm1:1234`, `ssh://build@old` or `unix:///run/user/1000/docker.sock`.
+    pub address: Option<String>,
+    /// Its address by the name that its own program has for it: a context of docker, a connection of podman.
+    pub connection: Option<String>,
+    /// By what it is recognized and what it asks for, where its address is `tcp://` with TLS.
+    pub tls: TlsSettings,
+    /// The key of podman's SSH.
+    pub identity: Option<PathBuf>,
+    /// The builder of buildx, as `docker buildx ls` names it.
+    pub builder: Option<String>,
+    /// The platforms that it may be given, its own in front; all if empty.
+    pub platforms: Vec<String>,
+    /// How many builds it may be given at once: 1 if unset, and as many as there are for one that has only a kind's name.
+    pub jobs: Option<usize>,
+    /// For the kind `command`: program and arguments, with `{dockerfile}`, `{context}` and the other placeholders of
+    /// docs/builders.md in them.
+    pub build: Vec<String>,
+    /// For the kind `command`: what pushes one image, `{image}`. Left out where the build itself pushes.
+    pub push: Vec<String>,
+    /// Arguments put behind the program's name in every call of a builder that acrt knows.
+    pub global_args: Vec<String>,
+    /// Arguments put behind `build` in every build by a builder that acrt knows.
+    pub build_args: Vec<String>,
+}
+
+/// PEM files for TLS with a builder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TlsSettings {
+    /// The certificate authority that vouches for it.
+    pub ca: Option<PathBuf>,
+    /// This machine's certificate.
+    pub cert: Option<PathBuf>,
+    /// The key to `cert`.
+    pub key: Option<PathBuf>,
+}
+
+/// Builders of which any may make a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PoolSettings {
+    /// Their names.
+    pub builders: Vec<String>,
+    /// Which of those that are free gets a run.
+    pub by: PoolOrder,
+}
+
+/// Which of several free builders gets a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolOrder {
+    /// The one that has least to do for what it may be given; among much the same, the task's last one, for its cache.
+    #[default]
+    Load,
+    /// The task's last one whenever it is free, for its cache; else as by load.
+    Affinity,
+    /// The first that is free, as they are written.
+    Order,
+}
+
+impl BuilderSettings {
+    /// Says what of these settings a builder of this name cannot have.
+    fn problem(&self, name: &str) -> Option<String> {
+        let named: Option<BuilderKind> = name.parse().ok();
+        let kind = match (self.kind, named) {
+            (Some(kind), Some(named)) if kind != named => {
+                return Some(format!(
+                    "`{name}` is a kind of builder itself; name it otherwise"
+                ));
+            }
+            (kind, named) => kind.or(named),
+        };
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+        if named.is_none()
+            && !(name.chars().all(is_word) && name.starts_with(char::is_alphanumeric))
+        {
+            return Some(
+                "the name of a builder has lowercase letters, digits, `-`, `_` and `.`".into(),
+            );
+        }
+        if self.jobs == Some(0) {
+            return Some("`jobs` is at least 1".into());
+        }
+        let is_platform = |text: &&String| (2..=3).contains(&text.split('/').count());
+        if let Some(other) = self.platforms.iter().find(|text| !is_platform(text)) {
+            let other = other.escape_debug();
+            return Some(format!("`{other}` is no platform, such as linux/arm64"));
+        }
+        self.problem_of_address().or_else(|| self.unfit(kind?))
+    }
+
+    fn problem_of_address(&self) -> Option<String> {
+        let tls = &self.tls;
+        let has_tls = tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some();
+        let Some(address) = &self.address else {
+            return (has_tls).then(|| "`tls` needs an `address`".into());
+        };
+        let Some((scheme, rest)) = address.split_once("://") else {
+            return Some(
+                "`address` is of the form tcp://HOST:PORT, ssh://USER@HOST or unix:///PATH".into(),
+            );
+        };
+        let login = rest
+            .split('/')
+            .next()
+            .and_then(|host| host.rsplit_once('@'));
+        if login.is_some_and(|(login, _)| login.contains(':')) {
+            // It would be among the arguments of every call.
+            return Some(
+                "`address` has a password in it, which other users of the machine would see".into(),
+            );
+        }
+        if self.connection.is_some() {
+            return Some("it has an `address` and a `connection`, which is one too".into());
+        }
+        if has_tls && scheme != "tcp" {
+            return Some(format!("`tls` is for tcp:// and not for {scheme}://"));
+        }
+        (tls.cert.is_some() != tls.key.is_some())
+            .then(|| "`tls` has a `cert` without a `key`, or a `key` without a `cert`".into())
+    }
+
+    /// Says which key a builder of a kind has no use for.
+    fn unfit(&self, kind: BuilderKind) -> Option<String> {
+        use BuilderKind as B;
+        let is = |kinds: &[B]| kinds.contains(&kind);
+        let template = !self.build.is_empty() || !self.push.is_empty();
+        let args = !self.global_args.is_empty() || !self.build_args.is_empty();
+        let keys = [
+            (
+                "address",
+                self.address.is_some(),
+                is(&[B::Docker, B::Podman, B::Buildctl]),
+            ),
+            (
+                "connection",
+                self.connection.is_some(),
+                is(&[B::Docker, B::Podman]),
+            ),
+            (
+                "tls",
+                self.tls != TlsSettings::default(),
+                is(&[B::Docker, B::Buildctl]),
+            ),
+            ("identity", self.identity.is_some(), is(&[B::Podman])),
+            ("builder", self.builder.is_some(), is(&[B::Buildx])),
+            ("build` and `push", template, is(&[B::Command])),
+            ("globalArgs` and `buildArgs", args, !is(&[B::Command])),
+        ];
+        let (key, ..) = keys.iter().find(|(_, given, fits)| *given && !fits)?;
+        Some(format!("a builder of kind `{kind}` has no `{key}`"))
+    }
+}
+
+/// All names of builders and pools.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names<'c> {
+    /// Builders, by their names.
+    pub builders: &'c BTreeMap<String, BuilderSettings>,
+    /// Pools, by theirs.
+    pub pools: &'c BTreeMap<String, PoolSettings>,
+}
+
+impl Names<'_> {
+    /// Returns the kind of a builder, and how it is called; none where no builder of that name is known. The kinds are names too.
+    pub fn builder(self, name: &str) -> Option<(BuilderKind, BuilderSettings)> {
+        let own = self.builders.get(name);
+        let kind = own.and_then(|own| own.kind);
+        let kind = match kind {
+            Some(kind) => kind,
+            None => name.parse().ok()?,
+        };
+        let own = own.or_else(|| self.builders.get(kind.name()));
+        Some((kind, own.cloned().unwrap_or_default()))
+    }
+
+    /// Refuses a name that neither a builder nor a pool has.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownBuilder`], which lists the names that there are.
+    pub fn check(self, name: &str) -> Result<(), UnknownBuilder> {
+        if self.builder(name).is_some() || self.pools.contains_key(name) {
+            return Ok(());
+        }
+        let own = self.builders.iter().filter(|(_, own)| own.kind.is_some());
+        let own = own.map(|(name, _)| name).chain(self.pools.keys());
+        Err(UnknownBuilder::new(name, own.cloned()))
+    }
+
+    /// Finds what of the names of builders does not fit together. Returns the path of the key that is wrong, and why.
+    pub fn problem(self, default: Option<&str>) -> Option<(Vec<String>, String)> {
+        let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        let unknown = |problem: UnknownBuilder| match problem.meant() {
+            Some(meant) => format!("{problem}; did you mean `{meant}`?"),
+            None => problem.to_string(),
+        };
+        for (name, own) in self.builders {
+            if own.kind.is_none() && name.parse::<BuilderKind>().is_err() {
+                let why = "it says no `kind`, such as docker, podman or buildctl";
+                return Some((path(&["builders", name]), why.into()));
+            }
+        }
+        for (name, pool) in self.pools {
+            let place = path(&["pools", name]);
+            if self.builder(name).is_some() {
+                return Some((place, "there is a builder of this name".into()));
+            }
+            if pool.builders.is_empty() {
+                return Some((place, "it has no `builders`".into()));
+            }
+            for (n, member) in pool.builders.iter().enumerate() {
+                let place = path(&["pools", name, "builders"]);
+                if pool.builders[..n].contains(member) {
+                    return Some((place, format!("it has `{member}` twice")));
+                }
+                if self.pools.contains_key(member) {
+                    return Some((
+                        place,
+                        format!("`{member}` is a pool; a pool is made of builders"),
+                    ));
+                }
+                if let Err(problem) = self.check(member) {
+                    return Some((place, unknown(problem)));
+                }
+            }
+        }
+        let problem = self.check(default?).err()?;
+        Some((path(&["defaults", "builder"]), unknown(problem)))
+    }
+}
+
+/// Reads the builders of a config file. What is wrong with one is told at its place.
+pub(super) fn named<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, BuilderSettings>, D::Error> {
+    deserializer.deserialize_any(Builders)
+}
+
+struct Builders;
+
+impl<'de> Visitor<'de> for Builders {
+    type Value = BTreeMap<String, BuilderSettings>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("builders by their names")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(BTreeMap::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut all = BTreeMap::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let own = map.next_value_seed(OneBuilder(&name))?;
+            if all.insert(name.clone(), own).is_some() {
+                return Err(A::Error::custom(format!("there are two builders `{name}`")));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// One builder: what it may have depends on its name.
+struct OneBuilder<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for OneBuilder<'_> {
+    type Value = BuilderSettings;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<BuilderSettings, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneBuilder<'_> {
+    type Value = BuilderSettings;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what there is to say of a builder")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<BuilderSettings, E> {
+        Ok(BuilderSettings::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BuilderSettings, A::Error> {
+        let own = BuilderSettings::deserialize(MapAccessDeserializer::new(map))?;
+        match own.problem(self.0) {
+            Some(problem) => Err(A::Error::custom(problem)),
+            None => Ok(own),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::settings::Config, *};
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn builders_are_known_by_name_in_any_case() {
+        assert_eq!("Podman".parse(), Ok(BuilderKind::Podman));
+        assert_eq!(
+            "kaniko".parse::<BuilderKind>().unwrap_err().to_string(),
+            "no builder `kaniko`; there are docker, buildx, podman, buildah, buildctl and command"
+        );
+    }
+
+    #[test]
+    fn unknown_kind_or_key_of_builder_is_refused_with_its_line() {
+        let kind = refusal("builders:\n  a1:\n    kind: buildclt\n");
+        assert!(
+            kind.contains("builders.a1") && kind.contains("at line 3"),
+            "{kind}"
+        );
+        assert!(kind.contains("did you mean `buildctl`?"), "{kind}");
+        let key = refusal("builders:\n  a1:\n    kind: docker\n    adress: x\n");
+        assert!(
+            key.contains("unknown field `adress`") && key.contains("at line 4"),
+            "{key}"
+        );
+        for (own, why) in [
+            ("{kind: buildah, address: 'tcp://a:1'}", "has no `address`"),
+            ("{kind: docker, address: 'a:1'}", "of the form tcp://"),
+            ("{kind: podman, address: 'ssh://u:p@a'}", "has a password"),
+            (
+                "{kind: docker, address: 'ssh://a', tls: {ca: c}}",
+                "`tls` is for tcp://",
+            ),
+            (
+                "{kind: docker, address: 'tcp://a', tls: {cert: c}}",
+                "without a `key`",
+            ),
+            ("{kind: docker, identity: i}", "has no `identity`"),
+            ("{kind: docker, jobs: 0}", "at least 1"),
+            (
+                "{kind: docker, platforms: [arm64]}",
+                "`arm64` is no platform",
+            ),
+            (
+                "{kind: command, globalArgs: [a]}",
+                "has no `globalArgs` and `buildArgs`",
+            ),
+            ("{globalArgs: [a]}", "says no `kind`"),
+        ] {
+            let refused = refusal(&format!("builders:\n  a1: {own}\n"));
+            assert!(refused.contains(why), "{refused}");
+            assert!(
+                refused.contains("builders.a1") && refused.contains("line 2"),
+                "{refused}"
+            );
+        }
+        assert!(refusal("builders: {docker: {kind: podman}}").contains("kind of builder itself"));
+        assert!(refusal("builders: {A/b: {kind: podman}}").contains("lowercase"));
+    }
+
+    #[test]
+    fn names_of_pools_and_their_builders_fit_together_or_are_refused_with_their_line() {
+        let own = "builders: {arm1: {kind: docker}}\n";
+        for (rest, why) in [
+            (
+                "pools:\n  p: {builders: [arm2]}",
+                "no builder `arm2`; there are arm1, p, docker,",
+            ),
+            ("pools:\n  p: {builders: [arm2]}", "did you mean `arm1`?"),
+            ("pools:\n  p: {builders: [arm1, arm1]}", "has `arm1` twice"),
+            ("pools:\n  p: {builders: []}", "has no `builders`"),
+            (
+                "pools:\n  arm1: {builders: [docker]}",
+                "there is a builder of this name",
+            ),
+            ("defaults:\n  builder: arm", "did you mean `arm1`?"),
+        ] {
+            let refused = refusal(&format!("{own}{rest}\n"));
+            assert!(
+                refused.contains(why) && refused.contains("line 3"),
+                "{refused}"
+            );
+        }
+        assert!(refusal("pools: {p: {builders: [docker], by: age}}").contains("`age`"));
+        let config = Config::parse(&format!("{own}pools: {{p: {{builders: [arm1, docker]}}}}"));
+        let config = config.unwrap();
+        assert_eq!(config.builder("arm1").unwrap().0, BuilderKind::Docker);
+        assert_eq!(config.builder("Podman").unwrap().0, BuilderKind::Podman);
+        assert!(config.builder("p").is_none() && config.check_builder("p").is_ok());
+    }
+}

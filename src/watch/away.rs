@@ -1,0 +1,28 @@
+//! A builder that does not answer, as those who wait for it see it.
+
+use jiff::Timestamp;
+
+/// A builder that does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwayBuilder {
+    /// Its name.
+    pub builder: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What came of asking it.
+    pub why: String,
+    /// When it is asked again; `None` where nobody is going to.
+    pub until: Option<Timestamp>,
+}
+
+impl AwayBuilder {
+    /// Says it on one line.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let (name, since) = (&self.builder, self.since);
+        format!(
+            "builder {name} does not answer since {since:.0}: {}",
+            self.why
+        )
+    }
+}

@@ -1,0 +1,27 @@
+//! `acrt builder list`
+
+use super::world;
+use crate::support::own_platform;
+
+#[test]
+fn builder_is_listed_with_what_it_is_and_may_be_given() {
+    let world = world();
+    let all = world.acrt(&["builder", "list"]).ok().json();
+    let one = &all[0];
+    assert_eq!(one["name"], "here");
+    assert_eq!(
+        (&one["kind"], &one["state"]),
+        (&"buildah".into(), &"ready".into())
+    );
+    assert_eq!((&one["running"], &one["jobs"]), (&0.into(), &3.into()));
+    assert_eq!(one["pools"][0], "all");
+    let (os, architecture) = own_platform();
+    assert_eq!(one["platforms"][0], format!("{os}/{architecture}"));
+    let version = one["version"].as_str().unwrap();
+    assert!(version.contains("buildah version"), "{version}");
+    world.config("");
+    assert_eq!(
+        world.acrt(&["builder", "list"]).ok().json()[0]["name"],
+        "buildah"
+    );
+}

@@ -1,0 +1,422 @@
+//! Several builders by name: who gets a run, what holds when one does not answer, and daemons elsewhere.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{Calls, Receiver, Registry, World, program};
+
+/// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while `NAME.down` is there,
+/// and goes down in the middle of a build while `NAME.dies` is. It pushes the image that the Dockerfile begins with, and notes when it
+/// begins and ends.
+fn buildctl(world: &World) -> Calls {
+    let script = format!(
+        r#"address=${{1#--addr=unix://}} name=${{1##*/}}
+shift
+gone() {{ echo 'error: failed to dial: connection refused' >&2; exit 1; }}
+[ -e "$address.down" ] && gone
+case "$1 $2 $3" in
+    'debug workers --format') echo 'daemon v0.13'; exit ;;
+    'debug workers '*) printf 'ID PLATFORMS\nx linux/amd64\n'; exit ;;
+    'prune '*) echo 'Total: 5B'; exit ;;
+    'du '*) echo 'Total: 7MB'; exit ;;
+esac
+for word; do
+    case $word in
+        --local=dockerfile=*) folder=${{word#--local=dockerfile=}} ;;
+        --output=*) image=$(printf %s "$word" | sed 's/.*,name=\([^,]*\),push=true.*/\1/') ;;
+        --metadata-file=*) metadata=${{word#--metadata-file=}} ;;
+    esac
+done
+echo "+ $name" >> '{trace}'
+if [ -e "$address.dies" ]; then touch "$address.down"; echo 'error: EOF' >&2; exit 1; fi
+if grep -q BROKEN "$folder/Dockerfile"; then echo 'error: connection refused' >&2; exit 1; fi
+sleep 0.3
+base=$(sed -n 's/^FROM //p' "$folder/Dockerfile")
+'{skopeo}' copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
+    --digestfile "$metadata" "docker://$base" "docker://$image" || exit
+printf '{{"containerimage.digest": "%s"}}' "$(cat "$metadata")" > "$metadata"
+echo "- $name" >> '{trace}'
+"#,
+        trace = world.path("trace").display(),
+        skopeo = program("skopeo").display()
+    );
+    world.fake("buildctl", &script)
+}
+
+/// Returns the entry of a config file for a stand-in daemon.
+fn daemon(world: &World, name: &str, more: &str) -> String {
+    let address = world.path(name);
+    format!(
+        "  {name}: {{kind: buildctl, address: 'unix://{}', {more}}}\n",
+        address.display()
+    )
+}
+
+fn toggle(world: &World, file: &str) {
+    let path: PathBuf = world.path(file);
+    match path.exists() {
+        true => fs::remove_file(path).unwrap(),
+        false => fs::write(path, "").unwrap(),
+    }
+}
+
+/// Returns how many builds were on a builder at once at most, and how many in all.
+fn load(world: &World, name: &str) -> (i32, i32) {
+    let (mut now, mut most, mut all) = (0, 0, 0);
+    for line in fs::read_to_string(world.path("trace")).unwrap().lines() {
+        if line == format!("+ {name}") {
+            (now, all) = (now + 1, all + 1);
+            most = most.max(now);
+        } else if line == format!("- {name}") {
+            now -= 1;
+        }
+    }
+    (most, all)
+}
+
+/// A machine with two stand-in daemons, `a` for two builds at once and `b` for one, and a pool of both.
+fn farm(pool: &str) -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    buildctl(&world);
+    let (a, b) = (
+        daemon(&world, "a", "jobs: 2"),
+        daemon(&world, "b", "jobs: 1"),
+    );
+    world.config(&format!(
+        "builders:\n{a}{b}pools: {{farm: {{builders: [a, b], {pool}}}}}\ndefaults: {{builder: farm}}\n"
+    ));
+    registry.push("base:1", &[("version", "one")]);
+    (world, registry)
+}
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+fn checked(world: &World, name: &str) -> Value {
+    let checked = world.acrt(&["task", "check", "--name", name]).json();
+    match checked {
+        Value::Array(mut all) => all.remove(0),
+        one => one,
+    }
+}
+
+/// Moves the clock to this minute.
+fn minute(world: &World, minute: u32) {
+    world.set("ACRT_NOW", &(1_000_000_000 + minute * 60).to_string());
+}
+
+#[test]
+fn pool_spreads_runs_over_its_builders_within_what_each_may_be_given() {
+    let (world, registry) = farm("by: load");
+    let names: Vec<String> = (1..=7).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        world.tracked_task(&registry, name, &from(&registry, "base:1"));
+    }
+    fs::remove_file(world.path("trace")).unwrap();
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    let ((most_a, a), (most_b, b)) = (load(&world, "a"), load(&world, "b"));
+    assert_eq!(a + b, 7);
+    assert_eq!((most_a, most_b), (2, 1), "at once");
+    assert!(a >= 3 && b >= 1, "{a} and {b}");
+    assert!(world.states().values().all(|state| state == "current"));
+    let by: Vec<Value> = world
+        .runs()
+        .iter()
+        .map(|run| run["builder"].clone())
+        .collect();
+    assert!(
+        by.contains(&"a".into()) && by.contains(&"b".into()),
+        "{by:?}"
+    );
+}
+
+#[test]
+fn capacity_holds_across_processes() {
+    let (world, registry) = farm("by: load");
+    for name in ["one", "two", "three"] {
+        let options = ["--builder", "b"];
+        world.task_with(&registry, name, &from(&registry, "base:1"), &options);
+    }
+    let started = ["one", "two", "three"].map(|name| world.spawn(&["task", "run", "-n", name]));
+    for run in started {
+        run.wait().ok();
+    }
+    assert_eq!(load(&world, "b"), (1, 3));
+}
+
+#[test]
+fn steps_at_once_are_no_more_than_their_builder_may_be_given() {
+    let world = World::new();
+    world.buildah();
+    let steps: String = (1..=3)
+        .map(|n| format!("- {{id: s{n}, build: -t s{n} ., when: ['-']}}\n"))
+        .collect();
+    world.context("files", "FROM scratch\nCOPY Dockerfile /\n");
+    world.write(
+        "files/acrt.yaml",
+        &format!("version: v1.1.0\nsteps:\n{steps}"),
+    );
+    let most = |jobs: u32| {
+        world.config(&format!(
+            "builders: {{here: {{kind: buildah, jobs: {jobs}}}}}\n"
+        ));
+        let line = [
+            "run",
+            "-r",
+            "localhost:5000",
+            "-f",
+            "acrt.yaml",
+            "--builder",
+            "here",
+            "files",
+        ];
+        let printed = world.acrt(&line).ok().stdout;
+        let (mut now, mut most) = (0, 0);
+        for line in printed.lines() {
+            now += i32::from(line.ends_with("acrt: started"));
+            most = most.max(now);
+            now -= i32::from(line.contains("acrt: succeeded"));
+        }
+        most
+    };
+    assert_eq!((most(1), most(3)), (1, 3));
+}
+
+#[test]
+fn builder_that_is_away_leaves_tasks_waiting_and_is_told_once() {
+    let (world, registry) = farm("by: load");
+    let receiver = Receiver::start();
+    let config = fs::read_to_string(world.path("config/acrt/config.yaml")).unwrap();
+    world.config(&format!(
+        "{config}notify: [{{url: '{}'}}]\n",
+        receiver.url("/hook")
+    ));
+    minute(&world, 0);
+    for name in ["web", "api"] {
+        let options = ["--builder", "a"];
+        world.task_with(&registry, name, &from(&registry, "base:1"), &options);
+        world.run(name).ok();
+    }
+    registry.push("base:1", &[("version", "two")]);
+    toggle(&world, "a.down");
+    minute(&world, 2);
+    world
+        .watch_once()
+        .exits(4)
+        .says(&["builder a does not answer since"]);
+    for at in [3, 60, 300] {
+        minute(&world, at);
+        world.watch_once().exits(4);
+    }
+    for name in ["web", "api"] {
+        let answer = checked(&world, name);
+        assert_eq!(answer["state"], "waiting");
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("builder a does not answer since 2001-"),
+            "{reason}"
+        );
+        assert!(reason.contains("connection refused"), "{reason}");
+    }
+    assert_eq!(world.history(), ["web Succeeded", "api Succeeded"]);
+    assert_eq!(receiver.told(), ["check-failing builder a"]);
+    assert_eq!(receiver.messages()[0].json()["subject"], "builder a");
+    world
+        .run("web")
+        .exits(4)
+        .says(&["builder a does not answer", "acrt builder list"]);
+    assert_eq!(world.history()[2], "web Error");
+    toggle(&world, "a.down");
+    minute(&world, 301);
+    world
+        .watch_once()
+        .ok()
+        .prints(&["web: rebuilt", "api: rebuilt"]);
+    assert_eq!(
+        receiver.told(),
+        ["check-failing builder a", "recovery builder a"]
+    );
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn builder_that_goes_away_in_the_middle_is_replaced_at_once_and_nothing_has_failed() {
+    let (world, registry) = farm("by: order");
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    registry.push("base:1", &[("version", "two")]);
+    toggle(&world, "a.dies");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    let runs = world.runs();
+    assert_eq!(
+        (&runs[0]["builder"], &runs[1]["builder"]),
+        (&"b".into(), &"a".into())
+    );
+    let why = runs[1]["runErrorMessage"].as_str().unwrap();
+    assert!(why.starts_with("builder a does not answer"), "{why}");
+    assert_eq!(world.state_of("web"), "current");
+    let listed = world.acrt(&["builder", "list"]).ok().json();
+    assert_eq!(
+        (&listed[0]["state"], &listed[1]["state"]),
+        (&"away".into(), &"ready".into())
+    );
+}
+
+#[test]
+fn broken_build_is_a_failed_run_whatever_it_prints() {
+    let (world, registry) = farm("by: load");
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    registry.push("base:1", &[("version", "two")]);
+    world.write(
+        "web/Dockerfile",
+        &format!("{}# BROKEN\n", from(&registry, "base:1")),
+    );
+    world.watch_once().exits(1);
+    assert_eq!(world.history()[1], "web Failed");
+    assert_eq!(world.state_of("web"), "backing-off");
+    registry.stop();
+    world.run("web").exits(4).says(&["cannot be reached"]);
+    assert_eq!(
+        world.acrt(&["builder", "check"]).ok().json()[0]["state"],
+        "ready"
+    );
+}
+
+#[test]
+fn build_that_takes_its_builder_down_each_time_is_taken_to_be_at_fault() {
+    let (world, registry) = farm("by: load");
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    world.write(
+        "web/Dockerfile",
+        &format!("{}# new\n", from(&registry, "base:1")),
+    );
+    toggle(&world, "a.dies");
+    for status in ["Error", "Error", "Failed"] {
+        let run = world.acrt(&["task", "run", "-n", "web", "--builder", "a"]);
+        run.exits(if status == "Error" { 4 } else { 1 });
+        assert_eq!(world.history().pop().unwrap(), format!("web {status}"));
+        toggle(&world, "a.down");
+    }
+}
+
+#[test]
+fn run_goes_to_a_builder_for_its_platforms_or_is_refused() {
+    let (world, registry) = (World::new(), Registry::start());
+    buildctl(&world);
+    let arm = daemon(&world, "arm", "platforms: [linux/arm64]");
+    let amd = daemon(&world, "amd", "platforms: [linux/amd64]");
+    world.config(&format!(
+        "builders:\n{arm}{amd}pools: {{farm: {{builders: [arm, amd]}}}}\ndefaults: {{builder: farm}}\n"
+    ));
+    registry.push("base:1", &[]);
+    let options = ["--platform", "linux/amd64"];
+    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
+    world.run("web").ok();
+    assert_eq!(world.runs()[0]["builder"], "amd");
+    let options = ["--platform", "linux/amd64,linux/arm64"];
+    world.task_with(&registry, "both", &from(&registry, "base:1"), &options);
+    let why = "no builder of the pool `farm` is for linux/amd64 and linux/arm64";
+    world.run("both").exits(1).says(&[why, "platforms"]);
+}
+
+#[test]
+fn unknown_builder_is_refused_before_anything_is_kept() {
+    let (world, registry) = farm("by: load");
+    let context = world.context("web", "FROM scratch\n");
+    let host = registry.host();
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        &host,
+        "-c",
+        &context,
+        "--builder",
+    ];
+    world
+        .acrt(&[&create[..], &["frm"]].concat())
+        .exits(2)
+        .says(&[
+            "no builder `frm`; there are a, b, farm, docker,",
+            "did you mean `farm`?",
+        ]);
+    world.acrt(&[&create[..], &["farm"]].concat()).ok();
+    world.config("builders:\n  a1:\n    kind: buildah\n    adress: x\n");
+    let file = world.path("config/acrt/config.yaml");
+    world.acrt(&["task", "list"]).exits(2).says(&[
+        file.to_str().unwrap(),
+        "unknown field `adress`",
+        "at line 4",
+    ]);
+}
+
+#[test]
+fn daemons_elsewhere_build_over_mutual_tls_and_the_one_that_is_there_takes_all() {
+    let (world, registry) = (World::new(), Registry::start());
+    let (mut daemons, calls, config) = world.dockers_over_tls(&["one", "two"]);
+    world.config(&format!(
+        "builders:\n{config}pools: {{farm: {{builders: [one, two]}}}}\ndefaults: {{builder: farm}}\n"
+    ));
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("{}COPY Dockerfile /d\n", from(&registry, "base:1"));
+    for name in ["web", "api"] {
+        world.task(&registry, name, &dockerfile);
+        world.run(name).ok();
+    }
+    registry.push("base:1", &[("version", "two")]);
+    world
+        .watch_once()
+        .ok()
+        .prints(&["web: rebuilt", "api: rebuilt"]);
+    let runs = world.runs();
+    let by = |n: usize| runs[n]["builder"].as_str().unwrap();
+    assert_eq!(
+        [by(0), by(1)].iter().filter(|by| **by == "one").count(),
+        1,
+        "{runs:?}"
+    );
+    let builds = calls.lines();
+    let over_tls = |line: &&String| {
+        line.starts_with("--host=tcp://127.0.0.1:") && line.contains("--tlsverify")
+    };
+    assert!(builds.iter().all(|line| over_tls(&line)), "{builds:?}");
+    let table = world.acrt(&["builder", "list", "-o", "table"]).ok();
+    table.prints(&["one", "ready", "images: ", "daemon"]);
+    drop(daemons.pop());
+    registry.push("base:1", &[("version", "three")]);
+    world
+        .watch_once()
+        .ok()
+        .prints(&["web: rebuilt", "api: rebuilt"]);
+    assert!(world.runs()[..2].iter().all(|run| run["builder"] == "one"));
+    let answers = world.acrt(&["builder", "check", "two"]).exits(4).json();
+    assert_eq!(answers[0]["state"], "away");
+}
+
+#[test]
+fn podman_elsewhere_builds_pushes_and_may_be_away() {
+    let (world, registry) = (World::new(), Registry::start());
+    let (service, address) = world.podman_service();
+    world.config(&format!(
+        "builders: {{pods: {{kind: podman, address: '{address}'}}}}\ndefaults: {{builder: pods}}\n"
+    ));
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("{}COPY Dockerfile /d\n", from(&registry, "base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert!(registry.depends_on("web:latest", "base:1"));
+    assert_eq!(world.runs()[0]["builder"], "pods");
+    drop(service);
+    registry.push("base:1", &[("version", "three")]);
+    world
+        .watch_once()
+        .exits(4)
+        .says(&["builder pods does not answer"]);
+    assert_eq!(world.state_of("web"), "waiting");
+}

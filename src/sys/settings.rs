@@ -7,6 +7,10 @@ use std::{
     time::Duration,
 };
 
+use jiff::{
+    Timestamp, ToSpan as _, Zoned,
+    civil::{Time, Weekday},
+};
 use serde::Deserialize;
 
 use crate::error::{Context as _, Error, Kind, Result};
@@ -141,10 +145,70 @@ pub struct NotifySettings {
     pub title: Option<String>,
     /// The template of what is sent in place of the JSON of acrt.
     pub body: Option<String>,
+    /// After how many days it is told again of a task that still fails; never, if unset.
+    pub remind_days: Option<u32>,
+    /// When it gets a digest of what has happened: `daily 08:00`, or `weekly mon 08:00`, in UTC as all schedules.
+    pub digest: Option<DigestTime>,
     /// Whether what happened to several tasks in one round is one message; so it is for who has templates, if unset.
     pub group: Option<bool>,
     /// What templates find as `.Values`; each may be `env:NAME` or `file:PATH`.
     pub values: BTreeMap<String, String>,
+}
+
+/// A time of each day, or of one day of each week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DigestTime {
+    day: Option<Weekday>,
+    time: Time,
+}
+
+impl TryFrom<String> for DigestTime {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let problem = || format!("`{text}` is neither `daily 08:00` nor `weekly mon 08:00`");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (day, time) = match words.as_slice() {
+            ["daily", time] => (None, time),
+            ["weekly", day, time] => (Some(weekday(day).ok_or_else(problem)?), time),
+            _ => return Err(problem()),
+        };
+        let time = Time::strptime("%H:%M", time).map_err(|_| problem())?;
+        Ok(Self { day, time })
+    }
+}
+
+fn weekday(text: &str) -> Option<Weekday> {
+    let days = [
+        ("mon", Weekday::Monday),
+        ("tue", Weekday::Tuesday),
+        ("wed", Weekday::Wednesday),
+        ("thu", Weekday::Thursday),
+        ("fri", Weekday::Friday),
+        ("sat", Weekday::Saturday),
+        ("sun", Weekday::Sunday),
+    ];
+    let text = text.to_ascii_lowercase();
+    days.into_iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, day)| day)
+}
+
+impl DigestTime {
+    /// Returns the last such time that is not after `now`.
+    #[must_use]
+    pub fn last(self, now: &Zoned) -> Option<Timestamp> {
+        let days = (0..=7).filter_map(|back| now.date().checked_sub(back.days()).ok());
+        days.filter(|date| self.day.is_none_or(|day| day == date.weekday()))
+            .filter_map(|date| {
+                date.to_datetime(self.time)
+                    .to_zoned(now.time_zone().clone())
+                    .ok()
+            })
+            .map(|time| time.timestamp())
+            .find(|time| *time <= now.timestamp())
+    }
 }
 
 /// Something that people may be told.
@@ -639,6 +703,50 @@ impl WatchSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digest_is_due_at_its_time_of_the_day_or_week() {
+        let at = |text: &str| text.parse::<Zoned>().unwrap();
+        let last = |digest: &str, now: &str| {
+            let digest = DigestTime::try_from(digest.to_owned()).unwrap();
+            digest.last(&at(now)).unwrap().to_string()
+        };
+        // 2026-11-29 is a Sunday.
+        for (digest, now, expected) in [
+            (
+                "daily 08:00",
+                "2026-11-29T08:00:00+00:00[UTC]",
+                "2026-11-29T08:00:00Z",
+            ),
+            (
+                "daily 08:00",
+                "2026-11-29T07:59:00+00:00[UTC]",
+                "2026-11-28T08:00:00Z",
+            ),
+            (
+                "weekly mon 08:00",
+                "2026-11-29T12:00:00+00:00[UTC]",
+                "2026-11-23T08:00:00Z",
+            ),
+            (
+                "weekly SUN 13:00",
+                "2026-11-29T12:00:00+00:00[UTC]",
+                "2026-11-22T13:00:00Z",
+            ),
+        ] {
+            assert_eq!(last(digest, now), expected, "{digest} {now}");
+        }
+        for digest in [
+            "",
+            "daily",
+            "hourly 08:00",
+            "weekly 08:00",
+            "weekly day 08:00",
+            "daily 25:00",
+        ] {
+            assert!(DigestTime::try_from(digest.to_owned()).is_err(), "{digest}");
+        }
+    }
 
     #[test]
     fn loopback_is_told_by_spelling_alone() {

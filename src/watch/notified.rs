@@ -28,16 +28,22 @@ pub enum NotificationEvent {
     Stalled,
     /// A registry or git repository does not say what tasks need to know.
     CheckFailing,
+    /// A task still fails, some days after that was last told.
+    StillFailing,
+    /// What has happened in a day or a week.
+    Digest,
 }
 
 impl NotificationEvent {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Success,
         Self::Failure,
         Self::Recovery,
         Self::Stalled,
         Self::CheckFailing,
+        Self::StillFailing,
+        Self::Digest,
     ];
 
     /// Returns what a word stands for.
@@ -55,6 +61,8 @@ impl NotificationEvent {
             Self::Recovery => "recovery",
             Self::Stalled => "stalled",
             Self::CheckFailing => "check-failing",
+            Self::StillFailing => "still-failing",
+            Self::Digest => "digest",
         }
     }
 }
@@ -81,6 +89,9 @@ pub struct NotifiedState {
     /// What is wrong with its templates, as was said: it is said once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+    /// When its last digest was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digested: Option<Timestamp>,
 }
 
 /// Something that a receiver knows to be wrong.
@@ -126,6 +137,9 @@ pub struct NotifiedTask {
     /// That it has failed many times in a row.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stalled: bool,
+    /// When it was last told that it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
 }
 
 /// Something that is wrong, for all tasks that it concerns.
@@ -175,9 +189,14 @@ impl NotifiedState {
         self.next_try = None;
     }
 
-    /// Returns what is to be told of a task, in that order.
+    /// Returns what is to be told of a task, in that order; that it still fails, where that was last told before `remind`.
     #[must_use]
-    pub fn due_events(&self, task: &TaskKey, baseline: &Baseline) -> Vec<NotificationEvent> {
+    pub fn due_events(
+        &self,
+        task: &TaskKey,
+        baseline: &Baseline,
+        remind: Option<Timestamp>,
+    ) -> Vec<NotificationEvent> {
         let notified = self.of(task);
         let mut event = Vec::new();
         match &baseline.failure {
@@ -187,6 +206,11 @@ impl NotifiedState {
                 }
                 if baseline.is_stalled() && !notified.stalled {
                     event.push(NotificationEvent::Stalled);
+                }
+                let is_old =
+                    remind.is_some_and(|before| notified.told.unwrap_or(self.since) < before);
+                if event.is_empty() && is_old {
+                    event.push(NotificationEvent::StillFailing);
                 }
             }
             None => {
@@ -210,17 +234,31 @@ impl NotifiedState {
     }
 
     /// Takes in that one of its news was told.
-    pub fn notified(&mut self, task: &TaskKey, event: NotificationEvent, baseline: &Baseline) {
+    pub fn notified(
+        &mut self,
+        task: &TaskKey,
+        event: NotificationEvent,
+        baseline: &Baseline,
+        now: Timestamp,
+    ) {
         let entry = self.tasks.entry(task.full()).or_default();
         match event {
             NotificationEvent::Success => entry.run = baseline.run_id,
-            NotificationEvent::Failure => entry.failing = true,
-            NotificationEvent::Stalled => entry.stalled = true,
+            NotificationEvent::Failure => {
+                entry.failing = true;
+                entry.told = Some(now);
+            }
+            NotificationEvent::Stalled => {
+                entry.stalled = true;
+                entry.told = Some(now);
+            }
+            NotificationEvent::StillFailing => entry.told = Some(now),
             NotificationEvent::Recovery => {
                 entry.failing = false;
                 entry.stalled = false;
+                entry.told = None;
             }
-            NotificationEvent::CheckFailing => {}
+            NotificationEvent::CheckFailing | NotificationEvent::Digest => {}
         }
     }
 
@@ -362,9 +400,9 @@ mod tests {
     /// Tells all that is to be told, and returns it.
     fn tell(notified: &mut NotifiedState, baseline: &Baseline) -> Vec<NotificationEvent> {
         notified.settle(&key(), baseline);
-        let event = notified.due_events(&key(), baseline);
+        let event = notified.due_events(&key(), baseline, None);
         for one in &event {
-            notified.notified(&key(), *one, baseline);
+            notified.notified(&key(), *one, baseline, at(0));
         }
         event
     }
@@ -391,6 +429,27 @@ mod tests {
     }
 
     #[test]
+    fn task_that_still_fails_is_told_again_after_some_days_and_no_more_when_it_works() {
+        let mut notified = NotifiedState::from(at(10));
+        let bad = failed(Baseline::default(), 1);
+        tell(&mut notified, &bad);
+        notified.notified(&key(), NotificationEvent::Failure, &bad, at(1000));
+        let mut due = |remind| {
+            let due = notified.due_events(&key(), &bad, Some(at(remind)));
+            for one in &due {
+                notified.notified(&key(), *one, &bad, at(5000));
+            }
+            due
+        };
+        assert_eq!(due(1000), []);
+        assert_eq!(due(1001), [NotificationEvent::StillFailing]);
+        assert_eq!(due(1001), []);
+        let again = succeeded(9, 2000);
+        let due = notified.due_events(&key(), &again, Some(at(9000)));
+        assert!(!due.contains(&NotificationEvent::StillFailing));
+    }
+
+    #[test]
     fn tasks_of_one_name_on_two_registries_are_two() {
         let mut notified = NotifiedState::from(at(10));
         let bad = failed(Baseline::default(), 1);
@@ -400,7 +459,7 @@ mod tests {
             ..key()
         };
         assert_eq!(
-            notified.due_events(&other, &bad),
+            notified.due_events(&other, &bad, None),
             [NotificationEvent::Failure]
         );
     }
@@ -420,11 +479,11 @@ mod tests {
         let notified = NotifiedState::from(at(10));
         let baseline = failed(Baseline::default(), 5);
         assert_eq!(
-            notified.due_events(&key(), &baseline),
+            notified.due_events(&key(), &baseline, None),
             [NotificationEvent::Failure, NotificationEvent::Stalled]
         );
         assert_eq!(
-            notified.due_events(&key(), &baseline),
+            notified.due_events(&key(), &baseline, None),
             [NotificationEvent::Failure, NotificationEvent::Stalled]
         );
     }

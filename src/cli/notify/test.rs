@@ -27,7 +27,7 @@ pub struct NotifyTestArgs {
     name: Option<String>,
     /// What it is told
     #[arg(long, value_name = "EVENT", default_value = "failure",
-        value_parser = ["success", "failure", "recovery", "stalled", "check-failing"])]
+        value_parser = ["success", "failure", "recovery", "stalled", "check-failing", "still-failing", "digest"])]
     event: String,
 }
 

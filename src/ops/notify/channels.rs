@@ -8,7 +8,7 @@ use crate::{
     sys::{
         command::CommandLine,
         secret::Secret,
-        settings::{NotifySettings, Occasion},
+        settings::{DigestTime, NotifySettings, Occasion},
     },
     task::{SourceKind, Task, TaskKey, UpdatePayload},
     watch::notified::NotificationEvent,
@@ -43,6 +43,10 @@ pub struct Channel {
     pub groups: bool,
     /// A command that is asked first: it is told only where that prints something.
     pub only_if: Option<CommandLine>,
+    /// After how many days it is told again of a task that still fails.
+    pub remind_days: Option<u32>,
+    /// When it gets its digest.
+    pub digest: Option<DigestTime>,
 }
 
 /// Of which tasks it is told.
@@ -114,6 +118,8 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
         wording: None,
         groups: false,
         only_if: None,
+        remind_days: None,
+        digest: None,
     })
 }
 
@@ -161,6 +167,8 @@ fn compose_up(task: &Task) -> Option<Channel> {
         wording: None,
         groups: false,
         only_if: Some(compose().args(running).arg(&source.key)),
+        remind_days: None,
+        digest: None,
     })
 }
 
@@ -188,6 +196,8 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
         wording: None,
         groups: false,
         only_if: None,
+        remind_days: None,
+        digest: None,
     }))
 }
 
@@ -232,6 +242,8 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
     let wording = Wording::of(settings, &what)?;
     Ok(Channel {
         groups: settings.group.unwrap_or(wording.is_some()),
+        remind_days: settings.remind_days,
+        digest: settings.digest,
         wording,
         id: match &settings.name {
             Some(name) => format!("notify {name}"),

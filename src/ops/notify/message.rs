@@ -99,13 +99,16 @@ impl Message {
             NotificationEvent::Stalled => {
                 format!("task `{key}` has failed {failures} times in a row{why}")
             }
-            NotificationEvent::CheckFailing => of,
+            NotificationEvent::StillFailing => format!("task `{key}` still fails{why}"),
+            NotificationEvent::CheckFailing | NotificationEvent::Digest => of,
         };
         let cause = run.map_or(String::new(), |run| format!("; cause: {}", run.cause()));
         let text = text + &cause;
         let failing = matches!(
             news,
-            NotificationEvent::Failure | NotificationEvent::Stalled
+            NotificationEvent::Failure
+                | NotificationEvent::Stalled
+                | NotificationEvent::StillFailing
         );
         Self {
             task: Some(key.name.clone()),
@@ -132,12 +135,30 @@ impl Message {
             }
             NotificationEvent::Failure => format!("{many} tasks have failed{cause}"),
             NotificationEvent::Stalled => format!("{many} tasks have failed many times in a row"),
-            NotificationEvent::CheckFailing => format!("{many} tasks wait"),
+            NotificationEvent::StillFailing => format!("{many} tasks still fail"),
+            NotificationEvent::CheckFailing | NotificationEvent::Digest => {
+                format!("{many} tasks wait")
+            }
         };
         let tasks = tasks.iter().take(MOST_OF_GROUP).map(|key| key.full());
         Self {
             tasks: Some(tasks.collect()),
             ..Self::new(news, text, now)
+        }
+    }
+
+    /// Says what has happened since some time.
+    pub fn of_digest(
+        text: String,
+        rebuilt: impl IntoIterator<Item = String>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let rebuilt = rebuilt.into_iter().take(MOST_OF_GROUP);
+        Self {
+            since: Some(since),
+            tasks: Some(rebuilt.collect()),
+            ..Self::new(NotificationEvent::Digest, text, now)
         }
     }
 

@@ -1,12 +1,14 @@
 //! Tells people about runs and failures: who is to be told, of what, and once.
 
 mod channels;
+mod digest;
 mod message;
 mod sample;
 mod wording;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::{SignedDuration, tz::TimeZone};
 use serde::Serialize;
 
 use crate::{
@@ -229,11 +231,16 @@ impl Telling<'_> {
         tasks: &[(TaskKey, Baseline)],
         silent: Option<&BTreeMap<String, Outage>>,
     ) -> Result<(), (NotificationEvent, String)> {
+        let days = self
+            .channel
+            .remind_days
+            .map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+        let remind = days.and_then(|days| self.app.clock.now().checked_sub(days).ok());
         let mut groups: BTreeMap<_, Vec<&(TaskKey, Baseline)>> = BTreeMap::new();
         for task in tasks.iter().filter(|(key, _)| self.channel.hears_of(key)) {
             let (key, baseline) = task;
             self.notified.settle(key, baseline);
-            for event in self.notified.due_events(key, baseline) {
+            for event in self.notified.due_events(key, baseline, remind) {
                 if self.channel.groups {
                     let base = self.run_of(baseline, event).as_ref().and_then(base_of);
                     groups.entry((event, base)).or_default().push(task);
@@ -248,6 +255,29 @@ impl Telling<'_> {
         if let Some(silent) = silent.filter(|_| self.channel.hears_of_registries()) {
             self.of_registries(silent).await?;
         }
+        if silent.is_some() {
+            self.digest(tasks).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells what has happened since the last digest, where its time has come.
+    async fn digest(
+        &mut self,
+        tasks: &[(TaskKey, Baseline)],
+    ) -> Result<(), (NotificationEvent, String)> {
+        let now = self.app.clock.now();
+        let zoned = now.to_zoned(TimeZone::UTC);
+        let since = self.notified.digested.unwrap_or(self.notified.since);
+        let time = self.channel.digest.and_then(|digest| digest.last(&zoned));
+        if time.is_none_or(|time| time <= since) {
+            return Ok(());
+        }
+        let failed = |why: String| (NotificationEvent::Digest, why);
+        let message = digest::digest(self.app, self.channel, tasks, since);
+        let message = message.map_err(|error| failed(error.one_line()))?;
+        self.send(NotificationEvent::Digest, &message).await?;
+        self.notified.digested = Some(now);
         Ok(())
     }
 
@@ -258,7 +288,9 @@ impl Telling<'_> {
         base: Option<String>,
         tasks: &[&(TaskKey, Baseline)],
     ) -> Result<(), (NotificationEvent, String)> {
-        if self.channel.on.contains(&event) {
+        // Who is reminded has asked for it.
+        let is_wanted = event == NotificationEvent::StillFailing;
+        if is_wanted || self.channel.on.contains(&event) {
             let told = match tasks {
                 [(key, baseline)] => self.of_task(key, baseline, event).await,
                 many => {
@@ -271,7 +303,8 @@ impl Telling<'_> {
             told.map_err(|why| (event, why))?;
         }
         for (key, baseline) in tasks {
-            self.notified.notified(key, event, baseline);
+            let now = self.app.clock.now();
+            self.notified.notified(key, event, baseline, now);
         }
         Ok(())
     }
@@ -279,7 +312,9 @@ impl Telling<'_> {
     /// Returns the run that something is told of. It may have been pruned meanwhile; that it was is still news.
     fn run_of(&self, baseline: &Baseline, event: NotificationEvent) -> Option<Run> {
         let id = match event {
-            NotificationEvent::Failure | NotificationEvent::Stalled => {
+            NotificationEvent::Failure
+            | NotificationEvent::Stalled
+            | NotificationEvent::StillFailing => {
                 baseline.failure.as_ref().map(|failure| failure.run_id)
             }
             _ => baseline.run_id,

@@ -116,7 +116,9 @@ async fn sample(
     message: &serde_json::Value,
 ) -> SampleAnswer {
     let log = match event {
-        NotificationEvent::Failure | NotificationEvent::Stalled => LOG,
+        NotificationEvent::Failure
+        | NotificationEvent::Stalled
+        | NotificationEvent::StillFailing => LOG,
         _ => "",
     };
     let filled = channel
@@ -171,7 +173,7 @@ fn message(app: &App, event: NotificationEvent) -> Result<Message> {
     let mut baseline = Baseline::default();
     if matches!(
         event,
-        NotificationEvent::Failure | NotificationEvent::Stalled
+        NotificationEvent::Failure | NotificationEvent::Stalled | NotificationEvent::StillFailing
     ) {
         run.fail(
             RunStatus::Failed,
@@ -192,6 +194,10 @@ fn message(app: &App, event: NotificationEvent) -> Result<Message> {
                 tasks: vec![key],
             };
             Message::of_silence("registry.example.com", &silence, now, now)
+        }
+        NotificationEvent::Digest => {
+            let text = "since yesterday: 1 runs have succeeded, 0 have failed";
+            Message::of_digest(text.to_owned(), [key.full()], now, now)
         }
         of_a_task => Message::of_run(of_a_task, &key, &baseline, Some(&run), now),
     })

@@ -151,16 +151,6 @@ fn data(message: &Value, log: &[String]) -> Value {
         .flatten()
         .filter_map(pinned_name)
         .collect();
-    let moved = message.pointer("/run/imageUpdateTrigger/images/0");
-    let moved = |key: &str| moved.and_then(|it| it[key].as_str()).unwrap_or_default();
-    let base = match moved("repository") {
-        "" => String::new(),
-        repository => format!("{}/{repository}:{}", moved("registry"), moved("tag")),
-    };
-    let cause = match base.as_str() {
-        "" => String::new(),
-        base => format!("{base} is {}", moved("digest")),
-    };
     let subject = [text("/task"), text("/subject")];
     let subject = subject.into_iter().find(|it| !it.is_empty());
     let title = match subject {
@@ -177,9 +167,10 @@ fn data(message: &Value, log: &[String]) -> Value {
         "Registry": text("/registry"),
         "RunID": text("/run/runId"),
         "Status": text("/run/status"),
-        "Base": base,
-        "New": moved("digest"),
-        "Cause": cause,
+        "Base": text("/run/baseUpdates/0/image"),
+        "Old": text("/run/baseUpdates/0/previousDigest"),
+        "New": text("/run/baseUpdates/0/digest"),
+        "Cause": text("/run/cause"),
         "Images": images,
         "Log": log.iter().map(|line| tame(line)).collect::<Vec<_>>(),
         "Subject": tame(&text("/subject")),

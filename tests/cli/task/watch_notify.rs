@@ -412,3 +412,46 @@ fn broken_template_is_said_once_and_the_message_goes_as_it_is() {
     assert!(!again, "{}", second.stderr);
     assert_eq!(receiver.told(), ["success web", "success web"]);
 }
+
+#[test]
+fn digest_comes_at_its_time_and_what_still_fails_is_told_again_after_days() {
+    let (world, registry, receiver) = world();
+    world.set("TZ", "UTC");
+    world.config(&format!(
+        "notify: [{{name: ops, url: '{}', on: [failure], remindDays: 2, digest: daily 08:00}}]\n",
+        receiver.url("/")
+    ));
+    // 1_000_000_000 is 2001-09-09T01:46:40Z.
+    minute(&world, 0);
+    task(&world, &registry, &[]);
+    world.run("web").ok();
+    world.watch_once().ok();
+    let events = || -> Vec<Value> {
+        let messages = receiver.messages();
+        messages
+            .iter()
+            .map(|it| it.json()["event"].clone())
+            .collect()
+    };
+    assert_eq!(events(), Vec::<Value>::new());
+    world.write("web/state", "3");
+    minute(&world, 60);
+    world.run("web").exits(1);
+    assert_eq!(events(), ["failure"]);
+    // Half past eight: one digest, in however many rounds.
+    for now in [404, 405] {
+        minute(&world, now);
+        world.watch_once();
+    }
+    assert_eq!(events(), ["failure", "digest"]);
+    let digest = receiver.messages()[1].json();
+    let text = digest["message"].as_str().unwrap();
+    assert!(text.contains("1 runs have succeeded"), "{text}");
+    assert!(
+        text.contains("\nrebuilt: ") && text.contains("\nstill failing: "),
+        "{text}"
+    );
+    minute(&world, 60 + 2 * 24 * 60 + 1);
+    world.watch_once();
+    assert!(events().contains(&"still-failing".into()), "{:?}", events());
+}

@@ -1,0 +1,111 @@
+//! The digest: once a day or a week, what moved, what was rebuilt, what failed, and what still waits.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::{
+    error::Result,
+    ops::App,
+    task::{Run, RunStatus, TaskKey},
+    watch::Baseline,
+};
+
+use super::{base_of, channels::Channel, message::Message};
+
+/// How many runs are looked at for one digest.
+const MOST_RUNS: usize = 10_000;
+
+/// How many names stand in one line.
+const SHOWN: usize = 20;
+
+/// Returns what has happened to the tasks that a receiver hears of since it was last told.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the folder of runs cannot be read.
+pub fn digest(
+    app: &App,
+    channel: &Channel,
+    tasks: &[(TaskKey, Baseline)],
+    since: Timestamp,
+) -> Result<Message> {
+    let now = app.clock.now();
+    let (mut moved, mut rebuilt, mut failed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut runs = (0, 0);
+    let ids = app.store.run_ids()?;
+    let newest = ids.iter().rev().take(MOST_RUNS);
+    for run in newest.filter_map(|id| app.store.run(*id).ok().flatten()) {
+        if run.create_time < since {
+            break;
+        }
+        let Some(key) = key_of(&run).filter(|key| channel.hears_of(key)) else {
+            continue;
+        };
+        match run.status {
+            RunStatus::Succeeded => {
+                runs.0 += 1;
+                moved.extend(base_of(&run));
+                rebuilt.insert(key.full());
+            }
+            RunStatus::Failed | RunStatus::Error | RunStatus::Timeout => {
+                runs.1 += 1;
+                failed.insert(key.full());
+            }
+            RunStatus::Queued | RunStatus::Started | RunStatus::Running | RunStatus::Canceled => {}
+        }
+    }
+    let heard = tasks.iter().filter(|(key, _)| channel.hears_of(key));
+    let failing = heard.filter_map(|(key, baseline)| {
+        let failure = baseline.failure.as_ref()?;
+        Some(format!("{} ({} times)", key.full(), failure.count))
+    });
+    let failing: BTreeSet<String> = failing.collect();
+    let mut text = format!(
+        "since {since:.0}: {} runs have succeeded, {} have failed",
+        runs.0, runs.1
+    );
+    for (word, names) in [
+        ("moved", &moved),
+        ("rebuilt", &rebuilt),
+        ("failed", &failed),
+        ("still failing", &failing),
+    ] {
+        text.push_str(&line(word, names));
+    }
+    Ok(Message::of_digest(text, rebuilt, since, now))
+}
+
+fn key_of(run: &Run) -> Option<TaskKey> {
+    Some(TaskKey {
+        registry: run.registry.clone(),
+        name: run.task.clone()?,
+    })
+}
+
+/// Returns some names on a line of their own; nothing where there are none.
+fn line(word: &str, names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("\n{word}: {}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_some_are_shown_and_the_rest_is_counted() {
+        let names = (10..35).map(|n| format!("r.io/t{n}")).collect();
+        let text = line("rebuilt", &names);
+        assert!(text.starts_with("\nrebuilt: r.io/t10, r.io/t11"), "{text}");
+        assert!(text.ends_with("r.io/t29 and 5 more"), "{text}");
+        assert_eq!(line("moved", &BTreeSet::new()), "");
+    }
+}

@@ -64,6 +64,14 @@ impl Template {
         })
     }
 
+    /// A template that is never filled in.
+    pub(super) fn none() -> Self {
+        Self {
+            build: Vec::new(),
+            push: Vec::new(),
+        }
+    }
+
     /// Returns the commands to run, in order.
     pub(super) fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
         let mut steps = vec![Step {

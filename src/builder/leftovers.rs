@@ -58,6 +58,16 @@ impl Builder {
         }
     }
 
+    /// Returns the command that ends a container, as docker's `stop`, `kill` and `rm` do; none where the builder leaves none going on.
+    #[must_use]
+    pub fn end_container(&self, verb: &str, name: &str) -> Option<CommandLine> {
+        let program = self.containers()?;
+        match verb {
+            "rm" => self.remove_container(name),
+            verb => Some(program.call(&[verb, "--"]).arg(name)),
+        }
+    }
+
     /// Returns the command that takes a network away.
     #[must_use]
     pub fn remove_network(&self, name: &str) -> Option<CommandLine> {

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{outcome::Outcome, report::Report},
-    error::{Context as _, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     ops::{
         App,
         credential::all_logins,
@@ -22,14 +22,27 @@ pub struct PurgeArgs {
     #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Expressions for the whole repository and for a part of the tag (can be repeated)
-    #[arg(short, long = "filter", required = true, value_name = "REPOSITORY:TAG")]
+    #[arg(
+        short,
+        long = "filter",
+        required_unless_present = "untagged_only",
+        value_name = "REPOSITORY:TAG"
+    )]
     filters: Vec<String>,
     /// How long ago a tag must have been pushed or made, as 7d, 12h or 2d3h6m
-    #[arg(long, value_name = "AGE", allow_hyphen_values = true)]
-    ago: String,
+    #[arg(
+        long,
+        value_name = "AGE",
+        required_unless_present = "untagged_only",
+        allow_hyphen_values = true
+    )]
+    ago: Option<String>,
     /// Remove manifests too that no tag names any more
     #[arg(long)]
     untagged: bool,
+    /// Remove manifests that no tag names any more, and leave all tags
+    #[arg(long)]
+    untagged_only: bool,
     /// How many of the newest tags that could go are kept in each repository
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     keep: usize,
@@ -54,13 +67,17 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     let cannot = || "cannot tell what is to be removed".to_owned();
     let options = PurgeOptions {
         registry: args.registry,
-        filters: Filters::new(&args.filters).context(Kind::Invalid, cannot)?,
-        ago: purge::parse_age(&args.ago).context(Kind::Invalid, cannot)?,
-        untagged: args.untagged,
+        filters: Filters::of(&args.filters, args.untagged_only).context(Kind::Invalid, cannot)?,
+        ago: purge::parse_age(args.ago.as_deref().unwrap_or("0d"))
+            .context(Kind::Invalid, cannot)?,
+        untagged: args.untagged || args.untagged_only,
+        untagged_only: args.untagged_only,
         keep: args.keep,
         concurrency: args.concurrency,
         dry_run: args.dry_run,
     };
+    let options = options.checked();
+    let options = options.map_err(|problem| Error::new(Kind::Invalid, problem))?;
     let events = report.events();
     app.registries_with(all_logins(app, &events)?);
     app.wait(async {

@@ -140,20 +140,12 @@ const REFUSED: &[(&str, &str)] = &[
         "nothing does this here: what is deleted is gone",
     ),
     (
-        "manifest show-metadata",
-        "use `acrt repository show --image NAME@DIGEST`",
-    ),
-    (
         "manifest update-metadata",
         "nothing does this here: only ACR has locks",
     ),
     (
         "repository list-deleted",
         "nothing does this here: what is deleted is gone",
-    ),
-    (
-        "repository show-manifests",
-        "use `acrt manifest list-metadata`",
     ),
     (
         "repository update",

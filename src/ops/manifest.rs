@@ -39,7 +39,31 @@ pub struct ManifestAnswer {
     tags: Vec<String>,
 }
 
+/// A manifest, as `az acr repository show-manifests` shows it where nobody asks for details.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShortAnswer {
+    digest: Digest,
+    tags: Vec<String>,
+    timestamp: Option<Timestamp>,
+}
+
+impl From<ManifestAnswer> for ShortAnswer {
+    fn from(manifest: ManifestAnswer) -> Self {
+        Self {
+            digest: manifest.digest,
+            tags: manifest.tags,
+            timestamp: manifest.last_update_time,
+        }
+    }
+}
+
 impl ManifestAnswer {
+    /// Returns its digest.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
     fn new(described: &Described, tags: Vec<String>) -> Self {
         let manifest = &described.manifest;
         let platform = described.platform.as_ref();

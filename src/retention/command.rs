@@ -1,21 +1,34 @@
-//! `acr purge …` as it is written in a task: acr-cli's own options.
+//! `acr …` as it is written in a task: the commands and options of acr-cli.
 
 use super::{
     age::{self, Age},
     filter::Filters,
 };
 
+/// A command of acr-cli.
+#[derive(Clone, Debug)]
+pub enum AcrCommand {
+    /// `acr purge`
+    Purge(PurgeOptions),
+    /// `acr tag` and `acr manifest`
+    Repository(RepositoryOptions),
+    /// `--help`, or nothing.
+    Help,
+}
+
 /// What a purge is asked for.
 #[derive(Clone, Debug)]
 pub struct PurgeOptions {
     /// The registry, as it is written.
     pub registry: Option<String>,
-    /// Which tags may go.
+    /// Which tags may go, of which repositories.
     pub filters: Filters,
     /// How old they must be.
     pub ago: Age,
     /// Whether manifests that no tag names any more go too.
     pub untagged: bool,
+    /// Whether all tags stay.
+    pub untagged_only: bool,
     /// How many of the newest tags that could go are kept in each repository.
     pub keep: usize,
     /// How much is asked and removed at once, as it is written.
@@ -24,13 +37,36 @@ pub struct PurgeOptions {
     pub dry_run: bool,
 }
 
-/// Why words are no `acr purge`.
+/// What is asked of one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryOptions {
+    /// The registry, as it is written.
+    pub registry: Option<String>,
+    /// The repository.
+    pub repository: String,
+    /// Whether it is about manifests, and not about tags.
+    pub is_of_manifests: bool,
+    /// What is to go; none, where all are listed.
+    pub delete: Option<Vec<String>>,
+}
+
+/// Why words are no command of acr-cli that is done here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidCommand(String);
 
+/// What is said where somebody asks for help.
+pub const HELP: &str = "\
+acr purge --filter REPOSITORY:TAG --ago AGE [--untagged] [--keep COUNT] [--concurrency COUNT] [--dry-run]
+acr purge --untagged-only [--filter REPOSITORY:TAG] [--ago AGE] [--dry-run]
+acr tag list --repository NAME
+acr tag delete --repository NAME TAG...
+acr manifest list --repository NAME
+acr manifest delete --repository NAME DIGEST...
+Each takes --registry; without, it is the registry of the task.";
+
 /// Options that take a value, with their short names. Those of logins, pages and locks mean nothing here and are taken.
-const VALUES: [(&str, Option<char>); 10] = [
+const VALUES: [(&str, Option<char>); 11] = [
     ("ago", None),
     ("concurrency", None),
     ("config", Some('c')),
@@ -39,75 +75,186 @@ const VALUES: [(&str, Option<char>); 10] = [
     ("keep", None),
     ("password", Some('p')),
     ("registry", Some('r')),
+    ("repository", None),
     ("repository-page-size", None),
     ("username", Some('u')),
 ];
 
 /// Options that are there or not.
-const SWITCHES: [&str; 3] = ["dry-run", "include-locked", "untagged"];
+const SWITCHES: [&str; 4] = ["dry-run", "include-locked", "untagged", "untagged-only"];
 
-/// Reads the words behind `acr purge`.
+/// Options that only `acr purge` has.
+const OF_PURGE: [&str; 7] = [
+    "ago",
+    "concurrency",
+    "dry-run",
+    "filter",
+    "keep",
+    "untagged",
+    "untagged-only",
+];
+
+/// What stands behind the verb.
+#[derive(Default)]
+struct Options<'w> {
+    values: Vec<(&'static str, String)>,
+    switches: Vec<&'static str>,
+    plain: Vec<&'w str>,
+}
+
+/// Reads the words behind `acr`.
 ///
 /// # Errors
 ///
 /// [`InvalidCommand`] where one is not of acr-cli, or one is missing that it wants.
-pub fn parse(words: &[String]) -> Result<PurgeOptions, InvalidCommand> {
-    let mut values: Vec<(&str, String)> = Vec::new();
-    let mut switches: Vec<&str> = Vec::new();
-    let mut words = words.iter().map(String::as_str);
-    while let Some(word) = words.next() {
-        let unknown = || InvalidCommand(format!("unknown option of `acr purge`: `{word}`"));
-        let (name, value) = parted(word).ok_or_else(unknown)?;
-        if let Some(switch) = SWITCHES.iter().find(|switch| **switch == name) {
-            match value.as_deref() {
-                None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => switches.push(switch),
-                Some("false" | "0" | "f" | "F" | "FALSE" | "False") => {}
-                Some(_) => return Err(unknown()),
-            }
-            continue;
-        }
-        let (name, _) = VALUES
-            .iter()
-            .find(|(long, _)| *long == name)
-            .ok_or_else(unknown)?;
-        let value = match value {
-            Some(value) => value,
-            None => words.next().map(str::to_owned).ok_or_else(|| {
-                InvalidCommand(format!("option `--{name}` of `acr purge` needs a value"))
-            })?,
-        };
-        values.push((name, value));
+pub fn parse(words: &[String]) -> Result<AcrCommand, InvalidCommand> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let asks = |word: &&str| matches!(*word, "--help" | "-h");
+    if words.first().is_none_or(|word| *word == "help") || words.iter().any(asks) {
+        return Ok(AcrCommand::Help);
     }
-    let last = |name: &str| {
-        let found = values.iter().rev().find(|(other, _)| *other == name);
+    match words[..] {
+        ["purge", ref rest @ ..] => {
+            let options = Options::read("acr purge", rest)?;
+            match options.plain.first() {
+                Some(word) => Err(unknown("acr purge", word)),
+                None => options.purge().map(AcrCommand::Purge),
+            }
+        }
+        [
+            noun @ ("tag" | "manifest"),
+            verb @ ("list" | "delete"),
+            ref rest @ ..,
+        ] => {
+            let name = format!("acr {noun} {verb}");
+            let options = Options::read(&name, rest)?;
+            let options = options.of_repository(&name, noun == "manifest", verb == "delete")?;
+            Ok(AcrCommand::Repository(options))
+        }
+        _ => Err(InvalidCommand(format!(
+            "`acr {}` is not done here: `acr` is acr-cli, of which acrt does `purge`, `tag` and `manifest`",
+            words.join(" ")
+        ))),
+    }
+}
+
+fn unknown(name: &str, word: &str) -> InvalidCommand {
+    InvalidCommand(format!("unknown option of `{name}`: `{word}`"))
+}
+
+impl<'w> Options<'w> {
+    fn read(name: &str, words: &[&'w str]) -> Result<Self, InvalidCommand> {
+        let mut found = Self::default();
+        let mut words = words.iter().copied();
+        while let Some(word) = words.next() {
+            if !word.starts_with('-') {
+                found.plain.push(word);
+                continue;
+            }
+            let unknown = || unknown(name, word);
+            let (long, value) = parted(word).ok_or_else(unknown)?;
+            if name != "acr purge" && OF_PURGE.contains(&long) {
+                return Err(unknown());
+            }
+            if let Some(switch) = SWITCHES.iter().find(|switch| **switch == long) {
+                match value.as_deref() {
+                    None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => {
+                        found.switches.push(switch);
+                    }
+                    Some("false" | "0" | "f" | "F" | "FALSE" | "False") => {}
+                    Some(_) => return Err(unknown()),
+                }
+                continue;
+            }
+            let known = VALUES.iter().find(|(other, _)| *other == long);
+            let (long, _) = known.ok_or_else(unknown)?;
+            let value = match value {
+                Some(value) => value,
+                None => words.next().map(str::to_owned).ok_or_else(|| {
+                    InvalidCommand(format!("option `--{long}` of `{name}` needs a value"))
+                })?,
+            };
+            found.values.push((long, value));
+        }
+        Ok(found)
+    }
+
+    fn last(&self, name: &str) -> Option<&str> {
+        let found = self.values.iter().rev().find(|(other, _)| *other == name);
         found.map(|(_, value)| value.as_str())
-    };
-    let number = |name: &str| {
-        last(name)
-            .map(|text| text.parse::<i64>())
-            .transpose()
-            .map_err(|_| InvalidCommand(format!("`--{name}` of `acr purge` wants a number")))
-    };
-    let filters: Vec<String> = values
-        .iter()
-        .filter(|(name, _)| *name == "filter")
-        .map(|(_, value)| value.clone())
-        .collect();
-    let (Some(ago), false) = (last("ago"), filters.is_empty()) else {
-        return Err(InvalidCommand(
-            "`acr purge` needs `--filter` and `--ago`".into(),
-        ));
-    };
-    let invalid = |problem: &dyn std::fmt::Display| InvalidCommand(problem.to_string());
-    Ok(PurgeOptions {
-        registry: last("registry").map(str::to_owned),
-        filters: Filters::new(&filters).map_err(|problem| invalid(&problem))?,
-        ago: age::parse(ago).map_err(|problem| invalid(&problem))?,
-        untagged: switches.contains(&"untagged"),
-        keep: usize::try_from(number("keep")?.unwrap_or(0)).unwrap_or(0),
-        concurrency: number("concurrency")?,
-        dry_run: switches.contains(&"dry-run"),
-    })
+    }
+
+    fn number(&self, name: &str) -> Result<Option<i64>, InvalidCommand> {
+        let parsed = self.last(name).map(str::parse::<i64>).transpose();
+        parsed.map_err(|_| InvalidCommand(format!("`--{name}` of `acr purge` wants a number")))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.switches.contains(&name)
+    }
+
+    fn purge(&self) -> Result<PurgeOptions, InvalidCommand> {
+        let filters = self.values.iter().filter(|(name, _)| *name == "filter");
+        let filters: Vec<String> = filters.map(|(_, value)| value.clone()).collect();
+        let untagged_only = self.has("untagged-only");
+        if !untagged_only && (filters.is_empty() || self.last("ago").is_none()) {
+            return Err(InvalidCommand(
+                "`acr purge` needs `--filter` and `--ago`".into(),
+            ));
+        }
+        let keep = usize::try_from(self.number("keep")?.unwrap_or(0)).unwrap_or(0);
+        let options = PurgeOptions {
+            registry: self.last("registry").map(str::to_owned),
+            filters: Filters::of(&filters, untagged_only)
+                .map_err(|problem| InvalidCommand(problem.to_string()))?,
+            ago: age::parse(self.last("ago").unwrap_or("0d"))
+                .map_err(|problem| InvalidCommand(problem.to_string()))?,
+            untagged: self.has("untagged") || untagged_only,
+            untagged_only,
+            keep,
+            concurrency: self.number("concurrency")?,
+            dry_run: self.has("dry-run"),
+        };
+        options.checked().map_err(InvalidCommand)
+    }
+
+    fn of_repository(
+        &self,
+        name: &str,
+        is_of_manifests: bool,
+        deletes: bool,
+    ) -> Result<RepositoryOptions, InvalidCommand> {
+        let named = |text: &str| Err(InvalidCommand(format!("`{name}` {text}")));
+        let Some(repository) = self.last("repository") else {
+            return named("needs `--repository`");
+        };
+        match (deletes, self.plain.first()) {
+            (true, None) => return named("names nothing that is to go"),
+            (false, Some(word)) => return Err(unknown(name, word)),
+            _ => {}
+        }
+        let plain = self.plain.iter().map(|word| (*word).to_owned());
+        Ok(RepositoryOptions {
+            registry: self.last("registry").map(str::to_owned),
+            repository: repository.to_owned(),
+            is_of_manifests,
+            delete: deletes.then(|| plain.collect()),
+        })
+    }
+}
+
+impl PurgeOptions {
+    /// Returns them, if they do not contradict each other.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts what.
+    pub fn checked(self) -> Result<Self, String> {
+        match self.untagged_only && self.keep > 0 {
+            true => Err("`--keep` counts tags, and `--untagged-only` leaves all of them".into()),
+            false => Ok(self),
+        }
+    }
 }
 
 /// Returns the long name of an option, and its value where that is in the same word.
@@ -130,8 +277,15 @@ fn parted(word: &str) -> Option<(&str, Option<String>)> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Result<PurgeOptions, InvalidCommand> {
+    fn command(line: &str) -> Result<AcrCommand, InvalidCommand> {
         parse(&shell_words::split(line).unwrap())
+    }
+
+    fn words(line: &str) -> Result<PurgeOptions, InvalidCommand> {
+        match command(&format!("purge {line}"))? {
+            AcrCommand::Purge(options) => Ok(options),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -168,5 +322,43 @@ mod tests {
         assert!(problem("--filter a:b --ago soon").contains("`soon` is no age"));
         assert!(problem("--filter a --ago 1d").contains("REPOSITORY:TAG"));
         assert!(problem("x --filter a:b --ago 1d").contains("`x`"));
+    }
+
+    #[test]
+    fn untagged_manifests_alone_need_neither_filter_nor_age() {
+        let all = words("--untagged-only").unwrap();
+        assert!(all.untagged && all.untagged_only && all.ago.is_zero());
+        assert_eq!(all.filters.takes_repository("any/thing"), Ok(true));
+        let some = words("--untagged-only --filter 'a:.*' --ago 2d").unwrap();
+        assert_eq!(some.filters.takes_repository("b"), Ok(false));
+        assert!(words("--untagged-only --keep 3").is_err());
+    }
+
+    #[test]
+    fn tags_and_manifests_of_a_repository_are_listed_and_deleted() {
+        let options = |line: &str| match command(line).unwrap() {
+            AcrCommand::Repository(options) => options,
+            other => panic!("{other:?}"),
+        };
+        let listed = options("tag list -r example --repository web");
+        assert_eq!(listed.registry.as_deref(), Some("example"));
+        assert_eq!((listed.repository.as_str(), listed.delete), ("web", None));
+        let gone = options("manifest delete --repository=web sha256:a sha256:b");
+        assert!(gone.is_of_manifests);
+        assert_eq!(gone.delete.unwrap(), ["sha256:a", "sha256:b"]);
+        for (line, told) in [
+            ("tag list", "`acr tag list` needs `--repository`"),
+            ("tag delete --repository web", "names nothing"),
+            ("tag list --repository web v1", "`v1`"),
+            ("tag list --repository web --untagged", "`--untagged`"),
+            ("login example", "`acr login example` is not done here"),
+            ("tag rename", "is not done here"),
+        ] {
+            let problem = command(line).unwrap_err().to_string();
+            assert!(problem.contains(told), "{line}: {problem}");
+        }
+        for line in ["", "help", "purge --help", "tag list -h"] {
+            assert!(matches!(command(line), Ok(AcrCommand::Help)), "{line}");
+        }
     }
 }

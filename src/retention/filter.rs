@@ -43,6 +43,18 @@ impl Filters {
         Ok(Self(filters.collect::<Result<_, _>>()?))
     }
 
+    /// Reads filters that may be left out: all repositories then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filters::new`].
+    pub fn of(texts: &[String], may_be_left_out: bool) -> Result<Self, InvalidFilter> {
+        match may_be_left_out && texts.is_empty() {
+            true => Self::new(&[".*:.*".to_owned()]),
+            false => Self::new(texts),
+        }
+    }
+
     /// Tells whether a repository is taken by one of them. The expression of a filter is for the whole name.
     ///
     /// # Errors

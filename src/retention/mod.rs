@@ -9,7 +9,10 @@ mod keep;
 mod simulation;
 
 pub use age::{Age, InvalidAge, parse as parse_age};
-pub use command::{InvalidCommand, PurgeOptions, parse as parse_command};
+pub use command::{
+    AcrCommand, HELP as ACR_HELP, InvalidCommand, PurgeOptions, RepositoryOptions,
+    parse as parse_command,
+};
 pub use decide::{
     Kept, ManifestPlan, Policy, Snapshot, StoredManifest, TagPlan, Tagged, Why, manifests, tags,
 };

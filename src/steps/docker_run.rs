@@ -8,7 +8,7 @@ use crate::{image::Reference, secret::MaskedText};
 use super::{
     options::{self, InvalidOption, OptionRow},
     resources::Mount,
-    step::{Action, CmdStep, Step},
+    step::{Action, CmdStep, OwnCommand, Step},
 };
 
 /// What a `cmd` says about its container before the image.
@@ -265,7 +265,7 @@ fn mount(text: &str) -> Result<Mount, String> {
 }
 
 /// The commands of docker's client that need a daemon, and what does here what they do.
-const OF_DAEMON: [(&[&str], &str); 4] = [
+const OF_DAEMON: [(&[&str], &str); 5] = [
     (
         &["build", "buildx", "builder", "bake", "compose"],
         "a `build:` step builds images",
@@ -279,9 +279,13 @@ const OF_DAEMON: [(&[&str], &str); 4] = [
         "a `cmd:` step runs containers: cmd: IMAGE ARGUMENTS",
     ),
     (
+        &["kill", "rm", "stop"],
+        "what can be ended is the container of an earlier step with `detach: true`, by the step's `id`",
+    ),
+    (
         &[
-            "pull", "image", "images", "info", "inspect", "load", "logs", "network", "ps", "rm",
-            "rmi", "save", "stop", "system", "version", "volume",
+            "pull", "image", "images", "info", "inspect", "load", "logs", "network", "ps", "rmi",
+            "save", "system", "version", "volume",
         ],
         "images are fetched by the steps that use them, and what steps leave on the builder goes when the run ends",
     ),
@@ -292,6 +296,17 @@ pub(super) fn without_daemon(step: &Step, others: &[Step]) -> Option<String> {
     let Action::Cmd(cmd) = &step.action else {
         return None;
     };
+    if let Some(OwnCommand::End { names, .. }) = cmd.own() {
+        let goes_on = |name: &str| {
+            others.iter().any(|other| {
+                let goes_on = matches!(&other.action, Action::Cmd(cmd) if cmd.detach || cmd.keep);
+                goes_on && other.id.as_str() == name
+            })
+        };
+        if names.into_iter().all(goes_on) {
+            return None;
+        }
+    }
     let (command, instead) = command_of_daemon(cmd)?;
     let is_made = others.iter().any(
         |other| matches!(&other.action, Action::Build(build) if build.images.contains(&cmd.image)),

@@ -33,6 +33,6 @@ pub use progress::Progress;
 pub use read::{TaskFile, read, secrets};
 pub use resources::Mount;
 pub use resources::{Network, SecretSource, Volume};
-pub use step::{Action, CmdStep, Limits, Place, Step, StepId};
+pub use step::{Action, CmdStep, Limits, OwnCommand, Place, Step, StepId};
 pub use variables::{Run, Values, Variables};
 pub use yaml::{MergeTag, YamlNode, YamlValue, parse as parse_yaml};

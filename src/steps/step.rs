@@ -124,6 +124,26 @@ pub struct CmdStep {
     pub pull: bool,
 }
 
+/// What acrt does itself, in the place of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnCommand<'a> {
+    /// `acr …`, with the words behind it: acr-cli can only talk to Azure.
+    Acr(&'a [MaskedText]),
+    /// `docker stop …`, and what is like it: a step is not handed Docker's socket.
+    End {
+        /// `stop`, `kill` or `rm`.
+        verb: &'a str,
+        /// The steps whose containers are meant.
+        names: Vec<&'a str>,
+    },
+}
+
+/// The image of docker's client.
+const DOCKER_CLIENT: (&str, &str) = (crate::image::reference::DOCKER_HUB, "library/docker");
+
+/// How containers are ended, in words of docker's client.
+const ENDS: [&str; 3] = ["kill", "rm", "stop"];
+
 /// Where the image of acr-cli is, for which `acr` stands in task files; and what `acr` is in a file that has no aliases.
 const ACR_CLI: [(&str, &str); 2] = [
     ("mcr.microsoft.com", "acr/acr-cli"),
@@ -131,13 +151,33 @@ const ACR_CLI: [(&str, &str); 2] = [
 ];
 
 impl CmdStep {
-    /// Returns the words behind `acr purge`, if that is what it runs: by the alias, or by any tag of acr-cli's image. acrt does that itself.
+    /// Returns what acrt does itself, if that is what it asks for: `acr …`, by the alias or by any tag of acr-cli's image, or the end of
+    /// containers that go on.
     #[must_use]
-    pub fn purge(&self) -> Option<&[MaskedText]> {
-        let is_acr_cli = ACR_CLI.contains(&(self.image.registry(), self.image.repository()));
-        let (verb, words) = self.args.split_first()?;
-        let is_purge = is_acr_cli && self.place.entry_point.is_none() && verb.reveal() == "purge";
-        is_purge.then_some(words)
+    pub fn own(&self) -> Option<OwnCommand<'_>> {
+        let image = (self.image.registry(), self.image.repository());
+        // Whoever brings a daemon of their own means that one.
+        let has_daemon = self.place.env.iter().any(|(name, _)| name == "DOCKER_HOST");
+        if self.place.entry_point.is_some() || has_daemon {
+            return None;
+        }
+        if ACR_CLI.contains(&image) {
+            return Some(OwnCommand::Acr(&self.args));
+        }
+        if image != DOCKER_CLIENT {
+            return None;
+        }
+        let mut words = self.args.iter().map(MaskedText::reveal);
+        let verb = words.next().filter(|verb| ENDS.contains(verb))?;
+        let mut names = Vec::new();
+        while let Some(word) = words.next() {
+            match word {
+                "-t" | "--time" | "--timeout" | "-s" | "--signal" => drop(words.next()),
+                option if option.starts_with('-') => {}
+                name => names.push(name),
+            }
+        }
+        (!names.is_empty()).then_some(OwnCommand::End { verb, names })
     }
 }
 

@@ -9,6 +9,7 @@ mod support;
 
 mod action;
 mod az_differences;
+mod az_lines;
 mod build;
 mod builder;
 mod builders;

@@ -397,3 +397,97 @@ fn a_quick_run_purges_by_any_name_of_acr_cli_and_says_what_is_wrong_with_its_opt
         "{wrong}"
     );
 }
+
+#[test]
+fn manifests_without_a_tag_go_alone_if_that_is_asked_for() {
+    let (world, registry) = (world(), Registry::start());
+    let host = registry.host();
+    world.buildah();
+    let base = registry.push("base:1", &[("a", "1")]);
+    // Two runs: the manifest of the first has no tag any more.
+    for text in ["one", "two"] {
+        let context = world.context(
+            "web",
+            &format!("FROM {}\nLABEL text={text}\n", registry.image("base:1")),
+        );
+        world
+            .acrt(&["build", "-r", &host, "-t", "web:1", &context])
+            .ok();
+    }
+    world.set("ACRT_NOW", "2026-06-10T12:00:01Z");
+    let line = [
+        "run",
+        "-r",
+        &host,
+        "--cmd",
+        "acr purge --untagged-only",
+        "/dev/null",
+    ];
+    let log = world.acrt(&line).ok().prints(&[
+        "Number of deleted manifests: 1",
+        "Number of deleted tags: 0",
+    ]);
+    assert!(!log.stdout.contains("Deleting tags"), "{log}");
+    assert_eq!(registry.tags("web"), ["1"]);
+    assert!(has(&registry, "base", &base));
+    purge(&world, &host, &["--untagged-only", "--dry-run"])
+        .ok()
+        .prints(&["Number of manifests to be deleted: 0"]);
+    purge(&world, &host, &["--untagged-only", "--keep", "1"])
+        .exits(2)
+        .says(&["`--keep` counts tags"]);
+    purge(&world, &host, &["--filter", "web:.*"])
+        .exits(2)
+        .says(&["--ago"]);
+}
+
+#[test]
+fn what_acr_cli_does_is_done_where_no_builder_is_installed() {
+    let (world, registry) = (world(), Registry::start());
+    web(&registry, &[1, 2, 9]);
+    let host = registry.host();
+    let run = |command: &str| world.acrt(&["run", "-r", &host, "--cmd", command, "/dev/null"]);
+    run("acr purge --help")
+        .ok()
+        .prints(&["acr purge --filter", "acr tag list"]);
+    run("acr purge --registry $RegistryName --filter web:.* --ago 9d")
+        .ok()
+        .prints(&[&format!("Deleted {host}/web:1")]);
+    run("acr tag list -r $Registry --repository web")
+        .ok()
+        .prints(&[
+            "Listing tags for the \"web\" repository:",
+            &format!("{host}/web:2\n"),
+            &format!("{host}/web:3\n"),
+        ]);
+    let digest = registry.digest("web:3").unwrap();
+    run("acr manifest list --repository web")
+        .ok()
+        .prints(&[&format!("{host}/web@{digest}")]);
+    run("acr tag delete --repository web 2")
+        .ok()
+        .prints(&[&format!("{host}/web:2")]);
+    assert_eq!(registry.tags("web"), ["3"]);
+    run(&format!("acr manifest delete --repository web {digest}")).ok();
+    assert!(!has(&registry, "web", &digest));
+    run("acr tag list --repository none").exits(1);
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "login",
+        "-r",
+        &host,
+        "-c",
+        "/dev/null",
+        "--cmd",
+        "acr login x",
+    ];
+    world
+        .acrt(&create)
+        .exits(2)
+        .says(&["`acr login x` is not done here"]);
+    run("acr tag list").exits(2).says(&["needs `--repository`"]);
+    // What a container does still needs one.
+    run("alpine true").exits(1).says(&["no builder"]);
+}

@@ -29,10 +29,6 @@ fn each_command_that_only_az_has_says_what_to_type_instead() {
         ("create -n r --sku Basic", "registry of your own"),
         ("show -n r", "acrt check-health"),
         (
-            "repository show-manifests -n r --repository x",
-            "acrt manifest list-metadata",
-        ),
-        (
             "repository update -n r --image x --write-enabled false",
             "locks",
         ),

@@ -552,6 +552,38 @@ fn a_container_that_goes_on_is_reached_by_its_id_and_ended_with_the_run() {
 }
 
 #[test]
+fn docker_stop_ends_the_container_of_an_earlier_step_and_no_other() {
+    let (world, registry) = world();
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n\
+         - id: server\n  cmd: -t {tool} sh -c 'trap \"echo it ended > ended; exit\" TERM; echo > ready; while :; do busybox sleep 0.1; done'\n  detach: true\n\
+         - cmd: {tool} sh -c 'until busybox test -e ready; do busybox sleep 0.1; done'\n\
+         - cmd: docker stop server\n\
+         - cmd: {tool} busybox cat ended\n"
+    );
+    run(&world, &registry, &file, &[])
+        .ok()
+        .prints(&["| it ended\n"]);
+    docker_is_empty(&world);
+    for (steps, told) in [
+        (
+            format!("- id: server\n  cmd: {tool} true\n- cmd: docker stop server\n"),
+            "`detach: true`",
+        ),
+        ("- cmd: docker rm -f other\n".into(), "`docker rm`"),
+    ] {
+        let refused = run(
+            &world,
+            &registry,
+            &format!("steps:\n{steps}"),
+            &["--dry-run"],
+        );
+        refused.exits(2).says(&[told]);
+    }
+}
+
+#[test]
 fn steps_that_need_not_wait_work_side_by_side_and_no_more_than_are_allowed() {
     let (world, registry) = world();
     let (one, other) = (Gate::new(), Gate::new());

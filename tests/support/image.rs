@@ -9,6 +9,7 @@ pub struct Image {
     links: Vec<(String, String)>,
     labels: serde_json::Map<String, serde_json::Value>,
     on_build: Vec<String>,
+    command: Vec<String>,
     platform: Option<(String, String)>,
     created: Option<String>,
     annotations: serde_json::Map<String, serde_json::Value>,
@@ -50,6 +51,12 @@ impl Image {
         let busybox = std::fs::read(super::program("busybox")).unwrap();
         self.files.push(("bin/busybox".to_owned(), busybox, 0o755));
         self.links.push(("bin/sh".to_owned(), "busybox".to_owned()));
+        self
+    }
+
+    /// Says what is run in it where nothing else is named.
+    pub fn command(mut self, words: &[&str]) -> Self {
+        self.command = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -103,6 +110,9 @@ impl Image {
             "history": [{ "created_by": "acrt tests" }],
             "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
         });
+        if !self.command.is_empty() {
+            config["config"]["Cmd"] = self.command.clone().into();
+        }
         if let Some(created) = &self.created {
             config["created"] = created.as_str().into();
         }

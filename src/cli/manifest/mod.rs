@@ -3,6 +3,7 @@
 mod delete;
 mod list_metadata;
 mod show;
+mod show_metadata;
 
 use crate::{
     cli::{outcome::Outcome, report::Report},
@@ -15,6 +16,7 @@ use crate::{
 pub enum ManifestCommand {
     ListMetadata(list_metadata::ListMetadataArgs),
     Show(show::ManifestShowArgs),
+    ShowMetadata(show_metadata::ShowMetadataArgs),
     Delete(delete::ManifestDeleteArgs),
 }
 
@@ -22,6 +24,7 @@ pub fn run(app: &App, report: &Report, command: ManifestCommand) -> Result<Outco
     match command {
         ManifestCommand::ListMetadata(args) => list_metadata::run(app, report, args),
         ManifestCommand::Show(args) => show::run(app, report, args),
+        ManifestCommand::ShowMetadata(args) => show_metadata::run(app, report, args),
         ManifestCommand::Delete(args) => delete::run(app, report, args),
     }
 }

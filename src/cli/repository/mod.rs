@@ -3,6 +3,7 @@
 pub mod delete;
 mod list;
 mod show;
+mod show_manifests;
 mod show_tags;
 mod untag;
 
@@ -17,6 +18,7 @@ use crate::{
 pub enum RepositoryCommand {
     List(list::RepositoryListArgs),
     ShowTags(show_tags::ShowTagsArgs),
+    ShowManifests(show_manifests::ShowManifestsArgs),
     Show(show::RepositoryShowArgs),
     Delete(delete::RepositoryDeleteArgs),
     Untag(untag::UntagArgs),
@@ -26,6 +28,7 @@ pub fn run(app: &App, report: &Report, command: RepositoryCommand) -> Result<Out
     match command {
         RepositoryCommand::List(args) => list::run(app, report, args),
         RepositoryCommand::ShowTags(args) => show_tags::run(app, report, args),
+        RepositoryCommand::ShowManifests(args) => show_manifests::run(app, report, args),
         RepositoryCommand::Show(args) => show::run(app, report, args),
         RepositoryCommand::Delete(args) => delete::run(app, report, args),
         RepositoryCommand::Untag(args) => untag::run(app, report, args),

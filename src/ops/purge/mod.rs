@@ -21,7 +21,9 @@ use super::{
 use needed::Needed;
 use remove::{Manner, Remover};
 
-pub use crate::retention::{Filters, PurgeOptions, parse_age, parse_command};
+pub use crate::retention::{
+    ACR_HELP, AcrCommand, Filters, PurgeOptions, RepositoryOptions, parse_age, parse_command,
+};
 pub use needed::of as needed;
 pub use remove::{Purged, removes_nothing};
 pub use repositories::known as known_repositories;
@@ -143,8 +145,10 @@ impl PurgeWork<'_> {
             true => ["Would delete tags", "Would delete manifests"],
             false => ["Deleting tags", "Deleting manifests"],
         };
-        self.manner
-            .say(&format!("{of_tags} for repository: {repository}"));
+        if !options.untagged_only {
+            self.manner
+                .say(&format!("{of_tags} for repository: {repository}"));
+        }
         let meant = self.meant(repository);
         let mut snapshot =
             survey::survey(&inventory, &meant, self.needed, options.untagged).await?;
@@ -197,6 +201,9 @@ impl PurgeWork<'_> {
     /// Returns what tells whether a tag of a repository is meant.
     fn meant<'m>(&'m self, repository: &'m str) -> impl Fn(&str) -> Result<bool> + 'm {
         move |tag| {
+            if self.options.untagged_only {
+                return Ok(false);
+            }
             self.options
                 .filters
                 .takes(repository, tag)

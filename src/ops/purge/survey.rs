@@ -120,30 +120,29 @@ pub async fn dangling(
     }
 }
 
+/// Takes in what was read. What is not there counts only where a tag or an index names it: what runs once pushed and what something once
+/// needed may be gone.
 fn add(snapshot: &mut Snapshot, read: BTreeMap<Digest, Option<Rc<Described>>>) {
+    let mut absent = Vec::new();
     for (digest, described) in read {
-        let is_needed_only = described.is_none() && snapshot.needed.contains_key(&digest);
-        let children = snapshot
-            .manifests
-            .values()
-            .any(|it| it.children.contains(&digest));
-        if is_needed_only && !children {
+        let Some(described) = described else {
+            absent.push(digest);
             continue;
-        }
-        let stored = described.map(|described| {
-            let manifest = &described.manifest;
-            StoredManifest {
-                children: manifest
-                    .children
-                    .iter()
-                    .map(|it| it.digest.clone())
-                    .collect(),
-                subject: manifest.subject.clone(),
-                updated: described.updated,
-            }
-        });
-        snapshot
-            .manifests
-            .insert(digest, stored.unwrap_or_default());
+        };
+        let children = described.manifest.children.iter();
+        let stored = StoredManifest {
+            children: children.map(|it| it.digest.clone()).collect(),
+            subject: described.manifest.subject.clone(),
+            updated: described.updated,
+        };
+        snapshot.manifests.insert(digest, stored);
     }
+    let children = snapshot.manifests.values().flat_map(|it| &it.children);
+    let tagged = snapshot.tags.values().map(|tagged| &tagged.digest);
+    let named: BTreeSet<Digest> = children.chain(tagged).cloned().collect();
+    absent.retain(|digest| named.contains(digest));
+    let unknown = absent
+        .into_iter()
+        .map(|digest| (digest, Default::default()));
+    snapshot.manifests.extend(unknown);
 }

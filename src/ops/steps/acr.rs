@@ -1,15 +1,18 @@
-//! `acr purge …` as a step: acrt does it itself, because acr-cli can only talk to Azure.
+//! `acr …` as a step: acrt does it itself, because acr-cli can only talk to Azure.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    error::{Context as _, Error, Kind},
+    error::{Context as _, Error, Kind, Result},
+    image::Digest,
     ops::{
         event::{Event, EventSink},
         execute::Failure,
-        purge::{self, Purge},
+        manifest,
+        purge::{self, ACR_HELP, AcrCommand, Purge, RepositoryOptions},
+        repository::{self, Listing},
         trust::Trust,
     },
     secret::MaskedText,
@@ -21,8 +24,8 @@ use crate::{
 use super::site::{StepContext, StepFailure};
 
 impl StepContext<'_, '_> {
-    /// Purges the registry that the words name, else the task's.
-    pub async fn purge(
+    /// Does what the words ask for, in the registry that they name, else in the task's.
+    pub async fn acr(
         &self,
         step: &Step,
         words: &[MaskedText],
@@ -31,24 +34,18 @@ impl StepContext<'_, '_> {
         let shown: Vec<String> = words.iter().map(ToString::to_string).collect();
         self.say(
             Some(&step.id),
-            &format!("$ acr purge {}", shell_words::join(shown)),
+            &format!("$ acr {}", shell_words::join(shown)),
         );
         let cannot = || format!("step `{}` cannot be carried out", step.id);
         if self.read.trust == Trust::Guest {
             let error = Error::new(Kind::Invalid, cannot()).hint(TRUST_HINT).because(
-                anyhow::anyhow!("the file of a guest's context asks for `acr purge`, which removes images with this machine's logins"),
+                anyhow::anyhow!("the file of a guest's context asks for `acr`, which changes registries with this machine's logins"),
             );
             return Err(error.into());
         }
         let words: Vec<String> = words.iter().map(|word| word.reveal().to_owned()).collect();
-        let mut options = purge::parse_command(&words).context(Kind::Invalid, cannot)?;
-        let own = self.execution.task.registry.clone();
-        options.registry = options.registry.or(Some(own));
-        let purge = Purge {
-            options,
-            run: Some(self.run.run_id),
-        };
-        let printed = std::cell::RefCell::new(Vec::new());
+        let command = purge::parse_command(&words).context(Kind::Invalid, cannot)?;
+        let printed = RefCell::new(Vec::new());
         let events = EventSink::new(|event| match event {
             Event::Log(bytes) => {
                 printed.borrow_mut().extend_from_slice(bytes);
@@ -61,13 +58,13 @@ impl StepContext<'_, '_> {
             }
             _ => {}
         });
-        let purged = tokio::select! {
-            purged = purge::purge(self.execution.app, &purge, &events) => purged,
+        let done = tokio::select! {
+            done = self.acr_command(command, &events) => done,
             failure = self.cut_short() => return Err(failure.into()),
             () = tokio::time::sleep_until(deadline) => return Err(self.too_long(step)),
         };
-        match purged {
-            Ok(_) => Ok(()),
+        match done {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == Kind::Invalid => Err(error.into()),
             Err(error) => Err(StepFailure::Exit {
                 error: Error::new(Kind::Failed, format!("step `{}` failed", step.id))
@@ -75,6 +72,85 @@ impl StepContext<'_, '_> {
                 printed: printed.take(),
             }),
         }
+    }
+
+    async fn acr_command(&self, command: AcrCommand, events: &EventSink<'_>) -> Result<()> {
+        match command {
+            AcrCommand::Help => {
+                events.send(Event::Log(ACR_HELP.as_bytes()));
+                Ok(())
+            }
+            AcrCommand::Repository(options) => self.acr_repository(&options, events).await,
+            AcrCommand::Purge(mut options) => {
+                options.registry = Some(self.registry_of(options.registry));
+                let run = Some(self.run.run_id);
+                let purge = Purge { options, run };
+                let purged = purge::purge(self.execution.app, &purge, events).await;
+                purged.map(|_| ())
+            }
+        }
+    }
+
+    /// Returns the registry that a command means: the task's own, unless it names another. `$RegistryName` is the task's own too: what
+    /// is before the first dot of a name such as `127.0.0.1:5000` is no name of a registry.
+    fn registry_of(&self, named: Option<String>) -> String {
+        let own = &self.execution.task.registry;
+        let short = own.split('.').next();
+        let named = named.filter(|named| Some(named.as_str()) != short);
+        named.unwrap_or_else(|| own.clone())
+    }
+
+    /// Lists tags or manifests, or removes those that are named, in acr-cli's words.
+    async fn acr_repository(
+        &self,
+        options: &RepositoryOptions,
+        events: &EventSink<'_>,
+    ) -> Result<()> {
+        let app = self.execution.app;
+        let (registry, name) = (
+            self.registry_of(options.registry.clone()),
+            &options.repository,
+        );
+        let say = |line: String| events.send(Event::Log(format!("{line}\n").as_bytes()));
+        let image = |separator: char, what: &str| {
+            repository::image_in(app, Some(&registry), &format!("{name}{separator}{what}"))
+        };
+        match (&options.delete, options.is_of_manifests) {
+            (None, false) => {
+                let listing = Listing::default();
+                let tags = repository::tag_names(app, Some(&registry), name, listing).await?;
+                say(format!("Listing tags for the {name:?} repository:"));
+                for tag in tags {
+                    say(image(':', &tag)?.to_string());
+                }
+            }
+            (None, true) => {
+                let listing = Listing::default();
+                let all = manifest::list(app, Some(&registry), name, listing).await?;
+                say(format!("Listing manifests for the {name:?} repository:"));
+                for manifest in all {
+                    say(image('@', manifest.digest().as_str())?.to_string());
+                }
+            }
+            (Some(tags), false) => {
+                for tag in tags {
+                    let image = image(':', tag)?;
+                    repository::untag(app, &image).await?;
+                    say(image.to_string());
+                }
+            }
+            (Some(digests), true) => {
+                for digest in digests {
+                    let image = image('@', digest)?;
+                    let digest: Digest = digest.parse().context(Kind::Invalid, || {
+                        format!("cannot use the digest `{}`", digest.escape_debug())
+                    })?;
+                    repository::delete_manifest(app, &image, &digest).await?;
+                    say(image.to_string());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn too_long(&self, step: &Step) -> StepFailure {

@@ -22,7 +22,7 @@ use crate::{
         trust::Trust,
     },
     source::local::{LocalContext, TRUST_HINT},
-    steps::{Action, BuildStep, CmdStep, Mount, Step, guest, step::Pushed},
+    steps::{Action, BuildStep, CmdStep, Mount, OwnCommand, Step, guest, step::Pushed},
     store::{file, secrets::Secrets},
     sys::{
         beneath,
@@ -106,8 +106,11 @@ impl StepContext<'_, '_> {
         match &step.action {
             Action::Build(build) => self.build(step, build, deadline).await,
             Action::Push(images) => self.push(step, images, deadline).await,
-            Action::Cmd(cmd) => match cmd.purge() {
-                Some(words) => self.purge(step, words, deadline).await,
+            Action::Cmd(cmd) => match cmd.own() {
+                Some(OwnCommand::Acr(words)) => self.acr(step, words, deadline).await,
+                Some(OwnCommand::End { verb, names }) => {
+                    self.end(step, (verb, &names), deadline).await
+                }
                 None => self.cmd(step, cmd, deadline).await,
             },
         }
@@ -423,6 +426,24 @@ impl StepContext<'_, '_> {
             }
         };
         Ok(pushed::digest(&planned.digest, &printed)?)
+    }
+
+    /// Ends the containers of earlier steps, by the names of the steps.
+    async fn end(
+        &self,
+        step: &Step,
+        (verb, names): (&str, &[&str]),
+        deadline: Instant,
+    ) -> Result<(), StepFailure> {
+        for name in names {
+            let line = self.builder.end_container(verb, &self.name(name));
+            // Where containers cannot go on, no step has left one.
+            let Some(line) = line else { continue };
+            let ended = self.process(&step.id, line, deadline, GRACE).await?;
+            let what = format!("`docker {verb} {name}`");
+            self.judge(StepWork::of(step, &what), ended)?;
+        }
+        Ok(())
     }
 
     async fn cmd(&self, step: &Step, cmd: &CmdStep, deadline: Instant) -> Result<(), StepFailure> {

@@ -14,7 +14,8 @@ use crate::{
     image::{Digest, Platform, Reference},
     source::local::{LocalContext, TRUST_HINT},
     steps::{
-        self, Action, BuildStep, Graph, InvalidTaskFile, IsLate, Notice, Values, Variables, guest,
+        self, Action, BuildStep, Graph, InvalidTaskFile, IsLate, Notice, OwnCommand, Values,
+        Variables, guest,
     },
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret},
@@ -295,10 +296,11 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let mut room = MAX_DOCKERFILES;
     for (n, step) in first.graph.steps().iter().enumerate() {
         let found = match &step.action {
-            Action::Cmd(cmd) => match cmd.purge() {
+            Action::Cmd(cmd) => match cmd.own() {
                 None => vec![cmd.image.clone()],
                 // What acrt does itself depends on no image, and is checked before it is stored.
-                Some(words) => {
+                Some(OwnCommand::End { .. }) => Vec::new(),
+                Some(OwnCommand::Acr(words)) => {
                     let words: Vec<String> =
                         words.iter().map(|word| word.reveal().to_owned()).collect();
                     parse_command(&words).context(Kind::Invalid, || {

@@ -16,7 +16,7 @@ use crate::{
         platforms, pushed,
         run_log::RunLog,
     },
-    steps::{Action, Graph, Progress, Step, StepId, progress::State},
+    steps::{Action, Graph, OwnCommand, Progress, Step, StepId, progress::State},
     store::{lock::Lock, runs::HeldRun},
     sys::{process, secret::MaskedText, signal::Halt},
     task::{ImageDescriptor, Run, RunStatus, template::RunVariables},
@@ -52,9 +52,15 @@ impl Execution<'_> {
         for notice in &read.notices {
             log.say(&notice.to_string());
         }
-        let builder = self.builder().await?;
-        builder.refuse_steps()?;
-        held.run.builder = Some(self.name_of(&builder));
+        let builder = match needs_builder(&read.graph) {
+            true => {
+                let builder = self.builder().await?;
+                builder.refuse_steps()?;
+                held.run.builder = Some(self.name_of(&builder));
+                builder
+            }
+            false => Builder::none(),
+        };
         let baseline = self.app.store.baseline(&key)?;
         let known = self.descendants.as_ref();
         chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases, known)?;
@@ -365,8 +371,18 @@ fn containers(graph: &Graph) -> impl Iterator<Item = &crate::steps::CmdStep> {
     })
 }
 
+/// Tells whether anything of a file is not done by acrt itself.
+fn needs_builder(graph: &Graph) -> bool {
+    let is_own = |step: &Step| match &step.action {
+        Action::Cmd(cmd) => matches!(cmd.own(), Some(OwnCommand::Acr(_))),
+        Action::Build(_) | Action::Push(_) => false,
+    };
+    !graph.steps().iter().all(is_own)
+}
+
 /// Tells whether two containers of a file may be there at once.
 fn is_talkative(graph: &Graph) -> bool {
+    let containers = |graph| containers(graph).filter(|cmd| cmd.own().is_none());
     containers(graph).count() > 1 && (!graph.is_chain() || containers(graph).any(|cmd| cmd.detach))
 }
 

@@ -37,7 +37,12 @@ pub async fn sweep_crashed_run(app: &App, run: &Run) -> Vec<String> {
     if !app.store.layout().run_steps(run.run_id).exists() {
         return Vec::new();
     }
-    match builder::detect(run.builder.as_deref(), &app.settings).await {
+    let builder = match run.builder.as_deref() {
+        // It had come to none, or needed none.
+        None => Ok(Builder::none()),
+        named => builder::detect(named, &app.settings).await,
+    };
+    match builder {
         Ok(builder) => sweep(app, &builder, run.run_id).await,
         Err(error) => vec![format!(
             "cannot tell what run `{}` has left running: {}",

@@ -3,6 +3,7 @@
 mod delete;
 mod list_metadata;
 mod show;
+mod show_metadata;
 
 use crate::support::{Image, Registry};
 

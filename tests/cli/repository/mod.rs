@@ -3,6 +3,7 @@
 mod delete;
 mod list;
 mod show;
+mod show_manifests;
 mod show_tags;
 mod untag;
 

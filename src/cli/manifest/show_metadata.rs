@@ -1,0 +1,28 @@
+//! `acrt manifest show-metadata`
+
+use crate::{
+    cli::{outcome::Outcome, report::Report},
+    error::Result,
+    ops::{App, manifest},
+    view::View,
+};
+
+use super::show::ManifestArgs;
+
+/// Show what is known of a manifest: its size, times and tags
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  acrt manifest show-metadata localhost:5000/web:latest\n  acrt manifest show-metadata -r localhost:5000 -n web:1 \\\n    --query digest -o tsv"
+)]
+pub struct ShowMetadataArgs {
+    #[command(flatten)]
+    image: ManifestArgs,
+}
+
+pub fn run(app: &App, report: &Report, args: ShowMetadataArgs) -> Result<Outcome> {
+    let image = args.image.enter(app, report)?;
+    Ok(Outcome::answer(View::of(
+        app.wait(manifest::metadata(app, &image))?,
+        &[],
+    )))
+}

@@ -25,6 +25,7 @@ mod repository;
 mod run;
 mod status;
 mod task;
+mod typed;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -101,6 +102,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(problem) => return report::usage(&problem),
     }
+    let args = typed::meant(args);
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(usage) => {

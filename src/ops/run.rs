@@ -334,6 +334,7 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
     if !matches!(task.step, Step::Import(_)) {
         task::check_fit(&as_patch(overrides), &task.step, task.name.as_str())?;
     }
+    task.keep_vcs |= overrides.keep_vcs;
     if overrides.trust_context {
         task.step.set_trust_context(true);
     }

@@ -43,6 +43,9 @@ pub struct Overrides {
     /// Whether what the context brings may do all that the definition may, whatever the task says.
     #[serde(default)]
     pub trust_context: bool,
+    /// Whether files of version control are a part of the context, whatever the task says.
+    #[serde(default)]
+    pub keep_vcs: bool,
 }
 
 /// A run that somebody asks for.

@@ -43,6 +43,9 @@ pub enum InvalidContext {
     /// Nothing was given.
     #[error("context is empty")]
     Empty,
+    /// What docker takes from standard input is an archive.
+    #[error("context `-` would be an archive on standard input: unpack it, and name the folder")]
+    Stdin,
     /// A URL of a kind that nobody knows.
     #[error(
         "context `{0}` is no git repository, archive or artifact: these begin with https://, http://, ssh://, git://, git@, file:// or oci://"
@@ -103,6 +106,28 @@ impl Context {
 }
 
 impl GitContext {
+    /// Tells whether it is on the host of another one, spoken to in the same way: what that host is told, this one may be told. Only
+    /// addresses by http and https are of that kind; ssh has keys of its own.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let origin = |context: &Self| {
+            let (scheme, rest) = context.url.split_once("://")?;
+            let scheme = scheme.to_ascii_lowercase();
+            let port = match scheme.as_str() {
+                "https" => ":443",
+                "http" => ":80",
+                _ => return None,
+            };
+            // What stands behind a backslash is host to one reader and path to another.
+            let authority = rest.split(['/', '?', '#']).next()?.to_ascii_lowercase();
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+            let host = authority.strip_suffix(port).unwrap_or(&authority);
+            let is_host = !host.is_empty() && authority.chars().all(is_plain);
+            is_host.then(|| (scheme, host.to_owned()))
+        };
+        origin(self).is_some_and(|own| Some(own) == origin(other))
+    }
+
     /// Tells whether it names a commit in full, which cannot move.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
@@ -118,6 +143,9 @@ impl FromStr for Context {
     fn from_str(text: &str) -> Result<Self, InvalidContext> {
         if text.is_empty() {
             return Err(InvalidContext::Empty);
+        }
+        if text == "-" {
+            return Err(InvalidContext::Stdin);
         }
         if text.eq_ignore_ascii_case(Self::NONE) {
             return Ok(Self::None);
@@ -277,6 +305,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_host_is_told_is_for_no_other_host_port_or_scheme() {
+        let is_beside = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|url| GitContext {
+                url: url.into(),
+                reference: None,
+                folder: None,
+            });
+            one.is_beside(&other)
+        };
+        let own = "https://git.example.com/acme/web.git";
+        for other in [
+            "https://git.example.com/else/x.git",
+            "https://GIT.example.com:443/x.git",
+        ] {
+            assert!(is_beside(own, other), "{other}");
+        }
+        for other in [
+            "http://git.example.com/x.git",
+            "https://git.example.com:8443/x.git",
+            "https://git.example.com.evil.example/x.git",
+            "https://git.example.com@evil.example/x.git",
+            "https://evil.example/git.example.com/x.git",
+            "https://evil.example\\@git.example.com/x.git",
+            "https://git.example.com\\.evil.example/x.git",
+            "git@git.example.com:acme/x.git",
+            "ssh://git.example.com/x.git",
+            "file:///git.example.com/x.git",
+        ] {
+            assert!(!is_beside(own, other), "{other}");
+            assert!(!is_beside(other, own), "{other}");
+        }
+        assert!(!is_beside("ssh://a/x.git", "ssh://a/y.git"));
+    }
+
+    #[test]
     fn repositories_are_known_by_scheme_ending_host_or_fragment() {
         for url in [
             "https://github.com/acme/web",
@@ -379,5 +442,7 @@ mod tests {
             Err(InvalidContext::Scheme(_))
         ));
         assert_eq!("".parse::<Context>(), Err(InvalidContext::Empty));
+        assert_eq!("-".parse::<Context>(), Err(InvalidContext::Stdin));
+        assert_eq!(context("./-"), Context::Local("./-".into()));
     }
 }

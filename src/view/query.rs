@@ -413,4 +413,42 @@ mod tests {
         assert!("`open".parse::<Query>().is_err());
         assert!("`a\"b`".parse::<Query>().is_err());
     }
+
+    #[test]
+    fn every_function_of_jmespath_is_there() {
+        let value = json!({"n": [3, 1, 2], "t": ["b", "a"], "o": [{"k": 2}, {"k": 1}], "s": "abc"});
+        for (query, expected) in [
+            ("abs(`-1`)", json!(1)),
+            ("avg(n)", json!(2)),
+            ("ceil(`1.2`)", json!(2)),
+            ("contains(s, 'b')", json!(true)),
+            ("ends_with(s, 'c')", json!(true)),
+            ("floor(`1.8`)", json!(1)),
+            ("join('-', t)", json!("b-a")),
+            ("sort(keys(o[0]))", json!(["k"])),
+            ("length(n)", json!(3)),
+            ("map(&k, o)", json!([2, 1])),
+            ("max(n)", json!(3)),
+            ("max_by(o, &k).k", json!(2)),
+            ("merge(o[0], {x: s}).x", json!("abc")),
+            ("min(n)", json!(1)),
+            ("min_by(o, &k).k", json!(1)),
+            ("not_null(none, s)", json!("abc")),
+            ("reverse(n)", json!([2, 1, 3])),
+            ("sort(t)", json!(["a", "b"])),
+            ("sort_by(o, &k)[0].k", json!(1)),
+            ("starts_with(s, 'a')", json!(true)),
+            ("sum(n)", json!(6)),
+            ("to_array(s)", json!(["abc"])),
+            ("to_number('12')", json!(12)),
+            ("to_string(n[0])", json!("3")),
+            ("type(n)", json!("array")),
+            ("values(o[0])", json!([2])),
+        ] {
+            let found = pick(query, &value);
+            let is_same =
+                found == expected || found.as_f64().is_some_and(|f| Some(f) == expected.as_f64());
+            assert!(is_same, "{query}: {found}");
+        }
+    }
 }

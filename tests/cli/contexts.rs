@@ -918,3 +918,67 @@ fn build_step_of_a_git_repository_is_fetched_pinned_and_followed() {
     let run = ["run", "-r", &host, "-f", "acb.yaml", "/dev/null"];
     world.acrt(&run).exits(4).says(&["gone"]);
 }
+
+#[test]
+fn the_token_of_a_task_is_for_builds_from_its_own_host_and_from_no_other() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.git();
+    let own = GitServer::start(&world.path("repos"), Some("pat"));
+    let other = GitServer::start(&world.path("repos"), Some("pat"));
+    world.repository(
+        "lib",
+        &[("Dockerfile", "FROM scratch\nCOPY Dockerfile /lib\n")],
+    );
+    let build = |name: &str, server: &GitServer| {
+        let file = format!(
+            "steps:\n- build: -t $Registry/{name}:1 {}\n- push: ['$Registry/{name}:1']\n",
+            server.url("lib")
+        );
+        format!("version: v1.1.0\n{file}")
+    };
+    let files = [
+        ("own.yaml", build("own", &own)),
+        ("other.yaml", build("other", &other)),
+    ];
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    world.repository("app", &files);
+    let host = registry.host();
+    let create = |file: &str, more: &[&str]| {
+        let context = format!("{}#main", own.url("app"));
+        let words = [
+            "task",
+            "create",
+            "-n",
+            "app",
+            "-r",
+            &host,
+            "-c",
+            &context,
+            "-f",
+            file,
+            "--git-access-token",
+            "pat",
+        ];
+        world.acrt(&[&words, more].concat())
+    };
+    create("own.yaml", &["--trust-context"]).ok();
+    world.run("app").ok();
+    assert_eq!(registry.tags("own"), ["1"]);
+    // The same token would open the other server: it is not sent there.
+    create("other.yaml", &["--trust-context"]).ok();
+    let failed = world.acrt(&["task", "run", "-n", "app"]);
+    assert_ne!(failed.code, 0, "{failed}");
+    assert_eq!(registry.digest("other:1"), None);
+    // The file of a guest has nothing fetched at all.
+    own.asked();
+    create("own.yaml", &[]).ok();
+    world
+        .acrt(&["task", "run", "-n", "app"])
+        .exits(1)
+        .says(&["--trust-context"]);
+    assert!(!own.asked().iter().any(|line| line.contains("lib")));
+}

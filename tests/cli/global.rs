@@ -180,3 +180,46 @@ fn options_of_azure_are_accepted_and_said_once_to_be_without_effect() {
     assert!(help("--help").contains("Azure only, without effect:"));
     assert!(!help("-h").contains("Azure only"));
 }
+
+#[test]
+fn what_is_typed_for_az_is_taken_as_az_takes_it() {
+    let world = World::new();
+    world.write("purge.txt", "acr purge --filter 'web:.*' --ago 7d\n");
+    let create = [
+        "acr",
+        "task",
+        "create",
+        "-n",
+        "purge",
+        "-r",
+        "localhost:5000",
+        "-c",
+        "/dev/null",
+        "--cmd",
+        "@purge.txt",
+    ];
+    world.acrt(&create).ok();
+    let shown = world.acrt(&[
+        "az", "acr", "task", "show", "-n", "purge", "--query", "name", "-o", "tsv",
+    ]);
+    assert_eq!(shown.ok().stdout, "purge\n");
+    let planned = world
+        .acrt(&["task", "run", "-n", "purge", "--dry-run"])
+        .ok();
+    assert!(
+        planned.stdout.contains("purge --filter 'web:.*' --ago 7d"),
+        "{planned}"
+    );
+    world
+        .acrt(&["task", "show", "-n", "purge", "-r", ""])
+        .exits(3);
+    world
+        .acrt(&["repository", "list", "-n", ""])
+        .exits(2)
+        .says(&["is empty", "variable"]);
+    world.set("AZURE_DEFAULTS_ACR", "example");
+    world
+        .acrt(&["repository", "list"])
+        .exits(2)
+        .says(&["ACRT_REGISTRY=example"]);
+}

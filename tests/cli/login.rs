@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use serde_json::{Value, json};
 
-use crate::support::{Output, PASSWORD, Registry, World};
+use crate::support::{Gateway, Output, PASSWORD, Registry, World};
 
 const DOCKER: &str = "home/.docker/config.json";
 
@@ -148,4 +148,56 @@ fn a_registry_without_tokens_has_none_to_show() {
         shown,
         json!({"accessToken": "refresh", "loginServer": open.host()})
     );
+}
+
+#[test]
+fn a_token_of_the_service_that_the_registry_names_is_shown_and_nothing_kept() {
+    let (world, registry) = (World::new(), Registry::start());
+    let service = Gateway::start(&registry, |head| {
+        Some(
+            match head.contains("authorization: Basic YWNydDpodW50ZXIy") {
+                true => {
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{\"token\":\"granted\"}"
+                }
+                false => "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+            },
+        )
+    });
+    let challenge = format!(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"http://{}/token\",service=\"s\"\r\nContent-Length: 0\r\n\r\n",
+        service.host()
+    );
+    let challenge: &'static str = challenge.leak();
+    let guarded = Gateway::start(&registry, move |head| {
+        let is_granted = head
+            .to_ascii_lowercase()
+            .contains("authorization: bearer granted");
+        (!is_granted).then_some(challenge)
+    });
+    world.set("PASSWORD", PASSWORD);
+    let host = guarded.host();
+    let words = [
+        "login",
+        "-n",
+        &host,
+        "-u",
+        "acrt",
+        "-p",
+        "env:PASSWORD",
+        "--expose-token",
+    ];
+    let shown = world.acrt(&words).ok().json();
+    assert_eq!(
+        shown,
+        json!({"accessToken": "granted", "loginServer": host})
+    );
+    assert!(!world.path(DOCKER).exists());
+    let asked = service.requests();
+    assert!(
+        asked.iter().all(|line| line.starts_with("GET /token?")),
+        "{asked:?}"
+    );
+    world.set("PASSWORD", "wrong-canary");
+    let refused = world.acrt(&words).exits(4);
+    assert!(!refused.to_string().contains("wrong-canary"), "{refused}");
 }

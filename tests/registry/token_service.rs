@@ -81,6 +81,11 @@ impl TokenService {
         self.server.received().iter().map(repositories).collect()
     }
 
+    /// Returns the scopes of each token that was asked for.
+    pub fn scopes(&self) -> Vec<Vec<String>> {
+        self.server.received().iter().map(scopes).collect()
+    }
+
     pub fn received(&self) -> Vec<Request> {
         self.server.received()
     }
@@ -102,10 +107,12 @@ fn answer(request: &Request, rules: &Rules, signer: &Signer) -> Answer {
         asked.truncate(1);
     }
     asked.retain(|name| !rules.denied.contains(&name.as_str()));
-    let writes = request.target.contains("%2Cpush");
-    let access = asked.iter().map(|name| {
-        let actions: &[&str] = if writes { &["pull", "push"] } else { &["pull"] };
-        json!({"type": "repository", "name": name, "actions": actions})
+    let access = scopes(request).into_iter().filter_map(|scope| {
+        let (kind, rest) = scope.split_once(':')?;
+        let (name, actions) = rest.rsplit_once(':')?;
+        let actions: Vec<&str> = actions.split(',').collect();
+        let is_granted = asked.iter().any(|asked| asked == name);
+        is_granted.then(|| json!({"type": kind, "name": name, "actions": actions}))
     });
     let mut body = json!({"token": signer.sign(access.collect())});
     if let Some(life) = rules.expires_in {
@@ -116,8 +123,15 @@ fn answer(request: &Request, rules: &Rules, signer: &Signer) -> Answer {
         .body(body.to_string())
 }
 
-/// Returns the repositories in the scopes of a request, from its query or its form.
+/// Returns the repositories in the scopes of a request.
 fn repositories(request: &Request) -> Vec<String> {
+    let scopes = scopes(request).into_iter();
+    let names = scopes.map(|scope| scope.split(':').nth(1).unwrap().to_owned());
+    names.collect()
+}
+
+/// Returns the scopes of a request, from its query or its form.
+fn scopes(request: &Request) -> Vec<String> {
     let query = request
         .target
         .split_once('?')
@@ -126,7 +140,6 @@ fn repositories(request: &Request) -> Vec<String> {
     let scopes = url.query_pairs().filter(|(name, _)| name == "scope");
     scopes
         .flat_map(|(_, scopes)| scopes.split(' ').map(str::to_owned).collect::<Vec<_>>())
-        .map(|scope| scope.split(':').nth(1).unwrap().to_owned())
         .collect()
 }
 

@@ -154,6 +154,34 @@ async fn a_repository_that_is_denied_spoils_no_other_of_its_group() {
 }
 
 #[tokio::test]
+async fn who_lists_and_who_removes_asks_for_just_that_and_is_let_in() {
+    let service = TokenService::start(Rules::default());
+    let registry = guarded(&service, &names(2)).await;
+    let registries = anonymous();
+    let listed = registries.repositories(&registry.host()).await.unwrap();
+    assert_eq!(listed.unwrap(), names(2));
+    let image: acrt::image::Reference = registry.image("base/r00:1").parse().unwrap();
+    let seen = registries.look(&image).await.unwrap();
+    let removed = registries.delete_manifest(&image, &seen.digest).await;
+    assert!(
+        matches!(removed, Ok(acrt::registry::Removal::Removed)),
+        "{removed:?}"
+    );
+    assert!(registries.look(&image).await.unwrap_err().is_absent());
+    let mut scopes: Vec<String> = service.scopes().concat();
+    scopes.sort();
+    scopes.dedup();
+    assert_eq!(
+        scopes,
+        [
+            "registry:catalog:*",
+            "repository:base/r00:pull",
+            "repository:base/r00:pull,delete"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_login_goes_to_the_token_service_and_not_to_the_registry() {
     let service = TokenService::start(Rules {
         login: Some("u:p"),

@@ -63,6 +63,9 @@ pub struct RunArgs {
     target: Option<String>,
     #[command(flatten)]
     arguments: ArgumentArgs,
+    /// Keep .git, .gitignore, .hg, .svn and .venv of the context, for this run
+    #[arg(long)]
+    keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
@@ -150,6 +153,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
             values_file: args.values.file().cloned(),
             allow_privileged: args.values.allow_privileged,
             trust_context: args.trust.trust_context,
+            keep_vcs: args.keep_vcs,
         },
         jobs: args.jobs.map(usize::from),
         follows_log: !args.no_logs && !args.no_wait,

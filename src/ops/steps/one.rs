@@ -224,9 +224,8 @@ impl StepContext<'_, '_> {
             beside: self.marker(),
             keeps_vcs: self.execution.task.keep_vcs,
         };
-        // The token of the task is for the repository of its own context.
-        let no_secrets = Secrets::default();
-        let fetching = fetch::fetch_into(app, to, &context, &no_secrets, &self.stop);
+        let secrets = self.secrets_of_fetch(&context);
+        let fetching = fetch::fetch_into(app, to, &context, &secrets, &self.stop);
         let fetched = tokio::select! {
             fetched = fetching => fetched?,
             failure = self.cut_short() => return Err(failure.into()),
@@ -238,6 +237,22 @@ impl StepContext<'_, '_> {
         let of = commit.map_or(String::new(), |commit| format!(" at {commit}"));
         self.say(Some(&step.id), &format!("acrt: fetched {context}{of}"));
         Ok(Some(fetched))
+    }
+
+    /// Returns what a fetch may use: the token of the task is for the host of its own context, and for nobody else. The file of a guest
+    /// never has it sent anywhere.
+    fn secrets_of_fetch(&self, context: &Context) -> Secrets {
+        let execution = self.execution;
+        let task = execution.stored.as_ref().unwrap_or(&execution.task);
+        let own = task.step.context().and_then(Context::git);
+        let is_own = own.zip(context.git());
+        let is_own = is_own.is_some_and(|(own, other)| own.is_beside(other));
+        let token = &execution.secrets.git_access_token;
+        let is_trusted = self.read.trust == Trust::Owner;
+        Secrets {
+            git_access_token: token.clone().filter(|_| is_own && is_trusted),
+            ..Secrets::default()
+        }
     }
 
     /// Reads the Dockerfile of a build: from the workspace, where earlier steps may have written it, or from what was fetched.

@@ -566,7 +566,7 @@ fn secret(
 
 /// The files that a task is read from.
 struct TaskSources {
-    /// How the task file is called in messages.
+    /// How the task file is called in messages, a path in backticks.
     name: String,
     text: String,
     values_name: String,
@@ -584,7 +584,7 @@ impl TaskSources {
             Step::FileTask(step) => {
                 let context = inputs::open(app, task, &step.context_path)?;
                 let values = step.values_file_path.as_ref();
-                let path = |file: &PathBuf| context.folder().join(file).display().to_string();
+                let path = |file: &PathBuf| format!("`{}`", context.folder().join(file).display());
                 Ok(Self {
                     text: text_of(&context, &step.task_file_path, "the task file ")?,
                     values_text: values
@@ -641,7 +641,7 @@ impl TaskSources {
             return Ok(Values::default());
         };
         Values::parse(text).map_err(|problem| {
-            Error::new(Kind::Invalid, format!("cannot use `{}`", self.values_name)).because(problem)
+            Error::new(Kind::Invalid, format!("cannot use {}", self.values_name)).because(problem)
         })
     }
 
@@ -659,12 +659,12 @@ impl TaskSources {
     }
 
     fn error(&self, problem: InvalidTaskFile) -> Error {
-        Error::new(Kind::Invalid, format!("cannot use `{}`", self.name)).because(problem)
+        Error::new(Kind::Invalid, format!("cannot use {}", self.name)).because(problem)
     }
 
     fn refused(&self, refusal: &guest::Refusal) -> Refused {
         Refused(format!(
-            "cannot use `{}`, which is a guest's: {refusal}",
+            "cannot use {}, which is a guest's: {refusal}",
             self.name
         ))
     }

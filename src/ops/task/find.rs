@@ -98,17 +98,29 @@ pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result
         .hint(format!("write {rest}")));
     }
     let registry = match given {
+        Some("") => {
+            return Err(
+                Error::new(Kind::Invalid, "the name of the registry is empty")
+                    .hint("is the variable set that it comes from?"),
+            );
+        }
         Some(name) => app.settings.login_server(name),
-        None => match images_registry(images).or_else(|| default_registry(app)) {
-            Some(registry) => registry,
-            None => {
-                return Err(Error::new(
-                    Kind::Invalid,
-                    "cannot tell which registry the task's images go to",
-                )
-                .hint("give --registry, or set ACRT_REGISTRY, or put the registry into --image"));
+        None => {
+            match images_registry(images).or_else(|| default_registry(app)) {
+                Some(registry) => registry,
+                None => {
+                    let hint = match crate::sys::environment::variable("AZURE_DEFAULTS_ACR") {
+                    Some(name) => format!("$AZURE_DEFAULTS_ACR is for az alone: set ACRT_REGISTRY={name}"),
+                    None => "give --registry, or set ACRT_REGISTRY, or put the registry into --image".into(),
+                };
+                    return Err(Error::new(
+                        Kind::Invalid,
+                        "cannot tell which registry the task's images go to",
+                    )
+                    .hint(hint));
+                }
             }
-        },
+        }
     };
     if crate::image::reference::is_registry(&registry) {
         Ok(registry)

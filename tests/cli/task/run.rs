@@ -1022,3 +1022,16 @@ fn stale_tasks_are_run_and_the_others_are_not() {
     let cause = &world.runs()[1]["imageUpdateTrigger"];
     assert!(cause.is_object(), "{cause}");
 }
+
+#[test]
+fn files_of_version_control_are_kept_for_one_run_if_that_is_asked_for() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.task(&registry, "web", "FROM scratch\nCOPY . /all/\n");
+    world.write("web/.gitignore", "target\n");
+    let kept = || registry.file("web:latest", "all/.gitignore");
+    world.acrt(&["task", "run", "-n", "web", "--keep-vcs"]).ok();
+    assert_eq!(kept().as_deref(), Some("target\n"));
+    world.run("web").ok();
+    assert_eq!(kept(), None);
+}

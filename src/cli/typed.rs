@@ -1,0 +1,105 @@
+//! What is typed, as az takes it before it reads any option: `acr` before the command, and `@FILE` in the place of a text.
+
+use std::{ffi::OsString, fs::File, io::Read as _, path::Path};
+
+/// The largest file that is taken for what it holds, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Returns the words of a command line as they are meant.
+#[must_use]
+pub fn meant(mut args: Vec<OsString>) -> Vec<OsString> {
+    // `alias az=acrt`, and the habit.
+    let is = |n: usize, word: &str| args.get(n).is_some_and(|it| it == word);
+    match (is(1, "acr"), is(1, "az") && is(2, "acr")) {
+        (true, _) => drop(args.remove(1)),
+        (_, true) => drop(args.drain(1..3)),
+        _ => {}
+    }
+    args.into_iter().map(with_file).collect()
+}
+
+/// Returns what a file holds, where a word or what is behind its first `=` is `@` and the path of one; else the word as it is.
+fn with_file(word: OsString) -> OsString {
+    let Some(text) = word.to_str() else {
+        return word;
+    };
+    let (before, value) = match text.split_once('=') {
+        Some((_, value)) => (&text[..text.len() - value.len()], value),
+        None => ("", text),
+    };
+    let content = value.strip_prefix('@').and_then(content_of);
+    content.map_or_else(
+        || word.clone(),
+        |content| format!("{before}{content}").into(),
+    )
+}
+
+/// Returns the text of a regular file, without the line breaks at its end; `-` is standard input.
+fn content_of(path: &str) -> Option<String> {
+    let mut text = String::new();
+    if path == "-" {
+        std::io::stdin()
+            .take(MAX_FILE)
+            .read_to_string(&mut text)
+            .ok()?;
+    } else {
+        // A pipe would keep waiting whoever opens it.
+        let is_file = Path::new(path).metadata().is_ok_and(|it| it.is_file());
+        let file = is_file.then(|| File::open(path).ok())??;
+        file.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    }
+    Some(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant_of(line: &str) -> String {
+        let words = meant(line.split(' ').map(OsString::from).collect());
+        let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+        words.join("|")
+    }
+
+    #[test]
+    fn the_group_of_az_may_stand_before_a_command_and_nowhere_else() {
+        assert_eq!(meant_of("acrt acr task list"), "acrt|task|list");
+        assert_eq!(meant_of("acrt az acr build ."), "acrt|build|.");
+        assert_eq!(meant_of("acrt acr acr x"), "acrt|acr|x");
+        assert_eq!(meant_of("acrt build acr"), "acrt|build|acr");
+        assert_eq!(meant_of("acrt az login"), "acrt|az|login");
+    }
+
+    #[test]
+    fn a_file_stands_for_its_text_where_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        std::fs::write(&path, "two\nlines\n\n").unwrap();
+        let path = path.display();
+        assert_eq!(
+            meant_of(&format!("acrt --cmd @{path}")),
+            "acrt|--cmd|two\nlines"
+        );
+        assert_eq!(
+            meant_of(&format!("acrt --cmd=@{path}")),
+            "acrt|--cmd=two\nlines"
+        );
+        assert_eq!(meant_of(&format!("acrt A=@{path}")), "acrt|A=two\nlines");
+        for word in [
+            "@nowhere",
+            "PKG=@acme/nowhere",
+            "a@b",
+            "@",
+            "x=",
+            "web@sha256:1",
+            "A=B=@x",
+        ] {
+            assert_eq!(meant_of(&format!("acrt {word}")), format!("acrt|{word}"));
+        }
+        let folder = folder.path().display();
+        assert_eq!(
+            meant_of(&format!("acrt @{folder}")),
+            format!("acrt|@{folder}")
+        );
+    }
+}

@@ -35,7 +35,8 @@ pub fn others_that_push(app: &App, task: &Task, pushes: &[Reference]) -> Result<
 }
 
 /// Follows what `task` depends on upwards, through the tasks that make those images. Where somebody who knows all tasks has found out what
-/// is built on its images, `known`, no other task is read.
+/// is built on its images, `known`, no other task is read; nor where it depends on and pushes what it did when it last succeeded: a
+/// circle that has come since goes through another task that depends on or pushes something new, and that one is refused.
 ///
 /// # Errors
 ///
@@ -80,6 +81,9 @@ pub fn refuse_cycles(
             None => Ok(()),
         };
     }
+    if has_done_so(app, task, &stable, bases) {
+        return Ok(());
+    }
     let others: Vec<Task> = app
         .store
         .tasks()?
@@ -108,6 +112,26 @@ pub fn refuse_cycles(
         return Err(cycle(task, path.iter().map(|key| key.name.to_string())));
     }
     Ok(())
+}
+
+/// Tells whether the last successful run of a task depended on all these bases, and pushed all these images.
+fn has_done_so(app: &App, task: &Task, stable: &[Reference], bases: &[Reference]) -> bool {
+    let Ok(baseline) = app.store.baseline(&task.key()) else {
+        return false;
+    };
+    let canonical = |image: Reference| app.canonical(&image);
+    let depended = baseline.dependencies.iter();
+    let depended = depended.filter_map(|dependency| dependency.image.reference());
+    let depended: HashSet<Reference> = depended.map(canonical).collect();
+    let pushed = baseline.outputs.iter();
+    let pushed: HashSet<Reference> = pushed
+        .filter_map(|image| image.reference())
+        .map(canonical)
+        .collect();
+    bases
+        .iter()
+        .all(|base| depended.contains(&app.canonical(base)))
+        && stable.iter().all(|image| pushed.contains(image))
 }
 
 /// Names the tasks that would depend on each other.

@@ -88,3 +88,26 @@ fn image_that_another_task_makes_by_an_undeclared_name_is_no_cycle() {
         ["parent Succeeded", "child Succeeded"]
     );
 }
+
+#[test]
+fn a_circle_is_refused_where_it_is_closed_and_a_run_as_the_last_one_looks_at_no_other_task() {
+    let (world, registry) = world();
+    registry.push("base:1", &[("version", "one")]);
+    let from = |image: &str| format!("FROM {}\nCOPY Dockerfile /\n", registry.image(image));
+    world.tracked_task(&registry, "parent", &from("base:1"));
+    world.tracked_task(&registry, "child", &from("parent:latest"));
+    world.context("parent", &from("child:latest"));
+    // It does what it did when there was no circle.
+    world.run("child").ok();
+    let circle = "parent <- child <- parent";
+    world.run("parent").exits(1).says(&[circle]);
+    // What is new is looked at again: another image, and another base.
+    let host = registry.host();
+    let context = world.path("child").display().to_string();
+    let create = ["task", "create", "-n", "child", "-r", &host, "-c", &context];
+    world.context("parent", &from("other:latest"));
+    world
+        .acrt(&[&create[..], &["-t", "other:latest"]].concat())
+        .exits(2)
+        .says(&["child <- parent <- child"]);
+}

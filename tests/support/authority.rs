@@ -94,6 +94,7 @@ impl Authority {
         )
     }
 
+    #[expect(clippy::disallowed_methods, reason = "tests run programs")]
     fn openssl(&self, args: &[&str]) {
         let mut command = Command::new("openssl");
         command

@@ -128,12 +128,39 @@ pub struct Recipes {
     pub project: String,
     /// What is built, in the order of the file.
     pub recipes: Vec<Recipe>,
+    /// The images of all services, built or not, or why a service cannot be read; nothing of a bake file.
+    pub services: Vec<Result<ServiceImage, Problem>>,
     /// What is not taken, and why: services without a build, and those that cannot be read.
     pub left_out: Vec<(String, LeftOut)>,
     /// The files that were read or looked for.
     pub files: Vec<PathBuf>,
     /// Variables that are used and not set, which docker compose takes to be empty.
     pub unset: Vec<String>,
+}
+
+/// The image of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceImage {
+    /// As the file names it, or as compose does.
+    pub name: String,
+    /// Whether the file names it, so that it is not made from the names of project and service.
+    pub is_named: bool,
+    /// The file, the line, and the path of the key that name it, or the service.
+    place: (PathBuf, usize, String),
+}
+
+impl ServiceImage {
+    /// Makes a problem of it, with its place.
+    #[must_use]
+    pub fn problem(&self, text: impl Into<String>) -> Problem {
+        let (file, line, key) = self.place.clone();
+        Problem {
+            file,
+            line: Some(line),
+            key,
+            text: text.into(),
+        }
+    }
 }
 
 /// Why a service or a target is left out.

@@ -53,10 +53,13 @@ pub fn open(outside: &dyn Outside, folder: &Path, files: &[PathBuf]) -> Result<R
     let mut recipes = Recipes::default();
     let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
     for name in names {
-        let found = loader
-            .extended(&name, &part, &variables, &mut Vec::new())
-            .and_then(|node| service::recipe(&name, &node, &around));
-        match found {
+        let node = loader.extended(&name, &part, &variables, &mut Vec::new());
+        let of_node = node.as_ref().map_err(Clone::clone);
+        let image = of_node
+            .clone()
+            .and_then(|node| service::image(&name, node, &around));
+        recipes.services.extend(image.transpose());
+        match of_node.and_then(|node| service::recipe(&name, node, &around)) {
             Ok(Some(recipe)) => recipes.recipes.push(recipe),
             Ok(None) => recipes.left_out.push((name, LeftOut::NoBuild)),
             Err(problem) => recipes.left_out.push((name, LeftOut::Unusable(problem))),

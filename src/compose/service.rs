@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Place, Problem, Recipe,
+    Place, Problem, Recipe, ServiceImage,
     tree::{Node, Value},
 };
 
@@ -27,6 +27,41 @@ const NOT_NEEDED: [&str; 8] = [
     "isolation",
 ];
 
+/// Returns the image of a service, which it builds or not; none where it has neither an image nor a build.
+pub fn image(
+    name: &str,
+    service: &Node,
+    around: &Surroundings<'_>,
+) -> Result<Option<ServiceImage>, Problem> {
+    let of = format!("services.{name}");
+    service.entries(&of)?;
+    match service.get("build") {
+        Some(build) => drop(build.entries(&format!("{of}.build"))?),
+        None if service.get("image").is_none() => return Ok(None),
+        None => {}
+    }
+    main_image(name, service, around).map(Some)
+}
+
+/// Returns the image that a service names, or that compose names after it.
+fn main_image(
+    name: &str,
+    service: &Node,
+    around: &Surroundings<'_>,
+) -> Result<ServiceImage, Problem> {
+    let of = format!("services.{name}");
+    let key = format!("{of}.image");
+    let node = service.get("image");
+    let named = node.map(|it| it.text(&key)).transpose()?;
+    let named = named.filter(|image| !image.is_empty());
+    let (at, key) = node.map_or((service, of), |node| (node, key));
+    Ok(ServiceImage {
+        name: named.map_or_else(|| format!("{}-{name}", around.project), str::to_owned),
+        is_named: named.is_some(),
+        place: (at.file.as_ref().clone(), at.line, key),
+    })
+}
+
 /// Returns what a service builds; none where it builds nothing.
 pub fn recipe(
     name: &str,
@@ -47,13 +82,8 @@ pub fn recipe(
         around,
     };
     reader.refuse_unknown()?;
-    let image = service
-        .get("image")
-        .map(|it| it.text(&key("image")))
-        .transpose()?;
-    let image = image.filter(|image| !image.is_empty());
-    let main = image.map_or_else(|| format!("{}-{name}", around.project), str::to_owned);
-    let mut images = vec![main];
+    let image = main_image(name, service, around)?;
+    let mut images = vec![image.name];
     for tag in reader.texts("tags")? {
         if !images.contains(&tag) {
             images.push(tag);
@@ -83,7 +113,7 @@ pub fn recipe(
             None => false,
         },
         profiles: profiles.transpose()?.unwrap_or_default(),
-        is_named: image.is_some(),
+        is_named: image.is_named,
         unheeded: reader.unheeded(),
     }))
 }

@@ -23,15 +23,18 @@ use crate::{
 /// provenance that was attested of it; where it says nothing, its layers are compared with those of `--base` or `--dockerfile`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt image check ghcr.io/acme/web:1 -o table\n  acrt image check docker-daemon:web containers-storage:api oci:./out:1.0\n  acrt image check --running --exit-code -o none || echo stale\n  acrt image check localhost:5000/web:1 --platform linux/arm64 --base node:20"
+    after_help = "Examples:\n  acrt image check ghcr.io/acme/web:1 -o table\n  acrt image check docker-daemon:web containers-storage:api oci:./out:1.0\n  acrt image check --running --exit-code -o none || echo stale\n  acrt image check --compose compose.yaml -o table\n  acrt image check localhost:5000/web:1 --platform linux/arm64 --base node:20"
 )]
 pub struct ImageCheckArgs {
     /// Image of a registry, or docker-daemon:NAME, containers-storage:NAME, oci:FOLDER[:NAME]
-    #[arg(value_name = "IMAGE", required_unless_present = "running")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["running", "compose"])]
     images: Vec<String>,
     /// Also the images of the containers that docker and podman run
     #[arg(long)]
     running: bool,
+    /// Also the images of all services of this compose file, a project of its own (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    compose: Vec<PathBuf>,
     /// Only these platforms, as linux/amd64,linux/arm64 [default: all that the image has]
     #[arg(long, value_parser = platforms, value_name = "PLATFORMS")]
     platform: Option<Platforms>,
@@ -50,6 +53,7 @@ pub fn run(app: &App, report: &Report, args: ImageCheckArgs) -> Result<Outcome> 
     let request = ImageCheckRequest {
         images: args.images,
         running: args.running,
+        compose: args.compose,
         platforms: args.platform.unwrap_or_default().0,
         assumed: match (args.base, args.dockerfile) {
             (Some(base), _) => AssumedBase::Image(base),

@@ -19,7 +19,7 @@ use super::{App, event::EventSink};
 pub use proposal::{
     AdoptAnswer, AdoptOptions, Change, Destination, LOCAL, LeftOut, Proposal, Search,
 };
-pub use read::has_changed;
+pub use read::{compose_project, has_changed};
 pub use write::write;
 
 /// Finds out which tasks there could be. Writes nothing.

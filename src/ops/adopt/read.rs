@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    compose::{self, Outside, Place, Recipe, Recipes},
+    compose::{self, Outside, Place, Problem, Recipe, Recipes},
     error::Result,
     image::Digest,
     ops::{
@@ -101,12 +101,7 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
         match read {
             Ok(recipes) => {
                 included.extend(recipes.files.iter().filter(|it| **it != main).cloned());
-                for name in &recipes.unset {
-                    events.send(Event::Warning(format!(
-                        "variable `{name}` of `{}` is not set, and taken to be empty as docker compose does",
-                        main.display()
-                    )));
-                }
+                tell_unset(&main, &recipes, events);
                 gathered.take(&main, SourceKind::Compose, recipes);
             }
             Err(problem) if problem.file == main => {
@@ -128,6 +123,53 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
         }
     }
     Ok(gathered)
+}
+
+/// Reads the compose project of a file, or of a folder that has one.
+///
+/// # Errors
+///
+/// [`Problem`] where a file as a whole cannot be read, or there is none.
+pub fn compose_project(
+    path: &Path,
+    events: &EventSink<'_>,
+) -> std::result::Result<Recipes, Problem> {
+    let absent = |text: String| Problem {
+        file: path.to_owned(),
+        line: None,
+        key: String::new(),
+        text,
+    };
+    let whole = std::path::absolute(path).map_err(|error| absent(error.to_string()))?;
+    let main = match whole.is_dir() {
+        true => {
+            main_of(&whole).ok_or_else(|| absent("there is no compose file in it".to_owned()))?
+        }
+        false => whole.components().collect(),
+    };
+    let folder = main.parent().unwrap_or(Path::new("/"));
+    let recipes = open(&main, folder)?;
+    tell_unset(&main, &recipes, events);
+    Ok(recipes)
+}
+
+/// Opens a compose file of a folder: with its overrides, where docker compose would find it there by itself.
+fn open(main: &Path, folder: &Path) -> std::result::Result<Recipes, Problem> {
+    let is_found = main_of(folder).is_some_and(|found| found == main);
+    let files = match is_found {
+        true => Vec::new(),
+        false => vec![main.to_owned()],
+    };
+    compose::open(&disk(main), folder, &files)
+}
+
+fn tell_unset(main: &Path, recipes: &Recipes, events: &EventSink<'_>) {
+    for name in &recipes.unset {
+        events.send(Event::Warning(format!(
+            "variable `{name}` of `{}` is not set, and taken to be empty as docker compose does",
+            main.display()
+        )));
+    }
 }
 
 fn disk(file: &Path) -> Disk {
@@ -350,14 +392,7 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
     let outside = disk(&source.path);
     let read = match source.kind {
         SourceKind::Dockerfile => return (None, Vec::new()),
-        SourceKind::Compose => {
-            let is_found = main_of(folder).is_some_and(|main| main == source.path);
-            let files = match is_found {
-                true => Vec::new(),
-                false => vec![source.path.clone()],
-            };
-            compose::open(&outside, folder, &files)
-        }
+        SourceKind::Compose => open(&source.path, folder),
         SourceKind::Bake if source.path.extension().is_none_or(|it| it != "json") => {
             return (None, Vec::new());
         }

@@ -45,6 +45,17 @@ impl Store {
             .find_map(|store| Some((store, name.strip_prefix(store.prefix())?)))
     }
 
+    /// Returns the store whose program is installed, Docker's first.
+    pub fn at_hand(app: &App) -> Option<Self> {
+        let has_program = |store: &Self| {
+            let mut programs = store.programs().iter();
+            programs.any(|name| process::find(name, &app.settings.path).is_some())
+        };
+        [Self::Docker, Self::Containers]
+            .into_iter()
+            .find(has_program)
+    }
+
     fn prefix(self) -> &'static str {
         match self {
             Self::Docker => "docker-daemon:",

@@ -5,11 +5,12 @@
 
 mod answer;
 mod assumed;
+mod composed;
 mod held;
 mod judge;
 mod read;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 
@@ -44,6 +45,8 @@ pub struct ImageCheckRequest {
     pub images: Vec<String>,
     /// Whether the images of containers that run are asked about too.
     pub running: bool,
+    /// Compose files, or folders that have one, whose services' images are asked about too.
+    pub compose: Vec<PathBuf>,
     /// The platforms that count; empty is all that an image has.
     pub platforms: Vec<Platform>,
     /// What the images were built on, where they do not say it.
@@ -74,36 +77,43 @@ enum SubjectPlace {
     Stored(Place),
     /// In the store of a builder, under this name or id.
     Held(held::Store, String),
+    /// In the store of a builder under this name, else in a registry, if any could have it.
+    Either(held::Store, String, Option<Place>),
+    /// Nowhere that makes sense, and why.
+    Nowhere(String),
 }
 
 /// Finds out for each image whether its bases are what they were when it was built.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name makes no sense, or the Dockerfile; [`Kind::Unknown`] where nobody says which containers run. What is
+/// [`Kind::Invalid`] where a name makes no sense, the Dockerfile, or a compose file as a whole; [`Kind::Unknown`] where nobody says which containers run. What is
 /// wrong with one image is in its answer.
 pub async fn check(
     app: &App,
     request: ImageCheckRequest,
     events: &EventSink<'_>,
 ) -> Result<ImageCheckReport> {
-    let mut subjects = Vec::new();
+    let mut all = Vec::new();
     for name in &request.images {
-        let subject = subject(app, name)?;
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
+        all.push(subject(app, name)?);
+    }
+    for path in &request.compose {
+        all.extend(composed::subjects(app, path, events)?);
     }
     if request.running {
         let running = held::running(app, events).await?;
         for (store, image, name) in running {
-            let subject = Subject {
+            all.push(Subject {
                 name: format!("{store}{name}"),
                 place: SubjectPlace::Held(store, image),
-            };
-            if !subjects.contains(&subject) {
-                subjects.push(subject);
-            }
+            });
+        }
+    }
+    let mut subjects = Vec::new();
+    for subject in all {
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
         }
     }
     let assumed = assumed::Assumed::read(&request.assumed)?;
@@ -152,8 +162,8 @@ async fn read_all(app: &App, subjects: &[Subject], platforms: &[Platform]) -> Ve
     for (n, subject) in subjects.iter().enumerate() {
         let group = match &subject.place {
             SubjectPlace::Stored(Place::Registry(image)) => image.registry().to_owned(),
-            SubjectPlace::Stored(Place::Layout { .. }) => String::new(),
-            SubjectPlace::Held(store, _) => store.to_string(),
+            SubjectPlace::Stored(Place::Layout { .. }) | SubjectPlace::Nowhere(_) => String::new(),
+            SubjectPlace::Held(store, _) | SubjectPlace::Either(store, ..) => store.to_string(),
         };
         groups.entry(group).or_default().push(n);
     }
@@ -177,26 +187,47 @@ async fn read_one(
     stores: &held::Stores,
     platforms: &[Platform],
 ) -> Vec<Row> {
+    let mut name = subject.name.clone();
     let read = match &subject.place {
-        SubjectPlace::Stored(place) => match ImageReader::open(&app.registries(), place) {
-            Ok(reader) => read::read(&reader, platforms).await,
-            Err(error) => Err(Error::from(error).one_line()),
-        },
+        SubjectPlace::Stored(place) => read_stored(app, place, platforms).await,
         SubjectPlace::Held(store, image) => stores.read(app, *store, image, platforms).await,
+        SubjectPlace::Either(store, image, place) => {
+            match (stores.read(app, *store, image, platforms).await, place) {
+                (Err(why), Some(place)) => {
+                    let read = read_stored(app, place, platforms).await;
+                    read.map_err(|of_registry| format!("{of_registry}; {why}"))
+                }
+                (read, _) => {
+                    name = format!("{store}{image}");
+                    read
+                }
+            }
+        }
+        SubjectPlace::Nowhere(why) => Err(why.clone()),
     };
     match read {
         Ok(images) => images
             .into_iter()
             .map(|one| Row {
-                image: subject.name.clone(),
+                image: name.clone(),
                 platform: one.platform,
                 facts: one.facts,
             })
             .collect(),
         Err(why) => vec![Row {
-            image: subject.name.clone(),
+            image: name,
             platform: None,
             facts: Err(why),
         }],
     }
+}
+
+async fn read_stored(
+    app: &App,
+    place: &Place,
+    platforms: &[Platform],
+) -> std::result::Result<Vec<read::PlatformFacts>, String> {
+    let reader = ImageReader::open(&app.registries(), place)
+        .map_err(|error| Error::from(error).one_line())?;
+    read::read(&reader, platforms).await
 }

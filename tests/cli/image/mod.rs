@@ -2,5 +2,6 @@
 
 mod check;
 mod check_attested;
+mod check_compose;
 mod check_hostile;
 mod check_stores;

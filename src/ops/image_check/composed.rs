@@ -1,0 +1,69 @@
+//! The images of the services of a compose file, and where each of them is looked for.
+
+use std::path::Path;
+
+use crate::{
+    compose::{Problem, ServiceImage},
+    error::{Error, Kind, Result},
+    image::Reference,
+    ops::{App, adopt, event::EventSink},
+    registry::copy::Place,
+};
+
+use super::{Subject, SubjectPlace, held::Store};
+
+/// Returns the images of all services, in the order of the file. What is wrong with one service is told as its answer.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the file as a whole cannot be read, or no service of it has an image.
+pub fn subjects(app: &App, path: &Path, events: &EventSink<'_>) -> Result<Vec<Subject>> {
+    let project = adopt::compose_project(path, events).map_err(|problem| {
+        let cannot = format!("cannot read the compose file {problem}");
+        Error::new(Kind::Invalid, cannot)
+    })?;
+    if project.services.is_empty() {
+        let none = format!("no service of `{}` has an image", path.display());
+        return Err(Error::new(Kind::Invalid, none));
+    }
+    let store = Store::at_hand(app);
+    let services = project.services.into_iter();
+    Ok(services
+        .map(|service| match service {
+            Ok(image) => subject(image, store),
+            Err(problem) => nowhere(&problem),
+        })
+        .collect())
+}
+
+/// What compose starts is what the builder's own store has under the name. What it has not, compose pulls, unless the name is one that
+/// compose itself has made.
+fn subject(image: ServiceImage, store: Option<Store>) -> Subject {
+    let parsed = match image.name.parse::<Reference>() {
+        Ok(parsed) => parsed,
+        Err(why) => return nowhere(&image.problem(why.to_string())),
+    };
+    let place = image.is_named.then_some(Place::Registry(parsed));
+    let place = match (store, place) {
+        (Some(store), place) => SubjectPlace::Either(store, image.name.clone(), place),
+        (None, Some(place)) => SubjectPlace::Stored(place),
+        (None, None) => {
+            let text = "compose builds it without a name of its own, so that no registry has it, and neither docker nor podman is on PATH";
+            SubjectPlace::Nowhere(image.problem(text).to_string())
+        }
+    };
+    Subject {
+        name: image.name,
+        place,
+    }
+}
+
+fn nowhere(problem: &Problem) -> Subject {
+    Subject {
+        name: match problem.key.is_empty() {
+            true => problem.file.display().to_string(),
+            false => problem.key.clone(),
+        },
+        place: SubjectPlace::Nowhere(problem.to_string()),
+    }
+}

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, watch::notified::NotifiedState};
+use crate::{
+    error::Result,
+    watch::{notified::NotifiedState, said::Said},
+};
 
 use super::{
     Recalled, Store, file,
@@ -21,6 +24,9 @@ pub struct NotifiedFile {
     /// By the receiver.
     #[serde(default)]
     pub receivers: BTreeMap<String, NotifiedState>,
+    /// What single rounds have said on stderr.
+    #[serde(default, skip_serializing_if = "Said::is_empty")]
+    pub said: Said,
 }
 
 impl NotifiedFile {
@@ -52,7 +58,7 @@ impl Store {
     pub fn save_notified(&self, notified: &NotifiedFile) -> Result<()> {
         let notified = NotifiedFile {
             schema: NotifiedFile::SCHEMA,
-            receivers: notified.receivers.clone(),
+            ..notified.clone()
         };
         file::write_json(&self.layout.notified(), &notified)
     }

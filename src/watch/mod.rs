@@ -14,6 +14,7 @@ pub mod hints;
 pub mod metrics;
 pub mod notified;
 pub mod round;
+pub mod said;
 pub mod schedule;
 pub mod selection;
 #[cfg(test)]

@@ -26,7 +26,8 @@ const LOOP_SETTLE: i64 = 60;
 /// Follow base images, and rebuild what depends on those that moved
 ///
 /// Looks at each tag once a round, rebuilds stale tasks parents first, and goes on until it is stopped. With --once it makes one round
-/// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do.
+/// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do. What is wrong and has not changed
+/// is then said once a day, because cron mails it; on a terminal, and with --repeat, always. The exit code tells it each time.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  acrt task watch --print-crontab\n  acrt task watch --print-unit"
@@ -44,6 +45,9 @@ pub struct WatchArgs {
     /// Look only at tags whose time has come, as the loop does, instead of at all
     #[arg(long, requires = "once")]
     due: bool,
+    /// Say all that is wrong, also what an earlier round of the last day has said
+    #[arg(long, requires = "once")]
+    repeat: bool,
     /// How long a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     settle: Option<u32>,
@@ -113,6 +117,8 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         },
         selection: None,
         listen: args.listen,
+        // Who looks at it wants to see what is wrong now, however often it was mailed.
+        repeat: args.repeat || report.is_watched(),
         metrics_file: args.metrics_file,
     };
     if !args.once {

@@ -73,7 +73,7 @@ pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Resul
 }
 
 /// Waits until nobody else tells anybody. Not by the kernel's own waiting: who holds the lock may be another run of this very process.
-async fn hold(app: &App) -> Result<Lock> {
+pub(super) async fn hold(app: &App) -> Result<Lock> {
     let path = app.store.layout().notified_lock();
     loop {
         if let Some(lock) = lock::try_lock(&path)? {
@@ -115,7 +115,11 @@ async fn tell_run(
     }
 }
 
-async fn unless_stopped(work: impl Future<Output = Result<()>>, stop: &Stop) -> Result<()> {
+/// Does that, unless acrt is to stop.
+pub(super) async fn unless_stopped(
+    work: impl Future<Output = Result<()>>,
+    stop: &Stop,
+) -> Result<()> {
     tokio::select! {
         done = work => done,
         _ = stop.wait() => Ok(()),

@@ -3,6 +3,7 @@
 mod hooks;
 pub mod install;
 mod make;
+mod news;
 mod options;
 mod places;
 mod round;
@@ -33,6 +34,7 @@ use super::{
 };
 
 use hooks::Hooks;
+use news::News;
 use round::Watcher;
 
 pub use crate::watch::Selection;
@@ -84,9 +86,22 @@ pub async fn once(
     app.store.remove_abandoned_files();
     let hooks = Hooks::open(app, None, events)?;
     let measure = hooks.measure(app);
+    let out = events;
+    let news = match options.repeat {
+        true => None,
+        false => match News::recall(app, out) {
+            Ok(news) => Some(news),
+            Err(error) => {
+                out.send(Event::Problem(error));
+                None
+            }
+        },
+    };
     let events = EventSink::new(|event| {
         measure(&event);
-        events.send(event);
+        if news.as_ref().is_none_or(|news| news.has(&event)) {
+            out.send(event);
+        }
     });
     let mut watcher = Watcher::new(options, stop, &events);
     let app = Rc::new(app.read_again()?);
@@ -96,6 +111,12 @@ pub async fn once(
     drop(watcher);
     hooks.measure_round(&app, &result);
     hooks.write_metrics(options.metrics_file.as_deref(), &events);
+    if let Some(news) = &news
+        && result.is_ok()
+        && let Err(error) = news.keep(&app, stop, out).await
+    {
+        out.send(Event::Problem(error));
+    }
     result
 }
 

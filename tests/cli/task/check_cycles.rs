@@ -17,7 +17,10 @@ fn is_cycle(world: &World, name: &str, path: &str) {
     assert!(why.ends_with(path), "no `{path}` in {why}");
     world.acrt(&["task", "check", "--exit-code"]).exits(1);
     let cycle = format!("{name}: cycle");
-    world.watch_once().exits(1).says(&[&cycle, path]);
+    world
+        .acrt(&["task", "watch", "--once", "--repeat"])
+        .exits(1)
+        .says(&[&cycle, path]);
 }
 
 #[test]

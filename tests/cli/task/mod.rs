@@ -34,5 +34,6 @@ mod watch_killed;
 mod watch_listen;
 mod watch_notify;
 mod watch_options;
+mod watch_repeat;
 mod watch_supervised;
 mod why;

@@ -92,7 +92,7 @@ fn a_run_that_failed_is_tried_again_and_its_timer_is_not_forgotten() {
     world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
     world.watch_once().exits(1);
     world
-        .watch_once()
+        .acrt(&["task", "watch", "--once", "--repeat"])
         .exits(1)
         .says(&["web: failing", "run ca1: "]);
     assert_eq!(world.state_of("web"), "failing");

@@ -1,0 +1,95 @@
+//! Which events of a round of cron's are said: those that are news since the rounds before.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use crate::{
+    error::Result,
+    ops::{
+        App,
+        event::{Event, EventSink},
+        notify, recall,
+    },
+    store::lock,
+    sys::{clock::Clock, signal::Stop},
+    task::RunStatus,
+    watch::said::{Said, gist, gist_of_run},
+};
+
+/// What earlier rounds have said, and what this one has found.
+pub struct News {
+    clock: Clock,
+    before: Said,
+    said: RefCell<Said>,
+    /// What something is wrong with in this round.
+    open: RefCell<BTreeSet<String>>,
+}
+
+impl News {
+    /// Recalls what earlier rounds have said.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where that cannot be read or written: what could not be taken back must not silence anything.
+    pub fn recall(app: &App, events: &EventSink<'_>) -> Result<Self> {
+        // Whoever else holds the lock is writing the file, so that it can be written.
+        let lock = lock::try_lock(&app.store.layout().notified_lock())?;
+        let file = recall::notified(app, events)?;
+        if lock.is_some() && !file.said.is_empty() {
+            app.store.save_notified(&file)?;
+        }
+        Ok(Self {
+            clock: app.clock.clone(),
+            before: file.said.clone(),
+            said: RefCell::new(file.said),
+            open: RefCell::default(),
+        })
+    }
+
+    /// Tells whether an event is to be handed on.
+    pub fn has(&self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Decided { task, verdict } => self.say(task.full(), &gist(verdict)),
+            Event::Ended {
+                id, task, status, ..
+            } => {
+                // Why it failed is said as a problem of its own; that its task waits for the next try is no more news then.
+                if *status != RunStatus::Succeeded {
+                    self.say(task.full(), &[gist_of_run(*id)]);
+                }
+                true
+            }
+            Event::Warning(text) | Event::Note(text) => {
+                self.say(text.clone(), std::slice::from_ref(text))
+            }
+            Event::Problem(error) => self.say(error.to_string(), &[error.one_line()]),
+            _ => true,
+        }
+    }
+
+    fn say(&self, subject: String, what: &[String]) -> bool {
+        let now = self.clock.now();
+        let is_news = self.said.borrow_mut().say(&subject, what, now);
+        self.open.borrow_mut().insert(subject);
+        is_news
+    }
+
+    /// Keeps what has been said for the next round, unless it is to stop: then that says it again.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be written.
+    pub async fn keep(&self, app: &App, stop: &Stop, events: &EventSink<'_>) -> Result<()> {
+        let (mut said, open) = (self.said.borrow().clone(), self.open.borrow().clone());
+        said.keep_only(|subject| open.contains(subject), self.clock.now());
+        if said == self.before {
+            return Ok(());
+        }
+        let work = async {
+            let _lock = notify::hold(app).await?;
+            let mut file = recall::notified(app, events)?;
+            file.said = said;
+            app.store.save_notified(&file)
+        };
+        notify::unless_stopped(work, stop).await
+    }
+}

@@ -1,0 +1,181 @@
+//! What rounds of cron's have said of what is wrong: what has not changed is said once a day, and not in each round, because cron mails it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::task::RunId;
+
+use super::{Verdict, backoff::STALLED_AFTER};
+
+/// How long something that is as it was goes unsaid.
+const PAUSE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What has been said, of each subject, and when: a task as `registry/name`, or a sentence that is about no task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Said(BTreeMap<String, BTreeMap<String, Timestamp>>);
+
+impl Said {
+    /// Tells whether nothing is known to be wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells whether any of this is to be said of a subject, and takes all of it to be said if so.
+    pub fn say(&mut self, subject: &str, what: &[String], now: Timestamp) -> bool {
+        let known = self.0.entry(subject.to_owned()).or_default();
+        let what: Vec<String> = what.iter().map(|text| without_durations(text)).collect();
+        let is_known = |what| known.get(what).is_some_and(|said| is_recent(*said, now));
+        let is_news = !what.iter().all(is_known);
+        if is_news {
+            known.extend(what.into_iter().map(|what| (what, now)));
+        }
+        is_news
+    }
+
+    /// Forgets subjects that nothing is wrong with any more, so that it is news if something is again.
+    ///
+    /// Of the others all of the last day stays: a reason that comes and goes in turn with another is not said each time.
+    pub fn keep_only(&mut self, is_open: impl Fn(&str) -> bool, now: Timestamp) {
+        for known in self.0.values_mut() {
+            known.retain(|_, said| is_recent(*said, now));
+        }
+        self.0
+            .retain(|subject, known| is_open(subject) && !known.is_empty());
+    }
+}
+
+/// A clock that was set back must not silence anybody: what lies ahead of it is said anew.
+fn is_recent(said: Timestamp, now: Timestamp) -> bool {
+    said <= now && now.duration_since(said) < PAUSE
+}
+
+/// Returns what a verdict says of its task, without what changes by itself: counts, and when it is tried again.
+#[must_use]
+pub fn gist(verdict: &Verdict) -> Vec<String> {
+    let word = verdict.word();
+    match verdict {
+        Verdict::Failing {
+            failures, run_id, ..
+        }
+        | Verdict::BackingOff {
+            failures, run_id, ..
+        } => {
+            let stalled = (*failures >= STALLED_AFTER).then(|| "stalled".to_owned());
+            stalled.into_iter().chain([gist_of_run(*run_id)]).collect()
+        }
+        Verdict::Waiting { on: tasks, .. } | Verdict::Cycle(tasks) => {
+            let tasks = tasks.iter().map(|task| format!("{word}: {}", task.full()));
+            tasks.collect()
+        }
+        Verdict::Changed(change) => {
+            let named = change.named.iter().map(|image| format!("{word}: {image}"));
+            let source = change
+                .source
+                .iter()
+                .map(|source| format!("{word}: {source}"));
+            named.chain(source).chain([word.to_owned()]).collect()
+        }
+        other => {
+            let problems = other.problems().into_iter();
+            let mut what: Vec<String> = problems
+                .map(|problem| format!("{word}: {}: {}", problem.subject, problem.why))
+                .collect();
+            if what.is_empty() {
+                what.push(word.to_owned());
+            }
+            what
+        }
+    }
+}
+
+/// Returns what is said of a task whose run has failed: the next one that fails is news.
+#[must_use]
+pub fn gist_of_run(id: RunId) -> String {
+    format!("run {id}")
+}
+
+/// Takes out how long something took, as git and curl have it among their reasons: `after 3 ms`.
+fn without_durations(text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_number = |word: &str| word.parse::<f64>().is_ok();
+    let is_unit = |word: &str| {
+        let word = word.trim_end_matches([',', ';', ':', '.', ')']);
+        matches!(word, "ms" | "s" | "milliseconds" | "second" | "seconds")
+    };
+    let kept = words.iter().enumerate().filter(|(at, word)| {
+        let unit = words.get(at + 1).is_some_and(|next| is_unit(next));
+        !(is_number(word) && unit)
+    });
+    kept.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn say(said: &mut Said, subject: &str, what: &str, second: i64) -> bool {
+        let is_news = said.say(subject, &[what.to_owned()], at(second));
+        said.keep_only(|one| one == subject, at(second));
+        is_news
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_said_once_a_day() {
+        let mut said = Said::default();
+        assert!(say(&mut said, "r.io/web", "refused", 0));
+        assert!(!say(&mut said, "r.io/web", "refused", DAY - 1));
+        assert!(say(&mut said, "r.io/web", "refused", DAY));
+        assert!(!say(&mut said, "r.io/web", "refused", DAY + 1));
+    }
+
+    #[test]
+    fn another_reason_is_news_and_two_that_take_turns_are_not() {
+        let mut said = Said::default();
+        assert!(say(&mut said, "r.io/web", "refused", 0));
+        assert!(say(&mut said, "r.io/web", "timed out", 1));
+        assert!(!say(&mut said, "r.io/web", "refused", 2));
+        let both = ["refused", "gone"].map(str::to_owned);
+        assert!(said.say("r.io/web", &both, at(3)));
+        assert!(!said.say("r.io/web", &both, at(4)));
+    }
+
+    #[test]
+    fn what_is_well_again_is_forgotten() {
+        let mut said = Said::default();
+        assert!(say(&mut said, "r.io/web", "refused", 0));
+        said.keep_only(|_| false, at(1));
+        assert!(said.is_empty());
+        assert!(say(&mut said, "r.io/web", "refused", 2));
+    }
+
+    #[test]
+    fn clock_that_is_set_back_silences_nobody() {
+        let mut said = Said::default();
+        assert!(say(&mut said, "r.io/web", "refused", 300 * DAY));
+        assert!(say(&mut said, "r.io/web", "refused", DAY));
+        assert!(!say(&mut said, "r.io/web", "refused", DAY + 1));
+    }
+
+    #[test]
+    fn how_long_something_took_is_no_other_reason() {
+        let curl = |took: &str| format!("failed to connect to git.io port 443 after {took}: no");
+        assert_eq!(
+            without_durations(&curl("3 ms")),
+            without_durations(&curl("1207 ms"))
+        );
+        assert_ne!(
+            without_durations("line 3 is wrong"),
+            without_durations("line 4 is wrong")
+        );
+    }
+}

@@ -543,12 +543,6 @@ impl Settings {
     /// a name of the config file as that says, and any other name as ACR does.
     #[must_use]
     pub fn login_server(&self, name: &str) -> String {
-        // As it is copied from a browser.
-        let name = name
-            .strip_prefix("https://")
-            .or(name.strip_prefix("http://"))
-            .unwrap_or(name);
-        let name = name.trim_end_matches('/');
         let registries = &self.config.registries;
         let in_any_case = || {
             let mut all = registries.iter();
@@ -825,14 +819,6 @@ mod tests {
         assert_eq!(settings.login_server("DEV"), "registry.lan:5000");
         assert_eq!(settings.login_server("LocalHost:5000"), "localhost:5000");
         assert_eq!(settings.login_server("MyReg"), "myreg.azurecr.io");
-        assert_eq!(
-            settings.login_server("https://myreg.azurecr.io/"),
-            "myreg.azurecr.io"
-        );
-        assert_eq!(
-            settings.login_server("http://localhost:5000"),
-            "localhost:5000"
-        );
         assert_eq!(settings.login_server("localhost:5000"), "localhost:5000");
     }
 

@@ -10,7 +10,10 @@ use crate::{
     registry::copy::Place,
 };
 
-use super::{Subject, SubjectPlace, held::Store};
+use super::{
+    held::Store,
+    subject::{Subject, SubjectPlace},
+};
 
 /// Returns the images of all services, in the order of the file. What is wrong with one service is told as its answer.
 ///

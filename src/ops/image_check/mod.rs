@@ -9,13 +9,14 @@ mod composed;
 mod held;
 mod judge;
 mod read;
+mod subject;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     image::Platform,
     registry::{ImageReader, copy::Place},
 };
@@ -23,7 +24,6 @@ use crate::{
 use super::{
     App, check,
     event::{Event, EventSink},
-    import::source,
     look::looking_at,
 };
 
@@ -31,12 +31,10 @@ pub use answer::ImageCheckAnswer;
 use answer::Row;
 pub use assumed::AssumedBase;
 use judge::Judge;
+use subject::{Subject, SubjectPlace};
 
 /// How many images of one registry are read at once; its own limits may be lower.
 const READ_AT_ONCE: usize = 16;
-
-/// Archives, as skopeo names them, which it alone reads.
-const ARCHIVES: [&str; 2] = ["docker-archive:", "oci-archive:"];
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -62,27 +60,6 @@ pub struct ImageCheckReport {
     pub worst: Option<Kind>,
 }
 
-/// An image that is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Subject {
-    /// As it was written.
-    name: String,
-    place: SubjectPlace,
-}
-
-/// Where an image is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum SubjectPlace {
-    /// In a registry or a folder.
-    Stored(Place),
-    /// In the store of a builder, under this name or id.
-    Held(held::Store, String),
-    /// In the store of a builder under this name, else in a registry, if any could have it.
-    Either(held::Store, String, Option<Place>),
-    /// Nowhere that makes sense, and why.
-    Nowhere(String),
-}
-
 /// Finds out for each image whether its bases are what they were when it was built.
 ///
 /// # Errors
@@ -96,7 +73,7 @@ pub async fn check(
 ) -> Result<ImageCheckReport> {
     let mut all = Vec::new();
     for name in &request.images {
-        all.push(subject(app, name)?);
+        all.push(subject::subject(app, name)?);
     }
     for path in &request.compose {
         all.extend(composed::subjects(app, path, events)?);
@@ -132,28 +109,6 @@ pub async fn check(
         .await;
     let worst = check::worst_of(images.iter().filter_map(|image| image.state.exit()));
     Ok(ImageCheckReport { images, worst })
-}
-
-fn subject(app: &App, name: &str) -> Result<Subject> {
-    if ARCHIVES.iter().any(|archive| name.starts_with(archive)) {
-        let cannot = format!("cannot read the archive `{}`", name.escape_debug());
-        let hint = format!("unpack it: skopeo copy {name} oci:FOLDER");
-        return Err(Error::new(Kind::Invalid, cannot).hint(hint));
-    }
-    let place = match held::Store::of(name) {
-        Some((_, "")) => {
-            let cannot = format!("`{name}` names no image");
-            return Err(Error::new(Kind::Invalid, cannot).hint("as in: docker-daemon:web:1"));
-        }
-        Some((store, image)) => SubjectPlace::Held(store, image.to_owned()),
-        None => SubjectPlace::Stored(source(app, name, None).context(Kind::Invalid, || {
-            format!("cannot check `{}`", name.escape_debug())
-        })?),
-    };
-    Ok(Subject {
-        name: name.to_owned(),
-        place,
-    })
 }
 
 /// Reads all images, those of each registry and of each store beside those of the others, and returns them in their order.

@@ -1,0 +1,60 @@
+//! What is asked about: an image, and where it is.
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    ops::{App, import::source},
+    registry::copy::Place,
+};
+
+use super::held;
+
+/// Archives, as skopeo names them, which it alone reads.
+const ARCHIVES: [&str; 2] = ["docker-archive:", "oci-archive:"];
+
+/// An image that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// As it was written.
+    pub name: String,
+    pub place: SubjectPlace,
+}
+
+/// Where an image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectPlace {
+    /// In a registry or a folder.
+    Stored(Place),
+    /// In the store of a builder, under this name or id.
+    Held(held::Store, String),
+    /// In the store of a builder under this name, else in a registry, if any could have it.
+    Either(held::Store, String, Option<Place>),
+    /// Nowhere that makes sense, and why.
+    Nowhere(String),
+}
+
+/// Returns the image that is meant by a name, as it was written.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the name makes no sense, or nothing but another program can read what it names.
+pub fn subject(app: &App, name: &str) -> Result<Subject> {
+    if ARCHIVES.iter().any(|archive| name.starts_with(archive)) {
+        let cannot = format!("cannot read the archive `{}`", name.escape_debug());
+        let hint = format!("unpack it: skopeo copy {name} oci:FOLDER");
+        return Err(Error::new(Kind::Invalid, cannot).hint(hint));
+    }
+    let place = match held::Store::of(name) {
+        Some((_, "")) => {
+            let cannot = format!("`{name}` names no image");
+            return Err(Error::new(Kind::Invalid, cannot).hint("as in: docker-daemon:web:1"));
+        }
+        Some((store, image)) => SubjectPlace::Held(store, image.to_owned()),
+        None => SubjectPlace::Stored(source(app, name, None).context(Kind::Invalid, || {
+            format!("cannot check `{}`", name.escape_debug())
+        })?),
+    };
+    Ok(Subject {
+        name: name.to_owned(),
+        place,
+    })
+}

@@ -1,6 +1,7 @@
 //! Tells somebody outside: a program of the user's, or a server by a webhook. Knows how to deliver, and not what is worth telling.
 
 mod command;
+mod letter;
 pub mod preset;
 mod webhook;
 
@@ -8,6 +9,8 @@ use std::fmt;
 
 use crate::sys::{clock::Clock, command::CommandLine, secret::Secret};
 use reqwest::Url;
+
+pub use letter::Letter;
 
 /// Who is told.
 #[derive(Clone, Debug)]
@@ -66,15 +69,6 @@ impl fmt::Display for Receiver {
             Self::Webhook { url, .. } => write!(f, "{url}"),
         }
     }
-}
-
-/// What is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Letter {
-    /// The headers of a POST, beside acrt's own.
-    pub headers: Vec<(String, String)>,
-    /// The body, or what a program reads.
-    pub body: Vec<u8>,
 }
 
 /// What came back.

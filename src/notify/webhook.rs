@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::sys::{clock::Clock, secret::Secret, settings};
 
-use super::Letter;
+use super::letter::Letter;
 
 /// How long one try may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,9 +1,9 @@
 //! Who is told: those of the config file, and the hooks of tasks.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     image::Digest,
-    notify::{Address, Receiver},
+    notify::{Address, Letter, Receiver, Reply, deliver},
     ops::{App, credential::resolved},
     sys::{
         command::CommandLine,
@@ -14,7 +14,10 @@ use crate::{
     watch::notified::NotificationEvent,
 };
 
-use super::wording::Wording;
+use super::{
+    message::with_variables,
+    wording::{Wording, unusable},
+};
 
 /// What everybody is told who does not say what.
 const BY_DEFAULT: [NotificationEvent; 4] = [
@@ -68,6 +71,25 @@ pub enum Shape {
 }
 
 impl Channel {
+    /// Sends it one message.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not taken, without what may be secret.
+    pub async fn send(
+        &self,
+        app: &App,
+        event: &str,
+        message: &serde_json::Value,
+        letter: &Letter,
+    ) -> Result<Reply, String> {
+        let receiver = match with_variables(&self.receiver, message) {
+            Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
+            webhook => webhook,
+        };
+        deliver(&receiver, event, letter, &app.clock).await
+    }
+
     /// Tells whether it is told of a task.
     pub fn hears_of(&self, task: &TaskKey) -> bool {
         match &self.of {
@@ -259,11 +281,6 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         shape: Shape::Message,
         only_if: None,
     })
-}
-
-pub(super) fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Invalid, format!("cannot use {what}: {why}"))
-        .hint("docs/notify.md shows what it may say")
 }
 
 /// Returns a few digits that stand for a text which must not be seen.

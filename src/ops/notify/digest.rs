@@ -11,7 +11,10 @@ use crate::{
     watch::Baseline,
 };
 
-use super::{base_of, channels::Channel, message::Message};
+use super::{
+    channels::Channel,
+    message::{Message, base_of},
+};
 
 /// How many runs are looked at for one digest.
 const MOST_RUNS: usize = 10_000;

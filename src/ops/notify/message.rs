@@ -235,6 +235,12 @@ pub fn with_variables(receiver: &Receiver, message: &serde_json::Value) -> Recei
     Receiver::Command(line)
 }
 
+/// Returns the first of the images whose move caused a run.
+pub fn base_of(run: &Run) -> Option<String> {
+    let cause = run.image_update_trigger.as_ref()?;
+    Some(cause.images.first()?.tagged())
+}
+
 /// Returns an image that a run pushed, by its digest, as `registry/repository@sha256:…`.
 pub(super) fn pinned_name(image: &serde_json::Value) -> Option<String> {
     let text = |key: &str| image[key].as_str();

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    notify::{Letter, Receiver, Reply, deliver},
+    notify::{Letter, Reply},
     store::{
         lock::{self, Lock},
         notified::NotifiedFile,
@@ -37,7 +37,7 @@ use super::{
 };
 
 use channels::{Channel, Shape, channels};
-use message::{Message, update, with_variables};
+use message::{Message, base_of, update};
 use wording::last_lines;
 
 pub use sample::{PresetAnswer, SampleAnswer, presets, test};
@@ -429,7 +429,10 @@ impl Telling<'_> {
     ) -> Result<(), String> {
         let message = serde_json::to_value(message).map_err(|problem| problem.to_string())?;
         let letter = self.letter(&message, log);
-        let reply = send(self.app, self.channel, event, &message, &letter).await?;
+        let reply = self
+            .channel
+            .send(self.app, event, &message, &letter)
+            .await?;
         if let Reply::Printed(printed) = reply
             && !printed.is_empty()
         {
@@ -457,25 +460,4 @@ impl Telling<'_> {
         self.notified.broken = broken;
         filled.unwrap_or_else(|_| wording::plain(message))
     }
-}
-
-/// Sends one message to its receiver.
-async fn send(
-    app: &App,
-    channel: &Channel,
-    event: &str,
-    message: &serde_json::Value,
-    letter: &Letter,
-) -> Result<Reply, String> {
-    let receiver = match with_variables(&channel.receiver, message) {
-        Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
-        webhook => webhook,
-    };
-    deliver(&receiver, event, letter, &app.clock).await
-}
-
-/// Returns the first of the images whose move caused a run.
-fn base_of(run: &Run) -> Option<String> {
-    let cause = run.image_update_trigger.as_ref()?;
-    Some(cause.images.first()?.tagged())
 }

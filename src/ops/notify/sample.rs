@@ -17,7 +17,7 @@ use crate::{
 use super::{
     channels::{Channel, of_config},
     message::Message,
-    send, wording,
+    wording,
 };
 
 /// What a sample's log says.
@@ -133,7 +133,7 @@ async fn sample(
         ),
         None => (wording::plain(message), None),
     };
-    let sent = send(app, channel, event.word(), message, &letter).await;
+    let sent = channel.send(app, event.word(), message, &letter).await;
     let (answer, error) = match sent {
         Ok(Reply::Printed(printed)) => (
             Some(String::from_utf8_lossy(&printed).trim().to_owned()),

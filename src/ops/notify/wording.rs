@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     notify::{Letter, preset},
     ops::credential::resolved,
     steps::{InvalidTaskFile, render::Renderer},
@@ -234,8 +234,10 @@ fn fit(most: usize, text: &str) -> String {
     format!("{}…", &text[..end.unwrap_or_default()])
 }
 
-fn unusable(what: &str, why: String) -> Error {
-    super::channels::unusable(what, why)
+/// An error about a receiver of the config file.
+pub(super) fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Invalid, format!("cannot use {what}: {why}"))
+        .hint("docs/notify.md shows what it may say")
 }
 
 #[cfg(test)]

@@ -281,12 +281,11 @@ fn bounded(text: &str) -> String {
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         c => c,
     });
-    let mut short: String = harmless.take(LONGEST + 1).collect();
-    if short.chars().count() > LONGEST {
-        short.pop();
-        short.push('…');
+    let short: String = harmless.take(LONGEST + 1).collect();
+    if short.chars().count() <= LONGEST {
+        return short;
     }
-    short
+    short.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -706,7 +706,10 @@ mod tests {
 
     #[test]
     fn digest_is_due_at_its_time_of_the_day_or_week() {
-        let at = |text: &str| text.parse::<Zoned>().unwrap();
+        let at = |text: &str| {
+            let time: Timestamp = text.parse().unwrap();
+            time.to_zoned(jiff::tz::TimeZone::UTC)
+        };
         let last = |digest: &str, now: &str| {
             let digest = DigestTime::try_from(digest.to_owned()).unwrap();
             digest.last(&at(now)).unwrap().to_string()
@@ -715,22 +718,22 @@ mod tests {
         for (digest, now, expected) in [
             (
                 "daily 08:00",
-                "2026-11-29T08:00:00+00:00[UTC]",
+                "2026-11-29T08:00:00Z",
                 "2026-11-29T08:00:00Z",
             ),
             (
                 "daily 08:00",
-                "2026-11-29T07:59:00+00:00[UTC]",
+                "2026-11-29T07:59:00Z",
                 "2026-11-28T08:00:00Z",
             ),
             (
                 "weekly mon 08:00",
-                "2026-11-29T12:00:00+00:00[UTC]",
+                "2026-11-29T12:00:00Z",
                 "2026-11-23T08:00:00Z",
             ),
             (
                 "weekly SUN 13:00",
-                "2026-11-29T12:00:00+00:00[UTC]",
+                "2026-11-29T12:00:00Z",
                 "2026-11-22T13:00:00Z",
             ),
         ] {

@@ -149,7 +149,7 @@ fn loop_on_a_terminal_says_when_what_is_built_and_that_it_has_recovered() {
     let stamped: Vec<&String> = lines.iter().filter(is_stamped).collect();
     let has = |part: &str| stamped.iter().any(|line| line.contains(part));
     assert!(has("follows 1 tag of 1 task"), "{lines:?}");
-    assert!(has("error: run `ca2` of task"), "{lines:?}");
+    assert!(has("error:\u{1b}[0m run `ca2` of task"), "{lines:?}");
     // What was mended is tried at once, and the next watcher says that it has recovered.
     world.write("web/state", "0");
     registry.push_shell("base:1", &[("version", "three")]);

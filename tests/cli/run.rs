@@ -262,7 +262,7 @@ fn failures_are_tried_again_repeated_or_ignored_as_the_file_says() {
             "flaky | acrt: tried again in 3600 seconds",
             "series | 2\n",
             "which is ignored",
-            "(1 of 2 times)",
+            "step `series` failed 1 of 2 times",
         ]);
     assert_eq!(run.stdout.matches("picky | fatal\n").count(), 1, "{run}");
 }

@@ -162,7 +162,7 @@ fn a_task_on_a_schedule() {
     tutorial
         .type_line("az acr task show --name timertask --registry $ACR_NAME --output table")
         .ok()
-        .prints(&["timertask", "TIMER"]);
+        .prints(&["timertask", "(0 21 * * *), next in 1 h"]);
     tutorial.type_line("az acr task timer add --name timertask --registry $ACR_NAME --timer-name timer2 --schedule \"30 10 * * *\"").ok();
     tutorial.type_line("az acr task timer update --name timertask --registry $ACR_NAME --timer-name timer2 --schedule \"30 11 * * *\"").ok();
     tutorial

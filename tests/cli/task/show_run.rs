@@ -35,14 +35,17 @@ fn a_run_that_is_not_there_is_exit_3_whatever_is_typed() {
     world
         .acrt(&["task", "show-run", "--run-id", "ca7"])
         .exits(3)
-        .says(&["ca7", "acrt task list-runs"]);
+        .says(&["ca7", "there are none yet; to make one: acrt task run NAME"]);
     // Ids of other registries of Azure begin with other letters.
     for id in ["cf11", "../ca1", "7", "CA1", ""] {
         for command in ["show-run", "logs", "cancel-run", "update-run"] {
             world
                 .acrt(&["task", command, "--run-id", id])
                 .exits(3)
-                .says(&[&format!("no run `{id}`"), "acrt task list-runs"]);
+                .says(&[
+                    &format!("no run `{id}`"),
+                    "there are none yet; to make one: acrt task run NAME",
+                ]);
         }
     }
 }

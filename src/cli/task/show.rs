@@ -74,7 +74,11 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
             &["contextPath", "dockerFilePath", "taskFilePath", "source"],
         ),
     );
-    line("pushes", list(&step["imageNames"]));
+    let verb = match step["isPushEnabled"] == json!(false) {
+        true => "makes",
+        false => "pushes",
+    };
+    line(verb, list(&step["imageNames"]));
     line("platforms", list(&task["platforms"]));
     line("builder", text(&task["builder"]));
     for image in items(&check["images"]) {

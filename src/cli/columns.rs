@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     image::Reference,
-    ops::{App, answer::TaskAnswer, status::TaskStatus},
+    ops::{App, answer::TaskAnswer, builders::BuilderAnswer, status::TaskStatus},
     view::{Column, Narrow, Tone, View},
 };
 
@@ -259,7 +259,7 @@ pub const HEALTH: &[Column] = &[
 ];
 
 /// A builder.
-pub const BUILDER: &[Column] = &[
+const BUILDER: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("KIND", "/kind"),
     Column::at("STATE", "/state"),
@@ -271,6 +271,17 @@ pub const BUILDER: &[Column] = &[
     Column::at("DISK", "/disk"),
     Column::at("REASON", "/reason"),
 ];
+
+/// Shows builders.
+pub fn builders_view(builders: Vec<BuilderAnswer>) -> View {
+    View::of(builders, BUILDER).with_rows(|rows| {
+        for row in rows.as_array_mut().into_iter().flatten() {
+            let platforms = row["platforms"].as_array().into_iter().flatten();
+            let names: Vec<&str> = platforms.filter_map(Value::as_str).collect();
+            row["platforms"] = json!(names.join(", "));
+        }
+    })
+}
 
 /// What a builder has freed.
 pub const PRUNED: &[Column] = &[Column::at("NAME", "/name"), Column::at("RESULT", "/result")];

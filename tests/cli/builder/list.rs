@@ -17,6 +17,9 @@ fn builder_is_listed_with_what_it_is_and_may_be_given() {
     assert_eq!(one["pools"][0], "all");
     let (os, architecture) = own_platform();
     assert_eq!(one["platforms"][0], format!("{os}/{architecture}"));
+    let table = world.acrt(&["builder", "list", "-o", "table"]).ok().stdout;
+    let named = format!("  {os}/{architecture}  ");
+    assert!(table.contains(&named), "{table}");
     let version = one["version"].as_str().unwrap();
     assert!(version.contains("buildah version"), "{version}");
     world.config("");

@@ -8,8 +8,9 @@ use std::{
 };
 
 use jiff::{
-    Timestamp, ToSpan as _, Zoned,
+    Timestamp, ToSpan as _,
     civil::{Time, Weekday},
+    tz::TimeZone,
 };
 use serde::Deserialize;
 
@@ -198,16 +199,12 @@ fn weekday(text: &str) -> Option<Weekday> {
 impl DigestTime {
     /// Returns the last such time that is not after `now`.
     #[must_use]
-    pub fn last(self, now: &Zoned) -> Option<Timestamp> {
-        let days = (0..=7).filter_map(|back| now.date().checked_sub(back.days()).ok());
+    pub fn last(self, now: Timestamp) -> Option<Timestamp> {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let days = (0..=7).filter_map(|back| today.checked_sub(back.days()).ok());
         days.filter(|date| self.day.is_none_or(|day| day == date.weekday()))
-            .filter_map(|date| {
-                date.to_datetime(self.time)
-                    .to_zoned(now.time_zone().clone())
-                    .ok()
-            })
-            .map(|time| time.timestamp())
-            .find(|time| *time <= now.timestamp())
+            .filter_map(|date| TimeZone::UTC.to_timestamp(date.to_datetime(self.time)).ok())
+            .find(|time| *time <= now)
     }
 }
 
@@ -706,13 +703,9 @@ mod tests {
 
     #[test]
     fn digest_is_due_at_its_time_of_the_day_or_week() {
-        let at = |text: &str| {
-            let time: Timestamp = text.parse().unwrap();
-            time.to_zoned(jiff::tz::TimeZone::UTC)
-        };
         let last = |digest: &str, now: &str| {
             let digest = DigestTime::try_from(digest.to_owned()).unwrap();
-            digest.last(&at(now)).unwrap().to_string()
+            digest.last(now.parse().unwrap()).unwrap().to_string()
         };
         // 2026-11-29 is a Sunday.
         for (digest, now, expected) in [

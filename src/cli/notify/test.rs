@@ -1,5 +1,7 @@
 //! `acrt notify test`
 
+use clap::builder::PossibleValuesParser;
+
 use crate::{
     cli::outcome::Outcome,
     error::{Kind, Result},
@@ -27,7 +29,7 @@ pub struct NotifyTestArgs {
     name: Option<String>,
     /// What it is told
     #[arg(long, value_name = "EVENT", default_value = "failure",
-        value_parser = ["success", "failure", "recovery", "stalled", "check-failing", "still-failing", "digest"])]
+        value_parser = PossibleValuesParser::new(notify::events()))]
     event: String,
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     message::with_variables,
-    wording::{Wording, unusable},
+    wording::{Wording, plain, unusable},
 };
 
 /// What everybody is told who does not say what.
@@ -71,6 +71,21 @@ pub enum Shape {
 }
 
 impl Channel {
+    /// Returns what it is sent, and what is wrong with its templates. Where they are broken, the message goes as it is: it is better told
+    /// plainly than not at all. `log` is asked for the last lines of the run where templates are filled in.
+    pub fn letter(
+        &self,
+        message: &serde_json::Value,
+        log: impl FnOnce() -> Vec<String>,
+    ) -> (Letter, Option<String>) {
+        let filled = self.wording.as_ref().map(|it| it.fill(message, &log()));
+        match filled {
+            Some(Ok(letter)) => (letter, None),
+            Some(Err(why)) => (plain(message), Some(why)),
+            None => (plain(message), None),
+        }
+    }
+
     /// Sends it one message.
     ///
     /// # Errors

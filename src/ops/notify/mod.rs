@@ -8,7 +8,7 @@ mod wording;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::{SignedDuration, tz::TimeZone};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::{
@@ -40,7 +40,7 @@ use channels::{Channel, Shape, channels};
 use message::{Message, base_of, update};
 use wording::last_lines;
 
-pub use sample::{PresetAnswer, SampleAnswer, presets, test};
+pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 
 /// How much of the end of a log is looked at for its last lines, in bytes.
 const END_OF_LOG: u64 = 16 * 1024;
@@ -271,9 +271,8 @@ impl Telling<'_> {
         tasks: &[(TaskKey, Baseline)],
     ) -> Result<(), (NotificationEvent, String)> {
         let now = self.app.clock.now();
-        let zoned = now.to_zoned(TimeZone::UTC);
         let since = self.notified.digested.unwrap_or(self.notified.since);
-        let time = self.channel.digest.and_then(|digest| digest.last(&zoned));
+        let time = self.channel.digest.and_then(|digest| digest.last(now));
         if time.is_none_or(|time| time <= since) {
             return Ok(());
         }
@@ -441,14 +440,11 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// Returns what is sent. Where templates are broken, the message goes as it is: it is better told plainly than not at all.
+    /// Returns what is sent, and says once what is wrong with the templates for it.
     fn letter(&mut self, message: &serde_json::Value, log: Option<RunId>) -> Letter {
-        let Some(wording) = &self.channel.wording else {
-            return wording::plain(message);
-        };
-        let end = log.and_then(|id| self.app.store.end_of_log(id, END_OF_LOG).ok());
-        let filled = wording.fill(message, &last_lines(&end.unwrap_or_default()));
-        let broken = filled.as_ref().err().cloned();
+        let end = || log.and_then(|id| self.app.store.end_of_log(id, END_OF_LOG).ok());
+        let last = || last_lines(&end().unwrap_or_default());
+        let (letter, broken) = self.channel.letter(message, last);
         if let Some(why) = &broken
             && self.notified.broken != broken
         {
@@ -458,6 +454,6 @@ impl Telling<'_> {
             )));
         }
         self.notified.broken = broken;
-        filled.unwrap_or_else(|_| wording::plain(message))
+        letter
     }
 }

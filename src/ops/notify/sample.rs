@@ -17,7 +17,7 @@ use crate::{
 use super::{
     channels::{Channel, of_config},
     message::Message,
-    wording,
+    wording::last_lines,
 };
 
 /// What a sample's log says.
@@ -80,6 +80,12 @@ pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
     }
 }
 
+/// Returns the words for what may be told.
+#[must_use]
+pub fn events() -> Vec<&'static str> {
+    NotificationEvent::ALL.iter().map(|it| it.word()).collect()
+}
+
 /// Sends a sample to every receiver of the config file, or to the one of this name.
 ///
 /// # Errors
@@ -87,9 +93,8 @@ pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
 /// [`Kind::Invalid`] where the config file makes no sense, [`Kind::NotFound`] where it has no such receiver.
 pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<SampleAnswer>> {
     let event = NotificationEvent::of_word(event).ok_or_else(|| {
-        let words: Vec<&str> = NotificationEvent::ALL.iter().map(|it| it.word()).collect();
-        Error::new(Kind::Invalid, format!("nobody is told of `{event}`"))
-            .hint(format!("name one of {}", words.join(", ")))
+        let text = format!("nobody is told of `{event}`");
+        Error::new(Kind::Invalid, text).hint(format!("name one of {}", events().join(", ")))
     })?;
     let mut channels = of_config(app)?;
     channels.retain(|channel| name.is_none_or(|name| channel.name == name));
@@ -98,7 +103,7 @@ pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<Samp
             Some(name) => format!("`notify` in the config file names no receiver `{name}`"),
             None => "`notify` in the config file names no receiver".to_owned(),
         };
-        let hint = "docs/notify.md shows how to name one; `acrt config show` says what there is";
+        let hint = "docs/notify.md shows how to name one; `acrt config list` says what there is";
         return Err(Error::new(Kind::NotFound, text).hint(hint));
     }
     let message = serde_json::to_value(message(app, event)?).unwrap_or_default();
@@ -121,18 +126,8 @@ async fn sample(
         | NotificationEvent::StillFailing => LOG,
         _ => "",
     };
-    let filled = channel
-        .wording
-        .as_ref()
-        .map(|wording| wording.fill(message, &wording::last_lines(log.as_bytes())));
-    let (letter, broken) = match filled {
-        Some(Ok(letter)) => (letter, None),
-        Some(Err(why)) => (
-            wording::plain(message),
-            Some(format!("cannot use its templates: {why}")),
-        ),
-        None => (wording::plain(message), None),
-    };
+    let (letter, broken) = channel.letter(message, || last_lines(log.as_bytes()));
+    let broken = broken.map(|why| format!("cannot use its templates: {why}"));
     let sent = channel.send(app, event.word(), message, &letter).await;
     let (answer, error) = match sent {
         Ok(Reply::Printed(printed)) => (

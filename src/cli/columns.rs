@@ -189,16 +189,11 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A run.
-pub const RUN: &[Column] = &[
-    Column::at("RUN ID", "/runId"),
-    Column::at("TASK", "/task"),
-    Column::at("PLATFORM", "/platform/os"),
-    Column::at("STATUS", "/status"),
-    Column::by("TRIGGER", trigger),
-    Column::by("STARTED", started),
-    Column::by("DURATION", duration),
-];
+/// A run: the columns of az.
+pub const RUN: &[Column] = match RUN_DETAIL.split_last() {
+    Some((_cause, of_az)) => of_az,
+    None => &[],
+};
 
 /// A run, and why it was made.
 pub const RUN_DETAIL: &[Column] = &[

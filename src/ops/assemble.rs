@@ -238,7 +238,7 @@ impl Execution<'_> {
     ) {
         for registry in self.unverified(images, pulled) {
             if self.app.settings.registry(&registry).skip_verify {
-                log.say_unverified(&registry);
+                log.say(&not_verified(&registry));
             }
         }
     }
@@ -282,6 +282,11 @@ impl Execution<'_> {
             source: SourceVariables::of(context, run.source_commit.as_deref()),
         }
     }
+}
+
+/// Says that a certificate is not verified.
+pub(super) fn not_verified(registry: &str) -> String {
+    format!("the certificate of `{registry}` is not verified, as skipVerify says")
 }
 
 /// A context without what is left out of it. It is removed when this is dropped.

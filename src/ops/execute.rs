@@ -18,7 +18,7 @@ use crate::{
     },
     task::{
         Cause, Context, Dependency, DockerStep, ImageDescriptor, Run, RunId, RunStatus, Step, Task,
-        TaskKey, Untracked,
+        TaskKey,
     },
     watch::{Baseline, Built, Descendants, ReadFile},
 };
@@ -762,17 +762,8 @@ fn bases_of(resolved: &Resolved) -> Vec<Reference> {
 
 /// Writes into the log what was decided, before the builder begins.
 fn tell_what_is_built(resolved: &Resolved, inputs: &Inputs, log: &mut RunLog<'_>) -> Result<()> {
-    for dependency in &resolved.dependencies {
-        let image = &dependency.image;
-        log.say_digest(&image.tagged(), image.digest.as_ref());
-    }
-    for (source, copy) in &resolved.mirrored {
-        log.say(&format!("{source} is taken from {copy}"));
-    }
-    for Untracked { image, reason } in &resolved.untracked {
-        log.say(&format!("`{image}` is not followed: {reason}"));
-    }
-    for line in resolve::unpinned(&inputs.bases()?) {
+    let unpinned = resolve::unpinned(&inputs.bases()?);
+    for line in resolved.in_words().chain(unpinned) {
         log.say(&line);
     }
     Ok(())

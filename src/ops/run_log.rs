@@ -3,7 +3,6 @@
 use crate::{
     builder::LastWords,
     error::{Error, Kind, Result},
-    image::Digest,
     store::log::Log,
     sys::{
         command::CommandLine,
@@ -44,21 +43,6 @@ impl<'a> RunLog<'a> {
     /// Writes one line of acrt's own among those of a builder.
     pub fn say(&mut self, text: &str) {
         self.line(&format!("acrt: {text}"));
-    }
-
-    /// Says that a certificate is not verified, which is said in every run: anybody could stand in for that registry.
-    pub fn say_unverified(&mut self, registry: &str) {
-        self.say(&format!(
-            "the certificate of `{registry}` is not verified, as skipVerify says"
-        ));
-    }
-
-    /// Says what a tag was found to be.
-    pub fn say_digest(&mut self, tag: &str, digest: Option<&Digest>) {
-        self.say(&format!(
-            "{tag} is {}",
-            digest.map_or("unknown", Digest::as_str)
-        ));
     }
 
     /// Writes what a program prints, as it comes. Returns whole lines as they were written, without secrets.

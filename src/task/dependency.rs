@@ -1,5 +1,7 @@
 //! The images that a run depended on, as they were then.
 
+use std::fmt;
+
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +117,12 @@ pub struct Untracked {
     pub image: String,
     /// Why it is not followed.
     pub reason: String,
+}
+
+impl fmt::Display for Untracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not followed: {}", self.image, self.reason)
+    }
 }
 
 #[cfg(test)]

@@ -357,10 +357,7 @@ fn with_remarks(
 ) -> String {
     let mut parts = vec![reason(&node.task.key(), verdict)];
     if matches!(verdict, Verdict::Current | Verdict::FollowsNothing) {
-        let untracked = node.untracked().iter();
-        parts.extend(
-            untracked.map(|one| format!("`{}` is not followed: {}", one.image, one.reason)),
-        );
+        parts.extend(node.untracked().iter().map(ToString::to_string));
     }
     if matches!(verdict, Verdict::FollowsNothing) {
         let baseline = node.baseline;

@@ -5,6 +5,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     ops::{
         execute::{Execution, Failure, GRACE, MARKER, Success},
+        resolve::found,
         run_log::RunLog,
     },
     registry::copy::Place,
@@ -56,8 +57,7 @@ impl Execution<'_> {
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         for dependency in &decided.dependencies {
-            let image = &dependency.image;
-            log.say_digest(&image.tagged(), image.digest.as_ref());
+            log.say(&found(&dependency.image));
         }
         let work = self.copy_and_try(step, held, &decided.place, &targets, log);
         let made = work.await?;

@@ -34,6 +34,27 @@ pub struct Resolved {
     pub(super) answers: BTreeMap<Reference, Answer>,
 }
 
+impl Resolved {
+    /// Says what was decided, a line for each image, as it is written into the log before the builder begins.
+    pub fn in_words(&self) -> impl Iterator<Item = String> {
+        let found = self.dependencies.iter().map(|it| found(&it.image));
+        let mirrored = self.mirrored.iter();
+        let mirrored = mirrored.map(|(source, copy)| format!("{source} is taken from {copy}"));
+        let untracked = self.untracked.iter().map(ToString::to_string);
+        found.chain(mirrored).chain(untracked)
+    }
+}
+
+/// Says what a tag was found to be.
+pub fn found(image: &ImageDescriptor) -> String {
+    let digest = image.digest.as_ref();
+    format!(
+        "{} is {}",
+        image.tagged(),
+        digest.map_or("unknown", Digest::as_str)
+    )
+}
+
 /// What is known of one image while it is resolved.
 #[derive(Clone, Debug)]
 pub enum Answer {

@@ -25,7 +25,7 @@ use super::{
 };
 
 use decided::{Answer, Held, conclude, decided};
-pub use decided::{Resolved, kind, unpinned};
+pub use decided::{Resolved, found, kind, unpinned};
 
 /// How often triggers of base images may name further base images.
 pub(super) const MAX_ON_BUILD: usize = 8;

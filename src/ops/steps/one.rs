@@ -12,7 +12,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
-        assemble::labels,
+        assemble::{labels, not_verified},
         event::{Event, EventSink},
         execute::{Failure, judge_platforms},
         fetch::{self, Destination, Fetched},
@@ -541,37 +541,13 @@ impl StepContext<'_, '_> {
         self.found
             .borrow_mut()
             .take(&step.id, dependencies, untracked);
-        for dependency in &resolved.dependencies {
-            let digest = dependency
-                .image
-                .digest
-                .as_ref()
-                .map_or("unknown", Digest::as_str);
-            let tagged = dependency.image.tagged();
-            self.say(Some(&step.id), &format!("acrt: {tagged} is {digest}"));
-        }
-        for (source, copy) in &resolved.mirrored {
-            self.say(
-                Some(&step.id),
-                &format!("acrt: {source} is taken from {copy}"),
-            );
-        }
-        for untracked in &resolved.untracked {
-            let text = format!(
-                "acrt: `{}` is not followed: {}",
-                untracked.image, untracked.reason
-            );
-            self.say(Some(&step.id), &text);
+        for line in resolved.in_words() {
+            self.say(Some(&step.id), &format!("acrt: {line}"));
         }
         for registry in self.execution.unverified(&[], &resolved.pulled) {
             let skips = self.execution.app.settings.registry(&registry).skip_verify;
             if skips && self.found.borrow_mut().unverified.insert(registry.clone()) {
-                self.say(
-                    None,
-                    &format!(
-                        "acrt: the certificate of `{registry}` is not verified, as skipVerify says"
-                    ),
-                );
+                self.say(None, &format!("acrt: {}", not_verified(&registry)));
             }
         }
     }

@@ -37,7 +37,7 @@ pub fn digest(
     let (mut moved, mut rebuilt, mut failed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut runs = (0, 0);
     let ids = app.store.run_ids()?;
-    let newest = ids.iter().rev().take(MOST_RUNS);
+    let newest = ids.iter().take(MOST_RUNS);
     for run in newest.filter_map(|id| app.store.run(*id).ok().flatten()) {
         if run.create_time < since {
             break;

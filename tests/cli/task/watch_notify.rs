@@ -454,4 +454,14 @@ fn digest_comes_at_its_time_and_what_still_fails_is_told_again_after_days() {
     minute(&world, 60 + 2 * 24 * 60 + 1);
     world.watch_once();
     assert!(events().contains(&"still-failing".into()), "{:?}", events());
+    // The next digest has what came after the last one, though that is older.
+    world.write("web/state", "0");
+    minute(&world, 60 + 3 * 24 * 60);
+    world.run("web").ok();
+    minute(&world, 60 + 4 * 24 * 60);
+    world.watch_once();
+    let last = receiver.messages().pop().unwrap().json();
+    let text = last["message"].as_str().unwrap();
+    assert!(text.contains("1 runs have succeeded"), "{text}");
+    assert!(text.contains("\nrebuilt: "), "{text}");
 }

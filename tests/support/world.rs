@@ -92,21 +92,25 @@ impl World {
     pub fn spawn_on_terminal(&self, args: &[&str]) -> Running {
         let acrt = std::iter::once(env!("CARGO_BIN_EXE_acrt")).chain(args.iter().copied());
         let quoted: Vec<String> = acrt.map(|word| format!("'{word}'")).collect();
-        let mut script = self.command(super::program("script"));
-        script.env("TERM", "xterm").env("SHELL", "/bin/sh");
-        script.envs(self.env.borrow().iter().map(|(name, value)| (name, value)));
-        script.args(["-qec", &quoted.join(" "), "/dev/null"]);
+        let script = self.on_terminal(&quoted.join(" "));
         self.start(script, format!("acrt {}", args.join(" ")))
     }
 
     /// Runs a shell line on a terminal of its own.
     pub fn shell_on_terminal(&self, line: &str) -> Output {
-        let mut script = self.command(super::program("script"));
+        let line = format!("PATH=$PATH:/bin:/usr/bin; {line}");
+        self.start(self.on_terminal(&line), line).wait()
+    }
+
+    /// Returns what runs a shell line on a terminal of its own, and lets it hear when that is closed, whatever started the tests.
+    fn on_terminal(&self, line: &str) -> Command {
+        let mut script = self.command("/usr/bin/env");
+        script.arg("--default-signal=HUP");
+        script.arg(super::program("script"));
         script.env("TERM", "xterm").env("SHELL", "/bin/sh");
         script.envs(self.env.borrow().iter().map(|(name, value)| (name, value)));
-        let line = format!("PATH=$PATH:/bin:/usr/bin; {line}");
-        script.args(["-qec", &line, "/dev/null"]);
-        self.start(script, line).wait()
+        script.args(["-qec", line, "/dev/null"]);
+        script
     }
 
     /// Runs a shell line in which `"$0"` is acrt.

@@ -10,6 +10,7 @@ use std::{
 use jiff::{
     Timestamp, ToSpan as _,
     civil::{Time, Weekday},
+    fmt::strtime,
     tz::TimeZone,
 };
 use serde::Deserialize;
@@ -172,28 +173,15 @@ impl TryFrom<String> for DigestTime {
         let words: Vec<&str> = text.split_whitespace().collect();
         let (day, time) = match words.as_slice() {
             ["daily", time] => (None, time),
-            ["weekly", day, time] => (Some(weekday(day).ok_or_else(problem)?), time),
+            ["weekly", day, time] => {
+                let day = strtime::parse("%a", day).ok().and_then(|it| it.weekday());
+                (Some(day.ok_or_else(problem)?), time)
+            }
             _ => return Err(problem()),
         };
         let time = Time::strptime("%H:%M", time).map_err(|_| problem())?;
         Ok(Self { day, time })
     }
-}
-
-fn weekday(text: &str) -> Option<Weekday> {
-    let days = [
-        ("mon", Weekday::Monday),
-        ("tue", Weekday::Tuesday),
-        ("wed", Weekday::Wednesday),
-        ("thu", Weekday::Thursday),
-        ("fri", Weekday::Friday),
-        ("sat", Weekday::Saturday),
-        ("sun", Weekday::Sunday),
-    ];
-    let text = text.to_ascii_lowercase();
-    days.into_iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, day)| day)
 }
 
 impl DigestTime {

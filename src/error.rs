@@ -29,6 +29,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns what a run that ended with this comes to: what says no more than that it failed is [`Kind::Failed`].
+    #[must_use]
+    pub const fn of_run(self) -> Self {
+        match self {
+            Self::Unknown | Self::BuilderAway | Self::Interrupted | Self::Terminated => self,
+            _ => Self::Failed,
+        }
+    }
+
     /// Returns the exit code. The numbers are frozen; scripts and cron jobs rely on them.
     #[must_use]
     pub const fn exit_code(self) -> u8 {

@@ -16,7 +16,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{
         self, App,
         answer::RunAnswer,
@@ -240,12 +240,7 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
             Some(hint) => told.hint(hint),
             None => told,
         });
-        match error.kind() {
-            kind @ (Kind::Unknown | Kind::BuilderAway | Kind::Interrupted | Kind::Terminated) => {
-                kind
-            }
-            _ => Kind::Failed,
-        }
+        error.kind().of_run()
     });
     if !no_logs && exit.is_none() {
         report.note(&summary(&finished.run));

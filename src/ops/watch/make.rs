@@ -170,12 +170,7 @@ fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
 }
 
 fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {
-    let kind = match cause.as_ref().map(Error::kind) {
-        Some(kind @ (Kind::Unknown | Kind::BuilderAway | Kind::Interrupted | Kind::Terminated)) => {
-            kind
-        }
-        _ => Kind::Failed,
-    };
+    let kind = cause.as_ref().map_or(Kind::Failed, |it| it.kind().of_run());
     let error = Error::new(
         kind,
         format!(

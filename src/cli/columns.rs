@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     image::Reference,
-    ops::{App, answer::TaskAnswer, builders::BuilderAnswer, status::TaskStatus},
+    ops::{App, answer::TaskAnswer, status::TaskStatus},
     view::{Column, Narrow, Tone, View},
 };
 
@@ -105,7 +105,7 @@ pub const ADOPT: &[Column] = &[
 ];
 
 /// Returns the texts of a list with commas between them.
-fn listed(list: &Value) -> String {
+pub fn listed(list: &Value) -> String {
     let texts = list.as_array().into_iter().flatten();
     let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
     texts.join(", ")
@@ -254,29 +254,18 @@ pub const HEALTH: &[Column] = &[
 ];
 
 /// A builder.
-const BUILDER: &[Column] = &[
+pub const BUILDER: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("KIND", "/kind"),
     Column::at("STATE", "/state"),
     Column::at("ADDRESS", "/address"),
-    Column::at("PLATFORMS", "/platforms"),
+    Column::by("PLATFORMS", |builder| listed(&builder["platforms"])),
     Column::at("RUNNING", "/running"),
     Column::at("JOBS", "/jobs"),
     Column::at("VERSION", "/version"),
     Column::at("DISK", "/disk"),
     Column::at("REASON", "/reason"),
 ];
-
-/// Shows builders.
-pub fn builders_view(builders: Vec<BuilderAnswer>) -> View {
-    View::of(builders, BUILDER).with_rows(|rows| {
-        for row in rows.as_array_mut().into_iter().flatten() {
-            let platforms = row["platforms"].as_array().into_iter().flatten();
-            let names: Vec<&str> = platforms.filter_map(Value::as_str).collect();
-            row["platforms"] = json!(names.join(", "));
-        }
-    })
-}
 
 /// What a builder has freed.
 pub const PRUNED: &[Column] = &[Column::at("NAME", "/name"), Column::at("RESULT", "/result")];

@@ -4,6 +4,7 @@ use crate::{
     cli::{columns, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
+    view::View,
 };
 
 /// Ask builders whether they could build
@@ -21,7 +22,7 @@ pub fn run(app: &App, report: &Report, args: BuilderCheckArgs) -> Result<Outcome
     let answers = app.wait(ops::builders::list(app, &args.names, &report.events()))?;
     let exit = ops::builders::worst(&answers);
     Ok(Outcome {
-        view: Some(columns::builders_view(answers)),
+        view: Some(View::of(answers, columns::BUILDER)),
         exit,
     })
 }

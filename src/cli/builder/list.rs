@@ -4,6 +4,7 @@ use crate::{
     cli::{columns, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
+    view::View,
 };
 
 /// List the builders of the config file, or those of this machine
@@ -15,5 +16,5 @@ pub struct BuilderListArgs {}
 
 pub fn run(app: &App, report: &Report, _: BuilderListArgs) -> Result<Outcome> {
     let answers = app.wait(ops::builders::list(app, &[], &report.events()))?;
-    Ok(Outcome::answer(columns::builders_view(answers)))
+    Ok(Outcome::answer(View::of(answers, columns::BUILDER)))
 }

@@ -40,8 +40,11 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
         true => ops::show::with_secrets(app, &key)?,
         false => ops::show::task(app, &key)?,
     };
-    let portrait = ops::show::portrait(app, &key, &report.events())?;
-    let Some(portrait) = portrait.filter(|_| report.shows_tables()) else {
+    let portrait = match report.shows_tables() {
+        true => ops::show::portrait(app, &key, &report.events())?,
+        false => None,
+    };
+    let Some(portrait) = portrait else {
         return Ok(Outcome::answer(columns::task_view(app, task)));
     };
     let known = json!({"check": portrait.check, "runs": portrait.runs});
@@ -78,8 +81,8 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
         true => "makes",
         false => "pushes",
     };
-    line(verb, list(&step["imageNames"]));
-    line("platforms", list(&task["platforms"]));
+    line(verb, columns::listed(&step["imageNames"]));
+    line("platforms", columns::listed(&task["platforms"]));
     line("builder", text(&task["builder"]));
     for image in items(&check["images"]) {
         line("depends on", base(image, now));
@@ -161,10 +164,5 @@ fn text(value: &Value) -> String {
 fn texts(value: &Value, keys: &[&str]) -> String {
     let texts = keys.iter().map(|key| text(&value[*key]));
     let texts: Vec<String> = texts.filter(|it| !it.is_empty()).collect();
-    texts.join(", ")
-}
-
-fn list(value: &Value) -> String {
-    let texts: Vec<String> = items(value).map(text).collect();
     texts.join(", ")
 }

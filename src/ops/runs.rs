@@ -84,7 +84,7 @@ pub fn list(app: &App, filter: &RunFilter, events: &EventSink<'_>) -> Result<Vec
 }
 
 /// Returns the runs among which those are that `filter` takes, the newest first.
-fn ids(app: &App, filter: &RunFilter) -> Result<Vec<RunId>> {
+pub(super) fn ids(app: &App, filter: &RunFilter) -> Result<Vec<RunId>> {
     let listed = match &filter.task {
         Some(task) => app.store.listed_runs_of(task)?,
         None => None,

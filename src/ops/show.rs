@@ -166,25 +166,20 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
     all
 }
 
-/// Decides what a task needs from what is known, and hands that on; nothing where the task cannot be decided.
+/// Decides what a task needs from what is known; nothing where the task cannot be decided.
 ///
 /// # Errors
 ///
 /// [`crate::error::Kind::NotFound`] if there is none; [`crate::error::Kind::Invalid`] if its files cannot be used.
-pub(super) fn with_verdict<T>(
-    app: &App,
-    key: &TaskKey,
-    take: impl FnOnce(Option<&Verdict>) -> T,
-) -> Result<T> {
+pub(super) fn verdict_of(app: &App, key: &TaskKey) -> Result<Option<Verdict>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
-    let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
-    let tags = with_runs(known, &nodes);
+    let tags = known(app, &nodes);
     let (round, _) = simulated(nodes, tags, app.clock.now());
     let mut verdicts = round.verdicts();
     let own = verdicts.find(|(node, ..)| node.task.key() == *key);
-    Ok(take(own.map(|(_, verdict, _)| verdict)))
+    Ok(own.map(|(_, verdict, _)| verdict.clone()))
 }
 
 /// A task for people: what is known of it without asking anybody.
@@ -207,8 +202,7 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
-    let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
-    let tags = with_runs(known, &nodes);
+    let tags = known(app, &nodes);
     let answers = simulate_round(nodes, tags, app.clock.now()).into_iter();
     let is_it = |it: &CheckAnswer| it.name == key.name && it.registry == key.registry;
     let filter = RunFilter {
@@ -222,14 +216,16 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     Ok(own.next().map(|check| TaskPortrait { check, runs }))
 }
 
+/// Returns what is known of the tags of tasks. Where that cannot be read, nobody has looked as far as anybody can tell.
+fn known(app: &App, nodes: &[Node<'_>]) -> Tags {
+    let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
+    with_runs(known, nodes)
+}
+
 /// Says what each task needed when its tags were last looked at, by a round or by a run.
 fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
     let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
-    // Where that cannot be read, nobody has looked as far as anybody can tell.
-    let tags = with_runs(
-        recall::tags(app, &EventSink::none()).unwrap_or_default(),
-        &nodes,
-    );
+    let tags = known(app, &nodes);
     let looked: Vec<Option<Timestamp>> = nodes
         .iter()
         .map(|node| {

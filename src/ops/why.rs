@@ -17,8 +17,8 @@ use super::{
     answer::AzTimestamp,
     check::{reason, state_of},
     credential::logins,
-    show::with_verdict,
-    task::existing,
+    runs,
+    show::verdict_of,
 };
 
 /// How many bases are compared.
@@ -80,8 +80,7 @@ pub struct Difference {
 ///
 /// [`Kind::NotFound`] if there is no such task, or no such run of it; [`Kind::Failed`] where the state directory cannot be read.
 pub async fn why(app: &App, key: &TaskKey, run: Option<RunId>) -> Result<WhyAnswer> {
-    existing(app, key)?;
-    let verdict = with_verdict(app, key, |verdict| verdict.cloned())?;
+    let verdict = verdict_of(app, key)?;
     let moves = verdict.as_ref().and_then(Verdict::reasons);
     let pending = moves.filter(|reasons| run.is_none() && !reasons.is_empty());
     let of_run = match (&pending, run) {
@@ -135,11 +134,7 @@ fn run_of(app: &App, key: &TaskKey, id: RunId) -> Result<Run> {
 
 /// Returns the last run of a task. A record that cannot be read is passed over.
 fn last_run(app: &App, key: &TaskKey) -> Result<Option<Run>> {
-    let ids = app.store.listed_runs_of(&key.name)?;
-    let ids = match ids {
-        Some(ids) => ids,
-        None => app.store.run_ids()?,
-    };
+    let ids = runs::ids(app, &runs::of_task(key))?;
     Ok(ids.into_iter().find_map(|id| run_of(app, key, id).ok()))
 }
 

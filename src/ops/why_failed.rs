@@ -7,7 +7,7 @@ use crate::{
     task::{Task, TaskKey},
 };
 
-use super::{App, steps};
+use super::{App, answer::resume, steps};
 
 /// Adds what a builder said last, and, where a registry has refused it, how it gets a login.
 pub fn with_last_words(
@@ -52,8 +52,6 @@ pub fn maker_of_missing(app: &App, key: &TaskKey, error: &Error) -> Option<Strin
 
 /// Says which task makes an image that is not there, and how it is made.
 pub fn made_by(maker: &TaskKey) -> String {
-    let (name, registry) = (&maker.name, &maker.registry);
-    format!(
-        "task `{name}` makes it: acrt task run --name {name} --registry {registry} (or: acrt task run --all)"
-    )
+    let (name, run) = (&maker.name, resume(maker));
+    format!("task `{name}` makes it: {run} (or: acrt task run --all)")
 }

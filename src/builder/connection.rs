@@ -124,6 +124,12 @@ impl PresenceQuestion {
     }
 }
 
+/// What docker and podman are asked for the version of their daemon.
+pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.Version}}"];
+
+/// What buildctl is asked for the workers of its daemon.
+pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
+
 /// Returns the question whether a builder is there; none for one that has no daemon, and for one that nobody can ask. Asks nothing.
 #[must_use]
 pub fn presence(name: &str, settings: &Settings) -> Option<PresenceQuestion> {
@@ -133,20 +139,18 @@ pub fn presence(name: &str, settings: &Settings) -> Option<PresenceQuestion> {
         line: program.call(words),
         is_there,
     };
-    let version = ["version", "--format", "{{.Server.Version}}"];
     match kind {
-        BuilderKind::Docker => Some(ask(&program, &version, |_| true)),
+        BuilderKind::Docker => Some(ask(&program, &SERVER_VERSION, |_| true)),
         BuilderKind::Buildx => {
             let mut question = ask(&program, &["buildx", "inspect"], is_node_there);
-            let all = [build_arguments(kind, &own, true), own.build_args.clone()].concat();
-            question.line = question.line.args(chosen(&all));
+            question.line = question.line.args(chosen(&program.build_args));
             Some(question)
         }
         BuilderKind::Podman => {
             let is_remote = program.global_args.iter().any(|it| it == "--remote");
-            is_remote.then(|| ask(&program, &version, |_| true))
+            is_remote.then(|| ask(&program, &SERVER_VERSION, |_| true))
         }
-        BuilderKind::Buildctl => Some(ask(&program, &["debug", "workers"], |_| true)),
+        BuilderKind::Buildctl => Some(ask(&program, &WORKERS, |_| true)),
         BuilderKind::Buildah | BuilderKind::Command => None,
     }
 }

@@ -7,13 +7,13 @@ use crate::{
 
 use super::{
     Builder, BuilderKind, Program,
-    connection::{self, chosen, program},
+    connection::{self, SERVER_VERSION, WORKERS, chosen, program},
     custom::Template,
     docker::Abilities,
 };
 
 /// The builders that are looked for where none is named, in this order. buildx is not among them: docker uses it by itself.
-const ORDER: [BuilderKind; 4] = [
+pub const ORDER: [BuilderKind; 4] = [
     BuilderKind::Docker,
     BuilderKind::Podman,
     BuilderKind::Buildah,
@@ -204,8 +204,8 @@ fn is_podman(version: &str) -> bool {
 /// Tells whether the daemon answers that a builder needs, if it needs one.
 async fn daemon_answers(kind: BuilderKind, program: &Program) -> bool {
     let question: &[&str] = match kind {
-        BuilderKind::Docker => &["version", "--format", "{{.Server.Version}}"],
-        BuilderKind::Buildctl => &["debug", "workers"],
+        BuilderKind::Docker => &SERVER_VERSION,
+        BuilderKind::Buildctl => &WORKERS,
         _ => return true,
     };
     answer(program, question).await.is_some()

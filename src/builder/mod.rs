@@ -25,7 +25,7 @@ pub mod storage;
 pub use buildkit::digest_in_metadata;
 pub use connection::{PresenceQuestion, presence};
 pub use container::{ContainerRequest, FolderMount};
-pub use detect::{check_name, chosen_name, detect};
+pub use detect::{ORDER, check_name, chosen_name, detect};
 pub use held::HeldImage;
 pub use kind::{Builder, BuilderKind, UnknownBuilder};
 pub use last_words::{LastWords, Refusal, refusal};

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::{
-    builder::{self, BuilderKind},
+    builder,
     error::{Error, Kind, Result},
     sys::{
         process::{self, Limits, find},
@@ -112,10 +112,9 @@ fn known(app: &App, names: &[String]) -> Result<Vec<String>> {
         all.extend(config.pools.values().flat_map(|pool| pool.builders.clone()));
     }
     if all.is_empty() {
-        let kinds = BuilderKind::ALL
+        let there = builder::ORDER
             .iter()
-            .filter(|kind| **kind != BuilderKind::Buildx);
-        let there = kinds.filter(|kind| find(kind.name(), &app.settings.path).is_some());
+            .filter(|kind| find(kind.name(), &app.settings.path).is_some());
         all.extend(there.map(|kind| kind.name().to_owned()));
     }
     all.sort_unstable();

@@ -68,24 +68,21 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Reads which builders there are, how much each has to do and which do not answer.
-    pub fn read(app: &App) -> Self {
+    /// Returns which builders there are, as if each were free and answered. Reads nothing.
+    pub fn idle(app: &App) -> Self {
         let config = &app.settings.config;
-        let away = app.store.builders().away;
         let kinds = builder::BuilderKind::ALL.map(|kind| kind.name().to_owned());
         let names: BTreeSet<String> = config.builders.keys().cloned().chain(kinds).collect();
-        let now = app.clock.now();
         let mut members: Vec<Member> = names
             .into_iter()
             .map(|name| {
                 let own = config.builders.get(&name);
                 let platforms = own.into_iter().flat_map(|own| &own.platforms);
-                let jobs = app.jobs_of(&name);
                 Member {
                     platforms: platforms.filter_map(|text| text.parse().ok()).collect(),
-                    running: jobs.map_or(0, |jobs| app.store.builder_places_taken(&name, jobs)),
-                    is_away: away.get(&name).is_some_and(|it| now < asked_again(it)),
-                    jobs,
+                    running: 0,
+                    is_away: false,
+                    jobs: app.jobs_of(&name),
                     name,
                 }
             })
@@ -97,7 +94,23 @@ impl Fleet {
             running: 0,
             is_away: false,
         });
-        Self { members, away }
+        Self {
+            members,
+            away: BTreeMap::new(),
+        }
+    }
+
+    /// Reads which builders there are, how much each has to do and which do not answer.
+    pub fn read(app: &App) -> Self {
+        let mut fleet = Self::idle(app);
+        fleet.away = app.store.builders().away;
+        let now = app.clock.now();
+        for member in &mut fleet.members {
+            let (name, jobs) = (&member.name, member.jobs);
+            member.running = jobs.map_or(0, |jobs| app.store.builder_places_taken(name, jobs));
+            member.is_away = fleet.away.get(name).is_some_and(|it| now < asked_again(it));
+        }
+        fleet
     }
 
     /// Returns what a run asks that takes whichever builder the machine has.
@@ -110,6 +123,18 @@ impl Fleet {
 
     /// Returns what a run of a task asks of builders.
     pub fn wish(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
+        let mut wish = self.asked(app, task, baseline);
+        if wish.by != PoolOrder::Order && wish.among.len() > 1 {
+            let last = baseline
+                .run_id
+                .and_then(|id| app.store.run(id).ok().flatten());
+            wish.last = last.and_then(|run| run.builder);
+        }
+        wish
+    }
+
+    /// Returns the same, whichever builder had the last run.
+    fn asked(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
         let number = |name: &str| self.members.iter().position(|one| one.name == name);
         let name = match &task.step {
             Step::Import(_) => None,
@@ -136,12 +161,6 @@ impl Fleet {
             platforms: task.platforms.clone(),
             ..Wish::default()
         };
-        if pool.by != PoolOrder::Order {
-            let last = baseline
-                .run_id
-                .and_then(|id| app.store.run(id).ok().flatten());
-            wish.last = last.and_then(|run| run.builder);
-        }
         if wish.platforms.is_empty() {
             self.keep_to_one_platform(&mut wish, baseline);
         }
@@ -303,10 +322,7 @@ pub(super) async fn place(
 ///
 /// [`Kind::Invalid`] where none is for all its platforms.
 pub(super) fn fit(app: &App, task: &Task) -> Result<Option<String>> {
-    let mut fleet = Fleet::read(app);
-    for member in &mut fleet.members {
-        (member.running, member.is_away) = (0, false);
-    }
+    let fleet = Fleet::idle(app);
     let baseline = app.store.baseline(&task.key()).unwrap_or_default();
     match fleet.placement(&fleet.wish(app, task, &baseline)) {
         Placement::On(n) => Ok(Some(fleet.members[n].name.clone()).filter(|name| !name.is_empty())),
@@ -383,7 +399,7 @@ pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
     }
     let fleet = Fleet::read(app);
     for one in loaded {
-        let wish = fleet.wish(app, &one.task, &one.baseline);
+        let wish = fleet.asked(app, &one.task, &one.baseline);
         let mut away = fleet.away(&wish);
         if !asks {
             away.iter_mut().for_each(|one| one.until = None);

@@ -32,7 +32,8 @@ pub enum Next {
 impl Waiting {
     /// Lets a run wait.
     pub fn push(&mut self, app: &App, job: Job, node: Option<Node<'_>>) {
-        let fleet = Fleet::read(app);
+        // Which builders could have it does not depend on what they do now.
+        let fleet = Fleet::idle(app);
         let wish = match node {
             Some(node) => fleet.wish(app, node.task, node.baseline),
             None => fleet.any(),

@@ -98,16 +98,10 @@ pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
     }
     for unpinned in &request.unpinned {
         let place = format!("{IMAGE}{}", unpinned.pinned());
-        let name = familiar(&unpinned.image);
+        let name = unpinned.image.shortest();
         request.contexts.entry(name).or_insert(place);
     }
     request
-}
-
-/// Returns the name by which BuildKit looks a context up: as short as it can be written.
-fn familiar(image: &Reference) -> String {
-    let short = image.familiar();
-    short.strip_suffix(":latest").unwrap_or(&short).to_owned()
 }
 
 /// Returns the digest that a metadata file says, the index's where there are several platforms; none where it says none.

@@ -30,7 +30,7 @@ impl Contexts {
             };
             let name = name
                 .parse()
-                .map_or_else(|_| name.to_owned(), |name| familiar(&name));
+                .map_or_else(|_| name.to_owned(), |name: Reference| name.shortest());
             (name + &platform, Context::parse(value))
         });
         Self(contexts.collect())
@@ -41,7 +41,7 @@ impl Contexts {
         if self.0.is_empty() {
             return None;
         }
-        let name = familiar(name);
+        let name = name.shortest();
         self.0
             .get(&format!("{name}::{platform}"))
             .or_else(|| self.0.get(&name))
@@ -60,12 +60,6 @@ impl Context {
                 .map_or_else(|_| Self::Invalid(image.to_owned()), Self::Image),
         }
     }
-}
-
-/// The name that Docker prints, and here without `:latest`.
-fn familiar(name: &Reference) -> String {
-    let short = name.familiar();
-    short.strip_suffix(":latest").unwrap_or(&short).to_owned()
 }
 
 #[cfg(test)]

@@ -123,6 +123,13 @@ impl Reference {
             .to_owned()
     }
 
+    /// Returns the name as short as it can be written: what Docker prints, and without `:latest`. So BuildKit looks contexts up.
+    #[must_use]
+    pub fn shortest(&self) -> String {
+        let short = self.familiar();
+        short.strip_suffix(":latest").unwrap_or(&short).to_owned()
+    }
+
     /// Returns the same tag whatever its digest is; none for what has no tag.
     #[must_use]
     pub fn without_digest(&self) -> Option<Self> {

@@ -102,10 +102,8 @@ fn linked(
         };
         draft.parents.insert(*n);
         if image != base {
-            let name = base.familiar();
-            let name = name.strip_suffix(":latest").unwrap_or(&name).to_owned();
             contexts
-                .entry(name)
+                .entry(base.shortest())
                 .or_insert_with(|| format!("{IMAGE}{image}"));
         }
     }

@@ -298,6 +298,21 @@ impl Registries {
         image: &Reference,
         digest: &Digest,
     ) -> Result<Arc<ImageConfig>, LookupError> {
+        let config = self
+            .stored_config(image, digest, ImageConfig::parse)
+            .await?;
+        let config = Arc::new(config);
+        self.cache().keep_config(digest, &config);
+        Ok(config)
+    }
+
+    /// Reads the config of an image by its digest, as `parse` takes it.
+    pub(super) async fn stored_config<T>(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+        parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+    ) -> Result<T, LookupError> {
         let host = self.host_of(image)?;
         let answer = host.ask(&RequestSpec::config_at(image, digest)).await?;
         if answer.response.status != 200 {
@@ -307,11 +322,8 @@ impl Registries {
         if !digest.matches(&answer.response.body) {
             return Err(bad("its content is not of its digest".to_owned()));
         }
-        let config = ImageConfig::parse(&answer.response.body)
-            .map_err(|problem| bad(format!("its config is malformed: {problem}")))?;
-        let config = Arc::new(config);
-        self.cache().keep_config(digest, &config);
-        Ok(config)
+        parse(&answer.response.body)
+            .map_err(|problem| bad(format!("its config is malformed: {problem}")))
     }
 
     fn no_image(&self, image: &Reference, digest: &Digest, what: &str) -> LookupError {

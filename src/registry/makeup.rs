@@ -8,10 +8,9 @@ use serde::Deserialize;
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
-    client::{Registries, refusal},
+    client::Registries,
     inventory::{Inspected, ManifestPart},
     problem::{Absence, LookupError},
-    transport::request_spec::RequestSpec,
 };
 
 /// What an image is made of.
@@ -92,19 +91,8 @@ impl Registries {
         let Some(config) = &manifest.config else {
             return Ok(makeup);
         };
-        let host = self.host_of(image)?;
-        let answer = host
-            .ask(&RequestSpec::config_at(image, &config.digest))
-            .await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
-        let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
-        if !config.digest.matches(&answer.response.body) {
-            return Err(bad("its content is not of its digest".to_owned()));
-        }
-        let stored: StoredImage = serde_json::from_slice(&answer.response.body)
-            .map_err(|problem| bad(format!("its config is malformed: {problem}")))?;
+        let parse = |body: &[u8]| serde_json::from_slice::<StoredImage>(body);
+        let stored = self.stored_config(image, &config.digest, parse).await?;
         makeup.take(stored);
         Ok(makeup)
     }

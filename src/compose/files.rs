@@ -21,7 +21,7 @@ const MAX_FILES: usize = 200;
 const KEYS: [&str; 5] = ["build", "image", "profiles", "platform", "extends"];
 
 /// What docker compose looks for, the first first.
-const MAIN: [&str; 4] = [
+pub const MAIN: [&str; 4] = [
     "compose.yaml",
     "compose.yml",
     "docker-compose.yml",
@@ -41,6 +41,8 @@ pub struct Files<'a> {
     pub read: BTreeSet<PathBuf>,
     /// Variables that had no value and no default.
     pub unset: BTreeSet<String>,
+    /// Files that several services extend are parsed once.
+    parsed: BTreeMap<PathBuf, steps::YamlValue>,
 }
 
 impl<'a> Files<'a> {
@@ -49,6 +51,7 @@ impl<'a> Files<'a> {
             outside,
             read: BTreeSet::new(),
             unset: BTreeSet::new(),
+            parsed: BTreeMap::new(),
         }
     }
 
@@ -126,13 +129,10 @@ impl<'a> Files<'a> {
         Ok(files)
     }
 
-    /// Reads one file: variables filled in, paths absolute, short forms written out.
-    pub fn document(
-        &mut self,
-        file: &Path,
-        folder: &Path,
-        variables: &BTreeMap<String, String>,
-    ) -> Result<Option<Node>, Problem> {
+    fn parsed(&mut self, file: &Path) -> Result<Option<steps::YamlValue>, Problem> {
+        if let Some(yaml) = self.parsed.get(file) {
+            return Ok(Some(yaml.clone()));
+        }
         let Some(text) = self.read(file)? else {
             return Ok(None);
         };
@@ -142,6 +142,20 @@ impl<'a> Files<'a> {
             key: String::new(),
             text: problem.text,
         })?;
+        self.parsed.insert(file.to_owned(), yaml.clone());
+        Ok(Some(yaml))
+    }
+
+    /// Reads one file: variables filled in, paths absolute, short forms written out.
+    pub fn document(
+        &mut self,
+        file: &Path,
+        folder: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Option<Node>, Problem> {
+        let Some(yaml) = self.parsed(file)? else {
+            return Ok(None);
+        };
         let lookup = |name: &str| {
             let own = self.outside.variable(name);
             own.or_else(|| variables.get(name).cloned())

@@ -21,6 +21,7 @@ use std::{
 use serde::Serialize;
 
 pub use bake::{bake, has_expression};
+pub use files::MAIN as FILE_NAMES;
 pub use project::open;
 
 /// What compose and bake files are read with: the outside world, as far as they may ask for it.
@@ -179,7 +180,7 @@ fn is_remote(context: &str) -> bool {
 }
 
 /// Returns a path seen from a folder, without `.` and with `..` taken back as compose does it.
-fn seen_from(folder: &Path, path: &str) -> PathBuf {
+pub fn seen_from(folder: &Path, path: &str) -> PathBuf {
     let mut result = PathBuf::new();
     for part in folder.join(path).components() {
         match part {

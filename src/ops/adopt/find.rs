@@ -7,7 +7,10 @@ use std::{
 
 use ignore::{WalkBuilder, gitignore::GitignoreBuilder, overrides::OverrideBuilder};
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::{
+    compose::FILE_NAMES,
+    error::{Context as _, Error, Kind, Result},
+};
 
 use super::proposal::{LeftOut, Search};
 
@@ -23,14 +26,6 @@ pub struct Found {
     /// Dockerfiles that are not taken.
     pub left_out: Vec<LeftOut>,
 }
-
-/// The names of compose files that are found by them.
-const COMPOSE: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-];
 
 /// The names of bake files, the first that is there counts.
 const BAKE: [&str; 2] = ["docker-bake.json", "docker-bake.hcl"];
@@ -64,7 +59,7 @@ fn file(path: &Path, found: &mut Found) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
     let has_ending = |ending: &str| path.extension().is_some_and(|it| it == ending);
-    if COMPOSE.contains(&&*name) {
+    if FILE_NAMES.contains(&&*name) {
         found.compose.push((folder, None));
     } else if is_dockerfile(&name) {
         found.dockerfiles.push((path.to_owned(), folder));
@@ -121,7 +116,7 @@ fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
         let Some(parent) = entry.path().parent() else {
             continue;
         };
-        if COMPOSE.contains(&name) || BAKE.contains(&name) || is_dockerfile(name) {
+        if FILE_NAMES.contains(&name) || BAKE.contains(&name) || is_dockerfile(name) {
             folders
                 .entry(parent.to_owned())
                 .or_default()
@@ -129,14 +124,19 @@ fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
         }
     }
     for (folder, names) in folders {
-        if names.iter().any(|name| COMPOSE.contains(&name.as_str())) {
+        if names.iter().any(|name| FILE_NAMES.contains(&name.as_str())) {
             found.compose.push((folder.clone(), None));
         }
         let bake = BAKE.iter().find(|name| names.iter().any(|it| it == *name));
         found.bake.extend(bake.map(|name| folder.join(name)));
-        for name in names.iter().filter(|name| is_dockerfile(name)) {
+        let mut dockerfiles = names.iter().filter(|name| is_dockerfile(name)).peekable();
+        if dockerfiles.peek().is_none() {
+            continue;
+        }
+        let ignoring = ignoring(root, &folder);
+        for name in dockerfiles {
             let path = folder.join(name);
-            match ignoring(root, &folder) {
+            match &ignoring {
                 Some(by) => found.left_out.push(LeftOut {
                     why: format!("`{}` leaves its folder out", by.display()),
                     key: name.clone(),

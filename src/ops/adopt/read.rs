@@ -90,15 +90,12 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
     let mut included: BTreeSet<PathBuf> = BTreeSet::new();
     for (folder, file) in found.compose {
         let main = file
-            .clone()
             .or_else(|| main_of(&folder))
             .unwrap_or_else(|| folder.clone());
         if included.contains(&main) {
             continue;
         }
-        let files: Vec<PathBuf> = file.into_iter().collect();
-        let read = compose::open(&disk(&main), &folder, &files);
-        match read {
+        match open(&main, &folder) {
             Ok(recipes) => {
                 included.extend(recipes.files.iter().filter(|it| **it != main).cloned());
                 tell_unset(&main, &recipes, events);
@@ -180,13 +177,7 @@ fn disk(file: &Path) -> Disk {
 
 /// Returns the compose file of a folder that docker compose would take.
 fn main_of(folder: &Path) -> Option<PathBuf> {
-    let names = [
-        "compose.yaml",
-        "compose.yml",
-        "docker-compose.yml",
-        "docker-compose.yaml",
-    ];
-    names
+    compose::FILE_NAMES
         .iter()
         .map(|name| folder.join(name))
         .find(|path| path.exists())
@@ -266,15 +257,7 @@ fn dockerfile_of(entry: &Entry) -> Option<PathBuf> {
     let recipe = &entry.recipe;
     let is_file = recipe.inline.is_none() && recipe.context.starts_with('/');
     let name = recipe.dockerfile.as_deref().unwrap_or("Dockerfile");
-    let path = Path::new(&recipe.context).join(name);
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    is_file.then_some(clean)
+    is_file.then(|| compose::seen_from(Path::new(&recipe.context), name))
 }
 
 /// Makes an entry of a Dockerfile: it is built from its own folder, and called as that is.

@@ -1,7 +1,7 @@
 //! Tells somebody outside: a program of the user's, or a server by a webhook. Knows how to deliver, and not what is worth telling.
 
 mod command;
-mod letter;
+mod payload;
 pub mod preset;
 mod webhook;
 
@@ -10,7 +10,7 @@ use std::fmt;
 use crate::sys::{clock::Clock, command::CommandLine, secret::Secret};
 use reqwest::Url;
 
-pub use letter::Letter;
+pub use payload::NotificationPayload;
 
 /// Who is told.
 #[derive(Clone, Debug)]
@@ -88,17 +88,17 @@ pub enum Reply {
 pub async fn deliver(
     receiver: &Receiver,
     event: &str,
-    letter: &Letter,
+    payload: &NotificationPayload,
     clock: &Clock,
 ) -> Result<Reply, String> {
     match receiver {
-        Receiver::Command(line) => Ok(Reply::Printed(command::tell(line, &letter.body).await?)),
+        Receiver::Command(line) => Ok(Reply::Printed(command::tell(line, &payload.body).await?)),
         Receiver::Webhook { url, secret } => {
             let request = webhook::Request {
                 url: &url.0,
                 secret: secret.as_ref(),
                 event,
-                letter,
+                payload,
             };
             webhook::send(&request, clock).await.map(Reply::Answered)
         }

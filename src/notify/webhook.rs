@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::sys::{clock::Clock, secret::Secret, settings};
 
-use super::letter::Letter;
+use super::payload::NotificationPayload;
 
 /// How long one try may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub struct Request<'a> {
     /// What it tells.
     pub event: &'a str,
     /// The message.
-    pub letter: &'a Letter,
+    pub payload: &'a NotificationPayload,
 }
 
 /// How one try ended that did not succeed.
@@ -71,10 +71,10 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, Failed> 
     let mut post = client
         .post(request.url.clone())
         .header(EVENT, request.event)
-        .headers(headers(request.letter).map_err(Failed::Final)?)
-        .body(request.letter.body.clone());
+        .headers(headers(request.payload).map_err(Failed::Final)?)
+        .body(request.payload.body.clone());
     if let Some(secret) = request.secret {
-        post = post.header(SIGNATURE, signature(secret, &request.letter.body));
+        post = post.header(SIGNATURE, signature(secret, &request.payload.body));
     }
     let answer = post.send().await;
     let answer = answer.map_err(|error| Failed::Passing(words(error.without_url())))?;
@@ -93,14 +93,14 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, Failed> 
 }
 
 /// Returns the headers of a message: as its templates say; else the body is JSON where it reads so, and text where it does not.
-fn headers(letter: &Letter) -> Result<HeaderMap, String> {
+fn headers(payload: &NotificationPayload) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(&letter.body) {
+    let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(&payload.body) {
         Ok(_) => "application/json",
         Err(_) => "text/plain; charset=utf-8",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    for (name, value) in &letter.headers {
+    for (name, value) in &payload.headers {
         let unusable = || format!("`{name}` cannot be a header");
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
         let mut value = HeaderValue::from_str(&encoded(value)).map_err(|_| unusable())?;
@@ -208,23 +208,23 @@ mod tests {
     #[test]
     fn content_is_json_where_it_reads_so() {
         let kind = |body: &str| {
-            let letter = Letter {
+            let payload = NotificationPayload {
                 headers: Vec::new(),
                 body: body.into(),
             };
-            headers(&letter).unwrap()[CONTENT_TYPE]
+            headers(&payload).unwrap()[CONTENT_TYPE]
                 .to_str()
                 .unwrap()
                 .to_owned()
         };
         assert_eq!(kind("{}"), "application/json");
         assert_eq!(kind("web failed"), "text/plain; charset=utf-8");
-        let own = Letter {
+        let own = NotificationPayload {
             headers: vec![("content-type".into(), "text/html".into())],
             body: Vec::new(),
         };
         assert_eq!(headers(&own).unwrap()[CONTENT_TYPE], "text/html");
-        let bad = Letter {
+        let bad = NotificationPayload {
             headers: vec![("a b".into(), "1".into())],
             body: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     image::Digest,
-    notify::{Address, Letter, Receiver, Reply, deliver},
+    notify::{Address, NotificationPayload, Receiver, Reply, deliver},
     ops::{App, credential::resolved},
     sys::{
         command::CommandLine,
@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     message::with_variables,
-    wording::{Wording, plain, unusable},
+    templates::{MessageTemplates, plain, unusable},
 };
 
 /// What everybody is told who does not say what.
@@ -41,7 +41,7 @@ pub struct Channel {
     /// With what.
     pub shape: Shape,
     /// In which words; the message as it is, if none.
-    pub wording: Option<Wording>,
+    pub templates: Option<MessageTemplates>,
     /// Whether what happens to several tasks in one round is one message.
     pub groups: bool,
     /// A command that is asked first: it is told only where that prints something.
@@ -73,14 +73,14 @@ pub enum Shape {
 impl Channel {
     /// Returns what it is sent, and what is wrong with its templates. Where they are broken, the message goes as it is: it is better told
     /// plainly than not at all. `log` is asked for the last lines of the run where templates are filled in.
-    pub fn letter(
+    pub fn payload(
         &self,
         message: &serde_json::Value,
         log: impl FnOnce() -> Vec<String>,
-    ) -> (Letter, Option<String>) {
-        let filled = self.wording.as_ref().map(|it| it.fill(message, &log()));
+    ) -> (NotificationPayload, Option<String>) {
+        let filled = self.templates.as_ref().map(|it| it.fill(message, &log()));
         match filled {
-            Some(Ok(letter)) => (letter, None),
+            Some(Ok(payload)) => (payload, None),
             Some(Err(why)) => (plain(message), Some(why)),
             None => (plain(message), None),
         }
@@ -96,13 +96,13 @@ impl Channel {
         app: &App,
         event: &str,
         message: &serde_json::Value,
-        letter: &Letter,
+        payload: &NotificationPayload,
     ) -> Result<Reply, String> {
         let receiver = match with_variables(&self.receiver, message) {
             Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
             webhook => webhook,
         };
-        deliver(&receiver, event, letter, &app.clock).await
+        deliver(&receiver, event, payload, &app.clock).await
     }
 
     /// Tells whether it is told of a task.
@@ -152,7 +152,7 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Message,
-        wording: None,
+        templates: None,
         groups: false,
         only_if: None,
         remind_days: None,
@@ -201,7 +201,7 @@ fn compose_up(task: &Task) -> Option<Channel> {
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Message,
-        wording: None,
+        templates: None,
         groups: false,
         only_if: Some(compose().args(running).arg(&source.key)),
         remind_days: None,
@@ -230,7 +230,7 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Update(payload, secrets.update_trigger_token),
-        wording: None,
+        templates: None,
         groups: false,
         only_if: None,
         remind_days: None,
@@ -276,12 +276,12 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         None => BY_DEFAULT.to_vec(),
     };
     let name = settings.name.clone();
-    let wording = Wording::of(settings, &what)?;
+    let templates = MessageTemplates::of(settings, &what)?;
     Ok(Channel {
-        groups: settings.group.unwrap_or(wording.is_some()),
+        groups: settings.group.unwrap_or(templates.is_some()),
         remind_days: settings.remind_days,
         digest: settings.digest,
-        wording,
+        templates,
         id: match &settings.name {
             Some(name) => format!("notify {name}"),
             None => format!("notify {}", short(&kept)),

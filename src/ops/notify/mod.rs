@@ -4,7 +4,7 @@ mod channels;
 mod digest;
 mod message;
 mod sample;
-mod wording;
+mod templates;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    notify::{Letter, Reply},
+    notify::{NotificationPayload, Reply},
     store::{
         lock::{self, Lock},
         notified::NotifiedFile,
@@ -38,7 +38,7 @@ use super::{
 
 use channels::{Channel, Shape, channels};
 use message::{Message, base_of, update};
-use wording::last_lines;
+use templates::last_lines;
 
 pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 
@@ -427,10 +427,10 @@ impl Telling<'_> {
         log: Option<RunId>,
     ) -> Result<(), String> {
         let message = serde_json::to_value(message).map_err(|problem| problem.to_string())?;
-        let letter = self.letter(&message, log);
+        let payload = self.payload(&message, log);
         let reply = self
             .channel
-            .send(self.app, event, &message, &letter)
+            .send(self.app, event, &message, &payload)
             .await?;
         if let Reply::Printed(printed) = reply
             && !printed.is_empty()
@@ -441,10 +441,10 @@ impl Telling<'_> {
     }
 
     /// Returns what is sent, and says once what is wrong with the templates for it.
-    fn letter(&mut self, message: &serde_json::Value, log: Option<RunId>) -> Letter {
+    fn payload(&mut self, message: &serde_json::Value, log: Option<RunId>) -> NotificationPayload {
         let end = || log.and_then(|id| self.app.store.end_of_log(id, END_OF_LOG).ok());
         let last = || last_lines(&end().unwrap_or_default());
-        let (letter, broken) = self.channel.letter(message, last);
+        let (payload, broken) = self.channel.payload(message, last);
         if let Some(why) = &broken
             && self.notified.broken != broken
         {
@@ -454,6 +454,6 @@ impl Telling<'_> {
             )));
         }
         self.notified.broken = broken;
-        letter
+        payload
     }
 }

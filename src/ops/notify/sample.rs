@@ -17,7 +17,7 @@ use crate::{
 use super::{
     channels::{Channel, of_config},
     message::Message,
-    wording::last_lines,
+    templates::last_lines,
 };
 
 /// What a sample's log says.
@@ -126,9 +126,9 @@ async fn sample(
         | NotificationEvent::StillFailing => LOG,
         _ => "",
     };
-    let (letter, broken) = channel.letter(message, || last_lines(log.as_bytes()));
+    let (payload, broken) = channel.payload(message, || last_lines(log.as_bytes()));
     let broken = broken.map(|why| format!("cannot use its templates: {why}"));
-    let sent = channel.send(app, event.word(), message, &letter).await;
+    let sent = channel.send(app, event.word(), message, &payload).await;
     let (answer, error) = match sent {
         Ok(Reply::Printed(printed)) => (
             Some(String::from_utf8_lossy(&printed).trim().to_owned()),
@@ -140,7 +140,7 @@ async fn sample(
     SampleAnswer {
         receiver: channel.name.clone(),
         event: event.word(),
-        sent: String::from_utf8_lossy(&letter.body).into_owned(),
+        sent: String::from_utf8_lossy(&payload.body).into_owned(),
         answer,
         error,
     }

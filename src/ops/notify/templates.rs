@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{Error, Kind, Result},
-    notify::{Letter, preset},
+    notify::{NotificationPayload, preset},
     ops::credential::resolved,
     steps::{InvalidTaskFile, render::Renderer},
     sys::{secret::Secret, settings::NotifySettings},
@@ -22,14 +22,14 @@ const LONGEST_LINE: usize = 300;
 
 /// The templates of a receiver.
 #[derive(Debug)]
-pub struct Wording {
+pub struct MessageTemplates {
     title: Option<String>,
     body: Option<String>,
     headers: BTreeMap<String, String>,
     values: BTreeMap<String, Secret>,
 }
 
-impl Wording {
+impl MessageTemplates {
     /// Reads the templates of a receiver; none, where it gets the message as it is.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Wording {
     /// # Errors
     ///
     /// What is wrong with one of them, named with its line.
-    pub fn fill(&self, message: &Value, log: &[String]) -> Result<Letter, String> {
+    pub fn fill(&self, message: &Value, log: &[String]) -> Result<NotificationPayload, String> {
         let mut data = data(message, log);
         data["Values"] = self
             .values
@@ -108,7 +108,7 @@ impl Wording {
             let value = filled(template, &data, &format!("header `{name}`"))?;
             Ok((name.clone(), value))
         });
-        Ok(Letter {
+        Ok(NotificationPayload {
             headers: headers.collect::<Result<_, String>>()?,
             body: match &self.body {
                 Some(body) => filled(body, &data, "body")?.into_bytes(),
@@ -119,8 +119,8 @@ impl Wording {
 }
 
 /// Returns the message as it is, for who has no templates.
-pub fn plain(message: &Value) -> Letter {
-    Letter {
+pub fn plain(message: &Value) -> NotificationPayload {
+    NotificationPayload {
         headers: Vec::new(),
         body: message.to_string().into_bytes(),
     }
@@ -258,7 +258,7 @@ mod tests {
         })
     }
 
-    fn wording(preset: &str) -> Wording {
+    fn templates(preset: &str) -> MessageTemplates {
         let settings = NotifySettings {
             preset: Some(preset.to_owned()),
             values: [("chat", "-100\"7"), ("token", "AbC")]
@@ -266,7 +266,7 @@ mod tests {
                 .into(),
             ..NotifySettings::default()
         };
-        Wording::of(&settings, "it").unwrap().unwrap()
+        MessageTemplates::of(&settings, "it").unwrap().unwrap()
     }
 
     fn log() -> Vec<String> {
@@ -275,9 +275,12 @@ mod tests {
     }
 
     fn json_of(preset: &str) -> Value {
-        let letter = wording(preset).fill(&hostile(), &log()).unwrap();
-        serde_json::from_slice(&letter.body).unwrap_or_else(|why| {
-            panic!("{preset}: {why}: {}", String::from_utf8_lossy(&letter.body))
+        let payload = templates(preset).fill(&hostile(), &log()).unwrap();
+        serde_json::from_slice(&payload.body).unwrap_or_else(|why| {
+            panic!(
+                "{preset}: {why}: {}",
+                String::from_utf8_lossy(&payload.body)
+            )
         })
     }
 
@@ -319,10 +322,10 @@ mod tests {
 
     #[test]
     fn ntfy_gets_a_text_of_less_than_4096_bytes_and_its_headers() {
-        let letter = wording("ntfy").fill(&hostile(), &log()).unwrap();
-        assert!(letter.body.len() < 4096 && letter.body.starts_with(b"run `ca7`"));
+        let payload = templates("ntfy").fill(&hostile(), &log()).unwrap();
+        assert!(payload.body.len() < 4096 && payload.body.starts_with(b"run `ca7`"));
         let header = |name: &str| {
-            let found = letter.headers.iter().find(|(known, _)| known == name);
+            let found = payload.headers.iter().find(|(known, _)| known == name);
             found.unwrap().1.clone()
         };
         assert_eq!(header("Title"), "web: failure");
@@ -346,12 +349,12 @@ mod tests {
 
     #[test]
     fn gotify_gets_a_message_and_its_token_in_a_header() {
-        let letter = wording("gotify").fill(&hostile(), &[]).unwrap();
+        let payload = templates("gotify").fill(&hostile(), &[]).unwrap();
         assert_eq!(
-            letter.headers,
+            payload.headers,
             [("X-Gotify-Key".to_owned(), "AbC".to_owned())]
         );
-        let body: Value = serde_json::from_slice(&letter.body).unwrap();
+        let body: Value = serde_json::from_slice(&payload.body).unwrap();
         assert_eq!(
             (body["title"].as_str(), body["priority"].as_i64()),
             (Some("web: failure"), Some(7))
@@ -365,7 +368,9 @@ mod tests {
                 preset: Some(preset.to_owned()),
                 ..NotifySettings::default()
             };
-            Wording::of(&settings, "`ops`").unwrap_err().to_string()
+            MessageTemplates::of(&settings, "`ops`")
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(
             of("telegram"),
@@ -380,8 +385,8 @@ mod tests {
             body: Some("# a heading\n{{ .Task | nosuch }}".to_owned()),
             ..NotifySettings::default()
         };
-        let wording = Wording::of(&settings, "it").unwrap().unwrap();
-        let why = wording.fill(&hostile(), &[]).unwrap_err();
+        let templates = MessageTemplates::of(&settings, "it").unwrap().unwrap();
+        let why = templates.fill(&hostile(), &[]).unwrap_err();
         assert!(
             why.starts_with("its body: ") && why.contains("nosuch"),
             "{why}"
@@ -390,8 +395,8 @@ mod tests {
             body: Some("# {{ .Task }} {{ len .Log }} {{ .Nothing }}".to_owned()),
             ..NotifySettings::default()
         };
-        let wording = Wording::of(&settings, "it").unwrap().unwrap();
-        assert_eq!(wording.fill(&hostile(), &[]).unwrap().body, b"# web 0 ");
+        let templates = MessageTemplates::of(&settings, "it").unwrap().unwrap();
+        assert_eq!(templates.fill(&hostile(), &[]).unwrap().body, b"# web 0 ");
     }
 
     #[test]

@@ -123,28 +123,31 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
     if all_plain(request) {
         return Vec::new();
     }
-    let plain = request.bases.iter().filter(|base| request.is_plain(base));
-    plain
-        .map(|base| {
-            let mut line = program
+    let mut steps = Vec::new();
+    for (base, platforms) in &request.bases {
+        if !request.is_plain(base) {
+            continue;
+        }
+        for platform in platforms {
+            // An index need not have an image for this machine.
+            let line = program
                 .call(&["pull"])
                 .arg("--quiet")
-                .flag("--tls-verify", "false");
-            if let [platform] = request.platforms.as_slice() {
-                line = line.flag("--platform", platform.to_string());
-            }
-            Step {
+                .flag("--tls-verify", "false")
+                .flag("--platform", platform.to_string());
+            steps.push(Step {
                 purpose: Purpose::Pull(base.clone()),
                 line: with_auth(line, request).arg("--").arg(base.to_string()),
                 digest: DigestSource::Registry,
-            }
-        })
-        .collect()
+            });
+        }
+    }
+    steps
 }
 
 /// Tells whether the build takes images from registries without TLS only.
 fn all_plain(request: &BuildRequest) -> bool {
-    !request.bases.is_empty() && request.bases.iter().all(|base| request.is_plain(base))
+    !request.bases.is_empty() && request.bases.keys().all(|base| request.is_plain(base))
 }
 
 pub(super) fn push(
@@ -187,6 +190,8 @@ fn with_auth(line: CommandLine, request: &BuildRequest) -> CommandLine {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::builder::request::tests::{full, printed};
 
@@ -215,7 +220,7 @@ mod tests {
     fn a_registry_with_tls_keeps_it_when_another_has_none() {
         let mut request = full();
         let far = format!("ghcr.io/a/base@sha256:{}", "b".repeat(64));
-        request.bases.push(far.parse().unwrap());
+        request.bases.insert(far.parse().unwrap(), BTreeSet::new());
         request.push = false;
         let steps = plan(&program(), &request).unwrap();
         let lines = printed(&steps);

@@ -232,7 +232,11 @@ fn shortened(line: String, longest: usize) -> String {
 
 /// Tells which registry has refused a builder, if its last words say that one has; `bases` are what it may have pulled.
 #[must_use]
-pub fn refusal(said: &[String], purpose: &Purpose, bases: &[Reference]) -> Option<Refusal> {
+pub fn refusal<'b>(
+    said: &[String],
+    purpose: &'b Purpose,
+    bases: impl Iterator<Item = &'b Reference> + Clone,
+) -> Option<Refusal> {
     const PHRASES: [&str; 10] = [
         "unauthorized",
         "authentication required",
@@ -257,7 +261,7 @@ pub fn refusal(said: &[String], purpose: &Purpose, bases: &[Reference]) -> Optio
         Purpose::Pull(image) => std::slice::from_ref(image),
         other => other.pushes(),
     };
-    let images = || own.iter().chain(bases);
+    let images = || own.iter().chain(bases.clone());
     let is_named = |image: &&Reference| {
         let names = [image.registry().to_owned(), image.name(), image.familiar()];
         let of = |name: &String| refused.iter().any(|line| line.contains(name.as_str()));
@@ -370,7 +374,7 @@ mod tests {
         let image = |name: &str| name.parse::<Reference>().unwrap();
         let bases = [image("ghcr.io/acme/base:1"), image("node:20")];
         let of = |line: &str, purpose: &Purpose| {
-            let found = refusal(&[line.to_owned()], purpose, &bases);
+            let found = refusal(&[line.to_owned()], purpose, bases.iter());
             found.map(|it| it.registry)
         };
         let push = Purpose::Push(image("r.io/web:1"));

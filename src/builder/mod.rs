@@ -166,11 +166,12 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
     for unpinned in &request.unpinned {
         let (image, fixed) = (&unpinned.image, unpinned.pinned());
         let mut pull = program.call(&["pull"]);
-        // A build for a named platform would not take an image for another one.
+        // A build for a named platform would not take an image for another one. docker refuses an image by itself that does not say what a
+        // platform calls it, podman and buildah warn.
         if let Some(platform) = unpinned
             .platform
             .as_ref()
-            .filter(|_| !request.platforms.is_empty())
+            .filter(|_| has_tls_flag || program.is_for_named_platforms(request))
         {
             pull = pull.flag("--platform", platform.to_string());
         }

@@ -33,6 +33,12 @@ impl Program {
             false => without_platforms(&self.build_args),
         }
     }
+
+    /// Tells whether a build is for platforms that somebody has named, and not for the builder's own.
+    pub(super) fn is_for_named_platforms(&self, request: &BuildRequest) -> bool {
+        let is_every_build = || without_platforms(&self.build_args) != self.build_args;
+        !request.platforms.is_empty() || is_every_build()
+    }
 }
 
 /// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.

@@ -44,8 +44,8 @@ pub struct BuildRequest {
     pub push: bool,
     /// The login servers that are spoken to without TLS.
     pub plain_http: BTreeSet<String>,
-    /// The images that the build takes from registries, at their digests.
-    pub bases: Vec<Reference>,
+    /// The images that the build takes from registries, at their digests, and for which platforms it takes each.
+    pub bases: BTreeMap<Reference, BTreeSet<Platform>>,
     /// Images that the build names by their tags, in places that cannot be pinned.
     pub unpinned: Vec<Unpinned>,
     /// A folder for small files that the builder writes.
@@ -208,11 +208,12 @@ pub(super) mod tests {
             annotations: map(&[("n", "2")]),
             push: true,
             plain_http: BTreeSet::from(["localhost:5000".to_owned()]),
-            bases: vec![
+            bases: BTreeMap::from([(
                 format!("localhost:5000/base@sha256:{}", "a".repeat(64))
                     .parse()
                     .unwrap(),
-            ],
+                BTreeSet::from(["linux/amd64".parse().unwrap()]),
+            )]),
             unpinned: Vec::new(),
             scratch: "/state/runs/ca1".into(),
             auth_dir: None,

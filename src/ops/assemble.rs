@@ -205,7 +205,7 @@ impl Execution<'_> {
             annotations: labels.clone(),
             labels,
             push: step.is_push_enabled,
-            plain_http: self.unverified(images, &resolved.pulled),
+            plain_http: self.unverified(images.iter().chain(resolved.pulled.keys())),
             bases: resolved.pulled.clone(),
             unpinned: resolved.unpinned.clone(),
             scratch: layout.run_folder(run.run_id),
@@ -215,14 +215,12 @@ impl Execution<'_> {
     }
 
     /// Returns the registries for which builders must not insist on a certificate that they trust.
-    pub(super) fn unverified(
+    pub(super) fn unverified<'r>(
         &self,
-        images: &[Reference],
-        pulled: &[Reference],
+        images: impl IntoIterator<Item = &'r Reference>,
     ) -> BTreeSet<String> {
         images
-            .iter()
-            .chain(pulled)
+            .into_iter()
             .map(Reference::registry)
             .filter(|registry| self.app.settings.is_unverified(registry))
             .map(str::to_owned)
@@ -230,13 +228,12 @@ impl Execution<'_> {
     }
 
     /// Says in every run which registries anybody could stand in for.
-    pub(super) fn tell_what_is_not_verified(
+    pub(super) fn tell_what_is_not_verified<'r>(
         &self,
-        images: &[Reference],
-        pulled: &[Reference],
+        images: impl Iterator<Item = &'r Reference>,
         log: &mut RunLog<'_>,
     ) {
-        for registry in self.unverified(images, pulled) {
+        for registry in self.unverified(images) {
             if self.app.settings.registry(&registry).skip_verify {
                 log.say(&not_verified(&registry));
             }

@@ -410,7 +410,7 @@ impl<'a> Execution<'a> {
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
         tell_what_is_built(&resolved, &inputs, log)?;
-        self.tell_what_is_not_verified(&images, &resolved.pulled, log);
+        self.tell_what_is_not_verified(images.iter().chain(resolved.pulled.keys()), log);
         let job = BuildJob {
             step,
             builder: &builder,

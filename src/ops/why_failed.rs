@@ -20,7 +20,7 @@ pub fn with_last_words(
     if said.is_empty() {
         return error;
     }
-    let refused = refusal(&said, purpose, &request.bases);
+    let refused = refusal(&said, purpose, request.bases.keys());
     let error = error.because(anyhow::anyhow!(said.join("; ")));
     match refused {
         Some(refused) => {

@@ -41,6 +41,7 @@ mod refused;
 mod repository;
 mod run;
 mod schemas;
+mod several_platforms;
 mod state;
 mod status;
 mod surroundings;

@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use authority::Authority;
 pub use builders::Calls;
 pub use gate::Gate;
 pub use gateway::Gateway;

@@ -11,6 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    authority::Authority,
     command, eventually,
     image::{Blob, Image, Parts, own_platform},
     program,
@@ -133,9 +134,22 @@ impl Registry {
 
     /// Serves the same data at another address too.
     pub fn twin(&self) -> Twin {
+        self.serve_twin("")
+    }
+
+    /// The same over TLS, with a certificate of the authority.
+    pub fn twin_over_tls(&self, authority: &Authority) -> Twin {
+        let (certificate, key) = authority.issue("registry", "127.0.0.1");
+        let (certificate, key) = (certificate.display(), key.display());
+        self.serve_twin(&format!(
+            ", tls: {{certificate: {certificate}, key: {key}}}"
+        ))
+    }
+
+    fn serve_twin(&self, tls: &str) -> Twin {
         eventually("a second address", || {
             let host = format!("127.0.0.1:{}", next_port());
-            let service = self.serve(&host, "twin")?;
+            let service = self.serve(&host, "twin", tls)?;
             Some(Twin {
                 host,
                 _service: service,
@@ -448,14 +462,14 @@ impl Registry {
 
     /// Starts the program, and tells whether it got its port.
     fn try_to_serve(&self) -> bool {
-        let service = self.serve(&self.host(), "config");
+        let service = self.serve(&self.host(), "config", "");
         self.forgotten.set(0);
         *self.service.borrow_mut() = service;
         self.service.borrow().is_some()
     }
 
     /// Starts the program at an address, with files of this name; nothing, if somebody else has the address.
-    fn serve(&self, host: &str, name: &str) -> Option<Service> {
+    fn serve(&self, host: &str, name: &str, tls: &str) -> Option<Service> {
         let dir = self.dir.path();
         let auth = if self.password {
             fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
@@ -469,7 +483,7 @@ impl Registry {
         let config = format!(
             "version: 0.1\n\
              storage:\n  filesystem: {{rootdirectory: {}/data}}\n  delete: {{enabled: {}}}\n\
-             http: {{addr: '{host}'}}\n{auth}{}",
+             http: {{addr: '{host}'{tls}}}\n{auth}{}",
             dir.display(),
             self.deletes,
             self.notifications.borrow()

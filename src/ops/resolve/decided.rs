@@ -24,8 +24,8 @@ pub struct Resolved {
     pub runtime: Option<(Reference, Option<Digest>)>,
     /// The images that registries have and that cannot be pinned where they are named.
     pub unpinned: Vec<Unpinned>,
-    /// The images that the build takes from registries, pinned: copies of one's own, where those are used.
-    pub pulled: Vec<Reference>,
+    /// The images that the build takes from registries, pinned, and for which platforms: copies of one's own, where those are used.
+    pub pulled: BTreeMap<Reference, BTreeSet<Platform>>,
     /// The images that copies of one's own are used for.
     pub mirrored: Vec<(Reference, Reference)>,
     /// The platforms that the Dockerfile itself gives the image below the last stage.
@@ -115,7 +115,7 @@ pub fn conclude(
 ) -> Resolved {
     let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
     let mut untracked = Vec::new();
-    let mut pulled = BTreeSet::new();
+    let mut pulled: BTreeMap<Reference, BTreeSet<Platform>> = BTreeMap::new();
     let mut unpinned = BTreeMap::new();
     for base in bases {
         // A named context in the place of a stage would replace the stage.
@@ -140,6 +140,10 @@ pub fn conclude(
                 })
                 .or_insert(new);
         };
+        let mut pull = |image: Reference| {
+            let platforms = pulled.entry(image).or_default();
+            platforms.extend(base.platforms.iter().cloned());
+        };
         let mut untrack = |reason: &str| {
             untracked.push(Untracked {
                 image: base.written.clone(),
@@ -152,14 +156,14 @@ pub fn conclude(
                 manifests,
                 mirror,
             }) => {
-                pulled.extend(decided(&answers, base));
+                decided(&answers, base).into_iter().for_each(&mut pull);
                 depend(dependency(base, seen, manifests, mirror.as_ref()));
             }
             Some(Answer::Kept(held)) => depend(kept(base, &held.image)),
             Some(Answer::Stored(image)) => depend(stored(base, image)),
             Some(Answer::Fixed { digest, .. }) => {
                 let fixed = || base.reference.at(digest.clone());
-                pulled.insert(decided(&answers, base).unwrap_or_else(fixed));
+                pull(decided(&answers, base).unwrap_or_else(fixed));
                 untrack("it is pinned by its digest and cannot move");
             }
             Some(Answer::Local(held)) => untrack(&held.reason),
@@ -192,7 +196,7 @@ pub fn conclude(
             .iter()
             .filter_map(|(source, answer)| Some((source.clone(), answer.mirror()?.usable()?)))
             .collect(),
-        pulled: pulled.into_iter().collect(),
+        pulled,
         forced: bases
             .iter()
             .filter(|base| base.kind == BaseKind::Runtime)

@@ -353,7 +353,9 @@ impl StepContext<'_, '_> {
             labels,
             annotations,
             push: false,
-            plain_http: self.execution.unverified(&build.images, &resolved.pulled),
+            plain_http: self
+                .execution
+                .unverified(build.images.iter().chain(resolved.pulled.keys())),
             bases: resolved.pulled.clone(),
             unpinned: resolved.unpinned.clone(),
             scratch,
@@ -388,7 +390,7 @@ impl StepContext<'_, '_> {
             auth_dir: self.auth_dir.clone(),
             plain_http: {
                 let images: Vec<Reference> = images.iter().map(|one| one.image.clone()).collect();
-                self.execution.unverified(&images, &[])
+                self.execution.unverified(&images)
             },
             ..BuildRequest::default()
         };
@@ -531,7 +533,7 @@ impl StepContext<'_, '_> {
         for text in told.take() {
             self.warn(&step.id, &text);
         }
-        let pinned = resolved.pulled.first();
+        let pinned = resolved.pulled.keys().next();
         Ok(pinned.unwrap_or(&cmd.image).clone())
     }
 
@@ -544,7 +546,7 @@ impl StepContext<'_, '_> {
         for line in resolved.in_words() {
             self.say(Some(&step.id), &format!("acrt: {line}"));
         }
-        for registry in self.execution.unverified(&[], &resolved.pulled) {
+        for registry in self.execution.unverified(resolved.pulled.keys()) {
             let skips = self.execution.app.settings.registry(&registry).skip_verify;
             if skips && self.found.borrow_mut().unverified.insert(registry.clone()) {
                 self.say(None, &format!("acrt: {}", not_verified(&registry)));
@@ -606,10 +608,7 @@ impl StepContext<'_, '_> {
             keep: cmd.keep,
             privileged: cmd.privileged,
             labels: [(LABEL.to_owned(), marker.display().to_string())].into(),
-            plain_http: !self
-                .execution
-                .unverified(std::slice::from_ref(image), &[])
-                .is_empty(),
+            plain_http: !self.execution.unverified([image]).is_empty(),
             auth_dir: self.auth_dir.clone(),
             scratch: self.workspace.step(&step.id)?,
         })

@@ -1,0 +1,120 @@
+//! Builds for several platforms by podman and buildah, whose bases are indexes under names that differ between the platforms.
+
+use crate::support::{Authority, Calls, Image, Registry, World};
+
+/// Pushes bases for each platform, with their texts: an index of its own platform alone, one of both, and one for all.
+fn push(registry: &Registry, amd64: &str, arm64: &str) {
+    let image = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
+    let (amd, arm) = (image("linux/amd64", amd64), image("linux/arm64", arm64));
+    registry.push_index("base-amd64:1", std::slice::from_ref(&amd));
+    registry.push_index("base-arm64:1", std::slice::from_ref(&arm));
+    registry.push_index("more-amd64:1", std::slice::from_ref(&amd));
+    let both = [image("linux/amd64", "not this"), arm.clone()];
+    registry.push_index("more-arm64:1", &both);
+    registry.push_index("all:1", &[amd, arm]);
+}
+
+/// Checks that the image for each platform is built on what is for it.
+fn is_made_of(registry: &Registry, amd64: &str, arm64: &str) {
+    let made = registry.document("web:latest");
+    let mut seen = Vec::new();
+    for entry in made["manifests"].as_array().unwrap() {
+        let image = format!("web@{}", entry["digest"].as_str().unwrap());
+        let architecture = entry["platform"]["architecture"].as_str().unwrap();
+        let text = if architecture == "amd64" {
+            amd64
+        } else {
+            arm64
+        };
+        for file in ["version", "more", "all"] {
+            let found = registry.file(&image, file);
+            assert_eq!(found.as_deref(), Some(text), "{file} for {architecture}");
+        }
+        seen.push(architecture);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, ["amd64", "arm64"]);
+}
+
+fn dockerfile(base: &str, more: &str) -> String {
+    format!(
+        "ARG TARGETARCH\nFROM {more}/more-$TARGETARCH:1 AS more\nFROM {base}/base-$TARGETARCH:1\n\
+         COPY --from=more /version /more\nCOPY --from={base}/all:1 /version /all\n"
+    )
+}
+
+const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+
+fn builds_and_rebuilds(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    push(&registry, "one", "one for arm");
+    let text = dockerfile(&registry.host(), &registry.host());
+    world.task_with(&registry, "web", &text, &BOTH);
+    world.run("web").ok();
+    is_made_of(&registry, "one", "one for arm");
+    push(&registry, "two", "two for arm");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    is_made_of(&registry, "two", "two for arm");
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn buildah_takes_from_each_index_what_is_for_the_platform() {
+    builds_and_rebuilds(World::buildah);
+}
+
+#[test]
+fn podman_takes_from_each_index_what_is_for_the_platform() {
+    builds_and_rebuilds(World::podman);
+}
+
+/// The same where some bases are on a registry with TLS: acrt itself then pulls those of the registry without.
+fn builds_on_registries_with_and_without_tls(put_on_path: impl Fn(&World) -> Calls) {
+    let (world, registry, authority) = (World::new(), Registry::start(), Authority::new());
+    let calls = put_on_path(&world);
+    let safe = registry.twin_over_tls(&authority);
+    let ca = authority.certificate().display().to_string();
+    world.set("SSL_CERT_FILE", &ca);
+    world.config(&format!(
+        "registries: {{'{}': {{plainHttp: false, caFile: '{ca}'}}}}\n",
+        safe.host()
+    ));
+    push(&registry, "one", "one for arm");
+    let text = dockerfile(&registry.host(), &safe.host());
+    world.task_with(&registry, "web", &text, &BOTH);
+    world.run("web").ok();
+    is_made_of(&registry, "one", "one for arm");
+    let digest = registry.digest("base-arm64:1").unwrap();
+    let pulled = calls.of("pull");
+    let is_it = |line: &&String| line.ends_with(&format!("/base-arm64@{digest}"));
+    let of_arm: Vec<&String> = pulled.iter().filter(is_it).collect();
+    assert!(!of_arm.is_empty(), "{pulled:?}");
+    let is_named = |line: &&String| line.contains("--platform=linux/arm64");
+    assert!(of_arm.iter().all(is_named), "{pulled:?}");
+    // A stage for a platform of its own, in a build for this machine's.
+    let of_arm = format!(
+        "FROM --platform=linux/arm64 {}/base-arm64:1 AS arm\n",
+        registry.host()
+    );
+    let text = format!(
+        "{of_arm}FROM {}/all:1\nCOPY --from=arm /version /more\n",
+        safe.host()
+    );
+    world.task(&registry, "one", &text);
+    world.run("one").ok();
+    assert_eq!(
+        registry.file("one:latest", "more").as_deref(),
+        Some("one for arm")
+    );
+}
+
+#[test]
+fn buildah_pulls_from_a_registry_without_tls_for_each_platform() {
+    builds_on_registries_with_and_without_tls(World::buildah);
+}
+
+#[test]
+fn podman_pulls_from_a_registry_without_tls_for_each_platform() {
+    builds_on_registries_with_and_without_tls(World::podman);
+}

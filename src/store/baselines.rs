@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
-    pub(super) fn all_baselines(&self) -> Result<Vec<(TaskKey, Result<Baseline>)>> {
+    pub fn all_baselines(&self) -> Result<Vec<(TaskKey, Result<Baseline>)>> {
         let files = TaskFiles {
             folder: self.layout.baselines_folder(),
             suffix: ".json",

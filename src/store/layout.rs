@@ -111,6 +111,18 @@ impl Layout {
         self.root.join("builders.lock")
     }
 
+    /// Returns which repositories have which blobs.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.root.join("blobs.json")
+    }
+
+    /// Returns the lock of the process that changes which repositories have which blobs.
+    #[must_use]
+    pub fn blobs_lock(&self) -> PathBuf {
+        self.root.join("blobs.lock")
+    }
+
     /// Returns the lock that a run holds which a builder has been given, one of as many as it may be given.
     #[must_use]
     pub fn builder_place(&self, name: &str, n: usize) -> PathBuf {

@@ -4,6 +4,7 @@
 
 pub mod baselines;
 pub mod bases;
+pub mod blobs;
 pub mod builders;
 mod cache;
 pub mod file;

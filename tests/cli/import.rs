@@ -276,6 +276,60 @@ fn a_copy_that_is_killed_leaves_no_tag_and_goes_on_with_what_is_missing() {
     assert_eq!(target.digest("big:1"), source.digest("big:1"));
 }
 
+/// Returns the requests by which a layer got into a registry, or did not have to.
+fn sent(registry: &Registry, method: &str, layer: &[u8]) -> usize {
+    let digest = acrt::image::Digest::of(layer).to_string();
+    let names = [digest.replace(':', "%3A"), digest];
+    let all = registry.requests().into_iter();
+    let of_layer = all.filter(|it| names.iter().any(|name| it.path.contains(name)));
+    of_layer.filter(|it| it.method == method).count()
+}
+
+#[test]
+fn layer_of_six_images_is_sent_once_and_taken_over_by_one_request_each() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let shared = noise(1, 4_000_000);
+    let to = target.host();
+    for n in 2..=7 {
+        let name = format!("app{n}:1");
+        source.push_layers(&name, &[shared.clone(), noise(n, 1000)]);
+        let from = source.image(&name);
+        let answer = world.acrt(&["import", "--source", &from, "-n", &to]).ok();
+        let mounted = answer.json()["blobs"]["mounted"].clone();
+        // The layer and the config.
+        assert_eq!(mounted, if n > 2 { 2 } else { 0 }, "{answer}");
+        assert_eq!(target.digest(&name), source.digest(&name));
+    }
+    let count = |method| sent(&target, method, &shared);
+    assert_eq!((count("HEAD"), count("PUT"), count("POST")), (1, 1, 5));
+    // An image that is there already, into another repository: one request for each blob.
+    target.forget_requests();
+    let from = source.image("app2:1");
+    let again = ["import", "--source", &from, "-n", &to, "-t", "again:1"];
+    let answer = world.acrt(&again).ok().json();
+    assert_eq!(answer["blobs"]["mounted"], 3, "{answer}");
+    assert_eq!(answer["blobs"]["bytesSent"], 0);
+    let asked = target.requests();
+    let about_blobs = asked.iter().filter(|it| it.path.contains("/blobs/"));
+    assert_eq!(about_blobs.count(), 3, "{asked:?}");
+}
+
+#[test]
+fn layer_of_an_image_that_a_task_made_is_taken_over() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let shared = noise(1, 2_000_000);
+    source.push_layers("node:20", &[shared.clone()]);
+    mirror(&world, &source, &target, &[]);
+    world.run("mirror-node").ok();
+    // All that is left is what the run and the task say.
+    fs::remove_file(world.state().join("blobs.json")).unwrap();
+    source.push_layers("web:1", &[shared.clone(), noise(2, 1000)]);
+    let (from, to) = (source.image("web:1"), target.host());
+    let answer = world.acrt(&["import", "--source", &from, "-n", &to]).ok();
+    assert_eq!(answer.json()["blobs"]["mounted"], 1, "{answer}");
+    assert_eq!(sent(&target, "PUT", &shared), 1);
+}
+
 /// Returns how many blobs a registry has taken.
 fn stored(registry: &Registry) -> usize {
     let all = registry.requests().into_iter();

@@ -44,6 +44,7 @@ mod schemas;
 mod several_platforms;
 mod state;
 mod status;
+mod strict_registry;
 mod surroundings;
 mod task;
 mod trust;

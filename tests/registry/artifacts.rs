@@ -85,7 +85,7 @@ async fn a_helm_chart_is_copied_and_its_files_are_read_as_before() {
         all_referrers: false,
         force: false,
     };
-    registries.copy(&request, &|_| {}).await.unwrap();
+    registries.copy(&request, &|_| {}, &()).await.unwrap();
     assert_eq!(to.get("chart/manifests/1").await, Some(chart.bytes));
     let files = registries.artifact(&source).await.unwrap();
     let mut kept = tempfile::NamedTempFile::new().unwrap();

@@ -36,7 +36,7 @@ fn request(from: &str, to: &str, tag: &str) -> CopyRequest {
 }
 
 async fn copy(registries: &Registries, request: &CopyRequest) -> Result<Copied, CopyError> {
-    registries.copy(request, &|_| {}).await
+    registries.copy(request, &|_| {}, &()).await
 }
 
 fn count(requests: &[String], what: &str) -> usize {

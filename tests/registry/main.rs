@@ -24,6 +24,7 @@ mod index;
 mod limits;
 mod logins;
 mod look;
+mod mounts;
 mod network;
 mod proxy;
 mod redirects;

@@ -37,6 +37,8 @@ struct State {
     shown: usize,
     /// What the next requests are refused with: those of a method or any, and a status line with headers.
     refusals: Vec<(Option<&'static str>, &'static str)>,
+    /// Whether only requests pass that accept what they are answered with.
+    is_strict: bool,
 }
 
 impl Proxy {
@@ -106,6 +108,12 @@ impl Proxy {
         self.shared.state().refusals.push((method, answer));
     }
 
+    /// Answers from now on 406 to each request that does not accept what it is to be answered with, as registries do that negotiate that
+    /// for everything.
+    pub fn be_strict(&self) {
+        self.shared.state().is_strict = true;
+    }
+
     /// Returns how many HEADs the proxy has answered itself.
     pub fn shown(&self) -> usize {
         self.shared.state().shown
@@ -128,7 +136,7 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    /// Hands on one request, and ends the connection: requests without a body, as looks and pulls are.
+    /// Hands on one request, when all of it has come, and ends the connection.
     fn serve(&self, stream: &TcpStream) {
         let mut head = Vec::new();
         let mut reader = BufReader::new(stream);
@@ -145,8 +153,17 @@ impl Shared {
         }
         let words: Vec<&str> = head[0].split(' ').collect();
         let (method, target) = (words[0].to_owned(), words[1].to_owned());
-        let own = self.admit(&method, &target);
         let mut out = stream;
+        let length = header(&head, "content-length").map_or(0, |it| it.parse().unwrap());
+        let mut body = Vec::new();
+        if reader.take(length).read_to_end(&mut body).is_err() {
+            return;
+        }
+        let accepted = header(&head, "accept");
+        let own = match self.state().is_strict && !is_acceptable(&method, &target, accepted) {
+            true => Some("406 Not Acceptable".to_owned()),
+            false => self.admit(&method, &target),
+        };
         if let Some(answer) = own {
             let rest = "Content-Length: 0\r\nConnection: close\r\n\r\n";
             let _ = write!(out, "HTTP/1.1 {answer}\r\n{rest}");
@@ -158,6 +175,7 @@ impl Shared {
         let request = format!("{}\r\nConnection: close\r\n\r\n", head.join("\r\n"));
         let mut answer = Vec::new();
         if upstream.write_all(request.as_bytes()).is_ok()
+            && upstream.write_all(&body).is_ok()
             && upstream.read_to_end(&mut answer).is_ok()
         {
             let _ = out.write_all(&answer);
@@ -188,4 +206,32 @@ impl Shared {
             "200 OK\r\nContent-Type: {kind}\r\nDocker-Content-Digest: {digest}"
         ))
     }
+}
+
+/// Returns the value of a header.
+fn header<'a>(head: &'a [String], name: &str) -> Option<&'a str> {
+    head.iter().find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+/// Tells whether a request accepts what it may be answered with.
+fn is_acceptable(method: &str, target: &str, accepted: Option<&str>) -> bool {
+    let reads = matches!(method, "GET" | "HEAD");
+    let wanted: &[&str] = match target {
+        target if target.contains("/manifests/") && reads => &[
+            "application/vnd.oci.image.index.v1+json",
+            "application/vnd.oci.image.manifest.v1+json",
+            "application/vnd.docker.distribution.manifest.list.v2+json",
+            "application/vnd.docker.distribution.manifest.v2+json",
+        ],
+        target if target.contains("/manifests/") => &["*/*"],
+        target if target.contains("/referrers/") => &["application/vnd.oci.image.index.v1+json"],
+        _ => &["*/*"],
+    };
+    let accepted = accepted.unwrap_or("*/*").split(',').map(str::trim);
+    let accepted: Vec<&str> = accepted.collect();
+    // What is accepted besides is no matter, but for what only manifests are.
+    wanted.iter().all(|one| accepted.contains(one))
 }

@@ -1,5 +1,6 @@
 //! Copies images between registries and folders: at once for `acrt import`, and as the step of a task that keeps a copy.
 
+mod memory;
 mod places;
 mod request;
 mod run;
@@ -28,6 +29,7 @@ use super::{
     run_request::{Quick, RunRequest},
 };
 
+use memory::StoredCopies;
 use places::Target;
 pub(super) use places::source;
 pub use request::Import;
@@ -236,6 +238,7 @@ async fn copy_all(
             may.map_err(|error| failed(source, target, error.into()))?;
         }
     }
+    let memory = StoredCopies { app, events };
     let mut made: Vec<MadeCopy> = Vec::new();
     for target in targets {
         let mut request = request(target);
@@ -250,7 +253,7 @@ async fn copy_all(
         );
         events.send(Event::Doing(doing));
         let watch = |progress: Progress<'_>| events.send(Event::Copying(progress));
-        let copied = registries.copy(&request, &watch).await;
+        let copied = registries.copy(&request, &watch, &memory).await;
         let copied = copied.map_err(|error| failed(source, target, error.into()))?;
         let states = match copied.tags.is_empty() {
             true => vec![Tagged::Created],

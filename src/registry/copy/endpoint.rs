@@ -57,6 +57,14 @@ impl Endpoint {
         }
     }
 
+    /// Returns the repository, if it is one.
+    pub fn remote(&self) -> Option<&Remote> {
+        match self {
+            Self::Registry(remote) => Some(remote),
+            Self::Layout(_) => None,
+        }
+    }
+
     /// Returns the name of the image, for messages.
     pub fn name(&self) -> String {
         match self {
@@ -143,18 +151,6 @@ impl Endpoint {
             Self::Registry(remote) => remote.has_document(digest).await,
             // In a folder nobody checks what a manifest depends on; to look for each blob costs nothing there.
             Self::Layout(_) => Ok(false),
-        }
-    }
-
-    /// Tells whether a blob is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::has_document`].
-    pub async fn has_blob(&self, blob: &Descriptor) -> Result<bool, CopyError> {
-        match self {
-            Self::Registry(remote) => remote.has_blob(&blob.digest).await,
-            Self::Layout(layout) => Ok(layout.has_blob(blob)),
         }
     }
 

@@ -12,10 +12,14 @@ use crate::{image::Digest, registry::client::Registries};
 
 use super::{
     endpoint::{BlobTransfer, Endpoint},
+    memory::CopyMemory,
+    mounts::Mounts,
     problem::CopyError,
+    remote::Remote,
     request::{Amount, CopyContext, CopyRequest, Progress, ProgressWatcher},
-    transfer::transfer,
+    transfer::save,
     tree::{self, Descriptor, RawDocument},
+    upload::MountOutcome,
 };
 
 /// Blobs, or manifests, that are on their way at once.
@@ -37,6 +41,9 @@ fn small_at_once(round_trip: Duration) -> usize {
     wanted.clamp(AT_ONCE, MOST_AT_ONCE)
 }
 
+/// The size in bytes from which a blob is looked for in other repositories before it is sent: what is smaller is sent sooner.
+const WORTH_A_SEARCH: u64 = 1024 * 1024;
+
 /// How many bytes of manifests and indexes one copy may read in all: they are kept in memory until everything below them is there.
 const MAX_DOCUMENTS: u64 = 64 * 1024 * 1024;
 
@@ -51,6 +58,8 @@ pub struct ImageCopy<'a> {
     /// Where it goes.
     pub to: Endpoint,
     context: CopyContext<'a>,
+    /// Where its blobs may be, if it goes into a registry.
+    mounts: Option<Mounts<'a>>,
     amount: RefCell<Amount>,
     /// How many bytes of documents have been read.
     documents: Cell<u64>,
@@ -70,10 +79,16 @@ impl<'a> ImageCopy<'a> {
         registries: &'a Registries,
         request: &CopyRequest,
         watch: ProgressWatcher<'a>,
+        memory: &'a dyn CopyMemory,
     ) -> Result<Self, CopyError> {
+        let from = Endpoint::source(registries, &request.from)?;
+        let to = Endpoint::target(registries, &request.to)?;
+        let target = to.remote();
+        let mounts = target.map(|target| Mounts::new(registries, memory, target, from.remote()));
         Ok(Self {
-            from: Endpoint::source(registries, &request.from)?,
-            to: Endpoint::target(registries, &request.to)?,
+            mounts,
+            from,
+            to,
             context: CopyContext {
                 watch,
                 clock: &registries.clock,
@@ -153,16 +168,30 @@ impl<'a> ImageCopy<'a> {
         let total = sizes.fold(0, u64::saturating_add);
         self.within(&self.blobs, total, MAX_BLOBS)?;
         (self.context.watch)(Progress::Total(total));
-        let (small, large): (Vec<&Descriptor>, _) =
-            blobs.iter().partition(|blob| blob.size <= SMALL);
+        let plan = self.mounts.as_ref().map(|mounts| mounts.plan(&blobs));
+        let plan = plan.unwrap_or_default();
+        let planned = |blob| {
+            (
+                blob,
+                plan.get(&Descriptor::clone(blob).digest)
+                    .map(String::as_str),
+            )
+        };
+        let (small, large): (Vec<_>, Vec<_>) = (blobs.iter().map(planned))
+            .partition(|(blob, _): &(&Descriptor, _)| blob.size <= SMALL);
         let small = self.bring_each(small, small_at_once(self.round_trip.get()));
         let large = self.bring_each(large, AT_ONCE);
         try_join(small, large).await.map(|_| ())
     }
 
-    async fn bring_each(&self, blobs: Vec<&Descriptor>, at_once: usize) -> Result<(), CopyError> {
+    /// Brings blobs, each with the repository that it is known to be in.
+    async fn bring_each(
+        &self,
+        blobs: Vec<(&Descriptor, Option<&str>)>,
+        at_once: usize,
+    ) -> Result<(), CopyError> {
         stream::iter(blobs)
-            .map(|blob| self.bring_blob(blob))
+            .map(|(blob, known_in)| self.bring_blob(blob, known_in))
             .buffer_unordered(at_once)
             .try_collect()
             .await
@@ -180,11 +209,17 @@ impl<'a> ImageCopy<'a> {
         })
     }
 
-    async fn bring_blob(&self, blob: &Descriptor) -> Result<(), CopyError> {
-        let given = if self.to.has_blob(blob).await? {
-            BlobTransfer::Present
-        } else {
-            transfer(&self.from, &self.to, blob, &self.context).await?
+    async fn bring_blob(&self, blob: &Descriptor, known_in: Option<&str>) -> Result<(), CopyError> {
+        let given = match (&self.to, &self.mounts) {
+            (Endpoint::Registry(target), Some(mounts)) => {
+                let given = self.give(target, mounts, blob, known_in).await?;
+                mounts.has(&blob.digest);
+                given
+            }
+            (Endpoint::Layout(layout), _) if !layout.has_blob(blob) => {
+                save(&self.from, layout, blob, &self.context).await?
+            }
+            _ => BlobTransfer::Present,
         };
         let mut amount = self.amount.borrow_mut();
         match given {
@@ -199,12 +234,70 @@ impl<'a> ImageCopy<'a> {
         Ok(())
     }
 
+    /// Gets a blob into a repository: out of another one where it is known to be there, which takes one request, and only else by sending it.
+    async fn give(
+        &self,
+        target: &Remote,
+        mounts: &Mounts<'a>,
+        blob: &Descriptor,
+        known_in: Option<&str>,
+    ) -> Result<BlobTransfer, CopyError> {
+        let mut upload = match known_in.filter(|repository| mounts.is_open(repository)) {
+            Some(repository) => match take_over(target, mounts, blob, repository).await? {
+                MountOutcome::Mounted => return Ok(BlobTransfer::Mounted),
+                MountOutcome::Begun(upload) => Some(upload),
+                MountOutcome::Refused => None,
+            },
+            None => None,
+        };
+        if target.has_blob(&blob.digest).await? {
+            if let Some(upload) = upload {
+                target.give_up(upload).await;
+            }
+            return Ok(BlobTransfer::Present);
+        }
+        if known_in.is_none()
+            && blob.size >= WORTH_A_SEARCH
+            && let Some(repository) = mounts.search(&blob.digest).await
+        {
+            match take_over(target, mounts, blob, &repository).await? {
+                MountOutcome::Mounted => return Ok(BlobTransfer::Mounted),
+                MountOutcome::Begun(begun) => upload = Some(begun),
+                MountOutcome::Refused => {}
+            }
+        }
+        target.upload(&self.from, blob, &self.context, upload).await
+    }
+
+    /// Hands on what this copy has learnt to those that come.
+    pub fn remember(&self) {
+        if let Some(mounts) = &self.mounts {
+            mounts.remember();
+        }
+    }
+
     /// Writes a document as a tag, or by its digest alone.
     pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         self.to.write(document, tag).await?;
         self.amount.borrow_mut().manifests += 1;
         Ok(())
     }
+}
+
+/// Asks a registry to take a blob over from another of its repositories, and takes in what that says of the other.
+async fn take_over(
+    target: &Remote,
+    mounts: &Mounts<'_>,
+    blob: &Descriptor,
+    repository: &str,
+) -> Result<MountOutcome, CopyError> {
+    let outcome = target.mount(&blob.digest, repository).await?;
+    match &outcome {
+        MountOutcome::Mounted => {}
+        MountOutcome::Begun(_) => mounts.miss(repository, &blob.digest),
+        MountOutcome::Refused => mounts.close(repository),
+    }
+    Ok(outcome)
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 //! off before has changed no tag, and what it left is found and not sent again.
 //!
 //! What is copied (`request`) is done by `run`: an `image_copy` goes from one `endpoint` to another, each a `remote` repository or a
-//! folder with an OCI image `layout`; `transfer` brings over its blobs, read by a `reader` and sent by an `upload`.
+//! folder with an OCI image `layout`. Its blobs are taken over from other repositories where `mounts` knows of any, by what copies before
+//! have left in a `memory`; else they are read by a `reader`, and sent by an `upload` or saved by a `transfer`.
 
 mod blob_stream;
 mod endpoint;
 mod image_copy;
 mod layout;
+mod memory;
+mod mounts;
 mod problem;
 mod reader;
 mod referrers;
@@ -22,6 +25,7 @@ mod transfer;
 mod tree;
 mod upload;
 
+pub use memory::{CopyMemory, RepositoryBlobs};
 pub use problem::CopyError;
 pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
 pub use tree::{Descriptor, RawDocument};

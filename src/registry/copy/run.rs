@@ -6,6 +6,7 @@ use crate::{image::Digest, registry::client::Registries};
 
 use super::{
     image_copy::{AT_ONCE, ImageCopy},
+    memory::CopyMemory,
     problem::CopyError,
     request::{Amount, Copied, CopyRequest, ProgressWatcher, Tagged},
     subset,
@@ -13,7 +14,7 @@ use super::{
 };
 
 impl Registries {
-    /// Copies an image.
+    /// Copies an image, with what `memory` has of copies before.
     ///
     /// # Errors
     ///
@@ -22,34 +23,12 @@ impl Registries {
         &self,
         request: &CopyRequest,
         watch: ProgressWatcher<'_>,
+        memory: &dyn CopyMemory,
     ) -> Result<Copied, CopyError> {
-        let copy = ImageCopy::new(self, request, watch)?;
-        let before = copy.standing(&request.tags).await?;
-        if let Some(copied) = copy.nothing_to_do(request, &before).await? {
-            return Ok(copied);
-        }
-        let root = copy.from.document(None).await?;
-        let source = root.digest.clone();
-        let root = subset::of(&copy.from, root, &request.platforms).await?;
-        let tags = copy.judge(request, &root, before)?;
-        let whole = copy.bring(&root).await?;
-        if request.all_referrers {
-            copy.bring_referrers(whole).await?;
-        }
-        for (tag, tagged) in request.tags.iter().zip(&tags) {
-            if *tagged != Tagged::Unchanged {
-                copy.write(&root, Some(tag)).await?;
-            }
-        }
-        if request.tags.is_empty() {
-            copy.to.keep(&root).await?;
-        }
-        Ok(Copied {
-            digest: root.digest,
-            source,
-            tags,
-            amount: copy.amount(),
-        })
+        let copy = ImageCopy::new(self, request, watch, memory)?;
+        let copied = copy.carry_out(request).await;
+        copy.remember();
+        copied
     }
 
     /// Tells whether a copy would be refused because a tag stands for another image, for whoever copies to several places and wants
@@ -59,7 +38,7 @@ impl Registries {
     ///
     /// [`CopyError`], [`CopyError::Exists`] among them.
     pub async fn may_copy(&self, request: &CopyRequest) -> Result<(), CopyError> {
-        let copy = ImageCopy::new(self, request, &|_| {})?;
+        let copy = ImageCopy::new(self, request, &|_| {}, &())?;
         let before = copy.standing(&request.tags).await?;
         if before.iter().all(Option::is_none)
             || copy.nothing_to_do(request, &before).await?.is_some()
@@ -73,6 +52,35 @@ impl Registries {
 }
 
 impl ImageCopy<'_> {
+    async fn carry_out(&self, request: &CopyRequest) -> Result<Copied, CopyError> {
+        let before = self.standing(&request.tags).await?;
+        if let Some(copied) = self.nothing_to_do(request, &before).await? {
+            return Ok(copied);
+        }
+        let root = self.from.document(None).await?;
+        let source = root.digest.clone();
+        let root = subset::of(&self.from, root, &request.platforms).await?;
+        let tags = self.judge(request, &root, before)?;
+        let whole = self.bring(&root).await?;
+        if request.all_referrers {
+            self.bring_referrers(whole).await?;
+        }
+        for (tag, tagged) in request.tags.iter().zip(&tags) {
+            if *tagged != Tagged::Unchanged {
+                self.write(&root, Some(tag)).await?;
+            }
+        }
+        if request.tags.is_empty() {
+            self.to.keep(&root).await?;
+        }
+        Ok(Copied {
+            digest: root.digest,
+            source,
+            tags,
+            amount: self.amount(),
+        })
+    }
+
     /// Returns what each tag stands for now where the image goes.
     async fn standing(&self, tags: &[String]) -> Result<Vec<Option<Digest>>, CopyError> {
         stream::iter(tags)

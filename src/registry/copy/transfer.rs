@@ -1,4 +1,4 @@
-//! How one blob gets from one side of a copy to the other, or into a file.
+//! How one blob gets into a folder, or into a file.
 
 use std::fs::File;
 
@@ -13,24 +13,12 @@ use super::{
     tree::Descriptor,
 };
 
-/// Brings a blob from one side to the other.
+/// Reads a blob into a folder.
 ///
 /// # Errors
 ///
 /// [`CopyError`] of either side; then it is not there, not even in part under its name.
-pub async fn transfer(
-    from: &Endpoint,
-    to: &Endpoint,
-    blob: &Descriptor,
-    context: &CopyContext<'_>,
-) -> Result<BlobTransfer, CopyError> {
-    match to {
-        Endpoint::Registry(remote) => remote.upload(from, blob, context).await,
-        Endpoint::Layout(layout) => save(from, layout, blob, context).await,
-    }
-}
-
-async fn save(
+pub async fn save(
     from: &Endpoint,
     to: &ImageLayout,
     blob: &Descriptor,

@@ -17,6 +17,7 @@ use reqwest::{
 };
 use tokio::sync::mpsc;
 
+use crate::image::Digest;
 use crate::registry::{
     auth::flow::Authorization,
     client::refusal,
@@ -57,22 +58,49 @@ enum UploadAttempt {
     Failed(CopyError),
 }
 
+/// What came of the wish that a registry takes a blob over from another of its repositories.
+pub enum MountOutcome {
+    /// It has.
+    Mounted,
+    /// It does not have it there, or does no such thing, and has begun an upload in its place.
+    Begun(Url),
+    /// It was not to be asked that: who may write to the one repository may not read the other, or what came back makes no sense.
+    Refused,
+}
+
 impl Remote {
-    /// Gets a blob of another side: from a repository of the same registry without sending a byte, where it allows that.
+    /// Has a blob taken over from another repository of the registry, `from`.
+    pub async fn mount(&self, blob: &Digest, from: &str) -> Result<MountOutcome, CopyError> {
+        let request_spec = RequestSpec::begin_upload(&self.image, Some((blob, from)));
+        let answer = match self.host.ask(&request_spec).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_unreachable() || error.is_limited() => {
+                return Err(self.unwritten(error));
+            }
+            // Some services grant no token at all where they would not grant one for the other repository.
+            Err(_) => return Ok(MountOutcome::Refused),
+        };
+        match answer.response.status {
+            201 => Ok(MountOutcome::Mounted),
+            202 => {
+                let at = request_spec.url(&self.host.origin);
+                self.location(&at, &answer).map(MountOutcome::Begun)
+            }
+            _ => Ok(MountOutcome::Refused),
+        }
+    }
+
+    /// Sends a blob of another side, to where an upload of it has `begun` if one has.
     pub async fn upload(
         &self,
         from: &Endpoint,
         blob: &Descriptor,
         context: &CopyContext<'_>,
+        begun: Option<Url>,
     ) -> Result<BlobTransfer, CopyError> {
-        let mount = match from {
-            Endpoint::Registry(source) if source.host.registry == self.host.registry => {
-                Some((&blob.digest, source.image.repository()))
-            }
-            _ => None,
-        };
-        let Some(mut upload) = self.begin(mount).await? else {
-            return Ok(BlobTransfer::Mounted);
+        let mut upload = match begun {
+            Some(upload) => upload,
+            None => self.begin().await?,
         };
         let mut reader = BlobReader::new(from, blob, context);
         let (mut at, mut tries) = (0, 0);
@@ -89,10 +117,7 @@ impl Remote {
             let known = self.progress_of(&upload).await;
             (upload, at) = match known.filter(|(_, at)| *at <= reader.reached()) {
                 Some(known) => known,
-                None => match self.begin(None).await? {
-                    Some(upload) => (upload, 0),
-                    None => return Ok(BlobTransfer::Mounted),
-                },
+                None => (self.begin().await?, 0),
             };
             tries = if at > before { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
@@ -102,20 +127,12 @@ impl Remote {
         }
     }
 
-    /// Begins an upload, and returns where its bytes go; nowhere, if the registry could take the blob over.
-    async fn begin(
-        &self,
-        mount: Option<(&crate::image::Digest, &str)>,
-    ) -> Result<Option<Url>, CopyError> {
-        let request_spec = RequestSpec::begin_upload(&self.image, mount);
+    /// Begins an upload, and returns where its bytes go.
+    async fn begin(&self) -> Result<Url, CopyError> {
+        let request_spec = RequestSpec::begin_upload(&self.image, None);
         let answer = self.ask_to_write(&request_spec).await?;
         match answer.response.status {
-            201 if mount.is_some() => Ok(None),
-            202 => self
-                .location(&request_spec.url(&self.host.origin), &answer)
-                .map(Some),
-            // Who may not read the other repository can still write to this one.
-            401 | 403 | 404 if mount.is_some() => Box::pin(self.begin(None)).await,
+            202 => self.location(&request_spec.url(&self.host.origin), &answer),
             _ => Err(self.unwritten(refusal(&answer))),
         }
     }
@@ -141,7 +158,7 @@ impl Remote {
     }
 
     /// Tells the registry that nothing more comes. Those that do not hear it forget by themselves.
-    async fn give_up(&self, upload: Url) {
+    pub(super) async fn give_up(&self, upload: Url) {
         let request_spec = RequestSpec::upload(Method::DELETE, &self.image, upload);
         let _ = self.host.ask(&request_spec).await;
     }

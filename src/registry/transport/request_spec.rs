@@ -12,12 +12,21 @@ use crate::image::{Digest, Reference};
 
 use super::http_client::{Body, cap};
 
-/// What is accepted, in one header line: without the first two a registry hands out another representation,
+/// The types of manifests that are read, in one header line: without the first two a registry hands out another representation,
 /// with another digest, and without the OCI types an image that is there looks deleted.
-const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
+
+/// What is accepted as the answer to the writing or removal of a manifest: registries that negotiate at all do so by the place.
+const WRITTEN: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, */*";
+
+/// The type of a list of referrers.
+const REFERRERS: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A request to a registry, without what it takes to be let in.
 #[derive(Clone, Debug)]
@@ -254,7 +263,7 @@ impl RequestSpec {
     pub fn request(&self, url: &Url, authorization: Option<&HeaderValue>) -> Request {
         let mut request = Request::new(self.method.clone(), url.clone());
         let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        headers.insert(ACCEPT, HeaderValue::from_static(self.accepted()));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
@@ -267,6 +276,18 @@ impl RequestSpec {
             }
         }
         request
+    }
+
+    /// Returns which answers are accepted. Some registries negotiate that for all that they are asked, and answer 406 to a request for a
+    /// blob, a list or an upload that accepts manifests alone: Pulp is one.
+    fn accepted(&self) -> &'static str {
+        let kind = self.thing.split('/').next().unwrap_or_default();
+        match kind {
+            "manifests" if matches!(self.method, Method::GET | Method::HEAD) => MANIFESTS,
+            "manifests" => WRITTEN,
+            "referrers" => REFERRERS,
+            _ => "*/*",
+        }
     }
 
     /// Returns how much of the body of a success is read.

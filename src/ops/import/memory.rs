@@ -1,0 +1,94 @@
+//! What the state directory has that copies can use: where blobs are that then need not be sent.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    image::Reference,
+    ops::{
+        App,
+        event::{Event, EventSink},
+    },
+    registry::copy::{CopyMemory, RepositoryBlobs},
+    store::{blobs::RepositoryRecord, file},
+    task::{Dependency, ImageDescriptor, Run},
+    watch::Baseline,
+};
+
+/// How many of the newest runs are looked at for images that they pushed.
+const RUNS: usize = 50;
+
+/// How many images are named in all.
+const MAX_IMAGES: usize = 64;
+
+/// The state directory, as copies use it.
+pub struct StoredCopies<'a> {
+    /// Whose state directory it is.
+    pub app: &'a App,
+    /// Who is told what cannot be kept.
+    pub events: &'a EventSink<'a>,
+}
+
+impl CopyMemory for StoredCopies<'_> {
+    fn repositories(&self, registry: &str) -> Vec<RepositoryBlobs> {
+        let known = self.app.store.blobs_of(registry).into_iter();
+        let known = known.map(|record| RepositoryBlobs {
+            repository: record.repository,
+            blobs: record.blobs.into_iter().collect(),
+        });
+        known.collect()
+    }
+
+    /// Returns what the newest runs and the last run of each task pushed and were built on. What cannot be read is left out.
+    fn images(&self, registry: &str) -> Vec<Reference> {
+        let store = &self.app.store;
+        let ids = store.run_ids().unwrap_or_default().into_iter().take(RUNS);
+        let runs: Vec<Run> = ids.filter_map(|id| store.run(id).ok().flatten()).collect();
+        let baselines = store.all_baselines().unwrap_or_default().into_iter();
+        let mut baselines: Vec<Baseline> = baselines.filter_map(|(_, it)| it.ok()).collect();
+        baselines.sort_by_key(|it| std::cmp::Reverse(it.recorded));
+        let base = |dependency: &Dependency| dependency.image.clone();
+        let of_runs = runs
+            .iter()
+            .flat_map(|run| run.output_images.clone().unwrap_or_default());
+        let bases_of_runs = runs.iter().flat_map(|run| {
+            let bases = run.base_image_dependencies.iter().flatten();
+            bases.map(base)
+        });
+        let all = of_runs
+            .chain(baselines.iter().flat_map(|it| it.outputs.clone()))
+            .chain(bases_of_runs)
+            .chain((baselines.iter()).flat_map(|it| it.dependencies.iter().map(base)));
+        let mut seen = BTreeSet::new();
+        let images = all.filter_map(|image| self.on(registry, &image));
+        let images = images.filter(|image| seen.insert(image.clone()));
+        images.take(MAX_IMAGES).collect()
+    }
+
+    fn learn(&self, registry: &str, has: RepositoryBlobs, lacks: &[RepositoryBlobs]) {
+        let record = |blobs: &RepositoryBlobs| RepositoryRecord {
+            registry: registry.to_owned(),
+            repository: blobs.repository.clone(),
+            blobs: blobs.blobs.iter().cloned().collect(),
+        };
+        let lacks: Vec<RepositoryRecord> = lacks.iter().map(record).collect();
+        let store = &self.app.store;
+        let kept = store.prepare();
+        if let Err(error) = kept.and_then(|()| store.note_blobs(&record(&has), &lacks)) {
+            let text = format!("what was copied is not kept: {}", error.one_line());
+            self.events.send(match file::is_read_only(&error) {
+                true => Event::Detail(text),
+                false => Event::Warning(text),
+            });
+        }
+    }
+}
+
+impl StoredCopies<'_> {
+    /// Returns an image by its digest and by the name of a registry, if it is there.
+    fn on(&self, registry: &str, image: &ImageDescriptor) -> Option<Reference> {
+        let is_there = self.app.is_same_registry(&image.registry, registry);
+        let digest = image.digest.as_ref().filter(|_| is_there)?;
+        let name = format!("{registry}/{}@{digest}", image.repository);
+        name.parse().ok()
+    }
+}

@@ -1,0 +1,145 @@
+//! Which repositories of registries have which blobs, as far as copies have seen.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Result, image::Digest};
+
+use super::{Store, file, lock};
+
+/// How many blobs are remembered in all; those of the repositories that were longest not copied to are forgotten first.
+const MAX_BLOBS: usize = 10_000;
+
+/// A repository that was copied to, or from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryRecord {
+    /// The login server.
+    pub registry: String,
+    /// The repository.
+    pub repository: String,
+    /// The blobs that it has had.
+    pub blobs: BTreeSet<Digest>,
+}
+
+/// All repositories; those that were copied to last come last. It only saves bytes: without it, each layer is sent to each repository.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct BlobsFile {
+    schema: u32,
+    repositories: Vec<RepositoryRecord>,
+}
+
+impl Store {
+    /// Returns the repositories of a registry whose blobs are known; none, where the file cannot be used.
+    #[must_use]
+    pub fn blobs_of(&self, registry: &str) -> Vec<RepositoryRecord> {
+        let mut all = self.blobs().repositories;
+        all.retain(|record| record.registry == registry);
+        all
+    }
+
+    /// Takes in which blobs a repository has, and what others do not have that they were thought to have.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where that cannot be written.
+    pub fn note_blobs(&self, has: &RepositoryRecord, lacks: &[RepositoryRecord]) -> Result<()> {
+        let _lock = lock::lock(&self.layout.blobs_lock())?;
+        let mut all = self.blobs();
+        for lacking in lacks {
+            for record in all.repositories.iter_mut().filter(|it| it.is_of(lacking)) {
+                record.blobs.retain(|blob| !lacking.blobs.contains(blob));
+            }
+        }
+        let old = all.repositories.iter().position(|it| it.is_of(has));
+        let mut record = old.map_or_else(|| has.clone(), |at| all.repositories.remove(at));
+        record.blobs.extend(has.blobs.iter().cloned());
+        all.repositories.push(record);
+        all.repositories.retain(|record| !record.blobs.is_empty());
+        all.shorten();
+        all.schema = 1;
+        file::write_json(&self.layout.blobs(), &all)
+    }
+
+    fn blobs(&self) -> BlobsFile {
+        let file = file::read_json(&self.layout.blobs());
+        file.ok().flatten().unwrap_or_default()
+    }
+}
+
+impl RepositoryRecord {
+    fn is_of(&self, other: &Self) -> bool {
+        (&self.registry, &self.repository) == (&other.registry, &other.repository)
+    }
+}
+
+impl BlobsFile {
+    fn shorten(&mut self) {
+        let mut left = MAX_BLOBS;
+        for record in self.repositories.iter_mut().rev() {
+            while record.blobs.len() > left {
+                record.blobs.pop_first();
+            }
+            left -= record.blobs.len();
+        }
+        self.repositories.retain(|record| !record.blobs.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(repository: &str, blobs: impl IntoIterator<Item = usize>) -> RepositoryRecord {
+        let blobs = blobs.into_iter();
+        RepositoryRecord {
+            registry: "r.io".into(),
+            repository: repository.into(),
+            blobs: blobs.map(|n| Digest::of(&n.to_le_bytes())).collect(),
+        }
+    }
+
+    #[test]
+    fn blobs_of_a_repository_are_known_until_it_lacks_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        store.note_blobs(&record("a", [1, 2]), &[]).unwrap();
+        store.note_blobs(&record("b", [3]), &[]).unwrap();
+        store.note_blobs(&record("a", [4]), &[]).unwrap();
+        assert_eq!(
+            store.blobs_of("r.io"),
+            [record("b", [3]), record("a", [1, 2, 4])]
+        );
+        assert_eq!(store.blobs_of("other.io"), []);
+        let lacks = [record("a", [2]), record("b", [3])];
+        store.note_blobs(&record("c", [5]), &lacks).unwrap();
+        assert_eq!(
+            store.blobs_of("r.io"),
+            [record("a", [1, 4]), record("c", [5])]
+        );
+    }
+
+    #[test]
+    fn repository_that_was_longest_not_copied_to_is_forgotten_where_there_are_too_many_blobs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        store.note_blobs(&record("old", 0..10), &[]).unwrap();
+        let half = MAX_BLOBS / 2;
+        store.note_blobs(&record("a", 0..half), &[]).unwrap();
+        store.note_blobs(&record("b", 0..half - 4), &[]).unwrap();
+        let known = store.blobs_of("r.io");
+        let sizes: Vec<_> = known.iter().map(|it| it.blobs.len()).collect();
+        assert_eq!(sizes, [4, half, half - 4]);
+    }
+
+    #[test]
+    fn broken_file_of_blobs_is_none_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        std::fs::write(store.layout().blobs(), "{").unwrap();
+        assert_eq!(store.blobs_of("r.io"), []);
+        store.note_blobs(&record("a", [1]), &[]).unwrap();
+        assert_eq!(store.blobs_of("r.io"), [record("a", [1])]);
+    }
+}

@@ -1,6 +1,8 @@
 //! A base image, as something says that it was one.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Platform, Reference};
 
@@ -22,8 +24,8 @@ pub struct Base {
     pub is_frontend: bool,
 }
 
-/// How a base became known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How a base became known, what says most of it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// By an annotation of the manifest or the index.
@@ -36,6 +38,18 @@ pub enum Evidence {
     Layers,
     /// By the history in its config, because its layers were squashed.
     History,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Annotation => "annotation",
+            Self::Label => "label",
+            Self::Provenance => "provenance",
+            Self::Layers => "layers",
+            Self::History => "history",
+        })
+    }
 }
 
 impl Base {

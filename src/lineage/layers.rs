@@ -1,5 +1,7 @@
 //! Whether an image was built on what a base is now, by the layers of both.
 
+use jiff::Timestamp;
+
 use super::{
     base::Evidence,
     record::{HistoryEntry, ImageRecord},
@@ -26,16 +28,17 @@ pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
     if image.layers.is_empty() {
         return Likeness::Unclear("it has no layers");
     }
-    if image.layers.starts_with(&base.layers) {
-        return Likeness::On(Evidence::Layers);
-    }
     let pairs = || image.history.iter().zip(&base.history);
+    if image.layers.starts_with(&base.layers) {
+        return match contradicts(image, base) {
+            true => Likeness::Unclear("its layers are those of the base, and its history is not"),
+            false => Likeness::On(Evidence::Layers),
+        };
+    }
     let is_squashed = pairs().any(|(own, of_base)| own.empty_layer && !of_base.empty_layer);
     let is_whole = image.history.len() >= base.history.len() && !base.history.is_empty();
     if is_squashed && is_whole {
-        if pairs()
-            .all(|(own, of_base)| is_same_step(own, of_base) && own.created == of_base.created)
-        {
+        if pairs().all(|(own, of_base)| is_same_step(own, of_base) && is_same_time(own, of_base)) {
             return Likeness::On(Evidence::History);
         }
         if pairs().all(|(own, of_base)| is_same_step(own, of_base)) {
@@ -47,6 +50,32 @@ pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
         return Likeness::Unclear("it was squashed, and its history does not say on what");
     }
     Likeness::Off(Evidence::Layers)
+}
+
+/// Tells whether the history of an image shows that it was built on another image of the same layers: a base of which only the config
+/// changed. A history that does not even begin as that of the base was written by a tool that keeps none.
+fn contradicts(image: &ImageRecord, base: &ImageRecord) -> bool {
+    let (Some(own), Some(of_base)) = (image.history.first(), base.history.first()) else {
+        return false;
+    };
+    let mut pairs = image.history.iter().zip(&base.history);
+    let is_whole = image.history.len() >= base.history.len();
+    let is_same = |(own, of_base): (&HistoryEntry, &HistoryEntry)| {
+        is_same_step(own, of_base) && is_same_time(own, of_base)
+    };
+    is_same_step(own, of_base) && !(is_whole && pairs.all(is_same))
+}
+
+fn is_same_time(own: &HistoryEntry, of_base: &HistoryEntry) -> bool {
+    // Go writes the year 1 where there is none, which says nothing.
+    let time = |entry: &HistoryEntry| {
+        let time = entry.created.as_ref()?.parse::<Timestamp>().ok()?;
+        (time > Timestamp::UNIX_EPOCH).then_some(time)
+    };
+    match (time(own), time(of_base)) {
+        (Some(own), Some(of_base)) => own == of_base,
+        _ => true,
+    }
 }
 
 fn is_same_step(own: &HistoryEntry, of_base: &HistoryEntry) -> bool {
@@ -65,7 +94,10 @@ mod tests {
             history: history
                 .iter()
                 .map(|(step, created)| HistoryEntry {
-                    created: Some((*created).to_owned()),
+                    created: Some(match created.len() {
+                        1 => format!("2026-02-0{created}T00:00:00Z"),
+                        _ => (*created).to_owned(),
+                    }),
                     created_by: Some(step.trim_start_matches('+').to_owned()),
                     empty_layer: !step.starts_with('+'),
                 })
@@ -88,6 +120,36 @@ mod tests {
             compare(&base, &image(&[], &[])),
             Likeness::Unclear(_)
         ));
+    }
+
+    #[test]
+    fn base_of_which_only_the_config_changed_is_told_by_the_history() {
+        let day = |day: u8| format!("2026-01-0{day}T00:00:00Z");
+        let (one, two, three) = (day(1), day(2), day(3));
+        let base = image(&["a"], &[("+ADD root", &one), ("CMD sh", &two)]);
+        let compared = |history: &[(&str, &str)]| compare(&image(&["a", "b"], history), &base);
+        let on = Likeness::On(Evidence::Layers);
+        let cmd = ("CMD sh", two.as_str());
+        assert_eq!(compared(&[("+ADD root", &one), cmd, ("+COPY", &three)]), on);
+        // The same moment, written otherwise.
+        let other = ("+ADD root", "2026-01-01T00:00:00.000Z");
+        assert_eq!(compared(&[other, cmd, ("+COPY", &three)]), on);
+        // Nothing of the base's is in it.
+        assert_eq!(compared(&[("+bazel", &three)]), on);
+        assert_eq!(compared(&[]), on);
+        let root = ("+ADD root", one.as_str());
+        for history in [
+            &[root, ("CMD sh", &one), ("+COPY", &three)][..],
+            &[root, ("CMD bash", &two), ("+COPY", &three)],
+            &[root],
+            &[("+ADD root", &three), cmd, ("+COPY", &three)],
+        ] {
+            let found = compared(history);
+            assert!(
+                matches!(found, Likeness::Unclear(_)),
+                "{history:?}: {found:?}"
+            );
+        }
     }
 
     #[test]

@@ -25,11 +25,16 @@ pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
         return Ok(BTreeSet::new());
     }
     let stored = app.store.tasks()?.into_iter();
-    let tasks = stored.filter_map(|stored| stored.task.ok());
-    let images = tasks
-        .filter(Task::is_local)
-        .flat_map(|task| task.stable_images());
-    Ok(images.map(|image| app.canonical(&image)).collect())
+    let tasks: Vec<Task> = stored.filter_map(|stored| stored.task.ok()).collect();
+    Ok(made_by(app, &tasks))
+}
+
+/// Returns the images that those of some tasks make that are local, by the one name of each.
+#[must_use]
+pub fn made_by<'t>(app: &App, tasks: impl IntoIterator<Item = &'t Task>) -> BTreeSet<Reference> {
+    let local = tasks.into_iter().filter(|task| task.is_local());
+    let images = local.flat_map(Task::stable_images);
+    images.map(|image| app.canonical(&image)).collect()
 }
 
 /// Returns what a builder holds under the name of a local image; none where it holds nothing.

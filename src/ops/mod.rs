@@ -13,6 +13,7 @@ pub mod deps;
 pub mod event;
 pub mod execute;
 pub mod fetch;
+pub mod follow;
 pub mod graph;
 pub mod heads;
 pub mod health;

@@ -85,7 +85,7 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 #[must_use]
 pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     let is_local = !task.step.context().is_some_and(Context::is_remote);
-    let is_compared = baseline.has_run() && is_local;
+    let is_compared = baseline.is_tracking() && is_local;
     let is_read =
         is_compared && !baseline.files.is_empty() && baseline.files.iter().all(is_unchanged);
     if baseline.failure.is_none() && (!is_compared || is_read) {

@@ -95,7 +95,7 @@ impl TaskList {
 
     /// Returns the tasks that follow nothing yet.
     pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
-        let tasks = self.shown().filter(|(_, baseline)| !baseline.has_run());
+        let tasks = self.shown().filter(|(_, baseline)| !baseline.is_tracking());
         tasks.map(|(task, _)| &task.name)
     }
 
@@ -250,7 +250,9 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
 pub(super) fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
     let mut newest: BTreeMap<&Reference, (Timestamp, &Dependency)> = BTreeMap::new();
     for node in nodes {
-        let Some(ran) = node.baseline.recorded else {
+        // What an image was built on before any run says nothing of what its bases were when it was read.
+        let has_run = node.baseline.run_id.is_some();
+        let Some(ran) = node.baseline.recorded.filter(|_| has_run) else {
             continue;
         };
         for (tag, dependency) in node.followed() {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Platform, Reference},
+    lineage::Evidence,
     task::{Dependency, ImageDescriptor, Occurrence, RunId, TimerName, Untracked},
 };
 
@@ -20,8 +21,11 @@ use super::{backoff, tags::Tags};
 pub struct Baseline {
     /// The layout of the file.
     pub schema: u32,
-    /// The last run that succeeded; none means that nothing is followed.
+    /// The last run that succeeded; without it and without `evidence`, nothing is followed.
     pub run_id: Option<RunId>,
+    /// What showed what the image is built on that was there before the first run; none once a run has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// When it did.
     pub recorded: Option<Timestamp>,
     /// What it depended on.
@@ -191,6 +195,22 @@ impl Baseline {
     /// Records that a run succeeded.
     #[must_use]
     pub fn succeeded(run_id: RunId, built: Built, now: Timestamp) -> Self {
+        Self {
+            run_id: Some(run_id),
+            ..Self::of(built, now)
+        }
+    }
+
+    /// Records what an image is built on that was there before any run.
+    #[must_use]
+    pub fn explained(evidence: Evidence, built: Built, now: Timestamp) -> Self {
+        Self {
+            evidence: Some(evidence),
+            ..Self::of(built, now)
+        }
+    }
+
+    fn of(built: Built, now: Timestamp) -> Self {
         let Built {
             dependencies,
             untracked,
@@ -201,7 +221,6 @@ impl Baseline {
         } = built;
         Self {
             schema: Self::SCHEMA,
-            run_id: Some(run_id),
             recorded: Some(now),
             dependencies,
             untracked,
@@ -209,11 +228,7 @@ impl Baseline {
             files,
             platforms,
             outputs,
-            reported_change: None,
-            pushed: None,
-            failure: None,
-            commit: None,
-            timers: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -276,10 +291,10 @@ impl Baseline {
         self.pushed.or(self.recorded)
     }
 
-    /// Tells whether any run has succeeded, so that something is followed.
+    /// Tells whether it is known what the image was built on, by a run or by what showed it, so that something is followed.
     #[must_use]
-    pub fn has_run(&self) -> bool {
-        self.run_id.is_some()
+    pub fn is_tracking(&self) -> bool {
+        self.run_id.is_some() || self.evidence.is_some()
     }
 }
 

@@ -458,7 +458,7 @@ impl Node<'_> {
         }
         if reasons.is_empty() {
             let until = too_young.iter().map(|(_, until)| *until).min();
-            if let Some(until) = until.filter(|_| self.baseline.has_run()) {
+            if let Some(until) = until.filter(|_| self.baseline.is_tracking()) {
                 reasons
                     .moves
                     .extend(too_young.into_iter().map(|(moved, _)| moved));
@@ -468,7 +468,7 @@ impl Node<'_> {
         }
         match &self.baseline.failure {
             Some(failure) if self.must_wait(failure, &reasons, tags, now) => {
-                match self.baseline.has_run() {
+                match self.baseline.is_tracking() {
                     true => Verdict::BackingOff {
                         reasons,
                         until: failure.next_try,
@@ -595,7 +595,7 @@ impl Node<'_> {
         if self.trigger().is_none() && self.source().is_none() {
             return Verdict::TriggerOff;
         }
-        if !self.baseline.has_run() {
+        if !self.baseline.is_tracking() {
             return match &self.baseline.failure {
                 Some(failure) => failing(failure, None),
                 None => Verdict::NeverRun,
@@ -626,7 +626,7 @@ impl Node<'_> {
 
     /// Returns that its files name other images than its last run was built on, if they do.
     fn change(&self) -> Option<Change> {
-        let reading = self.reading.filter(|_| self.baseline.has_run())?;
+        let reading = self.reading.filter(|_| self.baseline.is_tracking())?;
         Some(Change {
             named: match (&reading.changed, &reading.source) {
                 (None, None) => return None,

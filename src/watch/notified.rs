@@ -217,7 +217,7 @@ impl NotifiedState {
                 if self.is_new_success(&notified, baseline) {
                     event.push(NotificationEvent::Success);
                 }
-                if notified.failing && baseline.has_run() {
+                if notified.failing && baseline.is_tracking() {
                     event.push(NotificationEvent::Recovery);
                 }
             }
@@ -267,7 +267,7 @@ impl NotifiedState {
         let text = task.full();
         if baseline.failure.is_none()
             && let Some(entry) = self.tasks.get_mut(&text)
-            && !baseline.has_run()
+            && !baseline.is_tracking()
         {
             entry.failing = false;
             entry.stalled = false;

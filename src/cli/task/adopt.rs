@@ -14,6 +14,7 @@ use crate::{
     ops::{
         App,
         adopt::{self, AdoptAnswer, AdoptOptions, Change, Destination, Search},
+        follow,
         run::RunRequest,
         timer::Schedule,
     },
@@ -25,7 +26,7 @@ use crate::{
 /// Shows what it would do, asks, and writes. A second time it changes only what has changed there; what a hand has changed stays.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task adopt --local --dry-run\n  acrt task adopt --local --compose-up --run --yes\n  acrt task adopt ./images -r localhost:5000 --exclude 'legacy/' --yes\n  acrt task adopt docker-bake.hcl -r registry.example.com -o yaml --dry-run"
+    after_help = "Examples:\n  acrt task adopt --local --dry-run\n  acrt task adopt --local --compose-up --run --yes\n  acrt task adopt ./images -r localhost:5000 --exclude 'legacy/' --yes\n  acrt task adopt compose.yaml -r localhost:5000 --no-run --yes\n  acrt task adopt docker-bake.hcl -r registry.example.com -o yaml --dry-run"
 )]
 pub struct AdoptArgs {
     /// Files and folders to look in
@@ -65,6 +66,9 @@ pub struct AdoptArgs {
     /// Run all tasks that are new or have changed, in order
     #[arg(long, conflicts_with = "dry_run")]
     run: bool,
+    /// Follow images that are there already without a first build, where they show what they were built on
+    #[arg(long, conflicts_with = "run")]
+    no_run: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -100,6 +104,9 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
         return Err(error.hint("name a folder with a compose file, a bake file or Dockerfiles"));
     }
     if args.dry_run {
+        if args.no_run {
+            app.wait(follow::adopted(app, &mut answer, &events))?;
+        }
         return Ok(Outcome::answer(view(answer)));
     }
     if answer.has_changes() && !args.yes.is_yes() {
@@ -134,6 +141,9 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
             }
             exit = exit.or(outcome.exit);
         }
+    } else if args.no_run {
+        app.wait(follow::adopted(app, &mut answer, &events))?;
+        tell_tracking(report, &answer);
     } else if answer.has_changes() {
         report.note("tasks follow nothing until they have run once: acrt task adopt --run, or acrt task run --name NAME");
     }
@@ -172,6 +182,19 @@ fn tell(report: &Report, answer: &AdoptAnswer) {
             task.name,
             task.diff.join("\n")
         ));
+    }
+}
+
+/// Says which tasks are not followed yet, why, and what to do.
+fn tell_tracking(report: &Report, answer: &AdoptAnswer) {
+    for task in &answer.tasks {
+        let tracking = task.tracking.as_ref();
+        if let Some(why) = tracking.and_then(|tracking| tracking.reason.as_ref()) {
+            report.warning(&format!(
+                "task `{0}` follows nothing until it has run: {why}; to run it: acrt task run --name {0}",
+                task.name
+            ));
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::{App, event::EventSink};
 
 pub use proposal::{
     AdoptAnswer, AdoptOptions, Change, Destination, LOCAL, LeftOut, Proposal, Search,
+    TrackingAnswer,
 };
 pub use read::{compose_project, has_changed};
 pub use write::write;

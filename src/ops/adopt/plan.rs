@@ -145,6 +145,7 @@ fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Pro
         platforms: draft.task.platforms.clone(),
         depends_on,
         why: why.join("; "),
+        tracking: None,
         diff,
         definition: draft.task,
     }

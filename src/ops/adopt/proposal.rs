@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::{
     image::Platform,
+    lineage::Evidence,
     ops::timer::Schedule,
     task::{SourceKind, Task, TaskKey, TaskName},
+    watch::State,
 };
 
 /// How folders are searched.
@@ -92,10 +94,25 @@ pub struct Proposal {
     pub depends_on: Vec<TaskName>,
     /// Why it is proposed, and what else is to be known of it.
     pub why: String,
+    /// Whether it is followed by its image that is there already; none where nobody asked, or it follows that of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<TrackingAnswer>,
     /// The lines that differ from the definition that is there, each with `-` or `+` in front.
     pub diff: Vec<String>,
     /// The definition.
     pub definition: Task,
+}
+
+/// Whether a task is followed by its image that is there already.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackingAnswer {
+    /// What shows what the image is built on; none where nothing does.
+    pub evidence: Option<Evidence>,
+    /// The state that the task is in then: never-run, where nothing shows it.
+    pub state: State,
+    /// Why nothing shows it.
+    pub reason: Option<String>,
 }
 
 impl Proposal {

@@ -109,6 +109,7 @@ impl Existing {
                 platforms: task.platforms.clone(),
                 depends_on: Vec::new(),
                 why: "its file says nothing of it any more".to_owned(),
+                tracking: None,
                 diff: Vec::new(),
                 definition: task.clone(),
             })

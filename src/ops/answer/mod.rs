@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     image::Platform,
+    lineage::Evidence,
     store::secrets::Secrets,
     task::{OnChange, RunId, Status, Task, TaskKey, TaskName, TaskSource, Untracked},
     watch::{Baseline, State},
@@ -73,6 +74,8 @@ pub struct TrackingAnswer {
     state: &'static str,
     /// The run that recorded what is followed.
     run_id: Option<RunId>,
+    /// What showed what the image is built on that was there before any run.
+    evidence: Option<Evidence>,
     /// When that had pushed what it made.
     recorded: Option<AzTimestamp>,
     /// Failed runs in a row since.
@@ -154,10 +157,10 @@ pub struct TaskAnswer {
 }
 
 impl TaskAnswer {
-    /// Tells whether its images are followed: not before a run of it has succeeded.
+    /// Tells whether its images are followed: not before a run of it has succeeded, or something has shown what its image is built on.
     #[must_use]
     pub fn is_tracking(&self) -> bool {
-        self.tracking.run_id.is_some()
+        self.tracking.run_id.is_some() || self.tracking.evidence.is_some()
     }
 
     /// Shows the logins of the task, without passwords.
@@ -181,7 +184,7 @@ impl TaskAnswer {
     #[must_use]
     pub fn new(task: &Task, baseline: &Baseline, last: LastRecorded) -> Self {
         let dependencies = baseline
-            .has_run()
+            .is_tracking()
             .then(|| baseline.dependencies.iter().map(Into::into).collect());
         Self {
             id: format!("/registries/{}/tasks/{}", task.registry, task.name),
@@ -208,13 +211,14 @@ impl TaskAnswer {
             keep_tags: task.keep_tags,
             keep_days: task.keep_days,
             tracking: TrackingAnswer {
-                state: match baseline.has_run() {
+                state: match baseline.is_tracking() {
                     _ if baseline.is_stalled() => "stalled",
                     true => "tracking",
                     false if baseline.failure.is_some() => "failing",
                     false => "never-run",
                 },
                 run_id: baseline.run_id,
+                evidence: baseline.evidence,
                 recorded: baseline.pushed_at().map(AzTimestamp),
                 failures: baseline.failure.as_ref().map_or(0, |failure| failure.count),
                 next_try: baseline

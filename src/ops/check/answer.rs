@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     image::Digest,
+    lineage::Evidence,
     ops::{
         answer::AzTimestamp,
         mirror::{Mirror, MirrorState},
@@ -24,6 +25,8 @@ pub struct CheckAnswer {
     pub state: State,
     /// Why, on one line.
     pub reason: String,
+    /// What showed what its image is built on that was there before any run; none where a run recorded it.
+    pub(super) evidence: Option<Evidence>,
     pub(super) waiting_for: Vec<String>,
     pub(in crate::ops) next_try: Option<AzTimestamp>,
     /// The command that tries a stalled task at once.

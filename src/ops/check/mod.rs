@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
+    lineage::Evidence,
     sys::signal::Stop,
     task::{Task, TaskKey},
     watch::{
@@ -73,7 +74,7 @@ pub fn load_of(
 ) -> Result<Vec<Snapshot>> {
     let mut loaded = load(app, broken, events)?;
     if selection.is_some() {
-        let new = loaded.iter_mut().filter(|one| !one.baseline.has_run());
+        let new = loaded.iter_mut().filter(|one| !one.baseline.is_tracking());
         for one in new {
             let reading = reading::of_first_run(app, &one.task);
             one.read(reading, |image| app.canonical(image));
@@ -329,6 +330,7 @@ impl CheckAnswer {
                 true => format!("depends on {}, to be rebuilt first", waiting_for.join(", ")),
                 false => with_remarks(node, verdict, tags, makers),
             },
+            evidence: node.baseline.evidence,
             waiting_for,
             next_try: verdict.until().map(AzTimestamp),
             resume: node.baseline.is_stalled().then(|| resume(&node.task.key())),
@@ -391,8 +393,14 @@ fn with_remarks(
             _ => {}
         }
     }
+    parts.extend(node.baseline.evidence.map(tracking_by));
     parts.retain(|part| !part.is_empty());
     parts.join("; ")
+}
+
+/// Says how it is known what an image is built on that no run has made.
+pub(super) fn tracking_by(evidence: Evidence) -> String {
+    format!("tracking by {evidence}, not run yet")
 }
 
 fn output_status(node: &Node<'_>, tag: &Reference, pushed: &Digest, tags: &Tags) -> OutputStatus {

@@ -37,10 +37,10 @@ pub struct ImageCheckAnswer {
     /// Why, on one line.
     pub reason: String,
     /// How its bases became known; none, where they did not.
-    pub(super) evidence: Option<Evidence>,
+    pub(in crate::ops) evidence: Option<Evidence>,
     /// Since when there is a newer base: when the oldest of those that moved was made that are there now.
     pub(super) stale_since: Option<AzTimestamp>,
-    pub(super) bases: Vec<BaseAnswer>,
+    pub(in crate::ops) bases: Vec<BaseAnswer>,
 }
 
 /// A base of an image, and what became of it.
@@ -48,19 +48,19 @@ pub struct ImageCheckAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct BaseAnswer {
     /// The image, as it is said to be the base.
-    pub(super) image: String,
+    pub(in crate::ops) image: String,
     /// One of current, moved, missing, unknown, not-followed.
-    pub(super) state: &'static str,
+    pub(in crate::ops) state: &'static str,
     /// What the image was built on, as far as it says so.
-    pub(super) recorded_digest: Option<Digest>,
+    pub(in crate::ops) recorded_digest: Option<Digest>,
     /// What the tag is now.
-    pub(super) current_digest: Option<Digest>,
+    pub(in crate::ops) current_digest: Option<Digest>,
     /// When these were made, as far as they say so.
-    pub(super) recorded_created: Option<AzTimestamp>,
-    pub(super) current_created: Option<AzTimestamp>,
+    pub(in crate::ops) recorded_created: Option<AzTimestamp>,
+    pub(in crate::ops) current_created: Option<AzTimestamp>,
     /// Why it is in this state, where that needs words.
-    pub(super) error: Option<String>,
+    pub(in crate::ops) error: Option<String>,
     /// The copy of one's own that the config file names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mirror: Option<MirrorAnswer>,
+    pub(in crate::ops) mirror: Option<MirrorAnswer>,
 }

@@ -112,30 +112,42 @@ impl Stores {
         let printed = answer(&line).await.map_err(|error| error.one_line())?;
         let held = HeldImage::parse(&printed)
             .ok_or_else(|| format!("what `{}` prints is no image", line.program.display()))?;
-        let record = ImageRecord::parse(held.config.to_string().as_bytes())?;
-        let platform = record.platform.clone();
+        let facts = facts(&held)?;
+        let platform = facts.record.platform.clone();
         let is_wanted = |own: &Platform| wanted.iter().any(|it| own.distance(it).is_some());
         if !wanted.is_empty() && !platform.as_ref().is_some_and(is_wanted) {
             return Err("it is not made for this platform".to_owned());
         }
-        let lineage = lineage(app, &held, &record).await;
+        let lineage = with_registries(app, &held, &facts).await;
         Ok(vec![PlatformFacts {
             platform,
-            facts: Ok(Facts {
-                digest: None,
-                record: Rc::new(record),
-                lineage,
-            }),
+            facts: Ok(Facts { lineage, ..facts }),
         }])
     }
 }
 
-/// Returns what an image says of its bases: what is in its store, else what the registry says of it that it came from or went to.
-async fn lineage(app: &App, held: &HeldImage, record: &ImageRecord) -> Lineage {
+/// Returns what an image of a builder's own says by itself.
+///
+/// # Errors
+///
+/// What is wrong with its config.
+pub fn facts(held: &HeldImage) -> Result<Facts, String> {
+    let record = ImageRecord::parse(held.config.to_string().as_bytes())?;
     let mut lineage = Lineage::default();
-    if lineage.take(&held.annotations, Evidence::Annotation)
-        || lineage.take(&record.labels, Evidence::Label)
-    {
+    if !lineage.take(&held.annotations, Evidence::Annotation) {
+        lineage.take(&record.labels, Evidence::Label);
+    }
+    Ok(Facts {
+        digest: None,
+        record: Rc::new(record),
+        lineage,
+    })
+}
+
+/// Adds to what an image says by itself, where that is nothing, what the registry says of it that it came from or went to.
+async fn with_registries(app: &App, held: &HeldImage, facts: &Facts) -> Lineage {
+    let (mut lineage, record) = (facts.lineage.clone(), &facts.record);
+    if lineage.evidence.is_some() {
         return lineage;
     }
     let platforms: Vec<Platform> = record.platform.clone().into_iter().collect();
@@ -158,7 +170,7 @@ async fn of_registry(
     let reader = ImageReader::open(&app.registries(), &place)
         .map_err(|error| Error::from(error).one_line())?;
     let read = read::read(&reader, platforms).await?;
-    let first = read.into_iter().next();
+    let first = read.platforms.into_iter().next();
     first.map_or_else(
         || Ok(Lineage::default()),
         |it| it.facts.map(|it| it.lineage),

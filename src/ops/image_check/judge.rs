@@ -133,6 +133,12 @@ impl<'a> Judge<'a> {
         complained.collect()
     }
 
+    /// Returns what a tag was seen to be, and the name of it that was asked for; none where no registry said it.
+    pub fn seen(&self, tag: &Reference) -> Option<(&Reference, &Seen)> {
+        let (image, seen) = self.looked.get(&self.app.canonical(tag))?;
+        Some((image, seen.as_ref().ok()?))
+    }
+
     /// Says of one image what became of its bases.
     pub async fn answer(&self, row: &Row) -> ImageCheckAnswer {
         let mut answer = ImageCheckAnswer {
@@ -161,8 +167,10 @@ impl<'a> Judge<'a> {
             answer.reason = unexplained(&facts.lineage.problems);
             return answer;
         };
+        // That layers are compared says nothing yet: their history may have to decide.
         answer.evidence = answer
             .evidence
+            .filter(|evidence| *evidence != Evidence::Layers)
             .or_else(|| verdicts.iter().find_map(|it| it.evidence))
             .or(Some(Evidence::Layers).filter(|_| !verdicts.is_empty()));
         let moved = verdicts.iter().filter(|it| it.base.state == "moved");

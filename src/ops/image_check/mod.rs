@@ -3,12 +3,12 @@
 //! `read` finds out what an image of a registry or a folder says of its bases, and `held` what one of a builder's own store says; all
 //! bases are looked at once, and `judge` compares.
 
-mod answer;
-mod assumed;
+pub(super) mod answer;
+pub(super) mod assumed;
 mod composed;
-mod held;
-mod judge;
-mod read;
+pub(super) mod held;
+pub(super) mod judge;
+pub(super) mod read;
 mod subject;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -144,12 +144,12 @@ async fn read_one(
 ) -> Vec<Row> {
     let mut name = subject.name.clone();
     let read = match &subject.place {
-        SubjectPlace::Stored(place) => read_stored(app, place, platforms).await,
+        SubjectPlace::Stored(place) => of_place(app, place, platforms).await,
         SubjectPlace::Held(store, image) => stores.read(app, *store, image, platforms).await,
         SubjectPlace::Either(store, image, place) => {
             match (stores.read(app, *store, image, platforms).await, place) {
                 (Err(why), Some(place)) => {
-                    let read = read_stored(app, place, platforms).await;
+                    let read = of_place(app, place, platforms).await;
                     read.map_err(|of_registry| format!("{of_registry}; {why}"))
                 }
                 (read, _) => {
@@ -177,11 +177,25 @@ async fn read_one(
     }
 }
 
-async fn read_stored(
+async fn of_place(
     app: &App,
     place: &Place,
     platforms: &[Platform],
 ) -> std::result::Result<Vec<read::PlatformFacts>, String> {
+    let read = read_stored(app, place, platforms).await;
+    read.map(|read| read.platforms)
+}
+
+/// Reads an image of a registry or a folder for some platforms, or for all that it has.
+///
+/// # Errors
+///
+/// Why it cannot be read.
+pub(super) async fn read_stored(
+    app: &App,
+    place: &Place,
+    platforms: &[Platform],
+) -> std::result::Result<read::ImageFacts, String> {
     let reader = ImageReader::open(&app.registries(), place)
         .map_err(|error| Error::from(error).one_line())?;
     read::read(&reader, platforms).await

@@ -59,6 +59,13 @@ pub struct PlatformFacts {
     pub facts: Result<Facts, String>,
 }
 
+/// What was read of an image.
+pub struct ImageFacts {
+    /// What its name stands for: a manifest or an index.
+    pub digest: Digest,
+    pub platforms: Vec<PlatformFacts>,
+}
+
 /// The manifest of an image for one platform, before it is read.
 #[derive(Clone)]
 struct Found {
@@ -77,7 +84,7 @@ struct Found {
 /// # Errors
 ///
 /// Why nothing can be read of it.
-pub async fn read(reader: &ImageReader, wanted: &[Platform]) -> Result<Vec<PlatformFacts>, String> {
+pub async fn read(reader: &ImageReader, wanted: &[Platform]) -> Result<ImageFacts, String> {
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
     let mut read = Vec::new();
@@ -106,7 +113,10 @@ pub async fn read(reader: &ImageReader, wanted: &[Platform]) -> Result<Vec<Platf
             facts,
         });
     }
-    Ok(read)
+    Ok(ImageFacts {
+        digest: top.digest,
+        platforms: read,
+    })
 }
 
 /// Reads the config of an image for a platform, and nothing else of it.

@@ -84,7 +84,7 @@ pub fn create(
     let is_adopted = adopted.is_some();
     task.source = adopted.map(|source| TaskSource { written, ..source });
     let replaces = app.store.layout().task(&key).exists();
-    let had_run = app.store.baseline(&key).is_ok_and(|it| it.has_run());
+    let had_run = app.store.baseline(&key).is_ok_and(|it| it.is_tracking());
     validate(app, &task, &secrets, events)?;
     if replaces && !is_adopted {
         events.send(Event::Warning(format!(
@@ -417,7 +417,7 @@ fn save(
             true => app.store.forget_baseline(&key)?,
             false => app.store.save_baseline(&key, &forgotten)?,
         }
-        if baseline.has_run() {
+        if baseline.is_tracking() {
             events.send(Event::Warning(format!(
                 "what task `{key}` depends on has changed: nothing is followed until it has run again: acrt task run --name {key}"
             )));

@@ -18,7 +18,7 @@ pub fn scope(app: &App) -> Result<String> {
         let Ok((_, baseline)) = followed else {
             continue;
         };
-        match baseline.has_run() {
+        match baseline.is_tracking() {
             true => tasks += 1,
             false => never.push(key.name),
         }

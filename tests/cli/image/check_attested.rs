@@ -10,7 +10,7 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Builds with buildx and pushes, with these options.
-fn buildx(world: &World, image: &str, dockerfile: &str, options: &[&str]) {
+pub fn buildx(world: &World, image: &str, dockerfile: &str, options: &[&str]) {
     let context = world.context("context", dockerfile);
     let mut call = world.command(world.path("bin/docker"));
     let build = ["buildx", "build", "--pull", "--push", "--tag", image];

@@ -1,7 +1,7 @@
 //! `acrt image`
 
-mod check;
-mod check_attested;
+pub mod check;
+pub mod check_attested;
 mod check_compose;
 mod check_hostile;
 mod check_stores;

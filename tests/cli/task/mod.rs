@@ -3,6 +3,7 @@
 mod adopt;
 mod adopt_compose;
 mod adopt_local;
+mod adopt_no_run;
 mod cancel_run;
 mod check;
 mod check_cycles;

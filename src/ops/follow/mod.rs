@@ -1,0 +1,515 @@
+//! Follows images that are there already, without a run: what an image was built on becomes what its task depends on, where the image
+//! shows it. Where it does not, its task stays as one that was never run.
+//!
+//! [`matching`] compares what an image says with what the Dockerfile names, [`image_check`](super::image_check) finds out what the bases
+//! are now, and [`recorded`] is what a run would have recorded.
+
+mod matching;
+mod recorded;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::{
+    dockerfile::BaseImage,
+    error::{Error, Result},
+    image::{Digest, Platform, Reference},
+    lineage::{Evidence, Likeness, compare},
+    registry::copy::Place,
+    store::lock,
+    task::{BaseImageTriggerType, DependencyKind, ImageDescriptor, Step, Task, Untracked},
+    watch::{Baseline, Built, Observation, State},
+};
+
+use super::{
+    App,
+    adopt::{AdoptAnswer, Change, TrackingAnswer},
+    credential::all_logins,
+    event::{Event, EventSink},
+    image_check::{
+        answer::Row,
+        assumed::Assumed,
+        held,
+        judge::{self, Judge},
+        read::{Facts, Lineage, PlatformFacts},
+        read_stored,
+    },
+    inputs::{self, Inputs},
+    local, pushed, reading, recall, resolve,
+};
+
+use matching::{Matched, Named, matched};
+use recorded::{Fate, Recorded};
+
+/// How many images are read at once; the limits of a registry may be lower.
+const AT_ONCE: usize = 16;
+
+/// What shows what the image of a task was built on, and whether that is what its bases are now.
+struct Explanation {
+    /// What shows it.
+    evidence: Evidence,
+    /// One of current, stale, missing and follows-nothing.
+    state: State,
+    baseline: Baseline,
+    /// What its bases are now.
+    seen: Vec<(Reference, Observation)>,
+}
+
+/// The image of a task as it was read.
+struct Candidate<'t> {
+    task: &'t Task,
+    inputs: Inputs,
+    outputs: Vec<ImageDescriptor>,
+    rows: Vec<CandidateRow>,
+}
+
+/// The image for one platform.
+struct CandidateRow {
+    platform: Platform,
+    facts: Facts,
+    named: Vec<Named>,
+    matched: Matched,
+    /// Images that local tasks make, with the id that the builder has under their name and whether the image was built on that.
+    local: BTreeMap<usize, (Digest, bool)>,
+}
+
+/// Lets the tasks of a proposal that were never run follow the images that are there, and says of each what came of it. Writes nothing
+/// where the proposal is not written.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the state directory cannot be used.
+pub async fn adopted(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Result<()> {
+    let mut open = Vec::new();
+    for (n, task) in answer.tasks.iter().enumerate() {
+        let baseline = app.store.baseline(&task.task_key())?;
+        if task.change != Change::Gone && !baseline.is_tracking() && baseline.failure.is_none() {
+            open.push(n);
+        }
+    }
+    let tasks: Vec<&Task> = open.iter().map(|n| &answer.tasks[*n].definition).collect();
+    let explained = explain(app, &tasks, events).await?;
+    for (n, explained) in open.into_iter().zip(explained) {
+        let task = &mut answer.tasks[n];
+        let tracking = match explained {
+            Ok(explanation) => {
+                let (evidence, state) = (explanation.evidence, explanation.state);
+                if answer.written {
+                    keep(app, &task.definition, explanation, events)?;
+                }
+                task.why = format!("{}; tracking by {evidence}, {}", task.why, state.word());
+                TrackingAnswer {
+                    evidence: Some(evidence),
+                    state,
+                    reason: None,
+                }
+            }
+            Err(why) => {
+                task.why = format!("{}; never-run: {why}", task.why);
+                TrackingAnswer {
+                    evidence: None,
+                    state: State::NeverRun,
+                    reason: Some(why),
+                }
+            }
+        };
+        task.tracking = Some(tracking);
+    }
+    Ok(())
+}
+
+/// Finds out for each task what its image was built on, or why that cannot be told. Writes nothing.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the state directory cannot be read.
+async fn explain(
+    app: &App,
+    tasks: &[&Task],
+    events: &EventSink<'_>,
+) -> Result<Vec<std::result::Result<Explanation, String>>> {
+    app.registries_with(all_logins(app, events)?);
+    let stored = app.store.tasks()?.into_iter();
+    let stored: Vec<Task> = stored.filter_map(|one| one.task.ok()).collect();
+    let local = local::made_by(app, stored.iter().chain(tasks.iter().copied()));
+    events.send(Event::Doing(match tasks.len() {
+        1 => "reading 1 image".into(),
+        many => format!("reading {many} images"),
+    }));
+    let candidates: Vec<std::result::Result<Candidate<'_>, String>> = stream::iter(tasks)
+        .map(|task| candidate(app, task, &local))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let rows: Vec<Row> = candidates
+        .iter()
+        .flatten()
+        .flat_map(Candidate::rows)
+        .collect();
+    let tags = judge::tags(&rows, &Assumed::Unknown);
+    let judge = Judge::look(app, Assumed::Unknown, tags, &rows, events).await;
+    let mut rows = rows.iter();
+    let mut explained = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        explained.push(match candidate {
+            Ok(candidate) => {
+                let own: Vec<&Row> = rows.by_ref().take(candidate.rows.len()).collect();
+                candidate.explained(app, &judge, &own).await
+            }
+            Err(why) => Err(why),
+        });
+    }
+    Ok(explained)
+}
+
+/// Lets a task follow what its image was built on, unless it follows something already or is being run.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the state directory cannot be written.
+fn keep(app: &App, task: &Task, explanation: Explanation, events: &EventSink<'_>) -> Result<()> {
+    let key = task.key();
+    let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? else {
+        return Ok(());
+    };
+    let before = app.store.baseline(&key)?;
+    if before.is_tracking() || before.failure.is_some() {
+        return Ok(());
+    }
+    let baseline = explanation.baseline.serving(before, &[]);
+    app.store.save_baseline(&key, &baseline)?;
+    let mut tags = recall::tags(app, events)?;
+    for (tag, seen) in explanation.seen {
+        tags.observe(&tag, seen, app.clock.now());
+    }
+    recall::keep_tags(app, &tags, events);
+    Ok(())
+}
+
+fn one_line(error: impl Into<Error>) -> String {
+    error.into().one_line()
+}
+
+/// Reads the image of a task, for each of its platforms.
+async fn candidate<'t>(
+    app: &App,
+    task: &'t Task,
+    local: &BTreeSet<Reference>,
+) -> std::result::Result<Candidate<'t>, String> {
+    let Step::Docker(step) = &task.step else {
+        return Err("its image is made by no Dockerfile".to_owned());
+    };
+    if step.context_path.is_remote() {
+        return Err("its context is not on this machine, so that only a run reads it".to_owned());
+    }
+    let images = task.stable_images();
+    let Some(image) = images.first() else {
+        return Err("it names no image that stays the same from run to run".to_owned());
+    };
+    let trigger = task.trigger.base_image();
+    let trigger = trigger.ok_or("its base image trigger is off")?;
+    let secrets = app.store.secrets(&task.key()).unwrap_or_default();
+    let inputs = inputs::read(app, task, step, &secrets).map_err(one_line)?;
+    let (outputs, found) = match step.is_local {
+        true => of_store(app, task, &images).await?,
+        false => of_registry(app, task, &images).await?,
+    };
+    let mut candidate = Candidate {
+        task,
+        inputs,
+        outputs,
+        rows: Vec::new(),
+    };
+    let of_local = local.clone();
+    let local = if step.is_local {
+        of_local
+    } else {
+        BTreeSet::new()
+    };
+    for PlatformFacts { platform, facts } in found {
+        let platform = platform.unwrap_or_else(Platform::host);
+        let shown = image.familiar();
+        let facts = facts.map_err(|why| format!("`{shown}` for {platform}: {why}"))?;
+        let words = pushed::in_words_of(&task.platforms, [platform.clone()]);
+        for platform in words {
+            let trigger = trigger.base_image_trigger_type;
+            let row = candidate.row(app, (platform, facts.clone()), trigger, &local);
+            let row = row.await.map_err(|why| format!("`{shown}`: {why}"))?;
+            candidate.rows.push(row);
+        }
+    }
+    Ok(candidate)
+}
+
+type Read = (Vec<ImageDescriptor>, Vec<PlatformFacts>);
+
+/// Reads an image of a registry. All its names have to be the same image.
+async fn of_registry(
+    app: &App,
+    task: &Task,
+    images: &[Reference],
+) -> std::result::Result<Read, String> {
+    let first = images.first().cloned().ok_or("it names no image")?;
+    let place = Place::Registry(first.clone());
+    let read = read_stored(app, &place, &task.platforms).await?;
+    let others = images.iter().skip(1).cloned().collect();
+    for (image, seen) in app.registries().look_all(others).await {
+        if seen.map_err(one_line)?.digest != read.digest {
+            let (one, other) = (first.familiar(), image.familiar());
+            return Err(format!("`{one}` and `{other}` are two images"));
+        }
+    }
+    let descriptor = |image| ImageDescriptor::new(image, Some(read.digest.clone()));
+    Ok((images.iter().map(descriptor).collect(), read.platforms))
+}
+
+/// Reads an image of the builder's own store. All its names have to be the same image.
+async fn of_store(
+    app: &App,
+    task: &Task,
+    images: &[Reference],
+) -> std::result::Result<Read, String> {
+    let builder = local::store(app.builder_of(task).as_deref(), &app.settings).await;
+    let builder = builder.map_err(one_line)?;
+    let (mut outputs, mut facts) = (Vec::<ImageDescriptor>::new(), None);
+    for image in images {
+        let held = local::held(&builder, image).await.map_err(one_line)?;
+        let held = held.filter(|held| held.id.is_some());
+        let held = held.ok_or_else(|| format!("the builder has no `{}`", image.familiar()))?;
+        if outputs.first().is_some_and(|first| first.digest != held.id) {
+            let other = image.familiar();
+            return Err(format!("`{other}` is another image than its first name"));
+        }
+        outputs.push(ImageDescriptor::new(image, held.id.clone()));
+        facts = Some(held::facts(&held)?);
+    }
+    let facts = facts.ok_or("it names no image")?;
+    let platform = facts.record.platform.clone();
+    let is_other = |own: &Platform| {
+        let mut wanted = task.platforms.iter();
+        !task.platforms.is_empty() && !wanted.any(|it| own.distance(it).is_some())
+    };
+    if platform.as_ref().is_some_and(is_other) {
+        return Err("the builder has it for another platform".to_owned());
+    }
+    let facts = Ok(facts);
+    Ok((outputs, vec![PlatformFacts { platform, facts }]))
+}
+
+impl Candidate<'_> {
+    /// Compares what the image for one platform says with what the Dockerfile names for it.
+    async fn row(
+        &mut self,
+        app: &App,
+        (platform, facts): (Platform, Facts),
+        trigger: BaseImageTriggerType,
+        local: &BTreeSet<Reference>,
+    ) -> std::result::Result<CandidateRow, String> {
+        self.inputs.build.platforms = vec![platform.clone()];
+        let bases = self.inputs.bases().map_err(one_line)?;
+        let is_local = |image: &Reference| local.contains(&app.canonical(image));
+        let named = Named::all(&bases, is_local);
+        let matched = matched(&facts.lineage, &named, trigger)?;
+        let mut of_store = BTreeMap::new();
+        for n in matched.bases.iter().map(|(n, _)| *n) {
+            let one = &named[n];
+            if !one.is_local || of_store.contains_key(&n) {
+                continue;
+            }
+            let shown = one.reference.familiar();
+            let builder = local::store(app.builder_of(self.task).as_deref(), &app.settings).await;
+            let builder = builder.map_err(one_line)?;
+            let parent = local::held(&builder, &one.reference).await;
+            let parent = parent.map_err(one_line)?;
+            let missing = || format!("the builder has no `{shown}`, which it is built on");
+            let parent = parent.ok_or_else(missing)?;
+            let id = parent.id.clone().ok_or_else(missing)?;
+            let is_on = match compare(&facts.record, &held::facts(&parent)?.record) {
+                Likeness::On(_) => true,
+                Likeness::Off(_) => false,
+                Likeness::Unclear(why) => return Err(format!("`{shown}`: {why}")),
+            };
+            of_store.insert(n, (id, is_on));
+        }
+        Ok(CandidateRow {
+            platform,
+            facts,
+            named,
+            matched,
+            local: of_store,
+        })
+    }
+
+    /// Returns what is to be judged: the images of registries.
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        self.rows.iter().map(|row| Row {
+            image: String::new(),
+            platform: Some(row.platform.clone()),
+            facts: Ok(Facts {
+                digest: None,
+                record: Rc::clone(&row.facts.record),
+                lineage: Lineage {
+                    evidence: Some(row.matched.evidence),
+                    bases: row.on_registries().map(|(_, base)| base.clone()).collect(),
+                    problems: Vec::new(),
+                },
+            }),
+        })
+    }
+
+    /// Works out what is recorded, once it is known what the bases are.
+    async fn explained(
+        self,
+        app: &App,
+        judge: &Judge<'_>,
+        rows: &[&Row],
+    ) -> std::result::Result<Explanation, String> {
+        let mut recorded = Recorded::default();
+        let mut evidence = Evidence::Annotation;
+        let (mut is_stale, mut is_missing, mut untracked) = (false, false, Vec::new());
+        for (row, judged) in self.rows.iter().zip(rows) {
+            let answer = judge.answer(judged).await;
+            evidence = evidence.max(answer.evidence.unwrap_or(row.matched.evidence));
+            for ((n, base), found) in row.on_registries().zip(&answer.bases) {
+                let fate = match found.state {
+                    "current" => Fate::Current,
+                    "moved" => Fate::Moved(base.digest.clone()),
+                    // What is gone is told by what it was, if anybody knows that.
+                    "missing" if base.digest.is_some() => Fate::Moved(base.digest.clone()),
+                    _ => {
+                        let why = found.error.clone().unwrap_or_default();
+                        return Err(format!("{}: {why}", found.image));
+                    }
+                };
+                is_missing |= found.state == "missing";
+                is_stale |= found.state == "moved";
+                let platform = base.platform.as_ref().unwrap_or(&row.platform);
+                let of = (&row.named[*n], platform);
+                recorded.add(app, judge, of, fate).await?;
+            }
+            for (n, (id, is_on)) in &row.local {
+                is_stale |= !is_on;
+                let fate = match is_on {
+                    true => Fate::Current,
+                    false => Fate::Moved(None),
+                };
+                recorded.add_local(&row.named[*n], &row.platform, id, fate);
+            }
+            untracked.extend(row.untracked());
+        }
+        self.refuse_further_bases(app, judge).await?;
+        untracked.extend(self.inputs.unread());
+        let mut once = BTreeSet::new();
+        untracked.retain(|one| once.insert(one.image.clone()));
+        let (now, task) = (app.clock.now(), self.task);
+        let secrets = app.store.secrets(&task.key()).unwrap_or_default();
+        let survey = reading::survey_with_source(app, task, &secrets).map_err(one_line)?;
+        let dependencies = recorded.dependencies();
+        let seen = seen(app, judge, &dependencies).await?;
+        let built = Built {
+            untracked,
+            named: Some(survey.bases),
+            files: survey.files,
+            platforms: self.rows.iter().map(|row| row.platform.clone()).collect(),
+            outputs: self.outputs,
+            dependencies,
+        };
+        let state = match built.dependencies.is_empty() {
+            _ if is_missing => State::Missing,
+            _ if is_stale => State::Stale,
+            true => State::FollowsNothing,
+            false => State::Current,
+        };
+        let mut baseline = Baseline::explained(evidence, built, now);
+        baseline.pushed = Some(now);
+        Ok(Explanation {
+            evidence,
+            state,
+            baseline,
+            seen,
+        })
+    }
+
+    /// Refuses an image whose bases have instructions for what is built on them that name images: a build with these depends on more than
+    /// the Dockerfile says.
+    async fn refuse_further_bases(
+        &self,
+        app: &App,
+        judge: &Judge<'_>,
+    ) -> std::result::Result<(), String> {
+        let bases = self.inputs.bases().map_err(one_line)?;
+        let at_now = |base: &'_ BaseImage| {
+            let (image, seen) = judge.seen(&base.reference)?;
+            Some(image.at(seen.digest.clone()))
+        };
+        let images = bases.iter().filter_map(|base| Some((base, at_now(base)?)));
+        let mut build = self.inputs.build.clone();
+        build.on_build = resolve::on_build(app, images).await.map_err(one_line)?;
+        let further = self.inputs.dockerfile.bases(&build);
+        let further = further.map_err(|problem| problem.to_string())?;
+        let is_new = |one: &&BaseImage| !bases.iter().any(|it| it.reference == one.reference);
+        match further.iter().find(is_new) {
+            None => Ok(()),
+            Some(one) => Err(format!(
+                "its base has every build on it depend on `{}` too, and nothing says what that was",
+                one.reference.familiar()
+            )),
+        }
+    }
+}
+
+impl CandidateRow {
+    fn on_registries(&self) -> impl Iterator<Item = &(usize, crate::lineage::Base)> {
+        let bases = self.matched.bases.iter();
+        bases.filter(|(n, _)| !self.named[*n].is_local)
+    }
+
+    /// Returns what nothing follows, until a run has found out what it is.
+    fn untracked(&self) -> impl Iterator<Item = Untracked> {
+        let named = self.named.iter().enumerate();
+        named.filter_map(|(n, one)| {
+            let reason = match one.reference.digest() {
+                Some(_) => "it is pinned by its digest and cannot move",
+                None if !self.matched.unproven.contains(&n) => return None,
+                None if one.kind == DependencyKind::Frontend => {
+                    "it only reads the Dockerfile, and nothing says which one did; the first run follows it"
+                }
+                None => "nothing says what it was; the first run follows it",
+            };
+            Some(Untracked {
+                image: one.reference.familiar(),
+                reason: reason.to_owned(),
+            })
+        })
+    }
+}
+
+/// Returns what the bases are now, for what is remembered of tags.
+async fn seen(
+    app: &App,
+    judge: &Judge<'_>,
+    dependencies: &[crate::task::Dependency],
+) -> std::result::Result<Vec<(Reference, Observation)>, String> {
+    let mut all = Vec::new();
+    for dependency in dependencies {
+        let Some(tag) = dependency.image.reference() else {
+            continue;
+        };
+        let Some((image, seen)) = judge.seen(&tag) else {
+            continue;
+        };
+        let platforms: Vec<Platform> = dependency.manifests.keys().cloned().collect();
+        let manifests = app.registries().platforms(image, seen, &platforms).await;
+        let seen = Observation {
+            digest: seen.digest.clone(),
+            manifests: manifests.map_err(one_line)?.into_iter().collect(),
+            created: None,
+        };
+        all.push((app.canonical(&tag), seen));
+    }
+    Ok(all)
+}

@@ -1,0 +1,123 @@
+//! What is recorded of images that are there, as a run would have recorded it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    image::{Digest, Platform, Reference},
+    ops::{App, image_check::judge::Judge},
+    registry::{Kind, Seen},
+    task::{Dependency, ImageDescriptor, Manifests},
+};
+
+use super::matching::Named;
+
+/// What became of a base for one platform.
+pub enum Fate {
+    /// It is what the image was built on.
+    Current,
+    /// It is another one now. By layers nobody knows what it was.
+    Moved(Option<Digest>),
+}
+
+/// What is recorded of the bases of one image, as it is put together.
+#[derive(Default)]
+pub struct Recorded {
+    dependencies: BTreeMap<Reference, Dependency>,
+    /// Those that are another image now, for any platform.
+    moved: BTreeMap<Reference, Option<Digest>>,
+}
+
+impl Recorded {
+    /// Takes in a base of a registry for one platform.
+    ///
+    /// # Errors
+    ///
+    /// Why its manifest cannot be found.
+    pub async fn add(
+        &mut self,
+        app: &App,
+        judge: &Judge<'_>,
+        (named, platform): (&Named, &Platform),
+        fate: Fate,
+    ) -> Result<(), String> {
+        let tag = &named.reference;
+        let manifest = match &fate {
+            Fate::Current => {
+                let (image, seen) = judge.seen(tag).ok_or("it was not looked at")?;
+                let found = manifest(app, image, seen, platform).await?;
+                self.entry(named).image.digest = Some(seen.digest.clone());
+                found
+            }
+            Fate::Moved(Some(digest)) => {
+                let before = Seen {
+                    digest: digest.clone(),
+                    kind: Kind::Index,
+                    media_type: String::new(),
+                };
+                // One that its registry has no more is told by its own digest.
+                let found = manifest(app, &tag.at(digest.clone()), &before, platform).await;
+                Some(found.ok().flatten().unwrap_or_else(|| digest.clone()))
+            }
+            Fate::Moved(None) => None,
+        };
+        self.take(named, platform, manifest, fate);
+        Ok(())
+    }
+
+    /// Takes in an image that a local task makes: its id stands for it.
+    pub fn add_local(&mut self, named: &Named, platform: &Platform, id: &Digest, fate: Fate) {
+        self.entry(named).image.digest = Some(id.clone());
+        self.take(named, platform, Some(id.clone()), fate);
+    }
+
+    fn entry(&mut self, named: &Named) -> &mut Dependency {
+        let new = || Dependency {
+            image: ImageDescriptor::new(&named.reference, None),
+            kind: named.kind,
+            manifests: Manifests::new(),
+            line: named.line,
+            mirror: None,
+        };
+        self.dependencies
+            .entry(named.reference.clone())
+            .or_insert_with(new)
+    }
+
+    fn take(&mut self, named: &Named, platform: &Platform, manifest: Option<Digest>, fate: Fate) {
+        let entry = self.entry(named);
+        entry.kind = entry.kind.min(named.kind);
+        entry.manifests.insert(platform.clone(), manifest);
+        if let Fate::Moved(digest) = fate {
+            self.moved.entry(named.reference.clone()).or_insert(digest);
+        }
+    }
+
+    /// Returns what is recorded. A base that moved for one platform alone has the digest of that one, because the one of now would make all
+    /// of it current.
+    pub fn dependencies(self) -> Vec<Dependency> {
+        let Self {
+            mut dependencies,
+            moved,
+        } = self;
+        for (tag, digest) in moved {
+            if let Some(dependency) = dependencies.get_mut(&tag) {
+                dependency.image.digest = digest;
+            }
+        }
+        dependencies.into_values().collect()
+    }
+}
+
+/// Returns the manifest of an image for a platform.
+pub async fn manifest(
+    app: &App,
+    image: &Reference,
+    seen: &Seen,
+    platform: &Platform,
+) -> Result<Option<Digest>, String> {
+    let platforms = std::slice::from_ref(platform);
+    let registries = app.registries();
+    let found = registries.platforms(image, seen, platforms).await;
+    let found = found.map_err(|error| crate::error::Error::from(error).one_line());
+    Ok(found?.remove(platform).flatten())
+}

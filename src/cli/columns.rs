@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     image::Reference,
     ops::{App, answer::TaskAnswer, status::TaskStatus},
+    sys::clock::ahead,
     view::{Column, Narrow, Tone, View},
 };
 
@@ -164,17 +165,6 @@ fn short(images: &Value) -> String {
     match images.count() {
         0 => first,
         more => format!("{first} +{more}"),
-    }
-}
-
-/// Says in how long something is. What is overdue is now.
-pub fn ahead(then: Timestamp, now: Timestamp) -> String {
-    match then.duration_since(now).as_secs() {
-        ..=0 => "now".to_owned(),
-        seconds @ 1..60 => format!("in {seconds} s"),
-        seconds @ 60..3600 => format!("in {} min", seconds / 60),
-        seconds @ 3600..86_400 => format!("in {} h", seconds / 3600),
-        seconds => format!("in {} d", seconds / 86_400),
     }
 }
 

@@ -67,7 +67,7 @@ use crate::{
     registry::{Login, Registries},
     store::Store,
     sys::{aliases::Aliases, clock::Clock, command::CommandLine, environment, settings::Settings},
-    task::Age,
+    task::{Age, Window},
 };
 
 /// What a command was told about its surroundings.
@@ -99,6 +99,8 @@ pub struct App {
     pub verifier: Rc<Verifier>,
     /// How old the digest of a base must be where a task says nothing.
     pub min_age: Age,
+    /// When triggers may begin runs where a task says nothing.
+    pub windows: Vec<Window>,
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: GlobalOptions,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
@@ -126,6 +128,8 @@ impl App {
         store.upgrade(settings.allows_unsafe_permissions)?;
         let min_age = settings.config.defaults.min_age.as_deref();
         let min_age = min_age.map(str::parse).transpose();
+        let windows = settings.config.defaults.windows.iter();
+        let windows: Result<_, _> = windows.map(|text| text.parse()).collect();
         Ok(Self {
             verifier: Rc::new(Verifier::new(&settings, store.clone())?),
             min_age: min_age
@@ -133,6 +137,9 @@ impl App {
                     "cannot use `defaults.minAge` in the config file".to_owned()
                 })?
                 .unwrap_or_default(),
+            windows: windows.context(Kind::Invalid, || {
+                "cannot use `defaults.windows` in the config file".to_owned()
+            })?,
             store,
             clock: Clock::new(settings.now.as_deref())?,
             mirrors: mirror_settings::mirrors(&settings)?,

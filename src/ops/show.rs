@@ -16,8 +16,8 @@ use super::{
     App,
     answer::{LastRecorded, RunAnswer, TaskAnswer},
     check::{
-        CheckAnswer, keep_makers, keep_with_ancestors, simulate_round, simulated, snapshot,
-        state_of,
+        CheckAnswer, keep_makers, keep_with_ancestors, set_windows, simulate_round, simulated,
+        snapshot, state_of,
     },
     event::{Event, EventSink},
     recall,
@@ -31,7 +31,8 @@ use super::{
 ///
 /// [`crate::error::Kind::NotFound`] if there is none; [`crate::error::Kind::Invalid`] if its files cannot be used.
 pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
-    let task = existing(app, key)?;
+    let mut task = existing(app, key)?;
+    set_windows(app, &mut task);
     let baseline = app.store.baseline(key)?;
     let last = of(app, &task, &baseline);
     // One that others may read is told of where it is used.
@@ -150,6 +151,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
             others.filter_map(|(other, followed)| (other != key).then_some(followed.ok()?));
         all.extend(others.map(|(mut task, baseline)| {
             super::steps::read::find_pushes(app, &mut task);
+            set_windows(app, &mut task);
             Snapshot::new(task, baseline, canonical)
         }));
     }

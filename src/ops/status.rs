@@ -54,7 +54,7 @@ struct LastRun {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NextEvent {
-    /// `retry`, `timer NAME` or `look`.
+    /// `retry`, `window`, `timer NAME` or `look`.
     what: String,
     time: AzTimestamp,
 }
@@ -178,7 +178,11 @@ fn next(answer: &CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> O
         .followed()
         .filter_map(|(tag, _)| tags.get(tag)?.next_look);
     let timer = timer::next(node.task, now).map(|(name, time)| (format!("timer {name}"), time));
-    let retry = answer.next_try.map(|time| ("retry".to_owned(), time.0));
+    let retry = match answer.waits_for_window {
+        true => "window",
+        false => "retry",
+    };
+    let retry = answer.next_try.map(|time| (retry.to_owned(), time.0));
     let look = looks.min().map(|time| ("look".to_owned(), time));
     let (what, time) = match retry {
         Some(retry) => retry,

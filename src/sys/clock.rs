@@ -94,6 +94,18 @@ impl Clock {
     }
 }
 
+/// Says in how long something is. What is overdue is now.
+#[must_use]
+pub fn ahead(then: Timestamp, now: Timestamp) -> String {
+    match then.duration_since(now).as_secs() {
+        ..=0 => "now".to_owned(),
+        seconds @ 1..60 => format!("in {seconds} s"),
+        seconds @ 60..3600 => format!("in {} min", seconds / 60),
+        seconds @ 3600..86_400 => format!("in {} h", seconds / 3600),
+        seconds => format!("in {} d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

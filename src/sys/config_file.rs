@@ -10,6 +10,7 @@ pub const KEYS: &[&str] = &[
     "defaults.builder",
     "defaults.output",
     "defaults.minAge",
+    "defaults.windows",
     "watch.everySeconds",
     "watch.publicMinSeconds",
     "watch.publicMaxSeconds",

@@ -234,6 +234,8 @@ pub struct Defaults {
     pub output: Option<String>,
     /// How old the digest of a base must be before anything is built on it, as `3d`.
     pub min_age: Option<String>,
+    /// When triggers may begin runs, each as `* 1-5 * * SAT,SUN`.
+    pub windows: Vec<String>,
 }
 
 /// Images, and the program that vouches for them.

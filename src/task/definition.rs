@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{Digest, InvalidReference, Platform, Reference};
 
 use super::{
-    Age, Argument, Context, ImportStep, Status, TaskKey, TaskName, TaskSource, Trigger,
+    Age, Argument, Context, ImportStep, Status, TaskKey, TaskName, TaskSource, Trigger, Window,
     multi_step::{EncodedStep, FileStep},
     template::{self, InvalidTemplate, RunVariables},
 };
@@ -59,6 +59,9 @@ pub struct Task {
     /// How old the digest of a base must be before anything is built on it; the config file's default where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_age: Option<Age>,
+    /// When triggers may begin a run of it; the config file's default where it is not said, and at any time where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Vec<Window>>,
     /// How many of the newest tags that runs made from each template, such as `web:{{.Run.ID}}`, are kept; all, if neither this nor the
     /// next is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -282,6 +285,7 @@ impl Task {
             on_success: Vec::new(),
             on_change: OnChange::Tell,
             min_age: None,
+            windows: None,
             keep_tags: None,
             keep_days: None,
             source: None,

@@ -18,6 +18,7 @@ pub mod source;
 pub mod status;
 pub mod template;
 pub mod trigger;
+pub mod window;
 
 pub use age::{Age, InvalidAge};
 pub use argument::Argument;
@@ -41,3 +42,4 @@ pub use trigger::{
     BaseImageTrigger, BaseImageTriggerType, InvalidTimerName, SourceEvent, SourceTrigger,
     TimerName, TimerTrigger, Trigger, UpdatePayload,
 };
+pub use window::Window;

@@ -6,7 +6,7 @@ use crate::image::Platform;
 
 use super::{
     Age, Argument, BaseImageTrigger, BaseImageTriggerType, Context, DockerStep, OnChange, Status,
-    Step, Task, TimerTrigger, UpdatePayload,
+    Step, Task, TimerTrigger, UpdatePayload, Window,
     multi_step::{EncodedStep, FileStep, is_task_file},
 };
 
@@ -85,6 +85,8 @@ pub struct TaskPatch {
     pub on_change: Option<OnChange>,
     /// How old the digest of a base must be.
     pub min_age: Option<Age>,
+    /// When triggers may begin a run; empty is at any time.
+    pub windows: Option<Vec<Window>>,
     /// How many of the newest tags made from a template are kept.
     pub keep_tags: Patch<u32>,
     /// For how many days they are kept.
@@ -200,6 +202,7 @@ impl TaskPatch {
             keep_tags: _,
             keep_days: _,
             min_age: _,
+            windows: _,
             update_trigger_payload_type: _,
             base_image_trigger: _,
             base_image_trigger_type: _,
@@ -300,6 +303,9 @@ impl TaskPatch {
         self.keep_days.apply(&mut task.keep_days);
         if self.min_age.is_some() {
             task.min_age = self.min_age;
+        }
+        if self.windows.is_some() {
+            task.windows = self.windows;
         }
         set(&mut task.keep_vcs, self.keep_vcs);
         self.builder.apply(&mut task.builder);

@@ -7,6 +7,7 @@ use crate::{
     task::{
         BaseImageTriggerType, BaseUpdate, Cause, Dependency, GitContext, ImageDescriptor,
         Occurrence, OnChange, RunId, SourceCause, Status, TaskKey, TimerTrigger, Triggers,
+        window::closed_until,
     },
 };
 
@@ -261,6 +262,13 @@ pub enum Verdict {
         /// What it is run for; nothing, where only their runs would move what it depends on.
         reasons: Reasons,
     },
+    /// A run, but not yet: none of its windows is open.
+    OutsideWindow {
+        /// What it is run for.
+        reasons: Reasons,
+        /// When the first of them opens.
+        until: Timestamp,
+    },
     /// A run, once one of its builders answers.
     NoBuilder {
         /// Its builders.
@@ -285,6 +293,7 @@ impl Verdict {
             | Self::BackingOff { reasons, .. }
             | Self::Settling { reasons, .. }
             | Self::NoBuilder { reasons, .. }
+            | Self::OutsideWindow { reasons, .. }
             | Self::Waiting { reasons, .. } => Some(reasons),
             Self::Disabled
             | Self::TriggerOff
@@ -304,6 +313,7 @@ impl Verdict {
         match self {
             Self::BackingOff { until, .. }
             | Self::Settling { until, .. }
+            | Self::OutsideWindow { until, .. }
             | Self::TooYoung { until, .. } => Some(*until),
             Self::Failing { until, .. } => *until,
             Self::NoBuilder { away, .. } => away.iter().filter_map(|one| one.until).min(),
@@ -329,7 +339,9 @@ impl Verdict {
             Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => State::Stalled,
             Self::BackingOff { .. } => State::BackingOff,
             Self::Settling { .. } | Self::TooYoung { .. } => State::Settling,
-            Self::Waiting { .. } | Self::NoBuilder { .. } => State::Waiting,
+            Self::Waiting { .. } | Self::NoBuilder { .. } | Self::OutsideWindow { .. } => {
+                State::Waiting
+            }
             Self::Cycle(_) => State::Cycle,
         }
     }
@@ -425,6 +437,12 @@ impl Node<'_> {
         timers
             .filter_map(|timer| timer.schedule.next_after(now))
             .min()
+    }
+
+    /// Returns when the first of its windows opens; none where nothing keeps triggers from running it now.
+    #[must_use]
+    pub fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        closed_until(self.task.windows.as_deref()?, now)
     }
 
     /// Decides what this task needs, seen alone: without regard to the tasks whose images it depends on.

@@ -47,6 +47,8 @@ pub struct Job {
     pub descendants: Descendants,
     /// How many tasks, one built on the other, wait for it at most.
     pub height: usize,
+    /// When it was decided.
+    pub decided: Timestamp,
 }
 
 /// One round: every task is decided once, as soon as all that it depends on has answered and all tasks whose images it depends on are
@@ -173,6 +175,7 @@ impl<'a> Round<'a> {
                     pins: self.nodes[n].pins(tags, now),
                     descendants: self.descendants(n),
                     height: self.heights()[n],
+                    decided: now,
                 });
             }
             self.let_children_go(n);
@@ -231,20 +234,28 @@ impl<'a> Round<'a> {
 
     /// Lets tasks that have yet to be decided wait for one more answer.
     pub fn await_answer(&mut self, awaited: Awaited) {
-        if self.waiting.contains_key(&awaited) {
-            return;
-        }
         let Awaited::Tag(tag) = &awaited else {
             return;
         };
+        let known = self.waiting.get(&awaited);
         let undecided = (0..self.nodes.len()).filter(|n| self.verdicts[*n].is_none());
+        let undecided = undecided.filter(|n| known.is_none_or(|known| !known.contains(n)));
         let follow = |n: &usize| self.nodes[*n].followed().any(|(other, _)| other == tag);
         let waiting: Vec<usize> = undecided.filter(follow).collect();
         for n in &waiting {
             self.open[*n] += 1;
             self.ready.remove(n);
         }
-        self.waiting.insert(awaited, waiting);
+        self.waiting.entry(awaited).or_default().extend(waiting);
+    }
+
+    /// Decides a task anew that was to be run and has yet to be begun: while it waited for its place, what it is to be built on may have
+    /// moved on, and its window may have closed.
+    pub fn decide_again(&mut self, task: &TaskKey) {
+        if let Some(n) = self.running.remove(task) {
+            self.verdicts[n] = None;
+            self.ready.insert(n);
+        }
     }
 
     /// Takes in what became of the images that tasks have pushed, once all answers are there: no task waits for them.
@@ -392,6 +403,19 @@ impl<'a> Round<'a> {
     }
 
     fn decide(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
+        match self.decide_at_any_time(n, tags, now) {
+            Verdict::Stale(reasons) | Verdict::NoBuilder { reasons, .. }
+                if !reasons.by_hand
+                    && let Some(until) = self.nodes[n].closed_until(now) =>
+            {
+                Verdict::OutsideWindow { reasons, until }
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Decides what a task needs, whether or not its window is open.
+    fn decide_at_any_time(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
         let mut verdict = self.nodes[n].decide(tags, now);
         if let Some(selection) = self.selection
             && selection.takes(&self.nodes[n], &verdict)
@@ -445,7 +469,8 @@ impl<'a> Round<'a> {
 
     /// Tells whether what depends on this task must wait for it: it should have been rebuilt, and was not.
     ///
-    /// A child that nothing else moved is only held back by a failure: whatever else its parent waits for will pass.
+    /// A child that nothing else moved is only held back by a failure: whatever else its parent waits for will pass. None is held back by
+    /// its parent's window: its own decides.
     fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
         let Some(verdict) = &self.verdicts[parent] else {
             return false;
@@ -705,6 +730,86 @@ mod tests {
             failing: vec![],
         };
         assert_eq!(story.play().0, ["root", "left", "right", "top"]);
+    }
+
+    /// The same task, to be run by itself in the first hour after 1970 began, or in the fifth.
+    fn in_hour(task: Task, hour: u32) -> Task {
+        let window = format!("0 {hour} 1 1 *");
+        Task {
+            windows: Some(vec![window.parse().unwrap()]),
+            ..task
+        }
+    }
+
+    #[test]
+    fn each_task_of_a_chain_waits_for_its_own_window() {
+        let mut story = chain();
+        story.tasks[1].0 = in_hour(task("app"), 5);
+        let (ran, verdicts) = story.play();
+        assert!(ran.is_empty());
+        assert_eq!(
+            verdicts,
+            [("site".into(), "current"), ("app".into(), "waiting")]
+        );
+        let mut story = chain();
+        story.tasks[0].0 = in_hour(task("site"), 5);
+        story.tasks[1].0 = in_hour(task("app"), 0);
+        let (ran, verdicts) = story.play();
+        assert_eq!(ran, ["app"]);
+        assert_eq!(verdicts[0], ("site".into(), "waiting"));
+    }
+
+    #[test]
+    fn window_of_a_parent_holds_back_no_child_that_has_a_reason_of_its_own() {
+        let mut story = chain();
+        story.tasks[0].1 = built(&["app", "base"], "old");
+        story.tasks[1].0 = in_hour(task("app"), 5);
+        assert_eq!(story.play().0, ["site"]);
+    }
+
+    #[test]
+    fn window_opens_at_the_next_due_time_and_keeps_nobody_from_running_by_hand() {
+        let mut story = chain();
+        story.tasks[1].0 = in_hour(task("app"), 5);
+        let snapshots = snapshots(&story.tasks);
+        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let mut round = Round::new(nodes.clone());
+        assert!(round.next(&story.tags, at(2)).is_none());
+        assert_eq!(round.next_due(at(2)), Some(at(5 * 3600)));
+        let mut round = Round::new(nodes.clone());
+        assert!(round.next(&story.tags, at(5 * 3600)).is_some());
+        let stale = Selection {
+            stale: true,
+            ..Selection::default()
+        };
+        let mut round = Round::new(nodes).of_selection(Some(stale));
+        let job = round.next(&story.tags, at(2)).unwrap();
+        assert!(job.reasons.by_hand && job.reasons.moves.len() == 1);
+    }
+
+    #[test]
+    fn run_that_waited_for_its_place_is_decided_anew() {
+        let mut story = chain();
+        story.tasks[1].0 = in_hour(task("app"), 0);
+        let snapshots = snapshots(&story.tasks);
+        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let job = round.next(&story.tags, at(2)).unwrap();
+        assert_eq!(job.decided, at(2));
+        // Its base has moved on, once its registry has answered.
+        round.decide_again(&job.task);
+        let awaited = Awaited::Tag(image("base"));
+        round.await_answer(awaited.clone());
+        assert!(round.next(&story.tags, at(3)).is_none());
+        see(&mut story.tags, "base", "newer");
+        round.answered(&awaited);
+        let job = round.next(&story.tags, at(3)).unwrap();
+        let to = job.reasons.moves[0].to.clone();
+        assert_eq!(to, Some(digest("base", "newer")));
+        // Its window has closed.
+        round.decide_again(&job.task);
+        assert!(round.next(&story.tags, at(3600)).is_none());
+        let words: Vec<&str> = round.verdicts().map(|it| it.1.word()).collect();
+        assert_eq!(words, ["current", "waiting"]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Selection {
             | Verdict::Waiting { .. } => false,
             Verdict::Stale(_)
             | Verdict::NoBuilder { .. }
+            | Verdict::OutsideWindow { .. }
             | Verdict::BackingOff { .. }
             | Verdict::Settling { .. }
             | Verdict::Changed(_)

@@ -745,19 +745,23 @@ impl SimulatedWorld {
 
     /// Decides what can be decided and starts what may be started, and checks both.
     fn start(&mut self, work: &mut SimulatedRound<'_>, ran: &mut Vec<usize>) {
-        while let Some(job) = work.round.next(&work.tags, self.now) {
-            let n = self.number(&job.task);
-            assert!(
-                !job.reasons.timers.is_empty() || self.is_seen_stale(n) || self.was_blind(n),
-                "t{n} is to be run although nothing that it depends on is known to have moved"
-            );
-            work.queue.push_back(job);
-        }
-        self.judge(work);
+        self.decide(work);
         while self.running.len() < self.manner.jobs
             && let Some(job) = work.queue.pop_front()
         {
             let n = self.number(&job.task);
+            if job.decided < self.now {
+                // It has waited for its place.
+                work.round.decide_again(&job.task);
+                work.judged.remove(&n);
+                let nodes = work.nodes;
+                for (tag, _) in nodes[n].followed() {
+                    self.ask(nodes, &mut work.tags, tag);
+                    work.round.await_answer(Awaited::Tag(tag.clone()));
+                }
+                self.decide(work);
+                continue;
+            }
             self.save(work);
             assert!(!ran.contains(&n), "t{n} is run twice in one round");
             for other in &self.running {
@@ -780,6 +784,19 @@ impl SimulatedWorld {
             self.tick();
         }
         self.check_that_nobody_waits_for_others(work);
+    }
+
+    /// Decides what can be decided, and checks that.
+    fn decide(&mut self, work: &mut SimulatedRound<'_>) {
+        while let Some(job) = work.round.next(&work.tags, self.now) {
+            let n = self.number(&job.task);
+            assert!(
+                !job.reasons.timers.is_empty() || self.is_seen_stale(n) || self.was_blind(n),
+                "t{n} is to be run although nothing that it depends on is known to have moved"
+            );
+            work.queue.push_back(job);
+        }
+        self.judge(work);
     }
 
     fn was_blind(&self, n: usize) -> bool {

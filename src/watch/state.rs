@@ -15,7 +15,7 @@ pub enum State {
     Stale,
     /// There is a reason to run it, and what moved may move again in a moment.
     Settling,
-    /// There is a reason to run it, or will be, after tasks whose images it depends on.
+    /// There is a reason to run it, or will be, after tasks whose images it depends on, or when its builder answers or its window opens.
     Waiting,
     /// It failed, and is tried again later.
     BackingOff,

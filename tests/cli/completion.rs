@@ -88,7 +88,8 @@ fn bash_completes_commands_options_and_what_is_in_the_state_directory() {
             "defaults.registry",
             "defaults.builder",
             "defaults.output",
-            "defaults.minAge"
+            "defaults.minAge",
+            "defaults.windows"
         ]
     );
     assert_eq!(offered(&world, "acrt task exec"), [""; 0]);

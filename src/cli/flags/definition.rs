@@ -134,6 +134,7 @@ impl DefinitionArgs {
             keep_tags,
             keep_days,
             min_age: self.triggers.min_age(),
+            windows: self.triggers.windows(),
             update_trigger_payload_type: self.triggers.changed_payload(),
             source: self.import,
             test: self.test.as_deref().map(words).transpose()?,

@@ -5,7 +5,7 @@ use crate::{
     sys::secret::Secret,
     task::{
         self, Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch,
-        Status, UpdatePayload,
+        Status, UpdatePayload, Window,
     },
 };
 
@@ -34,6 +34,18 @@ pub fn schedule(text: &str) -> Result<Schedule, String> {
     })
 }
 
+/// Reads a window; an empty text is none.
+///
+/// # Errors
+///
+/// What is wrong with it.
+fn window(text: &str) -> Result<Option<Window>, String> {
+    let window = (!text.is_empty()).then(|| text.parse());
+    window
+        .transpose()
+        .map_err(|error: InvalidCron| error.to_string())
+}
+
 /// Triggers of create and update.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Triggers")]
@@ -60,6 +72,9 @@ pub struct TriggerArgs {
     /// How old a new digest of a base must be before anything is built on it, as 3d or 36h [default: that of the config file]
     #[arg(long, value_name = "AGE")]
     min_age: Option<Age>,
+    /// When triggers may begin runs, as "* 1-5 * * SAT,SUN" in UTC; empty for any time (can be repeated)
+    #[arg(long = "window", value_name = "CRON", value_parser = window)]
+    windows: Vec<Option<Window>>,
     /// Run the task when the git repository of its context has a new commit
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
@@ -85,6 +100,13 @@ impl TriggerArgs {
     #[must_use]
     pub fn min_age(&self) -> Option<Age> {
         self.min_age
+    }
+
+    /// Returns when triggers may begin a run, if it was said.
+    #[must_use]
+    pub fn windows(&self) -> Option<Vec<Window>> {
+        let windows = self.windows.iter().flatten().cloned();
+        (!self.windows.is_empty()).then(|| windows.collect())
     }
 
     /// Returns what is to be done when the files of the task name other images, if it was said.

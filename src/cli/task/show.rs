@@ -12,6 +12,7 @@ use crate::{
     },
     error::Result,
     ops::{self, App},
+    sys::clock::ahead,
     view::View,
 };
 
@@ -93,12 +94,15 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
     for timer in items(&check["timers"]) {
         let next = timer.pointer("/nextOccurrences/0").and_then(Value::as_str);
         let next = next.and_then(|it| it.parse().ok());
-        let next = next.map_or("never".to_owned(), |it| columns::ahead(it, now));
+        let next = next.map_or("never".to_owned(), |it| ahead(it, now));
         let schedule = text(&timer["schedule"]);
         line(
             "timer",
             format!("{} ({schedule}), next {next}", text(&timer["name"])),
         );
+    }
+    for window in items(&task["windows"]) {
+        line("window", text(window));
     }
     for run in items(&known["runs"]) {
         line("run", one_run(run, now));

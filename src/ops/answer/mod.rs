@@ -12,7 +12,7 @@ use crate::{
     image::Platform,
     lineage::Evidence,
     store::secrets::Secrets,
-    task::{OnChange, RunId, Status, Task, TaskKey, TaskName, TaskSource, Untracked},
+    task::{OnChange, RunId, Status, Task, TaskKey, TaskName, TaskSource, Untracked, Window},
     watch::{Baseline, State},
 };
 
@@ -147,6 +147,9 @@ pub struct TaskAnswer {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_vcs: bool,
     on_change: OnChange,
+    /// When triggers may begin a run: at any time, where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    windows: Vec<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<TaskSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +210,7 @@ impl TaskAnswer {
             on_success: (!task.on_success.is_empty()).then(|| task.on_success.clone()),
             keep_vcs: task.keep_vcs,
             on_change: task.on_change,
+            windows: task.windows.clone().unwrap_or_default(),
             source: task.source.clone(),
             keep_tags: task.keep_tags,
             keep_days: task.keep_days,

@@ -29,6 +29,9 @@ pub struct CheckAnswer {
     pub(super) evidence: Option<Evidence>,
     pub(super) waiting_for: Vec<String>,
     pub(in crate::ops) next_try: Option<AzTimestamp>,
+    /// Whether that is when its window opens.
+    #[serde(skip)]
+    pub(in crate::ops) waits_for_window: bool,
     /// The command that tries a stalled task at once.
     pub(super) resume: Option<String>,
     pub(super) images: Vec<ImageAnswer>,

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     lineage::Evidence,
-    sys::signal::Stop,
+    sys::{clock::ahead, signal::Stop},
     task::{Task, TaskKey},
     watch::{
         AwayBuilder, BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus, Problem,
@@ -95,8 +95,16 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
     });
 }
 
+/// Gives a task that says nothing of windows those of the config file.
+pub(super) fn set_windows(app: &App, task: &mut Task) {
+    if !app.windows.is_empty() {
+        task.windows.get_or_insert_with(|| app.windows.clone());
+    }
+}
+
 /// Puts together what is known of a task, with what its files say now where that matters.
 pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Snapshot {
+    set_windows(app, &mut task);
     steps::read::find_pushes(app, &mut task);
     let reading = reading::reading(app, &task, &baseline);
     // Nobody else wants to know what that was compared with, and there may be ten thousand.
@@ -317,7 +325,9 @@ impl CheckAnswer {
         };
         let waiting_for = match verdict {
             Verdict::Waiting { on, .. } => on.iter().map(ToString::to_string).collect(),
-            Verdict::Stale(reasons) => parents(&reasons.moves),
+            Verdict::Stale(reasons) | Verdict::OutsideWindow { reasons, .. } => {
+                parents(&reasons.moves)
+            }
             _ => Vec::new(),
         };
         let state = state_of(verdict);
@@ -328,11 +338,12 @@ impl CheckAnswer {
             state,
             reason: match waits {
                 true => format!("depends on {}, to be rebuilt first", waiting_for.join(", ")),
-                false => with_remarks(node, verdict, tags, makers),
+                false => with_remarks(node, verdict, tags, makers, now),
             },
             evidence: node.baseline.evidence,
             waiting_for,
             next_try: verdict.until().map(AzTimestamp),
+            waits_for_window: matches!(verdict, Verdict::OutsideWindow { .. }),
             resume: node.baseline.is_stalled().then(|| resume(&node.task.key())),
             timers: timer::answers(node.task, now),
             images: images(node, tags, now),
@@ -356,8 +367,18 @@ fn with_remarks(
     verdict: &Verdict,
     tags: &Tags,
     makers: &BTreeMap<&Reference, TaskKey>,
+    now: Timestamp,
 ) -> String {
-    let mut parts = vec![reason(&node.task.key(), verdict)];
+    let mut parts = vec![match verdict {
+        Verdict::OutsideWindow { until, .. } => {
+            format!(
+                "{} ({})",
+                reason(&node.task.key(), verdict),
+                ahead(*until, now)
+            )
+        }
+        _ => reason(&node.task.key(), verdict),
+    }];
     if matches!(verdict, Verdict::Current | Verdict::FollowsNothing) {
         parts.extend(node.untracked().iter().map(ToString::to_string));
     }
@@ -512,6 +533,11 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
                 told(reasons)
             )
         }
+        Verdict::OutsideWindow { reasons, until } => format!(
+            "{}; waits for its window, opens {}",
+            told(reasons),
+            until.strftime("%a %Y-%m-%d %H:%MZ")
+        ),
         Verdict::Waiting { on, reasons } => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
             let on = on.join(", ");

@@ -339,19 +339,19 @@ impl<'a> Watcher<'a> {
         if self.stop.requested().is_some() {
             return Ok(());
         }
-        while let Some(job) = work.round.next(&work.tags, work.app.clock.now()) {
-            work.enqueue(job);
-        }
+        work.decide();
         while self.jobs.len() < self.options.jobs
             && let Some(next) = work.queue.next(work.app)?
         {
             let (job, place) = match next {
+                Next::Run(job, _) if job.decided <= earlier(work.app) => {
+                    self.decide_again(work, &job);
+                    continue;
+                }
                 Next::Run(job, place) => (job, place),
                 Next::Away(job, away) => {
                     work.round.put_off(&job.task, away);
-                    while let Some(job) = work.round.next(&work.tags, work.app.clock.now()) {
-                        work.enqueue(job);
-                    }
+                    work.decide();
                     continue;
                 }
             };
@@ -365,6 +365,34 @@ impl<'a> Watcher<'a> {
                 .push(make(app, start, self.stop, self.events).boxed_local());
         }
         Ok(())
+    }
+
+    /// Decides a run anew that has waited for its place, once what it is to be built on has been looked at again: a run that is overtaken
+    /// by a newer move is made once, with what is there now.
+    fn decide_again(&mut self, work: &mut RoundWork<'_>, job: &Job) {
+        let earlier = earlier(work.app);
+        let node = work.round.node_of(&job.task);
+        let bases = node.into_iter().flat_map(|node| node.followed());
+        let is_old = |tag: &&Reference| {
+            let looked = work.tags.get(tag).and_then(|record| record.last_looked);
+            looked.is_none_or(|looked| looked <= earlier)
+        };
+        let old = bases.map(|(tag, _)| tag).filter(is_old).cloned().collect();
+        work.round.decide_again(&job.task);
+        self.ask_before_deciding(work, old);
+        work.decide();
+    }
+
+    /// Looks at images before any task is decided that depends on them and has yet to be.
+    fn ask_before_deciding(&mut self, work: &mut RoundWork<'_>, images: Vec<Reference>) {
+        let (app, wanted) = (work.app, work.wanted);
+        self.pending.ask_tags(app, wanted, &images, &mut work.tags);
+        for image in images {
+            let awaited = Awaited::Tag(image);
+            if self.pending.asked().has(&awaited) {
+                work.round.await_answer(awaited);
+            }
+        }
     }
 
     /// Takes in that a run has ended: what it pushed is looked at before the tasks that depend on it are decided.
@@ -390,14 +418,7 @@ impl<'a> Watcher<'a> {
             }
             work.pushed(&made);
             let images = work.round.wanted_images(&made.task);
-            let (app, wanted) = (work.app, work.wanted);
-            self.pending.ask_tags(app, wanted, &images, &mut work.tags);
-            for image in images {
-                let awaited = Awaited::Tag(image);
-                if self.pending.asked().has(&awaited) {
-                    work.round.await_answer(awaited);
-                }
-            }
+            self.ask_before_deciding(work, images);
         }
         work.round.finished(&made.task, made.outcome);
     }
@@ -540,6 +561,13 @@ impl RoundWork<'_> {
         self.app.store.note_tags(&mut self.tags)
     }
 
+    /// Decides what can be decided, and lets the runs that come of it wait for their places.
+    fn decide(&mut self) {
+        while let Some(job) = self.round.next(&self.tags, self.app.clock.now()) {
+            self.enqueue(job);
+        }
+    }
+
     /// Lets a run wait for a place on a builder.
     fn enqueue(&mut self, job: Job) {
         let node = self.round.node_of(&job.task);
@@ -596,6 +624,16 @@ impl RoundWork<'_> {
         };
         look.into_iter().chain(self.round.next_due(now)).min()
     }
+}
+
+/// How long a run may have waited for its place and still begin as it was decided. Builds take longer, and many runs that hardly take any
+/// time are not to ask for the same base once each.
+const AT_ONCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Returns when a run was decided at the latest that is decided anew before it begins.
+fn earlier(app: &App) -> Timestamp {
+    let now = app.clock.now();
+    now.saturating_sub(AT_ONCE).unwrap_or(Timestamp::MIN)
 }
 
 /// How many tasks a round remembers anew that their files are others and say the same. The rest is read again in the next round: after a
@@ -774,6 +812,7 @@ fn is_worth_telling(verdict: &Verdict) -> bool {
             | Verdict::Failing { until: Some(_), .. }
             | Verdict::Waiting { .. }
             | Verdict::NoBuilder { .. }
+            | Verdict::OutsideWindow { .. }
             | Verdict::Cycle(_)
     )
 }

@@ -37,4 +37,5 @@ mod watch_notify;
 mod watch_options;
 mod watch_repeat;
 mod watch_supervised;
+mod watch_waiting;
 mod why;

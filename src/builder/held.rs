@@ -23,11 +23,13 @@ pub struct HeldImage {
     /// The annotations of its manifest, where the builder keeps them.
     pub annotations: BTreeMap<String, String>,
     /// The digests under which repositories have it.
-    digests: Vec<Reference>,
+    pub(super) digests: Vec<Reference>,
     /// The digest under which it came to the builder.
-    own: Option<Digest>,
+    pub(super) own: Option<Digest>,
     /// What the builder itself calls it: the same content has the same id.
     pub id: Option<Digest>,
+    /// The digests of the images that it is a list of.
+    pub parts: Vec<Digest>,
 }
 
 impl HeldImage {
@@ -79,7 +81,7 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
             "architecture": image["Architecture"],
             "variant": image["Variant"],
             "created": image["Created"],
-            "config": {"Labels": image["Config"]["Labels"]},
+            "config": image["Config"],
             "rootfs": {"diff_ids": image["RootFS"]["Layers"]},
             // Only podman says it.
             "history": image["History"],
@@ -87,6 +89,7 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
         annotations: map(&image["Annotations"]),
         digests: digests.iter().filter_map(|one| one.parse().ok()).collect(),
         id: id(&image["Id"]),
+        parts: Vec::new(),
         // Only podman says it. Without a repository's digest it is no registry's.
         own: text(&image["Digest"])
             .and_then(|digest| digest.parse().ok())
@@ -106,19 +109,23 @@ fn of_buildah(image: &Value) -> HeldImage {
         annotations: map(&image["ImageAnnotations"]),
         digests: Vec::new(),
         id: id(&image["FromImageID"]),
+        parts: Vec::new(),
         own: text(&image["FromImageDigest"]).and_then(|digest| digest.parse().ok()),
     }
 }
 
 /// Reads the list of images that `podman manifest inspect` and `buildah manifest inspect` print.
 fn of_list(list: &Value) -> HeldImage {
-    let entries = list["manifests"].as_array().into_iter().flatten();
-    let platforms = entries.filter_map(|entry| {
+    let entries = || list["manifests"].as_array().into_iter().flatten();
+    let platforms = entries().filter_map(|entry| {
         let of = &entry["platform"];
         platform(&of["os"], &of["architecture"], &of["variant"])
     });
     HeldImage {
         platforms: platforms.collect(),
+        parts: entries()
+            .filter_map(|entry| text(&entry["digest"])?.parse().ok())
+            .collect(),
         ..HeldImage::default()
     }
 }
@@ -182,6 +189,20 @@ impl Builder {
             }
             Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => None,
         }
+    }
+
+    /// Returns the commands that say, as JSON, what each image of the list `built` is that a build has made.
+    #[must_use]
+    pub fn inspect_parts(&self, request: &BuildRequest, built: &HeldImage) -> Vec<CommandLine> {
+        let Ok(Some(list)) = buildah::gathered(request) else {
+            return Vec::new();
+        };
+        let name = list
+            .rsplit_once(':')
+            .map_or(list.as_str(), |(name, _)| name);
+        let parts = built.parts.iter();
+        let inspect = |digest| self.inspect_image(&format!("{name}@{digest}"));
+        parts.filter_map(inspect).collect()
     }
 
     /// Returns the command that says what a build has made before anything is pushed; none where it has no name on this machine.

@@ -20,6 +20,7 @@ mod platform_args;
 pub mod podman;
 pub mod program;
 pub mod request;
+mod same_image;
 pub mod storage;
 
 pub use buildkit::digest_in_metadata;

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    builder::{self, Builder, DigestSource, Purpose},
+    builder::{self, BuildRequest, Builder, DigestSource, HeldImage, Purpose},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     store::{runs::HeldRun, secrets::Secrets},
@@ -32,6 +32,7 @@ use super::{
     resolve::{self, Resolved},
     run_log::RunLog,
     run_request::DEFAULT_JOBS,
+    unchanged,
     why_failed::{maker_of_missing, with_last_words},
 };
 
@@ -461,8 +462,16 @@ impl<'a> Execution<'a> {
         let _logins = self.place_logins(held.run.run_id, &mut request)?;
         let steps = job.builder.plan(&request)?;
         let mut outcome = BuildOutcome::default();
+        let mut unchanged = BTreeMap::new();
         for step in steps {
             let (id, purpose) = (held.run.run_id, &step.purpose);
+            if let Purpose::Push(image) = purpose
+                && let Some(digest) = unchanged.remove(image)
+            {
+                log.say(&unchanged::in_words(image, &digest));
+                outcome.digests.insert(image.clone(), digest);
+                continue;
+            }
             let (name, doing) = (&self.task.name, purpose.doing(job.images));
             log.doing(format!("{name}: {doing}, run {id}"));
             log.line(&format!("$ {}", step.line));
@@ -493,8 +502,10 @@ impl<'a> Execution<'a> {
             }
             if step.purpose == Purpose::Build {
                 let built = platforms::built(job.builder, &request).await;
-                outcome.platforms = pushed::in_words_of(&inputs.build.platforms, built);
+                let named = platforms::named(built.as_ref());
+                outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
                 judge_platforms(&outcome.platforms, inputs, resolved)?;
+                unchanged = self.unchanged(job, &request, built).await?;
             }
             if let Some(digest) = pushed::digest(&step.digest, &printed)? {
                 let images = step.purpose.pushes().iter().cloned();
@@ -503,6 +514,31 @@ impl<'a> Execution<'a> {
             }
         }
         Ok(outcome)
+    }
+
+    /// Returns the tags that are what was built already, with their digests.
+    async fn unchanged(
+        &self,
+        job: &BuildJob<'_>,
+        request: &BuildRequest,
+        built: Option<HeldImage>,
+    ) -> Result<BTreeMap<Reference, Digest>, Failure> {
+        let baseline = self.app.store.baseline(&self.task.key())?;
+        let Some(built) = built.filter(|_| job.step.is_push_enabled) else {
+            return Ok(BTreeMap::new());
+        };
+        let (before, now) = (&baseline.dependencies, &job.resolved.dependencies);
+        if baseline.outputs.is_empty() || unchanged::is_on_another_base(before, now) {
+            return Ok(BTreeMap::new());
+        }
+        let mut same = BTreeMap::new();
+        let built = unchanged::parts(job.builder, request, built).await;
+        for tag in job.images {
+            let asking = unchanged::look(self.app, &baseline, tag, &built);
+            let found = self.unless_stopped(async { Ok(asking.await) }).await?;
+            same.insert(tag.clone(), found);
+        }
+        Ok(unchanged::settled(same))
     }
 
     /// Looks once at each tag that was pushed, before anything of the run is recorded. Returns what was pushed.

@@ -51,6 +51,7 @@ mod survey;
 pub mod task;
 pub mod timer;
 pub mod trust;
+mod unchanged;
 pub mod verify;
 pub mod watch;
 pub mod why;

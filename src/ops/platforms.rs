@@ -39,14 +39,15 @@ async fn own(app: &App, builder: &Builder) -> Platform {
     Platform::host()
 }
 
-/// Returns the platforms of what a build has just made, as far as its builder says them.
-pub async fn built(builder: &Builder, request: &BuildRequest) -> Vec<Platform> {
-    let Some(line) = builder.inspect_built(request) else {
-        return Vec::new();
-    };
-    let printed = answer(&line).await;
-    let image = printed.and_then(|printed| HeldImage::parse(&printed));
-    image.map(|image| image.platforms).unwrap_or_default()
+/// Returns what a build has just made, as far as its builder says it.
+pub async fn built(builder: &Builder, request: &BuildRequest) -> Option<HeldImage> {
+    let printed = answer(&builder.inspect_built(request)?).await?;
+    HeldImage::parse(&printed)
+}
+
+/// Returns the platforms that an image is for; none where its builder says nothing of it.
+pub fn named(image: Option<&HeldImage>) -> Vec<Platform> {
+    image.map_or_else(Vec::new, |image| image.platforms.clone())
 }
 
 /// Returns what a command prints on its output; none where it does not end well.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
@@ -10,7 +12,58 @@ use super::{
     problem::LookupError,
 };
 
+/// An image as its registry keeps it.
+#[derive(Clone, Debug)]
+pub struct KeptImage {
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// The digest of its config.
+    pub config_digest: Digest,
+    /// Its config, as the OCI image specification 1.1 has it.
+    pub config: Value,
+}
+
 impl Registries {
+    /// Reads the configs of all images that `image`, which has a digest, consists of: one, or those of an index, without attestations.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where one cannot be read.
+    pub async fn kept_images(&self, image: &Reference) -> Result<Vec<KeptImage>, LookupError> {
+        let Some(digest) = image.digest() else {
+            return Ok(Vec::new());
+        };
+        let manifests = match &*self.document(image, digest).await? {
+            Document::Index(entries) => self.flatten(image, entries).await?,
+            Document::Manifest { config } => {
+                let kept = self.kept_image(image, digest, config).await?;
+                return Ok(vec![kept]);
+            }
+            Document::NoImage { .. } => Vec::new(),
+        };
+        let mut images = Vec::new();
+        for entry in manifests {
+            if let Document::Manifest { config } = &*self.document(image, &entry.digest).await? {
+                images.push(self.kept_image(image, &entry.digest, config).await?);
+            }
+        }
+        Ok(images)
+    }
+
+    async fn kept_image(
+        &self,
+        image: &Reference,
+        manifest: &Digest,
+        config: &Digest,
+    ) -> Result<KeptImage, LookupError> {
+        let parse = |body: &[u8]| serde_json::from_slice(body);
+        Ok(KeptImage {
+            manifest: manifest.clone(),
+            config_digest: config.clone(),
+            config: self.stored_config(image, config, parse).await?,
+        })
+    }
+
     /// Returns the platforms that an image is made for: those of the entries of an index, without attestations, and that of the config where
     /// it is one image or an entry says none. Empty where nothing says one, as with artifacts that are no image. `image` has a digest.
     ///

@@ -44,6 +44,7 @@ pub use error_text::server_words;
 pub use health::Health;
 pub use image_reader::ImageReader;
 pub use inventory::{Inspected, ManifestPart};
+pub use made::KeptImage;
 pub use makeup::Makeup;
 pub use memory::cache::{Answers, SeenTags};
 pub use problem::{Absence, Asked, LookupError, LookupFailure};

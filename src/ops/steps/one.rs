@@ -1,6 +1,11 @@
 //! One step: its tries, and what each kind of step does.
 
-use std::{cell::RefCell, collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -17,9 +22,10 @@ use crate::{
         execute::{Failure, judge_platforms},
         fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
-        platforms, pushed,
+        local, platforms, pushed,
         resolve::{self, Resolved},
         trust::Trust,
+        unchanged::{self, Unchanged},
     },
     source::local::{LocalContext, TRUST_HINT},
     steps::{Action, BuildStep, CmdStep, Mount, OwnCommand, Step, guest, step::Pushed},
@@ -180,7 +186,8 @@ impl StepContext<'_, '_> {
             self.judge(work, ended)?;
             if planned.purpose == Purpose::Build {
                 let built = platforms::built(self.builder, &request).await;
-                made = pushed::in_words_of(&inputs.build.platforms, built);
+                let named = platforms::named(built.as_ref());
+                made = pushed::in_words_of(&inputs.build.platforms, named);
                 judge_platforms(&made, &inputs, &resolved)?;
             }
         }
@@ -394,6 +401,7 @@ impl StepContext<'_, '_> {
             },
             ..BuildRequest::default()
         };
+        let mut unchanged = self.unchanged(images).await?;
         for pushed in images {
             let written: Option<Reference> = pushed.written.parse().ok();
             let other = written.filter(|name| !made.contains(&pushed.image) && made.contains(name));
@@ -404,15 +412,55 @@ impl StepContext<'_, '_> {
                 let ended = self.process(&step.id, line, deadline, GRACE).await?;
                 self.judge(StepWork::of(step, "naming the image"), ended)?;
             }
-            let digest = self
-                .push_one(step, &request, &pushed.image, deadline)
-                .await?;
+            let digest = match unchanged.remove(&pushed.image) {
+                Some(digest) => {
+                    let text = unchanged::in_words(&pushed.image, &digest);
+                    self.say(Some(&step.id), &format!("acrt: {text}"));
+                    Some(digest)
+                }
+                None => {
+                    self.push_one(step, &request, &pushed.image, deadline)
+                        .await?
+                }
+            };
             self.found
                 .borrow_mut()
                 .pushed
                 .push((pushed.image.clone(), digest));
         }
         Ok(())
+    }
+
+    /// Returns the tags that are already what a step has built under their names, with their digests.
+    async fn unchanged(&self, images: &[Pushed]) -> Result<BTreeMap<Reference, Digest>, Failure> {
+        let mut same = BTreeMap::new();
+        for pushed in images {
+            let found = self.look_at_pushed(&pushed.image).await?;
+            same.insert(pushed.image.clone(), found);
+        }
+        Ok(unchanged::settled(same))
+    }
+
+    /// Looks at a tag that may be what a step has built under its name, for one platform.
+    async fn look_at_pushed(&self, image: &Reference) -> Result<Option<Unchanged>, Failure> {
+        let is_one_image = {
+            let found = self.found.borrow();
+            let is_its = |build: &&StepBuild| build.images.contains(image);
+            let mut builds = found.builds.values().filter(is_its).peekable();
+            builds.peek().is_some() && builds.all(|build| build.platforms.len() == 1)
+        };
+        if !is_one_image {
+            return Ok(None);
+        }
+        let app = self.execution.app;
+        let asking = async {
+            let held = local::held(self.builder, image).await.ok().flatten()?;
+            unchanged::look(app, self.baseline, image, &[held]).await
+        };
+        tokio::select! {
+            same = asking => Ok(same),
+            failure = self.cut_short() => Err(failure),
+        }
     }
 
     async fn push_one(

@@ -18,6 +18,7 @@ mod list;
 mod list_runs;
 mod logs;
 mod run;
+mod run_again;
 mod run_failures;
 mod run_result;
 mod show;

@@ -1,0 +1,125 @@
+//! Whether an image that a builder holds is one that a registry has: the same config and the same layers, whenever each was made.
+
+use serde_json::{Map, Value, json};
+
+use super::HeldImage;
+
+/// What of a config says nothing of the image: the host that built it, and the image of the step before in docker's classic builder.
+const OF_THE_BUILD: [&str; 3] = ["Hostname", "Domainname", "Image"];
+
+impl HeldImage {
+    /// Tells whether an image with this config, as a registry keeps it, does the same in every container: it has the same layers,
+    /// platform and settings, and was made by the same lines of a Dockerfile as far as the builder says them. Only the times may differ.
+    #[must_use]
+    pub fn is_same_as(&self, config: &Value) -> bool {
+        let has_layers = self.config["rootfs"]["diff_ids"].is_array();
+        // Only podman and buildah say it. It tells of what they keep out of the config: triggers, health checks, shells.
+        let history = lines(&self.config["history"]);
+        has_layers
+            && essence(&self.config) == essence(config)
+            && history.is_none_or(|own| Some(own) == lines(&config["history"]))
+    }
+}
+
+/// Returns what counts of a config.
+fn essence(config: &Value) -> Value {
+    let mut settings = config["config"].clone();
+    if let Some(settings) = settings.as_object_mut() {
+        settings.retain(|key, _| !OF_THE_BUILD.contains(&key.as_str()));
+    }
+    let essence = json!({
+        "os": config["os"],
+        "architecture": config["architecture"],
+        "variant": config["variant"],
+        "config": settings,
+        "layers": config["rootfs"]["diff_ids"],
+    });
+    said(essence).unwrap_or_default()
+}
+
+/// Leaves out what is empty: some builders write it, and others do not.
+fn said(value: Value) -> Option<Value> {
+    match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::String(text) if text.is_empty() => None,
+        Value::Array(list) if list.is_empty() => None,
+        Value::Object(fields) => {
+            let fields = fields
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, said(value)?)));
+            let fields: Map<String, Value> = fields.collect();
+            // A port and a volume are keys with nothing behind them, so that only whole objects are left out.
+            (!fields.is_empty()).then_some(Value::Object(fields))
+        }
+        value => Some(value),
+    }
+}
+
+/// Returns by what each layer of a history was made; none where nobody says it.
+fn lines(history: &Value) -> Option<Vec<&str>> {
+    let entries = history.as_array()?.iter();
+    Some(
+        entries
+            .map(|entry| entry["created_by"].as_str().unwrap_or_default())
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(change: &str, to: Value) -> Value {
+        let mut config = json!({
+            "created": "2026-01-01T00:00:00Z",
+            "os": "linux", "architecture": "amd64",
+            "config": {"Env": ["A=b"], "Labels": {"l": "1"}, "ExposedPorts": {"80/tcp": {}}},
+            "rootfs": {"type": "layers", "diff_ids": ["sha256:aa"]},
+            "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "COPY a"}],
+        });
+        if !change.is_empty() {
+            *config.pointer_mut(change).unwrap() = to;
+        }
+        config
+    }
+
+    fn held(config: Value) -> HeldImage {
+        HeldImage {
+            config,
+            ..HeldImage::default()
+        }
+    }
+
+    #[test]
+    fn image_that_differs_in_its_times_alone_is_the_same() {
+        let own = held(config("", Value::Null));
+        let later = json!("2026-02-02T00:00:00Z");
+        assert!(own.is_same_as(&config("/created", later.clone())));
+        assert!(own.is_same_as(&config("/history/0/created", later)));
+        for (change, to) in [
+            ("/architecture", json!("arm64")),
+            ("/config/Env/0", json!("A=c")),
+            ("/config/Labels/l", json!("2")),
+            ("/config/ExposedPorts", json!({"81/tcp": {}})),
+            ("/config/ExposedPorts", json!({})),
+            ("/rootfs/diff_ids/0", json!("sha256:bb")),
+            ("/rootfs/diff_ids", json!([])),
+            ("/history/0/created_by", json!("ONBUILD RUN x")),
+        ] {
+            assert!(!own.is_same_as(&config(change, to)), "{change}");
+        }
+    }
+
+    #[test]
+    fn what_builders_write_in_other_words_is_no_difference() {
+        let mut own = config("", Value::Null);
+        own["variant"] = json!("");
+        own["config"]["Cmd"] = json!([]);
+        own["config"]["Image"] = json!("sha256:cc");
+        own["config"]["User"] = json!("");
+        // docker says nothing of its history.
+        own["history"] = Value::Null;
+        assert!(held(own).is_same_as(&config("", Value::Null)));
+        assert!(!held(Value::Null).is_same_as(&Value::Null));
+    }
+}

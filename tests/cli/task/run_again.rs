@@ -1,0 +1,172 @@
+//! `acrt task run` where it comes to the image that the tag is already: nothing is pushed, no tag moves, and what depends on it stays.
+
+use crate::support::{Calls, Image, Registry, World};
+
+const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+
+/// A task `web` that has run once, and a child that is built on it.
+fn with_child(
+    put_on_path: impl Fn(&World) -> Calls,
+    config: &str,
+    options: &[&str],
+) -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    world.config(config);
+    let image = |platform: &str| Image::of(&[("version", platform)]).platform(platform);
+    registry.push_index("base:1", &[image("linux/amd64"), image("linux/arm64")]);
+    world.write("web/own", "mine");
+    let on = |image: &str, to: &str| {
+        format!(
+            "FROM {}\nENV A=b\nEXPOSE 80\nCOPY own /{to}\n",
+            registry.image(image)
+        )
+    };
+    world.task_with(&registry, "web", &on("base:1", "own"), options);
+    world.run("web").ok();
+    world.write("child/own", "mine");
+    world.task_with(&registry, "child", &on("web:latest", "child"), options);
+    world.run("child").ok();
+    registry.forget_requests();
+    (world, registry)
+}
+
+/// Returns the requests that have changed something on a registry.
+fn writes(registry: &Registry) -> Vec<String> {
+    let requests = registry.requests().into_iter();
+    let writes = requests.filter(|request| !["GET", "HEAD"].contains(&request.method.as_str()));
+    writes
+        .map(|request| format!("{} {}", request.method, request.path))
+        .collect()
+}
+
+fn pushes_nothing(put_on_path: impl Fn(&World) -> Calls, config: &str, options: &[&str]) {
+    let (world, registry) = with_child(put_on_path, config, options);
+    let first = registry.digest("web:latest").unwrap();
+    let said = format!("web:latest is what was built already, and is not pushed again: {first}");
+    world.run("web").ok().prints(&[&said]);
+    assert_eq!(writes(&registry), [] as [String; 0]);
+    assert_eq!(registry.digest("web:latest"), Some(first.clone()));
+    assert_eq!(world.runs()[0]["outputImages"][0]["digest"], first);
+    assert!(world.states().values().all(|state| state == "current"));
+    world.watch_once().ok().silent();
+    assert_eq!(world.history().len(), 3);
+    // Another image goes to its tag, and the child follows.
+    world.write("web/own", "another");
+    world.run("web").ok();
+    assert_ne!(registry.digest("web:latest"), Some(first));
+    world.watch_once().ok().prints(&["child: rebuilt"]);
+}
+
+#[test]
+fn docker_pushes_nothing_that_its_tag_is_already() {
+    pushes_nothing(World::docker, "", &[]);
+}
+
+#[test]
+fn docker_with_buildx_pushes_nothing_that_its_tag_is_already() {
+    pushes_nothing(World::newer_docker, "", &[]);
+}
+
+#[test]
+fn docker_with_provenance_pushes_nothing_that_its_tag_is_already() {
+    let config = "builders: {docker: {buildArgs: [--provenance=true]}}\n";
+    pushes_nothing(World::newer_docker, config, &[]);
+}
+
+#[test]
+fn buildah_pushes_nothing_that_its_tag_is_already_but_for_the_time() {
+    pushes_nothing(World::buildah, "", &[]);
+}
+
+#[test]
+fn buildah_pushes_no_index_that_its_tag_is_already() {
+    pushes_nothing(World::buildah, "", &BOTH);
+}
+
+#[test]
+fn podman_pushes_nothing_that_its_tag_is_already() {
+    pushes_nothing(World::podman, "", &[]);
+}
+
+#[test]
+fn podman_pushes_no_index_that_its_tag_is_already() {
+    pushes_nothing(World::podman, "", &BOTH);
+}
+
+#[test]
+fn steps_push_nothing_that_a_tag_is_already() {
+    for (put_on_path, push) in [
+        (
+            World::docker as fn(&World) -> Calls,
+            "['$Registry/web:1', '$Registry/web:{{.Run.ID}}']",
+        ),
+        (World::buildah, "['$Registry/web:1']"),
+    ] {
+        let (world, registry) = (World::new(), Registry::start());
+        put_on_path(&world);
+        registry.push("base:1", &[("version", "one")]);
+        // The files of a workspace are new ones in each run.
+        let from = format!("FROM {}\nENV A=b\n", registry.image("base:1"));
+        let context = world.context("web", &from);
+        world.write(
+            "web/acb.yaml",
+            &format!(
+                "version: v1.1.0\nsteps:\n- build: -t $Registry/web:1 -t $Registry/web:{{{{.Run.ID}}}} .\n- push: {push}\n"
+            ),
+        );
+        let host = registry.host();
+        let create = ["task", "create", "-n", "web", "-r", &host, "-c", &context];
+        world
+            .acrt(&[&create[..], &["-f", "acb.yaml"]].concat())
+            .ok();
+        world.run("web").ok();
+        let first = registry.digest("web:1");
+        let moved =
+            |name: &str| writes(&registry).contains(&format!("PUT /v2/web/manifests/{name}"));
+        registry.forget_requests();
+        world
+            .run("web")
+            .ok()
+            .prints(&["web:1 is what was built already"]);
+        assert!(!moved("1"));
+        assert_eq!(moved("ca2"), push.contains("Run.ID"));
+        assert_eq!(registry.digest("web:1"), first);
+        assert_eq!(world.state_of("web"), "current");
+    }
+}
+
+#[test]
+fn tags_of_a_run_are_one_image_whatever_of_them_was_there() {
+    for put_on_path in [World::docker, World::buildah] {
+        let options = ["--image", "web:{{.Run.ID}}"];
+        let (world, registry) = with_child(put_on_path, "", &options[..0]);
+        let update = ["task", "update", "-n", "web", "-t", "web:latest"];
+        world.acrt(&[&update[..], &options].concat()).ok();
+        world.run("web").ok();
+        assert_eq!(registry.tags("web"), ["ca3", "latest"]);
+        assert_eq!(registry.digest("web:ca3"), registry.digest("web:latest"));
+    }
+}
+
+#[test]
+fn tag_that_somebody_else_has_moved_is_pushed_again() {
+    let (world, registry) = with_child(World::docker, "", &[]);
+    let own = registry.digest("web:latest");
+    registry.push("web:latest", &[("version", "another")]);
+    world.run("web").ok();
+    assert_eq!(registry.digest("web:latest"), own);
+}
+
+/// BuildKit says how and when it has built in another part of the index, which is a new one each time.
+#[test]
+fn provenance_of_buildx_moves_a_tag_and_no_child() {
+    let config = "builders: {buildx: {buildArgs: [--provenance=true]}}\n";
+    let (world, registry) = with_child(World::buildx_elsewhere, config, &[]);
+    let first = registry.digest("web:latest");
+    world.run("web").ok();
+    assert_ne!(registry.digest("web:latest"), first);
+    assert!(world.states().values().all(|state| state == "current"));
+    world.watch_once().ok().silent();
+    assert_eq!(world.history().len(), 3);
+}

@@ -31,10 +31,28 @@ pub struct GraphNode {
     pub name: String,
     /// `base` or `task`.
     pub kind: &'static str,
+    /// The task, if it is one.
+    #[serde(skip)]
+    pub key: Option<TaskKey>,
     /// How a task is doing, as far as is known without asking anybody.
     pub state: Option<State>,
     /// How many tasks are rebuilt when it moves.
     pub rebuilds: usize,
+}
+
+impl GraphNode {
+    /// Says beside its name how it is doing, and how many images are rebuilt when it moves.
+    #[must_use]
+    pub fn note(&self) -> String {
+        let rebuilds = match self.rebuilds {
+            0 => None,
+            1 => Some("rebuilds 1 image".to_owned()),
+            many => Some(format!("rebuilds {many} images")),
+        };
+        let state = self.state.map(|state| state.word().to_owned());
+        let notes: Vec<String> = state.into_iter().chain(rebuilds).collect();
+        notes.join(", ")
+    }
 }
 
 /// What depends on what.
@@ -56,8 +74,17 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
     let loaded = load(app, &mut 0, events)?;
     let tags = recall::tags(app, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let whole = WholeGraph::new(&nodes);
     let states = states(app, &nodes, with_runs(tags, &nodes));
+    Ok(graph_of(&nodes, &states, only))
+}
+
+/// Returns what depends on what, with the states that tasks are in.
+pub(super) fn graph_of(
+    nodes: &[Node<'_>],
+    states: &BTreeMap<TaskKey, State>,
+    only: Option<&TaskKey>,
+) -> GraphAnswer {
+    let whole = WholeGraph::new(nodes);
     let children = children(&whole.parents);
     let kept: BTreeSet<usize> = match only {
         None => (0..whole.parents.len()).collect(),
@@ -79,10 +106,11 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
             .map(|turn| whole.tasks[turn]);
         GraphNode {
             name: match task {
-                Some(task) => task_name(&nodes, task),
+                Some(task) => task_name(nodes, task),
                 None => whole.bases[*n].familiar(),
             },
             kind: if task.is_some() { "task" } else { "base" },
+            key: task.map(|n| nodes[n].task.key()),
             state: task.and_then(|n| states.get(&nodes[n].task.key()).copied()),
             rebuilds: reachable(&children, *n).len() - 1,
         }
@@ -94,10 +122,10 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
         let to = places[n];
         from.map(move |from| (*from, to)).collect::<Vec<_>>()
     };
-    Ok(GraphAnswer {
+    GraphAnswer {
         nodes: kept.iter().map(node).collect(),
         edges: kept.iter().flat_map(into).collect(),
-    })
+    }
 }
 
 /// All bases and tasks, in one row.

@@ -20,6 +20,10 @@ pub struct Vertex {
     pub tone: Tone,
     /// The places of those that come before it.
     pub parents: Vec<usize>,
+    /// Where more is said of it, in a picture that is part of a page.
+    pub link: Option<String>,
+    /// Whether a move goes through it: a way between two such is drawn as one.
+    pub is_lit: bool,
 }
 
 /// How something is doing, as a colour.
@@ -208,7 +212,8 @@ const GAP: usize = 16;
 const BETWEEN: usize = 56;
 
 /// Draws vertices in columns: each to the right of all that come before it.
-fn svg(vertices: &[Vertex]) -> String {
+#[must_use]
+pub fn svg(vertices: &[Vertex]) -> String {
     let columns = columns(vertices);
     let width = |n: &usize| {
         let vertex = &vertices[*n];
@@ -226,22 +231,33 @@ fn svg(vertices: &[Vertex]) -> String {
         x += widest + BETWEEN;
     }
     let right = x.saturating_sub(BETWEEN) + GAP;
+    // What is an image has no links in it.
+    let has_links = vertices.iter().any(|vertex| vertex.link.is_some());
+    let role = if has_links { "group" } else { "img" };
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {lowest}\" width=\"{right}\" height=\"{lowest}\" role=\"img\" font-family=\"ui-monospace, monospace\" font-size=\"13\">\n<title>What depends on what</title>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {lowest}\" width=\"{right}\" height=\"{lowest}\" role=\"{role}\" font-family=\"ui-monospace, monospace\" font-size=\"13\">\n<title>What depends on what</title>\n"
     );
     for (from, to) in edges(vertices) {
         let ((x1, y1, wide), (x2, y2, _)) = (places[from], places[to]);
         let (x1, y1, y2) = (x1 + wide, y1 + HEIGHT / 2, y2 + HEIGHT / 2);
         let (left, right) = (x1 + BETWEEN / 2, x2.saturating_sub(BETWEEN / 2));
+        let line = match vertices[from].is_lit && vertices[to].is_lit {
+            true => "class=\"lit\" stroke=\"#e8710a\" stroke-width=\"3\"",
+            false => "stroke=\"#80868b\"",
+        };
         out.push_str(&format!(
-            "<path d=\"M{x1} {y1} C{left} {y1} {right} {y2} {x2} {y2}\" fill=\"none\" stroke=\"#80868b\"/>\n"
+            "<path d=\"M{x1} {y1} C{left} {y1} {right} {y2} {x2} {y2}\" fill=\"none\" {line}/>\n"
         ));
     }
     for (vertex, (x, y, wide)) in vertices.iter().zip(&places) {
         let (name, note) = (escaped(&vertex.name), escaped(&vertex.note));
         let (fill, middle, first, second) = (vertex.tone.fill(), x + wide / 2, y + 17, y + 33);
+        let (open, close) = match &vertex.link {
+            Some(link) => (format!("<a href=\"{}\">", escaped(link)), "</a>"),
+            None => ("<g>".to_owned(), "</g>"),
+        };
         out.push_str(&format!(
-            "<g><rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{HEIGHT}\" rx=\"6\" fill=\"{fill}\" stroke=\"#80868b\"/><text x=\"{middle}\" y=\"{first}\" text-anchor=\"middle\" fill=\"#202124\">{name}</text><text x=\"{middle}\" y=\"{second}\" text-anchor=\"middle\" fill=\"#5f6368\" font-size=\"11\">{note}</text></g>\n"
+            "{open}<rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{HEIGHT}\" rx=\"6\" fill=\"{fill}\" stroke=\"#80868b\"/><text x=\"{middle}\" y=\"{first}\" text-anchor=\"middle\" fill=\"#202124\">{name}</text><text x=\"{middle}\" y=\"{second}\" text-anchor=\"middle\" fill=\"#5f6368\" font-size=\"11\">{note}</text>{close}\n"
         ));
     }
     out + "</svg>\n"
@@ -303,6 +319,8 @@ mod tests {
             note: note.into(),
             tone,
             parents: parents.to_vec(),
+            link: None,
+            is_lit: false,
         }
     }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub use canvas::Canvas;
 pub use column::{Cell, Column, Narrow};
-pub use drawing::{Picture, Tone, Vertex};
+pub use drawing::{Picture, Tone, Vertex, svg};
 pub use query::{InvalidQuery, Query};
 
 /// How an answer is printed. The names are az's, in any case.

@@ -33,18 +33,13 @@ pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
 }
 
 fn vertex(answer: &GraphAnswer, n: usize, node: &GraphNode) -> Vertex {
-    let rebuilds = match node.rebuilds {
-        0 => None,
-        1 => Some("rebuilds 1 image".to_owned()),
-        many => Some(format!("rebuilds {many} images")),
-    };
-    let state = node.state.map(|state| state.word().to_owned());
-    let notes: Vec<String> = state.into_iter().chain(rebuilds).collect();
     let into = answer.edges.iter().filter(|(_, to)| *to == n);
     Vertex {
         name: node.name.clone(),
-        note: notes.join(", "),
+        note: node.note(),
         tone: columns::tone(node.state.map(|state| state.word())),
         parents: into.map(|(from, _)| *from).collect(),
+        link: None,
+        is_lit: false,
     }
 }

@@ -288,6 +288,35 @@ pub struct LogReader {
 }
 
 impl LogReader {
+    /// Begins at this place of the file instead, or at its end where it has become shorter.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn begin_at(&mut self, offset: u64) -> Result<()> {
+        let mut skip = || -> std::io::Result<()> {
+            let mut file = match file::open(&self.path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                file => file?,
+            };
+            let size = file.metadata()?.len();
+            file.seek(SeekFrom::Start(offset.min(size)))?;
+            self.file = Some(file);
+            Ok(())
+        };
+        skip().context(Kind::Failed, || {
+            format!("cannot read the log `{}`", self.path.display())
+        })
+    }
+
+    /// Returns where in the file it is.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        let mut file = self.file.as_ref();
+        let place = file.as_mut().map(|file| file.stream_position());
+        place.and_then(|place| place.ok()).unwrap_or_default()
+    }
+
     /// Reads what comes next; nothing, where there is no more for now.
     ///
     /// # Errors

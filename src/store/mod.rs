@@ -7,10 +7,12 @@ pub mod bases;
 pub mod blobs;
 pub mod builders;
 mod cache;
+mod changes;
 pub mod file;
 pub mod layout;
 pub mod lock;
 pub mod log;
+mod log_index;
 pub mod notified;
 mod recall;
 mod run_lists;
@@ -28,6 +30,7 @@ use crate::{error::Result, sys::ownership};
 use file::names;
 use layout::Layout;
 
+pub use log_index::{LogIndex, LogLines};
 pub use recall::Recalled;
 
 /// An opened state directory.

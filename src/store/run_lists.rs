@@ -143,7 +143,8 @@ impl Store {
     }
 
     /// Returns the number of the newest run, as far as it is noted.
-    fn last_number(&self) -> u64 {
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
         let text = fs::read_to_string(self.layout.last_run());
         let number = text.ok().and_then(|text| text.trim().parse().ok());
         number.unwrap_or_default()

@@ -1,0 +1,83 @@
+//! Whether anything in the state directory has changed, without reading what is in it.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+use super::{Store, file::names};
+
+impl Store {
+    /// Returns a number that is another one after anything has changed that tells how tasks and runs are doing. Files are replaced, so that
+    /// their folders tell; only what is written on is looked at itself.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let layout = self.layout();
+        let mut hash = DefaultHasher::new();
+        let mut add = |path: &Path| {
+            let found = fs::metadata(path).ok();
+            let found = found.map(|it| (it.ino(), it.size(), it.mtime(), it.mtime_nsec()));
+            found.hash(&mut hash);
+        };
+        for path in [
+            layout.root(),
+            &layout.bases(),
+            &layout.bases_journal(),
+            &layout.runs(),
+            &layout.open_runs(),
+        ] {
+            add(path);
+        }
+        for folder in [layout.tasks(), layout.baselines_folder()] {
+            add(&folder);
+            for registry in names(&folder).unwrap_or_default() {
+                add(&folder.join(registry));
+            }
+        }
+        for open in names(&layout.open_runs()).unwrap_or_default() {
+            if let Ok(id) = open.parse() {
+                add(&layout.run(id));
+            }
+        }
+        hash.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Cause, Run, RunStatus, TaskKey};
+    use crate::watch::Baseline;
+
+    #[test]
+    fn whatever_is_written_changes_the_fingerprint_and_reading_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut last = store.fingerprint();
+        let mut changed = |store: &Store| {
+            let now = store.fingerprint();
+            std::mem::replace(&mut last, now) != now
+        };
+        assert!(!changed(&store));
+        let key = TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        };
+        store.save_baseline(&key, &Baseline::default()).unwrap();
+        assert!(changed(&store));
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let mut held = store
+            .new_run(|id| Run::queued(id, "r.io", &Cause::Manual, now))
+            .unwrap();
+        assert!(changed(&store));
+        held.run.status = RunStatus::Running;
+        store.save_run(&held.run).unwrap();
+        assert!(changed(&store));
+        store.run(held.run.run_id).unwrap();
+        assert!(!changed(&store));
+        store.end_run(held).unwrap();
+        assert!(changed(&store));
+    }
+}

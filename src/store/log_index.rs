@@ -1,0 +1,246 @@
+//! Where the lines of a log are, so that any of them are read without the rest: a log may have a hundred megabytes.
+
+use std::{
+    fs::File,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+    path::PathBuf,
+};
+
+use crate::{
+    error::{Context as _, Kind, Result},
+    task::RunId,
+};
+
+use super::{Store, file};
+
+/// How many lines lie between two places that are kept.
+const STEP: usize = 1000;
+
+/// How much is read at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// The places of the lines of one log. A line ends with a line feed, or with a carriage return that none follows, as they are shown.
+#[derive(Clone, Debug)]
+pub struct LogIndex {
+    /// The run.
+    pub id: RunId,
+    path: PathBuf,
+    inode: u64,
+    /// How many bytes it has.
+    pub size: u64,
+    /// How many lines that have ended.
+    ended: usize,
+    /// Whether something is behind the last of these.
+    has_rest: bool,
+    /// Where each thousandth line begins.
+    places: Vec<u64>,
+    is_after_return: bool,
+}
+
+/// Some lines of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogLines {
+    /// What is in them.
+    pub bytes: Vec<u8>,
+    /// Where in the file they end.
+    pub end: u64,
+}
+
+impl Store {
+    /// Finds out where the lines of a log are. `known` is what was found before, of this run or another.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn log_index(&self, id: RunId, known: Option<LogIndex>) -> Result<LogIndex> {
+        let path = self.layout.log(id);
+        let blank = LogIndex {
+            id,
+            path: path.clone(),
+            inode: 0,
+            size: 0,
+            ended: 0,
+            has_rest: false,
+            places: vec![0],
+            is_after_return: false,
+        };
+        let cannot = || format!("cannot read the log `{}`", path.display());
+        let file = match file::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(blank),
+            Err(error) => return Err(error).context(Kind::Failed, cannot),
+        };
+        let now = file.metadata().context(Kind::Failed, cannot)?;
+        let is_same = |it: &LogIndex| it.id == id && it.inode == now.ino() && it.size <= now.size();
+        let mut index = known.filter(is_same).unwrap_or(blank);
+        index.inode = now.ino();
+        index
+            .read_on(&file, now.size())
+            .context(Kind::Failed, cannot)?;
+        Ok(index)
+    }
+}
+
+impl LogIndex {
+    /// Returns how many lines there are.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.ended + usize::from(self.has_rest)
+    }
+
+    fn read_on(&mut self, file: &File, size: u64) -> std::io::Result<()> {
+        let mut piece = vec![0; PIECE];
+        while self.size < size {
+            let read = file.read_at(&mut piece, self.size)?;
+            let room = usize::try_from(size - self.size).unwrap_or(PIECE);
+            let read = read.min(room);
+            if read == 0 {
+                break;
+            }
+            for (at, byte) in (self.size..).zip(&piece[..read]) {
+                // Only now it is known that the one before ends a line by itself.
+                if self.is_after_return && *byte != b'\n' {
+                    self.end_line(at);
+                }
+                self.is_after_return = *byte == b'\r';
+                match byte {
+                    b'\n' => self.end_line(at + 1),
+                    _ => self.has_rest = true,
+                }
+            }
+            self.size += read as u64;
+        }
+        Ok(())
+    }
+
+    fn end_line(&mut self, next: u64) {
+        self.ended += 1;
+        self.has_rest = false;
+        if self.ended.is_multiple_of(STEP) {
+            self.places.push(next);
+        }
+    }
+
+    /// Reads `count` lines from the one of this number on, counted from 1; fewer where they are longer than `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn read(&self, first: usize, count: usize, most: usize) -> Result<LogLines> {
+        let cannot = || format!("cannot read the log `{}`", self.path.display());
+        if self.size == 0 {
+            return Ok(LogLines::default());
+        }
+        let file = file::open(&self.path).context(Kind::Failed, cannot)?;
+        let place = (first.saturating_sub(1) / STEP).min(self.places.len() - 1);
+        let mut before = first.saturating_sub(1) - place * STEP;
+        let (mut at, mut left) = (self.places[place], count);
+        let mut found = LogLines::default();
+        let mut is_after_return = false;
+        let mut piece = vec![0; PIECE];
+        while at < self.size && left > 0 && found.bytes.len() < most {
+            let read = file.read_at(&mut piece, at).context(Kind::Failed, cannot)?;
+            let room = usize::try_from(self.size - at).unwrap_or(PIECE);
+            let part = &piece[..read.min(room)];
+            if part.is_empty() {
+                break;
+            }
+            for byte in part {
+                let ends_before = is_after_return && *byte != b'\n';
+                is_after_return = *byte == b'\r';
+                if ends_before && count_down(&mut before, &mut left) {
+                    break;
+                }
+                if before == 0 {
+                    found.bytes.push(*byte);
+                }
+                at += 1;
+                if *byte == b'\n' && count_down(&mut before, &mut left) {
+                    break;
+                }
+                if found.bytes.len() >= most {
+                    break;
+                }
+            }
+        }
+        found.end = at;
+        Ok(found)
+    }
+}
+
+/// Takes in that a line has ended, one of those before or one of those that are wanted. Tells whether that was the last.
+fn count_down(before: &mut usize, left: &mut usize) -> bool {
+    match *before {
+        0 => *left -= 1,
+        _ => *before -= 1,
+    }
+    *left == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn store_with(log: &[u8]) -> (tempfile::TempDir, Store, RunId) {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, id) = (Store::at(folder.path()), RunId::new(1));
+        std::fs::create_dir_all(store.layout().run_folder(id)).unwrap();
+        std::fs::write(store.layout().log(id), log).unwrap();
+        (folder, store, id)
+    }
+
+    #[test]
+    fn any_lines_are_read_and_what_is_written_on_is_found() {
+        let all: String = (1..=2500).map(|n| format!("line {n}\n")).collect();
+        let (_folder, store, id) = store_with(all.as_bytes());
+        let index = store.log_index(id, None).unwrap();
+        assert_eq!(index.lines(), 2500);
+        for first in [1, 2, 999, 1000, 1001, 1002, 2001, 2499] {
+            let read = index.read(first, 2, 1000).unwrap();
+            let expected = format!("line {first}\nline {}\n", first + 1);
+            assert_eq!(String::from_utf8(read.bytes).unwrap(), expected);
+        }
+        assert_eq!(index.read(2500, 9, 1000).unwrap().end, all.len() as u64);
+        assert_eq!(index.read(2600, 9, 1000).unwrap().bytes, b"");
+        assert_eq!(index.read(1, 900, 10).unwrap().bytes.len(), 10);
+
+        let path = store.layout().log(id);
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
+        file.write_all(b"half").unwrap();
+        let index = store.log_index(id, Some(index)).unwrap();
+        assert_eq!(index.lines(), 2501);
+        file.write_all(b" and half\nmore").unwrap();
+        let index = store.log_index(id, Some(index)).unwrap();
+        assert_eq!(index.lines(), 2502);
+        assert_eq!(index.read(2501, 1, 99).unwrap().bytes, b"half and half\n");
+        // Another file in its place is read anew.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "x\n".repeat(3000)).unwrap();
+        assert_eq!(store.log_index(id, Some(index)).unwrap().lines(), 3000);
+    }
+
+    #[test]
+    fn carriage_returns_end_lines_as_they_are_shown() {
+        let (_folder, store, id) = store_with(b"one\rtwo\r\nthree\r\rfive\n");
+        let index = store.log_index(id, None).unwrap();
+        assert_eq!(index.lines(), 5);
+        let line = |n| index.read(n, 1, 99).unwrap().bytes;
+        assert_eq!([line(1), line(2)], [b"one\r".to_vec(), b"two\r\n".to_vec()]);
+        assert_eq!([line(4), line(5)], [b"\r".to_vec(), b"five\n".to_vec()]);
+    }
+
+    #[test]
+    fn missing_log_has_no_lines() {
+        let (_folder, store, _) = store_with(b"");
+        let index = store.log_index(RunId::new(7), None).unwrap();
+        assert_eq!(
+            (index.lines(), index.read(1, 5, 99).unwrap()),
+            (0, LogLines::default())
+        );
+    }
+}

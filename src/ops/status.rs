@@ -28,35 +28,38 @@ use super::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStatus {
-    name: TaskName,
-    registry: String,
+    pub(super) name: TaskName,
+    pub(super) registry: String,
     /// What it needs.
     pub state: State,
     /// The images that it depends on, as they are written.
-    depends_on: Vec<String>,
-    last_run: Option<LastRun>,
+    pub(super) depends_on: Vec<String>,
+    pub(super) last_run: Option<LastRun>,
     /// Why it is in its state, on one line.
-    reason: String,
-    next: Option<NextEvent>,
+    pub(super) reason: String,
+    pub(super) next: Option<NextEvent>,
+    /// What `task check` would say of it, without a look.
+    #[serde(skip)]
+    pub(super) check: CheckAnswer,
 }
 
 /// The last run of a task.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LastRun {
-    run_id: RunId,
+pub(super) struct LastRun {
+    pub(super) run_id: RunId,
     /// `Succeeded` or `Failed`.
-    status: &'static str,
-    time: AzTimestamp,
+    pub(super) status: &'static str,
+    pub(super) time: AzTimestamp,
 }
 
 /// What happens next to a task by itself.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct NextEvent {
+pub(super) struct NextEvent {
     /// `retry`, `window`, `timer NAME` or `look`.
-    what: String,
-    time: AzTimestamp,
+    pub(super) what: String,
+    pub(super) time: AzTimestamp,
 }
 
 /// How all tasks are doing.
@@ -89,16 +92,28 @@ pub async fn status(
     let mut broken = 0;
     let loaded = load(app, &mut broken, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let by_key: HashMap<TaskKey, Node<'_>> =
-        nodes.iter().map(|node| (node.task.key(), *node)).collect();
     let tags = with_runs(recall::tags(app, events)?, &nodes);
-    let now = app.clock.now();
     let registry = registry.map(|name| app.settings.login_server(name));
     let is_shown = |answer: &CheckAnswer| {
         let is_same = |wanted: &String| app.is_same_registry(wanted, &answer.registry);
         registry.as_ref().is_none_or(is_same)
     };
-    let answers = simulate_round(nodes.clone(), tags.clone(), now).into_iter();
+    let broken = (broken > 0).then_some(Kind::Failed);
+    let mut report = report(&nodes, &tags, is_shown, app.clock.now());
+    report.worst = worst_of(report.worst.into_iter().chain(broken));
+    Ok(report)
+}
+
+/// Says how those of all tasks are doing that are shown, from what is known of tags.
+pub(super) fn report(
+    nodes: &[Node<'_>],
+    tags: &Tags,
+    is_shown: impl Fn(&CheckAnswer) -> bool,
+    now: Timestamp,
+) -> StatusReport {
+    let by_key: HashMap<TaskKey, Node<'_>> =
+        nodes.iter().map(|node| (node.task.key(), *node)).collect();
+    let answers = simulate_round(nodes.to_vec(), tags.clone(), now).into_iter();
     let mut tasks: Vec<TaskStatus> = answers
         .filter(is_shown)
         .filter_map(|answer| {
@@ -106,7 +121,7 @@ pub async fn status(
                 registry: answer.registry.clone(),
                 name: answer.name.clone(),
             };
-            Some(TaskStatus::new(answer, by_key.get(&key)?, &tags, now))
+            Some(TaskStatus::new(answer, by_key.get(&key)?, tags, now))
         })
         .collect();
     tasks.sort_by_key(|task| Reverse(severity(task.state)));
@@ -116,29 +131,21 @@ pub async fn status(
     }
     let looks = nodes.iter().flat_map(|node| node.followed());
     let looks = looks.filter_map(|(tag, _)| tags.get(tag)?.last_looked);
-    let broken = (broken > 0).then_some(Kind::Failed);
     let found = tasks.iter().filter_map(|task| task.state.exit());
-    Ok(StatusReport {
-        worst: worst_of(found.chain(broken)),
+    StatusReport {
+        worst: worst_of(found),
         counts: counts
             .into_iter()
             .map(|(Reverse((_, state)), count)| (state, count))
             .collect(),
         looked: looks.min(),
         tasks,
-    })
+    }
 }
 
 /// How much a state wants to be seen: more is worse.
 fn severity(state: State) -> (u8, State) {
-    let rank = match state {
-        State::Cycle | State::Failing | State::Stalled | State::BackingOff => 4,
-        State::Unknown | State::Unverified | State::Missing | State::ImageMissing => 3,
-        State::Stale | State::Changed | State::Settling | State::Waiting => 2,
-        State::NeverRun | State::FollowsNothing | State::Disabled => 1,
-        State::Current => 0,
-    };
-    (rank, state)
+    (state.severity(), state)
 }
 
 impl TaskStatus {
@@ -150,10 +157,11 @@ impl TaskStatus {
             depends_on,
             last_run: last_run(node.baseline),
             next: next(&answer, node, tags, now),
-            name: answer.name,
-            registry: answer.registry,
+            name: answer.name.clone(),
+            registry: answer.registry.clone(),
             state: answer.state,
-            reason: answer.reason,
+            reason: answer.reason.clone(),
+            check: answer,
         }
     }
 }

@@ -26,11 +26,11 @@ pub struct Schedule {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TimerAnswer {
-    name: TimerName,
-    schedule: Cron,
-    status: Status,
+    pub(super) name: TimerName,
+    pub(super) schedule: Cron,
+    pub(super) status: Status,
     /// The next three times; none while the timer or its task is disabled.
-    next_occurrences: Vec<AzTimestamp>,
+    pub(super) next_occurrences: Vec<AzTimestamp>,
 }
 
 /// Makes the timers of a new task: those without a name are called `t` and their place.

@@ -85,6 +85,19 @@ impl State {
         }
     }
 
+    /// Returns how much it wants to be seen: 4 of what fails, 3 of what nobody can tell, 2 of what is to be run, 1 of what nothing runs, 0 of
+    /// what is current.
+    #[must_use]
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Cycle | Self::Failing | Self::Stalled | Self::BackingOff => 4,
+            Self::Unknown | Self::Unverified | Self::Missing | Self::ImageMissing => 3,
+            Self::Stale | Self::Changed | Self::Settling | Self::Waiting => 2,
+            Self::NeverRun | Self::FollowsNothing | Self::Disabled => 1,
+            Self::Current => 0,
+        }
+    }
+
     /// Returns what it makes of the exit code of `task check`; [`Kind::Stale`] counts only where `--exit-code` asks for it.
     #[must_use]
     pub fn exit(self) -> Option<Kind> {

@@ -26,19 +26,19 @@ pub struct CheckAnswer {
     /// Why, on one line.
     pub reason: String,
     /// What showed what its image is built on that was there before any run; none where a run recorded it.
-    pub(super) evidence: Option<Evidence>,
-    pub(super) waiting_for: Vec<String>,
+    pub(in crate::ops) evidence: Option<Evidence>,
+    pub(in crate::ops) waiting_for: Vec<String>,
     pub(in crate::ops) next_try: Option<AzTimestamp>,
     /// Whether that is when its window opens.
     #[serde(skip)]
     pub(in crate::ops) waits_for_window: bool,
     /// The command that tries a stalled task at once.
-    pub(super) resume: Option<String>,
-    pub(super) images: Vec<ImageAnswer>,
-    pub(super) timers: Vec<TimerAnswer>,
-    pub(super) untracked_images: Vec<Untracked>,
+    pub(in crate::ops) resume: Option<String>,
+    pub(in crate::ops) images: Vec<ImageAnswer>,
+    pub(in crate::ops) timers: Vec<TimerAnswer>,
+    pub(in crate::ops) untracked_images: Vec<Untracked>,
     /// What became of the images that it pushed.
-    pub(super) output_images: Vec<OutputAnswer>,
+    pub(in crate::ops) output_images: Vec<OutputAnswer>,
     /// When it would be run in a round, counted from 0.
     #[serde(skip)]
     pub turn: Option<usize>,
@@ -59,46 +59,46 @@ pub enum OutputState {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputAnswer {
-    pub(super) image: String,
-    pub(super) state: OutputState,
-    pub(super) pushed_digest: Option<Digest>,
-    pub(super) current_digest: Option<Digest>,
-    pub(super) last_looked: Option<AzTimestamp>,
+    pub(in crate::ops) image: String,
+    pub(in crate::ops) state: OutputState,
+    pub(in crate::ops) pushed_digest: Option<Digest>,
+    pub(in crate::ops) current_digest: Option<Digest>,
+    pub(in crate::ops) last_looked: Option<AzTimestamp>,
 }
 
 /// An image that a task depends on, and what became of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageAnswer {
-    pub(super) image: String,
-    pub(super) r#type: DependencyKind,
-    pub(super) line: usize,
+    pub(in crate::ops) image: String,
+    pub(in crate::ops) r#type: DependencyKind,
+    pub(in crate::ops) line: usize,
     /// One of current, moved, too-young, unverified, missing, unknown, not-followed.
-    pub(super) state: &'static str,
-    pub(super) recorded_digest: Option<Digest>,
-    pub(super) current_digest: Option<Digest>,
-    pub(super) first_seen: Option<AzTimestamp>,
-    pub(super) last_looked: Option<AzTimestamp>,
-    pub(super) next_look: Option<AzTimestamp>,
+    pub(in crate::ops) state: &'static str,
+    pub(in crate::ops) recorded_digest: Option<Digest>,
+    pub(in crate::ops) current_digest: Option<Digest>,
+    pub(in crate::ops) first_seen: Option<AzTimestamp>,
+    pub(in crate::ops) last_looked: Option<AzTimestamp>,
+    pub(in crate::ops) next_look: Option<AzTimestamp>,
     /// Until when its registry wants to be left alone.
-    pub(super) paused_until: Option<AzTimestamp>,
-    pub(super) error: Option<String>,
-    pub(super) error_since: Option<AzTimestamp>,
+    pub(in crate::ops) paused_until: Option<AzTimestamp>,
+    pub(in crate::ops) error: Option<String>,
+    pub(in crate::ops) error_since: Option<AzTimestamp>,
     /// The copy of one's own that the config file names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mirror: Option<MirrorAnswer>,
+    pub(in crate::ops) mirror: Option<MirrorAnswer>,
 }
 
 /// The copy of an image.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MirrorAnswer {
-    pub(super) image: String,
+    pub(in crate::ops) image: String,
     /// One of current, behind, missing, unknown: what it is, compared with what its source is now.
-    pub(super) state: &'static str,
-    pub(super) digest: Option<Digest>,
+    pub(in crate::ops) state: &'static str,
+    pub(in crate::ops) digest: Option<Digest>,
     /// What to do about one that is not current.
-    pub(super) advice: Option<String>,
+    pub(in crate::ops) advice: Option<String>,
 }
 
 impl MirrorAnswer {

@@ -12,6 +12,7 @@ pub mod lineage;
 pub mod listen;
 pub mod notify;
 pub mod ops;
+pub mod page;
 pub mod registry;
 pub mod retention;
 pub mod secret;

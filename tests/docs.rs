@@ -23,6 +23,22 @@ fn every_path_that_a_document_names_exists() {
 }
 
 #[test]
+fn every_metric_of_the_dashboard_is_documented() {
+    let read = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
+    let (dashboard, documented) = (read("docs/grafana.json"), read("docs/metrics.md"));
+    let (dashboard, documented) = (dashboard.unwrap(), documented.unwrap());
+    serde_json::from_str::<serde_json::Value>(&dashboard).unwrap();
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let names = dashboard
+        .split(|c: char| !is_name(c))
+        .filter(|it| it.starts_with("acrt_"));
+    let unknown: Vec<&str> = names
+        .filter(|it| !documented.contains(&format!("`{it}`")))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
 fn every_command_in_a_block_is_one_that_acrt_takes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut wrong, mut count) = (Vec::new(), 0);

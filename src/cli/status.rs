@@ -1,12 +1,12 @@
 //! `acrt status`, and the same as `acrt task status`
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    cli::{columns, outcome::Outcome, report::Report},
+    cli::{columns, flags::address::address, outcome::Outcome, report::Report},
     error::{Kind, Result},
     ops::{
-        App,
+        App, page,
         status::{StatusReport, status},
     },
     sys::signal::{OnHangup, Stop},
@@ -23,7 +23,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 /// From what is known, without asking any registry. The exit code is that of `acrt task check`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt status\n  acrt status --look -o json --query '[?state != \"current\"].name'\n  acrt status --watch"
+    after_help = "Examples:\n  acrt status\n  acrt status --look -o json --query '[?state != \"current\"].name'\n  acrt status --watch\n  acrt status --serve 127.0.0.1:8585"
 )]
 pub struct StatusArgs {
     /// Only tasks of this registry
@@ -35,6 +35,9 @@ pub struct StatusArgs {
     /// Show it again every two seconds, until Ctrl-C
     #[arg(long, conflicts_with = "look")]
     watch: bool,
+    /// Show it as a page at this address, as 127.0.0.1:8585, until Ctrl-C: see docs/page.md
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with_all = ["registry", "look", "watch", "exit_code"])]
+    serve: Option<SocketAddr>,
     /// End with 10 if something is stale, or changed
     #[arg(long)]
     exit_code: bool,
@@ -44,6 +47,13 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
     let registry = args.registry.as_deref();
     app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
+        if let Some(address) = args.serve {
+            let signal = page::serve(app, address, &stop, &report.events()).await?;
+            return Ok(Outcome {
+                view: None,
+                exit: Some(signal.kind()),
+            });
+        }
         while args.watch && report.is_read() {
             let found = status(app, registry, false, &report.events()).await?;
             let summary = summary(app, registry, &found);

@@ -4,7 +4,7 @@
 //! that goes. So connections that are only held open keep nobody out for longer than [`FAIR`].
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -24,6 +24,9 @@ const OF_ONE: usize = 32;
 /// How many connections may wait to be served, in all and from one address.
 const WAITING: usize = 512;
 const WAITING_OF_ONE: usize = 128;
+
+/// How many connections may only listen to events of the page, beside those that are served.
+const LISTENING: usize = 256;
 
 /// How long everybody may be inside before they have to go for others. A request takes milliseconds.
 const FAIR: Duration = Duration::from_secs(2);
@@ -64,6 +67,8 @@ struct SharedDoor {
 struct DoorState {
     next: u64,
     inside: BTreeMap<u64, Guest>,
+    /// Those who only listen.
+    listening: BTreeSet<u64>,
     waiting: BTreeMap<Origin, usize>,
     /// Addresses from which somebody has shown a secret, the latest last.
     known: VecDeque<Origin>,
@@ -247,6 +252,20 @@ impl Slot {
         self.door.state().has_proven(self.id);
     }
 
+    /// Takes in that this connection is going to listen to events and to ask no more: it makes room for others. False where too many listen.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        let mut state = self.door.state();
+        if state.listening.len() >= LISTENING {
+            return false;
+        }
+        state.inside.remove(&self.id);
+        state.listening.insert(self.id);
+        drop(state);
+        self.door.0.left.notify_one();
+        true
+    }
+
     /// Waits until this connection has to go for another.
     pub async fn cut(&self) {
         self.cut.notified().await;
@@ -255,7 +274,10 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.door.state().inside.remove(&self.id);
+        let mut state = self.door.state();
+        state.inside.remove(&self.id);
+        state.listening.remove(&self.id);
+        drop(state);
         self.door.0.left.notify_one();
     }
 }
@@ -355,6 +377,22 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
         assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
         assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn connections_that_only_listen_take_no_place_and_are_bounded() {
+        let door = Door::default();
+        let mut listening = Vec::new();
+        for _ in 0..LISTENING {
+            let slot = door.enter(origin(1)).await.unwrap();
+            assert!(slot.listens());
+            listening.push(slot);
+        }
+        assert!(door.state().inside.is_empty());
+        let one_more = door.enter(origin(1)).await.unwrap();
+        assert!(!one_more.listens());
+        listening.pop();
+        assert!(one_more.listens());
     }
 
     #[tokio::test]

@@ -68,8 +68,17 @@ pub fn is_signed(secret: &Secret, signature: &[u8], body: &[u8]) -> bool {
     mac(secret, body).is_some_and(|mac| mac.verify_slice(signature).is_ok())
 }
 
+/// Returns the HMAC-SHA256 of `message` under the secret, in hex digits.
+#[must_use]
+pub fn signature(secret: &Secret, message: &[u8]) -> String {
+    let mac = mac(secret, message).map(|mac| mac.finalize().into_bytes());
+    let bytes = mac.iter().flatten();
+    bytes.map(|b| format!("{b:02x}")).collect()
+}
+
 /// Tells whether a value is the secret.
-fn is_secret(secret: &Secret, value: &str) -> bool {
+#[must_use]
+pub fn is_secret(secret: &Secret, value: &str) -> bool {
     let of = |text: &str| Some(mac(secret, text.as_bytes())?.finalize());
     of(value).is_some_and(|value| Some(value) == of(secret.reveal()))
 }
@@ -94,7 +103,9 @@ fn password(login: &str) -> Option<String> {
         .map(|(_, password)| password.to_owned())
 }
 
-fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+/// Reads the hex digits of 32 bytes.
+#[must_use]
+pub fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
     // Thirty-two bytes, no fewer: `sha256=` alone is what Gitea sends where no secret is set.
     if text.len() != 64 || !text.is_ascii() {
         return None;

@@ -1,8 +1,8 @@
-//! The server that takes webhooks in, on a thread of its own: senders get their answer at once, whatever the loop computes.
+//! The server that takes webhooks in and sends the page, on a thread of its own: senders get their answer at once, whatever the loop computes.
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
         Arc, PoisonError, RwLock,
@@ -43,9 +43,11 @@ use crate::{
 };
 
 use super::{
+    access::Access,
     body,
     door::{Door, Slot},
     inbox::{Counts, Inbox, Outcome},
+    page::{self, Page, PageSource, Peer},
     payload::{self, ParsedWebhook},
     proof::{self, Proof},
 };
@@ -75,8 +77,10 @@ pub type MetricsText = Arc<dyn Fn(&Counts) -> String + Send + Sync>;
 /// What the server shows besides its answers to webhooks.
 #[derive(Clone)]
 pub struct Pages {
-    /// What is measured.
-    pub metrics: MetricsText,
+    /// What is measured; none where no loop is behind the server, so that it takes no webhooks either.
+    pub metrics: Option<MetricsText>,
+    /// The page that people see.
+    pub page: Option<PageSource>,
     /// Whether the loop behind the server turns.
     pub pulse: Pulse,
 }
@@ -91,17 +95,19 @@ pub struct Source {
 }
 
 /// All who may send, by the last part of their path, `/hooks/NAME`. With none, everybody on this machine may, to any path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     named: BTreeMap<String, Source>,
     /// What whoever reads the metrics must know.
     metrics: Option<Secret>,
+    /// Who may see the page.
+    page: Option<Arc<Access>>,
 }
 
 /// A server that runs until it is dropped.
 pub struct Server {
     address: SocketAddr,
-    site: Arc<Site>,
+    site: Arc<ServerState>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -117,11 +123,20 @@ struct Patience {
 }
 
 /// What all requests share.
-struct Site {
+struct ServerState {
+    /// Whether only this machine can send.
+    is_local: bool,
     sources: RwLock<Sources>,
     inbox: Inbox,
     pages: Pages,
     clock: Clock,
+}
+
+impl ServerState {
+    fn sources(&self) -> Sources {
+        let sources = self.sources.read();
+        sources.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Sources {
@@ -141,6 +156,7 @@ impl Sources {
             None => Ok(Self {
                 named: sources,
                 metrics,
+                page: None,
             }),
             Some(name) => Err(Error::new(
                 Kind::Invalid,
@@ -152,9 +168,18 @@ impl Sources {
         }
     }
 
-    fn find(&self, name: Option<&str>) -> Option<(String, Source)> {
+    /// Lets those see the page who may.
+    #[must_use]
+    pub fn with_page(self, access: Access) -> Self {
+        Self {
+            page: Some(Arc::new(access)),
+            ..self
+        }
+    }
+
+    fn find(&self, name: Option<&str>, is_local: bool) -> Option<(String, Source)> {
         if self.named.is_empty() {
-            return Some((ANYBODY.to_owned(), Source::default()));
+            return is_local.then(|| (ANYBODY.to_owned(), Source::default()));
         }
         let (name, source) = self.named.get_key_value(name?)?;
         Some((name.clone(), source.clone()))
@@ -185,12 +210,25 @@ impl Sources {
         if address.ip().is_loopback() {
             return Ok(());
         }
+        if let Some(access) = &self.page
+            && !access.keeps_strangers_out()
+        {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!(
+                    "cannot show the page on `{address}`, where others than this machine can see it: it names tasks and images, and asks for no token"
+                ),
+            )
+            .hint("give `page.token` in the config file, name its proxy in `page.trustProxy`, or listen on 127.0.0.1"));
+        }
         let open = self
             .named
             .iter()
             .find(|(_, source)| source.secret.is_none());
         let problem = match open {
             Some((name, _)) => format!("webhook source `{name}` has no secret"),
+            // Nobody may send: the server is there for the page.
+            None if self.named.is_empty() && self.page.is_some() => return Ok(()),
             None if self.named.is_empty() => "no webhook source has a secret".to_owned(),
             None => return Ok(()),
         };
@@ -229,7 +267,8 @@ impl Server {
             .enable_all()
             .build()
             .context(Kind::Failed, cannot)?;
-        let site = Arc::new(Site {
+        let site = Arc::new(ServerState {
+            is_local: bound.ip().is_loopback(),
             sources: RwLock::new(sources),
             inbox: Inbox::default(),
             pages,
@@ -284,7 +323,7 @@ impl Server {
     }
 }
 
-async fn serve(listener: std::net::TcpListener, site: Arc<Site>) {
+async fn serve(listener: std::net::TcpListener, site: Arc<ServerState>) {
     // It was made ready for this, and fails only outside of an event loop.
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
@@ -298,7 +337,7 @@ async fn serve(listener: std::net::TcpListener, site: Arc<Site>) {
                 tokio::spawn(async move {
                     // Where too many wait already, the connection is closed.
                     if let Some(slot) = door.enter(peer.ip().into()).await {
-                        attend(stream, Arc::new(slot), router, PATIENCE).await;
+                        attend(stream, (peer.ip(), Arc::new(slot)), router, PATIENCE).await;
                     }
                 });
             }
@@ -310,7 +349,7 @@ async fn serve(listener: std::net::TcpListener, site: Arc<Site>) {
 /// Serves one connection, for as long as one may live.
 async fn attend(
     stream: impl AsyncRead + AsyncWrite,
-    slot: Arc<Slot>,
+    (peer, slot): (IpAddr, Arc<Slot>),
     router: Router,
     patience: Patience,
 ) {
@@ -320,6 +359,7 @@ async fn attend(
     let count = AtomicUsize::new(0);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Arc::clone(&known));
+        request.extensions_mut().insert(Peer(peer));
         let is_last = count.fetch_add(1, Ordering::Relaxed) + 1 >= REQUESTS;
         let answer = router.call(request);
         async move {
@@ -348,35 +388,52 @@ async fn attend(
     drop(tokio::time::timeout(patience.write, connection).await);
 }
 
-fn router(site: Arc<Site>) -> Router {
-    Router::new()
-        .route("/hooks", post(receive_unnamed).options(agree))
-        .route("/hooks/{name}", post(receive).options(agree))
-        .route("/healthz", get(healthy))
-        .route("/metrics", get(measured))
-        .with_state(site)
+fn router(site: Arc<ServerState>) -> Router {
+    let router = Router::new().route("/healthz", get(healthy));
+    let router = match &site.pages.metrics {
+        None => router,
+        Some(_) => router
+            .route("/hooks", post(receive_unnamed).options(agree))
+            .route("/hooks/{name}", post(receive).options(agree))
+            .route("/metrics", get(measured)),
+    };
+    router.fallback(shown).with_state(site)
+}
+
+/// Answers what is none of the others: the page, if there is one.
+async fn shown(State(site): State<Arc<ServerState>>, request: Request) -> Response {
+    match (&site.pages.page, site.sources().page) {
+        (Some(source), Some(access)) => {
+            let page = Page {
+                source,
+                access: &access,
+                now: site.clock.now(),
+            };
+            page::answer(page, request).await
+        }
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// Says whether the loop turns, and if it does not, why.
-async fn healthy(State(site): State<Arc<Site>>) -> Response {
+async fn healthy(State(site): State<Arc<ServerState>>) -> Response {
     match site.pages.pulse.trouble(site.clock.now()) {
         None => "ok\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
-async fn measured(State(site): State<Arc<Site>>, uri: Uri, request: Request) -> Response {
-    let sources = site
-        .sources
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+async fn measured(State(site): State<Arc<ServerState>>, uri: Uri, request: Request) -> Response {
     let query = uri.query().unwrap_or_default();
-    let Some(counts) = sources.visible(site.inbox.counts(), request.headers(), query) else {
+    let Some(counts) = site
+        .sources()
+        .visible(site.inbox.counts(), request.headers(), query)
+    else {
         let way = [(WWW_AUTHENTICATE, "Basic realm=\"acrt\"")];
         return (StatusCode::UNAUTHORIZED, way).into_response();
     };
-    let text = (site.pages.metrics)(&counts);
+    let text = site.pages.metrics.as_ref();
+    let text = text.map_or_else(String::new, |text| text(&counts));
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind)], text).into_response()
 }
@@ -394,12 +451,12 @@ async fn agree(headers: HeaderMap) -> Response {
     ([(origin_allowed, origin.clone())], rate).into_response()
 }
 
-async fn receive_unnamed(State(site): State<Arc<Site>>, request: Request) -> Response {
+async fn receive_unnamed(State(site): State<Arc<ServerState>>, request: Request) -> Response {
     received(&site, None, request).await
 }
 
 async fn receive(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<ServerState>>,
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
@@ -408,12 +465,8 @@ async fn receive(
 
 /// Takes in one request. Whoever knows the secret gets an answer of success, whatever was sent: to an error, Docker Distribution sends the
 /// same event for ever and no other, and Quay and GitLab give up.
-async fn received(site: &Site, name: Option<&str>, request: Request) -> Response {
-    let found = site
-        .sources
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .find(name);
+async fn received(site: &ServerState, name: Option<&str>, request: Request) -> Response {
+    let found = site.sources().find(name, site.is_local);
     let Some((name, source)) = found else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -486,11 +539,13 @@ mod tests {
 
     fn site() -> Router {
         let named = [("lan".to_owned(), Source::default())];
-        router(Arc::new(Site {
+        router(Arc::new(ServerState {
+            is_local: true,
             sources: RwLock::new(Sources::new(named.into(), None).unwrap()),
             inbox: Inbox::default(),
             pages: Pages {
-                metrics: Arc::new(|_| "up 1\n".repeat(1000)),
+                metrics: Some(Arc::new(|_| "up 1\n".repeat(1000))),
+                page: None,
                 pulse: Pulse::new(jiff::Timestamp::UNIX_EPOCH, jiff::SignedDuration::MAX),
             },
             clock: Clock::System,
@@ -510,7 +565,7 @@ mod tests {
             let slot = Arc::new(door.enter(address.into()).await.unwrap());
             let begun = Instant::now();
             let served = async {
-                attend(ours, slot, site(), SHORT).await;
+                attend(ours, (address, slot), site(), SHORT).await;
                 begun.elapsed()
             };
             tokio::join!(served, client(theirs)).0

@@ -29,6 +29,7 @@ pub mod manifest;
 pub mod mirror;
 mod mirror_settings;
 pub mod notify;
+pub mod page;
 mod placing;
 mod platforms;
 pub mod purge;
@@ -104,6 +105,8 @@ pub struct App {
     pub windows: Vec<Window>,
     /// What the command was told, to hand on to a process that goes on by itself.
     pub surroundings: GlobalOptions,
+    /// Where the status page is, if there is one that people can be sent to.
+    pub page_url: Option<String>,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
     /// The platforms that builders run on, by the question that they have answered.
     builder_platforms: RefCell<BTreeMap<String, Platform>>,
@@ -145,6 +148,7 @@ impl App {
             clock: Clock::new(settings.now.as_deref())?,
             mirrors: mirror_settings::mirrors(&settings)?,
             aliases: settings.aliases(),
+            page_url: settings.config.page.url.clone(),
             settings,
             surroundings,
             registries: RefCell::new(None),

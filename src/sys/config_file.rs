@@ -20,6 +20,10 @@ pub const KEYS: &[&str] = &[
     "runs.keepDays",
     "environment.pass",
     "metrics.secret",
+    "page.on",
+    "page.url",
+    "page.token",
+    "page.trustProxy",
 ];
 
 /// The place of a value: a section, the name of a thing in it if the section has such, and a field.
@@ -694,7 +698,14 @@ mod tests {
 
     #[test]
     fn the_keys_to_offer_are_those_that_a_config_file_takes() {
-        for section in ["defaults", "watch", "runs", "environment", "metrics"] {
+        for section in [
+            "defaults",
+            "watch",
+            "runs",
+            "environment",
+            "metrics",
+            "page",
+        ] {
             let text = set("", &key(&format!("{section}.?")), "1")
                 .unwrap_err()
                 .to_string();

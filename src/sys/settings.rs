@@ -13,7 +13,10 @@ use jiff::{
     fmt::strtime,
     tz::TimeZone,
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::error::{Context as _, Error, Kind, Result};
 
@@ -105,6 +108,59 @@ pub struct Config {
     pub environment: EnvironmentSettings,
     /// Who may read the metrics of `task watch --listen`.
     pub metrics: MetricsSettings,
+    /// The status page of `task watch --listen` and `status --serve`.
+    #[serde(deserialize_with = "page_settings")]
+    pub page: PageSettings,
+}
+
+/// The status page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PageSettings {
+    /// Whether `task watch --listen` has it also without `--page`.
+    pub on: bool,
+    /// Where people find it: `https://acrt.example.org`.
+    pub url: Option<String>,
+    /// Where the token is that whoever sees it must know.
+    pub token: Option<SecretPlace>,
+    /// The addresses of the proxies that ask for a login of their own, or their networks as `10.0.0.0/8`.
+    pub trust_proxy: Vec<String>,
+}
+
+/// Reads `page: on`, `page: off`, or its settings.
+fn page_settings<'de, D: Deserializer<'de>>(input: D) -> Result<PageSettings, D::Error> {
+    struct OnOrMore;
+    impl<'de> Visitor<'de> for OnOrMore {
+        type Value = PageSettings;
+
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("on, off, or a mapping of on, url, token and trustProxy")
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<PageSettings, E> {
+            Ok(PageSettings {
+                on,
+                ..PageSettings::default()
+            })
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<PageSettings, E> {
+            match text {
+                "on" => self.visit_bool(true),
+                "off" => self.visit_bool(false),
+                _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+            }
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<PageSettings, E> {
+            Ok(PageSettings::default())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<PageSettings, A::Error> {
+            PageSettings::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+    input.deserialize_any(OnOrMore)
 }
 
 /// What the programs that acrt starts find in their environment.
@@ -423,7 +479,7 @@ impl Settings {
         let config = &self.config;
         let places = config.listen.values().map(|source| &source.secret);
         let places = places.chain(config.notify.iter().map(|it| &it.secret));
-        let places = places.chain([&config.metrics.secret]);
+        let places = places.chain([&config.metrics.secret, &config.page.token]);
         let named = places.filter_map(|place| match place {
             Some(SecretPlace::Variable(name)) => Some(name.as_str()),
             _ => None,
@@ -822,17 +878,35 @@ mod tests {
     }
 
     #[test]
+    fn page_is_on_or_off_or_has_settings() {
+        let page = |text: &str| Config::parse(text).map(|config| config.page);
+        assert!(page("page: on").unwrap().on && page("page: true").unwrap().on);
+        assert!(!page("page: off").unwrap().on && !page("page:").unwrap().on);
+        let full = "page: {on: true, url: 'https://a', token: 'env:T', trustProxy: [10.0.0.1]}";
+        assert_eq!(page(full).unwrap().trust_proxy, ["10.0.0.1"]);
+        for (wrong, why) in [
+            ("page: maybe", "on, off, or a mapping"),
+            ("page: {tokn: x}", "unknown field `tokn`"),
+            ("page: {token: x}", "env:NAME or file:PATH"),
+        ] {
+            let error = page(wrong).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
     fn variables_with_secrets_of_acrt_are_kept_from_the_programs_that_it_starts() {
         let text = "environment: {pass: ['AWS_*', GIT_HUB]}\n\
                     listen: {hub: {secret: 'env:DOCKER_HOOK'}}\n\
                     metrics: {secret: 'env:GIT_METRICS'}\n\
+                    page: {token: 'env:LC_PAGE'}\n\
                     notify: [{url: 'env:XDG_CHAT', secret: 'env:GIT_HUB'}]\n";
         let settings = Settings {
             config: Config::parse(text).unwrap(),
             ..Settings::default()
         };
         let rules = settings.environment();
-        for name in ["DOCKER_HOOK", "GIT_METRICS", "XDG_CHAT"] {
+        for name in ["DOCKER_HOOK", "GIT_METRICS", "LC_PAGE", "XDG_CHAT"] {
             assert!(!rules.hands_on(name), "{name}");
         }
         for name in ["DOCKER_HOST", "AWS_PROFILE", "GIT_HUB"] {

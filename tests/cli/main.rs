@@ -33,6 +33,7 @@ mod names;
 mod notify;
 mod old_state;
 mod options;
+mod page;
 mod parts;
 mod progress;
 mod purge;

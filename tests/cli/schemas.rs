@@ -176,3 +176,40 @@ fn runs_are_as_their_schema_says() {
     odd["more"] = json!(1);
     assert!(schema.refuses(&odd));
 }
+
+#[test]
+fn status_of_the_page_is_as_its_schema_says() {
+    let schema = Schema::read("page-status");
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.config(
+        "builders: {buildah: {jobs: 2}, arm1: {kind: docker, address: 'tcp://127.0.0.1:1'}}\n",
+    );
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    world.task_with(&registry, "new", &dockerfile, &["--schedule", "0 3 * * *"]);
+    let page = world.spawn(&["status", "--serve", "127.0.0.1:0"]);
+    let url = page.stderr_after("the page is at ");
+    let status = || -> Value {
+        let answer = ureq::get(format!("{url}/status.json")).call();
+        let text = answer.unwrap().body_mut().read_to_string().unwrap();
+        let answer = serde_json::from_str(&text).unwrap();
+        schema.holds(&answer);
+        answer
+    };
+    let answer = status();
+    assert_eq!(answer["summary"]["current"], 1, "{answer:#}");
+    assert_eq!(answer["tasks"][0]["name"], "new");
+    assert_eq!(answer["builders"][1]["jobs"], 2);
+    registry.stop();
+    world.acrt(&["task", "check", "-o", "none"]).exits(4);
+    let answer = crate::support::eventually("the look that had no answer", || {
+        Some(status()).filter(|answer| answer["summary"]["unknown"] == 1)
+    });
+    assert_eq!(answer["registries"][0]["errors"], 1, "{answer:#}");
+    assert_eq!(answer["states"]["unknown"], 1);
+    let mut odd = answer;
+    odd["more"] = json!(1);
+    assert!(schema.refuses(&odd));
+}

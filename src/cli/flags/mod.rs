@@ -1,5 +1,6 @@
 //! Groups of options that several commands share.
 
+pub mod address;
 pub mod azure;
 pub mod bare;
 pub mod build;

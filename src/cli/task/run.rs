@@ -179,6 +179,7 @@ fn selected(
         jobs: jobs.map_or_else(|| app.jobs_of_all_builders().max(1), usize::from),
         selection: Some(selection),
         listen: None,
+        page: false,
         repeat: true,
         metrics_file: None,
     };

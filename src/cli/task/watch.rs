@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::{
     cli::{
         columns,
-        flags::{choice::LogFormat, duration::seconds},
+        flags::{address::address, choice::LogFormat, duration::seconds},
         outcome::Outcome,
         report::Report,
     },
@@ -30,7 +30,7 @@ const LOOP_SETTLE: i64 = 60;
 /// is then said once a day, because cron mails it; on a terminal, and with --repeat, always. The exit code tells it each time.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --settle 0\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  acrt task watch --print-crontab\n  acrt task watch --print-unit"
+    after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --page\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  acrt task watch --print-crontab\n  acrt task watch --print-unit"
 )]
 pub struct WatchArgs {
     /// Make one round, now, and end
@@ -65,6 +65,9 @@ pub struct WatchArgs {
         conflicts_with_all = ["once", "dry_run"]
     )]
     listen: Option<SocketAddr>,
+    /// Show the status page at the address of --listen too: see docs/page.md
+    #[arg(long, requires = "listen")]
+    page: bool,
     /// What the lines on stderr are: text, or json with an object a line
     #[arg(
         long,
@@ -117,6 +120,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         },
         selection: None,
         listen: args.listen,
+        page: args.page || app.settings.config.page.on,
         // Who looks at it wants to see what is wrong now, however often it was mailed.
         repeat: args.repeat || report.is_watched(),
         metrics_file: args.metrics_file,
@@ -155,16 +159,6 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         view: None,
         exit: exit(&rounded, args.exit_code && rounded.rebuilt > 0),
     })
-}
-
-/// Reads an address and a port; `localhost` is this machine, whatever it has in its hosts file.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let numeric = match text.strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    let form = || "it is not of the form ADDRESS:PORT, as 127.0.0.1:8585 or [::1]:8585".to_owned();
-    numeric.parse().map_err(|_| form())
 }
 
 fn exit(rounded: &Rounded, told_of_change: bool) -> Option<Kind> {

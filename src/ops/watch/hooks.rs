@@ -16,6 +16,7 @@ use crate::{
     ops::{
         App,
         event::{Event, EventSink},
+        page::{self, StatusPage},
         recall,
     },
     store::file,
@@ -38,27 +39,43 @@ pub struct Hooks {
     hint_throttle: HintThrottle,
     metrics: Arc<Mutex<Metrics>>,
     pulse: Pulse,
+    page: Option<StatusPage>,
 }
 
 impl Hooks {
-    /// Begins to listen at `address`, if there is one.
+    /// Begins to listen at `address`, if there is one, and with `shows_page` to show the status page there.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Invalid`] where a secret is missing; [`crate::error::Kind::Failed`] where the address cannot be had.
-    pub fn open(app: &App, address: Option<SocketAddr>, events: &EventSink<'_>) -> Result<Self> {
+    pub fn open(
+        app: &App,
+        address: Option<SocketAddr>,
+        shows_page: bool,
+        events: &EventSink<'_>,
+    ) -> Result<Self> {
         let metrics = Arc::new(Mutex::new(Metrics::default()));
         let pulse = Pulse::new(app.clock.now(), allowed(app));
+        let page = match address.is_some() && shows_page {
+            true => Some(StatusPage::start(app)?),
+            false => None,
+        };
         let server = match address {
             None => None,
             Some(address) => {
                 let measured = metrics.clone();
                 let text = move |counts: &Counts| with_counts(&locked(&measured), counts).text();
                 let pages = Pages {
-                    metrics: Arc::new(text),
+                    metrics: Some(Arc::new(text)),
+                    page: page.as_ref().map(StatusPage::source),
                     pulse: pulse.clone(),
                 };
-                let server = Server::start(address, sources(app)?, app.clock.clone(), pages)?;
+                let server = Server::start(
+                    address,
+                    sources(app, page.is_some())?,
+                    app.clock.clone(),
+                    pages,
+                )?;
                 events.send(Event::Note(format!(
                     "listening on http://{}",
                     server.address()
@@ -71,7 +88,17 @@ impl Hooks {
             hint_throttle: HintThrottle::default(),
             metrics,
             pulse,
+            page,
         })
+    }
+
+    /// Lets notifications of what is done with `app` lead to the page, unless the config file says by which address people know it.
+    #[must_use]
+    pub fn with_url(&self, mut app: App) -> App {
+        if let (Some(server), Some(_), None) = (&self.server, &self.page, &app.page_url) {
+            app.page_url = Some(format!("http://{}", server.address()));
+        }
+        app
     }
 
     /// Returns what is known of whether the loop turns.
@@ -86,10 +113,13 @@ impl Hooks {
     /// As [`Hooks::open`]; then those who could send before still can.
     pub fn read_again(&self, app: App) -> Result<App> {
         if let Some(server) = &self.server {
-            server.replace(sources(&app)?)?;
+            server.replace(sources(&app, self.page.is_some())?)?;
+        }
+        if let Some(page) = &self.page {
+            page.reload();
         }
         self.pulse.allow(allowed(&app));
-        Ok(app)
+        Ok(self.with_url(app))
     }
 
     /// Waits until something has come in, and a moment longer for what belongs to it.
@@ -180,8 +210,8 @@ impl Hooks {
     }
 }
 
-/// Returns who may send, with their secrets.
-fn sources(app: &App) -> Result<Sources> {
+/// Returns who may send, with their secrets, and who may see the page.
+fn sources(app: &App, shows_page: bool) -> Result<Sources> {
     let mut sources = BTreeMap::new();
     for (name, settings) in &app.settings.config.listen {
         let what = format!("the secret of webhook source `{}`", name.escape_debug());
@@ -200,7 +230,11 @@ fn sources(app: &App) -> Result<Sources> {
     }
     let secret = app.settings.config.metrics.secret.as_ref();
     let secret = secret.map(|place| place.read("the secret of `metrics` in the config file"));
-    Sources::new(sources, secret.transpose()?)
+    let sources = Sources::new(sources, secret.transpose()?)?;
+    Ok(match shows_page {
+        true => sources.with_page(page::access(app)?),
+        false => sources,
+    })
 }
 
 /// Returns how long a round may take beside its runs.

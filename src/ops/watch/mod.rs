@@ -84,7 +84,7 @@ pub async fn once(
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
-    let hooks = Hooks::open(app, None, events)?;
+    let hooks = Hooks::open(app, None, false, events)?;
     let measure = hooks.measure(app);
     let out = events;
     let news = match options.repeat {
@@ -134,7 +134,7 @@ pub async fn forever(
 ) -> Result<Rounded> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
-    let mut hooks = Hooks::open(app, options.listen, events)?;
+    let mut hooks = Hooks::open(app, options.listen, options.page, events)?;
     let service = Service::ready(hooks.pulse().clone(), app.clock.clone());
     let measure = hooks.measure(app);
     let events = EventSink::new(|event| {
@@ -144,7 +144,7 @@ pub async fn forever(
     let mut watcher = Watcher::new(options, stop, &events);
     let mut all = Rounded::default();
     let mut hangup = stop.clone();
-    let mut app = Rc::new(app.read_again()?);
+    let mut app = Rc::new(hooks.with_url(app.read_again()?));
     loop {
         let mut due = None;
         hooks.pulse().turns(app.clock.now());

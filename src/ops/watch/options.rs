@@ -28,6 +28,8 @@ pub struct WatchOptions {
     pub selection: Option<Selection>,
     /// Where the loop takes in webhooks.
     pub listen: Option<SocketAddr>,
+    /// Whether it shows the status page there.
+    pub page: bool,
     /// Whether a single round says all that is wrong, and not only what is news since the round before it.
     pub repeat: bool,
     /// The file that metrics are written to after each round.

@@ -1,0 +1,17 @@
+//! Addresses that acrt listens at.
+
+use std::net::SocketAddr;
+
+/// Reads an address and a port; `localhost` is this machine, whatever it has in its hosts file.
+///
+/// # Errors
+///
+/// A message that says what an address looks like.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    let form = || "it is not of the form ADDRESS:PORT, as 127.0.0.1:8585 or [::1]:8585".to_owned();
+    numeric.parse().map_err(|_| form())
+}

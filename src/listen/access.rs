@@ -1,0 +1,448 @@
+//! Who may see the page: it names tasks and images.
+//!
+//! On loopback everybody of this machine may, by a name of this machine: a browser that was led here by another name (DNS rebinding) is
+//! some website's. Elsewhere it takes the token, or a proxy that is named and asks for a login of its own.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
+
+use axum::http::{
+    HeaderMap,
+    header::{AUTHORIZATION, COOKIE, HOST},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    error::{Error, Kind, Result},
+    sys::secret::Secret,
+};
+
+use super::{
+    door::Origin,
+    proof::{self, Proof},
+};
+
+/// A token that can be guessed is none.
+const SHORTEST_TOKEN: usize = 16;
+
+/// How long a cookie lets in.
+const LOGIN: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How often an address may give a wrong token within [`WINDOW`].
+const TRIES: u32 = 10;
+const WINDOW: SignedDuration = SignedDuration::from_mins(1);
+
+/// How many addresses that gave a wrong token are remembered.
+const REMEMBERED: usize = 1000;
+
+/// The name of the cookie.
+const NAME: &str = "acrt";
+
+/// Who may see the page.
+#[derive(Debug, Default)]
+pub struct Access {
+    token: Option<Secret>,
+    proxies: Vec<Network>,
+    /// Where people find the page, if that is elsewhere: `https://acrt.example.org`.
+    url: Option<String>,
+    attempts: Mutex<BTreeMap<Origin, (u32, Timestamp)>>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may see the page.
+    Granted,
+    /// It may, by the token.
+    Proven,
+    /// It has to show the token.
+    NeedsToken,
+    /// It has shown a wrong one too often.
+    TooMany,
+    /// It came by a name that is not this machine's.
+    WrongHost,
+    /// It came past the proxy.
+    NotByProxy,
+}
+
+/// An address, or a network of them: `10.0.0.7`, `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl FromStr for Network {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(drop)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(drop)?;
+        (prefix <= longest)
+            .then_some(Self { address, prefix })
+            .ok_or(())
+    }
+}
+
+impl Network {
+    fn has(self, address: IpAddr) -> bool {
+        let same = |one: u128, other: u128, bits: u32| {
+            let rest = bits - self.prefix;
+            one.checked_shr(rest).unwrap_or(0) == other.checked_shr(rest).unwrap_or(0)
+        };
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                same(one.to_bits().into(), other.to_bits().into(), 32)
+            }
+            (IpAddr::V6(one), IpAddr::V6(other)) => same(one.to_bits(), other.to_bits(), 128),
+            _ => false,
+        }
+    }
+}
+
+impl Access {
+    /// Takes up the token, the proxies that are trusted, and the address that people know the page by.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] for a token that is too short, and for what is no address of a proxy or of a page.
+    pub fn new(token: Option<Secret>, proxies: &[String], url: Option<String>) -> Result<Self> {
+        let invalid = |problem: String| Err(Error::new(Kind::Invalid, problem));
+        if token
+            .as_ref()
+            .is_some_and(|it| it.reveal().len() < SHORTEST_TOKEN)
+        {
+            let problem =
+                format!("the token of the page is shorter than {SHORTEST_TOKEN} characters");
+            return invalid(problem).map_err(|it| it.hint("make one: openssl rand -hex 16"));
+        }
+        let mut networks = Vec::new();
+        for proxy in proxies {
+            match proxy.parse() {
+                Ok(network) => networks.push(network),
+                Err(()) => {
+                    return invalid(format!(
+                        "`{}` of `page.trustProxy` is neither an address nor a network as 10.0.0.0/8",
+                        proxy.escape_debug()
+                    ));
+                }
+            }
+        }
+        let is_url = |url: &String| host_of(url).is_some_and(|host| !host.is_empty());
+        if let Some(url) = url.as_ref().filter(|url| !is_url(url)) {
+            return invalid(format!(
+                "`page.url` is `{}`, which is not of the form https://acrt.example.org, without a path",
+                url.escape_debug()
+            ));
+        }
+        Ok(Self {
+            token,
+            proxies: networks,
+            url,
+            attempts: Mutex::default(),
+        })
+    }
+
+    /// Tells whether others than this machine may be let come near.
+    pub fn keeps_strangers_out(&self) -> bool {
+        self.token.is_some() || !self.proxies.is_empty()
+    }
+
+    /// Decides what becomes of a request that came from `peer`.
+    pub fn admit(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> Admission {
+        let is_local = peer.to_canonical().is_loopback();
+        let by_proxy = self.proxies.iter().any(|network| network.has(peer));
+        match &self.token {
+            Some(token) if !by_proxy => self.admit_by_token(token, peer, headers, now),
+            None if !by_proxy && !is_local => Admission::NotByProxy,
+            _ if is_local && !self.is_own_name(headers) => Admission::WrongHost,
+            _ => Admission::Granted,
+        }
+    }
+
+    fn admit_by_token(
+        &self,
+        token: &Secret,
+        peer: IpAddr,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Admission {
+        if cookies(headers).any(|cookie| is_cookie(token, cookie, now)) {
+            return Admission::Proven;
+        }
+        if !headers.contains_key(AUTHORIZATION) {
+            return Admission::NeedsToken;
+        }
+        self.judge(peer, now, Proof::of(token, headers, "") == Proof::Baseline)
+    }
+
+    /// Takes a token that was typed. Returns the cookie for the right one.
+    pub fn log_in(&self, peer: IpAddr, typed: &str, now: Timestamp) -> (Admission, Option<String>) {
+        let Some(token) = &self.token else {
+            return (Admission::Granted, None);
+        };
+        match self.judge(peer, now, proof::is_secret(token, typed.trim())) {
+            Admission::Proven => (Admission::Proven, Some(self.cookie(token, now))),
+            other => (other, None),
+        }
+    }
+
+    /// Counts wrong tokens. Where there were too many, a right one is no better: guessing would find it.
+    fn judge(&self, peer: IpAddr, now: Timestamp, is_right: bool) -> Admission {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.retain(|_, (_, since)| now.duration_since(*since) < WINDOW);
+        let origin = Origin::from(peer);
+        if attempts
+            .get(&origin)
+            .is_some_and(|(count, _)| *count >= TRIES)
+        {
+            return Admission::TooMany;
+        }
+        if is_right {
+            return Admission::Proven;
+        }
+        // Who fills the memory from many addresses waits with all others that are new.
+        if attempts.len() >= REMEMBERED && !attempts.contains_key(&origin) {
+            return Admission::TooMany;
+        }
+        attempts.entry(origin).or_insert((0, now)).0 += 1;
+        Admission::NeedsToken
+    }
+
+    /// Returns the cookie: until when it lets in, and a MAC over that under the token. It tells nothing of the token, and ends with it.
+    fn cookie(&self, token: &Secret, now: Timestamp) -> String {
+        let until = now
+            .saturating_add(LOGIN)
+            .map_or(now, |until| until)
+            .as_second();
+        let value = proof::signature(token, message(until).as_bytes());
+        let secure = match &self.url {
+            Some(url) if url.starts_with("https:") => "; Secure",
+            _ => "",
+        };
+        let age = LOGIN.as_secs();
+        format!("{NAME}={until}.{value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+    }
+
+    /// Tells whether a request came by a name of this machine, or by that of the page.
+    fn is_own_name(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.map(str::to_ascii_lowercase).unwrap_or_default();
+        let own = self.url.as_deref().and_then(host_of);
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.split_once(':').map_or(host.as_str(), |(name, _)| name),
+        };
+        let is_loopback = name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
+        is_loopback || name == "localhost" || own.is_some_and(|own| own == host)
+    }
+}
+
+fn message(until: i64) -> String {
+    format!("the page of acrt until {until}")
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let all = headers.get_all(COOKIE).into_iter();
+    let all = all.filter_map(|value| value.to_str().ok());
+    let all = all.flat_map(|value| value.split(';'));
+    all.filter_map(|cookie| cookie.trim().strip_prefix(NAME)?.strip_prefix('='))
+}
+
+fn is_cookie(token: &Secret, cookie: &str, now: Timestamp) -> bool {
+    let Some((until, value)) = cookie.split_once('.') else {
+        return false;
+    };
+    let Ok(until) = until.parse::<i64>() else {
+        return false;
+    };
+    let value = proof::bytes_of_hex(value).unwrap_or_default();
+    until > now.as_second() && proof::is_signed(token, &value, message(until).as_bytes())
+}
+
+/// Returns the host and port of a URL without a path.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url
+        .strip_prefix("https://")
+        .or(url.strip_prefix("http://"))?;
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
+    host.chars().all(fits).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    fn access(token: Option<&str>, proxies: &[&str], url: Option<&str>) -> Access {
+        let proxies: Vec<String> = proxies.iter().map(|it| (*it).to_owned()).collect();
+        Access::new(token.map(Secret::new), &proxies, url.map(str::to_owned)).unwrap()
+    }
+
+    fn headers(all: &[(HeaderName, &str)]) -> HeaderMap {
+        let all = all
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
+        all.collect()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn by_host(access: &Access, peer: &str, host: &str) -> Admission {
+        access.admit(ip(peer), &headers(&[(HOST, host)]), at(0))
+    }
+
+    #[test]
+    fn loopback_needs_no_login_and_a_name_of_this_machine() {
+        let plain = access(None, &[], None);
+        for host in [
+            "localhost:8585",
+            "127.0.0.1:8585",
+            "127.9.0.1",
+            "[::1]:8585",
+            "LOCALHOST",
+        ] {
+            assert_eq!(
+                by_host(&plain, "127.0.0.1", host),
+                Admission::Granted,
+                "{host}"
+            );
+        }
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:80",
+            "",
+            "[::2]",
+        ] {
+            assert_eq!(by_host(&plain, "::1", host), Admission::WrongHost, "{host}");
+        }
+        assert_eq!(
+            by_host(&plain, "192.0.2.1", "localhost"),
+            Admission::NotByProxy
+        );
+    }
+
+    #[test]
+    fn proxy_that_is_named_needs_no_token_and_others_do() {
+        let behind = access(
+            None,
+            &["10.1.0.0/16", "::1", "127.0.0.1"],
+            Some("https://acrt.lan"),
+        );
+        assert_eq!(by_host(&behind, "10.1.2.3", "anything"), Admission::Granted);
+        assert_eq!(
+            by_host(&behind, "::ffff:10.1.2.3", "anything"),
+            Admission::Granted
+        );
+        assert_eq!(
+            by_host(&behind, "10.2.0.1", "anything"),
+            Admission::NotByProxy
+        );
+        assert_eq!(
+            by_host(&behind, "127.0.0.1", "acrt.lan"),
+            Admission::Granted
+        );
+        assert_eq!(
+            by_host(&behind, "127.0.0.1", "evil.example"),
+            Admission::WrongHost
+        );
+        let both = access(Some(TOKEN), &["10.1.0.7"], None);
+        assert_eq!(by_host(&both, "10.1.0.7", "x"), Admission::Granted);
+        assert_eq!(
+            by_host(&both, "127.0.0.1", "localhost"),
+            Admission::NeedsToken
+        );
+        for wrong in ["10.0.0.0/33", "proxy.lan", "/8", "1.2.3.4/x"] {
+            assert!(
+                Access::new(None, &[wrong.to_owned()], None).is_err(),
+                "{wrong}"
+            );
+        }
+        for wrong in ["acrt.lan", "https://", "https://a/b", "javascript:x"] {
+            assert!(
+                Access::new(None, &[], Some(wrong.to_owned())).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn cookie_lets_in_for_a_month_and_is_not_the_token() {
+        let closed = access(Some(TOKEN), &[], Some("https://acrt.lan"));
+        let (admission, cookie) = closed.log_in(ip("192.0.2.1"), TOKEN, at(1000));
+        let cookie = cookie.unwrap();
+        assert_eq!(admission, Admission::Proven);
+        assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Secure") && !cookie.contains(TOKEN));
+        let value = cookie.split(';').next().unwrap();
+        let shown = |value: &str, second: i64| {
+            closed.admit(ip("192.0.2.9"), &headers(&[(COOKIE, value)]), at(second))
+        };
+        assert_eq!(shown(&format!("a=b; {value}"), 2000), Admission::Proven);
+        assert_eq!(shown(value, 1000 + LOGIN.as_secs()), Admission::NeedsToken);
+        let later = value.replacen("acrt=", "acrt=9", 1);
+        let cut = &value[..value.len() - 1];
+        for wrong in [
+            later.as_str(),
+            cut,
+            "acrt=",
+            "acrt=9999999999.",
+            &format!("acrt={TOKEN}"),
+        ] {
+            assert_eq!(shown(wrong, 2000), Admission::NeedsToken, "{wrong}");
+        }
+        // Another token ends it.
+        let other = access(Some("fedcba9876543210"), &[], None);
+        let headers = headers(&[(COOKIE, value)]);
+        assert_eq!(
+            other.admit(ip("192.0.2.9"), &headers, at(2000)),
+            Admission::NeedsToken
+        );
+    }
+
+    #[test]
+    fn wrong_tokens_are_limited_for_each_address_and_a_cookie_still_lets_in() {
+        let closed = access(Some(TOKEN), &[], None);
+        let (one, other) = (ip("2001:db8::1"), ip("192.0.2.1"));
+        let cookie = closed.log_in(one, TOKEN, at(0)).1.unwrap();
+        for _ in 0..TRIES {
+            assert_eq!(closed.log_in(one, "wrong", at(1)).0, Admission::NeedsToken);
+        }
+        // From anywhere in the same network, by whichever way, and also the right one.
+        let neighbour = ip("2001:db8::2");
+        assert_eq!(closed.log_in(neighbour, TOKEN, at(2)).0, Admission::TooMany);
+        let bearer = headers(&[(AUTHORIZATION, &format!("Bearer {TOKEN}"))]);
+        assert_eq!(closed.admit(one, &bearer, at(2)), Admission::TooMany);
+        assert_eq!(closed.admit(other, &bearer, at(2)), Admission::Proven);
+        let cookie = headers(&[(COOKIE, cookie.split(';').next().unwrap())]);
+        assert_eq!(closed.admit(one, &cookie, at(2)), Admission::Proven);
+        assert_eq!(closed.admit(one, &bearer, at(62)), Admission::Proven);
+        for n in 0..2 * REMEMBERED as u32 {
+            closed.log_in(IpAddr::from(n.to_be_bytes()), "wrong", at(100));
+        }
+        assert!(closed.attempts.lock().unwrap().len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn short_token_is_refused() {
+        assert!(Access::new(Some(Secret::new("secret")), &[], None).is_err());
+    }
+}

@@ -1,0 +1,361 @@
+//! The page over HTTP: who gets it, with which headers, and what of it has not changed. What it shows is made elsewhere.
+
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{
+            ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+            IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+            X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    access::{Access, Admission},
+    body,
+    door::Slot,
+};
+
+/// Everything comes from this server, nothing is inline, and nobody puts the page into a frame.
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+/// The path of the form that asks for the token.
+const LOGIN: &str = "/login";
+
+/// What a browser asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The path.
+    pub path: String,
+    /// What is behind the question mark.
+    pub query: String,
+    /// The last event that an interrupted stream has had.
+    pub last_event: Option<String>,
+}
+
+/// Bytes as they come.
+pub type PageStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// What is sent.
+pub enum PageBody {
+    /// This.
+    Whole(Vec<u8>),
+    /// What is read while it is sent.
+    Stream(PageStream),
+    /// Server-sent events, as they happen.
+    Events(PageStream),
+}
+
+/// What a browser gets.
+pub struct PageResponse {
+    /// The status code.
+    pub status: u16,
+    /// The kind of the body.
+    pub kind: &'static str,
+    /// What tells it from others at this path; made of the body where it is not said.
+    pub tag: Option<String>,
+    /// The body.
+    pub body: PageBody,
+}
+
+/// Makes what is asked for. At `/login` that is the form which asks for the token.
+pub type PageSource =
+    Arc<dyn Fn(PageRequest) -> Pin<Box<dyn Future<Output = PageResponse> + Send>> + Send + Sync>;
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// The page, and who may see it.
+pub struct Page<'p> {
+    /// What makes it.
+    pub source: &'p PageSource,
+    /// Who may see it.
+    pub access: &'p Access,
+    /// When it is asked for.
+    pub now: Timestamp,
+}
+
+/// Answers a request to the page.
+pub async fn answer(page: Page<'_>, request: Request) -> Response {
+    with_policy(answer_any(&page, request).await)
+}
+
+async fn answer_any(page: &Page<'_>, request: Request) -> Response {
+    let Page {
+        source,
+        access,
+        now,
+    } = *page;
+    let (parts, body) = request.into_parts();
+    let Some(Peer(peer)) = parts.extensions.get::<Peer>().copied() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let path = parts.uri.path().to_owned();
+    if parts.method == Method::POST && path == LOGIN {
+        let typed = body::read(&parts.headers, body).await;
+        return match typed {
+            Ok(typed) => log_in(page, peer, &typed).await,
+            Err(status) => status.into_response(),
+        };
+    }
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response();
+    }
+    let wanted = PageRequest {
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        last_event: text(&parts.headers, "last-event-id").map(str::to_owned),
+        path,
+    };
+    // What the form itself needs names nothing.
+    let is_open = matches!(wanted.path.as_str(), "/page.css" | "/page.js" | "/icon.svg");
+    let slot = parts.extensions.get::<Arc<Slot>>();
+    let admission = access.admit(peer, &parts.headers, now);
+    match admission {
+        _ if is_open => {}
+        Admission::Granted => {}
+        Admission::Proven => {
+            if let Some(slot) = slot {
+                slot.has_proven();
+            }
+        }
+        refused => return refuse(source, refused, &wanted).await,
+    }
+    send(source(wanted).await, &parts.headers, slot)
+}
+
+/// Tells a browser to log in, and everybody else why they see nothing.
+async fn refuse(source: &PageSource, why: Admission, wanted: &PageRequest) -> Response {
+    let (status, text) = match why {
+        Admission::TooMany => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many wrong tokens; try again in a minute\n",
+        ),
+        Admission::WrongHost => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "this page is only for names of this machine, as localhost, and for that of `page.url` in the config file of acrt\n",
+        ),
+        Admission::NotByProxy => (
+            StatusCode::FORBIDDEN,
+            "this page is only for its proxy, `page.trustProxy` in the config file of acrt\n",
+        ),
+        _ => (StatusCode::UNAUTHORIZED, "this page needs a token\n"),
+    };
+    let is_for_programs = wanted.path.ends_with(".json") || wanted.path.ends_with("/events");
+    if status == StatusCode::UNAUTHORIZED && !is_for_programs {
+        let next = match wanted.query.as_str() {
+            "" => wanted.path.clone(),
+            query => format!("{}?{query}", wanted.path),
+        };
+        return form(source, status, &[("next", &next)]).await;
+    }
+    let mut answer = (status, text).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// Returns the form that asks for the token.
+async fn form(source: &PageSource, status: StatusCode, fields: &[(&str, &str)]) -> Response {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    let form = source(PageRequest {
+        path: LOGIN.to_owned(),
+        query,
+        last_event: None,
+    });
+    let PageBody::Whole(body) = form.await.body else {
+        return status.into_response();
+    };
+    let kind = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, kind, body).into_response()
+}
+
+async fn log_in(page: &Page<'_>, peer: IpAddr, typed: &[u8]) -> Response {
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(typed);
+        let value = fields.find(|(field, _)| field == name);
+        value
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
+    };
+    let next = own_path(&field("next"));
+    let (admission, cookie) = page.access.log_in(peer, &field("token"), page.now);
+    let wrong = match admission {
+        Admission::TooMany => Some((StatusCode::TOO_MANY_REQUESTS, "slow")),
+        Admission::NeedsToken => Some((StatusCode::UNAUTHORIZED, "wrong")),
+        _ => None,
+    };
+    if let Some((status, why)) = wrong {
+        return form(page.source, status, &[("next", &next), ("why", why)]).await;
+    }
+    let mut answer = StatusCode::SEE_OTHER.into_response();
+    let headers = answer.headers_mut();
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    if let Some(cookie) = cookie.as_deref().and_then(value) {
+        headers.insert(SET_COOKIE, cookie);
+    }
+    let home = HeaderValue::from_static("/");
+    headers.insert(LOCATION, value(&next).unwrap_or(home));
+    answer
+}
+
+/// Returns a path of this server; the first page for whatever else it is, as an address elsewhere.
+fn own_path(next: &str) -> String {
+    let is_own = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if is_own { next } else { "/" }.to_owned()
+}
+
+/// Sends what was made, unless the browser has it.
+fn send(made: PageResponse, headers: &HeaderMap, slot: Option<&Arc<Slot>>) -> Response {
+    let status = StatusCode::from_u16(made.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = match made.body {
+        PageBody::Events(events) => {
+            // It takes no place of those who ask; of those who listen there are so many.
+            if slot.is_some_and(|slot| !slot.listens()) {
+                let later = [(RETRY_AFTER, "30")];
+                return (StatusCode::SERVICE_UNAVAILABLE, later).into_response();
+            }
+            let body = Body::from_stream(events.map(Ok::<_, std::convert::Infallible>));
+            let mut answer = (status, body).into_response();
+            let headers = answer.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            // nginx would keep them back.
+            let name = HeaderName::from_static("x-accel-buffering");
+            headers.insert(name, HeaderValue::from_static("no"));
+            answer
+        }
+        PageBody::Stream(stream) => {
+            if let Some(same) = unchanged(made.tag.as_deref(), headers) {
+                return same;
+            }
+            let body = Body::from_stream(stream.map(Ok::<_, std::convert::Infallible>));
+            with_tag((status, body).into_response(), made.tag.as_deref())
+        }
+        PageBody::Whole(body) => {
+            let tag = made.tag.unwrap_or_else(|| tag_of(&body));
+            if let Some(same) = unchanged(Some(&tag), headers).filter(|_| status.is_success()) {
+                return same;
+            }
+            with_tag((status, body).into_response(), Some(&tag))
+        }
+    };
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(made.kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    answer
+}
+
+fn tag_of(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(12).map(|b| format!("{b:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// Says that a browser has what it asks for, if it does (RFC 9110, section 13.1.2).
+fn unchanged(tag: Option<&str>, headers: &HeaderMap) -> Option<Response> {
+    let tag = tag?;
+    let known = text(headers, IF_NONE_MATCH.as_str())?;
+    let mut known = known.split(',').map(str::trim);
+    let is_known = known.any(|it| it == "*" || it.strip_prefix("W/").unwrap_or(it) == tag);
+    is_known.then(|| with_tag(StatusCode::NOT_MODIFIED.into_response(), Some(tag)))
+}
+
+fn with_tag(mut answer: Response, tag: Option<&str>) -> Response {
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    answer
+}
+
+fn with_policy(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn login_leads_to_paths_of_this_page_alone() {
+        for path in ["/", "/runs/ca1", "/task?registry=a&name=b"] {
+            assert_eq!(own_path(path), path);
+        }
+        for path in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a\r\nb: c",
+            "/ä",
+        ] {
+            assert_eq!(own_path(path), "/", "{path}");
+        }
+    }
+
+    #[test]
+    fn tag_is_of_the_whole_body_and_what_is_known_is_not_sent_again() {
+        let tag = tag_of(b"body");
+        assert_ne!(tag, tag_of(b"body "));
+        let sent = |known: &str| {
+            let value = HeaderValue::from_str(known).unwrap();
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, value)]);
+            let made = PageResponse {
+                status: 200,
+                kind: "text/plain",
+                tag: None,
+                body: PageBody::Whole(b"body".to_vec()),
+            };
+            send(made, &headers, None).status().as_u16()
+        };
+        assert_eq!(sent(&tag), 304);
+        assert_eq!(sent(&format!("\"other\", W/{tag}")), 304);
+        assert_eq!(sent("*"), 304);
+        assert_eq!(sent("\"other\""), 200);
+    }
+}

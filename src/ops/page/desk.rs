@@ -1,0 +1,440 @@
+//! Makes pages of what is known, one after the other.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    image::Reference,
+    listen::{PageRequest, PageResponse},
+    ops::{App, answer::AzTimestamp, runs},
+    page::{
+        self, BaseRow, BaseView, DigestRow, Filter, GraphVertex, Happening, Kind, LogWindow,
+        RunView, TaskView,
+    },
+    store::LogIndex,
+    task::{Context, Run, RunId, Step, Task, TaskKey},
+    watch::TagRecord,
+};
+
+use super::{HTML, model::Model, whole};
+
+/// How many lines of a log are shown at once.
+const LINES: usize = 400;
+
+/// How much of a log is shown at once, in bytes.
+const LOG: usize = 1024 * 1024;
+
+/// How many runs are shown in a list.
+const RUNS: usize = 100;
+
+/// How many bases are shown in a list.
+const BASES: usize = 1000;
+
+/// How long a reading is good although nothing has changed: timers and debounces fire by the time alone.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// The shortest time between two readings, and how many times as long as a reading takes it is at least.
+const PAUSE: Duration = Duration::from_millis(200);
+const SHARE: u32 = 5;
+
+/// What is known, and where it is from.
+pub struct Desk {
+    app: App,
+    model: Option<Model>,
+    /// What the state directory was like when it was read.
+    fingerprint: u64,
+    read: Instant,
+    took: Duration,
+    /// Where the lines of the log are that was shown last.
+    index: Option<LogIndex>,
+}
+
+impl Desk {
+    /// Takes what is to be read; nothing is read yet.
+    pub fn new(app: App) -> Self {
+        Self {
+            app,
+            model: None,
+            fingerprint: 0,
+            read: Instant::now(),
+            took: Duration::ZERO,
+            index: None,
+        }
+    }
+
+    /// Returns what tells one content from another.
+    pub fn version(&self) -> u64 {
+        self.model.as_ref().map_or(0, |model| model.version)
+    }
+
+    /// Reads all again if anything has changed, but no more often than leaves the machine to others.
+    pub fn refresh(&mut self) {
+        let age = self.read.elapsed();
+        if age < PAUSE.max(self.took * SHARE) && self.model.is_some() {
+            return;
+        }
+        if age >= FRESH || self.app.store.fingerprint() != self.fingerprint {
+            self.read();
+        }
+    }
+
+    fn read(&mut self) {
+        let begun = Instant::now();
+        // Taken first: what changes while it is read is read again.
+        self.fingerprint = self.app.store.fingerprint();
+        let before = self
+            .model
+            .as_mut()
+            .map(|model| std::mem::take(&mut model.runs));
+        match Model::read(&self.app, before.unwrap_or_default()) {
+            Ok(model) => self.model = Some(model),
+            Err(error) => {
+                if let Some(model) = &mut self.model {
+                    model.overview.problems = vec![error.one_line()];
+                }
+            }
+        }
+        (self.read, self.took) = (Instant::now(), begun.elapsed());
+    }
+
+    /// Makes the page that is asked for.
+    pub fn answer(&mut self, request: &PageRequest) -> PageResponse {
+        let query = request.query.as_str();
+        let path = request.path.strip_prefix('/').unwrap_or_default();
+        if let Some(id) = path.strip_prefix("runs/").and_then(|id| id.parse().ok()) {
+            return self.run(id, query).map_or_else(missing, html);
+        }
+        let Some(model) = &self.model else {
+            let text = "The state directory cannot be read; the log of acrt says why.";
+            return whole(503, HTML, page::problem("Nothing is known", text));
+        };
+        let found = match path {
+            "" => {
+                let filter = Filter::of(query);
+                Some(page::list(&model.overview, model.rows.iter(), &filter))
+            }
+            "status.json" => return whole(200, "application/json", model.json.clone()),
+            "task" => key_of(query).and_then(|key| self.task(model, &key)),
+            "runs" => Some(page::runs(model.runs.values().rev().take(RUNS))),
+            "bases" => match field(query, "image") {
+                Some(image) => self.base(model, &image),
+                None => Some(bases(model)),
+            },
+            "graph" => self.graph(model, key_of(query).as_ref()),
+            "timeline" => Some(self.timeline(model)),
+            _ => None,
+        };
+        found.map_or_else(missing, html)
+    }
+
+    fn task(&self, model: &Model, key: &TaskKey) -> Option<String> {
+        let (row, status) = model.task(key)?;
+        let time = |time: &AzTimestamp| time.0;
+        let bases = status.check.images.iter().map(|image| BaseRow {
+            image: familiar(&image.image),
+            state: image.state,
+            recorded: image.recorded_digest.as_ref().map(ToString::to_string),
+            current: image.current_digest.as_ref().map(ToString::to_string),
+            looked: image.last_looked.as_ref().map(time),
+            error: image.error.clone(),
+        });
+        let timers = status.check.timers.iter().map(|timer| {
+            let next = timer.next_occurrences.first().map(time);
+            (timer.name.to_string(), timer.schedule.to_string(), next)
+        });
+        let view = TaskView {
+            row,
+            bases: bases.collect(),
+            timers: timers.collect(),
+            runs: self.runs_of(key),
+            definition: self.app.store.task(key).ok()?.map(definition)?,
+        };
+        Some(page::task(&view))
+    }
+
+    fn runs_of(&self, key: &TaskKey) -> Vec<Run> {
+        let ids = runs::ids(&self.app, &runs::of_task(key)).unwrap_or_default();
+        let all = ids
+            .into_iter()
+            .filter_map(|id| self.app.store.run(id).ok()?);
+        let is_own =
+            |run: &Run| run.task.as_ref() == Some(&key.name) && run.registry == key.registry;
+        all.filter(is_own).take(RUNS).collect()
+    }
+
+    fn run(&mut self, id: RunId, query: &str) -> Option<String> {
+        let run = self.app.store.run(id).ok()??;
+        let index = self.app.store.log_index(id, self.index.take()).ok()?;
+        let lines = index.lines();
+        let last = lines.saturating_sub(LINES - 1).max(1);
+        let first = field(query, "from").and_then(|from| from.parse().ok());
+        let first = first.map_or(last, |first: usize| first.clamp(1, lines.max(1)));
+        let found = index.read(first, LINES, LOG).ok()?;
+        let key = run.task.clone().map(|name| TaskKey {
+            registry: run.registry.clone(),
+            name,
+        });
+        let task = key.and_then(|key| self.app.store.task(&key).ok()?);
+        let has_steps =
+            task.is_some_and(|task| matches!(task.step, Step::FileTask(_) | Step::EncodedTask(_)));
+        let steps = (has_steps && field(query, "view").as_deref() == Some("steps"))
+            .then(|| self.app.store.end_of_log(id, LOG as u64).ok())
+            .flatten();
+        let view = RunView {
+            run: &run,
+            log: LogWindow {
+                bytes: found.bytes,
+                first,
+                lines,
+                size: index.size,
+                end: found.end,
+            },
+            most: LINES,
+            has_steps,
+            steps: steps.map(|log| page::steps(&log)),
+        };
+        let page = page::run(&view);
+        self.index = Some(index);
+        Some(page)
+    }
+
+    fn base(&self, model: &Model, name: &str) -> Option<String> {
+        let image: Reference = name.parse().ok()?;
+        let own = self.app.canonical(&image);
+        let is_it = |other: &str| {
+            let other = other.parse::<Reference>();
+            other.is_ok_and(|other| self.app.canonical(&other) == own)
+        };
+        let tasks = model.rows.iter();
+        let tasks: Vec<_> = tasks
+            .filter(|row| row.bases.iter().any(|base| is_it(base)))
+            .collect();
+        let record = model.tags.get(&own);
+        if record.is_none() && tasks.is_empty() {
+            return None;
+        }
+        let updates = model.runs.values().rev().flat_map(|run| &run.base_updates);
+        let seen = updates
+            .filter(|update| is_it(&update.image))
+            .flat_map(|update| {
+                let row = |digest: &crate::image::Digest, since, seen_by| DigestRow {
+                    digest: digest.to_string(),
+                    since,
+                    seen_by,
+                };
+                let by = update.seen_by.map(|by| by.word());
+                let now = update.digest.as_ref().map(|it| row(it, update.seen, by));
+                let before = update
+                    .previous_digest
+                    .as_ref()
+                    .map(|it| row(it, None, None));
+                now.into_iter().chain(before)
+            });
+        let view = BaseView {
+            image: image.familiar(),
+            looked: record.and_then(|it| it.last_looked),
+            next_look: record.and_then(|it| it.next_look),
+            error: record
+                .and_then(|it| it.error.as_ref())
+                .map(|it| (it.message.clone(), it.since)),
+            digests: digests(record, seen),
+            tasks,
+        };
+        Some(page::base(&view))
+    }
+
+    fn graph(&self, model: &Model, only: Option<&TaskKey>) -> Option<String> {
+        let (nodes, edges) = (&model.graph.nodes, &model.graph.edges);
+        let mut parents = vec![Vec::new(); nodes.len()];
+        let mut children = vec![Vec::new(); nodes.len()];
+        for (from, to) in edges {
+            parents[*to].push(*from);
+            children[*from].push(*to);
+        }
+        let kept: BTreeSet<usize> = match only {
+            None => (0..nodes.len()).collect(),
+            Some(key) => {
+                let own = nodes
+                    .iter()
+                    .position(|node| node.key.as_ref() == Some(key))?;
+                &reachable(&parents, own) | &reachable(&children, own)
+            }
+        };
+        let moved = model.moved(&self.app);
+        let mut is_lit = vec![false; nodes.len()];
+        // Bases come first, then tasks, parents before children.
+        for (n, node) in nodes.iter().enumerate() {
+            is_lit[n] = match node.state {
+                None => moved.contains(&node.name),
+                Some(state) => {
+                    state.severity() > 1 && parents[n].iter().any(|parent| is_lit[*parent])
+                }
+            };
+        }
+        let places: Vec<usize> = kept.iter().copied().collect();
+        let vertex = |n: &usize| {
+            let node = &nodes[*n];
+            let moved = (node.key.is_none() && is_lit[*n]).then_some("moved, ");
+            GraphVertex {
+                name: node.name.clone(),
+                note: format!("{}{}", moved.unwrap_or_default(), node.note()),
+                key: node.key.clone(),
+                state: node.state,
+                parents: parents[*n]
+                    .iter()
+                    .filter_map(|parent| places.binary_search(parent).ok())
+                    .collect(),
+                is_lit: is_lit[*n],
+            }
+        };
+        let of = only.map(|key| key.name.as_str());
+        Some(page::graph(kept.iter().map(vertex).collect(), of))
+    }
+
+    fn timeline(&self, model: &Model) -> String {
+        let now = self.app.clock.now();
+        let since = page::since(now);
+        let mut happened: Vec<Happening> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for run in model.runs.values() {
+            let subject = run
+                .task
+                .as_ref()
+                .map_or_else(|| run.run_id.to_string(), ToString::to_string);
+            let ended = run.finish_time.filter(|end| *end >= since);
+            if let Some(time) = ended {
+                let kind = match run.status {
+                    crate::task::RunStatus::Succeeded => Kind::Rebuilt,
+                    _ => Kind::Failed,
+                };
+                happened.push(Happening {
+                    time,
+                    kind,
+                    subject,
+                    link: page::run_path(run.run_id),
+                    detail: run.run_error_message.clone().unwrap_or_else(|| run.cause()),
+                });
+            }
+            for update in &run.base_updates {
+                let Some(time) = update.seen.filter(|seen| *seen >= since) else {
+                    continue;
+                };
+                // One move makes many runs.
+                if seen.insert((update.image.clone(), update.digest.clone())) {
+                    let image = familiar(&update.image);
+                    happened.push(Happening {
+                        time,
+                        kind: Kind::Moved,
+                        link: page::base_path(&image),
+                        subject: image,
+                        detail: update.line(),
+                    });
+                }
+            }
+        }
+        happened.sort_by_key(|one| std::cmp::Reverse(one.time));
+        page::timeline(&happened, now)
+    }
+}
+
+fn bases(model: &Model) -> String {
+    let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for base in model.rows.iter().flat_map(|row| &row.bases) {
+        *counts.entry(base).or_default() += 1;
+    }
+    let mut all: Vec<(&str, usize)> = counts.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    page::bases(&all, BASES)
+}
+
+/// Returns the digests that a tag had, the newest first, each once: what the last look saw, and what is remembered of earlier ones.
+fn digests(record: Option<&TagRecord>, seen: impl Iterator<Item = DigestRow>) -> Vec<DigestRow> {
+    let current = record.and_then(|record| {
+        Some(DigestRow {
+            digest: record.digest.as_ref()?.to_string(),
+            since: record.first_seen,
+            seen_by: record.seen_by.map(|by| by.word()),
+        })
+    });
+    let earlier = record
+        .into_iter()
+        .flat_map(|record| record.history.iter().rev());
+    let earlier = earlier.map(|earlier| DigestRow {
+        digest: earlier.digest.to_string(),
+        since: Some(earlier.since),
+        seen_by: None,
+    });
+    let mut all: Vec<DigestRow> = Vec::new();
+    for row in current.into_iter().chain(earlier).chain(seen) {
+        if all.iter().all(|known| known.digest != row.digest) {
+            all.push(row);
+        }
+    }
+    all
+}
+
+/// Returns all that can be reached from a place, and the place itself.
+fn reachable(next: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(n) = open.pop() {
+        if found.insert(n) {
+            open.extend(&next[n]);
+        }
+    }
+    found
+}
+
+/// Returns a definition as it is kept, without what opens the address of its context. Passwords are in none.
+fn definition(mut task: Task) -> String {
+    if let Some(Context::Tarball(url)) = task.step.context() {
+        let address = url.split(['?', '#']).next().unwrap_or_default();
+        let bare = Context::Tarball(address.to_owned());
+        task.step.set_context(bare);
+    }
+    serde_yaml::to_string(&task).unwrap_or_default()
+}
+
+fn familiar(image: &str) -> String {
+    let reference = image.parse::<Reference>();
+    reference.map_or_else(|_| image.to_owned(), |image| image.familiar())
+}
+
+fn key_of(query: &str) -> Option<TaskKey> {
+    Some(TaskKey {
+        registry: field(query, "registry")?,
+        name: field(query, "name")?.parse().ok()?,
+    })
+}
+
+fn field(query: &str, name: &str) -> Option<String> {
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    fields
+        .find(|(field, _)| field == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+fn html(page: String) -> PageResponse {
+    whole(200, HTML, page)
+}
+
+fn missing() -> PageResponse {
+    let text = "It may have been removed, or the address is not quite right.";
+    whole(404, HTML, page::problem("There is no such page", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definition_tells_nothing_that_opens_its_context() {
+        let yaml = "schema: 1\nname: web\nregistry: r.io\nstep: {type: Docker, contextPath: 'https://host/a/b.tgz?sig=canary#canary', dockerFilePath: Dockerfile}\n";
+        let task: Task = serde_yaml::from_str(yaml).unwrap();
+        let shown = definition(task);
+        assert!(
+            shown.contains("https://host/a/b.tgz") && !shown.contains("canary"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The status page: one thread reads the state directory and makes pages of it, so that neither the loop nor the server waits for it.
+//!
+//! What waits for that thread is bounded: where too much does, the answer is 503. Streams read what they send by themselves.
+
+mod desk;
+mod model;
+mod serve;
+mod streams;
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    listen::{Access, PageBody, PageRequest, PageResponse, PageSource},
+    page,
+    store::Store,
+    sys::clock::Clock,
+};
+
+use super::{App, GlobalOptions};
+
+use desk::Desk;
+
+pub use serve::serve;
+
+/// How many requests may wait for the thread that makes pages.
+const WAITING: usize = 64;
+
+/// How often it is looked whether something has changed, while somebody listens for that.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The kind of a page.
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What the thread that makes pages is asked for.
+enum Job {
+    Page(PageRequest, oneshot::Sender<PageResponse>),
+    /// The config file is to be read again.
+    Reload,
+}
+
+/// The page, and the thread that makes it. The thread ends when nobody can ask it any more.
+#[derive(Clone)]
+pub struct StatusPage {
+    jobs: SyncSender<Job>,
+    /// One for all, from which streams get their own: how many there are tells whether anybody listens.
+    changes: Arc<watch::Receiver<u64>>,
+    store: Store,
+    clock: Clock,
+}
+
+/// Returns who may see the page, as the config file says.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a setting makes no sense or the token is missing.
+pub fn access(app: &App) -> Result<Access> {
+    let settings = &app.settings.config.page;
+    let token = settings.token.as_ref();
+    let token = token.map(|place| place.read("`page.token` in the config file"));
+    Access::new(
+        token.transpose()?,
+        &settings.trust_proxy,
+        settings.url.clone(),
+    )
+}
+
+impl StatusPage {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the machine gives none; [`Kind::Invalid`] where the config file does not make sense.
+    pub fn start(app: &App) -> Result<Self> {
+        let (jobs, taken) = sync_channel(WAITING);
+        let (changed, changes) = watch::channel(0);
+        let (ready, started) = sync_channel(1);
+        let seed = Seed {
+            surroundings: app.surroundings.clone(),
+            store: app.store.clone(),
+            clock: app.clock.clone(),
+        };
+        std::thread::Builder::new()
+            .name("page".into())
+            .spawn(move || {
+                let desk = seed.app().map(Desk::new);
+                let (desk, result) = match desk {
+                    Ok(desk) => (Some(desk), Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
+                let _ = ready.send(result);
+                if let Some(desk) = desk {
+                    work(desk, &seed, &taken, &changed);
+                }
+            })
+            .context(Kind::Failed, || {
+                "cannot start the thread of the page".to_owned()
+            })?;
+        let gone = |_| Error::new(Kind::Failed, "the thread of the page has ended");
+        started.recv().map_err(gone)??;
+        Ok(Self {
+            jobs,
+            changes: Arc::new(changes),
+            store: app.store.clone(),
+            clock: app.clock.clone(),
+        })
+    }
+
+    /// Lets the config file be read again.
+    pub fn reload(&self) {
+        // Where so much waits, what comes later reads it again too.
+        let _ = self.jobs.try_send(Job::Reload);
+    }
+
+    /// Returns what the server asks for pages.
+    #[must_use]
+    pub fn source(&self) -> PageSource {
+        let page = self.clone();
+        Arc::new(move |request| {
+            let page = page.clone();
+            Box::pin(async move { page.answer(request).await })
+        })
+    }
+
+    async fn answer(&self, request: PageRequest) -> PageResponse {
+        let file = request.path.strip_prefix('/').unwrap_or_default();
+        if let Some((_, kind, text)) = page::ASSETS.iter().find(|(name, ..)| *name == file) {
+            return whole(200, kind, (*text).to_owned());
+        }
+        match file {
+            "login" => return login(&request.query),
+            "events" => {
+                let changes = watch::Receiver::clone(&self.changes);
+                return streams::events(changes, &self.store, &self.clock, &request);
+            }
+            _ => {}
+        }
+        let log = file
+            .strip_prefix("runs/")
+            .and_then(|it| it.strip_suffix("/log"));
+        if let Some(id) = log.and_then(|id| id.parse().ok()) {
+            return streams::log(&self.store, id);
+        }
+        let (reply, answer) = oneshot::channel();
+        match self.jobs.try_send(Job::Page(request, reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return busy(),
+        }
+        answer.await.unwrap_or_else(|_| busy())
+    }
+}
+
+/// What a process of its own, or a thread, makes an [`App`] of.
+struct Seed {
+    surroundings: GlobalOptions,
+    store: Store,
+    clock: Clock,
+}
+
+impl Seed {
+    fn app(&self) -> Result<App> {
+        Ok(App {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            ..App::new(self.surroundings.clone())?
+        })
+    }
+}
+
+/// Makes what is asked for, until nobody can ask any more. Tells those who listen that something has changed.
+fn work(mut desk: Desk, seed: &Seed, jobs: &Receiver<Job>, changed: &watch::Sender<u64>) {
+    desk.refresh();
+    loop {
+        match jobs.recv_timeout(TICK) {
+            Ok(Job::Page(request, reply)) => {
+                desk.refresh();
+                // Work with what strangers sent is an answer too when it panics.
+                let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    desk.answer(&request)
+                }));
+                let _ = reply.send(made.unwrap_or_else(|_| busy()));
+            }
+            Ok(Job::Reload) => {
+                // One that makes no sense is told of by the loop, and changes nothing.
+                if let Ok(app) = seed.app() {
+                    desk = Desk::new(app);
+                }
+            }
+            // The page itself holds one.
+            Err(RecvTimeoutError::Timeout) if changed.receiver_count() > 1 => desk.refresh(),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        changed.send_if_modified(|known| {
+            let is_new = *known != desk.version();
+            *known = desk.version();
+            is_new
+        });
+    }
+}
+
+fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {
+    PageResponse {
+        status,
+        kind,
+        tag: None,
+        body: PageBody::Whole(text.into_bytes()),
+    }
+}
+
+fn busy() -> PageResponse {
+    let text = page::problem(
+        "Too much at once",
+        "This page is asked for too often. Try again in a moment.",
+    );
+    whole(503, HTML, text)
+}
+
+fn login(query: &str) -> PageResponse {
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(query.as_bytes());
+        fields
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let why = match field("why").as_deref() {
+        Some("slow") => Some("Too many wrong tokens. Try again in a minute."),
+        Some(_) => Some("This is not the token."),
+        None => None,
+    };
+    whole(
+        200,
+        HTML,
+        page::login(&field("next").unwrap_or_else(|| "/".to_owned()), why),
+    )
+}

@@ -1,0 +1,325 @@
+//! All that the page shows of tasks, read at one moment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    error::Result,
+    image::Reference,
+    ops::{
+        App,
+        answer::AzTimestamp,
+        check::load,
+        event::{Event, EventSink},
+        graph::{GraphAnswer, graph_of},
+        recall,
+        show::with_runs,
+        status::{StatusReport, TaskStatus, report},
+    },
+    page::{BuilderRow, Overview, RegistryRow, RunMark, TaskRow},
+    task::{Run, RunId, RunStatus, TaskKey},
+    watch::{Node, Snapshot, State, Tags},
+};
+
+/// How many of the newest runs are kept in memory.
+const RUNS: u64 = 2000;
+
+/// How many problems are shown.
+const PROBLEMS: usize = 20;
+
+/// What is known of all tasks.
+#[derive(Debug)]
+pub struct Model {
+    /// All that is above the list.
+    pub overview: Overview,
+    /// The tasks, the worst first.
+    pub rows: Vec<TaskRow>,
+    /// The same, with all that a check says.
+    pub report: StatusReport,
+    /// What depends on what.
+    pub graph: GraphAnswer,
+    /// What is known of tags.
+    pub tags: Tags,
+    /// The newest runs.
+    pub runs: BTreeMap<RunId, Run>,
+    /// `status.json`
+    pub json: String,
+    /// Tells one content from another.
+    pub version: u64,
+}
+
+/// What `GET /status.json` answers. Its schema is `docs/schemas/page-status.schema.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusJson<'m> {
+    schema: u32,
+    version: &'static str,
+    summary: Summary,
+    states: BTreeMap<&'static str, usize>,
+    last_look: Option<AzTimestamp>,
+    next_look: Option<AzTimestamp>,
+    builders: Vec<BuilderJson<'m>>,
+    registries: Vec<RegistryJson<'m>>,
+    problems: &'m [String],
+    tasks: &'m [TaskStatus],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    tasks: usize,
+    current: usize,
+    stale: usize,
+    failing: usize,
+    unknown: usize,
+    idle: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuilderJson<'m> {
+    name: &'m str,
+    /// Since when it does not answer; `null` where no trouble is known.
+    away_since: Option<AzTimestamp>,
+    reason: Option<&'m str>,
+    running: Option<usize>,
+    jobs: Option<usize>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RegistryJson<'m> {
+    name: &'m str,
+    tags: usize,
+    errors: usize,
+    error: Option<&'m str>,
+    paused_until: Option<AzTimestamp>,
+}
+
+impl Model {
+    /// Reads everything. Runs that had ended when they were read before are taken from there.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read.
+    pub fn read(app: &App, before: BTreeMap<RunId, Run>) -> Result<Self> {
+        let problems = std::cell::RefCell::new(Vec::new());
+        let events = EventSink::new(|event| match event {
+            Event::Problem(error) => problems.borrow_mut().push(error.one_line()),
+            Event::Warning(text) => problems.borrow_mut().push(text),
+            _ => {}
+        });
+        let loaded = load(app, &mut 0, &events)?;
+        let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+        let tags = with_runs(recall::tags(app, &events)?, &nodes);
+        let report = report(&nodes, &tags, |_| true, app.clock.now());
+        let state = |task: &TaskStatus| (key(task), task.state);
+        let states: BTreeMap<TaskKey, State> = report.tasks.iter().map(state).collect();
+        let graph = graph_of(&nodes, &states, None);
+        let mut overview = overview(app, &report, &nodes, &tags);
+        drop(events);
+        overview.problems = problems.into_inner();
+        overview.problems.truncate(PROBLEMS);
+        let runs = newest_runs(app, before);
+        let json = json(&overview, &report);
+        let version = version(&json, &runs);
+        Ok(Self {
+            rows: report.tasks.iter().map(row).collect(),
+            overview,
+            report,
+            graph,
+            tags,
+            runs,
+            json,
+            version,
+        })
+    }
+
+    /// Returns a task in full.
+    #[must_use]
+    pub fn task(&self, key: &TaskKey) -> Option<(&TaskRow, &TaskStatus)> {
+        let place = self.rows.iter().position(|row| row.key == *key)?;
+        Some((self.rows.get(place)?, self.report.tasks.get(place)?))
+    }
+
+    /// Returns the images that have moved and for which tasks are yet to be rebuilt, by the one name of each registry.
+    #[must_use]
+    pub fn moved(&self, app: &App) -> BTreeSet<String> {
+        let open = self
+            .report
+            .tasks
+            .iter()
+            .filter(|task| task.state.severity() > 1);
+        let images = open.flat_map(|task| &task.check.images);
+        let moved = images.filter(|image| image.state == "moved");
+        let name = |image: &str| Some(app.canonical(&image.parse::<Reference>().ok()?).familiar());
+        moved.filter_map(|image| name(&image.image)).collect()
+    }
+}
+
+/// Returns what tells a task from all others.
+pub fn key(task: &TaskStatus) -> TaskKey {
+    TaskKey {
+        registry: task.registry.clone(),
+        name: task.name.clone(),
+    }
+}
+
+fn row(task: &TaskStatus) -> TaskRow {
+    let familiar = |image: &String| {
+        let image = image.parse::<Reference>();
+        image.map_or_else(|it| it.to_string(), |image| image.familiar())
+    };
+    TaskRow {
+        key: key(task),
+        state: task.state,
+        reason: task.reason.clone(),
+        bases: task.depends_on.iter().map(familiar).collect(),
+        run: task.last_run.as_ref().map(|run| RunMark {
+            id: run.run_id,
+            is_well: run.status == "Succeeded",
+            time: run.time.0,
+        }),
+        next: task
+            .next
+            .as_ref()
+            .map(|next| (next.what.clone(), next.time.0)),
+    }
+}
+
+fn overview(app: &App, report: &StatusReport, nodes: &[Node<'_>], tags: &Tags) -> Overview {
+    let followed: BTreeSet<&Reference> = nodes
+        .iter()
+        .flat_map(|node| node.followed())
+        .map(|(tag, _)| tag)
+        .collect();
+    let mut registries: BTreeMap<&str, RegistryRow> = BTreeMap::new();
+    for tag in &followed {
+        let row = registries
+            .entry(tag.registry())
+            .or_insert_with(|| RegistryRow {
+                name: tag.registry().to_owned(),
+                tags: 0,
+                errors: 0,
+                error: None,
+                paused_until: None,
+            });
+        row.tags += 1;
+        let Some(record) = tags.get(tag) else {
+            continue;
+        };
+        if let Some(error) = &record.error {
+            row.errors += 1;
+            row.error = Some(error.message.clone());
+        }
+        let paused = record.not_before.filter(|until| *until > app.clock.now());
+        row.paused_until = row.paused_until.max(paused);
+    }
+    let next = followed.iter().filter_map(|tag| tags.get(tag)?.next_look);
+    Overview {
+        states: report.counts.clone(),
+        looked: report.looked,
+        next_look: next.min(),
+        builders: builders(app),
+        registries: registries.into_values().collect(),
+        bases: followed.iter().map(|tag| tag.familiar()).collect(),
+        problems: Vec::new(),
+    }
+}
+
+/// Returns the builders that have a name in the config file, and those that do not answer.
+fn builders(app: &App) -> Vec<BuilderRow> {
+    let away = app.store.builders().away;
+    let named = app.settings.config.builders.keys();
+    let names: BTreeSet<&String> = named.chain(away.keys()).collect();
+    let row = |name: &String| BuilderRow {
+        name: name.clone(),
+        away: away
+            .get(name)
+            .map(|record| (record.since, record.why.clone())),
+        jobs: app
+            .jobs_of(name)
+            .map(|jobs| (app.store.builder_places_taken(name, jobs), jobs)),
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// Returns the newest runs. Those that had ended are not read again.
+fn newest_runs(app: &App, mut before: BTreeMap<RunId, Run>) -> BTreeMap<RunId, Run> {
+    let last = app.store.last_number();
+    let oldest = last.saturating_sub(RUNS) + 1;
+    let mut runs = BTreeMap::new();
+    for number in oldest..=last {
+        let id = RunId::new(number);
+        let known = before.remove(&id).filter(|run| !run.status.is_open());
+        // A record that cannot be used is shown by every listing.
+        if let Some(run) = known.or_else(|| app.store.run(id).ok().flatten()) {
+            runs.insert(id, run);
+        }
+    }
+    runs
+}
+
+fn json(overview: &Overview, report: &StatusReport) -> String {
+    let count = |state: State| {
+        let found = overview.states.iter().find(|(it, _)| *it == state);
+        found.map_or(0, |(_, count)| *count)
+    };
+    let answer = StatusJson {
+        schema: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        summary: Summary {
+            tasks: report.tasks.len(),
+            current: overview.count(0),
+            stale: overview.count(2),
+            failing: overview.count(4),
+            unknown: overview.count(3),
+            idle: overview.count(1),
+        },
+        states: State::ALL.map(|state| (state.word(), count(state))).into(),
+        last_look: overview.looked.map(AzTimestamp),
+        next_look: overview.next_look.map(AzTimestamp),
+        builders: overview
+            .builders
+            .iter()
+            .map(|builder| BuilderJson {
+                name: &builder.name,
+                away_since: builder.away.as_ref().map(|(since, _)| AzTimestamp(*since)),
+                reason: builder.away.as_ref().map(|(_, why)| why.as_str()),
+                running: builder.jobs.map(|(running, _)| running),
+                jobs: builder.jobs.map(|(_, jobs)| jobs),
+            })
+            .collect(),
+        registries: overview
+            .registries
+            .iter()
+            .map(|registry| RegistryJson {
+                name: &registry.name,
+                tags: registry.tags,
+                errors: registry.errors,
+                error: registry.error.as_deref(),
+                paused_until: registry.paused_until.map(AzTimestamp),
+            })
+            .collect(),
+        problems: &overview.problems,
+        tasks: &report.tasks,
+    };
+    // Nothing in it can fail to be written.
+    serde_json::to_string(&answer).unwrap_or_default()
+}
+
+fn version(json: &str, runs: &BTreeMap<RunId, Run>) -> u64 {
+    let mut hash = DefaultHasher::new();
+    json.hash(&mut hash);
+    let ends: Vec<(RunId, RunStatus, Timestamp)> = runs
+        .values()
+        .map(|run| (run.run_id, run.status, run.last_updated_time))
+        .collect();
+    ends.hash(&mut hash);
+    hash.finish()
+}

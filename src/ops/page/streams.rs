@@ -1,0 +1,184 @@
+//! What is sent as it comes: events, and logs as they are.
+
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    listen::{PageBody, PageRequest, PageResponse},
+    page::Lines,
+    store::{Store, lock, log::LogReader},
+    sys::clock::Clock,
+    task::RunId,
+};
+
+/// How long one stream of events lasts: shorter than a connection may live, so that it ends well, and the browser makes the next.
+const LASTS: Duration = Duration::from_secs(50);
+
+/// How often a log is read again while its run goes on.
+const FOLLOW: Duration = Duration::from_millis(300);
+
+/// How often something is sent where nothing happens.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// How much of a log is read at once, in bytes.
+const PIECE: usize = 32 * 1024;
+
+/// The events of one open page.
+struct Events {
+    changes: watch::Receiver<u64>,
+    log: Option<Following>,
+    clock: Clock,
+    end: Instant,
+    has_begun: bool,
+}
+
+/// A log that an open page follows.
+struct Following {
+    reader: LogReader,
+    lines: Lines,
+    open: std::path::PathBuf,
+}
+
+/// Returns the events of a page: `change` when anything has changed, and with `run=ID&after=LINE.OFFSET` the lines of its log from there on.
+pub fn events(
+    changes: watch::Receiver<u64>,
+    store: &Store,
+    clock: &Clock,
+    request: &PageRequest,
+) -> PageResponse {
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(request.query.as_bytes());
+        let value = fields.find(|(field, _)| field == name)?.1.into_owned();
+        Some(value)
+    };
+    let run = field("run").and_then(|id| id.parse::<RunId>().ok());
+    // What has come since the page was made, or since the stream was interrupted.
+    let after = request.last_event.clone().or_else(|| field("after"));
+    let log = run.and_then(|id| {
+        let (line, offset) = after.as_deref()?.split_once('.')?;
+        let mut reader = store.read_log(id);
+        reader.begin_at(offset.parse().ok()?).ok()?;
+        Some(Following {
+            reader,
+            lines: Lines::from(line.parse::<usize>().ok()?.checked_add(1)?),
+            open: store.layout().open_run(id),
+        })
+    });
+    let mut changes = changes;
+    changes.mark_unchanged();
+    let events = Events {
+        changes,
+        log,
+        clock: clock.clone(),
+        end: Instant::now() + LASTS,
+        has_begun: false,
+    };
+    let stream = stream::unfold(events, |mut events| async move {
+        let next = events.next().await?;
+        Some((Bytes::from(next), events))
+    });
+    PageResponse {
+        status: 200,
+        kind: "text/event-stream",
+        tag: None,
+        body: PageBody::Events(Box::pin(stream)),
+    }
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<String> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            return Some("retry: 2000\n\n".to_owned());
+        }
+        loop {
+            if Instant::now() >= self.end {
+                return None;
+            }
+            let period = match &mut self.log {
+                None => ALIVE,
+                Some(log) => {
+                    // Asked before the log is read: what is written in between is read in the next turn.
+                    let goes_on = lock::is_held(&log.open);
+                    if let Some(lines) = log.next() {
+                        return Some(lines);
+                    }
+                    if !goes_on {
+                        let rest = log.rest();
+                        self.log = None;
+                        return Some(rest + "event: change\ndata: ended\n\n");
+                    }
+                    FOLLOW
+                }
+            };
+            let period = period.min(self.end.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                changed = self.changes.changed() => {
+                    changed.ok()?;
+                    let version = *self.changes.borrow_and_update();
+                    return Some(format!("event: change\ndata: {version}\n\n"));
+                }
+                () = self.clock.pause(period) => if self.log.is_none() {
+                    return Some(":\n\n".to_owned());
+                },
+            }
+        }
+    }
+}
+
+impl Following {
+    /// Returns the event with the lines that have come, if any have. What cannot be read has none.
+    fn next(&mut self) -> Option<String> {
+        let (mut piece, mut html) = (vec![0; PIECE], String::new());
+        while html.is_empty() {
+            match self.reader.read(&mut piece).ok()? {
+                0 => return None,
+                read => self.lines.push(&piece[..read], &mut html),
+            }
+        }
+        Some(self.event(&html))
+    }
+
+    fn rest(&mut self) -> String {
+        let mut html = String::new();
+        self.lines.finish(&mut html);
+        match html.as_str() {
+            "" => html,
+            html => self.event(html),
+        }
+    }
+
+    fn event(&self, html: &str) -> String {
+        let (line, offset) = (self.lines.next() - 1, self.reader.offset());
+        let data: String = html.lines().map(|line| format!("data: {line}\n")).collect();
+        format!("event: log\nid: {line}.{offset}\n{data}\n")
+    }
+}
+
+/// Returns the log of a run as it is.
+pub fn log(store: &Store, id: RunId) -> PageResponse {
+    let found = std::fs::metadata(store.layout().log(id)).ok();
+    let tag = found.as_ref().map(|it| {
+        let (inode, size) = (it.ino(), it.size());
+        format!(
+            "\"{inode:x}-{size:x}-{:x}-{:x}\"",
+            it.mtime(),
+            it.mtime_nsec()
+        )
+    });
+    let reader = (store.read_log(id), vec![0; PIECE]);
+    let stream = stream::unfold(reader, |(mut reader, mut piece)| async move {
+        match reader.read(&mut piece) {
+            Ok(read @ 1..) => Some((Bytes::copy_from_slice(&piece[..read]), (reader, piece))),
+            Ok(0) | Err(_) => None,
+        }
+    });
+    PageResponse {
+        status: if found.is_some() { 200 } else { 404 },
+        kind: "text/plain; charset=utf-8",
+        tag,
+        body: PageBody::Stream(Box::pin(stream)),
+    }
+}

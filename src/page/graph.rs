@@ -1,0 +1,110 @@
+//! What depends on what, as the picture that `acrt task graph -o svg` draws.
+
+use maud::{PreEscaped, html};
+
+use crate::{
+    task::TaskKey,
+    view::{Tone, Vertex, svg},
+    watch::State,
+};
+
+use super::parts::{base_path, frame, task_path, text};
+
+/// How many vertices one picture may have.
+const MOST: usize = 300;
+
+/// A base or a task in a graph.
+#[derive(Clone, Debug)]
+pub struct GraphVertex {
+    /// The image, or the name of the task.
+    pub name: String,
+    /// What is said beside its name.
+    pub note: String,
+    /// The task; none is a base.
+    pub key: Option<TaskKey>,
+    /// How a task is doing.
+    pub state: Option<State>,
+    /// The places of those that come before it.
+    pub parents: Vec<usize>,
+    /// Whether a move goes through it that is not built on yet.
+    pub is_lit: bool,
+}
+
+/// Shows a graph: all, or what is above and below one task.
+#[must_use]
+pub fn graph(vertices: Vec<GraphVertex>, of: Option<&str>) -> String {
+    let count = vertices.len();
+    let is_lit = vertices.iter().any(|vertex| vertex.is_lit);
+    let main = html! {
+        h1 { "What depends on what" }
+        @if let Some(of) = of { p { "Around " (text(of)) " · " a href="/graph" { "everything" } } }
+        div id="graph" data-live {
+            @if count == 0 { p.dim { "There are no tasks." } }
+            @else if count > MOST {
+                p { (count) " bases and tasks are too many for one picture: the page of each task leads to its own." }
+                p { code { "acrt task graph -o svg" } " draws them all." }
+            } @else {
+                @if is_lit { p role="status" { "A base has moved: what is to be rebuilt for it is lit." } }
+                div.picture.scroll tabindex="0" role="region" aria-label="Graph" {
+                    (PreEscaped(svg(&vertices.into_iter().map(vertex).collect::<Vec<_>>())))
+                }
+            }
+        }
+    };
+    frame("Graph", "/graph", &main)
+}
+
+fn vertex(of: GraphVertex) -> Vertex {
+    let link = match &of.key {
+        Some(key) => task_path(key),
+        None => base_path(&of.name),
+    };
+    Vertex {
+        name: of.name,
+        note: of.note,
+        tone: tone(of.state),
+        parents: of.parents,
+        link: Some(link),
+        is_lit: of.is_lit,
+    }
+}
+
+fn tone(state: Option<State>) -> Tone {
+    match state.map(State::severity) {
+        None => Tone::Plain,
+        Some(0) => Tone::Good,
+        Some(1) => Tone::Quiet,
+        Some(2) => Tone::Pending,
+        Some(_) => Tone::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn move_lights_its_way_and_names_are_escaped() {
+        let vertex = |name: &str, is_lit, parents: &[usize]| GraphVertex {
+            name: name.into(),
+            note: "<i>".into(),
+            key: None,
+            state: Some(State::Stale),
+            parents: parents.to_vec(),
+            is_lit,
+        };
+        let all = vec![
+            vertex("a\"><script>", true, &[]),
+            vertex("b", true, &[0]),
+            vertex("c", false, &[0]),
+        ];
+        let page = graph(all, None);
+        assert_eq!(page.matches("class=\"lit\"").count(), 1, "{page}");
+        assert_eq!(page.matches("<script").count(), 1);
+        assert!(
+            page.contains("href=\"/bases?image=a%22%3E%3Cscript%3E\"") && !page.contains("<i>")
+        );
+        let many = (0..=MOST).map(|_| vertex("x", false, &[])).collect();
+        assert!(graph(many, None).contains("too many for one picture"));
+    }
+}

@@ -1,0 +1,34 @@
+//! The status page: what is known in, HTML out. Reads nothing and asks nobody; whatever comes from outside is escaped here.
+//!
+//! All of it works without the script and without the style sheet, which are files of their own: nothing is inline.
+
+mod graph;
+mod list;
+mod log;
+mod parts;
+mod run;
+mod task;
+mod timeline;
+
+pub use graph::{GraphVertex, graph};
+pub use list::{BuilderRow, Filter, Overview, PAGE_ROWS, RegistryRow, RunMark, TaskRow, list};
+pub use log::{Lines, lines, steps};
+pub use parts::{base_path, login, problem, run_path, task_path};
+pub use run::{LogWindow, RunView, StepLog, run, runs};
+pub use task::{BaseRow, BaseView, DigestRow, TaskView, base, bases, task};
+pub use timeline::{Happening, Kind, since, timeline};
+
+/// What the page is made of beside HTML, by its path: the kind of each file, and the file.
+pub const ASSETS: [(&str, &str, &str); 3] = [
+    (
+        "page.css",
+        "text/css; charset=utf-8",
+        include_str!("page.css"),
+    ),
+    (
+        "page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("page.js"),
+    ),
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
+];

@@ -1,0 +1,148 @@
+//! What all pages have: their frame, and how a time, a task, a run and a state are shown.
+
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use crate::{
+    task::{RunId, RunStatus, TaskKey},
+    view::column::harmless,
+    watch::State,
+};
+
+/// The pages that each other page leads to.
+const PLACES: [(&str, &str); 5] = [
+    ("/", "Tasks"),
+    ("/graph", "Graph"),
+    ("/bases", "Bases"),
+    ("/runs", "Runs"),
+    ("/timeline", "Timeline"),
+];
+
+/// Puts a page into its frame. `here` is the path of the place that it belongs to.
+pub fn frame(title: &str, here: &str, main: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (text(title)) " · acrt" }
+                link rel="icon" href="/icon.svg";
+                link rel="stylesheet" href="/page.css";
+                script src="/page.js" defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header {
+                    b { "acrt" }
+                    nav aria-label="Pages" {
+                        @for (path, name) in PLACES {
+                            a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
+                        }
+                    }
+                }
+                main id="main" tabindex="-1" { (*main) }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// Returns a text of somebody else's as it may be shown: no control character, and nothing that turns the writing round.
+pub fn text(text: &str) -> String {
+    harmless(text)
+}
+
+/// Returns the path of the page of a task.
+#[must_use]
+pub fn task_path(key: &TaskKey) -> String {
+    path(
+        "/task",
+        &[("registry", &key.registry), ("name", key.name.as_str())],
+    )
+}
+
+/// Returns the path of the page of a run.
+#[must_use]
+pub fn run_path(id: RunId) -> String {
+    format!("/runs/{id}")
+}
+
+/// Returns the path of the page of an image that tasks depend on.
+#[must_use]
+pub fn base_path(image: &str) -> String {
+    path("/bases", &[("image", image)])
+}
+
+/// Returns a path with a query; fields without a value are left out.
+pub fn path(path: &str, fields: &[(&str, &str)]) -> String {
+    let fields = fields.iter().filter(|(_, value)| !value.is_empty());
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    match query.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{query}"),
+    }
+}
+
+/// Shows a time. The script says how long ago it is.
+pub fn moment(time: Timestamp) -> Markup {
+    html! {
+        time datetime=(time.strftime("%Y-%m-%dT%H:%M:%SZ")) { (time.strftime("%Y-%m-%d %H:%M UTC")) }
+    }
+}
+
+pub fn state(state: State) -> Markup {
+    html! { span class={ "state s" (state.severity()) } { (state.word()) } }
+}
+
+pub fn run_status(status: RunStatus) -> Markup {
+    let class = match status {
+        RunStatus::Succeeded => "s0",
+        RunStatus::Queued | RunStatus::Started | RunStatus::Running => "s2",
+        RunStatus::Canceled => "s1",
+        RunStatus::Failed | RunStatus::Error | RunStatus::Timeout => "s4",
+    };
+    html! { span class={ "state " (class) } { (status) } }
+}
+
+/// Shows an image, and leads to what is known of it.
+pub fn base_link(image: &str) -> Markup {
+    html! { a href=(base_path(image)) { (text(image)) } }
+}
+
+/// Returns the first digits of a digest.
+pub fn short(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
+}
+
+/// Says that something is not there, or went wrong.
+#[must_use]
+pub fn problem(title: &str, why: &str) -> String {
+    let main = html! {
+        h1 { (title) }
+        p { (text(why)) }
+        p { a href="/" { "All tasks" } }
+    };
+    frame(title, "", &main)
+}
+
+/// Asks for the token. `next` is where it leads, a path of this page; `why` says what was wrong with the last try.
+#[must_use]
+pub fn login(next: &str, why: Option<&str>) -> String {
+    let main = html! {
+        form.login method="post" action="/login" {
+            h1 { "Log in" }
+            @if let Some(why) = why { p.warn role="alert" { (why) } }
+            input type="hidden" name="next" value=(next);
+            label {
+                "Token"
+                input type="password" name="token" required autocomplete="current-password" autofocus;
+            }
+            button { "Log in" }
+            p.dim { "It is what " code { "page.token" } " in the config file of acrt names." }
+        }
+    };
+    frame("Log in", "", &main)
+}

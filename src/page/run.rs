@@ -1,0 +1,187 @@
+//! The page of a run, and the list of runs.
+
+use maud::{Markup, PreEscaped, html};
+
+use crate::task::{Run, TaskKey};
+
+use super::{
+    log,
+    parts::{base_link, frame, moment, path, run_path, run_status, short, task_path, text},
+};
+
+/// What is shown of a log: some lines of it.
+#[derive(Clone, Debug, Default)]
+pub struct LogWindow {
+    /// The lines.
+    pub bytes: Vec<u8>,
+    /// The number of the first of them, counted from 1.
+    pub first: usize,
+    /// How many lines the log has.
+    pub lines: usize,
+    /// How many bytes the log has.
+    pub size: u64,
+    /// Where in the log these lines end.
+    pub end: u64,
+}
+
+/// The log of one step.
+pub type StepLog = (String, Vec<u8>);
+
+/// A run and its log.
+#[derive(Debug)]
+pub struct RunView<'a> {
+    /// Its record.
+    pub run: &'a Run,
+    /// The lines that are shown.
+    pub log: LogWindow,
+    /// How many lines are shown at once.
+    pub most: usize,
+    /// Whether it has steps to be shown side by side.
+    pub has_steps: bool,
+    /// The logs of its steps, where these are to be shown.
+    pub steps: Option<Vec<StepLog>>,
+}
+
+/// Shows a run.
+#[must_use]
+pub fn run(view: &RunView<'_>) -> String {
+    let run = view.run;
+    let id = run.run_id;
+    let here = run_path(id);
+    let main = html! {
+        h1 { "Run " (id) @if let Some(name) = &run.task { " of " (name) } }
+        (facts(run))
+        h2 { "Log" }
+        p {
+            @if view.log.size > 0 { a href={ (here) "/log" } { "As text" } " · " (view.log.size) " bytes" }
+            @if view.has_steps {
+                " · "
+                @match view.steps {
+                    Some(_) => a href=(here) { "In the order of time" },
+                    None => a href=(path(&here, &[("view", "steps")])) { "Steps side by side" },
+                }
+            }
+        }
+        @match &view.steps {
+            Some(steps) => (side_by_side(steps)),
+            None => (log_of(view, &here)),
+        }
+    };
+    frame(&format!("Run {id}"), "/runs", &main)
+}
+
+fn facts(run: &Run) -> Markup {
+    let key = run.task.clone().map(|name| TaskKey {
+        registry: run.registry.clone(),
+        name,
+    });
+    html! {
+        section id="run" data-live aria-label="Run" role="status" {
+            dl {
+                dt { "Status" } dd { (run_status(run.status)) @if let Some(why) = &run.run_error_message { " " (text(why)) } }
+                @if let Some(key) = key { dt { "Task" } dd { a href=(task_path(&key)) { (key.name) } " on " (text(&key.registry)) } }
+                dt { "Why" } dd { (text(&run.cause())) }
+                dt { "Asked for" } dd { (moment(run.create_time)) }
+                @if let Some(end) = run.finish_time { dt { "Ended" } dd { (moment(end)) } }
+                @if let Some(builder) = &run.builder { dt { "Builder" } dd { (text(builder)) } }
+                @if let Some(commit) = &run.source_commit { dt { "Commit" } dd { code { (text(commit)) } } }
+                @if let Some(images) = &run.output_images {
+                    dt { "Pushed" }
+                    dd { @for image in images {
+                        div { code { (text(&image.tagged())) @if let Some(digest) = &image.digest { " " (short(&digest.to_string())) } } }
+                    } }
+                }
+                @if let Some(bases) = &run.base_image_dependencies {
+                    dt { "Built on" }
+                    dd { @for base in bases {
+                        div { (base_link(&base.image.tagged())) @if let Some(digest) = &base.image.digest { " " code { (short(&digest.to_string())) } } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn log_of(view: &RunView<'_>, here: &str) -> Markup {
+    let window = &view.log;
+    let (lines, next) = log::lines(&window.bytes, window.first);
+    let is_end = next > window.lines;
+    let follows = (view.run.status.is_open() && is_end).then_some(view.run.run_id);
+    let from = |line: usize| path(here, &[("from", &line.to_string())]);
+    html! {
+        @if window.lines > view.most {
+            nav.pages aria-label="Parts of the log" {
+                @if window.first > 1 {
+                    a href=(from(1)) { "Beginning" }
+                    a rel="prev" href=(from(window.first.saturating_sub(view.most).max(1))) { "Earlier" }
+                }
+                span { "Lines " (window.first) " to " (next - 1) " of " (window.lines) }
+                @if !is_end {
+                    a rel="next" href=(from(next)) { "Later" }
+                    a href=(here) { "End" }
+                }
+            }
+        }
+        @if lines.is_empty() && follows.is_none() { p.dim { "There is none." } }
+        ol.log data-run=[follows] data-after={ (next - 1) "." (window.end) } aria-label="Log" tabindex="0" { (PreEscaped(lines)) }
+    }
+}
+
+fn side_by_side(steps: &[StepLog]) -> Markup {
+    html! {
+        div.steps {
+            @for (name, lines) in steps {
+                section {
+                    h3 { @if name.is_empty() { "The run" } @else { (text(name)) } }
+                    ol.log.plain tabindex="0" aria-label=(name) { (PreEscaped(without_anchors(lines))) }
+                }
+            }
+        }
+    }
+}
+
+/// Returns lines that have no numbers: those of several steps would have the same.
+fn without_anchors(lines: &[u8]) -> String {
+    let (all, _) = log::lines(lines, 1);
+    let mut out = String::with_capacity(all.len());
+    for line in all.lines() {
+        let rest = line.split_once("</a>").map_or(line, |(_, rest)| rest);
+        out.push_str("<li>");
+        out.push_str(rest);
+        out.push('\n');
+    }
+    out
+}
+
+/// Shows runs, the newest first.
+#[must_use]
+pub fn runs<'r>(all: impl Iterator<Item = &'r Run>) -> String {
+    let main = html! {
+        h1 { "Runs" }
+        div id="runs" data-live { (table(all)) }
+    };
+    frame("Runs", "/runs", &main)
+}
+
+/// Shows runs, one in a row.
+pub(super) fn table<'r>(runs: impl Iterator<Item = &'r Run>) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Runs" {
+            table {
+                thead { tr {
+                    th scope="col" { "Run" } th scope="col" { "Task" } th scope="col" { "Status" } th scope="col" { "Why" } th scope="col" { "When" }
+                } }
+                tbody { @for run in runs { tr {
+                    td { a href=(run_path(run.run_id)) { (run.run_id) } }
+                    td { @match &run.task {
+                        Some(name) => a href=(task_path(&TaskKey { registry: run.registry.clone(), name: name.clone() })) { (name) },
+                        None => span.dim { "no task" },
+                    } }
+                    td { (run_status(run.status)) }
+                    td.reason { (text(&run.cause())) @if let Some(why) = &run.run_error_message { br; span.s4 { (text(why)) } } }
+                    td { (moment(run.finish_time.unwrap_or(run.create_time))) }
+                } } }
+            }
+        }
+    }
+}

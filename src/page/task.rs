@@ -1,0 +1,216 @@
+//! The page of a task, and that of an image that tasks depend on.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use crate::task::Run;
+
+use super::{
+    list::{self, TaskRow},
+    parts::{base_link, frame, moment, path, run_path, short, state, text},
+    run,
+};
+
+/// An image that a task depends on.
+#[derive(Clone, Debug)]
+pub struct BaseRow {
+    /// Its name.
+    pub image: String,
+    /// What became of it: `current`, `moved` and others.
+    pub state: &'static str,
+    /// The digest that the last run was built on.
+    pub recorded: Option<String>,
+    /// The digest that it has now.
+    pub current: Option<String>,
+    /// When it was last looked at.
+    pub looked: Option<Timestamp>,
+    /// Why there is no answer.
+    pub error: Option<String>,
+}
+
+/// A task and all that is known of it.
+#[derive(Debug)]
+pub struct TaskView<'a> {
+    /// It, as in a list.
+    pub row: &'a TaskRow,
+    /// What it depends on.
+    pub bases: Vec<BaseRow>,
+    /// Its timers, each with its schedule and when it fires next.
+    pub timers: Vec<(String, String, Option<Timestamp>)>,
+    /// Its runs, the newest first.
+    pub runs: Vec<Run>,
+    /// Its definition, without secrets.
+    pub definition: String,
+}
+
+/// Shows a task.
+#[must_use]
+pub fn task(view: &TaskView<'_>) -> String {
+    let (row, key) = (view.row, &view.row.key);
+    let graph = path(
+        "/graph",
+        &[("registry", &key.registry), ("name", key.name.as_str())],
+    );
+    let main = html! {
+        h1 { (key.name) }
+        section id="state" data-live aria-label="State" role="status" {
+            p { (state(row.state)) " " (text(&row.reason)) }
+            dl {
+                dt { "Registry" } dd { (text(&key.registry)) }
+                @if let Some((what, time)) = &row.next { dt { "Next" } dd { (text(what)) " " (moment(*time)) } }
+            }
+        }
+        p { a href=(graph) { "What depends on what" } }
+        h2 { "Depends on" }
+        div id="bases" data-live { (bases_of(&view.bases)) }
+        @if !view.timers.is_empty() {
+            h2 { "Timers" }
+            ul { @for (name, schedule, next) in &view.timers {
+                li { (name) ": " code { (schedule) } @if let Some(next) = next { ", next " (moment(*next)) } }
+            } }
+        }
+        h2 { "Why it was rebuilt" }
+        div id="why" data-live { (causes(&view.runs)) }
+        h2 { "Runs" }
+        div id="runs" data-live {
+            @if view.runs.is_empty() { p.dim { "None yet." } } @else { (run::table(view.runs.iter())) }
+        }
+        h2 { "Definition" }
+        pre tabindex="0" aria-label="Definition" { (text_lines(&view.definition)) }
+    };
+    frame(key.name.as_str(), "/", &main)
+}
+
+fn text_lines(all: &str) -> String {
+    all.lines().map(|line| text(line) + "\n").collect()
+}
+
+fn bases_of(bases: &[BaseRow]) -> Markup {
+    html! {
+        @if bases.is_empty() { p.dim { "Nothing that is followed." } }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label="Bases" { table {
+                thead { tr { th scope="col" { "Image" } th scope="col" { "State" } th scope="col" { "Built on" } th scope="col" { "Now" } th scope="col" { "Looked" } } }
+                tbody { @for base in bases { tr {
+                    td { (base_link(&base.image)) }
+                    td { (base_state(base.state)) @if let Some(error) = &base.error { " " span.dim { (text(error)) } } }
+                    td { (digest(base.recorded.as_deref())) }
+                    td { (digest(base.current.as_deref())) }
+                    td { @if let Some(looked) = base.looked { (moment(looked)) } }
+                } } }
+            } }
+        }
+    }
+}
+
+fn base_state(word: &str) -> Markup {
+    let class = match word {
+        "current" => "s0",
+        "moved" => "s2",
+        "not-followed" => "s1",
+        _ => "s3",
+    };
+    html! { span class={ "state " (class) } { (word) } }
+}
+
+fn digest(digest: Option<&str>) -> Markup {
+    html! { @if let Some(digest) = digest { code title=(digest) { (short(digest)) } } }
+}
+
+/// Shows from what to what bases moved, and which runs that made.
+fn causes(runs: &[Run]) -> Markup {
+    let updates = runs
+        .iter()
+        .flat_map(|run| run.base_updates.iter().map(move |it| (run, it)));
+    let updates: Vec<_> = updates.collect();
+    html! {
+        @if updates.is_empty() { p.dim { "No base of it has moved as far as its runs tell." } }
+        @else { ul { @for (run, update) in updates {
+            li {
+                a href=(run_path(run.run_id)) { (run.run_id) } ": " (base_link(&update.image)) " "
+                code { (short(&update.previous_digest.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string))) }
+                " → "
+                code { (short(&update.digest.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string))) }
+                @if let Some(seen) = update.seen { ", seen " (moment(seen)) }
+                @if let Some(by) = update.seen_by { " by " (by.word()) }
+            }
+        } } }
+    }
+}
+
+/// A digest that a tag had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestRow {
+    /// The digest.
+    pub digest: String,
+    /// Since when, as far as is known.
+    pub since: Option<Timestamp>,
+    /// By what it was seen.
+    pub seen_by: Option<&'static str>,
+}
+
+/// An image that tasks depend on.
+#[derive(Debug)]
+pub struct BaseView<'a> {
+    /// Its name.
+    pub image: String,
+    /// When it was last looked at.
+    pub looked: Option<Timestamp>,
+    /// When it is looked at next.
+    pub next_look: Option<Timestamp>,
+    /// Why there was no answer, and since when.
+    pub error: Option<(String, Timestamp)>,
+    /// What it was, the newest first.
+    pub digests: Vec<DigestRow>,
+    /// Who depends on it.
+    pub tasks: Vec<&'a TaskRow>,
+}
+
+/// Shows an image that tasks depend on.
+#[must_use]
+pub fn base(view: &BaseView<'_>) -> String {
+    let main = html! {
+        h1 { (text(&view.image)) }
+        section id="base" data-live aria-label="State" role="status" {
+            dl {
+                dt { "Looked at" } dd { @match view.looked { Some(time) => (moment(time)), None => "not yet" } }
+                @if let Some(time) = view.next_look { dt { "Next look" } dd { (moment(time)) } }
+                @if let Some((why, since)) = &view.error { dt { "No answer" } dd { span.s3 { (text(why)) } " since " (moment(*since)) } }
+            }
+        }
+        h2 { "What it was" }
+        div id="digests" data-live {
+            @if view.digests.is_empty() { p.dim { "Nothing is known." } }
+            ol { @for row in &view.digests {
+                li {
+                    code { (row.digest) }
+                    @if let Some(since) = row.since { ", since " (moment(since)) }
+                    @if let Some(by) = row.seen_by { ", seen by " (by) }
+                }
+            } }
+        }
+        h2 { "Who depends on it" }
+        div id="tasks" data-live {
+            @if view.tasks.is_empty() { p.dim { "No task." } } @else { (list::table(view.tasks.iter().copied())) }
+        }
+    };
+    frame(&view.image, "/bases", &main)
+}
+
+/// Shows all images that tasks depend on, each with how many do.
+#[must_use]
+pub fn bases(all: &[(&str, usize)], most: usize) -> String {
+    let main = html! {
+        h1 { "Bases" }
+        div id="bases" data-live {
+            p.dim {
+                (all.len()) " images that tasks depend on"
+                @if all.len() > most { ", of which these are the first " (most) }
+            }
+            ul { @for (image, count) in all.iter().take(most) {
+                li { (base_link(image)) " " span.dim { (count) @if *count == 1 { " task" } @else { " tasks" } } }
+            } }
+        }
+    };
+    frame("Bases", "/bases", &main)
+}

@@ -1,0 +1,187 @@
+//! What happened in the last days, as a picture and as a list.
+
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use maud::{PreEscaped, html};
+
+use super::parts::{frame, moment, text};
+
+/// How many days are shown.
+const DAYS: i64 = 7;
+
+/// How many hours one bar stands for.
+const HOURS: i64 = 6;
+
+/// How many of the last things are listed.
+const LISTED: usize = 100;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A base moved.
+    Moved,
+    /// A task was rebuilt.
+    Rebuilt,
+    /// A run failed.
+    Failed,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Moved, Self::Rebuilt, Self::Failed];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Rebuilt => "rebuilt",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    pub kind: Kind,
+    /// To what: a task or an image.
+    pub subject: String,
+    /// Where more is said of it, a path of this page.
+    pub link: String,
+    /// More about it, on one line.
+    pub detail: String,
+}
+
+/// Returns since when things are shown.
+#[must_use]
+pub fn since(now: Timestamp) -> Timestamp {
+    let end = end(now);
+    end.checked_sub(SignedDuration::from_hours(DAYS * 24))
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The end of the bar that `now` falls into: the picture stays the same until then.
+fn end(now: Timestamp) -> Timestamp {
+    let bar = HOURS * 3600;
+    let second = (now.as_second().div_euclid(bar) + 1) * bar;
+    Timestamp::from_second(second).unwrap_or(now)
+}
+
+/// Shows what happened, the newest first.
+#[must_use]
+pub fn timeline(happened: &[Happening], now: Timestamp) -> String {
+    let begin = since(now);
+    let count = |kind| happened.iter().filter(|it| it.kind == kind).count();
+    let main = html! {
+        h1 { "The last " (DAYS) " days" }
+        div id="timeline" data-live {
+            ul.key { @for kind in Kind::ALL {
+                li {
+                    svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(kind.word()) width="8" height="8" {} }
+                    (count(kind)) " " (kind.word())
+                }
+            } }
+            div.picture { (PreEscaped(picture(happened, begin))) }
+            h2 { "What happened" }
+            @if happened.is_empty() { p.dim { "Nothing." } }
+            div.scroll tabindex="0" role="region" aria-label="What happened" { table {
+                thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "To what" } th scope="col" { "Detail" } } }
+                tbody { @for one in happened.iter().take(LISTED) { tr {
+                    td.tight { (moment(one.time)) }
+                    td { (one.kind.word()) }
+                    td { a href=(one.link) { (text(&one.subject)) } }
+                    td.reason { (text(&one.detail)) }
+                } } }
+            } }
+        }
+    };
+    frame("Timeline", "/timeline", &main)
+}
+
+/// Lengths in the picture, in its units.
+const BAR: i64 = 8;
+const SLOT: i64 = 3 * BAR + 6;
+const TALL: i64 = 120;
+
+/// Draws three bars for each part of a day: how much moved, was rebuilt and failed.
+fn picture(happened: &[Happening], begin: Timestamp) -> String {
+    let slots = DAYS * 24 / HOURS;
+    let mut counts = vec![[0_i64; 3]; usize::try_from(slots).unwrap_or_default()];
+    for one in happened {
+        let slot = one.time.duration_since(begin).as_hours().div_euclid(HOURS);
+        if let Some(counts) = usize::try_from(slot)
+            .ok()
+            .and_then(|slot| counts.get_mut(slot))
+        {
+            counts[one.kind as usize] += 1;
+        }
+    }
+    let most = counts.iter().flatten().copied().max().unwrap_or(0).max(1);
+    let (width, height) = (slots * SLOT, TALL + 24);
+    let mut out = format!(
+        "<svg class=\"fit\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"What moved, was rebuilt and failed in the last {DAYS} days, in parts of {HOURS} hours\">\n"
+    );
+    for (slot, counts) in (0_i64..).zip(&counts) {
+        let x = slot * SLOT;
+        let time = begin.checked_add((slot * HOURS).hours()).unwrap_or(begin);
+        if time.as_second().rem_euclid(86_400) == 0 {
+            let day = time.strftime("%a %d %b");
+            let text = x + 3;
+            let below = TALL + 18;
+            let _ = writeln!(
+                out,
+                "<line class=\"grid\" x1=\"{x}\" y1=\"0\" x2=\"{x}\" y2=\"{height}\"/><text class=\"axis\" x=\"{text}\" y=\"{below}\">{day}</text>"
+            );
+        }
+        for (place, kind) in (0_i64..).zip(Kind::ALL) {
+            let count = counts[kind as usize];
+            if count == 0 {
+                continue;
+            }
+            // What happened once is to be seen beside what happened a thousand times.
+            let tall = (count * TALL / most).max(4);
+            let (x, y, word) = (x + 3 + place * BAR, TALL - tall, kind.word());
+            let from = time.strftime("%Y-%m-%d %H:%M UTC");
+            let _ = writeln!(
+                out,
+                "<rect class=\"{word}\" x=\"{x}\" y=\"{y}\" width=\"{BAR}\" height=\"{tall}\"><title>{count} {word} from {from}</title></rect>"
+            );
+        }
+    }
+    out + "</svg>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn happenings_are_counted_in_the_part_of_the_day_they_fell_into() {
+        let now: Timestamp = "2026-11-29T13:00:00Z".parse().unwrap();
+        assert_eq!(since(now).to_string(), "2026-11-22T18:00:00Z");
+        let at = |time: &str, kind| Happening {
+            time: time.parse().unwrap(),
+            kind,
+            subject: "<web>".into(),
+            link: "/runs/ca1".into(),
+            detail: "\"x\"".into(),
+        };
+        let happened = [
+            at("2026-11-29T12:30:00Z", Kind::Failed),
+            at("2026-11-29T12:10:00Z", Kind::Failed),
+            at("2026-11-28T23:59:59Z", Kind::Moved),
+        ];
+        let page = timeline(&happened, now);
+        assert!(
+            page.contains("<title>2 failed from 2026-11-29 12:00 UTC</title>"),
+            "{page}"
+        );
+        assert!(page.contains("<title>1 moved from 2026-11-28 18:00 UTC</title>"));
+        assert!(page.contains("&lt;web&gt;") && !page.contains("<web>"));
+        // The same until the next part begins.
+        let later: Timestamp = "2026-11-29T17:59:00Z".parse().unwrap();
+        assert_eq!(timeline(&happened, later), page);
+    }
+}

@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     notify::Receiver,
     ops::answer::{ImageUpdateAnswer, RunAnswer, resume},
+    page,
     sys::secret::Secret,
-    task::{Run, TaskKey, TaskName, UpdatePayload},
+    task::{Run, RunId, TaskKey, TaskName, UpdatePayload},
     watch::{
         Baseline, ProblemKind,
         notified::{NotificationEvent, Outage},
@@ -57,6 +59,27 @@ pub enum Update {
     },
     /// What the endpoint was promised alone.
     Token { token: Option<Secret> },
+}
+
+/// Adds where more is said: the page of the run or of the task, on the status page at `url`. What az's webhooks send stays as it is.
+pub fn lead_to_page(message: &mut Value, url: &str) {
+    if message.get("message").is_none() {
+        return;
+    }
+    let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+    let run = text("/run/runId").and_then(|id| id.parse::<RunId>().ok());
+    let task = text("/task").and_then(|name| {
+        Some(TaskKey {
+            registry: text("/registry")?.to_owned(),
+            name: name.parse().ok()?,
+        })
+    });
+    let path = match (run, task) {
+        (Some(run), _) => page::run_path(run),
+        (None, Some(task)) => page::task_path(&task),
+        (None, None) => "/".to_owned(),
+    };
+    message["url"] = format!("{}{path}", url.trim_end_matches('/')).into();
 }
 
 impl Message {
@@ -300,6 +323,23 @@ mod tests {
         );
         assert_eq!(message["tasks"][0], "r.io/web");
         assert_eq!(message["run"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn message_leads_to_the_page_of_its_run_or_task_and_an_update_of_az_does_not() {
+        let led = |mut message: Value| {
+            lead_to_page(&mut message, "https://acrt.lan/");
+            message["url"].as_str().map(str::to_owned)
+        };
+        let task = serde_json::json!({"message": "x", "task": "web", "registry": "r.io:5000"});
+        let of_task = "https://acrt.lan/task?registry=r.io%3A5000&name=web";
+        assert_eq!(led(task.clone()).as_deref(), Some(of_task));
+        let mut run = task;
+        run["run"] = serde_json::json!({"runId": "ca7"});
+        assert_eq!(led(run).as_deref(), Some("https://acrt.lan/runs/ca7"));
+        let other = serde_json::json!({"message": "r.io does not answer"});
+        assert_eq!(led(other).as_deref(), Some("https://acrt.lan/"));
+        assert_eq!(led(serde_json::json!({"token": "x"})), None);
     }
 
     #[test]

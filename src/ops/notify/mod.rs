@@ -37,7 +37,7 @@ use super::{
 };
 
 use channels::{Channel, Shape, channels};
-use message::{Message, base_of, update};
+use message::{Message, base_of, lead_to_page, update};
 use templates::last_lines;
 
 pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
@@ -426,7 +426,10 @@ impl Telling<'_> {
         message: &impl Serialize,
         log: Option<RunId>,
     ) -> Result<(), String> {
-        let message = serde_json::to_value(message).map_err(|problem| problem.to_string())?;
+        let mut message = serde_json::to_value(message).map_err(|problem| problem.to_string())?;
+        if let Some(url) = &self.app.page_url {
+            lead_to_page(&mut message, url);
+        }
         let payload = self.payload(&message, log);
         let reply = self
             .channel

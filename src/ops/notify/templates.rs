@@ -177,6 +177,7 @@ fn data(message: &Value, log: &[String]) -> Value {
         "Since": text("/since"),
         "Tasks": message["tasks"],
         "Resume": text("/resume"),
+        "Url": text("/url"),
     })
 }
 

@@ -18,13 +18,13 @@ use crate::{
         execute::{Execution, Failure, MARKER, stopped},
         inputs::Inputs,
         resolve::Resolved,
-        run_log::RunLog,
+        run_log::{RunLog, run_beside},
         why_failed::with_last_words,
     },
     steps::StepId,
     sys::{
         command::CommandLine,
-        process::{self, Ended, Limits},
+        process::{Ended, Limits},
         signal::Stop,
     },
     task::{Dependency, Run, RunStatus, Untracked},
@@ -203,32 +203,19 @@ impl StepContext<'_, '_> {
             ),
             grace,
         };
-        let mut lines = StepLines {
-            prefix: self.prefix(Some(step)),
-            pending: Vec::new(),
-        };
         let mut printed = Vec::new();
-        let mut words = LastWords::default();
-        let prefix = lines.prefix.clone();
-        let ended = process::run(&line, &limits, &self.stop, &mut |bytes| {
+        let prefix = self.prefix(Some(step));
+        let log = (&self.run_log, prefix.as_str());
+        let (ended, words) = run_beside(log, &line, &limits, &self.stop, |bytes| {
             let room = MAX_PRINTED.saturating_sub(printed.len());
             printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            self.write(&lines.take(bytes), &prefix, &mut words);
         })
         .await?;
-        self.write(&lines.rest(), &prefix, &mut words);
         Ok(StepProcess {
             ended,
             printed,
             words,
         })
-    }
-
-    fn write(&self, lines: &[u8], prefix: &str, words: &mut LastWords) {
-        let written = self.run_log.borrow_mut().write(lines);
-        for line in written.split_inclusive(|b| *b == b'\n') {
-            words.take(line.strip_prefix(prefix.as_bytes()).unwrap_or(line));
-        }
     }
 
     /// Waits until the steps are to stop or the run has taken too long.
@@ -327,41 +314,6 @@ fn tame(name: &str) -> String {
     name.chars().map(tame).collect()
 }
 
-/// Puts a step's name before each of its lines.
-struct StepLines {
-    prefix: String,
-    pending: Vec<u8>,
-}
-
-impl StepLines {
-    /// The longest piece of a line that is held back.
-    const LONGEST: usize = 64 * 1024;
-
-    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            self.pending.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
-                out.extend_from_slice(self.prefix.as_bytes());
-                out.append(&mut self.pending);
-            } else if self.pending.len() >= Self::LONGEST {
-                out.extend(self.rest());
-            }
-        }
-        out
-    }
-
-    fn rest(&mut self) -> Vec<u8> {
-        if self.pending.is_empty() {
-            return Vec::new();
-        }
-        let mut out = self.prefix.clone().into_bytes();
-        out.append(&mut self.pending);
-        out.push(b'\n');
-        out
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,18 +341,6 @@ mod tests {
         let platforms: Vec<String> = all[0].manifests.keys().map(ToString::to_string).collect();
         assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
         assert_eq!(all[0].image.digest, Some(Digest::of(b"second")));
-    }
-
-    #[test]
-    fn each_line_says_whose_it_is() {
-        let mut lines = StepLines {
-            prefix: "test | ".into(),
-            pending: Vec::new(),
-        };
-        assert_eq!(lines.take(b"one\ntw"), b"test | one\n");
-        assert_eq!(lines.take(b"o\n\nx"), b"test | two\ntest | \n");
-        assert_eq!(lines.rest(), b"test | x\n");
-        assert_eq!(lines.rest(), b"");
     }
 
     #[test]

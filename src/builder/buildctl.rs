@@ -11,7 +11,6 @@ use super::{
     BuildRequest, Program, Step,
     buildkit::{self, PushGroup},
     docker_client::with_auth,
-    program::csv_field,
 };
 
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
@@ -103,22 +102,14 @@ fn with_context(line: CommandLine, name: &str, place: &str) -> CommandLine {
 
 /// Writes what becomes of the image, as a line of comma-separated values.
 fn output(request: &BuildRequest, pass: &PushGroup) -> String {
-    let names: Vec<String> = pass.images.iter().map(ToString::to_string).collect();
-    let mut fields = vec!["type=image".to_owned(), format!("name={}", names.join(","))];
-    if pass.push {
-        fields.push("push=true".into());
-    }
-    if pass.is_plain {
-        fields.push("registry.insecure=true".into());
-    }
+    let mut fields = pass.output();
     for (name, value) in &request.annotations {
         fields.push(format!("annotation.{name}={value}"));
         if request.platforms.len() > 1 {
             fields.push(format!("annotation-index.{name}={value}"));
         }
     }
-    let fields: Vec<String> = fields.into_iter().map(csv_field).collect();
-    fields.join(",")
+    buildkit::written(fields)
 }
 
 fn pair(name: &str, value: &OsStr) -> OsString {
@@ -181,6 +172,18 @@ mod tests {
             lines[1]
         );
         assert!(!lines[1].contains("--no-cache"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn part_of_an_index_is_pushed_without_a_tag() {
+        let mut request = request();
+        request.by_digest = true;
+        request.images.truncate(1);
+        let line = &printed(&plan(&program(), &request).unwrap())[0];
+        assert!(
+            line.contains(" --output=type=image,name=localhost:5000/web,push-by-digest=true,name-canonical=true,push=true,registry.insecure=true,annotation.n=2 "),
+            "{line}"
+        );
     }
 
     #[test]

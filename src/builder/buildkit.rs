@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::image::{Digest, Reference};
 
-use super::{BuildRequest, DigestSource, Purpose};
+use super::{BuildRequest, DigestSource, Purpose, program::csv_field};
 
 /// The build argument that names the image which reads the Dockerfile.
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
@@ -25,6 +25,8 @@ pub(super) struct PushGroup {
     pub metadata: PathBuf,
     /// Whether an earlier command has built what this one pushes.
     pub again: bool,
+    /// Whether the images get no tag.
+    pub by_digest: bool,
 }
 
 impl PushGroup {
@@ -36,6 +38,27 @@ impl PushGroup {
         }
     }
 
+    /// Returns the fields of an output that name and push the images, as BuildKit's exporter `image` takes them.
+    pub fn output(&self) -> Vec<String> {
+        let name = |image: &Reference| match self.by_digest {
+            true => image.name(),
+            false => image.to_string(),
+        };
+        let names: Vec<String> = self.images.iter().map(name).collect();
+        let mut fields = vec!["type=image".to_owned(), format!("name={}", names.join(","))];
+        if self.by_digest {
+            fields.push("push-by-digest=true".into());
+            fields.push("name-canonical=true".into());
+        }
+        if self.push {
+            fields.push("push=true".into());
+        }
+        if self.is_plain {
+            fields.push("registry.insecure=true".into());
+        }
+        fields
+    }
+
     /// Returns where the digest of what it pushes is to be found.
     pub fn digest(&self) -> DigestSource {
         match self.push {
@@ -43,6 +66,12 @@ impl PushGroup {
             false => DigestSource::Registry,
         }
     }
+}
+
+/// Writes fields as one line of comma-separated values.
+pub(super) fn written(fields: Vec<String>) -> String {
+    let fields: Vec<String> = fields.into_iter().map(csv_field).collect();
+    fields.join(",")
 }
 
 /// Returns the commands that a build takes. It is one, unless some of its registries are spoken to without TLS and some with: a
@@ -56,6 +85,7 @@ pub(super) fn passes(request: &BuildRequest) -> Vec<PushGroup> {
         is_plain,
         metadata: request.scratch.join(format!("metadata-{n}.json")),
         again: n > 1,
+        by_digest: push && request.by_digest,
     };
     if !push {
         return vec![pass(1, request.images.clone(), false)];

@@ -56,7 +56,10 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
         };
         return end(build, &request);
     }
-    let mut build = tagged(build, &request);
+    let mut build = match pass.by_digest {
+        true => build,
+        false => tagged(build, &request),
+    };
     let level = match request.platforms.len() < 2 {
         true => "manifest",
         false => "index,manifest",
@@ -65,9 +68,10 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
         build = build.flag("--annotation", format!("{level}:{name}={value}"));
     }
     build = build.flag("--metadata-file", &pass.metadata);
-    build = match pass.is_plain {
-        true => build.flag("--output", "type=image,push=true,registry.insecure=true"),
-        false => build.arg("--push"),
+    build = match (pass.by_digest, pass.is_plain) {
+        (true, _) => build.flag("--output", buildkit::written(pass.output())),
+        (false, true) => build.flag("--output", "type=image,push=true,registry.insecure=true"),
+        (false, false) => build.arg("--push"),
     };
     end(build, &request)
 }
@@ -157,6 +161,22 @@ mod tests {
             lines[1]
         );
         assert!(!lines[1].contains("--no-cache"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn part_of_an_index_is_pushed_without_a_tag() {
+        let mut request = full();
+        request.by_digest = true;
+        request.plain_http.clear();
+        let line = &printed(&plan(&program(), false, &request))[0];
+        assert!(
+            line.contains(" '--output=type=image,\"name=localhost:5000/web,ghcr.io/a/web\",push-by-digest=true,name-canonical=true,push=true' "),
+            "{line}"
+        );
+        assert!(
+            !line.contains(" --tag=") && !line.contains(" --push "),
+            "{line}"
+        );
     }
 
     #[test]

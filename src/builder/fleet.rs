@@ -32,7 +32,9 @@ impl Member {
         }
     }
 
-    fn builds_for(&self, platforms: &[Platform]) -> bool {
+    /// Tells whether it may be given a build for all of these platforms.
+    #[must_use]
+    pub fn builds_for(&self, platforms: &[Platform]) -> bool {
         self.platforms.is_empty() || platforms.iter().all(|one| self.platforms.contains(one))
     }
 }
@@ -46,22 +48,33 @@ pub struct Wish {
     pub by: PoolOrder,
     /// The platforms that it builds for.
     pub platforms: Vec<Platform>,
-    /// The builder that had the last run of its task, and so its cache.
-    pub last: Option<String>,
+    /// Whether several builders may build a part of it each, where none is for all of its platforms.
+    pub may_be_split: bool,
+    /// The builders that had the last run of its task, and so its cache.
+    pub last: Vec<String>,
     /// How many tasks wait for it at most, one built on the other.
     pub height: usize,
 }
 
+/// What of a run one builder does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The number of the builder.
+    pub member: usize,
+    /// The platforms that it builds for there; all of the run if empty.
+    pub platforms: Vec<Platform>,
+}
+
 /// Where a run can go now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// To this builder.
-    On(usize),
+    /// To these builders: to one, or in parts to several at once.
+    On(Vec<Part>),
     /// Nowhere, until a run ends on one of its builders.
     Full,
     /// Nowhere, until one of its builders answers.
     Away,
-    /// Nowhere ever: no builder is for all of its platforms.
+    /// Nowhere ever: for one of its platforms there is no builder.
     Unfit,
 }
 
@@ -69,51 +82,128 @@ pub enum Placement {
 /// its next run for the cache.
 const WORTH_OF_CACHE: usize = 25;
 
-/// Chooses the builder for a run.
+/// Chooses the builder for a run: one for all of its platforms, or where none of those answers, one for each part.
 #[must_use]
 pub fn place(members: &[Member], wish: &Wish) -> Placement {
+    let whole = place_whole(members, wish);
+    let is_split = wish.may_be_split && wish.platforms.len() > 1;
+    if !is_split || matches!(whole, Placement::On(_) | Placement::Full) {
+        return whole;
+    }
+    let mut is_away = false;
+    for platform in wish.platforms.chunks(1) {
+        let mut its = numbered(members, wish).filter(|(_, member)| member.builds_for(platform));
+        let Some((_, first)) = its.next() else {
+            return whole;
+        };
+        is_away |= first.is_away && its.all(|(_, member)| member.is_away);
+    }
+    if is_away {
+        return Placement::Away;
+    }
+    let parts = free_parts(members, wish);
+    let covered: usize = parts.iter().map(|part| part.platforms.len()).sum();
+    match covered == wish.platforms.len() {
+        true => Placement::On(parts),
+        false => Placement::Full,
+    }
+}
+
+fn numbered<'m>(
+    members: &'m [Member],
+    wish: &'m Wish,
+) -> impl Iterator<Item = (usize, &'m Member)> {
     let among = wish.among.iter().copied();
-    let fit: Vec<(usize, &Member)> = among
-        .filter_map(|n| Some((n, members.get(n)?)))
+    among.filter_map(|n| Some((n, members.get(n)?)))
+}
+
+fn place_whole(members: &[Member], wish: &Wish) -> Placement {
+    let fit: Vec<(usize, &Member)> = numbered(members, wish)
         .filter(|(_, member)| member.builds_for(&wish.platforms))
         .collect();
-    let there = || fit.iter().filter(|(_, member)| !member.is_away);
-    let free = || there().filter(|(_, member)| !member.is_full());
-    let least = free().min_by_key(|(_, member)| member.load());
-    let Some((least_loaded, least)) = least else {
-        return match (fit.is_empty(), there().next()) {
-            (true, _) => Placement::Unfit,
-            (false, None) => Placement::Away,
-            (false, Some(_)) => Placement::Full,
-        };
-    };
-    let last = free().find(|(_, member)| Some(&member.name) == wish.last.as_ref());
-    let last = last.filter(|(_, last)| match wish.by {
+    let there = || fit.iter().copied().filter(|(_, member)| !member.is_away);
+    let free: Vec<_> = there().filter(|(_, member)| !member.is_full()).collect();
+    match (choose(&free, wish), fit.is_empty(), there().next()) {
+        (Some(member), ..) => Placement::On(vec![Part {
+            member,
+            platforms: Vec::new(),
+        }]),
+        (None, true, _) => Placement::Unfit,
+        (None, false, None) => Placement::Away,
+        (None, false, Some(_)) => Placement::Full,
+    }
+}
+
+/// Chooses one of the builders that are free.
+fn choose(free: &[(usize, &Member)], wish: &Wish) -> Option<usize> {
+    let (least_loaded, least) = free.iter().min_by_key(|(_, member)| member.load())?;
+    let mut lasts = free.iter().filter(|(_, it)| wish.last.contains(&it.name));
+    let last = lasts.find(|(_, last)| match wish.by {
         PoolOrder::Affinity => true,
         PoolOrder::Load => last.load() <= least.load() + WORTH_OF_CACHE,
         PoolOrder::Order => false,
     });
-    let first = free().next().filter(|_| wish.by == PoolOrder::Order);
-    Placement::On(last.or(first).map_or(*least_loaded, |(n, _)| *n))
+    let first = free.first().filter(|_| wish.by == PoolOrder::Order);
+    Some(last.or(first).map_or(*least_loaded, |(n, _)| *n))
 }
 
-/// Returns which of the runs that wait starts next, and on which builder: of those that can go anywhere now the one that most others wait
+/// Returns the parts of a run that can go somewhere now. Each builder gets as many of the platforms as it is for, so that there are few
+/// parts.
+fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
+    let mut left = wish.platforms.clone();
+    let mut parts: Vec<Part> = Vec::new();
+    loop {
+        let covered = |member: &Member| {
+            let is_for = |it: &&Platform| member.builds_for(std::slice::from_ref(it));
+            left.iter().filter(is_for).count()
+        };
+        let mut free: Vec<(usize, &Member)> = numbered(members, wish)
+            .filter(|(_, member)| !member.is_away && !member.is_full())
+            .filter(|(n, _)| parts.iter().all(|part| part.member != *n))
+            .collect();
+        let most = free.iter().map(|(_, member)| covered(member)).max();
+        free.retain(|(_, member)| Some(covered(member)) == most);
+        let Some(n) = choose(&free, wish).filter(|_| most > Some(0)) else {
+            return parts;
+        };
+        let (its, others) = left
+            .into_iter()
+            .partition(|it| members[n].builds_for(std::slice::from_ref(it)));
+        left = others;
+        parts.push(Part {
+            member: n,
+            platforms: its,
+        });
+    }
+}
+
+/// Returns which of the runs that wait starts next, and on which builders: of those that can go anywhere now the one that most others wait
 /// for, one after the other, and among such the one that has waited longest. None where all have to wait on.
+///
+/// A run in parts that cannot go yet keeps the places that it could have from those behind it: they would take each one as it gets free,
+/// and it needs several at once.
 #[must_use]
 pub fn next<'w>(
     members: &[Member],
     waiting: impl Iterator<Item = &'w Wish>,
-) -> Option<(usize, usize)> {
-    let mut best: Option<((usize, Reverse<usize>), usize)> = None;
-    for (n, wish) in waiting.enumerate() {
-        let rank = (wish.height, Reverse(n));
-        if best.is_none_or(|(other, _)| rank > other)
-            && let Placement::On(member) = place(members, wish)
-        {
-            best = Some((rank, member));
+) -> Option<(usize, Vec<Part>)> {
+    let mut ranked: Vec<(usize, &Wish)> = waiting.enumerate().collect();
+    ranked.sort_by_key(|(n, wish)| (Reverse(wish.height), *n));
+    let mut members = members.to_vec();
+    for (n, wish) in ranked {
+        match place(&members, wish) {
+            Placement::On(parts) => return Some((n, parts)),
+            Placement::Full
+                if wish.may_be_split && place_whole(&members, wish) != Placement::Full =>
+            {
+                for part in free_parts(&members, wish) {
+                    members[part.member].running += 1;
+                }
+            }
+            Placement::Full | Placement::Away | Placement::Unfit => {}
         }
     }
-    best.map(|((_, Reverse(n)), member)| (n, member))
+    None
 }
 
 #[cfg(test)]
@@ -138,27 +228,38 @@ mod tests {
         Wish {
             among: vec![0, 1, 2],
             by,
-            last: last.map(str::to_owned),
+            last: last.map(str::to_owned).into_iter().collect(),
             ..Wish::default()
         }
+    }
+
+    fn on(member: usize) -> Placement {
+        Placement::On(vec![part(member, &[])])
+    }
+
+    fn part(member: usize, platforms: &[&str]) -> Part {
+        Part {
+            member,
+            platforms: list(platforms),
+        }
+    }
+
+    fn list(platforms: &[&str]) -> Vec<Platform> {
+        platforms.iter().map(|it| it.parse().unwrap()).collect()
     }
 
     #[test]
     fn free_builder_is_chosen_as_the_pool_says() {
         let members = [member("a", 4, 2), member("b", 2, 0), member("c", 8, 1)];
-        let on = |by, last| place(&members, &wish(by, last));
-        assert_eq!(on(PoolOrder::Load, None), Placement::On(1));
-        assert_eq!(on(PoolOrder::Load, Some("c")), Placement::On(2));
-        assert_eq!(
-            on(PoolOrder::Load, Some("a")),
-            Placement::On(1),
-            "overloaded"
-        );
-        assert_eq!(on(PoolOrder::Affinity, Some("a")), Placement::On(0));
-        assert_eq!(on(PoolOrder::Order, Some("c")), Placement::On(0));
+        let chosen = |by, last| place(&members, &wish(by, last));
+        assert_eq!(chosen(PoolOrder::Load, None), on(1));
+        assert_eq!(chosen(PoolOrder::Load, Some("c")), on(2));
+        assert_eq!(chosen(PoolOrder::Load, Some("a")), on(1), "overloaded");
+        assert_eq!(chosen(PoolOrder::Affinity, Some("a")), on(0));
+        assert_eq!(chosen(PoolOrder::Order, Some("c")), on(0));
         let full = [member("a", 2, 2), member("b", 1, 1), member("c", 1, 0)];
         let affine = wish(PoolOrder::Affinity, Some("a"));
-        assert_eq!(place(&full, &affine), Placement::On(2));
+        assert_eq!(place(&full, &affine), on(2));
         assert_eq!(place(&full[..2], &affine), Placement::Full);
     }
 
@@ -169,11 +270,90 @@ mod tests {
         members[1].platforms = vec!["linux/amd64".parse().unwrap()];
         let mut run = wish(PoolOrder::Load, None);
         run.platforms = vec!["linux/amd64".parse().unwrap()];
-        assert_eq!(place(&members, &run), Placement::On(1));
+        assert_eq!(place(&members, &run), on(1));
         members[1].is_away = true;
         assert_eq!(place(&members, &run), Placement::Away);
         run.platforms.push("linux/arm64".parse().unwrap());
         assert_eq!(place(&members, &run), Placement::Unfit);
+    }
+
+    /// Two builders for arm, one for amd64, and a run for both.
+    fn split() -> ([Member; 3], Wish) {
+        let mut members = [member("a", 1, 0), member("b", 1, 0), member("c", 2, 1)];
+        members[0].platforms = list(&["linux/amd64"]);
+        members[1].platforms = list(&["linux/arm64", "linux/arm/v7"]);
+        members[2].platforms = list(&["linux/arm64"]);
+        let mut run = wish(PoolOrder::Load, None);
+        run.platforms = list(&["linux/arm64", "linux/amd64"]);
+        run.may_be_split = true;
+        (members, run)
+    }
+
+    #[test]
+    fn run_that_no_builder_is_for_goes_in_parts_to_as_few_as_can_be() {
+        let (mut members, mut run) = split();
+        let (arm, amd) = (["linux/arm64"], ["linux/amd64"]);
+        let parts = |n: usize| Placement::On(vec![part(0, &amd), part(n, &arm)]);
+        let sorted = |placement: Placement| match placement {
+            Placement::On(mut parts) => {
+                parts.sort_by_key(|part| part.member);
+                Placement::On(parts)
+            }
+            other => other,
+        };
+        let placed = |members: &[Member], run: &Wish| sorted(place(members, run));
+        assert_eq!(placed(&members, &run), parts(1), "the least loaded");
+        run.last = vec!["c".into(), "a".into()];
+        run.by = PoolOrder::Affinity;
+        assert_eq!(placed(&members, &run), parts(2));
+        members[1].is_away = true;
+        assert_eq!(placed(&members, &run), parts(2));
+        run.platforms.extend(list(&["linux/arm/v7"]));
+        assert_eq!(placed(&members, &run), Placement::Away);
+        members[1].is_away = false;
+        let both = part(1, &["linux/arm64", "linux/arm/v7"]);
+        assert_eq!(
+            placed(&members, &run),
+            Placement::On(vec![part(0, &amd), both])
+        );
+        members[0].running = 1;
+        assert_eq!(placed(&members, &run), Placement::Full);
+        run.platforms.extend(list(&["linux/s390x"]));
+        assert_eq!(placed(&members, &run), Placement::Unfit);
+        run.may_be_split = false;
+        run.platforms = list(&["linux/arm64", "linux/amd64"]);
+        assert_eq!(placed(&members, &run), Placement::Unfit, "steps");
+    }
+
+    #[test]
+    fn builder_for_all_platforms_goes_before_parts_until_it_is_away() {
+        let (members, run) = split();
+        let mut members = [&members[..], &[member("all", 1, 1)]].concat();
+        let run = Wish {
+            among: vec![0, 1, 2, 3],
+            ..run
+        };
+        assert_eq!(place(&members, &run), Placement::Full);
+        members[3].running = 0;
+        assert_eq!(place(&members, &run), on(3));
+        members[3].is_away = true;
+        assert!(matches!(place(&members, &run), Placement::On(parts) if parts.len() == 2));
+    }
+
+    #[test]
+    fn run_in_parts_is_not_kept_waiting_by_those_behind_it() {
+        let (mut members, run) = split();
+        members[0].running = 1;
+        members[2].running = 2;
+        let behind = Wish {
+            platforms: list(&["linux/arm64"]),
+            ..run.clone()
+        };
+        let waiting = [run, behind];
+        assert_eq!(next(&members, waiting.iter()), None, "one place is kept");
+        assert!(next(&members, waiting[1..].iter()).is_some());
+        members[0].running = 0;
+        assert_eq!(next(&members, waiting.iter()).unwrap().0, 0);
     }
 
     /// Tasks in the order of their numbers, each with those of the numbers before that it is built on.
@@ -224,6 +404,7 @@ mod tests {
             }
             let mut running = Vec::new();
             while let Some((at, on)) = next(members, waiting.iter().map(|(_, wish)| wish)) {
+                let on = on[0].member;
                 members[on].running += 1;
                 assert!(
                     members[on].running <= members[on].jobs.unwrap(),

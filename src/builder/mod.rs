@@ -99,6 +99,19 @@ impl Builder {
         }
     }
 
+    /// Tells whether it can push an image that gets no tag. The others push what they have by the name that it has with them.
+    #[must_use]
+    pub fn pushes_by_digest(&self) -> bool {
+        matches!(
+            self,
+            Self::Buildctl(_)
+                | Self::Buildx {
+                    in_daemon: false,
+                    ..
+                }
+        )
+    }
+
     /// Tells whether the builder's commands say which registry goes without TLS, and not its settings.
     fn has_tls_flag(&self) -> bool {
         match self {

@@ -42,6 +42,8 @@ pub struct BuildRequest {
     pub annotations: BTreeMap<String, String>,
     /// Whether the images are pushed.
     pub push: bool,
+    /// Whether they are pushed without their tags, by a builder that [`super::Builder::pushes_by_digest`].
+    pub by_digest: bool,
     /// The login servers that are spoken to without TLS.
     pub plain_http: BTreeSet<String>,
     /// The images that the build takes from registries, at their digests, and for which platforms it takes each.
@@ -207,6 +209,7 @@ pub(super) mod tests {
             labels: map(&[("l", "1")]),
             annotations: map(&[("n", "2")]),
             push: true,
+            by_digest: false,
             plain_http: BTreeSet::from(["localhost:5000".to_owned()]),
             bases: BTreeMap::from([(
                 format!("localhost:5000/base@sha256:{}", "a".repeat(64))

@@ -100,7 +100,6 @@ impl Execution<'_> {
     /// is returned lives. Its files are hard links, so that nothing is copied that can be linked.
     pub(super) fn place_lean_context(
         &self,
-        id: RunId,
         builder: &Builder,
         request: &mut BuildRequest,
     ) -> Result<Option<LeanContext>> {
@@ -111,7 +110,7 @@ impl Execution<'_> {
         if !is_asked {
             return Ok(None);
         }
-        let lean = LeanContext(self.app.store.layout().run_context(id));
+        let lean = LeanContext(request.scratch.join("context"));
         file::make_folder(&lean.0)?;
         workspace::link_without_vcs(self.app, &request.context, &lean.0)?;
         request.context.clone_from(&lean.0);
@@ -205,6 +204,7 @@ impl Execution<'_> {
             annotations: labels.clone(),
             labels,
             push: step.is_push_enabled,
+            by_digest: false,
             plain_http: self.unverified(images.iter().chain(resolved.pulled.keys())),
             bases: resolved.pulled.clone(),
             unpinned: resolved.unpinned.clone(),

@@ -1,6 +1,7 @@
 //! Carries out one run: resolves what it depends on, drives the builder, records how it ended.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -30,8 +31,8 @@ use super::{
     inputs::{self, Inputs},
     keep, local, placing, platforms, pushed, reading,
     resolve::{self, Resolved},
-    run_log::RunLog,
-    run_request::DEFAULT_JOBS,
+    run_log::{RunLog, run_beside},
+    run_request::{Assignment, DEFAULT_JOBS},
     unchanged,
     why_failed::{maker_of_missing, with_last_words},
 };
@@ -100,22 +101,43 @@ pub(super) struct Success {
     pub platforms: Vec<Platform>,
 }
 
+/// A builder that builds for a run.
+#[derive(Debug)]
+pub(super) struct PlacedBuilder {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub builder: Builder,
+    /// The platforms that it builds for; all of the run if empty.
+    pub platforms: Vec<Platform>,
+}
+
 /// One build of a run: what it is made of, and what was decided about it.
-struct BuildJob<'a> {
-    step: &'a DockerStep,
-    builder: &'a Builder,
-    inputs: &'a Inputs,
-    resolved: &'a Resolved,
-    images: &'a [Reference],
+pub(super) struct BuildJob<'a> {
+    pub step: &'a DockerStep,
+    pub inputs: &'a Inputs,
+    pub resolved: &'a Resolved,
+    pub images: &'a [Reference],
+    pub run: &'a Run,
+}
+
+/// What one builder does for a build, and what is told of it.
+pub(super) struct BuilderWork<'a, 'l> {
+    pub on: &'a PlacedBuilder,
+    pub request: BuildRequest,
+    pub log: &'a RefCell<&'a mut RunLog<'l>>,
+    /// What stands before each of its lines in the log.
+    pub prefix: String,
+    pub stop: &'a Stop,
 }
 
 /// What a build has come to.
 #[derive(Debug, Default)]
-struct BuildOutcome {
+pub(super) struct BuildOutcome {
     /// The digests that the builder reported.
-    digests: BTreeMap<Reference, Digest>,
+    pub digests: BTreeMap<Reference, Digest>,
     /// The platforms of the image as the builder holds it; empty where it does not say.
-    platforms: BTreeSet<Platform>,
+    pub platforms: BTreeSet<Platform>,
 }
 
 /// One run in the making.
@@ -136,8 +158,8 @@ pub struct Execution<'a> {
     pub named: Option<Named>,
     /// What it must not depend on, where somebody has found that out who knows all tasks.
     pub descendants: Option<Descendants>,
-    /// The builder on which it has a place; none leaves it to the task.
-    pub placed: Option<String>,
+    /// The builders on which it has a place; none leaves it to the task.
+    pub placed: Vec<Assignment>,
     /// What would stop it.
     pub stop: &'a Stop,
     /// When it has taken too long: the timeout of its task, from its first byte to its last.
@@ -158,7 +180,7 @@ impl<'a> Execution<'a> {
             stored: None,
             named: None,
             descendants: None,
-            placed: None,
+            placed: Vec::new(),
             stop,
             deadline: Instant::now() + allowed,
         }
@@ -257,42 +279,83 @@ impl<'a> Execution<'a> {
         let images = self.images(&run)?;
         let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
         inputs.local = local::images_for(self.app, &self.task)?;
-        let builder = self.builder().await?;
-        inputs.build_with(
-            &platforms::of(self.app, &builder).await,
-            &self.task.platforms,
-        );
+        let builders = self.builders().await?;
+        self.settle_platforms(&mut inputs, &builders).await;
         let baseline = self.app.store.baseline(&self.task.key())?;
-        let resolved = resolve::resolve(self.app, &mut inputs, &builder, &baseline, events).await?;
+        let holder = holder(&builders);
+        let resolved = resolve::resolve(self.app, &mut inputs, &holder, &baseline, events).await?;
         let request = self.request(step, &run, &inputs, &resolved, &images);
-        let steps = builder.plan(&request)?;
-        Ok(steps.iter().map(|step| step.line.to_string()).collect())
+        let mut lines = Vec::new();
+        for on in &builders {
+            let steps = on.builder.plan(&self.part_of(&request, on))?;
+            lines.extend(steps.iter().map(|step| step.line.to_string()));
+        }
+        Ok(lines)
     }
 
-    pub(super) async fn builder(&self) -> Result<Builder> {
-        let choice = match &self.placed {
-            Some(name) => Some(name.clone()),
-            None => placing::fit(self.app, &self.task)?,
+    /// Returns the builder of a run that is made by one.
+    pub(super) async fn builder(&self) -> Result<PlacedBuilder> {
+        let mut builders = self.builders().await?;
+        Ok(builders.swap_remove(0))
+    }
+
+    /// Returns the builders of the run: one, or one for each part.
+    async fn builders(&self) -> Result<Vec<PlacedBuilder>> {
+        let placed = match self.placed.is_empty() {
+            true => placing::fit(self.app, &self.task)?,
+            false => self.placed.clone(),
         };
-        builder::detect(choice.as_deref(), &self.app.settings).await
+        let settings = &self.app.settings;
+        let mut builders = Vec::new();
+        for part in placed {
+            let builder = builder::detect(Some(&part.builder), settings).await?;
+            builders.push(PlacedBuilder {
+                name: self.name_of(&builder, &part.builder),
+                builder,
+                platforms: part.platforms,
+            });
+        }
+        if builders.is_empty() {
+            let builder = builder::detect(None, settings).await?;
+            builders.push(PlacedBuilder {
+                name: self.name_of(&builder, ""),
+                builder,
+                platforms: Vec::new(),
+            });
+        }
+        Ok(builders)
     }
 
-    /// Returns what the builder is called: as the config file names it, else by its kind.
-    pub(super) fn name_of(&self, builder: &Builder) -> String {
+    /// Works out for which platforms a build is.
+    async fn settle_platforms(&self, inputs: &mut Inputs, builders: &[PlacedBuilder]) {
+        let named = &self.task.platforms;
+        if let [one] = builders {
+            inputs.build_with(&platforms::of(self.app, &one.builder).await, named);
+            return;
+        }
+        let mut parts = Vec::new();
+        for on in builders {
+            let own = platforms::of(self.app, &on.builder).await.own;
+            parts.push((own, on.platforms.clone()));
+        }
+        inputs.build_in_parts(parts, named);
+    }
+
+    /// Returns what a builder is called that was found as `name`: as the config file names it, else by its kind.
+    fn name_of(&self, builder: &Builder, name: &str) -> String {
         let own = &self.app.settings.config.builders;
-        let named = |name: &&String| own.get(*name).is_some_and(|own| own.kind.is_some());
-        let placed = self.placed.as_ref().filter(named);
-        let known = || self.app.builder_of(&self.task).filter(|name| named(&name));
-        let name = placed.cloned().or_else(known);
-        name.unwrap_or_else(|| builder.kind().to_string())
+        let is_named = own.get(name).is_some_and(|own| own.kind.is_some());
+        match is_named {
+            true => name.to_owned(),
+            false => builder.kind().to_string(),
+        }
     }
 
     /// Asks the builder itself whether it is there, after something has gone wrong with it. Where it is not, nothing can be said of the
     /// build.
-    pub(super) async fn blamed(&self, failure: Failure, builder: &Builder) -> Failure {
-        let name = self.name_of(builder);
+    pub(super) async fn blamed(&self, failure: Failure, name: &str) -> Failure {
         let is_stopped = failure.status == RunStatus::Canceled;
-        if is_stopped || placing::is_there(self.app, &name).await.unwrap_or(true) {
+        if is_stopped || placing::is_there(self.app, name).await.unwrap_or(true) {
             return failure;
         }
         let lost = match self.recorded {
@@ -389,17 +452,18 @@ impl<'a> Execution<'a> {
         let mut inputs = inputs::read(self.app, &self.task, step, &self.secrets)?;
         *inputs_digest = Some(inputs.digest.clone());
         inputs.local = local::images_for(self.app, &self.task)?;
-        let builder = self.builder().await?;
-        held.run.builder = Some(self.name_of(&builder));
-        let on = self.unless_stopped(async { Ok(platforms::of(self.app, &builder).await) });
-        inputs.build_with(&on.await?, &self.task.platforms);
+        let builders = self.builders().await?;
+        let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
+        held.run.builder = Some(names.join(placing::BETWEEN));
+        let settling = async { Ok(self.settle_platforms(&mut inputs, &builders).await) };
+        self.unless_stopped(settling).await?;
         let baseline = self.app.store.baseline(&key)?;
         log.doing(format!("resolving what {key} depends on"));
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
                 &mut inputs,
-                &builder,
+                &holder(&builders),
                 &baseline,
                 log.events,
             ))
@@ -414,21 +478,21 @@ impl<'a> Execution<'a> {
         self.tell_what_is_not_verified(images.iter().chain(resolved.pulled.keys()), log);
         let job = BuildJob {
             step,
-            builder: &builder,
             inputs: &inputs,
             resolved: &resolved,
             images: &images,
+            run: &held.run,
         };
-        let outcome = self.build(&job, held, log).await?;
+        let outcome = self.build(&job, &builders, log).await?;
         let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
         let outputs = match step.is_local {
-            true => self.stored(&builder, &images).await?,
+            true => self.stored(&holder(&builders), &images).await?,
             false => self.confirm(pushed, &outcome.digests, log.events).await?,
         };
         let on_registries = if step.is_local { &[][..] } else { &outputs };
         let made = self.platforms_of(on_registries, outcome.platforms, &inputs);
         let made = made.await?;
-        judge_platforms(&made, &inputs, &resolved).map_err(Failure::unsure)?;
+        judge_platforms(&made, &inputs.wanted, &resolved).map_err(Failure::unsure)?;
         if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
             log.say(&surprise);
         }
@@ -443,69 +507,96 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// Runs the builder's command lines one after the other.
+    /// Builds with one builder, or in parts with several.
     async fn build(
         &self,
         job: &BuildJob<'_>,
-        held: &HeldRun,
+        builders: &[PlacedBuilder],
         log: &mut RunLog<'_>,
     ) -> Result<BuildOutcome, Failure> {
-        let BuildJob {
-            inputs, resolved, ..
-        } = job;
-        let mut request = self.request(job.step, &held.run, inputs, resolved, job.images);
-        let leaving_out = self.leaves_out_vcs().then_some(job.builder);
+        let (inputs, resolved) = (job.inputs, job.resolved);
+        let mut request = self.request(job.step, job.run, inputs, resolved, job.images);
+        let _logins = self.place_logins(job.run.run_id, &mut request)?;
+        self.tell_what_is_left_out(&request.context, log.events);
+        let [on] = builders else {
+            return self.build_in_parts(job, builders, request, log).await;
+        };
+        let work = BuilderWork {
+            on,
+            request,
+            log: &RefCell::new(log),
+            prefix: String::new(),
+            stop: self.stop,
+        };
+        self.build_on(job, work).await
+    }
+
+    /// Runs a builder's command lines one after the other.
+    pub(super) async fn build_on(
+        &self,
+        job: &BuildJob<'_>,
+        work: BuilderWork<'_, '_>,
+    ) -> Result<BuildOutcome, Failure> {
+        let (inputs, resolved, id) = (job.inputs, job.resolved, job.run.run_id);
+        let BuilderWork {
+            on,
+            mut request,
+            log,
+            prefix,
+            stop,
+        } = work;
+        let leaving_out = self.leaves_out_vcs().then_some(&on.builder);
         let ignore = self.ignore_file(inputs, leaving_out)?;
         self.place_dockerfile(&request, resolved, ignore.as_deref())?;
-        self.tell_what_is_left_out(&request.context, log.events);
-        let _lean = self.place_lean_context(held.run.run_id, job.builder, &mut request)?;
-        let _logins = self.place_logins(held.run.run_id, &mut request)?;
-        let steps = job.builder.plan(&request)?;
+        let _lean = self.place_lean_context(&on.builder, &mut request)?;
+        let marker = self.app.store.layout().run_folder(id);
         let mut outcome = BuildOutcome::default();
         let mut unchanged = BTreeMap::new();
-        for step in steps {
-            let (id, purpose) = (held.run.run_id, &step.purpose);
-            if let Purpose::Push(image) = purpose
+        for step in on.builder.plan(&request)? {
+            if let Purpose::Push(image) = &step.purpose
                 && let Some(digest) = unchanged.remove(image)
             {
-                log.say(&unchanged::in_words(image, &digest));
+                log.borrow_mut().say(&unchanged::in_words(image, &digest));
                 outcome.digests.insert(image.clone(), digest);
                 continue;
             }
-            let (name, doing) = (&self.task.name, purpose.doing(job.images));
-            log.doing(format!("{name}: {doing}, run {id}"));
-            log.line(&format!("$ {}", step.line));
-            let line = step.line.env(MARKER, request.scratch.display().to_string());
+            let (name, doing) = (&self.task.name, step.purpose.doing(job.images));
+            log.borrow()
+                .doing(format!("{name}: {prefix}{doing}, run {id}"));
+            log.borrow_mut().line(&format!("{prefix}$ {}", step.line));
+            let line = step.line.env(MARKER, marker.display().to_string());
             let limits = Limits {
                 timeout: Some(self.time_left()),
                 grace: GRACE,
             };
             let mut printed = Vec::new();
             let keep = matches!(step.digest, DigestSource::Output);
-            let (ended, mut words) = log
-                .run(&line, &limits, self.stop, |bytes| {
-                    if keep {
-                        printed.extend_from_slice(bytes);
-                    }
-                })
-                .await?;
+            let (ended, mut words) = run_beside((log, &prefix), &line, &limits, stop, |bytes| {
+                if keep {
+                    printed.extend_from_slice(bytes);
+                }
+            })
+            .await?;
             if let Err(failure) = self.judge(ended, &step.purpose) {
                 let failure = match failure.status {
                     RunStatus::Failed => {
-                        let of = (job.builder, &step.purpose);
+                        let of = (&on.builder, &step.purpose);
                         let error = with_last_words(failure.error, &mut words, of, &request);
                         Failure { error, ..failure }
                     }
                     _ => failure,
                 };
-                return Err(self.blamed(failure, job.builder).await);
+                return Err(self.blamed(failure, &on.name).await);
             }
             if step.purpose == Purpose::Build {
-                let built = platforms::built(job.builder, &request).await;
+                let built = platforms::built(&on.builder, &request).await;
                 let named = platforms::named(built.as_ref());
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
-                judge_platforms(&outcome.platforms, inputs, resolved)?;
-                unchanged = self.unchanged(job, &request, built).await?;
+                judge_platforms(&outcome.platforms, &request.platforms, resolved)?;
+                // A part is judged when it is joined: the same parts give the same index.
+                if on.platforms.is_empty() {
+                    unchanged = self.unchanged(job, &on.builder, &request, built).await?;
+                }
             }
             if let Some(digest) = pushed::digest(&step.digest, &printed)? {
                 let images = step.purpose.pushes().iter().cloned();
@@ -520,6 +611,7 @@ impl<'a> Execution<'a> {
     async fn unchanged(
         &self,
         job: &BuildJob<'_>,
+        builder: &Builder,
         request: &BuildRequest,
         built: Option<HeldImage>,
     ) -> Result<BTreeMap<Reference, Digest>, Failure> {
@@ -532,7 +624,7 @@ impl<'a> Execution<'a> {
             return Ok(BTreeMap::new());
         }
         let mut same = BTreeMap::new();
-        let built = unchanged::parts(job.builder, request, built).await;
+        let built = unchanged::parts(builder, request, built).await;
         for tag in job.images {
             let asking = unchanged::look(self.app, &baseline, tag, &built);
             let found = self.unless_stopped(async { Ok(asking.await) }).await?;
@@ -777,13 +869,21 @@ pub fn stopped(signal: Signal) -> Failure {
     }
 }
 
+/// Returns the builder whose own images a build may use: none, where it is one of several.
+fn holder(builders: &[PlacedBuilder]) -> Builder {
+    match builders {
+        [one] => one.builder.clone(),
+        _ => Builder::none(),
+    }
+}
+
 /// Refuses an image that is made for other platforms than are wanted.
 pub(super) fn judge_platforms(
     made: &BTreeSet<Platform>,
-    inputs: &Inputs,
+    wanted: &[Platform],
     resolved: &Resolved,
 ) -> Result<()> {
-    match pushed::mismatch(made, &inputs.wanted, &resolved.forced) {
+    match pushed::mismatch(made, wanted, &resolved.forced) {
         None => Ok(()),
         Some(mismatch) => Err(Error::new(Kind::Failed, mismatch).hint(
             "build on an image that is made for it, or with another builder: not every one heeds --platform",

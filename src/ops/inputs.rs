@@ -38,6 +38,8 @@ pub struct Inputs {
     pub build: Build,
     /// The platforms that the task or the builder's settings name; empty where the builder builds for its own.
     pub wanted: Vec<Platform>,
+    /// Where it is built in parts: of each the platform of its builder, and those that it is for. Empty where one builder does all.
+    pub parts: Vec<(Platform, Vec<Platform>)>,
     /// Images that earlier steps of the same run have built: the builder has them, whatever a registry has.
     pub made: BTreeSet<Reference>,
     /// Images that the task itself pushes: none of them is taken for a copy of what it depends on.
@@ -146,6 +148,7 @@ fn of_bytes(
         dockerfile,
         build,
         wanted: Vec::new(),
+        parts: Vec::new(),
         made: BTreeSet::new(),
         own: Vec::new(),
         local: BTreeSet::new(),
@@ -209,6 +212,13 @@ impl Inputs {
         };
     }
 
+    /// Makes it a build in parts, for platforms that the task names.
+    pub fn build_in_parts(&mut self, parts: Vec<(Platform, Vec<Platform>)>, named: &[Platform]) {
+        self.wanted = named.to_vec();
+        self.build.platforms = named.to_vec();
+        self.parts = parts;
+    }
+
     /// Returns the images that a build for these platforms needs, and of each the platforms that it is used of.
     ///
     /// # Errors
@@ -218,12 +228,7 @@ impl Inputs {
         &self,
         platforms: Vec<Platform>,
     ) -> Result<BTreeMap<Reference, BTreeSet<Platform>>> {
-        let build = Build {
-            platforms,
-            ..self.build.clone()
-        };
-        let bases = self.dockerfile.bases(&build);
-        let bases = bases.context(Kind::Invalid, || cannot_read(&self.path))?;
+        let bases = self.bases_for(&platforms)?;
         let mut used: BTreeMap<Reference, BTreeSet<Platform>> = BTreeMap::new();
         for base in bases {
             used.entry(base.reference)
@@ -239,9 +244,45 @@ impl Inputs {
     ///
     /// [`Kind::Invalid`] with path, line and column.
     pub fn bases(&self) -> Result<Vec<BaseImage>> {
-        self.dockerfile
-            .bases(&self.build)
-            .context(Kind::Invalid, || cannot_read(&self.path))
+        self.bases_for(&self.build.platforms)
+    }
+
+    /// Each part counts `BUILDPLATFORM` as that of its own builder.
+    fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
+        let own = (self.build.build_platform.clone(), platforms.to_vec());
+        let parts = match self.parts.is_empty() {
+            true => std::slice::from_ref(&own),
+            false => &self.parts,
+        };
+        let mut all: Vec<BaseImage> = Vec::new();
+        for (build_platform, its) in parts {
+            let build = Build {
+                build_platform: build_platform.clone(),
+                platforms: its
+                    .iter()
+                    .filter(|it| platforms.contains(it))
+                    .cloned()
+                    .collect(),
+                ..self.build.clone()
+            };
+            if build.platforms.is_empty() {
+                continue;
+            }
+            let bases = self.dockerfile.bases(&build);
+            let others = all.len();
+            for base in bases.context(Kind::Invalid, || cannot_read(&self.path))? {
+                let place = (base.line, base.column, base.kind);
+                let is_it = |other: &&mut BaseImage| {
+                    (other.line, other.column, other.kind) == place
+                        && other.reference == base.reference
+                };
+                match all[..others].iter_mut().find(is_it) {
+                    Some(known) => known.platforms.extend(base.platforms),
+                    None => all.push(base),
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Returns the files that decide which images are named: the Dockerfile, and those that would take its place.

@@ -30,6 +30,7 @@ pub mod mirror;
 mod mirror_settings;
 pub mod notify;
 pub mod page;
+mod parts;
 mod placing;
 mod platforms;
 pub mod purge;

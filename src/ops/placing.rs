@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     builder::{
         self,
-        fleet::{Member, Placement, Wish, place as placement},
+        fleet::{Member, Part, Placement, Wish, place as placement},
     },
     error::{Error, Kind, Result},
     image::Platform,
@@ -27,6 +27,7 @@ use crate::{
 use super::{
     App,
     event::{Event, EventSink},
+    run_request::Assignment,
 };
 
 /// How long a builder that did not answer is left alone.
@@ -35,15 +36,18 @@ const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 /// How long a builder may take to say that it is there: one that is gone mostly says so at once, and one that is busy may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What is between the names of builders in the record of a run that several have built.
+pub(super) const BETWEEN: &str = ", ";
+
 /// How often a run that waits for a place on a builder looks again.
 pub(super) const WAIT: Duration = Duration::from_millis(300);
 
-/// A place on a builder; it is free again when this is dropped.
+/// The places of a run on its builders; they are free again when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Place {
-    /// The name of the builder; none leaves it to the machine.
-    pub builder: Option<String>,
-    _lock: Option<Lock>,
+    /// The builders: one, or one for each part; none leaves it to the machine.
+    pub builders: Vec<Assignment>,
+    _locks: Vec<Lock>,
 }
 
 /// What came of asking for a place.
@@ -55,7 +59,7 @@ pub(super) enum Placed {
     Full,
     /// None of the builders answers.
     Away,
-    /// None of the builders is for all platforms of the run.
+    /// There is no builder for one of the platforms of the run.
     Unfit,
 }
 
@@ -128,7 +132,10 @@ impl Fleet {
             let last = baseline
                 .run_id
                 .and_then(|id| app.store.run(id).ok().flatten());
-            wish.last = last.and_then(|run| run.builder);
+            let last = last.and_then(|run| run.builder);
+            wish.last = last.map_or_else(Vec::new, |names| {
+                names.split(BETWEEN).map(str::to_owned).collect()
+            });
         }
         wish
     }
@@ -159,6 +166,8 @@ impl Fleet {
             among: among.collect(),
             by: pool.by,
             platforms: task.platforms.clone(),
+            // Steps work on what is with their builder, and a local image stays with it.
+            may_be_split: matches!(&task.step, Step::Docker(step) if !step.is_local),
             ..Wish::default()
         };
         if wish.platforms.is_empty() {
@@ -184,53 +193,65 @@ impl Fleet {
         placement(&self.members, wish)
     }
 
-    /// Takes a place on the builder that a run should have.
+    /// Takes a place on the builder that a run should have, or on each of several.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] where the state directory cannot be used.
     pub fn take(&mut self, app: &App, wish: &Wish) -> Result<Placed> {
         loop {
-            let n = match self.placement(wish) {
-                Placement::On(n) => n,
+            let parts = match self.placement(wish) {
+                Placement::On(parts) => parts,
                 Placement::Full => return Ok(Placed::Full),
                 Placement::Away => return Ok(Placed::Away),
                 Placement::Unfit => return Ok(Placed::Unfit),
             };
-            if let Some(place) = self.take_on(app, n)? {
+            if let Some(place) = self.take_on(app, &parts)? {
                 return Ok(Placed::On(place));
             }
         }
     }
 
-    /// Takes a place on a builder; none where another process was faster.
+    /// Takes a place on each builder; none at all where another process was faster with one.
     ///
     /// # Errors
     ///
     /// As [`Self::take`].
-    pub fn take_on(&mut self, app: &App, n: usize) -> Result<Option<Place>> {
-        let member = &mut self.members[n];
-        let lock = match member.jobs {
-            None => None,
-            Some(jobs) => match app.store.take_builder_place(&member.name, jobs)? {
-                Some(lock) => Some(lock),
-                None => {
+    pub fn take_on(&mut self, app: &App, parts: &[Part]) -> Result<Option<Place>> {
+        let (mut builders, mut locks) = (Vec::new(), Vec::new());
+        for part in parts {
+            let member = &mut self.members[part.member];
+            if let Some(jobs) = member.jobs {
+                let Some(lock) = app.store.take_builder_place(&member.name, jobs)? else {
                     member.running = jobs;
                     return Ok(None);
-                }
-            },
-        };
-        member.running += 1;
-        let name = Some(member.name.clone());
+                };
+                locks.push(lock);
+            }
+            if !member.name.is_empty() {
+                builders.push(Assignment {
+                    builder: member.name.clone(),
+                    platforms: part.platforms.clone(),
+                });
+            }
+        }
+        for part in parts {
+            self.members[part.member].running += 1;
+        }
         Ok(Some(Place {
-            builder: name.filter(|name| !name.is_empty()),
-            _lock: lock,
+            builders,
+            _locks: locks,
         }))
     }
 
     /// Returns which of the builders that a run may have do not answer.
     pub fn away(&self, wish: &Wish) -> Vec<AwayBuilder> {
-        let names = wish.among.iter().map(|n| &self.members[*n].name);
+        let is_for = |member: &&Member| {
+            let mut platforms = wish.platforms.chunks(1);
+            wish.platforms.is_empty() || platforms.any(|one| member.builds_for(one))
+        };
+        let members = wish.among.iter().map(|n| &self.members[*n]);
+        let names = members.filter(is_for).map(|member| &member.name);
         let away = names.filter_map(|name| Some((name, self.away.get(name)?)));
         away.map(|(name, record)| AwayBuilder {
             builder: name.clone(),
@@ -275,7 +296,7 @@ impl App {
 ///
 /// # Errors
 ///
-/// [`Kind::BuilderAway`] where none of the builders answers; [`Kind::Invalid`] where none is for all its platforms.
+/// [`Kind::BuilderAway`] where none of the builders answers; [`Kind::Invalid`] where there is none for one of its platforms.
 pub(super) async fn place(
     app: &App,
     task: &Task,
@@ -291,12 +312,13 @@ pub(super) async fn place(
         }
         let wish = fleet.wish(app, task, &baseline);
         match fleet.take(app, &wish)? {
-            Placed::On(place) => match &place.builder {
-                Some(name) if !is_there(app, name).await? => {
-                    silent.insert(name.clone());
+            Placed::On(place) => {
+                let all = place.builders.iter().map(|one| one.builder.as_str());
+                match absent(app, all).await? {
+                    Some(name) => drop(silent.insert(name.to_owned())),
+                    None => return Ok(place),
                 }
-                _ => return Ok(place),
-            },
+            }
             Placed::Full => {
                 if !told {
                     events.send(Event::Doing("waiting for a free builder".into()));
@@ -316,23 +338,43 @@ pub(super) async fn place(
     }
 }
 
-/// Returns the name of a builder that may make a run of a task, whether or not it is free or answers; none leaves it to the machine.
+/// Returns the builders that may make a run of a task, whether or not they are free or answer; none leaves it to the machine.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where none is for all its platforms.
-pub(super) fn fit(app: &App, task: &Task) -> Result<Option<String>> {
-    let fleet = Fleet::idle(app);
+/// [`Kind::Invalid`] where there is none for one of its platforms.
+pub(super) fn fit(app: &App, task: &Task) -> Result<Vec<Assignment>> {
+    let mut fleet = Fleet::idle(app);
     let baseline = app.store.baseline(&task.key()).unwrap_or_default();
-    match fleet.placement(&fleet.wish(app, task, &baseline)) {
-        Placement::On(n) => Ok(Some(fleet.members[n].name.clone()).filter(|name| !name.is_empty())),
-        _ => Err(unfit(app, task)),
-    }
+    let wish = fleet.wish(app, task, &baseline);
+    let Placement::On(parts) = fleet.placement(&wish) else {
+        return Err(unfit(app, task));
+    };
+    let parts = parts.into_iter().map(|part| Assignment {
+        builder: std::mem::take(&mut fleet.members[part.member].name),
+        platforms: part.platforms,
+    });
+    Ok(parts.filter(|part| !part.builder.is_empty()).collect())
 }
 
 fn unfit(app: &App, task: &Task) -> Error {
+    let fleet = Fleet::idle(app);
+    let wish = fleet.asked(app, task, &Baseline::default());
+    let is_for = |platform: &Platform, n: &usize| {
+        fleet.members[*n].builds_for(std::slice::from_ref(platform))
+    };
+    let nobodys = |it: &&Platform| !wish.among.iter().any(|n| is_for(it, n));
     let name = app.builder_of(task).unwrap_or_default();
-    let platforms: Vec<String> = task.platforms.iter().map(Platform::to_string).collect();
+    let mut platforms: Vec<String> = task
+        .platforms
+        .iter()
+        .filter(nobodys)
+        .map(Platform::to_string)
+        .collect();
+    let is_covered = platforms.is_empty();
+    if is_covered {
+        platforms = task.platforms.iter().map(Platform::to_string).collect();
+    }
     let of = match app.settings.config.pools.contains_key(&name) {
         true => format!("no builder of the pool `{name}` is"),
         false => format!("the builder `{name}` is not"),
@@ -341,9 +383,13 @@ fn unfit(app: &App, task: &Task) -> Error {
         "{of} for {}, as its `platforms` say",
         platforms.join(" and ")
     );
-    Error::new(Kind::Invalid, text).hint(
-        "a build for several platforms is made by one builder that has them all: give one these `platforms` in the config file",
-    )
+    let hint = match is_covered {
+        true => {
+            "all steps of a run, and an image that stays local, are made by one builder: give one these `platforms` in the config file"
+        }
+        false => "give a builder these `platforms` in the config file",
+    };
+    Error::new(Kind::Invalid, text).hint(hint)
 }
 
 /// Says which builders do not answer.
@@ -351,6 +397,23 @@ pub(super) fn away_error(away: &[AwayBuilder]) -> Error {
     let said: Vec<String> = away.iter().map(AwayBuilder::said).collect();
     Error::new(Kind::BuilderAway, said.join("; "))
         .hint("see all builders: acrt builder list -o table")
+}
+
+/// Asks builders whether they are there, and keeps the answers. Returns the first that is not.
+///
+/// # Errors
+///
+/// As [`is_there`].
+pub(super) async fn absent<'b>(
+    app: &App,
+    names: impl Iterator<Item = &'b str>,
+) -> Result<Option<&'b str>> {
+    for name in names {
+        if !is_there(app, name).await? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Asks a builder whether it is there, and keeps the answer.
@@ -397,13 +460,17 @@ pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
     if app.store.builders().away.is_empty() {
         return;
     }
-    let fleet = Fleet::read(app);
+    let mut fleet = Fleet::idle(app);
+    fleet.away = app.store.builders().away;
+    for member in &mut fleet.members {
+        member.is_away = fleet.away.contains_key(&member.name);
+    }
     for one in loaded {
         let wish = fleet.asked(app, &one.task, &one.baseline);
         let mut away = fleet.away(&wish);
         if !asks {
             away.iter_mut().for_each(|one| one.until = None);
         }
-        one.set_away(away, wish.among.len());
+        one.set_away(away, fleet.placement(&wish) == Placement::Away);
     }
 }

@@ -112,7 +112,7 @@ pub async fn run(
     let request = RunRequest {
         run: Some(held.run.run_id),
         answers,
-        builder: place.builder.clone(),
+        builders: place.builders.clone(),
         ..request.clone()
     };
     let finished = supervise(app, &task, &request, held, stop, events).await?;
@@ -228,7 +228,7 @@ pub async fn carry_out_for(
         recorded: request.is_recorded(),
         jobs: request.jobs.unwrap_or(DEFAULT_JOBS),
         descendants: request.descendants.clone(),
-        placed: request.builder.clone(),
+        placed: request.builders.clone(),
         ..Execution::of(app, task, secrets, stop)
     };
     execution.carry_out(held, events).await

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    image::Platform,
     registry::Answers,
     store::secrets::Secrets,
     sys::secret::Secret,
@@ -72,12 +73,22 @@ pub struct RunRequest {
     /// What the task must not depend on, where somebody has found that out who knows all tasks.
     #[serde(default)]
     pub descendants: Option<Descendants>,
-    /// The builder on which the process that asks has taken a place for it; none leaves it to the task.
+    /// The builders on which the process that asks has taken a place for it; none leaves it to the task.
     #[serde(default)]
-    pub builder: Option<String>,
+    pub builders: Vec<Assignment>,
     /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
+}
+
+/// What of a run a builder does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The name of the builder.
+    pub builder: String,
+    /// The platforms that it builds for; all of the run if empty.
+    #[serde(default)]
+    pub platforms: Vec<Platform>,
 }
 
 /// A run without a stored task.
@@ -102,7 +113,7 @@ impl RunRequest {
             answers: Answers::default(),
             follows_log: false,
             descendants: None,
-            builder: None,
+            builders: Vec::new(),
             quick: None,
         }
     }

@@ -152,7 +152,8 @@ impl Registries {
         serde_json::to_vec(&copy).ok()
     }
 
-    async fn put(
+    /// Writes a manifest under a tag, or by its digest alone.
+    pub(super) async fn put(
         &self,
         tag: &Reference,
         media_type: &str,

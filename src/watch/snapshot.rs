@@ -62,7 +62,7 @@ pub struct Node<'a> {
     pub reading: Option<&'a Reading>,
     /// Those of its builders that do not answer.
     pub away: &'a [AwayBuilder],
-    /// Whether these are all that it has.
+    /// Whether it cannot be built without them.
     pub is_stuck: bool,
     /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
     pub bases: &'a [Option<Reference>],
@@ -113,9 +113,9 @@ impl Snapshot {
         }
     }
 
-    /// Adds which of its builders do not answer, of as many as it has.
-    pub fn set_away(&mut self, away: Vec<AwayBuilder>, builders: usize) {
-        self.is_stuck = !away.is_empty() && away.len() == builders;
+    /// Adds which of its builders do not answer, and whether it cannot be built without them.
+    pub fn set_away(&mut self, away: Vec<AwayBuilder>, is_stuck: bool) {
+        self.is_stuck = is_stuck;
         self.away = away.into();
     }
 

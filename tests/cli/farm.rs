@@ -8,10 +8,11 @@ use crate::support::{Calls, Receiver, Registry, World, program};
 
 /// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while `NAME.down` is there,
 /// and goes down in the middle of a build while `NAME.dies` is. It pushes the image that the Dockerfile begins with, and notes when it
-/// begins and ends.
-fn buildctl(world: &World) -> Calls {
+/// begins and ends. Of an index it takes the image for its platform, and pushes that by its digest where that is asked of it. It takes a
+/// minute while `NAME.slow` is there, and breaks at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform.
+pub fn buildctl(world: &World) -> Calls {
     let script = format!(
-        r#"address=${{1#--addr=unix://}} name=${{1##*/}}
+        r##"address=${{1#--addr=unix://}} name=${{1##*/}}
 shift
 gone() {{ echo 'error: failed to dial: connection refused' >&2; exit 1; }}
 [ -e "$address.down" ] && gone
@@ -24,20 +25,33 @@ esac
 for word; do
     case $word in
         --local=dockerfile=*) folder=${{word#--local=dockerfile=}} ;;
+        --opt=platform=*) platform=${{word#--opt=platform=}} ;;
+        --output=*push-by-digest=true*) image=$(printf %s "$word" | sed 's/.*,name=\([^,]*\),.*/\1/') alone=1 ;;
         --output=*) image=$(printf %s "$word" | sed 's/.*,name=\([^,]*\),push=true.*/\1/') ;;
         --metadata-file=*) metadata=${{word#--metadata-file=}} ;;
     esac
 done
 echo "+ $name" >> '{trace}'
 if [ -e "$address.dies" ]; then touch "$address.down"; echo 'error: EOF' >&2; exit 1; fi
-if grep -q BROKEN "$folder/Dockerfile"; then echo 'error: connection refused' >&2; exit 1; fi
+if grep -qx "# BROKEN\( $platform\)\{{0,1\}}" "$folder/Dockerfile"; then echo 'error: connection refused' >&2; exit 1; fi
 sleep 0.3
+if [ -e "$address.slow" ]; then sleep 60; fi
 base=$(sed -n 's/^FROM //p' "$folder/Dockerfile")
-'{skopeo}' copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
+if [ "$alone" ]; then
+    store="$address.store"
+    rm -rf "$store"
+    '{skopeo}' copy --quiet --override-arch "${{platform#*/}}" --src-tls-verify=false "docker://$base" "dir:$store" || exit
+    digest=sha256:$(sha256sum < "$store/manifest.json" | cut -d' ' -f1)
+    '{skopeo}' copy --quiet --preserve-digests --dest-tls-verify=false "dir:$store" "docker://$image@$digest" || exit
+    printf '{{"containerimage.digest": "%s"}}' "$digest" > "$metadata"
+    echo "- $name" >> '{trace}'
+    exit
+fi
+'{skopeo}' copy --quiet ${{platform:+--override-arch=${{platform#*/}}}} --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
     --digestfile "$metadata" "docker://$base" "docker://$image" || exit
 printf '{{"containerimage.digest": "%s"}}' "$(cat "$metadata")" > "$metadata"
 echo "- $name" >> '{trace}'
-"#,
+"##,
         trace = world.path("trace").display(),
         skopeo = program("skopeo").display()
     );
@@ -45,7 +59,7 @@ echo "- $name" >> '{trace}'
 }
 
 /// Returns the entry of a config file for a stand-in daemon.
-fn daemon(world: &World, name: &str, more: &str) -> String {
+pub fn daemon(world: &World, name: &str, more: &str) -> String {
     let address = world.path(name);
     format!(
         "  {name}: {{kind: buildctl, address: 'unix://{}', {more}}}\n",
@@ -53,7 +67,8 @@ fn daemon(world: &World, name: &str, more: &str) -> String {
     )
 }
 
-fn toggle(world: &World, file: &str) {
+/// Makes a file that says what a daemon does, or removes it.
+pub fn toggle(world: &World, file: &str) {
     let path: PathBuf = world.path(file);
     match path.exists() {
         true => fs::remove_file(path).unwrap(),
@@ -316,10 +331,23 @@ fn run_goes_to_a_builder_for_its_platforms_or_is_refused() {
     world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
     world.run("web").ok();
     assert_eq!(world.runs()[0]["builder"], "amd");
-    let options = ["--platform", "linux/amd64,linux/arm64"];
+    let options = ["--platform", "linux/amd64,linux/s390x"];
     world.task_with(&registry, "both", &from(&registry, "base:1"), &options);
-    let why = "no builder of the pool `farm` is for linux/amd64 and linux/arm64";
+    let why = "no builder of the pool `farm` is for linux/s390x";
     world.run("both").exits(1).says(&[why, "platforms"]);
+    world.write("steps.yaml", "steps:\n- build: -t a .\n");
+    let options = [
+        "--platform",
+        "linux/amd64,linux/arm64",
+        "-f",
+        "../steps.yaml",
+        "web",
+    ];
+    let run = world.acrt(&[&["run", "-r", "localhost:5000"], &options[..]].concat());
+    run.exits(1).says(&[
+        "no builder of the pool `farm` is for linux/amd64 and linux/arm64",
+        "all steps of a run",
+    ]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod config;
 mod contexts;
 mod deps;
 mod farm;
+mod farm_parts;
 mod formats;
 mod global;
 mod help;

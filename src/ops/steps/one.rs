@@ -188,7 +188,7 @@ impl StepContext<'_, '_> {
                 let built = platforms::built(self.builder, &request).await;
                 let named = platforms::named(built.as_ref());
                 made = pushed::in_words_of(&inputs.build.platforms, named);
-                judge_platforms(&made, &inputs, &resolved)?;
+                judge_platforms(&made, &inputs.wanted, &resolved)?;
             }
         }
         let app = self.execution.app;
@@ -360,6 +360,7 @@ impl StepContext<'_, '_> {
             labels,
             annotations,
             push: false,
+            by_digest: false,
             plain_http: self
                 .execution
                 .unverified(build.images.iter().chain(resolved.pulled.keys())),

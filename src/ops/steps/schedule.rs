@@ -54,10 +54,10 @@ impl Execution<'_> {
         }
         let builder = match needs_builder(&read.graph) {
             true => {
-                let builder = self.builder().await?;
-                builder.refuse_steps()?;
-                held.run.builder = Some(self.name_of(&builder));
-                builder
+                let on = self.builder().await?;
+                on.builder.refuse_steps()?;
+                held.run.builder = Some(on.name);
+                on.builder
             }
             false => Builder::none(),
         };
@@ -67,6 +67,7 @@ impl Execution<'_> {
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
 
+        let name = held.run.builder.clone().unwrap_or_default();
         let outcome = self
             .in_workspace(&held.run, &read, &builder, &baseline, log)
             .await;
@@ -76,10 +77,10 @@ impl Execution<'_> {
         }
         let (mut found, outcome) = match outcome {
             Ok(outcome) => outcome,
-            Err(failure) => return Err(self.blamed(failure, &builder).await),
+            Err(failure) => return Err(self.blamed(failure, &name).await),
         };
         let outcome = match outcome {
-            Err(failure) => Err(self.blamed(failure, &builder).await),
+            Err(failure) => Err(self.blamed(failure, &name).await),
             done => done,
         };
         held.run.base_image_dependencies = Some(found.dependencies());
@@ -111,7 +112,8 @@ impl Execution<'_> {
             let own: Vec<ImageDescriptor> = others.extract_if(.., |one| is_own(one)).collect();
             let made = self.platforms_of(&own, build.platforms, &build.inputs);
             let made = made.await?;
-            judge_platforms(&made, &build.inputs, &build.resolved).map_err(Failure::unsure)?;
+            judge_platforms(&made, &build.inputs.wanted, &build.resolved)
+                .map_err(Failure::unsure)?;
             let settled = build.resolved.made_for(self.app, &build.inputs, &made);
             self.unless_stopped(settled).await?;
             let resolved = &build.resolved;
@@ -340,13 +342,13 @@ impl StepContext<'_, '_> {
     /// Takes one more place on the builder of the run: none within where it has as many as there are, and none at all where all are taken.
     fn one_more_place(&self) -> Option<Option<Lock>> {
         let app = self.execution.app;
-        let name = self.execution.name_of(self.builder);
-        let Some(jobs) = app.jobs_of(&name) else {
+        let name = self.run.builder.as_deref().unwrap_or_default();
+        let Some(jobs) = app.jobs_of(name) else {
             return Some(None);
         };
         // What cannot be locked has no place to give.
         app.store
-            .take_builder_place(&name, jobs)
+            .take_builder_place(name, jobs)
             .ok()
             .flatten()
             .map(Some)

@@ -9,7 +9,7 @@ use crate::{
         App,
         check::told,
         event::{Event, EventSink},
-        placing::{Place, is_there},
+        placing::{Place, absent},
         run::{RunRequest, pin, run_if_free},
     },
     registry::Answers,
@@ -56,12 +56,11 @@ pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_
         worst: None,
         put_back: Some(again),
     };
-    if let Some(builder) = &place.builder {
-        match is_there(&app, builder).await {
-            Ok(true) => {}
-            Ok(false) => return put_back(key, again),
-            Err(error) => events.send(Event::Problem(error)),
-        }
+    let builders = place.builders.iter().map(|one| one.builder.as_str());
+    match absent(&app, builders).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return put_back(key, again),
+        Err(error) => events.send(Event::Problem(error)),
     }
     let cause = job.reasons.cause();
     let why = told(&job.reasons);
@@ -93,7 +92,7 @@ pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_
     let request = RunRequest {
         answers,
         descendants: Some(job.descendants),
-        builder: place.builder.clone(),
+        builders: place.builders.clone(),
         ..RunRequest::of(&key)
     };
     let (outcome, worst) = match run_if_free(&app, request, &cause, stop, &quiet).await {

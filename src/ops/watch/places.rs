@@ -70,11 +70,11 @@ impl Waiting {
         }
         loop {
             let wishes = self.jobs.iter().map(|(_, wish)| wish);
-            let Some((n, member)) = fleet::next(&fleet.members, wishes) else {
+            let Some((n, parts)) = fleet::next(&fleet.members, wishes) else {
                 self.is_held_up = true;
                 return Ok(None);
             };
-            if let Some(place) = fleet.take_on(app, member)? {
+            if let Some(place) = fleet.take_on(app, &parts)? {
                 let next = self.jobs.remove(n);
                 return Ok(next.map(|(job, _)| Next::Run(job, place)));
             }

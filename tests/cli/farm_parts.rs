@@ -1,0 +1,297 @@
+//! A build for several platforms on builders of which none has all: made in parts, and joined.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    farm::{buildctl, daemon, toggle},
+    support::{Image, Registry, World, eventually},
+};
+
+const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+
+/// An image for a platform whose programs are the machine's own, so that `RUN` needs no emulation.
+fn image(platform: &str, version: &str) -> Image {
+    Image::of(&[("version", version)])
+        .shell()
+        .platform(platform)
+}
+
+/// Puts an index for platforms under `base:1`, each with its version.
+fn push_base(registry: &Registry, of: &[(&str, &str)]) {
+    let images: Vec<Image> = of
+        .iter()
+        .map(|(platform, version)| image(platform, version))
+        .collect();
+    registry.push_index("base:1", &images);
+}
+
+/// A pool of stand-in daemons with a platform each, the first in front, and a base for both.
+fn farm(daemons: &[(&str, &str)]) -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    buildctl(&world);
+    let entry =
+        |(name, platform): &(&str, &str)| daemon(&world, name, &format!("platforms: [{platform}]"));
+    let entries: String = daemons.iter().map(entry).collect();
+    let names: Vec<&str> = daemons.iter().map(|(name, _)| *name).collect();
+    world.config(&format!(
+        "builders:\n{entries}pools: {{farm: {{builders: [{}], by: order}}}}\ndefaults: {{builder: farm}}\n",
+        names.join(", ")
+    ));
+    push_base(&registry, &[("linux/amd64", "1"), ("linux/arm64", "1")]);
+    (world, registry)
+}
+
+fn from_base(registry: &Registry) -> String {
+    format!("FROM {}\n", registry.image("base:1"))
+}
+
+fn trace(world: &World) -> String {
+    fs::read_to_string(world.path("trace")).unwrap_or_default()
+}
+
+fn log_of(world: &World, run: &Value) -> String {
+    let id = run["runId"].as_str().unwrap();
+    world.acrt(&["task", "logs", "--run-id", id]).ok().stdout
+}
+
+#[test]
+fn builders_of_three_kinds_make_one_index_and_a_base_of_one_part_is_followed() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.newer_docker();
+    world.buildah();
+    let address = world.buildkit();
+    let mut create = world.command(world.path("bin/docker"));
+    create.args([
+        "buildx",
+        "create",
+        "--name=far",
+        "--driver=remote",
+        &address,
+    ]);
+    world
+        .start(create, "docker buildx create".into())
+        .wait()
+        .ok();
+    world.config(
+        "builders:\n  bk: {kind: buildx, builder: far, platforms: [linux/arm64], buildArgs: ['--provenance=true']}\n  ah: {kind: buildah, platforms: [linux/amd64]}\n  dk: {kind: docker, platforms: [linux/s390x]}\npools: {farm: {builders: [bk, ah, dk]}}\ndefaults: {builder: farm}\n",
+    );
+    let base = |version: &str| {
+        let of = [
+            ("linux/amd64", "1"),
+            ("linux/arm64", "1"),
+            ("linux/s390x", version),
+        ];
+        push_base(&registry, &of);
+    };
+    base("1");
+    let dockerfile = format!("{}COPY Dockerfile /d\n", from_base(&registry));
+    let options = [
+        "--platform",
+        "linux/amd64,linux/arm64,linux/s390x",
+        "--image",
+        "web:1",
+        "--image",
+        "api:1",
+    ];
+    world.task_with(&registry, "web", &dockerfile, &options);
+    world.run("web").ok();
+    let run = &world.runs()[0];
+    let mut by: Vec<&str> = run["builder"].as_str().unwrap().split(", ").collect();
+    by.sort_unstable();
+    assert_eq!(by, ["ah", "bk", "dk"]);
+    let index = registry.document("web:latest");
+    let entries = index["manifests"].as_array().unwrap();
+    let platforms: Vec<&str> = entries
+        .iter()
+        .map(|entry| entry["platform"]["architecture"].as_str().unwrap())
+        .collect();
+    assert_eq!(platforms, ["amd64", "arm64", "s390x", "unknown"]);
+    let arm = &entries[1]["digest"];
+    assert_eq!(
+        entries[3]["annotations"]["vnd.docker.reference.digest"],
+        *arm
+    );
+    let digest = registry.digest("web:latest");
+    assert_eq!(registry.digest("web:1"), digest);
+    let outputs = run["outputImages"].as_array().unwrap();
+    assert_eq!(outputs.len(), 3);
+    assert_eq!(outputs[0]["digest"].as_str().map(str::to_owned), digest);
+    assert_eq!(registry.platforms("api:1").len(), 4);
+    assert_eq!(registry.tags("web"), ["1", "latest"], "parts have no tags");
+    assert_eq!(registry.tags("api"), ["1"]);
+    assert_eq!(world.state_of("web"), "current");
+    base("2");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_ne!(registry.digest("web:latest"), digest);
+    world.watch_once().ok().silent();
+    // The part of one builder cannot be built, and others may have pushed theirs.
+    let digest = registry.digest("web:latest");
+    for architecture in ["amd64", "arm64"] {
+        world.write(&format!("web/only-{architecture}"), "");
+    }
+    let broken = format!(
+        "{}ARG TARGETARCH\nCOPY only-$TARGETARCH /x\n",
+        from_base(&registry)
+    );
+    world.write("web/Dockerfile", &broken);
+    let why = "the part for linux/s390x on builder dk failed";
+    world.run("web").exits(1).says(&[why, "only-s390x"]);
+    assert_eq!(registry.digest("web:latest"), digest);
+    assert_eq!(registry.tags("web"), ["1", "latest"]);
+}
+
+#[test]
+fn part_that_fails_stops_the_others_and_no_tag_is_moved() {
+    let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.run("web").ok();
+    let digest = registry.digest("web:latest");
+    let broken = format!("{}# BROKEN linux/arm64\n", from_base(&registry));
+    world.write("web/Dockerfile", &broken);
+    toggle(&world, "amd.slow");
+    let begun = Instant::now();
+    let why = "the part for linux/arm64 on builder arm failed";
+    world.run("web").exits(1).says(&[why, "connection refused"]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "it was waited for"
+    );
+    assert_eq!(world.history()[1], "web Failed");
+    assert_eq!(registry.digest("web:latest"), digest);
+    assert_eq!(registry.tags("web"), ["latest"]);
+    let log = log_of(&world, &world.runs()[0]);
+    assert!(
+        log.contains("\nlinux/arm64 | error: connection refused\n"),
+        "{log}"
+    );
+    assert!(world.processes().is_empty(), "{:?}", world.processes());
+}
+
+#[test]
+fn acrt_that_is_killed_in_the_middle_of_parts_has_moved_no_tag_and_the_next_builds_again() {
+    let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.run("web").ok();
+    let digest = registry.digest("web:latest");
+    push_base(&registry, &[("linux/amd64", "1"), ("linux/arm64", "2")]);
+    toggle(&world, "amd.slow");
+    let watch = world.spawn(&["task", "watch", "--once"]);
+    eventually("the end of one part", || {
+        let ended = trace(&world).matches("- arm").count();
+        (ended == 2).then_some(())
+    });
+    watch.kill();
+    toggle(&world, "amd.slow");
+    assert_eq!(registry.digest("web:latest"), digest);
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_ne!(registry.digest("web:latest"), digest);
+    assert_eq!(registry.tags("web"), ["latest"]);
+    assert_eq!(
+        registry.platforms("web:latest"),
+        ["linux/amd64", "linux/arm64"]
+    );
+}
+
+#[test]
+fn part_whose_builder_goes_away_is_made_by_another_at_once() {
+    let daemons = [
+        ("amd", "linux/amd64"),
+        ("arm1", "linux/arm64"),
+        ("arm2", "linux/arm64"),
+    ];
+    let (world, registry) = farm(&daemons);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.run("web").ok();
+    push_base(&registry, &[("linux/amd64", "2"), ("linux/arm64", "1")]);
+    toggle(&world, "arm1.dies");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    let runs = world.runs();
+    assert_eq!(runs[0]["builder"], "amd, arm2");
+    let why = runs[1]["runErrorMessage"].as_str().unwrap();
+    let said = "the part for linux/arm64 on builder arm1 failed: builder arm1 does not answer";
+    assert!(why.starts_with(said), "{why}");
+    assert_eq!(world.state_of("web"), "current");
+    // Both builders for one of the platforms are away.
+    toggle(&world, "arm2.down");
+    push_base(&registry, &[("linux/amd64", "3"), ("linux/arm64", "1")]);
+    let away = "builder arm2 does not answer since";
+    world.watch_once().exits(4).says(&[away]);
+    assert_eq!(world.state_of("web"), "waiting");
+}
+
+#[test]
+fn run_in_parts_takes_a_place_on_each_of_its_builders() {
+    let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
+    let options = ["--platform", "linux/arm64"];
+    world.task_with(&registry, "one", &from_base(&registry), &options);
+    world.task_with(&registry, "both", &from_base(&registry), &BOTH);
+    let runs = ["one", "both"].map(|name| world.spawn(&["task", "run", "-n", name]));
+    for run in runs {
+        run.wait().ok();
+    }
+    let trace = trace(&world);
+    let of_arm: Vec<&str> = trace
+        .lines()
+        .filter(|line| line.ends_with(" arm"))
+        .collect();
+    assert_eq!(of_arm, ["+ arm", "- arm", "+ arm", "- arm"]);
+    assert_eq!(
+        registry.platforms("both:latest"),
+        ["linux/amd64", "linux/arm64"]
+    );
+}
+
+#[test]
+fn daemon_that_is_killed_in_the_middle_of_its_part_is_replaced() {
+    let (world, registry) = (World::new(), Registry::start());
+    let (mut daemons, _calls, config) = world.dockers_over_tls(&["one", "two"]);
+    world.buildah();
+    let config = config
+        .replacen(
+            "{kind: docker,",
+            "{kind: docker, buildArgs: ['--network=host'], platforms: [linux/amd64],",
+            1,
+        )
+        .replacen(
+            "{kind: docker, address",
+            "{kind: docker, buildArgs: ['--network=host'], platforms: [linux/arm64], address",
+            1,
+        );
+    world.config(&format!(
+        "builders:\n{config}  ah: {{kind: buildah, platforms: [linux/arm64]}}\npools: {{farm: {{builders: [one, two, ah], by: order}}}}\ndefaults: {{builder: farm}}\n"
+    ));
+    push_base(&registry, &[("linux/amd64", "1"), ("linux/arm64", "1")]);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.run("web").ok();
+    push_base(&registry, &[("linux/amd64", "2"), ("linux/arm64", "1")]);
+    let slow = format!(
+        "{}RUN sleep 4; cat /version > /built\n",
+        from_base(&registry)
+    );
+    world.write("web/Dockerfile", &slow);
+    let watch = world.spawn(&["task", "watch", "--once"]);
+    eventually("the step of one part", || {
+        let logs = world.state_files();
+        let mut logs = logs.iter().filter(|(path, _)| path.ends_with("log"));
+        let begun = |text: &str| {
+            let mut lines = text.lines();
+            lines.any(|line| line.starts_with("linux/arm64 | #") && line.contains("] RUN sleep"))
+        };
+        logs.any(|(_, text)| begun(text)).then_some(())
+    });
+    drop(daemons.pop());
+    watch.wait().ok().prints(&["web: rebuilt"]);
+    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    assert_eq!(world.runs()[0]["builder"], "one, ah");
+    assert_eq!(
+        registry.platforms("web:latest"),
+        ["linux/amd64", "linux/arm64"]
+    );
+    assert_eq!(registry.tags("web"), ["latest"]);
+}

@@ -123,6 +123,12 @@ impl Layout {
         self.root.join("blobs.lock")
     }
 
+    /// Returns the folder of uploads that were broken off.
+    #[must_use]
+    pub fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
     /// Returns the lock that a run holds which a builder has been given, one of as many as it may be given.
     #[must_use]
     pub fn builder_place(&self, name: &str, n: usize) -> PathBuf {

@@ -14,6 +14,9 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 use super::file;
 
+/// The longest text that is read out of a lock file, in bytes.
+const MAX_TEXT: u64 = 16 * 1024;
+
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
 pub struct Lock {
@@ -153,7 +156,7 @@ impl Lock {
         let mut text = String::new();
         self.file
             .rewind()
-            .and_then(|()| (&mut self.file).take(1024).read_to_string(&mut text))
+            .and_then(|()| (&mut self.file).take(MAX_TEXT).read_to_string(&mut text))
             .context(Kind::Failed, || {
                 format!("cannot read `{}`", self.path.display())
             })?;

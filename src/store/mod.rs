@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod sources;
 pub mod tasks;
 mod upgrade;
+pub mod uploads;
 mod verified;
 
 use std::path::{Path, PathBuf};

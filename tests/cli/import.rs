@@ -233,7 +233,7 @@ fn a_copy_may_go_on_by_itself() {
 }
 
 /// Bytes that no compression and no accident makes alike.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {

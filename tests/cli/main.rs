@@ -25,6 +25,7 @@ mod global;
 mod help;
 mod image;
 mod import;
+mod import_interrupted;
 mod login;
 mod logout;
 mod manifest;

@@ -30,3 +30,4 @@ mod proxy;
 mod redirects;
 mod tls;
 mod tokens;
+mod uploads;

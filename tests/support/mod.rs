@@ -31,7 +31,7 @@ pub use gate::Gate;
 pub use gateway::Gateway;
 pub use git::{GitServer, Repository};
 pub use image::{Image, own_platform};
-pub use proxy::Proxy;
+pub use proxy::{Cut, Proxy};
 pub use receiver::Receiver;
 pub use registry::{PASSWORD, Registry};
 pub use running::{Output, Running};

@@ -1,8 +1,9 @@
 //! A way to a registry on which a test can keep requests back, answer them itself, and count them.
 
 use std::{
+    collections::VecDeque,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
 };
@@ -39,6 +40,19 @@ struct State {
     refusals: Vec<(Option<&'static str>, &'static str)>,
     /// Whether only requests pass that accept what they are answered with.
     is_strict: bool,
+    /// Where the next requests with a large body are broken off, if they are.
+    cuts: VecDeque<Option<Cut>>,
+    /// How many bytes of bodies have come.
+    taken: u64,
+}
+
+/// A request that is broken off.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// After so many bytes of its body.
+    pub after: u64,
+    /// Whether the registry gets what came before that.
+    pub is_handed_on: bool,
 }
 
 impl Proxy {
@@ -114,6 +128,16 @@ impl Proxy {
         self.shared.state().is_strict = true;
     }
 
+    /// Breaks the next requests off that have more than a mebibyte, one each; none lets one through.
+    pub fn cut(&self, cuts: &[Option<Cut>]) {
+        self.shared.state().cuts.extend(cuts);
+    }
+
+    /// Returns how many bytes of bodies have come.
+    pub fn taken(&self) -> u64 {
+        self.shared.state().taken
+    }
+
     /// Returns how many HEADs the proxy has answered itself.
     pub fn shown(&self) -> usize {
         self.shared.state().shown
@@ -155,8 +179,23 @@ impl Shared {
         let (method, target) = (words[0].to_owned(), words[1].to_owned());
         let mut out = stream;
         let length = header(&head, "content-length").map_or(0, |it| it.parse().unwrap());
+        let cut = self.cut_of(length);
         let mut body = Vec::new();
-        if reader.take(length).read_to_end(&mut body).is_err() {
+        let part = reader.take(cut.map_or(length, |cut| cut.after));
+        let whole = self.take(part, &mut body);
+        if let Some(cut) = cut {
+            if cut.is_handed_on
+                && let Ok(mut upstream) = TcpStream::connect(&self.upstream)
+            {
+                let _ = write!(upstream, "{}\r\n\r\n", head.join("\r\n"));
+                let _ = upstream.write_all(&body);
+                let _ = upstream.shutdown(Shutdown::Write);
+                // It has taken all that came when it gives up.
+                let _ = upstream.read_to_end(&mut Vec::new());
+            }
+            return;
+        }
+        if whole.is_err() {
             return;
         }
         let accepted = header(&head, "accept");
@@ -180,6 +219,22 @@ impl Shared {
         {
             let _ = out.write_all(&answer);
         }
+    }
+
+    fn cut_of(&self, length: u64) -> Option<Cut> {
+        let mut state = self.state();
+        let cut = state.cuts.pop_front_if(|_| length > 1024 * 1024);
+        cut.flatten()
+    }
+
+    /// Takes a body as it comes, and counts it.
+    fn take(&self, mut from: impl std::io::Read, body: &mut Vec<u8>) -> std::io::Result<()> {
+        let mut piece = [0; 64 * 1024];
+        while let read @ 1.. = from.read(&mut piece)? {
+            body.extend_from_slice(&piece[..read]);
+            self.state().taken += read as u64;
+        }
+        Ok(())
     }
 
     /// Counts a request and keeps it for as long as it is to be. Returns what it is answered with, if that is not the registry's matter.

@@ -1,15 +1,16 @@
-//! What the state directory has that copies can use: where blobs are that then need not be sent.
+//! What the state directory has that copies can use: where blobs are that then need not be sent, and where uploads go on.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    image::Reference,
+    image::{Digest, Reference},
     ops::{
         App,
         event::{Event, EventSink},
     },
-    registry::copy::{CopyMemory, RepositoryBlobs},
-    store::{blobs::RepositoryRecord, file},
+    registry::copy::{CopyMemory, KeptUpload, RepositoryBlobs},
+    store::{blobs::RepositoryRecord, file, uploads::UploadRecord},
+    sys::secret::Secret,
     task::{Dependency, ImageDescriptor, Run},
     watch::Baseline,
 };
@@ -64,6 +65,13 @@ impl CopyMemory for StoredCopies<'_> {
         images.take(MAX_IMAGES).collect()
     }
 
+    fn upload(&self, repository: &str, blob: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
+        let store = &self.app.store;
+        let record = store.upload(repository, blob, self.app.clock.now());
+        let record = record.ok().flatten()?;
+        Some(Box::new(StoredUpload(record)))
+    }
+
     fn learn(&self, registry: &str, has: RepositoryBlobs, lacks: &[RepositoryBlobs]) {
         let record = |blobs: &RepositoryBlobs| RepositoryRecord {
             registry: registry.to_owned(),
@@ -80,6 +88,23 @@ impl CopyMemory for StoredCopies<'_> {
                 false => Event::Warning(text),
             });
         }
+    }
+}
+
+/// An upload in the state directory. What cannot be kept of it is not gone on with: the upload itself is none the worse.
+struct StoredUpload(UploadRecord);
+
+impl KeptUpload for StoredUpload {
+    fn location(&mut self) -> Option<Secret> {
+        self.0.location()
+    }
+
+    fn keep(&mut self, location: &Secret) {
+        let _ = self.0.keep(location);
+    }
+
+    fn forget(self: Box<Self>) {
+        let _ = self.0.forget();
     }
 }
 

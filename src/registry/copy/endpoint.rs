@@ -26,8 +26,11 @@ pub enum BlobTransfer {
     Present,
     /// The registry took it over from another of its repositories.
     Mounted,
-    /// It was sent.
-    Sent,
+    /// It was sent, as far as it was not there before.
+    Sent {
+        /// How many bytes.
+        bytes: u64,
+    },
 }
 
 impl Endpoint {

@@ -92,6 +92,7 @@ impl<'a> ImageCopy<'a> {
             context: CopyContext {
                 watch,
                 clock: &registries.clock,
+                memory,
             },
             amount: RefCell::default(),
             documents: Cell::new(0),
@@ -225,9 +226,9 @@ impl<'a> ImageCopy<'a> {
         match given {
             BlobTransfer::Present => amount.present += 1,
             BlobTransfer::Mounted => amount.mounted += 1,
-            BlobTransfer::Sent => {
+            BlobTransfer::Sent { bytes } => {
                 amount.sent += 1;
-                amount.bytes += blob.size;
+                amount.bytes += bytes;
             }
         }
         (self.context.watch)(Progress::Done(&blob.digest, blob.size));

@@ -1,7 +1,10 @@
 //! What copies before this one have left that it can use. Nothing of it is needed: all of it are hints, and one that is wrong costs a
 //! request.
 
-use crate::image::{Digest, Reference};
+use crate::{
+    image::{Digest, Reference},
+    secret::Secret,
+};
 
 /// A repository of a registry, and blobs that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,22 @@ pub trait CopyMemory {
 
     /// Takes in which blobs a repository of a registry has now, and what others do not have that they were thought to have.
     fn learn(&self, registry: &str, has: RepositoryBlobs, lacks: &[RepositoryBlobs]);
+
+    /// Returns where the upload of a blob to a repository, `registry/repository`, is kept; none, while another process works at it, or
+    /// where nothing is kept.
+    fn upload(&self, repository: &str, blob: &Digest) -> Option<Box<dyn KeptUpload + '_>>;
+}
+
+/// An upload that other processes can take up where this one ends. It is this one's alone for as long as it has this.
+pub trait KeptUpload {
+    /// Returns the URL at which an earlier process's goes on, if there is one. Who knows it may be able to write there.
+    fn location(&mut self) -> Option<Secret>;
+
+    /// Takes in where it goes on now.
+    fn keep(&mut self, location: &Secret);
+
+    /// Takes in that there is nothing to go on with.
+    fn forget(self: Box<Self>);
 }
 
 /// No memory: what every copy knows of by itself is all there is.
@@ -35,4 +54,8 @@ impl CopyMemory for () {
     }
 
     fn learn(&self, _: &str, _: RepositoryBlobs, _: &[RepositoryBlobs]) {}
+
+    fn upload(&self, _: &str, _: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
+        None
+    }
 }

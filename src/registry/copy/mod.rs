@@ -24,8 +24,9 @@ mod subset;
 mod transfer;
 mod tree;
 mod upload;
+mod upload_part;
 
-pub use memory::{CopyMemory, RepositoryBlobs};
+pub use memory::{CopyMemory, KeptUpload, RepositoryBlobs};
 pub use problem::CopyError;
 pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
 pub use tree::{Descriptor, RawDocument};

@@ -1,6 +1,6 @@
 //! A blob on its way out of its source: checked as it goes, and taken up again where it broke off.
 
-use std::{fs::File, io::Write as _};
+use std::{fs::File, io::Write as _, ops::Range};
 
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
@@ -11,6 +11,7 @@ use crate::{
 };
 
 use super::{
+    blob_stream::Chunks,
     endpoint::Endpoint,
     problem::CopyError,
     request::{CopyContext, Progress},
@@ -39,9 +40,12 @@ pub enum Abort {
 pub struct BlobReader<'a> {
     source: &'a Endpoint,
     blob: &'a Descriptor,
-    checker: DigestHasher,
-    /// How many bytes have been checked; they are the first ones.
-    checked: u64,
+    /// What has come of the digest so far; none, if the beginning was not read here.
+    checker: Option<DigestHasher>,
+    /// Up to where bytes have been read.
+    reached: u64,
+    /// What is open of the source, and the byte that is next in it.
+    open: Option<(u64, Chunks)>,
     context: &'a CopyContext<'a>,
 }
 
@@ -52,94 +56,128 @@ impl<'a> BlobReader<'a> {
         Self {
             source,
             blob,
-            checker: blob.digest.checker(),
-            checked: 0,
+            checker: Some(blob.digest.checker()),
+            reached: 0,
+            open: None,
             context,
         }
     }
 
-    /// Returns how many bytes have been read, from the beginning.
+    /// Returns up to where bytes have been read.
     pub fn reached(&self) -> u64 {
-        self.checked
+        self.reached
     }
 
-    /// Hands over the bytes from `from` on, which must not be beyond what was read before. The last of them are handed over
-    /// only when all are what the digest says.
+    /// Hands over these bytes. Where they are the last ones, and all before them were read here too, the very last are handed over only
+    /// when all are what the digest says.
     ///
     /// # Errors
     ///
-    /// [`Abort`]; the sink then has the beginning of the blob, and never all of it.
-    pub async fn pour(&mut self, from: u64, sink: &mut Sink<'_>) -> Result<(), Abort> {
-        let mut at = from;
-        let mut held: Option<Bytes> = None;
+    /// [`Abort`]; the sink then has the beginning of these bytes, and never all of the blob.
+    pub async fn pour(&mut self, bytes: Range<u64>, sink: &mut Sink<'_>) -> Result<(), Abort> {
+        self.begin_at(bytes.start);
+        let mut part = Part {
+            at: bytes.start,
+            end: bytes.end,
+            held: None,
+        };
         let mut tries = 0;
-        while at < self.blob.size {
-            let begun = at;
-            let torn = match self.stretch(&mut at, &mut held, sink).await {
+        while part.at < part.end {
+            let begun = part.at;
+            let torn = match self.stretch(&mut part, sink).await {
                 Ok(()) => "it ended too early".to_owned(),
                 Err(ReadError::For(stop)) => return Err(stop),
                 Err(ReadError::Off(problem)) => problem,
             };
-            if at >= self.blob.size {
+            if part.at >= part.end {
                 break;
             }
-            tries = if at > begun { 1 } else { tries + 1 };
+            tries = if part.at > begun { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
                 Some(pause) => self.context.clock.sleep(pause).await,
                 None => return Err(Abort::Source(self.corrupt(&format!("broke off: {torn}")))),
             }
         }
-        let found = self.checker.clone().digest();
-        if found != self.blob.digest {
-            return Err(Abort::Source(
-                self.corrupt(&format!("has the content of `{found}`")),
-            ));
+        if part.end >= self.blob.size
+            && let Some(checker) = &self.checker
+        {
+            let found = checker.clone().digest();
+            if found != self.blob.digest {
+                let found = format!("has the content of `{found}`");
+                return Err(Abort::Source(self.corrupt(&found)));
+            }
         }
-        match held {
+        match part.held {
             Some(last) => give(sink, last).await,
             None => Ok(()),
         }
     }
 
-    /// Reads as far as the source gives, one answer.
-    async fn stretch(
-        &mut self,
-        at: &mut u64,
-        held: &mut Option<Bytes>,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), ReadError> {
-        let mut chunks = match self.source.open(self.blob, *at).await {
-            Ok(chunks) => chunks,
-            Err(error) if error.is_passing() => {
-                return Err(ReadError::Off(crate::Error::from(error).one_line()));
-            }
-            Err(error) => return Err(ReadError::For(Abort::Source(error))),
+    /// Makes ready to read from a byte on.
+    fn begin_at(&mut self, start: u64) {
+        if start > self.reached {
+            self.checker = None;
+            self.reached = start;
+        } else if start == 0 && self.checker.is_none() {
+            self.checker = Some(self.blob.digest.checker());
+            self.reached = 0;
+        }
+    }
+
+    /// Reads as far as the source gives, one answer, or the rest of one.
+    async fn stretch(&mut self, part: &mut Part, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+        let open = self.open.take().filter(|(at, _)| *at == part.at);
+        let mut chunks = match open {
+            Some((_, chunks)) => chunks,
+            None => self.open_at(part.at).await?,
         };
-        while let Some(chunk) = chunks.next().await.map_err(ReadError::Off)? {
+        // What comes after the last byte is read too: nothing may.
+        let is_last = part.end >= self.blob.size;
+        while is_last || part.at < part.end {
+            let Some(mut chunk) = chunks.next().await.map_err(ReadError::Off)? else {
+                return Ok(());
+            };
             if chunk.is_empty() {
                 continue;
             }
-            let end = *at + chunk.len() as u64;
-            if end > self.blob.size {
-                let problem = format!("is longer than its {} bytes", self.blob.size);
-                return Err(ReadError::For(Abort::Source(self.corrupt(&problem))));
+            let room = part.end - part.at;
+            if chunk.len() as u64 > room {
+                if is_last {
+                    let problem = format!("is longer than its {} bytes", self.blob.size);
+                    return Err(ReadError::For(Abort::Source(self.corrupt(&problem))));
+                }
+                let rest = chunk.split_off(usize::try_from(room).unwrap_or(chunk.len()));
+                chunks.put_back(rest);
             }
-            self.check(*at, &chunk);
-            *at = end;
-            if let Some(previous) = held.replace(chunk) {
+            self.check(part.at, &chunk);
+            part.at += chunk.len() as u64;
+            if let Some(previous) = part.held.replace(chunk) {
                 give(sink, previous).await.map_err(ReadError::For)?;
             }
         }
+        self.open = Some((part.at, chunks));
         Ok(())
+    }
+
+    async fn open_at(&self, at: u64) -> Result<Chunks, ReadError> {
+        match self.source.open(self.blob, at).await {
+            Ok(chunks) => Ok(chunks),
+            Err(error) if error.is_passing() => {
+                Err(ReadError::Off(crate::Error::from(error).one_line()))
+            }
+            Err(error) => Err(ReadError::For(Abort::Source(error))),
+        }
     }
 
     /// Takes in bytes that begin at `at`, as far as they are new.
     fn check(&mut self, at: u64, chunk: &[u8]) {
-        let known = usize::try_from(self.checked.saturating_sub(at)).unwrap_or(usize::MAX);
+        let known = usize::try_from(self.reached.saturating_sub(at)).unwrap_or(usize::MAX);
         if let Some(new) = chunk.get(known..).filter(|new| !new.is_empty()) {
-            self.checker.update(new);
-            self.checked += new.len() as u64;
-            (self.context.watch)(Progress::Sent(&self.blob.digest, self.checked));
+            if let Some(checker) = &mut self.checker {
+                checker.update(new);
+            }
+            self.reached += new.len() as u64;
+            (self.context.watch)(Progress::Sent(&self.blob.digest, self.reached));
         }
     }
 
@@ -150,6 +188,16 @@ impl<'a> BlobReader<'a> {
             found: found.to_owned(),
         }
     }
+}
+
+/// Bytes of a blob that are being handed over.
+struct Part {
+    /// The next byte.
+    at: u64,
+    /// The byte after the last.
+    end: u64,
+    /// What was read last, and is handed over when more has come.
+    held: Option<Bytes>,
 }
 
 /// Why one answer was not read to its end.

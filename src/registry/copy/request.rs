@@ -7,6 +7,8 @@ use crate::{
     sys::clock::Clock,
 };
 
+use super::memory::CopyMemory;
+
 /// Where an image is, or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -93,11 +95,13 @@ pub enum Progress<'a> {
 /// Who is told of the progress.
 pub type ProgressWatcher<'a> = &'a dyn Fn(Progress<'_>);
 
-/// What surrounds a copy: who watches it, and the time that its pauses take.
+/// What surrounds a copy: who watches it, the time that its pauses take, and what there was before.
 #[derive(Clone, Copy)]
 pub struct CopyContext<'a> {
     /// Who watches it.
     pub watch: ProgressWatcher<'a>,
     /// The clock of its pauses.
     pub clock: &'a Clock,
+    /// What copies before have left.
+    pub memory: &'a dyn CopyMemory,
 }

@@ -26,14 +26,14 @@ pub async fn save(
 ) -> Result<BlobTransfer, CopyError> {
     let mut new = to.begin(&blob.digest)?;
     let mut reader = BlobReader::new(from, blob, context);
-    let poured = reader.pour(0, &mut Sink::File(new.file())).await;
+    let poured = reader.pour(0..blob.size, &mut Sink::File(new.file())).await;
     match poured {
         Ok(()) => {}
         Err(Abort::Source(error)) => return Err(error),
         Err(Abort::Sink(problem)) => return Err(new.unwritten(problem)),
     }
     new.keep()?;
-    Ok(BlobTransfer::Sent)
+    Ok(BlobTransfer::Sent { bytes: blob.size })
 }
 
 impl Registries {
@@ -52,9 +52,10 @@ impl Registries {
         let context = CopyContext {
             watch: &|_| {},
             clock: &self.clock,
+            memory: &(),
         };
         let mut reader = BlobReader::new(&from, blob, &context);
-        match reader.pour(0, &mut Sink::File(into)).await {
+        match reader.pour(0..blob.size, &mut Sink::File(into)).await {
             Ok(()) => Ok(()),
             Err(Abort::Source(error)) => Err(error),
             Err(Abort::Sink(problem)) => Err(CopyError::folder(image.to_string(), problem)),

@@ -1,62 +1,37 @@
-//! How a blob gets into a registry: one request for its bytes, and as many more as it takes where connections break.
+//! How a blob gets into a registry: taken over from another repository, or sent. One request has all its bytes; what breaks off goes on
+//! where the registry says that it has come to, be it in another process.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>
 
-use std::{pin::pin, time::Duration};
+use reqwest::{Method, Url, header::RANGE};
 
-use bytes::Bytes;
-use futures_util::{
-    StreamExt as _,
-    future::{self, Either},
-    stream,
-};
-use reqwest::{
-    Method, Request, Response as RawResponse, Url,
-    header::{
-        AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
-        LOCATION, RANGE,
+use crate::{
+    image::Digest,
+    registry::{
+        client::refusal,
+        problem::LookupError,
+        requests::ask::Answer,
+        transport::{request_spec::RequestSpec, retry},
     },
-};
-use tokio::sync::mpsc;
-
-use crate::image::Digest;
-use crate::registry::{
-    auth::flow::Authorization,
-    client::refusal,
-    problem::{Asked, LookupError, LookupFailure},
-    requests::{ask::Answer, attempt::Attempt},
-    transport::{
-        http_client::{self, Response, TransportError, told},
-        request_spec::RequestSpec,
-        retry::{self, RetryVerdict},
-    },
+    secret::Secret,
 };
 
 use super::{
     endpoint::{BlobTransfer, Endpoint},
+    memory::KeptUpload,
     problem::CopyError,
-    reader::{Abort, BlobReader, Sink},
+    reader::BlobReader,
     remote::Remote,
     request::CopyContext,
     tree::Descriptor,
+    upload_part::{PartOutcome, UploadPart, next, received},
 };
 
 /// How often the upload of one blob is taken up again without getting on.
 const TRIES: usize = 4;
 
-/// How long a registry may take to check and store a blob that it has got as a whole.
-const COMMIT: Duration = Duration::from_secs(600);
-
-/// Parts of a blob between the source and the target: enough to keep both busy, and small in memory.
-const IN_FLIGHT: usize = 4;
-
-/// How one attempt at the bytes of a blob ended.
-enum UploadAttempt {
-    /// It is stored.
-    Done,
-    /// It broke off, and may be taken up again.
-    ReadError(LookupError),
-    /// There is no more sense in trying.
-    Failed(CopyError),
-}
+/// How many bytes one request has where uploads break off: what is lost with it. Larger blobs are worth keeping where their uploads are.
+const PIECE: u64 = 16 * 1024 * 1024;
 
 /// What came of the wish that a registry takes a blob over from another of its repositories.
 pub enum MountOutcome {
@@ -66,6 +41,34 @@ pub enum MountOutcome {
     Begun(Url),
     /// It was not to be asked that: who may write to the one repository may not read the other, or what came back makes no sense.
     Refused,
+}
+
+/// How the bytes of a blob are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// All that the registry does not have yet, in one request.
+    Rest,
+    /// In pieces. Docker Distribution goes on only between requests: what it has got of one that broke off ends the upload.
+    Pieces,
+    /// All of them in one request, from the first one on: the registry takes no parts.
+    Whole,
+}
+
+/// A blob on its way into a registry.
+struct Upload<'a> {
+    target: &'a Remote,
+    blob: &'a Descriptor,
+    manner: Manner,
+    /// Where it goes on.
+    url: Url,
+    /// The byte that comes next.
+    at: u64,
+    /// How many bytes the registry had before this process sent any.
+    resumed: u64,
+    /// The byte that it has come to at most.
+    furthest: u64,
+    /// Where it is kept for other processes.
+    kept: Option<Box<dyn KeptUpload + 'a>>,
 }
 
 impl Remote {
@@ -98,28 +101,44 @@ impl Remote {
         context: &CopyContext<'_>,
         begun: Option<Url>,
     ) -> Result<BlobTransfer, CopyError> {
-        let mut upload = match begun {
-            Some(upload) => upload,
-            None => self.begin().await?,
-        };
+        let mut upload = Upload::open(self, blob, context, begun).await?;
         let mut reader = BlobReader::new(from, blob, context);
-        let (mut at, mut tries) = (0, 0);
+        let mut tries = 0;
         loop {
-            let torn = match self.attempt(&mut reader, blob, &upload, at).await {
-                UploadAttempt::Done => return Ok(BlobTransfer::Sent),
-                UploadAttempt::Failed(error) => {
-                    self.give_up(upload).await;
+            let part = upload.part();
+            let torn = match self.send_part(&mut reader, blob, &part).await {
+                PartOutcome::Done => {
+                    let bytes = blob.size - upload.resumed;
+                    upload.forget();
+                    return Ok(BlobTransfer::Sent { bytes });
+                }
+                PartOutcome::Stored(next, at) => {
+                    upload.goes_on(next, at);
+                    if upload.gets_on() {
+                        tries = 0;
+                    }
+                    continue;
+                }
+                // What others have sent may be wrong, and some registries take no parts: all of it once more.
+                PartOutcome::Refused(_) if part.bytes != (0..blob.size) => {
+                    self.give_up(part.upload).await;
+                    upload.begin_anew(Manner::Whole).await?;
+                    continue;
+                }
+                PartOutcome::Refused(error) => {
+                    self.give_up(part.upload).await;
+                    upload.forget();
+                    return Err(self.unwritten(error));
+                }
+                PartOutcome::Failed(error) => {
+                    self.give_up(part.upload).await;
+                    upload.forget();
                     return Err(error);
                 }
-                UploadAttempt::ReadError(error) => error,
+                PartOutcome::Broken(error) => error,
             };
-            let before = at;
-            let known = self.progress_of(&upload).await;
-            (upload, at) = match known.filter(|(_, at)| *at <= reader.reached()) {
-                Some(known) => known,
-                None => (self.begin().await?, 0),
-            };
-            tries = if at > before { 1 } else { tries + 1 };
+            upload.go_on_after_break(reader.reached()).await?;
+            tries = if upload.gets_on() { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
                 Some(pause) => context.clock.sleep(pause).await,
                 None => return Err(self.unwritten(torn)),
@@ -151,10 +170,11 @@ impl Remote {
         if answer.response.status != 204 {
             return None;
         }
-        let range = answer.response.headers.get(RANGE)?.to_str().ok()?;
-        let received = received(range)?;
-        let next = next(&self.host.guard, upload, &answer.response.headers).ok()?;
-        Some((next, received))
+        let headers = &answer.response.headers;
+        let received = received(headers.get(RANGE)?.to_str().ok()?)?;
+        // Most say where it goes on, and some that it stays where it is by saying nothing.
+        let next = next(&self.host.guard, upload, headers);
+        Some((next.unwrap_or_else(|_| upload.clone()), received))
     }
 
     /// Tells the registry that nothing more comes. Those that do not hear it forget by themselves.
@@ -163,205 +183,118 @@ impl Remote {
         let _ = self.host.ask(&request_spec).await;
     }
 
-    /// Sends the bytes of a blob from `at` on, with which it is complete.
-    async fn attempt(
-        &self,
-        reader: &mut BlobReader<'_>,
-        blob: &Descriptor,
-        upload: &Url,
-        at: u64,
-    ) -> UploadAttempt {
-        let mut url = upload.clone();
-        url.query_pairs_mut()
-            .append_pair("digest", blob.digest.as_str());
-        let request_spec = RequestSpec::upload(Method::PUT, &self.image, url.clone());
-        let attempt = Attempt::new(&self.host, &request_spec);
-        let pass = match attempt.authorization().await {
-            Ok(pass) => pass,
-            Err(error) => return UploadAttempt::Failed(self.unwritten(error)),
+    /// Returns how far an upload has come that an earlier process has kept.
+    async fn kept_progress(&self, kept: Option<Secret>) -> Option<(Url, u64)> {
+        let kept = kept?;
+        let url = self.host.guard.redirect(&self.host.origin, kept.reveal());
+        self.progress_of(&url.ok()?).await
+    }
+}
+
+impl<'a> Upload<'a> {
+    /// Opens an upload: one that was broken off in an earlier process, or else a new one.
+    async fn open(
+        target: &'a Remote,
+        blob: &'a Descriptor,
+        context: &CopyContext<'a>,
+        begun: Option<Url>,
+    ) -> Result<Self, CopyError> {
+        let is_worth_it = blob.size > PIECE;
+        let kept = is_worth_it.then(|| context.memory.upload(&target.place(), &blob.digest));
+        let mut kept = kept.flatten();
+        let earlier = kept.as_mut().and_then(|kept| kept.location());
+        // What broke off once may do so again.
+        let manner = match earlier {
+            Some(_) => Manner::Pieces,
+            None => Manner::Rest,
         };
-        let asked = attempt.asked("PUT", &url);
-        let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
-        let mut request = Request::new(Method::PUT, url.clone());
-        *request.headers_mut() = self.headers(blob, at, &url, &pass);
-        *request.body_mut() = Some(body(receiver));
-        let http_client = self.host.client_to(&url, 0);
-        let (poured, answered) = side_by_side(reader, at, sender, http_client.open(request)).await;
-        match (poured, answered) {
-            (Err(Abort::Source(error)), _) => UploadAttempt::Failed(error),
-            (_, Some(Ok(response))) => self.judge(response, &attempt, &pass, asked).await,
-            (_, Some(Err(broken))) => UploadAttempt::ReadError(torn(broken, asked)),
-            (Err(Abort::Sink(problem)), None) => {
-                UploadAttempt::ReadError(LookupError::bad_reply(problem, asked))
+        let known = target.kept_progress(earlier).await;
+        let (url, at) = match (known.filter(|(_, at)| *at <= blob.size), begun) {
+            (Some(known), begun) => {
+                if let Some(begun) = begun {
+                    target.give_up(begun).await;
+                }
+                known
             }
-            (Ok(()), None) => UploadAttempt::ReadError(torn(TransportError::Silent(COMMIT), asked)),
+            (None, Some(begun)) => (begun, 0),
+            (None, None) => (target.begin().await?, 0),
+        };
+        let mut upload = Self {
+            target,
+            blob,
+            manner,
+            resumed: at,
+            furthest: at,
+            url: url.clone(),
+            at,
+            kept,
+        };
+        upload.goes_on(url, at);
+        Ok(upload)
+    }
+
+    /// Returns what the next request has.
+    fn part(&self) -> UploadPart {
+        let size = self.blob.size;
+        let end = match self.manner {
+            Manner::Pieces => size.min(self.at.saturating_add(PIECE)),
+            Manner::Rest | Manner::Whole => size,
+        };
+        UploadPart {
+            upload: self.url.clone(),
+            bytes: self.at..end,
+            is_last: end == size,
         }
     }
 
-    fn headers(&self, blob: &Descriptor, at: u64, url: &Url, pass: &Authorization) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let octets = HeaderValue::from_static("application/octet-stream");
-        headers.insert(CONTENT_TYPE, octets);
-        let left = blob.size.saturating_sub(at);
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(left));
-        if at > 0 {
-            let range = format!("{at}-{}", blob.size.saturating_sub(1));
-            headers.extend(
-                HeaderValue::from_str(&range)
-                    .ok()
-                    .map(|range| (CONTENT_RANGE, range)),
-            );
+    /// Takes in where it goes on, for this process and others.
+    fn goes_on(&mut self, url: Url, at: u64) {
+        if let Some(kept) = &mut self.kept {
+            kept.keep(&Secret::new(url.as_str()));
         }
-        if let Some(login) = pass.header().filter(|_| self.host.is_own(url)) {
-            headers.insert(AUTHORIZATION, login.clone());
-        }
-        headers
+        (self.url, self.at) = (url, at);
     }
 
-    /// Judges what a registry says of a blob that it was sent.
-    async fn judge(
-        &self,
-        mut response: RawResponse,
-        attempt: &Attempt<'_>,
-        pass: &Authorization,
-        asked: Asked,
-    ) -> UploadAttempt {
-        let status = response.status().as_u16();
-        let body = http_client::words_of(&mut response).await;
-        if matches!(status, 200..=204) {
-            return UploadAttempt::Done;
-        }
-        let response = Response {
-            status,
-            headers: std::mem::take(response.headers_mut()),
-            body,
-            http2: false,
-            rest: None,
+    /// Tells whether it has come further than ever before.
+    fn gets_on(&mut self) -> bool {
+        let gets_on = self.at > self.furthest;
+        self.furthest = self.furthest.max(self.at);
+        gets_on
+    }
+
+    /// Finds out where it goes on after a request broke off. `read` is how far this process has read the blob.
+    async fn go_on_after_break(&mut self, read: u64) -> Result<(), CopyError> {
+        let known = match self.manner {
+            Manner::Rest | Manner::Pieces => self.target.progress_of(&self.url).await,
+            Manner::Whole => None,
         };
-        let asked = told(asked, &response);
-        if status == 401 && matches!(pass, Authorization::Token { .. }) {
-            // The token has run out on the way; what is asked for next brings a new one.
-            let _ = attempt.next_authorization(pass, &response).await;
-            return UploadAttempt::ReadError(LookupError::unknown(
-                LookupFailure::Refused { login: None },
-                asked,
-            ));
-        }
-        match retry::verdict(status, None) {
-            RetryVerdict::Final if status == 404 => {
-                let problem = "it has forgotten the upload".to_owned();
-                UploadAttempt::ReadError(LookupError::bad_reply(problem, asked))
+        match known.filter(|(_, at)| *at <= read.max(self.at)) {
+            Some((url, at)) => {
+                self.goes_on(url, at);
+                Ok(())
             }
-            RetryVerdict::Final => {
-                let answer = Answer {
-                    asked,
-                    login: pass.login().map(str::to_owned),
-                    had_token: matches!(pass, Authorization::Token { .. }),
-                    response,
+            None => {
+                let manner = match self.manner {
+                    Manner::Rest if self.blob.size > PIECE => Manner::Pieces,
+                    same => same,
                 };
-                UploadAttempt::Failed(self.unwritten(refusal(&answer)))
-            }
-            RetryVerdict::Again | RetryVerdict::Limited(_) => {
-                let until = self.host.now();
-                UploadAttempt::ReadError(LookupError::unknown(
-                    LookupFailure::Server { until },
-                    asked,
-                ))
+                self.begin_anew(manner).await
             }
         }
     }
-}
 
-/// Reads from the source and writes to the registry at the same time. Whoever ends early ends the other; a registry that has got
-/// all bytes gets some more time to store them.
-async fn side_by_side(
-    reader: &mut BlobReader<'_>,
-    at: u64,
-    sender: mpsc::Sender<Bytes>,
-    answer: impl Future<Output = Result<RawResponse, TransportError>>,
-) -> (
-    Result<(), Abort>,
-    Option<Result<RawResponse, TransportError>>,
-) {
-    let mut sink = Sink::Upload(sender);
-    let answer = pin!(answer);
-    let pouring = {
-        let pour = pin!(reader.pour(at, &mut sink));
-        match future::select(pour, answer).await {
-            Either::Left((poured, answer)) => Ok((poured, answer)),
-            Either::Right((answered, _)) => Err(answered),
-        }
-    };
-    match pouring {
-        // It did not wait for the end: what it says is why.
-        Err(answered) => (Ok(()), Some(answered)),
-        Ok((Err(stop), _)) => (Err(stop), None),
-        Ok((Ok(()), answer)) => {
-            drop(sink);
-            let answered = tokio::time::timeout(COMMIT, answer).await;
-            (Ok(()), answered.ok())
-        }
-    }
-}
-
-fn body(receiver: mpsc::Receiver<Bytes>) -> reqwest::Body {
-    let parts = stream::unfold(receiver, async |mut receiver| {
-        let part = receiver.recv().await?;
-        Some((Ok::<_, std::io::Error>(part), receiver))
-    });
-    reqwest::Body::wrap_stream(parts.boxed())
-}
-
-fn torn(broken: TransportError, asked: Asked) -> LookupError {
-    match broken {
-        TransportError::Network(error) => {
-            LookupError::unknown(LookupFailure::Network(std::sync::Arc::new(error)), asked)
-        }
-        other => LookupError::bad_reply(other.to_string(), asked),
-    }
-}
-
-/// Returns where an upload goes on, as the answer says.
-fn next(
-    guard: &crate::registry::transport::url_policy::UrlPolicy,
-    from: &Url,
-    headers: &HeaderMap,
-) -> Result<Url, String> {
-    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.ok_or("it does not say where the upload goes")?;
-    guard
-        .redirect(from, location)
-        .map_err(|forbidden| format!("it sends the upload to where it must not: {forbidden}"))
-}
-
-/// Returns how many bytes an upload has, out of `0-99`. Some say `0-0` of one without any, which costs one byte sent twice, or none:
-/// such an upload is begun anew.
-fn received(range: &str) -> Option<u64> {
-    let last: u64 = range
-        .trim_start_matches("bytes=")
-        .strip_prefix("0-")?
-        .parse()
-        .ok()?;
-    match last {
-        0 => None,
-        last => last.checked_add(1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_range_of_an_upload_tells_where_it_goes_on() {
-        assert_eq!(received("0-99"), Some(100));
-        assert_eq!(received("bytes=0-1048575"), Some(1_048_576));
+    /// Begins with the first byte.
+    async fn begin_anew(&mut self, manner: Manner) -> Result<(), CopyError> {
+        let url = self.target.begin().await?;
+        (self.manner, self.resumed) = (manner, 0);
+        self.goes_on(url, 0);
+        Ok(())
     }
 
-    #[test]
-    fn an_upload_whose_range_says_nothing_is_begun_anew() {
-        for range in ["0-0", "", "0--1", "5-9", "0-x", "bytes=0-"] {
-            assert_eq!(received(range), None, "{range}");
+    /// Lets other processes know that there is nothing to go on with.
+    fn forget(self) {
+        if let Some(kept) = self.kept {
+            kept.forget();
         }
     }
 }

@@ -1,0 +1,282 @@
+//! One request that carries bytes of a blob: all that are left, or a piece of them.
+
+use std::{ops::Range, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{
+    StreamExt as _,
+    future::{self, Either},
+    stream,
+};
+use reqwest::{
+    Method, Request, Response as RawResponse, Url,
+    header::{
+        AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+        LOCATION, RANGE,
+    },
+};
+use tokio::sync::mpsc;
+
+use crate::registry::{
+    auth::flow::Authorization,
+    client::refusal,
+    problem::{Asked, LookupError, LookupFailure},
+    requests::{ask::Answer, attempt::Attempt},
+    transport::{
+        http_client::{self, Response, TransportError},
+        request_spec::RequestSpec,
+        retry::{self, RetryVerdict},
+        url_policy::UrlPolicy,
+    },
+};
+
+use super::{
+    problem::CopyError,
+    reader::{Abort, BlobReader, Sink},
+    remote::Remote,
+    tree::Descriptor,
+};
+
+/// How long a registry may take to check and store a blob that it has got as a whole.
+const COMMIT: Duration = Duration::from_secs(600);
+
+/// Parts of a blob between the source and the target: enough to keep both busy, and small in memory.
+const IN_FLIGHT: usize = 4;
+
+/// Bytes of a blob that one request carries.
+#[derive(Clone, Debug)]
+pub struct UploadPart {
+    /// Where they go.
+    pub upload: Url,
+    /// Which bytes.
+    pub bytes: Range<u64>,
+    /// Whether the blob is complete with them.
+    pub is_last: bool,
+}
+
+/// How one request with bytes of a blob ended.
+pub enum PartOutcome {
+    /// The blob is stored.
+    Done,
+    /// The bytes are, and what comes next goes there, from this byte on.
+    Stored(Url, u64),
+    /// It broke off, and may be taken up again.
+    Broken(LookupError),
+    /// The registry does not take them.
+    Refused(LookupError),
+    /// There is no more sense in trying.
+    Failed(CopyError),
+}
+
+impl Remote {
+    /// Sends bytes of a blob.
+    pub async fn send_part(
+        &self,
+        reader: &mut BlobReader<'_>,
+        blob: &Descriptor,
+        part: &UploadPart,
+    ) -> PartOutcome {
+        let mut url = part.upload.clone();
+        let method = match part.is_last {
+            true => Method::PUT,
+            false => Method::PATCH,
+        };
+        if part.is_last {
+            url.query_pairs_mut()
+                .append_pair("digest", blob.digest.as_str());
+        }
+        let request_spec = RequestSpec::upload(method.clone(), &self.image, url.clone());
+        let attempt = Attempt::new(&self.host, &request_spec);
+        let pass = match attempt.authorization().await {
+            Ok(pass) => pass,
+            Err(error) => return PartOutcome::Failed(self.unwritten(error)),
+        };
+        let asked = attempt.asked(request_spec.verb(), &url);
+        let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
+        let mut request = Request::new(method, url.clone());
+        *request.headers_mut() = self.headers(part, blob.size, &url, &pass);
+        *request.body_mut() = Some(body(receiver));
+        let http_client = self.host.client_to(&url, 0);
+        let answer = http_client.open(request);
+        let (poured, answered) = side_by_side(reader, part.bytes.clone(), sender, answer).await;
+        match (poured, answered) {
+            (Err(Abort::Source(error)), _) => PartOutcome::Failed(error),
+            (_, Some(Ok(response))) => {
+                let answer = answer_of(response, asked, &pass).await;
+                self.judge(answer, part, &attempt, &pass).await
+            }
+            (_, Some(Err(broken))) => PartOutcome::Broken(torn(broken, asked)),
+            (Err(Abort::Sink(problem)), None) => {
+                PartOutcome::Broken(LookupError::bad_reply(problem, asked))
+            }
+            (Ok(()), None) => PartOutcome::Broken(torn(TransportError::Silent(COMMIT), asked)),
+        }
+    }
+
+    fn headers(&self, part: &UploadPart, size: u64, url: &Url, pass: &Authorization) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let octets = HeaderValue::from_static("application/octet-stream");
+        headers.insert(CONTENT_TYPE, octets);
+        let Range { start, end } = part.bytes;
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(end - start));
+        let is_all = start == 0 && end == size;
+        if !is_all && start < end {
+            let range = HeaderValue::from_str(&format!("{start}-{}", end - 1));
+            headers.extend(range.ok().map(|range| (CONTENT_RANGE, range)));
+        }
+        if let Some(login) = pass.header().filter(|_| self.host.is_own(url)) {
+            headers.insert(AUTHORIZATION, login.clone());
+        }
+        headers
+    }
+
+    /// Judges what a registry says of bytes that it was sent.
+    async fn judge(
+        &self,
+        answer: Answer,
+        part: &UploadPart,
+        attempt: &Attempt<'_>,
+        pass: &Authorization,
+    ) -> PartOutcome {
+        let Response { status, .. } = answer.response;
+        match status {
+            200..=204 if part.is_last => return PartOutcome::Done,
+            200..=204 => return self.stored(&answer, part),
+            _ => {}
+        }
+        if status == 401 && matches!(pass, Authorization::Token { .. }) {
+            // The token has run out on the way; what is asked for next brings a new one.
+            let _ = attempt.next_authorization(pass, &answer.response).await;
+            let why = LookupFailure::Refused { login: None };
+            return PartOutcome::Broken(LookupError::unknown(why, answer.asked));
+        }
+        match retry::verdict(status, None) {
+            RetryVerdict::Final if status == 404 => {
+                let problem = "it has forgotten the upload".to_owned();
+                PartOutcome::Broken(LookupError::bad_reply(problem, answer.asked))
+            }
+            RetryVerdict::Final => PartOutcome::Refused(refusal(&answer)),
+            RetryVerdict::Again | RetryVerdict::Limited(_) => {
+                let until = self.host.now();
+                let why = LookupFailure::Server { until };
+                PartOutcome::Broken(LookupError::unknown(why, answer.asked))
+            }
+        }
+    }
+
+    /// Reads where an upload goes on that has taken a piece, and from which byte on: a registry may have taken less than it was sent.
+    fn stored(&self, answer: &Answer, part: &UploadPart) -> PartOutcome {
+        let headers = &answer.response.headers;
+        let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
+        let taken = range.and_then(received).unwrap_or(part.bytes.end);
+        match next(&self.host.guard, &part.upload, headers) {
+            Ok(next) => PartOutcome::Stored(next, taken.min(part.bytes.end)),
+            Err(problem) => {
+                PartOutcome::Refused(LookupError::bad_reply(problem, answer.asked.clone()))
+            }
+        }
+    }
+}
+
+async fn answer_of(mut response: RawResponse, asked: Asked, pass: &Authorization) -> Answer {
+    let status = response.status().as_u16();
+    let body = http_client::words_of(&mut response).await;
+    let response = Response {
+        status,
+        headers: std::mem::take(response.headers_mut()),
+        body,
+        http2: false,
+        rest: None,
+    };
+    Answer::new(response, asked, pass)
+}
+
+/// Reads from the source and writes to the registry at the same time. Whoever ends early ends the other; a registry that has got
+/// all bytes gets some more time to store them.
+async fn side_by_side(
+    reader: &mut BlobReader<'_>,
+    bytes: Range<u64>,
+    sender: mpsc::Sender<Bytes>,
+    answer: impl Future<Output = Result<RawResponse, TransportError>>,
+) -> (
+    Result<(), Abort>,
+    Option<Result<RawResponse, TransportError>>,
+) {
+    let mut sink = Sink::Upload(sender);
+    let answer = pin!(answer);
+    let pouring = {
+        let pour = pin!(reader.pour(bytes, &mut sink));
+        match future::select(pour, answer).await {
+            Either::Left((poured, answer)) => Ok((poured, answer)),
+            Either::Right((answered, _)) => Err(answered),
+        }
+    };
+    match pouring {
+        // It did not wait for the end: what it says is why.
+        Err(answered) => (Ok(()), Some(answered)),
+        Ok((Err(stop), _)) => (Err(stop), None),
+        Ok((Ok(()), answer)) => {
+            drop(sink);
+            let answered = tokio::time::timeout(COMMIT, answer).await;
+            (Ok(()), answered.ok())
+        }
+    }
+}
+
+fn body(receiver: mpsc::Receiver<Bytes>) -> reqwest::Body {
+    let parts = stream::unfold(receiver, async |mut receiver| {
+        let part = receiver.recv().await?;
+        Some((Ok::<_, std::io::Error>(part), receiver))
+    });
+    reqwest::Body::wrap_stream(parts.boxed())
+}
+
+fn torn(broken: TransportError, asked: Asked) -> LookupError {
+    match broken {
+        TransportError::Network(error) => {
+            LookupError::unknown(LookupFailure::Network(std::sync::Arc::new(error)), asked)
+        }
+        other => LookupError::bad_reply(other.to_string(), asked),
+    }
+}
+
+/// Returns where an upload goes on, as the answer says.
+pub fn next(guard: &UrlPolicy, from: &Url, headers: &HeaderMap) -> Result<Url, String> {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let location = location.ok_or("it does not say where the upload goes")?;
+    guard
+        .redirect(from, location)
+        .map_err(|forbidden| format!("it sends the upload to where it must not: {forbidden}"))
+}
+
+/// Returns how many bytes an upload has, out of `0-99`. Some say `0-0` of one without any, which costs one byte sent twice, or none:
+/// such an upload is begun anew.
+pub fn received(range: &str) -> Option<u64> {
+    let last: u64 = range
+        .trim_start_matches("bytes=")
+        .strip_prefix("0-")?
+        .parse()
+        .ok()?;
+    match last {
+        0 => None,
+        last => last.checked_add(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_of_an_upload_tells_where_it_goes_on() {
+        assert_eq!(received("0-99"), Some(100));
+        assert_eq!(received("bytes=0-1048575"), Some(1_048_576));
+    }
+
+    #[test]
+    fn an_upload_whose_range_says_nothing_is_begun_anew() {
+        for range in ["0-0", "", "0--1", "5-9", "0-x", "bytes=0-"] {
+            assert_eq!(received(range), None, "{range}");
+        }
+    }
+}

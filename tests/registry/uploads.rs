@@ -1,0 +1,331 @@
+//! Uploads that break off at a registry which keeps what it has got, as the distribution specification lets it.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+};
+
+use acrt::{
+    image::{Digest, Reference},
+    registry::copy::{
+        Copied, CopyError, CopyMemory, CopyRequest, KeptUpload, Place, RepositoryBlobs,
+    },
+    sys::secret::Secret,
+};
+
+use super::{
+    distribution::Distribution,
+    settings::{anonymous, reference},
+};
+
+const LAYER: usize = 24_000_000;
+
+/// A registry that has one upload at a time of what is large, and breaks it off where a test says.
+struct Target {
+    host: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What has come of each upload, by its path.
+    stored: BTreeMap<String, Vec<u8>>,
+    /// After how many bytes the next large requests break off; none lets one through.
+    cuts: VecDeque<Option<usize>>,
+    /// How many of the next questions how far it has come are answered with 404.
+    forgets: usize,
+    refuses_pieces: bool,
+    /// How many bytes of large requests have come.
+    taken: usize,
+    /// Each large request: its method, and the range that it says to have.
+    log: Vec<(String, String)>,
+}
+
+impl Target {
+    fn start(cuts: &[Option<usize>]) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let state = Arc::new(Mutex::new(State {
+            cuts: cuts.iter().copied().collect(),
+            ..State::default()
+        }));
+        let target = Self {
+            host: listener.local_addr().unwrap().to_string(),
+            state: Arc::clone(&state),
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&state);
+                thread::spawn(move || {
+                    let mut reader = BufReader::new(stream);
+                    while serve(&mut reader, &state).is_some() {}
+                });
+            }
+        });
+        target
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn methods(&self) -> Vec<String> {
+        let state = self.state();
+        state.log.iter().map(|(method, _)| method.clone()).collect()
+    }
+}
+
+/// Answers one request; nothing where the connection is at its end.
+fn serve(reader: &mut BufReader<TcpStream>, state: &Mutex<State>) -> Option<()> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (mut length, mut range) = (0, String::new());
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().unwrap(),
+            "content-range" => value.clone_into(&mut range),
+            _ => {}
+        }
+    }
+    let is_upload = target.contains("/blobs/uploads/");
+    let answer = if is_upload && length > 1_000_000 {
+        take(reader, state, (&method, &target), (length, range))?
+    } else {
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let mut state = state.lock().unwrap();
+        match method.as_str() {
+            "POST" => {
+                let path = format!("/v2/own/blobs/uploads/{}", state.stored.len());
+                state.stored.insert(path.clone(), Vec::new());
+                format!("202 Accepted\r\nLocation: {path}?at=0")
+            }
+            "GET" if is_upload && state.forgets > 0 => {
+                state.forgets -= 1;
+                "404 Not Found".to_owned()
+            }
+            "GET" if is_upload => format!("204 No Content\r\n{}", state.progress(&target)),
+            "PUT" => "201 Created".to_owned(),
+            "DELETE" => "204 No Content".to_owned(),
+            _ => "404 Not Found".to_owned(),
+        }
+    };
+    let mut out = reader.get_ref();
+    write!(out, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").ok()
+}
+
+/// Takes the bytes of an upload, as they come.
+fn take(
+    reader: &mut BufReader<TcpStream>,
+    shared: &Mutex<State>,
+    (method, target): (&str, &str),
+    (length, range): (usize, String),
+) -> Option<String> {
+    let (cut, is_refused, is_next) = {
+        let mut state = shared.lock().unwrap();
+        let first = range.split('-').next().unwrap().parse().unwrap_or(0);
+        let is_next = first == state.of(target).len();
+        state.log.push((method.to_owned(), range));
+        let is_refused = state.refuses_pieces && method == "PATCH";
+        (state.cuts.pop_front().flatten(), is_refused, is_next)
+    };
+    let mut left = cut.unwrap_or(length).min(length);
+    let mut piece = vec![0; 256 * 1024];
+    while left > 0 {
+        let most = left.min(piece.len());
+        let read = reader
+            .read(&mut piece[..most])
+            .ok()
+            .filter(|read| *read > 0)?;
+        left -= read;
+        let mut state = shared.lock().unwrap();
+        state.taken += read;
+        if is_next && !is_refused {
+            state.of(target).extend_from_slice(&piece[..read]);
+        }
+    }
+    if cut.is_some() {
+        return None;
+    }
+    let mut state = shared.lock().unwrap();
+    Some(match method {
+        _ if !is_next => "416 Range Not Satisfiable".to_owned(),
+        "PATCH" if is_refused => "405 Method Not Allowed".to_owned(),
+        "PATCH" => format!("202 Accepted\r\n{}", state.progress(target)),
+        _ => {
+            let digest = Digest::of(state.of(target)).to_string();
+            let is_whole = target.contains(&digest.replace(':', "%3A"));
+            let status = if is_whole {
+                "201 Created"
+            } else {
+                "400 Bad Request"
+            };
+            status.to_owned()
+        }
+    })
+}
+
+impl State {
+    fn of(&mut self, target: &str) -> &mut Vec<u8> {
+        let path = target.split('?').next().unwrap();
+        self.stored.get_mut(path).unwrap()
+    }
+
+    fn progress(&mut self, target: &str) -> String {
+        let path = target.split('?').next().unwrap();
+        let last = self.of(target).len().saturating_sub(1);
+        format!("Range: 0-{last}\r\nLocation: {path}?at={last}")
+    }
+
+    /// Returns what has come of the layer in the last upload of it.
+    fn layer(&mut self) -> &mut Vec<u8> {
+        let uploads = self.stored.values_mut();
+        uploads.filter(|it| !it.is_empty()).next_back().unwrap()
+    }
+}
+
+/// Where an upload is kept, for the processes of a test.
+#[derive(Default)]
+struct Memory(RefCell<Option<Secret>>);
+
+struct Kept<'a>(&'a Memory);
+
+impl KeptUpload for Kept<'_> {
+    fn location(&mut self) -> Option<Secret> {
+        self.0.0.borrow().clone()
+    }
+
+    fn keep(&mut self, location: &Secret) {
+        self.0.0.replace(Some(location.clone()));
+    }
+
+    fn forget(self: Box<Self>) {
+        self.0.0.take();
+    }
+}
+
+impl CopyMemory for Memory {
+    fn repositories(&self, _: &str) -> Vec<RepositoryBlobs> {
+        Vec::new()
+    }
+
+    fn images(&self, _: &str) -> Vec<Reference> {
+        Vec::new()
+    }
+
+    fn learn(&self, _: &str, _: RepositoryBlobs, _: &[RepositoryBlobs]) {}
+
+    fn upload(&self, _: &str, _: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
+        Some(Box::new(Kept(self)))
+    }
+}
+
+/// A source of an image with one large layer.
+async fn source() -> Distribution {
+    let source = Distribution::start();
+    let layer: Vec<u8> = (0..LAYER).map(|n| (n % 251) as u8).collect();
+    let image = source.layered("base", "x", &[&layer]).await;
+    source.put("base", "1", &image).await;
+    source
+}
+
+/// Copies to a target, as a process of its own does.
+async fn copy(
+    source: &Distribution,
+    target: &Target,
+    memory: &dyn CopyMemory,
+) -> Result<Copied, CopyError> {
+    let request = CopyRequest {
+        from: Place::Registry(reference(&source.image("base:1"))),
+        to: Place::Registry(reference(&format!("{}/own:1", target.host))),
+        tags: vec!["1".to_owned()],
+        platforms: Vec::new(),
+        all_referrers: false,
+        force: false,
+    };
+    anonymous().copy(&request, &|_| {}, memory).await
+}
+
+#[tokio::test]
+async fn upload_goes_on_with_the_byte_after_the_last_that_the_registry_has() {
+    let (source, target) = (source().await, Target::start(&[Some(10_000_000)]));
+    copy(&source, &target, &()).await.unwrap();
+    let state = target.state();
+    assert_eq!(state.taken, LAYER);
+    let rest = ("PUT".to_owned(), "10000000-23999999".to_owned());
+    assert_eq!(state.log, [("PUT".to_owned(), String::new()), rest]);
+}
+
+#[tokio::test]
+async fn upload_that_is_forgotten_is_begun_anew_in_pieces_that_go_on_too() {
+    let cuts = [Some(10_000_000), None, Some(4_000_000)];
+    let (source, target) = (source().await, Target::start(&cuts));
+    target.state().forgets = 1;
+    copy(&source, &target, &()).await.unwrap();
+    assert_eq!(target.state().taken, 10_000_000 + LAYER);
+    assert_eq!(target.methods(), ["PUT", "PATCH", "PUT", "PUT"]);
+    // The config, and the layer: from its beginning, once more, and after the piece that broke off. A piece is read on where the last ended.
+    let asked = source.requests().await;
+    let of_blobs = asked
+        .iter()
+        .filter(|it| it.starts_with("GET /v2/base/blobs/"));
+    assert_eq!(of_blobs.count(), 4, "{asked:?}");
+}
+
+#[tokio::test]
+async fn upload_of_an_earlier_process_goes_on_and_what_it_had_is_not_read_again() {
+    let cuts = [Some(10_000_000), Some(0), Some(0), Some(0), Some(0)];
+    let (source, target) = (source().await, Target::start(&cuts));
+    let memory = Memory::default();
+    copy(&source, &target, &memory).await.unwrap_err();
+    target.state().cuts.clear();
+    let copied = copy(&source, &target, &memory).await.unwrap();
+    assert_eq!(target.state().taken, LAYER);
+    // Two of the config, which every process sends here, and one of the layer.
+    assert_eq!(target.state().stored.len(), 3);
+    let sent = usize::try_from(copied.amount.bytes).unwrap();
+    // With the config.
+    assert!(sent < LAYER - 10_000_000 + 1_000, "{sent}");
+    assert!(memory.0.borrow().is_none());
+}
+
+#[tokio::test]
+async fn upload_whose_beginning_is_wrong_is_begun_anew() {
+    let cuts = [Some(10_000_000), Some(0), Some(0), Some(0), Some(0)];
+    let (source, target) = (source().await, Target::start(&cuts));
+    let memory = Memory::default();
+    copy(&source, &target, &memory).await.unwrap_err();
+    target.state().layer()[5] ^= 1;
+    target.state().cuts.clear();
+    copy(&source, &target, &memory).await.unwrap();
+    let layer = target.state().layer().clone();
+    assert_eq!((layer.len(), layer[5]), (LAYER, 5));
+}
+
+#[tokio::test]
+async fn registry_that_takes_no_pieces_gets_all_in_one_request() {
+    let (source, target) = (source().await, Target::start(&[Some(10_000_000)]));
+    target.state().forgets = 1;
+    target.state().refuses_pieces = true;
+    copy(&source, &target, &()).await.unwrap();
+    assert_eq!(target.methods(), ["PUT", "PATCH", "PUT"]);
+}
+
+#[tokio::test]
+async fn upload_that_always_breaks_off_is_given_up() {
+    let cuts = [Some(1_000_000); 40];
+    let (source, target) = (source().await, Target::start(&cuts));
+    target.state().forgets = usize::MAX;
+    copy(&source, &target, &()).await.unwrap_err();
+    assert_eq!(target.methods().len(), 4);
+}

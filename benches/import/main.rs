@@ -1,4 +1,4 @@
-//! Copies of images beside `skopeo copy --all`, in turns, between two real registries on this machine.
+//! Copies of images beside `skopeo copy --all`, and `crane copy` where it is installed, in turns, between two real registries on this machine.
 //!
 //! `cargo bench --bench import` measures; `-- --quick` does so with smaller images and fewer turns.
 
@@ -8,12 +8,15 @@
     reason = "it starts whole processes, and waits for servers in real time"
 )]
 
+#[path = "../watch/delay.rs"]
+mod delay;
 mod registry;
 mod tools;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use tokio::runtime::{Builder, Handle};
 
 use registry::Registry;
 use tools::{Measured, Tool};
@@ -26,15 +29,18 @@ struct Case {
     platforms: usize,
     /// Whether the same image is at the target already.
     present: bool,
+    /// How far away the target is, as the time of a round trip.
+    away: Option<Duration>,
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 4] = [
     Case {
         name: "many small layers",
         layers: 40,
         bytes: 20_000,
         platforms: 3,
         present: false,
+        away: None,
     },
     Case {
         name: "one large layer",
@@ -42,6 +48,7 @@ const CASES: [Case; 3] = [
         bytes: 500_000_000,
         platforms: 1,
         present: false,
+        away: None,
     },
     Case {
         name: "everything present",
@@ -49,6 +56,15 @@ const CASES: [Case; 3] = [
         bytes: 20_000,
         platforms: 3,
         present: true,
+        away: None,
+    },
+    Case {
+        name: "120 small layers, 50 ms away",
+        layers: 120,
+        bytes: 20_000,
+        platforms: 1,
+        present: false,
+        away: Some(Duration::from_millis(50)),
     },
 ];
 
@@ -65,27 +81,39 @@ fn main() -> Result<()> {
     }
     println!("| copy | tool | median | CPU | peak memory | requests at the target |");
     println!("|---|---|---|---|---|---|");
+    // Wires need a thread of their own: this one waits for programs.
+    let wires = Builder::new_current_thread().enable_all().build()?;
+    let handle = wires.handle().clone();
+    std::thread::spawn(move || wires.block_on(std::future::pending::<()>()));
     for case in &CASES {
-        measure(case, if quick { 3 } else { 9 }, quick)?;
+        measure(case, quick, &handle)?;
     }
     Ok(())
 }
 
-fn measure(case: &Case, turns: usize, quick: bool) -> Result<()> {
+fn measure(case: &Case, quick: bool, wires: &Handle) -> Result<()> {
+    let turns = if quick { 3 } else { 9 };
     let source = Registry::start()?;
     let bytes = if quick { case.bytes / 10 } else { case.bytes };
     source.push("image", case.platforms, case.layers, bytes)?;
-    let mut all: Vec<(Tool, Vec<Measured>)> = [Tool::Acrt, Tool::Skopeo]
-        .map(|tool| (tool, Vec::new()))
-        .into();
+    let tools = Tool::ALL.into_iter().filter(|tool| tool.is_there());
+    let mut all: Vec<(Tool, Vec<Measured>)> = tools.map(|tool| (tool, Vec::new())).collect();
     for _ in 0..turns {
         for (tool, measured) in &mut all {
             let target = Registry::start()?;
+            let to = match case.away {
+                Some(round_trip) => {
+                    let wire = delay::start(target.host().parse()?, round_trip, wires)?;
+                    delay::check(wire, round_trip)?;
+                    registry::image_at(&wire.to_string())
+                }
+                None => target.image(),
+            };
             if case.present {
-                tool.copy(&source, &target)?;
+                tool.copy(&source.image(), &to)?;
             }
             let before = target.requests()?;
-            let mut one = tool.copy(&source, &target)?;
+            let mut one = tool.copy(&source.image(), &to)?;
             one.requests = target.requests()? - before;
             measured.push(one);
         }

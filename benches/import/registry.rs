@@ -71,7 +71,12 @@ impl Registry {
 
     /// Returns the name of the image.
     pub fn image(&self) -> String {
-        format!("{}/image:1", self.host)
+        image_at(&self.host)
+    }
+
+    /// Returns where it is.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Returns how many requests it has answered.
@@ -157,6 +162,11 @@ impl Registry {
             .send(text.as_bytes())?;
         Ok(())
     }
+}
+
+/// Returns the name of the image at this address.
+pub fn image_at(host: &str) -> String {
+    format!("{host}/image:1")
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {

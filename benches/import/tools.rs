@@ -8,16 +8,18 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::registry::Registry;
-
 /// The peer.
 pub const PEER: &str = "skopeo";
+
+/// Another one, which may be missing.
+const CRANE: &str = "crane";
 
 /// A program that copies.
 #[derive(Clone, Copy)]
 pub enum Tool {
     Acrt,
     Skopeo,
+    Crane,
 }
 
 /// What one copy took.
@@ -38,32 +40,43 @@ impl fmt::Display for Tool {
         f.write_str(match self {
             Self::Acrt => "acrt import",
             Self::Skopeo => "skopeo copy --all",
+            Self::Crane => "crane copy",
         })
     }
 }
 
 impl Tool {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Acrt, Self::Skopeo, Self::Crane];
+
+    /// Tells whether it is installed.
+    pub fn is_there(self) -> bool {
+        let crane = || Command::new(CRANE).arg("version").output();
+        !matches!(self, Self::Crane) || crane().is_ok()
+    }
+
     /// Copies the image, in a process of its own.
     ///
     /// # Errors
     ///
     /// Where the program fails.
-    pub fn copy(self, source: &Registry, target: &Registry) -> Result<Measured> {
+    pub fn copy(self, from: &str, to: &str) -> Result<Measured> {
         let home = tempfile::tempdir()?;
-        let (from, to) = (source.image(), target.image());
         let program = match self {
             Self::Acrt => env!("CARGO_BIN_EXE_acrt"),
             Self::Skopeo => PEER,
+            Self::Crane => CRANE,
         };
         let mut command = Command::new("/usr/bin/time");
         command.args(["-f", "%M %U %S", program]);
         match self {
-            Self::Acrt => command.args(["import", "--source", &from, "--image", &to, "-o", "none"]),
+            Self::Acrt => command.args(["import", "--source", from, "--image", to, "-o", "none"]),
             Self::Skopeo => command
                 .args(["copy", "-q", "--all"])
                 .args(["--src-tls-verify=false", "--dest-tls-verify=false"])
                 .arg(format!("docker://{from}"))
                 .arg(format!("docker://{to}")),
+            Self::Crane => command.args(["copy", "--insecure", from, to]),
         };
         command
             .env("HOME", home.path())

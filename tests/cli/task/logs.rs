@@ -75,6 +75,25 @@ fn log_of_a_run_that_goes_on_ends_with_its_reader_and_with_a_full_disk() {
 }
 
 #[test]
+fn log_of_a_hundred_megabytes_passes_through_little_memory() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let image = source.image("base:1");
+    source.push("base:1", &[("a", "1")]);
+    let name = ["task", "create", "-n", "mirror", "-r", &target.host()];
+    let step = ["--import", &image, "--image", "base:1"];
+    world.acrt(&[&name[..], &step].concat()).ok();
+    world.run("mirror").ok();
+    let line = format!("{}\n", "a line of a log ".repeat(64));
+    let log = line.repeat(100_000_000 / line.len());
+    std::fs::write(world.state().join("runs/ca1/log"), &log).unwrap();
+    // A bound on all memory but code: who kept the log would end here.
+    let counted = world
+        .shell("(ulimit -d 65536 && exec \"$0\" task logs --run-id ca1) | /usr/bin/wc -c")
+        .ok();
+    assert_eq!(counted.stdout.trim(), log.len().to_string(), "{counted}");
+}
+
+#[test]
 fn what_a_terminal_would_obey_is_shown_only_where_it_is_asked_for_and_colours_stay() {
     let (world, registry) = (World::new(), Registry::start());
     let script = r"printf 'a\033[31mred\033[0m\033[2J\007\033]0;title\007 10%%\r20%%\302\233x\342\200\256\n'";

@@ -24,12 +24,47 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     }
     let passes = buildkit::passes(request);
     let request = buildkit::pinned(request);
+    let given = given(&request.options)?;
     let steps = passes.iter().map(|pass| Step {
         purpose: pass.purpose(),
-        line: line(program, &request, pass),
+        line: line(program, &request, pass).args(given.clone()),
         digest: pass.digest(),
     });
     Ok(steps.collect())
+}
+
+/// Puts options of `docker build` in buildctl's own words.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the option that buildctl has not.
+fn given(options: &[String]) -> Result<Vec<String>> {
+    let (mut given, mut hosts, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+    let mut frontend = Vec::new();
+    for option in options {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        match name {
+            "--secret" | "--ssh" | "--allow" => given.push(option.clone()),
+            "--label" => frontend.push(format!("label:{value}")),
+            "--network" => frontend.push(format!("force-network-mode={value}")),
+            "--shm-size" => frontend.push(format!("shm-size={value}")),
+            "--ulimit" => limits.push(value.to_owned()),
+            "--add-host" => hosts.push(value.replacen(':', "=", 1)),
+            _ => {
+                let text = format!("buildctl has no option `{}`", name.escape_debug());
+                let error = Error::new(Kind::Invalid, text);
+                return Err(error.hint("build with --builder buildx, docker, podman or buildah"));
+            }
+        }
+    }
+    for (name, values) in [("add-hosts", hosts), ("ulimit", limits)] {
+        if !values.is_empty() {
+            frontend.push(format!("{name}={}", values.join(",")));
+        }
+    }
+    let frontend = frontend.into_iter();
+    given.extend(frontend.flat_map(|option| ["--opt".to_owned(), option]));
+    Ok(given)
 }
 
 fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandLine {
@@ -194,6 +229,25 @@ mod tests {
         assert!(
             !line.contains("s390x") && line.contains(" --opt=platform=linux/amd64 "),
             "{line}"
+        );
+    }
+
+    #[test]
+    fn options_of_docker_build_are_put_in_its_own_words() {
+        let options = [
+            "--secret=id=a,src=/f",
+            "--label=a=b",
+            "--add-host=a:1.2.3.4",
+            "--network=none",
+            "--add-host=b:::1",
+        ];
+        let options = options.map(str::to_owned);
+        let wanted = "--secret=id=a,src=/f --opt label:a=b --opt force-network-mode=none --opt add-hosts=a=1.2.3.4,b=::1";
+        assert_eq!(given(&options).unwrap().join(" "), wanted);
+        let other = given(&["--cgroup-parent=x".to_owned()]).unwrap_err();
+        assert_eq!(
+            other.to_string(),
+            "buildctl has no option `--cgroup-parent`"
         );
     }
 

@@ -166,8 +166,10 @@ impl Builder {
     pub fn running_images(&self) -> Option<CommandLine> {
         let (program, format) = match self {
             // It says the id where the name means another image now.
-            Self::Docker { program, .. } | Self::Buildx { program, .. } => (program, "{{.Image}}"),
-            Self::Podman(program) => (program, "{{.ImageID}} {{.Image}}"),
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                (program, "{{.Image}} {{.Names}}")
+            }
+            Self::Podman(program) => (program, "{{.ImageID}} {{.Image}} {{.Names}}"),
             _ => return None,
         };
         Some(program.call(&["ps", "--no-trunc", "--format", format]))

@@ -218,6 +218,14 @@ const IMAGE_CHECK: &[Column] = &[
     Column::at("PLATFORM", "/platform"),
     Column::at("STATE", "/state").painted(paint),
     Column::at("BY", "/evidence"),
+    Column::by("USED BY", |image| {
+        let used = [listed(&image["services"]), listed(&image["containers"])];
+        used.iter()
+            .filter(|it| !it.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    }),
     Column::at("SINCE", "/since"),
     Column::at("REASON", "/reason"),
 ];

@@ -7,7 +7,9 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{LeftOut, Outside, Place, Problem, Recipe, Recipes, is_remote, seen_from};
+use super::{
+    LeftOut, Outside, Place, Problem, Recipe, Recipes, is_remote, seen_from, service::needs,
+};
 
 /// How many targets a matrix may make.
 const MAX_TARGETS: usize = 1000;
@@ -240,15 +242,6 @@ impl Reader<'_> {
                 .map(|(name, value)| Ok((name, self.filled(&plain(&value), row, &key(of))?)))
                 .collect::<Result<Vec<(String, String)>, Problem>>()
         };
-        for of in ["ssh", "secret", "entitlements"] {
-            let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-            if target
-                .get(of)
-                .is_some_and(|it| !it.is_null() && !is_empty(it))
-            {
-                return Err(problem(self.file, &key(of), "a task cannot build with it"));
-            }
-        }
         let here = |text: &str| match is_remote(text) || text.starts_with("target:") {
             true => text.to_owned(),
             false => seen_from(self.folder, text).display().to_string(),
@@ -265,6 +258,28 @@ impl Reader<'_> {
             .map(|(name, value)| format!("--label={name}={value}"))
             .collect();
         options.extend(text("network")?.map(|network| format!("--network={network}")));
+        options.extend(
+            texts("entitlements")?
+                .iter()
+                .map(|of| format!("--allow={of}")),
+        );
+        options.extend(texts("ulimits")?.iter().map(|of| format!("--ulimit={of}")));
+        options.extend(text("shm-size")?.map(|size| format!("--shm-size={size}")));
+        for (of, option) in [("ssh", "--ssh"), ("secret", "--secret")] {
+            let items = target
+                .get(of)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            for item in items {
+                let written = match item {
+                    Value::Object(item) => csv(of, item),
+                    item => plain(item),
+                };
+                let written = self.filled(&written, row, &key(of))?;
+                options.push(format!("{option}={}", with_paths(of, &written, &here)));
+            }
+        }
         let tags = texts("tags")?;
         Ok(Recipe {
             key: name.to_owned(),
@@ -280,6 +295,7 @@ impl Reader<'_> {
             target: text("target")?,
             platforms: texts("platforms")?,
             contexts: contexts.collect(),
+            needs: needs(&options),
             options,
             no_cache: target
                 .get("no-cache")
@@ -338,6 +354,43 @@ impl Reader<'_> {
         let own = || default.map(plain).unwrap_or_default();
         Some(self.outside.variable(name).unwrap_or_else(own))
     }
+}
+
+/// Writes an object of `secret` or `ssh` as the text that may stand in its place.
+fn csv(of: &str, item: &Map<String, Value>) -> String {
+    let part = |name: &str| item.get(name).map(plain);
+    if of == "ssh" {
+        let paths = item.get("paths").and_then(Value::as_array);
+        let paths: Vec<String> = paths.into_iter().flatten().map(plain).collect();
+        let id = part("id").unwrap_or_else(|| "default".to_owned());
+        return match paths.is_empty() {
+            true => id,
+            false => format!("{id}={}", paths.join(",")),
+        };
+    }
+    let parts = ["id", "src", "env"].map(|name| part(name).map(|value| format!("{name}={value}")));
+    parts.into_iter().flatten().collect::<Vec<_>>().join(",")
+}
+
+/// Makes the paths of a `secret` or of an `ssh` absolute.
+fn with_paths(of: &str, text: &str, here: &dyn Fn(&str) -> String) -> String {
+    if of == "ssh" {
+        return match text.split_once('=') {
+            None => text.to_owned(),
+            Some((id, paths)) => {
+                let paths: Vec<String> = paths.split(',').map(here).collect();
+                format!("{id}={}", paths.join(","))
+            }
+        };
+    }
+    let is_variable = text.split(',').any(|part| part == "type=env");
+    let parts = text.split(',').filter(|part| !part.starts_with("type="));
+    let parts = parts.map(|part| match part.split_once('=') {
+        Some(("src" | "source", variable)) if is_variable => format!("env={variable}"),
+        Some(("src" | "source", path)) => format!("src={}", here(path)),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(",")
 }
 
 /// Lays a target over what it inherits: mappings key by key, all else replaced.

@@ -27,12 +27,26 @@ pub const MAIN: [&str; 4] = [
     "docker-compose.yml",
     "docker-compose.yaml",
 ];
-const OVERRIDES: [&str; 4] = [
+/// What it lays over that, the first that is there.
+pub const OVERRIDES: [&str; 4] = [
     "compose.override.yml",
     "compose.override.yaml",
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
+
+/// Which files make a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Those of `COMPOSE_FILE` in the environment or in `.env`; else those that docker compose finds in the folder.
+    Environment,
+    /// The same without the environment, which is about another folder.
+    Folder,
+    /// The file with a usual name in the folder and its override.
+    Beside,
+    /// These alone.
+    Files(Vec<PathBuf>),
+}
 
 /// What reads files, and remembers which.
 pub struct Files<'a> {
@@ -103,10 +117,15 @@ impl<'a> Files<'a> {
         &mut self,
         folder: &Path,
         variables: &BTreeMap<String, String>,
+        choice: &Choice,
     ) -> Result<Vec<PathBuf>, Problem> {
         let value = |name: &str| {
-            let own = self.outside.variable(name);
-            own.or_else(|| variables.get(name).cloned())
+            let own = self.outside.variable(name).filter(|it| !it.is_empty());
+            match choice {
+                Choice::Environment => own.or_else(|| variables.get(name).cloned()),
+                Choice::Folder => variables.get(name).cloned(),
+                Choice::Beside | Choice::Files(_) => None,
+            }
         };
         if let Some(list) = value("COMPOSE_FILE").filter(|list| !list.is_empty()) {
             let separator = value("COMPOSE_PATH_SEPARATOR").filter(|it| !it.is_empty());
@@ -171,12 +190,14 @@ impl<'a> Files<'a> {
             return Err(root.problem("", "it must be a mapping with `services`"));
         }
         root.keep_only(&["name", "include", "services", "secrets"]);
+        let home = self.outside.variable("HOME").map(PathBuf::from);
+        let from = Origin { folder, home };
         root.change("services", |services| {
             let Value::Map(entries) = &services.value else {
                 return services.clone();
             };
             let entries = entries.iter();
-            let entries = entries.map(|(name, it)| (name.clone(), written_out(it, folder)));
+            let entries = entries.map(|(name, it)| (name.clone(), written_out(it, &from)));
             services.with(Value::Map(entries.collect()))
         });
         root.change("secrets", |secrets| {
@@ -185,7 +206,7 @@ impl<'a> Files<'a> {
             };
             let entries = entries.iter().map(|(name, it)| {
                 let mut it = it.clone();
-                it.change("file", |file| anchored(file, folder));
+                it.change("file", |file| anchored(file, &from));
                 (name.clone(), it)
             });
             secrets.with(Value::Map(entries.collect()))
@@ -194,8 +215,26 @@ impl<'a> Files<'a> {
     }
 }
 
+/// What paths are seen from.
+struct Origin<'a> {
+    folder: &'a Path,
+    /// What `~` means.
+    home: Option<PathBuf>,
+}
+
+impl Origin<'_> {
+    fn path(&self, text: &str) -> String {
+        let beneath_home = text.strip_prefix("~/").zip(self.home.as_ref());
+        let path = match beneath_home {
+            Some((rest, home)) => seen_from(home, rest),
+            None => seen_from(self.folder, text),
+        };
+        path.display().to_string()
+    }
+}
+
 /// Returns a service with what decides about its build alone, in its long forms, with absolute paths.
-fn written_out(service: &Node, folder: &Path) -> Node {
+fn written_out(service: &Node, from: &Origin<'_>) -> Node {
     let mut service = service.clone();
     service.keep_only(&KEYS);
     service.change("build", |build| {
@@ -205,17 +244,13 @@ fn written_out(service: &Node, folder: &Path) -> Node {
             }
             _ => build.clone(),
         };
-        build.change("context", |context| anchored(context, folder));
-        for key in ["args", "labels", "additional_contexts"] {
+        build.change("context", |context| anchored(context, from));
+        for key in ["args", "labels", "additional_contexts", "ssh"] {
             build.change(key, Node::as_map);
         }
+        build.change("ssh", |keys| keys.each(|_, path| anchored(path, from)));
         build.change("additional_contexts", |contexts| {
-            let Value::Map(entries) = &contexts.value else {
-                return contexts.clone();
-            };
-            let entries = entries.iter();
-            let entries = entries.map(|(name, it)| (name.clone(), anchored_context(it, folder)));
-            contexts.with(Value::Map(entries.collect()))
+            contexts.each(|_, place| anchored_context(place, from))
         });
         build
     });
@@ -223,17 +258,14 @@ fn written_out(service: &Node, folder: &Path) -> Node {
 }
 
 /// Makes a path absolute, unless it is somewhere else than on this machine.
-fn anchored(path: &Node, folder: &Path) -> Node {
+fn anchored(path: &Node, from: &Origin<'_>) -> Node {
     match &path.value {
-        Value::Text(text) if !is_remote(text) => {
-            let text = seen_from(folder, text).display().to_string();
-            path.with(Value::Text(text))
-        }
+        Value::Text(text) if !is_remote(text) => path.with(Value::Text(from.path(text))),
         _ => path.clone(),
     }
 }
 
-fn anchored_context(place: &Node, folder: &Path) -> Node {
+fn anchored_context(place: &Node, from: &Origin<'_>) -> Node {
     match &place.value {
         Value::Text(text)
             if ["service:", "target:"]
@@ -242,6 +274,6 @@ fn anchored_context(place: &Node, folder: &Path) -> Node {
         {
             place.clone()
         }
-        _ => anchored(place, folder),
+        _ => anchored(place, from),
     }
 }

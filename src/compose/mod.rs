@@ -21,8 +21,8 @@ use std::{
 use serde::Serialize;
 
 pub use bake::{bake, has_expression};
-pub use files::MAIN as FILE_NAMES;
-pub use project::open;
+pub use files::{Choice, MAIN as FILE_NAMES, OVERRIDES};
+pub use project::{open, variable};
 
 /// What compose and bake files are read with: the outside world, as far as they may ask for it.
 pub trait Outside {
@@ -120,6 +120,9 @@ pub struct Recipe {
     /// What of the build is not heeded.
     #[serde(skip)]
     pub unheeded: Vec<String>,
+    /// What each run of it needs besides its files.
+    #[serde(skip)]
+    pub needs: Vec<String>,
 }
 
 /// What a file says is built.
@@ -130,9 +133,11 @@ pub struct Recipes {
     /// What is built, in the order of the file.
     pub recipes: Vec<Recipe>,
     /// The images of all services, built or not, or why a service cannot be read; nothing of a bake file.
-    pub services: Vec<Result<ServiceImage, Problem>>,
+    pub services: Vec<(String, Result<ServiceImage, Problem>)>,
     /// What is not taken, and why: services without a build, and those that cannot be read.
     pub left_out: Vec<(String, LeftOut)>,
+    /// The compose files that make the project, without those that these name.
+    pub main_files: Vec<PathBuf>,
     /// The files that were read or looked for.
     pub files: Vec<PathBuf>,
     /// Variables that are used and not set, which docker compose takes to be empty.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     LeftOut, Outside, Problem, Recipes,
-    files::Files,
+    files::{Choice, Files},
     is_remote, seen_from,
     service::{self, Surroundings},
     tree::{Node, Value},
@@ -20,24 +20,40 @@ const MAX_DEPTH: usize = 16;
 /// How many nodes the services of a project may have, put together.
 const MAX_NODES: usize = 500_000;
 
-/// Reads a compose project: `files` laid over each other, seen from `folder`. With no file, those that docker compose finds there.
+/// Reads a compose project: its files laid over each other, seen from `folder`.
 ///
 /// # Errors
 ///
 /// [`Problem`] where a file as a whole cannot be read; what is wrong with one service keeps no other from being read.
-pub fn open(outside: &dyn Outside, folder: &Path, files: &[PathBuf]) -> Result<Recipes, Problem> {
+pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Recipes, Problem> {
     let mut loader = Loader {
         files: Files::new(outside),
         nodes: Cell::new(0),
     };
-    let no_parent = BTreeMap::new();
-    let variables = loader.files.variables(&[folder.join(".env")], &no_parent)?;
+    let none = BTreeMap::new();
+    let beside = loader.files.variables(&[folder.join(".env")], &none)?;
+    let files = match choice {
+        Choice::Files(files) => files.clone(),
+        choice => loader.files.found(folder, &beside, choice)?,
+    };
+    // The project is where its first file is.
+    let own = files.first().and_then(|file| file.parent());
+    let (folder, variables) = match own.filter(|own| *own != folder) {
+        None => (folder, beside),
+        Some(own) => {
+            let named = outside.variable("COMPOSE_FILE").filter(|it| !it.is_empty());
+            let is_of_environment = *choice == Choice::Environment && named.is_some();
+            let parent = if is_of_environment { none } else { beside };
+            let variables = loader.files.variables(&[own.join(".env")], &parent)?;
+            (own, variables)
+        }
+    };
     let lookup = |name: &str| {
         outside
             .variable(name)
             .or_else(|| variables.get(name).cloned())
     };
-    let mut part = loader.part(folder, files, &variables, 0)?;
+    let mut part = loader.part(folder, &files, &variables, 0)?;
     let name = lookup("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
     let name = name.or(part.name.take()).unwrap_or_else(|| {
         let base = folder.file_name().unwrap_or_default();
@@ -58,7 +74,8 @@ pub fn open(outside: &dyn Outside, folder: &Path, files: &[PathBuf]) -> Result<R
         let image = of_node
             .clone()
             .and_then(|node| service::image(&name, node, &around));
-        recipes.services.extend(image.transpose());
+        let image = image.transpose().map(|image| (name.clone(), image));
+        recipes.services.extend(image);
         match of_node.and_then(|node| service::recipe(&name, node, &around)) {
             Ok(Some(recipe)) => recipes.recipes.push(recipe),
             Ok(None) => recipes.left_out.push((name, LeftOut::NoBuild)),
@@ -66,9 +83,27 @@ pub fn open(outside: &dyn Outside, folder: &Path, files: &[PathBuf]) -> Result<R
         }
     }
     recipes.project = project;
+    recipes.main_files = files;
     recipes.files = loader.files.read.into_iter().collect();
     recipes.unset = loader.files.unset.into_iter().collect();
     Ok(recipes)
+}
+
+/// Returns the value that a variable has for a project: that of the environment, else of `.env` in its folder.
+///
+/// # Errors
+///
+/// [`Problem`] where `.env` cannot be read.
+pub fn variable(
+    outside: &dyn Outside,
+    folder: &Path,
+    name: &str,
+) -> Result<Option<String>, Problem> {
+    if let Some(value) = outside.variable(name) {
+        return Ok(Some(value));
+    }
+    let variables = Files::new(outside).variables(&[folder.join(".env")], &BTreeMap::new())?;
+    Ok(variables.get(name).cloned())
 }
 
 /// Returns the name of a project as compose writes it.
@@ -102,15 +137,11 @@ impl Loader<'_> {
         variables: &BTreeMap<String, String>,
         depth: usize,
     ) -> Result<Part, Problem> {
-        let files = match files.is_empty() {
-            true => self.files.found(folder, variables)?,
-            false => files.to_vec(),
-        };
         let mut part = Part {
             folder: folder.to_owned(),
             ..Part::default()
         };
-        for file in &files {
+        for file in files {
             let Some(document) = self.files.document(file, folder, variables)? else {
                 return Err(Problem {
                     file: file.clone(),

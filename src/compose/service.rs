@@ -16,14 +16,13 @@ pub struct Surroundings<'a> {
 }
 
 /// Keys of `build` that change nothing about which image is made, or that acrt decides itself.
-const NOT_NEEDED: [&str; 8] = [
+const NOT_NEEDED: [&str; 7] = [
     "cache_from",
     "cache_to",
     "pull",
     "provenance",
     "sbom",
     "attest",
-    "ulimits",
     "isolation",
 ];
 
@@ -81,7 +80,7 @@ pub fn recipe(
         name,
         around,
     };
-    reader.refuse_unknown()?;
+    reader.refuse_two_dockerfiles()?;
     let image = main_image(name, service, around)?;
     let mut images = vec![image.name];
     for tag in reader.texts("tags")? {
@@ -97,6 +96,7 @@ pub fn recipe(
     }
     let profiles = service.get("profiles").map(|it| it.texts(&key("profiles")));
     let context = reader.text("context")?;
+    let options = reader.options()?;
     Ok(Some(Recipe {
         key: name.to_owned(),
         images,
@@ -107,7 +107,8 @@ pub fn recipe(
         target: reader.text("target")?.filter(|it| !it.is_empty()),
         platforms,
         contexts: reader.contexts()?,
-        options: reader.options()?,
+        needs: needs(&options),
+        options,
         no_cache: match build.get("no_cache") {
             Some(it) => it.is_on(&key("build.no_cache"))?,
             None => false,
@@ -116,6 +117,24 @@ pub fn recipe(
         is_named: image.is_named,
         unheeded: reader.unheeded(),
     }))
+}
+
+/// Says what each run with these options needs that a watcher may not have.
+pub fn needs(options: &[String]) -> Vec<String> {
+    let one = |option: &String| {
+        if let Some(secret) = option.strip_prefix("--secret=") {
+            let variable = secret
+                .split(',')
+                .find_map(|part| part.strip_prefix("env="))?;
+            return Some(format!("the variable {variable}"));
+        }
+        if let Some(key) = option.strip_prefix("--ssh=") {
+            return (!key.contains('=')).then(|| "an ssh agent".to_owned());
+        }
+        let of = option.strip_prefix("--allow=")?;
+        Some(format!("a builder of docker buildx that allows {of}"))
+    };
+    options.iter().filter_map(one).collect()
 }
 
 struct Reader<'a> {
@@ -145,17 +164,7 @@ impl Reader<'_> {
         node.map_or(Ok(&[]), |it| it.entries(&self.key(of)))
     }
 
-    /// Refuses what a run by acrt cannot do as docker compose does.
-    fn refuse_unknown(&self) -> Result<(), Problem> {
-        for of in ["ssh", "privileged", "entitlements"] {
-            if let Some(node) = self.build.get(of) {
-                let is_off = matches!(&node.value, Value::Text(text) if text == "false");
-                let is_empty = matches!(&node.value, Value::List(items) if items.is_empty());
-                if !is_off && !is_empty {
-                    return Err(node.problem(&self.key(of), "a task cannot build with it"));
-                }
-            }
-        }
+    fn refuse_two_dockerfiles(&self) -> Result<(), Problem> {
         if let (Some(inline), Some(_)) = (
             self.build.get("dockerfile_inline"),
             self.build.get("dockerfile"),
@@ -226,6 +235,23 @@ impl Reader<'_> {
                 }
             }
         }
+        for (id, node) in self.entries("ssh")? {
+            options.push(match node.value {
+                Value::Null => format!("--ssh={id}"),
+                _ => format!("--ssh={id}={}", node.text(&self.key("ssh"))?),
+            });
+        }
+        for (name, node) in self.entries("ulimits")? {
+            options.push(format!("--ulimit={name}={}", self.limit(node)?));
+        }
+        for of in self.texts("entitlements")? {
+            options.push(format!("--allow={of}"));
+        }
+        if let Some(node) = self.build.get("privileged")
+            && node.is_on(&self.key("privileged"))?
+        {
+            options.push("--allow=security.insecure".to_owned());
+        }
         let secrets = self.build.get("secrets");
         let key = self.key("secrets");
         for secret in secrets.map_or(Ok(&[][..]), |it| it.items(&key))? {
@@ -247,13 +273,22 @@ impl Reader<'_> {
             let shown = source.escape_debug();
             return Err(secret.problem(key, format!("there is no secret `{shown}`")));
         };
-        let Some(file) = declared.get("file") else {
-            let text = "a task only takes secrets from files: what is in a variable now, cron does not have";
-            return Err(declared.problem(&format!("secrets.{source}"), text));
+        let part = |of: &str| {
+            let node = declared.get(of);
+            node.map(|it| it.text(&format!("secrets.{source}.{of}")))
+                .transpose()
         };
-        let file = file.text(&format!("secrets.{source}.file"))?;
+        let (kind, from) = match (part("file")?, part("environment")?) {
+            (Some(file), _) => ("src", file),
+            (None, Some(variable)) => ("env", variable),
+            (None, None) => {
+                let text =
+                    "it comes neither from a file nor from a variable, and no build can have it";
+                return Err(declared.problem(&format!("secrets.{source}"), text));
+            }
+        };
         let id = target.unwrap_or(source);
-        if [id, file]
+        if [id, from]
             .iter()
             .any(|text| text.contains([',', '"', '\n']))
         {
@@ -262,7 +297,20 @@ impl Reader<'_> {
                 "its name or its file has a comma, a quote or a line end in it",
             ));
         }
-        Ok(format!("--secret=id={id},src={file}"))
+        Ok(format!("--secret=id={id},{kind}={from}"))
+    }
+
+    /// Returns a limit as docker build takes it: `soft` or `soft:hard`.
+    fn limit(&self, node: &Node) -> Result<String, Problem> {
+        let key = self.key("ulimits");
+        if !matches!(node.value, Value::Map(_)) {
+            return node.text(&key).map(str::to_owned);
+        }
+        let part = |of: &str| node.get(of).map(|it| it.text(&key)).transpose();
+        match (part("soft")?, part("hard")?) {
+            (Some(soft), Some(hard)) => Ok(format!("{soft}:{hard}")),
+            _ => Err(node.problem(&key, "it has to have `soft` and `hard`")),
+        }
     }
 
     fn unheeded(&self) -> Vec<String> {

@@ -96,6 +96,16 @@ impl Node {
         }
     }
 
+    /// Returns a mapping with each of its values replaced.
+    pub fn each(&self, with: impl Fn(&str, &Self) -> Self) -> Self {
+        let Value::Map(entries) = &self.value else {
+            return self.clone();
+        };
+        let entries = entries.iter();
+        let entries = entries.map(|(name, node)| (name.clone(), with(name, node)));
+        self.with(Value::Map(entries.collect()))
+    }
+
     /// Leaves only these keys of a mapping.
     pub fn keep_only(&mut self, keys: &[&str]) {
         if let Value::Map(entries) = &mut self.value {

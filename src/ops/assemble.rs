@@ -14,13 +14,13 @@ use crate::{
     store::file,
     sys::secret::Secret,
     task::{
-        Context, DockerStep, Run, RunId, Task,
+        Context, DockerStep, Run, RunId, Step, Task,
         template::{self, RunVariables, SourceVariables},
     },
 };
 
 use super::{
-    App,
+    App, adopt,
     builders::TASK_LABEL,
     credential::logins,
     event::{Event, EventSink},
@@ -38,11 +38,38 @@ impl Execution<'_> {
         let values = self.secrets.values.values().cloned();
         let passwords = logins(&self.secrets).unwrap_or_default();
         let token = self.secrets.git_access_token.iter().cloned();
+        let variables = self.secret_variables().unwrap_or_default();
         arguments
             .chain(values)
             .chain(token)
             .chain(passwords.into_iter().map(|login| login.secret))
+            .chain(variables.into_iter().map(|(_, value)| value))
             .collect()
+    }
+
+    /// Returns the variables that the definition takes secrets of its build from, with their values.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where one is not set.
+    pub(super) fn secret_variables(&self) -> Result<Vec<(String, Secret)>> {
+        let Step::Docker(step) = &self.task.step else {
+            return Ok(Vec::new());
+        };
+        let secrets = step.options.iter();
+        let secrets = secrets.filter_map(|option| option.strip_prefix("--secret="));
+        let names = secrets.filter_map(|one| one.split(',').find_map(|it| it.strip_prefix("env=")));
+        let value = |name: &str| {
+            let value = adopt::variable(&self.task, name).ok_or_else(|| {
+                let text = format!(
+                    "variable `{name}` is not set, which a secret of the build is taken from"
+                );
+                Error::new(Kind::Invalid, text)
+                    .hint("set it where acrt runs, or in the `.env` beside the compose file")
+            })?;
+            Ok((name.to_owned(), Secret::new(value)))
+        };
+        names.map(value).collect()
     }
 
     /// Writes the pinned copy where the builder finds it, with an ignore file that counts before that of the context.

@@ -550,6 +550,7 @@ impl<'a> Execution<'a> {
         self.place_dockerfile(&request, resolved, ignore.as_deref())?;
         let _lean = self.place_lean_context(&on.builder, &mut request)?;
         let marker = self.app.store.layout().run_folder(id);
+        let variables = self.secret_variables()?;
         let mut outcome = BuildOutcome::default();
         let mut unchanged = BTreeMap::new();
         for step in on.builder.plan(&request)? {
@@ -565,6 +566,9 @@ impl<'a> Execution<'a> {
                 .doing(format!("{name}: {prefix}{doing}, run {id}"));
             log.borrow_mut().line(&format!("{prefix}$ {}", step.line));
             let line = step.line.env(MARKER, marker.display().to_string());
+            let line = variables.iter().fold(line, |line, (name, value)| {
+                line.secret_env(name.clone(), value.clone())
+            });
             let limits = Limits {
                 timeout: Some(self.time_left()),
                 grace: GRACE,

@@ -19,6 +19,9 @@ pub struct TaskSource {
     /// The compose project.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub project: String,
+    /// The files of the compose project, where they are others than docker compose finds beside `path` by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<PathBuf>,
     /// Whether the service is started anew, where it is running, when its image has changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compose_up: bool,

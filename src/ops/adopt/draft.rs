@@ -61,6 +61,9 @@ pub fn draft(
     if !recipe.unheeded.is_empty() {
         notes.push(format!("not heeded: {}", recipe.unheeded.join(", ")));
     }
+    if !recipe.needs.is_empty() {
+        notes.push(format!("each run needs {}", recipe.needs.join(", ")));
+    }
     let step = step(recipe, image_names, is_local)?;
     let timer_triggers = match (options.schedules.is_empty(), before) {
         (true, Some(task)) => task.trigger.timer_triggers.clone(),
@@ -194,6 +197,7 @@ fn source(
         kind: entry.kind,
         key: entry.recipe.key.clone(),
         project: entry.project.clone(),
+        files: entry.files.clone(),
         compose_up: is_local && entry.kind == SourceKind::Compose && is_restarted,
         entry: Some(digest(&entry.recipe)),
         written: None,

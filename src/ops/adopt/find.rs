@@ -8,8 +8,9 @@ use std::{
 use ignore::{WalkBuilder, gitignore::GitignoreBuilder, overrides::OverrideBuilder};
 
 use crate::{
-    compose::FILE_NAMES,
+    compose::{Choice, FILE_NAMES},
     error::{Context as _, Error, Kind, Result},
+    sys::{beneath, environment},
 };
 
 use super::proposal::{LeftOut, Search};
@@ -17,8 +18,8 @@ use super::proposal::{LeftOut, Search};
 /// Files that say how images are built.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Compose projects: their folder, and the file where it is not to be found there by its name.
-    pub compose: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Compose projects: their folder, and which files make them.
+    pub compose: Vec<(PathBuf, Choice)>,
     /// Bake files, of one folder each.
     pub bake: Vec<PathBuf>,
     /// Dockerfiles, each with the folder that was searched.
@@ -60,11 +61,11 @@ fn file(path: &Path, found: &mut Found) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
     let has_ending = |ending: &str| path.extension().is_some_and(|it| it == ending);
     if FILE_NAMES.contains(&&*name) {
-        found.compose.push((folder, None));
+        found.compose.push((folder, of_file(path)));
     } else if is_dockerfile(&name) {
         found.dockerfiles.push((path.to_owned(), folder));
     } else if has_ending("yaml") || has_ending("yml") {
-        found.compose.push((folder, Some(path.to_owned())));
+        found.compose.push((folder, of_file(path)));
     } else if has_ending("json") || has_ending("hcl") {
         found.bake.push(path.to_owned());
     } else {
@@ -75,6 +76,41 @@ fn file(path: &Path, found: &mut Found) -> Result<()> {
         .hint("name a folder, a compose file (.yaml), a bake file (.json, .hcl) or a Dockerfile"));
     }
     Ok(())
+}
+
+/// Returns the project of a file that was named: with its override, where docker compose would find both by themselves. `COMPOSE_FILE`
+/// does not count beside it.
+pub fn of_file(file: &Path) -> Choice {
+    match file
+        .parent()
+        .and_then(main_of)
+        .is_some_and(|main| main == file)
+    {
+        true => Choice::Beside,
+        false => Choice::Files(vec![file.to_owned()]),
+    }
+}
+
+/// Returns the project of a folder. The environment is about the current one.
+pub fn of_folder(folder: &Path) -> Choice {
+    match std::env::current_dir().is_ok_and(|current| current == folder) {
+        true => Choice::Environment,
+        false => Choice::Folder,
+    }
+}
+
+/// Returns the compose file of a folder that docker compose would take.
+pub fn main_of(folder: &Path) -> Option<PathBuf> {
+    let mut paths = FILE_NAMES.iter().map(|name| folder.join(name));
+    paths.find(|path| path.exists())
+}
+
+/// Tells whether something beside the usual names says which files make the project of a folder.
+fn names_files(folder: &Path) -> bool {
+    let own = || environment::variable("COMPOSE_FILE").is_some_and(|files| !files.is_empty());
+    let is_own = of_folder(folder) == Choice::Environment && own();
+    let beside = beneath::read(&folder.join(".env"), MAX_IGNORE);
+    is_own || beside.is_ok_and(|text| String::from_utf8_lossy(&text).contains("COMPOSE_FILE"))
 }
 
 fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
@@ -123,9 +159,13 @@ fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
                 .push(name.to_owned());
         }
     }
+    if names_files(root) {
+        folders.entry(root.to_owned()).or_default();
+    }
     for (folder, names) in folders {
-        if names.iter().any(|name| FILE_NAMES.contains(&name.as_str())) {
-            found.compose.push((folder.clone(), None));
+        let has_usual = names.iter().any(|name| FILE_NAMES.contains(&name.as_str()));
+        if has_usual || folder == root && names_files(root) {
+            found.compose.push((folder.clone(), of_folder(&folder)));
         }
         let bake = BAKE.iter().find(|name| names.iter().any(|it| it == *name));
         found.bake.extend(bake.map(|name| folder.join(name)));
@@ -178,7 +218,7 @@ fn ignoring(root: &Path, folder: &Path) -> Option<PathBuf> {
     let above = above.take_while(|it| it.starts_with(root));
     for parent in above {
         let file = parent.join(".dockerignore");
-        let Ok(bytes) = crate::sys::beneath::read(&file, MAX_IGNORE) else {
+        let Ok(bytes) = beneath::read(&file, MAX_IGNORE) else {
             continue;
         };
         let mut rules = GitignoreBuilder::new(parent);

@@ -20,7 +20,7 @@ pub use proposal::{
     AdoptAnswer, AdoptOptions, Change, Destination, LOCAL, LeftOut, Proposal, Search,
     TrackingAnswer,
 };
-pub use read::{compose_project, has_changed};
+pub use read::{compose_project, has_changed, variable};
 pub use write::write;
 
 /// Finds out which tasks there could be. Writes nothing.

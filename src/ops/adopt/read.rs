@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    compose::{self, Outside, Place, Problem, Recipe, Recipes},
+    compose::{self, Choice, Outside, Place, Problem, Recipe, Recipes},
     error::Result,
     image::Digest,
     ops::{
@@ -15,7 +15,7 @@ use crate::{
         platforms,
     },
     sys::{beneath, command::CommandLine, environment, process},
-    task::{SourceKind, Task},
+    task::{SourceKind, Task, TaskSource},
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub struct Entry {
     pub kind: SourceKind,
     /// The compose project.
     pub project: String,
+    /// Its files, where docker compose does not find them by itself.
+    pub files: Vec<PathBuf>,
     /// What is built.
     pub recipe: Recipe,
     /// Names for the task, the best first.
@@ -88,15 +90,20 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
             .extend(std::path::absolute(path).map(|it| it.components().collect()));
     }
     let mut included: BTreeSet<PathBuf> = BTreeSet::new();
-    for (folder, file) in found.compose {
-        let main = file
-            .or_else(|| main_of(&folder))
-            .unwrap_or_else(|| folder.clone());
+    for (folder, choice) in found.compose {
+        let main = match &choice {
+            Choice::Files(files) => files.first().cloned(),
+            _ => find::main_of(&folder),
+        };
+        let main = main.unwrap_or_else(|| folder.clone());
         if included.contains(&main) {
             continue;
         }
-        match open(&main, &folder) {
+        match compose::open(&disk(&main), &folder, &choice) {
             Ok(recipes) => {
+                let Some(main) = recipes.main_files.first().cloned() else {
+                    continue;
+                };
                 included.extend(recipes.files.iter().filter(|it| **it != main).cloned());
                 tell_unset(&main, &recipes, events);
                 gathered.take(&main, SourceKind::Compose, recipes);
@@ -138,26 +145,60 @@ pub fn compose_project(
         text,
     };
     let whole = std::path::absolute(path).map_err(|error| absent(error.to_string()))?;
-    let main = match whole.is_dir() {
+    let whole: PathBuf = whole.components().collect();
+    let (folder, main, choice) = match whole.is_dir() {
         true => {
-            main_of(&whole).ok_or_else(|| absent("there is no compose file in it".to_owned()))?
+            let main = find::main_of(&whole).unwrap_or_else(|| whole.clone());
+            let choice = find::of_folder(&whole);
+            (whole.clone(), main, choice)
         }
-        false => whole.components().collect(),
+        false => {
+            let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
+            let choice = find::of_file(&whole);
+            (folder, whole, choice)
+        }
     };
-    let folder = main.parent().unwrap_or(Path::new("/"));
-    let recipes = open(&main, folder)?;
+    let recipes = compose::open(&disk(&main), &folder, &choice)?;
+    if recipes.main_files.is_empty() {
+        return Err(absent("there is no compose file in it".to_owned()));
+    }
     tell_unset(&main, &recipes, events);
     Ok(recipes)
 }
 
-/// Opens a compose file of a folder: with its overrides, where docker compose would find it there by itself.
-fn open(main: &Path, folder: &Path) -> std::result::Result<Recipes, Problem> {
-    let is_found = main_of(folder).is_some_and(|found| found == main);
-    let files = match is_found {
-        true => Vec::new(),
-        false => vec![main.to_owned()],
+/// Returns the files of a project as its tasks remember them: nothing, where docker compose finds them by itself.
+fn unusual(files: &[PathBuf]) -> Vec<PathBuf> {
+    let Some((main, folder)) = files.first().and_then(|main| Some((main, main.parent()?))) else {
+        return Vec::new();
     };
-    compose::open(&disk(main), folder, &files)
+    let is_found = find::main_of(folder).is_some_and(|found| found == *main);
+    let mut overrides = compose::OVERRIDES.iter().map(|name| folder.join(name));
+    let over = overrides.find(|path| path.exists()).filter(|_| is_found);
+    let usual: Vec<PathBuf> = [main.clone()].into_iter().chain(over).collect();
+    match files == usual {
+        true => Vec::new(),
+        false => files.to_vec(),
+    }
+}
+
+/// Reads the compose project that a task was adopted from: the files of then, whatever the environment says now.
+fn of_source(source: &TaskSource) -> std::result::Result<Recipes, Problem> {
+    let choice = match source.files.is_empty() {
+        true => find::of_file(&source.path),
+        false => Choice::Files(source.files.clone()),
+    };
+    let folder = source.path.parent().unwrap_or(Path::new("/"));
+    compose::open(&disk(&source.path), folder, &choice)
+}
+
+/// Returns the value that a variable has for the project of a task: that of the environment, else of the project's `.env`.
+pub fn variable(task: &Task, name: &str) -> Option<String> {
+    let source = task.source.as_ref();
+    let Some(source) = source.filter(|source| source.kind == SourceKind::Compose) else {
+        return environment::variable(name);
+    };
+    let folder = source.path.parent()?;
+    compose::variable(&disk(&source.path), folder, name).ok()?
 }
 
 fn tell_unset(main: &Path, recipes: &Recipes, events: &EventSink<'_>) {
@@ -175,18 +216,11 @@ fn disk(file: &Path) -> Disk {
     }
 }
 
-/// Returns the compose file of a folder that docker compose would take.
-fn main_of(folder: &Path) -> Option<PathBuf> {
-    compose::FILE_NAMES
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.exists())
-}
-
 impl Gathered {
     fn take(&mut self, file: &Path, kind: SourceKind, recipes: Recipes) {
         let is_own = beneath::is_own(file);
         let folder = file.parent().unwrap_or(Path::new("/"));
+        let files = unusual(&recipes.main_files);
         for recipe in recipes.recipes {
             if let Some(asked) = beyond(&recipe, folder).filter(|_| !is_own) {
                 self.left_out.push(LeftOut {
@@ -205,6 +239,7 @@ impl Gathered {
                 file: file.to_owned(),
                 kind,
                 project: recipes.project.clone(),
+                files: files.clone(),
                 recipe,
                 names: wanted,
             });
@@ -288,6 +323,7 @@ fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
         file: path.to_owned(),
         kind: SourceKind::Dockerfile,
         project: String::new(),
+        files: Vec::new(),
         names: vec![own.clone(), longer],
         recipe: Recipe {
             key: file.to_owned(),
@@ -371,11 +407,10 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
     let Some(entry) = &source.entry else {
         return (None, Vec::new());
     };
-    let folder = source.path.parent().unwrap_or(Path::new("/"));
     let outside = disk(&source.path);
     let read = match source.kind {
         SourceKind::Dockerfile => return (None, Vec::new()),
-        SourceKind::Compose => open(&source.path, folder),
+        SourceKind::Compose => of_source(source),
         SourceKind::Bake if source.path.extension().is_none_or(|it| it != "json") => {
             return (None, Vec::new());
         }

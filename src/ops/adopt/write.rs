@@ -125,7 +125,13 @@ pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
     };
     let has_said_so = |task: &Task| {
         let source = task.source.as_ref();
-        source.map(|source| (source.entry.clone(), source.compose_up))
+        source.map(|source| {
+            (
+                source.entry.clone(),
+                source.compose_up,
+                source.files.clone(),
+            )
+        })
     };
     let is_said_before = has_said_so(before) == has_said_so(now);
     if before.is_edited() {

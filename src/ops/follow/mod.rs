@@ -348,6 +348,8 @@ impl Candidate<'_> {
     fn rows(&self) -> impl Iterator<Item = Row> {
         self.rows.iter().map(|row| Row {
             image: String::new(),
+            services: Vec::new(),
+            containers: Vec::new(),
             platform: Some(row.platform.clone()),
             facts: Ok(Facts {
                 digest: None,

@@ -16,6 +16,9 @@ use super::read::Facts;
 pub struct Row {
     /// As it was written.
     pub image: String,
+    /// The services and containers that it is the image of.
+    pub services: Vec<String>,
+    pub containers: Vec<String>,
     /// The platform; none where nobody knows.
     pub platform: Option<Platform>,
     pub facts: Result<Facts, String>,
@@ -27,6 +30,10 @@ pub struct Row {
 pub struct ImageCheckAnswer {
     /// The image, as it was written.
     pub image: String,
+    /// The services of compose files that it is the image of.
+    pub(super) services: Vec<String>,
+    /// The containers that run it.
+    pub(super) containers: Vec<String>,
     pub(super) platform: Option<Platform>,
     /// What the image is now: its manifest for the platform. None for one of a builder's own.
     pub(super) digest: Option<Digest>,

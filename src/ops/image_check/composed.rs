@@ -15,12 +15,18 @@ use super::{
     subject::{Subject, SubjectPlace},
 };
 
-/// Returns the images of all services, in the order of the file. What is wrong with one service is told as its answer.
+/// Returns the images of all services, in the order of the file. What is wrong with one service is told as its answer. Where there are
+/// several projects, their names stand before those of the services.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] where the file as a whole cannot be read, or no service of it has an image.
-pub fn subjects(app: &App, path: &Path, events: &EventSink<'_>) -> Result<Vec<Subject>> {
+pub fn subjects(
+    app: &App,
+    path: &Path,
+    is_one_of_many: bool,
+    events: &EventSink<'_>,
+) -> Result<Vec<Subject>> {
     let project = adopt::compose_project(path, events).map_err(|problem| {
         let cannot = format!("cannot read the compose file {problem}");
         Error::new(Kind::Invalid, cannot)
@@ -32,9 +38,18 @@ pub fn subjects(app: &App, path: &Path, events: &EventSink<'_>) -> Result<Vec<Su
     let store = Store::at_hand(app);
     let services = project.services.into_iter();
     Ok(services
-        .map(|service| match service {
-            Ok(image) => subject(image, store),
-            Err(problem) => nowhere(&problem),
+        .map(|(service, image)| {
+            let subject = match image {
+                Ok(image) => subject(image, store),
+                Err(problem) => nowhere(&problem),
+            };
+            Subject {
+                services: vec![match is_one_of_many {
+                    true => format!("{}/{service}", project.project),
+                    false => service,
+                }],
+                ..subject
+            }
         })
         .collect())
 }
@@ -55,18 +70,13 @@ fn subject(image: ServiceImage, store: Option<Store>) -> Subject {
             SubjectPlace::Nowhere(image.problem(text).to_string())
         }
     };
-    Subject {
-        name: image.name,
-        place,
-    }
+    Subject::new(image.name, place)
 }
 
 fn nowhere(problem: &Problem) -> Subject {
-    Subject {
-        name: match problem.key.is_empty() {
-            true => problem.file.display().to_string(),
-            false => problem.key.clone(),
-        },
-        place: SubjectPlace::Nowhere(problem.to_string()),
-    }
+    let name = match problem.key.is_empty() {
+        true => problem.file.display().to_string(),
+        false => problem.key.clone(),
+    };
+    Subject::new(name, SubjectPlace::Nowhere(problem.to_string()))
 }

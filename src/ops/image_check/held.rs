@@ -177,12 +177,22 @@ async fn of_registry(
     )
 }
 
-/// Returns the images of the containers that run: their store, the image by what its builder finds it by, and its name.
+/// An image that runs.
+pub struct RunningImage {
+    pub store: Store,
+    /// What its builder finds it by.
+    pub image: String,
+    pub name: String,
+    /// The names of its containers.
+    pub containers: Vec<String>,
+}
+
+/// Returns the images of the containers that run.
 ///
 /// # Errors
 ///
 /// [`Kind::Unknown`] where no builder says it.
-pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<(Store, String, String)>> {
+pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<RunningImage>> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
     for store in [Store::Docker, Store::Containers] {
@@ -190,8 +200,8 @@ pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<(Store, St
         if process::find(program, &app.settings.path).is_none() {
             continue;
         }
-        match running_in(app, program).await {
-            Ok(images) => found.push((store, images)),
+        match running_in(app, store, program).await {
+            Ok(images) => found.push(images),
             Err(error) => problems.push(error),
         }
     }
@@ -207,27 +217,33 @@ pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<(Store, St
     for problem in problems {
         events.send(Event::Warning(problem.one_line()));
     }
-    let images = found.into_iter().flat_map(|(store, images)| {
-        images
-            .into_iter()
-            .map(move |(image, name)| (store, image, name))
-    });
-    Ok(images.collect())
+    Ok(found.into_iter().flatten().collect())
 }
 
-async fn running_in(app: &App, program: &str) -> Result<Vec<(String, String)>> {
+async fn running_in(app: &App, store: Store, program: &str) -> Result<Vec<RunningImage>> {
     let builder = builder::detect(Some(program), &app.settings).await?;
     let Some(line) = builder.running_images() else {
         return Ok(Vec::new());
     };
     let printed = answer(&line).await?;
     let printed = String::from_utf8_lossy(&printed);
-    let mut images: Vec<(String, String)> = Vec::new();
+    let mut images: Vec<RunningImage> = Vec::new();
     for line in printed.lines().take(MAX_RUNNING) {
-        let (image, name) = line.split_once(' ').unwrap_or((line, line));
-        let image = (image.to_owned(), name.to_owned());
-        if !image.0.is_empty() && !images.contains(&image) {
-            images.push(image);
+        // The image, its name where that is not the same, and the name of the container.
+        let words: Vec<&str> = line.split(' ').collect();
+        let [image, .., container] = words.as_slice() else {
+            continue;
+        };
+        let name = words.get(1).filter(|_| words.len() > 2).unwrap_or(image);
+        let is_same = |it: &&mut RunningImage| it.image == *image && it.name == *name;
+        match images.iter_mut().find(is_same) {
+            Some(known) => known.containers.push((*container).to_owned()),
+            None => images.push(RunningImage {
+                store,
+                image: (*image).to_owned(),
+                name: (*name).to_owned(),
+                containers: vec![(*container).to_owned()],
+            }),
         }
     }
     Ok(images)

@@ -143,6 +143,8 @@ impl<'a> Judge<'a> {
     pub async fn answer(&self, row: &Row) -> ImageCheckAnswer {
         let mut answer = ImageCheckAnswer {
             image: row.image.clone(),
+            services: row.services.clone(),
+            containers: row.containers.clone(),
             platform: row.platform.clone(),
             digest: None,
             created: None,

@@ -76,22 +76,27 @@ pub async fn check(
         all.push(subject::subject(app, name)?);
     }
     for path in &request.compose {
-        all.extend(composed::subjects(app, path, events)?);
+        let is_one_of_many = request.compose.len() > 1;
+        all.extend(composed::subjects(app, path, is_one_of_many, events)?);
     }
     if request.running {
         let running = held::running(app, events).await?;
-        for (store, image, name) in running {
+        for one in running {
+            let held::RunningImage {
+                store,
+                image,
+                name,
+                containers,
+            } = one;
             all.push(Subject {
-                name: format!("{store}{name}"),
-                place: SubjectPlace::Held(store, image),
+                containers,
+                ..Subject::new(format!("{store}{name}"), SubjectPlace::Held(store, image))
             });
         }
     }
     let mut subjects = Vec::new();
     for subject in all {
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
+        subject.add_to(&mut subjects);
     }
     let assumed = assumed::Assumed::read(&request.assumed)?;
     events.send(Event::Doing(match subjects.len() {
@@ -160,20 +165,19 @@ async fn read_one(
         }
         SubjectPlace::Nowhere(why) => Err(why.clone()),
     };
+    let row = |platform, facts| Row {
+        image: name.clone(),
+        services: subject.services.clone(),
+        containers: subject.containers.clone(),
+        platform,
+        facts,
+    };
     match read {
-        Ok(images) => images
-            .into_iter()
-            .map(|one| Row {
-                image: name.clone(),
-                platform: one.platform,
-                facts: one.facts,
-            })
-            .collect(),
-        Err(why) => vec![Row {
-            image: name,
-            platform: None,
-            facts: Err(why),
-        }],
+        Ok(images) => {
+            let images = images.into_iter();
+            images.map(|one| row(one.platform, one.facts)).collect()
+        }
+        Err(why) => vec![row(None, Err(why))],
     }
 }
 

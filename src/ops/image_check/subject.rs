@@ -17,6 +17,33 @@ pub struct Subject {
     /// As it was written.
     pub name: String,
     pub place: SubjectPlace,
+    /// The services of compose files that it is the image of.
+    pub services: Vec<String>,
+    /// The containers that it runs in.
+    pub containers: Vec<String>,
+}
+
+impl Subject {
+    pub fn new(name: String, place: SubjectPlace) -> Self {
+        Self {
+            name,
+            place,
+            services: Vec::new(),
+            containers: Vec::new(),
+        }
+    }
+
+    /// Adds an image to some: one that is there already is asked about once.
+    pub fn add_to(self, all: &mut Vec<Self>) {
+        let is_same = |other: &&mut Self| (&other.name, &other.place) == (&self.name, &self.place);
+        match all.iter_mut().find(is_same) {
+            None => all.push(self),
+            Some(other) => {
+                other.services.extend(self.services);
+                other.containers.extend(self.containers);
+            }
+        }
+    }
 }
 
 /// Where an image is.
@@ -53,8 +80,5 @@ pub fn subject(app: &App, name: &str) -> Result<Subject> {
             format!("cannot check `{}`", name.escape_debug())
         })?),
     };
-    Ok(Subject {
-        name: name.to_owned(),
-        place,
-    })
+    Ok(Subject::new(name.to_owned(), place))
 }

@@ -1,5 +1,7 @@
 //! Who is told: those of the config file, and the hooks of tasks.
 
+use std::path::PathBuf;
+
 use crate::{
     error::Result,
     image::Digest,
@@ -7,6 +9,7 @@ use crate::{
     ops::{App, credential::resolved},
     sys::{
         command::CommandLine,
+        environment, process,
         secret::Secret,
         settings::{DigestTime, NotifySettings, Occasion},
     },
@@ -132,7 +135,7 @@ pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<
             false => &task.on_success,
         };
         channels.extend(hook(task, own));
-        channels.extend(compose_up(task));
+        channels.extend(compose_up(app, task));
         channels.extend(update_trigger(app, task)?);
     }
     Ok(channels)
@@ -172,38 +175,61 @@ fn of_service(line: CommandLine, task: &Task) -> CommandLine {
     }
 }
 
+/// Returns docker compose: docker's plugin, else the program of its own that some systems still have.
+fn compose_program(app: &App) -> CommandLine {
+    const SYSTEM: [&str; 4] = [
+        "/usr/local/lib/docker",
+        "/usr/local/libexec/docker",
+        "/usr/lib/docker",
+        "/usr/libexec/docker",
+    ];
+    let config = environment::variable("DOCKER_CONFIG").map(PathBuf::from);
+    let home = environment::variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+    let mut folders = SYSTEM.iter().map(PathBuf::from).chain(config).chain(home);
+    let has_plugin = folders.any(|it| it.join("cli-plugins/docker-compose").exists());
+    match process::find("docker-compose", &app.settings.path).filter(|_| !has_plugin) {
+        Some(program) => CommandLine::new(program),
+        None => CommandLine::new("docker").arg("compose"),
+    }
+}
+
 /// Returns what starts a service anew, if it is running: docker compose leaves it alone where its image is the same.
-fn compose_up(task: &Task) -> Option<Channel> {
+fn compose_up(app: &App, task: &Task) -> Option<Channel> {
     let source = task.source.as_ref().filter(|source| source.compose_up)?;
     let folder = source.path.parent()?;
     let is_default = source
         .path
         .file_stem()
         .is_some_and(|name| ["compose", "docker-compose"].iter().any(|it| name == *it));
-    let compose = || {
-        let mut line = CommandLine::new("docker")
-            .args(["compose", "--project-name"])
-            .arg(&source.project);
-        if !is_default {
-            line = line.arg("--file").arg(&source.path);
-        }
-        // It looks for its files where it is.
-        line.dir = Some(folder.to_owned());
-        line
+    let files = match source.files.is_empty() && !is_default {
+        true => vec![source.path.clone()],
+        false => source.files.clone(),
     };
+    let line = compose_program(app)
+        .arg("--project-name")
+        .arg(&source.project);
+    let mut compose = files
+        .iter()
+        .fold(line, |line, file| line.arg("--file").arg(file));
+    // It looks for its files where it is.
+    compose.dir = Some(folder.to_owned());
+    let label = |of: &str, value: &str| format!("label=com.docker.compose.{of}={value}");
+    let running = CommandLine::new("docker")
+        .args(["ps", "--quiet", "--filter", "status=running"])
+        .flag("--filter", label("project", &source.project))
+        .flag("--filter", label("service", &source.key));
     let key = task.key();
     let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
-    let running = ["ps", "--quiet", "--status", "running", "--"];
     Some(Channel {
         id: format!("compose-up {}", key.full()),
         name: format!("docker compose, which starts service `{}` anew", source.key),
-        receiver: Receiver::Command(compose().args(up).arg(&source.key)),
+        receiver: Receiver::Command(compose.args(up).arg(&source.key)),
         on: vec![NotificationEvent::Success],
         of: Scope::One(key),
         shape: Shape::Message,
         templates: None,
         groups: false,
-        only_if: Some(compose().args(running).arg(&source.key)),
+        only_if: Some(running),
         remind_days: None,
         digest: None,
     })

@@ -60,8 +60,31 @@ fn images_of_all_services_are_stale_when_their_base_moves() {
     for says in ["shop/compose.yaml`, line 13, `services.tool`", "on PATH"] {
         assert!(reason.contains(says), "{reason}");
     }
+    let services: Vec<Value> = answers.iter().map(|it| it["services"].clone()).collect();
+    assert_eq!(
+        json!(services),
+        json!([[], ["web", "again"], ["db"], ["job"], ["tool"]])
+    );
     registry.push("base:1", &[("v", "2")]);
     assert_eq!(found(&ask()), states("stale"));
+    // Of several projects, each service has the name of its own.
+    world.write(
+        "other/compose.yaml",
+        &format!("services: {{web: {{image: {host}/web:3}}}}\n"),
+    );
+    let line = [
+        "image",
+        "check",
+        "--compose",
+        "shop",
+        "--compose",
+        "other",
+        "-o",
+        "table",
+    ];
+    world
+        .acrt(&line)
+        .prints(&["shop/web, shop/again, other/web", "shop/tool"]);
     // The folder means the same.
     let of_folder = checked(&world, &["--compose", "shop"]);
     assert_eq!(found(&of_folder), states("stale")[1..]);

@@ -150,6 +150,11 @@ fn images_of_containers_that_run_are_found() {
     assert_eq!(answers.as_array().unwrap().len(), 1, "{answers}");
     assert_eq!(answers[0]["image"], format!("docker-daemon:{image}"));
     assert_eq!(answers[0]["state"], "current");
+    let containers = answers[0]["containers"].as_array().unwrap();
+    assert_eq!(containers.len(), 2, "{answers}");
+    let name = containers[1].as_str().unwrap();
+    let table = world.acrt(&[&line[..], &["-o", "table"]].concat());
+    table.ok().prints(&["USED BY", name]);
     registry.push("base:1", &[("v", "2")]);
     world
         .acrt(&[&line[..], &["--exit-code"]].concat())

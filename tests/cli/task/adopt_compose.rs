@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{World, builders::compose_plugin, command};
+use crate::support::{Registry, World, builders::compose_plugin, command};
 
 /// Returns what docker compose says of the project in a folder.
 fn judged(folder: &Path, variables: &[(&str, &str)]) -> Value {
@@ -289,4 +289,188 @@ fn variables_are_filled_in_as_docker_compose_does() {
         let proposed = proposed(&answer.ok().json());
         assert_eq!(proposed, wanted(&judged(&folder, &variables)), "{set}");
     }
+}
+
+#[test]
+fn compose_file_of_the_environment_counts_for_the_current_folder_and_never_beside_a_file_that_is_named()
+ {
+    let world = World::new();
+    let service = |name: &str| {
+        let end = if name == "main" { ".main" } else { "" };
+        format!(
+            "services: {{{name}: {{image: 'x/{name}:${{V:-none}}', build: {{context: ., dockerfile: Dockerfile{end}}}}}}}\n"
+        )
+    };
+    world.write("shop/compose.yaml", &service("main"));
+    world.write("shop/.env", "V=root\n");
+    for (file, name) in [("sub/a.yaml", "a"), ("sub/b.yaml", "b")] {
+        world.write(&format!("shop/{file}"), &service(name));
+    }
+    world.write("shop/sub/.env", "V=sub\n");
+    // What no compose file names would become a task too.
+    world.write("shop/Dockerfile.main", "FROM scratch\n");
+    world.write("shop/sub/Dockerfile", "FROM scratch\n");
+    let shop = world.path("shop");
+    let adopted = |paths: &[&str], folder: &Path| {
+        let mut call = world.command(env!("CARGO_BIN_EXE_acrt"));
+        call.args([
+            "task",
+            "adopt",
+            "-r",
+            "r.test",
+            "--depth",
+            "1",
+            "--dry-run",
+            "-o",
+            "json",
+        ]);
+        call.args(paths).current_dir(folder);
+        let output = world.start(call, format!("adopt {paths:?}")).wait();
+        let mut found = proposed(&output.ok().json());
+        found.remove("Dockerfile.main");
+        found
+    };
+    let files = [("COMPOSE_FILE", "sub/a.yaml:sub/b.yaml")];
+    world.set(files[0].0, files[0].1);
+    assert_eq!(adopted(&[], &shop), wanted(&judged(&shop, &files)));
+    assert_eq!(
+        adopted(&["."], &shop).keys().collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    let name = |found: &BTreeMap<String, Value>| found.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(name(&adopted(&["compose.yaml"], &shop)), ["main"]);
+    assert_eq!(name(&adopted(&["sub/a.yaml"], &shop)), ["a"]);
+    assert_eq!(
+        name(&adopted(&["shop"], &world.path(""))),
+        ["main"],
+        "it is another folder"
+    );
+    world.set("COMPOSE_FILE", "");
+    world.write("shop/.env", "V=root\nCOMPOSE_FILE=sub/a.yaml\n");
+    assert_eq!(adopted(&[], &shop), wanted(&judged(&shop, &[])));
+    assert_eq!(name(&adopted(&["shop"], &world.path(""))), ["a"]);
+}
+
+#[test]
+fn agents_limits_and_secrets_of_variables_are_options_of_the_build() {
+    let world = World::new();
+    let compose = "services:
+  web:
+    build:
+      context: .
+      ssh: [default, 'key=./id']
+      ulimits: {nofile: 100, nproc: {soft: 1, hard: 2}}
+      entitlements: [network.host]
+      privileged: true
+      secrets: [token, {source: file, target: here}]
+secrets:
+  token: {environment: TOKEN}
+  file: {file: ~/f}
+";
+    world.write("shop/compose.yaml", compose);
+    world.write("shop/Dockerfile", "FROM scratch\n");
+    let (shop, home) = (world.path("shop"), world.path("home"));
+    let (folder, home) = (shop.display(), home.display());
+    let line = [
+        "task",
+        "adopt",
+        "shop",
+        "-r",
+        "r.test",
+        "--dry-run",
+        "-o",
+        "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    let task = &answer["tasks"][0];
+    assert_eq!(
+        task["definition"]["step"]["options"],
+        json!([
+            "--ssh=default",
+            format!("--ssh=key={folder}/id"),
+            "--ulimit=nofile=100",
+            "--ulimit=nproc=1:2",
+            "--allow=network.host",
+            "--allow=security.insecure",
+            "--secret=id=token,env=TOKEN",
+            format!("--secret=id=here,src={home}/f"),
+        ])
+    );
+    let why = text(&task["why"]);
+    for needed in [
+        "the variable TOKEN",
+        "an ssh agent",
+        "that allows security.insecure",
+    ] {
+        assert!(why.contains(needed), "{why}");
+    }
+    // Bake says the same in its own words.
+    let bake = json!({"target": {"default": {
+        "ssh": ["default", {"id": "key", "paths": ["./id"]}],
+        "secret": ["type=env,id=token,env=TOKEN", {"type": "file", "id": "here", "src": "f"}],
+        "entitlements": ["network.host"],
+    }}});
+    world.write("bake/docker-bake.json", &bake.to_string());
+    world.write("bake/Dockerfile", "FROM scratch\n");
+    let line = [
+        "task",
+        "adopt",
+        "bake",
+        "-r",
+        "r.test",
+        "--dry-run",
+        "-o",
+        "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    let folder = world.path("bake");
+    let folder = folder.display();
+    assert_eq!(
+        answer["tasks"][0]["definition"]["step"]["options"],
+        json!([
+            "--allow=network.host",
+            "--ssh=default",
+            format!("--ssh=key={folder}/id"),
+            "--secret=id=token,env=TOKEN",
+            format!("--secret=id=here,src={folder}/f"),
+        ])
+    );
+}
+
+#[test]
+fn secret_of_a_variable_and_an_ssh_agent_reach_the_build_and_nothing_else() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("v", "1")]);
+    let dockerfile = format!(
+        "FROM {}\nRUN --mount=type=secret,id=token cat /run/secrets/token | wc -c > /length\nRUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\"\n",
+        registry.image("base:1")
+    );
+    world.write("shop/Dockerfile", &dockerfile);
+    let compose = "services: {web: {image: web, build: {context: ., ssh: [default], secrets: [token]}}}\nsecrets: {token: {environment: TOKEN}}\n";
+    world.write("shop/compose.yaml", compose);
+    let socket = world.path("agent");
+    let mut agent = command("ssh-agent");
+    agent.arg("-D").arg("-a").arg(&socket);
+    let agent = world.start(agent, "ssh-agent".to_owned());
+    agent.stdout_has("SSH_AUTH_SOCK");
+    world.set("SSH_AUTH_SOCK", &socket.display().to_string());
+    let host = registry.host();
+    world
+        .acrt(&["task", "adopt", "shop", "-r", &host, "--yes"])
+        .ok();
+    let problem = "variable `TOKEN` is not set, which a secret of the build is taken from";
+    world.run("web").exits(1).says(&[problem, ".env"]);
+    // A watcher that cron starts finds it beside the compose file.
+    world.write("shop/.env", "TOKEN=hunter2\n");
+    let output = world.run("web").ok();
+    assert!(!format!("{}{}", output.stdout, output.stderr).contains("hunter2"));
+    assert_eq!(registry.file("web:latest", "length").unwrap().trim(), "7");
+    for (path, text) in world.state_files() {
+        assert!(!text.contains("hunter2"), "{}", path.display());
+    }
+    world.set("TOKEN", "longer than that");
+    world.run("web").ok();
+    assert_eq!(registry.file("web:latest", "length").unwrap().trim(), "16");
+    agent.kill();
 }

@@ -328,3 +328,98 @@ fn thirty_services_in_chains_are_adopted_built_in_order_and_rebuilt_when_a_base_
         "{states:?}"
     );
 }
+
+/// Adopts a service of a file and a profile that nobody finds by himself, lets its base move, and returns whether it was started anew.
+fn is_started_anew(world: &World, program: &[&str]) -> bool {
+    let registry = Registry::start();
+    registry.push_shell("from:1", &[("version", "one")]);
+    let from = registry.image("from:1");
+    let quiet = "network_mode: none, stop_grace_period: 0s, command: [/bin/busybox, sleep, '1000']";
+    let service = |profile: &str| {
+        format!(
+            "{{{quiet}, image: 'example/{profile}', profiles: [{profile}], build: {{context: ./late, dockerfile: Dockerfile}}}}"
+        )
+    };
+    let compose = format!(
+        "version: '3.9'\nservices:\n  late: {}\n  idle: {}\n",
+        service("night"),
+        service("idle")
+    );
+    world.write("shop/prod.yaml", &compose);
+    world.write(
+        "shop/more.yaml",
+        "version: '3.9'\nservices: {late: {build: {args: {A: '1'}}}}\n",
+    );
+    world.write(
+        "shop/compose.yaml",
+        "version: '3.9'\nservices: {other: {image: none}}\n",
+    );
+    world.write("shop/.env", "COMPOSE_FILE=prod.yaml:more.yaml\n");
+    world.write(
+        "shop/late/Dockerfile",
+        &format!("FROM {from}\nARG A\nENV A=$A\n"),
+    );
+    let shop = world.path("shop").display().to_string();
+    let line = [
+        "task",
+        "adopt",
+        &shop,
+        "--local",
+        "--compose-up",
+        "--yes",
+        "--run",
+    ];
+    world.acrt(&line).ok();
+    let compose = |args: &[&str]| {
+        let mut call = world.command(world.path("bin").join(program[0]));
+        call.args(&program[1..])
+            .args(args)
+            .current_dir(world.path("shop"));
+        world.start(call, format!("{program:?} {args:?}")).wait()
+    };
+    compose(&["--profile", "night", "up", "--detach", "--no-build", "late"]).ok();
+    // From now on nothing but the definition says which files these are.
+    world.write("shop/.env", "OTHER=1\n");
+    let container = || {
+        let label = "label=com.docker.compose.service=late";
+        printed(docker(world, "shop", &["ps", "--quiet", "--filter", label]))
+    };
+    let before = container();
+    assert!(!before.is_empty());
+    assert_eq!(state(world, "late").0, "current");
+    registry.push_shell("from:1", &[("version", "two")]);
+    world.watch_once().ok();
+    let all = printed(docker(world, "shop", &["ps", "--all", "--quiet"]));
+    assert_eq!(all.lines().count(), 1, "{all}");
+    container() != before
+}
+
+#[test]
+fn service_of_a_profile_and_of_several_files_is_started_anew() {
+    let world = World::new();
+    world.newer_docker();
+    assert!(is_started_anew(&world, &["docker", "compose"]));
+}
+
+#[test]
+fn docker_compose_of_its_own_starts_services_where_docker_has_no_plugin() {
+    let world = World::new();
+    world.docker();
+    let program = crate::support::program("docker-compose");
+    let docker = fs::read_to_string(world.path("bin/docker")).unwrap();
+    let host = docker
+        .lines()
+        .find(|line| line.contains("DOCKER_HOST"))
+        .unwrap();
+    let calls = world.fake(
+        "docker-compose",
+        &format!("{host}\nexec '{}' \"$@\"", program.display()),
+    );
+    assert!(is_started_anew(&world, &["docker-compose"]));
+    assert!(
+        calls
+            .lines()
+            .iter()
+            .any(|line| line.contains("--no-build -- late"))
+    );
+}

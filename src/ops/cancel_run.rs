@@ -32,6 +32,7 @@ pub async fn cancel(app: &App, id: RunId) -> Result<Run> {
                 run.status
             ),
         )
+        .hint("those that go on: acrt task list-runs --run-status Running")
     };
     let Some(pid) = run.pid.filter(|_| run.status.is_open()) else {
         return Err(ended(&run));

@@ -458,7 +458,7 @@ impl<'a> Execution<'a> {
         let settling = async { Ok(self.settle_platforms(&mut inputs, &builders).await) };
         self.unless_stopped(settling).await?;
         let baseline = self.app.store.baseline(&key)?;
-        log.doing(format!("resolving what {key} depends on"));
+        log.doing("resolving what it depends on".into());
         let mut resolved = self
             .unless_stopped(resolve::resolve(
                 self.app,
@@ -470,6 +470,13 @@ impl<'a> Execution<'a> {
             .await?;
         let (bases, known) = (bases_of(&resolved), self.descendants.as_ref());
         super::chain::refuse_cycles(self.app, &self.task, &images, &bases, known)?;
+        let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
+        if !step.is_local
+            && let Some(on) = builders.first()
+            && let Some(refused) = self.push_refusal(&on.builder, pushed).await?
+        {
+            return Err(refused.into());
+        }
         held.run.base_image_dependencies = Some(resolved.dependencies.clone());
         held.run.untracked_images.clone_from(&resolved.untracked);
         held.run.advance(RunStatus::Running, self.app.clock.now());
@@ -484,7 +491,6 @@ impl<'a> Execution<'a> {
             run: &held.run,
         };
         let outcome = self.build(&job, &builders, log).await?;
-        let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
         let outputs = match step.is_local {
             true => self.stored(&holder(&builders), &images).await?,
             false => self.confirm(pushed, &outcome.digests, log.events).await?,
@@ -561,9 +567,8 @@ impl<'a> Execution<'a> {
                 outcome.digests.insert(image.clone(), digest);
                 continue;
             }
-            let (name, doing) = (&self.task.name, step.purpose.doing(job.images));
-            log.borrow()
-                .doing(format!("{name}: {prefix}{doing}, run {id}"));
+            let doing = step.purpose.doing(job.images);
+            log.borrow().doing(format!("{prefix}{doing}"));
             log.borrow_mut().line(&format!("{prefix}$ {}", step.line));
             let line = step.line.env(MARKER, marker.display().to_string());
             let line = variables.iter().fold(line, |line, (name, value)| {
@@ -861,14 +866,10 @@ pub fn stopped(signal: Signal) -> Failure {
         status: RunStatus::Canceled,
         error: Error::new(
             signal.kind(),
-            format!(
-                "the run was stopped by {signal}{}",
-                if signal == Signal::Interrupt {
-                    ", as Ctrl-C and `acrt task cancel-run` send it"
-                } else {
-                    ""
-                }
-            ),
+            match signal {
+                Signal::Interrupt => "it was canceled, by Ctrl-C or `acrt task cancel-run`".into(),
+                _ => format!("the run was stopped by {signal}"),
+            },
         ),
     }
 }

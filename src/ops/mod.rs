@@ -34,6 +34,7 @@ mod parts;
 mod placing;
 mod platforms;
 pub mod purge;
+mod push_login;
 mod pushed;
 mod reading;
 pub mod recall;

@@ -196,7 +196,7 @@ impl Execution<'_> {
         made: &[PushedPart],
         log: &mut RunLog<'_>,
     ) -> Result<BuildOutcome, Failure> {
-        log.doing(format!("{}: joining the parts", self.task.name));
+        log.doing("joining the parts".into());
         let registries = self.app.registries();
         let mut indexes: BTreeMap<String, JoinedIndex> = BTreeMap::new();
         for image in &whole.images {

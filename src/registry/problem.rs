@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Kind};
 
-use super::transport::retry;
+use super::{credentials::keychain::TASK_CREDENTIALS, transport::retry};
 
 /// Why a look-up has no answer. The two cases must never be confused: only a registry that was reached,
 /// understood and allowed to speak can say that something is absent.
@@ -262,9 +262,9 @@ impl LookupError {
             }
         };
         let advice = match &self {
-            Self::Absent { .. } => format!(
-                "make the repository, or give a login that may: acrt task credential add --login-server {registry}"
-            ),
+            Self::Absent { .. } => {
+                format!("make the repository, or give a login that may: acrt login {registry}")
+            }
             Self::Unknown { .. } => self.advice(),
         };
         Error::new(Kind::Unknown, message)
@@ -274,7 +274,7 @@ impl LookupError {
 
     fn advice(&self) -> String {
         let registry = &self.asked().registry;
-        let login = format!("acrt task credential add --login-server {registry}");
+        let login = format!("acrt login {registry}");
         match self {
             Self::Absent { what, .. } => match what {
                 Absence::Tag => "check the tag; `acrt deps` shows which line names it".to_owned(),
@@ -288,6 +288,11 @@ impl LookupError {
             Self::Unknown { why, .. } => match why {
                 LookupFailure::Network(cause) => network_advice(registry, cause.as_ref()),
                 LookupFailure::Refused { login: None } => format!("give a login: {login}"),
+                LookupFailure::Refused { login: Some(place) } if place == TASK_CREDENTIALS => {
+                    format!(
+                        "give the task another login: acrt task credential update NAME --login-server {registry}"
+                    )
+                }
                 LookupFailure::Refused { login: Some(_) } => format!("give another login: {login}"),
                 LookupFailure::Limited { .. } => {
                     format!("nothing needs to be done; a login often has a higher limit: {login}")
@@ -446,10 +451,7 @@ mod tests {
             "cannot find out what `ghcr.io/acme/base:1` is: `ghcr.io` wants a login: \
              HEAD https://ghcr.io/v2/acme/base/manifests/1: 401 Unauthorized: authentication required"
         );
-        assert_eq!(
-            error.advice(),
-            Some("give a login: acrt task credential add --login-server ghcr.io")
-        );
+        assert_eq!(error.advice(), Some("give a login: acrt login ghcr.io"));
     }
 
     #[test]

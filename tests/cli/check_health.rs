@@ -51,7 +51,7 @@ fn a_registry_that_is_down_is_unknown_and_one_that_refuses_says_what_to_do() {
     let refused = finding(&findings, "registry", &host);
     assert_eq!(refused["status"], "unknown");
     let hint = refused["hint"].as_str().unwrap();
-    assert!(hint.contains("acrt task credential add"), "{hint}");
+    assert_eq!(hint, format!("give a login: acrt login {host}"));
 }
 
 #[test]

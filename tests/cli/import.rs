@@ -57,7 +57,7 @@ fn the_source_gets_the_login_that_is_given_by_standard_input() {
     world
         .acrt(&line)
         .exits(4)
-        .says(&["wants a login", "acrt task credential add"]);
+        .says(&["wants a login", &format!("acrt login {}", source.host())]);
     let login = [&line[..], &["--username", "acrt", "--password-stdin"]].concat();
     let password = world.write("password", "hunter2-canary\n");
     let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));

@@ -61,7 +61,7 @@ async fn a_repository_that_the_registry_does_not_know_may_be_hidden() {
     assert_eq!(
         hint,
         format!(
-            "check the name; if the repository is private, give a login: acrt task credential add --login-server {}",
+            "check the name; if the repository is private, give a login: acrt login {}",
             server.host()
         )
     );
@@ -120,12 +120,6 @@ async fn what_the_registry_forbids_is_not_absent_and_is_asked_once() {
         text.contains(&format!("`{}` wants a login", server.host())),
         "{text}"
     );
-    assert_eq!(
-        hint,
-        format!(
-            "give a login: acrt task credential add --login-server {}",
-            server.host()
-        )
-    );
+    assert_eq!(hint, format!("give a login: acrt login {}", server.host()));
     assert_eq!(server.requests(), ["HEAD /v2/secret/base/manifests/1"]);
 }

@@ -213,7 +213,7 @@ async fn who_may_pull_and_not_push_is_told_so() {
         "{}",
         error.one_line()
     );
-    assert!(error.advice().unwrap().contains("acrt task credential add"));
+    assert!(error.advice().unwrap().contains("acrt login "));
 }
 
 #[tokio::test]

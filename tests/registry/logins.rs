@@ -62,7 +62,7 @@ async fn without_a_login_the_registry_says_what_it_wants_and_is_asked_once() {
                 "cannot find out what `{host}/base:1` is: `{host}` wants a login: \
                  HEAD http://{host}/v2/base/manifests/1: 401 Unauthorized"
             ),
-            format!("give a login: acrt task credential add --login-server {host}")
+            format!("give a login: acrt login {host}")
         )
     );
     assert_eq!(registry.requests().await, ["HEAD /v2/base/manifests/1 401"]);

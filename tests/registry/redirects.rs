@@ -233,10 +233,7 @@ async fn the_registry_behind_a_name_is_the_one_that_is_said_to_want_a_login() {
              HEAD http://{host}/v2/team/base/manifests/1: 401 Unauthorized"
         )
     );
-    assert_eq!(
-        hint,
-        format!("give a login: acrt task credential add --login-server {host}")
-    );
+    assert_eq!(hint, format!("give a login: acrt login {host}"));
     assert!(registries.health(&name.host()).await.api.is_err());
     assert!(
         registry

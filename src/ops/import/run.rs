@@ -233,8 +233,7 @@ impl Execution<'_> {
             .env("ACRT_IMAGE", image)
             .env("ACRT_CANDIDATE", target.names().join(" "))
             .env("ACRT_SOURCE", step.source.clone());
-        let id = held.run.run_id;
-        log.doing(format!("run {id}: trying the copy"));
+        log.doing("trying the copy".into());
         log.line(&format!("$ {line}"));
         let line = self.app.within_reach(line);
         let line = line.env(MARKER, run_folder.display().to_string());

@@ -397,7 +397,8 @@ pub fn is_privileged(action: &Action) -> bool {
     matches!(action, Action::Cmd(cmd) if cmd.privileged)
 }
 
-fn pushes_of(action: &Action) -> Vec<Reference> {
+/// Returns the images that a step pushes.
+pub fn pushes_of(action: &Action) -> Vec<Reference> {
     match action {
         Action::Push(pushed) => pushed.iter().map(|one| one.image.clone()).collect(),
         Action::Build(_) | Action::Cmd(_) => Vec::new(),

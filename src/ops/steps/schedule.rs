@@ -64,6 +64,7 @@ impl Execution<'_> {
         let baseline = self.app.store.baseline(&key)?;
         let known = self.descendants.as_ref();
         chain::refuse_cycles(self.app, &self.task, &survey.pushes, &survey.bases, known)?;
+        self.try_pushes(&read.graph, &builder, log).await?;
         held.run.advance(RunStatus::Running, self.app.clock.now());
         self.app.store.save_run(&held.run)?;
 
@@ -222,6 +223,14 @@ impl Execution<'_> {
 }
 
 impl StepContext<'_, '_> {
+    /// Tells which steps are carried out now.
+    fn tell_at_work(&self, steps: &[&str]) {
+        if !steps.is_empty() {
+            let doing = format!("carrying out {}", steps.join(", "));
+            self.run_log.borrow().doing(doing);
+        }
+    }
+
     /// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
     ///
     /// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not
@@ -276,6 +285,7 @@ impl StepContext<'_, '_> {
         let mut progress = Progress::new(graph);
         let mut working = FuturesUnordered::new();
         let mut first: Option<Failure> = None;
+        let mut at_work: Vec<&str> = Vec::new();
         loop {
             let mut room = jobs.max(1).saturating_sub(progress.running());
             while room > 0 {
@@ -292,6 +302,8 @@ impl StepContext<'_, '_> {
                     break;
                 };
                 self.say(Some(&step.id), "acrt: started");
+                at_work.push(step.id.as_str());
+                self.tell_at_work(&at_work);
                 let begun = self.execution.app.clock.now();
                 working.push(async move {
                     let ended = self.step(step).await;
@@ -311,6 +323,8 @@ impl StepContext<'_, '_> {
                 .duration_since(begun)
                 .as_secs()
                 .max(0);
+            at_work.retain(|id| *id != step.id.as_str());
+            self.tell_at_work(&at_work);
             let Err(failure) = ended else {
                 self.say(Some(&step.id), &format!("acrt: succeeded after {seconds}s"));
                 progress.finish(step, true);

@@ -5,7 +5,8 @@
 //!
 //! What is copied (`request`) is done by `run`: an `image_copy` goes from one `endpoint` to another, each a `remote` repository or a
 //! folder with an OCI image `layout`. Its blobs are taken over from other repositories where `mounts` knows of any, by what copies before
-//! have left in a `memory`; else they are read by a `reader`, and sent by an `upload` or saved by a `transfer`.
+//! have left in a `memory`; else they are read by a `reader`, and sent by an `upload` or saved by a `transfer`. `push_check` begins an
+//! upload of nothing, to find out whether one is allowed.
 
 mod blob_stream;
 mod endpoint;
@@ -14,6 +15,7 @@ mod layout;
 mod memory;
 mod mounts;
 mod problem;
+mod push_check;
 mod reader;
 mod referrers;
 mod remote;

@@ -23,6 +23,9 @@ use super::{
 /// short enough that a `docker login` is soon noticed and an expired password of ECR is replaced.
 pub const FRESH: Duration = Duration::from_secs(60);
 
+/// What a login is said to be from that the task itself has.
+pub const TASK_CREDENTIALS: &str = "the task's own credentials";
+
 /// A place where the login of a repository may be. Repositories with the same places have the same login.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LoginPlace {
@@ -133,7 +136,7 @@ impl Keychain {
                     let credential = self.logins.get(n).and_then(Login::credential);
                     credential.map(|credential| FoundLogin {
                         credential,
-                        place: "the task's own credentials".to_owned(),
+                        place: TASK_CREDENTIALS.to_owned(),
                     })
                 }
                 LoginPlace::File(n, spot) => self.in_file(n, spot).await?,

@@ -941,7 +941,7 @@ fn a_docker_login_serves_the_look_the_build_and_the_push() {
         world
             .run("web")
             .exits(4)
-            .says(&[&registry.host(), "acrt task credential add"]);
+            .says(&[&format!("give a login: acrt login {}", registry.host())]);
 
         world.write("home/.docker/config.json", &registry.docker_config());
         world.run("web").ok();

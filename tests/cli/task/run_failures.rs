@@ -113,8 +113,13 @@ fn push_that_is_refused_names_the_login_command_of_the_builder() {
         put_on_path(&world);
         let hint = format!("{login}{}", registry.host());
         world.write("web/file", "mine");
-        let file = "version: v1.1.0\nsteps:\n- build: -t $Registry/web:1 -f Dockerfile .\n- push: ['$Registry/web:1']\n";
-        world.write("web/acb.yaml", file);
+        own.push_shell("sh:1", &[]);
+        // Because of the container, the push is tried all the same.
+        let file = format!(
+            "version: v1.1.0\nsteps:\n- cmd: {} sh -c 'exit 0'\n- build: -t $Registry/web:1 -f Dockerfile .\n- push: ['$Registry/web:1']\n",
+            own.image("sh:1")
+        );
+        world.write("web/acb.yaml", &file);
         own.push_shell("base:1", &[("version", "one")]);
         let dockerfile = format!("FROM {}\nCOPY file /\n", own.image("base:1"));
         let context = world.context("web", &dockerfile);
@@ -167,4 +172,109 @@ fn each_error_of_a_registry_that_is_away_names_its_own_request_and_its_reason_on
     let run = world.run("on-b").exits(4);
     let line = run.stdout.lines().last().unwrap();
     assert_eq!(line.matches("cannot find out what").count(), 1, "{line}");
+}
+
+/// A task `web` that pushes to a registry that wants a login, and is built on an image of one that wants none.
+fn task_without_login() -> (World, Calls, Registry, Registry) {
+    let (world, target, source) = (World::new(), Registry::with_login(), Registry::start());
+    let calls = world.buildah();
+    source.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", source.image("base:1"));
+    let context = world.context("web", &dockerfile);
+    let image = target.image("web:1");
+    let create = ["task", "create", "web", "-t", &image, "-c", &context];
+    world.acrt(&create).ok();
+    (world, calls, target, source)
+}
+
+#[test]
+fn push_that_would_be_refused_is_refused_before_the_build_with_the_login_command() {
+    let (world, calls, target, source) = task_without_login();
+    let (host, context) = (target.host(), world.path("web").display().to_string());
+    let wanted = [
+        format!("cannot write to `{host}/web`: `{host}` wants a login"),
+        format!("hint: give a login: acrt login {host}\n"),
+    ];
+    let wanted = wanted.each_ref().map(String::as_str);
+    world.run("web").exits(4).says(&wanted);
+    let image = target.image("web:2");
+    let build = world.acrt(&["build", "-t", &image, &context]);
+    build.exits(4).says(&wanted);
+    let create = ["task", "create", "more", "-t", &image, "-c", &context];
+    let create = world.acrt(&[&create[..], &["--run"]].concat());
+    create.exits(4).says(&wanted);
+    let check = world.acrt(&["task", "check", "-n", "web"]).json();
+    let reason = check[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("wants a login"), "{reason}");
+    assert_eq!(calls.of("build"), [""; 0]);
+    // A login that was good, and is no more.
+    world.write("home/.docker/config.json", &target.docker_config());
+    world.run("web").ok();
+    assert_eq!(calls.of("build").len(), 1);
+    let wrong = target
+        .docker_config()
+        .replace("YWNydDpodW50ZXIyLWNhbmFyeQ==", "bWU6bm8=");
+    world.write("home/.docker/config.json", &wrong);
+    source.push("base:1", &[("version", "two")]);
+    world.watch_once().exits(4).says(&[
+        &format!("cannot write to `{host}/web`: `{host}` refuses the login from"),
+        &format!("give another login: acrt login {host}"),
+    ]);
+    assert_eq!(calls.of("build").len(), 1);
+}
+
+#[test]
+fn steps_whose_push_would_be_refused_do_not_start_unless_one_may_make_the_repository() {
+    let (world, calls, target, source) = task_without_login();
+    source.push_shell("sh:1", &[]);
+    let (host, context) = (target.host(), world.path("web").display().to_string());
+    let pushing = "- build: -t $Registry/web:1 .\n- push: ['$Registry/web:1']\n";
+    world.write(
+        "web/acb.yaml",
+        &format!("version: v1.1.0\nsteps:\n{pushing}"),
+    );
+    let run = ["run", "-r", &host, "--file", "acb.yaml", &context];
+    let login = format!("give a login: acrt login {host}");
+    let refused = world.acrt(&run).exits(4).says(&[&login]);
+    assert!(!refused.stdout.contains("acrt: started"), "{refused}");
+    assert_eq!(calls.of("build"), [""; 0]);
+    let making = format!("- cmd: {} sh -c 'exit 0'\n", source.image("sh:1"));
+    world.write(
+        "web/acb.yaml",
+        &format!("version: v1.1.0\nsteps:\n{making}{pushing}"),
+    );
+    let warned = world
+        .acrt(&run)
+        .exits(1)
+        .says(&["warning: cannot write to", &login]);
+    assert!(warned.stdout.contains("acrt: started"), "{warned}");
+}
+
+#[test]
+fn registry_that_is_away_before_the_build_may_be_there_at_the_push() {
+    let (world, calls, target, _source) = task_without_login();
+    target.stop();
+    world.run("web").exits(1).says(&["the push of"]);
+    assert_eq!(calls.of("build").len(), 1);
+}
+
+#[test]
+fn trying_a_push_is_one_upload_of_nothing_for_each_repository_and_leaves_nothing() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let context = world.context("web", "FROM scratch\nCOPY Dockerfile /\n");
+    let (one, two) = (registry.image("web:1"), registry.image("web:2"));
+    let run = ["build", "-t", &one, "-t", &two, &context];
+    world.acrt(&run).ok();
+    let requests = registry.requests().into_iter();
+    let is_read = |method: &str| ["HEAD", "GET"].contains(&method);
+    let written = requests.filter(|it| it.agent.starts_with("acrt/") && !is_read(&it.method));
+    let written: Vec<(String, u16)> = written.map(|it| (it.method, it.status)).collect();
+    let expected = [("POST".to_owned(), 202), ("DELETE".to_owned(), 204)];
+    assert_eq!(written, expected);
+    let no_push = world.acrt(&["build", "--no-push", "-t", &one, &context]);
+    no_push.ok();
+    let posts = registry.requests().into_iter();
+    let posts = posts.filter(|it| it.agent.starts_with("acrt/") && it.method == "POST");
+    assert_eq!(posts.count(), 1);
 }

@@ -1,0 +1,55 @@
+//! Finds out before a build that its push would be refused: the upload with which each push begins is begun, and given up at once.
+
+use reqwest::Method;
+
+use crate::{
+    image::Reference,
+    registry::{
+        auth::flow::Authorization,
+        client::{Registries, refusal},
+        problem::LookupError,
+        requests::{ask::Answer, attempt::Attempt, outcome::AttemptFailure},
+        transport::request_spec::RequestSpec,
+    },
+};
+
+use super::upload_part::next;
+
+impl Registries {
+    /// Returns why the registry of `image` lets nobody push there with the login that there is for it. A registry that does not answer, or
+    /// fails, refuses nothing: it may be there again when the build has ended.
+    ///
+    /// A token says nothing: services grant one for less than was asked for. `POST …/blobs/uploads/` is the first request of any push
+    /// and needs the right to it; no byte is sent and no tag is touched, and `DELETE` ends it where the registry knows that.
+    /// There is one try, without pauses.
+    pub async fn push_refusal(&self, image: &Reference) -> Option<LookupError> {
+        let host = self.host_of(image).ok()?;
+        let _slot = host.limits.enter(&host.clock).await.ok()?;
+        let begin = RequestSpec::begin_upload(image, None);
+        let mut attempt = Attempt::new(&host, &begin);
+        let mut pass = Authorization::Nothing;
+        let response = match attempt.go(&mut pass).await {
+            Ok(response) => response,
+            Err(AttemptFailure::Final(error)) => {
+                return Some(error).filter(LookupError::is_refused);
+            }
+            Err(AttemptFailure::TransportError(..)) => return None,
+        };
+        match response.status {
+            202 => {
+                let from = begin.url(&host.origin);
+                if let Ok(upload) = next(&host.guard, &from, &response.headers) {
+                    let end = RequestSpec::upload(Method::DELETE, image, upload);
+                    // Registries forget what nobody goes on with.
+                    let _ = Attempt::new(&host, &end).go(&mut pass).await;
+                }
+                None
+            }
+            401 | 403 => {
+                let asked = attempt.asked_first();
+                Some(refusal(&Answer::new(response, asked, &pass)))
+            }
+            _ => None,
+        }
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     image::Reference,
-    ops::{App, answer::TaskAnswer, status::TaskStatus},
+    ops::{App, answer::TaskAnswer, check::brief, status::TaskStatus},
     sys::clock::ahead,
     view::{Column, Narrow, Tone, View},
 };
@@ -58,7 +58,7 @@ const STATUS: &[Column] = &[
         .where_narrow(Narrow::Whole),
     Column::at("DEPENDS ON", "/bases"),
     Column::at("LAST RUN", "/run"),
-    Column::at("WHY", "/reason"),
+    Column::at("WHY", "/why"),
     Column::at("NEXT", "/then"),
 ];
 
@@ -67,7 +67,10 @@ pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
     let now = app.clock.now();
     let prepare = move |rows: &mut Value| {
         for row in rows.as_array_mut().into_iter().flatten() {
-            row["bases"] = json!(short(&row["dependsOn"]));
+            let own = format!("{}/", row["registry"].as_str().unwrap_or_default());
+            let bases = short(&row["dependsOn"]);
+            row["bases"] = json!(bases.strip_prefix(&own).unwrap_or(&bases));
+            row["why"] = json!(why_in_status(row, &own));
             let run = &row["lastRun"];
             let ran = time(run, "time").map(|ran| {
                 let id = run["runId"].as_str().unwrap_or_default();
@@ -91,6 +94,20 @@ pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
         }
     };
     View::of(tasks, STATUS).with_rows(prepare).for_people()
+}
+
+/// Returns the reason of a task's state as `status` has it: which images moved, and not from what to what. Images of the task's own
+/// registry, which `own` is, are named without it.
+fn why_in_status(task: &Value, own: &str) -> String {
+    let reason = brief_reason(task);
+    let reason = reason.trim_end_matches(", so that nothing is followed");
+    let parts = reason
+        .split("; ")
+        .map(|part| match part.split_once(" sha256:") {
+            Some((image, digests)) if digests.contains(" -> ") => format!("{image} moved"),
+            _ => part.to_owned(),
+        });
+    parts.collect::<Vec<_>>().join("; ").replace(own, "")
 }
 
 /// What `task adopt` proposes.
@@ -209,8 +226,13 @@ pub const IMPORT: &[Column] = &[
 pub const CHECK: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("STATE", "/state"),
-    Column::at("REASON", "/reason"),
+    Column::by("REASON", brief_reason),
 ];
+
+/// Returns the reason of a task's state as a cell holds it; the whole of it is in the other formats.
+fn brief_reason(task: &Value) -> String {
+    brief(task["reason"].as_str().unwrap_or_default())
+}
 
 /// What an image was built on, and what became of it.
 const IMAGE_CHECK: &[Column] = &[

@@ -1,12 +1,18 @@
-//! What stands at the foot of a terminal: what is being done, for how long, and how far the blobs of a copy have come.
+//! What stands at the foot of a terminal: what is being done, for how long, by each of the runs that go on side by side, and how far the
+//! blobs of a copy have come.
 
-use std::{cell::RefCell, collections::HashMap, io::IsTerminal as _, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io::IsTerminal as _,
+    time::Duration,
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     image::Digest, ops::event::Progress as CopyProgress, sys::settings::wants_progress,
-    view::column::harmless,
+    task::RunId, view::column::harmless,
 };
 
 /// How often the line is drawn anew.
@@ -18,11 +24,18 @@ const BLOB: &str = "  {prefix} {bar:16} {bytes:>10} of {total_bytes}";
 /// How all blobs of a copy together are drawn.
 const TOTAL: &str = "  all blobs           {bar:16} {bytes:>10} of {total_bytes}, {bytes_per_sec}";
 
+/// How what is being done is drawn.
+const LINE: &str = "{spinner} {wide_msg} {elapsed}";
+
 /// The lines. They are drawn on stderr, and are gone when the program ends.
 #[derive(Debug)]
 pub struct Progress {
     all: MultiProgress,
+    /// What the program itself does.
     line: ProgressBar,
+    is_drawn: Cell<bool>,
+    /// What each run does, in the order in which they began.
+    runs: RefCell<Vec<(RunId, ProgressBar)>>,
     copy: RefCell<Option<CopyBars>>,
 }
 
@@ -40,22 +53,46 @@ impl Progress {
         wants_progress(std::io::stderr().is_terminal()).then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
             let line = ProgressBar::new_spinner();
-            line.set_style(style("{spinner} {wide_msg} {elapsed}"));
+            line.set_style(style(LINE));
             Self {
                 all,
                 line,
+                is_drawn: Cell::new(false),
+                runs: RefCell::default(),
                 copy: RefCell::new(None),
             }
         })
     }
 
-    /// Says what is being done from now on.
+    /// Says what the program does from now on.
     pub fn doing(&self, text: &str) {
         self.end_copy();
-        self.all.add(self.line.clone());
-        self.line.reset();
-        self.line.set_message(harmless(text));
-        self.line.enable_steady_tick(TICK);
+        if !self.is_drawn.replace(true) {
+            self.all.add(self.line.clone());
+        }
+        say(&self.line, text);
+    }
+
+    /// Says what a run does from now on, in a line of its own. What the program itself did before has led to it, and is over.
+    pub fn run_doing(&self, run: RunId, text: &str) {
+        self.end_line();
+        let mut runs = self.runs.borrow_mut();
+        if let Some((_, line)) = runs.iter().find(|(id, _)| *id == run) {
+            return say(line, text);
+        }
+        let line = self.all.add(ProgressBar::new_spinner());
+        line.set_style(style(LINE));
+        say(&line, text);
+        runs.push((run, line));
+    }
+
+    /// Takes the line of a run away.
+    pub fn run_ended(&self, run: RunId) {
+        let mut runs = self.runs.borrow_mut();
+        if let Some(at) = runs.iter().position(|(id, _)| *id == run) {
+            let (_, line) = runs.remove(at);
+            self.take_away(&line);
+        }
     }
 
     /// Shows how far the blobs of a copy have come.
@@ -88,8 +125,7 @@ impl Progress {
                 let shown = bar.as_ref().map_or(0, ProgressBar::position);
                 bars.total.inc(size.saturating_sub(shown));
                 if let Some(bar) = bar {
-                    bar.finish_and_clear();
-                    self.all.remove(&bar);
+                    self.take_away(&bar);
                 }
             }
         }
@@ -103,17 +139,36 @@ impl Progress {
     /// Takes the lines away: nothing is being done any more.
     pub fn clear(&self) {
         self.end_copy();
-        self.line.finish_and_clear();
+        self.end_line();
+        for (_, line) in self.runs.take() {
+            self.take_away(&line);
+        }
+    }
+
+    fn end_line(&self) {
+        if self.is_drawn.replace(false) {
+            self.take_away(&self.line);
+        }
     }
 
     fn end_copy(&self) {
         if let Some(copy) = self.copy.borrow_mut().take() {
             for bar in copy.blobs.values().chain([&copy.total]) {
-                bar.finish_and_clear();
-                self.all.remove(bar);
+                self.take_away(bar);
             }
         }
     }
+
+    fn take_away(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.all.remove(bar);
+    }
+}
+
+fn say(line: &ProgressBar, text: &str) {
+    line.reset();
+    line.set_message(harmless(text));
+    line.enable_steady_tick(TICK);
 }
 
 fn style(template: &str) -> ProgressStyle {

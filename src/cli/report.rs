@@ -12,7 +12,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{
         answer::resume,
-        check::reason,
+        check::{outage_text, reason},
         event::{Event, EventSink},
     },
     sys::{
@@ -36,7 +36,7 @@ pub struct Report {
     /// The format that somebody has asked for.
     format: Option<Format>,
     table: bool,
-    summary: RefCell<Option<String>>,
+    summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
     /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
@@ -67,7 +67,7 @@ impl Report {
             verbose: global.verbose || global.debug,
             format,
             table: format == Some(Format::Table) || (format.is_none() && is_terminal),
-            summary: RefCell::new(None),
+            summary: RefCell::default(),
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
             output_lost: Cell::new(false),
@@ -240,6 +240,11 @@ impl Report {
                     progress.doing(&text);
                 }
             }
+            Event::RunDoing { id, what } => {
+                if let Some(progress) = &self.progress {
+                    progress.run_doing(id, &what);
+                }
+            }
             Event::Copying(copying) => {
                 if let Some(progress) = &self.progress {
                     progress.copying(copying);
@@ -265,6 +270,9 @@ impl Report {
                 task,
                 reason,
             } => {
+                if let Some(progress) = &self.progress {
+                    progress.run_ended(id);
+                }
                 let fields = json!({
                     "event": "runEnded", "task": task.to_string(), "run": id, "status": status,
                     "reason": reason
@@ -281,6 +289,19 @@ impl Report {
                     fields,
                 );
             }
+            Event::Silent { place, outage } => {
+                let text = outage_text(place, outage);
+                let tasks: Vec<String> = outage.tasks.iter().map(TaskKey::to_string).collect();
+                let fields = json!({
+                    "event": "decided", "place": place, "tasks": tasks, "state": "unknown"
+                });
+                self.line("warning", &format!("{}\n", harmless(&text)), &text, fields);
+            }
+            Event::AnswersAgain(place) => {
+                let text = format!("{place}: answers again");
+                let fields = json!({"event": "answersAgain", "place": place});
+                self.line("info", &format!("{}\n", harmless(&text)), &text, fields);
+            }
             Event::Detail(text) if self.verbose => self.note(&text),
             Event::Detail(_) => {}
             Event::Note(text) => self.note(&text),
@@ -295,16 +316,16 @@ impl Report {
         io::stdout().is_terminal()
     }
 
-    /// Keeps what is to be said on stderr below the table; nothing beside other formats, which programs read.
+    /// Keeps a line that is to be said on stderr below the table; nothing beside other formats, which programs read.
     pub fn summary(&self, text: String) {
         if self.format.is_none_or(|format| format == Format::Table) {
-            *self.summary.borrow_mut() = Some(text);
+            self.summary.borrow_mut().push(text);
         }
     }
 
     /// Says what was kept to be said below the table.
     pub fn summarize(&self) {
-        if let Some(text) = self.summary.take() {
+        for text in self.summary.take() {
             self.note(&text);
         }
     }

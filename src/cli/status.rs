@@ -8,8 +8,10 @@ use crate::{
     ops::{
         App, page,
         status::{StatusReport, status},
+        task::none_yet,
     },
     sys::signal::{OnHangup, Stop},
+    view::column::harmless,
 };
 
 /// How long a picture of `--watch` stands.
@@ -56,16 +58,20 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
         }
         while args.watch && report.is_read() {
             let found = status(app, registry, false, &report.events()).await?;
-            let summary = summary(app, registry, &found);
+            let summary = [found.outages.clone(), vec![summary(app, registry, &found)]].concat();
+            let summary: String = summary.iter().map(|line| harmless(line) + "\n").collect();
             let table = report.drawn(columns::status_view(app, found.tasks), None)?;
             let clear = if report.is_terminal() { CLEAR } else { "" };
-            report.answer(format!("{clear}{table}{summary}\n").as_bytes())?;
+            report.answer(format!("{clear}{table}{summary}").as_bytes())?;
             tokio::select! {
                 signal = stop.wait() => return Ok(Outcome { view: None, exit: Some(signal.kind()) }),
                 () = app.clock.pause(STANDS) => {}
             }
         }
         let found = status(app, registry, args.look, &report.events()).await?;
+        for line in found.outages.iter().cloned() {
+            report.summary(line);
+        }
         report.summary(summary(app, registry, &found));
         let exit = match found.worst {
             Some(Kind::Stale) if !args.exit_code => None,
@@ -84,9 +90,8 @@ fn summary(app: &App, registry: Option<&str>, found: &StatusReport) -> String {
         let registry = registry.escape_debug();
         return format!("no tasks of registry `{registry}`; to see all: acrt status");
     }
-    if found.tasks.is_empty() {
-        let folder = app.store.layout().root().display();
-        return format!("no tasks in `{folder}`; to make one: acrt task create --help");
+    if let (true, Ok(Some(none))) = (found.tasks.is_empty(), none_yet(app)) {
+        return none;
     }
     let counts = found.counts.iter().rev();
     let counts: Vec<String> = counts

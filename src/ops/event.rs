@@ -6,7 +6,7 @@ pub use crate::registry::copy::Progress;
 
 use crate::{
     task::{RunId, RunStatus, TaskKey},
-    watch::Verdict,
+    watch::{Verdict, notified::Outage},
 };
 
 /// Something that happened, for whoever watches.
@@ -34,6 +34,13 @@ pub enum Event<'a> {
     WaitingForTask(&'a TaskKey),
     /// What is being done from now on, until something else is: as `building web`.
     Doing(String),
+    /// What one run of several does from now on, until something else.
+    RunDoing {
+        /// The run.
+        id: RunId,
+        /// The same as of [`Self::Doing`].
+        what: String,
+    },
     /// Blobs are being copied.
     Copying(Progress<'a>),
     /// Whole lines of a run's log.
@@ -58,6 +65,15 @@ pub enum Event<'a> {
         /// What it needs.
         verdict: &'a Verdict,
     },
+    /// A registry or git repository does not say what tasks need to know.
+    Silent {
+        /// The registry, or the URL of the repository.
+        place: &'a str,
+        /// Why, and which tasks wait.
+        outage: &'a Outage,
+    },
+    /// A registry or git repository that did not do so says it again.
+    AnswersAgain(&'a str),
     /// Something for whoever asks for details.
     Detail(String),
     /// Something that people should know and that changes no result.

@@ -17,7 +17,7 @@ use crate::{
 use super::{
     App,
     answer::AzTimestamp,
-    check::{CheckAnswer, CheckOptions, check, load, simulate_round, worst_of},
+    check::{CheckAnswer, CheckOptions, check, load, outage_lines, simulate_round, worst_of},
     event::EventSink,
     recall,
     show::with_runs,
@@ -71,6 +71,8 @@ pub struct StatusReport {
     pub counts: Vec<(State, usize)>,
     /// When the tags that tasks follow were last looked at: the oldest of these looks.
     pub looked: Option<Timestamp>,
+    /// Which registries and repositories do not answer, a line for each.
+    pub outages: Vec<String>,
     /// The worst of what was found, as an exit code tells it.
     pub worst: Option<Kind>,
 }
@@ -113,9 +115,11 @@ pub(super) fn report(
 ) -> StatusReport {
     let by_key: HashMap<TaskKey, Node<'_>> =
         nodes.iter().map(|node| (node.task.key(), *node)).collect();
-    let answers = simulate_round(nodes.to_vec(), tags.clone(), now).into_iter();
+    let mut answers = simulate_round(nodes.to_vec(), tags.clone(), now);
+    answers.retain(is_shown);
+    let outages = outage_lines(&answers);
     let mut tasks: Vec<TaskStatus> = answers
-        .filter(is_shown)
+        .into_iter()
         .filter_map(|answer| {
             let key = TaskKey {
                 registry: answer.registry.clone(),
@@ -139,6 +143,7 @@ pub(super) fn report(
             .map(|(Reverse((_, state)), count)| (state, count))
             .collect(),
         looked: looks.min(),
+        outages,
         tasks,
     }
 }

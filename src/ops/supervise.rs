@@ -222,8 +222,15 @@ pub async fn supervise(
         grace: GRACE + MARGIN,
     };
     let mut heard = Heard::default();
+    let of_run = EventSink::new(|event| match event {
+        Event::Doing(what) => {
+            let what = format!("{}: {what}, run {id}", task.name);
+            events.send(Event::RunDoing { id, what });
+        }
+        other => events.send(other),
+    });
     let ended = process::work(&line, &input, &allowed, stop, &mut |bytes| {
-        heard.take(bytes, events);
+        heard.take(bytes, &of_run);
     })
     .await?;
     if let Some(run) = app.store.run(id)? {

@@ -373,6 +373,16 @@ impl Verdict {
             _ => Vec::new(),
         }
     }
+
+    /// Returns what keeps a task from being known, where that is nothing but registries and repositories that do not answer.
+    #[must_use]
+    pub fn silence(&self) -> Option<&[Problem]> {
+        let Self::Unknown { problems, .. } = self else {
+            return None;
+        };
+        let is_silent = |problem: &Problem| problem.kind == ProblemKind::Silent;
+        problems.iter().all(is_silent).then_some(problems)
+    }
 }
 
 impl Node<'_> {

@@ -153,6 +153,8 @@ pub struct Outage {
     pub since: Option<Timestamp>,
     /// Why, for the first of what it was asked.
     pub why: String,
+    /// What to do about that.
+    pub hint: Option<String>,
     /// The tasks that wait for an answer.
     pub tasks: Vec<TaskKey>,
 }
@@ -309,6 +311,7 @@ pub fn outages<'a>(
                 subjects: 1,
                 since: problem.since,
                 why: problem.why.clone(),
+                hint: problem.hint.clone(),
                 tasks: Vec::new(),
             });
             silence.since = silence.since.min(problem.since).or(problem.since);
@@ -327,6 +330,24 @@ pub fn outages<'a>(
 }
 
 impl Outage {
+    /// Returns why, as it is for all images of a registry: without the one that was asked for.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self.why.split_once("` is: ") {
+            Some((_, reason)) => reason,
+            None => &self.why,
+        }
+    }
+
+    /// Returns the reason without what changes by itself: which request had no answer, and until when there is a pause.
+    #[must_use]
+    pub fn gist(&self) -> String {
+        let parts = self.reason().split(": ");
+        let kept = parts.filter(|part| !part.contains("://"));
+        let kept = kept.map(|part| part.split(" until ").next().unwrap_or_default());
+        kept.collect::<Vec<_>>().join(": ")
+    }
+
     fn with(mut self, other: Self) -> Self {
         self.subjects += other.subjects;
         self.since = self.since.min(other.since).or(other.since);

@@ -24,6 +24,11 @@ impl Said {
         self.0.is_empty()
     }
 
+    /// Returns what something is known to be wrong with.
+    pub fn subjects(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     /// Tells whether any of this is to be said of a subject, and takes all of it to be said if so.
     pub fn say(&mut self, subject: &str, what: &[String], now: Timestamp) -> bool {
         let known = self.0.entry(subject.to_owned()).or_default();

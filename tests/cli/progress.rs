@@ -161,3 +161,86 @@ fn loop_on_a_terminal_says_when_what_is_built_and_that_it_has_recovered() {
     once.ok()
         .prints(&["web: rebuilt", ", after a run that failed"]);
 }
+
+/// Plays what was printed on a terminal, and returns the lines that it shows then.
+fn played(printed: &str) -> Vec<String> {
+    let (mut lines, mut row): (Vec<String>, usize) = (vec![String::new()], 0);
+    let mut rest = printed.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' => {
+                row += 1;
+                if row == lines.len() {
+                    lines.push(String::new());
+                }
+            }
+            '\r' => {}
+            '\u{1b}' => {
+                let mut code = String::new();
+                while let Some(c) =
+                    rest.next_if(|_| !code.ends_with(|c: char| c.is_ascii_alphabetic()))
+                {
+                    code.push(c);
+                }
+                let count = code.trim_matches(|c: char| !c.is_ascii_digit());
+                match code.chars().last() {
+                    Some('A') => row = row.saturating_sub(count.parse().unwrap_or(1)),
+                    Some('K') => lines[row].clear(),
+                    _ => {}
+                }
+            }
+            c => lines[row].push(c),
+        }
+    }
+    lines
+}
+
+#[test]
+fn runs_side_by_side_have_a_line_each_which_goes_when_the_run_ends() {
+    let (world, registry, gate) = world();
+    let dockerfile = std::fs::read_to_string(world.path("web/Dockerfile")).unwrap();
+    world.task(&registry, "api", &dockerfile);
+    let run = world.spawn_on_terminal(&["task", "run", "--all", "--jobs", "2"]);
+    let waiting = [gate.arrival(), gate.arrival()];
+    let building = |name: &str| {
+        format!(
+            "{name}: building {}, run ca",
+            registry.image(&format!("{name}:latest"))
+        )
+    };
+    let both = eventually("a line for each run", || {
+        let lines = played(&run.stdout());
+        let has = |name| {
+            lines
+                .iter()
+                .filter(|line| line.contains(&building(name)))
+                .count()
+                == 1
+        };
+        (has("api") && has("web")).then_some(lines)
+    });
+    assert!(
+        !both.iter().any(|line| line.contains("looking at")),
+        "{both:?}"
+    );
+    let [first, second] = waiting;
+    first.go_on();
+    eventually("the end of one line", || {
+        let lines = played(&run.stdout());
+        let left = ["api", "web"]
+            .iter()
+            .filter(|name| lines.iter().any(|line| line.contains(&building(name))));
+        (left.count() == 1).then_some(())
+    });
+    second.go_on();
+    let lines = played(&run.wait().ok().stdout);
+    assert!(
+        !lines.iter().any(|line| line.contains(": building")),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("rebuilt")).count(),
+        2,
+        "{lines:?}"
+    );
+}

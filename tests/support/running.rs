@@ -89,6 +89,11 @@ impl Running {
         });
     }
 
+    /// Returns its standard output so far.
+    pub fn stdout(&self) -> String {
+        fs::read_to_string(&self.stdout).unwrap()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
         let status = eventually(&self.line, || self.child.try_wait().unwrap());

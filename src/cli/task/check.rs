@@ -37,6 +37,14 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
         Some(Kind::Stale) if !args.exit_code => None,
         worst => worst,
     };
+    if report.shows_tables() {
+        let none = ops::task::none_yet(app)?;
+        let lines = ops::check::outage_lines(&checked.tasks);
+        lines
+            .into_iter()
+            .chain(none)
+            .for_each(|line| report.summary(line));
+    }
     Ok(Outcome {
         view: Some(View::of(checked.tasks, columns::CHECK)),
         exit,

@@ -6,6 +6,7 @@ use crate::{
     ops::{
         App,
         graph::{GraphAnswer, GraphNode, graph},
+        task::none_yet,
     },
     view::{Vertex, View},
 };
@@ -26,6 +27,9 @@ pub struct GraphArgs {
 pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
     let only = args.task.find(app)?;
     let answer = graph(app, only.as_ref(), &report.events())?;
+    if let Some(none) = none_yet(app)? {
+        report.note(&none);
+    }
     let nodes = answer.nodes.iter().enumerate();
     let vertices = nodes.map(|(n, node)| vertex(&answer, n, node)).collect();
     let view = View::of(answer, columns::GRAPH).rows_at("/nodes");

@@ -35,6 +35,11 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
             report.event(event);
         }),
     )?;
+    if report.shows_tables()
+        && let Some(none) = ops::task::none_yet(app)?
+    {
+        report.summary(none);
+    }
     report.never_run(tasks.never_run());
     report.stalled(tasks.stalled());
     Ok(Outcome {

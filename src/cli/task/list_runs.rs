@@ -64,6 +64,17 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         top: args.top,
     };
     let runs = ops::runs::list(app, &filter, &report.events())?;
+    if report.shows_tables() && runs.is_empty() {
+        let all = RunFilter {
+            top: 1,
+            ..RunFilter::default()
+        };
+        let any = ops::runs::list(app, &all, &report.events())?;
+        report.summary(match any.is_empty() {
+            true => "no runs yet; to make one: acrt task run NAME".to_owned(),
+            false => "no such runs; all there are: acrt task list-runs".to_owned(),
+        });
+    }
     Ok(Outcome::answer(View::of(
         runs,
         match detail {

@@ -188,7 +188,8 @@ fn selected(
         ops::watch::once(app, &options, &stop, &report.events()).await
     })?;
     if rounded.rebuilt == 0 && rounded.worst.is_none() {
-        report.note("nothing to run; how the tasks are doing: acrt status");
+        let nothing = "nothing to run; how the tasks are doing: acrt status".to_owned();
+        report.note(&ops::task::none_yet(app)?.unwrap_or(nothing));
     }
     Ok(Outcome {
         view: None,

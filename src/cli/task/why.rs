@@ -50,7 +50,8 @@ fn lines(answer: &Value) -> Value {
         let image = text(&base["image"]);
         lines.push(line(&image, &digest("previousDigest"), &digest("digest")));
         if let (Some(seen), Some(by)) = (base["seen"].as_str(), base["seenBy"].as_str()) {
-            lines.push(line("  seen", "", &format!("{seen} by {by}")));
+            let second = seen.split(['.', '+']).next().unwrap_or_default();
+            lines.push(line("  seen", "", &format!("{second}Z by {by}")));
         }
         for one in base["differences"].as_array().into_iter().flatten() {
             let what = format!("  {}", text(&one["what"]));

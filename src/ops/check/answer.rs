@@ -11,7 +11,7 @@ use crate::{
         timer::TimerAnswer,
     },
     task::{DependencyKind, TaskName, Untracked},
-    watch::State,
+    watch::{Problem, State},
 };
 
 /// What a task needs, and why.
@@ -39,6 +39,9 @@ pub struct CheckAnswer {
     pub(in crate::ops) untracked_images: Vec<Untracked>,
     /// What became of the images that it pushed.
     pub(in crate::ops) output_images: Vec<OutputAnswer>,
+    /// What keeps it from being known, where that is nothing but registries and repositories that do not answer.
+    #[serde(skip)]
+    pub silent: Vec<Problem>,
     /// When it would be run in a round, counted from 0.
     #[serde(skip)]
     pub turn: Option<usize>,

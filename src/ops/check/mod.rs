@@ -2,6 +2,7 @@
 
 mod answer;
 mod mirrors;
+mod outage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -37,6 +38,7 @@ use super::{
 pub use answer::{CheckAnswer, MirrorAnswer};
 use answer::{ImageAnswer, OutputAnswer, OutputState};
 use mirrors::look_at_mirrors;
+pub use outage::{brief, outage_lines, outage_text};
 
 /// Reads all tasks with all that is known of them, and what their files say now where that matters. Each one that cannot be used is told,
 /// and out by itself; `broken` counts them.
@@ -336,6 +338,7 @@ impl CheckAnswer {
             name: node.task.name.clone(),
             registry: node.task.registry.clone(),
             state,
+            silent: verdict.silence().map_or_else(Vec::new, <[Problem]>::to_vec),
             reason: match waits {
                 true => format!("depends on {}, to be rebuilt first", waiting_for.join(", ")),
                 false => with_remarks(node, verdict, tags, makers, now),

@@ -61,12 +61,24 @@ pub fn digest(
     let heard = tasks.iter().filter(|(key, _)| channel.hears_of(key));
     let failing = heard.filter_map(|(key, baseline)| {
         let failure = baseline.failure.as_ref()?;
-        Some(format!("{} ({} times)", key.full(), failure.count))
+        let times = match failure.count {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        Some(format!("{} ({times})", key.full()))
     });
     let failing: BTreeSet<String> = failing.collect();
     let mut text = format!(
-        "since {since:.0}: {} runs have succeeded, {} have failed",
-        runs.0, runs.1
+        "since {since:.0}: {} succeeded, {} failed",
+        match runs.0 {
+            1 => "1 run has".to_owned(),
+            many => format!("{many} runs have"),
+        },
+        match runs.1 {
+            0 => "none has".to_owned(),
+            1 => "1 has".to_owned(),
+            many => format!("{many} have"),
+        }
     );
     for (word, names) in [
         ("moved", &moved),

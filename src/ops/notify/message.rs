@@ -312,6 +312,7 @@ mod tests {
             subjects: 1,
             since: None,
             why: "it cannot be reached".into(),
+            hint: None,
             tasks: vec![key()],
         };
         let epoch = Timestamp::UNIX_EPOCH;

@@ -186,12 +186,13 @@ fn message(app: &App, event: NotificationEvent) -> Result<Message> {
                 subjects: 1,
                 since: Some(now),
                 why: "this is a sample: it cannot be reached".to_owned(),
+                hint: None,
                 tasks: vec![key],
             };
             Message::of_silence("registry.example.com", &silence, now, now)
         }
         NotificationEvent::Digest => {
-            let text = "since yesterday: 1 runs have succeeded, 0 have failed";
+            let text = "since yesterday: 1 run has succeeded, none has failed";
             Message::of_digest(text.to_owned(), [key.full()], now, now)
         }
         of_a_task => Message::of_run(of_a_task, &key, &baseline, Some(&run), now),

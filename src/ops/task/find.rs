@@ -172,6 +172,17 @@ pub fn not_found(app: &App, name: &TaskName) -> Error {
     not_found_on(app, name, None)
 }
 
+/// Says that there are no tasks, where that is so, and how one is made.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be read.
+pub fn none_yet(app: &App) -> Result<Option<String>> {
+    let folder = app.store.layout().root().display();
+    let none = format!("no tasks in `{folder}`; to make one: acrt task create --help");
+    Ok(app.store.task_keys()?.is_empty().then_some(none))
+}
+
 /// Says what there is instead of a task: one of that name elsewhere, or one whose name is like it.
 fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
     let on = registry.map(|registry| app.settings.login_server(registry));

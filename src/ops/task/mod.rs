@@ -24,7 +24,7 @@ use super::{
     timer,
 };
 
-pub use find::{existing, find, keys, registry_for};
+pub use find::{existing, find, keys, none_yet, registry_for};
 use find::{not_found, refuse_other_case};
 
 /// What is asked of a task, be it new or changed.

@@ -111,6 +111,11 @@ pub async fn once(
     drop(watcher);
     hooks.measure_round(&app, &result);
     hooks.write_metrics(options.metrics_file.as_deref(), &events);
+    if let Some(news) = news.as_ref().filter(|_| result.is_ok()) {
+        for place in news.answer_again() {
+            out.send(Event::AnswersAgain(&place));
+        }
+    }
     if let Some(news) = &news
         && result.is_ok()
         && let Err(error) = news.keep(&app, stop, out).await

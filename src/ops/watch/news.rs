@@ -15,6 +15,13 @@ use crate::{
     watch::said::{Said, gist, gist_of_run},
 };
 
+/// What stands before a registry or repository that does not answer, so that it is no task.
+const SILENT: &str = "silent: ";
+
+fn silent(place: &str) -> String {
+    format!("{SILENT}{place}")
+}
+
 /// What earlier rounds have said, and what this one has found.
 pub struct News {
     clock: Clock,
@@ -49,6 +56,7 @@ impl News {
     pub fn has(&self, event: &Event<'_>) -> bool {
         match event {
             Event::Decided { task, verdict } => self.say(task.full(), &gist(verdict)),
+            Event::Silent { place, outage } => self.say(silent(place), &[outage.gist()]),
             Event::Ended {
                 id, task, status, ..
             } => {
@@ -64,6 +72,15 @@ impl News {
             Event::Problem(error) => self.say(error.to_string(), &[error.one_line()]),
             _ => true,
         }
+    }
+
+    /// Returns the registries and repositories that did not answer in an earlier round, and keep nothing waiting in this one.
+    pub fn answer_again(&self) -> Vec<String> {
+        let open = self.open.borrow();
+        let before = self.before.subjects();
+        let places = before.filter(|subject| !open.contains(*subject));
+        let places = places.filter_map(|subject| subject.strip_prefix(SILENT));
+        places.map(str::to_owned).collect()
     }
 
     fn say(&self, subject: String, what: &[String]) -> bool {

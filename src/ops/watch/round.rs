@@ -32,7 +32,11 @@ use crate::{
     task::{Manifests, RunId, TaskKey, TimerName},
     watch::{
         Asked, Awaited, Node, Observation, Outcome, Problem, ProblemKind, ReadFile, Round,
-        Snapshot, Tags, Verdict, metrics::RoundMetrics, notified, round::Job, schedule,
+        Snapshot, Tags, Verdict,
+        metrics::RoundMetrics,
+        notified::{self, Outage, outages},
+        round::Job,
+        schedule,
     },
 };
 
@@ -46,11 +50,29 @@ use super::{
 
 /// What has been said already, so that a loop says each thing once.
 #[derive(Debug, Default)]
-struct LastReported(HashMap<TaskKey, Verdict>);
+struct LastReported {
+    tasks: HashMap<TaskKey, Verdict>,
+    /// Registries and git repositories that do not answer: why, and whether several tasks wait.
+    silent: BTreeMap<String, (String, bool)>,
+}
 
 impl LastReported {
     fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
-        self.0.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+        self.tasks.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+    }
+
+    /// Says who does not answer, once for all tasks that wait, and who answers again.
+    fn report_outages(&mut self, outages: &BTreeMap<String, Outage>, events: &EventSink<'_>) {
+        for (place, outage) in outages {
+            let now = (outage.gist(), outage.tasks.len() > 1);
+            if self.silent.insert(place.clone(), now.clone()) != Some(now) {
+                events.send(Event::Silent { place, outage });
+            }
+        }
+        let again = |place: &String, _: &mut _| !outages.contains_key(place);
+        for (place, _) in self.silent.extract_if(.., again) {
+            events.send(Event::AnswersAgain(&place));
+        }
     }
 }
 
@@ -451,7 +473,7 @@ impl<'a> Watcher<'a> {
         }
         work.remember()?;
         let mut summary = OutageSummary::default();
-        let mut notes = Vec::new();
+        let (mut notes, mut silent) = (Vec::new(), Vec::new());
         for (node, verdict, outcome) in work.round.verdicts() {
             let key = node.task.key();
             sum_up(verdict, rounded);
@@ -464,7 +486,9 @@ impl<'a> Watcher<'a> {
             {
                 continue;
             }
-            if is_news && summary.admits(verdict) {
+            if let Some(problems) = verdict.silence() {
+                silent.push((key, problems));
+            } else if is_news && summary.admits(verdict) {
                 events.send(Event::Decided {
                     task: &key,
                     verdict,
@@ -472,6 +496,8 @@ impl<'a> Watcher<'a> {
             }
         }
         summary.tell_of_the_rest(events);
+        let silent = silent.iter().map(|(key, all)| (key.clone(), *all));
+        self.reported.report_outages(&outages(silent), events);
         let mut renewed = 0;
         for remark in notes {
             renewed += usize::from(remark.renewed.is_some());
@@ -779,8 +805,9 @@ impl OutageSummary {
                     ProblemKind::Files => "have files that cannot be used".to_owned(),
                     ProblemKind::Builder => format!("wait for {group}"),
                 };
+                let tasks = if more == 1 { "task" } else { "tasks" };
                 events.send(Event::Warning(format!(
-                    "{more} more tasks {problem}; all of them: acrt task check -o table"
+                    "{more} more {tasks} {problem}; all of them: acrt task check -o table"
                 )));
             }
         }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{error::Result, ops::App};
+use crate::{
+    error::Result,
+    ops::{App, task},
+};
 
 /// How many tasks are named that were never run.
 const NAMED: usize = 5;
@@ -25,11 +28,10 @@ pub fn scope(app: &App) -> Result<String> {
         let bases = baseline.dependencies.iter();
         tags.extend(bases.filter_map(|base| base.image.reference()));
     }
-    if tasks + never.len() == 0 {
-        let folder = app.store.layout().root().display();
-        return Ok(format!(
-            "no tasks in `{folder}`; to make one: acrt task create --help"
-        ));
+    if tasks + never.len() == 0
+        && let Some(none) = task::none_yet(app)?
+    {
+        return Ok(none);
     }
     let many = |count: usize, what: &str| match count {
         1 => format!("1 {what}"),

@@ -234,7 +234,7 @@ fn an_unreachable_registry_is_said_and_the_others_are_served() {
 }
 
 #[test]
-fn a_registry_that_is_down_is_said_for_a_few_tasks_and_the_others_are_counted() {
+fn a_registry_that_is_away_is_one_line_for_all_its_tasks_and_one_when_it_answers_again() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("base:1", &[("version", "one")]);
     let (from, to) = (source.image("base:1"), target.host());
@@ -248,9 +248,72 @@ fn a_registry_that_is_down_is_said_for_a_few_tasks_and_the_others_are_counted() 
     }
     source.stop();
     let round = world.watch_once().exits(4);
-    assert_eq!(round.stderr.matches(": unknown: ").count(), 10, "{round}");
-    let rest = format!("2 more tasks wait for `{}`", source.host());
-    assert!(round.stderr.contains(&rest), "{round}");
+    let host = source.host();
+    let begin = format!(
+        "{host}: unknown: `{host}` cannot be reached: HEAD http://{host}/v2/base/manifests/1: "
+    );
+    let end = format!(
+        "; 12 tasks wait for it: copy-00, copy-01, copy-02 and 9 more; see what answers there: acrt check-health {host}\n"
+    );
+    assert!(
+        round.stderr.starts_with(&begin) && round.stderr.ends_with(&end),
+        "{round}"
+    );
+    assert_eq!(round.stderr.lines().count(), 1, "{round}");
+    // It is as it was, and cron mails nothing; nor are tasks told one by one that come to it.
+    assert_eq!(world.watch_once().exits(4).stderr, "");
+    let check = world.acrt(&["task", "check"]).exits(4);
+    assert_eq!(check.json().as_array().unwrap().len(), 12);
+    assert!(
+        check.json()[11]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("HEAD http://")
+    );
+    assert_eq!(check.stderr, "");
+    for command in [&["task", "check", "-o", "table"][..], &["status"]] {
+        let table = world.acrt(command).exits(4);
+        let why = format!("`{host}` cannot be reached");
+        assert_eq!(table.stdout.matches(&why).count(), 12, "{table}");
+        assert!(!table.stdout.contains("HEAD"), "{table}");
+        let lines = table.stderr.lines();
+        assert_eq!(
+            lines.filter(|line| line.ends_with(end.trim_end())).count(),
+            1,
+            "{table}"
+        );
+    }
+    source.restart();
+    assert_eq!(
+        world.watch_once().ok().stderr,
+        format!("{host}: answers again\n")
+    );
+    world.watch_once().ok().silent();
+}
+
+#[test]
+fn loop_says_once_that_a_registry_is_away_and_that_it_answers_again() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    source.push("base:1", &[("version", "one")]);
+    for name in ["one", "two"] {
+        let image = target.image(name);
+        let from = source.image("base:1");
+        let create = ["task", "create", name, "-t", &image, "--import", &from];
+        world.acrt(&create).ok();
+        world.run(name).ok();
+    }
+    let host = source.host();
+    world.config(&format!("registries: {{'{host}': {{everySeconds: 1}}}}\n"));
+    source.stop();
+    let watch = world.spawn(&["task", "watch"]);
+    watch.stderr_has("; 2 tasks wait for it: one, two; ");
+    source.restart();
+    watch.stderr_has(&format!("{host}: answers again\n"));
+    let said = watch.kill().stderr;
+    let away = said
+        .lines()
+        .filter(|line| line.starts_with(&format!("{host}: unknown: ")));
+    assert_eq!(away.count(), 1, "{said}");
 }
 
 #[test]

@@ -446,7 +446,7 @@ fn digest_comes_at_its_time_and_what_still_fails_is_told_again_after_days() {
     assert_eq!(events(), ["failure", "digest"]);
     let digest = receiver.messages()[1].json();
     let text = digest["message"].as_str().unwrap();
-    assert!(text.contains("1 runs have succeeded"), "{text}");
+    assert!(text.contains("1 run has succeeded"), "{text}");
     assert!(
         text.contains("\nrebuilt: ") && text.contains("\nstill failing: "),
         "{text}"
@@ -462,6 +462,6 @@ fn digest_comes_at_its_time_and_what_still_fails_is_told_again_after_days() {
     world.watch_once();
     let last = receiver.messages().pop().unwrap().json();
     let text = last["message"].as_str().unwrap();
-    assert!(text.contains("1 runs have succeeded"), "{text}");
+    assert!(text.contains("1 run has succeeded"), "{text}");
     assert!(text.contains("\nrebuilt: "), "{text}");
 }

@@ -51,7 +51,8 @@ fn registry_that_stays_away_is_said_once_a_day_and_the_exit_code_tells_it_each_t
     round(&world, "14T08:05:00", &[]).exits(4).silent();
 
     source.restart();
-    round(&world, "14T08:10:00", &[]).ok().silent();
+    let again = format!("{}: answers again\n", source.host());
+    round(&world, "14T08:10:00", &[]).ok().says(&[&again]);
     source.stop();
     round(&world, "14T08:15:00", &[]).exits(4).says(&away);
     world.acrt(&["task", "watch", "--repeat"]).exits(2);

@@ -1,0 +1,102 @@
+//! How tables and lines say that registries and repositories do not answer: each once, for all tasks that wait.
+
+use crate::{
+    task::TaskKey,
+    watch::{
+        State,
+        notified::{Outage, outages},
+    },
+};
+
+use super::CheckAnswer;
+
+/// How many tasks are named that wait for the same.
+const NAMED: usize = 3;
+
+/// Says who does not answer, why, and who waits for that.
+#[must_use]
+pub fn outage_text(place: &str, outage: &Outage) -> String {
+    let since = outage.since.map(|since| format!(" (since {since:.0})"));
+    let since = since.unwrap_or_default();
+    let word = State::Unknown.word();
+    if let [task] = &outage.tasks[..] {
+        return format!("{task}: {word}: {}{since}", outage.why);
+    }
+    let count = outage.tasks.len();
+    let names = outage.tasks.iter().take(NAMED);
+    let mut names: Vec<String> = names.map(|task| task.name.to_string()).collect();
+    if count > NAMED {
+        names.push(format!("and {} more", count - NAMED));
+    }
+    let hint = outage.hint.as_ref().map(|hint| format!("; {hint}"));
+    format!(
+        "{place}: {word}: {}{since}; {count} tasks wait for it: {}{}",
+        outage.reason(),
+        names.join(", ").replace(", and", " and"),
+        hint.unwrap_or_default()
+    )
+}
+
+/// Says which registries and repositories do not answer, a line for each, whoever waits for them.
+#[must_use]
+pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
+    let silent = tasks.iter().filter(|task| !task.silent.is_empty());
+    let silent = silent.map(|task| {
+        let (registry, name) = (task.registry.clone(), task.name.clone());
+        (TaskKey { registry, name }, task.silent.as_slice())
+    });
+    let outages = outages(silent);
+    let lines = outages.iter();
+    lines
+        .map(|(place, outage)| outage_text(place, outage))
+        .collect()
+}
+
+/// Returns a reason as it stands in a table: without the request that had no answer, and each thing once.
+#[must_use]
+pub fn brief(reason: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in reason.split("; ") {
+        match parts.last_mut() {
+            // What a server says may have such a sign in it.
+            Some(last) if last.contains("` is: ") && !part.contains("` is: ") => {
+                *last = format!("{last}; {part}");
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    let mut brief: Vec<&str> = Vec::new();
+    for part in &parts {
+        let why = part.rsplit_once("` is: ").map_or(part.as_str(), |it| it.1);
+        let ends = [": HEAD ", ": GET "]
+            .into_iter()
+            .filter_map(|end| why.find(end));
+        let why = why.split_at(ends.min().unwrap_or(why.len())).0;
+        if !brief.contains(&why) {
+            brief.push(why);
+        }
+    }
+    brief.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_in_a_table_has_no_request_and_each_thing_once() {
+        let away = |tag: &str| {
+            format!(
+                "cannot find out what `r.io/{tag}` is: `r.io` cannot be reached: HEAD https://r.io/v2/{tag}: refused; really (since 2026)"
+            )
+        };
+        let two = format!(
+            "{}; what became of `r.io/x` is unknown: {}",
+            away("a"),
+            away("x")
+        );
+        assert_eq!(brief(&two), "`r.io` cannot be reached");
+        assert_eq!(brief("`a` moved; `b` moved"), "`a` moved; `b` moved");
+        assert_eq!(brief(""), "");
+    }
+}

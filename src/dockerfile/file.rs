@@ -105,11 +105,8 @@ impl Dockerfile {
                 .unread
                 .iter()
                 .filter_map(|line| line.text.split_whitespace().next());
-            let slip = words.find(|word| {
-                let mut letters: Vec<char> = word.to_uppercase().chars().collect();
-                letters.sort_unstable();
-                letters == ['F', 'M', 'O', 'R']
-            });
+            let slip =
+                words.find(|word| strsim::damerau_levenshtein(&word.to_uppercase(), "FROM") == 1);
             let meant = slip.map_or(String::new(), |word| format!("; `{word}` is none"));
             let message = &format!("the file holds no stage: there is no `FROM`{meant}");
             let without = self.stages.stages.is_empty();

@@ -89,6 +89,9 @@ pub enum InvalidPlatform {
         architectures = ARCHITECTURES.join(", ")
     )]
     Unknown(String),
+    /// It begins with the architecture.
+    #[error("platform `{0}` is the wrong way round: write {1}")]
+    Swapped(String, String),
     /// Its operating system is unknown.
     #[error(
         "platform `{0}` has an unknown operating system; known are {systems}, {wasi}",
@@ -405,6 +408,10 @@ impl FromStr for Platform {
         })?;
         let (os, architecture) = (platform.os(), platform.architecture());
         if !SYSTEMS.contains(&os) && !WASI_SYSTEMS.contains(&os) {
+            if ARCHITECTURES.contains(&os) && SYSTEMS.contains(&architecture) {
+                let meant = Self::new(architecture, os, None).to_string();
+                return Err(InvalidPlatform::Swapped(text.into(), meant));
+            }
             return Err(InvalidPlatform::System(text.into()));
         }
         if !ARCHITECTURES.contains(&architecture) && !WASI_ARCHITECTURES.contains(&architecture) {
@@ -541,13 +548,7 @@ mod tests {
 
     #[test]
     fn unknown_systems_and_architectures_are_refused_with_the_known_ones() {
-        for text in [
-            "arm64/amd64",
-            "Linus/amd64",
-            "amd64/linux",
-            "arm/386",
-            "unknown/unknown",
-        ] {
+        for text in ["arm64/amd64", "Linus/amd64", "arm/386", "unknown/unknown"] {
             assert!(
                 refused(text).starts_with(&format!(
                     "platform `{text}` has an unknown operating system; known are aix, android, darwin,"
@@ -565,6 +566,10 @@ mod tests {
                 refused(text)
             );
         }
+        assert_eq!(
+            refused("amd64/linux"),
+            "platform `amd64/linux` is the wrong way round: write linux/amd64"
+        );
         let neither = refused("arm46");
         assert!(
             neither.contains("neither an operating system (aix, ")

@@ -285,35 +285,73 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         })
 }
 
-/// Says where something is wrong also where the parser does not: at the key that it names, or that leads there; else where the file begins.
+/// Says where something is wrong also where the parser does not, or names no more than the mapping around it: at the value that it complains
+/// of, at the key that it names, or at the key that leads there; else where the file begins.
 fn located(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
     let told = error.to_string();
-    if told.contains(" at line ") {
+    let (what, given) = match told.rsplit_once(" at line ") {
+        Some((what, place)) => match place.split_once(" column ") {
+            Some((line, column)) => (what, line.parse().ok().zip(column.parse().ok())),
+            None => return anyhow::anyhow!(told),
+        },
+        None => (told.as_str(), None),
+    };
+    if what.contains(" at line ") || (given.is_none() && told.contains(" at line ")) {
+        // What is no YAML at all has places of its own.
         return anyhow::anyhow!(told);
     }
     let text = String::from_utf8_lossy(content);
-    let named = told
-        .split_once("unknown field `")
-        .and_then(|(_, rest)| rest.split('`').next());
-    let above = told
-        .split_once(": ")
-        .and_then(|(path, _)| path.split(['.', '[']).next());
-    let place = |key: &str| {
-        let lines = text.lines().enumerate();
-        let mut found = lines.filter_map(|(n, line)| {
+    let text = TextPlaces(&text);
+    let quoted = |sign: char| what.split(sign).nth(1).filter(|it| !it.is_empty());
+    let after = |words: &str| {
+        what.split_once(words)
+            .and_then(|(_, rest)| rest.split('`').next())
+    };
+    let first = given.map_or(1, |(line, _): (usize, usize)| line);
+    let above = || {
+        what.split_once(": ")
+            .and_then(|(path, _)| path.split(['.', '[']).next())
+    };
+    let place = after("unknown field `")
+        .and_then(|key| text.key(key, 0))
+        .or_else(|| after("duplicate field `").and_then(|key| text.key(key, 1)))
+        .or_else(|| quoted('"').and_then(|value| text.value(value, first)))
+        .or_else(|| quoted('`').and_then(|value| text.value(value, first)))
+        .or(given)
+        .or_else(|| above().and_then(|key| text.key(key, 0)))
+        .unwrap_or((1, 1));
+    let (line, column) = place;
+    anyhow::anyhow!("{what} at line {line} column {column}")
+}
+
+/// Finds places in a text: line and column, both counted from 1.
+struct TextPlaces<'a>(&'a str);
+
+impl TextPlaces<'_> {
+    /// Returns where a key is, after so many of the same name that are as deep in the file as the first.
+    fn key(&self, key: &str, after: usize) -> Option<(usize, usize)> {
+        let lines = self.0.lines().enumerate();
+        let all = lines.filter_map(|(n, line)| {
             let key_of = line.trim_start().trim_start_matches("- ");
-            let is_it = key_of
-                .strip_prefix(key)
-                .is_some_and(|rest| rest.starts_with(':'));
-            is_it.then(|| (n + 1, line.len() - key_of.len() + 1))
+            let rest = key_of.strip_prefix(key)?;
+            let place = (n + 1, line.len() - key_of.len() + 1);
+            rest.starts_with(':').then_some(place)
+        });
+        let all: Vec<(usize, usize)> = all.collect();
+        let column = all.first()?.1;
+        all.into_iter().filter(|place| place.1 == column).nth(after)
+    }
+
+    /// Returns where a value is, at or behind a line.
+    fn value(&self, value: &str, first: usize) -> Option<(usize, usize)> {
+        let lines = self.0.lines().enumerate().skip(first.saturating_sub(1));
+        let mut found = lines.filter_map(|(n, line)| {
+            let at = line.find(value)?;
+            let is_value = line[..at].ends_with([' ', '"', '\'', '[', ',']);
+            is_value.then_some((n + 1, at + 1))
         });
         found.next()
-    };
-    let (line, column) = named
-        .and_then(place)
-        .or_else(|| above.and_then(place))
-        .unwrap_or((1, 1));
-    anyhow::anyhow!("{told} at line {line} column {column}")
+    }
 }
 
 fn broken(path: &Path) -> String {

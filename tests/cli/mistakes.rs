@@ -8,6 +8,7 @@ fn world() -> World {
     world.fake("docker", "[ \"$1\" != build ]");
     world.context("web", "FROM scratch AS build\nFROM build AS final\n");
     world.context("form", "FORM alpine\n");
+    world.context("fromm", "# syntax is not said\nfromm alpine\n");
     std::fs::create_dir(world.path("empty")).unwrap();
     world
         .acrt(&words("task create web -t localhost:5000/web:1 -c web"))
@@ -174,6 +175,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "task create x -t localhost:5000/x:1 -c form",
         "error: cannot tell what `HERE/form/Dockerfile` depends on\n  because: the file holds no stage: there is no `FROM`; `FORM` is none\n",
     ),
+    (
+        "task create x -t localhost:5000/x:1 -c fromm",
+        "error: cannot tell what `HERE/fromm/Dockerfile` depends on\n  because: the file holds no stage: there is no `FROM`; `fromm` is none\n",
+    ),
     // Times and platforms.
     (
         "task create x -t localhost:5000/x:1 -c web --schedule @daily",
@@ -182,6 +187,31 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "task update web --timeout '10 apples'",
         "error: invalid value '10 apples' for '--timeout <TIME>': `10 apples` is no span of time: seconds, or as 90s, 10m, 2h or 3d\n\nFor more information, try '--help'.\n",
+    ),
+    (
+        "task update web --platform arm64/linux",
+        "error: invalid value 'arm64/linux' for '--platform <PLATFORM>': platform `arm64/linux` is the wrong way round: write linux/arm64\n\nFor more information, try '--help'.\n",
+    ),
+    // No tasks, no runs.
+    (
+        "task list -o table --state-dir other",
+        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+    ),
+    (
+        "task check -o table --state-dir other",
+        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+    ),
+    (
+        "task graph --state-dir other",
+        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+    ),
+    (
+        "task run --all --state-dir other",
+        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+    ),
+    (
+        "task list-runs -o table",
+        "no runs yet; to make one: acrt task run NAME\n",
     ),
     // Two tasks, one tag; one task twice.
     (
@@ -300,6 +330,51 @@ fn a_definition_with_a_slip_names_file_line_and_column() {
             " column ",
             "hint: mend it there",
         ]);
+    }
+}
+
+#[test]
+fn place_of_a_slip_in_a_definition_is_that_of_the_value() {
+    let world = world();
+    let path = world.path("state/tasks/localhost:5000/web.yaml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    for (from, to, line_of) in [
+        (
+            "timeout: 3600",
+            "timeout: 3600\nplatforms: [linux/amd46]",
+            "linux/amd46",
+        ),
+        ("timeout: 3600", "timeout: 3600\nminAge: soon", "soon"),
+        ("timeout: 3600", "timeout: 3600\nname: web", "name: web"),
+        ("  - localhost:5000/web:1\n", "", "imageNames: few"),
+        (
+            "trigger:",
+            "trigger:\n  timerTriggers:\n  - name: one\n    schedule: 0 99 * * *",
+            "0 99 * * *",
+        ),
+    ] {
+        let text = good.replacen(from, to, 1);
+        let text = match line_of {
+            "imageNames: few" => text.replace("imageNames:", "imageNames: few"),
+            _ => text,
+        };
+        let searched = line_of.trim_start_matches("imageNames: ");
+        let (n, line) = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.contains(searched))
+            .last()
+            .unwrap();
+        let place = format!(
+            " at line {} column {}\n",
+            n + 1,
+            line.find(searched).unwrap() + 1
+        );
+        std::fs::write(&path, &text).unwrap();
+        world
+            .acrt(&["task", "show", "web"])
+            .exits(2)
+            .says(&[&place]);
     }
 }
 

@@ -10,6 +10,7 @@ mod check_cycles;
 mod check_states;
 mod create;
 mod credential;
+mod definition;
 mod delete;
 mod graph;
 mod identity;

@@ -27,6 +27,7 @@ strace           strace
 git-lfs          git-lfs
 script           bsdutils
 fish             fish
+zsh              zsh
 '
 package='
 cc               build-essential

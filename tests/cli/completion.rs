@@ -212,3 +212,68 @@ fn formats_builders_states_and_platforms_complete_and_bare_names_too() {
     assert!(options.contains(&"--raw".to_owned()), "{options:?}");
     assert!(!options.contains(&"--no-format".to_owned()), "{options:?}");
 }
+
+/// Returns what a line has become in a zsh on a terminal when the tab key has been pressed at its end.
+fn completed_by_zsh(world: &World, line: &str) -> String {
+    let setup = world.write(
+        "zsh-setup",
+        "PROMPT= RPROMPT=
+        autoload -Uz compinit; compinit -u -d $TMPDIR/zcompdump
+        eval \"$(acrt completion zsh)\"
+        show() { print -r -- $BUFFER >$TMPDIR/line; exit }
+        zle -N show; bindkey '^X' show
+        print ready
+",
+    );
+    let script = "zmodload zsh/zpty
+        zpty shell $0 -f -i
+        zpty -w shell \"source $1\"; zpty -r -m shell said '*ready*'
+        zpty -w -n shell \"$2\"$'\\t\\x18'
+        while zpty -t shell; do zpty -r shell said || break; done; zpty -d shell";
+    let mut zsh = world.command(program("zsh"));
+    zsh.args(["-f", "-c", script]).arg(program("zsh"));
+    zsh.arg(setup).arg(line);
+    world.start(zsh, line.to_owned()).wait();
+    let shown = world.path("tmp/line");
+    let line = fs::read_to_string(&shown).unwrap();
+    fs::remove_file(shown).unwrap();
+    line.trim_end().to_owned()
+}
+
+#[test]
+fn zsh_completes_names_enums_and_a_registry_with_a_port() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "web", "-t", "localhost:5000/web:1", "-c"];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    for tool in ["expr"] {
+        std::os::unix::fs::symlink(program(tool), world.path("bin").join(tool)).unwrap();
+    }
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_acrt"), world.path("bin/acrt")).unwrap();
+    for (line, expected) in [
+        ("acrt task list-ru", "acrt task list-runs"),
+        ("acrt task show --name w", "acrt task show --name web"),
+        ("acrt task run w", "acrt task run web"),
+        ("acrt task create --no-c", "acrt task create --no-cache"),
+        ("acrt task list -o ta", "acrt task list -o table"),
+        (
+            "acrt task create --platform linux/s",
+            "acrt task create --platform linux/s390x",
+        ),
+        ("acrt task list -r loc", "acrt task list -r localhost:5000"),
+        (
+            "acrt task list -r localhost:50",
+            "acrt task list -r localhost:5000",
+        ),
+        (
+            "acrt task list --registry=loc",
+            "acrt task list --registry=localhost:5000",
+        ),
+        (
+            "acrt task show -r localhost:5000 w",
+            "acrt task show -r localhost:5000 web",
+        ),
+    ] {
+        assert_eq!(completed_by_zsh(&world, line), expected, "{line}");
+    }
+}

@@ -18,6 +18,7 @@ mod completion;
 mod config;
 mod contexts;
 mod deps;
+mod docs_blocks;
 mod farm;
 mod farm_parts;
 mod formats;

@@ -33,7 +33,7 @@ pub use git::{GitServer, Repository};
 pub use image::{Image, own_platform};
 pub use proxy::{Cut, Proxy};
 pub use receiver::Receiver;
-pub use registry::{PASSWORD, Registry};
+pub use registry::{PASSWORD, Registry, next_port};
 pub use running::{Output, Running};
 pub use world::World;
 

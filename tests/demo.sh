@@ -78,7 +78,7 @@ mkdir base app site
 push_base() {
     echo "$1" >base/version
     printf 'FROM scratch\nCOPY version /version\n' >base/Dockerfile
-    show buildah build --quiet --tag "$R/base:1" base
+    buildah build --quiet --tag "$R/base:1" base >/dev/null
     show buildah push --quiet --tls-verify=false "$R/base:1"
 }
 digest_of() { skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$R/$1"; }
@@ -103,30 +103,25 @@ printf 'FROM %s/base:1\nCOPY app.txt /\n' "$R" >app/Dockerfile
 printf 'FROM %s/app:latest\nCOPY site.txt /\n' "$R" >site/Dockerfile
 echo app >app/app.txt
 echo site >site/site.txt
-show cat app/Dockerfile site/Dockerfile
+show head -n 1 app/Dockerfile site/Dockerfile
 
-say "Two tasks, and a first run of each: once with its log, once without. From now on, what they depended on is followed."
-show acrt task create --name app --registry "$R" --image app:latest --context ./app -o table
-show acrt task create --name site --registry "$R" --image site:latest --context ./site -o table
-show acrt task run --name app
-show acrt task run --name site --no-logs -o table
+say "Two tasks, and a first run of each. From now on, what they depended on is followed."
+show acrt task create app -t "$R/app:latest" -c ./app -o none --only-show-errors
+show acrt task create site -t "$R/site:latest" -c ./site -o none --only-show-errors
+show acrt task run --all
 old_base=$(digest_of base:1)
 expect "version in site" "$(version_in site:latest)" one
-
-say "Nothing has moved, so nothing is stale, and watch is silent."
-show acrt task check -o table
 expect "printed by watch --once" "$(acrt task watch --once 2>&1)" ""
 
-say "Somebody pushes a new base under the same tag."
+say "Somebody pushes a new base under the same tag. What is stale, and why?"
 push_base two
 new_base=$(digest_of base:1)
 [ "$new_base" != "$old_base" ] || fail "the base did not move"
-
-say "What is stale, and why?"
-show acrt task check -o table
 code=0
 acrt task check --exit-code -o none || code=$?
 expect "exit code of task check --exit-code" "$code" 10
+show acrt status -o table
+show acrt task graph
 
 say "One round of watch rebuilds app, then site, which depends on it."
 show acrt task watch --once

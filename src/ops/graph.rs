@@ -19,6 +19,7 @@ use super::{
     App,
     check::{load, simulated, state_of},
     event::EventSink,
+    look::TagSubscriptions,
     recall,
     show::with_runs,
 };
@@ -85,6 +86,7 @@ pub(super) fn graph_of(
     only: Option<&TaskKey>,
 ) -> GraphAnswer {
     let whole = WholeGraph::new(nodes);
+    let wanted = TagSubscriptions::by(nodes);
     let children = children(&whole.parents);
     let kept: BTreeSet<usize> = match only {
         None => (0..whole.parents.len()).collect(),
@@ -107,7 +109,7 @@ pub(super) fn graph_of(
         GraphNode {
             name: match task {
                 Some(task) => task_name(nodes, task),
-                None => whole.bases[*n].familiar(),
+                None => wanted.spelled(whole.bases[*n]).familiar(),
             },
             kind: if task.is_some() { "task" } else { "base" },
             key: task.map(|n| nodes[n].task.key()),

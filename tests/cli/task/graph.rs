@@ -22,7 +22,7 @@ fn world() -> (World, Registry) {
 #[test]
 fn tree_shows_the_chain_with_states_and_how_much_each_base_rebuilds() {
     let (world, registry) = world();
-    let base = registry.image("base:1").replace("127.0.0.1", "localhost");
+    let base = registry.image("base:1");
     let expected = format!(
         "{base}  rebuilds 3 images\n└─ lib  current, rebuilds 2 images\n   ├─ api  current\n   └─ web  current\n"
     );

@@ -71,6 +71,10 @@ const BREATH: Duration = Duration::from_millis(100);
 /// The name of the only source there is where the config file names none.
 const ANYBODY: &str = "any";
 
+/// What a person sees who looks for a page where there is none.
+const NO_PAGE: &str =
+    "acrt listens here, and shows no page; to see one: acrt task watch --listen ADDRESS --page\n";
+
 /// Writes what is measured, for Prometheus.
 pub type MetricsText = Arc<dyn Fn(&Counts) -> String + Send + Sync>;
 
@@ -411,6 +415,7 @@ async fn shown(State(site): State<Arc<ServerState>>, request: Request) -> Respon
             };
             page::answer(page, request).await
         }
+        _ if request.uri().path() == "/" => (StatusCode::NOT_FOUND, NO_PAGE).into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

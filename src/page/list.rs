@@ -226,7 +226,7 @@ fn summary(overview: &Overview) -> Markup {
             }
             p.dim {
                 @match overview.looked {
-                    Some(looked) => { "Every tag was looked at since " (moment(looked)) },
+                    Some(looked) => { "Last look at every tag " (moment(looked)) },
                     None => { "No tag was looked at yet" },
                 }
                 @if let Some(next) = overview.next_look { " · next look " (moment(next)) }

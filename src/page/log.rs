@@ -143,13 +143,10 @@ fn coloured(line: &str, mut style: Style, out: &mut String) -> Style {
     let mut pieces = line.split(CSI);
     put(pieces.next().unwrap_or_default(), style, out);
     for piece in pieces {
-        match piece.split_once('m') {
-            Some((numbers, text)) => {
-                style = style.set(numbers);
-                put(text, style, out);
-            }
-            // It was cut with its line.
-            None => {}
+        // One without an end was cut with its line.
+        if let Some((numbers, text)) = piece.split_once('m') {
+            style = style.set(numbers);
+            put(text, style, out);
         }
     }
     style

@@ -34,8 +34,6 @@ pub struct RunView<'a> {
     pub run: &'a Run,
     /// The lines that are shown.
     pub log: LogWindow,
-    /// How many lines are shown at once.
-    pub most: usize,
     /// Whether it has steps to be shown side by side.
     pub has_steps: bool,
     /// The logs of its steps, where these are to be shown.
@@ -109,11 +107,11 @@ fn log_of(view: &RunView<'_>, here: &str) -> Markup {
     let follows = (view.run.status.is_open() && is_end).then_some(view.run.run_id);
     let from = |line: usize| path(here, &[("from", &line.to_string())]);
     html! {
-        @if window.lines > view.most {
+        @if window.first > 1 || !is_end {
             nav.pages aria-label="Parts of the log" {
                 @if window.first > 1 {
                     a href=(from(1)) { "Beginning" }
-                    a rel="prev" href=(from(window.first.saturating_sub(view.most).max(1))) { "Earlier" }
+                    a rel="prev" href=(from(window.first.saturating_sub(next - window.first).max(1))) { "Earlier" }
                 }
                 span { "Lines " (window.first) " to " (next - 1) " of " (window.lines) }
                 @if !is_end {

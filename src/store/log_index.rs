@@ -40,6 +40,8 @@ pub struct LogIndex {
 /// Some lines of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogLines {
+    /// The number of the first of them, counted from 1.
+    pub first: usize,
     /// What is in them.
     pub bytes: Vec<u8>,
     /// Where in the file they end.
@@ -121,6 +123,41 @@ impl LogIndex {
         }
     }
 
+    /// Reads the last `count` lines; fewer where they are longer than `most` bytes, and the end of the last where that alone is.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn read_end(&self, count: usize, most: usize) -> Result<LogLines> {
+        let cannot = || format!("cannot read the log `{}`", self.path.display());
+        if self.size == 0 {
+            return Ok(LogLines::default());
+        }
+        let from = self.size.saturating_sub(most as u64);
+        let mut bytes = vec![0; usize::try_from(self.size - from).unwrap_or(most)];
+        let file = file::open(&self.path).context(Kind::Failed, cannot)?;
+        file.read_exact_at(&mut bytes, from)
+            .context(Kind::Failed, cannot)?;
+        // What is before the first end of a line may be a part of one.
+        let mut starts: Vec<usize> = if from == 0 { vec![0] } else { Vec::new() };
+        for (at, byte) in bytes.iter().enumerate() {
+            let next = bytes.get(at + 1);
+            let ends = *byte == b'\n' || *byte == b'\r' && next.is_some_and(|it| *it != b'\n');
+            if ends && next.is_some() {
+                starts.push(at + 1);
+            }
+        }
+        let kept = starts.len().min(count).max(1);
+        let start = starts.len().checked_sub(kept);
+        let start = start.and_then(|place| starts.get(place)).copied();
+        bytes.drain(..start.unwrap_or(0));
+        Ok(LogLines {
+            first: (self.lines() + 1).saturating_sub(kept),
+            bytes,
+            end: self.size,
+        })
+    }
+
     /// Reads `count` lines from the one of this number on, counted from 1; fewer where they are longer than `most` bytes.
     ///
     /// # Errors
@@ -135,7 +172,10 @@ impl LogIndex {
         let place = (first.saturating_sub(1) / STEP).min(self.places.len() - 1);
         let mut before = first.saturating_sub(1) - place * STEP;
         let (mut at, mut left) = (self.places[place], count);
-        let mut found = LogLines::default();
+        let mut found = LogLines {
+            first: first.max(1),
+            ..LogLines::default()
+        };
         let mut is_after_return = false;
         let mut piece = vec![0; PIECE];
         while at < self.size && left > 0 && found.bytes.len() < most {
@@ -218,6 +258,18 @@ mod tests {
         let index = store.log_index(id, Some(index)).unwrap();
         assert_eq!(index.lines(), 2502);
         assert_eq!(index.read(2501, 1, 99).unwrap().bytes, b"half and half\n");
+        let end = index.read_end(3, 1000).unwrap();
+        assert_eq!(
+            (end.first, end.bytes.as_slice()),
+            (2500, &b"line 2500\nhalf and half\nmore"[..])
+        );
+        let end = index.read_end(9, 20).unwrap();
+        assert_eq!(
+            (end.first, end.bytes.as_slice()),
+            (2501, &b"half and half\nmore"[..])
+        );
+        let end = index.read_end(9, 3).unwrap();
+        assert_eq!((end.first, end.bytes.as_slice()), (2502, &b"ore"[..]));
         // Another file in its place is read anew.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "x\n".repeat(3000)).unwrap();
@@ -231,6 +283,9 @@ mod tests {
         assert_eq!(index.lines(), 5);
         let line = |n| index.read(n, 1, 99).unwrap().bytes;
         assert_eq!([line(1), line(2)], [b"one\r".to_vec(), b"two\r\n".to_vec()]);
+        let end = index.read_end(3, 99).unwrap();
+        assert_eq!((end.first, end.bytes), (3, b"three\r\rfive\n".to_vec()));
+        assert_eq!(index.read_end(99, 99).unwrap().first, 1);
         assert_eq!([line(4), line(5)], [b"\r".to_vec(), b"five\n".to_vec()]);
     }
 

@@ -257,7 +257,7 @@ pub fn svg(vertices: &[Vertex]) -> String {
             None => ("<g>".to_owned(), "</g>"),
         };
         out.push_str(&format!(
-            "{open}<rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{HEIGHT}\" rx=\"6\" fill=\"{fill}\" stroke=\"#80868b\"/><text x=\"{middle}\" y=\"{first}\" text-anchor=\"middle\" fill=\"#202124\">{name}</text><text x=\"{middle}\" y=\"{second}\" text-anchor=\"middle\" fill=\"#5f6368\" font-size=\"11\">{note}</text>{close}\n"
+            "{open}<rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{HEIGHT}\" rx=\"6\" fill=\"{fill}\" stroke=\"#80868b\"/><text x=\"{middle}\" y=\"{first}\" text-anchor=\"middle\" fill=\"#202124\">{name}</text><text x=\"{middle}\" y=\"{second}\" text-anchor=\"middle\" fill=\"#3c4043\" font-size=\"11\">{note}</text>{close}\n"
         ));
     }
     out + "</svg>\n"

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
@@ -350,11 +350,9 @@ fn page_elsewhere_wants_a_token_or_a_proxy_and_lets_in_by_a_cookie() {
     world.config("page: {trustProxy: [192.0.2.1]}\n");
     let behind = Page::at(world.spawn(&serve), "the page is at ");
     let past = TcpStream::connect(("127.0.0.1", port(&behind))).unwrap();
+    // This machine itself is as on loopback.
     let answer = asked(past, "/");
-    assert!(
-        answer.starts_with("HTTP/1.1 421") || answer.starts_with("HTTP/1.1 200"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 fn port(page: &Page) -> u16 {
@@ -475,6 +473,17 @@ fn two_hundred_open_pages_and_slow_readers_delay_no_round() {
     eventually("the list", || {
         page.get("/").body.contains("current").then_some(())
     });
+    registry.notify(&format!("{}/hooks/lan", page.url), ("X-Nothing", "1"));
+    let rebuild = |version: &str, run: &str| {
+        let begun = Instant::now();
+        registry.push_shell("base:1", &[("version", version)]);
+        eventually("the run", || {
+            let shown = page.get(&format!("/runs/{run}"));
+            shown.body.contains("Succeeded").then_some(())
+        });
+        begun.elapsed()
+    };
+    let alone = rebuild("two", "ca2");
     let mut open: Vec<Events> = (0..200).map(|_| page.events("")).collect();
     // These ask for much and read nothing.
     let slow: Vec<TcpStream> = (0..20)
@@ -486,21 +495,21 @@ fn two_hundred_open_pages_and_slow_readers_delay_no_round() {
         })
         .collect();
     let before = page.peak();
-    let begun = Instant::now();
-    registry.notify(&format!("{}/hooks/lan", page.url), ("X-Nothing", "1"));
-    registry.push_shell("base:1", &[("version", "two")]);
-    page.running.stdout_has("web: rebuilt");
-    let took = begun.elapsed();
+    let took = rebuild("three", "ca3");
     for events in &mut open {
         events.until("event: change");
     }
     eprintln!(
-        "push to rebuilt with 200 open pages: {} ms; {} MiB, of which {} before",
+        "push to rebuilt: {} ms alone, {} ms with 200 open pages; {} MiB, of which {} before",
+        alone.as_millis(),
         took.as_millis(),
         page.peak() / 1024,
         before / 1024
     );
-    assert!(took.as_secs() < 60, "{took:?}");
+    assert!(
+        took < 2 * alone + Duration::from_secs(10),
+        "{took:?}, alone {alone:?}"
+    );
     assert!(page.peak() < 150 * 1024, "{} KiB", page.peak());
     // There is room for a few more, and then no more.
     let mut more = Vec::new();
@@ -538,8 +547,9 @@ fn log_of_many_megabytes_is_shown_in_parts_and_takes_little_memory() {
         .lacks(&["id=\"L1\""]);
     let middle = page.get("/runs/ca1?from=100000");
     middle
-        .has(&["id=\"L100000\"", "id=\"L100399\""])
+        .has(&["id=\"L100000\"", "id=\"L100040\""])
         .lacks(&["the very end", "id=\"L99999\""]);
+    assert!(end.body.len() < 90_000, "{}", end.body.len());
     // One who asks for all of it and does not read it keeps nobody waiting.
     let mut slow = TcpStream::connect(page.address()).unwrap();
     slow.write_all(b"GET /runs/ca1/log HTTP/1.1\r\nHost: localhost\r\n\r\n")

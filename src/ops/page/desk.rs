@@ -22,8 +22,11 @@ use super::{HTML, model::Model, whole};
 /// How many lines of a log are shown at once.
 const LINES: usize = 400;
 
-/// How much of a log is shown at once, in bytes.
-const LOG: usize = 1024 * 1024;
+/// How much of a log is shown at once, in bytes: with what is around each line, less than the 100 KB of a page.
+const SHOWN: usize = 48 * 1024;
+
+/// From how much of the end of a log the lines of steps are taken apart, in bytes.
+const STEPS: u64 = 256 * 1024;
 
 /// How many runs are shown in a list.
 const RUNS: usize = 100;
@@ -167,10 +170,12 @@ impl Desk {
         let run = self.app.store.run(id).ok()??;
         let index = self.app.store.log_index(id, self.index.take()).ok()?;
         let lines = index.lines();
-        let last = lines.saturating_sub(LINES - 1).max(1);
-        let first = field(query, "from").and_then(|from| from.parse().ok());
-        let first = first.map_or(last, |first: usize| first.clamp(1, lines.max(1)));
-        let found = index.read(first, LINES, LOG).ok()?;
+        let from = field(query, "from").and_then(|from| from.parse::<usize>().ok());
+        let found = match from {
+            Some(from) => index.read(from.clamp(1, lines.max(1)), LINES, SHOWN),
+            None => index.read_end(LINES, SHOWN),
+        };
+        let found = found.ok()?;
         let key = run.task.clone().map(|name| TaskKey {
             registry: run.registry.clone(),
             name,
@@ -179,18 +184,17 @@ impl Desk {
         let has_steps =
             task.is_some_and(|task| matches!(task.step, Step::FileTask(_) | Step::EncodedTask(_)));
         let steps = (has_steps && field(query, "view").as_deref() == Some("steps"))
-            .then(|| self.app.store.end_of_log(id, LOG as u64).ok())
+            .then(|| self.app.store.end_of_log(id, STEPS).ok())
             .flatten();
         let view = RunView {
             run: &run,
             log: LogWindow {
                 bytes: found.bytes,
-                first,
+                first: found.first.max(1),
                 lines,
                 size: index.size,
                 end: found.end,
             },
-            most: LINES,
             has_steps,
             steps: steps.map(|log| page::steps(&log)),
         };

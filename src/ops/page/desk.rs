@@ -17,7 +17,10 @@ use crate::{
     watch::TagRecord,
 };
 
-use super::{HTML, model::Model, whole};
+use super::{
+    model::Model,
+    responses::{HTML, whole},
+};
 
 /// How many lines of a log are shown at once.
 const LINES: usize = 400;

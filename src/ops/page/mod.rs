@@ -4,6 +4,7 @@
 
 mod desk;
 mod model;
+mod responses;
 mod serve;
 mod streams;
 
@@ -19,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    listen::{Access, PageBody, PageRequest, PageResponse, PageSource},
+    listen::{Access, PageRequest, PageResponse, PageSource},
     page,
     store::Store,
     sys::clock::Clock,
@@ -28,6 +29,7 @@ use crate::{
 use super::{App, GlobalOptions};
 
 use desk::Desk;
+use responses::{busy, login, whole};
 
 pub use serve::serve;
 
@@ -36,9 +38,6 @@ const WAITING: usize = 64;
 
 /// How often it is looked whether something has changed, while somebody listens for that.
 const TICK: Duration = Duration::from_millis(500);
-
-/// The kind of a page.
-const HTML: &str = "text/html; charset=utf-8";
 
 /// What the thread that makes pages is asked for.
 enum Job {
@@ -205,40 +204,4 @@ fn work(mut desk: Desk, seed: &Seed, jobs: &Receiver<Job>, changed: &watch::Send
             is_new
         });
     }
-}
-
-fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {
-    PageResponse {
-        status,
-        kind,
-        tag: None,
-        body: PageBody::Whole(text.into_bytes()),
-    }
-}
-
-fn busy() -> PageResponse {
-    let text = page::problem(
-        "Too much at once",
-        "This page is asked for too often. Try again in a moment.",
-    );
-    whole(503, HTML, text)
-}
-
-fn login(query: &str) -> PageResponse {
-    let field = |name: &str| {
-        let mut fields = form_urlencoded::parse(query.as_bytes());
-        fields
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let why = match field("why").as_deref() {
-        Some("slow") => Some("Too many wrong tokens. Try again in a minute."),
-        Some(_) => Some("This is not the token."),
-        None => None,
-    };
-    whole(
-        200,
-        HTML,
-        page::login(&field("next").unwrap_or_else(|| "/".to_owned()), why),
-    )
 }

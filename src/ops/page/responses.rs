@@ -1,0 +1,48 @@
+//! What is answered that needs no knowledge of tasks.
+
+use crate::{
+    listen::{PageBody, PageResponse},
+    page,
+};
+
+/// The kind of a page.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+/// Returns a whole text.
+pub fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {
+    PageResponse {
+        status,
+        kind,
+        tag: None,
+        body: PageBody::Whole(text.into_bytes()),
+    }
+}
+
+/// Says that too much is asked for.
+pub fn busy() -> PageResponse {
+    let text = page::problem(
+        "Too much at once",
+        "This page is asked for too often. Try again in a moment.",
+    );
+    whole(503, HTML, text)
+}
+
+/// Returns the form that asks for the token.
+pub fn login(query: &str) -> PageResponse {
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(query.as_bytes());
+        fields
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let why = match field("why").as_deref() {
+        Some("slow") => Some("Too many wrong tokens. Try again in a minute."),
+        Some(_) => Some("This is not the token."),
+        None => None,
+    };
+    whole(
+        200,
+        HTML,
+        page::login(&field("next").unwrap_or_else(|| "/".to_owned()), why),
+    )
+}

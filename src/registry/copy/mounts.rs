@@ -3,7 +3,7 @@
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository>
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{self, Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -37,6 +37,8 @@ pub struct Mounts<'a> {
     target: String,
     /// The repository that it comes from, if that is of the same registry.
     source: Option<String>,
+    /// What copies before have left, once it was needed.
+    known: cell::OnceCell<Vec<RepositoryBlobs>>,
     /// What the blobs of images are that are known to be there, once it was needed.
     found: OnceCell<Vec<RepositoryBlobs>>,
     /// Repositories that may not be read by those who may write to the target.
@@ -63,6 +65,7 @@ impl<'a> Mounts<'a> {
             target: target.image.repository().to_owned(),
             source: source.map(|source| source.image.repository().to_owned()),
             registry,
+            known: cell::OnceCell::new(),
             found: OnceCell::new(),
             closed: RefCell::default(),
             brought: RefCell::default(),
@@ -79,15 +82,18 @@ impl<'a> Mounts<'a> {
             let all = wanted.into_iter().filter(|_| is_other);
             return all.map(|blob| (blob.clone(), source.clone())).collect();
         }
-        let mut known = self.memory.repositories(&self.registry);
-        for repository in &mut known {
-            repository.blobs.retain(|blob| wanted.contains(blob));
-        }
-        let own = known.iter().find(|it| it.repository == self.target);
-        let own: BTreeSet<Digest> = own.iter().flat_map(|it| it.blobs.clone()).collect();
-        known.sort_by_key(|it| std::cmp::Reverse(it.blobs.len()));
+        let known = (self.known).get_or_init(|| self.memory.repositories(&self.registry));
+        let of_these = |it: &'_ RepositoryBlobs| -> Vec<Digest> {
+            let blobs = it.blobs.iter().filter(|blob| wanted.contains(blob));
+            blobs.cloned().collect()
+        };
+        let known = known.iter().map(|it| (&it.repository, of_these(it)));
+        let (own, mut others): (Vec<_>, Vec<_>) =
+            known.partition(|(repository, _)| **repository == self.target);
+        let own: BTreeSet<&Digest> = own.iter().flat_map(|(_, blobs)| blobs).collect();
+        others.sort_by_key(|(_, blobs)| std::cmp::Reverse(blobs.len()));
         let mut plan = BTreeMap::new();
-        for RepositoryBlobs { repository, blobs } in known {
+        for (repository, blobs) in others {
             for blob in blobs.into_iter().filter(|blob| !own.contains(blob)) {
                 plan.entry(blob).or_insert_with(|| repository.clone());
             }

@@ -54,6 +54,8 @@ pub struct Wish {
     pub last: Vec<String>,
     /// How many tasks wait for it at most, one built on the other.
     pub height: usize,
+    /// Whether the last run of its task has lost its builder: those that have not go first, lest one build takes down each in turn.
+    pub has_lost: bool,
 }
 
 /// What of a run one builder does.
@@ -188,7 +190,7 @@ pub fn next<'w>(
     waiting: impl Iterator<Item = &'w Wish>,
 ) -> Option<(usize, Vec<Part>)> {
     let mut ranked: Vec<(usize, &Wish)> = waiting.enumerate().collect();
-    ranked.sort_by_key(|(n, wish)| (Reverse(wish.height), *n));
+    ranked.sort_by_key(|(n, wish)| (wish.has_lost, Reverse(wish.height), *n));
     let mut members = members.to_vec();
     for (n, wish) in ranked {
         match place(&members, wish) {

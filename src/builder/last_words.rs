@@ -275,6 +275,16 @@ pub fn refusal<'b>(
     })
 }
 
+/// Tells whether the last words of a builder say that its disk is full.
+#[must_use]
+pub fn is_out_of_disk(said: &[String]) -> bool {
+    const PHRASES: [&str; 3] = ["no space left on device", "enospc", "disk quota exceeded"];
+    let small = said.iter().map(|line| line.to_lowercase());
+    small
+        .into_iter()
+        .any(|line| PHRASES.iter().any(|phrase| line.contains(phrase)))
+}
+
 impl Refusal {
     /// Returns the command that gives the builder a login, to a registry that may be spoken to without TLS.
     #[must_use]
@@ -367,6 +377,17 @@ mod tests {
         assert!(all.chars().count() <= SAID + LINES, "{}", all.len());
         assert!(!all.chars().any(|c| c.is_control() || c == '\u{202e}'));
         assert_eq!(lines.last().map(String::as_str), Some("Error: evil"));
+    }
+
+    #[test]
+    fn full_disk_is_told_by_its_words() {
+        let is_full = |line: &str| is_out_of_disk(&["x".to_owned(), line.to_owned()]);
+        assert!(is_full(
+            "ERROR: failed to solve: write /d: no space left on device"
+        ));
+        assert!(is_full("npm ERR! ENOSPC: no space"));
+        assert!(is_full("Error: mkdir /var/lib: Disk quota exceeded"));
+        assert!(!is_full("Error: no space between words"));
     }
 
     #[test]

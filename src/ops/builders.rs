@@ -146,8 +146,9 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
         disk: None,
         is_default: chosen == Some(name),
     };
-    if !placing::is_there(app, name).await? {
-        let record = app.store.builders().away.remove(name);
+    let is_there = placing::is_there(app, name).await?;
+    let record = app.store.builders().away.remove(name);
+    if !is_there || record.is_some() {
         answer.state = BuilderState::Away;
         answer.since = record.as_ref().map(|record| AzTimestamp(record.since));
         answer.reason = record.map(|record| record.why);
@@ -191,43 +192,64 @@ pub async fn prune(
 ) -> Result<Vec<PruneAnswer>> {
     let mut answers = Vec::new();
     for name in known(app, names)? {
-        let builder = builder::detect(Some(&name), &app.settings).await?;
-        let mut result = String::new();
-        if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
-            let ids = platforms::answer(&list).await.unwrap_or_default();
-            for id in String::from_utf8_lossy(&ids).split_whitespace() {
-                // One that a container still uses stays.
-                if let Some(line) = builder.remove_image(id) {
-                    platforms::answer(&line).await;
-                }
-            }
+        answers.push(prune_one(app, &name, keep, stop, events).await?);
+        if app.store.builders().is_full(&name) {
+            app.store.note_builder(&name, None, app.clock.now())?;
         }
-        if let Some(line) = builder.prune_cache(keep) {
-            events.send(Event::Doing(format!("pruning {name}")));
-            let limits = Limits {
-                timeout: Some(PRUNE_LIMIT),
-                grace: GRACE,
-            };
-            let mut printed = Vec::new();
-            let ended = process::run(&line, &limits, stop, &mut |bytes| {
-                printed.extend_from_slice(bytes);
-                events.send(Event::Log(bytes));
-            })
-            .await?;
-            let printed = String::from_utf8_lossy(&printed);
-            printed
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .clone_into(&mut result);
-            if ended != process::Ended::Exited(0) {
-                return Err(Error::new(Kind::Failed, format!("cannot prune `{name}`"))
-                    .because(anyhow::anyhow!("{result}")));
-            }
-        }
-        answers.push(PruneAnswer { name, result });
     }
     Ok(answers)
+}
+
+/// As [`prune`], for one builder.
+///
+/// # Errors
+///
+/// As [`prune`].
+pub(super) async fn prune_one(
+    app: &App,
+    name: &str,
+    keep: &Keep,
+    stop: &Stop,
+    events: &EventSink<'_>,
+) -> Result<PruneAnswer> {
+    let builder = builder::detect(Some(name), &app.settings).await?;
+    let mut result = String::new();
+    if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
+        let ids = platforms::answer(&list).await.unwrap_or_default();
+        for id in String::from_utf8_lossy(&ids).split_whitespace() {
+            // One that a container still uses stays.
+            if let Some(line) = builder.remove_image(id) {
+                platforms::answer(&line).await;
+            }
+        }
+    }
+    if let Some(line) = builder.prune_cache(keep) {
+        events.send(Event::Doing(format!("pruning {name}")));
+        let limits = Limits {
+            timeout: Some(PRUNE_LIMIT),
+            grace: GRACE,
+        };
+        let mut printed = Vec::new();
+        let ended = process::run(&line, &limits, stop, &mut |bytes| {
+            printed.extend_from_slice(bytes);
+            events.send(Event::Log(bytes));
+        })
+        .await?;
+        let printed = String::from_utf8_lossy(&printed);
+        printed
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .clone_into(&mut result);
+        if ended != process::Ended::Exited(0) {
+            return Err(Error::new(Kind::Failed, format!("cannot prune `{name}`"))
+                .because(anyhow::anyhow!("{result}")));
+        }
+    }
+    Ok(PruneAnswer {
+        name: name.to_owned(),
+        result,
+    })
 }
 
 /// The label of the images that tasks have made. Its value is the task's name.

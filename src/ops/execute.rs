@@ -34,7 +34,7 @@ use super::{
     run_log::{RunLog, run_beside},
     run_request::{Assignment, DEFAULT_JOBS},
     unchanged,
-    why_failed::{maker_of_missing, with_last_words},
+    why_failed::{has_no_disk, maker_of_missing, with_last_words},
 };
 
 pub use crate::store::runs::MARKER;
@@ -43,7 +43,7 @@ pub use crate::store::runs::MARKER;
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// From how many runs of one task in a row on that its builder goes away it is taken to be the task's fault.
-const MOST_LOST: u32 = 3;
+pub(super) const MOST_LOST: u32 = 3;
 
 /// How a run ended badly: its status, and why.
 #[derive(Debug)]
@@ -160,6 +160,8 @@ pub struct Execution<'a> {
     pub descendants: Option<Descendants>,
     /// The builders on which it has a place; none leaves it to the task.
     pub placed: Vec<Assignment>,
+    /// The builders that have been pruned for it.
+    pub pruned: RefCell<BTreeSet<String>>,
     /// What would stop it.
     pub stop: &'a Stop,
     /// When it has taken too long: the timeout of its task, from its first byte to its last.
@@ -181,6 +183,7 @@ impl<'a> Execution<'a> {
             named: None,
             descendants: None,
             placed: Vec::new(),
+            pruned: RefCell::default(),
             stop,
             deadline: Instant::now() + allowed,
         }
@@ -354,9 +357,14 @@ impl<'a> Execution<'a> {
     /// Asks the builder itself whether it is there, after something has gone wrong with it. Where it is not, nothing can be said of the
     /// build.
     pub(super) async fn blamed(&self, failure: Failure, name: &str) -> Failure {
-        let is_stopped = failure.status == RunStatus::Canceled;
-        if is_stopped || placing::is_there(self.app, name).await.unwrap_or(true) {
+        if failure.status == RunStatus::Canceled {
             return failure;
+        }
+        if placing::is_there(self.app, name).await.unwrap_or(true) {
+            return match has_no_disk(&failure.error) {
+                true => self.full(failure, name),
+                false => failure,
+            };
         }
         let lost = match self.recorded {
             true => self.app.store.note_lost_run(&self.task.key(), true),
@@ -537,20 +545,44 @@ impl<'a> Execution<'a> {
         self.build_on(job, work).await
     }
 
-    /// Runs a builder's command lines one after the other.
+    /// Builds with one builder, and once more where its disk was full and has been pruned.
     pub(super) async fn build_on(
         &self,
         job: &BuildJob<'_>,
         work: BuilderWork<'_, '_>,
     ) -> Result<BuildOutcome, Failure> {
+        let name = &work.on.name;
+        let mut built = self.try_on(job, &work).await;
+        if let Err(failure) = &built
+            && has_no_disk(&failure.error)
+            && self.free_disk(name, work.log, &work.prefix).await
+        {
+            built = self.try_on(job, &work).await;
+        }
+        match built {
+            Ok(outcome) => {
+                self.has_room(name)?;
+                Ok(outcome)
+            }
+            Err(failure) => Err(self.blamed(failure, name).await),
+        }
+    }
+
+    /// Runs a builder's command lines one after the other.
+    async fn try_on(
+        &self,
+        job: &BuildJob<'_>,
+        work: &BuilderWork<'_, '_>,
+    ) -> Result<BuildOutcome, Failure> {
         let (inputs, resolved, id) = (job.inputs, job.resolved, job.run.run_id);
         let BuilderWork {
             on,
-            mut request,
+            request,
             log,
             prefix,
             stop,
         } = work;
+        let mut request = request.clone();
         let leaving_out = self.leaves_out_vcs().then_some(&on.builder);
         let ignore = self.ignore_file(inputs, leaving_out)?;
         self.place_dockerfile(&request, resolved, ignore.as_deref())?;
@@ -580,7 +612,7 @@ impl<'a> Execution<'a> {
             };
             let mut printed = Vec::new();
             let keep = matches!(step.digest, DigestSource::Output);
-            let (ended, mut words) = run_beside((log, &prefix), &line, &limits, stop, |bytes| {
+            let (ended, mut words) = run_beside((log, prefix), &line, &limits, stop, |bytes| {
                 if keep {
                     printed.extend_from_slice(bytes);
                 }
@@ -595,7 +627,7 @@ impl<'a> Execution<'a> {
                     }
                     _ => failure,
                 };
-                return Err(self.blamed(failure, &on.name).await);
+                return Err(failure);
             }
             if step.purpose == Purpose::Build {
                 let built = platforms::built(&on.builder, &request).await;

@@ -14,6 +14,7 @@ pub mod event;
 pub mod execute;
 pub mod fetch;
 pub mod follow;
+mod full_disk;
 pub mod graph;
 pub mod heads;
 pub mod health;

@@ -33,6 +33,9 @@ use super::{
 /// How long a builder that did not answer is left alone.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 
+/// How long one is left alone whose disk was full: only a build can tell whether it is so still.
+const TRIED_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
 /// How long a builder may take to say that it is there: one that is gone mostly says so at once, and one that is busy may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -257,6 +260,7 @@ impl Fleet {
             builder: name.clone(),
             since: record.since,
             why: record.why.clone(),
+            is_full: record.is_full,
             until: Some(asked_again(record)),
         })
         .collect()
@@ -264,10 +268,11 @@ impl Fleet {
 }
 
 fn asked_again(record: &AwayRecord) -> Timestamp {
-    record
-        .asked
-        .saturating_add(ASKED_AGAIN)
-        .unwrap_or(Timestamp::MAX)
+    let pause = match record.is_full {
+        true => TRIED_AGAIN,
+        false => ASKED_AGAIN,
+    };
+    record.asked.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 impl App {
@@ -412,6 +417,10 @@ pub(super) async fn absent<'b>(
         if !is_there(app, name).await? {
             return Ok(Some(name));
         }
+        if app.store.builders().is_full(name) {
+            // This run finds out whether it is so still; others wait for that.
+            app.store.note_full_builder(name, app.clock.now())?;
+        }
     }
     Ok(None)
 }
@@ -424,6 +433,10 @@ pub(super) async fn absent<'b>(
 pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
     let why = silence(app, name).await;
     let is_there = why.is_none();
+    // That it answers does not say that it has room for a build again.
+    if is_there && app.store.builders().is_full(name) {
+        return Ok(true);
+    }
     app.store.note_builder(name, why, app.clock.now())?;
     Ok(is_there)
 }

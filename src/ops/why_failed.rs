@@ -1,13 +1,27 @@
 //! What is added to the error of a run that failed: the last words of its builder, and what to do about it.
 
 use crate::{
-    builder::{BuildRequest, Builder, LastWords, Purpose, refusal},
+    builder::{BuildRequest, Builder, LastWords, Purpose, is_out_of_disk, refusal},
     error::Error,
     registry::LookupError,
     task::{Task, TaskKey},
 };
 
 use super::{App, answer::resume, steps};
+
+/// What a builder said last.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct BuilderWords {
+    text: String,
+    is_out_of_disk: bool,
+}
+
+/// Tells whether a builder has failed because its disk is full.
+pub fn has_no_disk(error: &Error) -> bool {
+    let words = error.find::<BuilderWords>();
+    words.is_some_and(|words| words.is_out_of_disk)
+}
 
 /// Adds what a builder said last, and, where a registry has refused it, how it gets a login.
 pub fn with_last_words(
@@ -21,7 +35,10 @@ pub fn with_last_words(
         return error;
     }
     let refused = refusal(&said, purpose, request.bases.keys());
-    let error = error.because(anyhow::anyhow!(said.join("; ")));
+    let error = error.because(BuilderWords {
+        text: said.join("; "),
+        is_out_of_disk: is_out_of_disk(&said),
+    });
     match refused {
         Some(refused) => {
             let plain_http = request.plain_http.contains(&refused.registry);

@@ -31,6 +31,28 @@ pub struct AwayRecord {
     pub asked: Timestamp,
     /// What came of it.
     pub why: String,
+    /// Whether it answers, and has no room left on its disk.
+    #[serde(default)]
+    pub is_full: bool,
+}
+
+impl BuildersFile {
+    fn note_away(&mut self, name: &str, (why, is_full): (String, bool), now: Timestamp) {
+        let since = self.away.get(name).map_or(now, |record| record.since);
+        let record = AwayRecord {
+            since,
+            asked: now,
+            why,
+            is_full,
+        };
+        self.away.insert(name.to_owned(), record);
+    }
+
+    /// Tells whether a builder is known to have no room left on its disk.
+    #[must_use]
+    pub fn is_full(&self, name: &str) -> bool {
+        self.away.get(name).is_some_and(|record| record.is_full)
+    }
 }
 
 impl Store {
@@ -50,19 +72,20 @@ impl Store {
         if why.is_none() && !self.builders().away.contains_key(name) {
             return Ok(());
         }
-        self.change_builders(|all| {
-            let Some(why) = why else {
-                all.away.remove(name);
-                return;
-            };
-            let since = all.away.get(name).map_or(now, |record| record.since);
-            let record = AwayRecord {
-                since,
-                asked: now,
-                why,
-            };
-            all.away.insert(name.to_owned(), record);
+        self.change_builders(|all| match why {
+            Some(why) => all.note_away(name, (why, false), now),
+            None => drop(all.away.remove(name)),
         })
+    }
+
+    /// Takes in that a builder has no room left on its disk, or that this is about to be tried once more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::note_builder`].
+    pub fn note_full_builder(&self, name: &str, now: Timestamp) -> Result<()> {
+        let why = "it is out of disk, and has nothing left to prune";
+        self.change_builders(|all| all.note_away(name, (why.to_owned(), true), now))
     }
 
     /// Takes in that a builder went away while it built for a task, and returns how often in a row that has happened; or that a run of the

@@ -11,6 +11,8 @@ pub struct AwayBuilder {
     pub since: Timestamp,
     /// What came of asking it.
     pub why: String,
+    /// Whether it answers, and has no room left on its disk.
+    pub is_full: bool,
     /// When it is asked again; `None` where nobody is going to.
     pub until: Option<Timestamp>,
 }
@@ -20,6 +22,9 @@ impl AwayBuilder {
     #[must_use]
     pub fn said(&self) -> String {
         let (name, since) = (&self.builder, self.since);
+        if self.is_full {
+            return format!("builder {name} is out of disk since {since:.0}");
+        }
         format!(
             "builder {name} does not answer since {since:.0}: {}",
             self.why

@@ -9,7 +9,7 @@ use crate::support::{Calls, Receiver, Registry, World, program};
 /// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while `NAME.down` is there,
 /// and goes down in the middle of a build while `NAME.dies` is. It pushes the image that the Dockerfile begins with, and notes when it
 /// begins and ends. Of an index it takes the image for its platform, and pushes that by its digest where that is asked of it. It takes a
-/// minute while `NAME.slow` is there, and breaks at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform.
+/// minute while `NAME.slow` is there; its disk is full while `NAME.full` is, and of cache while `NAME.cached` is. A build breaks at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform.
 pub fn buildctl(world: &World) -> Calls {
     let script = format!(
         r##"address=${{1#--addr=unix://}} name=${{1##*/}}
@@ -19,7 +19,7 @@ gone() {{ echo 'error: failed to dial: connection refused' >&2; exit 1; }}
 case "$1 $2 $3" in
     'debug workers --format') echo 'daemon v0.13'; exit ;;
     'debug workers '*) printf 'ID PLATFORMS\nx linux/amd64\n'; exit ;;
-    'prune '*) echo 'Total: 5B'; exit ;;
+    'prune '*) rm -f "$address.cached"; echo 'Total: 5B'; exit ;;
     'du '*) echo 'Total: 7MB'; exit ;;
 esac
 for word; do
@@ -34,6 +34,10 @@ done
 echo "+ $name" >> '{trace}'
 if [ -e "$address.dies" ]; then touch "$address.down"; echo 'error: EOF' >&2; exit 1; fi
 if grep -qx "# BROKEN\( $platform\)\{{0,1\}}" "$folder/Dockerfile"; then echo 'error: connection refused' >&2; exit 1; fi
+if [ -e "$address.full" ] || [ -e "$address.cached" ]; then
+    echo 'error: failed to solve: write /layer: no space left on device' >&2
+    exit 1
+fi
 sleep 0.3
 if [ -e "$address.slow" ]; then sleep 60; fi
 base=$(sed -n 's/^FROM //p' "$folder/Dockerfile")
@@ -281,6 +285,75 @@ fn builder_that_goes_away_in_the_middle_is_replaced_at_once_and_nothing_has_fail
 }
 
 #[test]
+fn builder_whose_disk_is_full_of_cache_is_pruned_and_builds_after_all() {
+    let (world, registry) = farm("by: order");
+    toggle(&world, "a.cached");
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    let run = world.run("web").ok();
+    run.prints(&["builder a is out of disk; it is pruned"]);
+    assert_eq!(world.runs()[0]["builder"], "a");
+    assert_eq!(world.state_of("web"), "current");
+    assert_eq!(load(&world, "a").1, 2);
+}
+
+#[test]
+fn builder_whose_disk_stays_full_is_left_alone_and_nothing_has_failed() {
+    let (world, registry) = farm("by: order");
+    let receiver = Receiver::start();
+    let config = fs::read_to_string(world.path("config/acrt/config.yaml")).unwrap();
+    world.config(&format!(
+        "{config}notify: [{{url: '{}'}}]\n",
+        receiver.url("/hook")
+    ));
+    minute(&world, 0);
+    for name in ["web", "api", "both"] {
+        let builder = if name == "both" { "farm" } else { "a" };
+        let options = ["--builder", builder];
+        world.task_with(&registry, name, &from(&registry, "base:1"), &options);
+        world.run(name).ok();
+    }
+    registry.push("base:1", &[("version", "two")]);
+    toggle(&world, "a.full");
+    for at in [2, 4, 9, 15, 21, 27] {
+        minute(&world, at);
+        world.watch_once().exits(4);
+    }
+    let history = world.history();
+    assert!(
+        !history.iter().any(|line| line.contains("Failed")),
+        "{history:?}"
+    );
+    assert_eq!(
+        world.state_of("both"),
+        "current",
+        "another builder of the pool took it"
+    );
+    for name in ["web", "api"] {
+        let answer = checked(&world, name);
+        assert_eq!(answer["state"], "waiting");
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("builder a is out of disk since 2001-"),
+            "{reason}"
+        );
+    }
+    assert_eq!(receiver.told(), ["check-failing builder a"]);
+    let listed = world.acrt(&["builder", "list"]).ok().json();
+    assert_eq!(listed[0]["state"], "away");
+    toggle(&world, "a.full");
+    minute(&world, 40);
+    world.watch_once();
+    world.watch_once().ok();
+    for name in ["web", "api"] {
+        assert_eq!(world.state_of(name), "current");
+    }
+    assert_eq!(
+        receiver.told(),
+        ["check-failing builder a", "recovery builder a"]
+    );
+}
+
+#[test]
 fn broken_build_is_a_failed_run_whatever_it_prints() {
     let (world, registry) = farm("by: load");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
@@ -348,6 +421,34 @@ fn run_goes_to_a_builder_for_its_platforms_or_is_refused() {
         "no builder of the pool `farm` is for linux/amd64 and linux/arm64",
         "all steps of a run",
     ]);
+}
+
+/// Prints how 100 builds spread over three builders for two, one and one at once: `cargo test --test cli hundred -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement of minutes"]
+fn hundred_builds_spread_over_three_builders() {
+    let (world, registry) = farm("by: load");
+    let (a, b, c) = (
+        daemon(&world, "a", "jobs: 2"),
+        daemon(&world, "b", "jobs: 1"),
+        daemon(&world, "c", "jobs: 1"),
+    );
+    world.config(&format!(
+        "builders:\n{a}{b}{c}pools: {{farm: {{builders: [a, b, c]}}}}\ndefaults: {{builder: farm}}\n"
+    ));
+    let names: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        world.task(&registry, name, &from(&registry, "base:1"));
+    }
+    world.acrt(&["task", "run", "--all"]).ok();
+    fs::remove_file(world.path("trace")).unwrap();
+    registry.push("base:1", &[("version", "two")]);
+    let begun = std::time::Instant::now();
+    world.watch_once().ok();
+    let all = ["a", "b", "c"].map(|name| load(&world, name));
+    println!("{all:?} (at once, in all) in {:?}", begun.elapsed());
+    assert_eq!(all.map(|(most, _)| most), [2, 1, 1]);
+    assert_eq!(all.iter().map(|(_, builds)| builds).sum::<i32>(), 100);
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::{
         resolve::{self, Resolved},
         trust::Trust,
         unchanged::{self, Unchanged},
+        why_failed::has_no_disk,
     },
     source::local::{LocalContext, TRUST_HINT},
     steps::{Action, BuildStep, CmdStep, Mount, OwnCommand, Step, guest, step::Pushed},
@@ -88,6 +89,12 @@ impl StepContext<'_, '_> {
             let Err(trouble) = self.attempt(step, deadline).await else {
                 return Ok(());
             };
+            if let StepFailure::Exit { error, .. } = &trouble
+                && has_no_disk(error)
+                && self.free_disk(step).await
+            {
+                continue;
+            }
             let again = match &trouble {
                 StepFailure::Exit { printed, .. } => {
                     let printed = String::from_utf8_lossy(printed);
@@ -106,6 +113,13 @@ impl StepContext<'_, '_> {
             );
             self.pause(step.limits.retry_delay).await?;
         }
+    }
+
+    /// Lets the builder of the run free what nothing uses, once.
+    async fn free_disk(&self, step: &Step) -> bool {
+        let name = self.run.builder.as_deref().unwrap_or_default();
+        let prefix = self.prefix(Some(&step.id));
+        self.execution.free_disk(name, &self.run_log, &prefix).await
     }
 
     async fn attempt(&self, step: &Step, deadline: Instant) -> Result<(), StepFailure> {

@@ -87,6 +87,7 @@ impl Execution<'_> {
         held.run.base_image_dependencies = Some(found.dependencies());
         held.run.untracked_images.clone_from(&found.untracked);
         outcome?;
+        self.has_room(&name)?;
         let outputs = self.pushed(&found.pushed, log.events).await?;
         let platforms = self.settle(&mut found, &outputs).await?;
         held.run.base_image_dependencies = Some(found.dependencies());

@@ -177,7 +177,7 @@ impl StepContext<'_, '_> {
     }
 
     /// Returns what stands before a step's lines; nothing where there is only one step.
-    fn prefix(&self, step: Option<&StepId>) -> String {
+    pub fn prefix(&self, step: Option<&StepId>) -> String {
         match step {
             Some(step) if self.read.graph.steps().len() > 1 => format!("{step} | "),
             _ => String::new(),
@@ -241,11 +241,16 @@ impl StepContext<'_, '_> {
         let id = &step.id;
         let mut exit = |text: String, printed| {
             let error = Error::new(Kind::Failed, text);
-            let (purpose, request) = match request {
-                Some((purpose, request)) => (purpose, request),
-                None => (&Purpose::Build, &BuildRequest::default()),
+            let error = match request {
+                Some((purpose, request)) => {
+                    with_last_words(error, &mut words, (self.builder, purpose), request)
+                }
+                // What a container of somebody prints says nothing of the builder.
+                None => match words.said() {
+                    said if said.is_empty() => error,
+                    said => error.because(anyhow::anyhow!(said.join("; "))),
+                },
             };
-            let error = with_last_words(error, &mut words, (self.builder, purpose), request);
             Err(StepFailure::Exit { error, printed })
         };
         let failure = |status, text: String| {

@@ -44,6 +44,7 @@ impl Waiting {
             _ => wish,
         };
         wish.height = job.height;
+        wish.has_lost = app.store.builders().lost.contains_key(&job.task.full());
         self.jobs.push_back((job, wish));
     }
 

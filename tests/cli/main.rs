@@ -37,6 +37,7 @@ mod notify;
 mod old_state;
 mod options;
 mod page;
+mod page_in_browser;
 mod parts;
 mod progress;
 mod purge;

@@ -86,7 +86,10 @@ fn the_pictures_are_what_the_program_draws() {
         let text = text.replace(&registry.host(), "localhost:5000");
         text.replace(&local, "localhost:5000")
     };
-    assert_eq!(plain(&own(&(drawn.stdout + &drawn.stderr))), plain(status));
+    assert_eq!(
+        plain(&own(&[drawn.stdout, drawn.stderr].concat())),
+        plain(status)
+    );
     let drawn = world.acrt(&["task", "graph"]).ok();
     assert_eq!(plain(&own(&drawn.stdout)), plain(graph));
 }

@@ -4,6 +4,7 @@
 //! killed. Every wait is a poll with a deadline.
 
 mod authority;
+mod browser;
 pub mod builders;
 mod buildkit;
 mod gate;
@@ -26,6 +27,7 @@ use std::{
 };
 
 pub use authority::Authority;
+pub use browser::Browser;
 pub use builders::Calls;
 pub use gate::Gate;
 pub use gateway::Gateway;
@@ -83,6 +85,7 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 pub fn program(name: &str) -> PathBuf {
     let package = match name {
         "busybox" => "busybox-static",
+        "chromedriver" => "chromium-driver",
         "docker" | "dockerd" => "docker.io",
         "script" => "bsdutils",
         "setpriv" | "unshare" => "util-linux",

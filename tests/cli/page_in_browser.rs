@@ -1,0 +1,303 @@
+//! The status page as a person has it before them, in a real browser.
+
+use rustix::process::Signal;
+use thirtyfour::prelude::Key;
+
+use crate::support::{Browser, Gate, Registry, Running, World};
+
+/// What is said of a page that keeps people out.
+const ACCESSIBLE: &str = include_str!("../data/accessible.js");
+
+/// Set in a page that is looked at; gone, should the page be loaded again.
+const MARK: &str = "window.isStillTheSame = true";
+
+/// A machine with buildah and a registry with `base:1`, on which `svc` is built, on which `web` is.
+fn world() -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    world.tracked_task(&registry, "svc", &from(&registry, "base:1"));
+    world.tracked_task(&registry, "web", &from(&registry, "svc:latest"));
+    (world, registry)
+}
+
+fn from(registry: &Registry, image: &str) -> String {
+    format!("FROM {}\n", registry.image(image))
+}
+
+/// Shows the page from the state directory alone, and returns where it is.
+fn serve(world: &World) -> (Running, String) {
+    let running = world.spawn(&["status", "--serve", "127.0.0.1:0"]);
+    let url = running.stderr_after("the page is at ");
+    (running, url)
+}
+
+/// Shows the page of a loop that looks every second, and returns where it is.
+fn watch(world: &World) -> (Running, String) {
+    world.config("watch: {everySeconds: 1}\n");
+    let args = [
+        "task",
+        "watch",
+        "--settle",
+        "0",
+        "--listen",
+        "127.0.0.1:0",
+        "--page",
+    ];
+    let running = world.spawn(&args);
+    let url = running.stderr_after("listening on ");
+    (running, url)
+}
+
+fn stop(loop_: Running) {
+    loop_.signal(Signal::TERM);
+    loop_.wait().exits(143);
+}
+
+fn task_page(url: &str, registry: &Registry, name: &str) -> String {
+    let host = registry.host().replace(':', "%3A");
+    format!("{url}/task?registry={host}&name={name}")
+}
+
+#[test]
+fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
+    let (world, registry) = world();
+    world.task(&registry, "new", &from(&registry, "base:1"));
+    let Some(browser) = Browser::open(&world) else {
+        return;
+    };
+    let (running, url) = serve(&world);
+
+    browser.visit(&url);
+    browser.shows("main", "3 tasks");
+    for name in ["svc", "web", "new"] {
+        browser.shows("#tasks tbody", name);
+    }
+    browser.type_into("input[type=search]", "web");
+    browser.press(Key::Enter);
+    browser.shows("#tasks", "1 task found");
+    browser.click("#tasks tbody a");
+    browser.shows("h1", "web");
+    browser.shows("#bases", "svc:latest");
+    browser.click("#runs tbody a");
+    browser.shows("h1", "Run ca2 of web");
+    browser.shows("ol.log", "Successfully tagged");
+    browser.click("#run a[href^='/bases']");
+    browser.shows("h1", "svc:latest");
+    browser.click("nav a[href='/graph']");
+    browser.shows("svg", "web");
+    browser.click("svg a");
+    assert!(browser.url().contains("/bases?image="), "{}", browser.url());
+
+    let pages = [
+        ("list", url.clone()),
+        ("task", task_page(&url, &registry, "web")),
+        ("run", format!("{url}/runs/ca1")),
+        ("graph", format!("{url}/graph")),
+        ("bases", format!("{url}/bases")),
+        (
+            "base",
+            format!("{url}/bases?image={}", registry.image("base:1")),
+        ),
+        ("runs", format!("{url}/runs")),
+        ("timeline", format!("{url}/timeline")),
+        ("nothing", format!("{url}/nothing")),
+    ];
+    // That there is nothing is what it should say.
+    browser.complaints();
+    for (device, width, height) in [("desktop", 1280, 800), ("phone", 390, 844)] {
+        browser.resize(width, height);
+        for scheme in ["light", "dark"] {
+            browser.prefer(&[("prefers-color-scheme", scheme)]);
+            for (name, address) in &pages {
+                browser.visit(address);
+                let problems = browser.script(ACCESSIBLE);
+                let where_ = format!("{name} on a {device} in {scheme}: {problems:#}");
+                assert_eq!(problems.as_array().unwrap().len(), 0, "{where_}");
+                browser.keep_picture(&format!("{name}-{device}-{scheme}"));
+                let complaints = browser.complaints();
+                assert!(
+                    complaints
+                        .iter()
+                        .all(|it| *name == "nothing" && it.contains("404")),
+                    "{complaints:?}"
+                );
+            }
+        }
+    }
+    browser.prefer(&[("prefers-reduced-motion", "reduce")]);
+    browser.visit(&format!("{url}/graph"));
+    assert_eq!(browser.script("return document.getAnimations().length"), 0);
+    running.ends_within_grace();
+}
+
+#[test]
+fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
+    let (world, registry) = world();
+    let Some(browser) = Browser::open(&world) else {
+        return;
+    };
+    let (running, url) = serve(&world);
+    browser.visit(&url);
+    let first: Vec<String> = (0..6).map(|_| browser.tab()).collect();
+    assert_eq!(
+        first,
+        [
+            "Skip to the content",
+            "Tasks",
+            "Graph",
+            "Bases",
+            "Runs",
+            "Timeline"
+        ]
+    );
+    let rest: Vec<String> = (0..18).map(|_| browser.tab()).collect();
+    let place = |text: &str| {
+        let found = rest.iter().position(|it| it.contains(text));
+        found.unwrap_or_else(|| panic!("no `{text}` in {rest:?}"))
+    };
+    let order = [
+        "current", "stale", "failing", "unknown", "idle", "Filter", "svc", "web",
+    ];
+    let places: Vec<usize> = order.iter().map(|text| place(text)).collect();
+    assert!(places.is_sorted(), "{rest:?}");
+    // The link that skips does.
+    browser.visit(&url);
+    browser.tab();
+    browser.press(Key::Enter);
+    assert_eq!(browser.script("return document.activeElement.id"), "main");
+    // What has the focus is seen to have it.
+    browser.tab();
+    let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle");
+    assert_eq!(outline, "solid");
+    browser.visit(&task_page(&url, &registry, "web"));
+    running.ends_within_grace();
+}
+
+#[test]
+fn page_says_that_a_base_moved_and_was_built_on_without_being_loaded_again() {
+    let (world, registry) = world();
+    let Some(browser) = Browser::open(&world) else {
+        return;
+    };
+    let (running, url) = watch(&world);
+    browser.visit(&url);
+    browser.shows("#tasks", "ca2");
+    browser.script(MARK);
+    registry.push_shell("base:1", &[("version", "two")]);
+    // Both are rebuilt, the child after its parent.
+    browser.shows("#tasks", "ca4");
+    assert_eq!(browser.script("return window.isStillTheSame"), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    stop(running);
+}
+
+#[test]
+fn log_of_a_run_grows_on_the_page_and_a_moved_base_lights_its_way() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let gate = Gate::new();
+    let dockerfile = format!(
+        "{}RUN echo before the gate && {} && echo behind it\n",
+        from(&registry, "base:1"),
+        gate.wait_command()
+    );
+    world.task(&registry, "web", &dockerfile);
+    let first = world.spawn(&["task", "run", "--name", "web"]);
+    gate.arrival().go_on();
+    first.wait().ok();
+    let Some(browser) = Browser::open(&world) else {
+        return;
+    };
+    let (running, url) = watch(&world);
+    registry.push_shell("base:1", &[("version", "two")]);
+    let arrived = gate.arrival();
+    browser.visit(&format!("{url}/graph"));
+    assert_eq!(
+        browser.script("return document.querySelectorAll('path.lit').length"),
+        1
+    );
+    browser.keep_picture("graph-moved");
+    browser.visit(&format!("{url}/runs/ca2"));
+    browser.script(MARK);
+    browser.shows("ol.log", "before the gate");
+    browser.shows("#run", "Running");
+    arrived.go_on();
+    browser.shows("ol.log", "Run ID: ca2 was successful");
+    browser.shows("#run", "Succeeded");
+    assert_eq!(browser.script("return window.isStillTheSame"), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    stop(running);
+}
+
+#[test]
+fn what_a_stranger_wrote_does_nothing_in_the_page() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let hostile = "<img src=x onerror=window.isHacked=1><script>window.isHacked=1</script>";
+    let dockerfile = format!(
+        "{}LABEL a=\"{hostile}\"\nRUN printf '\\033[31m{hostile}\\033[0m\\n'; exit 7\n",
+        from(&registry, "base:1")
+    );
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--arg", &format!("A={hostile}")],
+    );
+    world.run("web").exits(1);
+    let Some(browser) = Browser::open(&world) else {
+        return;
+    };
+    let (running, url) = serve(&world);
+    let all = [
+        url.clone(),
+        format!("{url}/runs/ca1"),
+        format!("{url}/runs"),
+        task_page(&url, &registry, "web"),
+        format!(
+            "{url}/?q={}",
+            "%3Cimg%20src%3Dx%20onerror%3Dwindow.isHacked%3D1%3E"
+        ),
+        format!("{url}/timeline"),
+    ];
+    for address in all {
+        browser.visit(&address);
+        assert_eq!(
+            browser.script("return window.isHacked ?? 'safe'"),
+            "safe",
+            "{address}"
+        );
+        assert_eq!(
+            browser.script("return document.images.length"),
+            0,
+            "{address}"
+        );
+        assert_eq!(browser.complaints(), Vec::<String>::new(), "{address}");
+    }
+    browser.visit(&format!("{url}/runs/ca1"));
+    browser.shows("ol.log", hostile);
+    browser.visit(&task_page(&url, &registry, "web"));
+    browser.shows("pre", "onerror=window.isHacked");
+    running.ends_within_grace();
+}
+
+#[test]
+fn page_without_scripts_shows_the_same() {
+    let (world, registry) = world();
+    let Some(browser) = Browser::open(&world) else {
+        return;
+    };
+    let (running, url) = serve(&world);
+    browser.without_scripts();
+    browser.visit(&url);
+    for name in ["svc", "web"] {
+        assert!(browser.text("#tasks").contains(name));
+    }
+    browser.click("#tasks tbody a");
+    assert_eq!(browser.text("h1"), "svc");
+    assert!(browser.text("#bases").contains(&registry.image("base:1")));
+    running.ends_within_grace();
+}

@@ -269,11 +269,16 @@ impl Desk {
             }
         };
         let moved = model.moved(&self.app);
+        // A base is named as the files write it, and compared by the one name of its registry.
+        let is_moved = |name: &str| {
+            let base = name.parse::<Reference>();
+            base.is_ok_and(|base| moved.contains(&self.app.canonical(&base).familiar()))
+        };
         let mut is_lit = vec![false; nodes.len()];
         // Bases come first, then tasks, parents before children.
         for (n, node) in nodes.iter().enumerate() {
             is_lit[n] = match node.state {
-                None => moved.contains(&node.name),
+                None => is_moved(&node.name),
                 Some(state) => {
                     state.severity() > 1 && parents[n].iter().any(|parent| is_lit[*parent])
                 }

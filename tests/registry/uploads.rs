@@ -189,8 +189,8 @@ impl State {
 
     /// Returns what has come of the layer in the last upload of it.
     fn layer(&mut self) -> &mut Vec<u8> {
-        let uploads = self.stored.values_mut();
-        uploads.filter(|it| !it.is_empty()).next_back().unwrap()
+        let mut uploads = self.stored.values_mut();
+        uploads.rfind(|it| !it.is_empty()).unwrap()
     }
 }
 

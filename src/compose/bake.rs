@@ -54,14 +54,7 @@ pub fn bake(outside: &dyn Outside, file: &Path, text: &str) -> Result<Recipes, P
     let wanted = reader.wanted();
     for (name, target) in &reader.targets {
         if !wanted.contains(name) {
-            let why = problem(
-                file,
-                &format!("target.{name}"),
-                "bake does not build it by default",
-            );
-            recipes
-                .left_out
-                .push((name.clone(), LeftOut::Unusable(why)));
+            recipes.left_out.push((name.clone(), LeftOut::NoDefault));
             continue;
         }
         match reader.recipes(name, target) {

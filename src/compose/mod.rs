@@ -174,6 +174,8 @@ impl ServiceImage {
 pub enum LeftOut {
     /// It builds nothing.
     NoBuild,
+    /// It is a target that bake does not build by default.
+    NoDefault,
     /// What it says cannot be used.
     Unusable(Problem),
 }

@@ -17,6 +17,9 @@ use super::{
 /// How deep files may include files, and services extend services.
 const MAX_DEPTH: usize = 16;
 
+/// The variable that names a project, and that its files may say.
+const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
+
 /// How many nodes the services of a project may have, put together.
 const MAX_NODES: usize = 500_000;
 
@@ -48,18 +51,27 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
             (own, variables)
         }
     };
-    let lookup = |name: &str| {
-        outside
-            .variable(name)
-            .or_else(|| variables.get(name).cloned())
+    let project = {
+        let own = outside.variable(PROJECT_NAME);
+        let own = own.or_else(|| variables.get(PROJECT_NAME).cloned());
+        let own = own.filter(|name| !name.is_empty());
+        let name = own.map_or_else(
+            || loader.name(&files, folder, &variables),
+            |it| Ok(Some(it)),
+        )?;
+        normal_name(&name.unwrap_or_else(|| {
+            let base = folder.file_name().unwrap_or_default();
+            base.to_string_lossy().into_owned()
+        }))
     };
-    let mut part = loader.part(folder, &files, &variables, 0)?;
-    let name = lookup("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
-    let name = name.or(part.name.take()).unwrap_or_else(|| {
-        let base = folder.file_name().unwrap_or_default();
-        base.to_string_lossy().into_owned()
-    });
-    let project = normal_name(&name);
+    // Its files may say it.
+    let mut variables = variables;
+    variables.insert(PROJECT_NAME.to_owned(), project.clone());
+    let lookup = |name: &str| {
+        let own = outside.variable(name).filter(|_| name != PROJECT_NAME);
+        own.or_else(|| variables.get(name).cloned())
+    };
+    let part = loader.part(folder, &files, &variables, 0)?;
     let around = Surroundings {
         project: &project,
         folder,
@@ -116,7 +128,6 @@ fn normal_name(name: &str) -> String {
 /// The services of some files, laid over each other.
 #[derive(Debug, Default)]
 struct Part {
-    name: Option<String>,
     /// The folder that `extends: {file}` is seen from.
     folder: PathBuf,
     services: Vec<(String, Node)>,
@@ -129,6 +140,24 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// Returns how files name their project; the last counts.
+    fn name(
+        &mut self,
+        files: &[PathBuf],
+        folder: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Option<String>, Problem> {
+        let mut found = None;
+        for file in files {
+            let document = self.files.document(file, folder, variables)?;
+            if let Some(name) = document.as_ref().and_then(|it| it.get("name")) {
+                found = Some(name.text("name")?.to_owned());
+            }
+        }
+        self.files.unset.remove(PROJECT_NAME);
+        Ok(found)
+    }
+
     /// Reads files and lays them over each other.
     fn part(
         &mut self,
@@ -150,9 +179,6 @@ impl Loader<'_> {
                     text: "there is no such file".to_owned(),
                 });
             };
-            if let Some(name) = document.get("name") {
-                part.name = Some(name.text("name")?.to_owned());
-            }
             for (key, into) in [
                 ("services", &mut part.services),
                 ("secrets", &mut part.secrets),

@@ -150,8 +150,16 @@ fn platforms(recipe: &Recipe, is_local: bool, notes: &mut Vec<String>) -> Result
 }
 
 fn step(recipe: &Recipe, image_names: Vec<String>, is_local: bool) -> Result<DockerStep> {
-    let context: Context = recipe
-        .context
+    // docker takes this for a repository, and not for a folder.
+    let context = match recipe.context.strip_prefix("github.com/") {
+        None => recipe.context.clone(),
+        Some(rest) => {
+            let (repository, of) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+            let repository = repository.trim_end_matches('/').trim_end_matches(".git");
+            format!("https://github.com/{repository}.git{of}")
+        }
+    };
+    let context: Context = context
         .parse()
         .map_err(|why: InvalidContext| invalid(format!("cannot use its context: {why}")))?;
     let arguments = recipe.args.iter().map(|(name, value)| Argument {
@@ -205,7 +213,7 @@ fn source(
 }
 
 /// Returns an image's name with its tag.
-fn tagged(image: &str) -> String {
+pub fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     match last.contains(':') {
         true => image.to_owned(),

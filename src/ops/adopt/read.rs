@@ -247,6 +247,9 @@ impl Gathered {
         for (key, why) in recipes.left_out {
             let (why, is_problem) = match why {
                 compose::LeftOut::NoBuild => ("it builds nothing".to_owned(), false),
+                compose::LeftOut::NoDefault => {
+                    ("bake does not build it by default".to_owned(), false)
+                }
                 compose::LeftOut::Unusable(problem) if problem.file == file => {
                     (problem.within(), true)
                 }

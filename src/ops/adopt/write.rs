@@ -13,6 +13,7 @@ use crate::{
 };
 
 use super::{
+    draft::tagged,
     proposal::{AdoptAnswer, AdoptOptions, Change, Destination, Proposal},
     read::{Entry, Gathered},
 };
@@ -40,7 +41,25 @@ impl Existing {
             (&source.path, source.kind, &source.key) == (&entry.file, entry.kind, &entry.recipe.key)
         };
         let mut tasks = self.0.iter();
-        tasks.find(|task| task.source.as_ref().is_some_and(is_its))
+        let own = tasks.find(|task| task.source.as_ref().is_some_and(is_its));
+        own.or_else(|| self.moved(entry))
+    }
+
+    /// Returns the task of an entry whose file was moved: the old one is gone, and the same image was made of it.
+    fn moved(&self, entry: &Entry) -> Option<&Task> {
+        let image = tagged(entry.recipe.images.first()?);
+        let is_it = |source: &TaskSource| {
+            source.kind == entry.kind
+                && source.key == entry.recipe.key
+                && source.path.file_name() == entry.file.file_name()
+                && !source.path.exists()
+        };
+        let mut found = self.0.iter().filter(|task| {
+            let is_same_image = task.step.image_names().first() == Some(&image);
+            is_same_image && task.source.as_ref().is_some_and(is_it)
+        });
+        let one = found.next()?;
+        found.next().is_none().then_some(one)
     }
 
     /// Lets what is new go where all the rest of it went before, where nobody says where to.

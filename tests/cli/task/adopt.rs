@@ -409,3 +409,56 @@ fn adopted_tasks_are_run_in_order_and_followed() {
         Some("two")
     );
 }
+
+#[test]
+fn source_that_was_moved_keeps_its_task() {
+    let world = World::new();
+    for name in ["web", "api", "job"] {
+        world.write(&format!("shop/{name}/Dockerfile"), "FROM scratch\n");
+    }
+    let shop = world.path("shop").display().to_string();
+    let line = [
+        "task", "adopt", &shop, "-r", "r.test", "--prune", "--yes", "-o", "json",
+    ];
+    world.acrt(&line).ok();
+    fs::create_dir(world.path("shop/deep")).unwrap();
+    fs::rename(world.path("shop/web"), world.path("shop/deep/web")).unwrap();
+    fs::remove_dir_all(world.path("shop/api")).unwrap();
+    fs::remove_dir_all(world.path("shop/job")).unwrap();
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "name"), ["web", "api", "job"]);
+    assert_eq!(texts(&answer, "change"), ["changed", "gone", "gone"]);
+    let web = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+    assert_eq!(web["source"]["path"], format!("{shop}/deep/web/Dockerfile"));
+    world.acrt(&["task", "show", "-n", "job"]).exits(3);
+    let again = world.acrt(&line).ok().json();
+    assert_eq!(texts(&again, "change"), ["same"]);
+}
+
+#[test]
+fn targets_that_bake_does_not_build_by_default_are_no_mistake_and_short_names_of_github_are_no_folders()
+ {
+    let world = World::new();
+    let bake =
+        r#"{"target": {"default": {"context": "github.com/acme/web#main:sub"}, "other": {}}}"#;
+    world.write("shop/docker-bake.json", bake);
+    let line = [
+        "task",
+        "adopt",
+        "shop",
+        "-r",
+        "r.test",
+        "--dry-run",
+        "-o",
+        "json",
+    ];
+    let output = world.acrt(&line).ok();
+    let answer = output.json();
+    assert_eq!(
+        left_out(&answer, "other"),
+        "bake does not build it by default"
+    );
+    assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+    let context = &answer["tasks"][0]["definition"]["step"]["contextPath"];
+    assert_eq!(context, "https://github.com/acme/web.git#main:sub");
+}

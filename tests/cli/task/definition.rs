@@ -81,6 +81,12 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
         "updateTriggerPayloadType: Token",
     ),
     ("on-change", BUILD, "run", "onChange: run"),
+    (
+        "window",
+        BUILD,
+        "* 1-5 * * SAT,SUN",
+        "- '* 1-5 * * SAT,SUN'",
+    ),
     ("min-age", BUILD, "3d", "minAge: 3d"),
     ("commit-trigger-enabled", GIT, "true", "- commit"),
     ("pull-request-trigger-enabled", GIT, "true", "- pullrequest"),

@@ -1,6 +1,6 @@
 //! Which run starts next, and on which builder: never more on one than it may be given, longest remaining path first. Starts nothing.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, time::Duration};
 
 use crate::{image::Platform, sys::builders::PoolOrder};
 
@@ -52,8 +52,8 @@ pub struct Wish {
     pub may_be_split: bool,
     /// The builders that had the last run of its task, and so its cache.
     pub last: Vec<String>,
-    /// How many tasks wait for it at most, one built on the other.
-    pub height: usize,
+    /// How long it and what waits for it takes at most, one built on the other.
+    pub remaining: Duration,
     /// Whether the last run of its task has lost its builder: those that have not go first, lest one build takes down each in turn.
     pub has_lost: bool,
 }
@@ -179,8 +179,8 @@ fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
     }
 }
 
-/// Returns which of the runs that wait starts next, and on which builders: of those that can go anywhere now the one that most others wait
-/// for, one after the other, and among such the one that has waited longest. None where all have to wait on.
+/// Returns which of the runs that wait starts next, and on which builders: of those that can go anywhere now the one behind
+/// which most is left to do, one after the other, and among such the one that has waited longest. None where all have to wait on.
 ///
 /// A run in parts that cannot go yet keeps the places that it could have from those behind it: they would take each one as it gets free,
 /// and it needs several at once.
@@ -190,7 +190,7 @@ pub fn next<'w>(
     waiting: impl Iterator<Item = &'w Wish>,
 ) -> Option<(usize, Vec<Part>)> {
     let mut ranked: Vec<(usize, &Wish)> = waiting.enumerate().collect();
-    ranked.sort_by_key(|(n, wish)| (wish.has_lost, Reverse(wish.height), *n));
+    ranked.sort_by_key(|(n, wish)| (wish.has_lost, Reverse(wish.remaining), *n));
     let mut members = members.to_vec();
     for (n, wish) in ranked {
         match place(&members, wish) {
@@ -373,38 +373,46 @@ mod tests {
         })
     }
 
-    fn heights(parents: &[BTreeSet<usize>]) -> Vec<usize> {
-        let mut heights = vec![0; parents.len()];
+    /// Returns how many seconds each task and what waits for it takes at most.
+    fn remaining(parents: &[BTreeSet<usize>], seconds: &[u64]) -> Vec<u64> {
+        let mut remaining = seconds.to_vec();
         for (n, above) in parents.iter().enumerate().rev() {
             for parent in above {
-                heights[*parent] = heights[*parent].max(heights[n] + 1);
+                remaining[*parent] = remaining[*parent].max(seconds[*parent] + remaining[n]);
             }
         }
-        heights
+        remaining
     }
 
-    /// Lets builders work, one second for each run. Returns when each task ended and on which builder.
+    /// Lets builders work, so many seconds for each run. Returns when each task ended and on which builder.
     fn work(
-        parents: &[BTreeSet<usize>],
+        (parents, seconds): (&[BTreeSet<usize>], &[u64]),
         members: &mut [Member],
-    ) -> BTreeMap<usize, (usize, usize)> {
-        let heights = heights(parents);
+    ) -> BTreeMap<usize, (u64, usize)> {
+        let remaining = remaining(parents, seconds);
         let all: Vec<usize> = (0..members.len()).collect();
-        let mut ended: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        let mut ended: BTreeMap<usize, (u64, usize)> = BTreeMap::new();
+        let mut running: Vec<(usize, usize, u64)> = Vec::new();
         let mut waiting: Vec<(usize, Wish)> = Vec::new();
         let mut queued = BTreeSet::new();
-        for second in 1.. {
+        for now in 0.. {
+            for (n, on, end) in running.extract_if(.., |(_, _, end)| *end == now) {
+                members[on].running -= 1;
+                assert_eq!(ended.insert(n, (end, on)), None, "run twice");
+            }
+            if ended.len() == parents.len() {
+                break;
+            }
             for (n, above) in parents.iter().enumerate() {
                 if above.iter().all(|parent| ended.contains_key(parent)) && queued.insert(n) {
                     let wish = Wish {
                         among: all.clone(),
-                        height: heights[n],
+                        remaining: Duration::from_secs(remaining[n]),
                         ..Wish::default()
                     };
                     waiting.push((n, wish));
                 }
             }
-            let mut running = Vec::new();
             while let Some((at, on)) = next(members, waiting.iter().map(|(_, wish)| wish)) {
                 let on = on[0].member;
                 members[on].running += 1;
@@ -412,18 +420,28 @@ mod tests {
                     members[on].running <= members[on].jobs.unwrap(),
                     "over capacity"
                 );
-                running.push((waiting.remove(at).0, on));
+                let n = waiting.remove(at).0;
+                running.push((n, on, now + seconds[n]));
             }
             assert!(!running.is_empty(), "nothing is run, and not all is done");
-            for (n, on) in running {
-                members[on].running -= 1;
-                assert_eq!(ended.insert(n, (second, on)), None, "run twice");
-            }
-            if ended.len() == parents.len() {
-                break;
-            }
         }
         ended
+    }
+
+    /// Checks that all is run once and after what it is built on. Returns when all is done, and when that would be at best.
+    fn makespan(parents: &[BTreeSet<usize>], seconds: &[u64]) -> (u64, u64) {
+        let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
+        let ended = work((parents, seconds), &mut members);
+        assert_eq!(ended.len(), parents.len(), "one starves");
+        for (n, above) in parents.iter().enumerate() {
+            for parent in above {
+                let begun = ended[&n].0 - seconds[n];
+                assert!(ended[parent].0 <= begun, "{n} before {parent} has ended");
+            }
+        }
+        let done = ended.values().map(|(second, _)| *second).max().unwrap();
+        let path = remaining(parents, seconds).into_iter().max().unwrap();
+        (done, path.max(seconds.iter().sum::<u64>().div_ceil(4)))
     }
 
     proptest! {
@@ -431,25 +449,24 @@ mod tests {
 
         #[test]
         fn all_is_run_once_within_capacity_and_nearly_as_soon_as_it_can_be(parents in graphs(200)) {
-            let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
-            let ended = work(&parents, &mut members);
-            prop_assert_eq!(ended.len(), 200, "one starves");
-            for (n, above) in parents.iter().enumerate() {
-                for parent in above {
-                    prop_assert!(ended[parent].0 < ended[&n].0, "{} before {}", n, parent);
-                }
-            }
-            let makespan = ended.values().map(|(second, _)| *second).max().unwrap();
-            let path = heights(&parents).into_iter().max().unwrap() + 1;
-            let bound = path.max(200_usize.div_ceil(4));
-            prop_assert!(makespan * 10 <= bound * 11, "{} seconds for {}", makespan, bound);
+            let (done, bound) = makespan(&parents, &[1; 200]);
+            prop_assert!(done * 10 <= bound * 11, "{} seconds for {}", done, bound);
+        }
+
+        #[test]
+        fn runs_that_take_long_are_begun_early(
+            parents in graphs(200),
+            seconds in prop::collection::vec(1..20_u64, 200),
+        ) {
+            let (done, bound) = makespan(&parents, &seconds);
+            prop_assert!(done * 10 <= bound * 11, "{} seconds for {}", done, bound);
         }
     }
 
     #[test]
     fn hundred_runs_spread_over_builders_as_these_may_be_given() {
         let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
-        let ended = work(&vec![BTreeSet::new(); 100], &mut members);
+        let ended = work((&vec![BTreeSet::new(); 100], &[1; 100]), &mut members);
         let on = |n: usize| ended.values().filter(|(_, on)| *on == n).count();
         assert_eq!([on(0), on(1), on(2)], [50, 25, 25]);
     }

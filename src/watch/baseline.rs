@@ -1,6 +1,9 @@
 //! What is known of a task: what its last successful run depended on, and the failures since.
 
-use std::{collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::{
+    collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt as _, path::PathBuf,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -191,6 +194,13 @@ where
 impl Baseline {
     /// The layout of the file that this program writes.
     pub const SCHEMA: u32 = 1;
+
+    /// Returns how long the last run that succeeded took, from its first look at what it depends on to the end of its pushes.
+    #[must_use]
+    pub fn took(&self) -> Option<Duration> {
+        let took = self.pushed?.duration_since(self.recorded?);
+        Duration::try_from(took).ok()
+    }
 
     /// Records that a run succeeded.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -22,6 +23,9 @@ use super::{
     snapshot::Node,
     tags::Tags,
 };
+
+/// What a run takes at least, so that of two chains the one of more tasks is the longer.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// How a task's run in this round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +49,8 @@ pub struct Job {
     pub pins: Vec<(Reference, Digest)>,
     /// What it must not depend on.
     pub descendants: Descendants,
-    /// How many tasks, one built on the other, wait for it at most.
-    pub height: usize,
+    /// How long it takes at most until it and all that waits for it is done, one task built on the other, if runs take what the last took.
+    pub remaining: Duration,
     /// When it was decided.
     pub decided: Timestamp,
 }
@@ -78,8 +82,8 @@ pub struct Round<'a> {
     selection: Option<Selection>,
     /// Which tasks pushed each digest, found out at the first question.
     makers: OnceCell<HashMap<Digest, Vec<usize>>>,
-    /// How many tasks wait for each at most, one built on the other; found out at the first question.
-    heights: OnceCell<Vec<usize>>,
+    /// How long each and what waits for it takes at most; found out at the first question.
+    remaining: OnceCell<Vec<Duration>>,
 }
 
 impl<'a> Round<'a> {
@@ -124,7 +128,7 @@ impl<'a> Round<'a> {
             selection: None,
             waiting,
             makers: OnceCell::new(),
-            heights: OnceCell::new(),
+            remaining: OnceCell::new(),
             verdicts,
             graph,
             nodes,
@@ -174,7 +178,7 @@ impl<'a> Round<'a> {
                     reasons,
                     pins: self.nodes[n].pins(tags, now),
                     descendants: self.descendants(n),
-                    height: self.heights()[n],
+                    remaining: self.remaining()[n],
                     decided: now,
                 });
             }
@@ -212,16 +216,24 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Returns, for each task, how many tasks that a move of its images runs wait for it at most, one built on the other.
-    fn heights(&self) -> &[usize] {
-        self.heights.get_or_init(|| {
-            let mut heights = vec![0; self.nodes.len()];
+    /// Returns, for each task, how long its run takes and those take that a move of its images makes, one built on the other, at most: as
+    /// long as the last of each took, or as runs take on average.
+    fn remaining(&self) -> &[Duration] {
+        self.remaining.get_or_init(|| {
+            let known = self.nodes.iter().filter_map(|node| node.baseline.took());
+            let (count, sum) = known.fold((0, Duration::ZERO), |(count, sum), took| {
+                (count + 1, sum.saturating_add(took))
+            });
+            let typical = sum.checked_div(count).unwrap_or(SHORTEST);
+            let mut remaining = vec![Duration::ZERO; self.nodes.len()];
             for parent in self.graph.order.iter().rev().copied() {
+                let own = self.nodes[parent].baseline.took().unwrap_or(typical);
                 let children = self.children[parent].iter().copied();
                 let run = children.filter(|child| self.is_followed(*child, parent));
-                heights[parent] = run.map(|child| heights[child] + 1).max().unwrap_or(0);
+                let below = run.map(|child| remaining[child]).max().unwrap_or_default();
+                remaining[parent] = below.saturating_add(own.max(SHORTEST));
             }
-            heights
+            remaining
         })
     }
 
@@ -1150,6 +1162,28 @@ mod tests {
     }
 
     #[test]
+    fn runs_are_taken_to_be_as_long_as_the_last_ones_or_as_runs_are_on_average() {
+        let took = |bases: &[&str], seconds| Baseline {
+            pushed: Some(at(seconds)),
+            ..built(bases, "old")
+        };
+        let story = Story {
+            tasks: vec![
+                (task("a"), took(&["base"], 10)),
+                (task("b"), took(&["a"], 30)),
+                (task("c"), built(&["b"], "old")),
+                (task("lone"), took(&["base"], 50)),
+            ],
+            tags: seeing(&[("base", "new"), ("a", "old"), ("b", "old")]),
+            failing: vec![],
+        };
+        let snapshots = snapshots(&story.tasks);
+        let round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let seconds: Vec<u64> = round.remaining().iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [70, 60, 30, 50]);
+    }
+
+    #[test]
     fn job_knows_what_is_built_on_it_and_how_long_the_way_behind_it_is() {
         let loaded = [
             Snapshot::new(task("a"), built(&["base"], "old"), Clone::clone),
@@ -1169,10 +1203,11 @@ mod tests {
         let mut round = Round::new(loaded.iter().map(Snapshot::node).collect());
         let first = round.next(&tags, at(2)).unwrap();
         let second = round.next(&tags, at(2)).unwrap();
-        let of = |job: &Job| (job.task.name.to_string(), job.height);
+        let of = |job: &Job| (job.task.name.to_string(), job.remaining);
+        let millis = Duration::from_millis;
         assert_eq!(
             (of(&first), of(&second)),
-            (("a".into(), 2), ("lone".into(), 0))
+            (("a".into(), millis(3)), ("lone".into(), millis(1)))
         );
         assert!(second.descendants.tasks.is_empty());
         let below = &first.descendants;

@@ -43,7 +43,7 @@ impl Waiting {
             Placement::Unfit => fleet.any(),
             _ => wish,
         };
-        wish.height = job.height;
+        wish.remaining = job.remaining;
         wish.has_lost = app.store.builders().lost.contains_key(&job.task.full());
         self.jobs.push_back((job, wish));
     }

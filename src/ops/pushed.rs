@@ -48,12 +48,13 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
     })
 }
 
-/// Looks once at each tag that was pushed. Returns what the tags are: of each, the digest that the builder reported for it, or that of a
-/// list with it. `reported` has no digest for a tag of which the builder said none; that one only has to be there.
+/// Looks once at each tag that was pushed. Returns what was pushed: of each, the digest that the builder reported for it, or that of a
+/// list with it. `reported` has no digest for a tag of which the builder said none; that one only has to be there. Where another watcher,
+/// or anybody else, has moved the tag since, the image has arrived all the same.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where a tag is not what was pushed, [`Kind::Unknown`] where its registry does not say, each after three looks within
+/// [`Kind::Failed`] where what was pushed is not there, [`Kind::Unknown`] where its registry does not say, each after three looks within
 /// four seconds.
 pub(super) async fn confirmed(
     app: &App,
@@ -65,10 +66,21 @@ pub(super) async fn confirmed(
     let mut pauses = PAUSES.into_iter();
     loop {
         let mut problems = BTreeMap::new();
+        let mut moved = Vec::new();
         for (image, looked) in app.registries().look_all(open).await {
+            if looked.is_ok() {
+                moved.push(image.clone());
+            }
             match judge(app, &image, looked, reported.get(&image)).await {
                 Ok(digest) => drop(found.insert(image, digest)),
                 Err(problem) => drop(problems.insert(image, problem)),
+            }
+        }
+        if pauses.len() == 0 {
+            moved.retain(|image| problems.contains_key(image));
+            for (image, digest) in arrived(app, moved, reported).await {
+                problems.remove(&image);
+                found.insert(image, digest);
             }
         }
         let Some((image, problem)) = problems.pop_first() else {
@@ -81,6 +93,27 @@ pub(super) async fn confirmed(
         app.clock.sleep(pause).await;
         open = problems.into_keys().chain([image]).collect();
     }
+}
+
+/// Returns which of some images are in their registries as they were pushed, whatever their tags name now.
+async fn arrived(
+    app: &App,
+    images: Vec<Reference>,
+    reported: &BTreeMap<Reference, Digest>,
+) -> Vec<(Reference, Digest)> {
+    let mut found = Vec::new();
+    for image in images {
+        if let Some(digest) = reported.get(&image)
+            && app
+                .registries()
+                .look(&image.at(digest.clone()))
+                .await
+                .is_ok()
+        {
+            found.push((image, digest.clone()));
+        }
+    }
+    found
 }
 
 /// Compares what a tag is with what was pushed to it.

@@ -38,6 +38,7 @@ mod watch_listen;
 mod watch_notify;
 mod watch_options;
 mod watch_repeat;
+mod watch_spare;
 mod watch_supervised;
 mod watch_waiting;
 mod why;

@@ -22,7 +22,7 @@ use serde::Serialize;
 
 pub use bake::{bake, has_expression};
 pub use files::{Choice, MAIN as FILE_NAMES, OVERRIDES};
-pub use project::{open, variable};
+pub use project::{open, project_variable};
 
 /// What compose and bake files are read with: the outside world, as far as they may ask for it.
 pub trait Outside {

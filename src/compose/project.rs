@@ -106,7 +106,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
 /// # Errors
 ///
 /// [`Problem`] where `.env` cannot be read.
-pub fn variable(
+pub fn project_variable(
     outside: &dyn Outside,
     folder: &Path,
     name: &str,

@@ -198,7 +198,7 @@ pub fn variable(task: &Task, name: &str) -> Option<String> {
         return environment::variable(name);
     };
     let folder = source.path.parent()?;
-    compose::variable(&disk(&source.path), folder, name).ok()?
+    compose::project_variable(&disk(&source.path), folder, name).ok()?
 }
 
 fn tell_unset(main: &Path, recipes: &Recipes, events: &EventSink<'_>) {

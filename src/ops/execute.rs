@@ -463,7 +463,10 @@ impl<'a> Execution<'a> {
         let builders = self.builders().await?;
         let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
         held.run.builder = Some(names.join(placing::BETWEEN));
-        let settling = async { Ok(self.settle_platforms(&mut inputs, &builders).await) };
+        let settling = async {
+            self.settle_platforms(&mut inputs, &builders).await;
+            Ok(())
+        };
         self.unless_stopped(settling).await?;
         let baseline = self.app.store.baseline(&key)?;
         log.doing("resolving what it depends on".into());

@@ -318,7 +318,7 @@ fn layer_of_six_images_is_sent_once_and_taken_over_by_one_request_each() {
 fn layer_of_an_image_that_a_task_made_is_taken_over() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let shared = noise(1, 2_000_000);
-    source.push_layers("node:20", &[shared.clone()]);
+    source.push_layers("node:20", std::slice::from_ref(&shared));
     mirror(&world, &source, &target, &[]);
     world.run("mirror-node").ok();
     // All that is left is what the run and the task say.

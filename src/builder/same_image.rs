@@ -1,6 +1,6 @@
 //! Whether an image that a builder holds is one that a registry has: the same config and the same layers, whenever each was made.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::HeldImage;
 
@@ -21,37 +21,28 @@ impl HeldImage {
     }
 }
 
-/// Returns what counts of a config.
+/// Returns what counts of a config, without what is empty: some builders write that, and others do not.
 fn essence(config: &Value) -> Value {
-    let mut settings = config["config"].clone();
-    if let Some(settings) = settings.as_object_mut() {
-        settings.retain(|key, _| !OF_THE_BUILD.contains(&key.as_str()));
-    }
-    let essence = json!({
-        "os": config["os"],
-        "architecture": config["architecture"],
-        "variant": config["variant"],
+    let mut settings = config["config"].as_object().cloned().unwrap_or_default();
+    settings.retain(|key, value| !OF_THE_BUILD.contains(&key.as_str()) && !is_empty(value));
+    let said = |key: &str| config[key].as_str().unwrap_or_default();
+    json!({
+        "os": said("os"),
+        "architecture": said("architecture"),
+        "variant": said("variant"),
         "config": settings,
         "layers": config["rootfs"]["diff_ids"],
-    });
-    said(essence).unwrap_or_default()
+    })
 }
 
-/// Leaves out what is empty: some builders write it, and others do not.
-fn said(value: Value) -> Option<Value> {
+/// Tells whether a setting says nothing. A port or a volume is a key with nothing behind it, so that only whole settings are looked at.
+fn is_empty(value: &Value) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => None,
-        Value::String(text) if text.is_empty() => None,
-        Value::Array(list) if list.is_empty() => None,
-        Value::Object(fields) => {
-            let fields = fields
-                .into_iter()
-                .filter_map(|(key, value)| Some((key, said(value)?)));
-            let fields: Map<String, Value> = fields.collect();
-            // A port and a volume are keys with nothing behind them, so that only whole objects are left out.
-            (!fields.is_empty()).then_some(Value::Object(fields))
-        }
-        value => Some(value),
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
     }
 }
 

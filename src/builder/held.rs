@@ -30,6 +30,8 @@ pub struct HeldImage {
     pub id: Option<Digest>,
     /// The digests of the images that it is a list of.
     pub parts: Vec<Digest>,
+    /// Its tags, where the builder says them here.
+    pub(super) tags: Vec<String>,
 }
 
 impl HeldImage {
@@ -90,6 +92,7 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
         digests: digests.iter().filter_map(|one| one.parse().ok()).collect(),
         id: id(&image["Id"]),
         parts: Vec::new(),
+        tags: texts(&image["RepoTags"]),
         // Only podman says it. Without a repository's digest it is no registry's.
         own: text(&image["Digest"])
             .and_then(|digest| digest.parse().ok())
@@ -110,6 +113,7 @@ fn of_buildah(image: &Value) -> HeldImage {
         digests: Vec::new(),
         id: id(&image["FromImageID"]),
         parts: Vec::new(),
+        tags: Vec::new(),
         own: text(&image["FromImageDigest"]).and_then(|digest| digest.parse().ok()),
     }
 }

@@ -22,6 +22,7 @@ pub mod program;
 pub mod request;
 mod same_image;
 pub mod storage;
+mod used;
 
 pub use buildkit::digest_in_metadata;
 pub use connection::{PresenceQuestion, presence};

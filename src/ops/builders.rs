@@ -6,10 +6,11 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::{
-    builder,
+    builder::{self, Builder},
     error::{Error, Kind, Result},
     sys::{
-        process::{self, Limits, find},
+        builders::BuilderSettings,
+        process::{self, Ended, Limits, find},
         signal::Stop,
     },
 };
@@ -18,7 +19,6 @@ use super::{
     App,
     answer::AzTimestamp,
     event::{Event, EventSink},
-    execute::GRACE,
     placing, platforms,
 };
 
@@ -26,6 +26,9 @@ pub use crate::builder::Keep;
 
 /// How long a builder may take to free its store.
 const PRUNE_LIMIT: Duration = Duration::from_mins(30);
+
+/// How long it has to end by itself when it is told to.
+const PRUNE_GRACE: Duration = Duration::from_secs(10);
 
 /// How a builder is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -213,7 +216,6 @@ pub(super) async fn prune_one(
     events: &EventSink<'_>,
 ) -> Result<PruneAnswer> {
     let builder = builder::detect(Some(name), &app.settings).await?;
-    let mut result = String::new();
     if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
         let ids = platforms::answer(&list).await.unwrap_or_default();
         for id in String::from_utf8_lossy(&ids).split_whitespace() {
@@ -223,33 +225,55 @@ pub(super) async fn prune_one(
             }
         }
     }
-    if let Some(line) = builder.prune_cache(keep) {
-        events.send(Event::Doing(format!("pruning {name}")));
-        let limits = Limits {
-            timeout: Some(PRUNE_LIMIT),
-            grace: GRACE,
-        };
-        let mut printed = Vec::new();
-        let ended = process::run(&line, &limits, stop, &mut |bytes| {
-            printed.extend_from_slice(bytes);
-            events.send(Event::Log(bytes));
-        })
-        .await?;
-        let printed = String::from_utf8_lossy(&printed);
-        printed
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .clone_into(&mut result);
-        if ended != process::Ended::Exited(0) {
-            return Err(Error::new(Kind::Failed, format!("cannot prune `{name}`"))
-                .because(anyhow::anyhow!("{result}")));
-        }
-    }
+    let result = prune_cache(&builder, name, keep, stop, events).await?;
     Ok(PruneAnswer {
         name: name.to_owned(),
         result,
     })
+}
+
+/// Returns what of a builder's cache stays, where the config file says it.
+pub(super) fn keep(own: &BuilderSettings) -> Option<Keep> {
+    let keep = Keep {
+        bytes: own.keep_storage.map(|it| u64::from(it) * 1_000_000_000),
+        hours: own.until,
+    };
+    (keep != Keep::default()).then_some(keep)
+}
+
+/// Lets a builder free its cache but what `keep` says. Returns what it said last; nothing for one that has no cache of its own.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where it does not do it.
+pub(super) async fn prune_cache(
+    builder: &Builder,
+    name: &str,
+    keep: &Keep,
+    stop: &Stop,
+    events: &EventSink<'_>,
+) -> Result<String> {
+    let Some(line) = builder.prune_cache(keep) else {
+        return Ok(String::new());
+    };
+    events.send(Event::Doing(format!("pruning {name}")));
+    let limits = Limits {
+        timeout: Some(PRUNE_LIMIT),
+        grace: PRUNE_GRACE,
+    };
+    let mut printed = Vec::new();
+    let ended = process::run(&line, &limits, stop, &mut |bytes| {
+        printed.extend_from_slice(bytes);
+        events.send(Event::Log(bytes));
+    })
+    .await?;
+    let printed = String::from_utf8_lossy(&printed);
+    let said = printed.lines().last().unwrap_or_default().to_owned();
+    match ended {
+        Ended::Exited(0) => Ok(said),
+        _ => Err(Error::new(Kind::Failed, format!("cannot prune `{name}`"))
+            .because(anyhow::anyhow!("{said}"))),
+    }
 }
 
 /// The label of the images that tasks have made. Its value is the task's name.

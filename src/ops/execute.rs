@@ -26,6 +26,7 @@ use crate::{
 
 use super::{
     App,
+    clean::{self, Traces},
     event::{Event, EventSink},
     fetch::{self, Fetched},
     inputs::{self, Inputs},
@@ -521,7 +522,28 @@ impl<'a> Execution<'a> {
             let platforms = made.into_iter().collect();
             self.record(held, Success { started, platforms }, log)?;
         }
+        for on in &builders {
+            self.clean((&on.builder, &on.name), &held.run, log).await;
+        }
         Ok(())
+    }
+
+    /// Takes away what a run that has succeeded, and those before it, have left on the builder.
+    pub(super) async fn clean(&self, on: (&Builder, &str), run: &Run, log: &mut RunLog<'_>) {
+        let is_pushed = run
+            .output_images
+            .as_ref()
+            .is_some_and(|all| !all.is_empty());
+        if let Some(traces) = self.traces(on, run).filter(|_| is_pushed) {
+            log.doing("tidying up on the builder".into());
+            traces.clean(log).await;
+        }
+        clean::prune(self.app, on, self.stop, log).await;
+    }
+
+    /// Returns what notes and takes away what a run leaves on its builder; none where that stays.
+    pub(super) fn traces<'b>(&'b self, on: (&'b Builder, &str), run: &Run) -> Option<Traces<'b>> {
+        Traces::of(self.app, on, &self.task, run)
     }
 
     /// Builds with one builder, or in parts with several.
@@ -592,6 +614,11 @@ impl<'a> Execution<'a> {
         let _lean = self.place_lean_context(&on.builder, &mut request)?;
         let marker = self.app.store.layout().run_folder(id);
         let variables = self.secret_variables()?;
+        let traces = self.traces((&on.builder, &on.name), job.run);
+        let absent = match &traces {
+            Some(traces) => traces.absent(resolved.pulled.keys()).await,
+            None => BTreeSet::new(),
+        };
         let mut outcome = BuildOutcome::default();
         let mut unchanged = BTreeMap::new();
         for step in on.builder.plan(&request)? {
@@ -637,9 +664,14 @@ impl<'a> Execution<'a> {
                 let named = platforms::named(built.as_ref());
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
                 judge_platforms(&outcome.platforms, &request.platforms, resolved)?;
+                let built = unchanged::parts(&on.builder, &request, built).await;
+                if let Some(traces) = &traces {
+                    let pulled = resolved.pulled.keys();
+                    traces.note(built.iter(), &request.images, pulled, &absent)?;
+                }
                 // A part is judged when it is joined: the same parts give the same index.
                 if on.platforms.is_empty() {
-                    unchanged = self.unchanged(job, &on.builder, &request, built).await?;
+                    unchanged = self.unchanged(job, &built).await?;
                 }
             }
             if let Some(digest) = pushed::digest(&step.digest, &printed)? {
@@ -655,22 +687,17 @@ impl<'a> Execution<'a> {
     async fn unchanged(
         &self,
         job: &BuildJob<'_>,
-        builder: &Builder,
-        request: &BuildRequest,
-        built: Option<HeldImage>,
+        built: &[HeldImage],
     ) -> Result<BTreeMap<Reference, Digest>, Failure> {
         let baseline = self.app.store.baseline(&self.task.key())?;
-        let Some(built) = built.filter(|_| job.step.is_push_enabled) else {
-            return Ok(BTreeMap::new());
-        };
         let (before, now) = (&baseline.dependencies, &job.resolved.dependencies);
-        if baseline.outputs.is_empty() || unchanged::is_on_another_base(before, now) {
+        let is_first = baseline.outputs.is_empty();
+        if !job.step.is_push_enabled || is_first || unchanged::is_on_another_base(before, now) {
             return Ok(BTreeMap::new());
         }
         let mut same = BTreeMap::new();
-        let built = unchanged::parts(builder, request, built).await;
         for tag in job.images {
-            let asking = unchanged::look(self.app, &baseline, tag, &built);
+            let asking = unchanged::look(self.app, &baseline, tag, built);
             let found = self.unless_stopped(async { Ok(asking.await) }).await?;
             same.insert(tag.clone(), found);
         }

@@ -7,6 +7,7 @@ pub mod builders;
 pub mod cancel_run;
 pub mod chain;
 pub mod check;
+mod clean;
 pub mod config;
 pub mod credential;
 pub mod deps;

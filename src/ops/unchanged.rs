@@ -94,7 +94,14 @@ fn is_exact(image: &HeldImage, kept: &KeptImage) -> bool {
 }
 
 /// Returns the images that one which was just built consists of, as the builder holds them; none where it does not say.
-pub async fn parts(builder: &Builder, request: &BuildRequest, built: HeldImage) -> Vec<HeldImage> {
+pub async fn parts(
+    builder: &Builder,
+    request: &BuildRequest,
+    built: Option<HeldImage>,
+) -> Vec<HeldImage> {
+    let Some(built) = built else {
+        return Vec::new();
+    };
     if built.parts.is_empty() {
         return vec![built];
     }

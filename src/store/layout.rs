@@ -111,6 +111,18 @@ impl Layout {
         self.root.join("builders.lock")
     }
 
+    /// Returns what runs have made on builders.
+    #[must_use]
+    pub fn made(&self) -> PathBuf {
+        self.root.join("made.json")
+    }
+
+    /// Returns the lock of the process that changes what runs have made on builders.
+    #[must_use]
+    pub fn made_lock(&self) -> PathBuf {
+        self.root.join("made.lock")
+    }
+
     /// Returns which repositories have which blobs.
     #[must_use]
     pub fn blobs(&self) -> PathBuf {

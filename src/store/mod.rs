@@ -13,6 +13,7 @@ pub mod layout;
 pub mod lock;
 pub mod log;
 mod log_index;
+pub mod made;
 pub mod notified;
 mod recall;
 mod run_lists;

@@ -140,10 +140,29 @@ pub struct BuilderSettings {
     pub build: Vec<String>,
     /// For the kind `command`: what pushes one image, `{image}`. Left out where the build itself pushes.
     pub push: Vec<String>,
+    /// What of what runs leave in its store of images is taken away after each.
+    pub clean: Clean,
+    /// Gigabytes of its cache that stay when it is pruned, once a week.
+    pub keep_storage: Option<u32>,
+    /// For how many hours what is not used stays in its cache when it is pruned, once a week.
+    pub until: Option<u32>,
     /// Arguments put behind the program's name in every call of a builder that acrt knows.
     pub global_args: Vec<String>,
     /// Arguments put behind `build` in every build by a builder that acrt knows.
     pub build_args: Vec<String>,
+}
+
+/// What is taken out of a builder's store of images after a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clean {
+    /// Nothing.
+    Off,
+    /// What earlier runs of the task have left, and the bases that no task is built on any more.
+    #[default]
+    Superseded,
+    /// That and what the run itself has left: its images and their bases.
+    All,
 }
 
 /// PEM files for TLS with a builder.
@@ -248,6 +267,7 @@ impl BuilderSettings {
         use BuilderKind as B;
         let is = |kinds: &[B]| kinds.contains(&kind);
         let template = !self.build.is_empty() || !self.push.is_empty();
+        let prune = self.keep_storage.is_some() || self.until.is_some();
         let args = !self.global_args.is_empty() || !self.build_args.is_empty();
         let keys = [
             (
@@ -267,6 +287,16 @@ impl BuilderSettings {
             ),
             ("identity", self.identity.is_some(), is(&[B::Podman])),
             ("builder", self.builder.is_some(), is(&[B::Buildx])),
+            (
+                "clean",
+                self.clean != Clean::default(),
+                !is(&[B::Buildctl, B::Command]),
+            ),
+            (
+                "keepStorage` and `until",
+                prune,
+                is(&[B::Docker, B::Buildx, B::Buildctl]),
+            ),
             ("build` and `push", template, is(&[B::Command])),
             ("globalArgs` and `buildArgs", args, !is(&[B::Command])),
         ];
@@ -471,6 +501,12 @@ mod tests {
                 "{kind: command, globalArgs: [a]}",
                 "has no `globalArgs` and `buildArgs`",
             ),
+            ("{kind: docker, clean: some}", "unknown variant `some`"),
+            ("{kind: buildctl, clean: all}", "has no `clean`"),
+            (
+                "{kind: podman, keepStorage: 5}",
+                "has no `keepStorage` and `until`",
+            ),
             ("{globalArgs: [a]}", "says no `kind`"),
         ] {
             let refused = refusal(&format!("builders:\n  a1: {own}\n"));
@@ -510,6 +546,9 @@ mod tests {
         assert!(refusal("pools: {p: {builders: [docker], by: age}}").contains("`age`"));
         let config = Config::parse(&format!("{own}pools: {{p: {{builders: [arm1, docker]}}}}"));
         let config = config.unwrap();
+        let off = Config::parse("builders: {docker: {clean: off, keepStorage: 20, until: 48}}");
+        let off = off.unwrap().builder("docker").unwrap().1;
+        assert_eq!((off.clean, off.until), (Clean::Off, Some(48)));
         assert_eq!(config.builder("arm1").unwrap().0, BuilderKind::Docker);
         assert_eq!(config.builder("Podman").unwrap().0, BuilderKind::Podman);
         assert!(config.builder("p").is_none() && config.check_builder("p").is_ok());

@@ -27,6 +27,7 @@ mod help;
 mod image;
 mod import;
 mod import_interrupted;
+mod leftovers;
 mod login;
 mod logout;
 mod manifest;

@@ -87,6 +87,7 @@ pub fn program(name: &str) -> PathBuf {
         "busybox" => "busybox-static",
         "chromedriver" => "chromium-driver",
         "docker" | "dockerd" => "docker.io",
+        "du" => "coreutils",
         "script" => "bsdutils",
         "setpriv" | "unshare" => "util-linux",
         other => other,

@@ -243,6 +243,14 @@ impl World {
         (service, address)
     }
 
+    /// Returns the folder in which the world's builder keeps its images.
+    pub fn store(&self) -> PathBuf {
+        match &*self.docker.borrow() {
+            Some(docker) => docker.socket().with_file_name("data"),
+            None => self.path("containers/root"),
+        }
+    }
+
     /// Opens the BuildKit of the newer docker to any of its clients, and returns its address.
     pub fn buildkit(&self) -> String {
         let socket = self.path("buildkit.sock");

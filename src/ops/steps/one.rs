@@ -187,6 +187,17 @@ impl StepContext<'_, '_> {
             self.warn(&step.id, BARE_SECRET);
         }
         let directory = self.directory(build.working_directory.as_deref(), ".")?;
+        let traces = self.execution.traces(
+            (
+                self.builder,
+                self.run.builder.as_deref().unwrap_or_default(),
+            ),
+            self.run,
+        );
+        let absent = match &traces {
+            Some(traces) => traces.absent(resolved.pulled.keys()).await,
+            None => BTreeSet::new(),
+        };
         let mut made = BTreeSet::new();
         for planned in self.builder.plan(&request)? {
             let mut line = self.with_variables(planned.line, build);
@@ -202,6 +213,11 @@ impl StepContext<'_, '_> {
                 let built = platforms::built(self.builder, &request).await;
                 let named = platforms::named(built.as_ref());
                 made = pushed::in_words_of(&inputs.build.platforms, named);
+                if let Some(traces) = &traces {
+                    let built = unchanged::parts(self.builder, &request, built).await;
+                    let pulled = resolved.pulled.keys();
+                    traces.note(built.iter(), &request.images, pulled, &absent)?;
+                }
                 judge_platforms(&made, &inputs.wanted, &resolved)?;
             }
         }

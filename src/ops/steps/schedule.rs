@@ -95,6 +95,9 @@ impl Execution<'_> {
         if self.recorded {
             self.record(held, Success { started, platforms }, log)?;
         }
+        if let Some(name) = &held.run.builder {
+            self.clean((&builder, name), &held.run, log).await;
+        }
         Ok(())
     }
 

@@ -1,0 +1,95 @@
+//! What stands in the way of taking an image out of a builder's store: its names, and the containers that use it.
+
+use crate::{
+    image::{Digest, Reference},
+    sys::command::CommandLine,
+};
+
+use super::{Builder, HeldImage};
+
+impl Builder {
+    /// Tells whether it has a store of images, out of which they can be taken.
+    #[must_use]
+    pub fn keeps_images(&self) -> bool {
+        self.remove_image("x").is_some() && self.inspect_image("x").is_some()
+    }
+
+    /// Writes the id of an image as its commands take it.
+    #[must_use]
+    pub fn id_text(&self, id: &Digest) -> String {
+        match self {
+            Self::Podman(_) | Self::Buildah(_) => id.hex().to_owned(),
+            _ => id.to_string(),
+        }
+    }
+
+    /// Returns the command that prints the ids of the containers that were made of an image or what is built on it, running or not; none
+    /// where the builder itself keeps an image that is in use.
+    #[must_use]
+    pub fn containers_of(&self, image: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
+                let list = program.call(&["ps", "--all", "--quiet", "--filter"]);
+                Some(list.arg(format!("ancestor={image}")))
+            }
+            Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the command that prints all images with their tags, for a builder that says these of no image by itself.
+    /// [`HeldImage::take_tags`] reads it.
+    #[must_use]
+    pub fn list_tags(&self) -> Option<CommandLine> {
+        let Self::Buildah(program) = self else {
+            return None;
+        };
+        let list = program.call(&["images", "--all", "--no-trunc", "--format"]);
+        Some(list.arg("{{.ID}} {{.Name}}:{{.Tag}}"))
+    }
+}
+
+impl HeldImage {
+    /// Takes in the tags that a list of all images has of this one.
+    pub fn take_tags(&mut self, printed: &str) {
+        let Some(own) = &self.id else { return };
+        let lines = printed
+            .lines()
+            .filter_map(|line| line.trim().split_once(' '));
+        let own = lines.filter(|(id, _)| id.trim_start_matches("sha256:") == own.hex());
+        let tags = own.map(|(_, tag)| tag.trim());
+        let tags = tags.filter(|tag| !tag.starts_with("<none>") && !tag.ends_with(":<none>"));
+        self.tags = tags.map(str::to_owned).collect();
+    }
+
+    /// Returns its tags.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// Returns by what it can be taken away next: a tag, else a digest of a repository, else nothing but its id.
+    #[must_use]
+    pub fn next_name(&self) -> Option<String> {
+        let digest = self.on_registries().first().map(Reference::to_string);
+        self.tags.first().cloned().or(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_an_image_are_found_in_a_list_of_all() {
+        let (own, other) = (Digest::of(b"own"), Digest::of(b"other"));
+        let text = format!(r#"{{"FromImageID":"{}","OCIv1":{{}}}}"#, own.hex());
+        let mut image = HeldImage::parse(text.as_bytes()).unwrap();
+        let list = format!("{own}   r.io/a:1\n{other} r.io/b:1\n{own} <none>:<none>\n");
+        image.take_tags(&list);
+        assert_eq!(image.tags(), ["r.io/a:1"]);
+        assert_eq!(image.next_name().as_deref(), Some("r.io/a:1"));
+        let text = format!(r#"[{{"Id":"{own}","RepoTags":[],"RepoDigests":["r.io/a@{own}"]}}]"#);
+        let image = HeldImage::parse(text.as_bytes()).unwrap();
+        assert_eq!(image.next_name(), Some(format!("r.io/a@{own}")));
+    }
+}

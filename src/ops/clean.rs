@@ -1,0 +1,312 @@
+//! After a run: what it and earlier runs of its task have left in the store of their builder, and what nothing needs any more, goes.
+//!
+//! Only what the record of this state directory says that its runs have made or fetched is taken away, and only while it has no tag but those
+//! that runs gave it, and no container uses it. That something stays is a line in the log of the run, and no failure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+
+use crate::{
+    builder::{Builder, HeldImage},
+    error::Result,
+    image::{Digest, Reference},
+    store::made::{MadeImage, MadeOnBuilder},
+    sys::{
+        builders::{BuilderSettings, Clean},
+        command::CommandLine,
+        process::{self, Ended},
+        signal::Stop,
+    },
+    task::{Run, RunId, Step, Task},
+};
+
+use super::{App, builders, local, platforms, run_log::RunLog};
+
+/// How long a builder may take to take an image away.
+const REMOVAL: Duration = Duration::from_mins(2);
+
+/// By how many names an image may be taken away: it is bounded so that a builder that keeps it holds nobody up.
+const MAX_NAMES: usize = 32;
+
+/// How often a builder prunes its cache.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What a run leaves on its builder.
+pub(super) struct Traces<'a> {
+    app: &'a App,
+    builder: &'a Builder,
+    name: String,
+    policy: Clean,
+    task: String,
+    run: RunId,
+}
+
+impl<'a> Traces<'a> {
+    /// Begins to note what a run leaves; none where nothing is taken away after it: it is of no task, it pushes nothing, the builder
+    /// keeps no images, or the config file says so.
+    pub fn of(
+        app: &'a App,
+        (builder, name): (&'a Builder, &str),
+        task: &Task,
+        run: &Run,
+    ) -> Option<Self> {
+        let policy = settings(app, name).clean;
+        let is_pushed = !matches!(&task.step, Step::Docker(step) if !step.is_push_enabled);
+        let is_ours = run.task.is_some() && is_pushed && builder.keeps_images();
+        (is_ours && policy != Clean::Off).then(|| Self {
+            app,
+            builder,
+            name: name.to_owned(),
+            policy,
+            task: task.key().full(),
+            run: run.run_id,
+        })
+    }
+
+    /// Returns those of the images that a build is going to take from registries which the builder does not have yet.
+    pub async fn absent(&self, pulled: impl Iterator<Item = &Reference>) -> BTreeSet<Reference> {
+        let known = self.app.store.made_on(&self.name).bases;
+        let mut absent = BTreeSet::new();
+        for base in pulled.filter(|base| !known.contains_key(*base)) {
+            if matches!(local::held(self.builder, base).await, Ok(None)) {
+                absent.insert(base.clone());
+            }
+        }
+        absent
+    }
+
+    /// Notes what a build has made, before anything is pushed, and what it is built on. `absent` were not there before.
+    pub fn note<'r>(
+        &self,
+        images: impl Iterator<Item = &'r HeldImage>,
+        tags: &[Reference],
+        pulled: impl Iterator<Item = &'r Reference>,
+        absent: &BTreeSet<Reference>,
+    ) -> Result<()> {
+        self.app.store.change_made(&self.name, |made| {
+            for image in images {
+                // Images of a list have no tags of their own.
+                if let Some(id) = &image.id {
+                    made.note_image(id, &self.task, self.run, tags);
+                }
+            }
+            made.note_bases(&self.task, self.run, pulled, absent);
+        })
+    }
+
+    /// Takes away what nothing needs any more, once a run has succeeded.
+    pub async fn clean(&self, log: &mut RunLog<'_>) {
+        let made = self.app.store.made_on(&self.name);
+        let mut gone = Vec::new();
+        for (id, image) in &made.images {
+            if image.task == self.task && self.remove(id, image, log).await {
+                gone.push(id.clone());
+            }
+        }
+        let bases = self.unneeded(&made);
+        for base in &bases {
+            self.remove_base(base, log).await;
+        }
+        let noted = self.app.store.change_made(&self.name, |made| {
+            made.images.retain(|id, _| !gone.contains(id));
+            made.bases.retain(|base, _| !bases.contains(base));
+            for tasks in made.bases.values_mut() {
+                tasks.retain(|task, run| *task != self.task || *run == self.run);
+            }
+        });
+        if let Err(error) = noted {
+            log.say(&error.one_line());
+        }
+    }
+
+    /// Takes an image away that a later run has superseded; of one that the run itself has made the tags that only earlier runs gave it.
+    /// Returns whether it is gone.
+    async fn remove(&self, id: &Digest, image: &MadeImage, log: &mut RunLog<'_>) -> bool {
+        let is_current = image.run == self.run && self.policy != Clean::All;
+        let is_stale = |tag: &Reference| {
+            let run = image.tags.get(tag);
+            run.is_some_and(|run| *run != self.run || self.policy == Clean::All)
+        };
+        let text = self.builder.id_text(id);
+        for _ in 0..MAX_NAMES {
+            let Some(held) = self.held(&text).await else {
+                return true;
+            };
+            let tags: Vec<Reference> = held
+                .tags()
+                .iter()
+                .filter_map(|it| it.parse().ok())
+                .collect();
+            let is_others = tags.len() != held.tags().len()
+                || !tags.iter().all(|tag| image.tags.contains_key(tag));
+            let repositories: BTreeSet<String> = image.tags.keys().map(Reference::name).collect();
+            let mut digests = held.on_registries().iter();
+            let is_elsewhere = digests.any(|one| !repositories.contains(&one.name()));
+            let name = match is_current {
+                true => tags
+                    .iter()
+                    .find(|tag| is_stale(tag))
+                    .map(ToString::to_string),
+                false if !tags.iter().all(is_stale) => None,
+                false => Some(held.next_name().unwrap_or_else(|| text.clone())),
+            };
+            let Some(name) = name.filter(|_| !is_others && !is_elsewhere) else {
+                return false;
+            };
+            if self.is_used(&text).await {
+                log.say(&format!(
+                    "{name} is superseded, and stays because a container uses it"
+                ));
+                return false;
+            }
+            if !self.removed(&name, "superseded", log).await {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Returns the bases that runs have fetched and that no task is built on any more.
+    fn unneeded(&self, made: &MadeOnBuilder) -> BTreeSet<Reference> {
+        if self.policy == Clean::All {
+            return made.bases.keys().cloned().collect();
+        }
+        let is_left = |tasks: &BTreeMap<String, RunId>| {
+            tasks
+                .iter()
+                .all(|(task, run)| *task == self.task && *run != self.run)
+        };
+        let left = made.bases.iter().filter(|(_, tasks)| is_left(tasks));
+        let mut left: BTreeSet<Reference> = left.map(|(base, _)| base.clone()).collect();
+        if left.is_empty() {
+            return left;
+        }
+        // Another task may have been built on it elsewhere, or have it still to be built on.
+        let Ok(stored) = self.app.store.tasks() else {
+            return BTreeSet::new();
+        };
+        for one in stored {
+            let Ok(baseline) = self.app.store.baseline(&one.key) else {
+                return BTreeSet::new();
+            };
+            let named: BTreeSet<&Digest> = baseline
+                .dependencies
+                .iter()
+                .filter_map(|it| it.image.digest.as_ref())
+                .collect();
+            left.retain(|base| base.digest().is_none_or(|digest| !named.contains(digest)));
+        }
+        left
+    }
+
+    async fn remove_base(&self, base: &Reference, log: &mut RunLog<'_>) {
+        let name = base.to_string();
+        // Of an index there may be an image for each platform.
+        for _ in 0..MAX_NAMES {
+            let Some(held) = self.held(&name).await else {
+                return;
+            };
+            if !held.tags().is_empty() || self.is_used(&name).await {
+                return;
+            }
+            // Of two images of an index, podman and buildah have the digest as the name of the last alone.
+            let id = match self.builder {
+                Builder::Podman(_) | Builder::Buildah(_) => held.id.as_ref(),
+                _ => None,
+            };
+            let name = id.map_or_else(|| name.clone(), |id| self.builder.id_text(id));
+            if !self
+                .removed(&name, &format!("unused base {base},"), log)
+                .await
+            {
+                return;
+            }
+        }
+    }
+
+    /// Returns what the builder has under a name or id, with its tags.
+    async fn held(&self, name: &str) -> Option<HeldImage> {
+        let printed = platforms::answer(&self.builder.inspect_image(name)?).await?;
+        let mut held = HeldImage::parse(&printed)?;
+        if let Some(list) = self.builder.list_tags() {
+            let printed = platforms::answer(&list).await?;
+            held.take_tags(&String::from_utf8_lossy(&printed));
+        }
+        Some(held)
+    }
+
+    async fn is_used(&self, image: &str) -> bool {
+        let Some(line) = self.builder.containers_of(image) else {
+            return false;
+        };
+        let printed = platforms::answer(&line).await;
+        // Where nobody says it, it is.
+        printed.is_none_or(|printed| !printed.trim_ascii().is_empty())
+    }
+
+    async fn removed(&self, name: &str, what: &str, log: &mut RunLog<'_>) -> bool {
+        let Some(line) = self.builder.remove_image(name) else {
+            return false;
+        };
+        match problem(&line).await {
+            None => log.say(&format!("removed from {}: {what} {name}", self.name)),
+            Some(why) => {
+                log.say(&format!(
+                    "cannot remove {what} {name} from {}: {why}",
+                    self.name
+                ));
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Has a builder prune its cache once a week, where the config file says what of it stays.
+pub(super) async fn prune(
+    app: &App,
+    (builder, name): (&Builder, &str),
+    stop: &Stop,
+    log: &mut RunLog<'_>,
+) {
+    let now = app.clock.now();
+    let keep = builders::keep(&settings(app, name));
+    let is_due = || {
+        let last = app.store.made_on(name).pruned;
+        last.is_none_or(|last| now.duration_since(last) >= PRUNE_EVERY)
+    };
+    let Some(keep) = keep.filter(|_| is_due()) else {
+        return;
+    };
+    match builders::prune_cache(builder, name, &keep, stop, log.events).await {
+        Ok(said) => log.say(&format!("pruned the cache of {name}: {said}")),
+        Err(error) => log.say(&error.one_line()),
+    }
+    // One that cannot be pruned is not asked in each run either.
+    if let Err(error) = app.store.change_made(name, |made| made.pruned = Some(now)) {
+        log.say(&error.one_line());
+    }
+}
+
+/// Returns what the config file says of a builder.
+fn settings(app: &App, name: &str) -> BuilderSettings {
+    let own = app.settings.config.builder(name);
+    own.map(|(_, own)| own).unwrap_or_default()
+}
+
+/// Runs a command and returns why it has failed; none where it has not.
+async fn problem(line: &CommandLine) -> Option<String> {
+    match process::converse_for(REMOVAL, line, b"").await {
+        Ok(reply) if reply.ended == Ended::Exited(0) => None,
+        Ok(reply) => {
+            let errors = String::from_utf8_lossy(&reply.errors).into_owned();
+            let last = errors.lines().rev().find(|line| !line.trim().is_empty());
+            Some(last.unwrap_or("it ended without a word").trim().to_owned())
+        }
+        Err(error) => Some(error.one_line()),
+    }
+}

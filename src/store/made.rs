@@ -1,0 +1,139 @@
+//! What runs have made and fetched on builders, so that it can be taken away there: of each builder the images that tasks made, and the
+//! bases that were not there before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Result,
+    image::{Digest, Reference},
+    task::RunId,
+};
+
+use super::{Store, file, lock};
+
+/// What runs have made on one builder and is still there, as far as is known. Without it, what earlier runs have left there stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MadeOnBuilder {
+    /// The images that runs have made, by what the builder calls them.
+    pub images: BTreeMap<Digest, MadeImage>,
+    /// The images that runs have fetched, by their digests: of each the tasks that are built on it, with the last run that was. Each task
+    /// is written as `registry/name`.
+    pub bases: BTreeMap<Reference, BTreeMap<String, RunId>>,
+    /// When its cache was pruned last.
+    pub pruned: Option<Timestamp>,
+}
+
+/// An image that runs of a task have made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeImage {
+    /// The task, as `registry/name`.
+    pub task: String,
+    /// The last run that made it.
+    pub run: RunId,
+    /// The tags that runs gave it, each with the last run that did.
+    pub tags: BTreeMap<Reference, RunId>,
+}
+
+impl MadeOnBuilder {
+    /// Takes in an image that a run has made.
+    pub fn note_image(&mut self, id: &Digest, task: &str, run: RunId, tags: &[Reference]) {
+        let made = self.images.entry(id.clone()).or_insert(MadeImage {
+            task: task.to_owned(),
+            run,
+            tags: BTreeMap::new(),
+        });
+        // Two tasks may come to one image, which is then the last one's.
+        task.clone_into(&mut made.task);
+        made.run = run;
+        made.tags.extend(tags.iter().map(|tag| (tag.clone(), run)));
+    }
+
+    /// Takes in what a run is built on: those of `pulled` that are known to be fetched, or were not there before.
+    pub fn note_bases<'r>(
+        &mut self,
+        task: &str,
+        run: RunId,
+        pulled: impl Iterator<Item = &'r Reference>,
+        absent: &BTreeSet<Reference>,
+    ) {
+        for base in pulled {
+            if absent.contains(base) {
+                self.bases.entry(base.clone()).or_default();
+            }
+            if let Some(tasks) = self.bases.get_mut(base) {
+                tasks.insert(task.to_owned(), run);
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Returns what runs have made on a builder; nothing, where the file cannot be used.
+    #[must_use]
+    pub fn made_on(&self, builder: &str) -> MadeOnBuilder {
+        self.all_made().remove(builder).unwrap_or_default()
+    }
+
+    /// Changes what is known of what runs have made on a builder.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where that cannot be written.
+    pub fn change_made(
+        &self,
+        builder: &str,
+        change: impl FnOnce(&mut MadeOnBuilder),
+    ) -> Result<()> {
+        let _lock = lock::lock(&self.layout.made_lock())?;
+        let mut all = self.all_made();
+        let before = all.get(builder).cloned().unwrap_or_default();
+        let mut made = before.clone();
+        change(&mut made);
+        if made == before {
+            return Ok(());
+        }
+        all.insert(builder.to_owned(), made);
+        file::write_json(&self.layout.made(), &all)
+    }
+
+    fn all_made(&self) -> BTreeMap<String, MadeOnBuilder> {
+        let all = file::read_json(&self.layout.made());
+        all.ok().flatten().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_make_is_known_until_it_is_taken_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let (id, base): (Digest, Reference) = (Digest::of(b"a"), "r.io/base:1".parse().unwrap());
+        let other: Reference = "r.io/other:1".parse().unwrap();
+        let tag = |text: &str| -> Reference { text.parse().unwrap() };
+        store.change_made("docker", |_| ()).unwrap();
+        assert!(!store.layout().made().exists(), "nothing to say");
+        for (run, absent) in [(1, BTreeSet::from([base.clone()])), (2, BTreeSet::new())] {
+            let run = RunId::new(run);
+            let noted = |made: &mut MadeOnBuilder| {
+                made.note_image(&id, "r/web", run, &[tag(&format!("r.io/web:{run}"))]);
+                made.note_bases("r/web", run, [&base, &other].into_iter(), &absent);
+            };
+            store.change_made("docker", noted).unwrap();
+        }
+        let made = store.made_on("docker");
+        let image = &made.images[&id];
+        assert_eq!((image.run, image.tags.len()), (RunId::new(2), 2));
+        assert_eq!(image.tags[&tag("r.io/web:ca1")], RunId::new(1));
+        assert_eq!(made.bases.len(), 1, "what was there before is not ours");
+        assert_eq!(made.bases[&base]["r/web"], RunId::new(2));
+        assert_eq!(store.made_on("podman"), MadeOnBuilder::default());
+    }
+}

@@ -1,0 +1,363 @@
+//! What runs leave in the stores of builders, and what of it goes after them.
+
+use crate::support::{Calls, Image, Output, Registry, World};
+
+const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+
+/// Runs a builder of the world to its end.
+fn call(world: &World, builder: &str, args: &[&str]) -> Output {
+    let mut command = world.command(world.path("bin").join(builder));
+    command.args(args);
+    let line = format!("{builder} {}", args.join(" "));
+    world.start(command, line).wait()
+}
+
+/// Tells whether a builder has an image.
+fn has(world: &World, builder: &str, image: &str) -> bool {
+    let inspect: &[&str] = match builder {
+        "buildah" => &["inspect", "--type", "image", image],
+        _ => &["image", "inspect", image],
+    };
+    call(world, builder, inspect).code == 0
+}
+
+/// Returns the lines of all images in a store, with those that have no name.
+fn images(world: &World, builder: &str) -> Vec<String> {
+    let listed = call(world, builder, &["images", "--all", "--no-trunc"]).ok();
+    listed.stdout.lines().skip(1).map(str::to_owned).collect()
+}
+
+fn push_base(registry: &Registry, text: &str) {
+    let image =
+        |platform: &str| Image::of(&[("version", text), ("for", platform)]).platform(platform);
+    registry.push_index("base:1", &[image("linux/amd64"), image("linux/arm64")]);
+}
+
+/// Returns the base by its digest of now.
+fn base(registry: &Registry) -> String {
+    let digest = registry.digest("base:1").unwrap();
+    format!("{}@{digest}", registry.image("base"))
+}
+
+fn dockerfile(registry: &Registry, more: &str) -> String {
+    let base = registry.image("base:1");
+    format!("FROM {base}\n{more}\nCOPY Dockerfile /own\n")
+}
+
+/// A machine with a task that has been built once.
+fn built_once(put_on_path: impl Fn(&World) -> Calls, options: &[&str]) -> (World, Registry) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    push_base(&registry, "0");
+    world.task_with(&registry, "web", &dockerfile(&registry, "ENV A=b"), options);
+    world.run("web").ok();
+    (world, registry)
+}
+
+/// Rebuilds a task because its base moves.
+fn rebuild(world: &World, registry: &Registry, text: &str) {
+    push_base(registry, text);
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+}
+
+fn log(world: &World, run: &str) -> Output {
+    world.acrt(&["task", "logs", "--run-id", run]).ok()
+}
+
+fn grow_by_nothing(put_on_path: impl Fn(&World) -> Calls, builder: &str, options: &[&str]) {
+    let own = ["--image", "web:{{.Run.ID}}"];
+    let (world, registry) = built_once(put_on_path, &[&own, options].concat());
+    let first = images(&world, builder);
+    for text in ["1", "2", "3"] {
+        rebuild(&world, &registry, text);
+    }
+    let (last, log) = (images(&world, builder), log(&world, "ca4"));
+    assert_eq!(last.len(), first.len(), "{first:#?} {last:#?} {log}");
+    assert_eq!(registry.tags("web"), ["ca1", "ca2", "ca3", "ca4", "latest"]);
+    assert!(!log.stdout.contains("cannot remove"), "{log}");
+}
+
+#[test]
+fn images_of_docker_grow_by_nothing() {
+    grow_by_nothing(World::docker, "docker", &[]);
+}
+
+#[test]
+fn images_of_docker_with_the_store_of_containerd_grow_by_nothing() {
+    grow_by_nothing(World::newer_docker, "docker", &[]);
+}
+
+#[test]
+fn images_of_podman_grow_by_nothing() {
+    grow_by_nothing(World::podman, "podman", &[]);
+}
+
+#[test]
+fn images_of_buildah_grow_by_nothing() {
+    grow_by_nothing(World::buildah, "buildah", &[]);
+}
+
+#[test]
+fn images_of_podman_for_several_platforms_grow_by_nothing() {
+    grow_by_nothing(World::podman, "podman", &BOTH);
+}
+
+#[test]
+fn images_of_buildah_for_several_platforms_grow_by_nothing() {
+    grow_by_nothing(World::buildah, "buildah", &BOTH);
+}
+
+/// Checks that what somebody else has named, made or fetched is there after rebuilds.
+fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    push_base(&registry, "0");
+    let (fetched, text) = (base(&registry), dockerfile(&registry, "ENV A=b"));
+    let plain: &[&str] = match builder {
+        "docker" => &[],
+        _ => &["--tls-verify=false"],
+    };
+    call(
+        &world,
+        builder,
+        &[&["pull"], plain, &[&fetched[..]]].concat(),
+    )
+    .ok();
+    world.task(&registry, "web", &text);
+    world.run("web").ok();
+    let web = registry.image("web:latest");
+    call(&world, builder, &["tag", &web, "localhost/kept:1"]).ok();
+    // The same task of another state directory.
+    let state = world.state().display().to_string();
+    world.set("ACRT_STATE_DIR", &world.path("other").display().to_string());
+    let (host, folder) = (
+        registry.host(),
+        world.context("theirs", &dockerfile(&registry, "ENV C=d")),
+    );
+    let create = ["task", "create", "-n", "web", "-r", &host, "-c", &folder];
+    world
+        .acrt(&[&create[..], &["-t", "web:theirs"]].concat())
+        .ok();
+    world.run("web").ok();
+    let theirs = registry.image("web:theirs");
+    world.set("ACRT_STATE_DIR", &state);
+    // One of somebody who builds on an image of the task, and inherits its labels.
+    let heir = world.context("heir", &format!("FROM {web}\nENV E=f\n"));
+    let build = [&["build", "--quiet"], plain, &[&heir[..]]].concat();
+    let heir = call(&world, builder, &build).ok().stdout.trim().to_owned();
+    push_base(&registry, "1");
+    let between = base(&registry);
+    for text in ["1", "2"] {
+        rebuild(&world, &registry, text);
+    }
+    for image in [&fetched, "localhost/kept:1", &theirs, &web, &heir] {
+        assert!(has(&world, builder, image), "{image}");
+    }
+    assert!(!has(&world, builder, &between), "nothing needs it");
+}
+
+#[test]
+fn docker_keeps_what_others_have_named_made_or_fetched() {
+    others_keep_theirs(World::docker, "docker");
+}
+
+#[test]
+fn podman_keeps_what_others_have_named_made_or_fetched() {
+    others_keep_theirs(World::podman, "podman");
+}
+
+#[test]
+fn buildah_keeps_what_others_have_named_made_or_fetched() {
+    others_keep_theirs(World::buildah, "buildah");
+}
+
+#[test]
+fn base_stays_until_the_last_task_is_built_on_another() {
+    let (world, registry) = built_once(World::docker, &[]);
+    let old = base(&registry);
+    world.tracked_task(&registry, "api", &dockerfile(&registry, "ENV C=d"));
+    push_base(&registry, "1");
+    world.run("web").ok();
+    assert!(has(&world, "docker", &old));
+    world.run("api").ok();
+    assert!(!has(&world, "docker", &old));
+}
+
+#[test]
+fn image_that_a_container_uses_stays() {
+    let (world, registry) = built_once(World::docker, &[]);
+    let web = registry.image("web:latest");
+    let create = ["create", "--name", "user", "--network=none", &web, "x"];
+    call(&world, "docker", &create).ok();
+    let used = ["inspect", "--format", "{{.Image}}", "user"];
+    let used = call(&world, "docker", &used).ok().stdout.trim().to_owned();
+    rebuild(&world, &registry, "1");
+    assert!(has(&world, "docker", &used));
+    log(&world, "ca2").prints(&["stays because a container uses it"]);
+    call(&world, "docker", &["rm", "user"]).ok();
+    rebuild(&world, &registry, "2");
+    assert!(!has(&world, "docker", &used));
+}
+
+#[test]
+fn builder_is_left_as_its_settings_say() {
+    let (world, registry) = built_once(World::buildah, &[]);
+    let first = images(&world, "buildah").len();
+    world.config("builders: {buildah: {clean: off}}\n");
+    rebuild(&world, &registry, "1");
+    // Nobody has written down what this one is, so that it stays.
+    let stays = images(&world, "buildah").len() - first;
+    assert!(stays > 0);
+    world.config("builders: {buildah: {clean: all}}\n");
+    rebuild(&world, &registry, "2");
+    let left = images(&world, "buildah");
+    assert_eq!(left.len(), stays, "{left:#?}");
+}
+
+#[test]
+fn images_of_tasks_that_push_nothing_stay() {
+    for local in [false, true] {
+        let (world, registry) = (World::new(), Registry::start());
+        world.docker();
+        push_base(&registry, "0");
+        let (host, text) = (registry.host(), dockerfile(&registry, "ENV A=b"));
+        let context = world.context("web", &text);
+        let create = [
+            "task",
+            "create",
+            "-n",
+            "web",
+            "-t",
+            "web:latest",
+            "-c",
+            &context,
+        ];
+        let kind: &[&str] = match local {
+            true => &["--local"],
+            false => &["--no-push", "-r", &host],
+        };
+        world.acrt(&[&create[..], kind].concat()).ok();
+        world.run("web").ok();
+        let first = images(&world, "docker").len();
+        push_base(&registry, "1");
+        world.run("web").ok();
+        assert!(images(&world, "docker").len() > first);
+    }
+}
+
+#[test]
+fn clean_up_that_fails_is_a_line_in_the_log() {
+    let (world, registry) = built_once(World::buildah, &[]);
+    let real = world.path("bin/real");
+    std::fs::rename(world.path("bin/buildah"), &real).unwrap();
+    let script = format!(
+        "[ \"$1\" = rmi ] && {{ echo 'it is my image' >&2; exit 1; }}\nexec '{}' \"$@\"",
+        real.display()
+    );
+    world.fake("buildah", &script);
+    rebuild(&world, &registry, "1");
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+    log(&world, "ca2").prints(&["cannot remove superseded ", "it is my image"]);
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
+fn steps_leave_no_more_images_with_each_run() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    push_base(&registry, "0");
+    let context = world.context("web", &dockerfile(&registry, "ENV A=b"));
+    world.write(
+        "web/acb.yaml",
+        "version: v1.1.0\nsteps:\n- build: -t $Registry/web:{{.Run.ID}} .\n- push: ['$Registry/web:{{.Run.ID}}']\n",
+    );
+    let host = registry.host();
+    let create = ["task", "create", "-n", "web", "-r", &host, "-c", &context];
+    world
+        .acrt(&[&create[..], &["-f", "acb.yaml"]].concat())
+        .ok();
+    world.run("web").ok();
+    let first = images(&world, "docker").len();
+    for text in ["1", "2"] {
+        rebuild(&world, &registry, text);
+    }
+    let last = images(&world, "docker");
+    assert_eq!(last.len(), first, "{last:#?}");
+}
+
+#[test]
+fn cache_is_pruned_once_a_week_where_the_config_file_says_what_stays() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.newer_docker();
+    world.config("builders: {docker: {keepStorage: 20, until: 48}}\n");
+    push_base(&registry, "0");
+    world.task(&registry, "web", &dockerfile(&registry, "ENV A=b"));
+    let prunes = |now: &str| {
+        world.set("ACRT_NOW", now);
+        world.run("web").ok();
+        calls.of("builder")
+    };
+    let line = "builder prune --force --keep-storage=20000000000 --filter=until=48h";
+    assert_eq!(prunes("2026-01-01T00:00:00Z"), [line]);
+    assert_eq!(prunes("2026-01-07T00:00:00Z"), [line]);
+    assert_eq!(prunes("2026-01-08T00:00:00Z"), [line, line]);
+}
+
+/// Returns how many kilobytes lie in a folder.
+fn kilobytes(world: &World, folder: &std::path::Path) -> u64 {
+    let mut du = world.command(crate::support::program("du"));
+    du.arg("-sk").arg(folder);
+    let said = world.start(du, "du".into()).wait().ok().stdout;
+    said.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Measures what twenty rebuilds leave on each builder, for docs/performance.md. It takes some minutes.
+#[test]
+#[ignore = "measures; see docs/performance.md"]
+fn disk_after_twenty_rebuilds() {
+    type PutOnPath = fn(&World) -> Calls;
+    const PAYLOAD: usize = 10_000_000;
+    let push = |registry: &Registry, n: usize| {
+        let mut word = format!("{n}");
+        let mut text = String::with_capacity(PAYLOAD + 64);
+        while text.len() < PAYLOAD {
+            word = sha(&word);
+            text.push_str(&word);
+        }
+        registry.push("base:1", &[("payload", &text)]);
+    };
+    let builders: [(&str, PutOnPath, &str); 5] = [
+        ("docker", World::docker, ""),
+        ("docker", World::newer_docker, ""),
+        (
+            "docker",
+            World::newer_docker,
+            "builders: {docker: {keepStorage: 0}}\n",
+        ),
+        ("podman", World::podman, ""),
+        ("buildah", World::buildah, ""),
+    ];
+    for (builder, put_on_path, config) in builders {
+        let (world, registry) = (World::new(), Registry::start());
+        put_on_path(&world);
+        world.config(config);
+        let store = world.store();
+        push(&registry, 0);
+        world.tracked_task(&registry, "web", &dockerfile(&registry, "ENV A=b"));
+        let first = (images(&world, builder).len(), kilobytes(&world, &store));
+        for n in 1..=20 {
+            push(&registry, n);
+            let week = 1_800_000_000 + n * 8 * 24 * 3600;
+            world.set("ACRT_NOW", &week.to_string());
+            world.watch_once().ok().prints(&["web: rebuilt"]);
+        }
+        let last = (images(&world, builder).len(), kilobytes(&world, &store));
+        println!("{builder} {config:?}: images and KB {first:?}, then {last:?}");
+    }
+}
+
+fn sha(text: &str) -> String {
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,7 +1,6 @@
 //! The status page as a person has it before them, in a real browser.
 
 use rustix::process::Signal;
-use thirtyfour::prelude::Key;
 
 use crate::support::{Browser, Gate, Registry, Running, World};
 
@@ -73,8 +72,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
     for name in ["svc", "web", "new"] {
         browser.shows("#tasks tbody", name);
     }
-    browser.type_into("input[type=search]", "web");
-    browser.press(Key::Enter);
+    browser.enter("input[type=search]", "web");
     browser.shows("#tasks", "1 task found");
     browser.click("#tasks tbody a");
     browser.shows("h1", "web");
@@ -108,7 +106,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
     for (device, width, height) in [("desktop", 1280, 800), ("phone", 390, 844)] {
         browser.resize(width, height);
         for scheme in ["light", "dark"] {
-            browser.prefer(&[("prefers-color-scheme", scheme)]);
+            browser.prefer("prefers-color-scheme", scheme);
             for (name, address) in &pages {
                 browser.visit(address);
                 let problems = browser.script(ACCESSIBLE);
@@ -125,7 +123,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
             }
         }
     }
-    browser.prefer(&[("prefers-reduced-motion", "reduce")]);
+    browser.prefer("prefers-reduced-motion", "reduce");
     browser.visit(&format!("{url}/graph"));
     assert_eq!(browser.script("return document.getAnimations().length"), 0);
     running.ends_within_grace();
@@ -164,7 +162,7 @@ fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
     // The link that skips does.
     browser.visit(&url);
     browser.tab();
-    browser.press(Key::Enter);
+    browser.press_enter();
     assert_eq!(browser.script("return document.activeElement.id"), "main");
     // What has the focus is seen to have it.
     browser.tab();

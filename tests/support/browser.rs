@@ -1,18 +1,25 @@
-//! A browser as a person has it in front of them: Chromium without a window, led through WebDriver.
+//! A browser as a person has it in front of them: Chromium without a window, led through WebDriver (W3C, level 2).
+//!
+//! The protocol is JSON over HTTP, and few of its commands are wanted. The crates for it turn on features of `serde_json`, with which
+//! the tests would no longer try the program that users have.
 
 use std::{io::Write as _, path::PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use thirtyfour::{
-    ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, prelude::*,
-};
 
 use super::{World, command, eventually, program, service::Service};
 
+/// The key under which WebDriver gives the id of an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// The key that goes on to the next thing that can be used, as WebDriver names it.
+const TAB: &str = "\u{e004}";
+
 /// One window.
 pub struct Browser {
-    runtime: tokio::runtime::Runtime,
-    driver: Option<WebDriver>,
+    agent: ureq::Agent,
+    session: String,
     _service: Service,
 }
 
@@ -50,70 +57,85 @@ impl Browser {
             let (port, _) = rest.split_once('.')?;
             port.parse::<u16>().ok()
         });
-        // reqwest wants one, though no TLS is spoken with a driver on this machine; another test may have been first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let driver = runtime.block_on(async {
-            let mut wanted = DesiredCapabilities::chrome();
-            // As root it has no sandbox of its own, and a container's /dev/shm is too small for it.
-            for arg in [
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--hide-scrollbars",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-            ] {
-                wanted.add_arg(arg).unwrap();
-            }
-            wanted
-                .set_browser_log_level(LoggingPrefsLogLevel::All)
-                .unwrap();
-            WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await
-        });
-        let browser = Self {
-            runtime,
-            driver: Some(driver.unwrap()),
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let mut browser = Self {
+            agent: config.build().into(),
+            session: format!("http://127.0.0.1:{port}/session"),
             _service: service,
         };
+        // As root it has no sandbox of its own, and a container's /dev/shm is too small for it.
+        let args = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--no-first-run",
+        ];
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": args},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let session = browser.ask("", &wanted);
+        let id = session["sessionId"].as_str().unwrap();
+        browser.session = format!("{}/{id}", browser.session);
         browser.resize(1280, 800);
         Some(browser)
     }
 
-    fn driver(&self) -> &WebDriver {
-        self.driver.as_ref().unwrap()
+    /// Gives a command of the session, and returns what comes of it, or what was wrong.
+    fn attempt(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let url = format!("{}{path}", self.session);
+        let answer = if body.is_null() {
+            self.agent.get(&url).call()
+        } else {
+            self.agent.post(&url).send(body.to_string())
+        };
+        let mut answer = answer.unwrap();
+        let is_good = answer.status().is_success();
+        // A picture is larger than what is read without being asked to.
+        let text = answer.body_mut().with_config().limit(64 << 20);
+        let mut said: Value = serde_json::from_str(&text.read_to_string().unwrap()).unwrap();
+        let value = said["value"].take();
+        if is_good {
+            Ok(value)
+        } else {
+            Err(value["message"].to_string())
+        }
+    }
+
+    fn ask(&self, path: &str, body: &Value) -> Value {
+        let answer = self.attempt(path, body);
+        answer.unwrap_or_else(|why| panic!("the browser refuses {path} {body}: {why}"))
     }
 
     /// Goes to an address and waits until all of it is there.
     pub fn visit(&self, url: &str) {
-        self.runtime.block_on(self.driver().goto(url)).unwrap();
+        self.ask("/url", &json!({"url": url}));
     }
 
     /// Runs a script in the page and returns what it returns.
     pub fn script(&self, script: &str) -> Value {
-        let run = async {
-            let answer = self.driver().execute(script, Vec::new()).await?;
-            Ok::<_, WebDriverError>(answer.json().clone())
-        };
-        self.runtime.block_on(run).unwrap()
+        self.ask("/execute/sync", &json!({"script": script, "args": []}))
     }
 
     /// Does something with the first element that a CSS selector finds. A page that gets live may replace it at that moment: once more.
-    fn with<T>(&self, selector: &str, act: impl AsyncFn(WebElement) -> WebDriverResult<T>) -> T {
+    fn with(&self, selector: &str, command: &str, body: &Value) -> Value {
         eventually(&format!("`{selector}` in the page"), || {
-            let find = async { act(self.driver().find(By::Css(selector)).await?).await };
-            self.runtime.block_on(find).ok()
+            let find = json!({"using": "css selector", "value": selector});
+            let found = self.attempt("/element", &find).ok()?;
+            let path = format!("/element/{}/{command}", found[ELEMENT].as_str()?);
+            self.attempt(&path, body).ok()
         })
     }
 
     /// Returns the text of the first element that a CSS selector finds, as a person sees it.
     pub fn text(&self, selector: &str) -> String {
-        self.with(selector, async |element| element.text().await)
+        let text = self.with(selector, "text", &Value::Null);
+        text.as_str().unwrap().to_owned()
     }
 
     /// Waits until the text of an element has this in it, without loading the page anew.
@@ -131,20 +153,17 @@ impl Browser {
 
     /// Clicks on the first element that a CSS selector finds.
     pub fn click(&self, selector: &str) {
-        self.with(selector, async |element| element.click().await);
+        self.with(selector, "click", &json!({}));
     }
 
-    /// Types into the first element that a CSS selector finds.
-    pub fn type_into(&self, selector: &str, text: &str) {
-        self.with(selector, async |field| {
-            field.clear().await?;
-            field.send_keys(text).await
-        });
+    /// Types into the first element that a CSS selector finds, and presses Enter.
+    pub fn enter(&self, selector: &str, text: &str) {
+        self.with(selector, "value", &json!({"text": format!("{text}\n")}));
     }
 
-    /// Presses the key that goes on to the next thing that can be used, and returns a word for it: its text or label.
+    /// Goes on to the next thing that can be used, as the Tab key does, and returns a word for it: its text or label.
     pub fn tab(&self) -> String {
-        self.press(Key::Tab);
+        self.press(TAB);
         let word = self.script(
             "const it = document.activeElement;\
              return it === document.body ? '' : (it.getAttribute('aria-label') || it.innerText || it.name || it.tagName).trim()",
@@ -152,72 +171,69 @@ impl Browser {
         word.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Presses a key.
-    pub fn press(&self, key: Key) {
-        let press = async { self.driver().action_chain().send_keys(key).perform().await };
-        self.runtime.block_on(press).unwrap();
+    /// Presses Enter.
+    pub fn press_enter(&self) {
+        self.press("\u{e007}");
+    }
+
+    fn press(&self, key: &str) {
+        let press = ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key}));
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": press});
+        self.ask("/actions", &json!({"actions": [keyboard]}));
     }
 
     /// Returns the address that is shown.
     pub fn url(&self) -> String {
-        let url = self.runtime.block_on(self.driver().current_url()).unwrap();
-        url.to_string()
+        let url = self.ask("/url", &Value::Null);
+        url.as_str().unwrap().to_owned()
     }
 
     /// Makes the window so large, in pixels.
     pub fn resize(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
-        self.devtools("Emulation.setDeviceMetricsOverride", size);
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// Has what a person prefers: `prefers-color-scheme`, `prefers-reduced-motion`.
-    pub fn prefer(&self, features: &[(&str, &str)]) {
-        let features = features.iter();
-        let features = features.map(|(name, value)| json!({"name": name, "value": value}));
-        let media = json!({"features": features.collect::<Vec<_>>()});
-        self.devtools("Emulation.setEmulatedMedia", media);
+    pub fn prefer(&self, feature: &str, value: &str) {
+        let media = json!({"features": [{"name": feature, "value": value}]});
+        self.devtools("Emulation.setEmulatedMedia", &media);
     }
 
     /// Runs no script of a page from now on.
     pub fn without_scripts(&self) {
         self.devtools(
             "Emulation.setScriptExecutionDisabled",
-            json!({"value": true}),
+            &json!({"value": true}),
         );
     }
 
-    fn devtools(&self, method: &str, params: Value) {
-        let ask = async { self.driver().cdp().send_raw(method, params).await };
-        self.runtime.block_on(ask).unwrap();
+    fn devtools(&self, command: &str, params: &Value) {
+        let ask = json!({"cmd": command, "params": params});
+        self.ask("/goog/cdp/execute", &ask);
     }
 
     /// Returns what the browser complained of since it was last asked.
     pub fn complaints(&self) -> Vec<String> {
-        let log = self.runtime.block_on(self.driver().browser_log()).unwrap();
-        let bad = log
-            .into_iter()
-            .filter(|it| it.level != "INFO" && it.level != "DEBUG");
-        bad.map(|it| format!("{}: {}", it.level, it.message))
-            .collect()
+        let log = self.ask("/se/log", &json!({"type": "browser"}));
+        let all = log.as_array().unwrap().iter();
+        let bad = all.filter(|it| it["level"] != "INFO" && it["level"] != "DEBUG");
+        bad.map(|it| it["message"].to_string()).collect()
     }
 
     /// Keeps a picture of what is seen, as `target/screenshots/NAME.png`.
-    pub fn keep_picture(&self, name: &str) -> PathBuf {
+    pub fn keep_picture(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(format!("{name}.png"));
-        self.runtime
-            .block_on(self.driver().screenshot(&path))
-            .unwrap();
-        path
+        let picture = self.ask("/screenshot", &Value::Null);
+        let picture = STANDARD.decode(picture.as_str().unwrap()).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            // Chromium ends with its driver in any case; told so, it takes its profile with it.
-            let _ = self.runtime.block_on(driver.quit());
-        }
+        // Chromium ends with its driver in any case; told so, it takes its profile with it.
+        let _ = self.agent.delete(&self.session).call();
     }
 }

@@ -32,17 +32,21 @@ pub(super) struct PushGroup {
 impl PushGroup {
     /// Returns what it is for.
     pub fn purpose(&self) -> Purpose {
-        match self.push {
-            true => Purpose::Publish(self.images.clone()),
-            false => Purpose::Build,
+        if self.push {
+            Purpose::Publish(self.images.clone())
+        } else {
+            Purpose::Build
         }
     }
 
     /// Returns the fields of an output that name and push the images, as BuildKit's exporter `image` takes them.
     pub fn output(&self) -> Vec<String> {
-        let name = |image: &Reference| match self.by_digest {
-            true => image.name(),
-            false => image.to_string(),
+        let name = |image: &Reference| {
+            if self.by_digest {
+                image.name()
+            } else {
+                image.to_string()
+            }
         };
         let names: Vec<String> = self.images.iter().map(name).collect();
         let mut fields = vec!["type=image".to_owned(), format!("name={}", names.join(","))];
@@ -61,9 +65,10 @@ impl PushGroup {
 
     /// Returns where the digest of what it pushes is to be found.
     pub fn digest(&self) -> DigestSource {
-        match self.push {
-            true => DigestSource::Metadata(self.metadata.clone()),
-            false => DigestSource::Registry,
+        if self.push {
+            DigestSource::Metadata(self.metadata.clone())
+        } else {
+            DigestSource::Registry
         }
     }
 }

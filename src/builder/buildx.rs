@@ -56,13 +56,15 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
         };
         return end(build, &request);
     }
-    let mut build = match pass.by_digest {
-        true => build,
-        false => tagged(build, &request),
+    let mut build = if pass.by_digest {
+        build
+    } else {
+        tagged(build, &request)
     };
-    let level = match request.platforms.len() < 2 {
-        true => "manifest",
-        false => "index,manifest",
+    let level = if request.platforms.len() < 2 {
+        "manifest"
+    } else {
+        "index,manifest"
     };
     for (name, value) in &request.annotations {
         build = build.flag("--annotation", format!("{level}:{name}={value}"));
@@ -88,9 +90,10 @@ fn begin(program: &Program, request: &BuildRequest) -> CommandLine {
 
 /// Has the image put into the Docker daemon, which not every BuildKit does by itself.
 fn loaded(build: CommandLine, request: &BuildRequest) -> CommandLine {
-    match request.images.is_empty() {
-        true => build,
-        false => tagged(build, request).arg("--load"),
+    if request.images.is_empty() {
+        build
+    } else {
+        tagged(build, request).arg("--load")
     }
 }
 

@@ -335,9 +335,10 @@ pub fn command_of(inspected: &[u8], args: &[MaskedText]) -> Vec<MaskedText> {
         let words = list.into_iter().flatten().filter_map(|word| word.as_str());
         words.map(MaskedText::from).collect()
     };
-    let args = match args.is_empty() {
-        true => words("Cmd"),
-        false => args.to_vec(),
+    let args = if args.is_empty() {
+        words("Cmd")
+    } else {
+        args.to_vec()
     };
     [words("Entrypoint"), args].concat()
 }

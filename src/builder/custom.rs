@@ -139,9 +139,12 @@ fn arguments(argument: &str, request: &BuildRequest, image: Option<&Reference>) 
         return vec![single(argument, |name| value(name, request, image))];
     };
     let with = |item: &String| {
-        single(argument, |name| match name == list {
-            true => Some(item.clone()),
-            false => value(name, request, image),
+        single(argument, |name| {
+            if name == list {
+                Some(item.clone())
+            } else {
+                value(name, request, image)
+            }
         })
     };
     items.iter().map(with).collect()

@@ -94,9 +94,10 @@ async fn by_name(
         return Ok(Builder::Command(Template::new(own)?));
     }
     let program = program(kind, own, settings).ok_or_else(|| {
-        let of = match name == kind.name() {
-            true => String::new(),
-            false => format!(", which `{name}` is called by,"),
+        let of = if name == kind.name() {
+            String::new()
+        } else {
+            format!(", which `{name}` is called by,")
         };
         Error::new(
             Kind::Invalid,

@@ -105,9 +105,10 @@ pub fn place(members: &[Member], wish: &Wish) -> Placement {
     }
     let parts = free_parts(members, wish);
     let covered: usize = parts.iter().map(|part| part.platforms.len()).sum();
-    match covered == wish.platforms.len() {
-        true => Placement::On(parts),
-        false => Placement::Full,
+    if covered == wish.platforms.len() {
+        Placement::On(parts)
+    } else {
+        Placement::Full
     }
 }
 

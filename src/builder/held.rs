@@ -137,9 +137,10 @@ fn of_list(list: &Value) -> HeldImage {
 /// Reads an id, which not every builder writes as the digest that it is.
 fn id(value: &Value) -> Option<Digest> {
     let text = text(value)?;
-    match text.contains(':') {
-        true => text.parse().ok(),
-        false => format!("sha256:{text}").parse().ok(),
+    if text.contains(':') {
+        text.parse().ok()
+    } else {
+        format!("sha256:{text}").parse().ok()
     }
 }
 

@@ -296,9 +296,10 @@ impl Refusal {
             BuilderKind::Command => "acrt",
         };
         let is_strict = matches!(kind, BuilderKind::Podman | BuilderKind::Buildah);
-        let insecure = match plain_http && is_strict {
-            true => " --tls-verify=false",
-            false => "",
+        let insecure = if plain_http && is_strict {
+            " --tls-verify=false"
+        } else {
+            ""
         };
         match self.registry.as_str() {
             DOCKER_HUB if program == "docker" => "docker login".to_owned(),

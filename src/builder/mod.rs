@@ -60,9 +60,10 @@ impl Builder {
             Self::Buildctl(program) => (program, buildctl::plan(program, request)?),
             Self::Command(template) => return template.plan(request),
         };
-        let mut steps = match self.builds_from_own_images(request) {
-            true => fetches(program, self.has_tls_flag(), request),
-            false => Vec::new(),
+        let mut steps = if self.builds_from_own_images(request) {
+            fetches(program, self.has_tls_flag(), request)
+        } else {
+            Vec::new()
         };
         steps.extend(built);
         Ok(steps)

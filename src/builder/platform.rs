@@ -122,9 +122,10 @@ impl BuilderPlatforms {
     /// builder builds for its own.
     #[must_use]
     pub fn wanted(&self, task: &[Platform]) -> Vec<Platform> {
-        match task.is_empty() {
-            true => self.named.clone(),
-            false => task.to_vec(),
+        if task.is_empty() {
+            self.named.clone()
+        } else {
+            task.to_vec()
         }
     }
 }

@@ -28,9 +28,10 @@ impl Program {
 
     /// Returns the arguments that the user wants in every build, without platforms where the build itself says for which it is.
     pub(super) fn args_for(&self, request: &BuildRequest) -> Vec<String> {
-        match request.platforms.is_empty() {
-            true => self.build_args.clone(),
-            false => without_platforms(&self.build_args),
+        if request.platforms.is_empty() {
+            self.build_args.clone()
+        } else {
+            without_platforms(&self.build_args)
         }
     }
 
@@ -43,8 +44,9 @@ impl Program {
 
 /// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.
 pub fn csv_field(text: String) -> String {
-    match text.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
     }
 }

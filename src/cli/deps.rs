@@ -57,9 +57,10 @@ pub struct DepsArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: DepsArgs) -> Result<Outcome> {
-    let text = match args.file.as_os_str() == "-" {
-        true => Some(standard_input()?),
-        false => None,
+    let text = if args.file.as_os_str() == "-" {
+        Some(standard_input()?)
+    } else {
+        None
     };
     let request = DepsRequest {
         context: args.context,

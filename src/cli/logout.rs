@@ -18,9 +18,10 @@ pub struct LogoutArgs {
 
 pub fn run(app: &App, report: &Report, args: LogoutArgs) -> Result<Outcome> {
     let registry = args.name.find(app, report)?;
-    let said = match app.wait(login::logout(app, &registry))? {
-        true => format!("Removing login credentials for {registry}\n"),
-        false => format!("Not logged in to {registry}\n"),
+    let said = if app.wait(login::logout(app, &registry))? {
+        format!("Removing login credentials for {registry}\n")
+    } else {
+        format!("Not logged in to {registry}\n")
     };
     report.answer(said.as_bytes())?;
     Ok(Outcome::default())

@@ -289,9 +289,10 @@ fn list(command: &Command, above: &str, all: &mut Vec<String>) {
         .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help");
     for sub in visible {
         let path = format!("{above}{}", sub.get_name());
-        match sub.has_subcommands() {
-            true => list(sub, &format!("{path} "), all),
-            false => all.push(path),
+        if sub.has_subcommands() {
+            list(sub, &format!("{path} "), all)
+        } else {
+            all.push(path)
         }
     }
 }

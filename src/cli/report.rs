@@ -453,9 +453,10 @@ fn tagged(word: &str) -> String {
         "warning" => "33",
         _ => "32",
     };
-    match wants_colour(io::stderr().is_terminal()) {
-        true => format!("\x1b[1;{colour}m{word}:\x1b[0m"),
-        false => format!("{word}:"),
+    if wants_colour(io::stderr().is_terminal()) {
+        format!("\x1b[1;{colour}m{word}:\x1b[0m")
+    } else {
+        format!("{word}:")
     }
 }
 

@@ -235,9 +235,12 @@ impl Reader<'_> {
                 .map(|(name, value)| Ok((name, self.filled(&plain(&value), row, &key(of))?)))
                 .collect::<Result<Vec<(String, String)>, Problem>>()
         };
-        let here = |text: &str| match is_remote(text) || text.starts_with("target:") {
-            true => text.to_owned(),
-            false => seen_from(self.folder, text).display().to_string(),
+        let here = |text: &str| {
+            if is_remote(text) || text.starts_with("target:") {
+                text.to_owned()
+            } else {
+                seen_from(self.folder, text).display().to_string()
+            }
         };
         let contexts = pairs("contexts")?.into_iter().map(|(name, place)| {
             let place = match place.strip_prefix("target:") {
@@ -277,9 +280,10 @@ impl Reader<'_> {
         Ok(Recipe {
             key: name.to_owned(),
             is_named: !tags.is_empty(),
-            images: match tags.is_empty() {
-                true => vec![name.to_owned()],
-                false => tags,
+            images: if tags.is_empty() {
+                vec![name.to_owned()]
+            } else {
+                tags
             },
             context: here(&text("context")?.unwrap_or_else(|| ".".to_owned())),
             dockerfile: text("dockerfile")?,
@@ -310,9 +314,10 @@ impl Reader<'_> {
         while let Some(at) = rest.find(['$', '%']) {
             let (before, after) = rest.split_at(at);
             result.push_str(before);
-            let (sign, doubled) = match after.starts_with('$') {
-                true => ("${", "$${"),
-                false => ("%{", "%%{"),
+            let (sign, doubled) = if after.starts_with('$') {
+                ("${", "$${")
+            } else {
+                ("%{", "%%{")
             };
             if let Some(after) = after.strip_prefix(doubled) {
                 result.push_str(sign);
@@ -356,9 +361,10 @@ fn csv(of: &str, item: &Map<String, Value>) -> String {
         let paths = item.get("paths").and_then(Value::as_array);
         let paths: Vec<String> = paths.into_iter().flatten().map(plain).collect();
         let id = part("id").unwrap_or_else(|| "default".to_owned());
-        return match paths.is_empty() {
-            true => id,
-            false => format!("{id}={}", paths.join(",")),
+        return if paths.is_empty() {
+            id
+        } else {
+            format!("{id}={}", paths.join(","))
         };
     }
     let parts = ["id", "src", "env"].map(|name| part(name).map(|value| format!("{name}={value}")));

@@ -68,9 +68,10 @@ impl Problem {
         let key = Some(&self.key).filter(|key| !key.is_empty());
         let key = key.map(|key| format!("`{}`", key.escape_debug()));
         let place: Vec<String> = line.into_iter().chain(key).collect();
-        match place.is_empty() {
-            true => self.text.clone(),
-            false => format!("{}: {}", place.join(", "), self.text),
+        if place.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}: {}", place.join(", "), self.text)
         }
     }
 }

@@ -341,9 +341,10 @@ impl Loader<'_> {
 
 fn count(node: &Node, key: &str, nodes: &Cell<usize>) -> Result<(), Problem> {
     nodes.set(nodes.get() + node.size());
-    match nodes.get() > MAX_NODES {
-        true => Err(node.problem(key, "the services of the project are too large")),
-        false => Ok(()),
+    if nodes.get() > MAX_NODES {
+        Err(node.problem(key, "the services of the project are too large"))
+    } else {
+        Ok(())
     }
 }
 

@@ -52,12 +52,11 @@ fn float(text: &str) -> Option<String> {
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
-    Some(match (-4..21).contains(&exponent) || number == 0.0 {
-        true => format!("{number}"),
-        false => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{mantissa}e{sign}{:02}", exponent.abs())
-        }
+    Some(if (-4..21).contains(&exponent) || number == 0.0 {
+        format!("{number}")
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{mantissa}e{sign}{:02}", exponent.abs())
     })
 }
 

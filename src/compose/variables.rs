@@ -105,9 +105,10 @@ impl<'a> Variables<'a> {
             ("+", None) => Ok(String::new()),
             ("?", None) => {
                 let word = self.expand_at(word, depth + 1)?;
-                Err(match word.is_empty() {
-                    true => format!("variable `{name}` has to be set"),
-                    false => format!("variable `{name}` has to be set: {word}"),
+                Err(if word.is_empty() {
+                    format!("variable `{name}` has to be set")
+                } else {
+                    format!("variable `{name}` has to be set: {word}")
                 })
             }
             (_, Some(value)) => Ok(value),

@@ -315,9 +315,10 @@ fn of_place<'d>(
             column: 0,
             written: name.token.text.clone(),
             name: meaning.name,
-            kind: match runtime.contains(&reference) {
-                true => BaseKind::Runtime,
-                false => BaseKind::Buildtime,
+            kind: if runtime.contains(&reference) {
+                BaseKind::Runtime
+            } else {
+                BaseKind::Buildtime
             },
             platforms: meaning.platforms,
             is_from,

@@ -110,9 +110,12 @@ impl Dockerfile {
             let meant = slip.map_or(String::new(), |word| format!("; `{word}` is none"));
             let message = &format!("the file holds no stage: there is no `FROM`{meant}");
             let without = self.stages.stages.is_empty();
-            without.then(|| match self.is_empty {
-                true => Problem::syntax("", "the file holds no instruction"),
-                false => Problem::dependency("", message),
+            without.then(|| {
+                if self.is_empty {
+                    Problem::syntax("", "the file holds no instruction")
+                } else {
+                    Problem::dependency("", message)
+                }
             })
         };
         let mut unread = self.unread.iter();

@@ -429,9 +429,10 @@ fn lower_case(text: &str) -> Cow<'_, str> {
     let is_lower = text
         .bytes()
         .all(|b| b.is_ascii() && !b.is_ascii_uppercase());
-    match is_lower {
-        true => Cow::Borrowed(text),
-        false => Cow::Owned(text.to_lowercase()),
+    if is_lower {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
     }
 }
 

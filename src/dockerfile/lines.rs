@@ -70,9 +70,10 @@ impl<'f> LineReader<'f> {
     /// Skips the body of a heredoc and the line that ends it; tells whether there was one.
     pub fn skip_heredoc(&mut self, name: &str, without_tabs: bool) -> bool {
         while let Some(line) = self.physical() {
-            let text = match without_tabs {
-                true => line.text.trim_start_matches('\t'),
-                false => line.text,
+            let text = if without_tabs {
+                line.text.trim_start_matches('\t')
+            } else {
+                line.text
             };
             if text == name {
                 return true;

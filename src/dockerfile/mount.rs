@@ -104,9 +104,10 @@ fn fields(line: &str) -> Result<Vec<MountField<'_>>, &'static str> {
         };
         let behind = range.end + usize::from(rest.starts_with('"'));
         let text = line.get(range.clone()).unwrap_or_default();
-        let text = match doubled {
-            true => Cow::Owned(text.replace("\"\"", "\"")),
-            false => Cow::Borrowed(text),
+        let text = if doubled {
+            Cow::Owned(text.replace("\"\"", "\""))
+        } else {
+            Cow::Borrowed(text)
         };
         fields.push(MountField { text, range });
         match line.as_bytes().get(behind) {

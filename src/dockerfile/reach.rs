@@ -81,9 +81,10 @@ impl<'d> StageGraph<'d> {
                 stage.ok_or_else(|| {
                     let mut names: Vec<&str> = self.by_name.keys().map(AsRef::as_ref).collect();
                     names.sort_unstable();
-                    let there_are = match names.is_empty() {
-                        true => "no stage of it has one".to_owned(),
-                        false => format!("there are `{}`", names.join("`, `")),
+                    let there_are = if names.is_empty() {
+                        "no stage of it has one".to_owned()
+                    } else {
+                        format!("there are `{}`", names.join("`, `"))
                     };
                     let problem = format!("the file has no stage of this name; {there_are}");
                     Problem::dependency(name, &problem)

@@ -23,9 +23,10 @@ pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Returns where the text of a file begins, behind its byte order mark.
 pub(super) fn start(file: &str) -> usize {
-    match file.starts_with(BYTE_ORDER_MARK) {
-        true => BYTE_ORDER_MARK.len_utf8(),
-        false => 0,
+    if file.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len_utf8()
+    } else {
+        0
     }
 }
 

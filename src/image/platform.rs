@@ -350,9 +350,10 @@ fn escaped(text: &str) -> String {
     }
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
-        match is_plain(byte) {
-            true => escaped.push(char::from(byte)),
-            false => escaped.push_str(&format!("%{byte:02X}")),
+        if is_plain(byte) {
+            escaped.push(char::from(byte))
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"))
         }
     }
     escaped

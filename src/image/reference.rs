@@ -321,9 +321,10 @@ pub fn meant_registry(name: &str) -> Option<String> {
     let is_own = ["localhost", "127.", "[::1]"]
         .iter()
         .any(|own| host.starts_with(own));
-    let plain = match is_http && !is_own {
-        true => "; plain http is `plainHttp: true` of that registry in the config file",
-        false => "",
+    let plain = if is_http && !is_own {
+        "; plain http is `plainHttp: true` of that registry in the config file"
+    } else {
+        ""
     };
     Some(format!("write {host}{path}{plain}"))
 }

@@ -214,10 +214,7 @@ impl Provenance {
         };
         let is_buildkit =
             build_type.is_some_and(|of| BUILDKIT.iter().any(|mark| of.contains(mark)));
-        let frontend = match is_buildkit {
-            true => frontend(bytes),
-            false => None,
-        };
+        let frontend = if is_buildkit { frontend(bytes) } else { None };
         let mut bases: Vec<Base> = Vec::new();
         for material in materials.0 {
             let digest = material.digest.and_then(|it| it.digest());

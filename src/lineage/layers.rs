@@ -30,9 +30,10 @@ pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
     }
     let pairs = || image.history.iter().zip(&base.history);
     if image.layers.starts_with(&base.layers) {
-        return match contradicts(image, base) {
-            true => Likeness::Unclear("its layers are those of the base, and its history is not"),
-            false => Likeness::On(Evidence::Layers),
+        return if contradicts(image, base) {
+            Likeness::Unclear("its layers are those of the base, and its history is not")
+        } else {
+            Likeness::On(Evidence::Layers)
         };
     }
     let is_squashed = pairs().any(|(own, of_base)| own.empty_layer && !of_base.empty_layer);

@@ -192,11 +192,12 @@ fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
     let is_place = value
         .as_str()
         .is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
-    let value = match key.is_secret() && !is_place {
-        true => "***".into(),
-        false => serde_json::to_value(value).context(Kind::Invalid, || {
+    let value = if key.is_secret() && !is_place {
+        "***".into()
+    } else {
+        serde_json::to_value(value).context(Kind::Invalid, || {
             format!("cannot show `{key}` of `{}`", path.display())
-        })?,
+        })?
     };
     Ok(Entry {
         name: key.to_string(),

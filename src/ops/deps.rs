@@ -97,9 +97,10 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
             .map(|(name, value)| (name, value.into()))
             .collect(),
         target: request.target,
-        platforms: match request.platforms.is_empty() {
-            true => vec![host.clone()],
-            false => request.platforms,
+        platforms: if request.platforms.is_empty() {
+            vec![host.clone()]
+        } else {
+            request.platforms
         },
         build_platform: host,
         contexts: request.contexts,
@@ -124,9 +125,12 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
             bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
         }
     }
-    let copy = |base: &BaseImage| match request.rewrite.is_empty() {
-        true => app.copy_of(&base.reference),
-        false => mirrors.of(&base.reference),
+    let copy = |base: &BaseImage| {
+        if request.rewrite.is_empty() {
+            app.copy_of(&base.reference)
+        } else {
+            mirrors.of(&base.reference)
+        }
     };
     let mut answer = answer(&bases, &digests, &copy);
     answer

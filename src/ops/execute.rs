@@ -305,9 +305,10 @@ impl<'a> Execution<'a> {
 
     /// Returns the builders of the run: one, or one for each part.
     async fn builders(&self) -> Result<Vec<PlacedBuilder>> {
-        let placed = match self.placed.is_empty() {
-            true => placing::fit(self.app, &self.task)?,
-            false => self.placed.clone(),
+        let placed = if self.placed.is_empty() {
+            placing::fit(self.app, &self.task)?
+        } else {
+            self.placed.clone()
         };
         let settings = &self.app.settings;
         let mut builders = Vec::new();
@@ -349,9 +350,10 @@ impl<'a> Execution<'a> {
     fn name_of(&self, builder: &Builder, name: &str) -> String {
         let own = &self.app.settings.config.builders;
         let is_named = own.get(name).is_some_and(|own| own.kind.is_some());
-        match is_named {
-            true => name.to_owned(),
-            false => builder.kind().to_string(),
+        if is_named {
+            name.to_owned()
+        } else {
+            builder.kind().to_string()
         }
     }
 
@@ -362,14 +364,16 @@ impl<'a> Execution<'a> {
             return failure;
         }
         if placing::is_there(self.app, name).await.unwrap_or(true) {
-            return match has_no_disk(&failure.error) {
-                true => self.full(failure, name),
-                false => failure,
+            return if has_no_disk(&failure.error) {
+                self.full(failure, name)
+            } else {
+                failure
             };
         }
-        let lost = match self.recorded {
-            true => self.app.store.note_lost_run(&self.task.key(), true),
-            false => Ok(0),
+        let lost = if self.recorded {
+            self.app.store.note_lost_run(&self.task.key(), true)
+        } else {
+            Ok(0)
         };
         let lost = lost.unwrap_or_default();
         let why = anyhow::Error::from(failure.error);
@@ -503,9 +507,10 @@ impl<'a> Execution<'a> {
             run: &held.run,
         };
         let outcome = self.build(&job, &builders, log).await?;
-        let outputs = match step.is_local {
-            true => self.stored(&holder(&builders), &images).await?,
-            false => self.confirm(pushed, &outcome.digests, log.events).await?,
+        let outputs = if step.is_local {
+            self.stored(&holder(&builders), &images).await?
+        } else {
+            self.confirm(pushed, &outcome.digests, log.events).await?
         };
         let on_registries = if step.is_local { &[][..] } else { &outputs };
         let made = self.platforms_of(on_registries, outcome.platforms, &inputs);
@@ -766,9 +771,10 @@ impl<'a> Execution<'a> {
             Err(_) if !built.is_empty() => built,
             Err(error) => return Err(Failure::unsure(error)),
         };
-        Ok(match made.is_empty() {
-            true => planned.iter().cloned().collect(),
-            false => made,
+        Ok(if made.is_empty() {
+            planned.iter().cloned().collect()
+        } else {
+            made
         })
     }
 

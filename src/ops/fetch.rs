@@ -163,9 +163,10 @@ async fn unpack(name: String, pieces: Vec<Piece>, root: PathBuf) -> Result<()> {
     aside(move |wanted| {
         let mut unpacking = Unpacking::new(&root, wanted);
         for piece in pieces {
-            match piece.is_archive {
-                true => unpacking.archive(&piece.name, piece.file)?,
-                false => unpacking.file(&piece.name, piece.file)?,
+            if piece.is_archive {
+                unpacking.archive(&piece.name, piece.file)?
+            } else {
+                unpacking.file(&piece.name, piece.file)?
             }
         }
         unpacking.finish(&name)
@@ -179,9 +180,10 @@ async fn within_bounds<T>(root: &Path, fetch: impl Future<Output = Result<T>>) -
         fetched = fetch => fetched?,
         error = outgrown(root) => return Err(error),
     };
-    match measured(root).await? {
-        true => Err(too_large(root)),
-        false => Ok(fetched),
+    if measured(root).await? {
+        Err(too_large(root))
+    } else {
+        Ok(fetched)
     }
 }
 

@@ -44,9 +44,10 @@ impl Execution<'_> {
         // While it is full for everybody, no task is to blame. One that only the machine has chosen is given runs all the same.
         let counts = self.recorded && (!was_full || self.placed.is_empty());
         let noted = store.note_full_builder(name, self.app.clock.now());
-        let lost = match counts {
-            true => noted.and_then(|()| store.note_lost_run(&self.task.key(), true)),
-            false => noted.map(|()| 0),
+        let lost = if counts {
+            noted.and_then(|()| store.note_lost_run(&self.task.key(), true))
+        } else {
+            noted.map(|()| 0)
         };
         let why = anyhow::Error::from(failure.error);
         match lost {
@@ -64,12 +65,12 @@ impl Execution<'_> {
 
     /// Takes in that a builder has had room for a build.
     pub(super) fn has_room(&self, name: &str) -> Result<()> {
-        match self.app.store.builders().is_full(name) {
-            true => self
-                .app
+        if self.app.store.builders().is_full(name) {
+            self.app
                 .store
-                .note_builder(name, None, self.app.clock.now()),
-            false => Ok(()),
+                .note_builder(name, None, self.app.clock.now())
+        } else {
+            Ok(())
         }
     }
 }

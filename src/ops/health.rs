@@ -98,12 +98,13 @@ pub async fn check(
     findings.extend(state_directory(app));
     findings.push(config_file(app));
     app.registries_with(all_logins(app, events)?);
-    let wanted = match registries.is_empty() {
-        true => used(app)?,
-        false => registries
+    let wanted = if registries.is_empty() {
+        used(app)?
+    } else {
+        registries
             .iter()
             .map(|name| app.settings.login_server(name))
-            .collect(),
+            .collect()
     };
     for registry in wanted {
         events.send(Event::Doing(format!("asking {registry}")));
@@ -217,9 +218,10 @@ fn state_directory(app: &App) -> Vec<Finding> {
     });
     if let Ok(space) = rustix::fs::statvfs(root) {
         let free = space.f_bavail.saturating_mul(space.f_frsize) / (1024 * 1024);
-        let status = match free < LITTLE_SPACE {
-            true => Verdict::Warning,
-            false => Verdict::Ok,
+        let status = if free < LITTLE_SPACE {
+            Verdict::Warning
+        } else {
+            Verdict::Ok
         };
         findings.push(Finding::new(
             "free space",
@@ -238,9 +240,10 @@ fn unwritable(check: &'static str, subject: String, problem: &std::io::Error) ->
         problem.kind(),
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
     );
-    let status = match may_be_read {
-        true => Verdict::Warning,
-        false => Verdict::Failed,
+    let status = if may_be_read {
+        Verdict::Warning
+    } else {
+        Verdict::Failed
     };
     let detail = format!("it cannot be written: {problem}");
     Finding {
@@ -255,9 +258,10 @@ fn config_file(app: &App) -> Finding {
     let subject = path
         .map(|path| path.display().to_string())
         .unwrap_or_default();
-    let detail = match path.is_some_and(|path| path.exists()) {
-        true => "read",
-        false => "there is none, and none is needed",
+    let detail = if path.is_some_and(|path| path.exists()) {
+        "read"
+    } else {
+        "there is none, and none is needed"
     };
     Finding::new("config file", subject, Verdict::Ok, detail)
 }
@@ -329,9 +333,10 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
     }
     if let Some(ahead) = health.clock_ahead {
         let seconds = ahead.as_secs();
-        let status = match seconds.abs() > CLOCK_TOLERANCE {
-            true => Verdict::Warning,
-            false => Verdict::Ok,
+        let status = if seconds.abs() > CLOCK_TOLERANCE {
+            Verdict::Warning
+        } else {
+            Verdict::Ok
         };
         let detail = match seconds {
             -1..=1 => "as ours".to_owned(),

@@ -59,13 +59,14 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
     let context = open(app, task, &step.context_path)?;
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
     let args = step.arguments.iter().map(|argument| {
-        let value = match argument.is_secret {
-            true => secrets
+        let value = if argument.is_secret {
+            secrets
                 .arguments
                 .get(&argument.name)
                 .cloned()
-                .map(MaskedText::from),
-            false => argument.value.clone().map(MaskedText::from),
+                .map(MaskedText::from)
+        } else {
+            argument.value.clone().map(MaskedText::from)
         };
         (argument.name.clone(), value.unwrap_or_default())
     });
@@ -167,9 +168,10 @@ pub fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
     let state = |path: &Path| match std::fs::metadata(path) {
         Ok(metadata) => {
             let stamp = FileStamp::of(&metadata);
-            match stamp.changed_at() < settled {
-                true => FileState::At(stamp),
-                false => FileState::Unsettled,
+            if stamp.changed_at() < settled {
+                FileState::At(stamp)
+            } else {
+                FileState::Unsettled
             }
         }
         Err(error) if is_absence(&error) => FileState::Absent,
@@ -206,9 +208,10 @@ impl Inputs {
     pub fn build_with(&mut self, builder: &BuilderPlatforms, named: &[Platform]) {
         self.wanted = builder.wanted(named);
         self.build.build_platform = builder.own.clone();
-        self.build.platforms = match self.wanted.is_empty() {
-            true => vec![builder.own.clone()],
-            false => self.wanted.clone(),
+        self.build.platforms = if self.wanted.is_empty() {
+            vec![builder.own.clone()]
+        } else {
+            self.wanted.clone()
         };
     }
 
@@ -250,9 +253,10 @@ impl Inputs {
     /// Each part counts `BUILDPLATFORM` as that of its own builder.
     fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
         let own = (self.build.build_platform.clone(), platforms.to_vec());
-        let parts = match self.parts.is_empty() {
-            true => std::slice::from_ref(&own),
-            false => &self.parts,
+        let parts = if self.parts.is_empty() {
+            std::slice::from_ref(&own)
+        } else {
+            &self.parts
         };
         let mut all: Vec<BaseImage> = Vec::new();
         for (build_platform, its) in parts {

@@ -445,12 +445,11 @@ pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: An
 /// Returns the rhythm of a tag: that of its registry, or that of images which tasks have pushed and none depends on.
 pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
     let watch = &app.settings.config.watch;
-    let bounds = match is_base {
-        true => {
-            let settings = app.settings.registry(tag.registry());
-            watch.pause(&settings, schedule::is_public(tag.registry()))
-        }
-        false => (watch.images_pause(), watch.images_pause()),
+    let bounds = if is_base {
+        let settings = app.settings.registry(tag.registry());
+        watch.pause(&settings, schedule::is_public(tag.registry()))
+    } else {
+        (watch.images_pause(), watch.images_pause())
     };
     Pauses::new(bounds, watch.longest_pause()).together_at(app.clock.second())
 }

@@ -76,9 +76,10 @@ impl ManifestAnswer {
             config_media_type: manifest.config.as_ref().map(|it| it.media_type.clone()),
             created_time: described.updated,
             digest: manifest.digest.clone(),
-            image_size: match manifest.is_index() {
-                true => u64::try_from(manifest.bytes.len()).unwrap_or(u64::MAX),
-                false => size,
+            image_size: if manifest.is_index() {
+                u64::try_from(manifest.bytes.len()).unwrap_or(u64::MAX)
+            } else {
+                size
             },
             last_update_time: described.updated,
             media_type: manifest.media_type.clone(),

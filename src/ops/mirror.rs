@@ -122,9 +122,10 @@ async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &MirrorQuery) 
     match app.registries().platforms(image, seen, &platforms).await {
         Ok(found) => {
             let mut wanted = wanted.manifests.iter();
-            match wanted.all(|(platform, digest)| found.get(platform) == Some(digest)) {
-                true => MirrorState::Current(seen.digest.clone()),
-                false => MirrorState::Behind(seen.digest.clone()),
+            if wanted.all(|(platform, digest)| found.get(platform) == Some(digest)) {
+                MirrorState::Current(seen.digest.clone())
+            } else {
+                MirrorState::Behind(seen.digest.clone())
             }
         }
         Err(error) => MirrorState::Unknown(Error::from(error).one_line()),

@@ -31,10 +31,10 @@ fn own_name(aliases: &Aliases, source: &str) -> String {
         Some((host, rest)) => (host, format!("/{rest}")),
         None => (source, String::new()),
     };
-    match is_registry(host) && host.contains(['.', ':', ']'])
-        || host.eq_ignore_ascii_case("localhost")
+    if is_registry(host) && host.contains(['.', ':', ']']) || host.eq_ignore_ascii_case("localhost")
     {
-        true => format!("{}{rest}", aliases.registry(host)),
-        false => source.to_owned(),
+        format!("{}{rest}", aliases.registry(host))
+    } else {
+        source.to_owned()
     }
 }

@@ -166,9 +166,10 @@ impl App {
     ///
     /// [`Kind::Invalid`] with whose it is, or its mode.
     pub fn check_state_directory(&self) -> Result<()> {
-        match self.settings.allows_unsafe_permissions {
-            true => Ok(()),
-            false => self.store.check_owner(),
+        if self.settings.allows_unsafe_permissions {
+            Ok(())
+        } else {
+            self.store.check_owner()
         }
     }
 
@@ -223,9 +224,10 @@ impl App {
     /// Returns the copy that the config file names for an image, by whatever name of its registry that is written.
     #[must_use]
     pub fn copy_of(&self, image: &Reference) -> Option<Reference> {
-        match self.mirrors.is_empty() {
-            true => None,
-            false => self.mirrors.of(&self.canonical(image)),
+        if self.mirrors.is_empty() {
+            None
+        } else {
+            self.mirrors.of(&self.canonical(image))
         }
     }
 

@@ -63,9 +63,10 @@ impl Execution<'_> {
     /// which was killed goes with the next.
     fn temporary(&self, image: &Reference, first: &Platform, run_id: &str) -> Option<Reference> {
         let root = self.app.store.layout().root().display().to_string();
-        let of = match self.recorded {
-            true => self.task.key().full(),
-            false => run_id.to_owned(),
+        let of = if self.recorded {
+            self.task.key().full()
+        } else {
+            run_id.to_owned()
         };
         let unique = Digest::of(format!("{root} {of}").as_bytes());
         let platform: String = first

@@ -268,9 +268,10 @@ impl Fleet {
 }
 
 fn asked_again(record: &AwayRecord) -> Timestamp {
-    let pause = match record.is_full {
-        true => TRIED_AGAIN,
-        false => ASKED_AGAIN,
+    let pause = if record.is_full {
+        TRIED_AGAIN
+    } else {
+        ASKED_AGAIN
     };
     record.asked.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
@@ -380,19 +381,19 @@ fn unfit(app: &App, task: &Task) -> Error {
     if is_covered {
         platforms = task.platforms.iter().map(Platform::to_string).collect();
     }
-    let of = match app.settings.config.pools.contains_key(&name) {
-        true => format!("no builder of the pool `{name}` is"),
-        false => format!("the builder `{name}` is not"),
+    let of = if app.settings.config.pools.contains_key(&name) {
+        format!("no builder of the pool `{name}` is")
+    } else {
+        format!("the builder `{name}` is not")
     };
     let text = format!(
         "{of} for {}, as its `platforms` say",
         platforms.join(" and ")
     );
-    let hint = match is_covered {
-        true => {
-            "all steps of a run, and an image that stays local, are made by one builder: give one these `platforms` in the config file"
-        }
-        false => "give a builder these `platforms` in the config file",
+    let hint = if is_covered {
+        "all steps of a run, and an image that stays local, are made by one builder: give one these `platforms` in the config file"
+    } else {
+        "give a builder these `platforms` in the config file"
     };
     Error::new(Kind::Invalid, text).hint(hint)
 }

@@ -217,9 +217,10 @@ pub(super) fn in_words_of(
             says_no_more && it.os() == platform.os() && it.architecture() == platform.architecture()
         });
         let meant: Vec<Platform> = meant.cloned().collect();
-        match meant.is_empty() {
-            true => drop(found.insert(platform)),
-            false => found.extend(meant),
+        if meant.is_empty() {
+            found.insert(platform);
+        } else {
+            found.extend(meant)
         }
     }
     found

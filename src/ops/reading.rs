@@ -91,9 +91,10 @@ pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     if baseline.failure.is_none() && (!is_compared || is_read) {
         return None;
     }
-    let secrets = match task.step.has_secret_arguments() {
-        true => app.store.secrets(&task.key()),
-        false => Ok(Secrets::default()),
+    let secrets = if task.step.has_secret_arguments() {
+        app.store.secrets(&task.key())
+    } else {
+        Ok(Secrets::default())
     };
     let read = secrets.and_then(|secrets| {
         let survey = survey_with_source(app, task, &secrets)?;

@@ -117,9 +117,10 @@ fn close(app: &App, id: RunId, lock: Lock, ended: bool, events: &EventSink<'_>) 
         return Ok(());
     };
     let of = run.task.map(|task| format!(" of task `{task}`"));
-    let ended = match ended {
-        true => "; what its builder left running was ended",
-        false => "",
+    let ended = if ended {
+        "; what its builder left running was ended"
+    } else {
+        ""
     };
     events.send(Event::Warning(format!(
         "run `{id}`{} had died with its process{ended}",

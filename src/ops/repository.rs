@@ -393,13 +393,14 @@ fn judge(removed: Result<Removal, LookupError>, place: &str, registry: &str) -> 
 
 /// Says that something is not there, where a registry said so.
 pub fn not_found(error: LookupError) -> Error {
-    match error.is_absent() {
-        true => Error::new(
+    if error.is_absent() {
+        Error::new(
             Kind::NotFound,
             format!("there is no `{}`", error.asked().image),
         )
-        .because(error),
-        false => error.into(),
+        .because(error)
+    } else {
+        error.into()
     }
 }
 

@@ -68,9 +68,10 @@ pub async fn run(
         is_build: held.run.run_type == RunType::QuickBuild,
     });
     // A quick run waits for nobody, and nobody for it.
-    let locked = match is_quick {
-        true => None,
-        false => wait_for_task(app, &key, stop, events).await?,
+    let locked = if is_quick {
+        None
+    } else {
+        wait_for_task(app, &key, stop, events).await?
     };
     if locked.is_none() && !is_quick {
         let now = app.clock.now();

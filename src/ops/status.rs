@@ -191,9 +191,10 @@ fn next(answer: &CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> O
         .followed()
         .filter_map(|(tag, _)| tags.get(tag)?.next_look);
     let timer = timer::next(node.task, now).map(|(name, time)| (format!("timer {name}"), time));
-    let retry = match answer.waits_for_window {
-        true => "window",
-        false => "retry",
+    let retry = if answer.waits_for_window {
+        "window"
+    } else {
+        "retry"
     };
     let retry = answer.next_try.map(|time| (retry.to_owned(), time.0));
     let look = looks.min().map(|time| ("look".to_owned(), time));

@@ -173,11 +173,12 @@ impl Heard {
 pub(super) fn own_command(app: &App) -> Result<CommandLine> {
     // The running program, also where its file has been replaced by a newer one since.
     let running = PathBuf::from("/proc/self/exe");
-    let program = match running.exists() {
-        true => running,
-        false => std::env::current_exe().context(Kind::Failed, || {
+    let program = if running.exists() {
+        running
+    } else {
+        std::env::current_exe().context(Kind::Failed, || {
             "cannot find this program itself".to_owned()
-        })?,
+        })?
     };
     let mut line = CommandLine::new(program)
         .args(["task", "execute"])
@@ -283,9 +284,10 @@ fn failure(app: &App, task: &Task, ended: Ended, heard: &Heard) -> Failure {
         },
         Ended::Exited(code) => {
             let said = last_words.trim();
-            let why = match said.is_empty() {
-                true => format!("its process ended with {code} before the run did"),
-                false => format!("its process ended with {code} before the run did: {said}"),
+            let why = if said.is_empty() {
+                format!("its process ended with {code} before the run did")
+            } else {
+                format!("its process ended with {code} before the run did: {said}")
             };
             Failure::from(Error::new(Kind::Failed, why))
         }

@@ -219,12 +219,13 @@ fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
             Kind::NotFound,
             format!("task `{key}` has no timer `{name}`"),
         );
-        match known.is_empty() {
-            true => error.hint(format!(
+        if known.is_empty() {
+error.hint(format!(
                 "add one: acrt task timer add --name {key} --timer-name {name} --schedule \"0 3 * * *\""
-            )),
-            false => error.hint(format!("it has {}", known.join(", "))),
-        }
+            ))
+} else {
+error.hint(format!("it has {}", known.join(", ")))
+}
     })
 }
 

@@ -28,9 +28,10 @@ pub fn of(app: &App, task: &Task) -> Trust {
         Some(context) => {
             let home = app.store.layout().task(&task.key());
             let folder = context.folder(home.parent().unwrap_or(home.as_path()));
-            match folder.is_some_and(|folder| beneath::is_own(&folder)) {
-                true => Trust::Owner,
-                false => Trust::Guest,
+            if folder.is_some_and(|folder| beneath::is_own(&folder)) {
+                Trust::Owner
+            } else {
+                Trust::Guest
             }
         }
     }

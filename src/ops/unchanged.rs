@@ -110,8 +110,9 @@ pub async fn parts(
         let printed = platforms::answer(&line).await;
         parts.extend(printed.and_then(|printed| HeldImage::parse(&printed)));
     }
-    match parts.len() == built.parts.len() {
-        true => parts,
-        false => Vec::new(),
+    if parts.len() == built.parts.len() {
+        parts
+    } else {
+        Vec::new()
     }
 }

@@ -165,11 +165,14 @@ async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), S
         .image
         .parse()
         .map_err(|_| "it is no image".to_owned())?;
-    let told = |which: &str, digest: &Digest, error: LookupError| match error.is_absent() {
-        true => format!(
-            "its registry no longer has {which} ({digest}), so that the two cannot be compared"
-        ),
-        false => format!("{which} cannot be read: {}", Error::from(error).one_line()),
+    let told = |which: &str, digest: &Digest, error: LookupError| {
+        if error.is_absent() {
+            format!(
+                "its registry no longer has {which} ({digest}), so that the two cannot be compared"
+            )
+        } else {
+            format!("{which} cannot be read: {}", Error::from(error).one_line())
+        }
     };
     let platform = update.platform.as_ref();
     let registries = app.registries();
@@ -246,9 +249,10 @@ fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
             .filter(|name| old.get(*name) != new.get(*name))
             .collect();
         for name in changed.iter().take(MOST) {
-            let what = match is_named {
-                true => format!("{kind} {name}"),
-                false => kind.to_owned(),
+            let what = if is_named {
+                format!("{kind} {name}")
+            } else {
+                kind.to_owned()
             };
             // A variable that is there and empty differs from one that is not.
             let value = |map: &BTreeMap<String, String>| {

@@ -80,9 +80,10 @@ pub fn path(path: &str, fields: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
-    match query.is_empty() {
-        true => path.to_owned(),
-        false => format!("{path}?{query}"),
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
     }
 }
 

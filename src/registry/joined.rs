@@ -139,9 +139,10 @@ fn index(mut entries: Vec<Value>, annotations: &BTreeMap<String, String>) -> Joi
     entries.sort_by_key(place);
     let is_dockers = |entry: &Value| entry["mediaType"] == IMAGE_MANIFEST_MEDIA_TYPE;
     let is_list = entries.iter().all(is_dockers);
-    let media_type = match is_list {
-        true => IMAGE_MANIFEST_LIST_MEDIA_TYPE,
-        false => OCI_IMAGE_INDEX_MEDIA_TYPE,
+    let media_type = if is_list {
+        IMAGE_MANIFEST_LIST_MEDIA_TYPE
+    } else {
+        OCI_IMAGE_INDEX_MEDIA_TYPE
     };
     let mut document = json!({
         "schemaVersion": 2,

@@ -125,9 +125,10 @@ async fn apply(
     auths.retain(|key, _| !is_key_of(key, registry));
     let had_entry = auths.len() < before.len();
     let mut places = Vec::new();
-    let key = match is_dockers && registry == crate::image::reference::DOCKER_HUB {
-        true => DOCKER_HUB_KEY,
-        false => registry,
+    let key = if is_dockers && registry == crate::image::reference::DOCKER_HUB {
+        DOCKER_HUB_KEY
+    } else {
+        registry
     };
     match (change, helper) {
         (LoginChange::Store(login), Some((helper, server))) => {
@@ -173,9 +174,10 @@ async fn run(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
             Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
             _ => {
                 let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
-                match said.iter().any(|said| said.contains(helper::UNKNOWN)) {
-                    true => Ok(false),
-                    false => Err(format!("`{name} {verb}` fails")),
+                if said.iter().any(|said| said.contains(helper::UNKNOWN)) {
+                    Ok(false)
+                } else {
+                    Err(format!("`{name} {verb}` fails"))
                 }
             }
         },

@@ -250,9 +250,10 @@ impl PurgeOptions {
     ///
     /// What contradicts what.
     pub fn checked(self) -> Result<Self, String> {
-        match self.untagged_only && self.keep > 0 {
-            true => Err("`--keep` counts tags, and `--untagged-only` leaves all of them".into()),
-            false => Ok(self),
+        if self.untagged_only && self.keep > 0 {
+            Err("`--keep` counts tags, and `--untagged-only` leaves all of them".into())
+        } else {
+            Ok(self)
         }
     }
 }

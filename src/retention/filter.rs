@@ -49,9 +49,10 @@ impl Filters {
     ///
     /// As [`Filters::new`].
     pub fn of(texts: &[String], may_be_left_out: bool) -> Result<Self, InvalidFilter> {
-        match may_be_left_out && texts.is_empty() {
-            true => Self::new(&[".*:.*".to_owned()]),
-            false => Self::new(texts),
+        if may_be_left_out && texts.is_empty() {
+            Self::new(&[".*:.*".to_owned()])
+        } else {
+            Self::new(texts)
         }
     }
 

@@ -96,9 +96,10 @@ impl<'a> Unpacking<'a> {
         let cannot = || format!("cannot unpack `{name}`");
         let mut input = BufReader::new(input);
         let start = input.fill_buf().context(Kind::Failed, cannot)?;
-        match start.starts_with(&GZIP) {
-            true => self.entries(name, MultiGzDecoder::new(input)),
-            false => self.entries(name, input),
+        if start.starts_with(&GZIP) {
+            self.entries(name, MultiGzDecoder::new(input))
+        } else {
+            self.entries(name, input)
         }
     }
 
@@ -218,9 +219,12 @@ impl<'a> Unpacking<'a> {
                 EntryType::Regular | EntryType::Continuous => {
                     let size = entry.size();
                     let written = self.write(path, entry, note);
-                    written.and_then(|written| match written == size {
-                        true => Ok(()),
-                        false => Err(Unmade::Io(io::ErrorKind::UnexpectedEof.into())),
+                    written.and_then(|written| {
+                        if written == size {
+                            Ok(())
+                        } else {
+                            Err(Unmade::Io(io::ErrorKind::UnexpectedEof.into()))
+                        }
                     })
                 }
                 EntryType::Directory => self.make_folder(path, note),

@@ -134,9 +134,10 @@ impl<'a> Git<'a> {
             let how = ["--init", "--recursive", "--depth=1"];
             // What a repository of the network names must not bring what lies on this machine, also where its user allows that for
             // repositories of his own.
-            let files = match url.starts_with("file:") {
-                true => "protocol.file.allow=user",
-                false => "protocol.file.allow=never",
+            let files = if url.starts_with("file:") {
+                "protocol.file.allow=user"
+            } else {
+                "protocol.file.allow=never"
             };
             let allowed = ["-c", files, "-c", "protocol.ext.allow=never"];
             let modules = filter.iter().copied().chain(allowed).chain(modules);
@@ -166,9 +167,10 @@ impl<'a> Git<'a> {
                 path.starts_with(&folder) && is_pointer(&path)
             });
             if let Some(name) = pointer {
-                let (problem, hint) = match lfs {
-                    true => ("has not brought it", "type in a clone of it: git lfs pull"),
-                    false => ("is missing on this machine", "install git-lfs"),
+                let (problem, hint) = if lfs {
+                    ("has not brought it", "type in a clone of it: git lfs pull")
+                } else {
+                    ("is missing on this machine", "install git-lfs")
                 };
                 return Err(Error::new(
                     Kind::Failed,
@@ -248,11 +250,12 @@ impl<'a> Git<'a> {
         let real = real.map_err(|_| cannot(&format!("the repository has no folder `{folder}`")))?;
         let home = root.canonicalize();
         let home = home.map_err(|problem| cannot(&problem.to_string()))?;
-        match real.starts_with(home) && real.is_dir() {
-            true => Ok(real),
-            false => Err(cannot(&format!(
+        if real.starts_with(home) && real.is_dir() {
+            Ok(real)
+        } else {
+            Err(cannot(&format!(
                 "`{folder}` is no folder of the repository"
-            ))),
+            )))
         }
     }
 
@@ -350,8 +353,8 @@ fn with_settings_behind(own: usize, line: CommandLine, settings: &[(&str, &str)]
 /// Returns the settings by which a checkout brings what Git LFS keeps, whether or not `git lfs install` was ever typed; or by which
 /// it does without, so that what is missing can be told in plain words.
 fn lfs_filter(lfs: bool) -> [&'static str; 8] {
-    match lfs {
-        true => [
+    if lfs {
+        [
             "-c",
             "filter.lfs.clean=git-lfs clean -- %f",
             "-c",
@@ -360,8 +363,9 @@ fn lfs_filter(lfs: bool) -> [&'static str; 8] {
             "filter.lfs.process=git-lfs filter-process",
             "-c",
             "filter.lfs.required=true",
-        ],
-        false => [
+        ]
+    } else {
+        [
             "-c",
             "filter.lfs.clean=",
             "-c",
@@ -370,7 +374,7 @@ fn lfs_filter(lfs: bool) -> [&'static str; 8] {
             "filter.lfs.process=",
             "-c",
             "filter.lfs.required=false",
-        ],
+        ]
     }
 }
 

@@ -82,9 +82,10 @@ impl LocalContext {
             Err(problem) => {
                 let is_absent = problem.is_absent();
                 let error = self.unreadable("the Dockerfile ", &path, problem);
-                Err(match is_absent {
-                    true => error.hint("name it with --file, relative to the context"),
-                    false => error,
+                Err(if is_absent {
+                    error.hint("name it with --file, relative to the context")
+                } else {
+                    error
                 })
             }
         }
@@ -163,9 +164,10 @@ impl LocalContext {
             format!("cannot read {what}`{}`", path.display()),
         )
         .because(problem);
-        match is_outside {
-            true => error.hint(TRUST_HINT),
-            false => error,
+        if is_outside {
+            error.hint(TRUST_HINT)
+        } else {
+            error
         }
     }
 }
@@ -176,12 +178,13 @@ pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
     let name = dockerfile.file_name();
     let names = || std::iter::once(DOCKERFILE).chain(OTHER_NAMES);
     let is_own = |other: &str| name.is_some_and(|name| name == other);
-    match names().any(is_own) {
-        true => names()
+    if names().any(is_own) {
+        names()
             .take_while(|other| !is_own(other))
             .map(|other| dockerfile.with_file_name(other))
-            .collect(),
-        false => Vec::new(),
+            .collect()
+    } else {
+        Vec::new()
     }
 }
 

@@ -21,8 +21,9 @@ pub fn stamp(path: &Path, seconds: i64) -> io::Result<()> {
 #[cfg(test)]
 pub fn quick_folder() -> tempfile::TempDir {
     let in_memory = Path::new("/dev/shm");
-    match in_memory.is_dir() {
-        true => tempfile::tempdir_in(in_memory).unwrap(),
-        false => tempfile::tempdir().unwrap(),
+    if in_memory.is_dir() {
+        tempfile::tempdir_in(in_memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
     }
 }

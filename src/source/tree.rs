@@ -233,9 +233,10 @@ impl Tree {
 
     fn count(&mut self, name: &OsStr) -> Result<(), Misplaced> {
         self.names = self.names.saturating_add(name.len());
-        match self.names > MAX_NAMES {
-            true => Err(Misplaced::TooLong),
-            false => Ok(()),
+        if self.names > MAX_NAMES {
+            Err(Misplaced::TooLong)
+        } else {
+            Ok(())
         }
     }
 

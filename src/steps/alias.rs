@@ -246,9 +246,10 @@ fn with_templates<T>(
         return Ok(value);
     }
     let rendered = renderer.render(text)?;
-    match rendered.has_secret() {
-        true => Err(first),
-        false => read(rendered.reveal(), &none).map_err(|_| first),
+    if rendered.has_secret() {
+        Err(first)
+    } else {
+        read(rendered.reveal(), &none).map_err(|_| first)
     }
 }
 
@@ -325,9 +326,10 @@ fn separated(text: &str) -> (String, String) {
                 .next()
                 .is_some_and(|key| key.trim_end() == "alias");
         }
-        let (to, other) = match inside {
-            true => (&mut section, &mut rest),
-            false => (&mut rest, &mut section),
+        let (to, other) = if inside {
+            (&mut section, &mut rest)
+        } else {
+            (&mut rest, &mut section)
         };
         to.push_str(line);
         other.push('\n');

@@ -101,9 +101,10 @@ impl TemplateBudget {
 
     /// Checks that what is about to be made fits in, before it takes up the memory.
     pub fn check_made(&self, bytes: usize) -> Result<(), TemplateError> {
-        match self.made.load(Relaxed).saturating_add(bytes) > MAX_MADE {
-            true => self.meet(TOO_MUCH),
-            false => Ok(()),
+        if self.made.load(Relaxed).saturating_add(bytes) > MAX_MADE {
+            self.meet(TOO_MUCH)
+        } else {
+            Ok(())
         }
     }
 

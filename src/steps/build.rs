@@ -270,9 +270,10 @@ impl BuildStep {
     fn without_doubles(mut self) -> Result<Self, String> {
         let mut seen = BTreeSet::new();
         self.images.retain(|image| seen.insert(image.clone()));
-        match self.images.len() > MAX_IMAGES {
-            true => Err(format!("`build` has more than {MAX_IMAGES} tags")),
-            false => Ok(self),
+        if self.images.len() > MAX_IMAGES {
+            Err(format!("`build` has more than {MAX_IMAGES} tags"))
+        } else {
+            Ok(self)
         }
     }
 }

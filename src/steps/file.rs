@@ -187,12 +187,13 @@ impl KeyReader<'_> {
         if version.is_empty() {
             return Ok("v1.0.0".into());
         }
-        match VERSIONS.contains(&version.to_lowercase().as_str()) {
-            true => Ok(version.to_owned()),
-            false => Err(node.problem(format!(
+        if VERSIONS.contains(&version.to_lowercase().as_str()) {
+            Ok(version.to_owned())
+        } else {
+            Err(node.problem(format!(
                 "there is no version `{version}`: there are {}",
                 VERSIONS.join(", ")
-            ))),
+            )))
         }
     }
 
@@ -321,9 +322,10 @@ impl KeyReader<'_> {
                 .map_err(|problem: crate::image::InvalidReference| {
                     blame(node, "cmd", problem.to_string())
                 })?;
-        let own = match switch(node, "disableWorkingDirectoryOverride")? {
-            true => None,
-            false => Some(working_directory(node, defaults)?.unwrap_or_default()),
+        let own = if switch(node, "disableWorkingDirectoryOverride")? {
+            None
+        } else {
+            Some(working_directory(node, defaults)?.unwrap_or_default())
         };
         let place = Place {
             working_directory: own,

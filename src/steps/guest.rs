@@ -302,21 +302,20 @@ fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> 
 
 /// Returns the registry of a cache: `type=registry,ref=IMAGE`, or the image alone.
 fn cached(value: &str) -> Option<String> {
-    let image: crate::image::Reference = match value.contains(['=', ',', '"']) {
-        false => value.parse().ok()?,
-        true => {
-            let (mut kind, mut image) = (None, None);
-            for (key, value) in fields(value)? {
-                match key {
-                    "type" => kind = Some(value),
-                    "ref" => image = Some(value),
-                    "mode" if matches!(value, "min" | "max") => {}
-                    _ => return None,
-                }
+    let image: crate::image::Reference = if value.contains(['=', ',', '"']) {
+        let (mut kind, mut image) = (None, None);
+        for (key, value) in fields(value)? {
+            match key {
+                "type" => kind = Some(value),
+                "ref" => image = Some(value),
+                "mode" if matches!(value, "min" | "max") => {}
+                _ => return None,
             }
-            kind.filter(|kind| *kind == "registry")?;
-            image?.parse().ok()?
         }
+        kind.filter(|kind| *kind == "registry")?;
+        image?.parse().ok()?
+    } else {
+        value.parse().ok()?
     };
     Some(image.registry().to_owned())
 }
@@ -345,13 +344,14 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
     match (of("src"), of("source"), of("env"), of("type")) {
         (Some(path), None, None, None | Some("file"))
         | (None, Some(path), None, None | Some("file")) => {
-            match build
+            if build
                 .mounts
                 .iter()
                 .any(|mount| is_file_of(graph, mount, path))
             {
-                true => Ok(()),
-                false => Err(WHY),
+                Ok(())
+            } else {
+                Err(WHY)
             }
         }
         (None, None, Some(name), None | Some("env")) => variable(name),

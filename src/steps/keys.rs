@@ -27,13 +27,14 @@ pub fn value<'a>(
 /// Reads a name or a path; one of nothing but white space is as good as none.
 pub fn text(node: &YamlNode<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
     let text = value(node, key)?.map(|text| text.reveal().to_owned());
-    match text.as_ref().is_some_and(|text| text.len() > LONGEST_NAME) {
-        true => Err(blame(
+    if text.as_ref().is_some_and(|text| text.len() > LONGEST_NAME) {
+        Err(blame(
             node,
             key,
             format!("`{key}` is longer than {LONGEST_NAME} bytes"),
-        )),
-        false => Ok(text),
+        ))
+    } else {
+        Ok(text)
     }
 }
 

@@ -21,17 +21,19 @@ pub(super) fn has_marks(text: &str) -> bool {
 
 /// Takes the marks out of a text.
 pub(super) fn without(text: &str) -> Cow<'_, str> {
-    match has_marks(text) {
-        true => Cow::Owned(text.replace(BOTH, "")),
-        false => Cow::Borrowed(text),
+    if has_marks(text) {
+        Cow::Owned(text.replace(BOTH, ""))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
 /// Marks all of a text as secret. A secret that is empty needs no marks.
 pub(super) fn around(text: &str) -> String {
-    match text.is_empty() {
-        true => String::new(),
-        false => format!("{OPEN}{}{CLOSE}", without(text)),
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("{OPEN}{}{CLOSE}", without(text))
     }
 }
 

@@ -63,9 +63,10 @@ impl<'g> Progress<'g> {
 
     /// Says how a step ended.
     pub fn finish(&mut self, step: &'g Step, ok: bool) {
-        let state = match ok || step.ignores_errors {
-            true => State::Succeeded,
-            false => State::Failed,
+        let state = if ok || step.ignores_errors {
+            State::Succeeded
+        } else {
+            State::Failed
         };
         self.states.insert(&step.id, state);
     }

@@ -165,9 +165,10 @@ impl Renderer {
             ));
         }
         executed.map_err(invalid)?;
-        let rendered = match out.text.contains(NO_VALUE) {
-            true => out.text.replace(NO_VALUE, ""),
-            false => out.text,
+        let rendered = if out.text.contains(NO_VALUE) {
+            out.text.replace(NO_VALUE, "")
+        } else {
+            out.text
         };
         Ok(marks::read(&rendered))
     }

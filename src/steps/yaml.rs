@@ -76,9 +76,10 @@ pub fn parse(text: &MaskedText) -> Result<YamlValue, InvalidTaskFile> {
     if text.reveal().len() > MAX_BYTES {
         return Err(InvalidTaskFile::new(TOO_LARGE));
     }
-    let known = match text.has_secret() {
-        true => Some(secret_scalars(text)?),
-        false => None,
+    let known = if text.has_secret() {
+        Some(secret_scalars(text)?)
+    } else {
+        None
     };
     let mut loader = Loader::new(known);
     let mut documents = 0;

@@ -117,9 +117,10 @@ impl Store {
         let mut all = self.builders();
         let before = all.clone();
         change(&mut all);
-        match all == before {
-            true => Ok(()),
-            false => file::write_json(&self.layout.builders(), &all),
+        if all == before {
+            Ok(())
+        } else {
+            file::write_json(&self.layout.builders(), &all)
         }
     }
 

@@ -264,17 +264,19 @@ impl Gap {
 
     /// Returns which byte of all that was ever written is at `offset` of the file.
     fn position(self, offset: u64) -> u64 {
-        match offset <= self.at {
-            true => offset,
-            false => offset.saturating_sub(self.note().len() as u64).max(self.at) + self.left_out,
+        if offset <= self.at {
+            offset
+        } else {
+            offset.saturating_sub(self.note().len() as u64).max(self.at) + self.left_out
         }
     }
 
     /// Returns where a byte of all that was ever written is in the file; the note, where it is left out.
     fn offset(self, position: u64) -> u64 {
-        match position <= self.at + self.left_out {
-            true => position.min(self.at),
-            false => position - self.left_out + self.note().len() as u64,
+        if position <= self.at + self.left_out {
+            position.min(self.at)
+        } else {
+            position - self.left_out + self.note().len() as u64
         }
     }
 }

@@ -87,9 +87,10 @@ impl Store {
         let ids = self.list_of(key)?;
         let left = ids.iter().rev().filter(|id| !gone.contains(id));
         let lines: String = left.map(|id| format!("{id}\n")).collect();
-        match lines.is_empty() {
-            true => file::remove(&self.layout.runs_of(key)),
-            false => file::replace(&self.layout.runs_of(key), lines.as_bytes()),
+        if lines.is_empty() {
+            file::remove(&self.layout.runs_of(key))
+        } else {
+            file::replace(&self.layout.runs_of(key), lines.as_bytes())
         }
     }
 

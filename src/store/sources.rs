@@ -77,12 +77,11 @@ impl Store {
     /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_silent_sources(&self, silent: Vec<SilentSource>) -> Result<()> {
         let path = self.layout.silent_sources();
-        match silent.is_empty() {
-            true => file::remove(&path),
-            false => {
-                let schema = SCHEMA;
-                file::write_json(&path, &SourcesFile { schema, silent })
-            }
+        if silent.is_empty() {
+            file::remove(&path)
+        } else {
+            let schema = SCHEMA;
+            file::write_json(&path, &SourcesFile { schema, silent })
         }
     }
 }

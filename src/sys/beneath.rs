@@ -87,17 +87,19 @@ pub fn folder_in(root: &Path, path: &Path) -> Result<PathBuf, Unreadable> {
     let root = fs::canonicalize(root)?;
     let found = fs::canonicalize(root.join(path))?;
     let now = fs::metadata(&found)?;
-    match found.starts_with(&root) && (now.dev(), now.ino()) == (opened.dev(), opened.ino()) {
-        true => Ok(found),
-        false => Err(Unreadable::Outside),
+    if found.starts_with(&root) && (now.dev(), now.ino()) == (opened.dev(), opened.ino()) {
+        Ok(found)
+    } else {
+        Err(Unreadable::Outside)
     }
 }
 
 /// Adds what every file is opened with: so that nothing is waited for, and nothing becomes this process's terminal.
 fn harmless(flags: OFlags) -> OFlags {
-    match flags.contains(OFlags::PATH) {
-        true => flags | OFlags::CLOEXEC,
-        false => flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
+    if flags.contains(OFlags::PATH) {
+        flags | OFlags::CLOEXEC
+    } else {
+        flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY
     }
 }
 
@@ -112,9 +114,10 @@ pub fn open_folder_in(root: &Path, path: &Path) -> Result<File, Unreadable> {
 
 /// Opens what is under a path, which must not lead out of `root`.
 fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
-    let path = match path.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => path,
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
     };
     let (folder, how) = (File::open(root)?, harmless(flags));
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -144,9 +147,10 @@ fn open_by_path(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreada
     let opened = File::from(opened);
     let (then, now) = (opened.metadata()?, fs::symlink_metadata(&found)?);
     let is_same = (then.dev(), then.ino()) == (now.dev(), now.ino());
-    match is_same && fs::canonicalize(&found)? == found {
-        true => Ok(opened),
-        false => Err(Unreadable::Outside),
+    if is_same && fs::canonicalize(&found)? == found {
+        Ok(opened)
+    } else {
+        Err(Unreadable::Outside)
     }
 }
 
@@ -165,9 +169,10 @@ fn read_by(
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
     // It may grow while it is read.
     file.take(limit + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > limit {
-        true => Err(Unreadable::TooLarge(limit)),
-        false => Ok(bytes),
+    if bytes.len() as u64 > limit {
+        Err(Unreadable::TooLarge(limit))
+    } else {
+        Ok(bytes)
     }
 }
 
@@ -177,9 +182,10 @@ fn check(file: &File) -> Result<u64, Unreadable> {
     if found.is_dir() {
         return Err(Unreadable::Folder);
     }
-    match found.is_file() && !is_of_the_kernel(file) {
-        true => Ok(found.len()),
-        false => Err(Unreadable::NoFile),
+    if found.is_file() && !is_of_the_kernel(file) {
+        Ok(found.len())
+    } else {
+        Err(Unreadable::NoFile)
     }
 }
 

@@ -236,9 +236,10 @@ impl ConfigText<'_> {
             ""
         };
         let lines = format!("{first}{lines}");
-        let lines = match self.0.contains("\r\n") {
-            true => lines.replace('\n', "\r\n"),
-            false => lines,
+        let lines = if self.0.contains("\r\n") {
+            lines.replace('\n', "\r\n")
+        } else {
+            lines
         };
         self.spliced(at..at, &lines)
     }
@@ -329,9 +330,10 @@ impl ConfigText<'_> {
                 Some(ConfigText(&rest).spliced(colon..colon, &format!(" {}", block(value)?)))
             }
             _ => {
-                let new = match is_inline || is_nested {
-                    true => flow(value),
-                    false => block(value),
+                let new = if is_inline || is_nested {
+                    flow(value)
+                } else {
+                    block(value)
                 };
                 Some(self.spliced(old.span.clone(), &new?))
             }

@@ -126,9 +126,10 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
     // Behind what is there: right for a file of comments alone, and for a new section.
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let single = single()?.replace('\n', newline);
-    let appended = match text.is_empty() || text.ends_with('\n') {
-        true => format!("{text}{single}"),
-        false => format!("{text}{newline}{single}"),
+    let appended = if text.is_empty() || text.ends_with('\n') {
+        format!("{text}{single}")
+    } else {
+        format!("{text}{newline}{single}")
     };
     first_that_says(&wanted, edited.into_iter().chain([appended]))
 }
@@ -183,13 +184,14 @@ fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
     let as_text = Value::String(text.to_owned());
     match alone(&as_text) {
         Ok(_) => Ok(as_text),
-        Err(problem) => Err(Unchangeable::Refused(match key.is_secret() {
-            true => "the value is not what the key takes".into(),
-            false => ["u64", "u32", "usize"]
+        Err(problem) => Err(Unchangeable::Refused(if key.is_secret() {
+            "the value is not what the key takes".into()
+        } else {
+            ["u64", "u32", "usize"]
                 .iter()
                 .fold(problem.to_string(), |text, number| {
                     text.replace(&format!("expected {number}"), "expected a whole number")
-                }),
+                })
         })),
     }
 }

@@ -84,9 +84,10 @@ impl FromStr for Pattern {
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
         let name = text.strip_suffix('*').unwrap_or(text);
         let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        match fits && !text.is_empty() {
-            true => Ok(Self(text.to_owned())),
-            false => Err(InvalidPattern(text.escape_debug().to_string())),
+        if fits && !text.is_empty() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPattern(text.escape_debug().to_string()))
         }
     }
 }

@@ -82,9 +82,10 @@ impl Stop {
         let cannot = || "cannot listen for signals".to_owned();
         let mut interrupt = signal(SignalKind::interrupt()).context(Kind::Failed, cannot)?;
         let mut terminate = signal(SignalKind::terminate()).context(Kind::Failed, cannot)?;
-        let mut hangup = match is_hangup_ignored() {
-            true => None,
-            false => Some(signal(SignalKind::hangup()).context(Kind::Failed, cannot)?),
+        let mut hangup = if is_hangup_ignored() {
+            None
+        } else {
+            Some(signal(SignalKind::hangup()).context(Kind::Failed, cannot)?)
         };
         let (sender, asked) = watch::channel((None, 0));
         let (reload, reloads) = watch::channel(0);

@@ -35,9 +35,10 @@ impl FromStr for Age {
         let duration = span
             .to_duration(SpanRelativeTo::days_are_24_hours())
             .map_err(|_| invalid())?;
-        match duration.is_negative() {
-            true => Err(invalid()),
-            false => Ok(Self(duration)),
+        if duration.is_negative() {
+            Err(invalid())
+        } else {
+            Ok(Self(duration))
         }
     }
 }
@@ -70,9 +71,10 @@ impl fmt::Display for Age {
         let parts: Vec<String> = parts
             .map(|(count, unit)| format!("{count}{unit}"))
             .collect();
-        match parts.is_empty() {
-            true => f.write_str("0s"),
-            false => f.write_str(&parts.join(" ")),
+        if parts.is_empty() {
+            f.write_str("0s")
+        } else {
+            f.write_str(&parts.join(" "))
         }
     }
 }

@@ -159,10 +159,13 @@ impl FromStr for Context {
         match scheme.to_ascii_lowercase().as_str() {
             "oci" => Ok(Self::Artifact(rest.parse()?)),
             "http" | "https" if is_git(rest) => git(text).map(Self::Git),
-            "http" | "https" => match has_password(text) {
-                true => Err(InvalidContext::Password),
-                false => Ok(Self::Tarball(text.into())),
-            },
+            "http" | "https" => {
+                if has_password(text) {
+                    Err(InvalidContext::Password)
+                } else {
+                    Ok(Self::Tarball(text.into()))
+                }
+            }
             _ => Err(InvalidContext::Scheme(text.into())),
         }
     }

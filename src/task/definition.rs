@@ -331,9 +331,10 @@ impl Task {
 
     /// Reads the name of an image: one of the task's registry, or of the builder's own store.
     fn named(&self, name: &str) -> Result<Reference, InvalidReference> {
-        match self.is_local() {
-            true => name.parse(),
-            false => Reference::within(&self.registry, name),
+        if self.is_local() {
+            name.parse()
+        } else {
+            Reference::within(&self.registry, name)
         }
     }
 

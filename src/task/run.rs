@@ -381,9 +381,10 @@ impl Run {
                 .iter()
                 .map(|it| format!("timer {}", it.timer)),
         );
-        match parts.is_empty() {
-            true => "by hand".to_owned(),
-            false => parts.join(", "),
+        if parts.is_empty() {
+            "by hand".to_owned()
+        } else {
+            parts.join(", ")
         }
     }
 }

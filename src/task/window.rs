@@ -21,9 +21,10 @@ impl Window {
     pub fn is_open(&self, now: Timestamp) -> bool {
         let minute = self.0.as_str().split_ascii_whitespace().next();
         let is_number = minute.is_some_and(|text| text.bytes().all(|it| it.is_ascii_digit()));
-        let length = match is_number {
-            true => SignedDuration::from_hours(1),
-            false => SignedDuration::from_mins(1),
+        let length = if is_number {
+            SignedDuration::from_hours(1)
+        } else {
+            SignedDuration::from_mins(1)
         };
         let opened = self.0.last_until(now);
         opened.is_some_and(|opened| now.duration_since(opened) < length)

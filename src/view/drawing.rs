@@ -126,9 +126,10 @@ fn text(vertices: &[Vertex], canvas: Canvas) -> String {
             }
             let last = children[n].len();
             for (place, child) in children[n].iter().enumerate().rev() {
-                let (branch, trunk) = match place + 1 == last {
-                    true => ("└─ ", "   "),
-                    false => ("├─ ", "│  "),
+                let (branch, trunk) = if place + 1 == last {
+                    ("└─ ", "   ")
+                } else {
+                    ("├─ ", "│  ")
                 };
                 open.push((
                     *child,
@@ -241,9 +242,10 @@ pub fn svg(vertices: &[Vertex]) -> String {
         let ((x1, y1, wide), (x2, y2, _)) = (places[from], places[to]);
         let (x1, y1, y2) = (x1 + wide, y1 + HEIGHT / 2, y2 + HEIGHT / 2);
         let (left, right) = (x1 + BETWEEN / 2, x2.saturating_sub(BETWEEN / 2));
-        let line = match vertices[from].is_lit && vertices[to].is_lit {
-            true => "class=\"lit\" stroke=\"#e8710a\" stroke-width=\"3\"",
-            false => "stroke=\"#80868b\"",
+        let line = if vertices[from].is_lit && vertices[to].is_lit {
+            "class=\"lit\" stroke=\"#e8710a\" stroke-width=\"3\""
+        } else {
+            "stroke=\"#80868b\""
         };
         out.push_str(&format!(
             "<path d=\"M{x1} {y1} C{left} {y1} {right} {y2} {x2} {y2}\" fill=\"none\" {line}/>\n"

@@ -126,9 +126,10 @@ fn with_json_literals(text: &str) -> String {
             return out;
         };
         let inner = &quoted[1..end];
-        match quote == "`" {
-            true => out.push_str(&json_literal(inner)),
-            false => out.push_str(&quoted[..=end]),
+        if quote == "`" {
+            out.push_str(&json_literal(inner))
+        } else {
+            out.push_str(&quoted[..=end])
         }
         rest = &quoted[end + 1..];
     }
@@ -154,9 +155,10 @@ fn json_literal(inner: &str) -> String {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     let unescaped = inner.replace("\\`", "`");
     let quoted = format!("\"{}\"", unescaped.trim_start());
-    match !is_json(&unescaped) && is_json(&quoted) {
-        true => format!("`\"{}\"`", inner.trim_start()),
-        false => format!("`{inner}`"),
+    if !is_json(&unescaped) && is_json(&quoted) {
+        format!("`\"{}\"`", inner.trim_start())
+    } else {
+        format!("`{inner}`")
     }
 }
 

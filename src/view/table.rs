@@ -103,9 +103,10 @@ fn python(value: &Value) -> String {
     match value {
         Value::Null => "None".into(),
         Value::String(text) => {
-            let quote = match text.contains('\'') && !text.contains('"') {
-                true => '"',
-                false => '\'',
+            let quote = if text.contains('\'') && !text.contains('"') {
+                '"'
+            } else {
+                '\''
             };
             let mut out = String::from(quote);
             for c in text.chars() {
@@ -129,15 +130,17 @@ fn python(value: &Value) -> String {
             let is_ordered = fields.contains_key(order::MARK);
             let fields = order::fields(fields).into_iter().map(|(key, value)| {
                 let (key, value) = (python(&Value::from(key)), python(value));
-                match is_ordered {
-                    true => format!("({key}, {value})"),
-                    false => format!("{key}: {value}"),
+                if is_ordered {
+                    format!("({key}, {value})")
+                } else {
+                    format!("{key}: {value}")
                 }
             });
             let fields = fields.collect::<Vec<_>>().join(", ");
-            match is_ordered {
-                true => format!("OrderedDict([{fields}])"),
-                false => format!("{{{fields}}}"),
+            if is_ordered {
+                format!("OrderedDict([{fields}])")
+            } else {
+                format!("{{{fields}}}")
             }
         }
         other => plain(other),

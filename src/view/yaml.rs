@@ -152,9 +152,10 @@ impl Writer {
             self.plain(text, indent);
             return true;
         }
-        match allowed.single_quotes && is_line {
-            true => self.single_quoted(text, indent),
-            false => self.double_quoted(text, indent),
+        if allowed.single_quotes && is_line {
+            self.single_quoted(text, indent)
+        } else {
+            self.double_quoted(text, indent)
         }
         false
     }

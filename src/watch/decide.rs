@@ -101,9 +101,10 @@ impl Reasons {
             timers: self.timers.clone(),
             source: self.source.clone(),
         };
-        match self.by_hand && triggers == Triggers::default() {
-            true => Cause::Manual,
-            false => Cause::Triggered(triggers),
+        if self.by_hand && triggers == Triggers::default() {
+            Cause::Manual
+        } else {
+            Cause::Triggered(triggers)
         }
     }
 
@@ -496,15 +497,16 @@ impl Node<'_> {
         }
         match &self.baseline.failure {
             Some(failure) if self.must_wait(failure, &reasons, tags, now) => {
-                match self.baseline.is_tracking() {
-                    true => Verdict::BackingOff {
+                if self.baseline.is_tracking() {
+                    Verdict::BackingOff {
                         reasons,
                         until: failure.next_try,
                         failures: failure.count,
                         run_id: failure.run_id,
                         why: failure.reason.clone(),
-                    },
-                    false => failing(failure, Some(failure.next_try)),
+                    }
+                } else {
+                    failing(failure, Some(failure.next_try))
                 }
             }
             _ => debounced(reasons, tags, now),
@@ -646,9 +648,10 @@ impl Node<'_> {
         if let Some(missing) = self.missing_images(tags) {
             return missing;
         }
-        match self.followed().next().is_none() && self.source().is_none() {
-            true => Verdict::FollowsNothing,
-            false => Verdict::Current,
+        if self.followed().next().is_none() && self.source().is_none() {
+            Verdict::FollowsNothing
+        } else {
+            Verdict::Current
         }
     }
 

@@ -109,9 +109,10 @@ fn within_minute(
         return next;
     };
     let shortest = SignedDuration::try_from(shortest).unwrap_or(SignedDuration::MAX);
-    match start.duration_since(looked) < shortest {
-        true => start.saturating_add(MINUTE).unwrap_or(Timestamp::MAX),
-        false => start,
+    if start.duration_since(looked) < shortest {
+        start.saturating_add(MINUTE).unwrap_or(Timestamp::MAX)
+    } else {
+        start
     }
 }
 

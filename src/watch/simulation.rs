@@ -498,9 +498,10 @@ impl SimulatedWorld {
 
     fn pauses(&self, tag: &Reference) -> Pauses {
         let seconds = Duration::from_secs;
-        let bounds = match *tag == outside(0) {
-            true => (seconds(600), seconds(3600)),
-            false => (seconds(60), seconds(60)),
+        let bounds = if *tag == outside(0) {
+            (seconds(600), seconds(3600))
+        } else {
+            (seconds(60), seconds(60))
         };
         Pauses::new(bounds, seconds(3600))
     }
@@ -893,9 +894,10 @@ impl SimulatedWorld {
     fn answer(&mut self, work: &mut SimulatedRound<'_>, at: usize, is_late: bool) {
         let look = self.open.remove(at);
         let (tag, what) = (look.tag.clone(), Awaited::Tag(look.tag.clone()));
-        let (content, step) = match is_late {
-            true => (look.then.clone(), look.step),
-            false => (self.content(&tag), self.step),
+        let (content, step) = if is_late {
+            (look.then.clone(), look.step)
+        } else {
+            (self.content(&tag), self.step)
         };
         let result = match &content {
             _ if !self.is_reachable(&tag) => Err(Miss::unknown("no answer")),

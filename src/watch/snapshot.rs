@@ -127,9 +127,10 @@ impl Snapshot {
             .map(|base| base.as_ref().map_or(SignedDuration::ZERO, &age));
         let ages: Box<[SignedDuration]> = ages.collect();
         // Nearly always there are none, and none are kept then.
-        self.ages = match ages.iter().all(SignedDuration::is_zero) {
-            true => Box::default(),
-            false => ages,
+        self.ages = if ages.iter().all(SignedDuration::is_zero) {
+            Box::default()
+        } else {
+            ages
         };
     }
 

@@ -117,9 +117,10 @@ impl DefinitionArgs {
         let (arguments, secret_arguments) =
             split(self.arguments.is_given(), self.arguments.arguments());
         let (values, secret_values) = split(self.values.has_values(), self.values.values());
-        let timers = match self.schedules.is_empty() {
-            true => None,
-            false => Some(timers(self.schedules, app.clock.now())?),
+        let timers = if self.schedules.is_empty() {
+            None
+        } else {
+            Some(timers(self.schedules, app.clock.now())?)
         };
         let (keep_tags, keep_days) = self.keep.patch();
         let patch = TaskPatch {
@@ -180,9 +181,10 @@ impl DefinitionArgs {
         let names_a_file = self.file.is_some() || self.cmd.is_some();
         let needs_one =
             matches!(&old.step, Step::Docker(step) if step.context_path == Context::None);
-        match names_a_file || needs_one {
-            true => wanted.content(),
-            false => Ok(None),
+        if names_a_file || needs_one {
+            wanted.content()
+        } else {
+            Ok(None)
         }
     }
 }

@@ -60,9 +60,10 @@ pub fn delete_image(
         .iter()
         .map(|tag| format!("'{}:{tag}'", image.repository()))
         .collect();
-    let with = match tags.is_empty() {
-        true => String::new(),
-        false => format!(" and all the following images: {}", tags.join(", ")),
+    let with = if tags.is_empty() {
+        String::new()
+    } else {
+        format!(" and all the following images: {}", tags.join(", "))
     };
     let question = format!(
         "This operation will delete the manifest '{digest}'{with}.\nAre you sure you want to continue?"

@@ -39,12 +39,13 @@ pub fn run(app: &App, report: &Report, args: ShowManifestsArgs) -> Result<Outcom
     let listing = args.listing.into();
     let list = manifest::list(app, Some(&registry), &args.repository, listing);
     let all = app.wait(list)?;
-    let view = match args.detail {
-        true => View::of(all, &[]),
-        false => View::of(
+    let view = if args.detail {
+        View::of(all, &[])
+    } else {
+        View::of(
             all.into_iter().map(ShortAnswer::from).collect::<Vec<_>>(),
             &[],
-        ),
+        )
     };
     Ok(Outcome::answer(view))
 }

@@ -35,15 +35,16 @@ pub fn run(app: &App, report: &Report, args: ShowTagsArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report)?;
     let (registry, name) = (Some(registry.as_str()), args.repository.as_str());
     let listing = args.listing.into();
-    let view = match args.detail {
-        true => View::of(
+    let view = if args.detail {
+        View::of(
             app.wait(repository::tags(app, registry, name, listing))?,
             &[],
-        ),
-        false => View::of(
+        )
+    } else {
+        View::of(
             app.wait(repository::tag_names(app, registry, name, listing))?,
             &[],
-        ),
+        )
     };
     Ok(Outcome::answer(view))
 }

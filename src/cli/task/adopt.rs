@@ -162,14 +162,16 @@ fn view(answer: AdoptAnswer) -> View {
 /// Says what becomes no task, and what is different from before.
 fn tell(report: &Report, answer: &AdoptAnswer) {
     for out in &answer.left_out {
-        let what = match out.key.is_empty() {
-            true => String::new(),
-            false => format!("`{}` of ", out.key.escape_debug()),
+        let what = if out.key.is_empty() {
+            String::new()
+        } else {
+            format!("`{}` of ", out.key.escape_debug())
         };
         let text = format!("left out: {what}`{}`: {}", out.file.display(), out.why);
-        match out.is_problem {
-            true => report.warning(&text),
-            false => report.note(&text),
+        if out.is_problem {
+            report.warning(&text)
+        } else {
+            report.note(&text)
         }
     }
     for task in answer.tasks.iter().filter(|task| !task.diff.is_empty()) {
@@ -201,9 +203,10 @@ fn tell_tracking(report: &Report, answer: &AdoptAnswer) {
 /// Says in one line what becomes of a task, for whoever is asked.
 fn line(task: &adopt::Proposal) -> String {
     let after: Vec<&str> = task.depends_on.iter().map(|name| name.as_str()).collect();
-    let after = match after.is_empty() {
-        true => String::new(),
-        false => format!(", after {}", after.join(", ")),
+    let after = if after.is_empty() {
+        String::new()
+    } else {
+        format!(", after {}", after.join(", "))
     };
     let change = format!("{:?}", task.change).to_lowercase();
     format!(

@@ -97,9 +97,10 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         }),
     };
     tell_of_azure(app, report, args.registry.as_deref());
-    let registry = match args.local {
-        true => LOCAL.to_owned(),
-        false => registry_for(app, args.registry.as_deref(), &definition.images)?,
+    let registry = if args.local {
+        LOCAL.to_owned()
+    } else {
+        registry_for(app, args.registry.as_deref(), &definition.images)?
     };
     let name = match &named {
         Some(name) => name.clone(),
@@ -142,9 +143,10 @@ fn context(definition: &DefinitionArgs) -> Result<Context> {
     let Context::Local(here) = absolute(Context::Local(PathBuf::from(".")))? else {
         return Ok(Context::None);
     };
-    match here.join(file).exists() {
-        true => Ok(Context::Local(here)),
-        false => Err(Error::new(
+    if here.join(file).exists() {
+        Ok(Context::Local(here))
+    } else {
+        Err(Error::new(
             Kind::Invalid,
             format!(
                 "nothing says what is built: there is no `{}` in `{}`",
@@ -152,7 +154,7 @@ fn context(definition: &DefinitionArgs) -> Result<Context> {
                 here.display()
             ),
         )
-        .hint("name its folder with --context FOLDER, or an image to copy with --import IMAGE")),
+        .hint("name its folder with --context FOLDER, or an image to copy with --import IMAGE"))
     }
 }
 

@@ -70,16 +70,18 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
             ..RunFilter::default()
         };
         let any = ops::runs::list(app, &all, &report.events())?;
-        report.summary(match any.is_empty() {
-            true => "no runs yet; to make one: acrt task run NAME".to_owned(),
-            false => "no such runs; all there are: acrt task list-runs".to_owned(),
+        report.summary(if any.is_empty() {
+            "no runs yet; to make one: acrt task run NAME".to_owned()
+        } else {
+            "no such runs; all there are: acrt task list-runs".to_owned()
         });
     }
     Ok(Outcome::answer(View::of(
         runs,
-        match detail {
-            true => columns::RUN_DETAIL,
-            false => columns::RUN,
+        if detail {
+            columns::RUN_DETAIL
+        } else {
+            columns::RUN
         },
     )))
 }

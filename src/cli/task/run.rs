@@ -264,9 +264,10 @@ fn summary(run: &Run) -> String {
         format!("{}{}", image.tagged(), digest.unwrap_or_default())
     });
     let pushed: Vec<String> = pushed.collect();
-    let pushed = match pushed.is_empty() {
-        true => "nothing".into(),
-        false => pushed.join(", "),
+    let pushed = if pushed.is_empty() {
+        "nothing".into()
+    } else {
+        pushed.join(", ")
     };
     format!(
         "run {}: {} in {seconds}s, pushed {pushed}",

@@ -37,13 +37,15 @@ pub struct ShowArgs {
 pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let key = args.task.find(app)?;
-    let task = match args.with_secure_properties {
-        true => ops::show::with_secrets(app, &key)?,
-        false => ops::show::task(app, &key)?,
+    let task = if args.with_secure_properties {
+        ops::show::with_secrets(app, &key)?
+    } else {
+        ops::show::task(app, &key)?
     };
-    let portrait = match report.shows_tables() {
-        true => ops::show::portrait(app, &key, &report.events())?,
-        false => None,
+    let portrait = if report.shows_tables() {
+        ops::show::portrait(app, &key, &report.events())?
+    } else {
+        None
     };
     let Some(portrait) = portrait else {
         return Ok(Outcome::answer(columns::task_view(app, task)));
@@ -78,9 +80,10 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
             &["contextPath", "dockerFilePath", "taskFilePath", "source"],
         ),
     );
-    let verb = match step["isPushEnabled"] == json!(false) {
-        true => "makes",
-        false => "pushes",
+    let verb = if step["isPushEnabled"] == json!(false) {
+        "makes"
+    } else {
+        "pushes"
     };
     line(verb, columns::listed(&step["imageNames"]));
     line("platforms", columns::listed(&task["platforms"]));
@@ -128,9 +131,10 @@ fn base(image: &Value, now: Timestamp) -> String {
 fn one_run(run: &Value, now: Timestamp) -> String {
     let asked = columns::time(run, "createTime").map(|it| columns::age(it, now));
     let why = text(&run["runErrorMessage"]);
-    let why = match why.is_empty() {
-        true => why,
-        false => format!(": {why}"),
+    let why = if why.is_empty() {
+        why
+    } else {
+        format!(": {why}")
     };
     format!(
         "{} {}, {}, {}{why}",

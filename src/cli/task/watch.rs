@@ -90,9 +90,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         report.log_as_json(app.clock.clone());
     }
     if args.print_crontab || args.print_unit {
-        let text = match args.print_unit {
-            true => ops::watch::install::unit(app)?,
-            false => ops::watch::install::crontab(app)?,
+        let text = if args.print_unit {
+            ops::watch::install::unit(app)?
+        } else {
+            ops::watch::install::crontab(app)?
         };
         report.answer(text.as_bytes())?;
         return Ok(Outcome::default());
@@ -106,9 +107,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         });
     }
     let options = WatchOptions {
-        looks: match args.once && !args.due {
-            true => Looks::All,
-            false => Looks::Due,
+        looks: if args.once && !args.due {
+            Looks::All
+        } else {
+            Looks::Due
         },
         settle: SignedDuration::from_secs(
             args.settle
@@ -140,9 +142,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         };
         let stop = Stop::listen(on_hangup)?;
         let events = report.events();
-        match args.once {
-            true => ops::watch::once(app, &options, &stop, &events).await,
-            false => ops::watch::forever(app, &options, &stop, &events).await,
+        if args.once {
+            ops::watch::once(app, &options, &stop, &events).await
+        } else {
+            ops::watch::forever(app, &options, &stop, &events).await
         }
     });
     let rounded = match watched {

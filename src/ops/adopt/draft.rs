@@ -215,8 +215,9 @@ fn source(
 /// Returns an image's name with its tag.
 pub fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
-    match last.contains(':') {
-        true => image.to_owned(),
-        false => format!("{image}:latest"),
+    if last.contains(':') {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
     }
 }

@@ -46,9 +46,10 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<Found> {
         let path = std::path::absolute(path).context(Kind::Invalid, cannot)?;
         let path: PathBuf = path.components().collect();
         let metadata = std::fs::metadata(&path).context(Kind::Invalid, cannot)?;
-        match metadata.is_dir() {
-            true => folder(&path, search, &mut found)?,
-            false => file(&path, &mut found)?,
+        if metadata.is_dir() {
+            folder(&path, search, &mut found)?
+        } else {
+            file(&path, &mut found)?
         }
     }
     found.compose.dedup();
@@ -81,21 +82,23 @@ fn file(path: &Path, found: &mut Found) -> Result<()> {
 /// Returns the project of a file that was named: with its override, where docker compose would find both by themselves. `COMPOSE_FILE`
 /// does not count beside it.
 pub fn of_file(file: &Path) -> Choice {
-    match file
+    if file
         .parent()
         .and_then(main_of)
         .is_some_and(|main| main == file)
     {
-        true => Choice::Beside,
-        false => Choice::Files(vec![file.to_owned()]),
+        Choice::Beside
+    } else {
+        Choice::Files(vec![file.to_owned()])
     }
 }
 
 /// Returns the project of a folder. The environment is about the current one.
 pub fn of_folder(folder: &Path) -> Choice {
-    match std::env::current_dir().is_ok_and(|current| current == folder) {
-        true => Choice::Environment,
-        false => Choice::Folder,
+    if std::env::current_dir().is_ok_and(|current| current == folder) {
+        Choice::Environment
+    } else {
+        Choice::Folder
     }
 }
 

@@ -104,9 +104,10 @@ fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
             own.map(|it| it.familiar()).unwrap_or_default(),
         );
         out.push(LeftOut {
-            why: match is_same {
-                true => format!("it is the same build as `{name}`"),
-                false => format!("it makes the same image `{shown}` as `{name}`, in another way"),
+            why: if is_same {
+                format!("it is the same build as `{name}`")
+            } else {
+                format!("it makes the same image `{shown}` as `{name}`, in another way")
             },
             is_problem: !is_same,
             file: entry.file,

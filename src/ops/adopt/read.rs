@@ -146,17 +146,14 @@ pub fn compose_project(
     };
     let whole = std::path::absolute(path).map_err(|error| absent(error.to_string()))?;
     let whole: PathBuf = whole.components().collect();
-    let (folder, main, choice) = match whole.is_dir() {
-        true => {
-            let main = find::main_of(&whole).unwrap_or_else(|| whole.clone());
-            let choice = find::of_folder(&whole);
-            (whole.clone(), main, choice)
-        }
-        false => {
-            let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
-            let choice = find::of_file(&whole);
-            (folder, whole, choice)
-        }
+    let (folder, main, choice) = if whole.is_dir() {
+        let main = find::main_of(&whole).unwrap_or_else(|| whole.clone());
+        let choice = find::of_folder(&whole);
+        (whole.clone(), main, choice)
+    } else {
+        let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
+        let choice = find::of_file(&whole);
+        (folder, whole, choice)
     };
     let recipes = compose::open(&disk(&main), &folder, &choice)?;
     if recipes.main_files.is_empty() {
@@ -175,17 +172,19 @@ fn unusual(files: &[PathBuf]) -> Vec<PathBuf> {
     let mut overrides = compose::OVERRIDES.iter().map(|name| folder.join(name));
     let over = overrides.find(|path| path.exists()).filter(|_| is_found);
     let usual: Vec<PathBuf> = [main.clone()].into_iter().chain(over).collect();
-    match files == usual {
-        true => Vec::new(),
-        false => files.to_vec(),
+    if files == usual {
+        Vec::new()
+    } else {
+        files.to_vec()
     }
 }
 
 /// Reads the compose project that a task was adopted from: the files of then, whatever the environment says now.
 fn of_source(source: &TaskSource) -> std::result::Result<Recipes, Problem> {
-    let choice = match source.files.is_empty() {
-        true => find::of_file(&source.path),
-        false => Choice::Files(source.files.clone()),
+    let choice = if source.files.is_empty() {
+        find::of_file(&source.path)
+    } else {
+        Choice::Files(source.files.clone())
     };
     let folder = source.path.parent().unwrap_or(Path::new("/"));
     compose::open(&disk(&source.path), folder, &choice)

@@ -155,17 +155,19 @@ pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
     let is_said_before = has_said_so(before) == has_said_so(now);
     if before.is_edited() {
         // Its file is compared too: what it says now is what a person may want to take over.
-        let diff = match is_said_before {
-            true => Vec::new(),
-            false => diff(before, now),
+        let diff = if is_said_before {
+            Vec::new()
+        } else {
+            diff(before, now)
         };
         return (Change::Kept, diff);
     }
     let is_moved = before.key() != now.key();
     let is_same = before.bare() == now.bare() && is_said_before;
-    match is_same && !is_moved {
-        true => (Change::Same, Vec::new()),
-        false => (Change::Changed, diff(before, now)),
+    if is_same && !is_moved {
+        (Change::Same, Vec::new())
+    } else {
+        (Change::Changed, diff(before, now))
     }
 }
 
@@ -180,9 +182,10 @@ fn diff(before: &Task, now: &Task) -> Vec<String> {
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
     for o in (0..old.len()).rev() {
         for n in (0..new.len()).rev() {
-            common[o][n] = match old[o] == new[n] {
-                true => common[o + 1][n + 1] + 1,
-                false => common[o + 1][n].max(common[o][n + 1]),
+            common[o][n] = if old[o] == new[n] {
+                common[o + 1][n + 1] + 1
+            } else {
+                common[o + 1][n].max(common[o][n + 1])
             };
         }
     }

@@ -96,9 +96,10 @@ impl SourceTriggerAnswer {
             source_repository: RepositoryAnswer {
                 branch: git.reference.clone(),
                 repository_url: context.to_string(),
-                source_control_type: match git.url.contains("github.com") {
-                    true => "Github",
-                    false => "Git",
+                source_control_type: if git.url.contains("github.com") {
+                    "Github"
+                } else {
+                    "Git"
                 },
                 source_control_auth_properties: None,
             },

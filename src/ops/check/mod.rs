@@ -91,9 +91,12 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
     if age.is_zero() {
         return;
     }
-    snapshot.set_min_ages(|base| match app.verifier.exempts_from_age(base) {
-        true => SignedDuration::ZERO,
-        false => age,
+    snapshot.set_min_ages(|base| {
+        if app.verifier.exempts_from_age(base) {
+            SignedDuration::ZERO
+        } else {
+            age
+        }
     });
 }
 
@@ -339,9 +342,10 @@ impl CheckAnswer {
             registry: node.task.registry.clone(),
             state,
             silent: verdict.silence().map_or_else(Vec::new, <[Problem]>::to_vec),
-            reason: match waits {
-                true => format!("depends on {}, to be rebuilt first", waiting_for.join(", ")),
-                false => with_remarks(node, verdict, tags, makers, now),
+            reason: if waits {
+                format!("depends on {}, to be rebuilt first", waiting_for.join(", "))
+            } else {
+                with_remarks(node, verdict, tags, makers, now)
             },
             evidence: node.baseline.evidence,
             waiting_for,
@@ -487,9 +491,10 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         }
         Verdict::Changed(change) => {
             let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
-            let named = match named.is_empty() {
-                true => "no image".to_owned(),
-                false => named.join(", "),
+            let named = if named.is_empty() {
+                "no image".to_owned()
+            } else {
+                named.join(", ")
             };
             format!(
                 "its files name other images than it was built on: {named}; to build on them: acrt task run --name {}",
@@ -518,9 +523,10 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             run_id,
             why,
         } => {
-            let stalled = match *failures >= STALLED_AFTER {
-                true => format!("; stalled, to try it now: {}", resume(key)),
-                false => String::new(),
+            let stalled = if *failures >= STALLED_AFTER {
+                format!("; stalled, to try it now: {}", resume(key))
+            } else {
+                String::new()
             };
             format!(
                 "{}; failed {failures} in a row, tried again at {until:.0}{stalled}; run {run_id}: {why}",
@@ -544,9 +550,10 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         Verdict::Waiting { on, reasons } => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
             let on = on.join(", ");
-            match reasons.is_empty() {
-                true => format!("depends on {on}, which is to be rebuilt and was not"),
-                false => format!("{}; waits for {on}", told(reasons)),
+            if reasons.is_empty() {
+                format!("depends on {on}, which is to be rebuilt and was not")
+            } else {
+                format!("{}; waits for {on}", told(reasons))
             }
         }
         Verdict::NoBuilder { away, reasons } => {
@@ -567,9 +574,10 @@ fn said(problem: &Problem) -> String {
     } = problem;
     let since = problem.since.map(|since| format!(" (since {since:.0})"));
     let since = since.unwrap_or_default();
-    match *kind == ProblemKind::Files || why.contains(subject.as_str()) {
-        true => format!("{why}{since}"),
-        false => format!("{subject}: {why}{since}"),
+    if *kind == ProblemKind::Files || why.contains(subject.as_str()) {
+        format!("{why}{since}")
+    } else {
+        format!("{subject}: {why}{since}")
     }
 }
 

@@ -151,13 +151,14 @@ fn by_what_it_says(
     let unproven: Vec<usize> = (0..named.len()).filter(|n| !known.contains(n)).collect();
     let open = unproven.iter().map(|n| &named[*n]);
     let open = listed(open.filter(|it| it.must_be_known(trigger)));
-    match open.is_empty() {
-        true => Ok(Matched {
+    if open.is_empty() {
+        Ok(Matched {
             evidence,
             bases: found,
             unproven,
-        }),
-        false => Err(format!("its {evidence} does not say what {open} was")),
+        })
+    } else {
+        Err(format!("its {evidence} does not say what {open} was"))
     }
 }
 

@@ -214,9 +214,10 @@ async fn candidate<'t>(
     let trigger = trigger.ok_or("its base image trigger is off")?;
     let secrets = app.store.secrets(&task.key()).unwrap_or_default();
     let inputs = inputs::read(app, task, step, &secrets).map_err(one_line)?;
-    let (outputs, found) = match step.is_local {
-        true => of_store(app, task, &images).await?,
-        false => of_registry(app, task, &images).await?,
+    let (outputs, found) = if step.is_local {
+        of_store(app, task, &images).await?
+    } else {
+        of_registry(app, task, &images).await?
     };
     let mut candidate = Candidate {
         task,
@@ -395,9 +396,10 @@ impl Candidate<'_> {
             }
             for (n, (id, is_on)) in &row.local {
                 is_stale |= !is_on;
-                let fate = match is_on {
-                    true => Fate::Current,
-                    false => Fate::Moved(None),
+                let fate = if *is_on {
+                    Fate::Current
+                } else {
+                    Fate::Moved(None)
                 };
                 recorded.add_local(&row.named[*n], &row.platform, id, fate);
             }

@@ -44,9 +44,10 @@ pub fn subjects(
                 Err(problem) => nowhere(&problem),
             };
             Subject {
-                services: vec![match is_one_of_many {
-                    true => format!("{}/{service}", project.project),
-                    false => service,
+                services: vec![if is_one_of_many {
+                    format!("{}/{service}", project.project)
+                } else {
+                    service
                 }],
                 ..subject
             }
@@ -74,9 +75,10 @@ fn subject(image: ServiceImage, store: Option<Store>) -> Subject {
 }
 
 fn nowhere(problem: &Problem) -> Subject {
-    let name = match problem.key.is_empty() {
-        true => problem.file.display().to_string(),
-        false => problem.key.clone(),
+    let name = if problem.key.is_empty() {
+        problem.file.display().to_string()
+    } else {
+        problem.key.clone()
     };
     Subject::new(name, SubjectPlace::Nowhere(problem.to_string()))
 }

@@ -290,9 +290,10 @@ async fn facts(reader: &ImageReader, top: &RawDocument, found: &Found) -> Result
             problems: Vec::new(),
         };
         let of_label = lineage.take(&record.labels, Evidence::Label);
-        let provenance = match of_label && found.attestations.is_empty() {
-            true => None,
-            false => attested.find(&found.attestations, !of_label).await,
+        let provenance = if of_label && found.attestations.is_empty() {
+            None
+        } else {
+            attested.find(&found.attestations, !of_label).await
         };
         lineage.problems.append(&mut attested.problems);
         if let Some(provenance) = provenance {

@@ -83,9 +83,10 @@ impl CopyMemory for StoredCopies<'_> {
         let kept = store.prepare();
         if let Err(error) = kept.and_then(|()| store.note_blobs(&record(&has), &lacks)) {
             let text = format!("what was copied is not kept: {}", error.one_line());
-            self.events.send(match file::is_read_only(&error) {
-                true => Event::Detail(text),
-                false => Event::Warning(text),
+            self.events.send(if file::is_read_only(&error) {
+                Event::Detail(text)
+            } else {
+                Event::Warning(text)
             });
         }
     }

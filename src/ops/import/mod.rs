@@ -255,9 +255,10 @@ async fn copy_all(
         let watch = |progress: Progress<'_>| events.send(Event::Copying(progress));
         let copied = registries.copy(&request, &watch, &memory).await;
         let copied = copied.map_err(|error| failed(source, target, error.into()))?;
-        let states = match copied.tags.is_empty() {
-            true => vec![Tagged::Created],
-            false => copied.tags,
+        let states = if copied.tags.is_empty() {
+            vec![Tagged::Created]
+        } else {
+            copied.tags
         };
         let names: Vec<(String, Tagged)> = target.names().into_iter().zip(states).collect();
         for (name, state) in &names {

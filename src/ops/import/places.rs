@@ -30,13 +30,13 @@ impl Target {
             Place::Registry(image) => image.name(),
             Place::Layout { folder, .. } => format!("{FOLDER}{}", folder.display()),
         };
-        match self.tags.is_empty() {
-            true => vec![base],
-            false => self
-                .tags
+        if self.tags.is_empty() {
+            vec![base]
+        } else {
+            self.tags
                 .iter()
                 .map(|tag| format!("{base}:{tag}"))
-                .collect(),
+                .collect()
         }
     }
 }
@@ -85,14 +85,12 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
 pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>> {
     let needs_registry = |names: &[String]| names.iter().any(|name| !name.starts_with(FOLDER));
     let nothing = import.images.is_empty() && import.repositories.is_empty();
-    let registry =
-        match nothing || needs_registry(&import.images) || !import.repositories.is_empty() {
-            true => {
-                let names = [import.images.as_slice(), &import.repositories].concat();
-                registry_for(app, import.registry.as_deref(), &names)?
-            }
-            false => String::new(),
-        };
+    let registry = if nothing || needs_registry(&import.images) || !import.repositories.is_empty() {
+        let names = [import.images.as_slice(), &import.repositories].concat();
+        registry_for(app, import.registry.as_deref(), &names)?
+    } else {
+        String::new()
+    };
     let mut targets = Vec::new();
     if nothing {
         add(&mut targets, same_name(&registry, source)?);

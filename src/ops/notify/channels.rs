@@ -130,9 +130,10 @@ pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<
     let config = &app.settings.config;
     let mut channels = of_config(app)?;
     for task in tasks {
-        let own = match task.on_success.is_empty() {
-            true => &config.on_success,
-            false => &task.on_success,
+        let own = if task.on_success.is_empty() {
+            &config.on_success
+        } else {
+            &task.on_success
         };
         channels.extend(hook(task, own));
         channels.extend(compose_up(app, task));
@@ -201,9 +202,10 @@ fn compose_up(app: &App, task: &Task) -> Option<Channel> {
         .path
         .file_stem()
         .is_some_and(|name| ["compose", "docker-compose"].iter().any(|it| name == *it));
-    let files = match source.files.is_empty() && !is_default {
-        true => vec![source.path.clone()],
-        false => source.files.clone(),
+    let files = if source.files.is_empty() && !is_default {
+        vec![source.path.clone()]
+    } else {
+        source.files.clone()
     };
     let line = compose_program(app)
         .arg("--project-name")
@@ -315,9 +317,10 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         name: name.unwrap_or_else(|| receiver.to_string()),
         receiver,
         on,
-        of: match settings.tasks.is_empty() {
-            true => Scope::All,
-            false => Scope::Named(settings.tasks.clone()),
+        of: if settings.tasks.is_empty() {
+            Scope::All
+        } else {
+            Scope::Named(settings.tasks.clone())
         },
         shape: Shape::Message,
         only_if: None,

@@ -203,9 +203,10 @@ async fn tell_all(
     if silent.is_some() {
         forget(&mut file, channels, tasks);
     }
-    match file == before {
-        true => Ok(()),
-        false => app.store.save_notified(&file),
+    if file == before {
+        Ok(())
+    } else {
+        app.store.save_notified(&file)
     }
 }
 

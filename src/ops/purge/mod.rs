@@ -79,12 +79,13 @@ pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<P
     if let Err(error) = &worked {
         say(&format!("Failed to complete purge: {} ", error.one_line()));
     }
-    let [tags, manifests] = match options.dry_run {
-        true => [
+    let [tags, manifests] = if options.dry_run {
+        [
             "Number of tags to be deleted",
             "Number of manifests to be deleted",
-        ],
-        false => ["Number of deleted tags", "Number of deleted manifests"],
+        ]
+    } else {
+        ["Number of deleted tags", "Number of deleted manifests"]
     };
     say(&format!(
         "\n{tags}: {}\n{manifests}: {}",
@@ -141,9 +142,10 @@ impl PurgeWork<'_> {
         let options = self.options;
         let place = (self.registry, repository);
         let inventory = Inventory::new(self.app, place, self.times, self.manner.width)?;
-        let [of_tags, of_manifests] = match options.dry_run {
-            true => ["Would delete tags", "Would delete manifests"],
-            false => ["Deleting tags", "Deleting manifests"],
+        let [of_tags, of_manifests] = if options.dry_run {
+            ["Would delete tags", "Would delete manifests"]
+        } else {
+            ["Deleting tags", "Deleting manifests"]
         };
         if !options.untagged_only {
             self.manner
@@ -165,9 +167,10 @@ impl PurgeWork<'_> {
         // What goes with its manifest in any case need not be removed by itself.
         let mut without = snapshot.clone();
         without.tags.retain(|tag, _| !plan.go.contains(tag));
-        let goes = match options.untagged {
-            true => manifests(&without, &policy).go,
-            false => Vec::new(),
+        let goes = if options.untagged {
+            manifests(&without, &policy).go
+        } else {
+            Vec::new()
         };
         remover.tags(&snapshot, &plan.go, &goes, purged).await?;
         if !options.untagged {

@@ -36,9 +36,10 @@ pub async fn survey(
             snapshot.unread.insert(tag.name);
             continue;
         };
-        let updated = match meant(&tag.name)? {
-            true => inventory.updated(&tag.name, &seen.digest).await?,
-            false => None,
+        let updated = if meant(&tag.name)? {
+            inventory.updated(&tag.name, &seen.digest).await?
+        } else {
+            None
         };
         let tagged = Tagged {
             digest: seen.digest,

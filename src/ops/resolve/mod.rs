@@ -376,9 +376,10 @@ impl Resolver<'_> {
         if (absent || silent)
             && let Some((image, is_its)) = self.held_for(base).await
         {
-            let why = match absent {
-                true => format!("`{}` is on no registry", base.reference),
-                false => Error::from(error.clone()).one_line(),
+            let why = if absent {
+                format!("`{}` is on no registry", base.reference)
+            } else {
+                Error::from(error.clone()).one_line()
             };
             let reason = format!("{why}; the builder's own copy is used");
             self.verify_held(&base.reference, &image).await?;

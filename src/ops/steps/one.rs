@@ -241,9 +241,12 @@ impl StepContext<'_, '_> {
         let is_guests = self.read.trust == Trust::Guest;
         let env = build.env.iter();
         let given = env.filter(|(name, _)| !is_guests || harmless.contains(&name.as_str()));
-        given.fold(line, |line, (name, value)| match value.has_secret() {
-            true => line.secret_env(name, value.to_secret()),
-            false => line.env(name, value.reveal()),
+        given.fold(line, |line, (name, value)| {
+            if value.has_secret() {
+                line.secret_env(name, value.to_secret())
+            } else {
+                line.env(name, value.reveal())
+            }
         })
     }
 
@@ -316,9 +319,10 @@ impl StepContext<'_, '_> {
         let mut wanted = build_of(build, platforms);
         wanted.contexts = self.contexts(step, build)?;
         let mut inputs = inputs::of(context, &path, wanted, Vec::new())?;
-        let named = match build.platforms.is_empty() {
-            true => platforms,
-            false => &build.platforms,
+        let named = if build.platforms.is_empty() {
+            platforms
+        } else {
+            &build.platforms
         };
         inputs.build_with(&self.platforms, named);
         inputs.made = made_before(&self.read.graph, step);
@@ -707,9 +711,10 @@ impl StepContext<'_, '_> {
                 .hint(TRUST_HINT)
             });
         }
-        Ok(match clean.as_os_str().is_empty() {
-            true => root,
-            false => root.join(clean),
+        Ok(if clean.as_os_str().is_empty() {
+            root
+        } else {
+            root.join(clean)
         })
     }
 }
@@ -727,9 +732,10 @@ fn inside(working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
 fn parted(variables: Vec<(String, MaskedText)>) -> (Vec<(String, Secret)>, Vec<(String, String)>) {
     let (mut secret, mut plain) = (Vec::new(), Vec::new());
     for (name, value) in variables {
-        match value.has_secret() {
-            true => secret.push((name, value.to_secret())),
-            false => plain.push((name, value.reveal().to_owned())),
+        if value.has_secret() {
+            secret.push((name, value.to_secret()))
+        } else {
+            plain.push((name, value.reveal().to_owned()))
         }
     }
     (secret, plain)

@@ -146,9 +146,10 @@ pub fn read(
     let may_push = |registry: &str| {
         registry == task.registry || secrets.credentials.keys().any(|known| known == registry)
     };
-    let refused = match is_guests {
-        true => guest::refusal(&graph, &may_push),
-        false => None,
+    let refused = if is_guests {
+        guest::refusal(&graph, &may_push)
+    } else {
+        None
     };
     let files = graph
         .volumes
@@ -431,9 +432,10 @@ fn built_on(
 /// Puts a build step in the words of the reader of Dockerfiles.
 pub fn build_of(step: &BuildStep, platforms: &[Platform]) -> Build {
     let host = Platform::host();
-    let mut wanted = match step.platforms.is_empty() {
-        true => platforms.to_vec(),
-        false => step.platforms.clone(),
+    let mut wanted = if step.platforms.is_empty() {
+        platforms.to_vec()
+    } else {
+        step.platforms.clone()
     };
     if wanted.is_empty() {
         wanted.push(host.clone());

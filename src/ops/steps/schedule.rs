@@ -52,14 +52,13 @@ impl Execution<'_> {
         for notice in &read.notices {
             log.say(&notice.to_string());
         }
-        let builder = match needs_builder(&read.graph) {
-            true => {
-                let on = self.builder().await?;
-                on.builder.refuse_steps()?;
-                held.run.builder = Some(on.name);
-                on.builder
-            }
-            false => Builder::none(),
+        let builder = if needs_builder(&read.graph) {
+            let on = self.builder().await?;
+            on.builder.refuse_steps()?;
+            held.run.builder = Some(on.name);
+            on.builder
+        } else {
+            Builder::none()
         };
         let baseline = self.app.store.baseline(&key)?;
         let known = self.descendants.as_ref();
@@ -409,9 +408,10 @@ fn is_talkative(graph: &Graph) -> bool {
 /// Returns a step as `--dry-run` shows it.
 fn planned(step: &Step) -> String {
     let after: Vec<&str> = step.after.iter().map(StepId::as_str).collect();
-    let after = match after.is_empty() {
-        true => String::new(),
-        false => format!(" after {}", after.join(", ")),
+    let after = if after.is_empty() {
+        String::new()
+    } else {
+        format!(" after {}", after.join(", "))
     };
     let quoted = |words: &[MaskedText]| shell_words::join(words.iter().map(ToString::to_string));
     let action = match &step.action {

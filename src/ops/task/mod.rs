@@ -413,9 +413,10 @@ fn save(
         // Before the definition: a crash in between leaves a task that says it must be run, never one that
         // follows the wrong images.
         let forgotten = baseline.forgotten();
-        match forgotten.timers.is_empty() {
-            true => app.store.forget_baseline(&key)?,
-            false => app.store.save_baseline(&key, &forgotten)?,
+        if forgotten.timers.is_empty() {
+            app.store.forget_baseline(&key)?
+        } else {
+            app.store.save_baseline(&key, &forgotten)?
         }
         if baseline.is_tracking() {
             events.send(Event::Warning(format!(

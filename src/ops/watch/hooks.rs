@@ -56,9 +56,10 @@ impl Hooks {
     ) -> Result<Self> {
         let metrics = Arc::new(Mutex::new(Metrics::default()));
         let pulse = Pulse::new(app.clock.now(), allowed(app));
-        let page = match address.is_some() && shows_page {
-            true => Some(StatusPage::start(app)?),
-            false => None,
+        let page = if address.is_some() && shows_page {
+            Some(StatusPage::start(app)?)
+        } else {
+            None
         };
         let server = match address {
             None => None,
@@ -231,9 +232,10 @@ fn sources(app: &App, shows_page: bool) -> Result<Sources> {
     let secret = app.settings.config.metrics.secret.as_ref();
     let secret = secret.map(|place| place.read("the secret of `metrics` in the config file"));
     let sources = Sources::new(sources, secret.transpose()?)?;
-    Ok(match shows_page {
-        true => sources.with_page(page::access(app)?),
-        false => sources,
+    Ok(if shows_page {
+        sources.with_page(page::access(app)?)
+    } else {
+        sources
     })
 }
 

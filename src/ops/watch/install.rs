@@ -117,8 +117,9 @@ pub fn unit(app: &App) -> Result<String> {
 fn escaped(word: &str) -> String {
     let word = word.replace('%', "%%");
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:=@+,%".contains(c);
-    match word.chars().all(is_plain) {
-        true => word,
-        false => format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")),
+    if word.chars().all(is_plain) {
+        word
+    } else {
+        format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
     }
 }

@@ -87,15 +87,16 @@ pub async fn once(
     let hooks = Hooks::open(app, None, false, events)?;
     let measure = hooks.measure(app);
     let out = events;
-    let news = match options.repeat {
-        true => None,
-        false => match News::recall(app, out) {
+    let news = if options.repeat {
+        None
+    } else {
+        match News::recall(app, out) {
             Ok(news) => Some(news),
             Err(error) => {
                 out.send(Event::Problem(error));
                 None
             }
-        },
+        }
     };
     let events = EventSink::new(|event| {
         measure(&event);
@@ -223,9 +224,10 @@ pub async fn forever(
 
 /// Returns how long the loop sleeps before the next round: not at all while something goes on, because the next round waits for that.
 fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> SignedDuration {
-    match watcher.is_busy() {
-        true => SignedDuration::ZERO,
-        false => schedule::time_until_next(due, app.clock.now()),
+    if watcher.is_busy() {
+        SignedDuration::ZERO
+    } else {
+        schedule::time_until_next(due, app.clock.now())
     }
 }
 

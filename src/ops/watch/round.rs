@@ -242,9 +242,12 @@ impl<'a> Watcher<'a> {
         let due: Vec<Reference> = wanted
             .tags()
             .into_iter()
-            .filter(|tag| match wanted.is_base(tag) {
-                true => all || outdated.contains(tag) || is_due(app, &tags, tag, now),
-                false => is_output_due(app, &wanted, &tags, tag),
+            .filter(|tag| {
+                if wanted.is_base(tag) {
+                    all || outdated.contains(tag) || is_due(app, &tags, tag, now)
+                } else {
+                    is_output_due(app, &wanted, &tags, tag)
+                }
             })
             .collect();
         events.send(looking_at(due.len()));
@@ -293,12 +296,11 @@ impl<'a> Watcher<'a> {
             if !self.is_busy() && !work.queue.is_held_up() {
                 return Ok(None);
             }
-            let due = match is_loop {
-                true => {
-                    let asked = self.pending.asked();
-                    alarm.until_due(app.clock.now(), || work.next_due(asked))
-                }
-                false => Some(Duration::MAX),
+            let due = if is_loop {
+                let asked = self.pending.asked();
+                alarm.until_due(app.clock.now(), || work.next_due(asked))
+            } else {
+                Some(Duration::MAX)
             };
             let Some(due) = due else {
                 return Ok(None);
@@ -548,9 +550,10 @@ impl Alarm {
                 if now >= end {
                     return None;
                 }
-                match self.is_outdated && now >= after(found, Self::PAUSE) {
-                    true => (now, after(now, schedule::time_until_next(next_due(), now))),
-                    false => (found, end),
+                if self.is_outdated && now >= after(found, Self::PAUSE) {
+                    (now, after(now, schedule::time_until_next(next_due(), now)))
+                } else {
+                    (found, end)
                 }
             }
             _ => (now, after(now, schedule::time_until_next(next_due(), now))),
@@ -559,9 +562,10 @@ impl Alarm {
         if found == now {
             self.is_outdated = false;
         }
-        let end = match self.is_outdated {
-            true => end.min(after(found, Self::PAUSE)),
-            false => end,
+        let end = if self.is_outdated {
+            end.min(after(found, Self::PAUSE))
+        } else {
+            end
         };
         let pause = end.duration_since(now);
         Some(Duration::try_from(pause).unwrap_or(Duration::from_secs(1)))
@@ -644,9 +648,10 @@ impl RoundWork<'_> {
             return Some(now);
         }
         let is_open = |tag: &Reference| !asked.has(&Awaited::Tag(tag.clone()));
-        let look = match asked.is_empty() {
-            true => self.tags.next_look(now, |_| true),
-            false => self.tags.next_look(now, is_open),
+        let look = if asked.is_empty() {
+            self.tags.next_look(now, |_| true)
+        } else {
+            self.tags.next_look(now, is_open)
         };
         look.into_iter().chain(self.round.next_due(now)).min()
     }

@@ -21,9 +21,10 @@ pub fn scope(app: &App) -> Result<String> {
         let Ok((_, baseline)) = followed else {
             continue;
         };
-        match baseline.is_tracking() {
-            true => tasks += 1,
-            false => never.push(key.name),
+        if baseline.is_tracking() {
+            tasks += 1
+        } else {
+            never.push(key.name)
         }
         let bases = baseline.dependencies.iter();
         tags.extend(bases.filter_map(|base| base.image.reference()));

@@ -77,9 +77,10 @@ impl Remote {
         part: &UploadPart,
     ) -> PartOutcome {
         let mut url = part.upload.clone();
-        let method = match part.is_last {
-            true => Method::PUT,
-            false => Method::PATCH,
+        let method = if part.is_last {
+            Method::PUT
+        } else {
+            Method::PATCH
         };
         if part.is_last {
             url.query_pairs_mut()

@@ -128,9 +128,10 @@ impl Templates {
             };
             longest = longest.max(shown);
             all += shown + 64;
-            args.push(match keeps_marks {
-                true => value.clone(),
-                false => unmarked(call, value)?,
+            args.push(if keeps_marks {
+                value.clone()
+            } else {
+                unmarked(call, value)?
             });
         }
         call.check(match self.name {

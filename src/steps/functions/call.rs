@@ -119,9 +119,10 @@ impl<'a> Call<'a> {
 
     /// Answers with a text that is made of what was looked at.
     pub(super) fn made(&self, text: String) -> CallResult {
-        match self.is_secret.get() {
-            true => self.made_marked(marks::around(&text)),
-            false => self.made_marked(text),
+        if self.is_secret.get() {
+            self.made_marked(marks::around(&text))
+        } else {
+            self.made_marked(text)
         }
     }
 

@@ -162,9 +162,10 @@ pub(super) const ALL: &[(&str, Function)] = &[
             return fail("`fromJson` takes JSON");
         };
         c.budget.pay_made(text.len().saturating_mul(4))?;
-        let data = match c.is_secret.get() {
-            true => hidden(data),
-            false => data,
+        let data = if c.is_secret.get() {
+            hidden(data)
+        } else {
+            data
         };
         let value = data::value(&data);
         c.check_part(&value)?;

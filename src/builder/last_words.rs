@@ -275,6 +275,28 @@ pub fn refusal<'b>(
     })
 }
 
+/// Tells whether the last that a client said is that it has lost its daemon, in the words of docker, BuildKit and podman. What a `RUN` has
+/// printed stands further up: the client has the last word of a build that broke.
+#[must_use]
+pub fn has_lost_its_daemon(said: &[String]) -> bool {
+    const BEGINNINGS: [&str; 8] = [
+        "error during connect",
+        "cannot connect to the docker daemon",
+        "cannot connect to podman",
+        "unexpected eof",
+        "failed to receive status: rpc error: code = unavailable",
+        "failed to solve: rpc error: code = unavailable",
+        "failed to solve: unavailable:",
+        "rpc error: code = unavailable",
+    ];
+    let Some(last) = said.last() else {
+        return false;
+    };
+    let last = last.to_lowercase();
+    let last = last.strip_prefix("error: ").unwrap_or(&last);
+    BEGINNINGS.iter().any(|it| last.starts_with(it))
+}
+
 /// Tells whether the last words of a builder say that its disk is full.
 #[must_use]
 pub fn is_out_of_disk(said: &[String]) -> bool {
@@ -389,6 +411,32 @@ mod tests {
         assert!(is_full("npm ERR! ENOSPC: no space"));
         assert!(is_full("Error: mkdir /var/lib: Disk quota exceeded"));
         assert!(!is_full("Error: no space between words"));
+    }
+
+    #[test]
+    fn lost_daemon_is_told_by_the_last_word_of_its_client() {
+        let is_lost = |line: &str| has_lost_its_daemon(&["x".to_owned(), line.to_owned()]);
+        for line in [
+            "error: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
+            "ERROR: failed to solve: Unavailable: error reading from server: EOF",
+            "error during connect: Post \"http://old/v1.24/build\": EOF",
+            "unexpected EOF",
+            "Error: unexpected EOF",
+        ] {
+            assert!(is_lost(line), "{line}");
+        }
+        for line in [
+            "ERROR: failed to solve: node:20: unexpected status from HEAD request: 503 Service Unavailable",
+            "ERROR: failed to solve: process \"/bin/sh -c docker ps\" did not complete successfully: exit code: 1",
+            "error: connection refused",
+        ] {
+            assert!(!is_lost(line), "{line}");
+        }
+        let printed_by_a_step = [
+            "error during connect: x".to_owned(),
+            "Error: building at STEP".to_owned(),
+        ];
+        assert!(!has_lost_its_daemon(&printed_by_a_step));
     }
 
     #[test]

@@ -35,7 +35,7 @@ use super::{
     run_log::{RunLog, run_beside},
     run_request::{Assignment, DEFAULT_JOBS},
     unchanged,
-    why_failed::{has_no_disk, maker_of_missing, with_last_words},
+    why_failed::{has_lost_the_builder, has_no_disk, maker_of_missing, with_last_words},
 };
 
 pub use crate::store::runs::MARKER;
@@ -363,12 +363,12 @@ impl<'a> Execution<'a> {
         if failure.status == RunStatus::Canceled {
             return failure;
         }
-        if placing::is_there(self.app, name).await.unwrap_or(true) {
-            return if has_no_disk(&failure.error) {
-                self.full(failure, name)
-            } else {
-                failure
-            };
+        let is_there = placing::is_there(self.app, name).await.unwrap_or(true);
+        if is_there && has_no_disk(&failure.error) {
+            return self.full(failure, name);
+        }
+        if is_there && !has_lost_the_builder(&failure.error) {
+            return failure;
         }
         let lost = if self.recorded {
             self.app.store.note_lost_run(&self.task.key(), true)
@@ -381,8 +381,12 @@ impl<'a> Execution<'a> {
             let text = format!("builder {name} has gone away in {lost} runs of this task in a row");
             return Error::new(Kind::Failed, text).because(why).into();
         }
-        let error = Error::new(Kind::BuilderAway, format!("builder {name} does not answer"));
-        error.because(why).into()
+        let what = if is_there {
+            format!("builder {name} was restarted in the middle, or the way to it broke off")
+        } else {
+            format!("builder {name} does not answer")
+        };
+        Error::new(Kind::BuilderAway, what).because(why).into()
     }
 
     /// Does the work. Every way out but success is a failure with its status.

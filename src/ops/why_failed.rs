@@ -1,7 +1,9 @@
 //! What is added to the error of a run that failed: the last words of its builder, and what to do about it.
 
 use crate::{
-    builder::{BuildRequest, Builder, LastWords, Purpose, is_out_of_disk, refusal},
+    builder::{
+        BuildRequest, Builder, LastWords, Purpose, has_lost_its_daemon, is_out_of_disk, refusal,
+    },
     error::Error,
     registry::LookupError,
     task::{Task, TaskKey},
@@ -15,12 +17,19 @@ use super::{App, answer::resume, steps};
 struct BuilderWords {
     text: String,
     is_out_of_disk: bool,
+    has_lost_its_daemon: bool,
 }
 
 /// Tells whether a builder has failed because its disk is full.
 pub fn has_no_disk(error: &Error) -> bool {
     let words = error.find::<BuilderWords>();
     words.is_some_and(|words| words.is_out_of_disk)
+}
+
+/// Tells whether a builder's client has lost its daemon in the middle, which may be there again.
+pub fn has_lost_the_builder(error: &Error) -> bool {
+    let words = error.find::<BuilderWords>();
+    words.is_some_and(|words| words.has_lost_its_daemon)
 }
 
 /// Adds what a builder said last, and, where a registry has refused it, how it gets a login.
@@ -38,6 +47,7 @@ pub fn with_last_words(
     let error = error.because(BuilderWords {
         text: said.join("; "),
         is_out_of_disk: is_out_of_disk(&said),
+        has_lost_its_daemon: has_lost_its_daemon(&said),
     });
     match refused {
         Some(refused) => {

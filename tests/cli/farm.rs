@@ -33,6 +33,11 @@ for word; do
 done
 echo "+ $name" >> '{trace}'
 if [ -e "$address.dies" ]; then touch "$address.down"; echo 'error: EOF' >&2; exit 1; fi
+if [ -e "$address.restarts" ]; then
+    rm "$address.restarts"
+    echo 'error: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF' >&2
+    exit 1
+fi
 if grep -qx "# BROKEN\( $platform\)\{{0,1\}}" "$folder/Dockerfile"; then echo 'error: connection refused' >&2; exit 1; fi
 if [ -e "$address.full" ] || [ -e "$address.cached" ]; then
     echo 'error: failed to solve: write /layer: no space left on device' >&2
@@ -282,6 +287,27 @@ fn builder_that_goes_away_in_the_middle_is_replaced_at_once_and_nothing_has_fail
         (&listed[0]["state"], &listed[1]["state"]),
         (&"away".into(), &"ready".into())
     );
+}
+
+#[test]
+fn builder_that_is_restarted_in_the_middle_builds_again_and_nothing_has_failed() {
+    let (world, registry) = farm("by: order");
+    let options = ["--builder", "a"];
+    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
+    world.run("web").ok();
+    registry.push("base:1", &[("version", "two")]);
+    toggle(&world, "a.restarts");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    let why = world.runs()[1]["runErrorMessage"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        why.starts_with("builder a was restarted in the middle"),
+        "{why}"
+    );
+    assert_eq!(world.state_of("web"), "current");
 }
 
 #[test]

@@ -489,18 +489,11 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         Verdict::Changed(change) if let Some(source) = &change.source => {
             format!("{source}; to take it over: acrt task adopt, with the same path")
         }
-        Verdict::Changed(change) => {
-            let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
-            let named = if named.is_empty() {
-                "no image".to_owned()
-            } else {
-                named.join(", ")
-            };
-            format!(
-                "its files name other images than it was built on: {named}; to build on them: acrt task run --name {}",
-                key.name
-            )
-        }
+        Verdict::Changed(change) => format!(
+            "its files name other images than it was built on: {}; to build on them: acrt task run --name {}",
+            names_of(&change.named),
+            key.name
+        ),
         Verdict::ImageMissing { images, since } => {
             let images: Vec<String> = images.iter().map(|image| format!("`{image}`")).collect();
             format!(
@@ -566,6 +559,14 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             format!("the tasks depend on each other: {}", names.join(" -> "))
         }
     }
+}
+
+fn names_of(images: &[Reference]) -> String {
+    if images.is_empty() {
+        return "no image".to_owned();
+    }
+    let names: Vec<String> = images.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn said(problem: &Problem) -> String {

@@ -85,8 +85,11 @@ fn world_with_held_pushes(before: &str) -> (World, Registry, Gate) {
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
-    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let dockerfile = format!("FROM {}\nCOPY own /own\n", registry.image("base:1"));
+    world.write("web/own", "first");
     world.tracked_task(&registry, "web", &dockerfile);
+    // What is the same as before would not be pushed.
+    world.write("web/own", "second");
     hold_pushes(&world, &gate, before);
     (world, registry, gate)
 }
@@ -138,9 +141,12 @@ fn builder_of_a_run_killed_in_the_middle_of_a_round_is_ended_before_the_round_bu
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
     for (task, base) in [("app", "base:1"), ("site", "app:latest")] {
-        let dockerfile = format!("FROM {}\n", registry.image(base));
+        let dockerfile = format!("FROM {}\nCOPY own /own\n", registry.image(base));
+        world.write(&format!("{task}/own"), "first");
         world.tracked_task(&registry, task, &dockerfile);
     }
+    // What is the same as before would not be pushed.
+    world.write("site/own", "second");
     hold_pushes(&world, &gate, "");
     registry.push("base:1", &[("version", "two")]);
     let round = world.spawn(&["task", "watch", "--once"]);

@@ -118,7 +118,8 @@ fn a_registry_that_is_down_is_told_once_for_all_its_tasks_and_once_when_it_is_ba
         .collect();
     assert_eq!(tasks, ["one", "two"]);
     registry.restart();
-    world.watch_once().ok().silent();
+    let again = format!("{}: answers again", registry.host());
+    world.watch_once().ok().says(&[&again]);
     world.watch_once().ok().silent();
     let told = receiver.told().split_off(1);
     assert_eq!(told, [format!("recovery {}", registry.host())]);

@@ -118,19 +118,19 @@ fn two_loops_side_by_side_make_no_loop_of_their_own() {
     let loops = watchers.each_ref().map(|world| world.spawn(&line));
     registry.push_shell("base:1", &[("version", "two")]);
     let is_current = |world: &World| world.states().values().all(|state| state == "current");
-    eventually("all to be built on the newest", || {
+    let after = eventually("both to rest on the newest", || {
+        let seen = watchers.each_ref().map(counts);
+        registry.forget_requests();
+        eventually("four more looks of each", || {
+            let requests = registry.requests();
+            let looks = requests
+                .iter()
+                .filter(|it| it.path.ends_with("/lib/manifests/latest"));
+            (looks.count() >= 8).then_some(())
+        });
         let built = registry.file("app:latest", "version");
-        let is_built = built.as_deref() == Some("two");
-        (is_built && watchers.iter().all(is_current)).then_some(())
-    });
-    let after = watchers.each_ref().map(counts);
-    registry.forget_requests();
-    eventually("four more looks of each", || {
-        let requests = registry.requests();
-        let looks = requests
-            .iter()
-            .filter(|it| it.path.ends_with("/lib/manifests/latest"));
-        (looks.count() >= 8).then_some(())
+        let is_built = built.as_deref() == Some("two") && watchers.iter().all(is_current);
+        (is_built && watchers.each_ref().map(counts) == seen).then_some(seen)
     });
     for watch in loops {
         watch.signal(Signal::TERM);

@@ -85,6 +85,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
     browser.click("nav a[href='/graph']");
     browser.shows("svg", "web");
     browser.click("svg a");
+    browser.shows("h1", "base:1");
     assert!(browser.url().contains("/bases?image="), "{}", browser.url());
 
     let pages = [

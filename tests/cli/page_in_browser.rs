@@ -102,8 +102,6 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
         ("timeline", format!("{url}/timeline")),
         ("nothing", format!("{url}/nothing")),
     ];
-    // That there is nothing is what it should say.
-    browser.complaints();
     for (device, width, height) in [("desktop", 1280, 800), ("phone", 390, 844)] {
         browser.resize(width, height);
         for scheme in ["light", "dark"] {
@@ -114,13 +112,10 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
                 let where_ = format!("{name} on a {device} in {scheme}: {problems:#}");
                 assert_eq!(problems.as_array().unwrap().len(), 0, "{where_}");
                 browser.keep_picture(&format!("{name}-{device}-{scheme}"));
-                let complaints = browser.complaints();
-                assert!(
-                    complaints
-                        .iter()
-                        .all(|it| *name == "nothing" && it.contains("404")),
-                    "{complaints:?}"
-                );
+                // That there is no such page is said when it is loaded, and when it would get live: perhaps behind its time.
+                let mut complaints = browser.complaints();
+                complaints.retain(|it| !it.contains("/nothing - Failed to load resource"));
+                assert_eq!(complaints, Vec::<String>::new(), "{where_}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::task::Run;
+use crate::{task::Run, watch::BaseState};
 
 use super::{
     list::{self, TaskRow},
@@ -16,8 +16,8 @@ use super::{
 pub struct BaseRow {
     /// Its name.
     pub image: String,
-    /// What became of it: `current`, `moved` and others.
-    pub state: &'static str,
+    /// What became of it.
+    pub state: BaseState,
     /// The digest that the last run was built on.
     pub recorded: Option<String>,
     /// The digest that it has now.
@@ -103,14 +103,16 @@ fn bases_of(bases: &[BaseRow]) -> Markup {
     }
 }
 
-fn base_state(word: &str) -> Markup {
-    let class = match word {
-        "current" => "s0",
-        "moved" => "s2",
-        "not-followed" => "s1",
-        _ => "s3",
+fn base_state(state: BaseState) -> Markup {
+    let class = match state {
+        BaseState::Current => "s0",
+        BaseState::Moved => "s2",
+        BaseState::NotFollowed => "s1",
+        BaseState::TooYoung | BaseState::Unverified | BaseState::Missing | BaseState::Unknown => {
+            "s3"
+        }
     };
-    html! { span class={ "state " (class) } { (word) } }
+    html! { span class={ "state " (class) } { (state.word()) } }
 }
 
 fn digest(digest: Option<&str>) -> Markup {

@@ -31,7 +31,7 @@ pub use descendants::{Descendant, Descendants};
 pub use round::{Outcome, Round};
 pub use selection::Selection;
 pub use snapshot::{Node, Reading, Snapshot};
-pub use state::State;
+pub use state::{BaseState, State};
 pub use tags::{
     BaseStatus, Head, LookError, LookErrorKind, Looked, Miss, Observation, OutputStatus, TagRecord,
     Tags,

@@ -124,6 +124,47 @@ impl Serialize for State {
     }
 }
 
+/// What has become of an image since something was built on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseState {
+    /// It is what was built on.
+    Current,
+    /// Its tag names another image now.
+    Moved,
+    /// It has moved, and has yet to be as old as is asked of it.
+    TooYoung,
+    /// It has moved, and nobody vouches for what it is now.
+    Unverified,
+    /// It is gone.
+    Missing,
+    /// Nobody can tell.
+    Unknown,
+    /// It cannot move, or nobody asks whether it does.
+    NotFollowed,
+}
+
+impl BaseState {
+    /// Returns the one word for it that tables and JSON show.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Moved => "moved",
+            Self::TooYoung => "too-young",
+            Self::Unverified => "unverified",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::NotFollowed => "not-followed",
+        }
+    }
+}
+
+impl Serialize for BaseState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::{
         timer::TimerAnswer,
     },
     task::{DependencyKind, TaskName, Untracked},
-    watch::{Problem, State},
+    watch::{BaseState, Problem, State},
 };
 
 /// What a task needs, and why.
@@ -76,8 +76,7 @@ pub struct ImageAnswer {
     pub(in crate::ops) image: String,
     pub(in crate::ops) r#type: DependencyKind,
     pub(in crate::ops) line: usize,
-    /// One of current, moved, too-young, unverified, missing, unknown, not-followed.
-    pub(in crate::ops) state: &'static str,
+    pub(in crate::ops) state: BaseState,
     pub(in crate::ops) recorded_digest: Option<Digest>,
     pub(in crate::ops) current_digest: Option<Digest>,
     pub(in crate::ops) first_seen: Option<AzTimestamp>,

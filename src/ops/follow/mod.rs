@@ -22,7 +22,7 @@ use crate::{
     registry::copy::Place,
     store::lock,
     task::{BaseImageTriggerType, DependencyKind, ImageDescriptor, Step, Task, Untracked},
-    watch::{Baseline, Built, Observation, State},
+    watch::{BaseState, Baseline, Built, Observation, State},
 };
 
 use super::{
@@ -379,17 +379,17 @@ impl Candidate<'_> {
             evidence = evidence.max(answer.evidence.unwrap_or(row.matched.evidence));
             for ((n, base), found) in row.on_registries().zip(&answer.bases) {
                 let fate = match found.state {
-                    "current" => Fate::Current,
-                    "moved" => Fate::Moved(base.digest.clone()),
+                    BaseState::Current => Fate::Current,
+                    BaseState::Moved => Fate::Moved(base.digest.clone()),
                     // What is gone is told by what it was, if anybody knows that.
-                    "missing" if base.digest.is_some() => Fate::Moved(base.digest.clone()),
+                    BaseState::Missing if base.digest.is_some() => Fate::Moved(base.digest.clone()),
                     _ => {
                         let why = found.error.clone().unwrap_or_default();
                         return Err(format!("{}: {why}", found.image));
                     }
                 };
-                is_missing |= found.state == "missing";
-                is_stale |= found.state == "moved";
+                is_missing |= found.state == BaseState::Missing;
+                is_stale |= found.state == BaseState::Moved;
                 let platform = base.platform.as_ref().unwrap_or(&row.platform);
                 let of = (&row.named[*n], platform);
                 recorded.add(app, judge, of, fate).await?;

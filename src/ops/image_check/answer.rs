@@ -6,7 +6,7 @@ use crate::{
     image::{Digest, Platform},
     lineage::Evidence,
     ops::{answer::AzTimestamp, check::MirrorAnswer},
-    watch::State,
+    watch::{BaseState, State},
 };
 
 use super::read::Facts;
@@ -57,7 +57,7 @@ pub struct BaseAnswer {
     /// The image, as it is said to be the base.
     pub(in crate::ops) image: String,
     /// One of current, moved, missing, unknown, not-followed.
-    pub(in crate::ops) state: &'static str,
+    pub(in crate::ops) state: BaseState,
     /// What the image was built on, as far as it says so.
     pub(in crate::ops) recorded_digest: Option<Digest>,
     /// What the tag is now.

@@ -21,7 +21,7 @@ use crate::{
         mirror::{self, Mirror, MirrorQuery},
     },
     registry::{self, ImageReader, LookupError, Seen, copy::Place},
-    watch::State,
+    watch::{BaseState, State},
 };
 
 use super::{
@@ -175,7 +175,9 @@ impl<'a> Judge<'a> {
             .filter(|evidence| *evidence != Evidence::Layers)
             .or_else(|| verdicts.iter().find_map(|it| it.evidence))
             .or(Some(Evidence::Layers).filter(|_| !verdicts.is_empty()));
-        let moved = verdicts.iter().filter(|it| it.base.state == "moved");
+        let moved = verdicts
+            .iter()
+            .filter(|it| it.base.state == BaseState::Moved);
         answer.stale_since = moved.filter_map(|it| it.created).min().map(AzTimestamp);
         answer.state = state(&verdicts);
         answer.reason = reason(&verdicts);
@@ -250,12 +252,12 @@ impl<'a> Judge<'a> {
         let (image, seen) = match self.looked.get(&tag) {
             Some((image, Ok(seen))) => (image, seen),
             Some((_, Err(error))) if error.is_absent() => {
-                return answer.ending("missing", Error::from(error.clone()).one_line());
+                return answer.ending(BaseState::Missing, Error::from(error.clone()).one_line());
             }
             Some((_, Err(error))) => {
-                return answer.ending("unknown", Error::from(error.clone()).one_line());
+                return answer.ending(BaseState::Unknown, Error::from(error.clone()).one_line());
             }
-            None => return answer.ending("unknown", "it was not looked at".to_owned()),
+            None => return answer.ending(BaseState::Unknown, "it was not looked at".to_owned()),
         };
         answer.current_digest = Some(seen.digest.clone());
         let platform = platform.cloned().unwrap_or_else(Platform::host);
@@ -280,19 +282,19 @@ impl<'a> Judge<'a> {
         platform: &Platform,
     ) -> Verdict {
         if *recorded == seen.digest {
-            return answer.ending("current", String::new());
+            return answer.ending(BaseState::Current, String::new());
         }
         let now = self.manifest(image, seen, platform).await;
         let now = match now {
             Ok(Some(now)) => now,
             Ok(None) => {
                 let why = format!("it no longer exists for `{platform}`");
-                return answer.ending("missing", why);
+                return answer.ending(BaseState::Missing, why);
             }
-            Err(error) => return answer.ending("unknown", Error::from(error).one_line()),
+            Err(error) => return answer.ending(BaseState::Unknown, Error::from(error).one_line()),
         };
         if *recorded == now {
-            return answer.ending("current", String::new());
+            return answer.ending(BaseState::Current, String::new());
         }
         let before = Seen {
             digest: recorded.clone(),
@@ -304,7 +306,7 @@ impl<'a> Judge<'a> {
         if let Ok(Some(before)) = self.manifest(&at, &before, platform).await
             && before == now
         {
-            return answer.ending("current", String::new());
+            return answer.ending(BaseState::Current, String::new());
         }
         let created = |at: Reference| async move {
             let config = self.app.registries().config(&at, platform).await.ok();
@@ -315,7 +317,7 @@ impl<'a> Judge<'a> {
         answer.current_created = current.map(AzTimestamp);
         Verdict {
             created: current,
-            ..answer.ending("moved", String::new())
+            ..answer.ending(BaseState::Moved, String::new())
         }
     }
 
@@ -341,14 +343,14 @@ impl<'a> Judge<'a> {
     ) -> Verdict {
         let of_base = match self.record(base, platform).await {
             Ok(of_base) => of_base,
-            Err(why) => return answer.ending("unknown", why),
+            Err(why) => return answer.ending(BaseState::Unknown, why),
         };
         let created = of_base.created.filter(|it| it.as_second() >= EARLIEST);
         answer.current_created = created.map(AzTimestamp);
         match compare(record, &of_base) {
             Likeness::On(evidence) => Verdict {
                 evidence: Some(evidence),
-                ..answer.ending("current", String::new())
+                ..answer.ending(BaseState::Current, String::new())
             },
             Likeness::Off(evidence) => {
                 let why = match evidence {
@@ -360,10 +362,10 @@ impl<'a> Judge<'a> {
                 Verdict {
                     created,
                     evidence: Some(evidence),
-                    ..answer.ending("moved", why.to_owned())
+                    ..answer.ending(BaseState::Moved, why.to_owned())
                 }
             }
-            Likeness::Unclear(why) => answer.ending("unknown", why.to_owned()),
+            Likeness::Unclear(why) => answer.ending(BaseState::Unknown, why.to_owned()),
         }
     }
 
@@ -388,7 +390,7 @@ impl BaseAnswer {
     fn new(base: &Base) -> Self {
         Self {
             image: base.written.clone(),
-            state: "unknown",
+            state: BaseState::Unknown,
             recorded_digest: base.digest.clone(),
             current_digest: None,
             recorded_created: None,
@@ -398,7 +400,7 @@ impl BaseAnswer {
         }
     }
 
-    fn ending(mut self, state: &'static str, why: String) -> Verdict {
+    fn ending(mut self, state: BaseState, why: String) -> Verdict {
         self.state = state;
         self.error = Some(why).filter(|why| !why.is_empty());
         Verdict {
@@ -411,7 +413,10 @@ impl BaseAnswer {
     /// Says why a base is not looked at.
     fn without_tag(self, base: &Base) -> Verdict {
         if base.is_frontend {
-            return self.ending("not-followed", "it only reads the Dockerfile".to_owned());
+            return self.ending(
+                BaseState::NotFollowed,
+                "it only reads the Dockerfile".to_owned(),
+            );
         }
         match &base.image {
             Some(image) => {
@@ -419,11 +424,11 @@ impl BaseAnswer {
                 let why = format!(
                     "it is pinned by its digest, and no tag is named; to compare it with one: --base {name}:TAG"
                 );
-                self.ending("not-followed", why)
+                self.ending(BaseState::NotFollowed, why)
             }
             None => {
                 let why = "only its digest is named, or by a name that is none; if you know it: --base IMAGE";
-                self.ending("unknown", why.to_owned())
+                self.ending(BaseState::Unknown, why.to_owned())
             }
         }
     }
@@ -432,14 +437,14 @@ impl BaseAnswer {
 /// Returns the state of an image by those of its bases: what is certain goes first.
 fn state(verdicts: &[Verdict]) -> State {
     let order = [
-        ("moved", State::Stale),
-        ("missing", State::Missing),
-        ("unknown", State::Unknown),
-        ("current", State::Current),
+        (BaseState::Moved, State::Stale),
+        (BaseState::Missing, State::Missing),
+        (BaseState::Unknown, State::Unknown),
+        (BaseState::Current, State::Current),
     ];
     let found = order
         .into_iter()
-        .find(|(word, _)| verdicts.iter().any(|it| it.base.state == *word));
+        .find(|(state, _)| verdicts.iter().any(|it| it.base.state == *state));
     found.map_or(State::FollowsNothing, |(_, state)| state)
 }
 
@@ -459,7 +464,7 @@ fn reason(verdicts: &[Verdict]) -> String {
             format!("{}{}", short(digest), made.unwrap_or_default())
         };
         match (base.state, &base.error) {
-            ("moved", None) => Some(format!(
+            (BaseState::Moved, None) => Some(format!(
                 "{} {} -> {}",
                 base.image,
                 dated(&base.recorded_digest, &base.recorded_created),

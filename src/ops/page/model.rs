@@ -23,7 +23,7 @@ use crate::{
     },
     page::{BuilderRow, Overview, RegistryRow, RunMark, TaskRow},
     task::{Run, RunId, RunStatus, TaskKey},
-    watch::{Node, Snapshot, State, Tags},
+    watch::{BaseState, Node, Snapshot, State, Tags},
 };
 
 /// How many of the newest runs are kept in memory.
@@ -156,7 +156,7 @@ impl Model {
             .iter()
             .filter(|task| task.state.severity() > 1);
         let images = open.flat_map(|task| &task.check.images);
-        let moved = images.filter(|image| image.state == "moved");
+        let moved = images.filter(|image| image.state == BaseState::Moved);
         let name = |image: &str| Some(app.canonical(&image.parse::<Reference>().ok()?).familiar());
         moved.filter_map(|image| name(&image.image)).collect()
     }

@@ -85,13 +85,10 @@ fn pushed(
         }
     };
     take(run);
+    let key = task.key();
     for id in app.store.run_ids()? {
         let earlier = app.store.run(id).ok().flatten();
-        let of_task = |other: &Run| {
-            other.task.as_ref() == Some(&task.name)
-                && other.registry == task.registry
-                && other.status == RunStatus::Succeeded
-        };
+        let of_task = |other: &Run| other.is_of(&key) && other.status == RunStatus::Succeeded;
         if let Some(earlier) = earlier.filter(|other| id != run.run_id && of_task(other)) {
             take(&earlier);
         }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::task::{Run, TaskKey};
+use crate::task::Run;
 
 use super::{
     log,
@@ -69,15 +69,11 @@ pub fn run(view: &RunView<'_>) -> String {
 }
 
 fn facts(run: &Run) -> Markup {
-    let key = run.task.clone().map(|name| TaskKey {
-        registry: run.registry.clone(),
-        name,
-    });
     html! {
         section id="run" data-live aria-label="Run" role="status" {
             dl {
                 dt { "Status" } dd { (run_status(run.status)) @if let Some(why) = &run.run_error_message { " " (text(why)) } }
-                @if let Some(key) = key { dt { "Task" } dd { a href=(task_path(&key)) { (key.name) } " on " (text(&key.registry)) } }
+                @if let Some(key) = run.task_key() { dt { "Task" } dd { a href=(task_path(&key)) { (key.name) } " on " (text(&key.registry)) } }
                 dt { "Why" } dd { (text(&run.cause())) }
                 dt { "Asked for" } dd { (moment(run.create_time)) }
                 @if let Some(end) = run.finish_time { dt { "Ended" } dd { (moment(end)) } }
@@ -171,8 +167,8 @@ pub(super) fn table<'r>(runs: impl Iterator<Item = &'r Run>) -> Markup {
                 } }
                 tbody { @for run in runs { tr {
                     td { a href=(run_path(run.run_id)) { (run.run_id) } }
-                    td { @match &run.task {
-                        Some(name) => a href=(task_path(&TaskKey { registry: run.registry.clone(), name: name.clone() })) { (name) },
+                    td { @match run.task_key() {
+                        Some(key) => a href=(task_path(&key)) { (key.name) },
                         None => span.dim { "no task" },
                     } }
                     td { (run_status(run.status)) }

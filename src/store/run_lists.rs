@@ -23,14 +23,6 @@ use super::{
 /// The largest list that is read, in bytes: more than a million runs.
 const MAX_LIST: u64 = 32 * 1024 * 1024;
 
-/// Returns the task that a run is of; a quick run is of none.
-pub(super) fn task_of(run: &Run) -> Option<TaskKey> {
-    Some(TaskKey {
-        registry: run.registry.clone(),
-        name: run.task.clone()?,
-    })
-}
-
 impl Store {
     /// Returns the runs of all tasks of a name, the newest first; `None` where the lists do not have all of them.
     ///
@@ -110,7 +102,7 @@ impl Store {
             }
             // One without a record, or with a broken one, is of no task that could be told.
             if let Ok(Some(run)) = file::read_json::<Run>(&self.layout.run(id))
-                && let Some(key) = task_of(&run)
+                && let Some(key) = run.task_key()
             {
                 lists.entry(key).or_default().push(id);
             }

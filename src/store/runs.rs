@@ -12,7 +12,6 @@ use crate::{
 use super::{
     Store, file,
     lock::{self, Lock},
-    run_lists,
 };
 
 /// The variable that every process of a run carries, so that what outlives a killed acrt can be found. Its value is the run's folder.
@@ -65,7 +64,7 @@ impl Store {
         self.list_missing_runs(id.number() - 1)?;
         let mut run = queued(id);
         // Before it is there: one that is not listed would never be removed.
-        if let Some(key) = run_lists::task_of(&run) {
+        if let Some(key) = run.task_key() {
             self.list_runs(&key, &[id])?;
         }
         file::make_folder(&self.layout.run_folder(id))?;
@@ -156,7 +155,7 @@ impl Store {
     /// [`Kind::Failed`] with the path, where the folder of open runs cannot be read.
     pub fn crashed_runs(&self, of: Option<&TaskKey>) -> Result<Vec<RunId>> {
         let is_of = |id: RunId, key: &TaskKey| match file::read_json::<Run>(&self.layout.run(id)) {
-            Ok(Some(run)) => run.task.as_ref() == Some(&key.name) && run.registry == key.registry,
+            Ok(Some(run)) => run.is_of(key),
             // It had not begun.
             Ok(None) => false,
             Err(_) => true,
@@ -230,10 +229,7 @@ impl Store {
                 // It is shown by every listing, and removed by hand.
                 Err(_) => continue,
             };
-            if run_lists::task_of(&run).as_ref() != Some(key)
-                || run.status.is_open()
-                || run.is_archive_enabled
-            {
+            if !run.is_of(key) || run.status.is_open() || run.is_archive_enabled {
                 continue;
             }
             kept += 1;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Platform, Reference};
 
-use super::{BaseUpdate, Dependency, ImageDescriptor, TaskName, TimerName, Untracked, cause::tiny};
+use super::{
+    BaseUpdate, Dependency, ImageDescriptor, TaskKey, TaskName, TimerName, Untracked, cause::tiny,
+};
 
 /// A run's id: `ca` and a number in base 36, counted from 1: `ca1`, `ca2` … `caz`, `ca10`.
 ///
@@ -250,6 +252,21 @@ pub struct Run {
 impl Run {
     /// The layout of the record that this program writes.
     pub const SCHEMA: u32 = 1;
+
+    /// Returns the task that it is of; a quick run is of none.
+    #[must_use]
+    pub fn task_key(&self) -> Option<TaskKey> {
+        Some(TaskKey {
+            registry: self.registry.clone(),
+            name: self.task.clone()?,
+        })
+    }
+
+    /// Tells whether it is of a task.
+    #[must_use]
+    pub fn is_of(&self, key: &TaskKey) -> bool {
+        self.task.as_ref() == Some(&key.name) && self.registry == key.registry
+    }
 
     /// Returns what started it, in az's words: the first that applies.
     #[must_use]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     error::Result,
     ops::App,
-    task::{Run, RunStatus, TaskKey},
+    task::{RunStatus, TaskKey},
     watch::Baseline,
 };
 
@@ -42,7 +42,7 @@ pub fn digest(
         if run.create_time < since {
             break;
         }
-        let Some(key) = key_of(&run).filter(|key| channel.hears_of(key)) else {
+        let Some(key) = run.task_key().filter(|key| channel.hears_of(key)) else {
             continue;
         };
         match run.status {
@@ -89,13 +89,6 @@ pub fn digest(
         text.push_str(&line(word, names));
     }
     Ok(Message::of_digest(text, rebuilt, since, now))
-}
-
-fn key_of(run: &Run) -> Option<TaskKey> {
-    Some(TaskKey {
-        registry: run.registry.clone(),
-        name: run.task.clone()?,
-    })
 }
 
 /// Returns some names on a line of their own; nothing where there are none.

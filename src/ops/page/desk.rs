@@ -164,9 +164,7 @@ impl Desk {
         let all = ids
             .into_iter()
             .filter_map(|id| self.app.store.run(id).ok()?);
-        let is_own =
-            |run: &Run| run.task.as_ref() == Some(&key.name) && run.registry == key.registry;
-        all.filter(is_own).take(RUNS).collect()
+        all.filter(|run| run.is_of(key)).take(RUNS).collect()
     }
 
     fn run(&mut self, id: RunId, query: &str) -> Option<String> {
@@ -179,11 +177,9 @@ impl Desk {
             None => index.read_end(LINES, SHOWN),
         };
         let found = found.ok()?;
-        let key = run.task.clone().map(|name| TaskKey {
-            registry: run.registry.clone(),
-            name,
-        });
-        let task = key.and_then(|key| self.app.store.task(&key).ok()?);
+        let task = run
+            .task_key()
+            .and_then(|key| self.app.store.task(&key).ok()?);
         let has_steps =
             task.is_some_and(|task| matches!(task.step, Step::FileTask(_) | Step::EncodedTask(_)));
         let steps = (has_steps && field(query, "view").as_deref() == Some("steps"))

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     image::{Digest, Reference},
     ops::App,
-    task::{Dependency, ImageDescriptor, Run, RunId, TaskKey},
+    task::{Dependency, ImageDescriptor, RunId, TaskKey},
     watch::Baseline,
 };
 
@@ -84,7 +84,8 @@ pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<Needed> {
                 &mut needed,
             );
         }
-        for repository in key_of(&run)
+        for repository in run
+            .task_key()
             .and_then(|key| pushes.get(&key))
             .into_iter()
             .flatten()
@@ -93,13 +94,6 @@ pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<Needed> {
         }
     }
     Ok(needed)
-}
-
-fn key_of(run: &Run) -> Option<TaskKey> {
-    Some(TaskKey {
-        registry: run.registry.clone(),
-        name: run.task.clone()?,
-    })
 }
 
 fn of_task(app: &App, registry: &str, key: &TaskKey, baseline: &Baseline, needed: &mut Needed) {

@@ -66,6 +66,18 @@ pub struct GraphAnswer {
     pub edges: Vec<(usize, usize)>,
 }
 
+impl GraphAnswer {
+    /// Returns, for each node, the places of those that it depends on.
+    #[must_use]
+    pub fn parents(&self) -> Vec<Vec<usize>> {
+        let mut parents = vec![Vec::new(); self.nodes.len()];
+        for (from, to) in &self.edges {
+            parents[*to].push(*from);
+        }
+        parents
+    }
+}
+
 /// Returns what depends on what; with `only`, what this task depends on and what depends on it.
 ///
 /// # Errors
@@ -187,7 +199,7 @@ fn task_name(nodes: &[Node<'_>], n: usize) -> String {
 }
 
 /// Returns all that can be reached from a place, and the place itself.
-fn reachable(next: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
+pub(super) fn reachable(next: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
     let (mut found, mut open) = (BTreeSet::new(), vec![from]);
     while let Some(n) = open.pop() {
         if found.insert(n) {

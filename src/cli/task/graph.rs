@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     ops::{
         App,
-        graph::{GraphAnswer, GraphNode, graph},
+        graph::{GraphNode, graph},
         task::none_yet,
     },
     view::{Vertex, View},
@@ -30,19 +30,18 @@ pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
     if let Some(none) = none_yet(app)? {
         report.note(&none);
     }
-    let nodes = answer.nodes.iter().enumerate();
-    let vertices = nodes.map(|(n, node)| vertex(&answer, n, node)).collect();
+    let nodes = answer.nodes.iter().zip(answer.parents());
+    let vertices = nodes.map(|(node, parents)| vertex(node, parents)).collect();
     let view = View::of(answer, columns::GRAPH).rows_at("/nodes");
     Ok(Outcome::answer(view.with_graph(vertices).for_people()))
 }
 
-fn vertex(answer: &GraphAnswer, n: usize, node: &GraphNode) -> Vertex {
-    let into = answer.edges.iter().filter(|(_, to)| *to == n);
+fn vertex(node: &GraphNode, parents: Vec<usize>) -> Vertex {
     Vertex {
         name: node.name.clone(),
         note: node.note(),
         tone: columns::tone(node.state.map(|state| state.word())),
-        parents: into.map(|(from, _)| *from).collect(),
+        parents,
         link: None,
         is_lit: false,
     }

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 use crate::{
     image::Reference,
     listen::{PageRequest, PageResponse},
-    ops::{App, answer::AzTimestamp, runs},
+    ops::{App, answer::AzTimestamp, graph::reachable, runs},
     page::{
         self, BaseRow, BaseView, DigestRow, Filter, GraphVertex, Happening, Kind, LogWindow,
         RunView, TaskView,
     },
     store::LogIndex,
     task::{Context, Run, RunId, Step, Task, TaskKey},
-    watch::TagRecord,
+    watch::{TagRecord, graph::children},
 };
 
 use super::{
@@ -248,13 +248,8 @@ impl Desk {
     }
 
     fn graph(&self, model: &Model, only: Option<&TaskKey>) -> Option<String> {
-        let (nodes, edges) = (&model.graph.nodes, &model.graph.edges);
-        let mut parents = vec![Vec::new(); nodes.len()];
-        let mut children = vec![Vec::new(); nodes.len()];
-        for (from, to) in edges {
-            parents[*to].push(*from);
-            children[*from].push(*to);
-        }
+        let (nodes, parents) = (&model.graph.nodes, model.graph.parents());
+        let children = children(&parents);
         let kept: BTreeSet<usize> = match only {
             None => (0..nodes.len()).collect(),
             Some(key) => {
@@ -380,17 +375,6 @@ fn digests(record: Option<&TagRecord>, seen: impl Iterator<Item = DigestRow>) ->
         }
     }
     all
-}
-
-/// Returns all that can be reached from a place, and the place itself.
-fn reachable(next: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
-    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
-    while let Some(n) = open.pop() {
-        if found.insert(n) {
-            open.extend(&next[n]);
-        }
-    }
-    found
 }
 
 /// Returns a definition as it is kept, without what opens the address of its context. Passwords are in none.

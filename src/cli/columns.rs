@@ -176,9 +176,7 @@ fn short(images: &Value) -> String {
     let Some(first) = images.next() else {
         return String::new();
     };
-    let first = first
-        .parse::<Reference>()
-        .map_or_else(|_| first.to_owned(), |it| it.familiar());
+    let first = Reference::familiar_text(first);
     match images.count() {
         0 => first,
         more => format!("{first} +{more}"),

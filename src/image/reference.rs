@@ -123,6 +123,13 @@ impl Reference {
             .to_owned()
     }
 
+    /// Returns the [`familiar`](Self::familiar) name of what is written so; what is no reference is left as it is.
+    #[must_use]
+    pub fn familiar_text(text: &str) -> String {
+        let reference = text.parse::<Self>();
+        reference.map_or_else(|_| text.to_owned(), |it| it.familiar())
+    }
+
     /// Returns the name as short as it can be written: what Docker prints, and without `:latest`. So BuildKit looks contexts up.
     #[must_use]
     pub fn shortest(&self) -> String {

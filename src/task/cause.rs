@@ -60,8 +60,7 @@ impl BaseUpdate {
     /// Says on one line from what to what it moved: `node:20-alpine 1f0c… → 8c31…`.
     #[must_use]
     pub fn line(&self) -> String {
-        let image = self.image.parse::<Reference>();
-        let image = image.map_or_else(|_| self.image.clone(), |image| image.familiar());
+        let image = Reference::familiar_text(&self.image);
         let digest = tiny(self.digest.as_ref());
         match &self.previous_digest {
             Some(before) => format!("{image} {} → {digest}", tiny(Some(before))),

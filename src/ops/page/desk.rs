@@ -138,7 +138,7 @@ impl Desk {
         let (row, status) = model.task(key)?;
         let time = |time: &AzTimestamp| time.0;
         let bases = status.check.images.iter().map(|image| BaseRow {
-            image: familiar(&image.image),
+            image: Reference::familiar_text(&image.image),
             state: image.state,
             recorded: image.recorded_digest.as_ref().map(ToString::to_string),
             current: image.current_digest.as_ref().map(ToString::to_string),
@@ -325,7 +325,7 @@ impl Desk {
                 };
                 // One move makes many runs.
                 if seen.insert((update.image.clone(), update.digest.clone())) {
-                    let image = familiar(&update.image);
+                    let image = Reference::familiar_text(&update.image);
                     happened.push(Happening {
                         time,
                         kind: Kind::Moved,
@@ -385,11 +385,6 @@ fn definition(mut task: Task) -> String {
         task.step.set_context(bare);
     }
     serde_yaml::to_string(&task).unwrap_or_default()
-}
-
-fn familiar(image: &str) -> String {
-    let reference = image.parse::<Reference>();
-    reference.map_or_else(|_| image.to_owned(), |image| image.familiar())
 }
 
 fn key_of(query: &str) -> Option<TaskKey> {

@@ -171,15 +171,13 @@ pub fn key(task: &TaskStatus) -> TaskKey {
 }
 
 fn row(task: &TaskStatus) -> TaskRow {
-    let familiar = |image: &String| {
-        let image = image.parse::<Reference>();
-        image.map_or_else(|it| it.to_string(), |image| image.familiar())
-    };
     TaskRow {
         key: key(task),
         state: task.state,
         reason: task.reason.clone(),
-        bases: task.depends_on.iter().map(familiar).collect(),
+        bases: (task.depends_on.iter())
+            .map(|image| Reference::familiar_text(image))
+            .collect(),
         run: task.last_run.as_ref().map(|run| RunMark {
             id: run.run_id,
             is_well: run.status == "Succeeded",

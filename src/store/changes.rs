@@ -3,9 +3,10 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    os::unix::fs::MetadataExt as _,
     path::Path,
 };
+
+use crate::watch::FileStamp;
 
 use super::{Store, file::names};
 
@@ -18,8 +19,7 @@ impl Store {
         let mut hash = DefaultHasher::new();
         let mut add = |path: &Path| {
             let found = fs::metadata(path).ok();
-            let found = found.map(|it| (it.ino(), it.size(), it.mtime(), it.mtime_nsec()));
-            found.hash(&mut hash);
+            found.map(|it| FileStamp::of(&it)).hash(&mut hash);
         };
         for path in [
             layout.root(),

@@ -144,7 +144,7 @@ pub enum FileState {
 }
 
 /// What tells one state of a file from another without reading it: inode, size and times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileStamp {
     inode: u64,
     size: u64,

@@ -230,8 +230,7 @@ impl<'a> Traces<'a> {
 
     /// Returns what the builder has under a name or id, with its tags.
     async fn held(&self, name: &str) -> Option<HeldImage> {
-        let printed = platforms::answer(&self.builder.inspect_image(name)?).await?;
-        let mut held = HeldImage::parse(&printed)?;
+        let mut held = platforms::inspected(&self.builder.inspect_image(name)?).await?;
         if let Some(list) = self.builder.list_tags() {
             let printed = platforms::answer(&list).await?;
             held.take_tags(&String::from_utf8_lossy(&printed));

@@ -53,8 +53,7 @@ pub async fn held(builder: &Builder, image: &Reference) -> Result<Option<HeldIma
         )
         .hint("local images need docker, podman or buildah: --builder docker")
     })?;
-    let printed = platforms::answer(&line).await;
-    Ok(printed.and_then(|printed| HeldImage::parse(&printed)))
+    Ok(platforms::inspected(&line).await)
 }
 
 /// Finds the builder that holds local images: the one that was chosen, else the machine's.

@@ -41,8 +41,12 @@ async fn own(app: &App, builder: &Builder) -> Platform {
 
 /// Returns what a build has just made, as far as its builder says it.
 pub async fn built(builder: &Builder, request: &BuildRequest) -> Option<HeldImage> {
-    let printed = answer(&builder.inspect_built(request)?).await?;
-    HeldImage::parse(&printed)
+    inspected(&builder.inspect_built(request)?).await
+}
+
+/// Returns the image that a builder shows; none where it does not end well, or shows none.
+pub async fn inspected(line: &CommandLine) -> Option<HeldImage> {
+    HeldImage::parse(&answer(line).await?)
 }
 
 /// Returns the platforms that an image is for; none where its builder says nothing of it.

@@ -107,8 +107,7 @@ pub async fn parts(
     }
     let mut parts = Vec::new();
     for line in builder.inspect_parts(request, &built) {
-        let printed = platforms::answer(&line).await;
-        parts.extend(printed.and_then(|printed| HeldImage::parse(&printed)));
+        parts.extend(platforms::inspected(&line).await);
     }
     if parts.len() == built.parts.len() {
         parts

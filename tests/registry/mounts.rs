@@ -6,7 +6,7 @@ use acrt::{
     image::{Digest, Reference},
     registry::{
         Registries,
-        copy::{Amount, CopyMemory, CopyRequest, KeptUpload, Place, RepositoryBlobs},
+        copy::{Amount, CopyMemory, CopyRequest, Place, RepositoryBlobs},
     },
 };
 
@@ -52,10 +52,6 @@ impl CopyMemory for Memory {
     fn images(&self, registry: &str) -> Vec<Reference> {
         self.asked.borrow_mut().push(registry.to_owned());
         self.images.clone()
-    }
-
-    fn upload(&self, _: &str, _: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
-        None
     }
 
     fn learn(&self, _: &str, has: RepositoryBlobs, lacks: &[RepositoryBlobs]) {

@@ -10,10 +10,8 @@ use std::{
 };
 
 use acrt::{
-    image::{Digest, Reference},
-    registry::copy::{
-        Copied, CopyError, CopyMemory, CopyRequest, KeptUpload, Place, RepositoryBlobs,
-    },
+    image::Digest,
+    registry::copy::{Copied, CopyError, CopyMemory, CopyRequest, KeptUpload, Place},
     sys::secret::Secret,
 };
 
@@ -215,16 +213,6 @@ impl KeptUpload for Kept<'_> {
 }
 
 impl CopyMemory for Memory {
-    fn repositories(&self, _: &str) -> Vec<RepositoryBlobs> {
-        Vec::new()
-    }
-
-    fn images(&self, _: &str) -> Vec<Reference> {
-        Vec::new()
-    }
-
-    fn learn(&self, _: &str, _: RepositoryBlobs, _: &[RepositoryBlobs]) {}
-
     fn upload(&self, _: &str, _: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
         Some(Box::new(Kept(self)))
     }

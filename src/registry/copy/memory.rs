@@ -15,20 +15,26 @@ pub struct RepositoryBlobs {
     pub blobs: Vec<Digest>,
 }
 
-/// What is remembered from copy to copy.
+/// What is remembered from copy to copy. Of what is not said, nothing is.
 pub trait CopyMemory {
     /// Returns the repositories of a registry that are known to have had these blobs.
-    fn repositories(&self, registry: &str) -> Vec<RepositoryBlobs>;
+    fn repositories(&self, _registry: &str) -> Vec<RepositoryBlobs> {
+        Vec::new()
+    }
 
     /// Returns images of a registry of which no more is known than that they were there. Those that are first are read first.
-    fn images(&self, registry: &str) -> Vec<Reference>;
+    fn images(&self, _registry: &str) -> Vec<Reference> {
+        Vec::new()
+    }
 
     /// Takes in which blobs a repository of a registry has now, and what others do not have that they were thought to have.
-    fn learn(&self, registry: &str, has: RepositoryBlobs, lacks: &[RepositoryBlobs]);
+    fn learn(&self, _registry: &str, _has: RepositoryBlobs, _lacks: &[RepositoryBlobs]) {}
 
     /// Returns where the upload of a blob to a repository, `registry/repository`, is kept; none, while another process works at it, or
     /// where nothing is kept.
-    fn upload(&self, repository: &str, blob: &Digest) -> Option<Box<dyn KeptUpload + '_>>;
+    fn upload(&self, _repository: &str, _blob: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
+        None
+    }
 }
 
 /// An upload that other processes can take up where this one ends. It is this one's alone for as long as it has this.
@@ -44,18 +50,4 @@ pub trait KeptUpload {
 }
 
 /// No memory: what every copy knows of by itself is all there is.
-impl CopyMemory for () {
-    fn repositories(&self, _: &str) -> Vec<RepositoryBlobs> {
-        Vec::new()
-    }
-
-    fn images(&self, _: &str) -> Vec<Reference> {
-        Vec::new()
-    }
-
-    fn learn(&self, _: &str, _: RepositoryBlobs, _: &[RepositoryBlobs]) {}
-
-    fn upload(&self, _: &str, _: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
-        None
-    }
-}
+impl CopyMemory for () {}

@@ -42,11 +42,16 @@ pub fn json(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
-        let mut fields = form_urlencoded::parse(body);
-        let (_, payload) = fields.find(|(name, _)| name == "payload")?;
-        return serde_json::from_str(&payload).ok();
+        return serde_json::from_str(&field(body, "payload")?).ok();
     }
     serde_json::from_slice(body).ok()
+}
+
+/// Returns the first field of a form, or of a query, that has this name.
+pub fn field(form: &[u8], name: &str) -> Option<String> {
+    let mut fields = form_urlencoded::parse(form);
+    let (_, value) = fields.find(|(field, _)| field == name)?;
+    Some(value.into_owned())
 }
 
 #[cfg(test)]

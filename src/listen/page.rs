@@ -43,6 +43,14 @@ pub struct PageRequest {
     pub last_event: Option<String>,
 }
 
+impl PageRequest {
+    /// Returns the first field of this name that the query has.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<String> {
+        body::field(self.query.as_bytes(), name)
+    }
+}
+
 /// Bytes as they come.
 pub type PageStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
@@ -195,15 +203,9 @@ async fn form(source: &PageSource, status: StatusCode, fields: &[(&str, &str)]) 
 }
 
 async fn log_in(page: &Page<'_>, peer: IpAddr, typed: &[u8]) -> Response {
-    let field = |name: &str| {
-        let mut fields = form_urlencoded::parse(typed);
-        let value = fields.find(|(field, _)| field == name);
-        value
-            .map(|(_, value)| value.into_owned())
-            .unwrap_or_default()
-    };
-    let next = own_path(&field("next"));
-    let (admission, cookie) = page.access.log_in(peer, &field("token"), page.now);
+    let given = |name: &str| body::field(typed, name).unwrap_or_default();
+    let next = own_path(&given("next"));
+    let (admission, cookie) = page.access.log_in(peer, &given("token"), page.now);
     let wrong = match admission {
         Admission::TooMany => Some((StatusCode::TOO_MANY_REQUESTS, "slow")),
         Admission::NeedsToken => Some((StatusCode::UNAUTHORIZED, "wrong")),

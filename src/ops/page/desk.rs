@@ -106,10 +106,9 @@ impl Desk {
 
     /// Makes the page that is asked for.
     pub fn answer(&mut self, request: &PageRequest) -> PageResponse {
-        let query = request.query.as_str();
         let path = request.path.strip_prefix('/').unwrap_or_default();
         if let Some(id) = path.strip_prefix("runs/").and_then(|id| id.parse().ok()) {
-            return self.run(id, query).map_or_else(missing, html);
+            return self.run(id, request).map_or_else(missing, html);
         }
         let Some(model) = &self.model else {
             let text = "The state directory cannot be read; the log of acrt says why.";
@@ -117,17 +116,17 @@ impl Desk {
         };
         let found = match path {
             "" => {
-                let filter = Filter::of(query);
+                let filter = Filter::of(&request.query);
                 Some(page::list(&model.overview, model.rows.iter(), &filter))
             }
             "status.json" => return whole(200, "application/json", model.json.clone()),
-            "task" => key_of(query).and_then(|key| self.task(model, &key)),
+            "task" => key_of(request).and_then(|key| self.task(model, &key)),
             "runs" => Some(page::runs(model.runs.values().rev().take(RUNS))),
-            "bases" => match field(query, "image") {
+            "bases" => match request.field("image") {
                 Some(image) => self.base(model, &image),
                 None => Some(bases(model)),
             },
-            "graph" => self.graph(model, key_of(query).as_ref()),
+            "graph" => self.graph(model, key_of(request).as_ref()),
             "timeline" => Some(self.timeline(model)),
             _ => None,
         };
@@ -167,11 +166,13 @@ impl Desk {
         all.filter(|run| run.is_of(key)).take(RUNS).collect()
     }
 
-    fn run(&mut self, id: RunId, query: &str) -> Option<String> {
+    fn run(&mut self, id: RunId, request: &PageRequest) -> Option<String> {
         let run = self.app.store.run(id).ok()??;
         let index = self.app.store.log_index(id, self.index.take()).ok()?;
         let lines = index.lines();
-        let from = field(query, "from").and_then(|from| from.parse::<usize>().ok());
+        let from = request
+            .field("from")
+            .and_then(|from| from.parse::<usize>().ok());
         let found = match from {
             Some(from) => index.read(from.clamp(1, lines.max(1)), LINES, SHOWN),
             None => index.read_end(LINES, SHOWN),
@@ -182,7 +183,7 @@ impl Desk {
             .and_then(|key| self.app.store.task(&key).ok()?);
         let has_steps =
             task.is_some_and(|task| matches!(task.step, Step::FileTask(_) | Step::EncodedTask(_)));
-        let steps = (has_steps && field(query, "view").as_deref() == Some("steps"))
+        let steps = (has_steps && request.field("view").as_deref() == Some("steps"))
             .then(|| self.app.store.end_of_log(id, STEPS).ok())
             .flatten();
         let view = RunView {
@@ -387,18 +388,11 @@ fn definition(mut task: Task) -> String {
     serde_yaml::to_string(&task).unwrap_or_default()
 }
 
-fn key_of(query: &str) -> Option<TaskKey> {
+fn key_of(request: &PageRequest) -> Option<TaskKey> {
     Some(TaskKey {
-        registry: field(query, "registry")?,
-        name: field(query, "name")?.parse().ok()?,
+        registry: request.field("registry")?,
+        name: request.field("name")?.parse().ok()?,
     })
-}
-
-fn field(query: &str, name: &str) -> Option<String> {
-    let mut fields = form_urlencoded::parse(query.as_bytes());
-    fields
-        .find(|(field, _)| field == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 fn html(page: String) -> PageResponse {

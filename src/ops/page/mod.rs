@@ -135,7 +135,7 @@ impl StatusPage {
             return whole(200, kind, (*text).to_owned());
         }
         match file {
-            "login" => return login(&request.query),
+            "login" => return login(&request),
             "events" => {
                 let changes = watch::Receiver::clone(&self.changes);
                 return streams::events(changes, &self.store, &self.clock, &request);

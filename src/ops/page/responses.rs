@@ -1,7 +1,7 @@
 //! What is answered that needs no knowledge of tasks.
 
 use crate::{
-    listen::{PageBody, PageResponse},
+    listen::{PageBody, PageRequest, PageResponse},
     page,
 };
 
@@ -28,21 +28,12 @@ pub fn busy() -> PageResponse {
 }
 
 /// Returns the form that asks for the token.
-pub fn login(query: &str) -> PageResponse {
-    let field = |name: &str| {
-        let mut fields = form_urlencoded::parse(query.as_bytes());
-        fields
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let why = match field("why").as_deref() {
+pub fn login(request: &PageRequest) -> PageResponse {
+    let why = match request.field("why").as_deref() {
         Some("slow") => Some("Too many wrong tokens. Try again in a minute."),
         Some(_) => Some("This is not the token."),
         None => None,
     };
-    whole(
-        200,
-        HTML,
-        page::login(&field("next").unwrap_or_else(|| "/".to_owned()), why),
-    )
+    let next = request.field("next").unwrap_or_else(|| "/".to_owned());
+    whole(200, HTML, page::login(&next, why))
 }

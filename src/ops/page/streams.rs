@@ -49,14 +49,12 @@ pub fn events(
     clock: &Clock,
     request: &PageRequest,
 ) -> PageResponse {
-    let field = |name: &str| {
-        let mut fields = form_urlencoded::parse(request.query.as_bytes());
-        let value = fields.find(|(field, _)| field == name)?.1.into_owned();
-        Some(value)
-    };
-    let run = field("run").and_then(|id| id.parse::<RunId>().ok());
+    let run = request.field("run").and_then(|id| id.parse::<RunId>().ok());
     // What has come since the page was made, or since the stream was interrupted.
-    let after = request.last_event.clone().or_else(|| field("after"));
+    let after = request
+        .last_event
+        .clone()
+        .or_else(|| request.field("after"));
     let log = run.and_then(|id| {
         let (line, offset) = after.as_deref()?.split_once('.')?;
         let mut reader = store.read_log(id);

@@ -59,8 +59,7 @@ impl<'a> RunLog<'a> {
         self.events.send(Event::Doing(what));
     }
 
-    /// Runs a program to its end, its command line and what it prints in the log. `seen` gets what it prints too. Returns its last words
-    /// as well.
+    /// Runs a program to its end, what it prints in the log. `seen` gets that too. Returns its last words as well.
     ///
     /// # Errors
     ///
@@ -70,18 +69,16 @@ impl<'a> RunLog<'a> {
         line: &CommandLine,
         limits: &Limits,
         stop: &Stop,
-        mut seen: impl FnMut(&[u8]),
+        seen: impl FnMut(&[u8]),
     ) -> Result<(Ended, LastWords)> {
-        let mut words = LastWords::default();
-        let ended = process::run(line, limits, stop, &mut |bytes| {
-            seen(bytes);
-            words.take(&self.write(bytes));
-        })
-        .await?;
+        run_beside((&RefCell::new(self), ""), line, limits, stop, seen).await
+    }
+
+    /// Writes what is left of a last line without an end, and returns it as it was written.
+    fn flush(&mut self) -> Vec<u8> {
         let rest = self.log.flush();
-        words.take(&rest);
         self.events.send(Event::Log(&rest));
-        Ok((ended, words))
+        rest
     }
 
     /// Says what kept the log from being written, if anything did.
@@ -106,6 +103,7 @@ impl<'a> RunLog<'a> {
 }
 
 /// Runs a program to its end as [`RunLog::run`] does, beside others that write to the same log: `prefix` stands before each of its lines.
+/// Without a prefix there are no others.
 ///
 /// # Errors
 ///
@@ -122,18 +120,21 @@ pub async fn run_beside(
         pending: Vec::new(),
     };
     let mut words = LastWords::default();
-    let mut write = |lines: &[u8]| {
-        let written = log.borrow_mut().write(lines);
+    let mut heard = |written: &[u8]| {
         for line in written.split_inclusive(|b| *b == b'\n') {
             words.take(line.strip_prefix(prefix.as_bytes()).unwrap_or(line));
         }
     };
     let ended = process::run(line, limits, stop, &mut |bytes| {
         seen(bytes);
-        write(&lines.take(bytes));
+        let whole = lines.take(bytes, |begun| log.borrow().log.safe_end(begun));
+        let written = log.borrow_mut().write(&whole);
+        heard(&written);
     })
     .await?;
-    write(&lines.rest());
+    let mut written = log.borrow_mut().write(&lines.rest());
+    written.append(&mut log.borrow_mut().flush());
+    heard(&written);
     Ok((ended, words))
 }
 
@@ -147,7 +148,12 @@ impl PrefixedLines<'_> {
     /// The longest piece of a line that is held back.
     const LONGEST: usize = 64 * 1024;
 
-    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// Takes bytes, and returns the lines that they complete. A line without an end is broken only where `safe_end` says that no secret is.
+    fn take(&mut self, bytes: &[u8], safe_end: impl Fn(&[u8]) -> usize) -> Vec<u8> {
+        if self.prefix.is_empty() {
+            // The log itself holds back what it has to.
+            return bytes.to_vec();
+        }
         let mut out = Vec::new();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             self.pending.extend_from_slice(piece);
@@ -155,7 +161,9 @@ impl PrefixedLines<'_> {
                 out.extend_from_slice(self.prefix.as_bytes());
                 out.append(&mut self.pending);
             } else if self.pending.len() >= Self::LONGEST {
+                let behind = self.pending.split_off(safe_end(&self.pending));
                 out.extend(self.rest());
+                self.pending = behind;
             }
         }
         out
@@ -175,6 +183,7 @@ impl PrefixedLines<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{store::Store, task::RunId};
 
     #[test]
     fn each_line_says_whose_it_is() {
@@ -182,9 +191,41 @@ mod tests {
             prefix: "test | ",
             pending: Vec::new(),
         };
-        assert_eq!(lines.take(b"one\ntw"), b"test | one\n");
-        assert_eq!(lines.take(b"o\n\nx"), b"test | two\ntest | \n");
+        let mut take = |bytes: &[u8]| lines.take(bytes, <[u8]>::len);
+        assert_eq!(take(b"one\ntw"), b"test | one\n");
+        assert_eq!(take(b"o\n\nx"), b"test | two\ntest | \n");
         assert_eq!(lines.rest(), b"test | x\n");
         assert_eq!(lines.rest(), b"");
+    }
+    #[tokio::test]
+    async fn secret_is_hidden_wherever_it_stands_in_a_line_without_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let id = RunId::new(1);
+        std::fs::create_dir_all(store.layout().run_folder(id)).unwrap();
+        let (secret, stop) = ("canary-0123456789", Stop::never());
+        let limits = Limits {
+            timeout: None,
+            grace: std::time::Duration::ZERO,
+        };
+        for prefix in ["", "test | "] {
+            for before in (PrefixedLines::LONGEST - secret.len())..=PrefixedLines::LONGEST {
+                let text = folder.path().join("text");
+                let body = format!("{}{secret}{}", "x".repeat(before), "y".repeat(70_000));
+                std::fs::write(&text, body).unwrap();
+                let log = store.open_log(id, &[Secret::new(secret)]).unwrap();
+                let events = EventSink::none();
+                let mut log = RunLog::new(log, &events);
+                let shared = RefCell::new(&mut log);
+                let line = CommandLine::new("/bin/cat").arg(text.display().to_string());
+                let ran = run_beside((&shared, prefix), &line, &limits, &stop, |_| {});
+                ran.await.unwrap();
+                log.finish();
+                let written = std::fs::read_to_string(store.layout().log(id)).unwrap();
+                assert_eq!(written.matches("***").count(), 1, "{before}");
+                assert!(!written.contains("0123"), "{before}");
+                std::fs::remove_file(store.layout().log(id)).unwrap();
+            }
+        }
     }
 }

@@ -152,6 +152,12 @@ impl Log {
         self.put(whole)
     }
 
+    /// Returns up to where an unfinished line can be broken: no secret may go on behind that.
+    #[must_use]
+    pub fn safe_end(&self, bytes: &[u8]) -> usize {
+        self.masks.safe_end(bytes)
+    }
+
     /// Writes one line of acrt's own.
     pub fn line(&mut self, text: &str) -> Vec<u8> {
         let mut out = self.flush();

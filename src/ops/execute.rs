@@ -120,6 +120,8 @@ pub(super) struct BuildJob<'a> {
     pub resolved: &'a Resolved,
     pub images: &'a [Reference],
     pub run: &'a Run,
+    /// What is known of the task from before.
+    pub baseline: &'a Baseline,
 }
 
 /// What one builder does for a build, and what is told of it.
@@ -509,6 +511,7 @@ impl<'a> Execution<'a> {
             resolved: &resolved,
             images: &images,
             run: &held.run,
+            baseline: &baseline,
         };
         let outcome = self.build(&job, &builders, log).await?;
         let outputs = if step.is_local {
@@ -698,15 +701,14 @@ impl<'a> Execution<'a> {
         job: &BuildJob<'_>,
         built: &[HeldImage],
     ) -> Result<BTreeMap<Reference, Digest>, Failure> {
-        let baseline = self.app.store.baseline(&self.task.key())?;
-        let (before, now) = (&baseline.dependencies, &job.resolved.dependencies);
-        let is_first = baseline.outputs.is_empty();
+        let (before, now) = (&job.baseline.dependencies, &job.resolved.dependencies);
+        let is_first = job.baseline.outputs.is_empty();
         if !job.step.is_push_enabled || is_first || unchanged::is_on_another_base(before, now) {
             return Ok(BTreeMap::new());
         }
         let mut same = BTreeMap::new();
         for tag in job.images {
-            let asking = unchanged::look(self.app, &baseline, tag, built);
+            let asking = unchanged::look(self.app, job.baseline, tag, built);
             let found = self.unless_stopped(async { Ok(asking.await) }).await?;
             same.insert(tag.clone(), found);
         }

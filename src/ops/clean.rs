@@ -302,9 +302,8 @@ async fn problem(line: &CommandLine) -> Option<String> {
     match process::converse_for(REMOVAL, line, b"").await {
         Ok(reply) if reply.ended == Ended::Exited(0) => None,
         Ok(reply) => {
-            let errors = String::from_utf8_lossy(&reply.errors).into_owned();
-            let last = errors.lines().rev().find(|line| !line.trim().is_empty());
-            Some(last.unwrap_or("it ended without a word").trim().to_owned())
+            let why = process::last_line(&reply.errors);
+            Some(why.unwrap_or_else(|| "it ended without a word".into()))
         }
         Err(error) => Some(error.one_line()),
     }

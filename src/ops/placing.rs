@@ -449,21 +449,15 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
         Ok(reply) => reply,
         Err(error) => return Some(error.one_line()),
     };
-    let (printed, errors) = (
-        String::from_utf8_lossy(&reply.output),
-        String::from_utf8_lossy(&reply.errors),
-    );
-    let last = |text: &str| {
-        let mut lines = text.lines().rev().map(str::trim);
-        lines.find(|line| !line.is_empty()).map(str::to_owned)
-    };
+    let printed = String::from_utf8_lossy(&reply.output);
     match reply.ended {
         Ended::Exited(0) if question.read(&printed) => None,
         Ended::TimedOut => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
         _ => {
             let said = printed.lines().find_map(|line| line.strip_prefix("Error:"));
             let said = said.map(|said| said.trim().to_owned());
-            let why = said.or_else(|| last(&errors)).or_else(|| last(&printed));
+            let why = said.or_else(|| process::last_line(&reply.errors));
+            let why = why.or_else(|| process::last_line(&reply.output));
             Some(why.unwrap_or_else(|| "it ended without a word".into()))
         }
     }

@@ -235,6 +235,14 @@ pub struct Reply {
     pub errors: Vec<u8>,
 }
 
+/// Returns the last line that says something.
+#[must_use]
+pub fn last_line(printed: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(printed);
+    let mut lines = text.lines().rev().map(str::trim);
+    lines.find(|line| !line.is_empty()).map(str::to_owned)
+}
+
 /// Runs a process that reads `input` and answers within ten seconds; one that does not is killed with all its children.
 ///
 /// # Errors

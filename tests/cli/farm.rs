@@ -114,6 +114,17 @@ fn farm(pool: &str) -> (World, Registry) {
     (world, registry)
 }
 
+/// Has somebody hear of what happens.
+fn receiver(world: &World) -> Receiver {
+    let receiver = Receiver::start();
+    let config = fs::read_to_string(world.path("config/acrt/config.yaml")).unwrap();
+    world.config(&format!(
+        "{config}notify: [{{url: '{}'}}]\n",
+        receiver.url("/hook")
+    ));
+    receiver
+}
+
 fn from(registry: &Registry, image: &str) -> String {
     format!("FROM {}\n", registry.image(image))
 }
@@ -212,12 +223,7 @@ fn steps_at_once_are_no_more_than_their_builder_may_be_given() {
 #[test]
 fn builder_that_is_away_leaves_tasks_waiting_and_is_told_once() {
     let (world, registry) = farm("by: load");
-    let receiver = Receiver::start();
-    let config = fs::read_to_string(world.path("config/acrt/config.yaml")).unwrap();
-    world.config(&format!(
-        "{config}notify: [{{url: '{}'}}]\n",
-        receiver.url("/hook")
-    ));
+    let receiver = receiver(&world);
     minute(&world, 0);
     for name in ["web", "api"] {
         let options = ["--builder", "a"];
@@ -325,12 +331,7 @@ fn builder_whose_disk_is_full_of_cache_is_pruned_and_builds_after_all() {
 #[test]
 fn builder_whose_disk_stays_full_is_left_alone_and_nothing_has_failed() {
     let (world, registry) = farm("by: order");
-    let receiver = Receiver::start();
-    let config = fs::read_to_string(world.path("config/acrt/config.yaml")).unwrap();
-    world.config(&format!(
-        "{config}notify: [{{url: '{}'}}]\n",
-        receiver.url("/hook")
-    ));
+    let receiver = receiver(&world);
     minute(&world, 0);
     for name in ["web", "api", "both"] {
         let builder = if name == "both" { "farm" } else { "a" };

@@ -13,9 +13,9 @@ use crate::support::{Gate, PATIENCE, Registry, Running, World, eventually};
 const TOKEN: &str = "page-canary-0123456789";
 
 /// A page that somebody shows, by whichever command.
-struct Page {
-    running: Running,
-    url: String,
+pub struct Page {
+    pub running: Running,
+    pub url: String,
 }
 
 /// What a server answered.
@@ -52,7 +52,7 @@ impl Answer {
 
 impl Page {
     /// From the state directory alone.
-    fn serve(world: &World) -> Self {
+    pub fn serve(world: &World) -> Self {
         Self::at(
             world.spawn(&["status", "--serve", "127.0.0.1:0"]),
             "the page is at ",
@@ -60,7 +60,7 @@ impl Page {
     }
 
     /// Of a loop.
-    fn watch(world: &World) -> Self {
+    pub fn watch(world: &World) -> Self {
         let args = [
             "task",
             "watch",

@@ -2,7 +2,10 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Browser, Gate, Registry, Running, World};
+use crate::{
+    page::Page,
+    support::{Browser, Gate, Registry, World},
+};
 
 /// What is said of a page that keeps people out.
 const ACCESSIBLE: &str = include_str!("../data/accessible.js");
@@ -24,33 +27,10 @@ fn from(registry: &Registry, image: &str) -> String {
     format!("FROM {}\n", registry.image(image))
 }
 
-/// Shows the page from the state directory alone, and returns where it is.
-fn serve(world: &World) -> (Running, String) {
-    let running = world.spawn(&["status", "--serve", "127.0.0.1:0"]);
-    let url = running.stderr_after("the page is at ");
-    (running, url)
-}
-
-/// Shows the page of a loop that looks every second, and returns where it is.
-fn watch(world: &World) -> (Running, String) {
-    world.config("watch: {everySeconds: 1}\n");
-    let args = [
-        "task",
-        "watch",
-        "--settle",
-        "0",
-        "--listen",
-        "127.0.0.1:0",
-        "--page",
-    ];
-    let running = world.spawn(&args);
-    let url = running.stderr_after("listening on ");
-    (running, url)
-}
-
-fn stop(loop_: Running) {
-    loop_.signal(Signal::TERM);
-    loop_.wait().exits(143);
+/// Ends a loop.
+fn stop(page: Page) {
+    page.running.signal(Signal::TERM);
+    page.running.wait().exits(143);
 }
 
 fn task_page(url: &str, registry: &Registry, name: &str) -> String {
@@ -65,9 +45,10 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
     let Some(browser) = Browser::open(&world) else {
         return;
     };
-    let (running, url) = serve(&world);
+    let page = Page::serve(&world);
+    let url = &page.url;
 
-    browser.visit(&url);
+    browser.visit(url);
     browser.shows("main", "3 tasks");
     for name in ["svc", "web", "new"] {
         browser.shows("#tasks tbody", name);
@@ -90,7 +71,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
 
     let pages = [
         ("list", url.clone()),
-        ("task", task_page(&url, &registry, "web")),
+        ("task", task_page(url, &registry, "web")),
         ("run", format!("{url}/runs/ca1")),
         ("graph", format!("{url}/graph")),
         ("bases", format!("{url}/bases")),
@@ -122,7 +103,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
     browser.prefer("prefers-reduced-motion", "reduce");
     browser.visit(&format!("{url}/graph"));
     assert_eq!(browser.script("return document.getAnimations().length"), 0);
-    running.ends_within_grace();
+    page.running.ends_within_grace();
 }
 
 #[test]
@@ -131,8 +112,9 @@ fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
     let Some(browser) = Browser::open(&world) else {
         return;
     };
-    let (running, url) = serve(&world);
-    browser.visit(&url);
+    let page = Page::serve(&world);
+    let url = &page.url;
+    browser.visit(url);
     let first: Vec<String> = (0..6).map(|_| browser.tab()).collect();
     assert_eq!(
         first,
@@ -156,7 +138,7 @@ fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
     let places: Vec<usize> = order.iter().map(|text| place(text)).collect();
     assert!(places.is_sorted(), "{rest:?}");
     // The link that skips does.
-    browser.visit(&url);
+    browser.visit(url);
     browser.tab();
     browser.press_enter();
     assert_eq!(browser.script("return document.activeElement.id"), "main");
@@ -164,8 +146,8 @@ fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
     browser.tab();
     let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle");
     assert_eq!(outline, "solid");
-    browser.visit(&task_page(&url, &registry, "web"));
-    running.ends_within_grace();
+    browser.visit(&task_page(url, &registry, "web"));
+    page.running.ends_within_grace();
 }
 
 #[test]
@@ -174,8 +156,10 @@ fn page_says_that_a_base_moved_and_was_built_on_without_being_loaded_again() {
     let Some(browser) = Browser::open(&world) else {
         return;
     };
-    let (running, url) = watch(&world);
-    browser.visit(&url);
+    world.config("watch: {everySeconds: 1}\n");
+    let page = Page::watch(&world);
+    let url = &page.url;
+    browser.visit(url);
     browser.shows("#tasks", "ca2");
     browser.script(MARK);
     registry.push_shell("base:1", &[("version", "two")]);
@@ -183,7 +167,7 @@ fn page_says_that_a_base_moved_and_was_built_on_without_being_loaded_again() {
     browser.shows("#tasks", "ca4");
     assert_eq!(browser.script("return window.isStillTheSame"), true);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    stop(running);
+    stop(page);
 }
 
 #[test]
@@ -204,7 +188,9 @@ fn log_of_a_run_grows_on_the_page_and_a_moved_base_lights_its_way() {
     let Some(browser) = Browser::open(&world) else {
         return;
     };
-    let (running, url) = watch(&world);
+    world.config("watch: {everySeconds: 1}\n");
+    let page = Page::watch(&world);
+    let url = &page.url;
     registry.push_shell("base:1", &[("version", "two")]);
     let arrived = gate.arrival();
     browser.visit(&format!("{url}/graph"));
@@ -222,7 +208,7 @@ fn log_of_a_run_grows_on_the_page_and_a_moved_base_lights_its_way() {
     browser.shows("#run", "Succeeded");
     assert_eq!(browser.script("return window.isStillTheSame"), true);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    stop(running);
+    stop(page);
 }
 
 #[test]
@@ -245,12 +231,13 @@ fn what_a_stranger_wrote_does_nothing_in_the_page() {
     let Some(browser) = Browser::open(&world) else {
         return;
     };
-    let (running, url) = serve(&world);
+    let page = Page::serve(&world);
+    let url = &page.url;
     let all = [
         url.clone(),
         format!("{url}/runs/ca1"),
         format!("{url}/runs"),
-        task_page(&url, &registry, "web"),
+        task_page(url, &registry, "web"),
         format!(
             "{url}/?q={}",
             "%3Cimg%20src%3Dx%20onerror%3Dwindow.isHacked%3D1%3E"
@@ -273,9 +260,9 @@ fn what_a_stranger_wrote_does_nothing_in_the_page() {
     }
     browser.visit(&format!("{url}/runs/ca1"));
     browser.shows("ol.log", hostile);
-    browser.visit(&task_page(&url, &registry, "web"));
+    browser.visit(&task_page(url, &registry, "web"));
     browser.shows("pre", "onerror=window.isHacked");
-    running.ends_within_grace();
+    page.running.ends_within_grace();
 }
 
 #[test]
@@ -284,14 +271,15 @@ fn page_without_scripts_shows_the_same() {
     let Some(browser) = Browser::open(&world) else {
         return;
     };
-    let (running, url) = serve(&world);
+    let page = Page::serve(&world);
+    let url = &page.url;
     browser.without_scripts();
-    browser.visit(&url);
+    browser.visit(url);
     for name in ["svc", "web"] {
         assert!(browser.text("#tasks").contains(name));
     }
     browser.click("#tasks tbody a");
     assert_eq!(browser.text("h1"), "svc");
     assert!(browser.text("#bases").contains(&registry.image("base:1")));
-    running.ends_within_grace();
+    page.running.ends_within_grace();
 }

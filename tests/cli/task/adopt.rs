@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Registry, World};
+use crate::support::{Output, Registry, World};
 
 const COMPOSE: &str = "name: shop
 services:
@@ -23,6 +23,13 @@ fn shop(world: &World) -> String {
     world.write("shop/web/Dockerfile", "FROM parent\n");
     world.write("shop/api/Dockerfile", "FROM shop-base\n");
     world.path("shop").display().to_string()
+}
+
+/// Asks what would be adopted of a place, and writes nothing.
+pub fn proposals(world: &World, place: &str) -> Output {
+    let registry = ["-r", "r.test"];
+    let asked = ["task", "adopt", place, "--dry-run", "-o", "json"];
+    world.acrt(&[&asked[..], &registry].concat())
 }
 
 fn texts(tasks: &Value, key: &str) -> Vec<String> {
@@ -303,19 +310,7 @@ fn bake_files_in_json_are_read_with_inheritance_matrix_and_variables() {
     let bakery = bakery(&world);
     world.write("bakery/docker-bake.json", BAKE);
     world.set("TAG", "2");
-    let answer = world
-        .acrt(&[
-            "task",
-            "adopt",
-            &bakery,
-            "-r",
-            "r.test",
-            "--dry-run",
-            "-o",
-            "json",
-        ])
-        .ok()
-        .json();
+    let answer = proposals(&world, &bakery).ok().json();
     assert_eq!(
         texts(&answer, "name"),
         ["base", "app", "tool-one", "tool-two"].map(str::to_owned)
@@ -345,20 +340,10 @@ target "app" {
 }
 "#;
     world.write("bakery/docker-bake.hcl", hcl);
-    let line = [
-        "task",
-        "adopt",
-        &bakery,
-        "-r",
-        "r.test",
-        "--dry-run",
-        "-o",
-        "json",
-    ];
-    let answer = world.acrt(&line).ok().json();
+    let answer = proposals(&world, &bakery).ok().json();
     assert!(left_out(&answer, "docker-bake.hcl").contains("only docker buildx reads HCL"));
     world.newer_docker();
-    let answer = world.acrt(&line).ok().json();
+    let answer = proposals(&world, &bakery).ok().json();
     assert_eq!(texts(&answer, "name"), ["base", "app", "tool"]);
     assert_eq!(answer["tasks"][1]["images"][0], "r.test/example/app:DEV");
 }
@@ -442,17 +427,7 @@ fn targets_that_bake_does_not_build_by_default_are_no_mistake_and_short_names_of
     let bake =
         r#"{"target": {"default": {"context": "github.com/acme/web#main:sub"}, "other": {}}}"#;
     world.write("shop/docker-bake.json", bake);
-    let line = [
-        "task",
-        "adopt",
-        "shop",
-        "-r",
-        "r.test",
-        "--dry-run",
-        "-o",
-        "json",
-    ];
-    let output = world.acrt(&line).ok();
+    let output = proposals(&world, "shop").ok();
     let answer = output.json();
     assert_eq!(
         left_out(&answer, "other"),

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Registry, World, builders::compose_plugin, command};
 
+use super::adopt::proposals;
+
 /// Returns what docker compose says of the project in a folder.
 fn judged(folder: &Path, variables: &[(&str, &str)]) -> Value {
     let mut judge = command(compose_plugin());
@@ -276,16 +278,7 @@ fn variables_are_filled_in_as_docker_compose_does() {
         variables
             .iter()
             .for_each(|(name, value)| world.set(name, value));
-        let answer = world.acrt(&[
-            "task",
-            "adopt",
-            folder.to_str().unwrap(),
-            "-r",
-            "r.test",
-            "--dry-run",
-            "-o",
-            "json",
-        ]);
+        let answer = proposals(&world, folder.to_str().unwrap());
         let proposed = proposed(&answer.ok().json());
         assert_eq!(proposed, wanted(&judged(&folder, &variables)), "{set}");
     }
@@ -371,17 +364,7 @@ secrets:
     world.write("shop/Dockerfile", "FROM scratch\n");
     let (shop, home) = (world.path("shop"), world.path("home"));
     let (folder, home) = (shop.display(), home.display());
-    let line = [
-        "task",
-        "adopt",
-        "shop",
-        "-r",
-        "r.test",
-        "--dry-run",
-        "-o",
-        "json",
-    ];
-    let answer = world.acrt(&line).ok().json();
+    let answer = proposals(&world, "shop").ok().json();
     let task = &answer["tasks"][0];
     assert_eq!(
         task["definition"]["step"]["options"],
@@ -412,17 +395,7 @@ secrets:
     }}});
     world.write("bake/docker-bake.json", &bake.to_string());
     world.write("bake/Dockerfile", "FROM scratch\n");
-    let line = [
-        "task",
-        "adopt",
-        "bake",
-        "-r",
-        "r.test",
-        "--dry-run",
-        "-o",
-        "json",
-    ];
-    let answer = world.acrt(&line).ok().json();
+    let answer = proposals(&world, "bake").ok().json();
     let folder = world.path("bake");
     let folder = folder.display();
     assert_eq!(

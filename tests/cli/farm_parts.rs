@@ -9,10 +9,8 @@ use serde_json::Value;
 
 use crate::{
     farm::{buildctl, daemon, toggle},
-    support::{Image, Registry, World, eventually},
+    support::{BOTH_PLATFORMS, Image, Registry, World, eventually},
 };
-
-const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
 
 /// An image for a platform whose programs are the machine's own, so that `RUN` needs no emulation.
 fn image(platform: &str, version: &str) -> Image {
@@ -148,7 +146,7 @@ fn builders_of_three_kinds_make_one_index_and_a_base_of_one_part_is_followed() {
 #[test]
 fn part_that_fails_stops_the_others_and_no_tag_is_moved() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
-    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);
     world.run("web").ok();
     let digest = registry.digest("web:latest");
     let broken = format!("{}# BROKEN linux/arm64\n", from_base(&registry));
@@ -175,7 +173,7 @@ fn part_that_fails_stops_the_others_and_no_tag_is_moved() {
 #[test]
 fn acrt_that_is_killed_in_the_middle_of_parts_has_moved_no_tag_and_the_next_builds_again() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
-    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);
     world.run("web").ok();
     let digest = registry.digest("web:latest");
     push_base(&registry, &[("linux/amd64", "1"), ("linux/arm64", "2")]);
@@ -205,7 +203,7 @@ fn part_whose_builder_goes_away_is_made_by_another_at_once() {
         ("arm2", "linux/arm64"),
     ];
     let (world, registry) = farm(&daemons);
-    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);
     world.run("web").ok();
     push_base(&registry, &[("linux/amd64", "2"), ("linux/arm64", "1")]);
     toggle(&world, "arm1.dies");
@@ -230,7 +228,7 @@ fn run_in_parts_takes_a_place_on_each_of_its_builders() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
     let options = ["--platform", "linux/arm64"];
     world.task_with(&registry, "one", &from_base(&registry), &options);
-    world.task_with(&registry, "both", &from_base(&registry), &BOTH);
+    world.task_with(&registry, "both", &from_base(&registry), &BOTH_PLATFORMS);
     let runs = ["one", "both"].map(|name| world.spawn(&["task", "run", "-n", name]));
     for run in runs {
         run.wait().ok();
@@ -267,7 +265,7 @@ fn daemon_that_is_killed_in_the_middle_of_its_part_is_replaced() {
         "builders:\n{config}  ah: {{kind: buildah, platforms: [linux/arm64]}}\npools: {{farm: {{builders: [one, two, ah], by: order}}}}\ndefaults: {{builder: farm}}\n"
     ));
     push_base(&registry, &[("linux/amd64", "1"), ("linux/arm64", "1")]);
-    world.task_with(&registry, "web", &from_base(&registry), &BOTH);
+    world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);
     world.run("web").ok();
     push_base(&registry, &[("linux/amd64", "2"), ("linux/arm64", "1")]);
     let slow = format!(

@@ -1,8 +1,6 @@
 //! What runs leave in the stores of builders, and what of it goes after them.
 
-use crate::support::{Calls, Image, Output, Registry, World};
-
-const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+use crate::support::{BOTH_PLATFORMS, Calls, Image, Output, Registry, World};
 
 /// Runs a builder of the world to its end.
 fn call(world: &World, builder: &str, args: &[&str]) -> Output {
@@ -99,12 +97,12 @@ fn images_of_buildah_grow_by_nothing() {
 
 #[test]
 fn images_of_podman_for_several_platforms_grow_by_nothing() {
-    grow_by_nothing(World::podman, "podman", &BOTH);
+    grow_by_nothing(World::podman, "podman", &BOTH_PLATFORMS);
 }
 
 #[test]
 fn images_of_buildah_for_several_platforms_grow_by_nothing() {
-    grow_by_nothing(World::buildah, "buildah", &BOTH);
+    grow_by_nothing(World::buildah, "buildah", &BOTH_PLATFORMS);
 }
 
 /// Checks that what somebody else has named, made or fetched is there after rebuilds.

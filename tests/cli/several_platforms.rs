@@ -1,6 +1,6 @@
 //! Builds for several platforms by podman and buildah, whose bases are indexes under names that differ between the platforms.
 
-use crate::support::{Authority, Calls, Image, Registry, World};
+use crate::support::{Authority, BOTH_PLATFORMS, Calls, Image, Registry, World};
 
 /// Pushes bases for each platform, with their texts: an index of its own platform alone, one of both, and one for all.
 fn push(registry: &Registry, amd64: &str, arm64: &str) {
@@ -43,14 +43,12 @@ fn dockerfile(base: &str, more: &str) -> String {
     )
 }
 
-const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
-
 fn builds_and_rebuilds(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
     push(&registry, "one", "one for arm");
     let text = dockerfile(&registry.host(), &registry.host());
-    world.task_with(&registry, "web", &text, &BOTH);
+    world.task_with(&registry, "web", &text, &BOTH_PLATFORMS);
     world.run("web").ok();
     is_made_of(&registry, "one", "one for arm");
     push(&registry, "two", "two for arm");
@@ -82,7 +80,7 @@ fn builds_on_registries_with_and_without_tls(put_on_path: impl Fn(&World) -> Cal
     ));
     push(&registry, "one", "one for arm");
     let text = dockerfile(&registry.host(), &safe.host());
-    world.task_with(&registry, "web", &text, &BOTH);
+    world.task_with(&registry, "web", &text, &BOTH_PLATFORMS);
     world.run("web").ok();
     is_made_of(&registry, "one", "one for arm");
     let digest = registry.digest("base-arm64:1").unwrap();

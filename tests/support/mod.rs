@@ -39,6 +39,9 @@ pub use registry::{PASSWORD, Registry, next_port};
 pub use running::{Output, Running};
 pub use world::World;
 
+/// What `task create` is told of a task that is for both platforms that [`Registry::push_both`] pushes.
+pub const BOTH_PLATFORMS: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+
 /// How long anything may take before a test gives up on it: long, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 

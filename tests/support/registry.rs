@@ -215,6 +215,13 @@ impl Registry {
         self.put_manifest(repository, tag, &manifest)
     }
 
+    /// Puts an index of two images under `name`, for amd64 and arm64, each with what its file `version` says, and returns the index's digest.
+    pub fn push_both(&self, name: &str, amd64: &str, arm64: &str) -> String {
+        let image = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
+        let images = [image("linux/amd64", amd64), image("linux/arm64", arm64)];
+        self.push_index(name, &images)
+    }
+
     /// Puts an index over `images` under `name` and returns the index's digest.
     pub fn push_index(&self, name: &str, images: &[Image]) -> String {
         let (repository, tag) = name.rsplit_once(':').unwrap();

@@ -113,11 +113,7 @@ fn image_of_buildah_is_current_until_its_base_moves() {
 #[test]
 fn base_for_another_platform_that_moves_changes_nothing() {
     let (world, registry) = (World::new(), Registry::start());
-    let base = |arm: &str| {
-        let amd64 = Image::of(&[("v", "1")]).platform("linux/amd64");
-        let arm64 = Image::of(&[("v", arm)]).platform("linux/arm64");
-        registry.push_index("base:1", &[amd64, arm64])
-    };
+    let base = |arm: &str| registry.push_both("base:1", "1", arm);
     let old = base("1");
     let label = |platform: &str| {
         Image::of(&[("app", platform)])

@@ -141,11 +141,7 @@ fn provenance_of_buildkit_names_the_images_of_all_stages() {
 fn each_platform_has_provenance_of_its_own() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
-    let base = |arm: &str| {
-        let amd64 = Image::of(&[("v", "1")]).platform("linux/amd64");
-        let arm64 = Image::of(&[("v", arm)]).platform("linux/arm64");
-        registry.push_index("base:1", &[amd64, arm64]);
-    };
+    let base = |arm: &str| registry.push_both("base:1", "1", arm);
     base("1");
     let image = registry.image("web:1");
     let dockerfile = format!("FROM {}\nCOPY Dockerfile /\n", registry.image("base:1"));

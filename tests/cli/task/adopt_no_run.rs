@@ -242,11 +242,7 @@ fn further_images_that_a_base_brings_along_have_to_be_known_too() {
 fn each_platform_of_an_image_is_followed_by_what_it_was_built_on() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
-    let base = |arm: &str| {
-        let amd64 = Image::of(&[("v", "1")]).platform("linux/amd64");
-        let arm64 = Image::of(&[("v", arm)]).platform("linux/arm64");
-        registry.push_index("base:1", &[amd64, arm64]);
-    };
+    let base = |arm: &str| registry.push_both("base:1", "1", arm);
     base("1");
     let dockerfile = format!("FROM {}\nCOPY Dockerfile /\n", registry.image("base:1"));
     world.write("shop/web/Dockerfile", &dockerfile);

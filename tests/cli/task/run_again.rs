@@ -1,8 +1,6 @@
 //! `acrt task run` where it comes to the image that the tag is already: nothing is pushed, no tag moves, and what depends on it stays.
 
-use crate::support::{Calls, Image, Registry, World};
-
-const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+use crate::support::{BOTH_PLATFORMS, Calls, Registry, World};
 
 /// A task `web` that has run once, and a child that is built on it.
 fn with_child(
@@ -13,8 +11,7 @@ fn with_child(
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
     world.config(config);
-    let image = |platform: &str| Image::of(&[("version", platform)]).platform(platform);
-    registry.push_index("base:1", &[image("linux/amd64"), image("linux/arm64")]);
+    registry.push_both("base:1", "amd64", "arm64");
     world.write("web/own", "mine");
     let on = |image: &str, to: &str| {
         format!(
@@ -82,7 +79,7 @@ fn buildah_pushes_nothing_that_its_tag_is_already_but_for_the_time() {
 
 #[test]
 fn buildah_pushes_no_index_that_its_tag_is_already() {
-    pushes_nothing(World::buildah, "", &BOTH);
+    pushes_nothing(World::buildah, "", &BOTH_PLATFORMS);
 }
 
 #[test]
@@ -92,7 +89,7 @@ fn podman_pushes_nothing_that_its_tag_is_already() {
 
 #[test]
 fn podman_pushes_no_index_that_its_tag_is_already() {
-    pushes_nothing(World::podman, "", &BOTH);
+    pushes_nothing(World::podman, "", &BOTH_PLATFORMS);
 }
 
 #[test]

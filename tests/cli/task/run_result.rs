@@ -15,13 +15,6 @@ fn from(image: &str) -> String {
     format!("FROM {image}\nCOPY own /own\n")
 }
 
-/// Puts a base for two platforms into a registry.
-fn push_both(registry: &Registry, name: &str, amd64: &str, arm64: &str) {
-    let image = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
-    let images = [image("linux/amd64", amd64), image("linux/arm64", arm64)];
-    registry.push_index(name, &images);
-}
-
 /// Returns what is known of the task `web`.
 fn known(world: &World) -> Value {
     let files = world.state_files();
@@ -63,15 +56,15 @@ fn start(world: &World, name: &str, args: &[&str]) -> Output {
 
 /// Checks that a task without a platform is built for arm64 and follows what its base is for that.
 fn follows_arm64(world: &World, registry: &Registry) {
-    push_both(registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     world.write("web/own", "mine");
     world.task(registry, "web", &from(&registry.image("base:1")));
     world.run("web").ok();
     assert_eq!(registry.config("web:latest")["architecture"], "arm64");
     assert_eq!(known(world)["platforms"], json!(["linux/arm64"]));
-    push_both(registry, "base:1", "two", "one");
+    registry.push_both("base:1", "two", "one");
     world.watch_once().ok().silent();
-    push_both(registry, "base:1", "two", "two");
+    registry.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
     assert_eq!(
         registry.file("web:latest", "version").as_deref(),
@@ -210,7 +203,7 @@ fn buildctl_follows_the_platform_of_its_first_worker() {
         "linux/arm64,linux/arm/v7",
         "copy --override-arch arm64",
     );
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     world.task(
         &registry,
         "web",
@@ -218,9 +211,9 @@ fn buildctl_follows_the_platform_of_its_first_worker() {
     );
     world.run("web").ok();
     assert_eq!(registry.config("web:latest")["architecture"], "arm64");
-    push_both(&registry, "base:1", "two", "one");
+    registry.push_both("base:1", "two", "one");
     world.watch_once().ok().silent();
-    push_both(&registry, "base:1", "two", "two");
+    registry.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
 }
 
@@ -233,8 +226,8 @@ fn what_was_pushed_is_believed_before_what_the_builder_says() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     wrap(&world, "buildah", SECRETLY_ARM64);
-    push_both(&registry, "tools:1", "one", "one");
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("tools:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     let dockerfile = format!(
         "FROM --platform=$BUILDPLATFORM {} AS tools\n{}COPY --from=tools /version /tool\n",
         registry.image("tools:1"),
@@ -261,12 +254,12 @@ fn what_was_pushed_is_believed_before_what_the_builder_says() {
     };
     assert_eq!(platforms("base"), ["linux/arm64"]);
     assert_eq!(platforms("tools"), ["linux/amd64"]);
-    push_both(&registry, "base:1", "two", "one");
-    push_both(&registry, "tools:1", "one", "two");
+    registry.push_both("base:1", "two", "one");
+    registry.push_both("tools:1", "one", "two");
     world.watch_once().ok().silent();
-    push_both(&registry, "tools:1", "two", "two");
+    registry.push_both("tools:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
-    push_both(&registry, "base:1", "two", "two");
+    registry.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
 }
 
@@ -302,7 +295,7 @@ fn the_steps_of_a_file_follow_what_they_were_built_for() {
         if script.is_empty() {
             world.config("builders: {buildah: {buildArgs: [--arch=arm64]}}\n");
         }
-        push_both(&registry, "base:1", "one", "one");
+        registry.push_both("base:1", "one", "one");
         steps_task(&world, &registry, &registry.host());
         world.run("web").ok();
         assert_eq!(registry.config("web:latest")["architecture"], "arm64");
@@ -312,9 +305,9 @@ fn the_steps_of_a_file_follow_what_they_were_built_for() {
             known["outputs"][0]["digest"],
             registry.digest("web:latest").unwrap()
         );
-        push_both(&registry, "base:1", "two", "one");
+        registry.push_both("base:1", "two", "one");
         world.watch_once().ok().silent();
-        push_both(&registry, "base:1", "two", "two");
+        registry.push_both("base:1", "two", "two");
         world.watch_once().ok().prints(&["web: rebuilt"]);
     }
 }
@@ -384,7 +377,7 @@ fn what_a_step_builds_for_another_platform_is_not_pushed() {
 fn what_buildctl_has_published_for_another_platform_is_not_recorded() {
     let (world, registry) = (World::new(), Registry::start());
     buildctl(&world, "linux/amd64", "copy --override-arch amd64");
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     world.task_with(
         &registry,
@@ -404,7 +397,7 @@ fn what_buildctl_has_published_for_another_platform_is_not_recorded() {
 fn a_platform_that_the_dockerfile_itself_gives_is_no_fault_of_the_builder() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     world.write("web/own", "mine");
     let dockerfile = from(&format!(
         "--platform=linux/amd64 {}",
@@ -417,9 +410,9 @@ fn a_platform_that_the_dockerfile_itself_gives_is_no_fault_of_the_builder() {
         &["--platform", "linux/arm64"],
     );
     world.run("web").ok();
-    push_both(&registry, "base:1", "one", "two");
+    registry.push_both("base:1", "one", "two");
     world.watch_once().ok().silent();
-    push_both(&registry, "base:1", "two", "two");
+    registry.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
 }
 
@@ -555,7 +548,7 @@ fn a_push_that_arrives_late_is_looked_at_again() {
 #[test]
 fn a_list_with_the_digest_that_was_reported_is_what_was_pushed() {
     let (world, registry) = (World::new(), Registry::start());
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     let index = registry.digest("base:1").unwrap();
     let parts = Image::of(&[("version", "one")])
         .platform("linux/arm64")
@@ -611,7 +604,7 @@ fn pushes_the_same_twice(put_on_path: impl Fn(&World) -> Calls, config: &str, op
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
     world.config(config);
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     world.write("web/own", "mine");
     world.task_with(&registry, "web", &from(&registry.image("base:1")), options);
     world.run("web").ok();
@@ -710,7 +703,7 @@ fn with_base_away(
 ) -> (World, Registry, Registry) {
     let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
     put_on_path(&world);
-    push_both(&bases, "base:1", "one", "one");
+    bases.push_both("base:1", "one", "one");
     pull(&world, builder, &bases.image("base:1"));
     world.write("web/own", "mine");
     world.task(&registry, "web", &from(&bases.image("base:1")));
@@ -740,7 +733,7 @@ fn follows_a_base_whose_registry_was_away(put_on_path: impl Fn(&World) -> Calls,
     bases.restart();
     assert_eq!(world.state_of("web"), "current");
     world.watch_once().ok().silent();
-    push_both(&bases, "base:1", "two", "one");
+    bases.push_both("base:1", "two", "one");
     world.watch_once().ok().prints(&["web: rebuilt"]);
     assert_eq!(
         registry.file("web:latest", "version").as_deref(),
@@ -771,7 +764,7 @@ fn buildah_follows_a_base_whose_registry_was_away() {
 #[test]
 fn a_base_that_moved_while_its_registry_was_away_is_an_update() {
     let (world, registry, bases) = with_base_away(World::docker, "docker");
-    push_both(&bases, "base:1", "two", "two");
+    bases.push_both("base:1", "two", "two");
     bases.stop();
     world.run("web").ok();
     assert_eq!(
@@ -865,7 +858,7 @@ fn a_followed_base_that_is_gone_from_its_registry_stays_followed() {
     let run = &world.runs()[0];
     assert_eq!(run["baseImageDependencies"][0]["digest"], digest);
     assert_eq!(run["untrackedImages"], json!([]));
-    push_both(&bases, "base:1", "two", "two");
+    bases.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
     assert_eq!(
         registry.file("web:latest", "version").as_deref(),
@@ -894,7 +887,7 @@ fn what_any_other_builder_pushes_is_followed_for_its_platforms() {
     world.fake("copy", script);
     world.config("builders:\n  command:\n    build: [copy, '{dockerfile}', '{image}']\n");
     world.set("ACRT_BUILDER", "command");
-    push_both(&registry, "base:1", "one", "one");
+    registry.push_both("base:1", "one", "one");
     world.task(
         &registry,
         "web",
@@ -902,9 +895,9 @@ fn what_any_other_builder_pushes_is_followed_for_its_platforms() {
     );
     world.run("web").ok();
     assert_eq!(known(&world)["platforms"], json!(["linux/arm64"]));
-    push_both(&registry, "base:1", "two", "one");
+    registry.push_both("base:1", "two", "one");
     world.watch_once().ok().silent();
-    push_both(&registry, "base:1", "two", "two");
+    registry.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
     // One for this machine is refused where another one is asked for.
     world

@@ -234,7 +234,7 @@ fn type_document(document: &str, typed: usize, left: usize) {
     let mut count = 0;
     for line in &to_type {
         if line.starts_with('#') {
-            // README: "somebody pushes a new base under the same tag".
+            // README: "a new base is pushed under the same tag".
             assert!(line.contains("pushes a new base"), "{line}");
             machine.own.push_shell("base:1", &[("version", "two")]);
             continue;

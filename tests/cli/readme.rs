@@ -15,7 +15,7 @@ fn the_first_example_runs_as_it_is_written() {
     let lines = example.strip_prefix("sh\n").unwrap().lines();
     let mut commands = 0;
     for line in lines {
-        if line.starts_with("# somebody pushes a new base") {
+        if line.starts_with("# a new base is pushed") {
             registry.push("base:1", &[("version", "two")]);
             continue;
         }

@@ -27,10 +27,6 @@ pub const VARIABLE: &str = "ACRT_COMPLETE";
 const RUNS: usize = 50;
 
 /// Completes a line of one of `all` commands if a shell asks for it, and tells whether one did.
-///
-/// # Errors
-///
-/// Where the shell is unknown or stdout cannot be written.
 pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<bool> {
     let folder = std::env::current_dir().ok();
     CompleteEnv::with_factory(|| tree(args, all))

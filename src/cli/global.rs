@@ -47,10 +47,6 @@ pub struct Global {
 
 impl Global {
     /// Returns the format that `-o`, `$ACRT_OUTPUT` or the config file names.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Kind::Invalid`] where one of the latter two names none.
     pub fn format(&self) -> Result<Option<Format>> {
         match self.output {
             Some(format) => Ok(Some(format)),

@@ -122,10 +122,6 @@ impl Report {
     }
 
     /// Asks a question on stderr and returns the line that is typed.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] where nothing can be read.
     pub fn ask(&self, question: &str) -> Result<String> {
         self.tell(question);
         let mut line = String::new();
@@ -136,20 +132,12 @@ impl Report {
     }
 
     /// Returns the text of an answer in the format that was asked for; else for people where a person reads it, and for programs elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where it cannot be shown so.
     pub fn drawn(&self, view: View, query: Option<&Query>) -> Result<String> {
         let pieces = self.pieces(view, query)?;
         pieces.map(|piece| piece.map_err(undrawable)).collect()
     }
 
     /// Prints an answer as [`Report::drawn`] returns it. A list is never there as a whole where it can be drawn item by item.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where it cannot be shown so; [`Kind::Failed`] where stdout cannot be written.
     pub fn show(&self, view: View, query: Option<&Query>) -> Result<()> {
         let mut text = String::new();
         for piece in self.pieces(view, query)? {
@@ -177,10 +165,6 @@ impl Report {
     }
 
     /// Prints an answer. A reader that has gone is no error; a disk that is full is.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] where stdout cannot be written.
     pub fn answer(&self, bytes: &[u8]) -> Result<()> {
         if self.reader_gone.get() {
             return Ok(());

@@ -124,10 +124,6 @@ impl Dockerfile {
     ///
     /// Where another frontend than Docker's reads the file, these are the images that can be read without it; see
     /// [`Dockerfile::unread`] for the rest.
-    ///
-    /// # Errors
-    ///
-    /// What the target depends on cannot be told; BuildKit would refuse to build it.
     pub fn bases(&self, build: &Build) -> Result<Vec<BaseImage>, DockerfileError> {
         let text = text::decode(&self.bytes);
         let bases = self.find_bases(build).and_then(|mut found| {

@@ -121,10 +121,6 @@ impl Lexer {
     }
 
     /// Returns the words of `text`, split at blanks outside quotes.
-    ///
-    /// # Errors
-    ///
-    /// As [`Lexer::word`].
     pub fn words(self, text: &str) -> Result<Vec<String>, InvalidWord> {
         let (variables, budget) = (BuildVariables::new(), ExpansionBudget::new());
         let mut reader = WordReader {

@@ -58,10 +58,6 @@ impl Dockerfile {
     }
 
     /// Reads a Dockerfile for a build with these arguments: one of them may ask for another frontend.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dockerfile::parse`].
     pub fn parse_with(
         bytes: &[u8],
         args: &BTreeMap<String, MaskedText>,

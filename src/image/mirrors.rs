@@ -25,10 +25,6 @@ pub enum InvalidMirror {
 impl Mirrors {
     /// Takes in a table. The left side is read as a Dockerfile would be: `node` is `docker.io/library/node`; the right side has
     /// its registry.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidMirror`] for the first entry that makes no sense.
     pub fn new<'t>(
         table: impl IntoIterator<Item = (&'t str, &'t str)>,
     ) -> Result<Self, InvalidMirror> {

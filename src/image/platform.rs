@@ -162,10 +162,6 @@ impl Platform {
     /// Reads a platform by the rules of containerd's `platforms.Parse`, as BuildKit reads those of a Dockerfile: with an
     /// architecture, anything may be an operating system; a known operating system or architecture alone is completed from
     /// `host`. Features of the operating system, `windows(10.0.17763+win32k)`, are read and dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidPlatform::Form`] and [`InvalidPlatform::Unknown`].
     pub fn parse(text: &str, host: &Self) -> Result<Self, InvalidPlatform> {
         let invalid = || InvalidPlatform::Form(text.into());
         let (first, rest) = match text.split_once('/') {
@@ -283,10 +279,6 @@ impl Platform {
     }
 
     /// Reads a list of platforms that a person wrote, in a definition or a request: each as [`Platform::from_str`] does.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the first that is none.
     pub fn deserialize_list<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Self>, D::Error> {
         let texts = Vec::<String>::deserialize(input)?;
         let platforms = texts.iter().map(|text| text.parse());

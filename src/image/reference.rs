@@ -177,10 +177,6 @@ impl Reference {
     }
 
     /// Reads a repository and tag that belong to `registry` unless they name another one, as `--image` of a task does.
-    ///
-    /// # Errors
-    ///
-    /// Whatever is wrong with the text, as [`Reference::from_str`] says it.
     pub fn within(registry: &str, text: &str) -> Result<Self, InvalidReference> {
         match split_registry(text.split('@').next().unwrap_or(text)) {
             (Some(_), _) => text.parse(),

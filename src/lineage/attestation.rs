@@ -183,10 +183,6 @@ struct FrontendArgs {
 
 impl Provenance {
     /// Reads a statement, or the envelope around it; none where something else is attested.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, String> {
         let outer: Outer = read(bytes)?;
         let (Some(payload), None) = (

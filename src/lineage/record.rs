@@ -68,10 +68,6 @@ struct StoredLayers {
 
 impl ImageRecord {
     /// Reads a config.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
     pub fn parse(config: &[u8]) -> Result<Self, String> {
         let stored: Stored = serde_json::from_slice(config)
             .map_err(|problem| format!("its config is malformed: {problem}"))?;

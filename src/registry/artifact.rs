@@ -65,10 +65,6 @@ impl ArtifactFile {
 
 impl Registries {
     /// Finds out which files an artifact has, in their order.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`]: absent, or could not tell.
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
         let answer = host.ask(&RequestSpec::document(image)).await?;
@@ -97,10 +93,6 @@ impl Registries {
     }
 
     /// Fetches a file of an artifact into a file of this machine, as it comes. What has the wrong length or digest is no success.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`]
     pub async fn fetch_file(
         &self,
         image: &Reference,

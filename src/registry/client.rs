@@ -85,10 +85,6 @@ impl Registries {
 
     /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way. Always asks the
     /// registry.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`]: absent, or could not tell.
     pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
         let host = self.host_of(tag)?;
         let seen = self.look_at(&host, tag, 0).await;
@@ -109,10 +105,6 @@ impl Registries {
 
     /// Returns what a tag was seen as, while that is remembered; else looks at it, once however many want to know at the
     /// same time.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::look`].
     pub async fn look_cached(&self, tag: &Reference) -> Result<Seen, LookupError> {
         if let Some(seen) = self.cache().seen(tag) {
             return Ok(seen);
@@ -335,10 +327,6 @@ impl Registries {
     }
 
     /// Returns the login that serves a repository, or with an empty one the registry as a whole.
-    ///
-    /// # Errors
-    ///
-    /// Which file or helper is broken.
     pub async fn login(&self, registry: &str, repository: &str) -> Result<Option<Login>, String> {
         let found = self
             .keychain

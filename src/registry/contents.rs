@@ -38,10 +38,6 @@ impl Registries {
     /// Where `windows/amd64` is wanted and there are images for several versions of it, it gets the first, and there is one
     /// more entry for each version, `windows(10.0.20348.1)/amd64`. One that is wanted with its version gets the image of
     /// this version, else of the same build, which is its first three numbers.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] if an index cannot be read; [`LookupError::is_no_image`] if it lists none.
     pub async fn platforms(
         &self,
         image: &Reference,

@@ -12,37 +12,21 @@ pub struct ImageReader(Endpoint);
 
 impl ImageReader {
     /// Opens an image. Nothing is asked yet.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] where its registry's name is no host, or its folder is no image layout.
     pub fn open(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         Endpoint::source(registries, place).map(Self)
     }
 
     /// Reads the document that the image names, or one that another document names.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] where it is not there, not what its digest says, or no document.
     pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         self.0.document(which).await
     }
 
     /// Returns what refers to a document, as the registry's list of referrers or the tag in its place says.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] where that could not be found out.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         self.0.referrers(digest).await
     }
 
     /// Returns what cosign has attached to a document under a tag made of its digest; nothing, if there is nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] where that could not be found out.
     pub async fn attached(&self, digest: &Digest) -> Result<Option<RawDocument>, CopyError> {
         match &self.0 {
             Endpoint::Registry(remote) => {

@@ -154,10 +154,6 @@ impl RequestSpec {
 
 impl Registries {
     /// Lists the repositories of a registry, sorted; `None` where it does not tell them, as many do not.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the registry cannot be asked.
     pub async fn repositories(&self, registry: &str) -> Result<Option<Vec<String>>, LookupError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -174,10 +170,6 @@ impl Registries {
     }
 
     /// Lists the tags of the repository of `image`, sorted. One that does not exist has none.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the registry cannot be asked, or refuses.
     pub async fn tags(&self, image: &Reference) -> Result<Vec<String>, LookupError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -223,10 +215,6 @@ impl Registries {
     }
 
     /// Lists what refers to a manifest, as the registry tells it; `None` where it keeps no such lists.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the registry cannot be asked, or refuses.
     pub async fn referrers(
         &self,
         repository: &Reference,
@@ -249,10 +237,6 @@ impl Registries {
     }
 
     /// Returns when an image was made and what it runs on, as its config says; nothing for what has no config of an image.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the config cannot be read.
     pub async fn made(
         &self,
         image: &Reference,

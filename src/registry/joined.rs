@@ -37,10 +37,6 @@ pub struct JoinedIndex {
 impl Registries {
     /// Puts an index over `parts` together, all of which are in `repository`. Writes nothing. The same parts give the same index, whoever
     /// has built which of them. `annotations` are those of the index; a list of Docker's has none.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where a part cannot be read.
     pub async fn join(
         &self,
         repository: &Reference,
@@ -70,10 +66,6 @@ impl Registries {
     }
 
     /// Writes an index that [`Self::join`] has put together to where `image` names: a tag, or its digest.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the registry does not take it.
     pub async fn put_index(
         &self,
         image: &Reference,

@@ -64,10 +64,6 @@ impl Registries {
     }
 
     /// Takes the login for a registry out of all files and helpers. Returns the places in words; none, where there was none.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::store_login`].
     pub async fn erase_login(&self, registry: &str) -> Result<Vec<String>, String> {
         let registry = canonical(server(registry)).to_owned();
         let mut places = Vec::new();

@@ -25,10 +25,6 @@ pub struct KeptImage {
 
 impl Registries {
     /// Reads the configs of all images that `image`, which has a digest, consists of: one, or those of an index, without attestations.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where one cannot be read.
     pub async fn kept_images(&self, image: &Reference) -> Result<Vec<KeptImage>, LookupError> {
         let Some(digest) = image.digest() else {
             return Ok(Vec::new());
@@ -66,10 +62,6 @@ impl Registries {
 
     /// Returns the platforms that an image is made for: those of the entries of an index, without attestations, and that of the config where
     /// it is one image or an entry says none. Empty where nothing says one, as with artifacts that are no image. `image` has a digest.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the image cannot be read.
     pub async fn made_for(&self, image: &Reference) -> Result<BTreeSet<Platform>, LookupError> {
         let Some(digest) = image.digest() else {
             return Ok(BTreeSet::new());
@@ -86,10 +78,6 @@ impl Registries {
     }
 
     /// Tells whether `digest` is that of an image or an index within the index that `image` names by its digest.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`] where the index cannot be read.
     pub async fn lists(&self, image: &Reference, digest: &Digest) -> Result<bool, LookupError> {
         let Some(index) = image.digest() else {
             return Ok(false);

@@ -58,10 +58,6 @@ struct StoredRun {
 impl Registries {
     /// Reads what an image is made of that is named by its digest: of a manifest two requests, of an index one more for the manifest of
     /// `platform`.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`]: absent, or could not tell.
     pub async fn makeup(
         &self,
         image: &Reference,

@@ -70,10 +70,6 @@ impl Registries {
 
     /// Removes a tag, if it still names `digest`, and leaves the manifest. Where the registry does not remove tags, `may_copy` says whether
     /// it is done by way of a copy of the manifest.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::delete_manifest`].
     pub async fn untag(
         &self,
         tag: &Reference,

@@ -245,10 +245,6 @@ impl<'w> Options<'w> {
 
 impl PurgeOptions {
     /// Returns them, if they do not contradict each other.
-    ///
-    /// # Errors
-    ///
-    /// What contradicts what.
     pub fn checked(self) -> Result<Self, String> {
         if self.untagged_only && self.keep > 0 {
             Err("`--keep` counts tags, and `--untagged-only` leaves all of them".into())

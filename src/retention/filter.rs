@@ -29,10 +29,6 @@ pub struct TooComplex(String);
 
 impl Filters {
     /// Reads filters.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidFilter`] with the first that is none.
     pub fn new(texts: &[String]) -> Result<Self, InvalidFilter> {
         let filters = texts.iter().map(|text| {
             Filter::new(text).map_err(|problem| InvalidFilter {
@@ -44,10 +40,6 @@ impl Filters {
     }
 
     /// Reads filters that may be left out: all repositories then.
-    ///
-    /// # Errors
-    ///
-    /// As [`Filters::new`].
     pub fn of(texts: &[String], may_be_left_out: bool) -> Result<Self, InvalidFilter> {
         if may_be_left_out && texts.is_empty() {
             Self::new(&[".*:.*".to_owned()])
@@ -57,19 +49,11 @@ impl Filters {
     }
 
     /// Tells whether a repository is taken by one of them. The expression of a filter is for the whole name.
-    ///
-    /// # Errors
-    ///
-    /// [`TooComplex`]
     pub fn takes_repository(&self, name: &str) -> Result<bool, TooComplex> {
         self.any(name, |filter| is_match(&filter.repository, name))
     }
 
     /// Tells whether a tag of a repository is taken. The expression may match anywhere in it.
-    ///
-    /// # Errors
-    ///
-    /// [`TooComplex`]
     pub fn takes(&self, repository: &str, tag: &str) -> Result<bool, TooComplex> {
         self.any(tag, |filter| {
             Ok(is_match(&filter.repository, repository)? && is_match(&filter.tag, tag)?)

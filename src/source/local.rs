@@ -118,10 +118,6 @@ impl LocalContext {
     }
 
     /// Reads the ignore file of the context as a whole, by the first of `names` that is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`LocalContext::ignore_file_of`].
     pub fn ignore_file(&self, names: &[&str]) -> Result<Option<Vec<u8>>> {
         for name in names {
             if let Some(bytes) = self.file("", Path::new(name), MAX_FILE)? {

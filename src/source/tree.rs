@@ -144,10 +144,6 @@ impl Tree {
     }
 
     /// Puts a folder where `path` leads, with those above it. One that is there stays, with what is in it.
-    ///
-    /// # Errors
-    ///
-    /// [`Misplaced`]
     pub fn folder(&mut self, path: &Path) -> Result<usize, Misplaced> {
         let place = self.place(path)?;
         let Some(name) = place.name else {
@@ -163,19 +159,11 @@ impl Tree {
     }
 
     /// Puts a file where `path` leads. Returns it, and the file or link whose place it takes, if there was one.
-    ///
-    /// # Errors
-    ///
-    /// [`Misplaced`]
     pub fn file(&mut self, path: &Path) -> Result<(usize, Option<usize>), Misplaced> {
         self.leaf(path, Kind::File)
     }
 
     /// Puts a link where `path` leads. Where it leads is told by [`Self::check_links`], when all is there.
-    ///
-    /// # Errors
-    ///
-    /// [`Misplaced`]
     pub fn link(
         &mut self,
         path: &Path,

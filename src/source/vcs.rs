@@ -41,10 +41,6 @@ pub fn at_top(folder: &Path) -> Vec<&'static str> {
 }
 
 /// Tells whether something is left out of a folder or of one in it.
-///
-/// # Errors
-///
-/// As a folder cannot be read.
 pub fn holds_any(folder: &Path) -> io::Result<bool> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

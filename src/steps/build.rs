@@ -130,10 +130,6 @@ const OPTIONS: &[OptionRow<OptionUse>] = &[
 ];
 
 /// Reads the words of a `build`.
-///
-/// # Errors
-///
-/// What is wrong with them, naming the option.
 pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     let mut step = BuildStep::default();
     let mut context: Option<&MaskedText> = None;

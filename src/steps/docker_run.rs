@@ -156,10 +156,6 @@ const OPTIONS: &[OptionRow<RunOptionUse>] = &[
 ];
 
 /// Reads the words of a `cmd` up to its image. Returns what they say, and the image with what stands behind it.
-///
-/// # Errors
-///
-/// What is wrong with them, naming the option.
 pub(super) fn parse(
     words: Vec<MaskedText>,
 ) -> Result<(RunOptions, impl Iterator<Item = MaskedText>), String> {

@@ -29,10 +29,6 @@ pub struct TaskFile {
 /// Reads a task file.
 ///
 /// `load` reads the files of aliases that it names.
-///
-/// # Errors
-///
-/// [`InvalidTaskFile`] with the line, where the file cannot be used.
 pub fn read(
     text: &str,
     variables: &Variables,
@@ -66,10 +62,6 @@ fn redacted(problem: InvalidTaskFile, variables: &Variables) -> InvalidTaskFile 
 }
 
 /// Returns the secrets that a task file asks for. They are not needed to find that out: while it is read for this, they are empty.
-///
-/// # Errors
-///
-/// As [`read`].
 pub fn secrets(
     text: &str,
     variables: &Variables,

@@ -114,10 +114,6 @@ impl Renderer {
     }
 
     /// Fills in the templates of a text in which no line is a comment.
-    ///
-    /// # Errors
-    ///
-    /// As [`Renderer::render`].
     pub fn fill(&self, text: String) -> Result<MaskedText, InvalidTaskFile> {
         check_size(&text)?;
         if !text.contains("{{") {

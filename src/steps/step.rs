@@ -12,10 +12,6 @@ pub struct StepId(String);
 
 impl StepId {
     /// Takes a name that a file gives.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("`id` is empty");

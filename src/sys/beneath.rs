@@ -78,10 +78,6 @@ pub fn read_in(root: &Path, path: &Path, limit: u64) -> Result<Vec<u8>, Unreadab
 }
 
 /// Returns where a folder is, as a path without links. No part of `path` may lead out of `root`.
-///
-/// # Errors
-///
-/// [`Unreadable`] where it is not there, no folder, or outside.
 pub fn folder_in(root: &Path, path: &Path) -> Result<PathBuf, Unreadable> {
     let opened = open_in(root, path, OFlags::PATH | OFlags::DIRECTORY)?.metadata()?;
     let root = fs::canonicalize(root)?;
@@ -104,10 +100,6 @@ fn harmless(flags: OFlags) -> OFlags {
 }
 
 /// Opens a folder. No part of `path` may lead out of `root`.
-///
-/// # Errors
-///
-/// [`Unreadable`] where it is not there, no folder, or outside.
 pub fn open_folder_in(root: &Path, path: &Path) -> Result<File, Unreadable> {
     open_in(root, path, OFlags::RDONLY | OFlags::DIRECTORY)
 }

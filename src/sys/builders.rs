@@ -328,10 +328,6 @@ impl Names<'_> {
     }
 
     /// Refuses a name that neither a builder nor a pool has.
-    ///
-    /// # Errors
-    ///
-    /// [`UnknownBuilder`], which lists the names that there are.
     pub fn check(self, name: &str) -> Result<(), UnknownBuilder> {
         if self.builder(name).is_some() || self.pools.contains_key(name) {
             return Ok(());

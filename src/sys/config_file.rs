@@ -86,10 +86,6 @@ impl Key {
 }
 
 /// Returns all values of a config file, in the order in which they are written.
-///
-/// # Errors
-///
-/// [`Unchangeable::Broken`] where it does not parse.
 pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, Unchangeable> {
     fn collect(path: &[String], value: &Value, found: &mut Vec<(Key, Value)>) {
         match value {

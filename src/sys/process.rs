@@ -87,10 +87,6 @@ impl Answer {
 ///
 /// When it takes too long or we are asked to stop, the whole group gets SIGTERM, and SIGKILL after the grace or at the second
 /// signal: builders leave their steps running when only they are told.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] with the program, where it cannot be started.
 pub async fn run(
     line: &CommandLine,
     limits: &Limits,
@@ -101,10 +97,6 @@ pub async fn run(
 }
 
 /// Runs another process of this program to its end, as [`run`]: it reads `input` and makes a session of its own, by [`leave_session`].
-///
-/// # Errors
-///
-/// As [`run`].
 pub async fn work(
     line: &CommandLine,
     input: &[u8],
@@ -203,10 +195,6 @@ async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Option<&[u8]>) {
 }
 
 /// Runs a process for a small question, such as a program's version.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] with the program, where it cannot be started.
 pub async fn ask(line: &CommandLine) -> Result<Answer> {
     let mut printed = Vec::new();
     let allowed = Limits {
@@ -244,19 +232,11 @@ pub fn last_line(printed: &[u8]) -> Option<String> {
 }
 
 /// Runs a process that reads `input` and answers within ten seconds; one that does not is killed with all its children.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] with the program, where it cannot be started.
 pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
     converse_for(QUESTION, line, input).await
 }
 
 /// Runs a process as [`converse`], for as long as `patience`.
-///
-/// # Errors
-///
-/// As [`converse`].
 pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
     let mut command = tokio::process::Command::from(prepared(line));
     command

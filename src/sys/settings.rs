@@ -418,10 +418,6 @@ impl Settings {
 
     /// Reads the same as [`Self::load`]. `insists` says that the config file is used although other users may change it; so does
     /// [`ownership::INSIST`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub fn load_insisting(config: Option<&Path>, insists: bool) -> Result<Self> {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -684,10 +680,6 @@ impl Config {
     }
 
     /// Refuses a name that neither a builder nor a pool has.
-    ///
-    /// # Errors
-    ///
-    /// [`UnknownBuilder`], which lists the names that there are.
     pub fn check_builder(&self, name: &str) -> Result<(), UnknownBuilder> {
         self.names().check(name)
     }

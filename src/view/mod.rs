@@ -212,10 +212,6 @@ impl View {
     }
 
     /// Draws the answer, after `query` has picked from it, piece by piece. A query that picks nothing draws nothing, as in az.
-    ///
-    /// # Errors
-    ///
-    /// [`Undrawable`] where the answer is no JSON or the query fails on it; in a piece, where an item of a list is no JSON.
     pub fn pieces(
         self,
         format: Format,

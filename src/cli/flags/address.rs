@@ -3,10 +3,6 @@
 use std::net::SocketAddr;
 
 /// Reads an address and a port; `localhost` is this machine, whatever it has in its hosts file.
-///
-/// # Errors
-///
-/// A message that says what an address looks like.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let numeric = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),

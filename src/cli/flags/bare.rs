@@ -5,10 +5,6 @@ use std::fmt::Display;
 use crate::error::{Error, Kind, Result};
 
 /// Returns what was given once, by a bare word or by an option; the same twice is once.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where the two differ.
 pub fn one_of<T: PartialEq + Display>(
     bare: Option<T>,
     given: Option<T>,

@@ -75,10 +75,6 @@ fn split(text: &str) -> (String, String) {
 }
 
 /// Reads a list of platforms, as `linux/amd64,linux/arm64`.
-///
-/// # Errors
-///
-/// What is wrong with the first that is none.
 pub fn platforms(text: &str) -> Result<Platforms, String> {
     text.split(',')
         .map(|one| one.trim().parse::<Platform>().map_err(|e| e.to_string()))

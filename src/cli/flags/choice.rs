@@ -5,10 +5,6 @@ use clap::ValueEnum;
 use crate::task::{self, RunStatus};
 
 /// Reads one of az's three-state flags: left out, bare (which is true), or with `true` or `false` in any case.
-///
-/// # Errors
-///
-/// A message that names the allowed values.
 pub fn three_state(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),

@@ -20,10 +20,6 @@ impl YesArgs {
     }
 
     /// Asks whether something is to be done, unless that has been said.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] where the answer is no, or nobody is there to give one.
     pub fn confirm(self, report: &Report, question: &str) -> Result<()> {
         if self.yes {
             return Ok(());

@@ -3,10 +3,6 @@
 use crate::error::{Context as _, Kind, Result};
 
 /// Splits a command into its words as a shell does, without one: nothing in it is ever expanded.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where a quote is left open.
 pub fn words(command: &str) -> Result<Vec<String>> {
     shell_words::split(command).context(Kind::Invalid, || {
         format!("cannot use the command `{}`", command.escape_debug())

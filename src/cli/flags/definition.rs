@@ -102,10 +102,6 @@ pub struct DefinitionArgs {
 
 impl DefinitionArgs {
     /// Returns what the options ask of `old`, the task as it is or as it would be without them.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Kind::Invalid`] where options contradict each other, or a file that the definition is to hold cannot be read.
     pub fn wish(self, app: &App, report: &Report, old: &Task) -> Result<TaskWish> {
         self.azure.tell(report);
         let content = self.content(old)?;

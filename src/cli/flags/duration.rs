@@ -3,10 +3,6 @@
 use crate::task::Age;
 
 /// Reads `600`, `10m` or `1h 30m` as seconds.
-///
-/// # Errors
-///
-/// A message that names the forms.
 pub fn seconds(text: &str) -> Result<u32, String> {
     let problem = || {
         format!(
@@ -19,10 +15,6 @@ pub fn seconds(text: &str) -> Result<u32, String> {
 }
 
 /// Reads the same; a run needs a second at least.
-///
-/// # Errors
-///
-/// As [`seconds`].
 pub fn timeout(text: &str) -> Result<u32, String> {
     match seconds(text)? {
         0 => Err("no run ends in less than a second: 1 is the least".into()),

@@ -60,10 +60,6 @@ impl LoginArgs {
     }
 
     /// Returns what was given.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where standard input gives no password.
     pub fn parts(self, report: &Report) -> Result<Parts> {
         if self.use_identity.is_some() {
             report.warning("without effect outside Azure: --use-identity");
@@ -76,10 +72,6 @@ impl LoginArgs {
     }
 
     /// Returns a login that has everything.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where user or password are missing.
     pub fn whole(self, report: &Report) -> Result<(String, StoredLogin)> {
         let parts = self.parts(report)?;
         match (parts.username, parts.password) {
@@ -99,10 +91,6 @@ impl LoginArgs {
 }
 
 /// Returns the password that was given, or that standard input gives.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where standard input gives none.
 pub fn password(
     report: &Report,
     password: Option<Secret>,

@@ -21,10 +21,6 @@ pub struct NameArgs {
 
 impl NameArgs {
     /// Returns the name, if one was given.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where two were.
     pub fn get(self) -> Result<Option<TaskName>> {
         one_of(self.bare_name, self.name, "--name")
     }
@@ -43,10 +39,6 @@ pub struct OneTaskArgs {
 
 impl OneTaskArgs {
     /// Finds the task.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::NotFound`] if there is none; [`Kind::Invalid`] where two names were given.
     pub fn find(self, app: &App) -> Result<TaskKey> {
         let found = SomeTaskArgs::from(self).find(app)?;
         found.ok_or_else(|| Error::new(Kind::Invalid, "no task is named"))
@@ -71,10 +63,6 @@ impl From<OneTaskArgs> for SomeTaskArgs {
 
 impl SomeTaskArgs {
     /// Finds the task, if one is named.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::NotFound`] if there is none; [`Kind::Invalid`] where two names were given.
     pub fn find(self, app: &App) -> Result<Option<TaskKey>> {
         let name = self.name.get()?;
         name.map(|name| find(app, &name, self.registry.as_deref()))

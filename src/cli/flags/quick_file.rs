@@ -29,10 +29,6 @@ impl QuickFile {
 
 /// Finds a file: in the current folder, or else in the context, which is said. In a context that must be fetched it is looked for
 /// later.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] where it is in neither.
 pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<QuickFile> {
     let Context::Local(folder) = context else {
         return Ok(QuickFile::Inside(file.to_owned()));

@@ -20,10 +20,6 @@ use crate::{
 use super::{bare::one_of, login::password};
 
 /// Reads the name of a registry. Whether it is one of the config file's is known later.
-///
-/// # Errors
-///
-/// What to write instead of an address or an image.
 pub fn login_server(text: &str) -> Result<String, String> {
     match meant_registry(text) {
         Some(meant) => Err(format!(
@@ -66,10 +62,6 @@ pub struct EntryArgs {
 
 impl EntryArgs {
     /// Lets the registries know all logins: the one that is given first, for the registry that is meant.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where a user comes without a password.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
         let given = [
             ("--resource-group", self.resource_group.is_some()),
@@ -114,10 +106,6 @@ pub struct RegistryNameArgs {
 
 impl RegistryNameArgs {
     /// Returns the registry.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where none is named, or two are.
     pub fn find(self, app: &App, report: &Report) -> Result<String> {
         let name = one_of(self.bare_name, self.name, "--name")?;
         tell_of_azure(app, report, name.as_deref());
@@ -136,10 +124,6 @@ pub struct RegistryArgs {
 
 impl RegistryArgs {
     /// Returns the registry, after all logins are known.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where no registry is named, or a login is half.
     pub fn enter(self, app: &App, report: &Report) -> Result<String> {
         let registry = self.name.find(app, report)?;
         self.entry.enter(app, report, &registry)?;

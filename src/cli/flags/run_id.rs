@@ -30,10 +30,6 @@ impl fmt::Display for TypedRunId {
 
 impl TypedRunId {
     /// Returns the id.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Kind::NotFound`] where no run can have it.
     pub fn find(&self, app: &App) -> Result<RunId> {
         let parsed = self.0.parse();
         parsed.map_err(|_| ops::runs::not_found(app, &self.0))
@@ -54,10 +50,6 @@ pub struct OneRunArgs {
 
 impl OneRunArgs {
     /// Returns the id.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::NotFound`] where no run can have it; [`Kind::Invalid`] where two are given.
     pub fn find(self, app: &App) -> Result<RunId> {
         one_of(self.bare_run_id, self.run_id, "--run-id")?
             .ok_or_else(|| Error::new(Kind::Invalid, "no run is named"))?

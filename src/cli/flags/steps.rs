@@ -112,10 +112,6 @@ pub struct StepOptions<'a> {
 
 impl StepOptions<'_> {
     /// Returns the step that the options ask for; `None` for a Dockerfile. A file that the definition is to hold is read now.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where the options contradict each other, or a file cannot be read.
     pub fn step(&self) -> Result<Option<Step>> {
         if let Some(content) = self.content()? {
             return self.encoded(&content).map(Some);
@@ -135,10 +131,6 @@ impl StepOptions<'_> {
     }
 
     /// Returns the step of a file that the definition is to hold.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where the file of values cannot be read.
     pub fn encoded(&self, content: &str) -> Result<Step> {
         let values = self.values.file().map(|path| text_of(path)).transpose()?;
         Ok(Step::EncodedTask(EncodedStep {
@@ -153,10 +145,6 @@ impl StepOptions<'_> {
     }
 
     /// Returns the text of a file that the definition is to hold; `None` where it stays in the context.
-    ///
-    /// # Errors
-    ///
-    /// As [`StepOptions::step`].
     pub fn content(&self) -> Result<Option<String>> {
         match (self.command, self.file) {
             (Some(_), Some(_)) => Err(Error::new(
@@ -182,10 +170,6 @@ impl StepOptions<'_> {
 }
 
 /// Reads a file of the folder that the command is typed in.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] with the path.
 pub fn text_of(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).context(Kind::Invalid, || {
         format!("cannot read the file `{}`", path.display())

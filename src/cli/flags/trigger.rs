@@ -12,10 +12,6 @@ use crate::{
 use super::choice::{OnChange, PayloadType, TriggerType, three_state};
 
 /// Reads `CRON` or `NAME:CRON`.
-///
-/// # Errors
-///
-/// What is wrong with either.
 pub fn schedule(text: &str) -> Result<Schedule, String> {
     let (name, cron) = match text.split_once(':') {
         Some((name, cron)) => (Some(name), cron),
@@ -35,10 +31,6 @@ pub fn schedule(text: &str) -> Result<Schedule, String> {
 }
 
 /// Reads a window; an empty text is none.
-///
-/// # Errors
-///
-/// What is wrong with it.
 fn window(text: &str) -> Result<Option<Window>, String> {
     let window = (!text.is_empty()).then(|| text.parse());
     window

@@ -39,10 +39,6 @@ pub struct ManifestArgs {
 
 impl ManifestArgs {
     /// Returns the image, after all logins are known.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where it is none.
     pub fn enter(self, app: &App, report: &Report) -> Result<Reference> {
         let image = match (self.manifest_id, self.name) {
             (Some(id), _) if !id.contains('/') => {

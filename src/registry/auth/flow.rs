@@ -146,10 +146,6 @@ impl Auth {
     }
 
     /// Returns what to enter a repository with, as far as is known how.
-    ///
-    /// # Errors
-    ///
-    /// Why there is no token, or why the login cannot be read.
     pub async fn pass<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
@@ -175,10 +171,6 @@ impl Auth {
     }
 
     /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::pass`].
     pub async fn next<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,

@@ -31,10 +31,6 @@ pub trait TokenSource {
     async fn ping(&self) -> HeaderMap;
 
     /// Checks that the registry may have its tokens granted at `text`.
-    ///
-    /// # Errors
-    ///
-    /// The rule that it breaks.
     fn realm(&self, text: &str) -> Result<Url, LookupError>;
 
     /// Asks a token service until it answers, or there is no more sense in asking.

@@ -74,10 +74,6 @@ struct TokenResponse {
 
 impl Token {
     /// Returns a token that the user already has, and that does not expire as far as we know.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
     pub fn given(secret: &Secret, now: Instant) -> Result<Self, String> {
         Self::new(secret, LONGEST_LIFE, now)
     }
@@ -206,10 +202,6 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     /// Returns a token for `key`, and whether it is new. Where there is none, `ask` gets one; whoever else wants it
     /// meanwhile waits and shares the outcome, a failure too.
-    ///
-    /// # Errors
-    ///
-    /// The one of `ask`.
     pub async fn get(
         &self,
         key: &TokenKey,

@@ -82,10 +82,6 @@ impl From<File> for FileParts {
 
 impl FileParts {
     /// Returns the next bytes; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says.
     pub fn next(&mut self) -> io::Result<Option<Bytes>> {
         let mut part = vec![0; PART];
         let read = self.0.read(&mut part)?;

@@ -35,10 +35,6 @@ pub enum BlobTransfer {
 
 impl Endpoint {
     /// Returns where an image comes from.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] where its registry's name is no host, or its folder is no image layout.
     pub fn source(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
@@ -49,10 +45,6 @@ impl Endpoint {
     }
 
     /// Returns where an image goes. A folder is made, if there is none.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::source`], or that the folder cannot be made.
     pub fn target(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
@@ -85,10 +77,6 @@ impl Endpoint {
     }
 
     /// Returns the digest of the image that is meant, without reading it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::document`].
     pub async fn digest(&self) -> Result<Digest, CopyError> {
         match self {
             Self::Registry(remote) => remote.digest().await,
@@ -97,10 +85,6 @@ impl Endpoint {
     }
 
     /// Returns what a tag stands for here; nothing, if there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] if that could not be found out.
     pub async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, CopyError> {
         match self {
             Self::Registry(remote) => remote.digest_of(tag).await,
@@ -109,10 +93,6 @@ impl Endpoint {
     }
 
     /// Reads a document: the one that is meant, or one below it.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] if it is not there, not what its digest says, or could not be read.
     pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         match self {
             Self::Registry(remote) => remote.document(which.map(|it| &it.digest)).await,
@@ -121,10 +101,6 @@ impl Endpoint {
     }
 
     /// Opens a blob from the byte `from` on.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] if it is not there, or could not be read.
     pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
         match self {
             Self::Registry(remote) => remote.open(blob, from).await,
@@ -133,10 +109,6 @@ impl Endpoint {
     }
 
     /// Returns what refers to a document.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] if that could not be found out.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         match self {
             Self::Registry(remote) => remote.referrers(digest).await,
@@ -145,10 +117,6 @@ impl Endpoint {
     }
 
     /// Tells whether a document is there, and with it all that it consists of: no registry takes it before.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] if that could not be found out.
     pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
         match self {
             Self::Registry(remote) => remote.has_document(digest).await,
@@ -158,10 +126,6 @@ impl Endpoint {
     }
 
     /// Writes a document under a tag, or by its digest alone.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] if it was not taken.
     pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         match self {
             Self::Registry(remote) => remote.write(document, tag).await.map(drop),
@@ -170,10 +134,6 @@ impl Endpoint {
     }
 
     /// Makes a document findable that has no tag. A registry finds all that it has by their digests.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::write`].
     pub async fn keep(&self, document: &RawDocument) -> Result<(), CopyError> {
         match self {
             Self::Registry(_) => Ok(()),

@@ -71,10 +71,6 @@ pub struct ImageCopy<'a> {
 
 impl<'a> ImageCopy<'a> {
     /// Opens both sides. Nothing is read yet, and nothing written but a folder made.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError`] where one of them cannot be opened.
     pub fn new(
         registries: &'a Registries,
         request: &CopyRequest,

@@ -40,10 +40,6 @@ pub enum Listed {
 
 impl Remote {
     /// Returns the repository of an image.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyError::Read`] where the name of its registry is no host.
     pub fn new(registries: &Registries, image: &Reference) -> Result<Self, CopyError> {
         Ok(Self {
             host: registries.host_of(image).map_err(CopyError::Read)?,

@@ -84,10 +84,6 @@ impl RawDocument {
     }
 
     /// Reads a document whose digest and media type are known.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::parse`].
     pub fn of(digest: Digest, media_type: String, bytes: Bytes) -> Result<Self, Defect> {
         let malformed = |problem: String| Defect::Form(problem);
         let (media_type, _) = manifest::parse(&media_type, &bytes)?;

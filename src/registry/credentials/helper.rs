@@ -33,10 +33,6 @@ pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, Strin
 }
 
 /// Returns the command line of a helper, which is asked to do something.
-///
-/// # Errors
-///
-/// That it is no name of one.
 pub fn line(helper: &str, verb: &str) -> Result<CommandLine, String> {
     let name = format!("docker-credential-{helper}");
     let is_name = !helper.is_empty()

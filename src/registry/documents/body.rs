@@ -23,10 +23,6 @@ pub struct Read {
 }
 
 /// Reads the answer to a GET: the digest is of the bytes as they came, whatever the header says.
-///
-/// # Errors
-///
-/// [`Defect`] if it is no index and no manifest.
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Read, Defect> {
     let (media_type, document) = manifest::parse(&content_type(headers), body)?;
     let told = digest(headers);

@@ -87,10 +87,6 @@ struct StoredConfig {
 
 impl ImageConfig {
     /// Reads a config blob.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the JSON.
     pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: StoredImageConfig = serde_json::from_slice(body)?;
         let platform = serde_json::from_slice::<StoredPlatform>(body);

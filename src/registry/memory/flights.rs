@@ -25,10 +25,6 @@ impl<K, T> Default for Flights<K, T> {
 impl<K: Clone + Eq + Hash, T: Clone> Flights<K, T> {
     /// Returns what `ask` finds out. While it is under way, those who want to know the same wait for it and share its
     /// outcome, a failure too; it is asked anew for those who come later.
-    ///
-    /// # Errors
-    ///
-    /// The one of `ask`.
     pub async fn join(
         &self,
         key: K,

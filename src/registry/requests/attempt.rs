@@ -36,10 +36,6 @@ impl<'a> Attempt<'a> {
     }
 
     /// Makes one try: as many requests as challenge, tokens and redirects take. `pass` is what got in, or did not.
-    ///
-    /// # Errors
-    ///
-    /// Why there is no answer, final or not.
     pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, AttemptFailure> {
         let Destination {
             host, request_spec, ..
@@ -86,20 +82,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Returns what to enter the registry with, as far as is known how.
-    ///
-    /// # Errors
-    ///
-    /// Why there is no token, or why the login cannot be read.
     pub async fn authorization(&self) -> Result<Authorization, LookupError> {
         let auth = self.destination.auth();
         auth.pass(&self.auth_request()).await
     }
 
     /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::authorization`].
     pub async fn next_authorization(
         &self,
         pass: &Authorization,

@@ -76,10 +76,6 @@ pub struct Elsewhere {
 
 impl Host {
     /// Returns a registry as the settings describe it. Nothing is opened yet.
-    ///
-    /// # Errors
-    ///
-    /// [`LookupFailure::Settings`] where its name is no host.
     pub fn new(
         registry: &str,
         settings: &Settings,

@@ -134,10 +134,6 @@ impl HttpClient {
     }
 
     /// Sends a request and reads the answer: of a success what `wanted` says, else the words of its error.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError`] if there is no whole answer within the bounds of time and size.
     pub async fn send(&self, request: Request, wanted: Body) -> Result<Response, TransportError> {
         let has_body = request.method() != reqwest::Method::HEAD;
         let mut response = match wanted {
@@ -188,10 +184,6 @@ impl HttpClient {
 
     /// Sends a request whose body, or whose answer, may take as long as it comes. Only the wait for the beginning of the answer
     /// to a request without body has a bound here.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::send`].
     pub async fn open(&self, mut request: Request) -> Result<RawResponse, TransportError> {
         *request.timeout_mut() = Some(UNBOUNDED);
         let answers_at_once = request.body().is_none();

@@ -232,10 +232,6 @@ impl RequestLimits {
     }
 
     /// Waits until one more request may go out for a question that has its slot.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::enter`].
     pub async fn again(&self, clock: &Clock) -> Result<(), LookupError> {
         self.wait_out(clock).await?;
         let wait = self.take(clock.now());

@@ -141,20 +141,12 @@ impl UrlPolicy {
     /// Returns `text` as a URL that the answer from `from` may send us to; one without a host is relative to `from`.
     ///
     /// Names are only judged by their spelling here; where they lead is checked when they are resolved.
-    ///
-    /// # Errors
-    ///
-    /// [`Forbidden`] with the rule that it breaks.
     pub fn redirect(&self, from: &Url, text: &str) -> Result<Url, Forbidden> {
         let url = from.join(text).map_err(|_| Forbidden::Form(clean(text)))?;
         self.admit(from, url)
     }
 
     /// Returns `text` as the URL of a token service that the registry at `origin` may name; it must be absolute.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::redirect`].
     pub fn realm(&self, origin: &Url, text: &str) -> Result<Url, Forbidden> {
         let url = Url::parse(text).map_err(|_| Forbidden::Form(clean(text)))?;
         self.admit(origin, url)

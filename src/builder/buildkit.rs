@@ -140,7 +140,6 @@ pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
 }
 
 /// Returns the digest that a metadata file says, the index's where there are several platforms; none where it says none.
-#[must_use]
 pub fn digest_in_metadata(bytes: &[u8]) -> Option<Digest> {
     let metadata: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     metadata["containerimage.digest"].as_str()?.parse().ok()

@@ -118,7 +118,6 @@ pub struct PresenceQuestion {
 
 impl PresenceQuestion {
     /// Reads what the command has printed, where it has ended well: tells whether the builder is there.
-    #[must_use]
     pub fn read(&self, printed: &str) -> bool {
         (self.is_there)(printed)
     }
@@ -131,7 +130,6 @@ pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.
 pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 
 /// Returns the question whether a builder is there; none for one that has no daemon, and for one that nobody can ask. Asks nothing.
-#[must_use]
 pub fn presence(name: &str, settings: &Settings) -> Option<PresenceQuestion> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;

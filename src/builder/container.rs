@@ -129,7 +129,6 @@ impl Builder {
 
     /// Returns the command that prints, as JSON, what the image of a container says about itself; none where the builder heeds that
     /// by itself.
-    #[must_use]
     pub fn inspect_container(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Buildah(program) => Some(
@@ -327,7 +326,6 @@ fn mount_text(mount: &FolderMount, podman: bool) -> String {
 
 /// Puts together what an image runs, from what [`Builder::inspect_container`] prints: its entry point with `args`, or else with its own
 /// arguments.
-#[must_use]
 pub fn command_of(inspected: &[u8], args: &[MaskedText]) -> Vec<MaskedText> {
     let document: serde_json::Value = serde_json::from_slice(inspected).unwrap_or_default();
     let words = |key: &str| -> Vec<MaskedText> {

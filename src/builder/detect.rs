@@ -22,7 +22,6 @@ pub const ORDER: [BuilderKind; 4] = [
 
 /// Returns the name of the builder or pool that somebody has chosen: `choice` (the command line, then the task), else `ACRT_BUILDER`,
 /// else the config file's.
-#[must_use]
 pub fn chosen_name<'s>(choice: Option<&'s str>, settings: &'s Settings) -> Option<&'s str> {
     let named = choice.or(settings.builder.as_deref());
     named.or(settings.config.defaults.builder.as_deref())

@@ -33,7 +33,6 @@ impl Member {
     }
 
     /// Tells whether it may be given a build for all of these platforms.
-    #[must_use]
     pub fn builds_for(&self, platforms: &[Platform]) -> bool {
         self.platforms.is_empty() || platforms.iter().all(|one| self.platforms.contains(one))
     }
@@ -85,7 +84,6 @@ pub enum Placement {
 const WORTH_OF_CACHE: usize = 25;
 
 /// Chooses the builder for a run: one for all of its platforms, or where none of those answers, one for each part.
-#[must_use]
 pub fn place(members: &[Member], wish: &Wish) -> Placement {
     let whole = place_whole(members, wish);
     let is_split = wish.may_be_split && wish.platforms.len() > 1;
@@ -185,7 +183,6 @@ fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
 ///
 /// A run in parts that cannot go yet keeps the places that it could have from those behind it: they would take each one as it gets free,
 /// and it needs several at once.
-#[must_use]
 pub fn next<'w>(
     members: &[Member],
     waiting: impl Iterator<Item = &'w Wish>,

@@ -36,7 +36,6 @@ pub struct HeldImage {
 
 impl HeldImage {
     /// Reads what [`Builder::inspect_image`] and [`Builder::inspect_built`] print; none where it is nothing of the kind.
-    #[must_use]
     pub fn parse(printed: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(printed).ok()?;
         if document["manifests"].is_array() {
@@ -49,14 +48,12 @@ impl HeldImage {
     }
 
     /// Returns the image by the digests under which repositories have it.
-    #[must_use]
     pub fn on_registries(&self) -> &[Reference] {
         &self.digests
     }
 
     /// Returns the digests by which the repository of `image` may know it: the one first under which it came, which is an index's where
     /// there was one, and its manifest's last.
-    #[must_use]
     pub fn digests_of(&self, image: &Reference) -> Vec<Digest> {
         let named = self.digests.iter().filter(|one| one.name() == image.name());
         let mut digests: Vec<Digest> = named.filter_map(Reference::digest).cloned().collect();
@@ -167,7 +164,6 @@ fn map(object: &Value) -> BTreeMap<String, String> {
 impl Builder {
     /// Returns the command that prints the images of the containers that run, one on each line: the image by its name or id, and behind a
     /// blank the name that the container was made with, if that may mean another image by now. None for what runs no containers.
-    #[must_use]
     pub fn running_images(&self) -> Option<CommandLine> {
         let (program, format) = match self {
             // It says the id where the name means another image now.
@@ -182,7 +178,6 @@ impl Builder {
 
     /// Returns the command that says, as JSON, what the builder itself holds under a name, and fails where it holds nothing; none where
     /// nobody can tell. [`HeldImage::parse`] reads it.
-    #[must_use]
     pub fn inspect_image(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. }
@@ -199,7 +194,6 @@ impl Builder {
     }
 
     /// Returns the commands that say, as JSON, what each image of the list `built` is that a build has made.
-    #[must_use]
     pub fn inspect_parts(&self, request: &BuildRequest, built: &HeldImage) -> Vec<CommandLine> {
         let Ok(Some(list)) = buildah::gathered(request) else {
             return Vec::new();
@@ -213,7 +207,6 @@ impl Builder {
     }
 
     /// Returns the command that says what a build has made before anything is pushed; none where it has no name on this machine.
-    #[must_use]
     pub fn inspect_built(&self, request: &BuildRequest) -> Option<CommandLine> {
         let image = request.images.first()?.to_string();
         let is_single = request.platforms.len() < 2;

@@ -36,13 +36,11 @@ pub enum Builder {
 
 impl Builder {
     /// What stands in for a builder where a run needs none.
-    #[must_use]
     pub fn none() -> Self {
         Self::Command(custom::Template::none())
     }
 
     /// Returns which builder it is.
-    #[must_use]
     pub fn kind(&self) -> BuilderKind {
         match self {
             Self::Docker { .. } => BuilderKind::Docker,

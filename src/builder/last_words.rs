@@ -231,7 +231,6 @@ fn shortened(line: String, longest: usize) -> String {
 }
 
 /// Tells which registry has refused a builder, if its last words say that one has; `bases` are what it may have pulled.
-#[must_use]
 pub fn refusal<'b>(
     said: &[String],
     purpose: &'b Purpose,
@@ -277,7 +276,6 @@ pub fn refusal<'b>(
 
 /// Tells whether the last that a client said is that it has lost its daemon, in the words of docker, BuildKit and podman. What a `RUN` has
 /// printed stands further up: the client has the last word of a build that broke.
-#[must_use]
 pub fn has_lost_its_daemon(said: &[String]) -> bool {
     const BEGINNINGS: [&str; 8] = [
         "error during connect",
@@ -298,7 +296,6 @@ pub fn has_lost_its_daemon(said: &[String]) -> bool {
 }
 
 /// Tells whether the last words of a builder say that its disk is full.
-#[must_use]
 pub fn is_out_of_disk(said: &[String]) -> bool {
     const PHRASES: [&str; 3] = ["no space left on device", "enospc", "disk quota exceeded"];
     let small = said.iter().map(|line| line.to_lowercase());
@@ -309,7 +306,6 @@ pub fn is_out_of_disk(said: &[String]) -> bool {
 
 impl Refusal {
     /// Returns the command that gives the builder a login, to a registry that may be spoken to without TLS.
-    #[must_use]
     pub fn login(&self, kind: BuilderKind, plain_http: bool) -> String {
         let program = match kind {
             BuilderKind::Docker | BuilderKind::Buildx | BuilderKind::Buildctl => "docker",

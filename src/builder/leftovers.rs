@@ -17,7 +17,6 @@ pub enum Leftover {
 
 impl Builder {
     /// Returns the command that makes a network; none where the builder has no networks.
-    #[must_use]
     pub fn make_network(
         &self,
         name: &str,
@@ -40,7 +39,6 @@ impl Builder {
     }
 
     /// Returns the command that makes a container end at once, and takes it away.
-    #[must_use]
     pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(
@@ -59,7 +57,6 @@ impl Builder {
     }
 
     /// Returns the command that ends a container, as docker's `stop`, `kill` and `rm` do; none where the builder leaves none going on.
-    #[must_use]
     pub fn end_container(&self, verb: &str, name: &str) -> Option<CommandLine> {
         let program = self.containers()?;
         match verb {
@@ -69,7 +66,6 @@ impl Builder {
     }
 
     /// Returns the command that takes a network away.
-    #[must_use]
     pub fn remove_network(&self, name: &str) -> Option<CommandLine> {
         let program = self.containers()?;
         Some(program.call(&["network", "rm", "--"]).arg(name))
@@ -77,7 +73,6 @@ impl Builder {
 
     /// Returns the command that prints what carries a label, one name a line. buildah has no labels on containers and prints all
     /// names.
-    #[must_use]
     pub fn list_left(&self, left: Leftover, label: &str, value: &str) -> Option<CommandLine> {
         if let Self::Buildah(program) = self {
             let list = program.call(&["containers", "--format", "{{.ContainerName}}"]);
@@ -94,7 +89,6 @@ impl Builder {
 
     /// Returns the command that removes a folder whose files belong to users that only exist in containers; none where the builder
     /// has no such users.
-    #[must_use]
     pub fn remove_folder(&self, folder: &Path) -> Option<CommandLine> {
         match self {
             Self::Podman(program) | Self::Buildah(program) => {
@@ -107,7 +101,6 @@ impl Builder {
     }
 
     /// Returns the command that gives an image of this machine a second name.
-    #[must_use]
     pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
         let program = match self {
             Self::Docker { program, .. }

@@ -80,7 +80,6 @@ impl Builder {
     }
 
     /// Returns what the builder calls an ignore file of a context, the one that counts first in front.
-    #[must_use]
     pub fn ignore_files(&self) -> &'static [&'static str] {
         match self {
             Self::Podman(_) | Self::Buildah(_) => &[".containerignore", ".dockerignore"],
@@ -92,7 +91,6 @@ impl Builder {
 
     /// Tells whether the builder reads an ignore file that lies beside the Dockerfile. Docker's classic builder does not, and of any other
     /// program nobody knows.
-    #[must_use]
     pub fn reads_ignore_file_beside(&self, settings: &Settings) -> bool {
         match self {
             Self::Docker { can, .. } => can.load || settings.has_buildkit,
@@ -102,7 +100,6 @@ impl Builder {
     }
 
     /// Tells whether it can push an image that gets no tag. The others push what they have by the name that it has with them.
-    #[must_use]
     pub fn pushes_by_digest(&self) -> bool {
         matches!(
             self,
@@ -148,7 +145,6 @@ impl Builder {
     }
 
     /// Returns the command that prints the builder's version; none where nobody can tell.
-    #[must_use]
     pub fn version(&self) -> Option<CommandLine> {
         match self {
             // Asks the daemon too: a client alone builds nothing.
@@ -210,7 +206,6 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
 }
 
 /// Finds the digest in what `docker push` prints: `latest: digest: sha256:… size: 528`.
-#[must_use]
 pub fn digest_in_output(output: &[u8]) -> Option<Digest> {
     let text = String::from_utf8_lossy(output);
     text.lines().rev().find_map(|line| {

@@ -40,7 +40,6 @@ pub struct PlatformQuestion {
 
 impl PlatformQuestion {
     /// Reads what the command has printed; none where that says nothing.
-    #[must_use]
     pub fn read(&self, printed: &[u8]) -> Option<Platform> {
         (self.read)(&String::from_utf8_lossy(printed))
     }
@@ -49,7 +48,6 @@ impl PlatformQuestion {
 impl Builder {
     /// Returns the questions that it may answer, the best one first; none for a builder that only runs on this machine or that cannot
     /// be asked.
-    #[must_use]
     pub fn platform_questions(&self) -> Vec<PlatformQuestion> {
         let daemon = |program: &Program| PlatformQuestion {
             line: program
@@ -86,7 +84,6 @@ impl Builder {
 
     /// Returns for which platforms it builds. `own` is what it answered, and `default` the value of `DOCKER_DEFAULT_PLATFORM`, which
     /// docker and buildx heed where no `--platform` is among their arguments.
-    #[must_use]
     pub fn platforms(&self, own: Platform, default: Option<&str>) -> BuilderPlatforms {
         let default = || read_all(default.into_iter().flat_map(|list| list.split(',')));
         let (args, default) = match self {
@@ -120,7 +117,6 @@ impl Builder {
 impl BuilderPlatforms {
     /// Returns the platforms that somebody wants of a build: those of the task, else those of the builder's settings; none where the
     /// builder builds for its own.
-    #[must_use]
     pub fn wanted(&self, task: &[Platform]) -> Vec<Platform> {
         if task.is_empty() {
             self.named.clone()

@@ -19,7 +19,6 @@ pub struct Program {
 
 impl Program {
     /// Begins a call of the program.
-    #[must_use]
     pub fn call(&self, command: &[&str]) -> CommandLine {
         CommandLine::new(&self.path)
             .args(&self.global_args)

@@ -71,7 +71,6 @@ pub struct Unpinned {
 
 impl Unpinned {
     /// Returns the image by its digest.
-    #[must_use]
     pub fn pinned(&self) -> Reference {
         self.image.at(self.digest.clone())
     }
@@ -79,7 +78,6 @@ impl Unpinned {
 
 impl BuildRequest {
     /// Returns a named context as it was decided: an image by its digest.
-    #[must_use]
     pub fn decided_place(&self, place: &str) -> String {
         const IMAGE: &str = "docker-image://";
         let named = place.strip_prefix(IMAGE).and_then(|it| it.parse().ok());
@@ -94,7 +92,6 @@ impl BuildRequest {
     }
 
     /// Tells whether an image's registry is spoken to without TLS.
-    #[must_use]
     pub fn is_plain(&self, image: &Reference) -> bool {
         self.plain_http.contains(image.registry())
     }
@@ -128,7 +125,6 @@ pub enum Purpose {
 
 impl Purpose {
     /// Returns the images that it pushes.
-    #[must_use]
     pub fn pushes(&self) -> &[Reference] {
         match self {
             Self::Push(image) => std::slice::from_ref(image),
@@ -140,7 +136,6 @@ impl Purpose {
 
 impl Purpose {
     /// Says what is being done while it goes on, as `building localhost:5000/web:1`.
-    #[must_use]
     pub fn doing(&self, images: &[Reference]) -> String {
         let made = images.first().map(|image| format!(" {}", image.familiar()));
         let made = made.unwrap_or_default();

@@ -10,7 +10,6 @@ const OF_THE_BUILD: [&str; 3] = ["Hostname", "Domainname", "Image"];
 impl HeldImage {
     /// Tells whether an image with this config, as a registry keeps it, does the same in every container: it has the same layers,
     /// platform and settings, and was made by the same lines of a Dockerfile as far as the builder says them. Only the times may differ.
-    #[must_use]
     pub fn is_same_as(&self, config: &Value) -> bool {
         let has_layers = self.config["rootfs"]["diff_ids"].is_array();
         // Only podman and buildah say it. It tells of what they keep out of the config: triggers, health checks, shells.

@@ -23,7 +23,6 @@ pub struct UsageQuestion {
 
 impl UsageQuestion {
     /// Reads what the command has printed.
-    #[must_use]
     pub fn read(&self, printed: &str) -> Option<String> {
         (self.read)(printed)
     }
@@ -31,7 +30,6 @@ impl UsageQuestion {
 
 impl Builder {
     /// Returns the question how much it keeps; none for one that does not say.
-    #[must_use]
     pub fn disk_usage(&self) -> Option<UsageQuestion> {
         match self {
             Self::Docker { program, .. } | Self::Podman(program) => Some(UsageQuestion {
@@ -53,7 +51,6 @@ impl Builder {
     }
 
     /// Returns the command that frees its cache of what nothing uses; none for one that has no cache of its own.
-    #[must_use]
     pub fn prune_cache(&self, keep: &Keep) -> Option<CommandLine> {
         let by_docker = |line: CommandLine| {
             let line = match keep.bytes {
@@ -92,7 +89,6 @@ impl Builder {
 
     /// Returns the command that prints the ids of the images without a name that carry a label, with this value if one is given; none
     /// for a builder that keeps no images.
-    #[must_use]
     pub fn dangling_images(&self, label: &str, value: Option<&str>) -> Option<CommandLine> {
         let program = match self {
             Self::Docker { program, .. }
@@ -117,7 +113,6 @@ impl Builder {
 
     /// Returns the command that takes an image away which no container uses and no other name has; none for a builder that keeps no
     /// images.
-    #[must_use]
     pub fn remove_image(&self, image: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. }

@@ -9,13 +9,11 @@ use super::{Builder, HeldImage};
 
 impl Builder {
     /// Tells whether it has a store of images, out of which they can be taken.
-    #[must_use]
     pub fn keeps_images(&self) -> bool {
         self.remove_image("x").is_some() && self.inspect_image("x").is_some()
     }
 
     /// Writes the id of an image as its commands take it.
-    #[must_use]
     pub fn id_text(&self, id: &Digest) -> String {
         match self {
             Self::Podman(_) | Self::Buildah(_) => id.hex().to_owned(),
@@ -25,7 +23,6 @@ impl Builder {
 
     /// Returns the command that prints the ids of the containers that were made of an image or what is built on it, running or not; none
     /// where the builder itself keeps an image that is in use.
-    #[must_use]
     pub fn containers_of(&self, image: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
@@ -38,7 +35,6 @@ impl Builder {
 
     /// Returns the command that prints all images with their tags, for a builder that says these of no image by itself.
     /// [`HeldImage::take_tags`] reads it.
-    #[must_use]
     pub fn list_tags(&self) -> Option<CommandLine> {
         let Self::Buildah(program) = self else {
             return None;
@@ -62,13 +58,11 @@ impl HeldImage {
     }
 
     /// Returns its tags.
-    #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.tags
     }
 
     /// Returns by what it can be taken away next: a tag, else a digest of a repository, else nothing but its id.
-    #[must_use]
     pub fn next_name(&self) -> Option<String> {
         let digest = self.on_registries().first().map(Reference::to_string);
         self.tags.first().cloned().or(digest)

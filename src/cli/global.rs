@@ -55,7 +55,6 @@ impl Global {
     }
 
     /// Returns what the operations are to know of them.
-    #[must_use]
     pub fn surroundings(&self) -> GlobalOptions {
         GlobalOptions {
             state_dir: self.state_dir.clone(),

@@ -88,13 +88,11 @@ enum Command {
 }
 
 /// Returns every command with its options, as completions, man pages and the reference are made of them.
-#[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
 /// Carries out a command line, and returns its exit code.
-#[must_use]
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     match complete::answered(&args, command) {

@@ -48,7 +48,6 @@ struct CopyBars {
 
 impl Progress {
     /// Returns lines with nothing in them, where a person sees them: not in a file, a pipe or a job of CI.
-    #[must_use]
     pub fn new() -> Option<Self> {
         wants_progress(std::io::stderr().is_terminal()).then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());

@@ -203,7 +203,6 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Returns why a command line is refused, where it is known what was meant; `usage` is what clap says of it.
-#[must_use]
 pub fn refusal(usage: &clap::Error, args: &[OsString], root: &Command) -> Option<Error> {
     let told = |kind| match usage.get(kind)? {
         ContextValue::String(text) => Some(text.as_str()),

@@ -59,7 +59,6 @@ fn undrawable(problem: Undrawable) -> Error {
 
 impl Report {
     /// Prints as much as the options ask for.
-    #[must_use]
     pub fn new(global: &Global, format: Option<Format>) -> Self {
         let is_terminal = io::stdout().is_terminal();
         Self {
@@ -110,13 +109,11 @@ impl Report {
     }
 
     /// Tells whether stdout shows colours.
-    #[must_use]
     pub fn colour(&self) -> bool {
         wants_colour(io::stdout().is_terminal())
     }
 
     /// Tells whether a person sits at the other end and can answer.
-    #[must_use]
     pub fn can_ask(&self) -> bool {
         io::stdin().is_terminal()
     }
@@ -193,25 +190,21 @@ impl Report {
     }
 
     /// Tells whether something that was to be on stdout could not be written.
-    #[must_use]
     pub fn output_is_lost(&self) -> bool {
         self.output_lost.get()
     }
 
     /// Tells whether somebody still reads stdout, as far as the last write has shown.
-    #[must_use]
     pub fn is_read(&self) -> bool {
         !self.reader_gone.get() && !self.output_lost.get()
     }
 
     /// Tells whether a person sees what is said, or wants to see everything.
-    #[must_use]
     pub fn is_watched(&self) -> bool {
         self.verbose || io::stderr().is_terminal()
     }
 
     /// Returns a sink that shows each event.
-    #[must_use]
     pub fn events(&self) -> EventSink<'_> {
         EventSink::new(|event| self.event(event))
     }
@@ -295,7 +288,6 @@ impl Report {
     }
 
     /// Tells whether stdout is a terminal.
-    #[must_use]
     pub fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()
     }
@@ -315,7 +307,6 @@ impl Report {
     }
 
     /// Tells whether the answer is to be a table.
-    #[must_use]
     pub fn shows_tables(&self) -> bool {
         self.table
     }
@@ -457,7 +448,6 @@ fn plain(error: &Error) -> String {
 }
 
 /// Says why a command is refused as wrong usage.
-#[must_use]
 pub fn refused(error: &Error) -> ExitCode {
     // Where it cannot be printed there is nobody to tell.
     let _ = io::stderr().lock().write_all(plain(error).as_bytes());
@@ -465,7 +455,6 @@ pub fn refused(error: &Error) -> ExitCode {
 }
 
 /// Prints what clap has to say: help and versions to stdout, wrong usage to stderr.
-#[must_use]
 pub fn usage(usage: &clap::Error) -> ExitCode {
     let printed = usage.print().and_then(|()| io::stdout().flush());
     if usage.use_stderr() {

@@ -6,7 +6,6 @@ use std::{ffi::OsString, fs::File, io::Read as _, path::Path};
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// Returns the words of a command line as they are meant.
-#[must_use]
 pub fn meant(mut args: Vec<OsString>) -> Vec<OsString> {
     // `alias az=acrt`, and the habit.
     let is = |n: usize, word: &str| args.get(n).is_some_and(|it| it == word);

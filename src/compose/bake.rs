@@ -18,7 +18,6 @@ const MAX_TARGETS: usize = 1000;
 const MAX_DEPTH: usize = 32;
 
 /// Tells whether something was left out only because it needs a reader of HCL.
-#[must_use]
 pub fn has_expression(recipes: &Recipes) -> bool {
     recipes.left_out.iter().any(
         |(_, why)| matches!(why, LeftOut::Unusable(problem) if problem.text.contains(EXPRESSION)),

@@ -62,7 +62,6 @@ impl fmt::Display for Problem {
 
 impl Problem {
     /// Says what is wrong, for those who know the file.
-    #[must_use]
     pub fn within(&self) -> String {
         let line = self.line.map(|line| format!("line {line}"));
         let key = Some(&self.key).filter(|key| !key.is_empty());
@@ -158,7 +157,6 @@ pub struct ServiceImage {
 
 impl ServiceImage {
     /// Makes a problem of it, with its place.
-    #[must_use]
     pub fn problem(&self, text: impl Into<String>) -> Problem {
         let (file, line, key) = self.place.clone();
         Problem {

@@ -146,7 +146,6 @@ impl Dockerfile {
 
     /// Returns what only the frontend can read that reads the file, if it is another one than Docker's, in the order of
     /// the file.
-    #[must_use]
     pub fn unread(&self, build: &Build) -> Vec<Unread> {
         if !self.is_foreign(&build.args) {
             return Vec::new();

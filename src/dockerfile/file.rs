@@ -80,7 +80,6 @@ impl Dockerfile {
     }
 
     /// Returns the image of the frontend that the file asks for with `# syntax=`, as written.
-    #[must_use]
     pub fn frontend(&self) -> Option<&str> {
         self.frontend.as_ref().map(|token| token.text.as_str())
     }

@@ -14,7 +14,6 @@ impl Dockerfile {
     /// `bases` are those that [`Dockerfile::bases`] found in this file. A name is written in full, with its registry:
     /// it means the same to every builder, and needs neither quotes nor escapes. Where a name goes on behind a line
     /// continuation, the digest stands on its last line; comments between its parts stay.
-    #[must_use]
     pub fn pinned(
         &self,
         bases: &[BaseImage],
@@ -25,7 +24,6 @@ impl Dockerfile {
 
     /// Returns the file with another name in the place of every image that gets one; all else stays byte for byte, as in
     /// [`Dockerfile::pinned`].
-    #[must_use]
     pub fn rewritten(
         &self,
         bases: &[BaseImage],

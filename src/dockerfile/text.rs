@@ -48,7 +48,6 @@ impl Place {
     }
 
     /// Returns the offset of the first byte.
-    #[must_use]
     pub fn start(&self) -> usize {
         self.first.start
     }

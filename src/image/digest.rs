@@ -31,13 +31,11 @@ pub enum InvalidDigest {
 
 impl Digest {
     /// Returns the digest of `bytes`, by SHA-256.
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))).into())
     }
 
     /// Tells whether this is the digest of `bytes`, by its own algorithm.
-    #[must_use]
     pub fn matches(&self, bytes: &[u8]) -> bool {
         let found = match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
             Some("sha512") => hex(&sha2::Sha512::digest(bytes)),
@@ -48,7 +46,6 @@ impl Digest {
     }
 
     /// Returns what takes in bytes piece by piece, to tell whether together they have this digest.
-    #[must_use]
     pub fn checker(&self) -> DigestHasher {
         match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
             Some("sha512") => DigestHasher::Sha512(sha2::Sha512::new()),
@@ -58,19 +55,16 @@ impl Digest {
     }
 
     /// Returns the whole text, `sha256:…`.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Returns the digits behind the colon.
-    #[must_use]
     pub fn hex(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
 
     /// Returns the algorithm and the first twelve digits: enough for a person to tell two digests apart.
-    #[must_use]
     pub fn short(&self) -> &str {
         let end = self.0.find(':').map_or(0, |colon| colon + 13);
         &self.0[..end.min(self.0.len())]

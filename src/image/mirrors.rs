@@ -41,13 +41,11 @@ impl Mirrors {
     }
 
     /// Tells whether nothing has a copy.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Returns the copy of an image, with its tag and digest; none, if it has none. Of several entries the longest counts.
-    #[must_use]
     pub fn of(&self, image: &Reference) -> Option<Reference> {
         let name = format!("{}/{}", image.registry(), image.repository());
         let mut beginning = name.as_str();

@@ -118,7 +118,6 @@ static HOST: LazyLock<Platform> = LazyLock::new(|| {
 
 impl Platform {
     /// Returns a platform of its parts, normalised, whatever they are: those of an image need not be known ones.
-    #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let os = normal_system(os);
         let architecture = architecture.to_ascii_lowercase();
@@ -147,7 +146,6 @@ impl Platform {
     /// Returns the same platform with this version of its operating system, `10.0.20348.1`, in place of another. What
     /// cannot stand in the text of a platform is escaped as in URLs, as containerd does. A version that is empty, or longer
     /// than any is, counts as none.
-    #[must_use]
     pub fn with_os_version(&self, version: &str) -> Self {
         let rest = self.text.split_once('/').map_or("", |(_, rest)| rest);
         let os = self.os();
@@ -201,33 +199,28 @@ impl Platform {
 
     /// Returns the platform of the machine that this program was built for, with Linux in place of
     /// a system that runs its containers in a Linux machine.
-    #[must_use]
     pub fn host() -> Self {
         HOST.clone()
     }
 
     /// Returns the operating system, `linux`, without its version.
-    #[must_use]
     pub fn os(&self) -> &str {
         let first = self.part(0).unwrap_or_default();
         first.split_once('(').map_or(first, |(os, _)| os)
     }
 
     /// Returns the version of the operating system, `10.0.20348.1`, if there is one, escaped as in the text.
-    #[must_use]
     pub fn os_version(&self) -> Option<&str> {
         let (_, version) = self.part(0)?.split_once('(')?;
         version.strip_suffix(')')
     }
 
     /// Returns the architecture in Go's words, `amd64`.
-    #[must_use]
     pub fn architecture(&self) -> &str {
         self.part(1).unwrap_or_default()
     }
 
     /// Returns the variant, `v7`, if there is one that means something.
-    #[must_use]
     pub fn variant(&self) -> Option<&str> {
         self.part(2)
     }
@@ -240,7 +233,6 @@ impl Platform {
     ///
     /// An older `arm` variant runs on a newer one, as containerd matches them; a version of Windows runs on one of the same
     /// build, which are its first three numbers, and on a platform that names none. Everything else must be equal.
-    #[must_use]
     pub fn distance(&self, wanted: &Self) -> Option<u16> {
         if self == wanted {
             return Some(0);

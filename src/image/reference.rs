@@ -80,37 +80,31 @@ pub enum InvalidReference {
 
 impl Reference {
     /// Returns the login server, `docker.io` or `host[:port]`.
-    #[must_use]
     pub fn registry(&self) -> &str {
         &self.text[..usize::from(self.registry_end)]
     }
 
     /// Returns the repository, `library/node`.
-    #[must_use]
     pub fn repository(&self) -> &str {
         &self.text[usize::from(self.registry_end) + 1..usize::from(self.repository_end)]
     }
 
     /// Returns the tag, if one is meant.
-    #[must_use]
     pub fn tag(&self) -> Option<&str> {
         self.text.get(usize::from(self.repository_end) + 1..)
     }
 
     /// Returns the digest, if one was written. It decides, whatever the tag says.
-    #[must_use]
     pub fn digest(&self) -> Option<&Digest> {
         self.digest.as_deref()
     }
 
     /// Returns registry and repository, `docker.io/library/node`.
-    #[must_use]
     pub fn name(&self) -> String {
         self.text[..usize::from(self.repository_end)].to_owned()
     }
 
     /// Returns the name that Docker prints: without Docker Hub, and without `library/` of its official images.
-    #[must_use]
     pub fn familiar(&self) -> String {
         let hub = self.text.strip_prefix(DOCKER_HUB);
         let Some(name) = hub.and_then(|name| name.strip_prefix('/')) else {
@@ -124,21 +118,18 @@ impl Reference {
     }
 
     /// Returns the [`familiar`](Self::familiar) name of what is written so; what is no reference is left as it is.
-    #[must_use]
     pub fn familiar_text(text: &str) -> String {
         let reference = text.parse::<Self>();
         reference.map_or_else(|_| text.to_owned(), |it| it.familiar())
     }
 
     /// Returns the name as short as it can be written: what Docker prints, and without `:latest`. So BuildKit looks contexts up.
-    #[must_use]
     pub fn shortest(&self) -> String {
         let short = self.familiar();
         short.strip_suffix(":latest").unwrap_or(&short).to_owned()
     }
 
     /// Returns the same tag whatever its digest is; none for what has no tag.
-    #[must_use]
     pub fn without_digest(&self) -> Option<Self> {
         self.tag()?;
         Some(Self {
@@ -148,7 +139,6 @@ impl Reference {
     }
 
     /// Returns the same repository at `digest`, without a tag: what a pinned Dockerfile reads.
-    #[must_use]
     pub fn at(&self, digest: Digest) -> Self {
         Self {
             text: self.name().into(),
@@ -159,7 +149,6 @@ impl Reference {
     }
 
     /// Returns the image of the same repository, tag and digest on another registry; none where that is no name of one.
-    #[must_use]
     pub fn on(&self, registry: &str) -> Option<Self> {
         let rest = self.to_string();
         let rest = rest.get(usize::from(self.registry_end)..)?;
@@ -167,7 +156,6 @@ impl Reference {
     }
 
     /// Returns what a registry is asked for: the digest if there is one, else the tag.
-    #[must_use]
     pub fn tag_or_digest(&self) -> &str {
         match (self.digest(), self.tag()) {
             (Some(digest), _) => digest.as_str(),
@@ -306,7 +294,6 @@ fn parse_digest(text: &str, digest: &str) -> Result<Digest, InvalidReference> {
 }
 
 /// Says what is meant by the name of a registry that holds more than that: an address, or an image. `None` where it does not.
-#[must_use]
 pub fn meant_registry(name: &str) -> Option<String> {
     let (is_http, rest) = match name.split_once("://") {
         Some((scheme, rest)) => (scheme.eq_ignore_ascii_case("http"), rest),
@@ -336,7 +323,6 @@ pub fn meant_registry(name: &str) -> Option<String> {
 ///
 /// The grammar knows no `_` in a host. Without a port, though, it takes the whole name for a path, and clients take the
 /// first part of that for the host: `my_reg.local/img` is an image, `my_reg.local:5000/img` is none.
-#[must_use]
 pub fn is_registry(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {

@@ -33,7 +33,6 @@ pub enum Annotated {
 }
 
 /// Returns what annotations or labels say of a base.
-#[must_use]
 pub fn annotated(notes: &BTreeMap<String, String>) -> Annotated {
     let [name, digest] = [NAME, DIGEST].map(|key| notes.get(key).map(|value| value.trim()));
     let is_empty = |value: Option<&str>| value.unwrap_or_default().is_empty();
@@ -68,7 +67,6 @@ fn unusable(key: &str, value: Option<&str>, why: &str) -> Annotated {
 }
 
 /// Returns the annotations of a manifest or an index; none where it has none.
-#[must_use]
 pub fn annotations_of(document: &[u8]) -> BTreeMap<String, String> {
     #[derive(Deserialize)]
     struct Annotations {

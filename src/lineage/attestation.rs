@@ -56,7 +56,6 @@ pub struct Provenance {
 }
 
 /// Tells whether a document or a blob of this type may be an attestation; what says nothing of its type may be.
-#[must_use]
 pub fn is_attestation(media_type: &str) -> bool {
     let marks = [
         "in-toto",
@@ -70,7 +69,6 @@ pub fn is_attestation(media_type: &str) -> bool {
 }
 
 /// Tells whether what has these annotations may be provenance: it is, or they say nothing.
-#[must_use]
 pub fn may_be_provenance(annotations: &BTreeMap<String, String>) -> bool {
     let mut types = PREDICATE_TYPES
         .iter()
@@ -238,13 +236,11 @@ impl Provenance {
     }
 
     /// Tells whether it says what it is about. BuildKit's says nothing where the image that it built has no name.
-    #[must_use]
     pub fn has_subject(&self) -> bool {
         !self.subjects.is_empty()
     }
 
     /// Tells whether it is about an image, by the digest of its manifest or of the index above.
-    #[must_use]
     pub fn is_about(&self, digests: &[Digest]) -> bool {
         self.subjects
             .iter()

@@ -54,7 +54,6 @@ impl fmt::Display for Evidence {
 
 impl Base {
     /// Returns the tag that says what the base is now; none where it is known by a digest alone.
-    #[must_use]
     pub fn tag(&self) -> Option<Reference> {
         self.image.as_ref()?.without_digest()
     }

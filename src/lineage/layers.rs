@@ -20,7 +20,6 @@ pub enum Likeness {
 
 /// Compares an image with what its base is now: an image begins with the layers of what it was built on. Where it was squashed, so
 /// that the layers are gone and its history still has them as empty ones, the history decides.
-#[must_use]
 pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
     if base.layers.is_empty() {
         return Likeness::Unclear("the base has no layers");

@@ -253,7 +253,6 @@ impl Slot {
     }
 
     /// Takes in that this connection is going to listen to events and to ask no more: it makes room for others. False where too many listen.
-    #[must_use]
     pub fn listens(&self) -> bool {
         let mut state = self.door.state();
         if state.listening.len() >= LISTENING {

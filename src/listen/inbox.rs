@@ -136,13 +136,11 @@ impl Inbox {
     }
 
     /// Takes out all that has come in.
-    #[must_use]
     pub fn take(&self) -> Arrivals {
         std::mem::take(&mut self.state().waiting)
     }
 
     /// Returns how many requests came in.
-    #[must_use]
     pub fn counts(&self) -> Counts {
         self.state().counts.clone()
     }

@@ -45,7 +45,6 @@ pub struct PageRequest {
 
 impl PageRequest {
     /// Returns the first field of this name that the query has.
-    #[must_use]
     pub fn field(&self, name: &str) -> Option<String> {
         body::field(self.query.as_bytes(), name)
     }

@@ -32,7 +32,6 @@ pub enum Proof {
 impl Proof {
     /// Takes the proof out of headers and query: the secret as a bearer token, as a basic password, as the whole `Authorization`, as
     /// GitLab's token or in the query; else a signature.
-    #[must_use]
     pub fn of(secret: &Secret, headers: &HeaderMap, query: &str) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = text(AUTHORIZATION.as_str()).unwrap_or_default();
@@ -56,20 +55,17 @@ impl Proof {
 }
 
 /// Tells whether a request shows anything at all for a secret, be it the right one.
-#[must_use]
 pub fn is_shown(headers: &HeaderMap, query: &str) -> bool {
     let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == QUERY_FIELD);
     in_query || headers.contains_key(AUTHORIZATION) || headers.contains_key(GITLAB_TOKEN)
 }
 
 /// Tells whether `signature` is the HMAC-SHA256 of `body` under the secret.
-#[must_use]
 pub fn is_signed(secret: &Secret, signature: &[u8], body: &[u8]) -> bool {
     mac(secret, body).is_some_and(|mac| mac.verify_slice(signature).is_ok())
 }
 
 /// Returns the HMAC-SHA256 of `message` under the secret, in hex digits.
-#[must_use]
 pub fn signature(secret: &Secret, message: &[u8]) -> String {
     let mac = mac(secret, message).map(|mac| mac.finalize().into_bytes());
     let bytes = mac.iter().flatten();
@@ -77,7 +73,6 @@ pub fn signature(secret: &Secret, message: &[u8]) -> String {
 }
 
 /// Tells whether a value is the secret.
-#[must_use]
 pub fn is_secret(secret: &Secret, value: &str) -> bool {
     let of = |text: &str| Some(mac(secret, text.as_bytes())?.finalize());
     of(value).is_some_and(|value| Some(value) == of(secret.reveal()))
@@ -104,7 +99,6 @@ fn password(login: &str) -> Option<String> {
 }
 
 /// Reads the hex digits of 32 bytes.
-#[must_use]
 pub fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
     // Thirty-two bytes, no fewer: `sha256=` alone is what Gitea sends where no secret is set.
     if text.len() != 64 || !text.is_ascii() {

@@ -300,13 +300,11 @@ impl Server {
     }
 
     /// Returns where it listens.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns where hints come in.
-    #[must_use]
     pub fn inbox(&self) -> &Inbox {
         &self.site.inbox
     }

@@ -38,7 +38,6 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Returns the preset of this name.
-#[must_use]
 pub fn preset(name: &str) -> Option<Preset> {
     let (_, text) = FILES.into_iter().find(|(known, _)| *known == name)?;
     // Each is read by a test.

@@ -31,7 +31,6 @@ pub struct GraphVertex {
 }
 
 /// Shows a graph: all, or what is above and below one task.
-#[must_use]
 pub fn graph(vertices: Vec<GraphVertex>, of: Option<&str>) -> String {
     let count = vertices.len();
     let is_lit = vertices.iter().any(|vertex| vertex.is_lit);

@@ -100,7 +100,6 @@ pub struct Overview {
 
 impl Overview {
     /// Returns how many tasks are in states of a severity.
-    #[must_use]
     pub fn count(&self, severity: u8) -> usize {
         let states = self.states.iter();
         let states = states.filter(|(state, _)| state.severity() == severity);
@@ -125,7 +124,6 @@ pub struct Filter {
 
 impl Filter {
     /// Reads the query of a request. Fields that are unknown are no matter.
-    #[must_use]
     pub fn of(query: &str) -> Self {
         let mut filter = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -144,7 +142,6 @@ impl Filter {
     }
 
     /// Tells whether a task is shown.
-    #[must_use]
     pub fn takes(&self, row: &TaskRow) -> bool {
         let group = GROUPS.iter().find(|(word, _)| *word == self.state);
         let is_state = match group {
@@ -181,7 +178,6 @@ impl Filter {
 }
 
 /// Shows the summary and one page of those tasks that the filter takes.
-#[must_use]
 pub fn list<'r>(
     overview: &Overview,
     tasks: impl Iterator<Item = &'r TaskRow>,

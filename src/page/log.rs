@@ -34,7 +34,6 @@ struct Style {
 
 impl Lines {
     /// Begins with the line of this number.
-    #[must_use]
     pub fn from(number: usize) -> Self {
         Self {
             tamer: Tamer::default(),
@@ -46,7 +45,6 @@ impl Lines {
     }
 
     /// Returns the number of the next line.
-    #[must_use]
     pub fn next(&self) -> usize {
         self.next
     }
@@ -103,7 +101,6 @@ impl Lines {
 }
 
 /// Returns a whole log as items of a list, its first line being of this number, and the number of the line after it.
-#[must_use]
 pub fn lines(log: &[u8], from: usize) -> (String, usize) {
     let (mut lines, mut out) = (Lines::from(from), String::new());
     lines.push(log, &mut out);
@@ -113,7 +110,6 @@ pub fn lines(log: &[u8], from: usize) -> (String, usize) {
 
 /// Takes the lines of steps apart, `NAME | line`, and returns those of each in the order in which they first say something. What is no
 /// step's is the run's own, under an empty name.
-#[must_use]
 pub fn steps(log: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut steps: Vec<(String, Vec<u8>)> = Vec::new();
     for line in log.split_inclusive(|b| *b == b'\n') {

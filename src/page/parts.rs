@@ -54,7 +54,6 @@ pub fn text(text: &str) -> String {
 }
 
 /// Returns the path of the page of a task.
-#[must_use]
 pub fn task_path(key: &TaskKey) -> String {
     path(
         "/task",
@@ -63,13 +62,11 @@ pub fn task_path(key: &TaskKey) -> String {
 }
 
 /// Returns the path of the page of a run.
-#[must_use]
 pub fn run_path(id: RunId) -> String {
     format!("/runs/{id}")
 }
 
 /// Returns the path of the page of an image that tasks depend on.
-#[must_use]
 pub fn base_path(image: &str) -> String {
     path("/bases", &[("image", image)])
 }
@@ -119,7 +116,6 @@ pub fn short(digest: &str) -> &str {
 }
 
 /// Says that something is not there, or went wrong.
-#[must_use]
 pub fn problem(title: &str, why: &str) -> String {
     let main = html! {
         h1 { (title) }
@@ -130,7 +126,6 @@ pub fn problem(title: &str, why: &str) -> String {
 }
 
 /// Asks for the token. `next` is where it leads, a path of this page; `why` says what was wrong with the last try.
-#[must_use]
 pub fn login(next: &str, why: Option<&str>) -> String {
     let main = html! {
         form.login method="post" action="/login" {

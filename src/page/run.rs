@@ -41,7 +41,6 @@ pub struct RunView<'a> {
 }
 
 /// Shows a run.
-#[must_use]
 pub fn run(view: &RunView<'_>) -> String {
     let run = view.run;
     let id = run.run_id;
@@ -148,7 +147,6 @@ fn without_anchors(lines: &[u8]) -> String {
 }
 
 /// Shows runs, the newest first.
-#[must_use]
 pub fn runs<'r>(all: impl Iterator<Item = &'r Run>) -> String {
     let main = html! {
         h1 { "Runs" }

@@ -44,7 +44,6 @@ pub struct TaskView<'a> {
 }
 
 /// Shows a task.
-#[must_use]
 pub fn task(view: &TaskView<'_>) -> String {
     let (row, key) = (view.row, &view.row.key);
     let graph = path(
@@ -169,7 +168,6 @@ pub struct BaseView<'a> {
 }
 
 /// Shows an image that tasks depend on.
-#[must_use]
 pub fn base(view: &BaseView<'_>) -> String {
     let main = html! {
         h1 { (text(&view.image)) }
@@ -200,7 +198,6 @@ pub fn base(view: &BaseView<'_>) -> String {
 }
 
 /// Shows all images that tasks depend on, each with how many do.
-#[must_use]
 pub fn bases(all: &[(&str, usize)], most: usize) -> String {
     let main = html! {
         h1 { "Bases" }

@@ -55,7 +55,6 @@ pub struct Happening {
 }
 
 /// Returns since when things are shown.
-#[must_use]
 pub fn since(now: Timestamp) -> Timestamp {
     let end = end(now);
     end.checked_sub(SignedDuration::from_hours(DAYS * 24))
@@ -70,7 +69,6 @@ fn end(now: Timestamp) -> Timestamp {
 }
 
 /// Shows what happened, the newest first.
-#[must_use]
 pub fn timeline(happened: &[Happening], now: Timestamp) -> String {
     let begin = since(now);
     let count = |kind| happened.iter().filter(|it| it.kind == kind).count();

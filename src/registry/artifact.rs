@@ -36,19 +36,16 @@ struct Manifest {
 
 impl ArtifactFile {
     /// Returns its name, if it has one.
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.layer.annotations.get(TITLE).map(String::as_str)
     }
 
     /// Returns how many bytes it has, as its manifest says. What comes is no longer.
-    #[must_use]
     pub fn size(&self) -> u64 {
         self.layer.size
     }
 
     /// Tells whether it is an archive that is to be unpacked.
-    #[must_use]
     pub fn is_archive(&self) -> bool {
         let layer = &self.layer;
         let packed = layer.annotations.get(UNPACK).is_some_and(|it| it == "true");

@@ -54,7 +54,6 @@ const CACHED_AT_ONCE: usize = 16;
 
 impl Registries {
     /// Returns the registries as `settings` describe them. `logins` go before those that podman and docker keep.
-    #[must_use]
     pub fn new(settings: &Settings, clock: Clock, logins: Vec<Login>) -> Self {
         Self::with_memory(settings, clock, logins, Arc::default())
     }
@@ -62,7 +61,6 @@ impl Registries {
     /// Returns the registries as other `settings` describe them, with other `logins`, that go on from what these have learnt:
     /// limits and pauses that registries asked for, whether their HEADs are of use, what is behind digests, and what tags were
     /// seen as. Tokens, and which logins were refused, are not handed on.
-    #[must_use]
     pub fn with(&self, settings: &Settings, logins: Vec<Login>) -> Self {
         let memory = Arc::clone(&self.memory);
         Self::with_memory(settings, self.clock.clone(), logins, memory)
@@ -133,7 +131,6 @@ impl Registries {
 
     /// Returns what these tags were seen as, while that is remembered, and what is known of what is behind them: for another
     /// process, which takes it up by [`Self::import`].
-    #[must_use]
     pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
         self.cache().export(tags)
     }
@@ -336,7 +333,6 @@ impl Registries {
     }
 
     /// Returns what every registry that was asked said about its limits.
-    #[must_use]
     pub fn budgets(&self) -> Vec<Budget> {
         let now = self.clock.now();
         let limits = self.memory.limits();

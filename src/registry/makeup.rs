@@ -131,7 +131,6 @@ impl Makeup {
     }
 
     /// Returns the size of all layers, in bytes, as they are sent.
-    #[must_use]
     pub fn size(&self) -> u64 {
         let sizes = self.layers.iter().map(|(_, size)| *size);
         sizes.fold(0, u64::saturating_add)

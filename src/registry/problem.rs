@@ -113,13 +113,11 @@ impl LookupError {
     }
 
     /// Tells whether the registry said that the image is not there.
-    #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }
 
     /// Tells whether the registry could not even be spoken with.
-    #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
@@ -131,7 +129,6 @@ impl LookupError {
     }
 
     /// Tells whether what was found is no image, so that nothing can be built on it.
-    #[must_use]
     pub fn is_no_image(&self) -> bool {
         matches!(
             self,
@@ -154,7 +151,6 @@ impl LookupError {
     }
 
     /// Tells whether the registry wants a login, or another one.
-    #[must_use]
     pub fn is_refused(&self) -> bool {
         matches!(
             self,
@@ -177,7 +173,6 @@ impl LookupError {
     }
 
     /// Returns when the registry may be asked again, where it or its behaviour says so.
-    #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
             Self::Unknown {
@@ -189,7 +184,6 @@ impl LookupError {
     }
 
     /// Returns what was asked.
-    #[must_use]
     pub fn asked(&self) -> &Asked {
         match self {
             Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,

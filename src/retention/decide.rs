@@ -97,7 +97,6 @@ pub struct ManifestPlan {
 
 /// Decides which tags go: those that are meant, old enough and needed by nothing, but for the newest of them. What needs a digest keeps one of
 /// its tags.
-#[must_use]
 pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     let mut plan = TagPlan::default();
     let mut old: Vec<(&String, &Tagged)> = Vec::new();
@@ -138,7 +137,6 @@ pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
 /// Decides which manifests go when the tags are gone: those that are old enough and that no tag and nothing else needs.
 ///
 /// Nothing goes from a repository of which something that stays has not been read.
-#[must_use]
 pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     let manifests = &snapshot.manifests;
     let ages = ages(manifests);

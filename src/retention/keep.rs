@@ -14,7 +14,6 @@ pub struct TagPattern {
 
 impl TagPattern {
     /// Reads the name of an image of a task, without its registry; none, where its tag has no template.
-    #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let open = name.find("{{")?;
         let close = name.rfind("}}")? + 2;
@@ -27,13 +26,11 @@ impl TagPattern {
     }
 
     /// Returns the repository as it is written.
-    #[must_use]
     pub fn repository(&self) -> &str {
         &self.repository
     }
 
     /// Tells whether a tag may have been made from it.
-    #[must_use]
     pub fn fits(&self, tag: &str) -> bool {
         let middle = tag.strip_prefix(&self.before);
         let middle = middle.and_then(|rest| rest.strip_suffix(&self.behind));
@@ -54,7 +51,6 @@ pub struct PushedTag {
 
 /// Returns those of the tags of one repository that go: all but the newest `tags` that are pushed longer ago than `days`. Where only one of
 /// the two is given, that one decides. `all` is in any order.
-#[must_use]
 pub fn superseded(
     mut all: Vec<PushedTag>,
     tags: Option<u32>,

@@ -73,7 +73,6 @@ struct EntryNames {
 
 impl<'a> Unpacking<'a> {
     /// Begins with a folder that is there and empty.
-    #[must_use]
     pub fn new(root: &'a Path, wanted: &'a Wanted) -> Self {
         Self {
             root,

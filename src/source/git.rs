@@ -63,7 +63,6 @@ pub struct Git<'a> {
 
 impl<'a> Git<'a> {
     /// Prepares to call git. The token goes to the repository's own host and to no other.
-    #[must_use]
     pub fn new(context: &'a GitContext, token: Option<&'a Secret>, stop: &'a Stop) -> Self {
         Self {
             context,

@@ -56,7 +56,6 @@ impl LocalContext {
     }
 
     /// Returns the folder.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -169,7 +168,6 @@ impl LocalContext {
 }
 
 /// Returns the files that would be read in the place of a Dockerfile as soon as they are there.
-#[must_use]
 pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
     let name = dockerfile.file_name();
     let names = || std::iter::once(DOCKERFILE).chain(OTHER_NAMES);

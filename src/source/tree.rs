@@ -118,13 +118,11 @@ impl Default for Tree {
 
 impl Tree {
     /// Returns how many things there are, with the root and with those that are gone.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.things.len()
     }
 
     /// Returns what something is.
-    #[must_use]
     pub fn kind(&self, thing: usize) -> &Kind {
         self.things
             .get(thing)
@@ -132,7 +130,6 @@ impl Tree {
     }
 
     /// Returns the way from the root to something, on which there is no link.
-    #[must_use]
     pub fn path(&self, thing: usize) -> PathBuf {
         let mut names = Vec::new();
         let mut at = thing;

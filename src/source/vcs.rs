@@ -15,13 +15,11 @@ pub const LEFT_OUT: [&str; 8] = [
 ];
 
 /// Tells whether a file or folder of this name is left out.
-#[must_use]
 pub fn is_left_out(name: &OsStr) -> bool {
     LEFT_OUT.iter().any(|other| name == *other)
 }
 
 /// Adds to the text of an ignore file what is left out. It stands last, where it counts before everything else.
-#[must_use]
 pub fn with_left_out(ignore: &[u8]) -> Vec<u8> {
     let mut text = ignore.to_vec();
     if !text.is_empty() && !text.ends_with(b"\n") {
@@ -34,7 +32,6 @@ pub fn with_left_out(ignore: &[u8]) -> Vec<u8> {
 }
 
 /// Returns what is left out of the top of a folder, sorted.
-#[must_use]
 pub fn at_top(folder: &Path) -> Vec<&'static str> {
     let is_there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
     LEFT_OUT.into_iter().filter(is_there).collect()

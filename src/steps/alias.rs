@@ -69,7 +69,6 @@ pub struct Commands {
 
 impl Commands {
     /// Returns what a first word stands for, if for anything.
-    #[must_use]
     pub fn get(&self, word: &str) -> Option<&str> {
         let own = self.own.get(word).map(String::as_str);
         own.or_else(|| of(&IMAGES, word).filter(|_| self.has_images))

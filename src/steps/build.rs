@@ -182,7 +182,6 @@ fn is_remote(context: &str) -> bool {
 
 impl BuildStep {
     /// Returns the path of the Dockerfile, relative to the working directory; of a context that is fetched, to that.
-    #[must_use]
     pub fn file_path(&self) -> String {
         match &self.file {
             Some(file) => file.clone(),

@@ -91,13 +91,11 @@ impl Graph {
     }
 
     /// Returns the steps in the order of the file; each stands after those that it waits for.
-    #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
     /// Returns which step waits for which; `None` is the beginning.
-    #[must_use]
     pub fn edges(&self) -> Vec<(Option<&StepId>, &StepId)> {
         let mut edges = Vec::new();
         for step in &self.steps {
@@ -110,7 +108,6 @@ impl Graph {
     }
 
     /// Tells whether the `other`th step has ended when the `n`th starts, both counted from 0.
-    #[must_use]
     pub fn is_before(&self, other: usize, n: usize) -> bool {
         let bits = self.before.get(n).and_then(|bits| bits.get(other / 64));
         bits.is_some_and(|bits| bits & (1 << (other % 64)) != 0)
@@ -126,7 +123,6 @@ impl Graph {
     }
 
     /// Tells whether every step waits for the one before it in the file.
-    #[must_use]
     pub fn is_chain(&self) -> bool {
         let follows =
             |pair: &[Step]| matches!(pair, [first, second] if second.after == [first.id.clone()]);

@@ -36,7 +36,6 @@ impl fmt::Display for Refusal {
 }
 
 /// Returns the first thing that a guest's file asks for and may not. `may_push` tells whether it may push to a registry.
-#[must_use]
 pub fn refusal(graph: &Graph, may_push: &dyn Fn(&str) -> bool) -> Option<Refusal> {
     let of_file = graph.networks.iter().find_map(network);
     if let Some(what) = of_file {
@@ -124,7 +123,6 @@ fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) 
 }
 
 /// Tells whether a variable means something to a builder, or to any program.
-#[must_use]
 pub fn is_of_programs(name: &str) -> bool {
     const BEGINNINGS: [&str; 38] = [
         "ACRT_",
@@ -223,7 +221,6 @@ pub fn is_of_programs(name: &str) -> bool {
 }
 
 /// Returns the variables of a guest's build that its builder gets: two that say how it builds, and those that hold its secrets.
-#[must_use]
 pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
     let secrets = build.options.iter().filter_map(|option| {
         let fields = fields(option.strip_prefix("--secret=")?)?;

@@ -29,7 +29,6 @@ pub struct Progress<'g> {
 
 impl<'g> Progress<'g> {
     /// Begins: no step has started.
-    #[must_use]
     pub fn new(graph: &'g Graph) -> Self {
         let states = graph.steps().iter().map(|step| (&step.id, State::Skipped));
         Self {
@@ -72,19 +71,16 @@ impl<'g> Progress<'g> {
     }
 
     /// Returns how far a step has come.
-    #[must_use]
     pub fn state(&self, id: &StepId) -> State {
         self.states.get(id).copied().unwrap_or(State::Skipped)
     }
 
     /// Tells whether a step has failed.
-    #[must_use]
     pub fn has_failed(&self) -> bool {
         self.states.values().any(|state| *state == State::Failed)
     }
 
     /// Returns how many steps are running.
-    #[must_use]
     pub fn running(&self) -> usize {
         self.states
             .values()

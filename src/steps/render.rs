@@ -64,7 +64,6 @@ impl Renderer {
     }
 
     /// Returns what fills in templates that are no task file's, with data of their own.
-    #[must_use]
     pub fn of(data: &serde_json::Value) -> Self {
         Self::new_with(TemplateBudget::new(None), "", data::value(data))
     }

@@ -29,13 +29,11 @@ impl StepId {
     }
 
     /// Returns the name of a step that has none, by its place in the file, counted from 0.
-    #[must_use]
     pub fn numbered(n: usize) -> Self {
         Self(format!("acb_step_{n}"))
     }
 
     /// Returns the name.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -149,7 +147,6 @@ const ACR_CLI: [(&str, &str); 2] = [
 impl CmdStep {
     /// Returns what acrt does itself, if that is what it asks for: `acr …`, by the alias or by any tag of acr-cli's image, or the end of
     /// containers that go on.
-    #[must_use]
     pub fn own(&self) -> Option<OwnCommand<'_>> {
         let image = (self.image.registry(), self.image.repository());
         // Whoever brings a daemon of their own means that one.

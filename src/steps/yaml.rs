@@ -621,13 +621,11 @@ impl<'a> YamlNode<'a> {
     }
 
     /// Tells whether it is a scalar without quotes and without a tag, which may be a number.
-    #[must_use]
     pub fn is_plain(&self) -> bool {
         matches!(&*self.document.value, Value::Scalar { is_plain: true, .. })
     }
 
     /// Returns what compose files say of a value that is laid over another.
-    #[must_use]
     pub fn merge_tag(&self) -> Option<MergeTag> {
         self.document.merge_tag
     }

@@ -25,7 +25,6 @@ const HUB_HOSTS: [&str; 3] = [
 
 impl Aliases {
     /// Takes in pairs of another name of a registry and the registry's own name.
-    #[must_use]
     pub fn new<'t>(pairs: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let pairs = pairs
             .into_iter()
@@ -34,7 +33,6 @@ impl Aliases {
     }
 
     /// Returns the one name of a registry, in lower case and without the port that TLS has anyway.
-    #[must_use]
     pub fn registry<'t>(&self, registry: &'t str) -> Cow<'t, str> {
         let mut name = built_in(registry);
         // An alias of an alias is followed; a table that goes round in a circle ends somewhere in it, and always at the same name.

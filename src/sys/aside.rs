@@ -19,7 +19,6 @@ impl Wanted {
     }
 
     /// Tells whether nobody waits any more: the work is to end where it is.
-    #[must_use]
     pub fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

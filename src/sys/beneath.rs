@@ -36,7 +36,6 @@ pub enum Unreadable {
 
 impl Unreadable {
     /// Tells whether there is no such file.
-    #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -50,7 +49,6 @@ fn size(bytes: u64) -> String {
 }
 
 /// Tells whether a file or a folder belongs to the user that this program runs as.
-#[must_use]
 pub fn is_own(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }

@@ -70,7 +70,6 @@ impl UnknownBuilder {
     }
 
     /// Returns the name that may have been meant, if one is much like what was written.
-    #[must_use]
     pub fn meant(&self) -> Option<String> {
         near(&self.name, self.known.iter().cloned())
     }

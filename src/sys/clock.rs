@@ -45,7 +45,6 @@ impl Clock {
     }
 
     /// Returns the time.
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub fn now(&self) -> Timestamp {
         match self {
@@ -58,7 +57,6 @@ impl Clock {
 
     /// Returns the second of each minute at which this process does what may be done at any time: another one in each process, so that not
     /// all programs of the world ask at once.
-    #[must_use]
     pub fn second(&self) -> i8 {
         static SECOND: OnceLock<i8> = OnceLock::new();
         match self {
@@ -71,7 +69,6 @@ impl Clock {
     }
 
     /// Tells whether it is the machine's.
-    #[must_use]
     pub fn is_real(&self) -> bool {
         matches!(self, Self::System)
     }
@@ -95,7 +92,6 @@ impl Clock {
 }
 
 /// Says in how long something is. What is overdue is now.
-#[must_use]
 pub fn ahead(then: Timestamp, now: Timestamp) -> String {
     match then.duration_since(now).as_secs() {
         ..=0 => "now".to_owned(),

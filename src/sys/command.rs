@@ -37,7 +37,6 @@ pub enum EnvValue {
 
 impl EnvValue {
     /// Returns the value itself, for the child's environment.
-    #[must_use]
     pub fn reveal(&self) -> &str {
         match self {
             Self::Plain(value) => value,

@@ -74,7 +74,6 @@ impl std::fmt::Display for Key {
 
 impl Key {
     /// Tells by its name whether the value must not be seen.
-    #[must_use]
     pub fn is_secret(&self) -> bool {
         let field = self.0.last().map(|field| field.to_lowercase());
         field.is_some_and(|field| {

@@ -110,7 +110,6 @@ pub struct Rules {
 impl Rules {
     /// Hands on what the owner names, and keeps back where acrt finds its own secrets, whatever these variables are called. Only
     /// naming such a variable whole hands it on all the same.
-    #[must_use]
     pub fn new(pass: Vec<Pattern>, withheld: impl IntoIterator<Item = String>) -> Self {
         Self {
             pass,
@@ -119,7 +118,6 @@ impl Rules {
     }
 
     /// Tells whether a variable of this name is handed on.
-    #[must_use]
     pub fn hands_on(&self, name: &str) -> bool {
         if self.pass.iter().any(|pattern| pattern.0 == name) {
             return true;
@@ -145,7 +143,6 @@ pub fn rule(rules: Rules) {
 }
 
 /// Returns the value of an environment variable of the user's choice, as `--arg NAME` asks for it.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -161,7 +158,6 @@ pub fn withhold(name: &str) {
 }
 
 /// Returns the variables that a program gets.
-#[must_use]
 pub fn handed_on() -> Vec<(OsString, OsString)> {
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
     std::env::vars_os()

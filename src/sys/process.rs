@@ -71,13 +71,11 @@ pub struct Answer {
 
 impl Answer {
     /// Tells whether it ended by itself and well.
-    #[must_use]
     pub fn succeeded(&self) -> bool {
         self.ended == Ended::Exited(0)
     }
 
     /// Returns what it printed as text, trimmed.
-    #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.output).trim().to_owned()
     }
@@ -224,7 +222,6 @@ pub struct Reply {
 }
 
 /// Returns the last line that says something.
-#[must_use]
 pub fn last_line(printed: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(printed);
     let mut lines = text.lines().rev().map(str::trim);
@@ -468,7 +465,6 @@ fn send(group: i32, signal: Kill) {
 }
 
 /// Finds a program on `path`, as a shell does.
-#[must_use]
 pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
     let is_program = |path: &Path| {
         fs::metadata(path)

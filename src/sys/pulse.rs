@@ -32,7 +32,6 @@ enum Phase {
 
 impl Pulse {
     /// Begins with the time before the first round, which counts as a part of it.
-    #[must_use]
     pub fn new(now: Timestamp, allowed: SignedDuration) -> Self {
         Self(Arc::new(Mutex::new(PulseState {
             allowed,
@@ -79,7 +78,6 @@ impl Pulse {
     }
 
     /// Returns why the loop is not what it should be; nothing where it is.
-    #[must_use]
     pub fn trouble(&self, now: Timestamp) -> Option<String> {
         let state = self.state();
         let is_over = |time: Timestamp| now.duration_since(time) > state.allowed;

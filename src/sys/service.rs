@@ -18,7 +18,6 @@ pub struct Service {
 impl Service {
     /// Says that the service has started, and from now on in time that it still lives, as long as the event loop goes round and its
     /// pulse is as it should be.
-    #[must_use]
     pub fn ready(pulse: Pulse, clock: Clock) -> Self {
         tell("READY=1");
         let watchdog = watchdog().map(|period| {

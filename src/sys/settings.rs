@@ -460,7 +460,6 @@ impl Settings {
     }
 
     /// Tells whether the environment insists on using files that other users may change.
-    #[must_use]
     pub fn insists() -> bool {
         environment::variable(ownership::INSIST).is_some_and(|value| {
             let value = value.to_ascii_lowercase();
@@ -470,7 +469,6 @@ impl Settings {
 
     /// Returns which variables go to the programs that acrt starts: those of the config file, and none in which it says that a
     /// secret of acrt is.
-    #[must_use]
     pub fn environment(&self) -> Rules {
         let config = &self.config;
         let places = config.listen.values().map(|source| &source.secret);
@@ -490,7 +488,6 @@ impl Settings {
 
     /// Returns the path of the config file, whether or not it exists: `flag`, else `ACRT_CONFIG`, else the platform's; and
     /// whether one of the first two names it, so that it must exist to be read.
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub fn config_path(flag: Option<&Path>) -> (Option<PathBuf>, bool) {
         let variable = || std::env::var_os("ACRT_CONFIG").filter(|value| !value.is_empty());
@@ -532,7 +529,6 @@ impl Settings {
     }
 
     /// Returns how `registry` is reached, with the built-in rules where the config says nothing.
-    #[must_use]
     pub fn registry(&self, registry: &str) -> RegistrySettings {
         let registries = &self.config.registries;
         let found = registries.get(registry).or_else(|| {
@@ -551,7 +547,6 @@ impl Settings {
     }
 
     /// Returns which names of registries are names of one registry.
-    #[must_use]
     pub fn aliases(&self) -> Aliases {
         let registries = self.config.registries.iter();
         Aliases::new(registries.flat_map(|(name, own)| {
@@ -563,7 +558,6 @@ impl Settings {
 
     /// Tells whether `registry` is spoken to without TLS: declared so, or on this machine's loopback
     /// without any setting that only TLS has a use for.
-    #[must_use]
     pub fn is_plain_http(&self, registry: &str) -> bool {
         let own = self.registry(registry);
         let is_for_tls =
@@ -573,14 +567,12 @@ impl Settings {
     }
 
     /// Tells whether nothing proves that `registry` is who it says: it speaks plain http, or its certificate is not verified.
-    #[must_use]
     pub fn is_unverified(&self, registry: &str) -> bool {
         self.is_plain_http(registry) || self.registry(registry).skip_verify
     }
 
     /// Returns the login server that a `--registry` value means: one with a dot, a colon or `localhost` as it is,
     /// a name of the config file as that says, and any other name as ACR does.
-    #[must_use]
     pub fn login_server(&self, name: &str) -> String {
         let registries = &self.config.registries;
         let in_any_case = || {
@@ -601,7 +593,6 @@ impl Settings {
 }
 
 /// Returns how many columns the terminal has that stdout is; none where it is no terminal.
-#[must_use]
 pub fn terminal_width() -> Option<usize> {
     let stdout = std::io::stdout();
     let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
@@ -610,7 +601,6 @@ pub fn terminal_width() -> Option<usize> {
 
 /// Tells whether colours are wanted on a stream: `NO_COLOR` says no, `CLICOLOR_FORCE` says yes, else a terminal that is
 /// not dumb shows them.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn wants_colour(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -626,7 +616,6 @@ pub fn wants_colour(is_terminal: bool) -> bool {
 
 /// Tells whether somebody watches a stream on which a line is drawn again and again: a terminal that is not dumb, and not
 /// that of a job of CI, whose log would hold every drawing.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn wants_progress(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -634,7 +623,6 @@ pub fn wants_progress(is_terminal: bool) -> bool {
 }
 
 /// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
-#[must_use]
 pub fn is_loopback(registry: &str) -> bool {
     let registry = registry.to_ascii_lowercase();
     let host = match registry.strip_prefix('[') {
@@ -674,7 +662,6 @@ impl Config {
     }
 
     /// Returns the kind of a builder, and how it is called; none where no builder of that name is known. The kinds are names too.
-    #[must_use]
     pub fn builder(&self, name: &str) -> Option<(BuilderKind, BuilderSettings)> {
         self.names().builder(name)
     }
@@ -707,7 +694,6 @@ impl Config {
 
 impl WatchSettings {
     /// Returns the shortest and the longest pause between two looks at a tag of `registry`.
-    #[must_use]
     pub fn pause(&self, registry: &RegistrySettings, public: bool) -> (Duration, Duration) {
         let seconds = match registry.every_seconds {
             Some(every) => (every, every),
@@ -723,13 +709,11 @@ impl WatchSettings {
     }
 
     /// Returns the longest pause between two looks at a tag whose registry does not answer.
-    #[must_use]
     pub fn longest_pause(&self) -> Duration {
         Duration::from_secs(self.public_max_seconds.max(1))
     }
 
     /// Returns the pause between two looks at an image that a task has pushed.
-    #[must_use]
     pub fn images_pause(&self) -> Duration {
         Duration::from_secs(self.images_every_seconds.max(1))
     }

@@ -114,7 +114,6 @@ impl Stop {
     }
 
     /// Returns a stop that never comes, for work that nobody waits for.
-    #[must_use]
     pub fn never() -> Self {
         Self {
             asked: watch::channel((None, 0)).1,
@@ -124,7 +123,6 @@ impl Stop {
     }
 
     /// Returns a stop that also comes when somebody in this program asks for it.
-    #[must_use]
     pub fn or_halt(&self) -> (Halt, Self) {
         let (sender, halted) = watch::channel((None, 0));
         let stop = Self {
@@ -136,7 +134,6 @@ impl Stop {
     }
 
     /// Returns the first signal, if one has come.
-    #[must_use]
     pub fn requested(&self) -> Option<Signal> {
         let halted = self.halted.as_ref().and_then(|halted| halted.borrow().0);
         self.asked.borrow().0.or(halted)

@@ -38,7 +38,6 @@ pub enum Narrow {
 
 impl Column {
     /// Returns a column of the values at a JSON pointer.
-    #[must_use]
     pub const fn at(title: &'static str, pointer: &'static str) -> Self {
         Self {
             title,
@@ -49,7 +48,6 @@ impl Column {
     }
 
     /// Returns a column of values that are worked out.
-    #[must_use]
     pub const fn by(title: &'static str, cell: fn(&Value) -> String) -> Self {
         Self {
             title,
@@ -82,7 +80,6 @@ impl Column {
 }
 
 /// Returns a value as a person reads it: texts without quotes, nothing for null.
-#[must_use]
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -94,14 +91,12 @@ pub fn plain(value: &Value) -> String {
 }
 
 /// Tells whether a character would move a terminal's cursor, colour it or turn its writing round.
-#[must_use]
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Replaces what would move a terminal's cursor, colour it or turn its writing round.
-#[must_use]
 pub fn harmless(text: &str) -> String {
     if !text.contains(is_harmful) {
         return text.to_owned();

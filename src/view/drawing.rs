@@ -213,7 +213,6 @@ const GAP: usize = 16;
 const BETWEEN: usize = 56;
 
 /// Draws vertices in columns: each to the right of all that come before it.
-#[must_use]
 pub fn svg(vertices: &[Vertex]) -> String {
     let columns = columns(vertices);
     let width = |n: &usize| {

@@ -176,13 +176,11 @@ impl View {
     }
 
     /// Tells whether people are who asks for it.
-    #[must_use]
     pub fn is_for_people(&self) -> bool {
         self.is_for_people
     }
 
     /// Returns the format in which people read it best.
-    #[must_use]
     pub fn best_format(&self) -> Format {
         match self.vertices {
             Some(_) => Format::Picture(Picture::Text),

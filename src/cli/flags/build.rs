@@ -22,19 +22,16 @@ pub struct ArgumentArgs {
 
 impl ArgumentArgs {
     /// Takes what the same options of another name were given.
-    #[must_use]
     pub fn of(args: Vec<String>, secret_args: Vec<Secret>) -> Self {
         Self { args, secret_args }
     }
 
     /// Tells whether any was given.
-    #[must_use]
     pub fn is_given(&self) -> bool {
         !self.args.is_empty() || !self.secret_args.is_empty()
     }
 
     /// Returns the arguments in the order given, and the values of the secret ones apart. Of two with one name the later counts.
-    #[must_use]
     pub fn arguments(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
         let mut arguments: Vec<Argument> = Vec::new();
         let mut secrets = BTreeMap::new();

@@ -55,19 +55,16 @@ pub struct TrustOnceArgs {
 
 impl ValueArgs {
     /// Tells whether any value was given.
-    #[must_use]
     pub fn has_values(&self) -> bool {
         !self.set.is_empty() || !self.set_secret.is_empty()
     }
 
     /// Returns the file of values.
-    #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         self.values.as_ref()
     }
 
     /// Returns the values in the order given, and the secret ones apart. Of two with one name the later counts.
-    #[must_use]
     pub fn values(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
         let mut values: Vec<Argument> = Vec::new();
         let mut secrets = BTreeMap::new();

@@ -89,26 +89,22 @@ pub struct TriggerArgs {
 
 impl TriggerArgs {
     /// Returns how old the digest of a base must be, if it was said.
-    #[must_use]
     pub fn min_age(&self) -> Option<Age> {
         self.min_age
     }
 
     /// Returns when triggers may begin a run, if it was said.
-    #[must_use]
     pub fn windows(&self) -> Option<Vec<Window>> {
         let windows = self.windows.iter().flatten().cloned();
         (!self.windows.is_empty()).then(|| windows.collect())
     }
 
     /// Returns what is to be done when the files of the task name other images, if it was said.
-    #[must_use]
     pub fn on_change(&self) -> Option<task::OnChange> {
         self.on_change.map(Into::into)
     }
 
     /// Returns the trigger of a new task: on, unless it is switched off.
-    #[must_use]
     pub fn for_new_task(&self, name: String) -> Option<BaseImageTrigger> {
         let kind = self.kind().unwrap_or(BaseImageTriggerType::Runtime);
         let trigger = BaseImageTrigger {
@@ -123,13 +119,11 @@ impl TriggerArgs {
     }
 
     /// Returns where the webhook of the base image trigger is.
-    #[must_use]
     pub fn endpoint(&self) -> Option<Secret> {
         self.update_trigger_endpoint.clone()
     }
 
     /// Returns what that webhook is told, if there is to be one.
-    #[must_use]
     pub fn payload(&self) -> Option<UpdatePayload> {
         let said = self.update_trigger_payload_type.map(Into::into);
         let endpoint = self.update_trigger_endpoint.as_ref();
@@ -137,7 +131,6 @@ impl TriggerArgs {
     }
 
     /// Returns what an update changes of it: an empty endpoint ends it.
-    #[must_use]
     pub fn changed_payload(&self) -> Patch<UpdatePayload> {
         match (
             self.update_trigger_endpoint.as_ref().map(Secret::reveal),
@@ -150,13 +143,11 @@ impl TriggerArgs {
     }
 
     /// Returns whether an update switches the trigger.
-    #[must_use]
     pub fn switch(&self) -> Option<Status> {
         self.base_image_trigger_enabled.map(Status::enabled)
     }
 
     /// Returns what was said of triggers by the source.
-    #[must_use]
     pub fn source(&self) -> SourceTriggerPatch {
         SourceTriggerPatch {
             commits: self.commit_trigger_enabled,
@@ -166,7 +157,6 @@ impl TriggerArgs {
     }
 
     /// Returns which images count, if that was said.
-    #[must_use]
     pub fn kind(&self) -> Option<BaseImageTriggerType> {
         self.base_image_trigger_type.map(Into::into)
     }

@@ -42,7 +42,6 @@ impl Challenge {
 }
 
 /// Returns what the headers of a 401 demand: a token where both are possible, nothing where neither is.
-#[must_use]
 pub fn demand(headers: &HeaderMap) -> Option<Demand> {
     let challenges: Vec<Challenge> = headers
         .get_all(WWW_AUTHENTICATE)
@@ -70,7 +69,6 @@ pub fn demand(headers: &HeaderMap) -> Option<Demand> {
 
 /// Reads one header: any number of challenges, separated by the same commas as their parameters.
 /// What breaks the grammar ends the reading; what was read before it counts.
-#[must_use]
 pub fn parse(header: &str) -> Vec<Challenge> {
     let mut reader = HeaderReader {
         rest: header.get(..MAX_HEADER).unwrap_or(header),

@@ -50,7 +50,6 @@ impl Groups {
     }
 
     /// Returns the scopes of a repository's group: its own alone, if it has none or the registry wants none.
-    #[must_use]
     pub fn scopes(&self, repository: &str) -> Arc<[String]> {
         match self.of.get(repository).filter(|_| !self.refused) {
             Some(scopes) => Arc::clone(scopes),
@@ -66,7 +65,6 @@ impl Groups {
 
 /// Orders the tags of a registry so that those that come one after the other are of different groups:
 /// then all tokens are asked for at once, and not one when the group before is done.
-#[must_use]
 pub fn spread(tags: Vec<Reference>) -> Vec<Reference> {
     let mut place = HashMap::new();
     let mut tags: Vec<(usize, Reference)> = tags
@@ -84,7 +82,6 @@ pub fn spread(tags: Vec<Reference>) -> Vec<Reference> {
 }
 
 /// Returns the scope of a repository that shares its token with no other; none for none, which asks only who we are.
-#[must_use]
 pub fn alone(repository: &str) -> Arc<[String]> {
     match repository {
         "" => Arc::from([]),
@@ -94,7 +91,6 @@ pub fn alone(repository: &str) -> Arc<[String]> {
 
 /// Returns the scopes of somebody who writes to a repository. They share no token: a service that grants less than it was asked
 /// for would keep from all what it keeps from one.
-#[must_use]
 pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
     let both = format!("repository:{repository}:pull,push");
     match access {
@@ -107,7 +103,6 @@ pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
 }
 
 /// Returns the scope that allows to pull from a repository.
-#[must_use]
 fn scope(repository: &str) -> String {
     format!("repository:{repository}:pull")
 }

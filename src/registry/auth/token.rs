@@ -121,7 +121,6 @@ impl Token {
     }
 
     /// Returns the value of the `Authorization` header.
-    #[must_use]
     pub fn header(&self) -> &HeaderValue {
         &self.header
     }
@@ -169,7 +168,6 @@ pub fn request(client: &Client, key: &TokenKey) -> Result<Request, reqwest::Erro
 }
 
 /// Returns the header of Basic authentication, RFC 7617.
-#[must_use]
 pub fn basic(username: &str, password: &Secret) -> HeaderValue {
     use base64::Engine as _;
     let login = format!("{username}:{}", password.reveal());

@@ -96,7 +96,6 @@ impl CopyError {
     }
 
     /// Tells whether the place that the image should come from says that it is not there.
-    #[must_use]
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Read(error) => error.is_absent(),

@@ -63,13 +63,11 @@ pub fn text(files: &[LoginFile], logins: &[Login], format: AuthFormat) -> Secret
 }
 
 /// Returns the text of docker's file of logins with nothing but these in it.
-#[must_use]
 pub fn auth_file_of(logins: &[Login]) -> Secret {
     text(&[], logins, AuthFormat::Docker)
 }
 
 /// Returns what must not be seen of such a file: the secrets themselves, and as they stand in it.
-#[must_use]
 pub fn hidden_in_auth_file(logins: &[Login]) -> Vec<Secret> {
     let hidden = logins.iter().flat_map(|login| {
         let pair = format!("{}:{}", login.username, login.secret.reveal());

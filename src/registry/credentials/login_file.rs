@@ -68,7 +68,6 @@ struct Parsed {
 }
 
 /// Returns the files that may hold logins, in the order in which podman and docker look into them.
-#[must_use]
 pub fn paths(settings: &Settings) -> Vec<PathBuf> {
     let places = &settings.credentials;
     let home = |below: &str| settings.home.as_ref().map(|home| home.join(below));
@@ -161,20 +160,17 @@ impl LoginFile {
     }
 
     /// Returns all that the file says, for whoever passes it on.
-    #[must_use]
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
     }
 
     /// Returns the helper for all registries that have none of their own.
-    #[must_use]
     pub fn store(&self) -> Option<&str> {
         self.store.as_deref()
     }
 
     /// Returns where the login for a repository may be, first the helper of the registry, then the one for all
     /// registries, then the entry with the longest path that the repository is under.
-    #[must_use]
     pub fn spots(&self, registry: &str, repository: &str) -> Vec<CredentialLocation> {
         let mut spots = Vec::new();
         let server = match registry {

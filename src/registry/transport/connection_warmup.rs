@@ -27,7 +27,6 @@ pub struct ConnectionWarmup {
 
 impl ConnectionWarmup {
     /// Begins a wave of so many requests; none means that there is nothing to wait for.
-    #[must_use]
     pub fn new(openers: usize) -> Self {
         let over = Semaphore::new(0);
         if openers == 0 {

@@ -42,7 +42,6 @@ pub enum RetryVerdict {
 /// Judges a status, with the pause that the answer asks for, if it does.
 ///
 /// Never asked again: 400, 401 and 403, 404, and whatever else says that the question was wrong.
-#[must_use]
 pub fn verdict(status: u16, retry_after: Option<Duration>) -> RetryVerdict {
     match (status, retry_after) {
         (429, pause) => RetryVerdict::Limited(pause),
@@ -84,7 +83,6 @@ impl NetworkFailure {
 }
 
 /// Judges an error of the HTTP client.
-#[must_use]
 pub fn trouble(error: &reqwest::Error) -> NetworkFailure {
     if error.is_connect() {
         if error.is_timeout() || tls_error(error).is_some() {
@@ -100,7 +98,6 @@ pub fn trouble(error: &reqwest::Error) -> NetworkFailure {
 }
 
 /// Returns the error of TLS in a chain of causes, if it is one.
-#[must_use]
 pub fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -122,14 +119,12 @@ pub fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a
 /// Returns how long to pause before try number `tries + 1`, or nothing if there have been enough.
 ///
 /// Up to a fifth is added or taken away, so that what failed together does not come back together.
-#[must_use]
 pub fn pause(tries: usize) -> Option<Duration> {
     let pause = PAUSES.get(tries.checked_sub(1)?)?;
     Some(pause.mul_f64(0.8 + 0.4 * chance()))
 }
 
 /// Adds up to a tenth to a pause that the registry asked for.
-#[must_use]
 pub fn spread(pause: Duration) -> Duration {
     pause.mul_f64(1.0 + 0.1 * chance())
 }
@@ -144,7 +139,6 @@ fn chance() -> f64 {
 ///
 /// `now` should be the server's own time where it tells it, because moments are of its clock.
 /// The result is between one second and one hour; a text of no shape is `None`.
-#[must_use]
 pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let until = |moment: Timestamp| {
@@ -166,7 +160,6 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Reads an HTTP date in any of its three forms, RFC 9110 section 5.6.7.
-#[must_use]
 pub fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }

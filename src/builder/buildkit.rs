@@ -15,9 +15,7 @@ const IMAGE: &str = "docker-image://";
 /// One command: the images that it names, and how it pushes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PushGroup {
-    /// The images that it names.
     pub images: Vec<Reference>,
-    /// Whether it pushes them.
     pub push: bool,
     /// Whether their registries are spoken to without TLS.
     pub is_plain: bool,
@@ -30,7 +28,6 @@ pub(super) struct PushGroup {
 }
 
 impl PushGroup {
-    /// Returns what it is for.
     pub fn purpose(&self) -> Purpose {
         if self.push {
             Purpose::Publish(self.images.clone())

@@ -111,7 +111,6 @@ pub(super) fn program(
 /// A question that a builder answers as long as it could build, and at once.
 #[derive(Clone, Debug)]
 pub struct PresenceQuestion {
-    /// The command.
     pub line: CommandLine,
     is_there: fn(&str) -> bool,
 }

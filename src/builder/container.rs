@@ -19,17 +19,14 @@ pub struct ContainerRequest {
     pub name: String,
     /// Its image, with registry, and with a digest where one was decided.
     pub image: String,
-    /// What is given to its entry point.
     pub args: Vec<MaskedText>,
     /// What is run instead of the image's entry point.
     pub entry_point: Option<String>,
     /// Its working directory, absolute.
     pub working_directory: Option<String>,
-    /// Variables set for it.
     pub env: Vec<(String, String)>,
     /// Variables whose values must not be seen.
     pub secret_env: Vec<(String, Secret)>,
-    /// The user.
     pub user: Option<String>,
     /// The network, by the name that the builder knows.
     pub network: Option<String>,
@@ -43,7 +40,6 @@ pub struct ContainerRequest {
     pub cpus: Option<String>,
     /// Folders of the machine in it.
     pub mounts: Vec<FolderMount>,
-    /// Whether it goes on by itself.
     pub detach: bool,
     /// Whether it stays when it has ended.
     pub keep: bool,
@@ -75,7 +71,6 @@ pub struct FolderMount {
 pub struct ContainerPlan {
     /// What has to go well before the container begins.
     pub before: Vec<CommandLine>,
-    /// The container itself.
     pub run: CommandLine,
     /// A file that has to be there when the container begins, and must be gone when it has ended.
     pub secrets: Option<SecretFile>,
@@ -84,9 +79,7 @@ pub struct ContainerPlan {
 /// A file that only this user may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// What is in it.
     pub content: Secret,
 }
 

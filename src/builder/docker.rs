@@ -9,10 +9,8 @@ use super::{
     docker_client::{push, with_auth},
 };
 
-/// What a docker client can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Abilities {
-    /// Whether `docker buildx` works.
     pub buildx: bool,
     /// Whether `docker build` is buildx, which takes `--load`.
     pub load: bool,

@@ -7,7 +7,6 @@ use crate::{image::Platform, sys::builders::PoolOrder};
 /// A builder, as far as it matters for who gets a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its name.
     pub name: String,
     /// The platforms that it may be given; all if empty.
     pub platforms: Vec<Platform>,
@@ -45,7 +44,6 @@ pub struct Wish {
     pub among: Vec<usize>,
     /// Which of those that are free gets it.
     pub by: PoolOrder,
-    /// The platforms that it builds for.
     pub platforms: Vec<Platform>,
     /// Whether several builders may build a part of it each, where none is for all of its platforms.
     pub may_be_split: bool,

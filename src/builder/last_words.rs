@@ -36,7 +36,6 @@ struct ErrorLine {
 /// How a registry has refused a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The registry.
     pub registry: String,
 }
 

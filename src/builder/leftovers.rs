@@ -9,9 +9,7 @@ use super::{Builder, Program};
 /// What a run may have left on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leftover {
-    /// Containers.
     Containers,
-    /// Networks.
     Networks,
 }
 
@@ -65,7 +63,6 @@ impl Builder {
         }
     }
 
-    /// Returns the command that takes a network away.
     pub fn remove_network(&self, name: &str) -> Option<CommandLine> {
         let program = self.containers()?;
         Some(program.call(&["network", "rm", "--"]).arg(name))

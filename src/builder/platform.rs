@@ -33,7 +33,6 @@ impl Default for BuilderPlatforms {
 /// A question that a builder answers with the platform that it runs on.
 #[derive(Clone, Debug)]
 pub struct PlatformQuestion {
-    /// The command.
     pub line: CommandLine,
     read: fn(&str) -> Option<Platform>,
 }

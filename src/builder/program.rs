@@ -9,7 +9,6 @@ use super::{platform_args::without_platforms, request::BuildRequest};
 /// A program that builds images, found on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Where it is.
     pub path: PathBuf,
     /// Arguments that the user wants in every call.
     pub global_args: Vec<String>,

@@ -20,7 +20,6 @@ pub struct BuildRequest {
     pub dockerfile: PathBuf,
     /// The images, with registry and tag.
     pub images: Vec<Reference>,
-    /// Build arguments.
     pub args: Vec<(String, String)>,
     /// Build arguments whose values must not be seen.
     pub secret_args: Vec<(String, Secret)>,
@@ -28,7 +27,6 @@ pub struct BuildRequest {
     pub target: Option<String>,
     /// The platforms; empty is the builder's own.
     pub platforms: Vec<Platform>,
-    /// Whether the cache is left unused.
     pub no_cache: bool,
     /// Named contexts: a folder, or an image as `docker-image://name`.
     pub contexts: BTreeMap<String, String>,
@@ -36,11 +34,9 @@ pub struct BuildRequest {
     pub options: Vec<String>,
     /// An image that keeps the cache on its registry, for builders that can.
     pub cache: Option<Reference>,
-    /// Labels for the image's config.
     pub labels: BTreeMap<String, String>,
     /// Annotations for the manifest, where the builder can.
     pub annotations: BTreeMap<String, String>,
-    /// Whether the images are pushed.
     pub push: bool,
     /// Whether they are pushed without their tags, by a builder that [`super::Builder::pushes_by_digest`].
     pub by_digest: bool,
@@ -54,7 +50,6 @@ pub struct BuildRequest {
     pub scratch: PathBuf,
     /// A folder with a `config.json` and an `auth.json` for this build alone.
     pub auth_dir: Option<PathBuf>,
-    /// The run.
     pub run_id: String,
 }
 
@@ -63,7 +58,6 @@ pub struct BuildRequest {
 pub struct Unpinned {
     /// The image, by its tag.
     pub image: Reference,
-    /// The digest that was decided.
     pub digest: Digest,
     /// The platform of which it is used; none where that is the builder's own.
     pub platform: Option<Platform>,
@@ -100,22 +94,16 @@ impl BuildRequest {
 /// One command of a build, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What it is for.
     pub purpose: Purpose,
-    /// The command.
     pub line: CommandLine,
     /// Where the digest of what it pushed is to be found.
     pub digest: DigestSource,
 }
 
-/// What a command of a build is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It fetches a base.
     Pull(Reference),
-    /// It builds.
     Build,
-    /// It pushes an image.
     Push(Reference),
     /// It builds, and pushes the images.
     Publish(Vec<Reference>),

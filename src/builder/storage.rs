@@ -16,7 +16,6 @@ pub struct Keep {
 /// A question how much a builder keeps.
 #[derive(Clone, Debug)]
 pub struct UsageQuestion {
-    /// The command.
     pub line: CommandLine,
     read: fn(&str) -> Option<String>,
 }

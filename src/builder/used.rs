@@ -57,7 +57,6 @@ impl HeldImage {
         self.tags = tags.map(str::to_owned).collect();
     }
 
-    /// Returns its tags.
     pub fn tags(&self) -> &[String] {
         &self.tags
     }

@@ -40,13 +40,11 @@ pub trait Outside {
 /// Something in a file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
     pub file: PathBuf,
     /// The line, counted from 1; none where no single line is to blame.
     pub line: Option<usize>,
     /// The path of the key, such as `services.web.build`; empty where the file as a whole is meant.
     pub key: String,
-    /// What is wrong.
     pub text: String,
 }
 
@@ -103,15 +101,12 @@ pub struct Recipe {
     pub inline: Option<String>,
     /// Build arguments that have a value.
     pub args: Vec<(String, String)>,
-    /// The stage.
     pub target: Option<String>,
     /// The platforms; empty is the builder's own.
     pub platforms: Vec<String>,
-    /// Named contexts.
     pub contexts: Vec<(String, Place)>,
     /// Further options, each one argument of `docker build`.
     pub options: Vec<String>,
-    /// Whether the cache is left unused.
     pub no_cache: bool,
     /// The profiles of which a service is.
     pub profiles: Vec<String>,
@@ -144,7 +139,6 @@ pub struct Recipes {
     pub unset: Vec<String>,
 }
 
-/// The image of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceImage {
     /// As the file names it, or as compose does.
@@ -171,7 +165,6 @@ impl ServiceImage {
 /// Why a service or a target is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// It builds nothing.
     NoBuild,
     /// It is a target that bake does not build by default.
     NoDefault,

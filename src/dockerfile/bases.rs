@@ -28,9 +28,7 @@ pub struct BaseImage {
     pub written: String,
     /// The name that it comes to once variables are replaced, as a builder reads it.
     pub name: String,
-    /// The image that is meant.
     pub reference: Reference,
-    /// What the image is for.
     pub kind: BaseKind,
     /// The platforms of which a manifest is used.
     pub platforms: BTreeSet<Platform>,
@@ -40,7 +38,6 @@ pub struct BaseImage {
     pub pinning: Pinning,
 }
 
-/// What a base image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BaseKind {
     /// What is built continues it: the end of the target's chain of `FROM`.

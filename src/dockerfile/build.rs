@@ -10,7 +10,6 @@ use crate::{
 /// What decides which images a build needs, besides the file.
 #[derive(Clone, Debug)]
 pub struct Build {
-    /// Build arguments by name.
     pub args: BTreeMap<String, MaskedText>,
     /// The stage to build; the last one if there is none.
     pub target: Option<String>,

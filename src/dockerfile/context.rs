@@ -9,7 +9,6 @@ use crate::image::{Platform, Reference};
 /// What a named context holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Context {
-    /// An image on a registry.
     Image(Reference),
     /// Files from elsewhere: a folder, a repository, an archive, a local image, or none at all.
     Files,
@@ -17,7 +16,6 @@ pub(super) enum Context {
     Invalid(String),
 }
 
-/// The named contexts of a build.
 pub(super) struct Contexts(HashMap<String, Context>);
 
 impl Contexts {

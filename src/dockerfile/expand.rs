@@ -7,7 +7,6 @@ use std::{cell::Cell, collections::HashMap, iter::Peekable, str::Chars};
 
 use super::{pattern::PatternError, text::BYTE_ORDER_MARK};
 
-/// Variables and their values.
 pub(super) type BuildVariables = HashMap<String, String>;
 
 /// How deep `${a:-${b:-…}}` may nest. Nobody writes more than three.

@@ -127,7 +127,6 @@ pub(super) fn given_frontend(args: &BTreeMap<String, MaskedText>) -> Option<&str
 
 /// What the lines of a file come to.
 struct FileLines {
-    /// The instructions that matter.
     instructions: Vec<Instruction>,
     unread: Vec<UnreadLine>,
     escape: char,

@@ -32,7 +32,6 @@ pub(super) struct StageNode<'d> {
     pub name: Name<'d>,
     /// The name once variables are replaced.
     pub base_name: Cow<'d, str>,
-    /// Whether it is a stage of the file.
     pub is_stage: bool,
     /// The stage that it continues.
     pub base: Option<usize>,

@@ -18,9 +18,7 @@ use super::{
 pub(super) enum Instruction {
     From(From),
     Arg(Vec<Argument>),
-    /// `COPY` with its `--from`.
     Copy(Option<SourceToken>),
-    /// `RUN` with its mounts.
     Run(Vec<MountSource>),
     OnBuild(Box<Trigger>),
     Other,

@@ -19,7 +19,6 @@ pub enum DockerfileErrorKind {
 /// `Display` names line, column, the text and the problem; the file's name is for the caller to add.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct DockerfileError {
-    /// What the failure means.
     pub kind: DockerfileErrorKind,
     /// The line, counted from 1; 0 if the problem is of the whole file.
     pub line: usize,

@@ -78,7 +78,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// A word of the file, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SourceToken {
     pub text: String,

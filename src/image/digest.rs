@@ -13,7 +13,6 @@ use sha2::Digest as _;
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(Box<str>);
 
-/// Why a text is no digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDigest {
     /// The part before the colon is missing, or no registered algorithm.
@@ -22,7 +21,6 @@ pub enum InvalidDigest {
     /// The part behind the colon has a wrong length, or holds something else than lower-case hex digits.
     #[error("digest `{text}` must have {wanted} lower-case hex digits behind the colon")]
     Hex {
-        /// What was given.
         text: String,
         /// How many digits its algorithm has.
         wanted: usize,
@@ -74,11 +72,8 @@ impl Digest {
 /// Bytes that are checked piece by piece.
 #[derive(Clone, Debug)]
 pub enum DigestHasher {
-    /// By SHA-256.
     Sha256(sha2::Sha256),
-    /// By SHA-384.
     Sha384(sha2::Sha384),
-    /// By SHA-512.
     Sha512(sha2::Sha512),
 }
 

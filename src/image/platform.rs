@@ -74,10 +74,8 @@ pub struct Platform {
     text: Box<str>,
 }
 
-/// Why a text is no platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPlatform {
-    /// It is not made as platforms are.
     #[error(
         "platform `{0}` is not of the form os[(version)][/architecture[/variant]], as in `linux/arm64`"
     )]
@@ -92,14 +90,12 @@ pub enum InvalidPlatform {
     /// It begins with the architecture.
     #[error("platform `{0}` is the wrong way round: write {1}")]
     Swapped(String, String),
-    /// Its operating system is unknown.
     #[error(
         "platform `{0}` has an unknown operating system; known are {systems}, {wasi}",
         systems = SYSTEMS.join(", "),
         wasi = WASI_SYSTEMS.join(", ")
     )]
     System(String),
-    /// Its architecture is unknown.
     #[error(
         "platform `{0}` has an unknown architecture; known are {architectures}, {wasi}",
         architectures = ARCHITECTURES.join(", "),

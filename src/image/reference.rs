@@ -22,18 +22,14 @@ const MAX_NAME: usize = 255;
 pub struct Reference {
     /// `registry/repository[:tag]`, in one piece: a round over ten thousand tasks holds several for each.
     text: Box<str>,
-    /// Where the registry ends in it.
     registry_end: u16,
-    /// Where the repository ends in it.
     repository_end: u16,
     /// Boxed, because few have one.
     digest: Option<Box<Digest>>,
 }
 
-/// Why a text is no reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReference {
-    /// Nothing was written.
     #[error("reference is empty")]
     Empty,
     /// The repository has upper-case letters.
@@ -45,7 +41,6 @@ pub enum InvalidReference {
     /// The registry is no host name or address, with or without a port.
     #[error("reference `{text}`: registry `{registry}` is not a host name with an optional port")]
     Registry {
-        /// What was given.
         text: String,
         /// The part that was taken for the registry.
         registry: String,
@@ -53,12 +48,10 @@ pub enum InvalidReference {
     /// The repository does not follow the grammar.
     #[error("reference `{0}` is not of the form [registry/]repository[:tag][@digest]")]
     Form(String),
-    /// The tag does not follow the grammar.
     #[error(
         "reference `{text}`: tag `{tag}` must be 1 to 128 letters, digits, `_`, `.` or `-`, and start with none of the last two"
     )]
     Tag {
-        /// What was given.
         text: String,
         /// The part that was taken for the tag.
         tag: String,
@@ -66,9 +59,7 @@ pub enum InvalidReference {
     /// The digest does not follow the grammar.
     #[error("reference `{text}`: {problem}")]
     Digest {
-        /// What was given.
         text: String,
-        /// What is wrong with the digest.
         problem: InvalidDigest,
     },
     /// The name is longer than registries take.

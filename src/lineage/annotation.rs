@@ -22,11 +22,9 @@ const SCRATCH: &str = "scratch";
 /// What annotations say of a base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Annotated {
-    /// Nothing.
     Nothing,
     /// That there is none: buildah leaves both empty for an image from `scratch`.
     Scratch,
-    /// This one.
     Base(Box<Base>),
     /// What cannot be used, and why.
     Unusable(String),

@@ -34,7 +34,6 @@ pub enum Evidence {
     Label,
     /// By an attestation of how the image was built.
     Provenance,
-    /// By its layers.
     Layers,
     /// By the history in its config, because its layers were squashed.
     History,

@@ -29,7 +29,6 @@ pub struct ImageRecord {
     pub history: Vec<HistoryEntry>,
 }
 
-/// An entry of a history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct HistoryEntry {
     #[serde(default)]

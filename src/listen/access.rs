@@ -59,7 +59,6 @@ pub enum Admission {
     Granted,
     /// It may, by the token.
     Proven,
-    /// It has to show the token.
     NeedsToken,
     /// It has shown a wrong one too often.
     TooMany,

@@ -29,12 +29,10 @@ pub enum Change {
     Push {
         /// The branch, without `refs/heads/`.
         branch: String,
-        /// Its commit.
         commit: String,
     },
     /// A pull request, or merge request, was opened or has a new commit.
     PullRequest {
-        /// Its number.
         number: u64,
         /// The branch that it is to be merged into.
         into: String,

@@ -50,7 +50,6 @@ pub struct Notice {
     pub outcome: Outcome,
 }
 
-/// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// It told of a push.

@@ -32,10 +32,8 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; f
 /// The path of the form that asks for the token.
 const LOGIN: &str = "/login";
 
-/// What a browser asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The path.
     pub path: String,
     /// What is behind the question mark.
     pub query: String,
@@ -53,9 +51,7 @@ impl PageRequest {
 /// Bytes as they come.
 pub type PageStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
-/// What is sent.
 pub enum PageBody {
-    /// This.
     Whole(Vec<u8>),
     /// What is read while it is sent.
     Stream(PageStream),
@@ -63,15 +59,12 @@ pub enum PageBody {
     Events(PageStream),
 }
 
-/// What a browser gets.
 pub struct PageResponse {
-    /// The status code.
     pub status: u16,
     /// The kind of the body.
     pub kind: &'static str,
     /// What tells it from others at this path; made of the body where it is not said.
     pub tag: Option<String>,
-    /// The body.
     pub body: PageBody,
 }
 
@@ -79,17 +72,13 @@ pub struct PageResponse {
 pub type PageSource =
     Arc<dyn Fn(PageRequest) -> Pin<Box<dyn Future<Output = PageResponse> + Send>> + Send + Sync>;
 
-/// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// The page, and who may see it.
 pub struct Page<'p> {
     /// What makes it.
     pub source: &'p PageSource,
-    /// Who may see it.
     pub access: &'p Access,
-    /// When it is asked for.
     pub now: Timestamp,
 }
 

@@ -19,7 +19,6 @@ pub enum Receiver {
     Command(CommandLine),
     /// A server, which gets the message by POST.
     Webhook {
-        /// Where it is.
         url: Address,
         /// What the message is signed with, if it is to be.
         secret: Option<Secret>,

@@ -24,11 +24,9 @@ pub struct Preset {
     pub url: String,
     /// The names of the `values` that it needs.
     pub values: Vec<String>,
-    /// The headers of the request.
     pub headers: BTreeMap<String, String>,
     /// The title of a message, where it is another than acrt's own.
     pub title: Option<String>,
-    /// The body of the request.
     pub body: String,
 }
 

@@ -28,13 +28,10 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
 /// One message on its way to a server.
 pub struct Request<'a> {
-    /// Where it goes.
     pub url: &'a Url,
     /// What it is signed with.
     pub secret: Option<&'a Secret>,
-    /// What it tells.
     pub event: &'a str,
-    /// The message.
     pub payload: &'a NotificationPayload,
 }
 

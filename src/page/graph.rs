@@ -22,7 +22,6 @@ pub struct GraphVertex {
     pub note: String,
     /// The task; none is a base.
     pub key: Option<TaskKey>,
-    /// How a task is doing.
     pub state: Option<State>,
     /// The places of those that come before it.
     pub parents: Vec<usize>,

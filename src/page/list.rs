@@ -28,26 +28,20 @@ const GROUPS: [(&str, u8); 5] = [
 /// A run that a task has had.
 #[derive(Clone, Debug)]
 pub struct RunMark {
-    /// Its id.
     pub id: RunId,
-    /// Whether it succeeded.
     pub is_well: bool,
     /// When it ended.
     pub time: Timestamp,
 }
 
-/// A task in a list.
 #[derive(Clone, Debug)]
 pub struct TaskRow {
-    /// Which.
     pub key: TaskKey,
-    /// What it needs.
     pub state: State,
     /// Why, on one line.
     pub reason: String,
     /// The images that it depends on.
     pub bases: Vec<String>,
-    /// Its last run.
     pub run: Option<RunMark>,
     /// What happens next to it by itself, and when.
     pub next: Option<(String, Timestamp)>,
@@ -56,7 +50,6 @@ pub struct TaskRow {
 /// What is known of a builder.
 #[derive(Clone, Debug)]
 pub struct BuilderRow {
-    /// Its name.
     pub name: String,
     /// Since when it does not answer, and why.
     pub away: Option<(Timestamp, String)>,
@@ -67,7 +60,6 @@ pub struct BuilderRow {
 /// What is known of a registry.
 #[derive(Clone, Debug)]
 pub struct RegistryRow {
-    /// Its name.
     pub name: String,
     /// How many tags of it are followed.
     pub tags: usize,
@@ -114,7 +106,6 @@ pub struct Filter {
     pub search: String,
     /// A state, or a group of states.
     pub state: String,
-    /// A registry.
     pub registry: String,
     /// A part of the name of an image that it depends on.
     pub base: String,

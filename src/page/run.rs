@@ -12,27 +12,20 @@ use super::{
 /// What is shown of a log: some lines of it.
 #[derive(Clone, Debug, Default)]
 pub struct LogWindow {
-    /// The lines.
     pub bytes: Vec<u8>,
     /// The number of the first of them, counted from 1.
     pub first: usize,
-    /// How many lines the log has.
     pub lines: usize,
-    /// How many bytes the log has.
     pub size: u64,
     /// Where in the log these lines end.
     pub end: u64,
 }
 
-/// The log of one step.
 pub type StepLog = (String, Vec<u8>);
 
-/// A run and its log.
 #[derive(Debug)]
 pub struct RunView<'a> {
-    /// Its record.
     pub run: &'a Run,
-    /// The lines that are shown.
     pub log: LogWindow,
     /// Whether it has steps to be shown side by side.
     pub has_steps: bool,

@@ -11,29 +11,22 @@ use super::{
     run,
 };
 
-/// An image that a task depends on.
 #[derive(Clone, Debug)]
 pub struct BaseRow {
-    /// Its name.
     pub image: String,
-    /// What became of it.
     pub state: BaseState,
     /// The digest that the last run was built on.
     pub recorded: Option<String>,
     /// The digest that it has now.
     pub current: Option<String>,
-    /// When it was last looked at.
     pub looked: Option<Timestamp>,
     /// Why there is no answer.
     pub error: Option<String>,
 }
 
-/// A task and all that is known of it.
 #[derive(Debug)]
 pub struct TaskView<'a> {
-    /// It, as in a list.
     pub row: &'a TaskRow,
-    /// What it depends on.
     pub bases: Vec<BaseRow>,
     /// Its timers, each with its schedule and when it fires next.
     pub timers: Vec<(String, String, Option<Timestamp>)>,
@@ -139,10 +132,8 @@ fn causes(runs: &[Run]) -> Markup {
     }
 }
 
-/// A digest that a tag had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestRow {
-    /// The digest.
     pub digest: String,
     /// Since when, as far as is known.
     pub since: Option<Timestamp>,
@@ -150,12 +141,9 @@ pub struct DigestRow {
     pub seen_by: Option<&'static str>,
 }
 
-/// An image that tasks depend on.
 #[derive(Debug)]
 pub struct BaseView<'a> {
-    /// Its name.
     pub image: String,
-    /// When it was last looked at.
     pub looked: Option<Timestamp>,
     /// When it is looked at next.
     pub next_look: Option<Timestamp>,
@@ -163,7 +151,6 @@ pub struct BaseView<'a> {
     pub error: Option<(String, Timestamp)>,
     /// What it was, the newest first.
     pub digests: Vec<DigestRow>,
-    /// Who depends on it.
     pub tasks: Vec<&'a TaskRow>,
 }
 

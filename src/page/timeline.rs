@@ -16,14 +16,10 @@ const HOURS: i64 = 6;
 /// How many of the last things are listed.
 const LISTED: usize = 100;
 
-/// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A base moved.
     Moved,
-    /// A task was rebuilt.
     Rebuilt,
-    /// A run failed.
     Failed,
 }
 
@@ -39,12 +35,9 @@ impl Kind {
     }
 }
 
-/// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening {
-    /// When.
     pub time: Timestamp,
-    /// What.
     pub kind: Kind,
     /// To what: a task or an image.
     pub subject: String,

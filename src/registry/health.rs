@@ -32,7 +32,6 @@ pub struct Health {
     pub login: Result<Option<String>, String>,
     /// The files that were looked into for a login, in order, whether or not they are there.
     pub looked_into: Vec<PathBuf>,
-    /// What it says about its limits.
     pub budget: Budget,
     /// How far its clock is ahead of ours, where it told the time; negative, if it is behind. Tokens and
     /// certificates fail where this is minutes.

@@ -31,9 +31,7 @@ const CREATED: &str = "org.opencontainers.image.created";
 /// A manifest or an index, with what is known of it.
 #[derive(Clone, Debug)]
 pub struct Inspected {
-    /// Its digest.
     pub digest: Digest,
-    /// Its media type.
     pub media_type: String,
     /// What kind of artifact it says to be, if it is no image.
     pub artifact_type: Option<String>,
@@ -41,9 +39,7 @@ pub struct Inspected {
     pub bytes: Vec<u8>,
     /// What it lists, if it is an index.
     pub children: Vec<ManifestPart>,
-    /// Its config, if it has one.
     pub config: Option<ManifestPart>,
-    /// Its layers.
     pub layers: Vec<ManifestPart>,
     /// What it refers to, if it is a signature, an SBOM or the like.
     pub subject: Option<Digest>,
@@ -54,9 +50,7 @@ pub struct Inspected {
 /// Something that a manifest names.
 #[derive(Clone, Debug)]
 pub struct ManifestPart {
-    /// Its digest.
     pub digest: Digest,
-    /// Its media type.
     pub media_type: String,
     /// Its size in bytes.
     pub size: u64,

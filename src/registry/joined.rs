@@ -28,7 +28,6 @@ pub struct JoinedPart {
 /// manifest list of Docker's where all of them are images of Docker's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedIndex {
-    /// Its digest.
     pub digest: Digest,
     media_type: &'static str,
     bytes: Vec<u8>,

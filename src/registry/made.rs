@@ -15,9 +15,7 @@ use super::{
 /// An image as its registry keeps it.
 #[derive(Clone, Debug)]
 pub struct KeptImage {
-    /// The digest of its manifest.
     pub manifest: Digest,
-    /// The digest of its config.
     pub config_digest: Digest,
     /// Its config, as the OCI image specification 1.1 has it.
     pub config: Value,

@@ -13,7 +13,6 @@ use super::{
     problem::{Absence, LookupError},
 };
 
-/// What an image is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Makeup {
     /// When it was made, where its config says so.
@@ -30,7 +29,6 @@ pub struct Makeup {
     pub user: String,
     /// Where it starts.
     pub working_dir: String,
-    /// The labels.
     pub labels: BTreeMap<String, String>,
     /// The ports that it says to listen at.
     pub ports: BTreeSet<String>,

@@ -13,17 +13,10 @@ use super::{credentials::keychain::TASK_CREDENTIALS, transport::retry};
 #[derive(Clone, Debug)]
 pub enum LookupError {
     /// The registry says that it is not there.
-    Absent {
-        /// What is not there.
-        what: Absence,
-        /// What was asked.
-        asked: Box<Asked>,
-    },
+    Absent { what: Absence, asked: Box<Asked> },
     /// Nothing was found out.
     Unknown {
-        /// Why not.
         why: LookupFailure,
-        /// What was asked.
         asked: Box<Asked>,
     },
 }

@@ -8,7 +8,6 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(150 * 365 * 24);
 /// A span of time before now.
 pub type Age = SignedDuration;
 
-/// Why a text is no age.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no age: days and a Go duration, as 7d, 12h or 2d3h6m", .0.escape_debug())]
 pub struct InvalidAge(pub String);

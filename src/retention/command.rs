@@ -8,7 +8,6 @@ use super::{
 /// A command of acr-cli.
 #[derive(Clone, Debug)]
 pub enum AcrCommand {
-    /// `acr purge`
     Purge(PurgeOptions),
     /// `acr tag` and `acr manifest`
     Repository(RepositoryOptions),
@@ -42,7 +41,6 @@ pub struct PurgeOptions {
 pub struct RepositoryOptions {
     /// The registry, as it is written.
     pub registry: Option<String>,
-    /// The repository.
     pub repository: String,
     /// Whether it is about manifests, and not about tags.
     pub is_of_manifests: bool,

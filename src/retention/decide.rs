@@ -12,7 +12,6 @@ use crate::image::Digest;
 /// A repository, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Its tags.
     pub tags: BTreeMap<String, Tagged>,
     /// The manifests that were read. One that an index lists and the registry does not have is there with nothing beneath it.
     pub manifests: BTreeMap<Digest, StoredManifest>,
@@ -27,7 +26,6 @@ pub struct Snapshot {
 /// What a tag names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tagged {
-    /// The digest.
     pub digest: Digest,
     /// When it was pushed or made; none, where nothing says so.
     pub updated: Option<Timestamp>,
@@ -62,14 +60,11 @@ pub struct Policy<'a> {
 pub struct Kept {
     /// A tag or a digest.
     pub name: String,
-    /// Why.
     pub why: Why,
 }
 
-/// Why something stays.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// This needs it.
     Needed(String),
     /// Nothing says how old it is.
     UnknownAge,

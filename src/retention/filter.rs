@@ -14,7 +14,6 @@ struct Filter {
     tag: Regex,
 }
 
-/// Why a text is no filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("filter `{}`: {problem}", .text.escape_debug())]
 pub struct InvalidFilter {

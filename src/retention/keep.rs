@@ -41,7 +41,6 @@ impl TagPattern {
 /// An image that a run of the task pushed under a tag made from a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedTag {
-    /// The image.
     pub image: Reference,
     /// What the tag named then.
     pub digest: Digest,

@@ -386,7 +386,6 @@ enum Unmade {
     Io(#[from] io::Error),
 }
 
-/// Nobody waits for it any more.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody waits for it any more")]
 struct GivenUp;

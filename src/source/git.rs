@@ -40,12 +40,10 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// How large a file may be that only says where Git LFS keeps the real one, by its specification.
 const MAX_POINTER: u64 = 1024;
 
-/// What was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The folder that the context names.
     pub folder: PathBuf,
-    /// The commit.
     pub commit: String,
     /// When it was made, in seconds since 1970.
     pub time: i64,

@@ -19,7 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a server may send us on to another place.
 const MAX_REDIRECTS: usize = 10;
 
-/// An archive that was fetched.
 #[derive(Debug)]
 pub struct Fetched {
     /// What it is called, without what may be secret in its address.

@@ -40,12 +40,9 @@ struct Thing {
     kind: Kind,
 }
 
-/// What something is.
 #[derive(Debug)]
 pub enum Kind {
-    /// A folder, and what is in it.
     Folder(BTreeMap<OsString, usize>),
-    /// A file.
     File,
     /// A symbolic link, and its target as it is written.
     Link(PathBuf),
@@ -74,13 +71,10 @@ pub enum Misplaced {
     /// Links lead to links without end.
     #[error("is reached by more links than anybody follows")]
     TooManyLinks,
-    /// Too deep.
     #[error("lies deeper than {MAX_DEPTH} folders")]
     TooDeep,
-    /// Too much work.
     #[error("is one name more than anybody can follow: the links lead to and fro without end")]
     TooMuch,
-    /// Too much text.
     #[error("is one name more than an archive may have: 64 MiB of them in all")]
     TooLong,
 }

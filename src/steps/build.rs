@@ -12,7 +12,6 @@ use super::{
     resources::Mount,
 };
 
-/// An image to build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildStep {
     /// The folder of its files, relative to the working directory.
@@ -29,11 +28,8 @@ pub struct BuildStep {
     pub target: Option<String>,
     /// The platforms; empty is the run's.
     pub platforms: Vec<Platform>,
-    /// Whether the cache is left unused.
     pub no_cache: bool,
-    /// Labels for the image.
     pub labels: BTreeMap<String, String>,
-    /// Named contexts.
     pub contexts: BTreeMap<String, String>,
     /// Further options, handed to the builder as they are, one argument each.
     pub options: Vec<String>,
@@ -52,7 +48,6 @@ pub struct BuildStep {
 /// How many images one build may make.
 const MAX_IMAGES: usize = 100;
 
-/// What becomes of an option.
 #[derive(Clone, Copy)]
 enum OptionUse {
     /// It is one of the fields above.

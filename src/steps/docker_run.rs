@@ -29,7 +29,6 @@ pub(super) struct RunOptions {
     pub pull: bool,
 }
 
-/// What becomes of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RunOptionUse {
     /// It is one of the fields above.

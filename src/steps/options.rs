@@ -5,10 +5,8 @@ use crate::secret::MaskedText;
 /// An option: its name, its letter or a blank, whether it takes a value, and what becomes of it.
 pub(super) type OptionRow<U> = (&'static str, char, bool, U);
 
-/// Why a word is not understood.
 #[derive(Debug)]
 pub(super) enum InvalidOption {
-    /// There is no such option.
     Unknown(String),
     /// What was written has no value: an option of this name.
     NoValue(String, &'static str),

@@ -8,12 +8,10 @@ const LONGEST: usize = 400;
 /// How many things are told that are odd about one file.
 const MOST: usize = 50;
 
-/// Why a task file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTaskFile {
     /// The line, counted from 1; none where no single line is to blame.
     pub line: Option<usize>,
-    /// What is wrong.
     pub text: String,
 }
 
@@ -45,7 +43,6 @@ impl std::error::Error for InvalidTaskFile {}
 pub struct Notice {
     /// The line, counted from 1, where one is known.
     pub line: Option<usize>,
-    /// What is odd.
     pub text: String,
 }
 

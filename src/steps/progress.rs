@@ -7,16 +7,13 @@ use super::{
     step::{Step, StepId},
 };
 
-/// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It waits for others, or will never start.
     Skipped,
-    /// It works.
     Running,
     /// It ended well, or how it ended does not matter.
     Succeeded,
-    /// It did not.
     Failed,
 }
 

@@ -15,12 +15,9 @@ use super::{
     yaml::{self, MAX_BYTES, TOO_LARGE, YamlNode},
 };
 
-/// A task file that has been read.
 #[derive(Debug)]
 pub struct TaskFile {
-    /// Its steps.
     pub graph: Graph,
-    /// What is odd about it.
     pub notices: Vec<Notice>,
     /// Whether a part of it was taken from files of the context, by `alias.src`.
     pub is_from_context: bool,

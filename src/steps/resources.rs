@@ -12,26 +12,20 @@ use super::{
     yaml::YamlNode,
 };
 
-/// A volume in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// The volume.
     pub name: String,
-    /// Where it is.
     pub path: String,
 }
 
 /// The network of steps in a file that names no networks.
 pub const DEFAULT_NETWORK: &str = "acb_default_network";
 
-/// A network of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Its name in the file.
     pub name: String,
     /// Its driver; none is the builder's own choice.
     pub driver: Option<String>,
-    /// Whether it has IPv6 addresses.
     pub ipv6: bool,
     /// Whether it is there already, under just this name.
     pub is_external: bool,
@@ -40,7 +34,6 @@ pub struct Network {
 /// A volume of a file: small files for containers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Its name.
     pub name: String,
     /// Its files, by name, byte for byte.
     pub files: BTreeMap<String, Vec<u8>>,

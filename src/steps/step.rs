@@ -45,16 +45,13 @@ impl fmt::Display for StepId {
     }
 }
 
-/// A step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its name.
     pub id: StepId,
     /// The line at which it begins, counted from 1.
     pub line: Option<usize>,
     /// The steps that must have succeeded before it starts; all of them stand before it in the file.
     pub after: Vec<StepId>,
-    /// What it does.
     pub action: Action,
     /// How long and how often.
     pub limits: Limits,
@@ -62,18 +59,14 @@ pub struct Step {
     pub ignores_errors: bool,
 }
 
-/// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Builds an image.
     Build(Box<BuildStep>),
     /// Pushes images, each once.
     Push(Vec<Pushed>),
-    /// Runs a container.
     Cmd(Box<CmdStep>),
 }
 
-/// An image to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     /// What the file says; an earlier step may have built it under just that name.
@@ -99,14 +92,12 @@ pub struct Limits {
     pub repeat: u32,
 }
 
-/// A container to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CmdStep {
     /// Its image, by docker's own reading of the name.
     pub image: Reference,
     /// What is given to the image's entry point, word by word.
     pub args: Vec<MaskedText>,
-    /// Where it runs.
     pub place: Place,
     /// Whether it goes on by itself while the next steps run.
     pub detach: bool,
@@ -181,7 +172,6 @@ pub struct Place {
     pub working_directory: Option<String>,
     /// Its working directory as an absolute path in the container, before the other one.
     pub directory: Option<String>,
-    /// Variables set for it.
     pub env: Vec<(String, MaskedText)>,
     /// What is run instead of the image's entry point.
     pub entry_point: Option<String>,

@@ -16,15 +16,10 @@ pub struct Run {
     /// The run's id; also `.Build.ID`.
     #[serde(rename = "ID")]
     pub id: String,
-    /// The commit of the context.
     pub commit: String,
-    /// The repository of the context.
     pub repository: String,
-    /// The branch of the context.
     pub branch: String,
-    /// The git tag of the context.
     pub git_tag: String,
-    /// What started the run.
     pub triggered_by: String,
     /// The task's registry, a login server.
     pub registry: String,
@@ -37,7 +32,6 @@ pub struct Run {
     /// The operating system of the platform.
     #[serde(rename = "OS")]
     pub os: String,
-    /// Its version.
     #[serde(rename = "OSVersion")]
     pub os_version: String,
     /// The processor of the platform.
@@ -91,9 +85,7 @@ impl std::fmt::Debug for Values {
 /// Everything that a template may name, and how long templates may take.
 #[derive(Clone, Default)]
 pub struct Variables {
-    /// `.Run`
     pub run: Run,
-    /// `.Values`
     pub values: Values,
     /// `.Secrets`, by id.
     pub secrets: BTreeMap<String, Secret>,

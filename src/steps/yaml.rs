@@ -33,7 +33,6 @@ const MAX_TEXT: usize = 2 * MAX_BYTES;
 /// How deep its lists and mappings may be nested.
 pub const MAX_DEPTH: usize = 64;
 
-/// A node of a document.
 #[derive(Clone, Debug)]
 pub struct YamlValue {
     line: usize,

@@ -14,10 +14,8 @@ use rustix::{
     io::Errno,
 };
 
-/// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// It is a folder.
     #[error("it is a folder")]
     Folder,
     /// It is a device, a pipe, a socket, or a file of the kernel's: to read it could take for ever, or do something.

@@ -17,9 +17,7 @@ pub enum BuilderKind {
     Docker,
     /// docker's buildx, with the BuildKit that it is set to
     Buildx,
-    /// podman
     Podman,
-    /// buildah
     Buildah,
     /// buildctl, BuildKit's own client
     Buildctl,
@@ -52,7 +50,6 @@ impl BuilderKind {
     }
 }
 
-/// A text that names no builder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no builder `{}`; there are {}", .name.escape_debug(), listed(.known))]
 pub struct UnknownBuilder {
@@ -155,7 +152,6 @@ pub struct BuilderSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clean {
-    /// Nothing.
     Off,
     /// What earlier runs of the task have left, and the bases that no task is built on any more.
     #[default]

@@ -11,7 +11,6 @@ use super::secret::{MaskedText, Secret};
 pub struct CommandLine {
     /// The program, a name to find on `PATH` or a path.
     pub program: PathBuf,
-    /// Its arguments.
     pub args: Vec<OsString>,
     /// Variables set for it, besides those that every program gets.
     pub env: Vec<(String, EnvValue)>,

@@ -63,7 +63,6 @@ pub struct Limits {
 /// What a process printed, and how it ended.
 #[derive(Debug)]
 pub struct Answer {
-    /// How it ended.
     pub ended: Ended,
     /// What it printed, on both streams.
     pub output: Vec<u8>,
@@ -213,11 +212,8 @@ pub async fn ask(line: &CommandLine) -> Result<Answer> {
 /// What a process answered to what it was told, its two outputs apart.
 #[derive(Debug)]
 pub struct Reply {
-    /// How it ended.
     pub ended: Ended,
-    /// What it printed to its output.
     pub output: Vec<u8>,
-    /// What it printed to its errors.
     pub errors: Vec<u8>,
 }
 

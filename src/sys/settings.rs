@@ -54,7 +54,6 @@ pub struct Settings {
     /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: which proxies there may be. Which of them is used
     /// for what, and `NO_PROXY`, is the HTTP client's business.
     pub proxies: Vec<String>,
-    /// The config file's contents.
     pub config: Config,
     /// The config file's path, whether or not it exists.
     pub config_path: Option<PathBuf>,
@@ -65,13 +64,9 @@ pub struct Settings {
 /// The variables that say where logins to registries are kept.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialPaths {
-    /// `REGISTRY_AUTH_FILE`
     pub registry_auth_file: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`
     pub runtime_dir: Option<PathBuf>,
-    /// `XDG_CONFIG_HOME`
     pub config_home: Option<PathBuf>,
-    /// `DOCKER_CONFIG`
     pub docker_config: Option<PathBuf>,
 }
 
@@ -113,7 +108,6 @@ pub struct Config {
     pub page: PageSettings,
 }
 
-/// The status page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PageSettings {
@@ -199,7 +193,6 @@ pub struct NotifySettings {
     pub preset: Option<String>,
     /// The templates of the headers of a POST.
     pub headers: BTreeMap<String, String>,
-    /// The template of the title.
     pub title: Option<String>,
     /// The template of what is sent in place of the JSON of acrt.
     pub body: Option<String>,
@@ -256,7 +249,6 @@ impl DigestTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Occasion {
-    /// A run has succeeded.
     Success,
     /// A run has failed, of a task whose last one had not.
     Failure,
@@ -284,7 +276,6 @@ pub struct HookSettings {
 pub struct Defaults {
     /// The registry, a login server or a name among `registries`.
     pub registry: Option<String>,
-    /// The builder.
     pub builder: Option<String>,
     /// The format of answers, as of `-o`.
     pub output: Option<String>,

@@ -11,7 +11,6 @@ pub enum Cell {
     By(fn(&Value) -> String),
 }
 
-/// One column of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     /// Its heading.

@@ -12,7 +12,6 @@ use super::{
 /// Something in a graph.
 #[derive(Clone, Debug)]
 pub struct Vertex {
-    /// What it is called.
     pub name: String,
     /// What is said beside its name.
     pub note: String,

@@ -29,7 +29,6 @@ pub enum Format {
     Json,
     /// JSON in colour, on a terminal.
     Jsonc,
-    /// YAML.
     Yaml,
     /// YAML in colour, on a terminal.
     Yamlc,
@@ -39,11 +38,9 @@ pub enum Format {
     Tsv,
     /// A picture, of answers that can be drawn.
     Picture(Picture),
-    /// Nothing.
     None,
 }
 
-/// A text that names no format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no format `{}`; there are json, jsonc, yaml, yamlc, table, tsv and none", .0.escape_debug())]
 pub struct UnknownFormat(pub String);
@@ -291,18 +288,14 @@ impl fmt::Debug for View {
     }
 }
 
-/// Why an answer cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum Undrawable {
-    /// It is no JSON.
     #[error("the answer is not JSON")]
     Json(#[from] serde_json::Error),
-    /// It is no graph.
     #[error(
         "text, dot, mermaid and svg are pictures of graphs: acrt task graph has them; there are json, yaml, table, tsv and none"
     )]
     NoPicture,
-    /// The query fails on it.
     #[error(transparent)]
     Query(#[from] InvalidQuery),
 }

@@ -58,17 +58,10 @@ pub struct Query(Expression<'static>, String);
 /// Why a text is no query, or fails on an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuery {
-    /// It is too long or too deep.
     #[error("query is longer than {LONGEST} characters or nested deeper than {DEEPEST}")]
     TooLarge,
-    /// It does not parse, or fails.
     #[error("query `{text}`: {problem}")]
-    Wrong {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Wrong { text: String, problem: String },
 }
 
 impl FromStr for Query {

@@ -55,21 +55,16 @@ enum Scheme {
     Bearer(Arc<Realm>),
 }
 
-/// What goes with a request.
 #[derive(Clone, Default)]
 pub enum Authorization {
-    /// Nothing.
     #[default]
     Nothing,
-    /// User and password.
     Basic {
         header: HeaderValue,
-        /// The login.
         credential: Credential,
         /// Where it is kept.
         login: String,
     },
-    /// A token.
     Token {
         token: Arc<Token>,
         /// What it was asked for.

@@ -13,22 +13,18 @@ use super::{
 
 /// One side of a copy.
 pub enum Endpoint {
-    /// A repository.
     Registry(Remote),
-    /// A folder.
     Layout(ImageLayout),
 }
 
 /// How a blob came to be where it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobTransfer {
-    /// It was there.
     Present,
     /// The registry took it over from another of its repositories.
     Mounted,
     /// It was sent, as far as it was not there before.
     Sent {
-        /// How many bytes.
         bytes: u64,
     },
 }

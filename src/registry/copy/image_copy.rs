@@ -51,11 +51,8 @@ const MAX_DOCUMENTS: u64 = 64 * 1024 * 1024;
 /// weeks.
 const MAX_BLOBS: u64 = 256 * 1024 * 1024 * 1024;
 
-/// One copy under way.
 pub struct ImageCopy<'a> {
-    /// Where the image comes from.
     pub from: Endpoint,
-    /// Where it goes.
     pub to: Endpoint,
     context: CopyContext<'a>,
     /// Where its blobs may be, if it goes into a registry.

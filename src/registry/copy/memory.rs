@@ -9,9 +9,7 @@ use crate::{
 /// A repository of a registry, and blobs that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryBlobs {
-    /// The repository.
     pub repository: String,
-    /// The blobs.
     pub blobs: Vec<Digest>,
 }
 

@@ -14,15 +14,9 @@ pub enum CopyError {
     /// It could not be read.
     Read(LookupError),
     /// It could not be written.
-    Write {
-        /// The repository.
-        place: String,
-        /// Why.
-        why: LookupError,
-    },
+    Write { place: String, why: LookupError },
     /// What came is not what its digest says.
     Corrupt {
-        /// The image.
         image: String,
         /// The part that came.
         digest: Digest,
@@ -30,12 +24,7 @@ pub enum CopyError {
         found: String,
     },
     /// Its documents are not of a form that can be copied.
-    Malformed {
-        /// The image.
-        image: String,
-        /// What is wrong with them.
-        problem: String,
-    },
+    Malformed { image: String, problem: String },
     /// A tag stands for another image, and was not to be moved.
     Exists {
         /// The image with that tag.
@@ -46,24 +35,12 @@ pub enum CopyError {
         new: Digest,
     },
     /// It does not exist for a platform that was asked for.
-    Platform {
-        /// The image.
-        image: String,
-        /// The platform.
-        platform: Platform,
-    },
+    Platform { image: String, platform: Platform },
     /// A folder could not be read or written.
-    Folder {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        problem: String,
-    },
+    Folder { path: PathBuf, problem: String },
     /// A folder has no image of this name.
     Unnamed {
-        /// The folder.
         folder: PathBuf,
-        /// The names that it has.
         names: Vec<String>,
         /// The name that was asked for; none, if one was needed.
         name: Option<String>,

@@ -30,7 +30,6 @@ pub enum Sink<'a> {
 
 /// Why a blob did not come to its end.
 pub enum Abort {
-    /// Its source failed.
     Source(CopyError),
     /// Whoever takes the bytes does not want more, or not now.
     Sink(String),

@@ -24,7 +24,6 @@ use super::{
 
 /// A repository, and the image in it that is meant.
 pub struct Remote {
-    /// Its registry.
     pub host: Arc<Host>,
     pub image: Reference,
 }

@@ -12,18 +12,15 @@ use super::memory::CopyMemory;
 /// Where an image is, or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a registry.
     Registry(Reference),
     /// In a folder of the OCI image layout, under a name if it has one.
     Layout {
-        /// The folder.
         folder: PathBuf,
         /// The name of the image in the folder's index.
         name: Option<String>,
     },
 }
 
-/// What is copied where.
 #[derive(Clone, Debug)]
 pub struct CopyRequest {
     /// The image, by tag or digest.
@@ -40,7 +37,6 @@ pub struct CopyRequest {
     pub force: bool,
 }
 
-/// What became of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tagged {
     /// It was not there before.
@@ -51,7 +47,6 @@ pub enum Tagged {
     Unchanged,
 }
 
-/// What was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// The digest of the image where it went: that of the source, unless some platforms were left out.
@@ -60,11 +55,9 @@ pub struct Copied {
     pub source: Digest,
     /// What became of its tags, in their order.
     pub tags: Vec<Tagged>,
-    /// How much was sent.
     pub amount: Amount,
 }
 
-/// How much a copy took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Blobs that were sent.
@@ -92,13 +85,11 @@ pub enum Progress<'a> {
     Done(&'a Digest, u64),
 }
 
-/// Who is told of the progress.
 pub type ProgressWatcher<'a> = &'a dyn Fn(Progress<'_>);
 
 /// What surrounds a copy: who watches it, the time that its pauses take, and what there was before.
 #[derive(Clone, Copy)]
 pub struct CopyContext<'a> {
-    /// Who watches it.
     pub watch: ProgressWatcher<'a>,
     /// The clock of its pauses.
     pub clock: &'a Clock,

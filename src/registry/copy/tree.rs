@@ -21,13 +21,11 @@ const MAX_PARTS: usize = 2000;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// The media type.
     #[serde(default)]
     pub media_type: String,
     /// The type of an artifact, where a list of referrers says it.
     #[serde(default)]
     pub artifact_type: String,
-    /// The digest of its bytes.
     pub digest: Digest,
     /// Bytes.
     #[serde(default)]
@@ -35,7 +33,6 @@ pub struct Descriptor {
     /// Other places that have it: only layers that must not be passed on name any.
     #[serde(default)]
     pub urls: Vec<String>,
-    /// Notes.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
 }
@@ -43,11 +40,9 @@ pub struct Descriptor {
 /// A manifest or an index, with the bytes that its digest is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawDocument {
-    /// The digest of its bytes.
     pub digest: Digest,
     /// The media type that it came with, or says to be of.
     pub media_type: String,
-    /// It.
     pub bytes: Bytes,
     /// The documents below it, if it is an index.
     pub children: Vec<Descriptor>,

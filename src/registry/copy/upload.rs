@@ -35,7 +35,6 @@ const PIECE: u64 = 16 * 1024 * 1024;
 
 /// What came of the wish that a registry takes a blob over from another of its repositories.
 pub enum MountOutcome {
-    /// It has.
     Mounted,
     /// It does not have it there, or does no such thing, and has begun an upload in its place.
     Begun(Url),

@@ -46,9 +46,7 @@ const IN_FLIGHT: usize = 4;
 /// Bytes of a blob that one request carries.
 #[derive(Clone, Debug)]
 pub struct UploadPart {
-    /// Where they go.
     pub upload: Url,
-    /// Which bytes.
     pub bytes: Range<u64>,
     /// Whether the blob is complete with them.
     pub is_last: bool,
@@ -56,13 +54,11 @@ pub struct UploadPart {
 
 /// How one request with bytes of a blob ended.
 pub enum PartOutcome {
-    /// The blob is stored.
     Done,
     /// The bytes are, and what comes next goes there, from this byte on.
     Stored(Url, u64),
     /// It broke off, and may be taken up again.
     Broken(LookupError),
-    /// The registry does not take them.
     Refused(LookupError),
     /// There is no more sense in trying.
     Failed(CopyError),

@@ -23,11 +23,8 @@ pub struct Login {
 /// What somebody proves with who they are.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
-    /// A user with a password.
     Password {
-        /// The user.
         username: String,
-        /// The password.
         password: Secret,
     },
     /// An identity token, which an OAuth2 token service exchanges.

@@ -31,14 +31,11 @@ pub const TASK_CREDENTIALS: &str = "the task's own credentials";
 pub enum LoginPlace {
     /// Among those that tasks brought along.
     Task(usize),
-    /// In one of the files.
     File(usize, CredentialLocation),
 }
 
-/// A login that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundLogin {
-    /// The login.
     pub credential: Credential,
     /// Where it is kept, in words, without anything secret.
     pub place: String,

@@ -26,7 +26,6 @@ pub const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// A file of logins, read. It holds secrets, and so cannot be printed.
 pub struct LoginFile {
-    /// Where it is.
     pub path: PathBuf,
     document: Map<String, Value>,
     entries: HashMap<String, AuthsEntry>,
@@ -34,7 +33,6 @@ pub struct LoginFile {
     store: Option<String>,
 }
 
-/// An entry of `auths`.
 struct AuthsEntry {
     /// The key as it is written.
     key: String,

@@ -14,9 +14,7 @@ use super::{
 /// A document as it was read, with what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
-    /// What it is.
     pub seen: Seen,
-    /// What it says.
     pub document: Arc<Document>,
     /// Whether the header with the digest told the truth about the body, or was not there.
     pub honest: bool,

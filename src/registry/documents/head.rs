@@ -33,7 +33,6 @@ pub enum Kind {
     Manifest,
 }
 
-/// Why a document is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
     /// It is of the format that signs itself anew with each answer.

@@ -11,7 +11,6 @@ use super::manifest::{Entry, StoredPlatform};
 /// What an index has for a platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice<'a> {
-    /// This manifest.
     Manifest(&'a Digest),
     /// None: the index names the platforms of its images, and this one is not among them.
     Missing,
@@ -63,7 +62,6 @@ pub struct ImageConfig {
     pub platform: Option<Platform>,
     /// Instructions that run in every build on this image.
     pub on_build: Vec<String>,
-    /// The labels.
     pub labels: BTreeMap<String, String>,
     /// When the image was made, where it says so in a form that is one.
     #[serde(default)]

@@ -29,9 +29,7 @@ const UNKNOWN: &str = "unknown";
 pub enum Document {
     /// The entries of an index that are images, in its order.
     Index(Vec<Entry>),
-    /// The manifest of an image.
     Manifest {
-        /// The digest of its config.
         config: Digest,
     },
     /// What may lie in a registry beside images: a Helm chart, a signature, files.
@@ -54,7 +52,6 @@ impl Document {
     }
 }
 
-/// An image in an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The digest of its manifest, or of the index below.

@@ -27,9 +27,7 @@ pub struct Cache {
     documents: Mutex<KeptAnswer<Arc<Document>>>,
     configs: Mutex<KeptAnswer<Arc<ImageConfig>>>,
     tags: Mutex<RememberedTags>,
-    /// Documents that are being read.
     pub document_flights: Flights<RepositoryDigest, Arc<Document>>,
-    /// Configs that are being read.
     pub config_flights: Flights<RepositoryDigest, Arc<ImageConfig>>,
     /// Tags that are being looked at for somebody who would take a recent answer.
     pub look_flights: Flights<Reference, Seen>,
@@ -97,7 +95,6 @@ impl Drop for SeenTags {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Answers {
-    /// What tags were seen as.
     pub tags: BTreeMap<Reference, Seen>,
     /// The indexes and manifests behind them, as far as they were read.
     documents: BTreeMap<Digest, Document>,

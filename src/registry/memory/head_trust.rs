@@ -9,10 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 const LOOKS: u32 = 10;
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
-/// How a tag is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// With HEAD.
     Head,
     /// With HEAD, to see whether that is of use again. Where it named another digest than the body had, it is believed only
     /// beside a body that agrees.
@@ -20,7 +18,6 @@ pub enum Way {
         /// Whether it named a wrong digest.
         lied: bool,
     },
-    /// With GET.
     Body,
 }
 

@@ -10,15 +10,12 @@ use crate::{registry::transport::limits::RequestLimits, sys::settings::RegistryS
 
 use super::{cache::Cache, head_trust::HeadTrust};
 
-/// What is learnt of all registries.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Their answers.
     pub cache: Arc<Cache>,
     hosts: Mutex<HashMap<String, HostMemory>>,
 }
 
-/// What is learnt of one registry.
 #[derive(Clone, Debug)]
 pub struct HostMemory {
     /// How hard it is asked.

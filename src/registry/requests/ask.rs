@@ -17,9 +17,7 @@ use super::{
 
 /// The answer to a question, whatever it says.
 pub struct Answer {
-    /// The answer.
     pub response: Response,
-    /// What was asked, for messages.
     pub asked: Asked,
     /// Where the login is kept that was used, if one was.
     pub login: Option<String>,

@@ -12,7 +12,6 @@ use super::host::{Elsewhere, Host};
 pub struct Destination<'a> {
     /// The registry that was asked.
     pub host: &'a Host,
-    /// What it was asked.
     pub request_spec: &'a RequestSpec,
     /// Where a redirect has led to another registry.
     elsewhere: Option<Box<Elsewhere>>,

@@ -45,14 +45,12 @@ pub struct Host {
     pub limits: Arc<RequestLimits>,
     /// Whether its answers to HEAD are of use.
     pub heads: Arc<HeadTrust>,
-    /// How it is entered.
     pub auth: Auth,
     keychain: Arc<Keychain>,
     /// How other registries are entered that it redirects us to, by their origins.
     elsewhere: Mutex<HashMap<String, Arc<Auth>>>,
     /// The time by which its pauses count.
     pub clock: Clock,
-    /// Where it is.
     pub origin: Url,
     /// Where it may send us.
     pub guard: Arc<UrlPolicy>,
@@ -68,7 +66,6 @@ pub struct Host {
 pub struct Elsewhere {
     /// Its login server.
     pub registry: String,
-    /// How it is entered.
     pub auth: Arc<Auth>,
     /// Where we were redirected to.
     pub url: Url,

@@ -22,7 +22,6 @@ use super::host::Host;
 /// The tries at one question.
 #[derive(Clone, Copy)]
 pub struct Tries {
-    /// How many there have been.
     pub made: usize,
     /// How many answers the registry had given before the first of them.
     answers: u64,
@@ -36,13 +35,9 @@ pub enum AttemptFailure {
     Final(LookupError),
 }
 
-/// What to do after a try.
 pub enum After {
-    /// The answer is there.
     Done(Response),
-    /// There will be none.
     Failed(LookupError),
-    /// Try again, after this pause.
     Again(Duration),
 }
 

@@ -80,16 +80,13 @@ pub enum Body {
     Left,
 }
 
-/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// The client could not be set up as the config file says.
     #[error("{0}")]
     Settings(String),
-    /// Sending or receiving failed.
     #[error(transparent)]
     Network(#[from] reqwest::Error),
-    /// The name leads where it must not.
     #[error(transparent)]
     Forbidden(Forbidden),
     /// The body is longer than the bound in bytes.
@@ -98,7 +95,6 @@ pub enum TransportError {
     /// The body is compressed although that was not asked for, so its digest cannot be told.
     #[error("the body comes with the encoding `{0}`, which was not asked for")]
     Encoded(String),
-    /// Nothing came for so long.
     #[error("nothing came for {} seconds", .0.as_secs())]
     Silent(Duration),
 }

@@ -95,7 +95,6 @@ pub struct Budget {
     pub paused_until: Option<Timestamp>,
 }
 
-/// The limits of one registry.
 #[derive(Debug)]
 pub struct RequestLimits {
     /// One slot until the first answer tells how many connections more would be.
@@ -114,7 +113,6 @@ struct LimitState {
     /// Answers since the last pause.
     calm: u32,
     answered: bool,
-    /// How many answers there have been.
     answers: u64,
     /// When there were last more slots for want of an answer.
     widened: Option<Instant>,

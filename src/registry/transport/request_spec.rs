@@ -56,9 +56,7 @@ pub struct Extras {
     pub query: String,
     /// Where the registry said to go, in place of the path.
     pub url: Option<Url>,
-    /// Further headers.
     pub headers: HeaderMap,
-    /// What is sent.
     pub body: bytes::Bytes,
     /// Whether the body of a success is left unread, however long it is, for whoever asked.
     pub leaves_body: bool,
@@ -67,14 +65,11 @@ pub struct Extras {
 /// What a request needs to be allowed to do with its repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Read.
     #[default]
     Pull,
-    /// Read and write.
     Push,
     /// Read and write, and read another repository of the same registry.
     PushFrom(String),
-    /// Read and delete.
     Delete,
     /// List the repositories of the registry.
     Catalog,

@@ -15,7 +15,6 @@ pub(super) type Function = fn(&Call<'_>) -> CallResult;
 /// What an entry of a mapping takes up besides its text.
 pub(super) const BYTES_OF_ENTRY: usize = 64;
 
-/// One call of a function.
 pub(super) struct Call<'a> {
     pub(super) args: &'a [Value],
     pub(super) budget: &'a TemplateBudget,

@@ -405,7 +405,8 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         Step::Import(_) => {
             let nothing = Overrides::default();
             if *overrides != nothing {
-                return Err(other_kind(task, "no options: it copies an image"));
+                return Err(other_kind(task, "no options: it copies an image")
+                    .hint("change what is copied: acrt task update --import IMAGE"));
             }
         }
     }

@@ -514,5 +514,11 @@ fn a_task_that_copies_is_shown_and_changed_like_any_other() {
     world
         .acrt(&["task", "run", "--name", "mirror-node", "--arg", "A=1"])
         .exits(2)
-        .says(&["it copies an image"]);
+        .says(&["it copies an image", "task update --import IMAGE"]);
+    let shown = world
+        .acrt(&[&["task", "show", "-o", "table"][..], &name].concat())
+        .ok();
+    let copied = source.image("node:22");
+    let is_copied = |line: &str| line.starts_with("copies ") && line.ends_with(&copied);
+    assert!(shown.stdout.lines().any(is_copied), "{shown}");
 }

@@ -75,11 +75,9 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
     let step = &task["step"];
     line(
         "builds",
-        texts(
-            step,
-            &["contextPath", "dockerFilePath", "taskFilePath", "source"],
-        ),
+        texts(step, &["contextPath", "dockerFilePath", "taskFilePath"]),
     );
+    line("copies", text(&step["source"]));
     let verb = if step["isPushEnabled"] == json!(false) {
         "makes"
     } else {

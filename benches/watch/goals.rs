@@ -312,6 +312,8 @@ fn start(row: &Row, hello: &Row) -> Option<Goal> {
         HELLO => return None,
         tool if tool == listing(1000) => 9.0,
         tool if tool == listing(10_000) => 35.0,
+        // It reads the settings, a definition and what is known of it.
+        tool if tool.starts_with("acrt task show") => 1.8,
         _ => 1.5,
     };
     let name = if limit > 2.0 { "G12" } else { "G11" };

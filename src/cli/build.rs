@@ -30,9 +30,6 @@ use crate::{
     task::{Context, DockerStep, Step},
 };
 
-/// Build and push an image without a task
-///
-/// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt build --registry localhost:5000 --image web:latest .\n  acrt build -r localhost:5000 -t web:{{.Run.ID}} -f web/Dockerfile.prod ./web\n  acrt build -t ghcr.io/acme/web:1 --build-arg NODE=20 \\\n    https://github.com/acme/web.git#main:app"
@@ -90,7 +87,7 @@ pub struct BuildArgs {
     azure: AzureQuickArgs,
 }
 
-/// `--build-arg` and `--secret-build-arg`, which are `--arg` and `--secret-arg` of a task.
+// `--build-arg` and `--secret-build-arg`, which are `--arg` and `--secret-arg` of a task.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "What is built")]
 struct BuildArgumentArgs {

@@ -8,9 +8,6 @@ use crate::{
 
 use super::{columns, flags::azure::AzureHealthArgs, outcome::Outcome, report::Report};
 
-/// Check builder, registries, logins, clock and state directory
-///
-/// Says which file and key a login comes from, and never the login itself.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt check-health -o table\n  acrt check-health ghcr.io localhost:5000 -o table"

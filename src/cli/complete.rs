@@ -37,7 +37,9 @@ pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<
 /// Returns them, with what is known of the values of their options.
 fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     let surroundings = Arc::new(surroundings(args));
-    let root = all().mut_args(|arg| with_values(arg, registries, &surroundings));
+    let mut root = all();
+    root.build();
+    let root = root.mut_args(|arg| with_values(arg, registries, &surroundings));
     root.mut_subcommands(|command| {
         let names: OfferedValues = match command.get_name() {
             "task" => task_names,

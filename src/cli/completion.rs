@@ -7,9 +7,6 @@ use crate::error::{Context as _, Kind, Result};
 
 use super::{complete::VARIABLE, outcome::Outcome, report::Report};
 
-/// Print the completion script of a shell
-///
-/// The script asks acrt itself, and so knows the names of tasks and runs too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt completion bash > ~/.local/share/bash-completion/completions/acrt\n  eval \"$(acrt completion zsh)\"    (in ~/.zshrc, behind compinit)\n  acrt completion fish > ~/.config/fish/completions/acrt.fish"

@@ -18,10 +18,6 @@ use super::{
     report::Report,
 };
 
-/// Show which images a Dockerfile depends on
-///
-/// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them. What only another
-/// frontend can read, as `# syntax=` asks for, is listed without an image.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt deps -o table\n  acrt deps ./web --file Dockerfile.prod --target runtime --arg NODE=20\n  acrt deps --file - < Dockerfile\n  acrt deps --rewrite docker.io/library=localhost:5000/base --dockerfile"

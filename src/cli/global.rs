@@ -9,7 +9,7 @@ use crate::{
     view::{Format, Query},
 };
 
-/// Options that every command has.
+// Options that every command has.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {

@@ -28,9 +28,6 @@ use crate::{
 /// The user whose password is a token.
 const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Copy an image to another registry or folder
-///
-/// All platforms are copied, byte for byte, so that the digest stays the same. What is there already is not sent again. No container daemon is needed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt import --name localhost:5000 --source docker.io/library/node:20\n  acrt import -n localhost:5000 --source ghcr.io/acme/base:1 \\\n    -t base:1 -t base:latest --force\n  acrt import --source node:20 --image oci:/media/usb/images:node-20\n  acrt import --source oci:/media/usb/images:node-20 \\\n    -t localhost:5000/node:20"

@@ -12,9 +12,6 @@ use crate::{
     view::View,
 };
 
-/// Log in to a registry, for docker, podman and acrt alike
-///
-/// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt login localhost:5000 -u me --password-stdin < password\n  acrt login ghcr.io -u me -p env:GHCR_TOKEN\n  acrt login ghcr.io --expose-token --query accessToken -o tsv"

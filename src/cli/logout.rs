@@ -6,9 +6,6 @@ use crate::{
     ops::{App, login},
 };
 
-/// Forget the login for a registry, of docker and podman too
-///
-/// Logins of tasks stay: acrt task credential remove.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt logout localhost:5000")]
 pub struct LogoutArgs {

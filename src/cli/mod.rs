@@ -12,6 +12,7 @@ mod flags;
 mod global;
 mod image;
 mod import;
+mod late;
 mod login;
 mod logout;
 mod manifest;
@@ -37,6 +38,7 @@ use crate::{
 };
 
 use global::Global;
+use late::Late;
 use outcome::Outcome;
 use report::Report;
 
@@ -63,31 +65,61 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Task(Box<task::TaskCommand>),
-    Build(Box<build::BuildArgs>),
-    Run(Box<run::QuickRunArgs>),
-    Import(Box<import::ImportArgs>),
-    Status(status::StatusArgs),
-    Purge(Box<purge::PurgeArgs>),
+    /// Build and push an image without a task
+    ///
+    /// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
+    Build(Late<build::BuildArgs>),
+    /// Run the steps of a file, or one command, without a task
+    ///
+    /// The steps work on a copy of the folder. What they depend on is recorded with the run, and not followed.
+    Run(Late<run::QuickRunArgs>),
+    /// Copy an image to another registry or folder
+    ///
+    /// All platforms are copied, byte for byte, so that the digest stays the same. What is there already is not sent again. No container daemon is needed.
+    Import(Late<import::ImportArgs>),
+    /// Show how all tasks are doing, the worst first
+    Status(Late<status::StatusArgs>),
+    /// Remove old tags and manifests from a registry
+    ///
+    /// What a tag that stays names stays, with all that is beneath it and all that refers to it; so does what a task was built on or has pushed last.
+    Purge(Late<purge::PurgeArgs>),
     #[command(subcommand)]
     Repository(Box<repository::RepositoryCommand>),
     #[command(subcommand)]
     Manifest(Box<manifest::ManifestCommand>),
     #[command(subcommand)]
     Image(Box<image::ImageCommand>),
-    Login(login::LoginCommandArgs),
-    Logout(logout::LogoutArgs),
+    /// Log in to a registry, for docker, podman and acrt alike
+    ///
+    /// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
+    Login(Late<login::LoginCommandArgs>),
+    /// Forget the login for a registry, of docker and podman too
+    ///
+    /// Logins of tasks stay: acrt task credential remove.
+    Logout(Late<logout::LogoutArgs>),
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
     #[command(subcommand)]
     Builder(builder::BuilderCommand),
-    Deps(deps::DepsArgs),
-    CheckHealth(check_health::CheckHealthArgs),
+    /// Show which images a Dockerfile depends on
+    ///
+    /// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them. What only another
+    /// frontend can read, as `# syntax=` asks for, is listed without an image.
+    Deps(Late<deps::DepsArgs>),
+    /// Check builder, registries, logins, clock and state directory
+    ///
+    /// Says which file and key a login comes from, and never the login itself.
+    CheckHealth(Late<check_health::CheckHealthArgs>),
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    Completion(completion::CompletionArgs),
+    /// Print the completion script of a shell
+    ///
+    /// The script asks acrt itself, and so knows the names of tasks and runs too.
+    Completion(Late<completion::CompletionArgs>),
 }
 
-/// Returns every command with its options, as completions, man pages and the reference are made of them.
+/// Returns every command, as completions, man pages and the reference are made of them. What a command takes is there once it is built: by
+/// [`clap::Command::build`], or where it is the one that is typed.
 pub fn command() -> clap::Command {
     Cli::command()
 }
@@ -104,7 +136,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(usage) => {
-            return match refused::refusal(&usage, &args, &command()) {
+            return match refused::refusal(&usage, &args, command) {
                 Some(error) => report::refused(&error),
                 None => report::usage(&usage),
             };
@@ -140,22 +172,22 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
     };
     match command {
         Command::Task(command) => task::run(&with_state()?, report, *command),
-        Command::Build(args) => build::run(&with_state()?, report, *args),
-        Command::Run(args) => run::run(&with_state()?, report, *args),
-        Command::Import(args) => import::run(&with_state()?, report, *args),
-        Command::Status(args) => status::run(&with_state()?, report, args),
-        Command::Purge(args) => purge::run(&with_state()?, report, *args),
+        Command::Build(args) => build::run(&with_state()?, report, *args.0),
+        Command::Run(args) => run::run(&with_state()?, report, *args.0),
+        Command::Import(args) => import::run(&with_state()?, report, *args.0),
+        Command::Status(args) => status::run(&with_state()?, report, *args.0),
+        Command::Purge(args) => purge::run(&with_state()?, report, *args.0),
         Command::Repository(command) => repository::run(&with_state()?, report, *command),
         Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
         Command::Image(command) => image::run(&app()?, report, *command),
-        Command::Login(args) => login::run(&app()?, report, args),
-        Command::Logout(args) => logout::run(&app()?, report, args),
+        Command::Login(args) => login::run(&app()?, report, *args.0),
+        Command::Logout(args) => logout::run(&app()?, report, *args.0),
         Command::Notify(command) => notify::run(&app()?, command),
         Command::Builder(command) => builder::run(&with_state()?, report, command),
-        Command::Deps(args) => deps::run(&app()?, report, args),
-        Command::CheckHealth(args) => check_health::run(&app()?, report, args),
+        Command::Deps(args) => deps::run(&app()?, report, *args.0),
+        Command::CheckHealth(args) => check_health::run(&app()?, report, *args.0),
         Command::Config(command) => config::run(around, command),
-        Command::Completion(args) => completion::run(report, args),
+        Command::Completion(args) => completion::run(report, *args.0),
     }
 }
 
@@ -176,21 +208,55 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Calls `look` with each command that people see, as far as it is built.
+    fn every_command(command: &clap::Command, look: &mut dyn FnMut(&clap::Command)) {
+        let visible = command.get_subcommands();
+        for sub in visible.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+            look(sub);
+            every_command(sub, look);
+        }
+    }
+
+    fn about(command: &clap::Command) -> String {
+        let about = command.get_about().map(ToString::to_string);
+        about.unwrap_or_default()
+    }
+
     #[test]
     fn every_command_says_what_it_does_in_one_short_line_without_a_full_stop() {
-        fn check(command: &clap::Command) {
-            for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-                let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-                let name = sub.get_name();
-                assert!(!about.is_empty(), "{name} has no help");
-                assert!(
-                    about.len() <= 72 && !about.ends_with('.'),
-                    "{name}: {about}"
-                );
-                check(sub);
+        every_command(&command(), &mut |sub| {
+            let (name, about) = (sub.get_name(), about(sub));
+            assert!(!about.is_empty(), "{name} has no help");
+            assert!(
+                about.len() <= 72 && !about.ends_with('.'),
+                "{name}: {about}"
+            );
+        });
+    }
+
+    #[test]
+    fn only_the_command_that_is_typed_is_built_and_says_the_same_of_itself() {
+        let mut root = command();
+        let mut listed = Vec::new();
+        every_command(&root, &mut |sub| {
+            assert_eq!(sub.get_arguments().count(), 0, "{}", sub.get_name());
+            listed.push(about(sub));
+        });
+        let line = "acrt task show --name web";
+        root.try_get_matches_from_mut(line.split(' ')).unwrap();
+        let mut built = Vec::new();
+        every_command(&root, &mut |sub| {
+            if sub.get_arguments().any(|arg| !arg.is_global_set()) {
+                built.push(sub.get_name().to_owned());
             }
-        }
-        check(&Cli::command());
+        });
+        assert_eq!(built, ["task", "show"]);
+        // Of what is flattened into a command, nothing may say what the command does.
+        let mut root = command();
+        root.build();
+        let mut said = Vec::new();
+        every_command(&root, &mut |sub| said.push(about(sub)));
+        assert_eq!(said, listed);
     }
 
     #[test]

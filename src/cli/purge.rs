@@ -10,9 +10,6 @@ use crate::{
     },
 };
 
-/// Remove old tags and manifests from a registry
-///
-/// What a tag that stays names stays, with all that is beneath it and all that refers to it; so does what a task was built on or has pushed last.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt purge -r localhost:5000 --filter \"hello-world:.*\" --ago 7d --dry-run\n  acrt purge -r localhost:5000 --filter \"hello-world:.*\" --ago 1d --untagged\n  acrt purge -r localhost:5000 --filter \".*:^ca\" --ago 30d --keep 3"

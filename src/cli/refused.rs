@@ -202,15 +202,15 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-v", "--verbose, or --version"),
 ];
 
-/// Returns why a command line is refused, where it is known what was meant; `usage` is what clap says of it.
-pub fn refusal(usage: &clap::Error, args: &[OsString], root: &Command) -> Option<Error> {
+/// Returns why a command line is refused, where it is known what was meant; `usage` is what clap says of it, `root` makes all commands.
+pub fn refusal(usage: &clap::Error, args: &[OsString], root: fn() -> Command) -> Option<Error> {
     let told = |kind| match usage.get(kind)? {
         ContextValue::String(text) => Some(text.as_str()),
         _ => None,
     };
     match usage.kind() {
         ErrorKind::InvalidSubcommand => {
-            command_refused(told(ContextKind::InvalidSubcommand)?, args, root)
+            command_refused(told(ContextKind::InvalidSubcommand)?, args, &root())
         }
         ErrorKind::UnknownArgument => option_refused(told(ContextKind::InvalidArg)?),
         _ => None,

@@ -28,9 +28,6 @@ use crate::{
     task::{Context, multi_step::is_task_file},
 };
 
-/// Run the steps of a file, or one command, without a task
-///
-/// The steps work on a copy of the folder. What they depend on is recorded with the run, and not followed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt run --registry localhost:5000 --file acb.yaml .\n  acrt run -r localhost:5000 --cmd \"alpine:3 date\" /dev/null\n  acrt run -r localhost:5000 -f - --set tag=1 . < acb.yaml"

@@ -7,9 +7,6 @@ use crate::{
     view::View,
 };
 
-/// Ask builders whether they could build
-///
-/// Ends with 4 if one does not answer, and with 1 if one cannot be used.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  acrt builder check -o table\n  acrt builder check arm1 farm")]
 pub struct BuilderCheckArgs {

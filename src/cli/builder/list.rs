@@ -7,9 +7,6 @@ use crate::{
     view::View,
 };
 
-/// List the builders of the config file, or those of this machine
-///
-/// Asks each whether it answers, for which platforms it builds, and how much it keeps.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt builder list -o table")]
 pub struct BuilderListArgs {}

@@ -6,20 +6,29 @@ mod prune;
 
 use crate::{error::Result, ops::App};
 
-use super::{outcome::Outcome, report::Report};
+use super::{late::Late, outcome::Outcome, report::Report};
 
 /// List, check and prune builders
 #[derive(Debug, clap::Subcommand)]
 pub enum BuilderCommand {
-    List(list::BuilderListArgs),
-    Check(check::BuilderCheckArgs),
-    Prune(prune::BuilderPruneArgs),
+    /// List the builders of the config file, or those of this machine
+    ///
+    /// Asks each whether it answers, for which platforms it builds, and how much it keeps.
+    List(Late<list::BuilderListArgs>),
+    /// Ask builders whether they could build
+    ///
+    /// Ends with 4 if one does not answer, and with 1 if one cannot be used.
+    Check(Late<check::BuilderCheckArgs>),
+    /// Free builders of their unused cache, and of unnamed images made by acrt
+    ///
+    /// Images of others stay, and so does every image that has a name.
+    Prune(Late<prune::BuilderPruneArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: BuilderCommand) -> Result<Outcome> {
     match command {
-        BuilderCommand::List(args) => list::run(app, report, args),
-        BuilderCommand::Check(args) => check::run(app, report, args),
-        BuilderCommand::Prune(args) => prune::run(app, report, args),
+        BuilderCommand::List(args) => list::run(app, report, *args.0),
+        BuilderCommand::Check(args) => check::run(app, report, *args.0),
+        BuilderCommand::Prune(args) => prune::run(app, report, *args.0),
     }
 }

@@ -8,9 +8,6 @@ use crate::{
     view::View,
 };
 
-/// Free builders of their unused cache, and of unnamed images made by acrt
-///
-/// Images of others stay, and so does every image that has a name.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt builder prune arm1\n  acrt builder prune farm --keep-storage 20 --older-than 168"

@@ -7,7 +7,6 @@ use crate::{
     view::View,
 };
 
-/// Show a value of the config file
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt config get defaults.registry\n  acrt config get defaults.registry --query value -o tsv"

@@ -7,7 +7,6 @@ use crate::{
     view::View,
 };
 
-/// List the values of the config file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt config list -o table")]
 pub struct ConfigListArgs {}

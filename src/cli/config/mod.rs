@@ -7,23 +7,29 @@ mod unset;
 
 use crate::{error::Result, ops::GlobalOptions};
 
-use super::outcome::Outcome;
+use super::{late::Late, outcome::Outcome};
 
 /// Read and change the config file
 #[derive(Debug, clap::Subcommand)]
 pub enum ConfigCommand {
-    Get(get::GetArgs),
-    Set(set::SetArgs),
-    List(list::ConfigListArgs),
-    Unset(unset::UnsetArgs),
+    /// Show a value of the config file
+    Get(Late<get::GetArgs>),
+    /// Set values in the config file
+    ///
+    /// Comments and what else is written there stay. The file is made if there is none.
+    Set(Late<set::SetArgs>),
+    /// List the values of the config file
+    List(Late<list::ConfigListArgs>),
+    /// Take values out of the config file
+    Unset(Late<unset::UnsetArgs>),
 }
 
 /// Carries it out without reading the settings first: so a broken file can be mended too.
 pub fn run(around: &GlobalOptions, command: ConfigCommand) -> Result<Outcome> {
     match command {
-        ConfigCommand::Get(args) => get::run(around, args),
-        ConfigCommand::Set(args) => set::run(around, args),
-        ConfigCommand::List(args) => list::run(around, args),
-        ConfigCommand::Unset(args) => unset::run(around, args),
+        ConfigCommand::Get(args) => get::run(around, *args.0),
+        ConfigCommand::Set(args) => set::run(around, *args.0),
+        ConfigCommand::List(args) => list::run(around, *args.0),
+        ConfigCommand::Unset(args) => unset::run(around, *args.0),
     }
 }

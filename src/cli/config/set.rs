@@ -6,9 +6,6 @@ use crate::{
     ops::{self, GlobalOptions},
 };
 
-/// Set values in the config file
-///
-/// Comments and what else is written there stay. The file is made if there is none.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt config set defaults.registry=localhost:5000\n  acrt config set defaults.builder podman\n  acrt config set watch.everySeconds=30 registries.r.lan.plainHttp=true"

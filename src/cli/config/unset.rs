@@ -6,7 +6,6 @@ use crate::{
     ops::{self, GlobalOptions},
 };
 
-/// Take values out of the config file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt config unset defaults.registry")]
 pub struct UnsetArgs {

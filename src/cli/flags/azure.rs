@@ -2,7 +2,7 @@
 
 use crate::cli::{flags::AZURE, global::Global, report::Report};
 
-/// Options that only mean something in Azure.
+// Options that only mean something in Azure.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureArgs {
@@ -11,7 +11,7 @@ pub struct AzureArgs {
     resource_group: Option<String>,
 }
 
-/// More options that only mean something in Azure, of the commands that run builds.
+// More options that only mean something in Azure, of the commands that run builds.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureRunArgs {
@@ -25,7 +25,7 @@ pub struct AzureRunArgs {
     log_template: Option<String>,
 }
 
-/// Those of quick builds and runs.
+// Those of quick builds and runs.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureQuickArgs {
@@ -51,7 +51,7 @@ impl AzureQuickArgs {
     }
 }
 
-/// Still more, of the commands that define tasks.
+// Still more, of the commands that define tasks.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureTaskArgs {
@@ -74,7 +74,7 @@ pub struct AzureTaskArgs {
     source_acr_auth_id: Option<String>,
 }
 
-/// Those of `check-health`.
+// Those of `check-health`.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureHealthArgs {

@@ -8,7 +8,7 @@ use crate::{
     task::Argument,
 };
 
-/// `--arg` and `--secret-arg`.
+// `--arg` and `--secret-arg`.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "What is built")]
 pub struct ArgumentArgs {

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Kind, Result},
 };
 
-/// `--yes`
+// `--yes`
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct YesArgs {
     /// Do not ask

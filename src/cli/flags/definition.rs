@@ -25,7 +25,7 @@ use super::{
     trigger::{TriggerArgs, schedule},
 };
 
-/// The options of a definition. What is not given stays as it is, or as it is by default.
+// The options of a definition. What is not given stays as it is, or as it is by default.
 #[derive(Debug, clap::Args)]
 pub struct DefinitionArgs {
     /// Folder of the build, or /dev/null for none

@@ -2,7 +2,7 @@
 
 use crate::task::Patch;
 
-/// Which of the tags that runs make from templates are kept.
+// Which of the tags that runs make from templates are kept.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct KeepArgs {
     /// How many of the newest tags made from {{.Run.ID}} are kept after a run [default: all]

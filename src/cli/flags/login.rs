@@ -12,7 +12,7 @@ use crate::{
 /// The longest password that is read.
 const MAX_PASSWORD: u64 = 64 * 1024;
 
-/// `--login-server`, `--username` and the password.
+// `--login-server`, `--username` and the password.
 #[derive(Debug, clap::Args)]
 pub struct LoginArgs {
     /// Login server, as ghcr.io or localhost:5000

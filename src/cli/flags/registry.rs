@@ -43,7 +43,7 @@ pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
     }
 }
 
-/// `--username`, `--password` and what only Azure knows.
+// `--username`, `--password` and what only Azure knows.
 #[derive(Debug, clap::Args)]
 pub struct EntryArgs {
     /// User at the registry; env:NAME or file:PATH say where it is
@@ -93,7 +93,7 @@ impl EntryArgs {
     }
 }
 
-/// A registry: a bare word or `--name`, as az names it outside of tasks.
+// A registry: a bare word or `--name`, as az names it outside of tasks.
 #[derive(Debug, clap::Args)]
 pub struct RegistryNameArgs {
     /// Registry [default: $ACRT_REGISTRY]
@@ -113,7 +113,7 @@ impl RegistryNameArgs {
     }
 }
 
-/// A registry and the login for it, of the commands of `acr repository`.
+// A registry and the login for it, of the commands of `acr repository`.
 #[derive(Debug, clap::Args)]
 pub struct RegistryArgs {
     #[command(flatten)]
@@ -131,7 +131,7 @@ impl RegistryArgs {
     }
 }
 
-/// `--top` and `--orderby`
+// `--top` and `--orderby`
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ListingArgs {
     /// Show no more than this many

@@ -36,7 +36,7 @@ impl TypedRunId {
     }
 }
 
-/// A run that must be named: by a bare word or `--run-id`.
+// A run that must be named: by a bare word or `--run-id`.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 pub struct OneRunArgs {

@@ -19,7 +19,7 @@ use crate::{
 /// The file of a multi-step task where none is named.
 pub const DEFAULT_FILE: &str = "acb.yaml";
 
-/// `--set`, `--set-secret`, `--values` and `--allow-privileged`.
+// `--set`, `--set-secret`, `--values` and `--allow-privileged`.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Multi-step files")]
 pub struct ValueArgs {
@@ -37,7 +37,7 @@ pub struct ValueArgs {
     pub allow_privileged: bool,
 }
 
-/// `--trust-context` of a stored task.
+// `--trust-context` of a stored task.
 #[derive(Debug, Default, clap::Args)]
 pub struct TrustArgs {
     /// Let what the context brings do all that the task may: for contexts that nobody else writes
@@ -45,7 +45,7 @@ pub struct TrustArgs {
     pub trust_context: Option<bool>,
 }
 
-/// `--trust-context` of one run.
+// `--trust-context` of one run.
 #[derive(Debug, Default, clap::Args)]
 pub struct TrustOnceArgs {
     /// Let what the context brings do all that you may: for contexts that nobody else writes

@@ -38,7 +38,7 @@ fn window(text: &str) -> Result<Option<Window>, String> {
         .map_err(|error: InvalidCron| error.to_string())
 }
 
-/// Triggers of create and update.
+// Triggers of create and update.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Triggers")]
 pub struct TriggerArgs {

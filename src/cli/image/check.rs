@@ -17,10 +17,6 @@ use crate::{
     },
 };
 
-/// Say whether images are on their newest bases, without a task
-///
-/// Nothing is built, and nothing is remembered. What an image was built on is read from its annotations or labels, then from the
-/// provenance that was attested of it; where it says nothing, its layers are compared with those of `--base` or `--dockerfile`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt image check ghcr.io/acme/web:1 -o table\n  acrt image check docker-daemon:web containers-storage:api oci:./out:1.0\n  acrt image check --running --exit-code -o none || echo stale\n  acrt image check --compose compose.yaml -o table\n  acrt image check localhost:5000/web:1 --platform linux/arm64 --base node:20"

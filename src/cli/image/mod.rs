@@ -3,7 +3,7 @@
 mod check;
 
 use crate::{
-    cli::{outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -11,11 +11,15 @@ use crate::{
 /// Ask about images that no task makes
 #[derive(Debug, clap::Subcommand)]
 pub enum ImageCommand {
-    Check(check::ImageCheckArgs),
+    /// Say whether images are on their newest bases, without a task
+    ///
+    /// Nothing is built, and nothing is remembered. What an image was built on is read from its annotations or labels, then from the
+    /// provenance that was attested of it; where it says nothing, its layers are compared with those of `--base` or `--dockerfile`.
+    Check(Late<check::ImageCheckArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: ImageCommand) -> Result<Outcome> {
     match command {
-        ImageCommand::Check(args) => check::run(app, report, args),
+        ImageCommand::Check(args) => check::run(app, report, *args.0),
     }
 }

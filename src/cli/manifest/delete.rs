@@ -10,7 +10,6 @@ use crate::{
 
 use super::show::ManifestArgs;
 
-/// Delete a manifest, and with it all tags that name it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt manifest delete localhost:5000/web@sha256:… --yes")]
 pub struct ManifestDeleteArgs {

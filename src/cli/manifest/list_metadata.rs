@@ -11,9 +11,6 @@ use crate::{
     view::View,
 };
 
-/// List the manifests of a repository
-///
-/// They are those that its tags name, what these list, and what runs have pushed: only ACR tells of others.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt manifest list-metadata localhost:5000/web --orderby time_desc\n  acrt manifest list-metadata -r localhost:5000 -n web \\\n    --query '[].digest' -o tsv"

@@ -6,7 +6,7 @@ mod show;
 mod show_metadata;
 
 use crate::{
-    cli::{outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,17 +14,23 @@ use crate::{
 /// List, show and delete manifests
 #[derive(Debug, clap::Subcommand)]
 pub enum ManifestCommand {
-    ListMetadata(list_metadata::ListMetadataArgs),
-    Show(show::ManifestShowArgs),
-    ShowMetadata(show_metadata::ShowMetadataArgs),
-    Delete(delete::ManifestDeleteArgs),
+    /// List the manifests of a repository
+    ///
+    /// They are those that its tags name, what these list, and what runs have pushed: only ACR tells of others.
+    ListMetadata(Late<list_metadata::ListMetadataArgs>),
+    /// Show a manifest as the registry has it
+    Show(Late<show::ManifestShowArgs>),
+    /// Show what is known of a manifest: its size, times and tags
+    ShowMetadata(Late<show_metadata::ShowMetadataArgs>),
+    /// Delete a manifest, and with it all tags that name it
+    Delete(Late<delete::ManifestDeleteArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: ManifestCommand) -> Result<Outcome> {
     match command {
-        ManifestCommand::ListMetadata(args) => list_metadata::run(app, report, args),
-        ManifestCommand::Show(args) => show::run(app, report, args),
-        ManifestCommand::ShowMetadata(args) => show_metadata::run(app, report, args),
-        ManifestCommand::Delete(args) => delete::run(app, report, args),
+        ManifestCommand::ListMetadata(args) => list_metadata::run(app, report, *args.0),
+        ManifestCommand::Show(args) => show::run(app, report, *args.0),
+        ManifestCommand::ShowMetadata(args) => show_metadata::run(app, report, *args.0),
+        ManifestCommand::Delete(args) => delete::run(app, report, *args.0),
     }
 }

@@ -8,7 +8,6 @@ use crate::{
     view::View,
 };
 
-/// Show a manifest as the registry has it
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt manifest show localhost:5000/web:latest\n  acrt manifest show -r localhost:5000 -n web@sha256:… --raw"
@@ -21,7 +20,7 @@ pub struct ManifestShowArgs {
     raw: bool,
 }
 
-/// An image with its registry, or `--registry` and `--name`.
+// An image with its registry, or `--registry` and `--name`.
 #[derive(Debug, clap::Args)]
 pub struct ManifestArgs {
     /// Image with its registry, as name:tag or name@digest

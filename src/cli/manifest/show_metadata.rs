@@ -9,7 +9,6 @@ use crate::{
 
 use super::show::ManifestArgs;
 
-/// Show what is known of a manifest: its size, times and tags
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt manifest show-metadata localhost:5000/web:latest\n  acrt manifest show-metadata -r localhost:5000 -n web:1 \\\n    --query digest -o tsv"

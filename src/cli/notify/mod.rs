@@ -3,18 +3,26 @@
 mod presets;
 mod test;
 
-use crate::{cli::outcome::Outcome, error::Result, ops::App};
+use crate::{
+    cli::{late::Late, outcome::Outcome},
+    error::Result,
+    ops::App,
+};
 
 /// Try who is told of runs and failures
 #[derive(Debug, clap::Subcommand)]
 pub enum NotifyCommand {
-    Presets(presets::PresetsArgs),
-    Test(test::NotifyTestArgs),
+    /// Show the templates that services are told with
+    Presets(Late<presets::PresetsArgs>),
+    /// Send a sample to who is told, and show what was sent and answered
+    ///
+    /// Nothing is noted: what a receiver has been told stays as it is.
+    Test(Late<test::NotifyTestArgs>),
 }
 
 pub fn run(app: &App, command: NotifyCommand) -> Result<Outcome> {
     match command {
-        NotifyCommand::Presets(args) => presets::run(&args),
-        NotifyCommand::Test(args) => test::run(app, &args),
+        NotifyCommand::Presets(args) => presets::run(&args.0),
+        NotifyCommand::Test(args) => test::run(app, &args.0),
     }
 }

@@ -13,7 +13,6 @@ const COLUMNS: &[Column] = &[
     Column::at("URL", "/url"),
 ];
 
-/// Show the templates that services are told with
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt notify presets\n  acrt notify presets slack --query '[0].body' -o tsv"

@@ -16,9 +16,6 @@ const COLUMNS: &[Column] = &[
     Column::at("ERROR", "/error"),
 ];
 
-/// Send a sample to who is told, and show what was sent and answered
-///
-/// Nothing is noted: what a receiver has been told stays as it is.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt notify test\n  acrt notify test --name chat --event recovery"

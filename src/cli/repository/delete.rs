@@ -14,9 +14,6 @@ use crate::{
 
 use super::show::WhatArgs;
 
-/// Delete a repository, or an image with all its tags
-///
-/// `acrt repository untag` removes one tag and leaves the image.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt repository delete -n localhost:5000 --image web:1 --yes\n  acrt repository delete -n localhost:5000 --repository old --yes"

@@ -7,7 +7,6 @@ use crate::{
     view::View,
 };
 
-/// List the repositories of a registry
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt repository list -n localhost:5000 -o tsv")]
 pub struct RepositoryListArgs {

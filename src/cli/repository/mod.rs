@@ -8,7 +8,7 @@ mod show_tags;
 mod untag;
 
 use crate::{
-    cli::{outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -16,21 +16,33 @@ use crate::{
 /// List, show and delete the repositories and tags of a registry
 #[derive(Debug, clap::Subcommand)]
 pub enum RepositoryCommand {
-    List(list::RepositoryListArgs),
-    ShowTags(show_tags::ShowTagsArgs),
-    ShowManifests(show_manifests::ShowManifestsArgs),
-    Show(show::RepositoryShowArgs),
-    Delete(delete::RepositoryDeleteArgs),
-    Untag(untag::UntagArgs),
+    /// List the repositories of a registry
+    List(Late<list::RepositoryListArgs>),
+    /// Show the tags of a repository
+    ///
+    /// The time of a tag is when a run of this machine pushed it, else when the image says that it was made.
+    ShowTags(Late<show_tags::ShowTagsArgs>),
+    /// Show the manifests of a repository
+    ///
+    /// `acrt manifest list-metadata` is its newer name, with all details.
+    ShowManifests(Late<show_manifests::ShowManifestsArgs>),
+    /// Show a repository, a tag or a manifest
+    Show(Late<show::RepositoryShowArgs>),
+    /// Delete a repository, or an image with all its tags
+    ///
+    /// `acrt repository untag` removes one tag and leaves the image.
+    Delete(Late<delete::RepositoryDeleteArgs>),
+    /// Remove a tag, and leave the image
+    Untag(Late<untag::UntagArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: RepositoryCommand) -> Result<Outcome> {
     match command {
-        RepositoryCommand::List(args) => list::run(app, report, args),
-        RepositoryCommand::ShowTags(args) => show_tags::run(app, report, args),
-        RepositoryCommand::ShowManifests(args) => show_manifests::run(app, report, args),
-        RepositoryCommand::Show(args) => show::run(app, report, args),
-        RepositoryCommand::Delete(args) => delete::run(app, report, args),
-        RepositoryCommand::Untag(args) => untag::run(app, report, args),
+        RepositoryCommand::List(args) => list::run(app, report, *args.0),
+        RepositoryCommand::ShowTags(args) => show_tags::run(app, report, *args.0),
+        RepositoryCommand::ShowManifests(args) => show_manifests::run(app, report, *args.0),
+        RepositoryCommand::Show(args) => show::run(app, report, *args.0),
+        RepositoryCommand::Delete(args) => delete::run(app, report, *args.0),
+        RepositoryCommand::Untag(args) => untag::run(app, report, *args.0),
     }
 }

@@ -7,7 +7,6 @@ use crate::{
     view::View,
 };
 
-/// Show a repository, a tag or a manifest
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt repository show -n localhost:5000 --repository web\n  acrt repository show -n localhost:5000 -t web:latest \\\n    --query digest -o tsv"
@@ -19,7 +18,7 @@ pub struct RepositoryShowArgs {
     what: WhatArgs,
 }
 
-/// `--repository` or `--image`, one of the two.
+// `--repository` or `--image`, one of the two.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct WhatArgs {

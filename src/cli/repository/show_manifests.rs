@@ -14,9 +14,6 @@ use crate::{
     view::View,
 };
 
-/// Show the manifests of a repository
-///
-/// `acrt manifest list-metadata` is its newer name, with all details.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt repository show-manifests -n localhost:5000 --repository web\n  acrt repository show-manifests -n localhost:5000 --repository web \\\n    --orderby time_asc --query '[?tags[0]==null].digest' -o tsv"

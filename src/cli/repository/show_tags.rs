@@ -11,9 +11,6 @@ use crate::{
     view::View,
 };
 
-/// Show the tags of a repository
-///
-/// The time of a tag is when a run of this machine pushed it, else when the image says that it was made.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt repository show-tags -n localhost:5000 --repository web\n  acrt repository show-tags -n localhost:5000 --repository web \\\n    --orderby time_desc --top 5 --detail"

@@ -6,7 +6,6 @@ use crate::{
     ops::{App, repository},
 };
 
-/// Remove a tag, and leave the image
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt repository untag -n localhost:5000 --image web:1")]
 pub struct UntagArgs {

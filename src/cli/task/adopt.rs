@@ -21,9 +21,6 @@ use crate::{
     view::View,
 };
 
-/// Make tasks of what compose files, bake files and Dockerfiles build
-///
-/// Shows what it would do, asks, and writes. A second time it changes only what has changed there; what a hand has changed stays.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task adopt --local --dry-run\n  acrt task adopt --local --compose-up --run --yes\n  acrt task adopt ./images -r localhost:5000 --exclude 'legacy/' --yes\n  acrt task adopt compose.yaml -r localhost:5000 --no-run --yes\n  acrt task adopt docker-bake.hcl -r registry.example.com -o yaml --dry-run"

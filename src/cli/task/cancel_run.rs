@@ -10,7 +10,6 @@ use crate::{
     ops::{self, App},
 };
 
-/// Stop a run that is queued or goes on
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task cancel-run ca7")]
 pub struct CancelRunArgs {

@@ -7,9 +7,6 @@ use crate::{
     view::View,
 };
 
-/// Say what is stale and why, without building
-///
-/// Every tag is looked at now. A task that depends on a stale one is `waiting`: it is rebuilt after it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task check -o table\n  acrt task check web --query '[0].images'\n  acrt task check --exit-code -o none || echo stale"

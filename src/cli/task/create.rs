@@ -28,9 +28,6 @@ use crate::{
 
 use super::run::followed;
 
-/// Create a task, or replace the one of that name
-///
-/// A task builds a Dockerfile and pushes the images, carries out the steps of a YAML file, or keeps a copy of an image. Once it has run, it is run again whenever what it depends on moves. In a folder with a Dockerfile an image is all that must be named.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task create -t localhost:5000/web:latest --run\n  acrt task create --name web --registry localhost:5000 \\\n    --image web:latest --context ./web --file Dockerfile\n  acrt task create -n api -r localhost:5000 -t api:latest -t api:{{.Run.ID}} \\\n    -c ./api --arg NODE=20 --base-image-trigger-type All\n  acrt task create -n tool -t ghcr.io/acme/tool:1 -c . \\\n    --base-image-trigger-enabled false\n  acrt task create -n nightly -t ghcr.io/acme/web:nightly -c ./web \\\n    --schedule \"0 21 * * *\" --schedule \"noon:0 12 * * MON-FRI\"\n  acrt task create -n gate -r localhost:5000 -c ./web -f acb.yaml --set tag=1\n  acrt task create -n purge -r localhost:5000 -c /dev/null \\\n    --cmd \"alpine:3 date\"\n  acrt task create -n node -r localhost:5000 -t base/node:20 \\\n    --import docker.io/library/node:20"

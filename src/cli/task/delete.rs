@@ -10,7 +10,6 @@ use crate::{
     ops::{self, App},
 };
 
-/// Delete a task; its runs stay
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task delete web --yes")]
 pub struct DeleteArgs {

@@ -19,9 +19,7 @@ use crate::{
     task::{Cause, RunId},
 };
 
-/// Carry out a run that another acrt hands over on standard input
 #[derive(Debug, clap::Args)]
-#[command(hide = true)]
 pub struct ExecuteArgs {}
 
 pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {

@@ -11,9 +11,6 @@ use crate::{
     view::{Vertex, View},
 };
 
-/// Show what depends on what, as a tree or a picture
-///
-/// From what is known, without asking any registry. `-o` takes text, dot (Graphviz), mermaid and svg too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task graph\n  acrt task graph web\n  acrt task graph -o svg > chain.svg\n  acrt task graph -o mermaid"

@@ -11,7 +11,6 @@ use crate::{
     },
 };
 
-/// List all tasks
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task list -o table\n  acrt task list --query '[].name' -o tsv"

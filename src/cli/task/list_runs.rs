@@ -13,7 +13,6 @@ use crate::{
     view::View,
 };
 
-/// List runs, the newest first
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task list-runs -o table\n  acrt task list-runs web --run-status Failed\n  acrt task list-runs --image localhost:5000/web:latest --top 1\n  acrt task list-runs --detail -o table"

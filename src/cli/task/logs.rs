@@ -12,7 +12,6 @@ use crate::{
 
 use super::list_runs::reference;
 
-/// Print the log of a run, and follow it while the run goes on
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task logs                    (the newest run)\n  acrt task logs web                (the newest run of a task)\n  acrt task logs --run-id ca7"

@@ -24,6 +24,7 @@ mod why;
 use crate::{error::Result, ops::App};
 
 use super::{
+    late::Late,
     outcome::Outcome,
     report::Report,
     status::{self, StatusArgs},
@@ -32,55 +33,94 @@ use super::{
 /// Define, run and watch tasks
 #[derive(Debug, clap::Subcommand)]
 pub enum TaskCommand {
-    Create(create::CreateArgs),
-    Adopt(Box<adopt::AdoptArgs>),
-    Update(update::UpdateArgs),
-    Show(show::ShowArgs),
-    List(list::ListArgs),
-    Delete(delete::DeleteArgs),
-    Run(run::RunArgs),
-    Watch(watch::WatchArgs),
-    Check(check::CheckArgs),
-    Graph(graph::GraphArgs),
-    Why(why::WhyArgs),
+    /// Create a task, or replace the one of that name
+    ///
+    /// A task builds a Dockerfile and pushes the images, carries out the steps of a YAML file, or keeps a copy of an image. Once it has run, it is run again whenever what it depends on moves. In a folder with a Dockerfile an image is all that must be named.
+    Create(Late<create::CreateArgs>),
+    /// Make tasks of what compose files, bake files and Dockerfiles build
+    ///
+    /// Shows what it would do, asks, and writes. A second time it changes only what has changed there; what a hand has changed stays.
+    Adopt(Late<adopt::AdoptArgs>),
+    /// Change a task
+    ///
+    /// What is not given stays as it is. Lists are replaced as a whole: `--image`, `--arg` and `--schedule` name all that shall be there.
+    Update(Late<update::UpdateArgs>),
+    /// Show a task
+    ///
+    /// On a terminal, and with -o table, what people want to know of it: what it builds, what it depends on, its timers and its last runs,
+    /// and what is wrong. JSON is that of az.
+    Show(Late<show::ShowArgs>),
+    /// List all tasks
+    List(Late<list::ListArgs>),
+    /// Delete a task; its runs stay
+    Delete(Late<delete::DeleteArgs>),
+    /// Run a task now, and print its log
+    ///
+    /// Ctrl-C stops the builder. Options that change what is built hold for this run only, and what it depends on is then not recorded.
+    Run(Late<run::RunArgs>),
+    /// Follow base images, and rebuild what depends on those that moved
+    ///
+    /// Looks at each tag once a round, rebuilds stale tasks parents first, and goes on until it is stopped. With --once it makes one round
+    /// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do. What is wrong and has not changed
+    /// is then said once a day, because cron mails it; on a terminal, and with --repeat, always. The exit code tells it each time.
+    Watch(Late<watch::WatchArgs>),
+    /// Say what is stale and why, without building
+    ///
+    /// Every tag is looked at now. A task that depends on a stale one is `waiting`: it is rebuilt after it.
+    Check(Late<check::CheckArgs>),
+    /// Show what depends on what, as a tree or a picture
+    ///
+    /// From what is known, without asking any registry. `-o` takes text, dot (Graphviz), mermaid and svg too.
+    Graph(Late<graph::GraphArgs>),
+    /// Show why a task was rebuilt, or would be, and what differs in its base
+    ///
+    /// Of each base that moved two manifests and two configs are read, and nothing else.
+    Why(Late<why::WhyArgs>),
     #[command(hide = true)]
-    Status(StatusArgs),
-    ListRuns(list_runs::ListRunsArgs),
-    ShowRun(show_run::ShowRunArgs),
-    Logs(logs::LogsArgs),
-    CancelRun(cancel_run::CancelRunArgs),
-    UpdateRun(update_run::UpdateRunArgs),
+    Status(Late<StatusArgs>),
+    /// List runs, the newest first
+    ListRuns(Late<list_runs::ListRunsArgs>),
+    /// Show a run
+    ShowRun(Late<show_run::ShowRunArgs>),
+    /// Print the log of a run, and follow it while the run goes on
+    Logs(Late<logs::LogsArgs>),
+    /// Stop a run that is queued or goes on
+    CancelRun(Late<cancel_run::CancelRunArgs>),
+    /// Keep a run from being removed when it grows old, or no longer
+    UpdateRun(Late<update_run::UpdateRunArgs>),
     #[command(subcommand)]
     Timer(timer::TimerCommand),
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
-    Execute(execute::ExecuteArgs),
+    /// Carry out a run that another acrt hands over on standard input
+    #[command(hide = true)]
+    Execute(Late<execute::ExecuteArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> {
     match command {
-        TaskCommand::Adopt(args) => adopt::run(app, report, *args),
-        TaskCommand::Create(args) => create::run(app, report, args),
-        TaskCommand::Update(args) => update::run(app, report, args),
-        TaskCommand::Show(args) => show::run(app, report, args),
-        TaskCommand::List(args) => list::run(app, report, args),
-        TaskCommand::Delete(args) => delete::run(app, report, args),
-        TaskCommand::Run(args) => run::run(app, report, args),
-        TaskCommand::Watch(args) => watch::run(app, report, args),
-        TaskCommand::Status(args) => status::run(app, report, args),
-        TaskCommand::Graph(args) => graph::run(app, report, args),
-        TaskCommand::Why(args) => why::run(app, report, args),
-        TaskCommand::Check(args) => check::run(app, report, args),
-        TaskCommand::ListRuns(args) => list_runs::run(app, report, args),
-        TaskCommand::ShowRun(args) => show_run::run(app, report, args),
-        TaskCommand::Logs(args) => logs::run(app, report, args),
-        TaskCommand::CancelRun(args) => cancel_run::run(app, report, args),
-        TaskCommand::UpdateRun(args) => update_run::run(app, report, args),
+        TaskCommand::Adopt(args) => adopt::run(app, report, *args.0),
+        TaskCommand::Create(args) => create::run(app, report, *args.0),
+        TaskCommand::Update(args) => update::run(app, report, *args.0),
+        TaskCommand::Show(args) => show::run(app, report, *args.0),
+        TaskCommand::List(args) => list::run(app, report, *args.0),
+        TaskCommand::Delete(args) => delete::run(app, report, *args.0),
+        TaskCommand::Run(args) => run::run(app, report, *args.0),
+        TaskCommand::Watch(args) => watch::run(app, report, *args.0),
+        TaskCommand::Status(args) => status::run(app, report, *args.0),
+        TaskCommand::Graph(args) => graph::run(app, report, *args.0),
+        TaskCommand::Why(args) => why::run(app, report, *args.0),
+        TaskCommand::Check(args) => check::run(app, report, *args.0),
+        TaskCommand::ListRuns(args) => list_runs::run(app, report, *args.0),
+        TaskCommand::ShowRun(args) => show_run::run(app, report, *args.0),
+        TaskCommand::Logs(args) => logs::run(app, report, *args.0),
+        TaskCommand::CancelRun(args) => cancel_run::run(app, report, *args.0),
+        TaskCommand::UpdateRun(args) => update_run::run(app, report, *args.0),
         TaskCommand::Timer(command) => timer::run(app, report, command),
         TaskCommand::Credential(command) => credential::run(app, report, command),
         TaskCommand::Identity(command) => identity::run(app, report, command),
-        TaskCommand::Execute(args) => execute::run(app, report, args),
+        TaskCommand::Execute(args) => execute::run(app, report, *args.0),
     }
 }

@@ -32,9 +32,6 @@ use crate::{
     view::View,
 };
 
-/// Run a task now, and print its log
-///
-/// Ctrl-C stops the builder. Options that change what is built hold for this run only, and what it depends on is then not recorded.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task run web\n  acrt task run web --no-logs --query runId -o tsv\n  acrt task run web --no-wait\n  acrt task run web --dry-run\n  acrt task run --all --jobs 4"
@@ -109,7 +106,7 @@ const OF_ONE: [&str; 17] = [
     "update_trigger_token",
 ];
 
-/// Many tasks instead of one.
+// Many tasks instead of one.
 #[derive(Clone, Copy, Debug, clap::Args)]
 
 pub struct SelectionArgs {

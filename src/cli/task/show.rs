@@ -16,10 +16,6 @@ use crate::{
     view::View,
 };
 
-/// Show a task
-///
-/// On a terminal, and with -o table, what people want to know of it: what it builds, what it depends on, its timers and its last runs,
-/// and what is wrong. JSON is that of az.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task show web\n  acrt task show web --query step.baseImageDependencies\n  acrt task show web --with-secure-properties --query step.arguments"

@@ -12,7 +12,6 @@ use crate::{
     view::View,
 };
 
-/// Show a run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task show-run ca7 --query outputImages")]
 pub struct ShowRunArgs {

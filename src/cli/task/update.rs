@@ -11,9 +11,6 @@ use crate::{
     ops::{self, App},
 };
 
-/// Change a task
-///
-/// What is not given stays as it is. Lists are replaced as a whole: `--image`, `--arg` and `--schedule` name all that shall be there.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task update web --base-image-trigger-enabled false\n  acrt task update web --arg NODE=22\n  acrt task update web --target \"\"    (builds the last stage again)"

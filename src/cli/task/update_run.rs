@@ -12,7 +12,6 @@ use crate::{
     view::View,
 };
 
-/// Keep a run from being removed when it grows old, or no longer
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task update-run ca7 --no-archive false    (keeps it)\n  acrt task update-run ca7 --no-archive          (lets it go)"

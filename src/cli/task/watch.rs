@@ -23,11 +23,6 @@ use crate::{
 /// Seconds that the loop waits for a moved tag to be quiet: a push of several tags, or one that is taken back, takes about as long.
 const LOOP_SETTLE: i64 = 60;
 
-/// Follow base images, and rebuild what depends on those that moved
-///
-/// Looks at each tag once a round, rebuilds stale tasks parents first, and goes on until it is stopped. With --once it makes one round
-/// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do. What is wrong and has not changed
-/// is then said once a day, because cron mails it; on a terminal, and with --repeat, always. The exit code tells it each time.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task watch\n  acrt task watch --listen 127.0.0.1:8585 --page\n  acrt task watch --once\n  acrt task watch --dry-run -o table\n  acrt task watch --print-crontab\n  acrt task watch --print-unit"

@@ -10,9 +10,6 @@ use crate::{
     view::View,
 };
 
-/// Show why a task was rebuilt, or would be, and what differs in its base
-///
-/// Of each base that moved two manifests and two configs are read, and nothing else.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task why web\n  acrt task why web --run-id ca4\n  acrt task why web -o json --query 'bases[].differences[]'"

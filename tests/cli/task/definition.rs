@@ -144,7 +144,8 @@ fn world() -> World {
 
 #[test]
 fn every_flag_of_task_create_has_a_key_or_a_reason_why_not() {
-    let command = acrt::cli::command();
+    let mut command = acrt::cli::command();
+    command.build();
     let create = command
         .find_subcommand("task")
         .and_then(|task| task.find_subcommand("create"))

@@ -10,7 +10,6 @@ use crate::{
     ops::{self, App},
 };
 
-/// Add a login to a task
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me --password-stdin < token\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me -p env:GHCR_TOKEN\n  acrt task credential add --name web --login-server ghcr.io \\\n    -u me -p file:/run/secrets/ghcr"

@@ -12,7 +12,6 @@ use crate::{
     view::View,
 };
 
-/// List the logins of a task, without passwords
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task credential list --name web -o table")]
 pub struct CredentialListArgs {

@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,17 +14,21 @@ use crate::{
 /// Give a task logins to registries, before those of docker and podman
 #[derive(Debug, clap::Subcommand)]
 pub enum CredentialCommand {
-    Add(add::CredentialAddArgs),
-    Update(update::CredentialUpdateArgs),
-    Remove(remove::CredentialRemoveArgs),
-    List(list::CredentialListArgs),
+    /// Add a login to a task
+    Add(Late<add::CredentialAddArgs>),
+    /// Change a login of a task
+    Update(Late<update::CredentialUpdateArgs>),
+    /// Remove a login from a task
+    Remove(Late<remove::CredentialRemoveArgs>),
+    /// List the logins of a task, without passwords
+    List(Late<list::CredentialListArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: CredentialCommand) -> Result<Outcome> {
     match command {
-        CredentialCommand::Add(args) => add::run(app, report, args),
-        CredentialCommand::Update(args) => update::run(app, report, args),
-        CredentialCommand::Remove(args) => remove::run(app, report, args),
-        CredentialCommand::List(args) => list::run(app, report, args),
+        CredentialCommand::Add(args) => add::run(app, report, *args.0),
+        CredentialCommand::Update(args) => update::run(app, report, *args.0),
+        CredentialCommand::Remove(args) => remove::run(app, report, *args.0),
+        CredentialCommand::List(args) => list::run(app, report, *args.0),
     }
 }

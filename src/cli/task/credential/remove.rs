@@ -10,7 +10,6 @@ use crate::{
     ops::{self, App},
 };
 
-/// Remove a login from a task
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task credential remove --name web --login-server ghcr.io")]
 pub struct CredentialRemoveArgs {

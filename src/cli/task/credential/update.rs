@@ -10,7 +10,6 @@ use crate::{
     ops::{self, App},
 };
 
-/// Change a login of a task
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  acrt task credential update --name web --login-server ghcr.io \\\n    --password-stdin < token"

@@ -9,7 +9,7 @@ use crate::{
     ops::App,
 };
 
-/// What names a task, and what is without effect.
+// What names a task, and what is without effect.
 #[derive(Debug, clap::Args)]
 pub struct IdentityArgs {
     #[command(flatten)]

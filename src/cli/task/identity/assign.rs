@@ -8,7 +8,6 @@ use crate::{
 
 use super::args::IdentityArgs;
 
-/// Accept an identity for a task; without effect
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task identity assign --name web --identities [system]")]
 pub struct AssignArgs {

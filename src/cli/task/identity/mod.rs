@@ -6,7 +6,7 @@ mod remove;
 mod show;
 
 use crate::{
-    cli::{outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,15 +14,18 @@ use crate::{
 /// Accept what az says of managed identities; there are none here
 #[derive(Debug, clap::Subcommand)]
 pub enum IdentityCommand {
-    Assign(assign::AssignArgs),
-    Remove(remove::IdentityRemoveArgs),
-    Show(show::IdentityShowArgs),
+    /// Accept an identity for a task; without effect
+    Assign(Late<assign::AssignArgs>),
+    /// Accept that a task loses an identity; without effect
+    Remove(Late<remove::IdentityRemoveArgs>),
+    /// Show the identities of a task: none
+    Show(Late<show::IdentityShowArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: IdentityCommand) -> Result<Outcome> {
     match command {
-        IdentityCommand::Assign(args) => assign::run(app, report, args),
-        IdentityCommand::Remove(args) => remove::run(app, report, args),
-        IdentityCommand::Show(args) => show::run(app, report, args),
+        IdentityCommand::Assign(args) => assign::run(app, report, *args.0),
+        IdentityCommand::Remove(args) => remove::run(app, report, *args.0),
+        IdentityCommand::Show(args) => show::run(app, report, *args.0),
     }
 }

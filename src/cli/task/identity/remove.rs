@@ -8,7 +8,6 @@ use crate::{
 
 use super::args::IdentityArgs;
 
-/// Accept that a task loses an identity; without effect
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task identity remove --name web --identities [system]")]
 pub struct IdentityRemoveArgs {

@@ -11,7 +11,6 @@ use crate::{
 
 use super::args::IdentityArgs;
 
-/// Show the identities of a task: none
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task identity show --name web")]
 pub struct IdentityShowArgs {

@@ -12,10 +12,6 @@ use crate::{
     task::{Cron, Status, TimerName},
 };
 
-/// Add a timer to a task
-///
-/// `acrt task watch` runs the task at these times, whether or not its base images moved. A time that was missed while nothing watched
-/// is made up for once.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task timer add --name web --timer-name nightly \\\n    --schedule \"0 21 * * *\"\n  acrt task timer add -n web --timer-name weekdays --enabled false \\\n    --schedule \"30 6 * * MON-FRI\""

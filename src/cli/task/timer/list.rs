@@ -12,7 +12,6 @@ use crate::{
     view::View,
 };
 
-/// List the timers of a task, with the next three times of each
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task timer list --name web -o table")]
 pub struct TimerListArgs {

@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,17 +14,24 @@ use crate::{
 /// Run a task at set times
 #[derive(Debug, clap::Subcommand)]
 pub enum TimerCommand {
-    Add(add::TimerAddArgs),
-    Update(update::TimerUpdateArgs),
-    Remove(remove::TimerRemoveArgs),
-    List(list::TimerListArgs),
+    /// Add a timer to a task
+    ///
+    /// `acrt task watch` runs the task at these times, whether or not its base images moved. A time that was missed while nothing watched
+    /// is made up for once.
+    Add(Late<add::TimerAddArgs>),
+    /// Change a timer of a task
+    Update(Late<update::TimerUpdateArgs>),
+    /// Remove a timer from a task
+    Remove(Late<remove::TimerRemoveArgs>),
+    /// List the timers of a task, with the next three times of each
+    List(Late<list::TimerListArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: TimerCommand) -> Result<Outcome> {
     match command {
-        TimerCommand::Add(args) => add::run(app, report, args),
-        TimerCommand::Update(args) => update::run(app, report, args),
-        TimerCommand::Remove(args) => remove::run(app, report, args),
-        TimerCommand::List(args) => list::run(app, report, args),
+        TimerCommand::Add(args) => add::run(app, report, *args.0),
+        TimerCommand::Update(args) => update::run(app, report, *args.0),
+        TimerCommand::Remove(args) => remove::run(app, report, *args.0),
+        TimerCommand::List(args) => list::run(app, report, *args.0),
     }
 }

@@ -12,7 +12,6 @@ use crate::{
     task::TimerName,
 };
 
-/// Remove a timer from a task
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  acrt task timer remove --name web --timer-name nightly")]
 pub struct TimerRemoveArgs {

@@ -12,7 +12,6 @@ use crate::{
     task::{Cron, Status, TimerName},
 };
 
-/// Change a timer of a task
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt task timer update --name web --timer-name nightly \\\n    --schedule \"0 12 * * *\"\n  acrt task timer update --name web --timer-name nightly \\\n    --enabled false"

@@ -4,6 +4,7 @@ pub mod buildah;
 pub mod buildctl;
 pub mod buildkit;
 pub mod buildx;
+mod cache;
 pub mod connection;
 pub mod container;
 pub mod custom;
@@ -25,6 +26,7 @@ pub mod storage;
 mod used;
 
 pub use buildkit::digest_in_metadata;
+pub use cache::CacheRecord;
 pub use connection::{PresenceQuestion, presence};
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::{ORDER, check_name, chosen_name, detect};

@@ -54,10 +54,8 @@ impl<'a> Traces<'a> {
         task: &Task,
         run: &Run,
     ) -> Option<Self> {
-        let policy = settings(app, name).clean;
-        let is_pushed = !matches!(&task.step, Step::Docker(step) if !step.is_push_enabled);
-        let is_ours = run.task.is_some() && is_pushed && builder.keeps_images();
-        (is_ours && policy != Clean::Off).then(|| Self {
+        let policy = policy(app, name, task, run)?;
+        builder.keeps_images().then(|| Self {
             app,
             builder,
             name: name.to_owned(),
@@ -186,20 +184,10 @@ impl<'a> Traces<'a> {
             return left;
         }
         // Another task may have been built on it elsewhere, or have it still to be built on.
-        let Ok(stored) = self.app.store.tasks() else {
+        let Some(named) = named_by_tasks(self.app) else {
             return BTreeSet::new();
         };
-        for one in stored {
-            let Ok(baseline) = self.app.store.baseline(&one.key) else {
-                return BTreeSet::new();
-            };
-            let named: BTreeSet<&Digest> = baseline
-                .dependencies
-                .iter()
-                .filter_map(|it| it.image.digest.as_ref())
-                .collect();
-            left.retain(|base| base.digest().is_none_or(|digest| !named.contains(digest)));
-        }
+        left.retain(|base| base.digest().is_none_or(|digest| !named.contains(digest)));
         left
     }
 
@@ -251,9 +239,9 @@ impl<'a> Traces<'a> {
         let Some(line) = self.builder.remove_image(name) else {
             return false;
         };
-        match problem(&line).await {
-            None => log.say(&format!("removed from {}: {what} {name}", self.name)),
-            Some(why) => {
+        match converse(&line).await {
+            Ok(_) => log.say(&format!("removed from {}: {what} {name}", self.name)),
+            Err(why) => {
                 log.say(&format!(
                     "cannot remove {what} {name} from {}: {why}",
                     self.name
@@ -297,14 +285,32 @@ fn settings(app: &App, name: &str) -> BuilderSettings {
     own.map(|(_, own)| own).unwrap_or_default()
 }
 
-/// Runs a command and returns why it has failed; none where it has not.
-async fn problem(line: &CommandLine) -> Option<String> {
+/// Returns what is taken away after a run; none where nothing is: it is of no task, it pushes nothing, or the config file says so.
+pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Clean> {
+    let policy = settings(app, name).clean;
+    let is_pushed = !matches!(&task.step, Step::Docker(step) if !step.is_push_enabled);
+    (run.task.is_some() && is_pushed && policy != Clean::Off).then_some(policy)
+}
+
+/// Returns the digests of all bases that the last images of tasks were built on; none where not all is known.
+pub(super) fn named_by_tasks(app: &App) -> Option<BTreeSet<Digest>> {
+    let mut named = BTreeSet::new();
+    for one in app.store.tasks().ok()? {
+        let baseline = app.store.baseline(&one.key).ok()?;
+        let bases = baseline.dependencies.into_iter();
+        named.extend(bases.filter_map(|it| it.image.digest));
+    }
+    Some(named)
+}
+
+/// Runs a command that takes something away, and returns what it has printed, else why it has failed.
+pub(super) async fn converse(line: &CommandLine) -> Result<Vec<u8>, String> {
     match process::converse_for(REMOVAL, line, b"").await {
-        Ok(reply) if reply.ended == Ended::Exited(0) => None,
+        Ok(reply) if reply.ended == Ended::Exited(0) => Ok(reply.output),
         Ok(reply) => {
             let why = process::last_line(&reply.errors);
-            Some(why.unwrap_or_else(|| "it ended without a word".into()))
+            Err(why.unwrap_or_else(|| "it ended without a word".into()))
         }
-        Err(error) => Some(error.one_line()),
+        Err(error) => Err(error.one_line()),
     }
 }

@@ -26,6 +26,7 @@ use crate::{
 
 use super::{
     App,
+    cache_traces::CacheTraces,
     clean::{self, Traces},
     event::{Event, EventSink},
     fetch::{self, Fetched},
@@ -550,12 +551,28 @@ impl<'a> Execution<'a> {
             log.doing("tidying up on the builder".into());
             traces.clean(log).await;
         }
+        let cache = CacheTraces::of(self.app, on, &self.task, run, self.stop);
+        if let Some(traces) = cache.filter(|_| is_pushed) {
+            traces.clean(run, log).await;
+        }
         clean::prune(self.app, on, self.stop, log).await;
     }
 
     /// Returns what notes and takes away what a run leaves on its builder; none where that stays.
     pub(super) fn traces<'b>(&'b self, on: (&'b Builder, &str), run: &Run) -> Option<Traces<'b>> {
         Traces::of(self.app, on, &self.task, run)
+    }
+
+    /// As [`Self::traces`], for the cache of its builder, with a look at what is there before a build: of this step, where there are several.
+    pub(super) async fn cache_before<'b>(
+        &'b self,
+        on: (&'b Builder, &str),
+        run: &Run,
+        step: &str,
+        stop: &'b Stop,
+    ) -> Option<CacheTraces<'b>> {
+        let traces = CacheTraces::of(self.app, on, &self.task, run, stop)?;
+        Some(traces.before(step).await)
     }
 
     /// Builds with one builder, or in parts with several.
@@ -589,12 +606,17 @@ impl<'a> Execution<'a> {
         work: BuilderWork<'_, '_>,
     ) -> Result<BuildOutcome, Failure> {
         let name = &work.on.name;
+        let on = (&work.on.builder, name.as_str());
+        let cache = self.cache_before(on, job.run, "", work.stop).await;
         let mut built = self.try_on(job, &work).await;
         if let Err(failure) = &built
             && has_no_disk(&failure.error)
             && self.free_disk(name, work.log, &work.prefix).await
         {
             built = self.try_on(job, &work).await;
+        }
+        if let Some(cache) = cache {
+            cache.note(job.resolved.pulled.keys()).await;
         }
         match built {
             Ok(outcome) => {

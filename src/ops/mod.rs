@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod answer;
 mod assemble;
 pub mod builders;
+mod cache_traces;
 pub mod cancel_run;
 pub mod chain;
 pub mod check;

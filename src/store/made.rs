@@ -23,6 +23,8 @@ pub struct MadeOnBuilder {
     /// The images that runs have fetched, by their digests: of each the tasks that are built on it, with the last run that was. Each task
     /// is written as `registry/name`.
     pub bases: BTreeMap<Reference, BTreeMap<String, RunId>>,
+    /// The records of BuildKit's cache that runs have made, by their ids.
+    pub cache: BTreeMap<String, MadeRecord>,
     /// When its cache was pruned last.
     pub pruned: Option<Timestamp>,
 }
@@ -37,6 +39,21 @@ pub struct MadeImage {
     pub run: RunId,
     /// The tags that runs gave it, each with the last run that did.
     pub tags: BTreeMap<Reference, RunId>,
+}
+
+/// A record of BuildKit's cache that a build has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeRecord {
+    /// The task, as `registry/name`.
+    pub task: String,
+    /// Of a multi-step run the step that made it; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub step: String,
+    /// The run that made it.
+    pub run: RunId,
+    /// The bases of the build that it is a part of or is built on.
+    pub bases: BTreeSet<Digest>,
 }
 
 impl MadeOnBuilder {

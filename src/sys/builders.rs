@@ -282,11 +282,7 @@ impl BuilderSettings {
             ),
             ("identity", self.identity.is_some(), is(&[B::Podman])),
             ("builder", self.builder.is_some(), is(&[B::Buildx])),
-            (
-                "clean",
-                self.clean != Clean::default(),
-                !is(&[B::Buildctl, B::Command]),
-            ),
+            ("clean", self.clean != Clean::default(), !is(&[B::Command])),
             (
                 "keepStorage` and `until",
                 prune,
@@ -493,7 +489,7 @@ mod tests {
                 "has no `globalArgs` and `buildArgs`",
             ),
             ("{kind: docker, clean: some}", "unknown variant `some`"),
-            ("{kind: buildctl, clean: all}", "has no `clean`"),
+            ("{kind: command, clean: all}", "has no `clean`"),
             (
                 "{kind: podman, keepStorage: 5}",
                 "has no `keepStorage` and `until`",

@@ -283,6 +283,93 @@ fn steps_leave_no_more_images_with_each_run() {
     assert_eq!(last.len(), first, "{last:#?}");
 }
 
+/// Returns what BuildKit keeps, as `pulled from …` or the text of a step, sorted.
+fn cache(world: &World) -> Vec<String> {
+    let listed = call(world, "docker", &["buildx", "du", "--verbose"]).ok();
+    let lines = listed.stdout.lines();
+    let mut all: Vec<String> = lines
+        .filter_map(|line| line.strip_prefix("Description:"))
+        .map(|what| what.trim().to_owned())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn cache_of_buildkit_is_rid_of_superseded_bases_and_keeps_what_others_have_built() {
+    for put_on_path in [World::newer_docker, World::buildx_elsewhere] {
+        let (world, registry) = built_once(put_on_path, &[]);
+        let old = base(&registry);
+        world.tracked_task(&registry, "api", &dockerfile(&registry, "ENV C=d"));
+        // One that builds by hand, on what runs have fetched and on an image of its own.
+        let theirs = world.context("theirs", &format!("FROM {old}\nCOPY Dockerfile /theirs\n"));
+        registry.push("other:1", &[("by", "others")]);
+        let other = registry.image("other:1");
+        let others = world.context(
+            "others",
+            &format!("FROM {other}\nCOPY Dockerfile /others\n"),
+        );
+        for folder in [&theirs, &others] {
+            call(&world, "docker", &["buildx", "build", "--quiet", folder]).ok();
+        }
+        push_base(&registry, "1");
+        world.run("web").ok();
+        let between = base(&registry);
+        let pulled = |base: &str| format!("pulled from {base}");
+        let has = |what: &str| cache(&world).iter().any(|it| it == what);
+        let all = cache(&world);
+        assert!(has(&pulled(&old)) && has(&pulled(&between)), "{all:#?}");
+        let own = |all: &[String]| all.iter().filter(|it| it.ends_with(" /own")).count();
+        // Of both tasks on the base that `api` is built on, and of one on the newer.
+        assert_eq!(own(&all), 3);
+        for text in ["2", "3"] {
+            rebuild(&world, &registry, text);
+        }
+        let last = cache(&world);
+        assert!(!has(&pulled(&between)), "{last:#?}");
+        assert!(has(&pulled(&base(&registry))));
+        // It is on a layer that a run has fetched, which stays with it.
+        for step in [
+            "[2/2] COPY Dockerfile /theirs",
+            "[2/2] COPY Dockerfile /others",
+        ] {
+            assert!(has(step), "{step} {last:#?}");
+        }
+        assert!(has(&pulled(&old)), "{last:#?}");
+        assert_eq!(own(&last), 2);
+        let logs = world.state_files();
+        assert!(
+            logs.iter()
+                .any(|(_, log)| log.contains(": superseded cache, "))
+        );
+    }
+}
+
+#[test]
+fn cache_of_buildkit_is_rid_of_what_a_step_made_of_an_older_context() {
+    let (world, registry) = built_once(World::newer_docker, &[]);
+    let first = cache(&world);
+    for text in ["C=d", "E=f"] {
+        // What a build that fails has made goes with the next that does not.
+        let broken = format!(
+            "{}COPY nowhere /\n",
+            dockerfile(&registry, &format!("ENV X{text}"))
+        );
+        world.write("web/Dockerfile", &broken);
+        world.run("web").exits(1);
+        world.write(
+            "web/Dockerfile",
+            &dockerfile(&registry, &format!("ENV {text}")),
+        );
+        world.run("web").ok();
+    }
+    assert_eq!(cache(&world), first);
+    world.config("builders: {docker: {clean: off}}\n");
+    world.write("web/Dockerfile", &dockerfile(&registry, "ENV G=h"));
+    world.run("web").ok();
+    assert!(cache(&world).len() > first.len());
+}
+
 #[test]
 fn cache_is_pruned_once_a_week_where_the_config_file_says_what_stays() {
     let (world, registry) = (World::new(), Registry::start());
@@ -324,9 +411,10 @@ fn disk_after_twenty_rebuilds() {
         }
         registry.push("base:1", &[("payload", &text)]);
     };
-    let builders: [(&str, PutOnPath, &str); 5] = [
+    let builders: [(&str, PutOnPath, &str); 6] = [
         ("docker", World::docker, ""),
         ("docker", World::newer_docker, ""),
+        ("docker", World::buildx_elsewhere, ""),
         (
             "docker",
             World::newer_docker,

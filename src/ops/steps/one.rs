@@ -15,7 +15,7 @@ use crate::{
         container::{SecretFile, command_of},
     },
     error::{Context as _, Error, Kind, Result},
-    image::{Digest, Reference},
+    image::{Digest, Platform, Reference},
     ops::{
         assemble::{labels, not_verified},
         event::{Event, EventSink},
@@ -186,41 +186,17 @@ impl StepContext<'_, '_> {
         if build.bares_secret {
             self.warn(&step.id, BARE_SECRET);
         }
-        let directory = self.directory(build.working_directory.as_deref(), ".")?;
-        let traces = self.execution.traces(
-            (
-                self.builder,
-                self.run.builder.as_deref().unwrap_or_default(),
-            ),
-            self.run,
-        );
-        let absent = match &traces {
-            Some(traces) => traces.absent(resolved.pulled.keys()).await,
-            None => BTreeSet::new(),
-        };
-        let mut made = BTreeSet::new();
-        for planned in self.builder.plan(&request)? {
-            let mut line = self.with_variables(planned.line, build);
-            line.dir = Some(directory.clone());
-            let ended = self.process(&step.id, line, deadline, GRACE).await?;
-            let work = StepWork {
-                step,
-                what: &planned.purpose.to_string(),
-                request: Some((&planned.purpose, &request)),
-            };
-            self.judge(work, ended)?;
-            if planned.purpose == Purpose::Build {
-                let built = platforms::built(self.builder, &request).await;
-                let named = platforms::named(built.as_ref());
-                made = pushed::in_words_of(&inputs.build.platforms, named);
-                if let Some(traces) = &traces {
-                    let built = unchanged::parts(self.builder, &request, built).await;
-                    let pulled = resolved.pulled.keys();
-                    traces.note(built.iter(), &request.images, pulled, &absent)?;
-                }
-                judge_platforms(&made, &inputs.wanted, &resolved)?;
-            }
+        let name = self.run.builder.as_deref().unwrap_or_default();
+        let cache = self
+            .execution
+            .cache_before((self.builder, name), self.run, step.id.as_str(), &self.stop)
+            .await;
+        let made = self.carry_out_build((step, build), &request, (&inputs, &resolved), deadline);
+        let made = made.await;
+        if let Some(cache) = cache {
+            cache.note(resolved.pulled.keys()).await;
         }
+        let made = made?;
         let app = self.execution.app;
         resolved.made_for(app, &inputs, &made).await?;
         let mut found = self.found.borrow_mut();
@@ -233,6 +209,47 @@ impl StepContext<'_, '_> {
         };
         found.builds.insert(step.id.clone(), built);
         Ok(())
+    }
+
+    /// Runs the command lines of a build. Returns the platforms that it was for.
+    async fn carry_out_build(
+        &self,
+        (step, build): (&Step, &BuildStep),
+        request: &BuildRequest,
+        (inputs, resolved): (&Inputs, &Resolved),
+        deadline: Instant,
+    ) -> Result<BTreeSet<Platform>, StepFailure> {
+        let directory = self.directory(build.working_directory.as_deref(), ".")?;
+        let name = self.run.builder.as_deref().unwrap_or_default();
+        let traces = self.execution.traces((self.builder, name), self.run);
+        let absent = match &traces {
+            Some(traces) => traces.absent(resolved.pulled.keys()).await,
+            None => BTreeSet::new(),
+        };
+        let mut made = BTreeSet::new();
+        for planned in self.builder.plan(request)? {
+            let mut line = self.with_variables(planned.line, build);
+            line.dir = Some(directory.clone());
+            let ended = self.process(&step.id, line, deadline, GRACE).await?;
+            let work = StepWork {
+                step,
+                what: &planned.purpose.to_string(),
+                request: Some((&planned.purpose, request)),
+            };
+            self.judge(work, ended)?;
+            if planned.purpose == Purpose::Build {
+                let built = platforms::built(self.builder, request).await;
+                let named = platforms::named(built.as_ref());
+                made = pushed::in_words_of(&inputs.build.platforms, named);
+                if let Some(traces) = &traces {
+                    let built = unchanged::parts(self.builder, request, built).await;
+                    let pulled = resolved.pulled.keys();
+                    traces.note(built.iter(), &request.images, pulled, &absent)?;
+                }
+                judge_platforms(&made, &inputs.wanted, resolved)?;
+            }
+        }
+        Ok(made)
     }
 
     /// Gives a builder the variables of a build: all of them, or of a guest's file those that are known to be harmless.

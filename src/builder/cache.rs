@@ -1,0 +1,167 @@
+//! The cache of BuildKit: a record for each layer that it has fetched and each step that it has made, and how single ones are taken out.
+
+use crate::{image::Digest, sys::command::CommandLine};
+
+use super::{Builder, connection::chosen};
+
+/// What `du` writes before the name of a base whose layer it is.
+const PULLED: &str = "pulled from ";
+
+/// How many records are taken out by one command.
+const AT_ONCE: usize = 200;
+
+/// A record of BuildKit's cache, as `docker buildx du --verbose` and `buildctl du --verbose` print it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheRecord {
+    /// Its id.
+    pub id: String,
+    /// The records that it is built on.
+    pub parents: Vec<String>,
+    /// What it is, such as `[2/2] COPY x /x`.
+    pub what: String,
+    /// What kind of record it is, such as `regular`; of an old BuildKit empty.
+    kind: String,
+}
+
+impl CacheRecord {
+    /// Reads all that was printed.
+    #[must_use]
+    pub fn parse_all(text: &str) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        let mut is_start = true;
+        for line in text.lines() {
+            let (key, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.trim();
+            match (key, all.last_mut()) {
+                // The text of a step may have lines that look like a record's.
+                ("ID", _) if is_start => all.push(Self {
+                    id: value.to_owned(),
+                    ..Self::default()
+                }),
+                ("Parent" | "Parents", Some(one)) if one.what.is_empty() => {
+                    let ids = value.split(|c: char| ",; ".contains(c));
+                    one.parents = ids.filter(|id| !id.is_empty()).map(str::to_owned).collect();
+                }
+                ("Description", Some(one)) if one.what.is_empty() => {
+                    value.clone_into(&mut one.what)
+                }
+                // It is the last line of a record.
+                ("Type", Some(one)) => value.clone_into(&mut one.kind),
+                _ => {}
+            }
+            is_start = line.trim().is_empty();
+        }
+        all.retain(|one| !one.id.is_empty() && one.id.chars().all(|c| c.is_ascii_alphanumeric()));
+        all
+    }
+
+    /// Returns the digest of the image whose layer it is; none for what no image has brought.
+    #[must_use]
+    pub fn base(&self) -> Option<Digest> {
+        let name = self.what.strip_prefix(PULLED)?;
+        name.rsplit_once('@')?.1.parse().ok()
+    }
+
+    /// Tells whether it is a layer, what a step made, or a copy of what the client sent. What a `RUN --mount=type=cache` keeps is none of
+    /// these, and neither is a frontend.
+    #[must_use]
+    pub fn is_of_a_build(&self) -> bool {
+        ["", "regular", "source.local"].contains(&self.kind.as_str())
+    }
+}
+
+impl Builder {
+    /// Returns the command that prints the records of its cache, which [`CacheRecord::parse_all`] reads; none for a builder that is not
+    /// BuildKit.
+    #[must_use]
+    pub fn list_cache(&self) -> Option<CommandLine> {
+        Some(self.buildkit("du")?.arg("--verbose"))
+    }
+
+    /// Returns the commands that take records out of its cache, as far as nothing uses them and nothing is built on them.
+    #[must_use]
+    pub fn remove_cache(&self, ids: &[String]) -> Vec<CommandLine> {
+        // BuildKit takes what is to go as a regular expression. Without one, all would.
+        let ids = ids.chunks(AT_ONCE).map(|ids| ids.join("|"));
+        let lines = ids.filter_map(|ids| {
+            let line = self.buildkit("prune")?;
+            Some(match self {
+                Self::Buildctl(_) => line.flag("--filter", format!("id~={ids}")),
+                _ => line.arg("--force").flag("--filter", format!("id={ids}")),
+            })
+        });
+        lines.collect()
+    }
+
+    /// Begins a call of the client of the BuildKit that it builds with.
+    fn buildkit(&self, verb: &str) -> Option<CommandLine> {
+        match self {
+            Self::Docker { program, can } if can.buildx => Some(
+                program
+                    .call(&["buildx", verb])
+                    .args(chosen(&program.build_args)),
+            ),
+            Self::Buildx { program, .. } => Some(
+                program
+                    .call(&["buildx", verb])
+                    .args(chosen(&program.build_args)),
+            ),
+            Self::Buildctl(program) => Some(program.call(&[verb])),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::Program;
+
+    #[test]
+    fn records_are_read_as_buildx_and_buildctl_print_them() {
+        let digest = Digest::of(b"base");
+        let text = format!(
+            "ID:\t\taa1\nCreated at:\t2026-01-01 10:00:00 +0000 UTC\nMutable:\tfalse\nDescription:\tpulled from r.io:5000/base@{digest}\nUsage count:\t1\nType:\t\tregular\n\n\
+             ID:\t\tbb2\nParent:\t\taa1,cc3\nDescription:\tmount / from exec /bin/sh -c echo\nID: zz9\nDescription: x\nType:\t\tregular\n\n\
+             ID:\tcc3\nParents:\taa1;bb2\nDescription:\t[2/2] COPY x /x\n\n\
+             ID:\t\tdd4\nDescription:\tcached mount /c from exec\nType:\t\texec.cachemount\n\n\
+             ID:\t\t.*\nDescription:\tx\n\nShared:\t\t1B\nTotal:\t\t2B\n"
+        );
+        let all = CacheRecord::parse_all(&text);
+        let ids: Vec<&str> = all.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["aa1", "bb2", "cc3", "dd4"]);
+        assert_eq!((all[0].base(), all[1].base()), (Some(digest), None));
+        assert_eq!(all[1].parents, ["aa1", "cc3"]);
+        assert_eq!(all[1].what, "mount / from exec /bin/sh -c echo");
+        assert_eq!(all[2].parents, ["aa1", "bb2"]);
+        let of_builds = all.iter().map(CacheRecord::is_of_a_build);
+        assert_eq!(of_builds.collect::<Vec<_>>(), [true, true, true, false]);
+    }
+
+    #[test]
+    fn only_the_records_that_are_named_are_taken_out() {
+        let program = |name: &str, build_args: &[&str]| Program {
+            path: name.into(),
+            global_args: vec![],
+            build_args: build_args.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        let ids = ["aa1".to_owned(), "bb2".to_owned()];
+        let buildctl = Builder::Buildctl(program("buildctl", &[]));
+        let lines = buildctl.remove_cache(&ids);
+        assert_eq!(
+            lines[0].to_string(),
+            "buildctl prune '--filter=id~=aa1|bb2'"
+        );
+        assert_eq!(buildctl.remove_cache(&[]), []);
+        let buildx = Builder::Buildx {
+            program: program("docker", &["--builder=farm"]),
+            in_daemon: false,
+        };
+        let lines = buildx.remove_cache(&ids);
+        let expected = "docker buildx prune --builder=farm --force '--filter=id=aa1|bb2'";
+        assert_eq!(lines[0].to_string(), expected);
+        let many: Vec<String> = (0..=AT_ONCE).map(|n| format!("a{n}")).collect();
+        assert_eq!(buildx.remove_cache(&many).len(), 2);
+        assert_eq!(Builder::Podman(program("podman", &[])).list_cache(), None);
+    }
+}

@@ -37,6 +37,8 @@ struct State {
     /// How many of the next questions how far it has come are answered with 404.
     forgets: usize,
     refuses_pieces: bool,
+    /// What uploads are begun with: how many bytes a piece has at least.
+    least: Option<&'static str>,
     /// How many bytes of large requests have come.
     taken: usize,
     /// Each large request: its method, and the range that it says to have.
@@ -106,7 +108,13 @@ fn serve(reader: &mut BufReader<TcpStream>, state: &Mutex<State>) -> Option<()> 
             "POST" => {
                 let path = format!("/v2/own/blobs/uploads/{}", state.stored.len());
                 state.stored.insert(path.clone(), Vec::new());
-                format!("202 Accepted\r\nLocation: {path}?at=0")
+                let least = state
+                    .least
+                    .map(|it| format!("\r\nOCI-Chunk-Min-Length: {it}"));
+                format!(
+                    "202 Accepted\r\nLocation: {path}?at=0{}",
+                    least.unwrap_or_default()
+                )
             }
             "GET" if is_upload && state.forgets > 0 => {
                 state.forgets -= 1;
@@ -316,4 +324,41 @@ async fn upload_that_always_breaks_off_is_given_up() {
     target.state().forgets = usize::MAX;
     copy(&source, &target, &()).await.unwrap_err();
     assert_eq!(target.methods().len(), 4);
+}
+
+#[tokio::test]
+async fn piece_has_at_least_as_many_bytes_as_the_registry_wants() {
+    let ranges = async |least| {
+        let (source, target) = (source().await, Target::start(&[Some(1_000)]));
+        (target.state().least, target.state().forgets) = (Some(least), 1);
+        copy(&source, &target, &()).await.unwrap();
+        let log = target.state().log.split_off(1);
+        log.into_iter().map(|(_, range)| range).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ranges("20000000").await,
+        ["0-19999999", "20000000-23999999"]
+    );
+    // All of it is the last piece.
+    assert_eq!(ranges("30000000").await, [""]);
+    assert_eq!(ranges("-1").await, ["0-16777215", "16777216-23999999"]);
+}
+
+#[tokio::test]
+async fn piece_of_an_upload_of_an_earlier_process_is_as_long_as_its_registry_wanted() {
+    let cuts = [Some(1_000_000), Some(0), Some(0), Some(0), Some(0)];
+    let (source, target) = (source().await, Target::start(&cuts));
+    target.state().least = Some("20000000");
+    let memory = Memory::default();
+    copy(&source, &target, &memory).await.unwrap_err();
+    target.state().cuts.clear();
+    target.state().log.clear();
+    copy(&source, &target, &memory).await.unwrap();
+    let ranges: Vec<String> = target
+        .state()
+        .log
+        .iter()
+        .map(|(_, range)| range.clone())
+        .collect();
+    assert_eq!(ranges, ["1000000-20999999", "21000000-23999999"]);
 }

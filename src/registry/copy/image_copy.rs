@@ -246,7 +246,7 @@ impl<'a> ImageCopy<'a> {
         };
         if target.has_blob(&blob.digest).await? {
             if let Some(upload) = upload {
-                target.give_up(upload).await;
+                target.give_up(upload.url).await;
             }
             return Ok(BlobTransfer::Present);
         }

@@ -33,11 +33,22 @@ const TRIES: usize = 4;
 /// How many bytes one request has where uploads break off: what is lost with it. Larger blobs are worth keeping where their uploads are.
 const PIECE: u64 = 16 * 1024 * 1024;
 
+/// The header by which a registry says how many bytes each request with a piece of a blob has to have at least, but the last one.
+const LEAST: &str = "OCI-Chunk-Min-Length";
+
+/// An upload that a registry has begun.
+pub struct BegunUpload {
+    /// Where its bytes go.
+    pub url: Url,
+    /// How many bytes a piece of them has at least.
+    least: u64,
+}
+
 /// What came of the wish that a registry takes a blob over from another of its repositories.
 pub enum MountOutcome {
     Mounted,
     /// It does not have it there, or does no such thing, and has begun an upload in its place.
-    Begun(Url),
+    Begun(BegunUpload),
     /// It was not to be asked that: who may write to the one repository may not read the other, or what came back makes no sense.
     Refused,
 }
@@ -60,6 +71,8 @@ struct Upload<'a> {
     manner: Manner,
     /// Where it goes on.
     url: Url,
+    /// How many bytes a piece has at least, as the registry has said.
+    least: u64,
     /// The byte that comes next.
     at: u64,
     /// How many bytes the registry had before this process sent any.
@@ -86,7 +99,7 @@ impl Remote {
             201 => Ok(MountOutcome::Mounted),
             202 => {
                 let at = request_spec.url(&self.host.origin);
-                self.location(&at, &answer).map(MountOutcome::Begun)
+                self.begun(&at, &answer).map(MountOutcome::Begun)
             }
             _ => Ok(MountOutcome::Refused),
         }
@@ -98,7 +111,7 @@ impl Remote {
         from: &Endpoint,
         blob: &Descriptor,
         context: &CopyContext<'_>,
-        begun: Option<Url>,
+        begun: Option<BegunUpload>,
     ) -> Result<BlobTransfer, CopyError> {
         let mut upload = Upload::open(self, blob, context, begun).await?;
         let mut reader = BlobReader::new(from, blob, context);
@@ -145,21 +158,25 @@ impl Remote {
         }
     }
 
-    /// Begins an upload, and returns where its bytes go.
-    async fn begin(&self) -> Result<Url, CopyError> {
+    async fn begin(&self) -> Result<BegunUpload, CopyError> {
         let request_spec = RequestSpec::begin_upload(&self.image, None);
         let answer = self.ask_to_write(&request_spec).await?;
         match answer.response.status {
-            202 => self.location(&request_spec.url(&self.host.origin), &answer),
+            202 => self.begun(&request_spec.url(&self.host.origin), &answer),
             _ => Err(self.unwritten(refusal(&answer))),
         }
     }
 
-    fn location(&self, from: &Url, answer: &Answer) -> Result<Url, CopyError> {
-        next(&self.host.guard, from, &answer.response.headers).map_err(|problem| {
+    /// Reads what a registry says of an upload that it has begun.
+    fn begun(&self, from: &Url, answer: &Answer) -> Result<BegunUpload, CopyError> {
+        let headers = &answer.response.headers;
+        let url = next(&self.host.guard, from, headers).map_err(|problem| {
             let asked = answer.asked.clone();
             self.unwritten(LookupError::bad_reply(problem, asked))
-        })
+        })?;
+        let least = headers.get(LEAST).and_then(|value| value.to_str().ok());
+        let least = least.and_then(bytes).unwrap_or(0);
+        Ok(BegunUpload { url, least })
     }
 
     /// Asks how far an upload has come, and returns where it goes on; nothing, if it cannot.
@@ -183,10 +200,14 @@ impl Remote {
     }
 
     /// Returns how far an upload has come that an earlier process has kept.
-    async fn kept_progress(&self, kept: Option<Secret>) -> Option<(Url, u64)> {
+    async fn kept_progress(&self, kept: Option<Secret>) -> Option<(BegunUpload, u64)> {
         let kept = kept?;
         let url = self.host.guard.redirect(&self.host.origin, kept.reveal());
-        self.progress_of(&url.ok()?).await
+        let mut url = url.ok()?;
+        let least = url.fragment().and_then(bytes).unwrap_or(0);
+        url.set_fragment(None);
+        let (url, at) = self.progress_of(&url).await?;
+        Some((BegunUpload { url, least }, at))
     }
 }
 
@@ -196,7 +217,7 @@ impl<'a> Upload<'a> {
         target: &'a Remote,
         blob: &'a Descriptor,
         context: &CopyContext<'a>,
-        begun: Option<Url>,
+        begun: Option<BegunUpload>,
     ) -> Result<Self, CopyError> {
         let is_worth_it = blob.size > PIECE;
         let kept = is_worth_it.then(|| context.memory.upload(&target.place(), &blob.digest));
@@ -208,10 +229,10 @@ impl<'a> Upload<'a> {
             None => Manner::Rest,
         };
         let known = target.kept_progress(earlier).await;
-        let (url, at) = match (known.filter(|(_, at)| *at <= blob.size), begun) {
+        let (begun, at) = match (known.filter(|(_, at)| *at <= blob.size), begun) {
             (Some(known), begun) => {
                 if let Some(begun) = begun {
-                    target.give_up(begun).await;
+                    target.give_up(begun.url).await;
                 }
                 known
             }
@@ -224,11 +245,12 @@ impl<'a> Upload<'a> {
             manner,
             resumed: at,
             furthest: at,
-            url: url.clone(),
+            url: begun.url.clone(),
+            least: begun.least,
             at,
             kept,
         };
-        upload.goes_on(url, at);
+        upload.goes_on(begun.url, at);
         Ok(upload)
     }
 
@@ -236,7 +258,7 @@ impl<'a> Upload<'a> {
     fn part(&self) -> UploadPart {
         let size = self.blob.size;
         let end = match self.manner {
-            Manner::Pieces => size.min(self.at.saturating_add(PIECE)),
+            Manner::Pieces => size.min(self.at.saturating_add(PIECE.max(self.least))),
             Manner::Rest | Manner::Whole => size,
         };
         UploadPart {
@@ -249,7 +271,10 @@ impl<'a> Upload<'a> {
     /// Takes in where it goes on, for this process and others.
     fn goes_on(&mut self, url: Url, at: u64) {
         if let Some(kept) = &mut self.kept {
-            kept.keep(&Secret::new(url.as_str()));
+            // A registry gets no fragment to see, so that what else is to be known has room there.
+            let mut whole = url.clone();
+            whole.set_fragment((self.least > 0).then(|| self.least.to_string()).as_deref());
+            kept.keep(&Secret::new(whole.as_str()));
         }
         (self.url, self.at) = (url, at);
     }
@@ -284,9 +309,9 @@ impl<'a> Upload<'a> {
 
     /// Begins with the first byte.
     async fn begin_anew(&mut self, manner: Manner) -> Result<(), CopyError> {
-        let url = self.target.begin().await?;
-        (self.manner, self.resumed) = (manner, 0);
-        self.goes_on(url, 0);
+        let begun = self.target.begin().await?;
+        (self.manner, self.resumed, self.least) = (manner, 0, begun.least);
+        self.goes_on(begun.url, 0);
         Ok(())
     }
 
@@ -294,6 +319,33 @@ impl<'a> Upload<'a> {
     fn forget(self) {
         if let Some(kept) = self.kept {
             kept.forget();
+        }
+    }
+}
+
+/// Reads a number of bytes; nothing else is one.
+fn bytes(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn only_digits_are_a_number_of_bytes() {
+        assert_eq!(bytes("20000000"), Some(20_000_000));
+        for text in [
+            "",
+            "-1",
+            "+1",
+            " 1",
+            "2e7",
+            "1, 2",
+            "20000000000000000000000",
+        ] {
+            assert_eq!(bytes(text), None, "{text}");
         }
     }
 }

@@ -20,6 +20,7 @@ mod contexts;
 mod deps;
 mod docs_blocks;
 mod farm;
+mod farm_daemons;
 mod farm_parts;
 mod formats;
 mod global;

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -115,8 +116,20 @@ struct Traces {
     cgroup: String,
 }
 
-/// Starts its arguments in a `/run` of their own. `mount -n` because of `/run/mount`, which is not theirs.
-const IN_OWN_RUN: &str = r#"mount -n -t tmpfs tmpfs /run && exec "$@""#;
+/// Starts its arguments, but the first two, in a `/run` of their own, and with a disk for the folder `$1` of `$2` megabytes, if that is
+/// said. `mount -n` because of `/run/mount`, which is not theirs.
+const IN_OWN_RUN: &str = r#"mount -n -t tmpfs tmpfs /run && mkdir -p "$1" || exit
+[ -z "$2" ] || mount -n -t tmpfs -o "size=$2m" tmpfs "$1" || exit
+shift 2 && exec "$@""#;
+
+/// What a daemon has that others do not have.
+#[derive(Clone, Copy, Default)]
+pub struct Lot {
+    /// A disk of so many megabytes, and not the machine's.
+    pub disk: Option<u32>,
+    /// A way to it on which everything takes so long there and back.
+    pub round_trip: Option<Duration>,
+}
 
 impl Docker {
     /// Starts a daemon and waits until it answers.
@@ -124,17 +137,22 @@ impl Docker {
     /// It runs in namespaces of its own: with the first process of the one for processes everything ends, containers
     /// and shims, and with the one for mounts go the mounts. It has no bridge, because that would be the machine's.
     pub fn start() -> Self {
-        Self::of(&program("dockerd"), program("docker"), "{}")
+        Self::of((&program("dockerd"), program("docker")), "{}", None)
     }
 
     /// Starts a newer daemon, which keeps images as containerd does, and knows such of several platforms.
     pub fn start_newer() -> Self {
         let settings = r#"{"features": {"containerd-snapshotter": true}}"#;
-        Self::of(&newer("sbin/dockerd"), newer("bin/docker"), settings)
+        Self::of(
+            (&newer("sbin/dockerd"), newer("bin/docker")),
+            settings,
+            None,
+        )
     }
 
-    /// Starts a newer daemon that also answers on a port of the loopback, to those who have a certificate of the authority.
-    pub fn start_over_tls(authority: &Authority, port: u16) -> Self {
+    /// Starts a newer daemon that answers on a port of the loopback, to those who have a certificate of the authority, with a disk of so
+    /// many megabytes if that is said.
+    pub fn start_over_tls(authority: &Authority, port: u16, disk: Option<u32>) -> Self {
         let (certificate, key) = authority.issue("daemon", "127.0.0.1");
         let settings = serde_json::json!({
             "features": {"containerd-snapshotter": true},
@@ -144,14 +162,11 @@ impl Docker {
             "tlscert": certificate,
             "tlskey": key,
         });
-        Self::of(
-            &newer("sbin/dockerd"),
-            newer("bin/docker"),
-            &settings.to_string(),
-        )
+        let programs = (&*newer("sbin/dockerd"), newer("bin/docker"));
+        Self::of(programs, &settings.to_string(), disk)
     }
 
-    fn of(program: &Path, client: PathBuf, settings: &str) -> Self {
+    fn of((program, client): (&Path, PathBuf), settings: &str, disk: Option<u32>) -> Self {
         let dir = super::folder();
         let path = |name: &str| dir.path().join(name).display().to_string();
         let cgroup = dir.path().file_name().unwrap().to_str().unwrap().to_owned();
@@ -159,7 +174,8 @@ impl Docker {
         let mut unshare = command(super::program("unshare"));
         unshare
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
-            .args(["sh", "-c", IN_OWN_RUN, "dockerd"])
+            .args(["sh", "-c", IN_OWN_RUN, "dockerd", &path("data")])
+            .arg(disk.map(|it| it.to_string()).unwrap_or_default())
             .arg(program)
             .args(["--data-root", &path("data"), "--exec-root", &path("exec")])
             .args([

@@ -7,6 +7,9 @@ mod authority;
 mod browser;
 pub mod builders;
 mod buildkit;
+#[path = "../../benches/watch/delay.rs"]
+#[expect(dead_code, reason = "the benchmark checks how exact it is")]
+mod delay;
 mod gate;
 pub mod gateway;
 mod git;
@@ -28,7 +31,7 @@ use std::{
 
 pub use authority::Authority;
 pub use browser::Browser;
-pub use builders::Calls;
+pub use builders::{Calls, Lot};
 pub use gate::Gate;
 pub use gateway::Gateway;
 pub use git::{GitServer, Repository};
@@ -64,6 +67,16 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 #[expect(clippy::disallowed_methods, reason = "between two polls only")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(5));
+}
+
+/// Puts a wire before a port of the loopback on which everything takes so long there and back. Returns the port at its beginning.
+fn wire(port: u16, round_trip: Duration) -> u16 {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let begin = delay::start(([127, 0, 0, 1], port).into(), round_trip, runtime.handle());
+    // It lives as long as the test process.
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    begin.unwrap().port()
 }
 
 /// Returns a new folder that goes away when it is dropped. Its name tells whose it is, should it ever stay.

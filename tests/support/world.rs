@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     authority::Authority,
-    builders::{self, Calls, Docker},
+    builders::{self, Calls, Docker, Lot},
     buildkit, command, processes,
     running::{Output, Running},
     service::Service,
@@ -203,6 +203,12 @@ impl World {
     /// Starts Docker daemons that are reached over TLS with certificates on both sides, and puts a client on `PATH`. Returns them, what the
     /// client is called with, and the entries of a config file for them.
     pub fn dockers_over_tls(&self, names: &[&str]) -> (Vec<Docker>, Calls, String) {
+        let all = names.iter().map(|name| (*name, Lot::default()));
+        self.dockers_with(&all.collect::<Vec<_>>())
+    }
+
+    /// As [`Self::dockers_over_tls`], where daemons have what others do not have.
+    pub fn dockers_with(&self, all: &[(&str, Lot)]) -> (Vec<Docker>, Calls, String) {
         let authority = Authority::new();
         let (certificate, key) = authority.issue("client", "127.0.0.2");
         let kept = |from: PathBuf| {
@@ -212,9 +218,10 @@ impl World {
         };
         let (ca, cert, key) = (kept(authority.certificate()), kept(certificate), kept(key));
         let (mut daemons, mut config) = (Vec::new(), String::new());
-        for name in names {
+        for (name, lot) in all {
             let port = super::registry::next_port();
-            daemons.push(Docker::start_over_tls(&authority, port));
+            daemons.push(Docker::start_over_tls(&authority, port, lot.disk));
+            let port = lot.round_trip.map_or(port, |it| super::wire(port, it));
             config.push_str(&format!(
                 "  {name}: {{kind: docker, address: 'tcp://127.0.0.1:{port}', tls: {{ca: '{ca}', cert: '{cert}', key: '{key}'}}}}\n"
             ));

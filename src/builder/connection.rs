@@ -152,6 +152,16 @@ pub fn presence(name: &str, settings: &Settings) -> Option<PresenceQuestion> {
     }
 }
 
+/// Tells whether a client has failed for what it lacks itself, whatever its daemon does: a docker without buildx.
+#[must_use]
+pub fn lacks_buildx(errors: &str) -> bool {
+    let words = [
+        "'buildx' is not a docker command",
+        "unknown command: docker buildx",
+    ];
+    words.iter().any(|it| errors.contains(it))
+}
+
 /// Reads what `docker buildx inspect` prints, which ends well even where no node answers. A node that a build would start first is there;
 /// of one that somebody else starts, buildx only says that it is not running.
 fn is_node_there(text: &str) -> bool {

@@ -27,7 +27,7 @@ mod used;
 
 pub use buildkit::digest_in_metadata;
 pub use cache::CacheRecord;
-pub use connection::{PresenceQuestion, presence};
+pub use connection::{PresenceQuestion, lacks_buildx, presence};
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::{ORDER, check_name, chosen_name, detect};
 pub use held::HeldImage;

@@ -452,6 +452,8 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     let printed = String::from_utf8_lossy(&reply.output);
     match reply.ended {
         Ended::Exited(0) if question.read(&printed) => None,
+        // No time mends that. Whoever uses it is told what is missing.
+        _ if builder::lacks_buildx(&String::from_utf8_lossy(&reply.errors)) => None,
         Ended::TimedOut => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
         _ => {
             let said = printed.lines().find_map(|line| line.strip_prefix("Error:"));

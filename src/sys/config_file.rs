@@ -173,11 +173,15 @@ fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
     };
     let as_yaml = serde_yaml::from_str::<Value>(text).ok();
     let as_yaml = as_yaml.filter(|value| !value.is_null() && !value.is_mapping());
-    if let Some(value) = as_yaml.filter(|value| alone(value).is_ok()) {
-        return Ok(value);
+    let mut of_value = None;
+    if let Some(value) = as_yaml {
+        match alone(&value) {
+            Ok(_) => return Ok(value),
+            Err(problem) => of_value = Some(problem).filter(|_| !value.is_string()),
+        }
     }
     let as_text = Value::String(text.to_owned());
-    match alone(&as_text) {
+    match alone(&as_text).map_err(|problem| of_value.unwrap_or(problem)) {
         Ok(_) => Ok(as_text),
         Err(problem) => Err(Unchangeable::Refused(if key.is_secret() {
             "the value is not what the key takes".into()
@@ -689,6 +693,7 @@ mod tests {
         );
         assert!(refused("watchh.everySeconds", "1").contains("`watch`"));
         assert!(refused("watch.everySeconds", "soon").contains("a whole number"));
+        assert!(refused("builders.a.jobs", "0").contains("`jobs` is at least 1"));
         assert!("registry".parse::<Key>().is_err());
         assert!("defaults.".parse::<Key>().is_err());
     }

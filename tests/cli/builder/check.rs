@@ -13,3 +13,19 @@ fn builder_that_cannot_be_used_is_told_by_the_exit_code() {
     let answer = world.acrt(&["builder", "check", "docker"]).exits(1).json();
     assert_eq!(answer[0]["state"], "unusable");
 }
+
+#[test]
+fn buildx_that_is_not_installed_is_unusable_and_not_away() {
+    let world = super::world();
+    world.config("builders: {k8s: {kind: buildx, builder: farm}}\n");
+    for words in [
+        "docker: 'buildx' is not a docker command.\\nSee 'docker --help'",
+        "docker: unknown command: docker buildx\\n\\nRun 'docker --help' for more information",
+    ] {
+        world.fake("docker", &format!("printf \"{words}\\n\" >&2; exit 1"));
+        let answers = world.acrt(&["builder", "check"]).exits(1).json();
+        assert_eq!(answers[0]["state"], "unusable", "{answers}");
+        let reason = answers[0]["reason"].as_str().unwrap();
+        assert!(reason.contains("buildx"), "{reason}");
+    }
+}

@@ -70,6 +70,8 @@ pub struct PruneAnswer {
     name: String,
     /// What it said last.
     result: String,
+    /// Whether it has done it.
+    pub is_pruned: bool,
 }
 
 /// Asks builders how they are doing: those that are named, else those of the config file, else those that this machine has.
@@ -181,11 +183,12 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
     Ok(answer)
 }
 
-/// Lets builders free what nothing uses: images without a name that acrt has made, and the builder's cache but what `keep` says.
+/// Lets builders free what nothing uses: images without a name that acrt has made, and the builder's cache but what `keep` says. One that
+/// does not do it is told of, and keeps no other from it.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a name that no builder has; [`Kind::Failed`] where one does not do it.
+/// [`Kind::Invalid`] for a name that no builder has.
 pub async fn prune(
     app: &App,
     names: &[String],
@@ -194,8 +197,27 @@ pub async fn prune(
     events: &EventSink<'_>,
 ) -> Result<Vec<PruneAnswer>> {
     let mut answers = Vec::new();
+    // What a builder says is no part of the answer, which is its last line.
+    let aside = EventSink::new(|event| match event {
+        Event::Log(said) => {
+            let said = String::from_utf8_lossy(said).trim_end().to_owned();
+            events.send(Event::Detail(said));
+        }
+        other => events.send(other),
+    });
     for name in known(app, names)? {
-        answers.push(prune_one(app, &name, keep, stop, events).await?);
+        match prune_one(app, &name, keep, stop, &aside).await {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                events.send(Event::Warning(error.one_line()));
+                answers.push(PruneAnswer {
+                    name,
+                    result: error.one_line(),
+                    is_pruned: false,
+                });
+                continue;
+            }
+        }
         if app.store.builders().is_full(&name) {
             app.store.note_builder(&name, None, app.clock.now())?;
         }
@@ -207,7 +229,7 @@ pub async fn prune(
 ///
 /// # Errors
 ///
-/// As [`prune`].
+/// [`Kind::Failed`] where it does not do it.
 pub(super) async fn prune_one(
     app: &App,
     name: &str,
@@ -229,6 +251,7 @@ pub(super) async fn prune_one(
     Ok(PruneAnswer {
         name: name.to_owned(),
         result,
+        is_pruned: true,
     })
 }
 

@@ -162,7 +162,12 @@ pub enum Clean {
 
 /// PEM files for TLS with a builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    default,
+    expecting = "the files `ca`, `cert` and `key`"
+)]
 pub struct TlsSettings {
     /// The certificate authority that vouches for it.
     pub ca: Option<PathBuf>,
@@ -174,7 +179,12 @@ pub struct TlsSettings {
 
 /// Builders of which any may make a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    default,
+    expecting = "`builders`, and `by`"
+)]
 pub struct PoolSettings {
     /// Their names.
     pub builders: Vec<String>,
@@ -195,6 +205,47 @@ pub enum PoolOrder {
     Order,
 }
 
+/// How many builds a builder may be given at once: there is a lock for each.
+const MOST_JOBS: usize = 1000;
+
+/// What the name of a builder or a pool is made of.
+const NO_NAME: &str = "its name may have lowercase letters, digits, `-`, `_` and `.`, and begins with one of the first two";
+
+fn is_name(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    text.chars().all(is_word) && text.starts_with(char::is_alphanumeric)
+}
+
+/// The operating systems and the architectures that builders are for, as Go names them and as machines call themselves.
+const KNOWN: [&[&str]; 2] = [
+    &["linux", "windows", "freebsd", "darwin", "wasi"],
+    &[
+        "amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le",
+        "mips64", "mips", "mipsle", "ppc64", "wasm", "x86_64", "x86-64", "i386", "aarch64",
+        "armhf", "armel",
+    ],
+];
+
+/// Says why a text is no platform, if it is none. A system or an architecture that is like no other may be a new one.
+fn no_platform(text: &str) -> Option<String> {
+    let shown = text.escape_debug();
+    let parts: Vec<&str> = text.split('/').collect();
+    let is_word = |part: &&str| {
+        let mut chars = part.chars();
+        !part.is_empty() && chars.all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_word) {
+        return Some(format!("`{shown}` is no platform, such as linux/arm64"));
+    }
+    for (part, known) in parts.iter().zip(KNOWN) {
+        let is_known = known.contains(&part.to_ascii_lowercase().as_str());
+        if !is_known && let Some(meant) = near(part, known.iter().map(|it| (*it).to_owned())) {
+            return Some(format!("`{shown}` is no platform; did you mean `{meant}`?"));
+        }
+    }
+    None
+}
+
 impl BuilderSettings {
     /// Says what of these settings a builder of this name cannot have.
     fn problem(&self, name: &str) -> Option<String> {
@@ -207,23 +258,20 @@ impl BuilderSettings {
             }
             (kind, named) => kind.or(named),
         };
-        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-        if named.is_none()
-            && !(name.chars().all(is_word) && name.starts_with(char::is_alphanumeric))
+        if named.is_none() && !is_name(name) {
+            return Some(NO_NAME.into());
+        }
+        if self
+            .jobs
+            .is_some_and(|jobs| !(1..=MOST_JOBS).contains(&jobs))
         {
-            return Some(
-                "the name of a builder has lowercase letters, digits, `-`, `_` and `.`".into(),
-            );
+            return Some(format!("`jobs` is at least 1, and at most {MOST_JOBS}"));
         }
-        if self.jobs == Some(0) {
-            return Some("`jobs` is at least 1".into());
-        }
-        let is_platform = |text: &&String| (2..=3).contains(&text.split('/').count());
-        if let Some(other) = self.platforms.iter().find(|text| !is_platform(text)) {
-            let other = other.escape_debug();
-            return Some(format!("`{other}` is no platform, such as linux/arm64"));
-        }
-        self.problem_of_address().or_else(|| self.unfit(kind?))
+        let mut wrong = self.platforms.iter().filter_map(|it| no_platform(it));
+        wrong
+            .next()
+            .or_else(|| self.problem_of_address())
+            .or_else(|| self.unfit(kind?))
     }
 
     fn problem_of_address(&self) -> Option<String> {
@@ -346,6 +394,9 @@ impl Names<'_> {
             if self.builder(name).is_some() {
                 return Some((place, "there is a builder of this name".into()));
             }
+            if !is_name(name) {
+                return Some((place, NO_NAME.into()));
+            }
             if pool.builders.is_empty() {
                 return Some((place, "it has no `builders`".into()));
             }
@@ -375,6 +426,37 @@ pub(super) fn named<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, BuilderSettings>, D::Error> {
     deserializer.deserialize_any(Builders)
+}
+
+/// Reads the pools of a config file, each of which there is once.
+pub(super) fn pools<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, PoolSettings>, D::Error> {
+    deserializer.deserialize_any(Pools)
+}
+
+struct Pools;
+
+impl<'de> Visitor<'de> for Pools {
+    type Value = BTreeMap<String, PoolSettings>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pools by their names")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(BTreeMap::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut all = BTreeMap::new();
+        while let Some((name, own)) = map.next_entry::<String, PoolSettings>()? {
+            if all.insert(name.clone(), own).is_some() {
+                return Err(A::Error::custom(format!("there are two pools `{name}`")));
+            }
+        }
+        Ok(all)
+    }
 }
 
 struct Builders;
@@ -485,6 +567,28 @@ mod tests {
                 "`arm64` is no platform",
             ),
             (
+                "{kind: docker, platforms: [linux/amd64, linux/arm46]}",
+                "did you mean `arm64`?",
+            ),
+            (
+                "{kind: docker, platforms: [linx/arm64]}",
+                "did you mean `linux`?",
+            ),
+            (
+                "{kind: docker, platforms: [linux/]}",
+                "`linux/` is no platform",
+            ),
+            ("{kind: docker, jobs: 1001}", "at most 1000"),
+            ("{kind: docker, jobs: -1}", "builders.a1.jobs"),
+            (
+                "{kind: docker, address: 'tcp://a:1', tls: {caa: c}}",
+                "builders.a1.tls: unknown field `caa`",
+            ),
+            (
+                "{kind: docker, address: 'tcp://a:1', tls: yes}",
+                "expected the files `ca`",
+            ),
+            (
                 "{kind: command, globalArgs: [a]}",
                 "has no `globalArgs` and `buildArgs`",
             ),
@@ -522,6 +626,9 @@ mod tests {
                 "pools:\n  arm1: {builders: [docker]}",
                 "there is a builder of this name",
             ),
+            ("pools:\n  p: {builders: [p]}", "`p` is a pool"),
+            ("pools:\n  p: [arm1]", "expected `builders`, and `by`"),
+            ("pools:\n  'P Q': {builders: [arm1]}", "lowercase letters"),
             ("defaults:\n  builder: arm", "did you mean `arm1`?"),
         ] {
             let refused = refusal(&format!("{own}{rest}\n"));
@@ -531,6 +638,12 @@ mod tests {
             );
         }
         assert!(refusal("pools: {p: {builders: [docker], by: age}}").contains("`age`"));
+        let twice = refusal("pools: {p: {builders: [docker]}, p: {builders: [podman]}}");
+        assert!(twice.contains("there are two pools `p`"), "{twice}");
+        for platform in ["linux/arm/v7", "linux/aarch64", "wasi/wasm", "linux/e2k"] {
+            let text = format!("builders: {{docker: {{platforms: [{platform}]}}}}");
+            assert!(Config::parse(&text).is_ok(), "{platform}");
+        }
         let config = Config::parse(&format!("{own}pools: {{p: {{builders: [arm1, docker]}}}}"));
         let config = config.unwrap();
         let off = Config::parse("builders: {docker: {clean: off, keepStorage: 20, until: 48}}");

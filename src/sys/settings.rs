@@ -82,6 +82,7 @@ pub struct Config {
     #[serde(deserialize_with = "builders::named")]
     pub builders: BTreeMap<String, BuilderSettings>,
     /// Builders that stand in for each other, by the name of all.
+    #[serde(deserialize_with = "builders::pools")]
     pub pools: BTreeMap<String, PoolSettings>,
     /// The rhythm of `task watch`.
     pub watch: WatchSettings,

@@ -109,6 +109,14 @@ const FIELDS: [Field; 5] = [
     },
 ];
 
+/// Writes all from one number to another.
+fn span((from, to): (u8, u8)) -> String {
+    match from == to {
+        true => from.to_string(),
+        false => format!("{from}-{to}"),
+    }
+}
+
 impl Field {
     const fn numbers(name: &'static str, first: u8, last: u8) -> Self {
         Self {
@@ -143,15 +151,12 @@ impl Field {
         };
         if from > to {
             // NCrontab swaps the two, so that `22-2` silently means 2 to 22.
-            return Err(format!(
-                "runs backwards: write {from}-{},{}-{to}",
-                self.last, self.first
-            ));
+            let [until, since] = [(from, self.last), (self.first, to)].map(span);
+            return Err(format!("runs backwards: write {until},{since}"));
         }
         Ok(match step {
             Some(step) => format!("{from}-{to}/{step}"),
-            None if from == to => from.to_string(),
-            None => format!("{from}-{to}"),
+            None => span((from, to)),
         })
     }
 
@@ -466,6 +471,10 @@ mod tests {
             (
                 "* 22-2 * * *",
                 "hour `22-2` runs backwards: write 22-23,0-2",
+            ),
+            (
+                "* * * * SAT-SUN",
+                "day of week `SAT-SUN` runs backwards: write 6,0",
             ),
             (
                 "+1 * * * *",

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, outcome::Outcome, report::Report},
-    error::Result,
+    error::{Kind, Result},
     ops::{self, App, builders::Keep},
     sys::signal::{OnHangup, Stop},
     view::View,
@@ -33,5 +33,9 @@ pub fn run(app: &App, report: &Report, args: BuilderPruneArgs) -> Result<Outcome
         let stop = Stop::listen(OnHangup::Stop)?;
         ops::builders::prune(app, &args.names, &keep, &stop, &report.events()).await
     })?;
-    Ok(Outcome::answer(View::of(answers, columns::PRUNED)))
+    let is_done = answers.iter().all(|one| one.is_pruned);
+    Ok(Outcome {
+        view: Some(View::of(answers, columns::PRUNED)),
+        exit: (!is_done).then_some(Kind::Failed),
+    })
 }

@@ -28,3 +28,26 @@ fn unnamed_images_of_acrt_go_and_those_of_others_stay() {
     world.acrt(&["builder", "prune"]).ok();
     assert_eq!(images(), 1);
 }
+
+#[test]
+fn builder_that_is_away_keeps_no_other_of_its_pool_from_being_pruned() {
+    let world = world();
+    world.fake(
+        "buildctl",
+        "case \"$*\" in *gone*) echo 'no such host' >&2; exit 1 ;; esac; echo 'Total: 5B'",
+    );
+    world.config(
+        "builders:\n  a: {kind: buildctl, address: 'unix:///gone'}\n  b: {kind: buildctl, address: 'unix:///here'}\n\
+         pools: {farm: {builders: [a, b]}}\n",
+    );
+    let pruned = world.acrt(&["builder", "prune", "farm"]).exits(1);
+    let answers = pruned.says(&["cannot prune `a`", "no such host"]).json();
+    assert_eq!(
+        (&answers[0]["name"], &answers[0]["isPruned"]),
+        (&"a".into(), &false.into())
+    );
+    assert_eq!(
+        (&answers[1]["name"], &answers[1]["result"]),
+        (&"b".into(), &"Total: 5B".into())
+    );
+}

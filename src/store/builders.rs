@@ -24,6 +24,7 @@ pub struct BuildersFile {
 
 /// A builder that does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AwayRecord {
     /// Since when.
     pub since: Timestamp,
@@ -32,7 +33,7 @@ pub struct AwayRecord {
     /// What came of it.
     pub why: String,
     /// Whether it answers, and has no room left on its disk.
-    #[serde(default)]
+    #[serde(default, alias = "is_full")]
     pub is_full: bool,
 }
 

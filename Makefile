@@ -8,6 +8,10 @@ AS_ROOT := $(shell test "$$(id -u)" = 0 || echo "--config 'target.\"cfg(unix)\".
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# Tests wait for daemons and builders half of their time: two for each core keep it busy.
+RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+export RUST_TEST_THREADS
+
 # Where `make install` puts things: for everybody as root, else for you. DESTDIR goes before it.
 PREFIX ?= $(shell test "$$(id -u)" = 0 && echo /usr/local || echo "$$HOME/.local")
 export PREFIX DESTDIR

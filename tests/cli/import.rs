@@ -340,7 +340,7 @@ fn stored(registry: &Registry) -> usize {
 #[test]
 fn a_large_layer_passes_through_little_memory() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
-    source.push_layers("big:1", &[noise(7, 500_000_000)]);
+    source.push_layers("big:1", &[noise(7, 160_000_000)]);
     let (from, to) = (source.image("big:1"), target.host());
     let acrt = env!("CARGO_BIN_EXE_acrt");
     // A bound on all memory but code and stacks, so that a copy that kept the layer would end here.

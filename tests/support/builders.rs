@@ -45,6 +45,13 @@ pub fn fake(world: &World, name: &str, script: &str) -> Calls {
     Calls { file }
 }
 
+/// Returns the line of a script that sets [`super::NO_COLLECTION`].
+fn no_collection() -> String {
+    super::NO_COLLECTION
+        .map(|(name, value)| format!("export {name}={value}"))
+        .join("; ")
+}
+
 /// Puts buildah or podman on the world's `PATH`.
 ///
 /// The store is `vfs`, which needs no mounts that a killed build would leave behind. `chroot` isolation needs neither
@@ -70,7 +77,8 @@ pub fn containers_program(world: &World, name: &str) -> Calls {
         ),
     );
     let script = format!(
-        "export PATH CONTAINERS_STORAGE_CONF='{}' CONTAINERS_CONF='{}' BUILDAH_ISOLATION=chroot\nexec '{}' \"$@\"",
+        "{}\nexport PATH CONTAINERS_STORAGE_CONF='{}' CONTAINERS_CONF='{}' BUILDAH_ISOLATION=chroot\nexec '{}' \"$@\"",
+        no_collection(),
         storage.display(),
         conf.display(),
         program(name).display()
@@ -221,14 +229,19 @@ impl Docker {
         fake(
             world,
             "docker",
-            &format!("exec '{}' \"$@\"", newer("bin/docker").display()),
+            &format!(
+                "{}\nexec '{}' \"$@\"",
+                no_collection(),
+                newer("bin/docker").display()
+            ),
         )
     }
 
     /// Puts the client on the world's `PATH`.
     pub fn put_on_path(&self, world: &World) -> Calls {
         let script = format!(
-            "export PATH DOCKER_HOST='unix://{}'\nexec '{}' \"$@\"",
+            "{}\nexport PATH DOCKER_HOST='unix://{}'\nexec '{}' \"$@\"",
+            no_collection(),
             self.socket().display(),
             self.client.display()
         );

@@ -29,6 +29,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
 pub use authority::Authority;
 pub use browser::Browser;
 pub use builders::{Calls, Lot};
@@ -47,6 +49,12 @@ pub const BOTH_PLATFORMS: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
 
 /// How long anything may take before a test gives up on it: long, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How much memory must be free for the folders of tests: those of a few at a time take some hundred megabytes.
+const ROOM: u64 = 4 << 30;
+
+/// Builders and registries are written in Go, which collects garbage from four megabytes on: in tests they end before that pays.
+const NO_COLLECTION: [(&str, &str); 2] = [("GOGC", "off"), ("GOMEMLIMIT", "256MiB")];
 
 /// Where Debian and Ubuntu put programs. The tests take them from here, whatever `PATH` is.
 const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
@@ -81,10 +89,24 @@ fn wire(port: u16, round_trip: Duration) -> u16 {
 
 /// Returns a new folder that goes away when it is dropped. Its name tells whose it is, should it ever stay.
 fn folder() -> tempfile::TempDir {
-    tempfile::Builder::new()
-        .prefix("acrt-test-")
-        .tempdir()
-        .unwrap()
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("acrt-test-");
+    match in_memory() {
+        Some(memory) => folder.tempdir_in(memory),
+        None => folder.tempdir(),
+    }
+    .unwrap()
+}
+
+/// Returns where files are in memory, if programs may be there and there is room enough: builders write many small files and wait for the disk.
+fn in_memory() -> Option<&'static Path> {
+    let memory = Path::new("/dev/shm");
+    // Who names a place for temporary files wants them there.
+    let is_named = std::env::temp_dir() != Path::new("/tmp");
+    let room = statvfs(memory).ok().filter(|_| !is_named)?;
+    let is_for_programs = !room.f_flag.contains(StatVfsMountFlags::NOEXEC);
+    let bytes = room.f_bavail.saturating_mul(room.f_frsize);
+    (is_for_programs && bytes >= ROOM).then_some(memory)
 }
 
 /// Returns a command that is yet to be started.

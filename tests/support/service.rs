@@ -38,6 +38,7 @@ impl Service {
             .args(line.get_args())
             .env_clear()
             .env("PATH", super::SYSTEM_PATH)
+            .envs(super::NO_COLLECTION)
             .stdin(Stdio::piped())
             .stdout(File::create(out).unwrap())
             .stderr(File::create(err).unwrap())

@@ -378,6 +378,10 @@ pub fn leave_session() -> Result<()> {
 ///
 /// [`Kind::Failed`] with a process that is still there five seconds after it was killed.
 pub async fn end_marked_processes(name: &str, value: &str) -> Result<usize> {
+    end_marked_within(name, value, LEFT_OVER).await
+}
+
+async fn end_marked_within(name: &str, value: &str, grace: Duration) -> Result<usize> {
     let marker = format!("{name}={value}");
     let mut groups = BTreeSet::new();
     let (mut found, mut asked) = (BTreeSet::new(), BTreeSet::new());
@@ -391,7 +395,7 @@ pub async fn end_marked_processes(name: &str, value: &str) -> Result<usize> {
         }
         was_empty = left.is_empty();
         let waited = begun.elapsed();
-        if let Some(process) = left.first().filter(|_| waited > 2 * LEFT_OVER) {
+        if let Some(process) = left.first().filter(|_| waited > LEFT_OVER + grace) {
             return Err(Error::new(
                 Kind::Failed,
                 format!("the process {} was killed, and does not end", process.pid),
@@ -404,7 +408,7 @@ pub async fn end_marked_processes(name: &str, value: &str) -> Result<usize> {
         // A group without a member is forgotten: its number may be given again.
         groups = left.iter().map(|process| process.group).collect();
         for group in &groups {
-            if waited > LEFT_OVER {
+            if waited > grace {
                 send(*group, Kill::KILL);
             } else if asked.insert(*group) {
                 send(*group, Kill::TERM);
@@ -798,7 +802,7 @@ mod tests {
         while written().lines().count() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        end_marked_processes("ACRT_TEST_MARK", &marker)
+        end_marked_within("ACRT_TEST_MARK", &marker, Duration::from_millis(100))
             .await
             .unwrap();
         for process in written().lines() {

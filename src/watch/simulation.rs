@@ -8,7 +8,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use proptest::{prelude::*, test_runner::RngAlgorithm};
+use proptest::{
+    prelude::*,
+    test_runner::{RngAlgorithm, TestRunner},
+};
 
 use crate::{
     image::{Digest, Platform, Reference},
@@ -221,6 +224,8 @@ struct ImageNames {
     outsides: Vec<Reference>,
     /// The image of each task, as each name of its registry has it.
     images: BTreeMap<&'static str, Vec<Reference>>,
+    /// All of them, by what is written down of them.
+    written: BTreeMap<String, Reference>,
 }
 
 fn names() -> &'static ImageNames {
@@ -231,13 +236,23 @@ fn names() -> &'static ImageNames {
             let images = (0..MOST).map(|n| read(format!("{host}/t{n}:1")));
             (host, images.collect())
         };
+        let outsides: Vec<Reference> = (0..MOST)
+            .map(|n| read(format!("outside.example/base:{n}")))
+            .collect();
+        let images = BTreeMap::from([OWN, DECLARED, UNDECLARED].map(images));
+        let all = outsides.iter().chain(images.values().flatten());
+        let written = all.map(|it| (ImageDescriptor::new(it, None).tagged(), it.clone()));
         ImageNames {
-            outsides: (0..MOST)
-                .map(|n| read(format!("outside.example/base:{n}")))
-                .collect(),
-            images: [OWN, DECLARED, UNDECLARED].map(images).into(),
+            written: written.collect(),
+            outsides,
+            images,
         }
     })
+}
+
+/// Returns the tag of a dependency, as it is written down.
+fn tag_of(dependency: &Dependency) -> &'static Reference {
+    &names().written[&dependency.image.tagged()]
 }
 
 fn outside(n: usize) -> Reference {
@@ -509,7 +524,7 @@ impl SimulatedWorld {
     /// Tells whether what was seen says that a task must be rebuilt: by a look that is newer than its last run.
     fn is_seen_stale(&self, n: usize) -> bool {
         self.baseline[n].dependencies.iter().any(|dependency| {
-            let tag = canonical(&dependency.image.reference().unwrap());
+            let tag = canonical(tag_of(dependency));
             let said = self.said.get(&tag);
             said.is_some_and(|said| {
                 let content = said.content.as_ref();
@@ -522,8 +537,7 @@ impl SimulatedWorld {
     /// Tells by the truth, not by what was seen, whether a task depends on something older than there is.
     fn is_stale(&self, n: usize) -> bool {
         self.baseline[n].dependencies.iter().any(|dependency| {
-            let tag = dependency.image.reference().unwrap();
-            let content = self.content(&tag);
+            let content = self.content(tag_of(dependency));
             content.is_none_or(|content| !content.is_what(dependency))
         })
     }
@@ -815,7 +829,7 @@ impl SimulatedWorld {
                 continue;
             }
             for dependency in &self.baseline[n].dependencies {
-                let tag = &canonical(&dependency.image.reference().unwrap());
+                let tag = &canonical(tag_of(dependency));
                 let said = self.said.get(tag).expect("it was never looked at");
                 let content = said.content.as_ref().expect("it did not answer");
                 assert!(content.is_what(dependency), "t{n} is not current on {tag}");
@@ -1076,12 +1090,12 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
     prop::collection::vec(plan, 1..5)
 }
 
-/// How many stories are told; the variable `ACRT_SIMULATION_CASES` makes them more.
+/// How many stories each of [`TELLERS`] tells; the variable `ACRT_SIMULATION_CASES` makes all of them more.
 #[expect(clippy::disallowed_methods, reason = "only this test has this setting")]
 fn stories() -> ProptestConfig {
     let cases = std::env::var("ACRT_SIMULATION_CASES").ok();
     ProptestConfig {
-        cases: cases.map_or(10_000, |cases| cases.parse().unwrap()),
+        cases: cases.map_or(10_000, |cases| cases.parse().unwrap()) / TELLERS,
         failure_persistence: None,
         max_shrink_iters: 20_000,
         // In a debug build, the default takes longer than the stories.
@@ -1090,43 +1104,73 @@ fn stories() -> ProptestConfig {
     }
 }
 
-proptest! {
-    #![proptest_config(stories())]
+/// How many stories are told at a time: one after the other, they would take longer than all other tests together.
+const TELLERS: u32 = 4;
 
-    #[test]
-    fn no_update_is_lost_and_nothing_loops_whatever_happens(
-        plans in plans(),
-        outsides in 1..4_usize,
-        jobs in 1..4_usize,
-        settle in prop_oneof![Just(0), Just(60), Just(600)],
-        story in prop::collection::vec(moves(), 0..14),
-    ) {
-        let mut world = SimulatedWorld::new(&plans, outsides, StoryManner { jobs, settle });
-        for step in &story {
-            world.go(step);
+#[test]
+fn no_update_is_lost_and_nothing_loops_whatever_happens() {
+    let tell = || {
+        let settle = prop_oneof![Just(0), Just(60), Just(600)];
+        let story = prop::collection::vec(moves(), 0..14);
+        let told = (plans(), 1..4_usize, 1..4_usize, settle, story);
+        let result =
+            TestRunner::new(stories()).run(&told, |(plans, outsides, jobs, settle, story)| {
+                let world = SimulatedWorld::new(&plans, outsides, StoryManner { jobs, settle });
+                end_well(world, &plans, &story)
+            });
+        if let Err(problem) = result {
+            panic!("{problem}");
         }
-        world.mend();
-        // Once what moved is seen and has been quiet, one round carries all changes to the end: up to each
-        // name that nobody declared, behind which they are seen anew and have to be quiet once more.
-        world.round(&once());
-        world.runs.fill(0);
-        let undeclared = plans.iter().map(|plan| plan.undeclared.len()).sum::<usize>();
-        for _ in 0..=2 * undeclared {
-            world.now += SignedDuration::from_secs(settle);
-            world.round(&once());
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..TELLERS {
+            scope.spawn(tell);
         }
-        for n in 0..plans.len() {
-            let is_in_cycle = world.is_in_cycle(n);
-            prop_assert!(!world.is_stale(n) || is_in_cycle, "t{n} depends on something old");
-            prop_assert!(world.runs[n] <= 1 || undeclared > 0, "t{n} was run {} times", world.runs[n]);
-        }
-        world.now += SignedDuration::from_secs(settle);
-        let more: Vec<Vec<usize>> = (0..3).map(|_| {
-            world.now += SignedDuration::from_secs(settle);
-            world.round(&once())
-        }).collect();
-        prop_assert!(more.iter().all(Vec::is_empty), "rounds without a change run {more:?}");
+    });
+}
+
+/// Lets a story happen, and checks that all is as it should be once everything works again.
+fn end_well(
+    mut world: SimulatedWorld,
+    plans: &[Plan],
+    story: &[StoryMove],
+) -> Result<(), TestCaseError> {
+    for step in story {
+        world.go(step);
     }
+    world.mend();
+    // Once what moved is seen and has been quiet, one round carries all changes to the end: up to each
+    // name that nobody declared, behind which they are seen anew and have to be quiet once more.
+    world.round(&once());
+    world.runs.fill(0);
+    let quiet = SignedDuration::from_secs(world.manner.settle);
+    let undeclared = plans
+        .iter()
+        .map(|plan| plan.undeclared.len())
+        .sum::<usize>();
+    for _ in 0..=2 * undeclared {
+        world.now += quiet;
+        world.round(&once());
+    }
+    for n in 0..plans.len() {
+        let is_in_cycle = world.is_in_cycle(n);
+        prop_assert!(
+            !world.is_stale(n) || is_in_cycle,
+            "t{n} depends on something old"
+        );
+        prop_assert!(
+            world.runs[n] <= 1 || undeclared > 0,
+            "t{n} was run {} times",
+            world.runs[n]
+        );
+    }
+    world.now += quiet;
+    for _ in 0..3 {
+        world.now += quiet;
+        let more = world.round(&once());
+        prop_assert!(more.is_empty(), "rounds without a change run {more:?}");
+    }
+    Ok(())
 }
 
 /// Plans three tasks in a chain on one base, and one beside them that runs each hour.

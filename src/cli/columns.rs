@@ -39,14 +39,18 @@ pub fn tasks_view<I: Iterator<Item = TaskAnswer> + 'static>(
 fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
     let now = app.clock.now();
     move |rows| {
-        let rows = match rows {
-            Value::Array(rows) => rows.as_mut_slice(),
-            one => std::slice::from_mut(one),
-        };
-        for row in rows {
+        for row in all(rows) {
             let looked = time(row, "lastLooked");
             row["looked"] = json!(looked.map_or(String::new(), |looked| age(looked, now)));
         }
+    }
+}
+
+/// Returns the rows of an answer, or the one that it is.
+fn all(rows: &mut Value) -> &mut [Value] {
+    match rows {
+        Value::Array(rows) => rows,
+        one => std::slice::from_mut(one),
     }
 }
 
@@ -66,7 +70,7 @@ const STATUS: &[Column] = &[
 pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
     let now = app.clock.now();
     let prepare = move |rows: &mut Value| {
-        for row in rows.as_array_mut().into_iter().flatten() {
+        for row in all(rows) {
             let own = format!("{}/", row["registry"].as_str().unwrap_or_default());
             let bases = short(&row["dependsOn"]);
             row["bases"] = json!(bases.strip_prefix(&own).unwrap_or(&bases));
@@ -93,7 +97,8 @@ pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
             row["then"] = json!(then);
         }
     };
-    View::of(tasks, STATUS).with_rows(prepare).for_people()
+    let view = View::list(move || tasks.into_iter(), STATUS);
+    view.with_rows(prepare).for_people()
 }
 
 /// Returns the reason of a task's state as `status` has it: which images moved, and not from what to what. Images of the task's own

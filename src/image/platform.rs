@@ -3,7 +3,11 @@
 //! They are read and written as containerd does (`github.com/containerd/platforms`), which docker, buildx and BuildKit use:
 //! `os[(version)][/architecture[/variant]]`.
 
-use std::{fmt, str::FromStr, sync::LazyLock};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -70,8 +74,8 @@ const MAX_VERSION: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
-    /// `os[(version)]/architecture[/variant]`, in one piece: it is kept for every task and every tag.
-    text: Box<str>,
+    /// `os[(version)]/architecture[/variant]`, in one piece that all its clones share: it is kept for every task and every tag.
+    text: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -413,6 +417,10 @@ impl TryFrom<String> for Platform {
 
     /// Reads what this program has recorded, by whatever rules it then read platforms: `acrt` 0.1 took any words.
     fn try_from(text: String) -> Result<Self, InvalidPlatform> {
+        // Nearly all that is recorded is for this machine's platform.
+        if *text == *HOST.text {
+            return Ok(HOST.clone());
+        }
         let recorded = |problem| {
             let parts: Vec<&str> = text.split('/').collect();
             match parts.as_slice() {
@@ -430,7 +438,7 @@ impl TryFrom<String> for Platform {
 
 impl From<Platform> for String {
     fn from(platform: Platform) -> Self {
-        platform.text.into()
+        platform.text.as_ref().to_owned()
     }
 }
 

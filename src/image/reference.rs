@@ -1,8 +1,8 @@
 //! References: which image, on which registry, under which tag or digest.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Digest, InvalidDigest};
 
@@ -17,11 +17,10 @@ const MAX_NAME: usize = 255;
 /// The grammar and the rules are those of `github.com/distribution/reference`: a name without a registry is on
 /// Docker Hub, an official image is in `library/`, and `:latest` stands in only where there is neither tag nor digest.
 /// Where there are both, the digest decides.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
-    /// `registry/repository[:tag]`, in one piece: a round over ten thousand tasks holds several for each.
-    text: Box<str>,
+    /// `registry/repository[:tag]`, in one piece that all its clones share: a round over ten thousand tasks holds several for each.
+    text: Arc<str>,
     registry_end: u16,
     repository_end: u16,
     /// Boxed, because few have one.
@@ -392,11 +391,15 @@ fn is_tag(tag: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-impl TryFrom<String> for Reference {
-    type Error = InvalidReference;
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        super::parsed(input)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, InvalidReference> {
-        text.parse()
+impl Serialize for Reference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

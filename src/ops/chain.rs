@@ -21,11 +21,7 @@ pub fn others_that_push(app: &App, task: &Task, pushes: &[Reference]) -> Result<
     if own.is_empty() {
         return Ok(Vec::new());
     }
-    let others = app
-        .store
-        .tasks()?
-        .into_iter()
-        .filter(|it| it.key != task.key());
+    let others = app.store.tasks()?.filter(|it| it.key != task.key());
     let others = others.filter_map(|stored| stored.task.ok());
     let same = others.filter(|other| {
         let mut images = other.stable_images().into_iter();
@@ -87,7 +83,6 @@ pub fn refuse_cycles(
     let others: Vec<Task> = app
         .store
         .tasks()?
-        .into_iter()
         .filter(|stored| stored.key != task.key())
         .filter_map(|stored| stored.task.ok())
         .map(|mut task| {

@@ -143,7 +143,6 @@ pub fn all_logins(app: &App, events: &EventSink<'_>) -> Result<Vec<Login>> {
     let images: BTreeMap<TaskKey, Vec<Reference>> = app
         .store
         .followed()?
-        .into_iter()
         .filter_map(|(key, followed)| Some((key, images_of(&followed.ok()?))))
         .collect();
     let mut all: Vec<Login> = Vec::new();

@@ -134,7 +134,7 @@ fn used(app: &App) -> Result<BTreeSet<String>> {
         .keys()
         .map(|name| app.settings.login_server(name))
         .collect();
-    let followed = app.store.followed()?;
+    let followed: Vec<_> = app.store.followed()?.collect();
     let tasks = followed
         .iter()
         .filter_map(|(_, followed)| followed.as_ref().ok());

@@ -46,17 +46,17 @@ impl PushTimes {
                     continue;
                 };
                 if run.status != RunStatus::Succeeded
-                    || !app.is_same_registry(&output.registry, registry)
+                    || !app.is_same_registry(output.registry(), registry)
                 {
                     continue;
                 }
-                let repository = &output.repository;
-                if let Some(tag) = &output.tag {
-                    let key = (repository.clone(), tag.clone(), digest.clone());
+                let repository = output.repository();
+                if let Some(tag) = output.tag() {
+                    let key = (repository.to_owned(), tag.to_owned(), digest.clone());
                     let time = times.tags.entry(key).or_insert(pushed);
                     *time = (*time).max(pushed);
                 }
-                let key = (repository.clone(), digest.clone());
+                let key = (repository.to_owned(), digest.clone());
                 let time = times.digests.entry(key).or_insert(pushed);
                 *time = (*time).max(pushed);
             }

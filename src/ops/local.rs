@@ -24,7 +24,7 @@ pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
     if !task.is_local() {
         return Ok(BTreeSet::new());
     }
-    let stored = app.store.tasks()?.into_iter();
+    let stored = app.store.tasks()?;
     let tasks: Vec<Task> = stored.filter_map(|stored| stored.task.ok()).collect();
     Ok(made_by(app, &tasks))
 }

@@ -153,7 +153,7 @@ impl TagSubscriptions {
 impl Subscription {
     fn add_name(&mut self, image: &ImageDescriptor) {
         // Only the registry can be spelled in another way.
-        if image.registry != self.spelled.registry() {
+        if image.registry() != self.spelled.registry() {
             self.others.extend(image.reference());
         }
     }

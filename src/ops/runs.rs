@@ -56,7 +56,7 @@ impl RunFilter {
 /// Tells whether a run pushed an image, by whatever name of its registry.
 fn has_pushed(app: &App, run: &Run, image: &Reference) -> bool {
     let outputs = run.output_images.iter().flatten();
-    let registries = outputs.map(|output| output.registry.as_str());
+    let registries = outputs.map(|output| output.registry());
     let mut names = registries
         .filter(|registry| app.is_same_registry(registry, image.registry()))
         .filter_map(|registry| image.on(registry));

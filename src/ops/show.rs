@@ -1,15 +1,15 @@
 //! Shows tasks as they are defined, with what each needed when its tags were last looked at: nobody is asked.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
 use crate::{
     error::Result,
     image::Reference,
-    store::secrets::Secrets,
+    store::{secrets::Secrets, tasks::FollowedFiles},
     task::{Dependency, Task, TaskKey, TaskName},
-    watch::{Baseline, Node, Observation, Snapshot, State, Tags, Verdict},
+    watch::{Baseline, Node, Observation, Snapshot, Tags, Verdict},
 };
 
 use super::{
@@ -51,11 +51,12 @@ pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     Ok(answer)
 }
 
-/// Many tasks. What each needed is worked out when somebody wants to see it.
+/// Many tasks. They are read, and what each needed is worked out, when somebody wants to see it.
 pub struct TaskList {
     app: App,
+    files: Option<FollowedFiles>,
     /// All that there are: one may depend on another's image that is not to be shown.
-    tasks: Vec<(Task, Baseline)>,
+    loaded: Vec<Snapshot>,
     registry: Option<String>,
 }
 
@@ -66,52 +67,61 @@ pub struct TaskList {
 /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read.
 pub fn list(app: &App, registry: Option<&str>, events: &EventSink<'_>) -> Result<TaskList> {
     let registry = registry.map(|name| app.settings.login_server(name));
-    let mut tasks = Vec::new();
-    for (key, followed) in app.store.followed()? {
-        let is_shown = |wanted: &String| app.is_same_registry(wanted, &key.registry);
-        match followed {
-            Ok(followed) => tasks.push(followed),
-            Err(error) if registry.as_ref().is_none_or(is_shown) => {
-                events.send(Event::Problem(error))
-            }
-            Err(_) => {}
+    let mut files = app.store.follow()?;
+    let is_shown = |key: &TaskKey| {
+        let is_same = |wanted: &String| app.is_same_registry(wanted, &key.registry);
+        registry.as_ref().is_none_or(is_same)
+    };
+    for (key, error) in files.take_broken() {
+        if is_shown(&key) {
+            events.send(Event::Problem(error));
         }
     }
     Ok(TaskList {
         app: app.read_again()?,
-        tasks,
+        files: Some(files),
+        loaded: Vec::new(),
         registry,
     })
 }
 
 impl TaskList {
+    /// Reads the tasks, unless that has been done.
+    pub fn load(&mut self) {
+        let Some(files) = self.files.take() else {
+            return;
+        };
+        self.loaded.reserve_exact(files.len());
+        let tasks = files.read().filter_map(|(_, followed)| followed.ok());
+        let snapshots = tasks.map(|(task, baseline)| snapshot(&self.app, task, baseline));
+        self.loaded.extend(snapshots);
+    }
+
     fn is_shown(&self, task: &Task) -> bool {
         let is_same = |wanted: &String| self.app.is_same_registry(wanted, &task.registry);
         self.registry.as_ref().is_none_or(is_same)
     }
 
-    fn shown(&self) -> impl Iterator<Item = &(Task, Baseline)> {
-        self.tasks.iter().filter(|(task, _)| self.is_shown(task))
+    fn shown(&self) -> impl Iterator<Item = &Snapshot> {
+        self.loaded.iter().filter(|one| self.is_shown(&one.task))
     }
 
-    /// Returns the tasks that follow nothing yet.
+    /// Returns the tasks that follow nothing yet, of those that have been read.
     pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
-        let tasks = self.shown().filter(|(_, baseline)| !baseline.is_tracking());
-        tasks.map(|(task, _)| &task.name)
+        let tasks = self.shown().filter(|one| !one.baseline.is_tracking());
+        tasks.map(|one| &one.task.name)
     }
 
-    /// Returns the tasks that have failed many times in a row.
+    /// Returns the tasks that have failed many times in a row, of those that have been read.
     pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
-        let tasks = self.shown().filter(|(_, baseline)| baseline.is_stalled());
-        tasks.map(|(task, _)| task.key())
+        let tasks = self.shown().filter(|one| one.baseline.is_stalled());
+        tasks.map(|one| one.task.key())
     }
 
     /// Returns what there is to say of each.
     pub fn answers(mut self) -> impl Iterator<Item = TaskAnswer> {
-        let tasks = std::mem::take(&mut self.tasks).into_iter();
-        let snapshots: Vec<Snapshot> = tasks
-            .map(|(task, baseline)| snapshot(&self.app, task, baseline))
-            .collect();
+        self.load();
+        let snapshots = std::mem::take(&mut self.loaded);
         let states = last_known(&self.app, &snapshots);
         let keys = self.app.store.keys_with_secrets().unwrap_or_default();
         let with_secrets: HashSet<TaskKey> = keys.into_iter().collect();
@@ -146,7 +156,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
     // Only what depends on images may have to wait for another task.
     if !baseline.dependencies.is_empty() {
         let canonical = |image: &Reference| app.canonical(image);
-        let others = app.store.followed().unwrap_or_default().into_iter();
+        let others = app.store.followed().into_iter().flatten();
         let others =
             others.filter_map(|(other, followed)| (other != key).then_some(followed.ok()?));
         all.extend(others.map(|(mut task, baseline)| {
@@ -238,11 +248,7 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
         })
         .collect();
     let (round, _) = simulated(nodes, tags, app.clock.now());
-    let verdicts = round.verdicts();
-    let states: HashMap<TaskKey, State> = verdicts
-        .map(|(node, verdict, _)| (node.task.key(), state_of(verdict)))
-        .collect();
-    let states = tasks.iter().map(|one| states.get(&one.task.key()).copied());
+    let states = round.decisions().map(|verdict| verdict.map(state_of));
     let both = states.zip(looked);
     both.map(|(state, looked)| LastRecorded { state, looked })
         .collect()

@@ -65,7 +65,7 @@ pub fn with_last_words(
 pub fn maker_of_missing(app: &App, key: &TaskKey, error: &Error) -> Option<String> {
     let missing = error.find::<LookupError>().filter(|it| it.is_absent())?;
     let image = app.canonical(&missing.asked().image.parse().ok()?);
-    let others = app.store.tasks().unwrap_or_default().into_iter();
+    let others = app.store.tasks().into_iter().flatten();
     let others = others.filter(|stored| stored.key != *key);
     let makes = |mut task: Task| {
         steps::read::find_pushes(app, &mut task);

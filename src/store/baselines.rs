@@ -6,7 +6,11 @@ use crate::{
     watch::Baseline,
 };
 
-use super::{Store, cache::TaskFiles, file};
+use super::{
+    Store,
+    cache::{Opened, TaskFiles},
+    file,
+};
 
 impl Store {
     /// Reads what is known of a task: nothing, where there is no file.
@@ -31,18 +35,25 @@ impl Store {
         Ok(baseline)
     }
 
-    /// Reads what is known of all tasks, sorted.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
-    pub fn all_baselines(&self) -> Result<Vec<(TaskKey, Result<Baseline>)>> {
+    pub(super) fn open_baselines(&self) -> Result<Opened<Baseline>> {
         let files = TaskFiles {
             folder: self.layout.baselines_folder(),
             suffix: ".json",
             cache: self.layout.cache("baselines"),
         };
-        files.read_all(|key| self.baseline(key).map(Some))
+        let store = self.clone();
+        files.open(move |key| store.baseline(key).map(Some))
+    }
+
+    /// Reads what is known of all tasks, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn all_baselines(
+        &self,
+    ) -> Result<impl Iterator<Item = (TaskKey, Result<Baseline>)> + use<>> {
+        self.open_baselines().map(Opened::read_all)
     }
 
     /// Writes what is known of a task.

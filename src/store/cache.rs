@@ -1,20 +1,24 @@
 //! Parsed copies of many small files, so that ten thousand definitions are read as fast as one large one.
 //!
 //! The files stay the truth. A copy counts only while its file has the same inode, size and times; the cache may be removed at
-//! any time, and is not made at all for folders that are read fast enough without it. It has a line of JSON for each copy, in the
-//! order of the files, so that it is read and written without ever being in memory as a whole.
+//! any time, and is not made at all for folders that are read fast enough without it. It has a line of JSON for each copy; then a line for
+//! each that says of which state of which file it is, and where it lies; and a last line that says where those begin, with a sum of them.
+//! So whoever only wants to know what there is reads no copy, and whoever reads all has one at a time in memory.
 
 use std::{
+    cmp::Ordering,
     fs::{self, File},
-    io::{BufRead as _, BufReader, BufWriter, Write},
-    marker::PhantomData,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use flate2::Crc;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     image::reference::is_registry,
     task::{TaskKey, TaskName},
     watch::FileStamp,
@@ -31,12 +35,11 @@ const STALE_SHARE: usize = 20;
 /// A file that changed this recently, in nanoseconds, may change again without its times telling.
 const RACY: i128 = 2_000_000_000;
 
-#[derive(Serialize, Deserialize)]
-struct Copy<T> {
-    key: TaskKey,
-    stamp: FileStamp,
-    value: T,
-}
+/// Who wrote a cache. What another version has left out of its copies, this one may want to know.
+const WRITER: &str = env!("CARGO_PKG_VERSION");
+
+/// The length of the last line of a cache.
+const LAST_LINE: usize = "0123456789abcdef 01234567\n".len();
 
 /// A folder with a folder for each registry, and in it a file for each task.
 #[derive(Debug)]
@@ -49,102 +52,231 @@ pub struct TaskFiles<'a> {
     pub cache: PathBuf,
 }
 
-/// The copies of a cache, one after the other. One that is missing has none, and a broken one none from there on: it holds
-/// nothing that cannot be had again.
-struct Copies<T> {
-    lines: Option<BufReader<File>>,
-    line: Vec<u8>,
-    of: PhantomData<T>,
+/// The files that a folder has, sorted by registry and name. Those of which there is no copy have been read.
+pub struct Opened<T> {
+    files: Vec<(TaskKey, Content<T>)>,
+    copies: Option<File>,
+    read: Read<T>,
 }
 
-impl<T> Copies<T> {
-    fn open(cache: &Path) -> Self {
-        Self {
-            lines: file::open(cache).ok().map(BufReader::new),
-            line: Vec::new(),
-            of: PhantomData,
-        }
+/// What reads a file; nothing, where it is gone.
+type Read<T> = Box<dyn Fn(&TaskKey) -> Result<Option<T>> + Send>;
+
+enum Content<T> {
+    Read(Box<Result<T>>),
+    Copy(Place),
+}
+
+/// Where a copy lies in its cache, and the sum of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    at: u64,
+    size: u32,
+    sum: u32,
+}
+
+/// One that is said to be there.
+struct Entry<'a> {
+    registry: &'a str,
+    name: &'a str,
+    /// The state of the file that it is a copy of.
+    state: u64,
+    place: Place,
+}
+
+impl<'a> Entry<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let mut words = line.split(' ');
+        Some(Self {
+            registry: words.next()?,
+            name: words.next()?,
+            state: u64::from_str_radix(words.next()?, 16).ok()?,
+            place: Place {
+                at: words.next()?.parse().ok()?,
+                size: words.next()?.parse().ok()?,
+                sum: words.next()?.parse().ok()?,
+            },
+        })
+    }
+
+    fn cmp(&self, key: &TaskKey) -> Ordering {
+        (self.registry, self.name).cmp(&(&key.registry, key.name.as_str()))
     }
 }
 
-impl<T: DeserializeOwned> Iterator for Copies<T> {
-    type Item = Copy<T>;
+/// Returns a number that stands for a state of a file.
+fn state(stamp: FileStamp) -> u64 {
+    let mut hash = DefaultHasher::new();
+    stamp.hash(&mut hash);
+    hash.finish()
+}
 
-    fn next(&mut self) -> Option<Copy<T>> {
-        self.line.clear();
-        self.lines
-            .as_mut()?
-            .read_until(b'\n', &mut self.line)
-            .ok()?;
-        let copy = serde_json::from_slice(&self.line).ok();
-        if copy.is_none() {
-            self.lines = None;
-        }
-        copy
+fn sum(parts: &[&[u8]]) -> u32 {
+    let mut sum = Crc::new();
+    parts.iter().for_each(|part| sum.update(part));
+    sum.sum()
+}
+
+/// Opens a cache, and reads what it says is in it. One that is missing, broken or another version's is none.
+fn open_copies(cache: &Path) -> Option<(File, String)> {
+    let mut file = file::open(cache).ok()?;
+    let end = file.metadata().ok()?.len().checked_sub(LAST_LINE as u64)?;
+    let mut last = [0; LAST_LINE];
+    file.read_exact_at(&mut last, end).ok()?;
+    let (start, expected) = std::str::from_utf8(&last)
+        .ok()?
+        .trim_end()
+        .split_once(' ')?;
+    let start = u64::from_str_radix(start, 16).ok()?;
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut entries = String::with_capacity(usize::try_from(end.checked_sub(start)?).ok()?);
+    (&file)
+        .take(end - start)
+        .read_to_string(&mut entries)
+        .ok()?;
+    let is_whole =
+        u32::from_str_radix(expected, 16) == Ok(sum(&[WRITER.as_bytes(), entries.as_bytes()]));
+    is_whole.then_some((file, entries))
+}
+
+impl<T: Serialize + DeserializeOwned> Opened<T> {
+    /// Returns how many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Takes out the files that cannot be used, each with what is wrong with it.
+    pub fn take_broken(&mut self) -> Vec<(TaskKey, Error)> {
+        let is_broken = |file: &mut (TaskKey, Content<T>)| matches!(&file.1, Content::Read(read) if read.is_err());
+        let broken = self.files.extract_if(.., is_broken);
+        let errors = broken.filter_map(|(key, content)| match content {
+            Content::Read(read) => Some((key, read.err()?)),
+            Content::Copy(_) => None,
+        });
+        errors.collect()
+    }
+
+    /// Takes out a file. Tells whether it was there.
+    pub fn remove(&mut self, key: &TaskKey) -> bool {
+        let found = self.files.binary_search_by(|(other, _)| other.cmp(key));
+        found.map(|n| self.files.remove(n)).is_ok()
+    }
+
+    /// Reads all, one after the other. What has gone since is left out.
+    pub fn read_all(self) -> impl Iterator<Item = (TaskKey, Result<T>)> {
+        let mut copies = self.copies.map(|file| Copies {
+            file: BufReader::new(file),
+            at: None,
+            copy: Vec::new(),
+        });
+        self.files.into_iter().filter_map(move |(key, content)| {
+            let value = match content {
+                Content::Read(value) => Some(*value),
+                Content::Copy(place) => {
+                    let copy = copies.as_mut().and_then(|copies| copies.read(place));
+                    copy.map(Ok).or_else(|| (self.read)(&key).transpose())
+                }
+            };
+            Some((key, value?))
+        })
     }
 }
 
-struct FoundFiles {
+/// Copies that are read in the order in which they lie.
+struct Copies {
+    file: BufReader<File>,
+    at: Option<u64>,
+    copy: Vec<u8>,
+}
+
+impl Copies {
+    /// Reads a copy; nothing, where it is not what it was.
+    fn read<T: DeserializeOwned>(&mut self, place: Place) -> Option<T> {
+        let Place {
+            at,
+            size,
+            sum: expected,
+        } = place;
+        match self.at.take() {
+            Some(before) => self
+                .file
+                .seek_relative(i64::try_from(at).ok()? - i64::try_from(before).ok()?),
+            None => self.file.seek(SeekFrom::Start(at)).map(drop),
+        }
+        .ok()?;
+        self.copy.resize(usize::try_from(size).ok()?, 0);
+        self.file.read_exact(&mut self.copy).ok()?;
+        self.at = Some(at + u64::from(size));
+        (sum(&[&self.copy]) == expected).then(|| serde_json::from_slice(&self.copy).ok())?
+    }
+}
+
+struct FoundFile {
     key: TaskKey,
     stamp: FileStamp,
 }
 
 impl TaskFiles<'_> {
-    /// Reads all files, sorted by registry and name, with `read` for each that the cache does not have.
+    /// Finds all files, and reads with `read` those that the cache has no copy of.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read. What is wrong with one file is in its own result.
-    pub fn read_all<T: Serialize + DeserializeOwned>(
+    pub fn open<T: Serialize + DeserializeOwned>(
         &self,
-        read: impl Fn(&TaskKey) -> Result<Option<T>>,
-    ) -> Result<Vec<(TaskKey, Result<T>)>> {
+        read: impl Fn(&TaskKey) -> Result<Option<T>> + Send + 'static,
+    ) -> Result<Opened<T>> {
         let found = self.find()?;
-        if found.len() < WORTHWHILE {
-            return Ok(found
-                .into_iter()
-                .filter_map(|file| {
-                    // A file that went away since the folder was read is no longer there.
-                    let value = read(&file.key).transpose()?;
-                    Some((file.key, value))
-                })
-                .collect());
-        }
-        let mut copies = Copies::open(&self.cache).peekable();
-        let mut values = Vec::with_capacity(found.len());
+        let is_worthwhile = found.len() >= WORTHWHILE;
+        let (copies, entries) = match open_copies(&self.cache).filter(|_| is_worthwhile) {
+            Some((file, entries)) => (Some(file), entries),
+            None => (None, String::new()),
+        };
+        let mut entries = entries.lines().map_while(Entry::read).peekable();
+        let mut files = Vec::with_capacity(found.len());
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
-        for file in found {
+        for FoundFile { key, stamp } in found {
             // Both are sorted: what is left behind here belongs to files that are gone.
-            while copies.next_if(|copy| copy.key < file.key).is_some() {}
-            let copy: Option<Copy<T>> = copies.next_if(|copy| copy.key == file.key);
-            let value = match copy.filter(|copy| copy.stamp == file.stamp) {
-                Some(copy) => Some(Ok(copy.value)),
+            while entries.next_if(|entry| entry.cmp(&key).is_lt()).is_some() {}
+            let entry = entries.next_if(|entry| entry.cmp(&key).is_eq());
+            let content = match entry.filter(|entry| entry.state == state(stamp)) {
+                Some(entry) => Content::Copy(entry.place),
                 None => {
                     missed += 1;
-                    read(&file.key).transpose()
+                    // A file that went away since the folder was read is no longer there.
+                    let Some(value) = read(&key).transpose() else {
+                        continue;
+                    };
+                    Content::Read(Box::new(value))
                 }
             };
-            if let Some(value) = value {
-                values.push((file.key, value));
-                stamps.push(file.stamp);
-            }
+            files.push((key, content));
+            stamps.push(stamp);
         }
-        if missed > values.len() / STALE_SHARE {
-            self.remember(&values, &stamps, self.settled());
+        if is_worthwhile && missed > files.len() / STALE_SHARE {
+            self.remember(&files, &stamps, copies.as_ref(), self.settled());
         }
-        Ok(values)
+        let read = Box::new(read);
+        Ok(Opened {
+            files,
+            copies,
+            read,
+        })
     }
 
-    fn find(&self) -> Result<Vec<FoundFiles>> {
+    fn find(&self) -> Result<Vec<FoundFile>> {
         let mut found = Vec::new();
-        for registry in names(&self.folder)? {
+        let mut registries = names(&self.folder)?;
+        registries.sort_unstable();
+        for registry in registries {
             if !is_registry(&registry) {
                 continue;
             }
             let Ok(entries) = fs::read_dir(self.folder.join(&registry)) else {
                 continue;
             };
+            let first = found.len();
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let name = name
@@ -152,7 +284,7 @@ impl TaskFiles<'_> {
                     .and_then(|name| name.strip_suffix(self.suffix))
                     .and_then(|name| name.parse::<TaskName>().ok());
                 if let (Some(name), Ok(metadata)) = (name, entry.metadata()) {
-                    found.push(FoundFiles {
+                    found.push(FoundFile {
                         key: TaskKey {
                             registry: registry.clone(),
                             name,
@@ -161,8 +293,9 @@ impl TaskFiles<'_> {
                     });
                 }
             }
+            // All of one registry: only the names are to be compared.
+            found[first..].sort_unstable_by(|a, b| a.key.name.cmp(&b.key.name));
         }
-        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
     }
 
@@ -170,33 +303,50 @@ impl TaskFiles<'_> {
     /// nothing else.
     fn remember<T: Serialize>(
         &self,
-        values: &[(TaskKey, Result<T>)],
+        files: &[(TaskKey, Content<T>)],
         stamps: &[FileStamp],
+        before: Option<&File>,
         settled: i128,
     ) {
-        let mut copies = values
-            .iter()
-            .zip(stamps)
-            .filter(|(_, stamp)| stamp.changed_at() < settled)
-            .filter_map(|((key, value), stamp)| {
-                Some(Copy {
-                    key: key.clone(),
-                    stamp: *stamp,
-                    value: value.as_ref().ok()?,
-                })
-            });
         // A folder in its place could not be replaced, and the cache would never be made again.
         if self.cache.is_dir() {
             file::remove_any(&self.cache);
         }
-        let _ = file::replace_with(&self.cache, |file| {
-            let mut lines = BufWriter::new(file);
-            copies.try_for_each(|copy| {
-                serde_json::to_writer(&mut lines, &copy)?;
-                lines.write_all(b"\n")
-            })?;
-            lines.flush()
-        });
+        let settled = files
+            .iter()
+            .zip(stamps)
+            .filter(|(_, stamp)| stamp.changed_at() < settled);
+        let write = |file: &mut File| -> io::Result<()> {
+            let mut out = BufWriter::new(file);
+            let (mut entries, mut at) = (String::new(), 0);
+            let mut copy = Vec::new();
+            for ((key, content), stamp) in settled {
+                copy.clear();
+                match (content, before) {
+                    (Content::Read(value), _) => match value.as_ref() {
+                        Ok(value) => serde_json::to_writer(&mut copy, value)?,
+                        Err(_) => continue,
+                    },
+                    (Content::Copy(place), Some(before)) => {
+                        copy.resize(usize::try_from(place.size).unwrap_or_default(), 0);
+                        before.read_exact_at(&mut copy, place.at)?;
+                        copy.pop();
+                    }
+                    (Content::Copy(_), None) => continue,
+                }
+                copy.push(b'\n');
+                out.write_all(&copy)?;
+                let (TaskKey { registry, name }, state) = (key, state(*stamp));
+                let (size, sum) = (copy.len(), sum(&[&copy]));
+                entries.push_str(&format!("{registry} {name} {state:x} {at} {size} {sum}\n"));
+                at += size;
+            }
+            out.write_all(entries.as_bytes())?;
+            let sum = sum(&[WRITER.as_bytes(), entries.as_bytes()]);
+            writeln!(out, "{at:016x} {sum:08x}")?;
+            out.flush()
+        };
+        let _ = file::replace_with(&self.cache, write);
     }
 
     /// Returns the moment before which a change would show in a file's times whatever came after it.
@@ -211,7 +361,13 @@ impl TaskFiles<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, path::Path};
+    use std::{
+        path::Path,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
 
     use super::*;
 
@@ -223,24 +379,45 @@ mod tests {
         }
     }
 
+    /// Returns the file of a task: those of two registries, in turns.
+    fn path(files: &TaskFiles<'_>, n: usize) -> PathBuf {
+        let registry = if n % 2 == 0 { "r.io" } else { "z.io" };
+        files.folder.join(format!("{registry}/t{n}.json"))
+    }
+
     fn fill(files: &TaskFiles<'_>, count: usize) {
         for n in 0..count {
-            let path = files.folder.join(format!("r.io/t{n}.json"));
+            let path = path(files, n);
             file::make_folder(path.parent().unwrap()).unwrap();
             fs::write(&path, n.to_string()).unwrap();
         }
     }
 
-    fn read_all(files: &TaskFiles<'_>) -> (Vec<usize>, usize) {
-        let read = Cell::new(0);
-        let all = files.read_all(|key| {
-            read.set(read.get() + 1);
-            file::read_json::<usize>(&files.folder.join(format!("r.io/{}.json", key.name)))
+    /// Opens files, and returns what counts how many of them have been read.
+    fn open(files: &TaskFiles<'_>) -> (Opened<usize>, Arc<AtomicUsize>) {
+        let (folder, read) = (files.folder.clone(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&read);
+        let opened = files.open(move |key| {
+            count.fetch_add(1, Ordering::Relaxed);
+            file::read_json::<usize>(&folder.join(format!("{}/{}.json", key.registry, key.name)))
         });
-        let values = all.unwrap().into_iter().map(|(_, value)| value.unwrap());
+        (opened.unwrap(), read)
+    }
+
+    fn read_all(files: &TaskFiles<'_>) -> (Vec<usize>, usize) {
+        let (opened, read) = open(files);
+        let values = opened.read_all().map(|(_, value)| value.unwrap());
         let mut values: Vec<usize> = values.collect();
         values.sort_unstable();
-        (values, read.get())
+        (values, read.load(Ordering::Relaxed))
+    }
+
+    /// Makes the cache as if all files had been there for long.
+    fn settle(files: &TaskFiles<'_>) {
+        let stamps: Vec<FileStamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
+        let (opened, _) = open(files);
+        files.remember(&opened.files, &stamps, opened.copies.as_ref(), i128::MAX);
+        assert_eq!(read_all(files).1, 0);
     }
 
     #[test]
@@ -267,15 +444,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        let stamps: Vec<FileStamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
-        let values = files.read_all(|key| {
-            file::read_json::<usize>(&files.folder.join(format!("r.io/{}.json", key.name)))
-        });
-        files.remember(&values.unwrap(), &stamps, i128::MAX);
-        assert_eq!(read_all(&files).1, 0);
-        fs::write(files.folder.join("r.io/t0.json"), "777").unwrap();
+        settle(&files);
+        fs::write(path(&files, 0), "777").unwrap();
+        fs::remove_file(path(&files, 1)).unwrap();
+        fs::write(files.folder.join("r.io/new.json"), "778").unwrap();
         let (values, read) = read_all(&files);
-        assert_eq!((values.last(), read), (Some(&777), 1));
+        assert_eq!((&values[WORTHWHILE - 2..], read), (&[777, 778][..], 2));
+        assert_eq!(values[0], 2);
+    }
+
+    #[test]
+    fn copies_that_still_hold_are_taken_over_when_the_cache_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        settle(&files);
+        let few = WORTHWHILE / STALE_SHARE;
+        (0..few).for_each(|n| fs::write(path(&files, n), "777").unwrap());
+        assert_eq!(read_all(&files).1, few);
+        settle(&files);
+        let values = read_all(&files).0;
+        assert_eq!(values.iter().filter(|it| **it == 777).count(), few);
+        assert_eq!(values[0], few);
     }
 
     #[test]
@@ -283,8 +473,74 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        file::replace(&files.cache, b"{").unwrap();
-        assert_eq!(read_all(&files).0.len(), WORTHWHILE);
+        settle(&files);
+        let whole = fs::read(&files.cache).unwrap();
+        let all: Vec<usize> = (0..WORTHWHILE).collect();
+        let bytes = [
+            0,
+            1,
+            whole.len() / 2,
+            whole.len() - LAST_LINE - 1,
+            whole.len() - 2,
+        ];
+        let turned = bytes.map(|n| {
+            let mut turned = whole.clone();
+            turned[n] ^= 1;
+            turned
+        });
+        let cut = [0, 1, LAST_LINE, whole.len() - 1].map(|n| whole[..n].to_vec());
+        for broken in turned.into_iter().chain(cut).chain([b"{".to_vec()]) {
+            file::replace(&files.cache, &broken).unwrap();
+            assert_eq!(read_all(&files).0, all);
+        }
+    }
+
+    #[test]
+    fn a_copy_that_is_not_what_it_was_is_read_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        settle(&files);
+        let mut bytes = fs::read(&files.cache).unwrap();
+        assert_eq!(&bytes[..2], b"0\n");
+        bytes[0] = b'7';
+        file::replace(&files.cache, &bytes).unwrap();
+        assert_eq!(read_all(&files), ((0..WORTHWHILE).collect(), 1));
+    }
+
+    #[test]
+    fn a_cache_of_another_version_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        settle(&files);
+        let text = fs::read_to_string(&files.cache).unwrap();
+        let (head, last) = text.split_at(text.len() - LAST_LINE);
+        let start = usize::from_str_radix(&last[..16], 16).unwrap();
+        let other = sum(&[b"0.0.1", &head.as_bytes()[start..]]);
+        let of_another = format!("{head}{start:016x} {other:08x}\n");
+        // Version 0.1 wrote a line with key, stamp and value for each, and nothing behind them.
+        let of_the_first = "{\"key\":{\"registry\":\"r.io\",\"name\":\"t0\"},\"value\":9}\n";
+        for cache in [of_another.as_str(), of_the_first] {
+            file::replace(&files.cache, cache.as_bytes()).unwrap();
+            assert_eq!(read_all(&files), ((0..WORTHWHILE).collect(), WORTHWHILE));
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_known_before_any_copy_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        settle(&files);
+        fs::write(path(&files, 7), "{").unwrap();
+        let (mut opened, _) = open(&files);
+        let broken = opened.take_broken();
+        assert_eq!(broken.len(), 1);
+        assert_eq!(broken[0].0.name.as_str(), "t7");
+        assert_eq!(opened.len(), WORTHWHILE - 1);
+        assert!(!opened.remove(&broken[0].0));
+        assert!(opened.read_all().all(|(_, value)| value.is_ok()));
     }
 
     #[test]

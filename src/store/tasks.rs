@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Store,
-    cache::TaskFiles,
+    cache::{Opened, TaskFiles},
     file::{self, names},
 };
 
@@ -26,6 +26,46 @@ pub struct Stored {
 
 /// A definition with what is known of the task, or why they cannot be used.
 pub type Followed = (TaskKey, Result<(Task, Baseline)>);
+
+/// All definitions and what is known of each task, to be read one after the other.
+pub struct FollowedFiles {
+    tasks: Opened<Task>,
+    baselines: Opened<Baseline>,
+}
+
+impl FollowedFiles {
+    /// Returns how many tasks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes out the tasks that cannot be used, each with what is wrong with it. That they cannot is known without reading the others.
+    pub fn take_broken(&mut self) -> Vec<(TaskKey, Error)> {
+        let mut broken = self.tasks.take_broken();
+        let baselines = self.baselines.take_broken().into_iter();
+        broken.extend(baselines.filter(|(key, _)| self.tasks.remove(key)));
+        broken.sort_by(|(one, _), (other, _)| one.cmp(other));
+        broken
+    }
+
+    /// Reads them, sorted. A broken one is out by itself.
+    pub fn read(self) -> impl Iterator<Item = Followed> {
+        let mut baselines = self.baselines.read_all().peekable();
+        self.tasks.read_all().map(move |(key, task)| {
+            while baselines.next_if(|(other, _)| *other < key).is_some() {}
+            let its = baselines.next_if(|(other, _)| *other == key);
+            let its = its.map_or_else(|| Ok(Baseline::default()), |(_, baseline)| baseline);
+            (key, task.and_then(|task| Ok((task, its?))))
+        })
+    }
+}
 
 impl Store {
     /// Reads one definition; `None` if there is none.
@@ -70,44 +110,50 @@ impl Store {
         keys_in(&self.layout.tasks())
     }
 
-    /// Reads all definitions, sorted. A broken one is out by itself.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
-    pub fn tasks(&self) -> Result<Vec<Stored>> {
+    fn open_tasks(&self) -> Result<Opened<Task>> {
         let files = TaskFiles {
             folder: self.layout.tasks(),
             suffix: ".yaml",
             cache: self.layout.cache("tasks"),
         };
-        let all = files.read_all(|key| self.task(key))?;
-        Ok(all
-            .into_iter()
-            .map(|(key, task)| Stored { key, task })
-            .collect())
+        let store = self.clone();
+        files.open(move |key| store.task(key))
+    }
+
+    /// Reads all definitions, sorted. A broken one is out by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn tasks(&self) -> Result<impl Iterator<Item = Stored> + use<>> {
+        let all = self.open_tasks()?.read_all();
+        Ok(all.map(|(key, task)| Stored { key, task }))
+    }
+
+    /// Finds all definitions and what is known of each task.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    pub fn follow(&self) -> Result<FollowedFiles> {
+        // The two folders are gone through side by side: with thousands of tasks that is half of a command's time.
+        let (tasks, baselines) = std::thread::scope(|scope| {
+            let baselines = scope.spawn(|| self.open_baselines());
+            (self.open_tasks(), baselines.join())
+        });
+        Ok(FollowedFiles {
+            tasks: tasks?,
+            baselines: baselines.unwrap_or_else(|_| self.open_baselines())?,
+        })
     }
 
     /// Reads all definitions and what is known of each, sorted. A broken one is out by itself.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
-    pub fn followed(&self) -> Result<Vec<Followed>> {
-        // The two folders are read side by side: with thousands of tasks that is half of a command's time.
-        let (tasks, baselines) = std::thread::scope(|scope| {
-            let baselines = scope.spawn(|| self.all_baselines());
-            (self.tasks(), baselines.join())
-        });
-        let baselines = baselines.unwrap_or_else(|_| self.all_baselines())?;
-        let mut baselines = baselines.into_iter().peekable();
-        let followed = tasks?.into_iter().map(|Stored { key, task }| {
-            while baselines.next_if(|(other, _)| *other < key).is_some() {}
-            let its = baselines.next_if(|(other, _)| *other == key);
-            let its = its.map_or_else(|| Ok(Baseline::default()), |(_, baseline)| baseline);
-            (key, task.and_then(|task| Ok((task, its?))))
-        });
-        Ok(followed.collect())
+    /// As [`follow`](Self::follow).
+    pub fn followed(&self) -> Result<impl Iterator<Item = Followed> + use<>> {
+        self.follow().map(FollowedFiles::read)
     }
 }
 
@@ -177,7 +223,7 @@ mod tests {
     fn a_task_is_read_back_from_its_own_place() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
-        assert!(store.tasks().unwrap().is_empty());
+        assert_eq!(store.tasks().unwrap().count(), 0);
         store.save_task(&task("web")).unwrap();
         let read = store.task(&task("web").key()).unwrap();
         assert_eq!(read, Some(task("web")));
@@ -193,7 +239,7 @@ mod tests {
         store.save_task(&task("good")).unwrap();
         let path = folder.path().join("tasks/localhost:5000/bad.yaml");
         fs::write(&path, "schema: 1\nname: bad\nregistry: [\n").unwrap();
-        let tasks = store.tasks().unwrap();
+        let tasks: Vec<Stored> = store.tasks().unwrap().collect();
         assert_eq!(tasks.len(), 2);
         let error = tasks[0].task.as_ref().unwrap_err();
         assert!(error.to_string().contains("bad.yaml"), "{error}");

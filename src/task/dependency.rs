@@ -11,26 +11,118 @@ use super::BaseImageTriggerType;
 
 /// One image on a registry: which, under which tag, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "DescriptorFields", into = "DescriptorFields")]
 pub struct ImageDescriptor {
-    /// The login server.
-    pub registry: String,
-    /// The repository.
-    pub repository: String,
-    /// The tag, if it has one.
-    pub tag: Option<String>,
+    name: ImageName,
     /// The digest that the tag had: of the index, where there is one.
     pub digest: Option<Digest>,
+}
+
+/// The name of an image. It is read once, and all that compare it share its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ImageName {
+    /// A reference by a tag.
+    Tagged(Reference),
+    /// One without a tag, or one that was written down by hand and is no reference: registry, repository and tag.
+    Other(Box<(String, String, Option<String>)>),
+}
+
+/// An image as it is written down.
+#[derive(Serialize, Deserialize)]
+struct DescriptorFields {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+impl From<DescriptorFields> for ImageDescriptor {
+    fn from(fields: DescriptorFields) -> Self {
+        let DescriptorFields {
+            registry,
+            repository,
+            tag,
+            digest,
+        } = fields;
+        Self {
+            name: ImageName::new(registry, repository, tag),
+            digest,
+        }
+    }
+}
+
+impl From<ImageDescriptor> for DescriptorFields {
+    fn from(image: ImageDescriptor) -> Self {
+        Self {
+            registry: image.registry().to_owned(),
+            repository: image.repository().to_owned(),
+            tag: image.tag().map(str::to_owned),
+            digest: image.digest,
+        }
+    }
+}
+
+impl ImageName {
+    fn new(registry: String, repository: String, tag: Option<String>) -> Self {
+        if let Some(tag) = &tag
+            && let Ok(reference) = format!("{registry}/{repository}:{tag}").parse::<Reference>()
+            && reference.registry() == registry
+            && reference.repository() == repository
+            && reference.tag() == Some(tag)
+            && reference.digest().is_none()
+        {
+            return Self::Tagged(reference);
+        }
+        Self::Other(Box::new((registry, repository, tag)))
+    }
 }
 
 impl ImageDescriptor {
     /// Returns what `reference` names, with the digest that it stood for.
     #[must_use]
     pub fn new(reference: &Reference, digest: Option<Digest>) -> Self {
+        let name = match reference.without_digest() {
+            Some(tagged) => ImageName::Tagged(tagged),
+            None => {
+                let (registry, repository) = (reference.registry(), reference.repository());
+                ImageName::Other(Box::new((registry.into(), repository.into(), None)))
+            }
+        };
+        Self { name, digest }
+    }
+
+    /// Returns the login server.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        match &self.name {
+            ImageName::Tagged(reference) => reference.registry(),
+            ImageName::Other(parts) => &parts.0,
+        }
+    }
+
+    /// Returns the repository.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        match &self.name {
+            ImageName::Tagged(reference) => reference.repository(),
+            ImageName::Other(parts) => &parts.1,
+        }
+    }
+
+    /// Returns the tag, if it has one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        match &self.name {
+            ImageName::Tagged(reference) => reference.tag(),
+            ImageName::Other(parts) => parts.2.as_deref(),
+        }
+    }
+
+    /// Returns the same image with another digest.
+    #[must_use]
+    pub fn with_digest(&self, digest: Option<Digest>) -> Self {
         Self {
-            registry: reference.registry().into(),
-            repository: reference.repository().into(),
-            tag: reference.tag().map(Into::into),
+            name: self.name.clone(),
             digest,
         }
     }
@@ -38,16 +130,22 @@ impl ImageDescriptor {
     /// Returns what is followed: the image by its tag. `None` where it has no tag, or was written down by hand and is no reference.
     #[must_use]
     pub fn reference(&self) -> Option<Reference> {
-        self.tag.as_ref()?;
-        self.tagged().parse().ok()
+        match &self.name {
+            ImageName::Tagged(reference) => Some(reference.clone()),
+            ImageName::Other(parts) => {
+                parts.2.as_ref()?;
+                self.tagged().parse().ok()
+            }
+        }
     }
 
     /// Returns registry, repository and tag as they are written in a Dockerfile.
     #[must_use]
     pub fn tagged(&self) -> String {
-        match &self.tag {
-            Some(tag) => format!("{}/{}:{tag}", self.registry, self.repository),
-            None => format!("{}/{}", self.registry, self.repository),
+        let (registry, repository) = (self.registry(), self.repository());
+        match self.tag() {
+            Some(tag) => format!("{registry}/{repository}:{tag}"),
+            None => format!("{registry}/{repository}"),
         }
     }
 }
@@ -78,7 +176,7 @@ pub type Manifests = LiteMap<Platform, Option<Digest>>;
 
 /// An image that a successful run depended on and whose tag may move: what `watch` compares with the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "DependencyFields")]
 pub struct Dependency {
     /// The image, its tag, and the digest that the run was built on. Without a digest, its registry did not answer and the builder used a
     /// copy of its own of which nobody knows what it is: the first answer of the registry is then an update.
@@ -89,14 +187,53 @@ pub struct Dependency {
     pub kind: DependencyKind,
     /// The manifest for each platform that was built; these decide whether the image moved.
     /// `None` for a platform that the image did not have yet.
-    #[serde(default)]
     pub manifests: Manifests,
     /// The line of the Dockerfile that names it, counted from 1; 0 where no line does.
-    #[serde(default)]
     pub line: usize,
     /// The copy of one's own that the config file names for it, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Box<MirrorUse>>,
+}
+
+/// A dependency as it is written down, in one piece: what is flattened would be read twice.
+#[derive(Deserialize)]
+struct DependencyFields {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+    r#type: DependencyKind,
+    #[serde(default)]
+    manifests: Manifests,
+    #[serde(default)]
+    line: usize,
+    #[serde(default)]
+    mirror: Option<Box<MirrorUse>>,
+}
+
+impl From<DependencyFields> for Dependency {
+    fn from(fields: DependencyFields) -> Self {
+        let DependencyFields {
+            registry,
+            repository,
+            tag,
+            digest,
+            r#type,
+            manifests,
+            line,
+            mirror,
+        } = fields;
+        Self {
+            image: ImageDescriptor {
+                name: ImageName::new(registry, repository, tag),
+                digest,
+            },
+            kind: r#type,
+            manifests,
+            line,
+            mirror,
+        }
+    }
 }
 
 /// The copy of an image, and whether a run was built on it.
@@ -128,6 +265,42 @@ impl fmt::Display for Untracked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn image_is_written_as_it_was_read_whether_or_not_it_is_a_reference() {
+        let tagged = [("r.io", "team/web", "1", Some("r.io/team/web:1"))];
+        let odd = [
+            ("docker.io", "node", "1", Some("docker.io/library/node:1")),
+            (
+                "index.docker.io",
+                "library/node",
+                "1",
+                Some("docker.io/library/node:1"),
+            ),
+            ("r.io", "Web", "1", None),
+            ("r.io", "web", "1@sha256:0", None),
+        ];
+        for (registry, repository, tag, name) in tagged.into_iter().chain(odd) {
+            let text = format!(
+                r#"{{"registry":"{registry}","repository":"{repository}","tag":"{tag}","digest":null}}"#
+            );
+            let image: ImageDescriptor = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&image).unwrap(), text);
+            assert_eq!(image.tagged(), format!("{registry}/{repository}:{tag}"));
+            let reference = image.reference().map(|it| it.to_string());
+            assert_eq!(reference.as_deref(), name);
+        }
+        let untagged = ImageDescriptor::new(
+            &format!("r.io/web@{}", Digest::of(b"x")).parse().unwrap(),
+            None,
+        );
+        assert_eq!((untagged.tag(), untagged.reference()), (None, None));
+        let text = serde_json::to_string(&untagged).unwrap();
+        assert_eq!(
+            serde_json::from_str::<ImageDescriptor>(&text).unwrap(),
+            untagged
+        );
+    }
 
     #[test]
     fn type_runtime_counts_the_final_base_alone_and_type_all_counts_every_image() {

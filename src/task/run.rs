@@ -350,11 +350,11 @@ impl Run {
     #[must_use]
     pub fn pushed(&self, image: &Reference) -> bool {
         self.output_images.iter().flatten().any(|output| {
-            output.registry == image.registry()
-                && output.repository == image.repository()
+            output.registry() == image.registry()
+                && output.repository() == image.repository()
                 && match image.digest() {
                     Some(digest) => output.digest.as_ref() == Some(digest),
-                    None => output.tag.as_deref() == image.tag(),
+                    None => output.tag() == image.tag(),
                 }
         })
     }
@@ -467,10 +467,8 @@ mod tests {
     }
 
     fn node() -> ImageDescriptor {
-        ImageDescriptor {
-            digest: Some(crate::image::Digest::of(b"new")),
-            ..ImageDescriptor::new(&"node:20-alpine".parse().unwrap(), None)
-        }
+        let new = crate::image::Digest::of(b"new");
+        ImageDescriptor::new(&"node:20-alpine".parse().unwrap(), Some(new))
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub struct Baseline {
     pub pushed: Option<Timestamp>,
     /// The failures since.
     #[serde(default)]
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// The commit that the last successful run was built from, where its context is a git repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -276,7 +276,7 @@ impl Baseline {
             .as_ref()
             .map_or(1, |failure| failure.count.saturating_add(1));
         self.schema = Self::SCHEMA;
-        self.failure = Some(Failure {
+        self.failure = Some(Box::new(Failure {
             count,
             run_id,
             reason: String::new(),
@@ -285,7 +285,7 @@ impl Baseline {
             tried,
             inputs,
             commit: None,
-        });
+        }));
     }
 
     /// Tells whether it has failed so often in a row that somebody has to look.

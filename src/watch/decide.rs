@@ -40,10 +40,7 @@ impl Move {
     /// Returns the image with its new digest, as a run records its cause.
     #[must_use]
     pub fn image(&self) -> ImageDescriptor {
-        ImageDescriptor {
-            digest: self.to.clone(),
-            ..self.base.clone()
-        }
+        self.base.with_digest(self.to.clone())
     }
 }
 

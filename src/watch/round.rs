@@ -55,6 +55,41 @@ pub struct Job {
     pub decided: Timestamp,
 }
 
+/// What was decided for a task. Nearly all are current, and those take up nothing but their place.
+#[derive(Clone, Debug, Default)]
+enum Decision {
+    /// Nothing yet.
+    #[default]
+    Open,
+    /// That it needs nothing.
+    Current,
+    /// Something else.
+    As(Box<Verdict>),
+}
+
+impl Decision {
+    fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Open => None,
+            Self::Current => Some(&Verdict::Current),
+            Self::As(verdict) => Some(verdict),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Current => Self::Current,
+            other => Self::As(Box::new(other)),
+        }
+    }
+}
+
 /// One round: every task is decided once, as soon as all that it depends on has answered and all tasks whose images it depends on are
 /// decided and have ended.
 ///
@@ -76,7 +111,7 @@ pub struct Round<'a> {
     /// The tasks that are not decided in this round, because what is known of them here is older than their last run.
     left_out: BTreeSet<usize>,
     running: BTreeMap<TaskKey, usize>,
-    verdicts: Vec<Option<Verdict>>,
+    decisions: Vec<Decision>,
     outcomes: Vec<Option<Outcome>>,
     /// What a person asks for, where nothing else is to be run.
     selection: Option<Selection>,
@@ -99,11 +134,11 @@ impl<'a> Round<'a> {
     pub fn beside(nodes: Vec<Node<'a>>, asked: &Asked, running: &BTreeSet<TaskKey>) -> Self {
         let vertices: Vec<Vertex> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
-        let mut verdicts = vec![None; nodes.len()];
+        let mut decisions = vec![Decision::Open; nodes.len()];
         for cycle in &graph.cycles {
             for n in cycle {
                 let path = cycle.iter().map(|n| nodes[*n].task.key()).collect();
-                verdicts[*n] = Some(Verdict::Cycle(path));
+                decisions[*n] = Verdict::Cycle(path).into();
             }
         }
         let mut open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
@@ -129,7 +164,7 @@ impl<'a> Round<'a> {
             waiting,
             makers: OnceCell::new(),
             remaining: OnceCell::new(),
-            verdicts,
+            decisions,
             graph,
             nodes,
         }
@@ -168,7 +203,7 @@ impl<'a> Round<'a> {
                 }
                 _ => None,
             };
-            self.verdicts[n] = Some(verdict);
+            self.decisions[n] = verdict.into();
             self.outcomes[n] = is_busy.then_some(Outcome::Busy);
             if let Some(reasons) = reasons {
                 let task = self.nodes[n].task.key();
@@ -250,7 +285,7 @@ impl<'a> Round<'a> {
             return;
         };
         let known = self.waiting.get(&awaited);
-        let undecided = (0..self.nodes.len()).filter(|n| self.verdicts[*n].is_none());
+        let undecided = (0..self.nodes.len()).filter(|n| self.decisions[*n].is_open());
         let undecided = undecided.filter(|n| known.is_none_or(|known| !known.contains(n)));
         let follow = |n: &usize| self.nodes[*n].followed().any(|(other, _)| other == tag);
         let waiting: Vec<usize> = undecided.filter(follow).collect();
@@ -265,18 +300,20 @@ impl<'a> Round<'a> {
     /// moved on, and its window may have closed.
     pub fn decide_again(&mut self, task: &TaskKey) {
         if let Some(n) = self.running.remove(task) {
-            self.verdicts[n] = None;
+            self.decisions[n] = Decision::Open;
             self.ready.insert(n);
         }
     }
 
     /// Takes in what became of the images that tasks have pushed, once all answers are there: no task waits for them.
     pub fn judge_outputs(&mut self, tags: &Tags) {
-        for (node, verdict) in self.nodes.iter().zip(&mut self.verdicts) {
-            if matches!(verdict, Some(Verdict::Current | Verdict::FollowsNothing))
-                && let Some(missing) = node.missing_images(tags)
+        for (node, decision) in self.nodes.iter().zip(&mut self.decisions) {
+            if matches!(
+                decision.verdict(),
+                Some(Verdict::Current | Verdict::FollowsNothing)
+            ) && let Some(missing) = node.missing_images(tags)
             {
-                *verdict = Some(missing);
+                *decision = missing.into();
             }
         }
     }
@@ -318,7 +355,7 @@ impl<'a> Round<'a> {
         if let Some(n) = self.busy_number(task) {
             self.left_out.insert(n);
             self.ready.remove(&n);
-            if self.verdicts[n].is_some() {
+            if !self.decisions[n].is_open() {
                 self.outcomes[n] = Some(outcome);
             }
         }
@@ -329,12 +366,10 @@ impl<'a> Round<'a> {
         let Some(n) = self.running.remove(task) else {
             return;
         };
-        let reasons = self.verdicts[n]
-            .as_ref()
-            .and_then(Verdict::reasons)
-            .cloned();
+        let decided = self.decisions[n].verdict();
+        let reasons = decided.and_then(Verdict::reasons).cloned();
         let reasons = reasons.unwrap_or_default();
-        self.verdicts[n] = Some(Verdict::NoBuilder { away, reasons });
+        self.decisions[n] = Verdict::NoBuilder { away, reasons }.into();
         self.let_children_go(n);
     }
 
@@ -359,7 +394,7 @@ impl<'a> Round<'a> {
     /// Takes one thing off what a task waits for. Tasks in a cycle are decided already, and so are those behind one.
     fn let_go(&mut self, n: usize) {
         self.open[n] -= 1;
-        if self.open[n] == 0 && self.verdicts[n].is_none() && !self.left_out.contains(&n) {
+        if self.open[n] == 0 && self.decisions[n].is_open() && !self.left_out.contains(&n) {
             self.ready.insert(n);
         }
     }
@@ -373,7 +408,7 @@ impl<'a> Round<'a> {
             return Vec::new();
         };
         let undecided = self.children[maker].iter();
-        let undecided = undecided.filter(|n| self.verdicts[**n].is_none());
+        let undecided = undecided.filter(|n| self.decisions[**n].is_open());
         let wanted: BTreeSet<&Reference> = undecided
             .flat_map(|n| self.nodes[*n].followed().map(|(tag, _)| tag))
             .collect();
@@ -388,15 +423,20 @@ impl<'a> Round<'a> {
     pub fn verdicts(&self) -> impl Iterator<Item = (&Node<'a>, &Verdict, Option<Outcome>)> {
         self.nodes
             .iter()
-            .zip(&self.verdicts)
+            .zip(&self.decisions)
             .zip(&self.outcomes)
-            .filter_map(|((node, verdict), outcome)| Some((node, verdict.as_ref()?, *outcome)))
+            .filter_map(|((node, decision), outcome)| Some((node, decision.verdict()?, *outcome)))
+    }
+
+    /// Returns what was decided for each task, in the order given; nothing for those that were left out.
+    pub fn decisions(&self) -> impl Iterator<Item = Option<&Verdict>> {
+        self.decisions.iter().map(Decision::verdict)
     }
 
     /// Returns the tags whose moves were the reason of a run.
     #[must_use]
     pub fn built_on(&self) -> BTreeSet<Reference> {
-        let verdicts = self.verdicts.iter().flatten();
+        let verdicts = self.decisions().flatten();
         let reasons = verdicts.filter_map(|verdict| match verdict {
             Verdict::Stale(reasons) => Some(reasons),
             _ => None,
@@ -410,7 +450,7 @@ impl<'a> Round<'a> {
     #[must_use]
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let timers = self.nodes.iter().map(|node| node.next_timer(now));
-        let verdicts = self.verdicts.iter().flatten().map(Verdict::until);
+        let verdicts = self.decisions().flatten().map(Verdict::until);
         timers.chain(verdicts).flatten().min()
     }
 
@@ -484,7 +524,7 @@ impl<'a> Round<'a> {
     /// A child that nothing else moved is only held back by a failure: whatever else its parent waits for will pass. None is held back by
     /// its parent's window: its own decides.
     fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
-        let Some(verdict) = &self.verdicts[parent] else {
+        let Some(verdict) = self.decisions[parent].verdict() else {
             return false;
         };
         let moved = verdict

@@ -19,7 +19,7 @@ pub struct Snapshot {
     /// What its last successful run was built on and made.
     pub baseline: Baseline,
     /// What its files say now, as far as somebody read them.
-    pub reading: Option<Reading>,
+    pub reading: Option<Box<Reading>>,
     away: Box<[AwayBuilder]>,
     is_stuck: bool,
     ages: Box<[SignedDuration]>,
@@ -150,7 +150,7 @@ impl Snapshot {
     /// The same, in place.
     pub fn read(&mut self, reading: Reading, canonical: impl Fn(&Reference) -> Reference) {
         self.added = reading.added.iter().map(canonical).collect();
-        self.reading = Some(reading);
+        self.reading = Some(Box::new(reading));
     }
 
     /// Returns it as a round takes it.
@@ -159,7 +159,7 @@ impl Snapshot {
         Node {
             task: &self.task,
             baseline: &self.baseline,
-            reading: self.reading.as_ref(),
+            reading: self.reading.as_deref(),
             away: &self.away,
             is_stuck: self.is_stuck,
             ages: &self.ages,

@@ -50,7 +50,7 @@ pub struct TagRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
     /// What kept the last look from an answer.
-    pub error: Option<LookError>,
+    pub error: Option<Box<LookError>>,
     /// When it moved, within the hour before it last did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Timestamp>,
@@ -59,7 +59,7 @@ pub struct TagRecord {
     pub flapping_reported: bool,
     /// What a webhook announced and no look has found yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Expected>,
+    pub expected: Option<Box<Expected>>,
     /// When the image of this digest was made, as its config says; only known where a task waits for bases to be old enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
@@ -126,19 +126,19 @@ impl TagRecord {
         if digests.len() < MOST_EXPECTED {
             digests.insert(digest);
         }
-        self.expected = Some(Expected { digests, looks: 0 });
+        self.expected = Some(Box::new(Expected { digests, looks: 0 }));
     }
 
     /// Returns when to look again because the last look did not find what a webhook announced.
     #[must_use]
     pub fn look_again(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let Expected { mut digests, looks } = self.expected.take()?;
+        let Expected { mut digests, looks } = *self.expected.take()?;
         digests.retain(|digest| !self.has(digest));
         let pause = EXPECTED_PAUSES
             .get(usize::from(looks))
             .filter(|_| !digests.is_empty())?;
         let looks = looks + 1;
-        self.expected = Some(Expected { digests, looks });
+        self.expected = Some(Box::new(Expected { digests, looks }));
         Some(later(now, SignedDuration::from_secs(*pause)))
     }
 
@@ -502,14 +502,14 @@ impl Tags {
             kind,
             rejected,
         } = miss;
-        record.error = Some(LookError {
+        record.error = Some(Box::new(LookError {
             message,
             since,
             hint,
             kind,
             count: count.saturating_add(1),
             rejected,
-        });
+        }));
     }
 
     /// Takes in what came of a look, and decides when the tag is looked at next.

@@ -26,7 +26,7 @@ pub struct ListArgs {
 pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
     args.azure.tell(report);
     let broken = Cell::new(false);
-    let tasks = ops::show::list(
+    let mut tasks = ops::show::list(
         app,
         args.registry.as_deref(),
         &EventSink::new(|event| {
@@ -34,13 +34,14 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
             report.event(event);
         }),
     )?;
-    if report.shows_tables()
-        && let Some(none) = ops::task::none_yet(app)?
-    {
-        report.summary(none);
+    if report.shows_tables() {
+        if let Some(none) = ops::task::none_yet(app)? {
+            report.summary(none);
+        }
+        tasks.load();
+        report.never_run(tasks.never_run());
+        report.stalled(tasks.stalled());
     }
-    report.never_run(tasks.never_run());
-    report.stalled(tasks.stalled());
     Ok(Outcome {
         view: Some(columns::tasks_view(app, move || tasks.answers())),
         exit: broken.get().then_some(Kind::Failed),

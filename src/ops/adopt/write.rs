@@ -23,7 +23,7 @@ pub struct Existing(Vec<Task>);
 
 impl Existing {
     pub fn load(app: &App) -> Result<Self> {
-        let stored = app.store.tasks()?.into_iter();
+        let stored = app.store.tasks()?;
         Ok(Self(stored.filter_map(|stored| stored.task.ok()).collect()))
     }
 

@@ -26,9 +26,9 @@ pub struct DependencyAnswer {
 impl From<&Dependency> for DependencyAnswer {
     fn from(dependency: &Dependency) -> Self {
         Self {
-            registry: dependency.image.registry.clone(),
-            repository: dependency.image.repository.clone(),
-            tag: dependency.image.tag.clone(),
+            registry: dependency.image.registry().to_owned(),
+            repository: dependency.image.repository().to_owned(),
+            tag: dependency.image.tag().map(str::to_owned),
             digest: dependency.image.digest.clone(),
             r#type: format!("{:?}", dependency.kind),
             mirror: dependency.mirror.as_deref().cloned(),

@@ -4,7 +4,7 @@ mod answer;
 mod mirrors;
 mod outage;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,9 +47,9 @@ pub use outage::{brief, outage_lines, outage_text};
 ///
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Snapshot>> {
-    let followed = app.store.followed()?;
-    let mut loaded = Vec::with_capacity(followed.len());
-    for (_, followed) in followed {
+    let files = app.store.follow()?;
+    let mut loaded = Vec::with_capacity(files.len());
+    for (_, followed) in files.read() {
         match followed {
             Ok((task, baseline)) => loaded.push(snapshot(app, task, baseline)),
             Err(error) => {
@@ -234,13 +234,11 @@ pub(super) fn simulated<'n>(
     mut tags: Tags,
     now: Timestamp,
 ) -> (Round<'n>, BTreeMap<TaskKey, usize>) {
-    let by_key: HashMap<TaskKey, Node<'n>> =
-        nodes.iter().map(|node| (node.task.key(), *node)).collect();
     let mut round = Round::new(nodes);
     let mut turns = BTreeMap::new();
     while let Some(job) = round.next(&tags, now) {
         turns.insert(job.task.clone(), turns.len());
-        let node = by_key.get(&job.task);
+        let node = round.node_of(&job.task);
         for image in node.map_or(&[][..], |node| node.pushes) {
             tags.assume_moved(image.clone());
         }

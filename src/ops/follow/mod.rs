@@ -133,7 +133,7 @@ async fn explain(
     events: &EventSink<'_>,
 ) -> Result<Vec<std::result::Result<Explanation, String>>> {
     app.registries_with(all_logins(app, events)?);
-    let stored = app.store.tasks()?.into_iter();
+    let stored = app.store.tasks()?;
     let stored: Vec<Task> = stored.filter_map(|one| one.task.ok()).collect();
     let local = local::made_by(app, stored.iter().chain(tasks.iter().copied()));
     events.send(Event::Doing(match tasks.len() {

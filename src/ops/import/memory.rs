@@ -44,7 +44,7 @@ impl CopyMemory for StoredCopies<'_> {
         let store = &self.app.store;
         let ids = store.run_ids().unwrap_or_default().into_iter().take(RUNS);
         let runs: Vec<Run> = ids.filter_map(|id| store.run(id).ok().flatten()).collect();
-        let baselines = store.all_baselines().unwrap_or_default().into_iter();
+        let baselines = store.all_baselines().into_iter().flatten();
         let mut baselines: Vec<Baseline> = baselines.filter_map(|(_, it)| it.ok()).collect();
         baselines.sort_by_key(|it| std::cmp::Reverse(it.recorded));
         let base = |dependency: &Dependency| dependency.image.clone();
@@ -112,9 +112,9 @@ impl KeptUpload for StoredUpload {
 impl StoredCopies<'_> {
     /// Returns an image by its digest and by the name of a registry, if it is there.
     fn on(&self, registry: &str, image: &ImageDescriptor) -> Option<Reference> {
-        let is_there = self.app.is_same_registry(&image.registry, registry);
+        let is_there = self.app.is_same_registry(image.registry(), registry);
         let digest = image.digest.as_ref().filter(|_| is_there)?;
-        let name = format!("{registry}/{}@{digest}", image.repository);
+        let name = format!("{registry}/{}@{digest}", image.repository());
         name.parse().ok()
     }
 }

@@ -137,7 +137,6 @@ pub async fn after_round(
         let followed: Vec<(Task, Baseline)> = app
             .store
             .followed()?
-            .into_iter()
             .filter_map(|(_, followed)| followed.ok())
             .collect();
         let channels = channels(app, followed.iter().map(|(task, _)| task))?;

@@ -103,10 +103,10 @@ fn of_task(app: &App, registry: &str, key: &TaskKey, baseline: &Baseline, needed
     }
     for output in &baseline.outputs {
         let why = format!("it is what task `{key}` has pushed last");
-        if app.is_same_registry(&output.registry, registry)
+        if app.is_same_registry(output.registry(), registry)
             && let Some(digest) = &output.digest
         {
-            let digests = &mut needed.repository(&output.repository).digests;
+            let digests = &mut needed.repository(output.repository()).digests;
             digests.entry(digest.clone()).or_insert(why);
         }
     }
@@ -118,7 +118,7 @@ fn depends(app: &App, registry: &str, dependency: &Dependency, why: &str, needed
     let mut digests: Vec<Digest> = image.digest.iter().cloned().collect();
     digests.extend(dependency.manifests.values().flatten().cloned());
     let here = |other: &str| app.is_same_registry(other, registry);
-    if here(&image.registry) {
+    if here(image.registry()) {
         add(needed, image, &digests, why);
     }
     let named = image.reference().and_then(|it| app.copy_of(&it));
@@ -140,11 +140,11 @@ fn depends(app: &App, registry: &str, dependency: &Dependency, why: &str, needed
 }
 
 fn add(needed: &mut Needed, image: &ImageDescriptor, digests: &[Digest], why: &str) {
-    let repository = needed.repository(&image.repository);
-    if let Some(tag) = &image.tag {
+    let repository = needed.repository(image.repository());
+    if let Some(tag) = image.tag() {
         repository
             .tags
-            .entry(tag.clone())
+            .entry(tag.to_owned())
             .or_insert_with(|| why.to_owned());
     }
     for digest in digests {

@@ -51,13 +51,19 @@ use super::{
 /// What has been said already, so that a loop says each thing once.
 #[derive(Debug, Default)]
 struct LastReported {
+    /// What was decided for tasks, as far as it is worth telling.
     tasks: HashMap<TaskKey, Verdict>,
     /// Registries and git repositories that do not answer: why, and whether several tasks wait.
     silent: BTreeMap<String, (String, bool)>,
 }
 
 impl LastReported {
+    /// Tells whether this is worth telling, and not what was told last.
     fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
+        if !is_worth_telling(verdict) {
+            self.tasks.remove(key);
+            return false;
+        }
         self.tasks.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
     }
 
@@ -479,7 +485,7 @@ impl<'a> Watcher<'a> {
         for (node, verdict, outcome) in work.round.verdicts() {
             let key = node.task.key();
             sum_up(verdict, rounded);
-            let is_news = self.reported.is_news(&key, verdict) && is_worth_telling(verdict);
+            let is_news = self.reported.is_news(&key, verdict);
             if outcome.is_none() {
                 notes.extend(Remark::of(node, verdict));
             }

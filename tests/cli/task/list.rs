@@ -1,6 +1,6 @@
 //! `acrt task list`
 
-use crate::support::{Registry, World};
+use crate::support::{Registry, World, eventually};
 
 fn world() -> World {
     let world = World::new();
@@ -121,4 +121,43 @@ fn it_says_the_last_known_state_and_its_age_without_asking_anybody() {
     world.acrt(&["task", "check"]).ok();
     world.write("web/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
     assert_eq!(rows("2027-01-01T09:07:00Z")[2][1], "changed");
+}
+
+#[test]
+fn edits_are_seen_and_nothing_is_lost_whatever_becomes_of_the_cache() {
+    let world = World::new();
+    let write = |n: usize, timeout: u32| {
+        let text = format!(
+            "{{schema: 1, name: t{n}, registry: r.example, timeout: {timeout}, step: {{type: Docker, contextPath: /c, dockerFilePath: D}}}}"
+        );
+        world.write(&format!("state/tasks/r.example/t{n}.yaml"), &text);
+    };
+    (0..200).for_each(|n| write(n, 3600));
+    let edited = || {
+        let query = "[length(@), join(' ', [?timeout != `3600`].name)]";
+        let list = world.acrt(&["task", "list", "--query", query, "-o", "tsv"]);
+        list.ok().stdout
+    };
+    assert_eq!(edited(), "200\n\n");
+    // Of the same size, and in the same second.
+    write(7, 3601);
+    assert_eq!(edited(), "200\nt7\n");
+    let cache = world.state().join("cache/tasks.json");
+    eventually("the files have rested, and are in the cache", || {
+        edited();
+        let copies = std::fs::read_to_string(&cache).ok()?;
+        copies.contains("r.example t199 ").then_some(())
+    });
+    write(8, 3601);
+    assert_eq!(edited(), "200\nt7 t8\n");
+    let whole = std::fs::read(&cache).unwrap();
+    for broken in [&whole[..whole.len() / 2], b"", b"no cache"] {
+        std::fs::write(&cache, broken).unwrap();
+        assert_eq!(edited(), "200\nt7 t8\n");
+    }
+    std::fs::remove_dir_all(cache.parent().unwrap()).unwrap();
+    assert_eq!(edited(), "200\nt7 t8\n");
+    for format in ["json", "table", "none"] {
+        world.acrt(&["task", "list", "-o", format]).ok();
+    }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     cases::{ACRT, Case},
     measure::Row,
-    offline::{HEADING as OFFLINE, HELLO, listing},
+    offline::{HEADING as OFFLINE, HELLO, listing, status_of},
     options::Options,
     peers::{self, CONNECTIONS},
     places::{Door, Wire},
@@ -141,6 +141,19 @@ pub fn judge(rows: &[Row], cases: &[Case], neighbours: Option<Neighbours>) -> Ve
     if let Some(hello) = find(OFFLINE, HELLO) {
         let offline = rows.iter().filter(|row| row.heading == OFFLINE);
         goals.extend(offline.filter_map(|row| start(row, hello)));
+    }
+    for tasks in [1000, 10_000] {
+        let list = find(OFFLINE, &listing(tasks, "table"));
+        let status = find(OFFLINE, &status_of(tasks));
+        goals.extend(
+            list.zip(status)
+                .map(|(list, status)| beside_list(status, list)),
+        );
+        let lists = ["json", "table"].map(|format| find(OFFLINE, &listing(tasks, format)));
+        goals.extend(lists.into_iter().flatten().map(|row| {
+            let heading = format!("{OFFLINE}, {}", row.tool);
+            Goal::at_most("G26", &heading, "MiB", row.peak_mib(), 40.0).only_told()
+        }));
     }
     goals.extend(neighbours.map(|measured| {
         let what = "times as long as beside quick ones";
@@ -310,8 +323,10 @@ fn start(row: &Row, hello: &Row) -> Option<Goal> {
     // Reading a thousand small files takes as long as starting several programs.
     let limit = match row.tool.as_str() {
         HELLO => return None,
-        tool if tool == listing(1000) => 9.0,
-        tool if tool == listing(10_000) => 35.0,
+        tool if tool == listing(1000, "none") => 9.0,
+        tool if tool == listing(10_000, "none") => 35.0,
+        tool if tool == listing(10_000, "json") || tool == listing(10_000, "table") => 105.0,
+        tool if tool.contains(" tasks") => return None,
         // It reads the settings, a definition and what is known of it.
         tool if tool.starts_with("acrt task show") => 1.8,
         _ => 1.5,
@@ -327,6 +342,13 @@ fn start(row: &Row, hello: &Row) -> Option<Goal> {
         ratio,
         limit,
     ))
+}
+
+/// What people see first beside the bare list, G28.
+fn beside_list(status: &Row, list: &Row) -> Goal {
+    let ratio = status.best.as_secs_f64() / list.best.as_secs_f64();
+    let heading = format!("{OFFLINE}, {}", status.tool);
+    Goal::at_most("G28", &heading, "times the list as a table", ratio, 1.5)
 }
 
 /// Returns the headings of the figures that fail what `options` check, and might be better in another try.

@@ -11,7 +11,7 @@ use acrt::{
     image::{Digest, Reference},
     store::Store,
     task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task, TaskKey},
-    watch::{Baseline, FileStamp, FileState, ReadFile},
+    watch::{Baseline, FileStamp, FileState, Observation, ReadFile, Tags},
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -149,6 +149,31 @@ impl Home {
         let text = fs::read_to_string(&path)?;
         let every = format!("watch: {{everySeconds: {seconds}, ");
         write(&path, &text.replacen("watch: {", &every, 1))
+    }
+
+    /// Remembers of all tags that they were looked at and are what the tasks were built on.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be written.
+    pub fn remember_looks(&self, sites: &[Site]) -> Result<()> {
+        let when = "2026-01-02T00:00:00Z".parse()?;
+        let mut tags = Tags::default();
+        for (number, (_, tag)) in self.tasks.iter().enumerate() {
+            let (site, repository) = (&sites[number % sites.len()], repository(*tag));
+            let document = Document::of(&repository, false, site.indexes);
+            let base: Reference = format!("{}/{repository}:{TAG}", site.host).parse()?;
+            let seen = Observation {
+                digest: document.digest,
+                manifests: Manifests::from_iter([(
+                    "linux/amd64".parse()?,
+                    Some(document.manifest),
+                )]),
+                created: None,
+            };
+            tags.observe(&base, seen, when);
+        }
+        Ok(Store::at(&self.state()).save_tags(&tags)?)
     }
 
     /// Lets the tasks push nothing.

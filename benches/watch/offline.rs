@@ -38,7 +38,12 @@ impl Offline {
             login: false,
             indexes: true,
         }];
-        let home = |tasks: usize| Home::make(&site, tasks, 100, &servers.identity.ca_file);
+        // Each on a base of its own, which has been looked at.
+        let home = |tasks: usize| -> Result<Home> {
+            let home = Home::make(&site, tasks, tasks, &servers.identity.ca_file)?;
+            home.remember_looks(&site)?;
+            Ok(home)
+        };
         let mut many = vec![(1000, home(1000)?)];
         if !quick {
             many.push((10_000, home(10_000)?));
@@ -68,8 +73,12 @@ impl Offline {
             tools.push(Tool::new(&name, self.few.acrt(args), runs));
         }
         for (tasks, home) in &self.many {
-            let list = home.acrt(&["task", "list", "-o", "none"]);
-            tools.push(Tool::new(&listing(*tasks), list, runs));
+            for format in ["none", "json", "table"] {
+                let list = home.acrt(&["task", "list", "-o", format]);
+                tools.push(Tool::new(&listing(*tasks, format), list, runs));
+            }
+            let status = home.acrt(&["status", "-o", "table"]);
+            tools.push(Tool::new(&status_of(*tasks), status, runs));
         }
         in_turns(HEADING, 0, &tools, None)
     }
@@ -77,8 +86,14 @@ impl Offline {
 
 /// Returns the name of a listing in the tables.
 #[must_use]
-pub fn listing(tasks: usize) -> String {
-    format!("acrt task list -o none, {tasks} tasks")
+pub fn listing(tasks: usize, format: &str) -> String {
+    format!("acrt task list -o {format}, {tasks} tasks")
+}
+
+/// Returns the name of what people see first in the tables.
+#[must_use]
+pub fn status_of(tasks: usize) -> String {
+    format!("acrt status -o table, {tasks} tasks")
 }
 
 /// Builds the yardstick as acrt itself was built, and returns where it is.

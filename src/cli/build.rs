@@ -100,7 +100,6 @@ struct BuildArgumentArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     if args.images.is_empty() && !args.no_push {
         report.as_az("'--image or -t' is not provided. Skipping image push after build.");
     }

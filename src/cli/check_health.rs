@@ -30,7 +30,6 @@ pub struct CheckHealthArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: CheckHealthArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let registries = args.registries.into_iter().chain(args.name).collect();
     let findings = app.wait(ops::health::check(app, registries, &report.events()))?;
     let exit = ops::health::worst(&findings);

@@ -74,7 +74,6 @@ pub struct ImportArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ImportArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let no_wait = args.no_wait;
     let import = request(report, args)?;
     if no_wait {

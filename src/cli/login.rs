@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        flags::{azure::tell_of, login::password, registry::RegistryNameArgs},
+        flags::{login::password, registry::RegistryNameArgs},
         outcome::Outcome,
         report::Report,
     },
@@ -40,11 +40,6 @@ pub struct LoginCommandArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome> {
-    let azure = [
-        ("--resource-group", args.resource_group.is_some()),
-        ("--suffix", args.suffix.is_some()),
-    ];
-    tell_of(&azure, report);
     let registry = args.name.find(app, report)?;
     let given = match (
         args.username,

@@ -30,7 +30,7 @@ mod typed;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::{
     error::{Kind, Result},
@@ -133,8 +133,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(problem) => return report::usage(&problem),
     }
     let args = typed::meant(args);
-    let cli = match Cli::try_parse_from(&args) {
-        Ok(cli) => cli,
+    let mut all = command();
+    let parsed = all.try_get_matches_from_mut(&args).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches);
+        Ok((cli.map_err(|usage| usage.format(&mut all))?, matches))
+    });
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(usage) => {
             return match refused::refusal(&usage, &args, command) {
                 Some(error) => report::refused(&error),
@@ -145,7 +150,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let format = cli.global.format();
     let wanted = format.as_ref().ok().copied().flatten();
     let report = Report::new(&cli.global, wanted);
-    flags::azure::tell_global(&cli.global, &report);
+    flags::azure::tell(&all, &matches, &report);
     let worked = format.and_then(|_| dispatch(&cli.global.surroundings(), &report, cli.command));
     report.done();
     let worked = worked.and_then(|outcome| show(&report, &cli.global, outcome));

@@ -19,4 +19,9 @@ impl Outcome {
             exit: None,
         }
     }
+
+    /// No answer, and the exit code of this reason.
+    pub fn exit(exit: Option<Kind>) -> Self {
+        Self { view: None, exit }
+    }
 }

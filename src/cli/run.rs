@@ -81,7 +81,6 @@ pub struct QuickRunArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: QuickRunArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     report.shows_raw(args.raw);
     tell_of_azure(app, report, args.registry.as_deref());
     let request = request(app, report, &args)?;

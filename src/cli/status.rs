@@ -51,10 +51,7 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
         let stop = Stop::listen(OnHangup::Stop)?;
         if let Some(address) = args.serve {
             let signal = page::serve(app, address, &stop, &report.events()).await?;
-            return Ok(Outcome {
-                view: None,
-                exit: Some(signal.kind()),
-            });
+            return Ok(Outcome::exit(Some(signal.kind())));
         }
         while args.watch && report.is_read() {
             let found = status(app, registry, false, &report.events()).await?;
@@ -64,7 +61,7 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
             let clear = if report.is_terminal() { CLEAR } else { "" };
             report.answer(format!("{clear}{table}{summary}").as_bytes())?;
             tokio::select! {
-                signal = stop.wait() => return Ok(Outcome { view: None, exit: Some(signal.kind()) }),
+                signal = stop.wait() => return Ok(Outcome::exit(Some(signal.kind()))),
                 () = app.clock.pause(STANDS) => {}
             }
         }

@@ -1,6 +1,15 @@
-//! Options that only mean something in Azure: accepted, so that scripts run, and without effect.
+//! Options that only mean something in Azure: accepted, so that scripts run, and without effect. All of them are below one heading of the
+//! help, by which those that were typed are found and named.
 
-use crate::cli::{flags::AZURE, global::Global, report::Report};
+use clap::{ArgMatches, Command, parser::ValueSource};
+
+use crate::cli::{flags::AZURE, report::Report};
+
+/// What accounts are called by; an option of all commands.
+const ACCOUNT: &str = "--subscription";
+
+/// The one option of Azure's that is spoken of where it is used: another login may do its work.
+const SAID_ELSEWHERE: &str = "use_identity";
 
 // Options that only mean something in Azure.
 #[derive(Debug, Default, clap::Args)]
@@ -39,18 +48,6 @@ pub struct AzureQuickArgs {
     source_acr_auth_id: Option<String>,
 }
 
-impl AzureQuickArgs {
-    /// Says once which of them were given.
-    pub fn tell(&self, report: &Report) {
-        let mut given = self.run.given();
-        given.extend(named(&[
-            ("--auth-mode", self.auth_mode.is_some()),
-            ("--source-acr-auth-id", self.source_acr_auth_id.is_some()),
-        ]));
-        tell(&given, report);
-    }
-}
-
 // Still more, of the commands that define tasks.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
@@ -86,82 +83,29 @@ pub struct AzureHealthArgs {
     vnet: Option<String>,
 }
 
-impl AzureHealthArgs {
-    /// Says once which of them were given.
-    pub fn tell(&self, report: &Report) {
-        let given = [
-            ("--repository", self.repository.is_some()),
-            ("--vnet", self.vnet.is_some()),
-        ];
-        tell(&named(&given), report);
+/// Says once which options were typed that are without effect outside Azure.
+pub fn tell(command: &Command, matches: &ArgMatches, report: &Report) {
+    let (account, own): (Vec<String>, Vec<String>) = typed(command, matches)
+        .into_iter()
+        .partition(|option| option == ACCOUNT);
+    for options in [account, own].iter().filter(|it| !it.is_empty()) {
+        let options = options.join(", ");
+        report.warning(&format!("without effect outside Azure: {options}"));
     }
 }
 
-impl AzureArgs {
-    fn given(&self) -> Vec<&'static str> {
-        named(&[("--resource-group", self.resource_group.is_some())])
+fn typed(command: &Command, matches: &ArgMatches) -> Vec<String> {
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(sub) = command.find_subcommand(name)
+    {
+        return typed(sub, matches);
     }
-
-    /// Says once which of them were given.
-    pub fn tell(&self, report: &Report) {
-        tell(&self.given(), report);
-    }
-}
-
-impl AzureRunArgs {
-    fn given(&self) -> Vec<&'static str> {
-        let mut given = self.common.given();
-        given.extend(named(&[
-            ("--agent-pool", self.agent_pool.is_some()),
-            ("--log-template", self.log_template.is_some()),
-        ]));
-        given
-    }
-
-    /// Says once which of them were given.
-    pub fn tell(&self, report: &Report) {
-        tell(&self.given(), report);
-    }
-}
-
-impl AzureTaskArgs {
-    /// Says once which of them were given.
-    pub fn tell(&self, report: &Report) {
-        let mut given = self.run.given();
-        given.extend(named(&[
-            ("--assign-identity", self.assign_identity.is_some()),
-            ("--auth-mode", self.auth_mode.is_some()),
-            ("--cpu", self.cpu.is_some()),
-            ("--is-system-task", self.is_system_task),
-            ("--source-acr-auth-id", self.source_acr_auth_id.is_some()),
-        ]));
-        tell(&given, report);
-    }
-}
-
-/// Says once which of the global options that only mean something in Azure were given.
-pub fn tell_global(global: &Global, report: &Report) {
-    tell(
-        &named(&[("--subscription", global.subscription.is_some())]),
-        report,
-    );
-}
-
-/// Says once which of these options were given.
-pub fn tell_of(options: &[(&'static str, bool)], report: &Report) {
-    tell(&named(options), report);
-}
-
-fn named(options: &[(&'static str, bool)]) -> Vec<&'static str> {
-    let given = options.iter().filter(|(_, given)| *given);
-    given.map(|(name, _)| *name).collect()
-}
-
-fn tell(given: &[&str], report: &Report) {
-    if !given.is_empty() {
-        report.warning(&format!(
-            "without effect outside Azure: {}",
-            given.join(", ")
-        ));
-    }
+    let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    command
+        .get_arguments()
+        .filter(|arg| arg.get_help_heading() == Some(AZURE))
+        .map(|arg| (arg.get_id().as_str(), arg.get_long()))
+        .filter(|(id, _)| *id != SAID_ELSEWHERE && is_typed(id))
+        .filter_map(|(_, long)| Some(format!("--{}", long?)))
+        .collect()
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::{
-    cli::report::Report,
     error::Result,
     ops::{
         App,
@@ -102,8 +101,7 @@ pub struct DefinitionArgs {
 
 impl DefinitionArgs {
     /// Returns what the options ask of `old`, the task as it is or as it would be without them.
-    pub fn wish(self, app: &App, report: &Report, old: &Task) -> Result<TaskWish> {
-        self.azure.tell(report);
+    pub fn wish(self, app: &App, old: &Task) -> Result<TaskWish> {
         let content = self.content(old)?;
         let holds_its_file = content.is_some() || matches!(old.step, Step::EncodedTask(_));
         let values_file = self.values.file();

@@ -63,11 +63,6 @@ pub struct EntryArgs {
 impl EntryArgs {
     /// Lets the registries know all logins: the one that is given first, for the registry that is meant.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
-        let given = [
-            ("--resource-group", self.resource_group.is_some()),
-            ("--suffix", self.suffix.is_some()),
-        ];
-        super::azure::tell_of(&given, report);
         let mut logins = all_logins(app, &report.events())?;
         match (self.username, password(report, self.password, false)?) {
             (Some(username), Some(password)) => {

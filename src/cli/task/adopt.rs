@@ -131,10 +131,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
             };
             let outcome = followed(app, report, &request)?;
             if let Some(kind @ (Kind::Interrupted | Kind::Terminated)) = outcome.exit {
-                return Ok(Outcome {
-                    view: None,
-                    exit: Some(kind),
-                });
+                return Ok(Outcome::exit(Some(kind)));
             }
             exit = exit.or(outcome.exit);
         }

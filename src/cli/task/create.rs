@@ -106,7 +106,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     let mut task = Task::blank(TaskKey { registry, name }, step);
     let trigger = &definition.triggers;
     task.trigger.base_image_trigger = trigger.for_new_task(args.base_image_trigger_name);
-    let mut wish = definition.wish(app, report, &task)?;
+    let mut wish = definition.wish(app, &task)?;
     (
         wish.patch.base_image_trigger,
         wish.patch.base_image_trigger_type,

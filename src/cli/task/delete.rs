@@ -22,7 +22,6 @@ pub struct DeleteArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: DeleteArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let key = args.task.find(app)?;
     let question = format!("Are you sure you want to delete the task '{key}'");
     args.yes.confirm(report, &question)?;

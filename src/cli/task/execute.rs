@@ -45,10 +45,7 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
         });
         ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
     })?;
-    Ok(Outcome {
-        view: None,
-        exit: finished.error.as_ref().map(Error::kind),
-    })
+    Ok(Outcome::exit(finished.error.as_ref().map(Error::kind)))
 }
 
 /// Carries out a run for the process that holds it and reads what this one says.
@@ -67,8 +64,5 @@ fn carry_out(app: &App, report: &Report, request: &RunRequest, id: RunId) -> Res
     })?;
     let error = finished.error.as_ref();
     say(&WorkerMessage::Ended(error.map(Into::into)));
-    Ok(Outcome {
-        view: None,
-        exit: error.map(Error::kind),
-    })
+    Ok(Outcome::exit(error.map(Error::kind)))
 }

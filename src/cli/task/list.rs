@@ -24,7 +24,6 @@ pub struct ListArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let broken = Cell::new(false);
     let mut tasks = ops::show::list(
         app,

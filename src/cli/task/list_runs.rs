@@ -46,7 +46,6 @@ pub struct ListRunsArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let detail = args.detail;
     let registry = args
         .registry

@@ -40,7 +40,6 @@ pub struct LogsArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     report.shows_raw(args.raw);
     let registry = args
         .registry

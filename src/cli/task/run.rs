@@ -128,7 +128,6 @@ impl From<SelectionArgs> for Selection {
 }
 
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     report.shows_raw(args.raw);
     let Some(key) = args.task.find(app)? else {
         return selected(app, report, args.selection.into(), args.jobs);
@@ -188,10 +187,7 @@ fn selected(
         let nothing = "nothing to run; how the tasks are doing: acrt status".to_owned();
         report.note(&ops::task::none_yet(app)?.unwrap_or(nothing));
     }
-    Ok(Outcome {
-        view: None,
-        exit: rounded.worst,
-    })
+    Ok(Outcome::exit(rounded.worst))
 }
 
 /// Prints the command lines that a run would carry out.

@@ -31,7 +31,6 @@ pub struct ShowArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let key = args.task.find(app)?;
     let task = if args.with_secure_properties {
         ops::show::with_secrets(app, &key)?

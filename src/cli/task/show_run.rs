@@ -5,7 +5,6 @@ use crate::{
         columns,
         flags::{azure::AzureArgs, run_id::OneRunArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App},
@@ -24,8 +23,7 @@ pub struct ShowRunArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: ShowRunArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: ShowRunArgs) -> Result<Outcome> {
     let run = ops::runs::show(app, args.run.find(app)?)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }

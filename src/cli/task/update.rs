@@ -25,7 +25,7 @@ pub struct UpdateArgs {
 pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     let old = ops::task::existing(app, &key)?;
-    let wish = args.definition.wish(app, report, &old)?;
+    let wish = args.definition.wish(app, &old)?;
     ops::task::update(app, old, wish, &report.events())?;
     let task = ops::show::task(app, &key)?;
     Ok(Outcome::answer(columns::task_view(app, task)))

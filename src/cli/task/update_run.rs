@@ -5,7 +5,6 @@ use crate::{
         columns,
         flags::{azure::AzureArgs, choice::three_state, run_id::OneRunArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App},
@@ -29,8 +28,7 @@ pub struct UpdateRunArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: UpdateRunArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: UpdateRunArgs) -> Result<Outcome> {
     let keep = args.no_archive.map(|no_archive| !no_archive);
     let run = ops::runs::keep(app, args.run.find(app)?, keep)?;
     Ok(Outcome::answer(View::of(run, columns::RUN)))

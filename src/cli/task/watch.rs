@@ -146,17 +146,14 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     let rounded = match watched {
         // A round of cron's that meets the one before, or a loop, is no news that is worth a mail.
         Err(error) if args.once && error.kind() == Kind::Locked && !report.is_watched() => {
-            return Ok(Outcome {
-                view: None,
-                exit: Some(Kind::Locked),
-            });
+            return Ok(Outcome::exit(Some(Kind::Locked)));
         }
         watched => watched?,
     };
-    Ok(Outcome {
-        view: None,
-        exit: exit(&rounded, args.exit_code && rounded.rebuilt > 0),
-    })
+    Ok(Outcome::exit(exit(
+        &rounded,
+        args.exit_code && rounded.rebuilt > 0,
+    )))
 }
 
 fn exit(rounded: &Rounded, told_of_change: bool) -> Option<Kind> {

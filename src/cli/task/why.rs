@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{columns, flags::one_task::OneTaskArgs, outcome::Outcome, report::Report},
+    cli::{columns, flags::one_task::OneTaskArgs, outcome::Outcome},
     error::Result,
     ops::{App, why::why},
     task::RunId,
@@ -22,7 +22,7 @@ pub struct WhyArgs {
     run_id: Option<RunId>,
 }
 
-pub fn run(app: &App, _report: &Report, args: WhyArgs) -> Result<Outcome> {
+pub fn run(app: &App, args: WhyArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     let answer = app.wait(why(app, &key, args.run_id))?;
     let view = View::of(answer, columns::WHY).with_rows(|rows| *rows = lines(rows));

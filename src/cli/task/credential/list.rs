@@ -5,7 +5,6 @@ use crate::{
         columns,
         flags::{azure::AzureArgs, one_task::OneTaskArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App, credential::CredentialsAnswer},
@@ -21,8 +20,7 @@ pub struct CredentialListArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: CredentialListArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: CredentialListArgs) -> Result<Outcome> {
     let credentials = ops::credential::list(app, &args.task.find(app)?)?;
     Ok(answer(credentials))
 }

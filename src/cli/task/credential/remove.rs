@@ -4,7 +4,6 @@ use crate::{
     cli::{
         flags::{azure::AzureArgs, one_task::OneTaskArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App},
@@ -22,8 +21,7 @@ pub struct CredentialRemoveArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: CredentialRemoveArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: CredentialRemoveArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     let answer = ops::credential::remove(app, &key, &args.login_server)?;
     Ok(super::list::answer(answer))

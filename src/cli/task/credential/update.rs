@@ -24,7 +24,6 @@ pub struct CredentialUpdateArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: CredentialUpdateArgs) -> Result<Outcome> {
-    args.azure.tell(report);
     let key = args.task.find(app)?;
     if args.login.is_of_azure_alone(report) {
         return Ok(super::list::answer(ops::credential::list(app, &key)?));

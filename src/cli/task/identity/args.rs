@@ -21,7 +21,6 @@ pub struct IdentityArgs {
 impl IdentityArgs {
     /// Checks that there is such a task, and says that the rest is without effect.
     pub fn accept(self, app: &App, report: &Report, identities: &[String]) -> Result<()> {
-        self.azure.tell(report);
         self.task.find(app)?;
         let named = match identities {
             [] => String::new(),

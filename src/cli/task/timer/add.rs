@@ -5,7 +5,6 @@ use crate::{
         columns,
         flags::{azure::AzureArgs, choice::three_state, one_task::OneTaskArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App},
@@ -32,8 +31,7 @@ pub struct TimerAddArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: TimerAddArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: TimerAddArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     let status = Status::enabled(args.enabled);
     ops::timer::add(app, &key, args.timer_name, args.schedule, status)?;

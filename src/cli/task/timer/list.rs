@@ -5,7 +5,6 @@ use crate::{
         columns,
         flags::{azure::AzureArgs, one_task::OneTaskArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App},
@@ -21,8 +20,7 @@ pub struct TimerListArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: TimerListArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: TimerListArgs) -> Result<Outcome> {
     let timers = ops::timer::list(app, &args.task.find(app)?)?;
     Ok(Outcome::answer(View::of(timers, columns::TIMER)))
 }

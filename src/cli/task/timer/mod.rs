@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome, report::Report},
+    cli::{late::Late, outcome::Outcome},
     error::Result,
     ops::App,
 };
@@ -27,11 +27,11 @@ pub enum TimerCommand {
     List(Late<list::TimerListArgs>),
 }
 
-pub fn run(app: &App, report: &Report, command: TimerCommand) -> Result<Outcome> {
+pub fn run(app: &App, command: TimerCommand) -> Result<Outcome> {
     match command {
-        TimerCommand::Add(args) => add::run(app, report, *args.0),
-        TimerCommand::Update(args) => update::run(app, report, *args.0),
-        TimerCommand::Remove(args) => remove::run(app, report, *args.0),
-        TimerCommand::List(args) => list::run(app, report, *args.0),
+        TimerCommand::Add(args) => add::run(app, *args.0),
+        TimerCommand::Update(args) => update::run(app, *args.0),
+        TimerCommand::Remove(args) => remove::run(app, *args.0),
+        TimerCommand::List(args) => list::run(app, *args.0),
     }
 }

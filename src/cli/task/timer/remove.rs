@@ -5,7 +5,6 @@ use crate::{
         columns,
         flags::{azure::AzureArgs, one_task::OneTaskArgs},
         outcome::Outcome,
-        report::Report,
     },
     error::Result,
     ops::{self, App},
@@ -24,8 +23,7 @@ pub struct TimerRemoveArgs {
     azure: AzureArgs,
 }
 
-pub fn run(app: &App, report: &Report, args: TimerRemoveArgs) -> Result<Outcome> {
-    args.azure.tell(report);
+pub fn run(app: &App, args: TimerRemoveArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     ops::timer::remove(app, &key, &args.timer_name)?;
     let task = ops::show::task(app, &key)?;

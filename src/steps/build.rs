@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    options::{self, InvalidOption, OptionRow},
+    options::{self, InvalidOption, OptionGroup, OptionUse},
     resources::Mount,
 };
 
@@ -48,79 +48,28 @@ pub struct BuildStep {
 /// How many images one build may make.
 const MAX_IMAGES: usize = 100;
 
-#[derive(Clone, Copy)]
-enum OptionUse {
-    /// It is one of the fields above.
-    Ours,
-    /// The builder gets it.
-    Handed,
-    /// It changes nothing that counts here.
-    Dropped,
-    /// It cannot be.
-    Refused(&'static str),
-}
-
-/// The options of `docker build` and `docker buildx build`: long name, short name, whether a value follows.
-const OPTIONS: &[OptionRow<OptionUse>] = &[
-    ("tag", 't', true, OptionUse::Ours),
-    ("file", 'f', true, OptionUse::Ours),
-    ("build-arg", ' ', true, OptionUse::Ours),
-    ("target", ' ', true, OptionUse::Ours),
-    ("platform", ' ', true, OptionUse::Ours),
-    ("no-cache", ' ', false, OptionUse::Ours),
-    ("label", ' ', true, OptionUse::Ours),
-    ("build-context", ' ', true, OptionUse::Ours),
-    ("add-host", ' ', true, OptionUse::Handed),
-    ("cache-from", ' ', true, OptionUse::Handed),
-    ("cache-to", ' ', true, OptionUse::Handed),
-    ("cgroup-parent", ' ', true, OptionUse::Handed),
-    ("cpu-period", ' ', true, OptionUse::Handed),
-    ("cpu-quota", ' ', true, OptionUse::Handed),
-    ("cpu-shares", 'c', true, OptionUse::Handed),
-    ("cpuset-cpus", ' ', true, OptionUse::Handed),
-    ("cpuset-mems", ' ', true, OptionUse::Handed),
-    ("memory", 'm', true, OptionUse::Handed),
-    ("memory-swap", ' ', true, OptionUse::Handed),
-    ("network", ' ', true, OptionUse::Handed),
-    ("progress", ' ', true, OptionUse::Handed),
-    ("secret", ' ', true, OptionUse::Handed),
-    ("security-opt", ' ', true, OptionUse::Handed),
-    ("shm-size", ' ', true, OptionUse::Handed),
-    ("squash", ' ', false, OptionUse::Handed),
-    ("ssh", ' ', true, OptionUse::Handed),
-    ("ulimit", ' ', true, OptionUse::Handed),
-    ("compress", ' ', false, OptionUse::Dropped),
-    ("force-rm", ' ', false, OptionUse::Dropped),
-    ("isolation", ' ', true, OptionUse::Dropped),
-    ("load", ' ', false, OptionUse::Dropped),
-    ("provenance", ' ', true, OptionUse::Dropped),
-    ("pull", ' ', false, OptionUse::Dropped),
-    ("quiet", 'q', false, OptionUse::Dropped),
-    ("rm", ' ', false, OptionUse::Dropped),
-    ("sbom", ' ', true, OptionUse::Dropped),
+/// The options of `docker build` and `docker buildx build`.
+const OPTIONS: &[OptionGroup] = &[
     (
-        "iidfile",
-        ' ',
-        true,
-        OptionUse::Refused("it would write outside the run"),
+        OptionUse::Ours,
+        "tag/t= file/f= build-arg= target= platform= no-cache label= build-context=",
     ),
     (
-        "metadata-file",
-        ' ',
-        true,
-        OptionUse::Refused("it would write outside the run"),
+        OptionUse::Handed,
+        "add-host= cache-from= cache-to= cgroup-parent= cpu-period= cpu-quota= cpu-shares/c= cpuset-cpus= \
+          cpuset-mems= memory/m= memory-swap= network= progress= secret= security-opt= shm-size= squash ssh= ulimit=",
     ),
     (
-        "output",
-        'o',
-        true,
-        OptionUse::Refused("it would write outside the run"),
+        OptionUse::Dropped,
+        "compress force-rm isolation= load provenance= pull quiet/q rm sbom=",
     ),
     (
-        "push",
-        ' ',
-        false,
+        OptionUse::Refused("it would write outside the run"),
+        "iidfile= metadata-file= output/o=",
+    ),
+    (
         OptionUse::Refused("images are pushed by a `push` step"),
+        "push",
     ),
 ];
 

@@ -6,7 +6,7 @@
 use crate::{image::Reference, secret::MaskedText};
 
 use super::{
-    options::{self, InvalidOption, OptionRow},
+    options::{self, InvalidOption, OptionGroup, OptionUse},
     resources::Mount,
     step::{Action, CmdStep, OwnCommand, Step},
 };
@@ -29,129 +29,57 @@ pub(super) struct RunOptions {
     pub pull: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RunOptionUse {
-    /// It is one of the fields above.
-    Ours,
-    /// It changes nothing that counts here.
-    Dropped,
-    /// No property of a step means that.
-    Refused(&'static str),
-}
-
-const NO_PROPERTY: RunOptionUse = RunOptionUse::Refused("no property of a step means that");
-const OF_THE_MACHINE: RunOptionUse =
-    RunOptionUse::Refused("it would hand a part of this machine to the container");
-const NAMED_BY_ID: RunOptionUse = RunOptionUse::Refused("a step is named by its `id`");
-const IN_ENV: RunOptionUse = RunOptionUse::Refused("steps have their variables in `env`");
-
-/// The options of `docker run`: long name, short name, whether a value follows.
-const OPTIONS: &[OptionRow<RunOptionUse>] = &[
-    ("cpus", ' ', true, RunOptionUse::Ours),
-    ("detach", 'd', false, RunOptionUse::Ours),
-    ("entrypoint", ' ', true, RunOptionUse::Ours),
-    ("env", 'e', true, RunOptionUse::Ours),
-    ("expose", ' ', true, RunOptionUse::Ours),
-    ("net", ' ', true, RunOptionUse::Ours),
-    ("network", ' ', true, RunOptionUse::Ours),
-    ("privileged", ' ', false, RunOptionUse::Ours),
-    ("publish", 'p', true, RunOptionUse::Ours),
-    ("pull", ' ', true, RunOptionUse::Ours),
-    ("user", 'u', true, RunOptionUse::Ours),
-    ("volume", 'v', true, RunOptionUse::Ours),
-    ("workdir", 'w', true, RunOptionUse::Ours),
-    ("attach", 'a', true, RunOptionUse::Dropped),
-    ("disable-content-trust", ' ', false, RunOptionUse::Dropped),
-    ("init", ' ', false, RunOptionUse::Dropped),
-    ("interactive", 'i', false, RunOptionUse::Dropped),
-    ("isolation", ' ', true, RunOptionUse::Dropped),
-    ("label", 'l', true, RunOptionUse::Dropped),
-    ("quiet", 'q', false, RunOptionUse::Dropped),
-    ("rm", ' ', false, RunOptionUse::Dropped),
-    ("sig-proxy", ' ', false, RunOptionUse::Dropped),
-    ("tty", 't', false, RunOptionUse::Dropped),
-    ("cidfile", ' ', true, OF_THE_MACHINE),
-    ("device", ' ', true, OF_THE_MACHINE),
-    ("env-file", ' ', true, IN_ENV),
-    ("gpus", ' ', true, OF_THE_MACHINE),
-    ("hostname", 'h', true, NAMED_BY_ID),
-    ("ipc", ' ', true, OF_THE_MACHINE),
-    ("label-file", ' ', true, OF_THE_MACHINE),
+/// The options of `docker run`.
+const OPTIONS: &[OptionGroup] = &[
     (
-        "mount",
-        ' ',
-        true,
-        RunOptionUse::Refused("write `-v VOLUME:/PATH`, or `volumeMounts`"),
-    ),
-    ("name", ' ', true, NAMED_BY_ID),
-    ("pid", ' ', true, OF_THE_MACHINE),
-    (
-        "publish-all",
-        'P',
-        false,
-        RunOptionUse::Refused("name the ports: `-p 8080:80`, or `ports`"),
+        OptionUse::Ours,
+        "cpus= detach/d entrypoint= env/e= expose= net= network= privileged publish/p= pull= user/u= volume/v= \
+          workdir/w=",
     ),
     (
-        "restart",
-        ' ',
-        true,
-        RunOptionUse::Refused("write `retries` or `repeat`"),
+        OptionUse::Dropped,
+        "attach/a= disable-content-trust init interactive/i isolation= label/l= quiet/q rm sig-proxy tty/t",
     ),
-    ("userns", ' ', true, OF_THE_MACHINE),
-    ("uts", ' ', true, OF_THE_MACHINE),
-    ("volumes-from", ' ', true, OF_THE_MACHINE),
-    ("add-host", ' ', true, NO_PROPERTY),
-    ("annotation", ' ', true, NO_PROPERTY),
-    ("blkio-weight", ' ', true, NO_PROPERTY),
     (
-        "cap-add",
-        ' ',
-        true,
-        RunOptionUse::Refused("write `privileged`, which is allowed by --allow-privileged"),
+        OptionUse::Refused("it would hand a part of this machine to the container"),
+        "cidfile= device= gpus= ipc= label-file= pid= userns= uts= volumes-from=",
     ),
-    ("cap-drop", ' ', true, NO_PROPERTY),
-    ("cgroup-parent", ' ', true, NO_PROPERTY),
-    ("cgroupns", ' ', true, NO_PROPERTY),
-    ("cpu-period", ' ', true, NO_PROPERTY),
-    ("cpu-quota", ' ', true, NO_PROPERTY),
-    ("cpu-shares", 'c', true, NO_PROPERTY),
-    ("cpuset-cpus", ' ', true, NO_PROPERTY),
-    ("cpuset-mems", ' ', true, NO_PROPERTY),
-    ("dns", ' ', true, NO_PROPERTY),
-    ("dns-option", ' ', true, NO_PROPERTY),
-    ("dns-search", ' ', true, NO_PROPERTY),
-    ("group-add", ' ', true, NO_PROPERTY),
-    ("health-cmd", ' ', true, NO_PROPERTY),
-    ("health-interval", ' ', true, NO_PROPERTY),
-    ("health-retries", ' ', true, NO_PROPERTY),
-    ("health-timeout", ' ', true, NO_PROPERTY),
-    ("ip", ' ', true, NO_PROPERTY),
-    ("link", ' ', true, NO_PROPERTY),
-    ("log-driver", ' ', true, NO_PROPERTY),
-    ("log-opt", ' ', true, NO_PROPERTY),
-    ("memory", 'm', true, NO_PROPERTY),
-    ("memory-reservation", ' ', true, NO_PROPERTY),
-    ("memory-swap", ' ', true, NO_PROPERTY),
-    ("network-alias", ' ', true, NAMED_BY_ID),
-    ("no-healthcheck", ' ', false, NO_PROPERTY),
-    ("oom-kill-disable", ' ', false, NO_PROPERTY),
-    ("pids-limit", ' ', true, NO_PROPERTY),
     (
-        "platform",
-        ' ',
-        true,
-        RunOptionUse::Refused("the run has its --platform"),
+        OptionUse::Refused("steps have their variables in `env`"),
+        "env-file=",
     ),
-    ("read-only", ' ', false, NO_PROPERTY),
-    ("runtime", ' ', true, NO_PROPERTY),
-    ("security-opt", ' ', true, NO_PROPERTY),
-    ("shm-size", ' ', true, NO_PROPERTY),
-    ("stop-signal", ' ', true, NO_PROPERTY),
-    ("stop-timeout", ' ', true, NO_PROPERTY),
-    ("storage-opt", ' ', true, NO_PROPERTY),
-    ("sysctl", ' ', true, NO_PROPERTY),
-    ("tmpfs", ' ', true, NO_PROPERTY),
-    ("ulimit", ' ', true, NO_PROPERTY),
+    (
+        OptionUse::Refused("a step is named by its `id`"),
+        "hostname/h= name= network-alias=",
+    ),
+    (
+        OptionUse::Refused("write `-v VOLUME:/PATH`, or `volumeMounts`"),
+        "mount=",
+    ),
+    (
+        OptionUse::Refused("name the ports: `-p 8080:80`, or `ports`"),
+        "publish-all/P",
+    ),
+    (
+        OptionUse::Refused("write `retries` or `repeat`"),
+        "restart=",
+    ),
+    (
+        OptionUse::Refused("no property of a step means that"),
+        "add-host= annotation= blkio-weight= cap-drop= cgroup-parent= cgroupns= cpu-period= cpu-quota= \
+          cpu-shares/c= cpuset-cpus= cpuset-mems= dns= dns-option= dns-search= group-add= health-cmd= \
+          health-interval= health-retries= health-timeout= ip= link= log-driver= log-opt= memory/m= \
+          memory-reservation= memory-swap= no-healthcheck oom-kill-disable pids-limit= read-only runtime= \
+          security-opt= shm-size= stop-signal= stop-timeout= storage-opt= sysctl= tmpfs= ulimit=",
+    ),
+    (
+        OptionUse::Refused("write `privileged`, which is allowed by --allow-privileged"),
+        "cap-add=",
+    ),
+    (
+        OptionUse::Refused("the run has its --platform"),
+        "platform=",
+    ),
 ];
 
 /// Reads the words of a `cmd` up to its image. Returns what they say, and the image with what stands behind it.
@@ -192,12 +120,12 @@ impl RunOptions {
         &mut self,
         name: &str,
         value: Option<MaskedText>,
-        usage: RunOptionUse,
+        usage: OptionUse,
     ) -> Result<(), String> {
         match usage {
-            RunOptionUse::Ours => self.set(name, value.unwrap_or_default()),
-            RunOptionUse::Dropped => Ok(()),
-            RunOptionUse::Refused(why) => Err(format!("`cmd` cannot have `--{name}`: {why}")),
+            OptionUse::Ours => self.set(name, value.unwrap_or_default()),
+            OptionUse::Handed | OptionUse::Dropped => Ok(()),
+            OptionUse::Refused(why) => Err(format!("`cmd` cannot have `--{name}`: {why}")),
         }
     }
 

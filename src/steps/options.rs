@@ -2,8 +2,53 @@
 
 use crate::secret::MaskedText;
 
-/// An option: its name, its letter or a blank, whether it takes a value, and what becomes of it.
-pub(super) type OptionRow<U> = (&'static str, char, bool, U);
+/// What becomes of some options, and these: their names, with `/x` where one has a letter, and `=` where a value follows.
+pub(super) type OptionGroup = (OptionUse, &'static str);
+
+/// What becomes of an option.
+#[derive(Clone, Copy)]
+pub(super) enum OptionUse {
+    /// It is a property of the step.
+    Ours,
+    /// The builder gets it.
+    Handed,
+    /// It changes nothing that counts here.
+    Dropped,
+    /// It cannot be, and why.
+    Refused(&'static str),
+}
+
+/// One option of a table.
+struct KnownOption {
+    name: &'static str,
+    letter: Option<char>,
+    takes_value: bool,
+    usage: OptionUse,
+}
+
+impl KnownOption {
+    fn of(usage: OptionUse, written: &'static str) -> Self {
+        let bare = written.strip_suffix('=');
+        let (name, letter) = match bare.unwrap_or(written).split_once('/') {
+            Some((name, letter)) => (name, letter.chars().next()),
+            None => (bare.unwrap_or(written), None),
+        };
+        Self {
+            name,
+            letter,
+            takes_value: bare.is_some(),
+            usage,
+        }
+    }
+}
+
+fn find(table: &[OptionGroup], is_meant: impl Fn(&KnownOption) -> bool) -> Option<KnownOption> {
+    let all = table.iter().flat_map(|(usage, names)| {
+        let names = names.split(' ');
+        names.map(|written| KnownOption::of(*usage, written))
+    });
+    all.into_iter().find(is_meant)
+}
 
 #[derive(Debug)]
 pub(super) enum InvalidOption {
@@ -16,11 +61,11 @@ pub(super) enum InvalidOption {
 
 /// Reads one word of options, as `--name=value`, `--name` before its value, `-t x`, `-tx`, `-t=x` and `-qt x`: `next` gives the words behind
 /// it. Each option is handed to `take` as it is read.
-pub(super) fn read<U: Copy>(
-    table: &'static [OptionRow<U>],
+pub(super) fn read(
+    table: &[OptionGroup],
     word: &MaskedText,
     mut next: impl FnMut() -> Option<MaskedText>,
-    mut take: impl FnMut(&str, Option<MaskedText>, U) -> Result<(), String>,
+    mut take: impl FnMut(&str, Option<MaskedText>, OptionUse) -> Result<(), String>,
 ) -> Result<(), InvalidOption> {
     let mut take =
         |name: &str, value, usage| take(name, value, usage).map_err(InvalidOption::Refused);
@@ -29,38 +74,38 @@ pub(super) fn read<U: Copy>(
             Some((name, value)) => (name, Some(value)),
             None => (word.clone(), None),
         };
-        let is_meant = |row: &&OptionRow<U>| name.reveal().strip_prefix("--") == Some(row.0);
-        let found = table.iter().find(is_meant);
-        let found = found.ok_or_else(|| InvalidOption::Unknown(name.to_string()))?;
-        let (name, _, takes_value, usage) = *found;
-        let value = match (takes_value, value) {
+        let option = find(table, |known| {
+            name.reveal().strip_prefix("--") == Some(known.name)
+        })
+        .ok_or_else(|| InvalidOption::Unknown(name.to_string()))?;
+        let value = match (option.takes_value, value) {
             (true, None) => {
-                let missing = || InvalidOption::NoValue(word.to_string(), name);
+                let missing = || InvalidOption::NoValue(word.to_string(), option.name);
                 Some(next().ok_or_else(missing)?)
             }
             (_, value) => value,
         };
-        return take(name, value, usage);
+        return take(option.name, value, option.usage);
     }
     let mut at = 1;
     while let Some(letter) = word.reveal()[at..].chars().next() {
         at += letter.len_utf8();
-        let option = format!("-{letter}");
-        let is_meant = |row: &&OptionRow<U>| row.1 == letter && letter != ' ';
-        let found = table.iter().find(is_meant);
-        let found = found.ok_or_else(|| InvalidOption::Unknown(option.clone()))?;
-        let (name, _, takes_value, usage) = *found;
-        if !takes_value {
-            take(name, None, usage)?;
+        let written = format!("-{letter}");
+        let option = find(table, |known| known.letter == Some(letter))
+            .ok_or_else(|| InvalidOption::Unknown(written.clone()))?;
+        if !option.takes_value {
+            take(option.name, None, option.usage)?;
             continue;
         }
         let rest = &word.reveal()[at..];
         let value = match rest.strip_prefix('=') {
-            None if rest.is_empty() => next().ok_or(InvalidOption::NoValue(option, name))?,
+            None if rest.is_empty() => {
+                next().ok_or(InvalidOption::NoValue(written, option.name))?
+            }
             None => word.skip(at),
             Some(_) => word.skip(at + 1),
         };
-        return take(name, Some(value), usage);
+        return take(option.name, Some(value), option.usage);
     }
     Ok(())
 }

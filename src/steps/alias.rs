@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::secret::MaskedText;
 
 use super::{
+    keys::items,
     problem::{InvalidTaskFile, Notices},
     render::Renderer,
     yaml::{self, MAX_BYTES, YamlNode},
@@ -202,8 +203,7 @@ fn read_section(text: &str, templates: &AliasTemplates) -> Result<Section, Inval
             .own
             .insert(name.to_owned(), templates.text_of(&node)?);
     }
-    let sources = alias.get("src").map(|node| node.items());
-    let sources = sources.transpose()?.unwrap_or_default();
+    let sources = items(&alias, "src")?;
     if let Some(last) = sources.get(MAX_SOURCES) {
         return Err(last.problem(format!("`src` names more than {MAX_SOURCES} files")));
     }

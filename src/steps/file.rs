@@ -12,7 +12,7 @@ use super::{
     build::{self, BuildStep},
     docker_run,
     graph::{Graph, When},
-    keys::{blame, count, list, seconds, switch, text, value},
+    keys::{blame, count, items, list, seconds, switch, text, value},
     problem::{InvalidTaskFile, Notices},
     render::Renderer,
     resources::{Mount, networks, secrets, volumes},
@@ -39,65 +39,15 @@ const MAX_VARIABLE_BYTES: usize = 8 * 1024 * 1024;
 
 const VERSIONS: [&str; 3] = ["1.0-preview-1", "v1.0.0", "v1.1.0"];
 
-const FILE_KEYS: [&str; 9] = [
-    "version",
-    "stepTimeout",
-    "workingDirectory",
-    "env",
-    "secrets",
-    "networks",
-    "volumes",
-    "steps",
-    "alias",
-];
+const FILE_KEYS: &str =
+    "version stepTimeout workingDirectory env secrets networks volumes steps alias";
 
-const STEP_KEYS: [&str; 30] = [
-    "id",
-    "cmd",
-    "build",
-    "push",
-    "workingDirectory",
-    "entryPoint",
-    "user",
-    "network",
-    "isolation",
-    "cpus",
-    "env",
-    "expose",
-    "ports",
-    "when",
-    "timeout",
-    "startDelay",
-    "retries",
-    "retryDelay",
-    "retryOnErrors",
-    "repeat",
-    "cmdDownloadRetries",
-    "cmdDownloadRetryDelay",
-    "keep",
-    "detach",
-    "privileged",
-    "ignoreErrors",
-    "disableWorkingDirectoryOverride",
-    "pull",
-    "cache",
-    "volumeMounts",
-];
+const STEP_KEYS: &str = "id cmd build push workingDirectory entryPoint user network isolation cpus env expose ports when timeout \
+    startDelay retries retryDelay retryOnErrors repeat cmdDownloadRetries cmdDownloadRetryDelay keep detach \
+    privileged ignoreErrors disableWorkingDirectoryOverride pull cache volumeMounts exitedWith exitedWithout";
 
 /// Keys that say something about a container, and so nothing about a build or a push.
-const CONTAINER_KEYS: [&str; 11] = [
-    "entryPoint",
-    "user",
-    "network",
-    "cpus",
-    "expose",
-    "ports",
-    "keep",
-    "detach",
-    "privileged",
-    "pull",
-    "disableWorkingDirectoryOverride",
-];
+const CONTAINER_KEYS: &str = "entryPoint user network cpus expose ports keep detach privileged pull disableWorkingDirectoryOverride";
 
 /// Keys that ACR reads and that do nothing on this machine.
 const IDLE_KEYS: [(&str, &str); 5] = [
@@ -137,7 +87,7 @@ impl KeyReader<'_> {
         root: &YamlNode<'_>,
         notices: &mut Notices,
     ) -> Result<Graph, InvalidTaskFile> {
-        root.unknown_keys(&FILE_KEYS, notices)?;
+        root.unknown_keys(FILE_KEYS, notices)?;
         let version = self.version(root)?;
         secrets(root, notices)?;
         let (networks, network) = networks(root, notices)?;
@@ -151,11 +101,7 @@ impl KeyReader<'_> {
             network,
             volumes: volumes.iter().map(|volume| volume.name.clone()).collect(),
         };
-        let nodes = root
-            .get("steps")
-            .map(|node| node.items())
-            .transpose()?
-            .unwrap_or_default();
+        let nodes = items(root, "steps")?;
         if nodes.is_empty() {
             return Err(InvalidTaskFile::new("the file has no steps"));
         }
@@ -204,9 +150,7 @@ impl KeyReader<'_> {
         defaults: &StepDefaults,
         notices: &mut Notices,
     ) -> Result<(Step, When), InvalidTaskFile> {
-        let mut known: Vec<&str> = STEP_KEYS.to_vec();
-        known.extend(["exitedWith", "exitedWithout"]);
-        node.unknown_keys(&known, notices)?;
+        node.unknown_keys(STEP_KEYS, notices)?;
         let id = match text(node, "id")? {
             None => StepId::numbered(n),
             Some(id) => StepId::new(&id).map_err(|problem| blame(node, "id", problem))?,
@@ -487,12 +431,7 @@ fn with_mounts(
 fn mounts(node: &YamlNode<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>, InvalidTaskFile> {
     let mut mounts: Vec<Mount> = Vec::new();
     let mut paths = HashSet::new();
-    for item in node
-        .get("volumeMounts")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default()
-    {
+    for item in items(node, "volumeMounts")? {
         let name = text(&item, "name")?.unwrap_or_default();
         let path = text(&item, "mountPath")?.unwrap_or_default();
         if !volumes.contains(&name) {
@@ -550,7 +489,7 @@ fn when(id: &StepId, node: &YamlNode<'_>) -> Result<When, InvalidTaskFile> {
 }
 
 fn idle_container_keys(id: &StepId, node: &YamlNode<'_>, notices: &mut Notices) {
-    for key in CONTAINER_KEYS {
+    for key in CONTAINER_KEYS.split(' ') {
         if let Some(idle) = node.get(key) {
             let text = format!("`{key}` of step `{id}` does nothing: the step runs no container");
             notices.add(idle.line(), text);
@@ -567,9 +506,8 @@ fn working_directory(
 
 /// Reads `env`, of which the later of two with one name counts.
 fn env(node: &YamlNode<'_>) -> Result<Env, InvalidTaskFile> {
-    let items = node.get("env").map(|node| node.items()).transpose()?;
     let mut pairs: Env = Vec::new();
-    for item in items.unwrap_or_default() {
+    for item in items(node, "env")? {
         let text = item.text()?.cloned().unwrap_or_default();
         match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => {

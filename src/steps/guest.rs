@@ -124,112 +124,25 @@ fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) 
 
 /// Tells whether a variable means something to a builder, or to any program.
 pub fn is_of_programs(name: &str) -> bool {
-    const BEGINNINGS: [&str; 38] = [
-        "ACRT_",
-        "AWS_",
-        "AZURE_",
-        "BASH",
-        "BUILDAH",
-        "BUILDKIT",
-        "BUILDX",
-        "CLOUDSDK_",
-        "CNI_",
-        "COMPOSE_",
-        "CONTAINER",
-        "DBUS_",
-        "DOCKER",
-        "DYLD_",
-        "GCONV_",
-        "GIT_",
-        "GLIBC_",
-        "GNUPG",
-        "GOOGLE_",
-        "GPG_",
-        "KUBE",
-        "LC_",
-        "LD_",
-        "LISTEN_",
-        "MALLOC_",
-        "NETAVARK_",
-        "OTEL_",
-        "PERL",
-        "PODMAN",
-        "PYTHON",
-        "REGISTR",
-        "RUBY",
-        "SIGSTORE_",
-        "SSH_",
-        "SSL_",
-        "STORAGE_",
-        "SYSTEMD_",
-        "XDG_",
-    ];
-    const NAMES: [&str; 34] = [
-        "ALL_PROXY",
-        "ENV",
-        "FTP_PROXY",
-        "GETCONF_DIR",
-        "GOCOVERDIR",
-        "GODEBUG",
-        "GOGC",
-        "GOMAXPROCS",
-        "GOMEMLIMIT",
-        "GOTRACEBACK",
-        "HOME",
-        "HOSTALIASES",
-        "HTTPS_PROXY",
-        "HTTP_PROXY",
-        "IFS",
-        "LANG",
-        "LANGUAGE",
-        "LOCALDOMAIN",
-        "LOCPATH",
-        "LOGNAME",
-        "NLSPATH",
-        "NOTIFY_SOCKET",
-        "NO_PROXY",
-        "PATH",
-        "PWD",
-        "RES_OPTIONS",
-        "SHELL",
-        "TEMP",
-        "TEMPDIR",
-        "TERM",
-        "TMP",
-        "TMPDIR",
-        "TZ",
-        "USER",
-    ];
+    const BEGINNINGS: &str = "ACRT_ AWS_ AZURE_ BASH BUILDAH BUILDKIT BUILDX CLOUDSDK_ CNI_ COMPOSE_ CONTAINER DBUS_ DOCKER DYLD_ GCONV_ \
+        GIT_ GLIBC_ GNUPG GOOGLE_ GPG_ KUBE LC_ LD_ LISTEN_ MALLOC_ NETAVARK_ OTEL_ PERL PODMAN PYTHON REGISTR RUBY \
+        SIGSTORE_ SSH_ SSL_ STORAGE_ SYSTEMD_ XDG_";
+    const NAMES: &str = "ALL_PROXY ENV FTP_PROXY GETCONF_DIR GOCOVERDIR GODEBUG GOGC GOMAXPROCS GOMEMLIMIT GOTRACEBACK HOME \
+        HOSTALIASES HTTPS_PROXY HTTP_PROXY IFS LANG LANGUAGE LOCALDOMAIN LOCPATH LOGNAME NLSPATH NOTIFY_SOCKET \
+        NO_PROXY PATH PWD RES_OPTIONS SHELL TEMP TEMPDIR TERM TMP TMPDIR TZ USER";
     // What is called so is a credential, which changes no program.
-    const ENDS: [&str; 9] = [
-        "_ACCESS_KEY",
-        "_ACCESS_KEY_ID",
-        "_API_KEY",
-        "_CLIENT_ID",
-        "_PASSWORD",
-        "_SECRET",
-        "_TENANT_ID",
-        "_TOKEN",
-        "_USERNAME",
-    ];
+    const ENDS: &str = "_ACCESS_KEY _ACCESS_KEY_ID _API_KEY _CLIENT_ID _PASSWORD _SECRET _TENANT_ID _TOKEN _USERNAME";
     let name = name.to_ascii_uppercase();
-    let begins = BEGINNINGS
-        .iter()
-        .any(|beginning| name.starts_with(beginning));
-    let ends = ENDS.iter().any(|end| name.ends_with(end));
-    NAMES.contains(&name.as_str()) || (begins && !ends)
+    let begins = BEGINNINGS.split(' ').any(|it| name.starts_with(it));
+    let ends = ENDS.split(' ').any(|end| name.ends_with(end));
+    NAMES.split(' ').any(|it| it == name) || (begins && !ends)
 }
 
 /// Returns the variables of a guest's build that its builder gets: two that say how it builds, and those that hold its secrets.
 pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
     let secrets = build.options.iter().filter_map(|option| {
         let fields = fields(option.strip_prefix("--secret=")?)?;
-        let of = |wanted: &str| {
-            fields
-                .iter()
-                .find(|(key, _)| *key == wanted)
-                .map(|(_, it)| *it)
-        };
+        let of = |wanted: &str| value_of(&fields, wanted);
         match of("src").or_else(|| of("source")) {
             Some(_) => None,
             None => of("env").or_else(|| of("id")),
@@ -322,12 +235,7 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
     const WHY: &str =
         "whose value is neither in a volume of the file nor in a variable that it sets";
     let fields = fields(value).ok_or(WHY)?;
-    let of = |wanted: &str| {
-        fields
-            .iter()
-            .find(|(key, _)| *key == wanted)
-            .map(|(_, it)| *it)
-    };
+    let of = |wanted: &str| value_of(&fields, wanted);
     let known = ["id", "src", "source", "env", "type"];
     if !fields.iter().all(|(key, _)| known.contains(key)) {
         return Err(WHY);
@@ -341,15 +249,9 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
     match (of("src"), of("source"), of("env"), of("type")) {
         (Some(path), None, None, None | Some("file"))
         | (None, Some(path), None, None | Some("file")) => {
-            if build
-                .mounts
-                .iter()
-                .any(|mount| is_file_of(graph, mount, path))
-            {
-                Ok(())
-            } else {
-                Err(WHY)
-            }
+            let mut mounts = build.mounts.iter();
+            let is_own = mounts.any(|mount| is_file_of(graph, mount, path));
+            is_own.then_some(()).ok_or(WHY)
         }
         (None, None, Some(name), None | Some("env")) => variable(name),
         // Without a place builders take a variable of that name, or else a file.
@@ -366,6 +268,11 @@ fn is_file_of(graph: &Graph, mount: &Mount, path: &str) -> bool {
     };
     let mut volumes = graph.volumes.iter();
     volumes.any(|volume| volume.name == mount.name && volume.files.contains_key(name))
+}
+
+fn value_of<'t>(fields: &[(&str, &'t str)], wanted: &str) -> Option<&'t str> {
+    let found = fields.iter().find(|(key, _)| *key == wanted);
+    found.map(|(_, value)| *value)
 }
 
 /// Reads `key=value,key=value` as far as every builder reads it alike: no quotes, no blanks, no key twice.

@@ -38,10 +38,14 @@ pub fn text(node: &YamlNode<'_>, key: &str) -> Result<Option<String>, InvalidTas
     }
 }
 
+/// Returns the items of a list; none, if it is not there.
+pub fn items<'a>(node: &YamlNode<'a>, key: &str) -> Result<Vec<YamlNode<'a>>, InvalidTaskFile> {
+    node.get(key).map_or(Ok(Vec::new()), |list| list.items())
+}
+
 /// Reads a list of texts.
 pub fn list(node: &YamlNode<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
-    let items = node.get(key).map(|node| node.items()).transpose()?;
-    let items = items.unwrap_or_default();
+    let items = items(node, key)?;
     let texts = items
         .iter()
         .map(|item| Ok(item.text()?.map_or("", MaskedText::reveal).to_owned()));

@@ -7,7 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use crate::secret::MaskedText;
 
 use super::{
-    keys::{switch, text},
+    keys::{items, switch, text},
     problem::{InvalidTaskFile, Notices},
     yaml::YamlNode,
 };
@@ -67,13 +67,8 @@ pub(super) fn secrets(
 ) -> Result<Vec<SecretSource>, InvalidTaskFile> {
     let mut secrets: Vec<SecretSource> = Vec::new();
     let mut seen = HashSet::new();
-    for node in root
-        .get("secrets")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default()
-    {
-        node.unknown_keys(&["id", "keyvault", "clientID"], notices)?;
+    for node in items(root, "secrets")? {
+        node.unknown_keys("id keyvault clientID", notices)?;
         let id = text(&node, "id")?.ok_or_else(|| node.problem("a secret has no `id`"))?;
         if id.contains(char::is_whitespace) {
             return Err(node.problem(format!(
@@ -97,11 +92,7 @@ pub(super) fn networks(
     root: &YamlNode<'_>,
     notices: &mut Notices,
 ) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
-    let nodes = root
-        .get("networks")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default();
+    let nodes = items(root, "networks")?;
     if nodes.is_empty() {
         let network = Network {
             name: DEFAULT_NETWORK.into(),
@@ -115,10 +106,7 @@ pub(super) fn networks(
     let mut seen = HashSet::new();
     let mut default = None;
     for node in nodes {
-        node.unknown_keys(
-            &["name", "driver", "ipv6", "skipCreation", "isDefault"],
-            notices,
-        )?;
+        node.unknown_keys("name driver ipv6 skipCreation isDefault", notices)?;
         let name = text(&node, "name")?.ok_or_else(|| node.problem("a network has no `name`"))?;
         if !seen.insert(name.clone()) {
             return Err(node.problem(format!("there are two networks `{name}`")));
@@ -151,13 +139,8 @@ pub(super) fn volumes(
     };
     let mut volumes: Vec<Volume> = Vec::new();
     let mut seen = HashSet::new();
-    for node in root
-        .get("volumes")
-        .map(|node| node.items())
-        .transpose()?
-        .unwrap_or_default()
-    {
-        node.unknown_keys(&["name", "secret"], notices)?;
+    for node in items(root, "volumes")? {
+        node.unknown_keys("name secret", notices)?;
         let name = text(&node, "name")?.unwrap_or_default();
         if !is_name(&name, "-_") {
             return Err(node.problem(format!(

@@ -700,14 +700,10 @@ impl<'a> YamlNode<'a> {
         }
     }
 
-    /// Tells about keys of a mapping that mean nothing.
-    pub fn unknown_keys(
-        &self,
-        known: &[&str],
-        notices: &mut Notices,
-    ) -> Result<(), InvalidTaskFile> {
+    /// Tells about keys of a mapping that mean nothing: all but the `known` ones, which are written with a blank between each two.
+    pub fn unknown_keys(&self, known: &str, notices: &mut Notices) -> Result<(), InvalidTaskFile> {
         for (key, node) in self.entries()? {
-            if !known.contains(&key) {
+            if !known.split(' ').any(|known| known == key) {
                 let text = format!("`{key}` means nothing here and is not heeded");
                 notices.add(node.line(), text);
             }

@@ -13,54 +13,13 @@ use std::{
 use serde::Deserialize;
 
 /// What every program gets, by its name or by how it begins.
-const HANDED_ON: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "LC_*",
-    "TZ",
-    "TMPDIR",
-    "TERM",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "FTP_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "ftp_proxy",
-    "all_proxy",
-    "no_proxy",
-    "DOCKER_*",
-    "BUILDKIT_*",
-    "BUILDX_*",
-    "BUILDAH_*",
-    "STORAGE_*",
-    "CONTAINER*",
-    "REGISTRY_AUTH_FILE",
-    "XDG_*",
-    "SSH_AUTH_SOCK",
-    "GIT_*",
-    "SSL_CERT_*",
-];
+const HANDED_ON: &str = "PATH HOME USER LOGNAME LANG LC_* TZ TMPDIR TERM HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy \
+    https_proxy ftp_proxy all_proxy no_proxy DOCKER_* BUILDKIT_* BUILDX_* BUILDAH_* STORAGE_* CONTAINER* \
+    REGISTRY_AUTH_FILE XDG_* SSH_AUTH_SOCK GIT_* SSL_CERT_*";
 
 /// What binds git to one repository, as a hook of that repository has it. It would take acrt's own calls for its business.
-const OF_ONE_REPOSITORY: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
+const OF_ONE_REPOSITORY: &str = "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE \
+    GIT_NAMESPACE GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_QUARANTINE_PATH GIT_SHALLOW_FILE GIT_WORK_TREE";
 
 /// The rules of this process.
 static RULES: RwLock<Rules> = RwLock::new(Rules {
@@ -122,18 +81,15 @@ impl Rules {
         if self.pass.iter().any(|pattern| pattern.0 == name) {
             return true;
         }
-        if self.withheld.contains(name) || OF_ONE_REPOSITORY.contains(&name) {
+        if self.withheld.contains(name) || OF_ONE_REPOSITORY.split(' ').any(|it| it == name) {
             return false;
         }
         let own = self.pass.iter().map(|pattern| pattern.0.as_str());
-        HANDED_ON
-            .iter()
-            .copied()
-            .chain(own)
-            .any(|pattern| match pattern.strip_suffix('*') {
-                Some(begin) => name.starts_with(begin),
-                None => name == pattern,
-            })
+        let mut all = HANDED_ON.split(' ').chain(own);
+        all.any(|pattern| match pattern.strip_suffix('*') {
+            Some(begin) => name.starts_with(begin),
+            None => name == pattern,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::image::Reference;
 
 use super::{
-    client::{Registries, refusal},
+    client::{Registries, success},
     copy::{CopyError, Descriptor},
     problem::{Asked, LookupError},
     transport::request_spec::RequestSpec,
@@ -64,10 +64,7 @@ impl Registries {
     /// Finds out which files an artifact has, in their order.
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
-        let answer = host.ask(&RequestSpec::document(image)).await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
+        let answer = success(host.ask(&RequestSpec::document(image)).await?)?;
         let bad = |asked: &Asked, problem: String| LookupError::bad_reply(problem, asked.clone());
         let wanted = image.digest();
         if wanted.is_some_and(|digest| !digest.matches(&answer.response.body)) {

@@ -287,10 +287,7 @@ impl Registries {
         host: &Host,
         request_spec: &RequestSpec,
     ) -> Result<(Read, Asked), LookupError> {
-        let answer = host.ask(request_spec).await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
+        let answer = success(host.ask(request_spec).await?)?;
         let read = body::read(&answer.response.headers, &answer.response.body)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         if !read.honest {
@@ -391,6 +388,14 @@ pub(super) fn defective(defect: Defect, asked: Asked) -> LookupError {
         Defect::Form(problem) => LookupFailure::BadReply(problem),
     };
     LookupError::unknown(why, asked)
+}
+
+/// Returns an answer that is a success; what else it may be is said by [`refusal`].
+pub(super) fn success(answer: Answer) -> Result<Answer, LookupError> {
+    match answer.response.status {
+        200 => Ok(answer),
+        _ => Err(refusal(&answer)),
+    }
 }
 
 /// Says what an answer means that is none of the wanted ones.

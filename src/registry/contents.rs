@@ -8,7 +8,7 @@ use std::{
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
-    client::{Registries, refusal},
+    client::{Registries, success},
     documents::{
         head::{Kind, Seen},
         index::{self, Choice, ImageConfig},
@@ -310,10 +310,7 @@ impl Registries {
         parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
     ) -> Result<T, LookupError> {
         let host = self.host_of(image)?;
-        let answer = host.ask(&RequestSpec::config_at(image, digest)).await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
+        let answer = success(host.ask(&RequestSpec::config_at(image, digest)).await?)?;
         let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
         if !digest.matches(&answer.response.body) {
             return Err(bad("its content is not of its digest".to_owned()));
@@ -329,11 +326,9 @@ impl Registries {
 
     fn asked_about(&self, image: &Reference, digest: &Digest) -> Asked {
         Asked {
-            registry: image.registry().to_owned(),
-            image: image.to_string(),
             method: "GET",
             url: format!("/v2/{}/manifests/{digest}", image.repository()),
-            ..Asked::default()
+            ..Asked::about(image)
         }
     }
 }

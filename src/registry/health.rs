@@ -12,7 +12,7 @@ use crate::sys::secret::Secret;
 
 use super::{
     auth::flow::Authorization,
-    client::{Registries, defective, refusal},
+    client::{Registries, defective, refusal, success},
     credentials::credential::Credential,
     documents::head,
     problem::LookupError,
@@ -50,10 +50,7 @@ impl Registries {
     pub async fn access_token(&self, registry: &str) -> Result<Option<Secret>, LookupError> {
         let host = self.host(registry)?;
         let api = RequestSpec::api();
-        let answer = host.ask(&api).await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
+        success(host.ask(&api).await?)?;
         let found = self.keychain().find(super::canonical(registry), "").await;
         if let Ok(Some(found)) = found
             && let Credential::Identity(token) | Credential::Token(token) = found.credential

@@ -2,38 +2,17 @@
 
 use crate::image::Digest;
 
-use super::{
-    client::Registries,
-    copy::{CopyError, Descriptor, Endpoint, Place, RawDocument},
-};
+use super::copy::{CopyError, Descriptor, Endpoint, RawDocument};
 
-/// An image that is read. What comes is what its digest says, or an error.
-pub struct ImageReader(Endpoint);
-
-impl ImageReader {
-    /// Opens an image. Nothing is asked yet.
-    pub fn open(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
-        Endpoint::source(registries, place).map(Self)
-    }
-
-    /// Reads the document that the image names, or one that another document names.
-    pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
-        self.0.document(which).await
-    }
-
-    /// Returns what refers to a document, as the registry's list of referrers or the tag in its place says.
-    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
-        self.0.referrers(digest).await
-    }
-
+impl Endpoint {
     /// Returns what cosign has attached to a document under a tag made of its digest; nothing, if there is nothing.
     pub async fn attached(&self, digest: &Digest) -> Result<Option<RawDocument>, CopyError> {
-        match &self.0 {
-            Endpoint::Registry(remote) => {
+        match self {
+            Self::Registry(remote) => {
                 let tag = format!("{}.att", digest.as_str().replace(':', "-"));
                 remote.tagged(&tag).await
             }
-            Endpoint::Layout(_) => Ok(None),
+            Self::Layout(_) => Ok(None),
         }
     }
 
@@ -44,18 +23,18 @@ impl ImageReader {
     /// [`CopyError`] where it is longer, is not there, or is not what its digest says.
     pub async fn blob(&self, blob: &Descriptor, most: usize) -> Result<Vec<u8>, CopyError> {
         let too_long = || CopyError::Malformed {
-            image: self.0.name(),
+            image: self.name(),
             problem: format!("`{}` has more than {most} bytes", blob.digest),
         };
         if blob.size > most as u64 {
             return Err(too_long());
         }
-        let mut chunks = self.0.open(blob, 0).await?;
+        let mut chunks = self.open(blob, 0).await?;
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.next().await.map_err(|problem| {
             let problem = format!("`{}` broke off: {problem}", blob.digest);
             CopyError::Malformed {
-                image: self.0.name(),
+                image: self.name(),
                 problem,
             }
         })? {
@@ -66,7 +45,7 @@ impl ImageReader {
         }
         if !blob.digest.matches(&bytes) {
             return Err(CopyError::Corrupt {
-                image: self.0.name(),
+                image: self.name(),
                 digest: blob.digest.clone(),
                 found: format!("has the content of `{}`", Digest::of(&bytes)),
             });

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, LINK};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
-    client::{Registries, defective, refusal},
+    client::{Registries, defective, refusal, success},
     documents::{body, head::Defect, kinds, manifest::StoredPlatform},
-    problem::{Asked, LookupError, LookupFailure},
+    problem::{Asked, LookupError},
     requests::host::Host,
     transport::{
         http_client::cap,
@@ -48,37 +48,24 @@ pub struct Inspected {
 }
 
 /// Something that a manifest names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ManifestPart {
     pub digest: Digest,
+    #[serde(default)]
     pub media_type: String,
     /// Its size in bytes.
+    #[serde(default)]
     pub size: u64,
     /// What it runs on, where the index says so.
+    #[serde(default, deserialize_with = "platform")]
     pub platform: Option<Platform>,
 }
 
-/// A part as it is written.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredPart {
-    digest: Digest,
-    #[serde(default)]
-    media_type: String,
-    #[serde(default)]
-    size: u64,
-    platform: Option<StoredPlatform>,
-}
-
-impl From<StoredPart> for ManifestPart {
-    fn from(stored: StoredPart) -> Self {
-        Self {
-            digest: stored.digest,
-            media_type: stored.media_type,
-            size: stored.size,
-            platform: stored.platform.and_then(|platform| platform.platform()),
-        }
-    }
+/// Reads a platform, unless it leaves open what matters.
+fn platform<'de, D: Deserializer<'de>>(stored: D) -> Result<Option<Platform>, D::Error> {
+    let stored = Option::<StoredPlatform>::deserialize(stored)?;
+    Ok(stored.and_then(|stored| stored.platform()))
 }
 
 /// A manifest as it is written: nothing but what names other things is read.
@@ -86,10 +73,10 @@ impl From<StoredPart> for ManifestPart {
 #[serde(rename_all = "camelCase")]
 struct ListedManifest {
     artifact_type: Option<String>,
-    manifests: Option<Vec<StoredPart>>,
-    config: Option<StoredPart>,
-    layers: Option<Vec<StoredPart>>,
-    subject: Option<StoredPart>,
+    manifests: Option<Vec<ManifestPart>>,
+    config: Option<ManifestPart>,
+    layers: Option<Vec<ManifestPart>>,
+    subject: Option<ManifestPart>,
     annotations: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -106,11 +93,7 @@ impl Inspected {
         let read = body::read(headers, &bytes)?;
         let stored: ListedManifest = serde_json::from_slice(&bytes)
             .map_err(|problem| Defect::Form(format!("its manifest is malformed: {problem}")))?;
-        let parts = |list: Option<Vec<StoredPart>>| {
-            let list = list.unwrap_or_default().into_iter();
-            list.map(ManifestPart::from).collect()
-        };
-        let config: Option<ManifestPart> = stored.config.map(ManifestPart::from);
+        let config = stored.config;
         let own_type = config.as_ref().map(|config| config.media_type.clone());
         let artifact_type = stored.artifact_type.or(own_type);
         let created = stored.annotations.as_ref().and_then(|all| all.get(CREATED));
@@ -118,8 +101,8 @@ impl Inspected {
             digest: read.seen.digest,
             media_type: read.seen.media_type,
             artifact_type: artifact_type.filter(|it| kinds::is_artifact(it)),
-            children: parts(stored.manifests),
-            layers: parts(stored.layers),
+            children: stored.manifests.unwrap_or_default(),
+            layers: stored.layers.unwrap_or_default(),
             config,
             subject: stored.subject.map(|subject| subject.digest),
             created: created.and_then(|created| created.as_str()?.parse().ok()),
@@ -188,20 +171,14 @@ impl Registries {
     /// [`LookupError`]: absent, or could not tell; also where the bytes are not of the digest.
     pub async fn inspect(&self, image: &Reference) -> Result<Inspected, LookupError> {
         let host = self.host_of(image)?;
-        let mut answer = host.ask(&RequestSpec::document(image)).await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
+        let mut answer = success(host.ask(&RequestSpec::document(image)).await?)?;
         let bytes = std::mem::take(&mut answer.response.body);
         let read = Inspected::parse(&answer.response.headers, bytes)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         match image.digest() {
             Some(digest) if *digest != read.digest => {
                 let problem = "its content is not of its digest".to_owned();
-                Err(LookupError::unknown(
-                    LookupFailure::BadReply(problem),
-                    answer.asked,
-                ))
+                Err(LookupError::bad_reply(problem, answer.asked))
             }
             _ => Ok(read),
         }
@@ -270,13 +247,8 @@ async fn pages<P: for<'a> Deserialize<'a>>(
     for _ in 0..MAX_PAGES {
         let mut request_spec = RequestSpec::list(repository, thing, &query);
         request_spec.cap = cap::MANIFEST;
-        let answer = host.ask(&request_spec).await?;
-        if answer.response.status != 200 {
-            return Err(refusal(&answer));
-        }
-        let bad = |problem: String| {
-            LookupError::unknown(LookupFailure::BadReply(problem), answer.asked.clone())
-        };
+        let answer = success(host.ask(&request_spec).await?)?;
+        let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
         let page: P = serde_json::from_slice(&answer.response.body)
             .map_err(|problem| bad(format!("it is no list of names: {problem}")))?;
         all.extend(names(page).unwrap_or_default());
@@ -292,9 +264,8 @@ async fn pages<P: for<'a> Deserialize<'a>>(
         registry: host.registry.clone(),
         ..Default::default()
     };
-    let problem = "its list has no end".to_owned();
-    Err(LookupError::unknown(
-        LookupFailure::BadReply(problem),
+    Err(LookupError::bad_reply(
+        "its list has no end".to_owned(),
         asked,
     ))
 }

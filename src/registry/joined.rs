@@ -53,11 +53,7 @@ impl Registries {
         for (document, platform, part) in &read {
             let listed = listed(document, platform.as_ref(), part);
             entries.extend(listed.ok_or_else(|| {
-                let asked = Asked {
-                    registry: repository.registry().to_owned(),
-                    image: repository.at(part.digest.clone()).to_string(),
-                    ..Asked::default()
-                };
+                let asked = Asked::about(&repository.at(part.digest.clone()));
                 LookupError::bad_reply("it is neither an image nor an index".to_owned(), asked)
             })?);
         }

@@ -21,7 +21,7 @@ use super::{
         auth_file,
         credential::{Login, server},
         helper,
-        login_file::{CredentialLocation, DOCKER_HUB_KEY, LoginFile},
+        login_file::{CredentialLocation, DOCKER_HUB_KEY, LoginFile, normalise},
     },
 };
 
@@ -95,7 +95,7 @@ fn read(path: &Path) -> Result<LoginFile, String> {
 /// Tells whether a file has an entry for a registry, however it is spelled.
 fn has_entry(file: &LoginFile, registry: &str) -> bool {
     let auths = file.document().get("auths").and_then(Value::as_object);
-    auths.is_some_and(|auths| auths.keys().any(|key| is_key_of(key, registry)))
+    auths.is_some_and(|auths| auths.keys().any(|key| normalise(key) == registry))
 }
 
 /// Changes one file, or asks the helper that it names for the registry.
@@ -118,7 +118,7 @@ async fn apply(
         _ => Map::new(),
     };
     let before = auths.clone();
-    auths.retain(|key, _| !is_key_of(key, registry));
+    auths.retain(|key, _| normalise(key) != registry);
     let had_entry = auths.len() < before.len();
     let mut places = Vec::new();
     let key = if is_dockers && registry == crate::image::reference::DOCKER_HUB {
@@ -180,19 +180,6 @@ async fn run(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
     }
 }
 
-/// Tells whether a key of `auths` is a registry as a whole, however it is spelled.
-fn is_key_of(key: &str, registry: &str) -> bool {
-    let bare = key
-        .strip_prefix("https://")
-        .or_else(|| key.strip_prefix("http://"));
-    let path = bare
-        .unwrap_or(key)
-        .split_once('/')
-        .map_or("", |(_, path)| path);
-    let is_whole = bare.is_some() || matches!(path.trim_end_matches('/'), "" | "v1" | "v2");
-    is_whole && canonical(&server(key).to_ascii_lowercase()) == registry
-}
-
 /// Replaces a file as a whole, readable by its owner alone. A link stays a link.
 fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
     let target: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -234,11 +221,11 @@ mod tests {
             "http://r.example",
             "r.example/v2/",
         ] {
-            assert!(is_key_of(key, "r.example"), "{key}");
+            assert_eq!(normalise(key), "r.example", "{key}");
         }
         for key in ["r.example/team", "r.example.evil.example", "r.example:5000"] {
-            assert!(!is_key_of(key, "r.example"), "{key}");
+            assert_ne!(normalise(key), "r.example", "{key}");
         }
-        assert!(is_key_of(DOCKER_HUB_KEY, "docker.io"));
+        assert_eq!(normalise(DOCKER_HUB_KEY), "docker.io");
     }
 }

@@ -10,7 +10,7 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::Registries,
     inventory::{Inspected, ManifestPart},
-    problem::{Absence, LookupError},
+    problem::{Absence, Asked, LookupError},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,14 +64,8 @@ impl Registries {
         let mut manifest = self.inspect(image).await?;
         if manifest.is_index() {
             let child = child_for(&manifest, platform);
-            let child = child.ok_or_else(|| {
-                let asked = super::Asked {
-                    registry: image.registry().to_owned(),
-                    image: image.to_string(),
-                    ..super::Asked::default()
-                };
-                LookupError::absent(Absence::Platform, asked)
-            })?;
+            let child =
+                child.ok_or_else(|| LookupError::absent(Absence::Platform, Asked::about(image)))?;
             manifest = self.inspect(&image.at(child)).await?;
         }
         let layers = manifest

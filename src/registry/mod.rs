@@ -43,7 +43,6 @@ pub use documents::{
 };
 pub use error_text::server_words;
 pub use health::Health;
-pub use image_reader::ImageReader;
 pub use inventory::{Inspected, ManifestPart};
 pub use joined::{JoinedIndex, JoinedPart};
 pub use made::KeptImage;

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    image::Reference,
+};
 
 use super::{credentials::keychain::TASK_CREDENTIALS, transport::retry};
 
@@ -81,6 +84,17 @@ pub struct Asked {
     pub status: Option<u16>,
     /// The server's own words, without control characters, 300 characters at most.
     pub said: Option<String>,
+}
+
+impl Asked {
+    /// Returns what is said of an image whose registry was asked several things, of which none alone is to blame.
+    pub(super) fn about(image: &Reference) -> Self {
+        Self {
+            registry: image.registry().to_owned(),
+            image: image.to_string(),
+            ..Self::default()
+        }
+    }
 }
 
 impl LookupError {

@@ -12,7 +12,7 @@ use super::{
     client::{Registries, refusal},
     error_text::server_words,
     inventory::Inspected,
-    problem::{Asked, LookupError, LookupFailure},
+    problem::{Asked, LookupError},
     requests::ask::Answer,
     transport::request_spec::{Access, RequestSpec},
 };
@@ -110,16 +110,10 @@ impl Registries {
         if original.digest != *digest {
             return Ok(Removal::Moved);
         }
-        let bad = |problem: &str| {
-            let asked = Asked {
-                registry: tag.registry().to_owned(),
-                image: tag.to_string(),
-                ..Default::default()
-            };
-            LookupError::unknown(LookupFailure::BadReply(problem.to_owned()), asked)
-        };
-        let copy = self.marked(&original);
-        let copy = copy.ok_or_else(|| bad("its manifest has annotations of another form"))?;
+        let copy = self.marked(&original).ok_or_else(|| {
+            let problem = "its manifest has annotations of another form".to_owned();
+            LookupError::bad_reply(problem, Asked::about(tag))
+        })?;
         self.put(tag, &original.media_type, copy.clone()).await?;
         match self.delete_manifest(tag, &Digest::of(&copy)).await {
             Ok(Removal::Removed | Removal::Absent) => Ok(Removal::Removed),

@@ -13,7 +13,7 @@ use crate::{
         App,
         event::{Event, EventSink},
     },
-    registry::{ImageReader, copy::Place},
+    registry::copy::{Endpoint, Place},
     sys::{
         command::CommandLine,
         process::{self, Ended},
@@ -167,7 +167,7 @@ async fn of_registry(
     platforms: &[Platform],
 ) -> Result<Lineage, String> {
     let place = Place::Registry(image.clone());
-    let reader = ImageReader::open(&app.registries(), &place)
+    let reader = Endpoint::source(&app.registries(), &place)
         .map_err(|error| Error::from(error).one_line())?;
     let read = read::read(&reader, platforms).await?;
     let first = read.platforms.into_iter().next();

@@ -20,7 +20,10 @@ use crate::{
         event::{Event, EventSink},
         mirror::{self, Mirror, MirrorQuery},
     },
-    registry::{self, ImageReader, LookupError, Seen, copy::Place},
+    registry::{
+        self, LookupError, Seen,
+        copy::{Endpoint, Place},
+    },
     watch::{BaseState, State},
 };
 
@@ -377,7 +380,7 @@ impl<'a> Judge<'a> {
         let key = (base.clone(), platform.clone());
         let cell = Rc::clone(self.records.borrow_mut().entry(key).or_default());
         cell.get_or_init(|| async {
-            let reader = ImageReader::open(&self.app.registries(), &Place::Registry(base))
+            let reader = Endpoint::source(&self.app.registries(), &Place::Registry(base))
                 .map_err(|error| Error::from(error).one_line())?;
             read::record(&reader, platform).await.map(Rc::new)
         })

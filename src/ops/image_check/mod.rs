@@ -18,7 +18,7 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use crate::{
     error::{Error, Kind, Result},
     image::Platform,
-    registry::{ImageReader, copy::Place},
+    registry::copy::{Endpoint, Place},
 };
 
 use super::{
@@ -200,7 +200,7 @@ pub(super) async fn read_stored(
     place: &Place,
     platforms: &[Platform],
 ) -> std::result::Result<read::ImageFacts, String> {
-    let reader = ImageReader::open(&app.registries(), place)
+    let reader = Endpoint::source(&app.registries(), place)
         .map_err(|error| Error::from(error).one_line())?;
     read::read(&reader, platforms).await
 }

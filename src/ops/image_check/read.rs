@@ -10,8 +10,8 @@ use crate::{
         annotations_of, is_attestation, may_be_provenance,
     },
     registry::{
-        Document, ImageReader, Kind,
-        copy::{CopyError, Descriptor, RawDocument},
+        Document, Kind,
+        copy::{CopyError, Descriptor, Endpoint, RawDocument},
         parse_manifest,
     },
 };
@@ -84,7 +84,7 @@ struct Found {
 /// # Errors
 ///
 /// Why nothing can be read of it.
-pub async fn read(reader: &ImageReader, wanted: &[Platform]) -> Result<ImageFacts, String> {
+pub async fn read(reader: &Endpoint, wanted: &[Platform]) -> Result<ImageFacts, String> {
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
     let mut read = Vec::new();
@@ -124,7 +124,7 @@ pub async fn read(reader: &ImageReader, wanted: &[Platform]) -> Result<ImageFact
 /// # Errors
 ///
 /// Why it cannot be read.
-pub async fn record(reader: &ImageReader, platform: &Platform) -> Result<ImageRecord, String> {
+pub async fn record(reader: &Endpoint, platform: &Platform) -> Result<ImageRecord, String> {
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
     let chosen = choose(all, std::slice::from_ref(platform))
@@ -155,7 +155,7 @@ fn said(error: CopyError) -> String {
 }
 
 /// Finds the images below a document.
-async fn find(reader: &ImageReader, top: &RawDocument) -> Result<Vec<Found>, String> {
+async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<Found>, String> {
     let mut found = Vec::new();
     let mut open = vec![(top.clone(), None::<Found>, 0)];
     let mut indexes = 0;
@@ -245,7 +245,7 @@ fn choose(all: Vec<Found>, wanted: &[Platform]) -> Vec<(Option<Platform>, Option
 }
 
 async fn manifest(
-    reader: &ImageReader,
+    reader: &Endpoint,
     top: &RawDocument,
     found: &Found,
 ) -> Result<RawDocument, String> {
@@ -255,7 +255,7 @@ async fn manifest(
     }
 }
 
-async fn config(reader: &ImageReader, manifest: &RawDocument) -> Result<ImageRecord, String> {
+async fn config(reader: &Endpoint, manifest: &RawDocument) -> Result<ImageRecord, String> {
     let parsed = parse_manifest(&manifest.media_type, &manifest.bytes);
     let digest = match parsed.map_err(|defect| defect.to_string())? {
         (_, Document::Manifest { config }) => config,
@@ -268,7 +268,7 @@ async fn config(reader: &ImageReader, manifest: &RawDocument) -> Result<ImageRec
     ImageRecord::parse(&bytes)
 }
 
-async fn facts(reader: &ImageReader, top: &RawDocument, found: &Found) -> Result<Facts, String> {
+async fn facts(reader: &Endpoint, top: &RawDocument, found: &Found) -> Result<Facts, String> {
     let manifest = manifest(reader, top, found).await?;
     let record = config(reader, &manifest).await?;
     let mut lineage = Lineage::default();
@@ -356,7 +356,7 @@ impl Lineage {
 
 /// The search for provenance of an image.
 struct Attested<'a> {
-    reader: &'a ImageReader,
+    reader: &'a Endpoint,
     /// The manifest of the image, and the indexes above it.
     subjects: Vec<Digest>,
     problems: Vec<String>,

@@ -28,9 +28,8 @@ mod tree;
 mod upload;
 mod upload_part;
 
+pub use endpoint::Endpoint;
 pub use memory::{CopyMemory, KeptUpload, RepositoryBlobs};
 pub use problem::CopyError;
 pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
 pub use tree::{Descriptor, RawDocument};
-
-pub(super) use endpoint::Endpoint;

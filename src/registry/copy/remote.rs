@@ -24,7 +24,7 @@ use super::{
 
 /// A repository, and the image in it that is meant.
 pub struct Remote {
-    pub host: Arc<Host>,
+    pub(in crate::registry) host: Arc<Host>,
     pub image: Reference,
 }
 
@@ -44,6 +44,12 @@ impl Remote {
             host: registries.host_of(image).map_err(CopyError::Read)?,
             image: image.clone(),
         })
+    }
+
+    /// Returns the same repository, of which another image is meant.
+    pub fn at(&self, image: Reference) -> Self {
+        let host = Arc::clone(&self.host);
+        Self { host, image }
     }
 
     /// Returns the repository in words.
@@ -99,11 +105,8 @@ impl Remote {
         match head::seen(&answer.response.headers) {
             Ok(Some(seen)) => Ok(Some(seen.digest)),
             _ => {
-                let tagged = Self {
-                    host: Arc::clone(&self.host),
-                    image,
-                };
-                tagged.document(None).await.map(|it| Some(it.digest))
+                let document = self.at(image).document(None).await;
+                document.map(|it| Some(it.digest))
             }
         }
     }

@@ -45,11 +45,7 @@ impl Remote {
         let Ok(image) = format!("{}:{tag}", self.image.name()).parse::<Reference>() else {
             return Ok(None);
         };
-        let tagged = Self {
-            host: self.host.clone(),
-            image,
-        };
-        match tagged.document(None).await {
+        match self.at(image).document(None).await {
             Ok(document) => Ok(Some(document)),
             Err(CopyError::Read(error)) if error.is_absent() => Ok(None),
             Err(error) => Err(error),

@@ -8,7 +8,11 @@ use serde::Deserialize;
 
 use crate::{
     image::Digest,
-    registry::documents::{body, head::Defect, manifest},
+    registry::documents::{
+        body,
+        head::{Defect, form},
+        manifest,
+    },
 };
 
 /// How deep indexes may lie in each other.
@@ -80,13 +84,12 @@ impl RawDocument {
 
     /// Reads a document whose digest and media type are known.
     pub fn of(digest: Digest, media_type: String, bytes: Bytes) -> Result<Self, Defect> {
-        let malformed = |problem: String| Defect::Form(problem);
         let (media_type, _) = manifest::parse(&media_type, &bytes)?;
         let parts: DocumentParts = serde_json::from_slice(&bytes)
-            .map_err(|problem| malformed(format!("its manifest is malformed: {problem}")))?;
+            .map_err(|problem| form(format!("its manifest is malformed: {problem}")))?;
         let largest = [&parts.layers, &parts.manifests, &parts.blobs].map(Vec::len);
         if largest.iter().any(|len| *len > MAX_PARTS) {
-            return Err(malformed(format!("it has more than {MAX_PARTS} parts")));
+            return Err(form(format!("it has more than {MAX_PARTS} parts")));
         }
         Ok(Self {
             digest,

@@ -223,7 +223,7 @@ impl LoginFile {
 /// Returns the host, with the path if the key has one that means something: `https://ghcr.io/v1/` is `ghcr.io`.
 ///
 /// Keys are compared whole, never by their beginning: `registry.example` is not `registry.example.evil.example`.
-fn normalise(key: &str) -> String {
+pub fn normalise(key: &str) -> String {
     let (bare, has_scheme) = match key
         .strip_prefix("https://")
         .or_else(|| key.strip_prefix("http://"))

@@ -145,36 +145,26 @@ impl HttpClient {
                 return Err(TransportError::Encoded(clean(&encoding)));
             }
         }
-        if let (Body::Left, true) = (wanted, status.is_success()) {
-            return Ok(Response {
-                status: status.as_u16(),
-                http2: response.version() == reqwest::Version::HTTP_2,
-                headers: std::mem::take(response.headers_mut()),
-                body: Vec::new(),
-                rest: Some(Box::new(response)),
-            });
-        }
-        let cap = match wanted {
-            Body::UpTo(cap) => cap,
-            Body::Left => 0,
-        };
         let mut body = Vec::new();
-        if has_body && status.is_success() {
+        if has_body && !status.is_success() {
+            body = words_of(&mut response).await;
+        } else if let Body::UpTo(cap) = wanted
+            && has_body
+        {
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
                 if body.len() + chunk.len() > cap {
                     return Err(TransportError::TooLong(cap));
                 }
                 body.extend_from_slice(&chunk);
             }
-        } else if has_body {
-            body = words_of(&mut response).await;
         }
+        let is_left = wanted == Body::Left && status.is_success();
         Ok(Response {
             status: status.as_u16(),
             http2: response.version() == reqwest::Version::HTTP_2,
             headers: std::mem::take(response.headers_mut()),
             body,
-            rest: None,
+            rest: is_left.then(|| Box::new(response)),
         })
     }
 

@@ -31,21 +31,20 @@ pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Ve
             }
         }
     }
-    steps.push(Step {
-        purpose: Purpose::Build,
-        line: with_auth(build, request).arg("--").arg(&request.context),
-        digest: DigestSource::Registry,
-    });
+    let build = with_auth(build, request).arg("--").arg(&request.context);
+    steps.push(Step::new(Purpose::Build, build));
     if request.push {
         for (n, image) in request.images.iter().enumerate() {
             steps.push(push(program, request, n, image, list.as_deref()));
         }
     } else if let Some(list) = &list {
         let names = request.images.iter().map(ToString::to_string);
-        steps.push(local(program.call(&["tag", "--", list]).args(names)));
+        let tag = program.call(&["tag", "--", list]).args(names);
+        steps.push(Step::new(Purpose::Tidy, tag));
     }
     if let Some(list) = &list {
-        steps.push(local(program.call(&["manifest", "rm", "--", list])));
+        let rm = program.call(&["manifest", "rm", "--", list]);
+        steps.push(Step::new(Purpose::Tidy, rm));
     }
     Ok(steps)
 }
@@ -74,15 +73,6 @@ pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
     )))
 }
 
-/// A command that stays on this machine.
-fn local(line: CommandLine) -> Step {
-    Step {
-        purpose: Purpose::Tidy,
-        line,
-        digest: DigestSource::Registry,
-    }
-}
-
 /// What every builder of the docker family takes alike.
 pub(super) fn common(build: CommandLine, program: &Program, request: &BuildRequest) -> CommandLine {
     let mut line = build
@@ -104,8 +94,7 @@ pub(super) fn common(build: CommandLine, program: &Program, request: &BuildReque
         line = line.flag("--target", target);
     }
     if !request.platforms.is_empty() {
-        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
-        line = line.flag("--platform", platforms.join(","));
+        line = line.flag("--platform", request.platform_list());
     }
     if request.no_cache {
         line = line.arg("--no-cache");
@@ -135,11 +124,8 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
                 .arg("--quiet")
                 .flag("--tls-verify", "false")
                 .flag("--platform", platform.to_string());
-            steps.push(Step {
-                purpose: Purpose::Pull(base.clone()),
-                line: with_auth(line, request).arg("--").arg(base.to_string()),
-                digest: DigestSource::Registry,
-            });
+            let line = with_auth(line, request).arg("--").arg(base.to_string());
+            steps.push(Step::new(Purpose::Pull(base.clone()), line));
         }
     }
     steps

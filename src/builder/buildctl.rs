@@ -119,8 +119,7 @@ fn options(request: &BuildRequest) -> Vec<(String, String)> {
         options.push(("target".into(), target.clone()));
     }
     if !request.platforms.is_empty() {
-        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
-        options.push(("platform".into(), platforms.join(",")));
+        options.push(("platform".into(), request.platform_list()));
     }
     options
 }

@@ -3,7 +3,7 @@
 use crate::sys::command::CommandLine;
 
 use super::{
-    BuildRequest, DigestSource, Program, Purpose, Step,
+    BuildRequest, Program, Purpose, Step,
     buildah::common,
     buildkit::{self, PushGroup},
     docker_client,
@@ -30,11 +30,7 @@ pub(super) fn plan(program: &Program, in_daemon: bool, request: &BuildRequest) -
 /// The daemon packs an image anew for each registry, so that its digests are only known push by push.
 fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
     let build = loaded(begin(program, request), request);
-    let mut steps = vec![Step {
-        purpose: Purpose::Build,
-        line: end(build, request),
-        digest: DigestSource::Registry,
-    }];
+    let mut steps = vec![Step::new(Purpose::Build, end(build, request))];
     if request.push {
         let images = request.images.iter();
         steps.extend(images.map(|image| docker_client::push(program, request, image)));
@@ -118,7 +114,10 @@ pub(super) fn plain(build: CommandLine) -> CommandLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::request::tests::{full, printed};
+    use crate::builder::{
+        DigestSource,
+        request::tests::{full, printed},
+    };
 
     fn program() -> Program {
         Program {

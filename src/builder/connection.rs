@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use crate::sys::{
     builders::{BuilderKind, BuilderSettings},
-    command::CommandLine,
     process::find,
     settings::Settings,
 };
 
-use super::Program;
+use super::{Program, Question};
 
 /// Returns the arguments behind the program's name that lead to the daemon which a config file names, for every call.
 pub(super) fn arguments(kind: BuilderKind, own: &BuilderSettings) -> Vec<String> {
@@ -108,33 +107,19 @@ pub(super) fn program(
     })
 }
 
-/// A question that a builder answers as long as it could build, and at once.
-#[derive(Clone, Debug)]
-pub struct PresenceQuestion {
-    pub line: CommandLine,
-    is_there: fn(&str) -> bool,
-}
-
-impl PresenceQuestion {
-    /// Reads what the command has printed, where it has ended well: tells whether the builder is there.
-    pub fn read(&self, printed: &str) -> bool {
-        (self.is_there)(printed)
-    }
-}
-
 /// What docker and podman are asked for the version of their daemon.
 pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.Version}}"];
 
 /// What buildctl is asked for the workers of its daemon.
 pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 
-/// Returns the question whether a builder is there; none for one that has no daemon, and for one that nobody can ask. Asks nothing.
-pub fn presence(name: &str, settings: &Settings) -> Option<PresenceQuestion> {
+/// Returns the question whether a builder is there, which it answers as long as it could build, and at once; none for one that has no daemon, and for one that nobody can ask. Asks nothing.
+pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;
-    let ask = |program: &Program, words: &[&str], is_there| PresenceQuestion {
+    let ask = |program: &Program, words: &[&str], read| Question {
         line: program.call(words),
-        is_there,
+        read,
     };
     match kind {
         BuilderKind::Docker => Some(ask(&program, &SERVER_VERSION, |_| true)),

@@ -10,7 +10,11 @@ use crate::{
     },
 };
 
-use super::{Builder, Program, kind::NO_STEPS_HINT, program::csv_field};
+use super::{
+    Builder, Program,
+    kind::NO_STEPS_HINT,
+    program::{csv_field, with_logins},
+};
 
 /// Everything that a container may need. No field is a builder's option.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -179,7 +183,7 @@ fn run(program: &Program, request: &ContainerRequest, podman: bool) -> Container
         line = line.flag("--tls-verify", "false");
     }
     line = secret_variables(line, request);
-    line = with_logins(line, request).arg(&request.image);
+    line = with_logins(line, request.auth_dir.as_deref()).arg(&request.image);
     ContainerPlan {
         before: Vec::new(),
         run: request.args.iter().fold(line, CommandLine::text),
@@ -210,7 +214,9 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
     if request.plain_http {
         from = from.flag("--tls-verify", "false");
     }
-    from = with_logins(from, request).arg("--").arg(&request.image);
+    from = with_logins(from, request.auth_dir.as_deref())
+        .arg("--")
+        .arg(&request.image);
     let mut line = program.call(&["run"]);
     for mount in &request.mounts {
         let end = if mount.read_only { ":ro" } else { "" };
@@ -288,16 +294,6 @@ fn surroundings(mut line: CommandLine, request: &ContainerRequest, folder: &str)
         }
     }
     line
-}
-
-fn with_logins(line: CommandLine, request: &ContainerRequest) -> CommandLine {
-    match &request.auth_dir {
-        Some(dir) => line.env("DOCKER_CONFIG", dir.display().to_string()).env(
-            "REGISTRY_AUTH_FILE",
-            dir.join("auth.json").display().to_string(),
-        ),
-        None => line,
-    }
 }
 
 /// Writes a mount as the comma-separated fields that docker and podman read.

@@ -8,7 +8,7 @@ use crate::{
     sys::{builders::BuilderSettings, command::CommandLine},
 };
 
-use super::{BuildRequest, DigestSource, Purpose, Step};
+use super::{BuildRequest, Purpose, Step, program::with_logins};
 
 /// What an argument may hold, for messages.
 const PLACEHOLDERS: &str = "{dockerfile}, {context}, {image}, {runId}, {target}, {platform}, {noCache}, and once per item {images}, {args}, {labels}";
@@ -74,17 +74,11 @@ impl Template {
 
     /// Returns the commands to run, in order.
     pub(super) fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
-        let mut steps = vec![Step {
-            purpose: Purpose::Build,
-            line: filled(&self.build, request, request.images.first()),
-            digest: DigestSource::Registry,
-        }];
+        let build = filled(&self.build, request, request.images.first());
+        let mut steps = vec![Step::new(Purpose::Build, build)];
         if request.push && !self.push.is_empty() {
-            steps.extend(request.images.iter().map(|image| Step {
-                purpose: Purpose::Push(image.clone()),
-                line: filled(&self.push, request, Some(image)),
-                digest: DigestSource::Registry,
-            }));
+            let images = request.images.iter();
+            steps.extend(images.map(|image| self.push_of(request, image)));
         }
         Ok(steps)
     }
@@ -98,11 +92,12 @@ impl Template {
             )
             .hint("put it into the config file: builders: {command: {push: [mybuild, push, '{image}']}}"));
         }
-        Ok(Step {
-            purpose: Purpose::Push(image.clone()),
-            line: filled(&self.push, request, Some(image)),
-            digest: DigestSource::Registry,
-        })
+        Ok(self.push_of(request, image))
+    }
+
+    fn push_of(&self, request: &BuildRequest, image: &Reference) -> Step {
+        let line = filled(&self.push, request, Some(image));
+        Step::new(Purpose::Push(image.clone()), line)
     }
 }
 
@@ -124,13 +119,7 @@ fn filled(template: &[String], request: &BuildRequest, image: Option<&Reference>
     for (name, value) in &request.secret_args {
         line = line.secret_env(name, value.clone());
     }
-    if let Some(dir) = &request.auth_dir {
-        line = line.env("DOCKER_CONFIG", dir.display().to_string()).env(
-            "REGISTRY_AUTH_FILE",
-            dir.join("auth.json").display().to_string(),
-        );
-    }
-    line
+    with_logins(line, request.auth_dir.as_deref())
 }
 
 /// Fills the gaps of an argument, once for each item of the list that it names.
@@ -192,17 +181,13 @@ fn single(argument: &str, value: impl Fn(&str) -> Option<String>) -> String {
 }
 
 fn value(name: &str, request: &BuildRequest, image: Option<&Reference>) -> Option<String> {
-    let platforms = || {
-        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
-        platforms.join(",")
-    };
     Some(match name {
         "dockerfile" => request.dockerfile.display().to_string(),
         "context" => request.context.display().to_string(),
         "image" => image.map(ToString::to_string).unwrap_or_default(),
         "runId" => request.run_id.clone(),
         "target" => request.target.clone().unwrap_or_default(),
-        "platform" => platforms(),
+        "platform" => request.platform_list(),
         "noCache" => request.no_cache.to_string(),
         _ => return None,
     })

@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind, Result};
 
 use super::{
-    BuildRequest, DigestSource, Program, Purpose, Step,
+    BuildRequest, Program, Purpose, Step,
     buildah::common,
     buildx,
     docker_client::{push, with_auth},
@@ -37,18 +37,11 @@ pub(super) fn plan(program: &Program, can: Abilities, request: &BuildRequest) ->
             build = build.arg("--load");
         }
     }
-    let mut steps = vec![Step {
-        purpose: Purpose::Build,
-        line: with_auth(build, request).arg("--").arg(&request.context),
-        digest: DigestSource::Registry,
-    }];
+    let build = with_auth(build, request).arg("--").arg(&request.context);
+    let mut steps = vec![Step::new(Purpose::Build, build)];
     if request.push {
-        steps.extend(
-            request
-                .images
-                .iter()
-                .map(|image| push(program, request, image)),
-        );
+        let images = request.images.iter();
+        steps.extend(images.map(|image| push(program, request, image)));
     }
     Ok(steps)
 }
@@ -72,7 +65,10 @@ fn several_platforms(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::request::tests::{full, printed};
+    use crate::builder::{
+        DigestSource,
+        request::tests::{full, printed},
+    };
 
     fn program() -> Program {
         Program {

@@ -99,14 +99,19 @@ impl Builder {
 
     /// Returns the command that gives an image of this machine a second name.
     pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
-        let program = match self {
+        let program = self.images()?;
+        Some(program.call(&["tag", "--"]).arg(image).arg(name))
+    }
+
+    /// Returns the program, where it has a store of images on this machine.
+    pub(super) fn images(&self) -> Option<&Program> {
+        match self {
             Self::Docker { program, .. }
             | Self::Buildx { program, .. }
             | Self::Podman(program)
-            | Self::Buildah(program) => program,
-            Self::Buildctl(_) | Self::Command(_) => return None,
-        };
-        Some(program.call(&["tag", "--"]).arg(image).arg(name))
+            | Self::Buildah(program) => Some(program),
+            Self::Buildctl(_) | Self::Command(_) => None,
+        }
     }
 
     /// Returns the program, where it knows containers with labels, and networks.

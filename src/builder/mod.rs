@@ -27,7 +27,7 @@ mod used;
 
 pub use buildkit::digest_in_metadata;
 pub use cache::CacheRecord;
-pub use connection::{PresenceQuestion, lacks_buildx, presence};
+pub use connection::{lacks_buildx, presence};
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::{ORDER, check_name, chosen_name, detect};
 pub use held::HeldImage;
@@ -35,7 +35,7 @@ pub use kind::{Builder, BuilderKind, UnknownBuilder};
 pub use last_words::{LastWords, Refusal, has_lost_its_daemon, is_out_of_disk, refusal};
 pub use leftovers::Leftover;
 pub use platform::BuilderPlatforms;
-pub use program::Program;
+pub use program::{Program, Question};
 pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
 pub use storage::Keep;
 
@@ -171,11 +171,6 @@ impl Builder {
 /// Fetches the images that cannot be pinned where they are named, and gives each its tag on this machine: a builder would
 /// take an older copy of its own for them.
 fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec<Step> {
-    let step = |purpose, line| Step {
-        purpose,
-        line,
-        digest: DigestSource::Registry,
-    };
     let mut steps = Vec::new();
     for unpinned in &request.unpinned {
         let (image, fixed) = (&unpinned.image, unpinned.pinned());
@@ -192,17 +187,13 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
         if has_tls_flag && request.is_plain(image) {
             pull = pull.flag("--tls-verify", "false");
         }
-        if let Some(dir) = &request.auth_dir {
-            let auth = dir.join("auth.json").display().to_string();
-            pull = pull
-                .env("DOCKER_CONFIG", dir.display().to_string())
-                .env("REGISTRY_AUTH_FILE", auth);
-        }
-        let pull = pull.arg("--").arg(fixed.to_string());
-        steps.push(step(Purpose::Pull(fixed.clone()), pull));
+        let pull = program::with_logins(pull, request.auth_dir.as_deref())
+            .arg("--")
+            .arg(fixed.to_string());
+        steps.push(Step::new(Purpose::Pull(fixed.clone()), pull));
         let tag = program.call(&["tag", "--"]);
         let tag = tag.arg(fixed.to_string()).arg(image.to_string());
-        steps.push(step(Purpose::Tidy, tag));
+        steps.push(Step::new(Purpose::Tidy, tag));
     }
     steps
 }

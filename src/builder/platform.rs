@@ -1,9 +1,9 @@
 //! For which platforms a builder builds where nobody names any: what its settings name, else what it runs on itself.
 
-use crate::{image::Platform, sys::command::CommandLine};
+use crate::image::Platform;
 
 use super::{
-    Builder, Program,
+    Builder, Program, Question,
     connection::chosen,
     platform_args::{Named, read_all},
 };
@@ -30,32 +30,18 @@ impl Default for BuilderPlatforms {
     }
 }
 
-/// A question that a builder answers with the platform that it runs on.
-#[derive(Clone, Debug)]
-pub struct PlatformQuestion {
-    pub line: CommandLine,
-    read: fn(&str) -> Option<Platform>,
-}
-
-impl PlatformQuestion {
-    /// Reads what the command has printed; none where that says nothing.
-    pub fn read(&self, printed: &[u8]) -> Option<Platform> {
-        (self.read)(&String::from_utf8_lossy(printed))
-    }
-}
-
 impl Builder {
     /// Returns the questions that it may answer, the best one first; none for a builder that only runs on this machine or that cannot
     /// be asked.
-    pub fn platform_questions(&self) -> Vec<PlatformQuestion> {
-        let daemon = |program: &Program| PlatformQuestion {
+    pub fn platform_questions(&self) -> Vec<Question<Option<Platform>>> {
+        let daemon = |program: &Program| Question {
             line: program
                 .call(&["version", "--format"])
                 .arg("{{.Server.Os}}/{{.Server.Arch}}"),
             read: written,
         };
         // The BuildKit that builds may be on another machine than the daemon.
-        let node = |program: &Program| PlatformQuestion {
+        let node = |program: &Program| Question {
             line: program
                 .call(&["buildx", "inspect"])
                 .args(chosen(&program.build_args)),
@@ -65,15 +51,15 @@ impl Builder {
             Self::Docker { program, can } if can.load => vec![node(program), daemon(program)],
             Self::Docker { program, .. } => vec![daemon(program)],
             Self::Buildx { program, .. } => vec![node(program), daemon(program)],
-            Self::Podman(program) => vec![PlatformQuestion {
+            Self::Podman(program) => vec![Question {
                 line: program.call(&["info", "--format", "json"]),
                 read: of_info,
             }],
-            Self::Buildah(program) => vec![PlatformQuestion {
+            Self::Buildah(program) => vec![Question {
                 line: program.call(&["info"]),
                 read: of_info,
             }],
-            Self::Buildctl(program) => vec![PlatformQuestion {
+            Self::Buildctl(program) => vec![Question {
                 line: program.call(&["debug", "workers"]),
                 read: of_workers,
             }],

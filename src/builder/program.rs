@@ -1,6 +1,6 @@
 //! The program of a builder, and how its arguments are written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::sys::command::CommandLine;
 
@@ -38,6 +38,30 @@ impl Program {
         let is_every_build = || without_platforms(&self.build_args) != self.build_args;
         !request.platforms.is_empty() || is_every_build()
     }
+}
+
+/// A question to a builder, and how what it prints is read.
+#[derive(Clone, Debug)]
+pub struct Question<T> {
+    pub line: CommandLine,
+    pub(super) read: fn(&str) -> T,
+}
+
+impl<T> Question<T> {
+    /// Reads what the command has printed, where it has ended well.
+    pub fn read(&self, printed: &str) -> T {
+        (self.read)(printed)
+    }
+}
+
+/// Hands the logins of a run to a command, in the words of docker and of podman; `folder` has a `config.json` and an `auth.json`.
+pub(super) fn with_logins(line: CommandLine, folder: Option<&Path>) -> CommandLine {
+    let Some(folder) = folder else {
+        return line;
+    };
+    let auth = folder.join("auth.json").display().to_string();
+    line.env("DOCKER_CONFIG", folder.display().to_string())
+        .env("REGISTRY_AUTH_FILE", auth)
 }
 
 /// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.

@@ -71,6 +71,12 @@ impl Unpinned {
 }
 
 impl BuildRequest {
+    /// Returns the platforms as options of builders take them: `linux/amd64,linux/arm64`.
+    pub(super) fn platform_list(&self) -> String {
+        let platforms: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
+        platforms.join(",")
+    }
+
     /// Returns a named context as it was decided: an image by its digest.
     pub fn decided_place(&self, place: &str) -> String {
         const IMAGE: &str = "docker-image://";
@@ -109,6 +115,17 @@ pub enum Purpose {
     Publish(Vec<Reference>),
     /// It names or removes what only this machine sees.
     Tidy,
+}
+
+impl Step {
+    /// Returns a command that says no digest of what it pushes, if it pushes at all.
+    pub fn new(purpose: Purpose, line: CommandLine) -> Self {
+        Self {
+            purpose,
+            line,
+            digest: DigestSource::Registry,
+        }
+    }
 }
 
 impl Purpose {

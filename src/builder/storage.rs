@@ -2,7 +2,7 @@
 
 use crate::sys::command::CommandLine;
 
-use super::Builder;
+use super::{Builder, Question};
 
 /// What of a builder's cache stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,35 +13,21 @@ pub struct Keep {
     pub hours: Option<u32>,
 }
 
-/// A question how much a builder keeps.
-#[derive(Clone, Debug)]
-pub struct UsageQuestion {
-    pub line: CommandLine,
-    read: fn(&str) -> Option<String>,
-}
-
-impl UsageQuestion {
-    /// Reads what the command has printed.
-    pub fn read(&self, printed: &str) -> Option<String> {
-        (self.read)(printed)
-    }
-}
-
 impl Builder {
     /// Returns the question how much it keeps; none for one that does not say.
-    pub fn disk_usage(&self) -> Option<UsageQuestion> {
+    pub fn disk_usage(&self) -> Option<Question<Option<String>>> {
         match self {
-            Self::Docker { program, .. } | Self::Podman(program) => Some(UsageQuestion {
+            Self::Docker { program, .. } | Self::Podman(program) => Some(Question {
                 line: program.call(&["system", "df", "--format", "{{.Type}}: {{.Size}}"]),
                 read: kinds,
             }),
-            Self::Buildx { program, .. } => Some(UsageQuestion {
+            Self::Buildx { program, .. } => Some(Question {
                 line: program
                     .call(&["buildx", "du"])
                     .args(super::connection::chosen(&program.build_args)),
                 read: total,
             }),
-            Self::Buildctl(program) => Some(UsageQuestion {
+            Self::Buildctl(program) => Some(Question {
                 line: program.call(&["du"]),
                 read: total,
             }),
@@ -90,14 +76,10 @@ impl Builder {
     /// for a builder that keeps no images.
     pub fn dangling_images(&self, label: &str, value: Option<&str>) -> Option<CommandLine> {
         let program = match self {
-            Self::Docker { program, .. }
-            | Self::Buildx {
-                program,
-                in_daemon: true,
-            }
-            | Self::Podman(program)
-            | Self::Buildah(program) => program,
-            Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => return None,
+            Self::Buildx {
+                in_daemon: false, ..
+            } => return None,
+            _ => self.images()?,
         };
         let label = match value {
             Some(value) => format!("label={label}={value}"),
@@ -113,13 +95,7 @@ impl Builder {
     /// Returns the command that takes an image away which no container uses and no other name has; none for a builder that keeps no
     /// images.
     pub fn remove_image(&self, image: &str) -> Option<CommandLine> {
-        match self {
-            Self::Docker { program, .. }
-            | Self::Buildx { program, .. }
-            | Self::Podman(program)
-            | Self::Buildah(program) => Some(program.call(&["rmi", "--"]).arg(image)),
-            Self::Buildctl(_) | Self::Command(_) => None,
-        }
+        Some(self.images()?.call(&["rmi", "--"]).arg(image))
     }
 }
 

@@ -30,7 +30,9 @@ async fn own(app: &App, builder: &Builder) -> Platform {
             return platform;
         }
         let answer = answer(&question.line).await;
-        if let Some(platform) = answer.and_then(|printed| question.read(&printed)) {
+        if let Some(platform) =
+            answer.and_then(|printed| question.read(&String::from_utf8_lossy(&printed)))
+        {
             let mut all = app.builder_platforms.borrow_mut();
             all.insert(asked, platform.clone());
             return platform;

@@ -49,10 +49,8 @@ impl Column {
     /// Returns a column of values that are worked out.
     pub const fn by(title: &'static str, cell: fn(&Value) -> String) -> Self {
         Self {
-            title,
             cell: Cell::By(cell),
-            paint: None,
-            narrow: Narrow::Cut,
+            ..Self::at(title, "")
         }
     }
 

@@ -156,109 +156,92 @@ fn json_literal(inner: &str) -> String {
 }
 
 /// Lets the objects that an expression puts together say in which order.
-fn ordered(ast: Ast) -> Ast {
-    let each = |nodes: Vec<Ast>| nodes.into_iter().map(ordered).collect();
-    let within = |node: Box<Ast>| Box::new(ordered(*node));
-    let plain = |node: Box<Ast>, offset| {
-        let args = vec![ordered(*node)];
-        let name = PLAIN.to_owned();
-        Box::new(Ast::Function { offset, name, args })
-    };
+fn ordered(mut ast: Ast) -> Ast {
+    order(&mut ast);
+    ast
+}
+
+fn order(ast: &mut Ast) {
     match ast {
-        Ast::MultiHash { offset, elements } => multi_hash(offset, elements),
+        Ast::MultiHash { offset, elements } => {
+            elements.iter_mut().for_each(|it| order(&mut it.value));
+            elements.push(order_of(*offset, elements));
+        }
         // What all values of an object are must not include its order.
-        Ast::ObjectValues { offset, node } => Ast::ObjectValues {
-            offset,
-            node: plain(node, offset),
-        },
+        Ast::ObjectValues { offset, node } => plain(*offset, node),
         Ast::Comparison {
-            offset,
-            comparator,
-            lhs,
-            rhs,
-        } => Ast::Comparison {
-            offset,
-            comparator,
-            lhs: plain(lhs, offset),
-            rhs: plain(rhs, offset),
-        },
+            offset, lhs, rhs, ..
+        } => {
+            plain(*offset, lhs);
+            plain(*offset, rhs);
+        }
         Ast::Condition {
-            offset,
-            predicate,
-            then,
-        } => Ast::Condition {
-            offset,
-            predicate: within(predicate),
-            then: within(then),
-        },
-        Ast::Expref { offset, ast } => Ast::Expref {
-            offset,
-            ast: within(ast),
-        },
-        Ast::Flatten { offset, node } => Ast::Flatten {
-            offset,
-            node: within(node),
-        },
-        Ast::Function { offset, name, args } => Ast::Function {
-            offset,
-            name,
-            args: each(args),
-        },
-        Ast::MultiList { offset, elements } => Ast::MultiList {
-            offset,
-            elements: each(elements),
-        },
-        Ast::Not { offset, node } => Ast::Not {
-            offset,
-            node: within(node),
-        },
-        Ast::Projection { offset, lhs, rhs } => Ast::Projection {
-            offset,
-            lhs: within(lhs),
-            rhs: within(rhs),
-        },
-        Ast::And { offset, lhs, rhs } => Ast::And {
-            offset,
-            lhs: within(lhs),
-            rhs: within(rhs),
-        },
-        Ast::Or { offset, lhs, rhs } => Ast::Or {
-            offset,
-            lhs: within(lhs),
-            rhs: within(rhs),
-        },
-        Ast::Subexpr { offset, lhs, rhs } => Ast::Subexpr {
-            offset,
-            lhs: within(lhs),
-            rhs: within(rhs),
-        },
-        leaf @ (Ast::Identity { .. }
+            predicate: first,
+            then: second,
+            ..
+        }
+        | Ast::Projection {
+            lhs: first,
+            rhs: second,
+            ..
+        }
+        | Ast::And {
+            lhs: first,
+            rhs: second,
+            ..
+        }
+        | Ast::Or {
+            lhs: first,
+            rhs: second,
+            ..
+        }
+        | Ast::Subexpr {
+            lhs: first,
+            rhs: second,
+            ..
+        } => {
+            order(first);
+            order(second);
+        }
+        Ast::Expref { ast: node, .. } | Ast::Flatten { node, .. } | Ast::Not { node, .. } => {
+            order(node);
+        }
+        Ast::Function { args: nodes, .. }
+        | Ast::MultiList {
+            elements: nodes, ..
+        } => nodes.iter_mut().for_each(order),
+        Ast::Identity { .. }
         | Ast::Field { .. }
         | Ast::Index { .. }
         | Ast::Literal { .. }
-        | Ast::Slice { .. }) => leaf,
+        | Ast::Slice { .. } => {}
     }
 }
 
-fn multi_hash(offset: usize, elements: Vec<KeyValuePair>) -> Ast {
+/// Puts the function around an expression that takes the order out of what it finds.
+fn plain(offset: usize, node: &mut Ast) {
+    order(node);
+    let inner = std::mem::replace(node, Ast::Identity { offset });
+    *node = Ast::Function {
+        offset,
+        name: PLAIN.to_owned(),
+        args: vec![inner],
+    };
+}
+
+/// Returns the field that says the order of others.
+fn order_of(offset: usize, elements: &[KeyValuePair]) -> KeyValuePair {
     let mut keys: Vec<Rcvar> = Vec::new();
-    let mut all = Vec::new();
-    for KeyValuePair { key, value } in elements {
+    for KeyValuePair { key, .. } in elements {
         let name = Arc::new(Variable::String(key.clone()));
         if !keys.contains(&name) {
             keys.push(name);
         }
-        let value = ordered(value);
-        all.push(KeyValuePair { key, value });
     }
     let value = Arc::new(Variable::Array(keys));
-    all.push(KeyValuePair {
+    KeyValuePair {
         key: MARK.to_owned(),
         value: Ast::Literal { offset, value },
-    });
-    Ast::MultiHash {
-        offset,
-        elements: all,
     }
 }
 

@@ -235,7 +235,7 @@ fn type_document(document: &str, typed: usize, left: usize) {
     for line in &to_type {
         if line.starts_with('#') {
             // README: "a new base is pushed under the same tag".
-            assert!(line.contains("pushes a new base"), "{line}");
+            assert!(line.contains("a new base is pushed"), "{line}");
             machine.own.push_shell("base:1", &[("version", "two")]);
             continue;
         }

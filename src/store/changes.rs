@@ -17,10 +17,7 @@ impl Store {
     pub fn fingerprint(&self) -> u64 {
         let layout = self.layout();
         let mut hash = DefaultHasher::new();
-        let mut add = |path: &Path| {
-            let found = fs::metadata(path).ok();
-            found.map(|it| FileStamp::of(&it)).hash(&mut hash);
-        };
+        let mut add = |path: &Path| add_stamp(path, &mut hash);
         for path in [
             layout.root(),
             &layout.bases(),
@@ -30,12 +27,8 @@ impl Store {
         ] {
             add(path);
         }
-        for folder in [layout.tasks(), layout.baselines_folder()] {
-            add(&folder);
-            for registry in names(&folder).unwrap_or_default() {
-                add(&folder.join(registry));
-            }
-        }
+        each_folder(&layout.tasks(), &mut add);
+        each_folder(&layout.baselines_folder(), &mut add);
         for open in names(&layout.open_runs()).unwrap_or_default() {
             if let Ok(id) = open.parse() {
                 add(&layout.run(id));
@@ -43,6 +36,28 @@ impl Store {
         }
         hash.finish()
     }
+
+    /// Returns a number that is another one after acrt has made, changed or deleted a task.
+    pub fn tasks_fingerprint(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        each_folder(&self.layout().tasks(), &mut |path| {
+            add_stamp(path, &mut hash)
+        });
+        hash.finish()
+    }
+}
+
+/// Calls `look` with a folder that has a folder for each registry, and with each of these.
+fn each_folder(folder: &Path, look: &mut impl FnMut(&Path)) {
+    look(folder);
+    for registry in names(folder).unwrap_or_default() {
+        look(&folder.join(registry));
+    }
+}
+
+fn add_stamp(path: &Path, hash: &mut DefaultHasher) {
+    let found = fs::metadata(path).ok();
+    found.map(|it| FileStamp::of(&it)).hash(hash);
 }
 
 #[cfg(test)]

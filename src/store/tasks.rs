@@ -155,6 +155,16 @@ impl Store {
     pub fn followed(&self) -> Result<impl Iterator<Item = Followed> + use<>> {
         self.follow().map(FollowedFiles::read)
     }
+
+    /// Reads the same of some tasks. Those that are no more are left out.
+    pub fn followed_of(&self, keys: &[TaskKey]) -> Vec<Followed> {
+        let read = |key: &TaskKey| {
+            let task = self.task(key).transpose()?;
+            let followed = task.and_then(|task| Ok((task, self.baseline(key)?)));
+            Some((key.clone(), followed))
+        };
+        keys.iter().filter_map(read).collect()
+    }
 }
 
 /// Holds a definition against the place of its file, and against the layout that this program knows.

@@ -16,13 +16,18 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 pub struct HintThrottle(BTreeMap<Reference, Timestamp>);
 
 impl HintThrottle {
-    /// Makes due what is meant by `pushed`. Tells whether anybody depends on it. A digest in it is looked for until a look finds it.
+    /// Makes due what is meant by `pushed`, and returns it: no tag, where nobody depends on it. A digest in it is looked for until a look finds it.
     ///
     /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
     /// to a registry often knows it by another name or address than those who pull.
-    pub fn mark_due(&mut self, tags: &mut Tags, pushed: &Reference, now: Timestamp) -> bool {
+    pub fn mark_due(
+        &mut self,
+        tags: &mut Tags,
+        pushed: &Reference,
+        now: Timestamp,
+    ) -> Vec<Reference> {
         let Some(named) = pushed.without_digest() else {
-            return false;
+            return Vec::new();
         };
         let meant: Vec<Reference> = match tags.get(&named) {
             Some(_) => vec![named],
@@ -37,7 +42,7 @@ impl HintThrottle {
             }
             self.make_due(tags, tag, now);
         }
-        !meant.is_empty()
+        meant
     }
 
     /// Makes everything due.
@@ -110,7 +115,11 @@ mod tests {
     #[test]
     fn a_tag_that_was_pushed_is_due_at_once_and_no_other() {
         let mut tags = tags(&["r.io/a:1", "r.io/a:2", "ghcr.io/a:1"]);
-        assert!(HintThrottle::default().mark_due(&mut tags, &image("r.io/a:1"), at(10)));
+        assert!(
+            !HintThrottle::default()
+                .mark_due(&mut tags, &image("r.io/a:1"), at(10))
+                .is_empty()
+        );
         assert_eq!(due(&tags, "r.io/a:1"), 10);
         assert_eq!(due(&tags, "r.io/a:2"), 3_600);
         assert_eq!(due(&tags, "ghcr.io/a:1"), 3_600);
@@ -122,7 +131,11 @@ mod tests {
         for host in ["r.io", "127.0.0.1:5000"] {
             let mut tags = tags(&["r.io/a:1"]);
             let pushed = image(&format!("{host}/a:1@{digest}"));
-            assert!(HintThrottle::default().mark_due(&mut tags, &pushed, at(10)));
+            assert!(
+                !HintThrottle::default()
+                    .mark_due(&mut tags, &pushed, at(10))
+                    .is_empty()
+            );
             assert_eq!(due(&tags, "r.io/a:1"), 10);
             let expected = tags.get(&image("r.io/a:1")).unwrap().expected.as_ref();
             assert_eq!(expected.unwrap().digests, [digest.clone()].into());
@@ -134,7 +147,11 @@ mod tests {
     fn tag_without_dependants_changes_nothing() {
         let mut tags = tags(&["r.io/a:1"]);
         let before = tags.clone();
-        assert!(!HintThrottle::default().mark_due(&mut tags, &image("r.io/b:1"), at(10)));
+        assert!(
+            HintThrottle::default()
+                .mark_due(&mut tags, &image("r.io/b:1"), at(10))
+                .is_empty()
+        );
         assert_eq!(tags, before);
     }
 
@@ -145,20 +162,24 @@ mod tests {
             "docker.io/library/a:1",
             "r.io/library/a:1",
         ]);
-        assert!(HintThrottle::default().mark_due(&mut tags, &image("127.0.0.1:5000/a:1"), at(10)));
+        assert!(
+            !HintThrottle::default()
+                .mark_due(&mut tags, &image("127.0.0.1:5000/a:1"), at(10))
+                .is_empty()
+        );
         assert_eq!(due(&tags, "registry.lan/a:1"), 10);
         assert_eq!(due(&tags, "r.io/library/a:1"), 3_600);
-        assert!(!HintThrottle::default().mark_due(
-            &mut tags,
-            &image("127.0.0.1:5000/library/b:1"),
-            at(10)
-        ));
+        assert!(
+            HintThrottle::default()
+                .mark_due(&mut tags, &image("127.0.0.1:5000/library/b:1"), at(10))
+                .is_empty()
+        );
         // Docker Hub is no alias of anybody.
-        assert!(HintThrottle::default().mark_due(
-            &mut tags,
-            &image("docker.io/library/a:1"),
-            at(10)
-        ));
+        assert!(
+            !HintThrottle::default()
+                .mark_due(&mut tags, &image("docker.io/library/a:1"), at(10))
+                .is_empty()
+        );
         assert_eq!(due(&tags, "r.io/library/a:1"), 3_600);
     }
 

@@ -19,7 +19,7 @@ pub struct Metrics {
     pub rounds: u64,
     /// How many of them ended with an error of their own.
     pub failed_rounds: u64,
-    /// The last round that was made.
+    /// The last round over all tasks that was made.
     pub last: Option<RoundMetrics>,
     /// How many tags were looked at.
     pub looks: u64,
@@ -81,11 +81,11 @@ fn count(number: usize) -> u64 {
 }
 
 impl Metrics {
-    /// Takes in that a round has ended.
-    pub fn round_ended(&mut self, round: RoundMetrics, looks: usize) {
+    /// Takes in that a round has ended, and what was measured, if it was one over all tasks.
+    pub fn round_ended(&mut self, round: Option<RoundMetrics>, looks: usize) {
         self.rounds += 1;
         self.looks += count(looks);
-        self.last = Some(round);
+        self.last = round.or(self.last.take());
     }
 
     /// Takes in that a round ended with an error.
@@ -213,7 +213,8 @@ mod tests {
             tags: 2,
             unanswered_tags: 1,
         };
-        metrics.round_ended(round, 2);
+        metrics.round_ended(Some(round), 2);
+        metrics.round_ended(None, 1);
         metrics.webhooks = vec![("lan".into(), "hinted", 7)];
         metrics.last_webhooks = vec![("lan".into(), at(5))];
         let page = metrics.text();
@@ -221,9 +222,9 @@ mod tests {
         assert_eq!(
             samples[1..],
             [
-                "acrt_rounds_total 2",
+                "acrt_rounds_total 3",
                 "acrt_failed_rounds_total 1",
-                "acrt_looks_total 2",
+                "acrt_looks_total 3",
                 r#"acrt_runs_total{status="Failed"} 1"#,
                 r#"acrt_runs_total{status="Succeeded"} 2"#,
                 "acrt_last_round_timestamp_seconds 1000000000",

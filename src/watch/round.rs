@@ -18,6 +18,7 @@ use super::{
     away::AwayBuilder,
     decide::{Move, Reasons, Verdict},
     descendants::{Descendant, Descendants},
+    families::{Families, Part},
     graph::{Graph, Vertex},
     selection::Selection,
     snapshot::Node,
@@ -108,13 +109,15 @@ pub struct Round<'a> {
     ready: BTreeSet<usize>,
     /// The tasks that are being run by jobs of earlier rounds.
     busy: BTreeSet<usize>,
-    /// The tasks that are not decided in this round, because what is known of them here is older than their last run.
+    /// The tasks that are not decided in this round, because what is known of them here is older than their last run, or not all that counts.
     left_out: BTreeSet<usize>,
     running: BTreeMap<TaskKey, usize>,
     decisions: Vec<Decision>,
     outcomes: Vec<Option<Outcome>>,
     /// What a person asks for, where nothing else is to be run.
     selection: Option<Selection>,
+    /// Which of all tasks these are; none where they are all.
+    part: Option<Part>,
     /// Which tasks pushed each digest, found out at the first question.
     makers: OnceCell<HashMap<Digest, Vec<usize>>>,
     /// How long each and what waits for it takes at most; found out at the first question.
@@ -161,6 +164,7 @@ impl<'a> Round<'a> {
             running: BTreeMap::new(),
             outcomes: vec![None; nodes.len()],
             selection: None,
+            part: None,
             waiting,
             makers: OnceCell::new(),
             remaining: OnceCell::new(),
@@ -174,6 +178,26 @@ impl<'a> Round<'a> {
     #[must_use]
     pub fn of_selection(self, selection: Option<Selection>) -> Self {
         Self { selection, ..self }
+    }
+
+    /// Makes it one over some of all tasks: it leaves to the next what only a round over all can decide.
+    pub fn of_part(self, part: Option<Part>) -> Self {
+        Self { part, ..self }
+    }
+
+    /// Returns which tasks belong together.
+    pub fn families(&self) -> Families {
+        Families::new(&self.nodes, &self.graph, &self.children)
+    }
+
+    /// Returns how many tasks it is over.
+    pub fn tasks(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Tells whether tasks are left to the next round.
+    pub fn leaves_some(&self) -> bool {
+        !self.left_out.is_empty()
     }
 
     /// Returns the tags that must be looked at, each once.
@@ -194,6 +218,10 @@ impl<'a> Round<'a> {
     pub fn next(&mut self, tags: &Tags, now: Timestamp) -> Option<Job> {
         while let Some(n) = self.ready.pop_first() {
             let verdict = self.decide(n, tags, now);
+            if self.is_for_all(&verdict) {
+                self.left_out.insert(n);
+                continue;
+            }
             let is_busy = self.busy.contains(&n);
             let reasons = match &verdict {
                 Verdict::Stale(reasons)
@@ -220,6 +248,16 @@ impl<'a> Round<'a> {
             self.let_children_go(n);
         }
         None
+    }
+
+    /// Tells whether only a round over all tasks can decide this: what a task is to be built on was made by one that is not here.
+    fn is_for_all(&self, verdict: &Verdict) -> bool {
+        let moves = verdict
+            .reasons()
+            .map_or(&[][..], |reasons| reasons.moves.as_slice());
+        let mut now = moves.iter().filter_map(|one| one.to.as_ref());
+        let part = self.part.as_ref();
+        part.is_some_and(|part| now.any(|digest| part.is_of_others(digest)))
     }
 
     /// Returns what is built on the images of a task, by what the files of all say and their last runs were built on.

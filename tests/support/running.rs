@@ -94,6 +94,11 @@ impl Running {
         fs::read_to_string(&self.stdout).unwrap()
     }
 
+    /// Returns its standard error so far.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
         let status = eventually(&self.line, || self.child.try_wait().unwrap());

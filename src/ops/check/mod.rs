@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     lineage::Evidence,
+    store::tasks::Followed,
     sys::{clock::ahead, signal::Stop},
     task::{Task, TaskKey},
     watch::{
@@ -48,8 +49,28 @@ pub use outage::{brief, outage_lines, outage_text};
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Snapshot>> {
     let files = app.store.follow()?;
-    let mut loaded = Vec::with_capacity(files.len());
-    for (_, followed) in files.read() {
+    Ok(snapshots(app, (files.len(), files.read()), broken, events))
+}
+
+/// Reads the same of some tasks. Those that are no more are left out.
+pub fn load_some(
+    app: &App,
+    keys: &[TaskKey],
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Vec<Snapshot> {
+    let followed = app.store.followed_of(keys);
+    snapshots(app, (keys.len(), followed.into_iter()), broken, events)
+}
+
+fn snapshots(
+    app: &App,
+    (count, followed): (usize, impl Iterator<Item = Followed>),
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Vec<Snapshot> {
+    let mut loaded = Vec::with_capacity(count);
+    for (_, followed) in followed {
         match followed {
             Ok((task, baseline)) => loaded.push(snapshot(app, task, baseline)),
             Err(error) => {
@@ -59,7 +80,7 @@ pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec
         }
     }
     placing::add_away(app, &mut loaded, false);
-    Ok(loaded)
+    loaded
 }
 
 /// Returns the same for a person who asks for runs: also of tasks that have never run it is known what they are built on, so that they are

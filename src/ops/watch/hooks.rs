@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     error::Result,
+    image::Reference,
     listen::{self, Counts, Hint, Pages, Server, Source, SourceHint, Sources},
     ops::{
         App,
@@ -32,6 +33,17 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// How long a run may take beyond its time to end its builder and to write down how it went.
 const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
+
+/// What webhooks have named.
+#[derive(Debug, Default)]
+pub struct Hinted {
+    /// The tags that somebody depends on.
+    pub tags: Vec<Reference>,
+    /// The git repositories.
+    pub sources: Vec<SourceHint>,
+    /// Whether more has come in than could be kept, so that everything is meant.
+    pub everything: bool,
+}
 
 /// The loop's ears. Where it was not asked to listen, it hears nothing.
 pub struct Hooks {
@@ -132,39 +144,41 @@ impl Hooks {
         clock.pause(GATHER).await;
     }
 
-    /// Makes due the tags that were hinted at, and tells what people should know. Returns the git repositories that were hinted at.
+    /// Makes due the tags that were hinted at, and tells what people should know. Returns what was hinted at.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where the state directory cannot be used.
-    pub fn apply_hints(&mut self, app: &App, events: &EventSink<'_>) -> Result<Vec<SourceHint>> {
+    pub fn apply_hints(&mut self, app: &App, events: &EventSink<'_>) -> Result<Hinted> {
         let Some(server) = &self.server else {
-            return Ok(Vec::new());
+            return Ok(Hinted::default());
         };
         let arrivals = server.inbox().take();
         for notice in &arrivals.notices {
             events.send(Event::Warning(said(notice)));
         }
         let (now, mut tags) = (app.clock.now(), recall::tags(app, events)?);
-        let mut repositories = Vec::new();
-        let mut is_due = arrivals.everything;
-        if arrivals.everything {
+        let mut hinted = Hinted {
+            everything: arrivals.everything,
+            ..Hinted::default()
+        };
+        if hinted.everything {
             self.hint_throttle.mark_all_due(&mut tags, now);
         }
         for hint in arrivals.hints {
             match hint {
                 Hint::Image(pushed) => {
-                    is_due |= self
-                        .hint_throttle
-                        .mark_due(&mut tags, &app.canonical(&pushed), now);
+                    let pushed = app.canonical(&pushed);
+                    let meant = self.hint_throttle.mark_due(&mut tags, &pushed, now);
+                    hinted.tags.extend(meant);
                 }
-                Hint::Source(source) => repositories.push(source),
+                Hint::Source(source) => hinted.sources.push(source),
             }
         }
-        if is_due {
+        if hinted.everything || !hinted.tags.is_empty() {
             app.store.note_tags(&mut tags)?;
         }
-        Ok(repositories)
+        Ok(hinted)
     }
 
     /// Returns what takes in the events of rounds.
@@ -201,11 +215,7 @@ impl Hooks {
         self.pulse.round_ended(app.clock.now(), result.is_ok());
         let mut metrics = locked(&self.metrics);
         match result {
-            Ok(rounded) => {
-                if let Some(round) = rounded.measured.clone() {
-                    metrics.round_ended(round, rounded.looks);
-                }
-            }
+            Ok(rounded) => metrics.round_ended(rounded.measured.clone(), rounded.looks),
             Err(_) => metrics.round_failed(),
         }
     }

@@ -5,6 +5,7 @@ pub mod install;
 mod make;
 mod news;
 mod options;
+mod part;
 mod places;
 mod round;
 mod rounded;
@@ -106,7 +107,9 @@ pub async fn once(
     });
     let mut watcher = Watcher::new(options, stop, &events);
     let app = Rc::new(app.read_again()?);
-    let round = watcher.round(&app, None::<std::future::Pending<()>>).await;
+    let round = watcher
+        .round(&app, None, None::<std::future::Pending<()>>)
+        .await;
     watcher.finish_telling().await;
     let result = round.map(|(rounded, _)| rounded);
     drop(watcher);
@@ -151,11 +154,12 @@ pub async fn forever(
     let mut all = Rounded::default();
     let mut hangup = stop.clone();
     let mut app = Rc::new(hooks.with_url(app.read_again()?));
+    let mut part = None;
     loop {
         let mut due = None;
         hooks.pulse().turns(app.clock.now());
         let early = outside(&app, &hooks, &mut hangup);
-        let round = watcher.round(&app, Some(early)).await;
+        let round = watcher.round(&app, part.take(), Some(early)).await;
         let mut woken = None;
         let result = round.map(|(rounded, given)| {
             woken = given;
@@ -198,9 +202,10 @@ pub async fn forever(
         match woken {
             Woken::Due => {}
             Woken::Hinted => match hooks.apply_hints(&app, &events) {
-                Ok(sources) => {
-                    let all = sources.iter();
+                Ok(hinted) => {
+                    let all = hinted.sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
+                    part = watcher.part_for(&app, &hinted);
                 }
                 Err(error) => events.send(Event::Problem(error)),
             },

@@ -18,7 +18,7 @@ use crate::{
     image::Reference,
     ops::{
         App,
-        check::load_of,
+        check::{load_of, load_some},
         credential::all_logins,
         event::{Event, EventSink},
         heads::{Heads, place},
@@ -31,7 +31,7 @@ use crate::{
     sys::signal::Stop,
     task::{Manifests, RunId, TaskKey, TimerName},
     watch::{
-        Asked, Awaited, Node, Observation, Outcome, Problem, ProblemKind, ReadFile, Round,
+        Asked, Awaited, Node, Observation, Outcome, Part, Problem, ProblemKind, ReadFile, Round,
         Snapshot, Tags, Verdict,
         metrics::RoundMetrics,
         notified::{self, Outage, outages},
@@ -41,8 +41,10 @@ use crate::{
 };
 
 use super::{
+    hooks::Hinted,
     make::{Made, Start, make},
     options::{Looks, WatchOptions},
+    part::{TaskState, Whole},
     places::{Next, Waiting},
     rounded::Rounded,
     tellings::{Problems, Tellings},
@@ -95,6 +97,10 @@ pub struct Watcher<'a> {
     seen: Option<SeenTags>,
     jobs: FuturesUnordered<LocalBoxFuture<'a, Made>>,
     running: BTreeSet<TaskKey>,
+    /// How many runs it has begun.
+    begun: u64,
+    /// What the last round over all tasks has found out, of many.
+    whole: Option<Whole>,
     heads: Heads,
     reported: LastReported,
     tellings: Tellings<'a>,
@@ -127,6 +133,8 @@ impl<'a> Watcher<'a> {
             seen: None,
             jobs: FuturesUnordered::new(),
             running: BTreeSet::new(),
+            begun: 0,
+            whole: None,
             heads: Heads::default(),
             reported: LastReported::default(),
             tellings: Tellings::none(stop, events),
@@ -141,6 +149,14 @@ impl<'a> Watcher<'a> {
             Awaited::Source(git) => places.contains(&place(&git.url)),
             Awaited::Tag(_) => false,
         });
+    }
+
+    /// Returns the tasks that webhooks concern: the next round need be over no other. None where it is to be over all.
+    pub fn part_for(&self, app: &App, hinted: &Hinted) -> Option<Part> {
+        // What answers is for all who wait for it.
+        let whole = self.whole.as_ref();
+        let whole = whole.filter(|_| self.pending.asked().is_empty())?;
+        whole.part_for(app, hinted, self.begun)
     }
 
     /// Tells whether something goes on that an earlier round began.
@@ -166,7 +182,8 @@ impl<'a> Watcher<'a> {
         self.tellings.go_on().await
     }
 
-    /// Makes one round. In the loop, `outside` ends it early: what is due then is looked at in the next. Returns what that gave, if it did.
+    /// Makes one round over all tasks, or over a `part` of them: then what concerns all is left to the next. In the loop, `outside` ends it
+    /// early: what is due then is looked at in the next. Returns what that gave, if it did.
     ///
     /// # Errors
     ///
@@ -174,14 +191,22 @@ impl<'a> Watcher<'a> {
     pub async fn round<W>(
         &mut self,
         app: &Rc<App>,
+        part: Option<Part>,
         outside: Option<impl Future<Output = W>>,
     ) -> Result<(Rounded, Option<W>)> {
         let events = self.events;
         recover_crashed_runs(app, events).await;
         let mut rounded = Rounded::default();
         let mut broken = 0;
-        let mut loaded = load_of(app, self.options.selection, &mut broken, events)?;
-        let registries = app.registries_with(all_logins(app, events)?);
+        let state = TaskState::now(app, self.begun);
+        let until = part.as_ref().and(self.whole.as_ref()).map(Whole::until);
+        let (mut loaded, registries) = match &part {
+            Some(part) => (self.load_part(app, part, &mut broken), app.registries()),
+            None => (
+                load_of(app, self.options.selection, &mut broken, events)?,
+                app.registries_with(all_logins(app, events)?),
+            ),
+        };
         // What was seen in an earlier round is forgotten first.
         self.seen = None;
         self.seen = Some(registries.remember_tags());
@@ -192,46 +217,69 @@ impl<'a> Watcher<'a> {
         placing::add_away(app, &mut loaded, true);
         begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-        let (wanted, tags) = self.ask(app, &nodes, &mut rounded, events)?;
+        let (wanted, tags) = self.ask(app, &nodes, until.is_none(), &mut rounded)?;
+        // What was asked is on its way while thousands of tasks are put in order.
+        tokio::task::yield_now().await;
         let mut work = RoundWork {
             app,
             nodes: &nodes,
             wanted: &wanted,
             tags,
             round: Round::beside(nodes.clone(), self.pending.asked(), &self.running)
-                .of_selection(self.options.selection),
+                .of_selection(self.options.selection)
+                .of_part(part),
             queue: Waiting::default(),
             is_overtaken: false,
+            until,
         };
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
         self.report(&mut work, &loaded, &mut rounded)?;
         self.heads.save(app)?;
-        if let Some(problems) = to_tell(app, &loaded, &work.round) {
-            self.tellings.round(app, problems);
+        rounded.next = work.next_due(self.pending.asked());
+        if until.is_none() {
+            if let Some(problems) = to_tell(app, &loaded, &work.round) {
+                self.tellings.round(app, problems);
+            }
+            let ended = app.clock.now();
+            rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
+            self.whole = Whole::of(app, &work.round, state, rounded.next);
         }
         // A clock that jumps would leave them behind.
         if !app.clock.is_real() {
             self.finish_telling().await;
         }
-        rounded.next = work.next_due(self.pending.asked());
-        let ended = app.clock.now();
-        rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
         Ok((rounded, woken))
     }
 
-    /// Asks for everything that is due, unless it has been asked for already.
+    /// Reads a part of the tasks, and says how many.
+    fn load_part(&self, app: &App, part: &Part, broken: &mut usize) -> Vec<Snapshot> {
+        let keys = part.tasks();
+        let all = self.whole.as_ref().map_or(0, Whole::count);
+        self.events.send(Event::Detail(format!(
+            "a webhook concerns {} of {all} tasks",
+            keys.len()
+        )));
+        load_some(app, &keys, broken, self.events)
+    }
+
+    /// Asks for everything that is due of some tasks, or of `whole` all, unless it has been asked for already.
     fn ask(
         &mut self,
         app: &App,
         nodes: &[Node<'_>],
+        whole: bool,
         rounded: &mut Rounded,
-        events: &EventSink<'_>,
     ) -> Result<(TagSubscriptions, Tags)> {
+        let events = self.events;
         let now = app.clock.now();
         let all = self.options.looks == Looks::All;
         self.heads.recall(app, events)?;
-        let sources = self.heads.open(app, nodes, all);
+        let sources = if whole {
+            self.heads.open(app, nodes, all)
+        } else {
+            BTreeMap::new()
+        };
         let mut tags = recall::tags(app, events)?
             .debounced_by(self.options.settle)
             .remembering(aged(nodes))
@@ -239,7 +287,9 @@ impl<'a> Watcher<'a> {
         let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |_| {
             app.settings.config.watch.images_every_seconds > 0
         });
-        tags.keep_only(&wanted.tags());
+        if whole {
+            tags.keep_only(&wanted.tags());
+        }
         take_in_own(&mut tags, nodes);
         let outdated: BTreeSet<Reference> = nodes
             .iter()
@@ -388,6 +438,7 @@ impl<'a> Watcher<'a> {
             // What was seen is kept before anything is built on it.
             work.remember()?;
             self.running.insert(job.task.clone());
+            self.begun += 1;
             let app = Rc::clone(work.app);
             let bases = work.round.dependencies(&job.task);
             let start = Start { job, place, bases };
@@ -504,8 +555,10 @@ impl<'a> Watcher<'a> {
             }
         }
         summary.tell_of_the_rest(events);
-        let silent = silent.iter().map(|(key, all)| (key.clone(), *all));
-        self.reported.report_outages(&outages(silent), events);
+        if work.until.is_none() {
+            let silent = silent.iter().map(|(key, all)| (key.clone(), *all));
+            self.reported.report_outages(&outages(silent), events);
+        }
         let mut renewed = 0;
         for remark in notes {
             renewed += usize::from(remark.renewed.is_some());
@@ -589,6 +642,8 @@ struct RoundWork<'a> {
     queue: Waiting,
     /// Whether a run of an earlier round has ended, so that the next round knows more.
     is_overtaken: bool,
+    /// When all tasks are to be decided again, where it is over a part of them.
+    until: Option<Timestamp>,
 }
 
 impl RoundWork<'_> {
@@ -650,7 +705,7 @@ impl RoundWork<'_> {
     /// Returns when something is due next. What has been asked comes by itself.
     fn next_due(&self, asked: &Asked) -> Option<Timestamp> {
         let now = self.app.clock.now();
-        if self.is_overtaken {
+        if self.is_overtaken || self.round.leaves_some() {
             return Some(now);
         }
         let is_open = |tag: &Reference| !asked.has(&Awaited::Tag(tag.clone()));
@@ -659,7 +714,8 @@ impl RoundWork<'_> {
         } else {
             self.tags.next_look(now, is_open)
         };
-        look.into_iter().chain(self.round.next_due(now)).min()
+        let due = look.into_iter().chain(self.round.next_due(now));
+        due.chain(self.until).min()
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Rounded {
     pub next: Option<Timestamp>,
     /// How many tags were looked at because they were due.
     pub(super) looks: usize,
-    /// What was measured, once the round was over.
+    /// What was measured, once a round over all tasks was over.
     pub(super) measured: Option<RoundMetrics>,
 }
 

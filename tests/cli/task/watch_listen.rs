@@ -47,7 +47,12 @@ struct Answer {
 
 impl Loop {
     fn start(world: &World) -> Self {
-        let running = world.spawn(&["task", "watch", "--settle", "0", "--listen", "127.0.0.1:0"]);
+        Self::start_with(world, &[])
+    }
+
+    fn start_with(world: &World, options: &[&str]) -> Self {
+        let watch = ["task", "watch", "--settle", "0", "--listen", "127.0.0.1:0"];
+        let running = world.spawn(&[&watch, options].concat());
         let url = running.stderr_after("listening on ");
         Self { running, url }
     }
@@ -148,6 +153,52 @@ fn a_push_starts_the_rebuild_at_once() {
         registry.file("web:latest", "version").as_deref(),
         Some("two")
     );
+}
+
+#[test]
+fn of_many_tasks_only_those_that_a_webhook_concerns_are_read_and_decided() {
+    let (world, registry) = world();
+    registry.push_shell("other:1", &[("version", "one")]);
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    world.tracked_task(&registry, "site", &from(&registry, "web:latest"));
+    world.tracked_task(&registry, "copy", &from(&registry, "other:1"));
+    // 250 more of that one.
+    let state = world.state();
+    let file = |folder: &str, name: &str| state.join(folder).join(registry.host()).join(name);
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    let (task, known) = (
+        read(&file("tasks", "copy.yaml")),
+        read(&file("baselines", "copy.json")),
+    );
+    for n in 0..250 {
+        let renamed = |text: &str| {
+            text.replace("copy:latest", &format!("t{n}:latest"))
+                .replace("name: copy", &format!("name: t{n}"))
+        };
+        std::fs::write(file("tasks", &format!("t{n}.yaml")), renamed(&task)).unwrap();
+        std::fs::write(file("baselines", &format!("t{n}.json")), renamed(&known)).unwrap();
+    }
+    let watch = Loop::start_with(&world, &["--verbose"]);
+    watch.rests();
+    // Whoever reads another one from now on says that it is broken.
+    std::fs::write(file("tasks", "t7.yaml"), "schema: [").unwrap();
+    registry.push_shell("base:1", &[("version", "two")]);
+    assert_eq!(watch.pushed(&registry, "base:1"), 202);
+    let concerned = watch.running.stderr_after("a webhook concerns ");
+    assert_eq!(concerned, "2 of 253 tasks");
+    watch.running.stdout_has("site: rebuilt");
+    assert!(!watch.running.stderr().contains("t7.yaml"));
+    assert_eq!(
+        registry.file("site:latest", "version").as_deref(),
+        Some("two")
+    );
+    // One that was made since may depend on anything: all are decided.
+    world.task(&registry, "new", &from(&registry, "base:1"));
+    assert_eq!(watch.pushed(&registry, "nobody:1"), 202);
+    watch.running.stderr_has("t7.yaml");
+    watch.running.signal(Signal::TERM);
+    let ended = watch.running.wait().exits(143);
+    assert_eq!(ended.stderr.matches("a webhook concerns ").count(), 1);
 }
 
 #[test]

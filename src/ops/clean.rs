@@ -295,9 +295,8 @@ pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Cl
 /// Returns the digests of all bases that the last images of tasks were built on; none where not all is known.
 pub(super) fn named_by_tasks(app: &App) -> Option<BTreeSet<Digest>> {
     let mut named = BTreeSet::new();
-    for one in app.store.tasks().ok()? {
-        let baseline = app.store.baseline(&one.key).ok()?;
-        let bases = baseline.dependencies.into_iter();
+    for (_, baseline) in app.store.all_baselines().ok()? {
+        let bases = baseline.ok()?.dependencies.into_iter();
         named.extend(bases.filter_map(|it| it.image.digest));
     }
     Some(named)

@@ -1,8 +1,11 @@
 //! Values that are one of a few words, in any case, as az takes them.
 
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 
-use crate::task::{self, RunStatus};
+use crate::task::{BaseImageTriggerType, OnChange, RunStatus, Status, UpdatePayload};
 
 /// Reads one of az's three-state flags: left out, bare (which is true), or with `true` or `false` in any case.
 pub fn three_state(text: &str) -> Result<bool, String> {
@@ -10,81 +13,6 @@ pub fn three_state(text: &str) -> Result<bool, String> {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err("allowed values: true, false".into()),
-    }
-}
-
-/// `--status`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum Status {
-    /// Triggers run the task
-    Enabled,
-    /// No trigger runs it
-    Disabled,
-}
-
-impl From<Status> for task::Status {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Enabled => Self::Enabled,
-            Status::Disabled => Self::Disabled,
-        }
-    }
-}
-
-/// `--base-image-trigger-type`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum TriggerType {
-    /// What the final stage depends on
-    Runtime,
-    /// Every image that the build needs
-    All,
-}
-
-impl From<TriggerType> for task::BaseImageTriggerType {
-    fn from(kind: TriggerType) -> Self {
-        match kind {
-            TriggerType::Runtime => Self::Runtime,
-            TriggerType::All => Self::All,
-        }
-    }
-}
-
-/// `--on-change`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum OnChange {
-    /// It is said, and a person runs the task
-    Tell,
-    /// The task is run, as if a base had moved
-    Run,
-}
-
-impl From<OnChange> for task::OnChange {
-    fn from(wish: OnChange) -> Self {
-        match wish {
-            OnChange::Tell => Self::Tell,
-            OnChange::Run => Self::Run,
-        }
-    }
-}
-
-/// `--update-trigger-payload-type`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum PayloadType {
-    /// The images that moved, the run and the token
-    Default,
-    /// The token alone
-    Token,
-}
-
-impl From<PayloadType> for task::UpdatePayload {
-    fn from(kind: PayloadType) -> Self {
-        match kind {
-            PayloadType::Default => Self::Default,
-            PayloadType::Token => Self::Token,
-        }
     }
 }
 
@@ -97,33 +25,70 @@ pub enum LogFormat {
     Json,
 }
 
-/// `--run-status`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum Stage {
-    Queued,
-    Started,
-    Running,
-    Succeeded,
-    Failed,
-    Canceled,
-    Error,
-    Timeout,
+/// Reads one of a few words, each of which is a value.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    choices: [(PossibleValue, T); N],
+) -> impl TypedValueParser<Value = T> {
+    let words = choices.clone().map(|(word, _)| word);
+    PossibleValuesParser::new(words).try_map(move |typed| {
+        let found = choices.iter().find(|(word, _)| word.matches(&typed, true));
+        found
+            .map(|(_, value)| *value)
+            .ok_or("there is no such word")
+    })
 }
 
-impl From<Stage> for RunStatus {
-    fn from(stage: Stage) -> Self {
-        match stage {
-            Stage::Queued => Self::Queued,
-            Stage::Started => Self::Started,
-            Stage::Running => Self::Running,
-            Stage::Succeeded => Self::Succeeded,
-            Stage::Failed => Self::Failed,
-            Stage::Canceled => Self::Canceled,
-            Stage::Error => Self::Error,
-            Stage::Timeout => Self::Timeout,
-        }
-    }
+fn word(word: &'static str, help: &'static str) -> PossibleValue {
+    PossibleValue::new(word).help(help)
+}
+
+/// `--status`
+pub fn status() -> impl TypedValueParser<Value = Status> {
+    one_of([
+        (word("Enabled", "Triggers run the task"), Status::Enabled),
+        (word("Disabled", "No trigger runs it"), Status::Disabled),
+    ])
+}
+
+/// `--base-image-trigger-type`
+pub fn trigger_type() -> impl TypedValueParser<Value = BaseImageTriggerType> {
+    let runtime = word("Runtime", "What the final stage depends on");
+    let all = word("All", "Every image that the build needs");
+    one_of([
+        (runtime, BaseImageTriggerType::Runtime),
+        (all, BaseImageTriggerType::All),
+    ])
+}
+
+/// `--on-change`
+pub fn on_change() -> impl TypedValueParser<Value = OnChange> {
+    let tell = word("tell", "It is said, and a person runs the task");
+    let run = word("run", "The task is run, as if a base had moved");
+    one_of([(tell, OnChange::Tell), (run, OnChange::Run)])
+}
+
+/// `--update-trigger-payload-type`
+pub fn payload_type() -> impl TypedValueParser<Value = UpdatePayload> {
+    let whole = word("Default", "The images that moved, the run and the token");
+    let token = word("Token", "The token alone");
+    one_of([
+        (whole, UpdatePayload::Default),
+        (token, UpdatePayload::Token),
+    ])
+}
+
+/// `--run-status`
+pub fn run_status() -> impl TypedValueParser<Value = RunStatus> {
+    one_of([
+        ("Queued".into(), RunStatus::Queued),
+        ("Started".into(), RunStatus::Started),
+        ("Running".into(), RunStatus::Running),
+        ("Succeeded".into(), RunStatus::Succeeded),
+        ("Failed".into(), RunStatus::Failed),
+        ("Canceled".into(), RunStatus::Canceled),
+        ("Error".into(), RunStatus::Error),
+        ("Timeout".into(), RunStatus::Timeout),
+    ])
 }
 
 #[cfg(test)]

@@ -10,13 +10,13 @@ use crate::{
         timer::{Schedule, timers},
     },
     sys::secret::Secret,
-    task::{Context, Patch, Step, Task, TaskPatch, multi_step::encoded},
+    task::{Context, Patch, Status, Step, Task, TaskPatch, multi_step::encoded},
 };
 
 use super::{
     azure::AzureTaskArgs,
     build::{ArgumentArgs, Platforms, platforms},
-    choice::{Status, three_state},
+    choice::{status, three_state},
     copies::words,
     duration::timeout,
     keep::KeepArgs,
@@ -62,7 +62,7 @@ pub struct DefinitionArgs {
     #[command(flatten)]
     keep: KeepArgs,
     /// Enabled or Disabled
-    #[arg(long, ignore_case = true, hide_possible_values = true)]
+    #[arg(long, ignore_case = true, hide_possible_values = true, value_parser = status())]
     status: Option<Status>,
     #[command(flatten)]
     arguments: ArgumentArgs,
@@ -118,7 +118,7 @@ impl DefinitionArgs {
         };
         let (keep_tags, keep_days) = self.keep.patch();
         let patch = TaskPatch {
-            status: self.status.map(Into::into),
+            status: self.status,
             file: self.file.filter(|_| content.is_none()),
             content: content.as_deref().map(encoded),
             values_file: values_file.cloned().into(),

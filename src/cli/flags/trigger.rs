@@ -4,12 +4,12 @@ use crate::{
     ops::{source_trigger::SourceTriggerPatch, timer::Schedule},
     sys::secret::Secret,
     task::{
-        self, Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, Patch,
-        Status, UpdatePayload, Window,
+        Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, OnChange,
+        Patch, Status, UpdatePayload, Window,
     },
 };
 
-use super::choice::{OnChange, PayloadType, TriggerType, three_state};
+use super::choice::{on_change, payload_type, three_state, trigger_type};
 
 /// Reads `CRON` or `NAME:CRON`.
 pub fn schedule(text: &str) -> Result<Schedule, String> {
@@ -50,14 +50,16 @@ pub struct TriggerArgs {
         long,
         ignore_case = true,
         hide_possible_values = true,
+        value_parser = trigger_type(),
         value_name = "TYPE"
     )]
-    base_image_trigger_type: Option<TriggerType>,
+    base_image_trigger_type: Option<BaseImageTriggerType>,
     /// What to do when its files name other images than it was built on: tell, or run it [default: tell]
     #[arg(
         long,
         ignore_case = true,
         hide_possible_values = true,
+        value_parser = on_change(),
         value_name = "tell|run"
     )]
     on_change: Option<OnChange>,
@@ -79,9 +81,10 @@ pub struct TriggerArgs {
         hide_short_help = true,
         hide_possible_values = true,
         ignore_case = true,
+        value_parser = payload_type(),
         value_name = "TYPE"
     )]
-    update_trigger_payload_type: Option<PayloadType>,
+    update_trigger_payload_type: Option<UpdatePayload>,
     /// Kept in the definition; pull requests run nothing
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
@@ -100,8 +103,8 @@ impl TriggerArgs {
     }
 
     /// Returns what is to be done when the files of the task name other images, if it was said.
-    pub fn on_change(&self) -> Option<task::OnChange> {
-        self.on_change.map(Into::into)
+    pub fn on_change(&self) -> Option<OnChange> {
+        self.on_change
     }
 
     /// Returns the trigger of a new task: on, unless it is switched off.
@@ -125,7 +128,7 @@ impl TriggerArgs {
 
     /// Returns what that webhook is told, if there is to be one.
     pub fn payload(&self) -> Option<UpdatePayload> {
-        let said = self.update_trigger_payload_type.map(Into::into);
+        let said = self.update_trigger_payload_type;
         let endpoint = self.update_trigger_endpoint.as_ref();
         said.or_else(|| endpoint.map(|_| UpdatePayload::Default))
     }
@@ -158,6 +161,6 @@ impl TriggerArgs {
 
     /// Returns which images count, if that was said.
     pub fn kind(&self) -> Option<BaseImageTriggerType> {
-        self.base_image_trigger_type.map(Into::into)
+        self.base_image_trigger_type
     }
 }

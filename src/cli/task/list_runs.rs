@@ -3,13 +3,14 @@
 use crate::{
     cli::{
         columns,
-        flags::{azure::AzureArgs, choice::Stage, one_task::NameArgs},
+        flags::{azure::AzureArgs, choice::run_status, one_task::NameArgs},
         outcome::Outcome,
         report::Report,
     },
     error::{Error, Kind, Result},
     image::Reference,
     ops::{self, App, runs::RunFilter},
+    task::RunStatus,
     view::View,
 };
 
@@ -29,9 +30,10 @@ pub struct ListRunsArgs {
         long,
         ignore_case = true,
         hide_possible_values = true,
+        value_parser = run_status(),
         value_name = "STATUS"
     )]
-    run_status: Option<Stage>,
+    run_status: Option<RunStatus>,
     /// Only runs that pushed this image, by name:tag or name@digest
     #[arg(short = 't', long)]
     image: Option<String>,
@@ -53,7 +55,7 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         .map(|name| app.settings.login_server(name));
     let filter = RunFilter {
         task: args.name.get()?,
-        status: args.run_status.map(Into::into),
+        status: args.run_status,
         image: args
             .image
             .map(|image| reference(app, registry.as_deref(), &image))

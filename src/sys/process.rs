@@ -136,10 +136,7 @@ async fn carry_out(
     drop(command);
     let mut feed = std::pin::pin!(feed(child.stdin.take(), input));
     let mut is_fed = false;
-    let group = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
+    let group = group_of(&child);
     let mut pipe = pipe::Receiver::from_owned_fd(reader.into()).context(Kind::Failed, cannot)?;
     let mut stopper = Stopper {
         group,
@@ -184,7 +181,13 @@ async fn carry_out(
     Ok(stopper.ending.unwrap_or_else(|| ended(status)))
 }
 
-/// Gives a process its input. One that does not care for it may be gone before it is written.
+/// Returns the group that a process leads.
+fn group_of(child: &tokio::process::Child) -> Option<Pid> {
+    let id = i32::try_from(child.id()?).ok()?;
+    Pid::from_raw(id)
+}
+
+/// Gives a process its input. One that does not care for it may be gone before it is written; what it says counts.
 async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Option<&[u8]>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
         let _ = stdin.write_all(input).await;
@@ -240,22 +243,14 @@ pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) 
         .kill_on_drop(true);
     let mut child =
         limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
-    let group = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
+    let group = group_of(&child);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let mut reply = Reply {
         ended: Ended::TimedOut,
         output: Vec::new(),
         errors: Vec::new(),
     };
-    let tell = async {
-        if let Some(mut stdin) = stdin {
-            // One that does not care for its input may be gone before it is written; what it says counts.
-            let _ = stdin.write_all(input).await;
-        }
-    };
+    let tell = feed(stdin, Some(input));
     let talk = async {
         let mut listen = std::pin::pin!(async {
             tokio::join!(

@@ -119,6 +119,14 @@ impl LookupError {
         Self::unknown(LookupFailure::BadReply(problem), asked)
     }
 
+    /// Returns why nothing was found out, where nothing was.
+    fn why(&self) -> Option<&LookupFailure> {
+        match self {
+            Self::Absent { .. } => None,
+            Self::Unknown { why, .. } => Some(why),
+        }
+    }
+
     /// Tells whether the registry said that the image is not there.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
@@ -126,66 +134,36 @@ impl LookupError {
 
     /// Tells whether the registry could not even be spoken with.
     pub fn is_unreachable(&self) -> bool {
-        matches!(
-            self,
-            Self::Unknown {
-                why: LookupFailure::Network(_),
-                ..
-            }
-        )
+        matches!(self.why(), Some(LookupFailure::Network(_)))
     }
 
     /// Tells whether what was found is no image, so that nothing can be built on it.
     pub fn is_no_image(&self) -> bool {
-        matches!(
-            self,
-            Self::Unknown {
-                why: LookupFailure::NoImage(_),
-                ..
-            }
-        )
+        matches!(self.why(), Some(LookupFailure::NoImage(_)))
     }
 
     /// Tells whether the registry asked to be left alone.
     pub(super) fn is_limited(&self) -> bool {
-        matches!(
-            self,
-            Self::Unknown {
-                why: LookupFailure::Limited { .. },
-                ..
-            }
-        )
+        matches!(self.why(), Some(LookupFailure::Limited { .. }))
     }
 
     /// Tells whether the registry wants a login, or another one.
     pub fn is_refused(&self) -> bool {
-        matches!(
-            self,
-            Self::Unknown {
-                why: LookupFailure::Refused { .. },
-                ..
-            }
-        )
+        matches!(self.why(), Some(LookupFailure::Refused { .. }))
     }
 
     /// Tells whether there was an answer, and it was no.
     pub(super) fn is_of_the_answer(&self) -> bool {
         matches!(
-            self,
-            Self::Unknown {
-                why: LookupFailure::Refused { .. } | LookupFailure::BadReply(_),
-                ..
-            }
+            self.why(),
+            Some(LookupFailure::Refused { .. } | LookupFailure::BadReply(_))
         )
     }
 
     /// Returns when the registry may be asked again, where it or its behaviour says so.
     pub fn retry_at(&self) -> Option<Timestamp> {
-        match self {
-            Self::Unknown {
-                why: LookupFailure::Limited { until } | LookupFailure::Server { until },
-                ..
-            } => Some(*until),
+        match self.why()? {
+            LookupFailure::Limited { until } | LookupFailure::Server { until } => Some(*until),
             _ => None,
         }
     }
@@ -197,26 +175,25 @@ impl LookupError {
         }
     }
 
+    fn asked_mut(&mut self) -> &mut Asked {
+        match self {
+            Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,
+        }
+    }
+
     /// Returns the same failure as it concerns another image of the same registry.
     pub(super) fn shared_by(&self, image: &str) -> Self {
         let mut shared = self.clone();
-        match &mut shared {
-            Self::Absent { asked, .. } | Self::Unknown { asked, .. } => {
-                image.clone_into(&mut asked.image)
-            }
-        }
+        image.clone_into(&mut shared.asked_mut().image);
         shared
     }
 
     /// Returns the same failure, which befell another request, as that of the request that is not made because of it.
     pub(super) fn shared_with(&self, request: &Asked) -> Self {
         let mut shared = self.shared_by(&request.image);
-        match &mut shared {
-            Self::Absent { asked, .. } | Self::Unknown { asked, .. } => {
-                asked.method = request.method;
-                asked.url.clone_from(&request.url);
-            }
-        }
+        let asked = shared.asked_mut();
+        asked.method = request.method;
+        asked.url.clone_from(&request.url);
         shared
     }
 
@@ -387,18 +364,15 @@ impl fmt::Display for LookupError {
         if let Some(said) = said {
             write!(f, ": {said}")?;
         }
-        match self {
-            Self::Unknown {
-                why:
-                    LookupFailure::BadReply(problem)
-                    | LookupFailure::Login(problem)
-                    | LookupFailure::Settings(problem),
-                ..
-            } => write!(f, ": {problem}"),
-            Self::Unknown {
-                why: LookupFailure::Network(cause),
-                ..
-            } if cause.source().is_none() => write!(f, ": {cause}"),
+        match self.why() {
+            Some(
+                LookupFailure::BadReply(problem)
+                | LookupFailure::Login(problem)
+                | LookupFailure::Settings(problem),
+            ) => write!(f, ": {problem}"),
+            Some(LookupFailure::Network(cause)) if cause.source().is_none() => {
+                write!(f, ": {cause}")
+            }
             _ => Ok(()),
         }
     }
@@ -406,12 +380,9 @@ impl fmt::Display for LookupError {
 
 impl std::error::Error for LookupError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
+        match self.why()? {
             // The outer words of the HTTP client only repeat the URL.
-            Self::Unknown {
-                why: LookupFailure::Network(cause),
-                ..
-            } => cause.source(),
+            LookupFailure::Network(cause) => cause.source(),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     error::{Error, Kind},
     image::{Digest, Platform},
-    registry::{LookupError, LookupFailure, documents::head::Defect},
+    registry::{LookupError, documents::head::Defect},
 };
 
 /// Why an image was not copied. No tag was changed.
@@ -83,17 +83,10 @@ impl CopyError {
 
     /// Tells whether another try in a moment may help: something broke off, and nobody said no.
     pub(super) fn is_passing(&self) -> bool {
-        let why = match self {
-            Self::Read(error) | Self::Write { why: error, .. } => error,
-            _ => return false,
-        };
-        matches!(
-            why,
-            LookupError::Unknown {
-                why: LookupFailure::Network(_),
-                ..
-            }
-        )
+        match self {
+            Self::Read(error) | Self::Write { why: error, .. } => error.is_unreachable(),
+            _ => false,
+        }
     }
 }
 

@@ -125,10 +125,10 @@ impl DefinitionArgs {
             values_content: values_content.as_deref().map(encoded),
             values,
             on_success: self.on_success.as_deref().map(words).transpose()?,
-            on_change: self.triggers.on_change(),
+            on_change: self.triggers.on_change,
             keep_tags,
             keep_days,
-            min_age: self.triggers.min_age(),
+            min_age: self.triggers.min_age,
             windows: self.triggers.windows(),
             update_trigger_payload_type: self.triggers.changed_payload(),
             source: self.import,
@@ -146,7 +146,7 @@ impl DefinitionArgs {
             no_cache: self.no_cache,
             keep_vcs: self.keep_vcs,
             base_image_trigger: self.triggers.switch(),
-            base_image_trigger_type: self.triggers.kind(),
+            base_image_trigger_type: self.triggers.base_image_trigger_type,
             timers,
         };
         Ok(TaskWish {
@@ -156,7 +156,7 @@ impl DefinitionArgs {
                 arguments: secret_arguments,
                 values: secret_values,
                 git_access_token: self.git_access_token,
-                update_trigger_endpoint: self.triggers.endpoint(),
+                update_trigger_endpoint: self.triggers.update_trigger_endpoint,
             },
         })
     }

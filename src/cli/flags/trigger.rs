@@ -53,7 +53,7 @@ pub struct TriggerArgs {
         value_parser = trigger_type(),
         value_name = "TYPE"
     )]
-    base_image_trigger_type: Option<BaseImageTriggerType>,
+    pub base_image_trigger_type: Option<BaseImageTriggerType>,
     /// What to do when its files name other images than it was built on: tell, or run it [default: tell]
     #[arg(
         long,
@@ -62,10 +62,10 @@ pub struct TriggerArgs {
         value_parser = on_change(),
         value_name = "tell|run"
     )]
-    on_change: Option<OnChange>,
+    pub on_change: Option<OnChange>,
     /// How old a new digest of a base must be before anything is built on it, as 3d or 36h [default: that of the config file]
     #[arg(long, value_name = "AGE")]
-    min_age: Option<Age>,
+    pub min_age: Option<Age>,
     /// When triggers may begin runs, as "* 1-5 * * SAT,SUN" in UTC; empty for any time (can be repeated)
     #[arg(long = "window", value_name = "CRON", value_parser = window)]
     windows: Vec<Option<Window>>,
@@ -74,7 +74,7 @@ pub struct TriggerArgs {
     commit_trigger_enabled: Option<bool>,
     /// Webhook to tell of runs that a moved image caused: its URL, env:NAME or file:PATH
     #[arg(long, hide_short_help = true, value_name = "URL")]
-    update_trigger_endpoint: Option<Secret>,
+    pub update_trigger_endpoint: Option<Secret>,
     /// What that webhook is told: Default, or the Token alone
     #[arg(
         long,
@@ -91,39 +91,24 @@ pub struct TriggerArgs {
 }
 
 impl TriggerArgs {
-    /// Returns how old the digest of a base must be, if it was said.
-    pub fn min_age(&self) -> Option<Age> {
-        self.min_age
-    }
-
     /// Returns when triggers may begin a run, if it was said.
     pub fn windows(&self) -> Option<Vec<Window>> {
         let windows = self.windows.iter().flatten().cloned();
         (!self.windows.is_empty()).then(|| windows.collect())
     }
 
-    /// Returns what is to be done when the files of the task name other images, if it was said.
-    pub fn on_change(&self) -> Option<OnChange> {
-        self.on_change
-    }
-
     /// Returns the trigger of a new task: on, unless it is switched off.
     pub fn for_new_task(&self, name: String) -> Option<BaseImageTrigger> {
-        let kind = self.kind().unwrap_or(BaseImageTriggerType::Runtime);
+        let kind = self.base_image_trigger_type;
         let trigger = BaseImageTrigger {
             name,
             status: Status::Enabled,
-            base_image_trigger_type: kind,
+            base_image_trigger_type: kind.unwrap_or(BaseImageTriggerType::Runtime),
             update_trigger_payload_type: self.payload(),
         };
         self.base_image_trigger_enabled
             .unwrap_or(true)
             .then_some(trigger)
-    }
-
-    /// Returns where the webhook of the base image trigger is.
-    pub fn endpoint(&self) -> Option<Secret> {
-        self.update_trigger_endpoint.clone()
     }
 
     /// Returns what that webhook is told, if there is to be one.
@@ -157,10 +142,5 @@ impl TriggerArgs {
             pull_requests: self.pull_request_trigger_enabled,
             name: None,
         }
-    }
-
-    /// Returns which images count, if that was said.
-    pub fn kind(&self) -> Option<BaseImageTriggerType> {
-        self.base_image_trigger_type
     }
 }

@@ -92,45 +92,40 @@ impl CopyError {
 
 impl From<CopyError> for Error {
     fn from(error: CopyError) -> Self {
-        match error {
+        let (message, hint) = match error {
             CopyError::Read(error) if error.is_absent() => {
                 let failed = Self::from(error);
                 let hint = failed.advice().map(str::to_owned).unwrap_or_default();
-                Self::new(Kind::Failed, "the source is not there")
+                return Self::new(Kind::Failed, "the source is not there")
                     .hint(hint)
-                    .because(failed)
+                    .because(failed);
             }
-            CopyError::Read(error) => error.into(),
-            CopyError::Write { place, why } => why.of_writing(&place),
+            CopyError::Read(error) => return error.into(),
+            CopyError::Write { place, why } => return why.of_writing(&place),
             CopyError::Corrupt {
                 image,
                 digest,
                 found,
-            } => Self::new(
-                Kind::Failed,
+            } => (
                 format!("what came of `{image}` is damaged: `{digest}` {found}"),
-            )
-            .hint("nothing was tagged; try again, and if it stays so, push the source anew"),
-            CopyError::Malformed { image, problem } => Self::new(
-                Kind::Failed,
+                "nothing was tagged; try again, and if it stays so, push the source anew".into(),
+            ),
+            CopyError::Malformed { image, problem } => (
                 format!("cannot copy `{image}`, which is malformed: {problem}"),
-            )
-            .hint("push the image again with any current builder"),
-            CopyError::Exists { image, there, new } => Self::new(
-                Kind::Failed,
+                "push the image again with any current builder".into(),
+            ),
+            CopyError::Exists { image, there, new } => (
                 format!("`{image}` exists and is another image: `{there}`, not `{new}`"),
-            )
-            .hint("to move the tag: --force"),
-            CopyError::Platform { image, platform } => Self::new(
-                Kind::Failed,
+                "to move the tag: --force".into(),
+            ),
+            CopyError::Platform { image, platform } => (
                 format!("`{image}` does not exist for the platform `{platform}`"),
-            )
-            .hint("leave out --platform to copy all platforms that it has"),
-            CopyError::Folder { path, problem } => Self::new(
-                Kind::Failed,
+                "leave out --platform to copy all platforms that it has".into(),
+            ),
+            CopyError::Folder { path, problem } => (
                 format!("cannot use `{}`: {problem}", path.display()),
-            )
-            .hint("a folder of the OCI image layout is made by acrt import, skopeo or buildah"),
+                "a folder of the OCI image layout is made by acrt import, skopeo or buildah".into(),
+            ),
             CopyError::Unnamed {
                 folder,
                 names,
@@ -141,13 +136,13 @@ impl From<CopyError> for Error {
                     Some(name) => format!("`{folder}` has no image with the name `{name}`"),
                     None => format!("`{folder}` has several images, and no name was given"),
                 };
-                let hint = if names.is_empty() {
-                    "its images have no names".to_owned()
-                } else {
-                    format!("it has: {}", names.join(", "))
+                let hint = match names.as_slice() {
+                    [] => "its images have no names".to_owned(),
+                    names => format!("it has: {}", names.join(", ")),
                 };
-                Self::new(Kind::Failed, message).hint(hint)
+                (message, hint)
             }
-        }
+        };
+        Self::new(Kind::Failed, message).hint(hint)
     }
 }

@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    str::FromStr,
     sync::{Mutex, PoisonError},
 };
 
@@ -14,6 +13,7 @@ use axum::http::{
     HeaderMap,
     header::{AUTHORIZATION, COOKIE, HOST},
 };
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -46,7 +46,7 @@ const NAME: &str = "acrt";
 #[derive(Debug, Default)]
 pub struct Access {
     token: Option<Secret>,
-    proxies: Vec<Network>,
+    proxies: Vec<IpNet>,
     /// Where people find the page, if that is elsewhere: `https://acrt.example.org`.
     url: Option<String>,
     attempts: Mutex<BTreeMap<Origin, (u32, Timestamp)>>,
@@ -68,45 +68,6 @@ pub enum Admission {
     NotByProxy,
 }
 
-/// An address, or a network of them: `10.0.0.7`, `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
-
-impl FromStr for Network {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, prefix) = text
-            .split_once('/')
-            .map_or((text, None), |(a, p)| (a, Some(p)));
-        let address: IpAddr = address.parse().map_err(drop)?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(drop)?;
-        (prefix <= longest)
-            .then_some(Self { address, prefix })
-            .ok_or(())
-    }
-}
-
-impl Network {
-    fn has(self, address: IpAddr) -> bool {
-        let same = |one: u128, other: u128, bits: u32| {
-            let rest = bits - self.prefix;
-            one.checked_shr(rest).unwrap_or(0) == other.checked_shr(rest).unwrap_or(0)
-        };
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(one), IpAddr::V4(other)) => {
-                same(one.to_bits().into(), other.to_bits().into(), 32)
-            }
-            (IpAddr::V6(one), IpAddr::V6(other)) => same(one.to_bits(), other.to_bits(), 128),
-            _ => false,
-        }
-    }
-}
-
 impl Access {
     /// Takes up the token, the proxies that are trusted, and the address that people know the page by.
     ///
@@ -125,9 +86,9 @@ impl Access {
         }
         let mut networks = Vec::new();
         for proxy in proxies {
-            match proxy.parse() {
-                Ok(network) => networks.push(network),
-                Err(()) => {
+            match network(proxy) {
+                Some(network) => networks.push(network),
+                None => {
                     return invalid(format!(
                         "`{}` of `page.trustProxy` is neither an address nor a network as 10.0.0.0/8",
                         proxy.escape_debug()
@@ -157,8 +118,9 @@ impl Access {
 
     /// Decides what becomes of a request that came from `peer`.
     pub fn admit(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> Admission {
-        let is_local = peer.to_canonical().is_loopback();
-        let by_proxy = self.proxies.iter().any(|network| network.has(peer));
+        let address = peer.to_canonical();
+        let is_local = address.is_loopback();
+        let by_proxy = self.proxies.iter().any(|it| it.contains(&address));
         match &self.token {
             Some(token) if !by_proxy => self.admit_by_token(token, peer, headers, now),
             None if !by_proxy && !is_local => Admission::NotByProxy,
@@ -243,6 +205,12 @@ impl Access {
         let is_loopback = name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
         is_loopback || name == "localhost" || own.is_some_and(|own| own == host)
     }
+}
+
+/// Reads an address, or a network of them: `10.0.0.7`, `10.0.0.0/8`.
+fn network(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).ok()
 }
 
 fn message(until: i64) -> String {

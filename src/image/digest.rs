@@ -29,15 +29,15 @@ pub enum InvalidDigest {
 impl Digest {
     /// Returns the digest of `bytes`, by SHA-256.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))).into())
+        Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes))).into())
     }
 
     /// Tells whether this is the digest of `bytes`, by its own algorithm.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         let found = match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
-            Some("sha512") => hex(&sha2::Sha512::digest(bytes)),
-            Some("sha384") => hex(&sha2::Sha384::digest(bytes)),
-            _ => hex(&sha2::Sha256::digest(bytes)),
+            Some("sha512") => hex::encode(sha2::Sha512::digest(bytes)),
+            Some("sha384") => hex::encode(sha2::Sha384::digest(bytes)),
+            _ => hex::encode(sha2::Sha256::digest(bytes)),
         };
         self.hex() == found
     }
@@ -90,20 +90,12 @@ impl DigestHasher {
     #[must_use]
     pub fn digest(self) -> Digest {
         let text = match self {
-            Self::Sha256(hash) => format!("sha256:{}", hex(&hash.finalize())),
-            Self::Sha384(hash) => format!("sha384:{}", hex(&hash.finalize())),
-            Self::Sha512(hash) => format!("sha512:{}", hex(&hash.finalize())),
+            Self::Sha256(hash) => format!("sha256:{}", hex::encode(hash.finalize())),
+            Self::Sha384(hash) => format!("sha384:{}", hex::encode(hash.finalize())),
+            Self::Sha512(hash) => format!("sha512:{}", hex::encode(hash.finalize())),
         };
         Digest(text.into())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 impl FromStr for Digest {

@@ -262,9 +262,8 @@ fn send(made: PageResponse, headers: &HeaderMap, slot: Option<&Arc<Slot>>) -> Re
 }
 
 fn tag_of(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().take(12).map(|b| format!("{b:02x}")).collect();
-    format!("\"{hex}\"")
+    let digest = hex::encode(Sha256::digest(body));
+    format!("\"{}\"", &digest[..24])
 }
 
 /// Says that a browser has what it asks for, if it does (RFC 9110, section 13.1.2).

@@ -177,14 +177,9 @@ fn client(url: &Url) -> Result<Client, String> {
 
 /// Returns the signature of a message.
 fn signature(secret: &Secret, body: &[u8]) -> String {
-    let mut text = String::from("sha256=");
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) {
-        mac.update(body);
-        for byte in mac.finalize().into_bytes() {
-            text.push_str(&format!("{byte:02x}"));
-        }
-    }
-    text
+    let mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes());
+    let signed = mac.map(|mac| mac.chain_update(body).finalize().into_bytes());
+    format!("sha256={}", signed.map(hex::encode).unwrap_or_default())
 }
 
 #[cfg(test)]

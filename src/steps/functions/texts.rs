@@ -116,10 +116,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
         }
     }),
     ("sha256sum", |c| {
-        changed(c, |text| {
-            let hash = Sha256::digest(text);
-            hash.iter().map(|byte| format!("{byte:02x}")).collect()
-        })
+        changed(c, |text| hex::encode(Sha256::digest(text)))
     }),
     ("date", date),
     ("default", |c| {

@@ -357,10 +357,7 @@ fn lay_over(
 ) -> Result<(), Problem> {
     count(&node, key, nodes)?;
     match into.iter_mut().find(|(other, _)| other == name) {
-        Some((_, old)) => {
-            let nothing = old.with(Value::Null);
-            *old = std::mem::replace(old, nothing).under(node);
-        }
+        Some((_, old)) => old.cover(node),
         None => into.push((name.to_owned(), node)),
     }
     Ok(())

@@ -185,24 +185,20 @@ impl Node {
             Some(MergeTag::Override) => return over,
             None => {}
         }
-        match (self.value, over.value) {
+        let (file, line) = match &over.value {
+            Value::Null => (self.file, self.line),
+            _ => (over.file, over.line),
+        };
+        let value = match (self.value, over.value) {
             (Value::Map(mut entries), Value::Map(others)) => {
                 for (name, node) in others {
                     match entries.iter_mut().find(|(other, _)| *other == name) {
-                        Some((_, old)) => {
-                            let nothing = old.with(Value::Null);
-                            *old = std::mem::replace(old, nothing).under(node);
-                        }
+                        Some((_, old)) => old.cover(node),
                         None if node.tag == Some(MergeTag::Reset) => {}
                         None => entries.push((name, node)),
                     }
                 }
-                Self {
-                    value: Value::Map(entries),
-                    file: over.file,
-                    line: over.line,
-                    tag: None,
-                }
+                Value::Map(entries)
             }
             (Value::List(mut items), Value::List(others)) => {
                 for node in others {
@@ -214,26 +210,22 @@ impl Node {
                         items.push(node);
                     }
                 }
-                Self {
-                    value: Value::List(items),
-                    file: over.file,
-                    line: over.line,
-                    tag: None,
-                }
+                Value::List(items)
             }
-            (value, Value::Null) => Self {
-                value,
-                file: self.file,
-                line: self.line,
-                tag: None,
-            },
-            (_, value) => Self {
-                value,
-                file: over.file,
-                line: over.line,
-                tag: None,
-            },
+            (value, Value::Null) | (_, value) => value,
+        };
+        Self {
+            file,
+            line,
+            value,
+            tag: None,
         }
+    }
+
+    /// Lays another tree over this one, in its place.
+    pub fn cover(&mut self, over: Self) {
+        let nothing = self.with(Value::Null);
+        *self = std::mem::replace(self, nothing).under(over);
     }
 
     /// Returns how many nodes it has.

@@ -187,15 +187,12 @@ impl Loader {
                 };
                 let (value, size) = (Rc::clone(value), *size);
                 self.count(size, line)?;
-                let merge_tag = None;
-                self.place(
-                    YamlValue {
-                        line,
-                        value,
-                        merge_tag,
-                    },
-                    size,
-                )
+                let node = YamlValue {
+                    line,
+                    value,
+                    merge_tag: None,
+                };
+                self.place(node, size)
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let size = Size {
@@ -210,20 +207,15 @@ impl Loader {
                     text: known.unwrap_or_else(|| MaskedText::from(text.into_owned())),
                 });
                 self.name(anchor, &value, size);
-                let merge_tag = MergeTag::of(tag.as_deref());
-                self.place(
-                    YamlValue {
-                        line,
-                        value,
-                        merge_tag,
-                    },
-                    size,
-                )
+                let node = YamlValue {
+                    line,
+                    value,
+                    merge_tag: MergeTag::of(tag.as_deref()),
+                };
+                self.place(node, size)
             }
             Event::SequenceStart(anchor, tag) => {
-                self.begin(anchor, line, OpenKind::List(Vec::new()))?;
-                self.tag(tag.as_deref());
-                Ok(())
+                self.begin(anchor, line, OpenKind::List(Vec::new()), tag.as_deref())
             }
             Event::MappingStart(anchor, tag) => {
                 let kind = OpenKind::Map {
@@ -232,9 +224,7 @@ impl Loader {
                     merged: Vec::new(),
                     key: None,
                 };
-                self.begin(anchor, line, kind)?;
-                self.tag(tag.as_deref());
-                Ok(())
+                self.begin(anchor, line, kind, tag.as_deref())
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             _ => Ok(()),
@@ -260,7 +250,13 @@ impl Loader {
         Ok(())
     }
 
-    fn begin(&mut self, anchor: usize, line: usize, kind: OpenKind) -> Result<(), InvalidTaskFile> {
+    fn begin(
+        &mut self,
+        anchor: usize,
+        line: usize,
+        kind: OpenKind,
+        tag: Option<&Tag>,
+    ) -> Result<(), InvalidTaskFile> {
         let size = Size {
             nodes: 1,
             text: 0,
@@ -272,16 +268,9 @@ impl Loader {
             anchor,
             size,
             kind,
-            merge_tag: None,
+            merge_tag: MergeTag::of(tag),
         });
         Ok(())
-    }
-
-    /// Gives the list or mapping that has just begun its tag.
-    fn tag(&mut self, tag: Option<&Tag>) {
-        if let Some(open) = self.open.last_mut() {
-            open.merge_tag = MergeTag::of(tag);
-        }
     }
 
     fn end(&mut self) -> Result<(), InvalidTaskFile> {

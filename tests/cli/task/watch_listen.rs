@@ -186,8 +186,9 @@ fn of_many_tasks_only_those_that_a_webhook_concerns_are_read_and_decided() {
     assert_eq!(watch.pushed(&registry, "base:1"), 202);
     let concerned = watch.running.stderr_after("a webhook concerns ");
     assert_eq!(concerned, "2 of 253 tasks");
-    watch.running.stdout_has("site: rebuilt");
+    watch.running.stdout_has("web: rebuilt");
     assert!(!watch.running.stderr().contains("t7.yaml"));
+    watch.running.stdout_has("site: rebuilt");
     assert_eq!(
         registry.file("site:latest", "version").as_deref(),
         Some("two")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The names of the presets, with their files.
 const FILES: [(&str, &str); 6] = [
@@ -15,7 +15,7 @@ const FILES: [(&str, &str); 6] = [
 ];
 
 /// What a service is told with: templates, as a receiver of the config file has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preset {
     /// The service, and what of it the URL is.

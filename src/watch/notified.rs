@@ -46,6 +46,15 @@ impl NotificationEvent {
         Self::Digest,
     ];
 
+    /// Tells whether a run that has failed is what it is about.
+    #[must_use]
+    pub fn is_of_failed_run(self) -> bool {
+        match self {
+            Self::Failure | Self::Stalled | Self::StillFailing => true,
+            Self::Success | Self::Recovery | Self::CheckFailing | Self::Digest => false,
+        }
+    }
+
     /// Returns what a word stands for.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {

@@ -74,6 +74,23 @@ pub enum Shape {
 }
 
 impl Channel {
+    /// Returns somebody who is told of nothing but each success of a task.
+    fn after_success(key: TaskKey, receiver: Receiver) -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+            receiver,
+            on: vec![NotificationEvent::Success],
+            of: Scope::One(key),
+            shape: Shape::Message,
+            templates: None,
+            groups: false,
+            only_if: None,
+            remind_days: None,
+            digest: None,
+        }
+    }
+
     /// Returns what it is sent, and what is wrong with its templates. Where they are broken, the message goes as it is: it is better told
     /// plainly than not at all. `log` is asked for the last lines of the run where templates are filled in.
     pub fn payload(
@@ -145,22 +162,12 @@ pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<
 /// Returns the program that a task starts when it has succeeded.
 fn hook(task: &Task, command: &[String]) -> Option<Channel> {
     let (program, arguments) = command.split_first()?;
+    let line = CommandLine::new(program).args(arguments.iter().cloned());
     let key = task.key();
     Some(Channel {
         id: format!("on-success {} {}", key.full(), short(&command.join("\0"))),
         name: format!("the program `{program}` that task `{key}` starts after success"),
-        receiver: Receiver::Command(of_service(
-            CommandLine::new(program).args(arguments.iter().cloned()),
-            task,
-        )),
-        on: vec![NotificationEvent::Success],
-        of: Scope::One(key),
-        shape: Shape::Message,
-        templates: None,
-        groups: false,
-        only_if: None,
-        remind_days: None,
-        digest: None,
+        ..Channel::after_success(key, Receiver::Command(of_service(line, task)))
     })
 }
 
@@ -225,15 +232,8 @@ fn compose_up(app: &App, task: &Task) -> Option<Channel> {
     Some(Channel {
         id: format!("compose-up {}", key.full()),
         name: format!("docker compose, which starts service `{}` anew", source.key),
-        receiver: Receiver::Command(compose.args(up).arg(&source.key)),
-        on: vec![NotificationEvent::Success],
-        of: Scope::One(key),
-        shape: Shape::Message,
-        templates: None,
-        groups: false,
         only_if: Some(running),
-        remind_days: None,
-        digest: None,
+        ..Channel::after_success(key, Receiver::Command(compose.args(up).arg(&source.key)))
     })
 }
 
@@ -254,15 +254,8 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
     Ok(Some(Channel {
         id: format!("update-trigger {} {}", key.full(), short(endpoint.reveal())),
         name: format!("{url}"),
-        receiver: Receiver::Webhook { url, secret: None },
-        on: vec![NotificationEvent::Success],
-        of: Scope::One(key),
         shape: Shape::Update(payload, secrets.update_trigger_token),
-        templates: None,
-        groups: false,
-        only_if: None,
-        remind_days: None,
-        digest: None,
+        ..Channel::after_success(key, Receiver::Webhook { url, secret: None })
     }))
 }
 

@@ -127,17 +127,11 @@ impl Message {
         };
         let cause = run.map_or(String::new(), |run| format!("; cause: {}", run.cause()));
         let text = text + &cause;
-        let failing = matches!(
-            news,
-            NotificationEvent::Failure
-                | NotificationEvent::Stalled
-                | NotificationEvent::StillFailing
-        );
         Self {
             task: Some(key.name.clone()),
             registry: Some(key.registry.clone()),
             run: run.map(RunAnswer::from),
-            resume: failing.then(|| resume(key)),
+            resume: news.is_of_failed_run().then(|| resume(key)),
             ..Self::new(news, text, now)
         }
     }

@@ -314,13 +314,11 @@ impl Telling<'_> {
 
     /// Returns the run that something is told of. It may have been pruned meanwhile; that it was is still news.
     fn run_of(&self, baseline: &Baseline, event: NotificationEvent) -> Option<Run> {
-        let id = match event {
-            NotificationEvent::Failure
-            | NotificationEvent::Stalled
-            | NotificationEvent::StillFailing => {
-                baseline.failure.as_ref().map(|failure| failure.run_id)
-            }
-            _ => baseline.run_id,
+        let failure = baseline.failure.as_ref();
+        let id = if event.is_of_failed_run() {
+            failure.map(|failure| failure.run_id)
+        } else {
+            baseline.run_id
         };
         id.and_then(|id| self.app.store.run(id).ok().flatten())
     }

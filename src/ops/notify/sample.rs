@@ -5,7 +5,10 @@ use serde::Serialize;
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
-    notify::{Reply, preset},
+    notify::{
+        Reply,
+        preset::{self, Preset},
+    },
     ops::App,
     task::{Cause, ImageDescriptor, Run, RunId, RunStatus, TaskKey, Triggers},
     watch::{
@@ -28,12 +31,8 @@ const LOG: &str = "Step 2/3 : RUN npm ci\nnpm error 404 Not Found: left-pad@9.9.
 pub struct PresetAnswer {
     /// What `preset` in the config file is.
     name: &'static str,
-    about: String,
-    url: String,
-    values: Vec<String>,
-    headers: std::collections::BTreeMap<String, String>,
-    title: Option<String>,
-    body: String,
+    #[serde(flatten)]
+    preset: Preset,
 }
 
 /// How a sample was taken.
@@ -58,16 +57,8 @@ pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
     let found: Vec<PresetAnswer> = preset::all()
         .filter(|(name, _)| wanted(name))
         .filter_map(|(name, _)| {
-            let it = preset::preset(name)?;
-            Some(PresetAnswer {
-                name,
-                about: it.about,
-                url: it.url,
-                values: it.values,
-                headers: it.headers,
-                title: it.title,
-                body: it.body,
-            })
+            let preset = preset::preset(name)?;
+            Some(PresetAnswer { name, preset })
         })
         .collect();
     match (found.is_empty(), name) {
@@ -120,12 +111,7 @@ async fn sample(
     event: NotificationEvent,
     message: &serde_json::Value,
 ) -> SampleAnswer {
-    let log = match event {
-        NotificationEvent::Failure
-        | NotificationEvent::Stalled
-        | NotificationEvent::StillFailing => LOG,
-        _ => "",
-    };
+    let log = if event.is_of_failed_run() { LOG } else { "" };
     let (payload, broken) = channel.payload(message, || last_lines(log.as_bytes()));
     let broken = broken.map(|why| format!("cannot use its templates: {why}"));
     let sent = channel.send(app, event.word(), message, &payload).await;
@@ -166,10 +152,7 @@ fn message(app: &App, event: NotificationEvent) -> Result<Message> {
     let mut run = Run::queued(RunId::new(1), &key.registry, &cause, now);
     run.task = Some(key.name.clone());
     let mut baseline = Baseline::default();
-    if matches!(
-        event,
-        NotificationEvent::Failure | NotificationEvent::Stalled | NotificationEvent::StillFailing
-    ) {
+    if event.is_of_failed_run() {
         run.fail(
             RunStatus::Failed,
             "this is a sample: the build failed".to_owned(),

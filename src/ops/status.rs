@@ -10,18 +10,20 @@ use serde::Serialize;
 
 use crate::{
     error::{Kind, Result},
-    task::{RunId, TaskKey, TaskName},
+    task::{RunId, RunStatus, TaskKey, TaskName},
     watch::{Baseline, Node, Snapshot, State, Tags},
 };
 
 use super::{
     App,
     answer::AzTimestamp,
-    check::{CheckAnswer, CheckOptions, check, load, outage_lines, simulate_round, worst_of},
+    check::{
+        CheckAnswer, CheckOptions, ImageAnswer, check, load, outage_lines, simulate_round, worst_of,
+    },
     event::EventSink,
     recall,
     show::with_runs,
-    timer,
+    timer::{self, TimerAnswer},
 };
 
 /// How one task is doing.
@@ -38,9 +40,10 @@ pub struct TaskStatus {
     /// Why it is in its state, on one line.
     pub(super) reason: String,
     pub(super) next: Option<NextEvent>,
-    /// What `task check` would say of it, without a look.
     #[serde(skip)]
-    pub(super) check: CheckAnswer,
+    pub(super) images: Vec<ImageAnswer>,
+    #[serde(skip)]
+    pub(super) timers: Vec<TimerAnswer>,
 }
 
 /// The last run of a task.
@@ -48,8 +51,7 @@ pub struct TaskStatus {
 #[serde(rename_all = "camelCase")]
 pub(super) struct LastRun {
     pub(super) run_id: RunId,
-    /// `Succeeded` or `Failed`.
-    pub(super) status: &'static str,
+    pub(super) status: RunStatus,
     pub(super) time: AzTimestamp,
 }
 
@@ -162,11 +164,12 @@ impl TaskStatus {
             depends_on,
             last_run: last_run(node.baseline),
             next: next(&answer, node, tags, now),
-            name: answer.name.clone(),
-            registry: answer.registry.clone(),
+            name: answer.name,
+            registry: answer.registry,
             state: answer.state,
-            reason: answer.reason.clone(),
-            check: answer,
+            reason: answer.reason,
+            images: answer.images,
+            timers: answer.timers,
         }
     }
 }
@@ -182,8 +185,8 @@ fn last_run(baseline: &Baseline) -> Option<LastRun> {
         }
     };
     failed
-        .map(run("Failed"))
-        .or_else(|| succeeded.map(run("Succeeded")))
+        .map(run(RunStatus::Failed))
+        .or_else(|| succeeded.map(run(RunStatus::Succeeded)))
 }
 
 fn next(answer: &CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> Option<NextEvent> {

@@ -8,8 +8,8 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     registry::{LookupError, Makeup},
-    task::{BaseUpdate, Run, RunId, RunStatus, TaskKey, TaskName},
-    watch::Verdict,
+    task::{BaseUpdate, Run, RunId, RunStatus, SeenBy, TaskKey, TaskName},
+    watch::{State, Verdict},
 };
 
 use super::{
@@ -37,7 +37,7 @@ pub struct WhyAnswer {
     name: TaskName,
     registry: String,
     /// What it needs now.
-    state: &'static str,
+    state: State,
     /// The run that is meant; none where the next is.
     run_id: Option<RunId>,
     status: Option<RunStatus>,
@@ -57,7 +57,7 @@ pub struct BaseDifference {
     previous_digest: Option<Digest>,
     digest: Option<Digest>,
     seen: Option<AzTimestamp>,
-    seen_by: Option<&'static str>,
+    seen_by: Option<SeenBy>,
     differences: Vec<Difference>,
     /// Why the two could not be compared.
     problem: Option<String>,
@@ -110,7 +110,7 @@ pub async fn why(app: &App, key: &TaskKey, run: Option<RunId>) -> Result<WhyAnsw
     Ok(WhyAnswer {
         name: key.name.clone(),
         registry: key.registry.clone(),
-        state: verdict.as_ref().map_or("unknown", |it| state_of(it).word()),
+        state: verdict.as_ref().map_or(State::Unknown, state_of),
         run_id: of_run.as_ref().map(|run| run.run_id),
         status: of_run.as_ref().map(|run| run.status),
         time: of_run.as_ref().map(|run| AzTimestamp(run.create_time)),
@@ -149,7 +149,7 @@ async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
         previous_digest: update.previous_digest.clone(),
         digest: update.digest.clone(),
         seen: update.seen.map(AzTimestamp),
-        seen_by: update.seen_by.map(|by| by.word()),
+        seen_by: update.seen_by,
         differences,
         problem,
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Kind, Result},
     image::{Digest, Reference},
     lineage::Evidence,
     store::tasks::Followed,
@@ -36,8 +36,8 @@ use super::{
     why_failed::made_by,
 };
 
-pub use answer::{CheckAnswer, MirrorAnswer};
-use answer::{ImageAnswer, OutputAnswer, OutputState};
+pub use answer::{CheckAnswer, ImageAnswer, MirrorAnswer};
+use answer::{OutputAnswer, OutputState};
 use mirrors::look_at_mirrors;
 pub use outage::{brief, outage_lines, outage_text};
 
@@ -685,15 +685,4 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
             }
         })
         .collect()
-}
-
-/// Says what `worst` means, for an exit code with a reason.
-#[must_use]
-pub fn verdict_error(worst: Kind) -> Error {
-    let text = match worst {
-        Kind::Unknown => "some images could not be looked at",
-        Kind::Stale => "something is stale",
-        _ => "some tasks cannot be used",
-    };
-    Error::new(worst, text)
 }

@@ -136,7 +136,7 @@ impl Desk {
     fn task(&self, model: &Model, key: &TaskKey) -> Option<String> {
         let (row, status) = model.task(key)?;
         let time = |time: &AzTimestamp| time.0;
-        let bases = status.check.images.iter().map(|image| BaseRow {
+        let bases = status.images.iter().map(|image| BaseRow {
             image: Reference::familiar_text(&image.image),
             state: image.state,
             recorded: image.recorded_digest.as_ref().map(ToString::to_string),
@@ -144,7 +144,7 @@ impl Desk {
             looked: image.last_looked.as_ref().map(time),
             error: image.error.clone(),
         });
-        let timers = status.check.timers.iter().map(|timer| {
+        let timers = status.timers.iter().map(|timer| {
             let next = timer.next_occurrences.first().map(time);
             (timer.name.to_string(), timer.schedule.to_string(), next)
         });

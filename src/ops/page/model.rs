@@ -155,7 +155,7 @@ impl Model {
             .tasks
             .iter()
             .filter(|task| task.state.severity() > 1);
-        let images = open.flat_map(|task| &task.check.images);
+        let images = open.flat_map(|task| &task.images);
         let moved = images.filter(|image| image.state == BaseState::Moved);
         let name = |image: &str| Some(app.canonical(&image.parse::<Reference>().ok()?).familiar());
         moved.filter_map(|image| name(&image.image)).collect()
@@ -180,7 +180,7 @@ fn row(task: &TaskStatus) -> TaskRow {
             .collect(),
         run: task.last_run.as_ref().map(|run| RunMark {
             id: run.run_id,
-            is_well: run.status == "Succeeded",
+            is_well: run.status == RunStatus::Succeeded,
             time: run.time.0,
         }),
         next: task

@@ -7,303 +7,205 @@ use std::{
 
 use crate::{
     builder::{BuildRequest, Builder},
-    error::{Context as _, Error, Kind, Result},
-    image::{Platform, Reference},
+    error::{Context as _, Kind, Result},
+    image::Reference,
     registry::AuthFormat,
     source::vcs,
     store::file,
-    sys::secret::Secret,
-    task::{
-        Context, DockerStep, Run, RunId, Step, Task,
-        template::{self, RunVariables, SourceVariables},
-    },
+    sys::secret::{MaskedText, Secret},
+    task::{Context, Run, RunId, Task},
 };
 
 use super::{
-    App, adopt,
+    App,
     builders::TASK_LABEL,
     credential::logins,
     event::{Event, EventSink},
-    execute::Execution,
+    execution::Execution,
     inputs::Inputs,
     resolve::Resolved,
     run_log::RunLog,
     steps::workspace,
 };
 
-impl Execution<'_> {
-    /// Returns everything that must not be in the log.
-    pub(super) fn all_secrets(&self) -> Vec<Secret> {
-        let arguments = self.secrets.arguments.values().cloned();
-        let values = self.secrets.values.values().cloned();
-        let passwords = logins(&self.secrets).unwrap_or_default();
-        let token = self.secrets.git_access_token.iter().cloned();
-        let variables = self.secret_variables().unwrap_or_default();
-        arguments
-            .chain(values)
-            .chain(token)
-            .chain(passwords.into_iter().map(|login| login.secret))
-            .chain(variables.into_iter().map(|(_, value)| value))
-            .collect()
+/// Writes the pinned copy where the builder finds it, with an ignore file that counts before that of the context.
+pub(super) fn place_dockerfile(
+    request: &BuildRequest,
+    resolved: &Resolved,
+    ignore: Option<&[u8]>,
+) -> Result<()> {
+    file::replace(&request.dockerfile, &resolved.pinned)?;
+    match ignore {
+        Some(ignore) => file::replace(&request.dockerfile.with_extension("dockerignore"), ignore),
+        None => Ok(()),
     }
+}
 
-    /// Returns the variables that the definition takes secrets of its build from, with their values.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where one is not set.
-    pub(super) fn secret_variables(&self) -> Result<Vec<(String, Secret)>> {
-        let Step::Docker(step) = &self.task.step else {
-            return Ok(Vec::new());
-        };
-        let secrets = step.options.iter();
-        let secrets = secrets.filter_map(|option| option.strip_prefix("--secret="));
-        let names = secrets.filter_map(|one| one.split(',').find_map(|it| it.strip_prefix("env=")));
-        let value = |name: &str| {
-            let value = adopt::variable(&self.task, name).ok_or_else(|| {
-                let text = format!(
-                    "variable `{name}` is not set, which a secret of the build is taken from"
-                );
-                Error::new(Kind::Invalid, text)
-                    .hint("set it where acrt runs, or in the `.env` beside the compose file")
-            })?;
-            Ok((name.to_owned(), Secret::new(value)))
-        };
-        names.map(value).collect()
+/// Returns the ignore file that belongs to the Dockerfile alone. Where `builder` is to leave out what az leaves out, it says that
+/// too; it then stands for the context's own, which the builder no longer reads.
+pub(super) fn ignore_file(inputs: &Inputs, builder: Option<&Builder>) -> Result<Option<Vec<u8>>> {
+    let own = inputs.context.ignore_file_of(&inputs.path)?;
+    let Some(builder) = builder else {
+        return Ok(own);
+    };
+    let ignore = match own {
+        Some(own) => Some(own),
+        None => inputs.context.ignore_file(builder.ignore_files())?,
+    };
+    Ok(Some(vcs::with_left_out(&ignore.unwrap_or_default())))
+}
+
+/// Tells whether what az leaves out of a folder is left out of the context: it is a folder of this machine.
+pub(super) fn leaves_out_vcs(task: &Task) -> bool {
+    let is_local = matches!(task.step.context(), Some(Context::Local(_)));
+    is_local && !task.keep_vcs && !task.is_fetched
+}
+
+/// Says what of a folder is no part of the context.
+pub(super) fn tell_what_is_left_out(
+    execution: &Execution<'_>,
+    folder: &Path,
+    events: &EventSink<'_>,
+) {
+    let names = vcs::at_top(folder);
+    if leaves_out_vcs(&execution.task) && !names.is_empty() {
+        events.send(Event::Detail(format!(
+            "left out of the context: {}; --keep-vcs keeps them",
+            names.join(", ")
+        )));
     }
+}
 
-    /// Writes the pinned copy where the builder finds it, with an ignore file that counts before that of the context.
-    pub(super) fn place_dockerfile(
-        &self,
-        request: &BuildRequest,
-        resolved: &Resolved,
-        ignore: Option<&[u8]>,
-    ) -> Result<()> {
-        file::replace(&request.dockerfile, &resolved.pinned)?;
-        match ignore {
-            Some(ignore) => {
-                file::replace(&request.dockerfile.with_extension("dockerignore"), ignore)
-            }
-            None => Ok(()),
-        }
+/// Lets a builder that reads no ignore file but the context's own build from a folder without what is left out, for as long as what
+/// is returned lives. Its files are hard links, so that nothing is copied that can be linked.
+pub(super) fn place_lean_context(
+    execution: &Execution<'_>,
+    builder: &Builder,
+    request: &mut BuildRequest,
+) -> Result<Option<LeanContext>> {
+    let cannot = || format!("cannot read `{}`", request.context.display());
+    let is_asked = leaves_out_vcs(&execution.task)
+        && !builder.reads_ignore_file_beside(&execution.app.settings)
+        && vcs::holds_any(&request.context).context(Kind::Invalid, cannot)?;
+    if !is_asked {
+        return Ok(None);
     }
+    let lean = LeanContext(request.scratch.join("context"));
+    file::make_folder(&lean.0)?;
+    workspace::link_without_vcs(execution.app, &request.context, &lean.0)?;
+    request.context.clone_from(&lean.0);
+    Ok(Some(lean))
+}
 
-    /// Returns the ignore file that belongs to the Dockerfile alone. Where `builder` is to leave out what az leaves out, it says that
-    /// too; it then stands for the context's own, which the builder no longer reads.
-    pub(super) fn ignore_file(
-        &self,
-        inputs: &Inputs,
-        builder: Option<&Builder>,
-    ) -> Result<Option<Vec<u8>>> {
-        let own = inputs.context.ignore_file_of(&inputs.path)?;
-        let Some(builder) = builder else {
-            return Ok(own);
-        };
-        let ignore = match own {
-            Some(own) => Some(own),
-            None => inputs.context.ignore_file(builder.ignore_files())?,
-        };
-        Ok(Some(vcs::with_left_out(&ignore.unwrap_or_default())))
-    }
-
-    /// Tells whether what az leaves out of a folder is left out of the context: it is a folder of this machine.
-    pub(super) fn leaves_out_vcs(&self) -> bool {
-        let is_local = matches!(self.task.step.context(), Some(Context::Local(_)));
-        is_local && !self.task.keep_vcs && !self.task.is_fetched
-    }
-
-    /// Says what of a folder is no part of the context.
-    pub(super) fn tell_what_is_left_out(&self, folder: &Path, events: &EventSink<'_>) {
-        let names = vcs::at_top(folder);
-        if self.leaves_out_vcs() && !names.is_empty() {
-            events.send(Event::Detail(format!(
-                "left out of the context: {}; --keep-vcs keeps them",
-                names.join(", ")
-            )));
-        }
-    }
-
-    /// Lets a builder that reads no ignore file but the context's own build from a folder without what is left out, for as long as what
-    /// is returned lives. Its files are hard links, so that nothing is copied that can be linked.
-    pub(super) fn place_lean_context(
-        &self,
-        builder: &Builder,
-        request: &mut BuildRequest,
-    ) -> Result<Option<LeanContext>> {
-        let cannot = || format!("cannot read `{}`", request.context.display());
-        let is_asked = self.leaves_out_vcs()
-            && !builder.reads_ignore_file_beside(&self.app.settings)
-            && vcs::holds_any(&request.context).context(Kind::Invalid, cannot)?;
-        if !is_asked {
+/// Puts the logins of the task where its builder finds them, for as long as what is returned lives.
+pub(super) fn place_logins<'a>(
+    execution: &Execution<'a>,
+    id: RunId,
+) -> Result<Option<PlacedLogins<'a>>> {
+    let logins = logins(&execution.secrets)?;
+    let registries = execution.app.registries();
+    let folder = execution.app.store.layout().run_logins(id);
+    let placed = PlacedLogins {
+        app: execution.app,
+        id,
+    };
+    for (name, format) in [
+        ("config.json", AuthFormat::Docker),
+        ("auth.json", AuthFormat::Containers),
+    ] {
+        let Some(text) = registries.auth_file(&logins, format)? else {
             return Ok(None);
-        }
-        let lean = LeanContext(request.scratch.join("context"));
-        file::make_folder(&lean.0)?;
-        workspace::link_without_vcs(self.app, &request.context, &lean.0)?;
-        request.context.clone_from(&lean.0);
-        Ok(Some(lean))
-    }
-
-    /// Puts the logins of the task where its builder finds them, for as long as what is returned lives.
-    pub(super) fn place_logins(
-        &self,
-        id: RunId,
-        request: &mut BuildRequest,
-    ) -> Result<Option<PlacedLogins<'_>>> {
-        let logins = logins(&self.secrets)?;
-        let registries = self.app.registries();
-        let folder = self.app.store.layout().run_logins(id);
-        let placed = PlacedLogins { app: self.app, id };
-        for (name, format) in [
-            ("config.json", AuthFormat::Docker),
-            ("auth.json", AuthFormat::Containers),
-        ] {
-            let Some(text) = registries.auth_file(&logins, format)? else {
-                return Ok(None);
-            };
-            file::replace(&folder.join(name), text.reveal().as_bytes())?;
-        }
-        self.link_docker_folders(&folder)?;
-        request.auth_dir = Some(folder);
-        Ok(Some(placed))
-    }
-
-    /// Keeps docker's contexts, plugins and builders within reach: they lie beside the file that is replaced.
-    fn link_docker_folders(&self, folder: &Path) -> Result<()> {
-        let settings = &self.app.settings;
-        let home = settings.home.as_ref().map(|home| home.join(".docker"));
-        let Some(own) = settings.credentials.docker_config.clone().or(home) else {
-            return Ok(());
         };
-        for name in ["contexts", "cli-plugins", "buildx"] {
-            let (from, to) = (own.join(name), folder.join(name));
-            if from.exists() {
-                std::os::unix::fs::symlink(&from, &to).context(Kind::Failed, || {
-                    format!("cannot link `{}` to `{}`", to.display(), from.display())
-                })?;
-            }
-        }
-        Ok(())
+        file::replace(&folder.join(name), text.reveal().as_bytes())?;
     }
+    link_docker_folders(execution.app, &folder)?;
+    Ok(Some(placed))
+}
 
-    /// Puts the build in the words of the builder room.
-    pub(super) fn request(
-        &self,
-        step: &DockerStep,
-        run: &Run,
-        inputs: &Inputs,
-        resolved: &Resolved,
-        images: &[Reference],
-    ) -> BuildRequest {
-        let layout = self.app.store.layout();
-        let (secret, plain): (Vec<_>, Vec<_>) = step
-            .arguments
-            .iter()
-            .partition(|argument| argument.is_secret);
-        let labels = labels(&self.task, run, resolved);
-        BuildRequest {
-            context: inputs.context.folder().to_owned(),
-            dockerfile: layout.pinned_dockerfile(run.run_id),
-            images: images.to_vec(),
-            args: plain
-                .into_iter()
-                .map(|argument| {
-                    let value = argument.value.clone().unwrap_or_default();
-                    (argument.name.clone(), value)
-                })
-                .collect(),
-            secret_args: secret
-                .into_iter()
-                .map(|argument| {
-                    let value = self.secrets.arguments.get(&argument.name).cloned();
-                    (
-                        argument.name.clone(),
-                        value.unwrap_or_else(|| Secret::new("")),
-                    )
-                })
-                .collect(),
-            target: step.target.clone(),
-            platforms: inputs.wanted.clone(),
-            no_cache: step.no_cache,
-            contexts: step.contexts.clone(),
-            options: step.options.clone(),
-            cache: None,
-            annotations: labels.clone(),
-            labels,
-            push: step.is_push_enabled,
-            by_digest: false,
-            plain_http: self.unverified(images.iter().chain(resolved.pulled.keys())),
-            bases: resolved.pulled.clone(),
-            unpinned: resolved.unpinned.clone(),
-            scratch: layout.run_folder(run.run_id),
-            auth_dir: None,
-            run_id: run.run_id.to_string(),
+/// Keeps docker's contexts, plugins and builders within reach: they lie beside the file that is replaced.
+fn link_docker_folders(app: &App, folder: &Path) -> Result<()> {
+    let settings = &app.settings;
+    let home = settings.home.as_ref().map(|home| home.join(".docker"));
+    let Some(own) = settings.credentials.docker_config.clone().or(home) else {
+        return Ok(());
+    };
+    for name in ["contexts", "cli-plugins", "buildx"] {
+        let (from, to) = (own.join(name), folder.join(name));
+        if from.exists() {
+            std::os::unix::fs::symlink(&from, &to).context(Kind::Failed, || {
+                format!("cannot link `{}` to `{}`", to.display(), from.display())
+            })?;
         }
     }
+    Ok(())
+}
 
-    /// Returns the registries for which builders must not insist on a certificate that they trust.
-    pub(super) fn unverified<'r>(
-        &self,
-        images: impl IntoIterator<Item = &'r Reference>,
-    ) -> BTreeSet<String> {
-        images
-            .into_iter()
-            .map(Reference::registry)
-            .filter(|registry| self.app.settings.is_unverified(registry))
-            .map(str::to_owned)
-            .collect()
+/// Fills in what a build is asked for: what it is made of, and what was decided. `asked` has what its step says.
+pub(super) fn request(
+    execution: &Execution<'_>,
+    run: &Run,
+    inputs: &Inputs,
+    resolved: &Resolved,
+    asked: BuildRequest,
+) -> BuildRequest {
+    let annotations = labels(&execution.task, run, resolved);
+    let mut labels = annotations.clone();
+    labels.extend(asked.labels);
+    let images = asked.images.iter().chain(resolved.pulled.keys());
+    BuildRequest {
+        context: inputs.context.folder().to_owned(),
+        dockerfile: asked.scratch.join("Dockerfile"),
+        target: inputs.build.target.clone(),
+        platforms: inputs.wanted.clone(),
+        contexts: inputs.build.contexts.clone(),
+        labels,
+        annotations,
+        plain_http: unverified(execution.app, images),
+        bases: resolved.pulled.clone(),
+        unpinned: resolved.unpinned.clone(),
+        run_id: run.run_id.to_string(),
+        ..asked
     }
+}
 
-    /// Says in every run which registries anybody could stand in for.
-    pub(super) fn tell_what_is_not_verified<'r>(
-        &self,
-        images: impl Iterator<Item = &'r Reference>,
-        log: &mut RunLog<'_>,
-    ) {
-        for registry in self.unverified(images) {
-            if self.app.settings.registry(&registry).skip_verify {
-                log.say(&not_verified(&registry));
-            }
+/// Parts variables into those that have secret parts and the others.
+#[expect(clippy::type_complexity, reason = "two lists of names and values")]
+pub(super) fn parted(
+    variables: Vec<(String, MaskedText)>,
+) -> (Vec<(String, Secret)>, Vec<(String, String)>) {
+    let (mut secret, mut plain) = (Vec::new(), Vec::new());
+    for (name, value) in variables {
+        if value.has_secret() {
+            secret.push((name, value.to_secret()))
+        } else {
+            plain.push((name, value.reveal().to_owned()))
         }
     }
+    (secret, plain)
+}
 
-    pub(super) fn images(&self, run: &Run) -> Result<Vec<Reference>> {
-        let images = self.task.images(&self.variables(run));
-        images.map_err(|problem| self.unusable().because(problem))
-    }
+/// Returns the registries for which builders must not insist on a certificate that they trust.
+pub(super) fn unverified<'r>(
+    app: &App,
+    images: impl IntoIterator<Item = &'r Reference>,
+) -> BTreeSet<String> {
+    images
+        .into_iter()
+        .map(Reference::registry)
+        .filter(|registry| app.settings.is_unverified(registry))
+        .map(str::to_owned)
+        .collect()
+}
 
-    /// Returns the names of the images with run variables filled in, whatever they name.
-    pub(super) fn image_names(&self, run: &Run) -> Result<Vec<String>> {
-        let variables = self.variables(run);
-        let names = self.task.step.image_names().iter();
-        names
-            .map(|name| template::render(name, &variables))
-            .collect::<Result<_, _>>()
-            .map_err(|problem| self.unusable().because(problem))
-    }
-
-    fn unusable(&self) -> Error {
-        Error::new(
-            Kind::Invalid,
-            format!("cannot use the images of task `{}`", self.task.name),
-        )
-    }
-
-    /// Returns what the run variables of templates stand for.
-    pub(super) fn variables(&self, run: &Run) -> RunVariables {
-        // Once it is fetched, the task's own context is a folder.
-        let context = self.stored.as_ref().unwrap_or(&self.task).step.context();
-        let platform = self.task.platforms.first().cloned();
-        let platform = platform.unwrap_or_else(Platform::host);
-        RunVariables {
-            id: run.run_id,
-            date: run.create_time,
-            registry: self.task.registry.clone(),
-            task: self.task.name.to_string(),
-            os: platform.os().into(),
-            architecture: platform.architecture().into(),
-            triggered_by: run.triggered_by().into(),
-            source: SourceVariables::of(context, run.source_commit.as_deref()),
+/// Says in every run which registries anybody could stand in for.
+pub(super) fn tell_what_is_not_verified<'r>(
+    app: &App,
+    images: impl Iterator<Item = &'r Reference>,
+    log: &RunLog<'_>,
+) {
+    for registry in unverified(app, images) {
+        if app.settings.registry(&registry).skip_verify {
+            log.say(&not_verified(&registry));
         }
     }
 }
@@ -327,6 +229,13 @@ impl Drop for LeanContext {
 pub(super) struct PlacedLogins<'a> {
     app: &'a App,
     id: RunId,
+}
+
+impl PlacedLogins<'_> {
+    /// Returns the folder of a builder's own settings.
+    pub fn folder(&self) -> PathBuf {
+        self.app.store.layout().run_logins(self.id)
+    }
 }
 
 impl Drop for PlacedLogins<'_> {

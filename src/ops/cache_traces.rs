@@ -91,7 +91,7 @@ impl<'a> CacheTraces<'a> {
     }
 
     /// Takes out what nothing needs any more, once the run has succeeded.
-    pub async fn clean(&self, run: &Run, log: &mut RunLog<'_>) {
+    pub async fn clean(&self, run: &Run, log: &RunLog<'_>) {
         let noted = self.app.store.made_on(&self.name).cache;
         let is_own = |one: &MadeRecord| one.task == self.task;
         // Where it has made nothing, it has superseded nothing.

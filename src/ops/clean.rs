@@ -24,7 +24,7 @@ use crate::{
     task::{Run, RunId, Step, Task},
 };
 
-use super::{App, builders, local, platforms, run_log::RunLog};
+use super::{App, builders, local, platforms, run_builders::PlacedBuilder, run_log::RunLog};
 
 /// How long a builder may take to take an image away.
 const REMOVAL: Duration = Duration::from_mins(2);
@@ -38,8 +38,7 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// What a run leaves on its builder.
 pub(super) struct Traces<'a> {
     app: &'a App,
-    builder: &'a Builder,
-    name: String,
+    on: &'a PlacedBuilder,
     policy: Clean,
     task: String,
     run: RunId,
@@ -48,17 +47,11 @@ pub(super) struct Traces<'a> {
 impl<'a> Traces<'a> {
     /// Begins to note what a run leaves; none where nothing is taken away after it: it is of no task, it pushes nothing, the builder
     /// keeps no images, or the config file says so.
-    pub fn of(
-        app: &'a App,
-        (builder, name): (&'a Builder, &str),
-        task: &Task,
-        run: &Run,
-    ) -> Option<Self> {
-        let policy = policy(app, name, task, run)?;
-        builder.keeps_images().then(|| Self {
+    pub fn of(app: &'a App, on: &'a PlacedBuilder, task: &Task, run: &Run) -> Option<Self> {
+        let policy = policy(app, &on.name, task, run)?;
+        on.builder.keeps_images().then(|| Self {
             app,
-            builder,
-            name: name.to_owned(),
+            on,
             policy,
             task: task.key().full(),
             run: run.run_id,
@@ -67,10 +60,10 @@ impl<'a> Traces<'a> {
 
     /// Returns those of the images that a build is going to take from registries which the builder does not have yet.
     pub async fn absent(&self, pulled: impl Iterator<Item = &Reference>) -> BTreeSet<Reference> {
-        let known = self.app.store.made_on(&self.name).bases;
+        let known = self.app.store.made_on(&self.on.name).bases;
         let mut absent = BTreeSet::new();
         for base in pulled.filter(|base| !known.contains_key(*base)) {
-            if matches!(local::held(self.builder, base).await, Ok(None)) {
+            if matches!(local::held(&self.on.builder, base).await, Ok(None)) {
                 absent.insert(base.clone());
             }
         }
@@ -85,7 +78,7 @@ impl<'a> Traces<'a> {
         pulled: impl Iterator<Item = &'r Reference>,
         absent: &BTreeSet<Reference>,
     ) -> Result<()> {
-        self.app.store.change_made(&self.name, |made| {
+        self.app.store.change_made(&self.on.name, |made| {
             for image in images {
                 // Images of a list have no tags of their own.
                 if let Some(id) = &image.id {
@@ -97,8 +90,8 @@ impl<'a> Traces<'a> {
     }
 
     /// Takes away what nothing needs any more, once a run has succeeded.
-    pub async fn clean(&self, log: &mut RunLog<'_>) {
-        let made = self.app.store.made_on(&self.name);
+    pub async fn clean(&self, log: &RunLog<'_>) {
+        let made = self.app.store.made_on(&self.on.name);
         let mut gone = Vec::new();
         for (id, image) in &made.images {
             if image.task == self.task && self.remove(id, image, log).await {
@@ -109,7 +102,7 @@ impl<'a> Traces<'a> {
         for base in &bases {
             self.remove_base(base, log).await;
         }
-        let noted = self.app.store.change_made(&self.name, |made| {
+        let noted = self.app.store.change_made(&self.on.name, |made| {
             made.images.retain(|id, _| !gone.contains(id));
             made.bases.retain(|base, _| !bases.contains(base));
             for tasks in made.bases.values_mut() {
@@ -123,13 +116,13 @@ impl<'a> Traces<'a> {
 
     /// Takes an image away that a later run has superseded; of one that the run itself has made the tags that only earlier runs gave it.
     /// Returns whether it is gone.
-    async fn remove(&self, id: &Digest, image: &MadeImage, log: &mut RunLog<'_>) -> bool {
+    async fn remove(&self, id: &Digest, image: &MadeImage, log: &RunLog<'_>) -> bool {
         let is_current = image.run == self.run && self.policy != Clean::All;
         let is_stale = |tag: &Reference| {
             let run = image.tags.get(tag);
             run.is_some_and(|run| *run != self.run || self.policy == Clean::All)
         };
-        let text = self.builder.id_text(id);
+        let text = self.on.builder.id_text(id);
         for _ in 0..MAX_NAMES {
             let Some(held) = self.held(&text).await else {
                 return true;
@@ -191,7 +184,7 @@ impl<'a> Traces<'a> {
         left
     }
 
-    async fn remove_base(&self, base: &Reference, log: &mut RunLog<'_>) {
+    async fn remove_base(&self, base: &Reference, log: &RunLog<'_>) {
         let name = base.to_string();
         // Of an index there may be an image for each platform.
         for _ in 0..MAX_NAMES {
@@ -202,11 +195,11 @@ impl<'a> Traces<'a> {
                 return;
             }
             // Of two images of an index, podman and buildah have the digest as the name of the last alone.
-            let id = match self.builder {
+            let id = match self.on.builder {
                 Builder::Podman(_) | Builder::Buildah(_) => held.id.as_ref(),
                 _ => None,
             };
-            let name = id.map_or_else(|| name.clone(), |id| self.builder.id_text(id));
+            let name = id.map_or_else(|| name.clone(), |id| self.on.builder.id_text(id));
             if !self
                 .removed(&name, &format!("unused base {base},"), log)
                 .await
@@ -218,8 +211,8 @@ impl<'a> Traces<'a> {
 
     /// Returns what the builder has under a name or id, with its tags.
     async fn held(&self, name: &str) -> Option<HeldImage> {
-        let mut held = platforms::inspected(&self.builder.inspect_image(name)?).await?;
-        if let Some(list) = self.builder.list_tags() {
+        let mut held = platforms::inspected(&self.on.builder.inspect_image(name)?).await?;
+        if let Some(list) = self.on.builder.list_tags() {
             let printed = platforms::answer(&list).await?;
             held.take_tags(&String::from_utf8_lossy(&printed));
         }
@@ -227,7 +220,7 @@ impl<'a> Traces<'a> {
     }
 
     async fn is_used(&self, image: &str) -> bool {
-        let Some(line) = self.builder.containers_of(image) else {
+        let Some(line) = self.on.builder.containers_of(image) else {
             return false;
         };
         let printed = platforms::answer(&line).await;
@@ -235,16 +228,16 @@ impl<'a> Traces<'a> {
         printed.is_none_or(|printed| !printed.trim_ascii().is_empty())
     }
 
-    async fn removed(&self, name: &str, what: &str, log: &mut RunLog<'_>) -> bool {
-        let Some(line) = self.builder.remove_image(name) else {
+    async fn removed(&self, name: &str, what: &str, log: &RunLog<'_>) -> bool {
+        let Some(line) = self.on.builder.remove_image(name) else {
             return false;
         };
         match converse(&line).await {
-            Ok(_) => log.say(&format!("removed from {}: {what} {name}", self.name)),
+            Ok(_) => log.say(&format!("removed from {}: {what} {name}", self.on.name)),
             Err(why) => {
                 log.say(&format!(
                     "cannot remove {what} {name} from {}: {why}",
-                    self.name
+                    self.on.name
                 ));
                 return false;
             }
@@ -254,12 +247,8 @@ impl<'a> Traces<'a> {
 }
 
 /// Has a builder prune its cache once a week, where the config file says what of it stays.
-pub(super) async fn prune(
-    app: &App,
-    (builder, name): (&Builder, &str),
-    stop: &Stop,
-    log: &mut RunLog<'_>,
-) {
+pub(super) async fn prune(app: &App, on: &PlacedBuilder, stop: &Stop, log: &RunLog<'_>) {
+    let PlacedBuilder { name, builder, .. } = on;
     let now = app.clock.now();
     let keep = builders::keep(&settings(app, name));
     let is_due = || {

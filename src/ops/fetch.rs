@@ -38,6 +38,16 @@ pub struct Fetched {
     pub notes: Vec<String>,
 }
 
+impl Fetched {
+    /// Says what was fetched.
+    pub fn in_words(&self, context: &Context) -> String {
+        match &self.commit {
+            Some(commit) => format!("fetched {context} at {commit}"),
+            None => format!("fetched {context}"),
+        }
+    }
+}
+
 impl Drop for Fetched {
     fn drop(&mut self) {
         // Whoever was stopped on the way may write what they have begun. What stays nevertheless is removed with the run, and

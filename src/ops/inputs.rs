@@ -58,21 +58,9 @@ pub struct Inputs {
 pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Result<Inputs> {
     let context = open(app, task, &step.context_path)?;
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
-    let args = step.arguments.iter().map(|argument| {
-        let value = if argument.is_secret {
-            secrets
-                .arguments
-                .get(&argument.name)
-                .cloned()
-                .map(MaskedText::from)
-        } else {
-            argument.value.clone().map(MaskedText::from)
-        };
-        (argument.name.clone(), value.unwrap_or_default())
-    });
     let host = Platform::host();
     let build = Build {
-        args: args.collect(),
+        args: arguments_of(step, secrets).into_iter().collect(),
         target: step.target.clone(),
         platforms: if task.platforms.is_empty() {
             vec![host.clone()]
@@ -99,6 +87,20 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
         own: task.stable_images(),
         ..inputs
     })
+}
+
+/// Returns the build arguments of a task with their values, in their order.
+pub fn arguments_of(step: &DockerStep, secrets: &Secrets) -> Vec<(String, MaskedText)> {
+    let arguments = step.arguments.iter().map(|argument| {
+        let value = if argument.is_secret {
+            let secret = secrets.arguments.get(&argument.name).cloned();
+            secret.map(MaskedText::from)
+        } else {
+            argument.value.clone().map(MaskedText::from)
+        };
+        (argument.name.clone(), value.unwrap_or_default())
+    });
+    arguments.collect()
 }
 
 /// Opens a context of this machine.

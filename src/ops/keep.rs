@@ -13,7 +13,7 @@ use crate::{
 use super::{App, event::Event, purge::needed, run_log::RunLog};
 
 /// Removes the tags that earlier runs of a task pushed and that it does not keep. That this fails changes nothing for the run; it is told.
-pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &mut RunLog<'_>) {
+pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) {
     if task.keep_tags.is_none() && task.keep_days.is_none() {
         return;
     }
@@ -24,7 +24,7 @@ pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &mut RunL
     }
 }
 
-async fn remove(app: &App, task: &Task, run: &Run, log: &mut RunLog<'_>) -> Result<()> {
+async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<()> {
     let registries = app.registries();
     for name in task.step.image_names() {
         let Some(pattern) = TagPattern::of(name) else {

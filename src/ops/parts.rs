@@ -3,10 +3,7 @@
 //! Each part is pushed without a tag where its builder can, else under a tag of its own that is removed again. Nothing that anybody
 //! names is moved before all parts are there and the index over them is.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
@@ -20,241 +17,245 @@ use crate::{
 };
 
 use super::{
-    execute::{BuildJob, BuildOutcome, BuilderWork, Execution, Failure, PlacedBuilder},
+    App,
+    build_job::{BuildJob, BuildOutcome, BuilderWork},
+    execution::{Execution, Failure},
+    outputs::judge_platforms,
     pushed,
-    run_log::RunLog,
+    run_builders::PlacedBuilder,
+    run_log::{LogLines, RunLog},
 };
 
 /// What a part has pushed: its digest in each of the repositories, by their names.
 type PushedPart = BTreeMap<String, Digest>;
 
-impl Execution<'_> {
-    /// Returns what one builder is asked for, where `whole` is the whole build.
-    pub(super) fn part_of(&self, whole: &BuildRequest, on: &PlacedBuilder) -> BuildRequest {
-        let mut request = whole.clone();
-        let Some(first) = on.platforms.first() else {
-            return request;
-        };
-        request.platforms.clone_from(&on.platforms);
-        request.by_digest = on.builder.pushes_by_digest();
-        let mut repositories = BTreeSet::new();
-        let images = whole.images.iter();
-        request.images = images
-            .filter(|image| repositories.insert(image.name()))
-            .filter_map(|image| self.temporary(image, first, &whole.run_id))
-            .collect();
-        let is_of_other =
-            |it: &Platform| whole.platforms.contains(it) && !on.platforms.contains(it);
-        for unpinned in &mut request.unpinned {
-            if unpinned.platform.as_ref().is_some_and(is_of_other) {
-                unpinned.platform = Some(first.clone());
-            }
+/// Returns what one builder is asked for, where `whole` is the whole build.
+pub(super) fn part_of(
+    execution: &Execution<'_>,
+    whole: &BuildRequest,
+    on: &PlacedBuilder,
+) -> BuildRequest {
+    let mut request = whole.clone();
+    let Some(first) = on.platforms.first() else {
+        return request;
+    };
+    request.platforms.clone_from(&on.platforms);
+    request.by_digest = on.builder.pushes_by_digest();
+    let mut repositories = BTreeSet::new();
+    let images = whole.images.iter();
+    request.images = images
+        .filter(|image| repositories.insert(image.name()))
+        .filter_map(|image| temporary(execution, image, first, &whole.run_id))
+        .collect();
+    let is_of_other = |it: &Platform| whole.platforms.contains(it) && !on.platforms.contains(it);
+    for unpinned in &mut request.unpinned {
+        if unpinned.platform.as_ref().is_some_and(is_of_other) {
+            unpinned.platform = Some(first.clone());
         }
-        for platforms in request.bases.values_mut() {
-            // What is taken of another platform alone may be so in each part, as the Dockerfile says.
-            if !platforms.iter().all(is_of_other) {
-                platforms.retain(|it| !is_of_other(it));
-            }
+    }
+    for platforms in request.bases.values_mut() {
+        // What is taken of another platform alone may be so in each part, as the Dockerfile says.
+        if !platforms.iter().all(is_of_other) {
+            platforms.retain(|it| !is_of_other(it));
         }
-        request
     }
+    request
+}
 
-    /// Returns the name of a part until the index over it is there. It is the same in each run of a task, so that one that a run leaves
-    /// which was killed goes with the next.
-    fn temporary(&self, image: &Reference, first: &Platform, run_id: &str) -> Option<Reference> {
-        let root = self.app.store.layout().root().display().to_string();
-        let of = if self.recorded {
-            self.task.key().full()
-        } else {
-            run_id.to_owned()
-        };
-        let unique = Digest::of(format!("{root} {of}").as_bytes());
-        let platform: String = first
-            .to_string()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        let tag = format!("acrt-part-{}-{platform}", &unique.hex()[..12]);
-        format!("{}:{tag}", image.name()).parse().ok()
+/// Returns the name of a part until the index over it is there. It is the same in each run of a task, so that one that a run leaves
+/// which was killed goes with the next.
+fn temporary(
+    execution: &Execution<'_>,
+    image: &Reference,
+    first: &Platform,
+    run_id: &str,
+) -> Option<Reference> {
+    let root = execution.app.store.layout().root().display().to_string();
+    let of = if execution.recorded {
+        execution.task.key().full()
+    } else {
+        run_id.to_owned()
+    };
+    let unique = Digest::of(format!("{root} {of}").as_bytes());
+    let platform: String = first
+        .to_string()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let tag = format!("acrt-part-{}-{platform}", &unique.hex()[..12]);
+    format!("{}:{tag}", image.name()).parse().ok()
+}
+
+/// Builds the parts side by side, joins them, and lets the tags name the index.
+pub(super) async fn build(
+    job: &BuildJob<'_>,
+    builders: &[PlacedBuilder],
+    whole: BuildRequest,
+    log: &RunLog<'_>,
+) -> Result<BuildOutcome, Failure> {
+    let mut requests = Vec::new();
+    for (n, on) in builders.iter().enumerate() {
+        let mut request = part_of(job.execution, &whole, on);
+        request.scratch = whole.scratch.join(format!("part-{}", n + 1));
+        file::make_folder(&request.scratch)?;
+        request.dockerfile = request.scratch.join("Dockerfile");
+        requests.push(request);
     }
+    let tagged: Vec<&Reference> = requests
+        .iter()
+        .filter(|request| request.push && !request.by_digest)
+        .flat_map(|request| &request.images)
+        .collect();
+    let made = make_parts(job, builders, &requests, log).await;
+    let made = match made {
+        Ok(made) if whole.push => join(job.execution, &whole, builders, &made, log).await,
+        Ok(_) => Ok(BuildOutcome::default()),
+        Err(failure) => Err(failure),
+    };
+    remove_temporary(job.execution.app, &tagged, made.is_ok(), log).await;
+    made
+}
 
-    /// Builds the parts side by side, joins them, and lets the tags name the index.
-    pub(super) async fn build_in_parts(
-        &self,
-        job: &BuildJob<'_>,
-        builders: &[PlacedBuilder],
-        whole: BuildRequest,
-        log: &mut RunLog<'_>,
-    ) -> Result<BuildOutcome, Failure> {
-        let mut requests = Vec::new();
-        for (n, on) in builders.iter().enumerate() {
-            let mut request = self.part_of(&whole, on);
-            request.scratch = whole.scratch.join(format!("part-{}", n + 1));
-            file::make_folder(&request.scratch)?;
-            request.dockerfile = request.scratch.join("Dockerfile");
-            requests.push(request);
-        }
-        let tagged: Vec<&Reference> = requests
-            .iter()
-            .filter(|request| request.push && !request.by_digest)
-            .flat_map(|request| &request.images)
-            .collect();
-        let made = self.make_parts(job, builders, &requests, log).await;
-        let made = match made {
-            Ok(made) if whole.push => self.join(&whole, builders, &made, log).await,
-            Ok(_) => Ok(BuildOutcome::default()),
-            Err(failure) => Err(failure),
-        };
-        self.remove_temporary(&tagged, made.is_ok(), log).await;
-        made
-    }
-
-    /// Builds the parts. The first that fails stops the others.
-    async fn make_parts(
-        &self,
-        job: &BuildJob<'_>,
-        builders: &[PlacedBuilder],
-        requests: &[BuildRequest],
-        log: &mut RunLog<'_>,
-    ) -> Result<Vec<PushedPart>, Failure> {
-        let (halt, stop) = self.stop.or_halt();
-        let shared = RefCell::new(log);
-        let parts = builders.iter().zip(requests).enumerate();
-        let mut working: FuturesUnordered<_> = parts
-            .map(|(n, (on, request))| {
-                let work = BuilderWork {
-                    on,
-                    request: request.clone(),
-                    log: &shared,
+/// Builds the parts. The first that fails stops the others.
+async fn make_parts(
+    job: &BuildJob<'_>,
+    builders: &[PlacedBuilder],
+    requests: &[BuildRequest],
+    log: &RunLog<'_>,
+) -> Result<Vec<PushedPart>, Failure> {
+    let (halt, stop) = job.execution.stop.or_halt();
+    let parts = builders.iter().zip(requests).enumerate();
+    let mut working: FuturesUnordered<_> = parts
+        .map(|(n, (on, request))| {
+            let work = BuilderWork {
+                on,
+                request: request.clone(),
+                lines: LogLines {
+                    log,
                     prefix: format!("{} | ", words(&on.platforms)),
-                    stop: &stop,
-                };
-                async move { (n, self.make_part(job, work).await) }
+                },
+                stop: &stop,
+            };
+            async move { (n, make_part(job, work).await) }
+        })
+        .collect();
+    let mut made = BTreeMap::new();
+    let mut first: Option<Failure> = None;
+    while let Some((n, ended)) = working.next().await {
+        match ended {
+            Ok(part) => drop(made.insert(n, part)),
+            Err(failure) if first.is_none() => {
+                halt.ask();
+                first = Some(named(failure, &builders[n]));
+            }
+            Err(_) => {}
+        }
+    }
+    match first {
+        Some(failure) => Err(failure),
+        None => Ok(made.into_values().collect()),
+    }
+}
+
+/// Builds one part, and makes sure that it is what it should be.
+async fn make_part(job: &BuildJob<'_>, work: BuilderWork<'_>) -> Result<PushedPart, Failure> {
+    let (request, on) = (work.request.clone(), work.on);
+    let lines = work.lines.clone();
+    let outcome = job.build_on(work).await?;
+    let mut part = PushedPart::new();
+    if !request.push {
+        return Ok(part);
+    }
+    let registries = job.execution.app.registries();
+    for image in &request.images {
+        let digest = match outcome.digests.get(image) {
+            Some(digest) => digest.clone(),
+            None if request.by_digest => {
+                let text = format!("builder {} does not say what it has pushed", on.name);
+                return Err(Error::new(Kind::Failed, text).into());
+            }
+            None => {
+                let looking = async { Ok(registries.look(image).await?.digest) };
+                job.execution.unless_stopped(looking).await?
+            }
+        };
+        let pinned = image.at(digest.clone());
+        let reading = async { Ok(registries.made_for(&pinned).await?) };
+        let made = pushed::in_words_of(&on.platforms, job.execution.unless_stopped(reading).await?);
+        judge_platforms(&made, &on.platforms, job.resolved)?;
+        part.insert(image.name(), digest);
+    }
+    let digests: BTreeSet<&str> = part.values().map(Digest::as_str).collect();
+    let digests: Vec<&str> = digests.into_iter().collect();
+    lines.say(&format!("built by {}: {}", on.name, digests.join(", ")));
+    Ok(part)
+}
+
+/// Puts an index over the parts into each repository, and then the tags, in their order.
+async fn join(
+    execution: &Execution<'_>,
+    whole: &BuildRequest,
+    builders: &[PlacedBuilder],
+    made: &[PushedPart],
+    log: &RunLog<'_>,
+) -> Result<BuildOutcome, Failure> {
+    log.doing("joining the parts".into());
+    let registries = execution.app.registries();
+    let mut indexes: BTreeMap<String, JoinedIndex> = BTreeMap::new();
+    for image in &whole.images {
+        let name = image.name();
+        if indexes.contains_key(&name) {
+            continue;
+        }
+        let parts = builders.iter().zip(made).filter_map(|(on, part)| {
+            Some(JoinedPart {
+                digest: part.get(&name)?.clone(),
+                platforms: on.platforms.clone(),
             })
-            .collect();
-        let mut made = BTreeMap::new();
-        let mut first: Option<Failure> = None;
-        while let Some((n, ended)) = working.next().await {
-            match ended {
-                Ok(part) => drop(made.insert(n, part)),
-                Err(failure) if first.is_none() => {
-                    halt.ask();
-                    first = Some(named(failure, &builders[n]));
-                }
-                Err(_) => {}
-            }
-        }
-        match first {
-            Some(failure) => Err(failure),
-            None => Ok(made.into_values().collect()),
-        }
+        });
+        let parts: Vec<JoinedPart> = parts.collect();
+        let putting = async {
+            let index = registries.join(image, &parts, &whole.annotations).await?;
+            let by_digest = image.at(index.digest.clone());
+            let put = registries.put_index(&by_digest, &index).await;
+            put.map_err(|error| error.of_writing(&name))?;
+            Ok(index)
+        };
+        let index = execution.unless_stopped(putting).await?;
+        log.say(&format!("joined to {name}@{}", index.digest));
+        indexes.insert(name, index);
     }
-
-    /// Builds one part, and makes sure that it is what it should be.
-    async fn make_part(
-        &self,
-        job: &BuildJob<'_>,
-        work: BuilderWork<'_, '_>,
-    ) -> Result<PushedPart, Failure> {
-        let (request, on, log) = (work.request.clone(), work.on, work.log);
-        let prefix = work.prefix.clone();
-        let outcome = self.build_on(job, work).await?;
-        let mut part = PushedPart::new();
-        if !request.push {
-            return Ok(part);
-        }
-        let registries = self.app.registries();
-        for image in &request.images {
-            let digest = match outcome.digests.get(image) {
-                Some(digest) => digest.clone(),
-                None if request.by_digest => {
-                    let text = format!("builder {} does not say what it has pushed", on.name);
-                    return Err(Error::new(Kind::Failed, text).into());
-                }
-                None => {
-                    let looking = async { Ok(registries.look(image).await?.digest) };
-                    self.unless_stopped(looking).await?
-                }
-            };
-            let pinned = image.at(digest.clone());
-            let reading = async { Ok(registries.made_for(&pinned).await?) };
-            let made = pushed::in_words_of(&on.platforms, self.unless_stopped(reading).await?);
-            super::execute::judge_platforms(&made, &on.platforms, job.resolved)?;
-            part.insert(image.name(), digest);
-        }
-        let digests: BTreeSet<&str> = part.values().map(Digest::as_str).collect();
-        let digests: Vec<&str> = digests.into_iter().collect();
-        let text = format!("{prefix}acrt: built by {}: {}", on.name, digests.join(", "));
-        log.borrow_mut().line(&text);
-        Ok(part)
+    let mut outcome = BuildOutcome::default();
+    for image in &whole.images {
+        let Some(index) = indexes.get(&image.name()) else {
+            continue;
+        };
+        let putting = async {
+            let put = registries.put_index(image, index).await;
+            put.map_err(|error| error.of_writing(&image.to_string()))
+        };
+        execution.unless_stopped(putting).await?;
+        outcome.digests.insert(image.clone(), index.digest.clone());
     }
+    Ok(outcome)
+}
 
-    /// Puts an index over the parts into each repository, and then the tags, in their order.
-    async fn join(
-        &self,
-        whole: &BuildRequest,
-        builders: &[PlacedBuilder],
-        made: &[PushedPart],
-        log: &mut RunLog<'_>,
-    ) -> Result<BuildOutcome, Failure> {
-        log.doing("joining the parts".into());
-        let registries = self.app.registries();
-        let mut indexes: BTreeMap<String, JoinedIndex> = BTreeMap::new();
-        for image in &whole.images {
-            let name = image.name();
-            if indexes.contains_key(&name) {
-                continue;
-            }
-            let parts = builders.iter().zip(made).filter_map(|(on, part)| {
-                Some(JoinedPart {
-                    digest: part.get(&name)?.clone(),
-                    platforms: on.platforms.clone(),
-                })
-            });
-            let parts: Vec<JoinedPart> = parts.collect();
-            let putting = async {
-                let index = registries.join(image, &parts, &whole.annotations).await?;
-                let by_digest = image.at(index.digest.clone());
-                let put = registries.put_index(&by_digest, &index).await;
-                put.map_err(|error| error.of_writing(&name))?;
-                Ok(index)
-            };
-            let index = self.unless_stopped(putting).await?;
-            log.say(&format!("joined to {name}@{}", index.digest));
-            indexes.insert(name, index);
-        }
-        let mut outcome = BuildOutcome::default();
-        for image in &whole.images {
-            let Some(index) = indexes.get(&image.name()) else {
-                continue;
-            };
-            let putting = async {
-                let put = registries.put_index(image, index).await;
-                put.map_err(|error| error.of_writing(&image.to_string()))
-            };
-            self.unless_stopped(putting).await?;
-            outcome.digests.insert(image.clone(), index.digest.clone());
-        }
-        Ok(outcome)
-    }
-
-    /// Removes the names that parts had until now. One that stays changes nothing for the run; it is told.
-    async fn remove_temporary(&self, tags: &[&Reference], is_joined: bool, log: &mut RunLog<'_>) {
-        let registries = self.app.registries();
-        for tag in tags {
-            let removing = async {
-                let seen = registries.look(tag).await?;
-                registries.untag(tag, &seen.digest, true).await
-            };
-            let why = match removing.await {
-                Ok(Removal::Removed | Removal::Absent | Removal::Moved) => continue,
-                Ok(Removal::Unsupported) => "its registry removes nothing".to_owned(),
-                Err(error) if error.is_absent() => continue,
-                Err(error) => Error::from(error).one_line(),
-            };
-            if is_joined {
-                log.say(&format!("the tag {tag} of a part stays: {why}"));
-            }
+/// Removes the names that parts had until now. One that stays changes nothing for the run; it is told.
+async fn remove_temporary(app: &App, tags: &[&Reference], is_joined: bool, log: &RunLog<'_>) {
+    let registries = app.registries();
+    for tag in tags {
+        let removing = async {
+            let seen = registries.look(tag).await?;
+            registries.untag(tag, &seen.digest, true).await
+        };
+        let why = match removing.await {
+            Ok(Removal::Removed | Removal::Absent | Removal::Moved) => continue,
+            Ok(Removal::Unsupported) => "its registry removes nothing".to_owned(),
+            Err(error) if error.is_absent() => continue,
+            Err(error) => Error::from(error).one_line(),
+        };
+        if is_joined {
+            log.say(&format!("the tag {tag} of a part stays: {why}"));
         }
     }
 }

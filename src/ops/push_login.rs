@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     event::Event,
-    execute::{Execution, Failure},
+    execution::{Execution, Failure},
     run_log::RunLog,
     steps::read::pushes_of,
 };
@@ -21,58 +21,56 @@ use super::{
 /// How long registries have to say whether they take a push: one that does not answer now may when the build has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Execution<'_> {
-    /// Returns why one of these images could not be pushed: its registry wants a login, or refuses the one that there is. Each repository
-    /// is asked once, and a builder of the config file's own command lines is trusted to have logins of its own.
-    ///
-    /// # Errors
-    ///
-    /// That the run is to stop, or has taken too long.
-    pub(super) async fn push_refusal(
-        &self,
-        builder: &Builder,
-        images: &[Reference],
-    ) -> Result<Option<Error>, Failure> {
-        if builder.kind() == BuilderKind::Command {
-            return Ok(None);
-        }
-        let by_repository: BTreeMap<String, &Reference> =
-            images.iter().map(|image| (image.name(), image)).collect();
-        let asked = by_repository.into_iter().map(async |(place, image)| {
-            let refused = self.app.registries().push_refusal(image).await?;
-            Some(refused.of_writing(&place))
-        });
-        let asked = tokio::time::timeout(PATIENCE, join_all(asked));
-        let refused = self.unless_stopped(async { Ok(asked.await) }).await?;
-        Ok(refused
-            .ok()
-            .and_then(|all| all.into_iter().flatten().next()))
+/// Returns why one of these images could not be pushed: its registry wants a login, or refuses the one that there is. Each repository
+/// is asked once, and a builder of the config file's own command lines is trusted to have logins of its own.
+///
+/// # Errors
+///
+/// That the run is to stop, or has taken too long.
+pub(super) async fn refusal(
+    execution: &Execution<'_>,
+    builder: &Builder,
+    images: &[Reference],
+) -> Result<Option<Error>, Failure> {
+    if builder.kind() == BuilderKind::Command {
+        return Ok(None);
     }
+    let by_repository: BTreeMap<String, &Reference> =
+        images.iter().map(|image| (image.name(), image)).collect();
+    let asked = by_repository.into_iter().map(async |(place, image)| {
+        let refused = execution.app.registries().push_refusal(image).await?;
+        Some(refused.of_writing(&place))
+    });
+    let asked = tokio::time::timeout(PATIENCE, join_all(asked));
+    let refused = execution.unless_stopped(async { Ok(asked.await) }).await?;
+    Ok(refused
+        .ok()
+        .and_then(|all| all.into_iter().flatten().next()))
+}
 
-    /// Refuses the pushes of a multi-step file that a registry would refuse. Where a container runs before, it may make the
-    /// repository first, and this is only a warning.
-    ///
-    /// # Errors
-    ///
-    /// Why something cannot be pushed, and as [`Self::push_refusal`].
-    pub(super) async fn try_pushes(
-        &self,
-        graph: &Graph,
-        builder: &Builder,
-        log: &mut RunLog<'_>,
-    ) -> Result<(), Failure> {
-        let actions = || graph.steps().iter().map(|step| &step.action);
-        let images: Vec<Reference> = actions().flat_map(pushes_of).collect();
-        let Some(refused) = self.push_refusal(builder, &images).await? else {
-            return Ok(());
-        };
-        if !actions().any(|action| matches!(action, Action::Cmd(cmd) if cmd.own().is_none())) {
-            return Err(refused.into());
-        }
-        let hint = refused.advice().unwrap_or_default();
-        let text = format!("{refused}, unless a step before the push sees to it; {hint}");
-        log.say(&text);
-        log.events.send(Event::Warning(text));
-        Ok(())
+/// Refuses the pushes of a multi-step file that a registry would refuse. Where a container runs before, it may make the
+/// repository first, and this is only a warning.
+///
+/// # Errors
+///
+/// Why something cannot be pushed, and as [`refusal`].
+pub(super) async fn try_pushes(
+    execution: &Execution<'_>,
+    graph: &Graph,
+    builder: &Builder,
+    log: &RunLog<'_>,
+) -> Result<(), Failure> {
+    let actions = || graph.steps().iter().map(|step| &step.action);
+    let images: Vec<Reference> = actions().flat_map(pushes_of).collect();
+    let Some(refused) = refusal(execution, builder, &images).await? else {
+        return Ok(());
+    };
+    if !actions().any(|action| matches!(action, Action::Cmd(cmd) if cmd.own().is_none())) {
+        return Err(refused.into());
     }
+    let hint = refused.advice().unwrap_or_default();
+    let text = format!("{refused}, unless a step before the push sees to it; {hint}");
+    log.say(&text);
+    log.events.send(Event::Warning(text));
+    Ok(())
 }

@@ -21,7 +21,8 @@ use super::{
     check::set_min_ages,
     credential::logins,
     event::{Event, EventSink},
-    execute::{Execution, Finished},
+    execute,
+    execution::{Execution, Finished},
     notify, placing, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
     supervise::{own_command, supervise},
@@ -107,7 +108,7 @@ pub async fn run(
                 recorded: request.is_recorded(),
                 ..Execution::of(app, task, secrets, stop)
             };
-            return execution.fail(held, error.into(), events);
+            return execute::fail(&execution, held, error.into(), events);
         }
     };
     let request = RunRequest {
@@ -232,7 +233,7 @@ pub async fn carry_out_for(
         placed: request.builders.clone(),
         ..Execution::of(app, task, secrets, stop)
     };
-    execution.carry_out(held, events).await
+    execute::carry_out(execution, held, events).await
 }
 
 /// Returns the command lines that a run would carry out, with secrets hidden. Starts nothing but questions.
@@ -244,7 +245,8 @@ pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Re
     let (task, secrets) = prepare(app, request)?;
     app.registries_with(logins(&secrets)?);
     let stop = Stop::never();
-    Execution::of(app, task, secrets, &stop).plan(events).await
+    let execution = Execution::of(app, task, secrets, &stop);
+    execute::plan(&execution, events).await
 }
 
 /// Lets a run go on by itself, in a process that outlives this one and its terminal. Returns its id.

@@ -16,10 +16,10 @@ use crate::{
 
 use super::event::{Event, EventSink};
 
-/// Where a run tells what it does.
+/// Where a run tells what it does. Shared by all of it that goes on side by side.
 #[derive(Debug)]
 pub struct RunLog<'a> {
-    log: Log,
+    log: RefCell<Log>,
     /// Where all goes that is no line of the log.
     pub events: &'a EventSink<'a>,
 }
@@ -28,30 +28,24 @@ impl<'a> RunLog<'a> {
     /// Writes on at the end of a log.
     #[must_use]
     pub const fn new(log: Log, events: &'a EventSink<'a>) -> Self {
+        let log = RefCell::new(log);
         Self { log, events }
     }
 
     /// Keeps further values out of the log, from now on.
-    pub fn hide(&mut self, secrets: &[Secret]) {
-        self.log.hide(secrets);
+    pub fn hide(&self, secrets: &[Secret]) {
+        self.log.borrow_mut().hide(secrets);
     }
 
     /// Writes one line as it is.
-    pub fn line(&mut self, text: &str) {
-        let written = self.log.line(text);
+    pub fn line(&self, text: &str) {
+        let written = self.log.borrow_mut().line(text);
         self.events.send(Event::Log(&written));
     }
 
     /// Writes one line of acrt's own among those of a builder.
-    pub fn say(&mut self, text: &str) {
+    pub fn say(&self, text: &str) {
         self.line(&format!("acrt: {text}"));
-    }
-
-    /// Writes what a program prints, as it comes. Returns whole lines as they were written, without secrets.
-    pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let written = self.log.write(bytes);
-        self.events.send(Event::Log(&written));
-        written
     }
 
     /// Tells what is done from now on.
@@ -59,24 +53,16 @@ impl<'a> RunLog<'a> {
         self.events.send(Event::Doing(what));
     }
 
-    /// Runs a program to its end, what it prints in the log. `seen` gets that too. Returns its last words as well.
-    ///
-    /// # Errors
-    ///
-    /// As [`process::run`], where it cannot be started.
-    pub async fn run(
-        &mut self,
-        line: &CommandLine,
-        limits: &Limits,
-        stop: &Stop,
-        seen: impl FnMut(&[u8]),
-    ) -> Result<(Ended, LastWords)> {
-        run_beside((&RefCell::new(self), ""), line, limits, stop, seen).await
+    /// Writes what a program prints, as it comes. Returns whole lines as they were written, without secrets.
+    fn write(&self, bytes: &[u8]) -> Vec<u8> {
+        let written = self.log.borrow_mut().write(bytes);
+        self.events.send(Event::Log(&written));
+        written
     }
 
     /// Writes what is left of a last line without an end, and returns it as it was written.
-    fn flush(&mut self) -> Vec<u8> {
-        let rest = self.log.flush();
+    fn flush(&self) -> Vec<u8> {
+        let rest = self.log.borrow_mut().flush();
         self.events.send(Event::Log(&rest));
         rest
     }
@@ -86,8 +72,8 @@ impl<'a> RunLog<'a> {
     /// # Errors
     ///
     /// [`Kind::Failed`] with the run.
-    pub fn check(&mut self, id: impl std::fmt::Display) -> Result<()> {
-        match self.log.problem() {
+    pub fn check(&self, id: impl std::fmt::Display) -> Result<()> {
+        match self.log.borrow_mut().problem() {
             Some(problem) => {
                 let text = format!("cannot write the log of run `{id}`");
                 Err(Error::new(Kind::Failed, text).because(problem))
@@ -98,44 +84,64 @@ impl<'a> RunLog<'a> {
 
     /// Ends the log. Nothing is written after that.
     pub fn finish(self) {
-        self.log.finish();
+        self.log.into_inner().finish();
     }
 }
 
-/// Runs a program to its end as [`RunLog::run`] does, beside others that write to the same log: `prefix` stands before each of its lines.
-/// Without a prefix there are no others.
-///
-/// # Errors
-///
-/// As [`process::run`], where it cannot be started.
-pub async fn run_beside(
-    (log, prefix): (&RefCell<&mut RunLog<'_>>, &str),
-    line: &CommandLine,
-    limits: &Limits,
-    stop: &Stop,
-    mut seen: impl FnMut(&[u8]),
-) -> Result<(Ended, LastWords)> {
-    let mut lines = PrefixedLines {
-        prefix,
-        pending: Vec::new(),
-    };
-    let mut words = LastWords::default();
-    let mut heard = |written: &[u8]| {
-        for line in written.split_inclusive(|b| *b == b'\n') {
-            words.take(line.strip_prefix(prefix.as_bytes()).unwrap_or(line));
-        }
-    };
-    let ended = process::run(line, limits, stop, &mut |bytes| {
-        seen(bytes);
-        let whole = lines.take(bytes, |begun| log.borrow().log.safe_end(begun));
-        let written = log.borrow_mut().write(&whole);
+/// The lines of one part of a run in its log, each behind a prefix. Without a prefix there are no others beside it.
+#[derive(Clone, Debug)]
+pub struct LogLines<'a> {
+    /// The log.
+    pub log: &'a RunLog<'a>,
+    /// What stands before each line.
+    pub prefix: String,
+}
+
+impl LogLines<'_> {
+    /// Writes one line.
+    pub fn line(&self, text: &str) {
+        self.log.line(&format!("{}{text}", self.prefix));
+    }
+
+    /// Writes one line of acrt's own.
+    pub fn say(&self, text: &str) {
+        self.line(&format!("acrt: {text}"));
+    }
+
+    /// Runs a program to its end, what it prints in the log. `seen` gets that too. Returns its last words as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`process::run`], where it cannot be started.
+    pub async fn run(
+        &self,
+        line: &CommandLine,
+        limits: &Limits,
+        stop: &Stop,
+        mut seen: impl FnMut(&[u8]),
+    ) -> Result<(Ended, LastWords)> {
+        let (log, prefix) = (self.log, self.prefix.as_str());
+        let mut lines = PrefixedLines {
+            prefix,
+            pending: Vec::new(),
+        };
+        let mut words = LastWords::default();
+        let mut heard = |written: &[u8]| {
+            for line in written.split_inclusive(|b| *b == b'\n') {
+                words.take(line.strip_prefix(prefix.as_bytes()).unwrap_or(line));
+            }
+        };
+        let ended = process::run(line, limits, stop, &mut |bytes| {
+            seen(bytes);
+            let whole = lines.take(bytes, |begun| log.log.borrow().safe_end(begun));
+            heard(&log.write(&whole));
+        })
+        .await?;
+        let mut written = log.write(&lines.rest());
+        written.append(&mut log.flush());
         heard(&written);
-    })
-    .await?;
-    let mut written = log.borrow_mut().write(&lines.rest());
-    written.append(&mut log.borrow_mut().flush());
-    heard(&written);
-    Ok((ended, words))
+        Ok((ended, words))
+    }
 }
 
 /// Puts a prefix before each line.
@@ -215,11 +221,13 @@ mod tests {
                 std::fs::write(&text, body).unwrap();
                 let log = store.open_log(id, &[Secret::new(secret)]).unwrap();
                 let events = EventSink::none();
-                let mut log = RunLog::new(log, &events);
-                let shared = RefCell::new(&mut log);
+                let log = RunLog::new(log, &events);
+                let lines = LogLines {
+                    log: &log,
+                    prefix: prefix.to_owned(),
+                };
                 let line = CommandLine::new("/bin/cat").arg(text.display().to_string());
-                let ran = run_beside((&shared, prefix), &line, &limits, &stop, |_| {});
-                ran.await.unwrap();
+                lines.run(&line, &limits, &stop, |_| {}).await.unwrap();
                 log.finish();
                 let written = std::fs::read_to_string(store.layout().log(id)).unwrap();
                 assert_eq!(written.matches("***").count(), 1, "{before}");

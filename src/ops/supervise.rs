@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    store::{runs::HeldRun, secrets::Secrets},
+    store::{
+        runs::{HeldRun, MARKER},
+        secrets::Secrets,
+    },
     sys::{
         command::CommandLine,
         process::{self, Ended, Limits},
@@ -22,7 +25,8 @@ use crate::{
 use super::{
     App,
     event::{Event, EventSink},
-    execute::{Execution, Failure, Finished, GRACE, MARKER},
+    execute,
+    execution::{Execution, Failure, Finished, GRACE},
     recovery::remove_leftovers,
     run_request::RunRequest,
 };
@@ -245,7 +249,7 @@ pub async fn supervise(
             recorded: request.is_recorded(),
             ..Execution::of(app, task.clone(), Secrets::default(), &never)
         };
-        return execution.fail(held, failure, events);
+        return execute::fail(&execution, held, failure, events);
     }
     let run = app.store.end_run(held)?;
     events.send(Event::Ended {
@@ -274,14 +278,8 @@ fn failure(app: &App, task: &Task, ended: Ended, heard: &Heard) -> Failure {
     let limits = &app.settings.config.limits;
     let last_words = String::from_utf8_lossy(&heard.last_words);
     match ended {
-        Ended::Stopped(signal) => super::execute::stopped(signal),
-        Ended::TimedOut => Failure {
-            status: RunStatus::Timeout,
-            error: Error::new(
-                Kind::Failed,
-                format!("the run took longer than {} seconds", task.timeout),
-            ),
-        },
+        Ended::Stopped(signal) => Failure::stopped(signal),
+        Ended::TimedOut => Failure::too_long(task),
         Ended::Exited(code) => {
             let said = last_words.trim();
             let why = if said.is_empty() {

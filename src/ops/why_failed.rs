@@ -1,9 +1,7 @@
 //! What is added to the error of a run that failed: the last words of its builder, and what to do about it.
 
 use crate::{
-    builder::{
-        BuildRequest, Builder, LastWords, Purpose, has_lost_its_daemon, is_out_of_disk, refusal,
-    },
+    builder::{BuildRequest, Builder, Purpose, has_lost_its_daemon, is_out_of_disk, refusal},
     error::Error,
     registry::LookupError,
     task::{Task, TaskKey},
@@ -35,19 +33,19 @@ pub fn has_lost_the_builder(error: &Error) -> bool {
 /// Adds what a builder said last, and, where a registry has refused it, how it gets a login.
 pub fn with_last_words(
     error: Error,
-    words: &mut LastWords,
-    (builder, purpose): (&Builder, &Purpose),
+    said: &[String],
+    builder: &Builder,
+    purpose: &Purpose,
     request: &BuildRequest,
 ) -> Error {
-    let said = words.said();
     if said.is_empty() {
         return error;
     }
-    let refused = refusal(&said, purpose, request.bases.keys());
+    let refused = refusal(said, purpose, request.bases.keys());
     let error = error.because(BuilderWords {
         text: said.join("; "),
-        is_out_of_disk: is_out_of_disk(&said),
-        has_lost_its_daemon: has_lost_its_daemon(&said),
+        is_out_of_disk: is_out_of_disk(said),
+        has_lost_its_daemon: has_lost_its_daemon(said),
     });
     match refused {
         Some(refused) => {

@@ -222,12 +222,6 @@ impl Layout {
         self.open_runs().join(format!(".tmp-recovery-{id}"))
     }
 
-    /// Returns the copy of the Dockerfile that a run is built from.
-    #[must_use]
-    pub fn pinned_dockerfile(&self, id: RunId) -> PathBuf {
-        self.run_folder(id).join("Dockerfile")
-    }
-
     /// Returns the folder of secrets, with a folder for each registry in it.
     #[must_use]
     pub fn secrets_folder(&self) -> PathBuf {

@@ -20,7 +20,7 @@ use crate::{
     ops::{
         self, App,
         answer::RunAnswer,
-        execute::Finished,
+        execution::Finished,
         run::{Overrides, RunRequest},
         watch::{Looks, Selection, WatchOptions},
     },

@@ -3,7 +3,7 @@
 mod memory;
 mod places;
 mod request;
-mod run;
+pub(super) mod run;
 mod survey;
 
 use std::collections::BTreeMap;

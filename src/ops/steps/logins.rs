@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     error::Result,
     image::Reference,
-    ops::{execute::Execution, run_log::RunLog, trust::Trust},
+    ops::{execution::Execution, run_log::RunLog, trust::Trust},
     steps::{Action, Graph},
     store::file,
 };
@@ -15,72 +15,66 @@ use super::{read::MultiStep, workspace::Workspace};
 /// How many repositories are asked about: each may take a helper a moment.
 const MOST: usize = 100;
 
-impl Execution<'_> {
-    /// Writes the logins to the registries that the task uses or names where `cmd` steps find them. They go with the workspace.
-    ///
-    /// A guest's file gets none: it could take them elsewhere.
-    pub(super) async fn hand_logins_over(
-        &self,
-        workspace: &Workspace,
-        read: &MultiStep,
-        log: &mut RunLog<'_>,
-    ) -> Result<()> {
-        let has_containers = |step: &crate::steps::Step| matches!(step.action, Action::Cmd(_));
-        if !read.graph.steps().iter().any(has_containers) {
-            return Ok(());
-        }
-        let registries = self.app.registries();
-        let mut logins = Vec::new();
-        for (registry, repository) in self.registries_of(&read.graph) {
-            match registries.login(&registry, &repository).await {
-                Ok(Some(login)) => logins.push(login),
-                Ok(None) => {}
-                Err(problem) => {
-                    log.say(&format!("steps have no login for `{registry}`: {problem}"))
-                }
-            }
-        }
-        // Of several repositories on one registry, the first that has a login.
-        let mut seen = BTreeSet::new();
-        logins.retain(|login| seen.insert(login.registry.clone()));
-        if logins.is_empty() {
-            return Ok(());
-        }
-        if read.trust == Trust::Guest {
-            log.say(
-                "steps get no logins: the context is a guest's, and --trust-context is not given",
-            );
-            return Ok(());
-        }
-        let hidden = crate::registry::hidden_in_auth_file(&logins);
-        log.hide(&hidden);
-        let text = crate::registry::auth_file_of(&logins);
-        let path = workspace.home().join(".docker/config.json");
-        file::replace(&path, text.reveal().as_bytes())
+/// Writes the logins to the registries that the task uses or names where `cmd` steps find them. They go with the workspace.
+///
+/// A guest's file gets none: it could take them elsewhere.
+pub(super) async fn hand_over(
+    execution: &Execution<'_>,
+    workspace: &Workspace,
+    read: &MultiStep,
+    log: &RunLog<'_>,
+) -> Result<()> {
+    let has_containers = |step: &crate::steps::Step| matches!(step.action, Action::Cmd(_));
+    if !read.graph.steps().iter().any(has_containers) {
+        return Ok(());
     }
+    let registries = execution.app.registries();
+    let mut logins = Vec::new();
+    for (registry, repository) in registries_of(execution, &read.graph) {
+        match registries.login(&registry, &repository).await {
+            Ok(Some(login)) => logins.push(login),
+            Ok(None) => {}
+            Err(problem) => log.say(&format!("steps have no login for `{registry}`: {problem}")),
+        }
+    }
+    // Of several repositories on one registry, the first that has a login.
+    let mut seen = BTreeSet::new();
+    logins.retain(|login| seen.insert(login.registry.clone()));
+    if logins.is_empty() {
+        return Ok(());
+    }
+    if read.trust == Trust::Guest {
+        log.say("steps get no logins: the context is a guest's, and --trust-context is not given");
+        return Ok(());
+    }
+    let hidden = crate::registry::hidden_in_auth_file(&logins);
+    log.hide(&hidden);
+    let text = crate::registry::auth_file_of(&logins);
+    let path = workspace.home().join(".docker/config.json");
+    file::replace(&path, text.reveal().as_bytes())
+}
 
-    /// Returns the registries that a task uses or names, each with a repository on it; the task's own first.
-    fn registries_of(&self, graph: &Graph) -> Vec<(String, String)> {
-        let mut all = vec![(self.task.registry.clone(), String::new())];
-        let named = self.secrets.credentials.keys();
-        all.extend(named.map(|server| (server.clone(), String::new())));
-        let images = graph.steps().iter().flat_map(|step| match &step.action {
-            Action::Cmd(cmd) => vec![cmd.image.clone()],
-            Action::Build(build) => build.images.clone(),
-            Action::Push(pushed) => pushed.iter().map(|one| one.image.clone()).collect(),
-        });
-        let place = |image: Reference| (image.registry().to_owned(), image.repository().to_owned());
-        all.extend(images.map(place));
-        let words = graph.steps().iter().flat_map(|step| match &step.action {
-            Action::Cmd(cmd) => cmd.args.iter(),
-            Action::Build(_) | Action::Push(_) => [].iter(),
-        });
-        all.extend(words.flat_map(|word| images_in(word.reveal())).map(place));
-        let mut seen = BTreeSet::new();
-        all.retain(|place| seen.insert(place.clone()));
-        all.truncate(MOST);
-        all
-    }
+/// Returns the registries that a task uses or names, each with a repository on it; the task's own first.
+fn registries_of(execution: &Execution<'_>, graph: &Graph) -> Vec<(String, String)> {
+    let mut all = vec![(execution.task.registry.clone(), String::new())];
+    let named = execution.secrets.credentials.keys();
+    all.extend(named.map(|server| (server.clone(), String::new())));
+    let images = graph.steps().iter().flat_map(|step| match &step.action {
+        Action::Cmd(cmd) => vec![cmd.image.clone()],
+        Action::Build(build) => build.images.clone(),
+        Action::Push(pushed) => pushed.iter().map(|one| one.image.clone()).collect(),
+    });
+    let place = |image: Reference| (image.registry().to_owned(), image.repository().to_owned());
+    all.extend(images.map(place));
+    let words = graph.steps().iter().flat_map(|step| match &step.action {
+        Action::Cmd(cmd) => cmd.args.iter(),
+        Action::Build(_) | Action::Push(_) => [].iter(),
+    });
+    all.extend(words.flat_map(|word| images_in(word.reveal())).map(place));
+    let mut seen = BTreeSet::new();
+    all.retain(|place| seen.insert(place.clone()));
+    all.truncate(MOST);
+    all
 }
 
 /// Returns the images and artifacts with a registry that the words of a command name, as `oras push ghcr.io/acme/web:1` does.

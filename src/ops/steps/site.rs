@@ -4,55 +4,41 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    time::Duration,
 };
 
-use tokio::time::Instant;
-
 use crate::{
-    builder::{BuildRequest, Builder, BuilderPlatforms, LastWords, Purpose},
-    error::{Error, Kind, Result},
+    builder::BuilderPlatforms,
     image::{Digest, Platform, Reference},
     ops::{
-        event::Event,
-        execute::{Execution, Failure, MARKER, stopped},
+        execution::Execution,
         inputs::Inputs,
         resolve::Resolved,
-        run_log::{RunLog, run_beside},
-        why_failed::with_last_words,
+        run_builders::PlacedBuilder,
+        run_log::{LogLines, RunLog},
     },
     steps::StepId,
-    sys::{
-        command::CommandLine,
-        process::{Ended, Limits},
-        signal::Stop,
-    },
-    task::{Dependency, Run, RunStatus, Untracked},
+    sys::signal::Stop,
+    task::{Dependency, Run, Untracked},
     watch::Baseline,
 };
 
 use super::{read::MultiStep, workspace::Workspace};
 
-/// How much of what a step printed is looked at for the errors after which it is tried again, in bytes.
-const MAX_PRINTED: usize = 1024 * 1024;
-
 /// What the steps of one run share.
-pub(super) struct StepContext<'a, 'r> {
+pub(super) struct StepContext<'a> {
     pub execution: &'a Execution<'a>,
     pub run: &'a Run,
     pub read: &'a MultiStep,
-    pub builder: &'a Builder,
+    pub on: &'a PlacedBuilder,
     pub platforms: BuilderPlatforms,
     pub baseline: &'a Baseline,
     pub workspace: Workspace,
     /// Comes when the run is to stop, and when another step has failed.
     pub stop: Stop,
-    /// When the run has taken too long.
-    pub deadline: Instant,
     pub auth_dir: Option<PathBuf>,
     /// The networks of the file, by the names that the builder knows.
     pub networks: BTreeMap<String, String>,
-    pub run_log: RefCell<&'a mut RunLog<'r>>,
+    pub log: &'a RunLog<'a>,
     pub found: RefCell<StepResults>,
 }
 
@@ -118,172 +104,17 @@ impl StepResults {
     }
 }
 
-/// How a process of a step ended.
-#[derive(Debug)]
-pub(super) struct StepProcess {
-    ended: Ended,
-    printed: Vec<u8>,
-    words: LastWords,
-}
-
-/// What a process of a step was to do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StepWork<'a> {
-    pub step: &'a crate::steps::Step,
-    /// In words.
-    pub what: &'a str,
-    /// What it was to build or to push, where it was a builder's.
-    pub request: Option<(&'a Purpose, &'a BuildRequest)>,
-}
-
-impl<'a> StepWork<'a> {
-    /// Returns something that no registry can refuse.
-    pub fn of(step: &'a crate::steps::Step, what: &'a str) -> Self {
-        Self {
-            step,
-            what,
-            request: None,
-        }
-    }
-}
-
-/// Why a try of a step came to nothing.
-#[derive(Debug)]
-pub(super) enum StepFailure {
-    /// A process of it failed: worth another try, perhaps only after some errors.
-    Exit { error: Error, printed: Vec<u8> },
-    /// Another try would be no better.
-    Final(Failure),
-}
-
-impl<E: Into<Failure>> From<E> for StepFailure {
-    fn from(failure: E) -> Self {
-        Self::Final(failure.into())
-    }
-}
-
-impl StepContext<'_, '_> {
-    /// Says something in the log, as one step's line or as the run's.
-    pub fn say(&self, step: Option<&StepId>, text: &str) {
-        let prefix = self.prefix(step);
-        self.run_log.borrow_mut().line(&format!("{prefix}{text}"));
-    }
-
-    /// Tells something that people should know, besides the log.
-    pub fn warn(&self, step: &StepId, text: &str) {
-        self.say(Some(step), &format!("acrt: {text}"));
-        let warning = Event::Warning(format!("step `{step}`: {text}"));
-        self.run_log.borrow().events.send(warning);
-    }
-
-    /// Returns what stands before a step's lines; nothing where there is only one step.
-    pub fn prefix(&self, step: Option<&StepId>) -> String {
-        match step {
-            Some(step) if self.read.graph.steps().len() > 1 => format!("{step} | "),
-            _ => String::new(),
-        }
-    }
-
-    /// Runs one process of a step to its end, its lines in the log.
-    pub async fn process(
-        &self,
-        step: &StepId,
-        line: CommandLine,
-        deadline: Instant,
-        grace: Duration,
-    ) -> Result<StepProcess> {
-        self.say(Some(step), &format!("$ {line}"));
-        let marker = self.marker();
-        let line = line.env(MARKER, marker.display().to_string());
-        let limits = Limits {
-            timeout: Some(
-                deadline
-                    .min(self.deadline)
-                    .saturating_duration_since(Instant::now()),
-            ),
-            grace,
-        };
-        let mut printed = Vec::new();
-        let prefix = self.prefix(Some(step));
-        let log = (&self.run_log, prefix.as_str());
-        let (ended, words) = run_beside(log, &line, &limits, &self.stop, |bytes| {
-            let room = MAX_PRINTED.saturating_sub(printed.len());
-            printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        })
-        .await?;
-        Ok(StepProcess {
-            ended,
-            printed,
-            words,
-        })
-    }
-
-    /// Waits until the steps are to stop or the run has taken too long.
-    pub async fn cut_short(&self) -> Failure {
-        tokio::select! {
-            signal = self.stop.wait() => stopped(signal),
-            () = tokio::time::sleep_until(self.deadline) => self.execution.took_too_long(),
-        }
-    }
-
-    /// Turns how a process of a step ended into what becomes of the step.
-    pub fn judge(&self, work: StepWork<'_>, process: StepProcess) -> Result<Vec<u8>, StepFailure> {
-        let StepWork {
-            step,
-            what,
-            request,
-        } = work;
-        let StepProcess {
-            ended,
-            printed,
-            mut words,
-        } = process;
-        let id = &step.id;
-        let mut exit = |text: String, printed| {
-            let error = Error::new(Kind::Failed, text);
-            let error = match request {
-                Some((purpose, request)) => {
-                    with_last_words(error, &mut words, (self.builder, purpose), request)
-                }
-                // What a container of somebody prints says nothing of the builder.
-                None => match words.said() {
-                    said if said.is_empty() => error,
-                    said => error.because(anyhow::anyhow!(said.join("; "))),
-                },
-            };
-            Err(StepFailure::Exit { error, printed })
-        };
-        let failure = |status, text: String| {
-            StepFailure::Final(Failure {
-                status,
-                error: Error::new(Kind::Failed, text),
-            })
-        };
-        match ended {
-            Ended::Exited(0) => Ok(printed),
-            Ended::Exited(code) => exit(
-                format!("step `{id}` failed: the exit code of {what} is {code}"),
-                printed,
-            ),
-            Ended::Killed(signal) => exit(
-                format!("step `{id}` failed: {what} was killed by signal {signal}"),
-                printed,
-            ),
-            Ended::TimedOut if Instant::now() >= self.deadline => Err(failure(
-                RunStatus::Timeout,
-                format!(
-                    "the run took longer than {} seconds",
-                    self.execution.task.timeout
-                ),
-            )),
-            Ended::TimedOut => Err(failure(
-                RunStatus::Failed,
-                format!(
-                    "step `{id}` took longer than {} seconds",
-                    step.limits.timeout
-                ),
-            )),
-            Ended::Stopped(signal) => Err(StepFailure::Final(stopped(signal))),
+impl<'a> StepContext<'a> {
+    /// Returns where the lines of a step go: each behind the name of the step, where there is more than one.
+    pub fn lines_of(&self, step: &StepId) -> LogLines<'a> {
+        let is_alone = self.read.graph.steps().len() == 1;
+        LogLines {
+            log: self.log,
+            prefix: if is_alone {
+                String::new()
+            } else {
+                format!("{step} | ")
+            },
         }
     }
 

@@ -1,0 +1,190 @@
+//! One build of a Dockerfile by one builder: its command lines one after the other, and once more where its disk was full.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    builder::{BuildRequest, DigestSource, HeldImage, Purpose},
+    error::{Error, Kind},
+    image::{Digest, Platform, Reference},
+    sys::signal::Stop,
+    task::{DockerStep, Run},
+    watch::Baseline,
+};
+
+use super::{
+    assemble, blame,
+    cache_traces::CacheTraces,
+    clean::Traces,
+    commands::{CommandFailure, Commands},
+    execution::{Execution, Failure, GRACE},
+    inputs::Inputs,
+    outputs::judge_platforms,
+    platforms, pushed,
+    resolve::Resolved,
+    run_builders::PlacedBuilder,
+    run_log::LogLines,
+    unchanged,
+    why_failed::{has_no_disk, with_last_words},
+};
+
+/// One build of a run: what it is made of, and what was decided about it.
+pub(super) struct BuildJob<'a> {
+    pub execution: &'a Execution<'a>,
+    pub step: &'a DockerStep,
+    pub inputs: &'a Inputs,
+    pub resolved: &'a Resolved,
+    pub images: &'a [Reference],
+    pub run: &'a Run,
+    /// What is known of the task from before.
+    pub baseline: &'a Baseline,
+}
+
+/// What one builder does for a build, and what is told of it.
+pub(super) struct BuilderWork<'a> {
+    pub on: &'a PlacedBuilder,
+    pub request: BuildRequest,
+    pub lines: LogLines<'a>,
+    pub stop: &'a Stop,
+}
+
+/// What a build has come to.
+#[derive(Debug, Default)]
+pub(super) struct BuildOutcome {
+    /// The digests that the builder reported.
+    pub digests: BTreeMap<Reference, Digest>,
+    /// The platforms of the image as the builder holds it; empty where it does not say.
+    pub platforms: BTreeSet<Platform>,
+}
+
+impl BuildJob<'_> {
+    /// Builds with one builder, and once more where its disk was full and has been pruned.
+    pub async fn build_on(&self, work: BuilderWork<'_>) -> Result<BuildOutcome, Failure> {
+        let (execution, name) = (self.execution, &work.on.name);
+        let (app, on) = (execution.app, (&work.on.builder, name.as_str()));
+        let cache = match CacheTraces::of(app, on, &execution.task, self.run, work.stop) {
+            Some(traces) => Some(traces.before("").await),
+            None => None,
+        };
+        let mut built = self.try_on(&work).await;
+        if let Err(failure) = &built
+            && has_no_disk(&failure.error)
+            && blame::free_disk(execution, name, &work.lines).await
+        {
+            built = self.try_on(&work).await;
+        }
+        if let Some(cache) = cache {
+            cache.note(self.resolved.pulled.keys()).await;
+        }
+        match built {
+            Ok(outcome) => {
+                blame::note_room(app, name)?;
+                Ok(outcome)
+            }
+            Err(failure) => Err(blame::blamed(execution, failure, name).await),
+        }
+    }
+
+    async fn try_on(&self, work: &BuilderWork<'_>) -> Result<BuildOutcome, Failure> {
+        let (execution, inputs, resolved) = (self.execution, self.inputs, self.resolved);
+        let BuilderWork {
+            on,
+            request,
+            lines,
+            stop,
+        } = work;
+        let mut request = request.clone();
+        let leaving_out = assemble::leaves_out_vcs(&execution.task).then_some(&on.builder);
+        let ignore = assemble::ignore_file(inputs, leaving_out)?;
+        assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
+        let _lean = assemble::place_lean_context(execution, &on.builder, &mut request)?;
+        let variables = execution.secret_variables()?;
+        let traces = Traces::of(execution.app, on, &execution.task, self.run);
+        let absent = match &traces {
+            Some(traces) => traces.absent(resolved.pulled.keys()).await,
+            None => BTreeSet::new(),
+        };
+        let commands = Commands {
+            execution,
+            run: self.run.run_id,
+            lines,
+            stop,
+            limit: None,
+        };
+        let mut outcome = BuildOutcome::default();
+        let mut unchanged = BTreeMap::new();
+        for step in on.builder.plan(&request)? {
+            if let Purpose::Push(image) = &step.purpose
+                && let Some(digest) = unchanged.remove(image)
+            {
+                lines.say(&unchanged::in_words(image, &digest));
+                outcome.digests.insert(image.clone(), digest);
+                continue;
+            }
+            let doing = step.purpose.doing(self.images);
+            lines.log.doing(format!("{}{doing}", lines.prefix));
+            lines.line(&format!("$ {}", step.line));
+            let line = variables.iter().fold(step.line, |line, (name, value)| {
+                line.secret_env(name.clone(), value.clone())
+            });
+            let keep = match step.digest {
+                DigestSource::Output => usize::MAX,
+                _ => 0,
+            };
+            let ran = commands.run(line, GRACE, keep).await;
+            let printed = ran.map_err(|why| failed(why, on, &step.purpose, &request))?;
+            if step.purpose == Purpose::Build {
+                let built = platforms::built(&on.builder, &request).await;
+                let named = platforms::named(built.as_ref());
+                outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
+                judge_platforms(&outcome.platforms, &request.platforms, resolved)?;
+                let built = unchanged::parts(&on.builder, &request, built).await;
+                if let Some(traces) = &traces {
+                    let pulled = resolved.pulled.keys();
+                    traces.note(built.iter(), &request.images, pulled, &absent)?;
+                }
+                // A part is judged when it is joined: the same parts give the same index.
+                if on.platforms.is_empty() {
+                    unchanged = self.unchanged(&built).await?;
+                }
+            }
+            if let Some(digest) = pushed::digest(&step.digest, &printed)? {
+                let images = step.purpose.pushes().iter().cloned();
+                let pushed = images.map(|image| (image, digest.clone()));
+                outcome.digests.extend(pushed);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Returns the tags that are what was built already, with their digests.
+    async fn unchanged(&self, built: &[HeldImage]) -> Result<BTreeMap<Reference, Digest>, Failure> {
+        let (before, now) = (&self.baseline.dependencies, &self.resolved.dependencies);
+        let is_first = self.baseline.outputs.is_empty();
+        if !self.step.is_push_enabled || is_first || unchanged::is_on_another_base(before, now) {
+            return Ok(BTreeMap::new());
+        }
+        let mut same = BTreeMap::new();
+        for tag in self.images {
+            let asking = unchanged::look(self.execution.app, self.baseline, tag, built);
+            let found = self.execution.unless_stopped(async { Ok(asking.await) });
+            same.insert(tag.clone(), found.await?);
+        }
+        Ok(unchanged::settled(same))
+    }
+}
+
+fn failed(
+    why: CommandFailure,
+    on: &PlacedBuilder,
+    purpose: &Purpose,
+    request: &BuildRequest,
+) -> Failure {
+    match why {
+        CommandFailure::Final(failure) => failure,
+        CommandFailure::Exit(command) => {
+            let how = command.how("the builder's exit code", "the builder");
+            let error = Error::new(Kind::Failed, format!("{purpose} failed: {how}"));
+            with_last_words(error, &command.said, &on.builder, purpose, request).into()
+        }
+    }
+}

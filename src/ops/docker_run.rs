@@ -1,0 +1,188 @@
+//! The run of a task that builds a Dockerfile: resolves what it depends on, has it built, looks at what was pushed, records it.
+
+use crate::{
+    builder::BuildRequest,
+    error::Result,
+    image::Reference,
+    store::runs::HeldRun,
+    task::{Dependency, DockerStep, Run, RunStatus},
+};
+
+use super::{
+    assemble,
+    build_job::{BuildJob, BuildOutcome, BuilderWork},
+    chain,
+    event::EventSink,
+    execution::{Execution, Failure},
+    inputs, local, outputs, parts, placing, push_login, pushed,
+    resolve::{self, Resolved},
+    run_builders::{self, PlacedBuilder, holder},
+    run_log::{LogLines, RunLog},
+    run_record, tidy,
+};
+
+/// Carries the run out. Every way out but success is a failure with its status.
+pub(super) async fn work(
+    execution: &Execution<'_>,
+    step: &DockerStep,
+    held: &mut HeldRun,
+    log: &RunLog<'_>,
+) -> Result<(), Failure> {
+    let (app, task) = (execution.app, &execution.task);
+    let started = app.clock.now();
+    let images = execution.images(&held.run)?;
+    let mut inputs = inputs::read(app, task, step, &execution.secrets)?;
+    execution.inputs.get_or_init(|| inputs.digest.clone());
+    inputs.local = local::images_for(app, task)?;
+    let builders = run_builders::all(execution).await?;
+    let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
+    held.run.builder = Some(names.join(placing::BETWEEN));
+    let settling = async {
+        run_builders::settle_platforms(app, &task.platforms, &mut inputs, &builders).await;
+        Ok(())
+    };
+    execution.unless_stopped(settling).await?;
+    let baseline = app.store.baseline(&task.key())?;
+    log.doing("resolving what it depends on".into());
+    let holder = holder(&builders);
+    let resolving = resolve::resolve(app, &mut inputs, &holder, &baseline, log.events);
+    let mut resolved = execution.unless_stopped(resolving).await?;
+    let (bases, known) = (bases_of(&resolved), execution.descendants.as_ref());
+    chain::refuse_cycles(app, task, &images, &bases, known)?;
+    let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
+    if !step.is_local
+        && let Some(on) = builders.first()
+        && let Some(refused) = push_login::refusal(execution, &on.builder, pushed).await?
+    {
+        return Err(refused.into());
+    }
+    held.run.base_image_dependencies = Some(resolved.dependencies.clone());
+    held.run.untracked_images.clone_from(&resolved.untracked);
+    held.run.advance(RunStatus::Running, app.clock.now());
+    app.store.save_run(&held.run)?;
+    for line in resolved
+        .in_words()
+        .chain(resolve::unpinned(&inputs.bases()?))
+    {
+        log.say(&line);
+    }
+    assemble::tell_what_is_not_verified(app, images.iter().chain(resolved.pulled.keys()), log);
+    let job = BuildJob {
+        execution,
+        step,
+        inputs: &inputs,
+        resolved: &resolved,
+        images: &images,
+        run: &held.run,
+        baseline: &baseline,
+    };
+    let outcome = build(&job, &builders, log).await?;
+    let outputs = if step.is_local {
+        outputs::stored(execution, &holder, &images).await?
+    } else {
+        outputs::confirm(execution, pushed, &outcome.digests, log.events).await?
+    };
+    let on_registries = if step.is_local { &[][..] } else { &outputs };
+    let made = outputs::platforms_of(execution, on_registries, outcome.platforms, &inputs).await?;
+    outputs::judge_platforms(&made, &inputs.wanted, &resolved).map_err(Failure::unsure)?;
+    if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
+        log.say(&surprise);
+    }
+    let settled = resolved.made_for(app, &inputs, &made);
+    execution.unless_stopped(settled).await?;
+    held.run.base_image_dependencies = Some(resolved.dependencies);
+    held.run.output_images = Some(outputs);
+    let platforms = made.into_iter().collect();
+    run_record::succeeded(execution, held, started, platforms, log)?;
+    for on in &builders {
+        tidy::after_run(execution, on, &held.run, log).await;
+    }
+    Ok(())
+}
+
+/// Returns the command lines that would be run.
+///
+/// # Errors
+///
+/// As a run would fail before its builder begins.
+pub(super) async fn plan(
+    execution: &Execution<'_>,
+    step: &DockerStep,
+    run: &Run,
+    events: &EventSink<'_>,
+) -> Result<Vec<String>> {
+    let (app, task) = (execution.app, &execution.task);
+    let images = execution.images(run)?;
+    let mut inputs = inputs::read(app, task, step, &execution.secrets)?;
+    inputs.local = local::images_for(app, task)?;
+    let builders = run_builders::all(execution).await?;
+    run_builders::settle_platforms(app, &task.platforms, &mut inputs, &builders).await;
+    let baseline = app.store.baseline(&task.key())?;
+    let holder = holder(&builders);
+    let resolved = resolve::resolve(app, &mut inputs, &holder, &baseline, events).await?;
+    let job = BuildJob {
+        execution,
+        step,
+        inputs: &inputs,
+        resolved: &resolved,
+        images: &images,
+        run,
+        baseline: &baseline,
+    };
+    let request = request(&job);
+    let mut lines = Vec::new();
+    for on in &builders {
+        let steps = on.builder.plan(&parts::part_of(execution, &request, on))?;
+        lines.extend(steps.iter().map(|step| step.line.to_string()));
+    }
+    Ok(lines)
+}
+
+/// Builds with one builder, or in parts with several.
+async fn build(
+    job: &BuildJob<'_>,
+    builders: &[PlacedBuilder],
+    log: &RunLog<'_>,
+) -> Result<BuildOutcome, Failure> {
+    let execution = job.execution;
+    let mut request = request(job);
+    let placed = assemble::place_logins(execution, job.run.run_id)?;
+    request.auth_dir = placed.as_ref().map(|placed| placed.folder());
+    assemble::tell_what_is_left_out(execution, &request.context, log.events);
+    let [on] = builders else {
+        return parts::build(job, builders, request, log).await;
+    };
+    let work = BuilderWork {
+        on,
+        request,
+        lines: LogLines {
+            log,
+            prefix: String::new(),
+        },
+        stop: execution.stop,
+    };
+    job.build_on(work).await
+}
+
+/// Puts the build in the words of the builder room.
+fn request(job: &BuildJob<'_>) -> BuildRequest {
+    let (step, layout) = (job.step, job.execution.app.store.layout());
+    let arguments = inputs::arguments_of(step, &job.execution.secrets);
+    let (secret_args, args) = assemble::parted(arguments);
+    let asked = BuildRequest {
+        images: job.images.to_vec(),
+        args,
+        secret_args,
+        no_cache: step.no_cache,
+        options: step.options.clone(),
+        push: step.is_push_enabled,
+        scratch: layout.run_folder(job.run.run_id),
+        ..BuildRequest::default()
+    };
+    assemble::request(job.execution, job.run, job.inputs, job.resolved, asked)
+}
+
+fn bases_of(resolved: &Resolved) -> Vec<Reference> {
+    let image = |dependency: &Dependency| dependency.image.reference();
+    resolved.dependencies.iter().filter_map(image).collect()
+}

@@ -1,0 +1,101 @@
+//! What a run has made: whether it is where it was pushed, for which platforms it is, and whether these were asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    builder::Builder,
+    error::{Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    task::ImageDescriptor,
+};
+
+use super::{
+    event::{Event, EventSink},
+    execution::{Execution, Failure},
+    inputs::Inputs,
+    local, pushed,
+    resolve::Resolved,
+};
+
+/// Looks once at each tag that was pushed, before anything of the run is recorded. Returns what was pushed.
+pub(super) async fn confirm(
+    execution: &Execution<'_>,
+    images: &[Reference],
+    reported: &BTreeMap<Reference, Digest>,
+    events: &EventSink<'_>,
+) -> Result<Vec<ImageDescriptor>, Failure> {
+    if images.is_empty() {
+        return Ok(Vec::new());
+    }
+    events.send(Event::Doing("looking at what was pushed".into()));
+    tokio::select! {
+        outputs = pushed::confirmed(execution.app, images, reported) => {
+            outputs.map_err(Failure::unsure)
+        }
+        failure = execution.cut_short(execution.stop) => Err(failure),
+    }
+}
+
+/// Returns what the builder has of the images that it has made and keeps.
+pub(super) async fn stored(
+    execution: &Execution<'_>,
+    builder: &Builder,
+    images: &[Reference],
+) -> Result<Vec<ImageDescriptor>, Failure> {
+    let mut outputs = Vec::new();
+    for image in images {
+        let held = execution
+            .unless_stopped(local::held(builder, image))
+            .await?;
+        let id = held.and_then(|held| held.id).ok_or_else(|| {
+            let text = format!(
+                "the builder does not have `{}` that it has just built",
+                image.familiar()
+            );
+            Error::new(Kind::Failed, text)
+                .hint("local images need a builder that keeps them: docker, podman or buildah")
+        })?;
+        outputs.push(ImageDescriptor::new(image, Some(id)));
+    }
+    Ok(outputs)
+}
+
+/// Returns for which platforms a build was: as the pushed images say, else as its builder says, else as it was planned.
+pub(super) async fn platforms_of(
+    execution: &Execution<'_>,
+    outputs: &[ImageDescriptor],
+    built: BTreeSet<Platform>,
+    inputs: &Inputs,
+) -> Result<BTreeSet<Platform>, Failure> {
+    let planned = &inputs.build.platforms;
+    let pushed = tokio::select! {
+        pushed = pushed::platforms(execution.app, outputs, planned) => pushed,
+        failure = execution.cut_short(execution.stop) => return Err(failure),
+    };
+    let made = match pushed {
+        Ok(pushed) if pushed.is_empty() => built,
+        Ok(pushed) => pushed,
+        // The tag is there by its digest, and the builder has said what that is.
+        Err(_) if !built.is_empty() => built,
+        Err(error) => return Err(Failure::unsure(error)),
+    };
+    Ok(if made.is_empty() {
+        planned.iter().cloned().collect()
+    } else {
+        made
+    })
+}
+
+/// Refuses an image that is made for other platforms than are wanted.
+pub(super) fn judge_platforms(
+    made: &BTreeSet<Platform>,
+    wanted: &[Platform],
+    resolved: &Resolved,
+) -> Result<()> {
+    match pushed::mismatch(made, wanted, &resolved.forced) {
+        None => Ok(()),
+        Some(mismatch) => Err(Error::new(Kind::Failed, mismatch).hint(
+            "build on an image that is made for it, or with another builder: not every one heeds --platform",
+        )),
+    }
+}

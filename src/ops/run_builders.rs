@@ -1,0 +1,95 @@
+//! The builders of a run: which they are, and for which platforms each of them builds.
+
+use crate::{
+    builder::{self, Builder},
+    error::Result,
+    image::Platform,
+};
+
+use super::{App, execution::Execution, inputs::Inputs, placing, platforms};
+
+/// A builder that builds for a run.
+#[derive(Debug)]
+pub(super) struct PlacedBuilder {
+    /// As the config file names it, else by its kind.
+    pub name: String,
+    /// What it is.
+    pub builder: Builder,
+    /// The platforms that it builds for; all of the run if empty.
+    pub platforms: Vec<Platform>,
+}
+
+impl PlacedBuilder {
+    /// Stands for a builder where none is needed.
+    pub fn none() -> Self {
+        Self {
+            name: String::new(),
+            builder: Builder::none(),
+            platforms: Vec::new(),
+        }
+    }
+
+    async fn find(app: &App, name: Option<&str>, platforms: Vec<Platform>) -> Result<Self> {
+        let builder = builder::detect(name, &app.settings).await?;
+        let own = name.and_then(|name| app.settings.config.builders.get_key_value(name));
+        let name = match own {
+            Some((name, own)) if own.kind.is_some() => name.clone(),
+            _ => builder.kind().to_string(),
+        };
+        Ok(Self {
+            name,
+            builder,
+            platforms,
+        })
+    }
+}
+
+/// Returns the builders of a run: one, or one for each part.
+pub(super) async fn all(execution: &Execution<'_>) -> Result<Vec<PlacedBuilder>> {
+    let app = execution.app;
+    let placed = if execution.placed.is_empty() {
+        placing::fit(app, &execution.task)?
+    } else {
+        execution.placed.clone()
+    };
+    let mut builders = Vec::new();
+    for part in placed {
+        builders.push(PlacedBuilder::find(app, Some(&part.builder), part.platforms).await?);
+    }
+    if builders.is_empty() {
+        builders.push(PlacedBuilder::find(app, None, Vec::new()).await?);
+    }
+    Ok(builders)
+}
+
+/// Returns the builder of a run that is made by one.
+pub(super) async fn one(execution: &Execution<'_>) -> Result<PlacedBuilder> {
+    Ok(all(execution).await?.swap_remove(0))
+}
+
+/// Returns the builder whose own images a build may use: none, where it is one of several.
+pub(super) fn holder(builders: &[PlacedBuilder]) -> Builder {
+    match builders {
+        [one] => one.builder.clone(),
+        _ => Builder::none(),
+    }
+}
+
+/// Works out for which platforms a build is that is for `named`; for none in particular if there are none.
+pub(super) async fn settle_platforms(
+    app: &App,
+    named: &[Platform],
+    inputs: &mut Inputs,
+    builders: &[PlacedBuilder],
+) {
+    if let [one] = builders {
+        inputs.build_with(&platforms::of(app, &one.builder).await, named);
+        return;
+    }
+    let mut parts = Vec::new();
+    for on in builders {
+        let own = platforms::of(app, &on.builder).await.own;
+        parts.push((own, on.platforms.clone()));
+    }
+    inputs.build_in_parts(parts, named);
+}

@@ -1,0 +1,127 @@
+//! What is written down of a run at its end: what it depended on, or why it failed.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    store::runs::HeldRun,
+    task::{Run, RunStatus},
+    watch::{Baseline, Built},
+};
+
+use super::{
+    event::{Event, EventSink},
+    execution::{Execution, Failure},
+    run_log::RunLog,
+    why_failed::maker_of_missing,
+};
+
+/// Records what a run depended on that began to look at `started` and made images for `platforms`: from now on, that is what is compared.
+/// One that is not of the stored definition leaves nothing.
+pub(super) fn succeeded(
+    execution: &Execution<'_>,
+    held: &HeldRun,
+    started: jiff::Timestamp,
+    platforms: Vec<Platform>,
+    log: &RunLog<'_>,
+) -> Result<()> {
+    if !execution.recorded {
+        return Ok(());
+    }
+    let (app, key) = (execution.app, &execution.task.key());
+    let now = app.store.task(key)?;
+    let ours = execution.stored.as_ref().unwrap_or(&execution.task);
+    if !now.is_some_and(|now| now.depends_on_the_same_as(ours)) {
+        log.say("the task was changed while it ran; run it again to follow what it depends on now");
+        return Ok(());
+    }
+    let named = execution.named.as_ref();
+    let built = Built {
+        dependencies: held.run.base_image_dependencies.clone().unwrap_or_default(),
+        untracked: held.run.untracked_images.clone(),
+        outputs: held.run.output_images.clone().unwrap_or_default(),
+        platforms,
+        named: named.map(|named| named.bases.clone()),
+        files: named.map_or_else(Vec::new, |named| named.files.clone()),
+    };
+    let baseline = Baseline::succeeded(held.run.run_id, built, started);
+    // Read anew: a watcher may have noted a timer meanwhile.
+    let before = app.store.baseline(key).unwrap_or_default();
+    let mut baseline = baseline.serving(before, &held.run.timer_triggers);
+    baseline.commit.clone_from(&held.run.source_commit);
+    baseline.pushed = Some(app.clock.now());
+    app.store.note_lost_run(key, false)?;
+    app.store.save_baseline(key, &baseline)
+}
+
+/// Ends a run badly. What it would have depended on is not recorded; that it was tried is.
+pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure) -> Result<Error> {
+    let (app, key) = (execution.app, execution.task.key());
+    let now = app.clock.now();
+    let mut reason = failure.error.one_line();
+    let mut error = failure.error;
+    if let Some(maker) = maker_of_missing(app, &key, &error) {
+        reason = format!("{reason}; {maker}");
+        error = error.hint(maker);
+    }
+    run.fail(failure.status, reason.clone(), now);
+    let is_tried = error.kind() != Kind::BuilderAway;
+    if execution.recorded && is_tried && failure.status != RunStatus::Canceled {
+        let mut baseline = app.store.baseline(&key).unwrap_or_default();
+        let inputs = execution.inputs.get().cloned();
+        baseline.failed(run.run_id, tried(execution, run), inputs, now);
+        let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
+        if let Some(failure) = &mut baseline.failure {
+            failure.reason = reason;
+            failure.commit = run.source_commit.clone().or(meant);
+        }
+        app.store.save_baseline(&key, &baseline)?;
+    }
+    Ok(error)
+}
+
+/// Returns the digests that a run was tried with: those that it resolved, else those that caused it.
+fn tried(execution: &Execution<'_>, run: &Run) -> BTreeMap<Reference, Digest> {
+    let resolved = run.base_image_dependencies.iter().flatten();
+    let causes = run.image_update_trigger.iter();
+    let causes = causes.flat_map(|cause| &cause.images);
+    causes
+        .chain(resolved.map(|dependency| &dependency.image))
+        .filter_map(|image| {
+            let tag = execution.app.canonical(&image.reference()?);
+            Some((tag, image.digest.clone()?))
+        })
+        .collect()
+}
+
+/// Removes old runs. That this fails does not change how the run ended.
+pub(super) fn prune(execution: &Execution<'_>, events: &EventSink<'_>) {
+    let app = execution.app;
+    let settings = &app.settings.config.runs;
+    let age = jiff::SignedDuration::from_hours(24 * i64::from(settings.keep_days));
+    let oldest = app.clock.now().saturating_sub(age);
+    let oldest = oldest.unwrap_or(jiff::Timestamp::MIN);
+    let key = execution.task.key();
+    if let Err(error) = app.store.prune_runs(&key, settings.keep, oldest) {
+        events.send(Event::Warning(error.one_line()));
+    }
+}
+
+/// The last line of a log, in ACR's words.
+pub(super) fn closing_line(run: &Run) -> String {
+    let seconds = match (run.start_time, run.finish_time) {
+        (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
+        _ => 0,
+    };
+    let id = run.run_id;
+    match run.status {
+        RunStatus::Succeeded => format!("Run ID: {id} was successful after {seconds}s"),
+        RunStatus::Canceled => format!("Run ID: {id} was canceled after {seconds}s"),
+        RunStatus::Timeout => format!("Run ID: {id} timed out after {seconds}s"),
+        _ => format!(
+            "Run ID: {id} failed after {seconds}s. Error: {}",
+            run.run_error_message.as_deref().unwrap_or("unknown")
+        ),
+    }
+}

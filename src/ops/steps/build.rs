@@ -1,0 +1,287 @@
+//! A step that builds: its context and Dockerfile, what they depend on, and the builder's command lines.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use crate::{
+    builder::{BuildRequest, Purpose},
+    error::{Context as _, Kind, Result},
+    image::Platform,
+    ops::{
+        assemble,
+        cache_traces::CacheTraces,
+        clean::Traces,
+        fetch::{self, Destination, Fetched},
+        inputs::{self, Inputs},
+        outputs::judge_platforms,
+        platforms, pushed,
+        resolve::{self, Resolved},
+        trust::Trust,
+        unchanged,
+    },
+    source::local::LocalContext,
+    steps::{Action, BuildStep, Mount, guest},
+    store::secrets::Secrets,
+    sys::command::CommandLine,
+    task::Context,
+};
+
+use super::{
+    found,
+    read::{arguments_of, build_of, made_before},
+    site::StepBuild,
+    step_run::{StepFailure, StepRun, inside},
+    workspace::copy_beneath,
+};
+
+/// Builds what the step builds.
+pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), StepFailure> {
+    let (shared, step) = (work.shared, work.step);
+    let (execution, builder) = (shared.execution, &shared.on.builder);
+    // It goes when the step ends.
+    let fetched = fetch(work, build).await?;
+    let mut inputs = inputs(work, build, fetched.as_ref())?;
+    let mut resolved = found::warned(work, async |events| {
+        resolve::resolve(execution.app, &mut inputs, builder, shared.baseline, events).await
+    })
+    .await?;
+    for line in resolve::unpinned(&inputs.bases()?) {
+        work.lines.say(&line);
+    }
+    let request = request(work, build, &inputs, &resolved)?;
+    // The workspace has nothing that is to be left out but what steps themselves have made.
+    let ignore = assemble::ignore_file(&inputs, None)?;
+    assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
+    if build.bares_secret {
+        work.warn_of_bare_secret();
+    }
+    let on = (builder, shared.on.name.as_str());
+    let cache = CacheTraces::of(execution.app, on, &execution.task, shared.run, &shared.stop);
+    let cache = match cache {
+        Some(traces) => Some(traces.before(step.id.as_str()).await),
+        None => None,
+    };
+    let made = run_lines(work, build, &request, &inputs, &resolved).await;
+    if let Some(cache) = cache {
+        cache.note(resolved.pulled.keys()).await;
+    }
+    let made = made?;
+    resolved.made_for(execution.app, &inputs, &made).await?;
+    let mut found = shared.found.borrow_mut();
+    found.take(&step.id, &resolved.dependencies, &resolved.untracked);
+    let built = StepBuild {
+        images: build.images.clone(),
+        inputs,
+        resolved,
+        platforms: made,
+    };
+    found.builds.insert(step.id.clone(), built);
+    Ok(())
+}
+
+/// Runs the command lines of a build. Returns the platforms that it was for.
+async fn run_lines(
+    work: &StepRun<'_>,
+    build: &BuildStep,
+    request: &BuildRequest,
+    inputs: &Inputs,
+    resolved: &Resolved,
+) -> Result<BTreeSet<Platform>, StepFailure> {
+    let shared = work.shared;
+    let (execution, builder) = (shared.execution, &shared.on.builder);
+    let directory = work.directory(build.working_directory.as_deref(), ".")?;
+    let traces = Traces::of(execution.app, shared.on, &execution.task, shared.run);
+    let absent = match &traces {
+        Some(traces) => traces.absent(resolved.pulled.keys()).await,
+        None => BTreeSet::new(),
+    };
+    let mut made = BTreeSet::new();
+    for planned in builder.plan(request)? {
+        let mut line = with_variables(work, planned.line, build);
+        line.dir = Some(directory.clone());
+        work.run_builder(line, &planned.purpose, request).await?;
+        if planned.purpose == Purpose::Build {
+            let built = platforms::built(builder, request).await;
+            let named = platforms::named(built.as_ref());
+            made = pushed::in_words_of(&inputs.build.platforms, named);
+            if let Some(traces) = &traces {
+                let built = unchanged::parts(builder, request, built).await;
+                let pulled = resolved.pulled.keys();
+                traces.note(built.iter(), &request.images, pulled, &absent)?;
+            }
+            judge_platforms(&made, &inputs.wanted, resolved)?;
+        }
+    }
+    Ok(made)
+}
+
+/// Gives a builder the variables of a build: all of them, or of a guest's file those that are known to be harmless.
+fn with_variables(work: &StepRun<'_>, line: CommandLine, build: &BuildStep) -> CommandLine {
+    let harmless = guest::variables_of_builder(build);
+    let is_guests = work.shared.read.trust == Trust::Guest;
+    let env = build.env.iter();
+    let given = env.filter(|(name, _)| !is_guests || harmless.contains(&name.as_str()));
+    given.fold(line, |line, (name, value)| {
+        if value.has_secret() {
+            line.secret_env(name, value.to_secret())
+        } else {
+            line.env(name, value.reveal())
+        }
+    })
+}
+
+/// Fetches the context of a build that is neither in the workspace nor on this machine.
+async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>, StepFailure> {
+    let Some(remote) = &build.remote else {
+        return Ok(None);
+    };
+    let context: Context = remote.parse().context(Kind::Invalid, || {
+        format!("cannot use the context of step `{}`", work.step.id)
+    })?;
+    let app = work.shared.execution.app;
+    let to = Destination {
+        root: work.shared.workspace.step(&work.step.id)?.join("context"),
+        beside: work.shared.marker(),
+        keeps_vcs: work.shared.execution.task.keep_vcs,
+    };
+    let secrets = secrets_of_fetch(work, &context);
+    let fetching = fetch::fetch_into(app, to, &context, &secrets, &work.shared.stop);
+    let fetched = work.unless_stopped(fetching).await?;
+    for note in &fetched.notes {
+        work.lines.say(note);
+    }
+    work.lines.say(&fetched.in_words(&context));
+    Ok(Some(fetched))
+}
+
+/// Returns what a fetch may use: the token of the task is for the host of its own context, and for nobody else. The file of a guest
+/// never has it sent anywhere.
+fn secrets_of_fetch(work: &StepRun<'_>, context: &Context) -> Secrets {
+    let execution = work.shared.execution;
+    let task = execution.stored.as_ref().unwrap_or(&execution.task);
+    let own = task.step.context().and_then(Context::git);
+    let is_own = own.zip(context.git());
+    let is_own = is_own.is_some_and(|(own, other)| own.is_beside(other));
+    let token = &execution.secrets.git_access_token;
+    let is_trusted = work.shared.read.trust == Trust::Owner;
+    Secrets {
+        git_access_token: token.clone().filter(|_| is_own && is_trusted),
+        ..Secrets::default()
+    }
+}
+
+/// Reads the Dockerfile of a build: from the workspace, where earlier steps may have written it, or from what was fetched.
+fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> Result<Inputs> {
+    let directory = build.working_directory.as_deref();
+    let root = work.shared.workspace.workspace();
+    let (context, path) = match fetched {
+        // Somebody else's, whoever's the task file is.
+        Some(fetched) => {
+            let context = LocalContext::open(&fetched.folder)?.confined_to(&fetched.folder);
+            (context, inside(None, &build.file_path())?)
+        }
+        None => {
+            let folder = work.directory(directory, &build.context)?;
+            let folder = still(work, "context", folder)?;
+            let context = match work.shared.read.trust {
+                Trust::Owner => LocalContext::open(&folder)?,
+                Trust::Guest => LocalContext::open(&folder)?.confined_to(&root),
+            };
+            (context, root.join(inside(directory, &build.file_path())?))
+        }
+    };
+    let platforms = &work.shared.execution.task.platforms;
+    let mut wanted = build_of(build, platforms);
+    wanted.contexts = contexts(work, build)?;
+    let mut inputs = inputs::of(context, &path, wanted, Vec::new())?;
+    let named = if build.platforms.is_empty() {
+        platforms
+    } else {
+        &build.platforms
+    };
+    inputs.build_with(&work.shared.platforms, named);
+    inputs.made = made_before(&work.shared.read.graph, work.step);
+    Ok(inputs)
+}
+
+/// Returns the named contexts of a build, folders as they are on the machine.
+fn contexts(work: &StepRun<'_>, build: &BuildStep) -> Result<BTreeMap<String, String>> {
+    let contexts = build.contexts.iter().enumerate();
+    let contexts = contexts.map(|(n, (name, place))| {
+        if place.contains("://") {
+            return Ok((name.clone(), place.clone()));
+        }
+        let folder = work.directory(build.working_directory.as_deref(), place)?;
+        let folder = still(work, &format!("context-{n}"), folder)?;
+        Ok((name.clone(), folder.display().to_string()))
+    });
+    contexts.collect()
+}
+
+/// Returns a folder that a builder can read while other steps work: of a guest's, which could put a link in its place, a copy.
+fn still(work: &StepRun<'_>, name: &str, folder: PathBuf) -> Result<PathBuf> {
+    let graph = &work.shared.read.graph;
+    let cmds = graph.steps().iter().filter_map(|step| match &step.action {
+        Action::Cmd(cmd) => Some(cmd),
+        Action::Build(_) | Action::Push(_) => None,
+    });
+    let is_alone = graph.is_chain() && !cmds.into_iter().any(|cmd| cmd.detach);
+    if work.shared.read.trust == Trust::Owner || is_alone {
+        return Ok(folder);
+    }
+    let copy = work.shared.workspace.step(&work.step.id)?.join(name);
+    copy_beneath(&work.shared.workspace.workspace(), &folder, &copy)?;
+    Ok(copy)
+}
+
+fn request(
+    work: &StepRun<'_>,
+    build: &BuildStep,
+    inputs: &Inputs,
+    resolved: &Resolved,
+) -> Result<BuildRequest> {
+    let shared = work.shared;
+    let (secret_args, args) = assemble::parted(arguments_of(build));
+    let options = build.options.iter();
+    let asked = BuildRequest {
+        images: build.images.clone(),
+        args,
+        secret_args,
+        no_cache: build.no_cache,
+        options: options
+            .map(|option| on_this_machine(work, option, &build.mounts))
+            .collect(),
+        cache: build.cache.clone(),
+        labels: build.labels.clone(),
+        scratch: shared.workspace.step(&work.step.id)?,
+        auth_dir: shared.auth_dir.clone(),
+        ..BuildRequest::default()
+    };
+    Ok(assemble::request(
+        shared.execution,
+        shared.run,
+        inputs,
+        resolved,
+        asked,
+    ))
+}
+
+/// Puts the folder of a volume where an option names the place at which the file mounts it.
+fn on_this_machine(work: &StepRun<'_>, option: &str, mounts: &[Mount]) -> String {
+    let mut option = option.to_owned();
+    for mount in mounts {
+        let folder = work
+            .shared
+            .workspace
+            .volume(&mount.name)
+            .display()
+            .to_string();
+        for key in ["src=", "source="] {
+            let from = format!("{key}{}/", mount.path.trim_end_matches('/'));
+            option = option.replace(&from, &format!("{key}{folder}/"));
+        }
+    }
+    option
+}

@@ -1,0 +1,73 @@
+//! The networks that the containers of a multi-step run are in.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    error::{Error, Kind, Result},
+    steps::{Action, CmdStep, Graph, resources::DEFAULT_NETWORK},
+    sys::process,
+};
+
+use super::{LABEL, site::StepContext};
+
+/// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
+///
+/// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not
+/// every machine can have one.
+pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<String, String>> {
+    let graph = &shared.read.graph;
+    let mut made = BTreeMap::new();
+    for network in &graph.networks {
+        let used = containers(graph).any(|cmd| cmd.place.network.as_ref() == Some(&network.name));
+        let is_default = network.name == DEFAULT_NETWORK;
+        if !used || (is_default && !is_talkative(graph)) {
+            continue;
+        }
+        if network.is_external {
+            made.insert(network.name.clone(), network.name.clone());
+            continue;
+        }
+        let name = shared.name(&network.name);
+        let marker = shared.marker();
+        let labels = [(LABEL.to_owned(), marker.display().to_string())].into();
+        let line =
+            shared
+                .on
+                .builder
+                .make_network(&name, network.driver.as_deref(), network.ipv6, &labels);
+        let Some(line) = line else {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!(
+                    "the builder `{}` has no networks, and steps of the file are in `{}`",
+                    shared.on.builder.kind(),
+                    network.name
+                ),
+            )
+            .hint("run the steps with --builder docker or podman, or with `network: host`"));
+        };
+        let answer = process::ask(&line).await?;
+        if !answer.succeeded() {
+            return Err(Error::new(
+                Kind::Failed,
+                format!("cannot make the network `{}`", network.name),
+            )
+            .because(anyhow::anyhow!(answer.text())));
+        }
+        made.insert(network.name.clone(), name);
+    }
+    Ok(made)
+}
+
+fn containers(graph: &Graph) -> impl Iterator<Item = &CmdStep> {
+    graph.steps().iter().filter_map(|step| match &step.action {
+        Action::Cmd(cmd) => Some(&**cmd),
+        Action::Build(_) | Action::Push(_) => None,
+    })
+}
+
+/// Tells whether two containers of a file may be there at once.
+fn is_talkative(graph: &Graph) -> bool {
+    let containers = |graph| containers(graph).filter(|cmd| cmd.own().is_none());
+    containers(graph).count() > 1 && (!graph.is_chain() || containers(graph).any(|cmd| cmd.detach))
+}

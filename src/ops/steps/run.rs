@@ -1,0 +1,245 @@
+//! The run of a task with a multi-step file: reads the file, makes what its steps need, lets them work, looks at what they pushed, records it.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use crate::{
+    error::{Error, Kind, Result},
+    image::{Digest, Platform, Reference},
+    ops::{
+        assemble::{self, PlacedLogins},
+        blame, chain,
+        event::{Event, EventSink},
+        execution::{Execution, Failure},
+        outputs, platforms, push_login, pushed,
+        run_builders::{self, PlacedBuilder},
+        run_log::RunLog,
+        run_record, tidy,
+    },
+    steps::{Action, Graph, OwnCommand, Step, StepId},
+    store::runs::HeldRun,
+    sys::secret::MaskedText,
+    task::{ImageDescriptor, Run, RunStatus, Task, template::RunVariables},
+};
+
+use super::{
+    logins,
+    networks::make_networks,
+    read::{self, Lookup, MultiStep},
+    schedule::carry_out,
+    site::{StepContext, StepResults},
+    sweep::sweep,
+    workspace::Workspace,
+};
+
+/// Does the work of a multi-step task. Every way out but success is a failure with its status.
+pub(in crate::ops) async fn work(
+    execution: &Execution<'_>,
+    held: &mut HeldRun,
+    log: &RunLog<'_>,
+) -> Result<(), Failure> {
+    let (app, task) = (execution.app, &execution.task);
+    let started = app.clock.now();
+    let survey = read::survey(app, task, &execution.secrets)?;
+    if let Some(digest) = survey.digest {
+        execution.inputs.get_or_init(|| digest);
+    }
+    refuse_privileged(task, &survey.privileged)?;
+    let variables = step_variables(execution, &held.run);
+    let read = read::read(app, task, &execution.secrets, &variables, Lookup::Now)?;
+    log.hide(&read.hidden);
+    read.refuse_guest()?;
+    for notice in &read.notices {
+        log.say(&notice.to_string());
+    }
+    let on = if needs_builder(&read.graph) {
+        let on = run_builders::one(execution).await?;
+        on.builder.refuse_steps()?;
+        held.run.builder = Some(on.name.clone());
+        on
+    } else {
+        PlacedBuilder::none()
+    };
+    let known = execution.descendants.as_ref();
+    chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, known)?;
+    push_login::try_pushes(execution, &read.graph, &on.builder, log).await?;
+    held.run.advance(RunStatus::Running, app.clock.now());
+    app.store.save_run(&held.run)?;
+
+    let outcome = in_workspace(execution, &held.run, &read, &on, log).await;
+    let stays = sweep(app, &on.builder, held.run.run_id).await;
+    for text in stays {
+        log.events.send(Event::Warning(text));
+    }
+    let (found, outcome) = match outcome {
+        Ok((found, done)) => (Some(found), done),
+        Err(failure) => (None, Err(failure)),
+    };
+    if let Some(found) = &found {
+        held.run.base_image_dependencies = Some(found.dependencies());
+        held.run.untracked_images.clone_from(&found.untracked);
+    }
+    if let Err(failure) = outcome {
+        return Err(blame::blamed(execution, failure, &on.name).await);
+    }
+    let mut found = found.unwrap_or_default();
+    blame::note_room(app, &on.name)?;
+    let outputs = confirm(execution, &found.pushed, log.events).await?;
+    let platforms = settle(execution, &mut found, &outputs).await?;
+    held.run.base_image_dependencies = Some(found.dependencies());
+    held.run.output_images = Some(outputs);
+    run_record::succeeded(execution, held, started, platforms, log)?;
+    if held.run.builder.is_some() {
+        tidy::after_run(execution, &on, &held.run, log).await;
+    }
+    Ok(())
+}
+
+/// Works out for which platforms the builds of the steps were, and what they depend on for these. Returns the platforms.
+async fn settle(
+    execution: &Execution<'_>,
+    found: &mut StepResults,
+    outputs: &[ImageDescriptor],
+) -> Result<Vec<Platform>, Failure> {
+    let (mut pushed, mut all) = (BTreeSet::new(), BTreeSet::new());
+    let mut others = outputs.to_vec();
+    for (step, mut build) in std::mem::take(&mut found.builds) {
+        let is_own = |output: &ImageDescriptor| {
+            let image = output.reference();
+            image.is_some_and(|image| build.images.contains(&image))
+        };
+        let own: Vec<ImageDescriptor> = others.extract_if(.., |one| is_own(one)).collect();
+        let made = outputs::platforms_of(execution, &own, build.platforms, &build.inputs);
+        let made = made.await?;
+        outputs::judge_platforms(&made, &build.inputs.wanted, &build.resolved)
+            .map_err(Failure::unsure)?;
+        let settled = build.resolved.made_for(execution.app, &build.inputs, &made);
+        execution.unless_stopped(settled).await?;
+        let resolved = &build.resolved;
+        found.take(&step, &resolved.dependencies, &resolved.untracked);
+        if !own.is_empty() {
+            pushed.extend(made.iter().cloned());
+        }
+        all.extend(made);
+    }
+    // What is pushed and was built by no step, such as a second name for an image.
+    let read = pushed::platforms(execution.app, &others, &[]);
+    pushed.extend(execution.unless_stopped(read).await?);
+    let chosen = if pushed.is_empty() { all } else { pushed };
+    Ok(chosen.into_iter().collect())
+}
+
+/// Returns the run variables of templates. A quick run has no task.
+fn step_variables(execution: &Execution<'_>, run: &Run) -> RunVariables {
+    let mut variables = execution.variables(run);
+    if run.task.is_none() {
+        variables.task.clear();
+    }
+    variables
+}
+
+/// Returns the order in which the steps would be carried out, one line each, with secrets hidden.
+pub(in crate::ops) fn plan(execution: &Execution<'_>, run: &Run) -> Result<Vec<String>> {
+    let variables = step_variables(execution, run);
+    let (app, task, secrets) = (execution.app, &execution.task, &execution.secrets);
+    let read = read::read(app, task, secrets, &variables, Lookup::Later)?;
+    read.refuse_guest()?;
+    Ok(read.graph.steps().iter().map(planned).collect())
+}
+
+fn refuse_privileged(task: &Task, steps: &[String]) -> Result<()> {
+    match steps.first() {
+        Some(step) if !task.step.allows_privileged() => Err(Error::new(
+            Kind::Invalid,
+            format!("step `{step}` asks to be privileged: it could do anything to this machine"),
+        )
+        .hint("if that is meant, allow it: --allow-privileged")),
+        _ => Ok(()),
+    }
+}
+
+async fn confirm(
+    execution: &Execution<'_>,
+    pushed: &[(Reference, Option<Digest>)],
+    events: &EventSink<'_>,
+) -> Result<Vec<ImageDescriptor>, Failure> {
+    let images: Vec<Reference> = pushed.iter().map(|(image, _)| image.clone()).collect();
+    let reported: BTreeMap<Reference, Digest> = pushed
+        .iter()
+        .filter_map(|(image, digest)| Some((image.clone(), digest.clone()?)))
+        .collect();
+    outputs::confirm(execution, &images, &reported, events).await
+}
+
+/// Makes what the steps need, and lets them work. What they have found out is told even where they failed.
+async fn in_workspace(
+    execution: &Execution<'_>,
+    run: &Run,
+    read: &MultiStep,
+    on: &PlacedBuilder,
+    log: &RunLog<'_>,
+) -> Result<(StepResults, Result<(), Failure>), Failure> {
+    let (app, task) = (execution.app, &execution.task);
+    let volumes = &read.graph.volumes;
+    let folder = read.folder.as_deref();
+    if let Some(folder) = folder {
+        assemble::tell_what_is_left_out(execution, folder, log.events);
+    }
+    let leaves_out = assemble::leaves_out_vcs(task);
+    let workspace = Workspace::make(app, run.run_id, folder, leaves_out, volumes)?;
+    logins::hand_over(execution, &workspace, read, log).await?;
+    let placed = assemble::place_logins(execution, run.run_id)?;
+    let (halt, stop) = execution.stop.or_halt();
+    let mut shared = StepContext {
+        execution,
+        run,
+        read,
+        on,
+        platforms: platforms::of(app, &on.builder).await,
+        baseline: &app.store.baseline(&task.key())?,
+        workspace,
+        stop,
+        auth_dir: placed.as_ref().map(PlacedLogins::folder),
+        networks: BTreeMap::new(),
+        log,
+        found: RefCell::default(),
+    };
+    shared.networks = make_networks(&shared).await?;
+    let outcome = carry_out(&shared, execution.jobs, &halt).await;
+    Ok((shared.found.take(), outcome))
+}
+
+/// Tells whether anything of a file is not done by acrt itself.
+fn needs_builder(graph: &Graph) -> bool {
+    let is_own = |step: &Step| match &step.action {
+        Action::Cmd(cmd) => matches!(cmd.own(), Some(OwnCommand::Acr(_))),
+        Action::Build(_) | Action::Push(_) => false,
+    };
+    !graph.steps().iter().all(is_own)
+}
+
+/// Returns a step as `--dry-run` shows it.
+fn planned(step: &Step) -> String {
+    let after: Vec<&str> = step.after.iter().map(StepId::as_str).collect();
+    let after = if after.is_empty() {
+        String::new()
+    } else {
+        format!(" after {}", after.join(", "))
+    };
+    let quoted = |words: &[MaskedText]| shell_words::join(words.iter().map(ToString::to_string));
+    let action = match &step.action {
+        Action::Build(build) => {
+            let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();
+            let context = build.remote.as_ref().unwrap_or(&build.context);
+            format!("build {} from {context}", images.join(", "))
+        }
+        Action::Push(pushed) => {
+            let images: Vec<String> = pushed.iter().map(|one| one.image.to_string()).collect();
+            format!("push {}", images.join(", "))
+        }
+        Action::Cmd(cmd) => format!("run {} {}", cmd.image, quoted(&cmd.args)),
+    };
+    format!("{}{after}: {}", step.id, action.trim_end())
+}

@@ -1,0 +1,215 @@
+//! One step at work: its time, its lines in the log, and how its processes are run and judged.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    builder::{BuildRequest, Purpose},
+    error::{Error, Kind, Result},
+    ops::{
+        commands::{CommandFailure, Commands, FailedCommand},
+        event::Event,
+        execution::Failure,
+        run_log::LogLines,
+        trust::Trust,
+        why_failed::with_last_words,
+    },
+    source::local::TRUST_HINT,
+    steps::Step,
+    sys::{beneath, command::CommandLine},
+};
+
+use super::{read::within, site::StepContext};
+
+/// How long a build or a push has to end by itself when it is told to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a container has: the first process of one often ignores what it is told.
+const CONTAINER_GRACE: Duration = Duration::from_secs(2);
+
+/// How much of what a step printed is looked at for the errors after which it is tried again, in bytes.
+const MAX_PRINTED: usize = 1024 * 1024;
+
+/// What people are told of a secret that others could see.
+const BARE_SECRET: &str = "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`";
+
+/// One step at work.
+pub(super) struct StepRun<'a> {
+    /// What it shares with the others.
+    pub shared: &'a StepContext<'a>,
+    pub step: &'a Step,
+    pub lines: LogLines<'a>,
+    /// When it has taken too long, with all its tries.
+    pub deadline: Instant,
+}
+
+/// Why a try of a step came to nothing.
+#[derive(Debug)]
+pub(super) enum StepFailure {
+    /// A process of it failed: worth another try, perhaps only after some errors.
+    Exit { error: Error, printed: Vec<u8> },
+    /// Another try would be no better.
+    Final(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for StepFailure {
+    fn from(failure: E) -> Self {
+        Self::Final(failure.into())
+    }
+}
+
+impl<'a> StepRun<'a> {
+    /// Begins with a step: its time runs from now on.
+    pub fn begin(shared: &'a StepContext<'a>, step: &'a Step) -> Self {
+        Self {
+            shared,
+            step,
+            lines: shared.lines_of(&step.id),
+            deadline: Instant::now() + Duration::from_secs(u64::from(step.limits.timeout)),
+        }
+    }
+
+    /// Tells something that people should know, besides the log.
+    pub fn warn(&self, text: &str) {
+        self.lines.say(text);
+        let warning = Event::Warning(format!("step `{}`: {text}", self.step.id));
+        self.lines.log.events.send(warning);
+    }
+
+    /// Warns of a secret that other users of the machine can see.
+    pub fn warn_of_bare_secret(&self) {
+        self.warn(BARE_SECRET);
+    }
+
+    /// Gives up an operation when the steps are to stop or the run has taken too long.
+    pub async fn unless_stopped<T>(
+        &self,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            result = operation => Ok(result?),
+            failure = self.shared.execution.cut_short(&self.shared.stop) => Err(failure),
+        }
+    }
+
+    /// Waits, unless the run is to stop.
+    pub async fn pause(&self, seconds: u32) -> Result<(), Failure> {
+        pause(self.shared, seconds).await
+    }
+
+    /// Runs a process of the step to its end, and returns what it printed. `what` says in words what it was to do.
+    pub async fn run(&self, what: &str, line: CommandLine) -> Result<Vec<u8>, StepFailure> {
+        let ran = self.process(line, GRACE).await;
+        ran.map_err(|why| self.failed(what, why, because_of_words))
+    }
+
+    /// Runs a container of the step to its end, as [`Self::run`] does.
+    pub async fn run_container(&self, what: &str, line: CommandLine) -> Result<(), StepFailure> {
+        let ran = self.process(line, CONTAINER_GRACE).await;
+        ran.map_err(|why| self.failed(what, why, because_of_words))?;
+        Ok(())
+    }
+
+    /// Runs a command line of the builder, as [`Self::run`] does, which is to build or to push what `request` asks for.
+    pub async fn run_builder(
+        &self,
+        line: CommandLine,
+        purpose: &Purpose,
+        request: &BuildRequest,
+    ) -> Result<Vec<u8>, StepFailure> {
+        let builder = &self.shared.on.builder;
+        let ran = self.process(line, GRACE).await;
+        ran.map_err(|why| {
+            self.failed(&purpose.to_string(), why, |error, said| {
+                with_last_words(error, said, builder, purpose, request)
+            })
+        })
+    }
+
+    fn commands(&self) -> Commands<'_> {
+        let limit = self.step.limits.timeout;
+        let too_long = format!("step `{}` took longer than {limit} seconds", self.step.id);
+        Commands {
+            execution: self.shared.execution,
+            run: self.shared.run.run_id,
+            lines: &self.lines,
+            stop: &self.shared.stop,
+            limit: Some((self.deadline, too_long)),
+        }
+    }
+
+    /// What becomes of the step when its time is over.
+    pub fn too_long(&self) -> Failure {
+        self.commands().too_long()
+    }
+
+    async fn process(&self, line: CommandLine, grace: Duration) -> Result<Vec<u8>, CommandFailure> {
+        self.lines.line(&format!("$ {line}"));
+        self.commands().run(line, grace, MAX_PRINTED).await
+    }
+
+    fn failed(
+        &self,
+        what: &str,
+        why: CommandFailure,
+        add_words: impl FnOnce(Error, &[String]) -> Error,
+    ) -> StepFailure {
+        let command: FailedCommand = match why {
+            CommandFailure::Exit(command) => command,
+            CommandFailure::Final(failure) => return StepFailure::Final(failure),
+        };
+        let how = command.how(&format!("the exit code of {what}"), what);
+        let text = format!("step `{}` failed: {how}", self.step.id);
+        StepFailure::Exit {
+            error: add_words(Error::new(Kind::Failed, text), &command.said),
+            printed: command.printed,
+        }
+    }
+
+    /// Returns a folder of the workspace as it is on the machine. Of a guest's, no link on the way may lead out.
+    pub fn directory(&self, working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
+        let clean = inside(working_directory, path)?;
+        let root = self.shared.workspace.workspace();
+        if self.shared.read.trust == Trust::Guest {
+            return beneath::folder_in(&root, &clean).map_err(|problem| {
+                let text = format!("cannot use the folder `{path}` of the workspace");
+                Error::new(Kind::Invalid, text)
+                    .because(problem)
+                    .hint(TRUST_HINT)
+            });
+        }
+        Ok(if clean.as_os_str().is_empty() {
+            root
+        } else {
+            root.join(clean)
+        })
+    }
+}
+
+/// What a container of somebody prints says nothing of the builder.
+fn because_of_words(error: Error, said: &[String]) -> Error {
+    match said {
+        [] => error,
+        said => error.because(anyhow::anyhow!(said.join("; "))),
+    }
+}
+
+/// Waits, unless the steps are to stop.
+pub(super) async fn pause(shared: &StepContext<'_>, seconds: u32) -> Result<(), Failure> {
+    if seconds == 0 {
+        return Ok(());
+    }
+    tokio::select! {
+        () = shared.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
+        failure = shared.execution.cut_short(&shared.stop) => Err(failure),
+    }
+}
+
+/// Returns a path seen from the workspace.
+pub(super) fn inside(working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
+    within(working_directory, path.as_ref()).ok_or_else(|| {
+        Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))
+            .hint("name a path below the context")
+    })
+}

@@ -1,0 +1,32 @@
+//! After a run that has succeeded: what it and those before it have left on a builder goes.
+
+use crate::task::Run;
+
+use super::{
+    cache_traces::CacheTraces,
+    clean::{self, Traces},
+    execution::Execution,
+    run_builders::PlacedBuilder,
+    run_log::RunLog,
+};
+
+/// Takes away what nothing needs any more on one builder of a run.
+pub(super) async fn after_run(
+    execution: &Execution<'_>,
+    on: &PlacedBuilder,
+    run: &Run,
+    log: &RunLog<'_>,
+) {
+    let (app, task, stop) = (execution.app, &execution.task, execution.stop);
+    let outputs = run.output_images.as_ref();
+    let is_pushed = outputs.is_some_and(|all| !all.is_empty());
+    if let Some(traces) = Traces::of(app, on, task, run).filter(|_| is_pushed) {
+        log.doing("tidying up on the builder".into());
+        traces.clean(log).await;
+    }
+    let cache = CacheTraces::of(app, (&on.builder, &on.name), task, run, stop);
+    if let Some(traces) = cache.filter(|_| is_pushed) {
+        traces.clean(run, log).await;
+    }
+    clean::prune(app, on, stop, log).await;
+}

@@ -13,7 +13,7 @@ use crate::{
     task::{Run, RunId, Task},
 };
 
-use super::{App, clean, platforms, run_log::RunLog};
+use super::{App, clean, run_log::RunLog};
 
 /// What the builds of one run leave in the cache of its builder.
 pub(super) struct CacheTraces<'a> {
@@ -148,8 +148,9 @@ impl<'a> CacheTraces<'a> {
 
     async fn records(&self) -> Option<BTreeMap<String, CacheRecord>> {
         let list = self.builder.list_cache()?;
+        // A large cache on a busy machine is longer in being looked through than a question may take.
         let printed = tokio::select! {
-            printed = platforms::answer(&list) => printed?,
+            printed = clean::converse(&list) => printed.ok()?,
             _ = self.stop.wait() => return None,
         };
         let all = CacheRecord::parse_all(&String::from_utf8_lossy(&printed));

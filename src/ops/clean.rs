@@ -26,7 +26,7 @@ use crate::{
 
 use super::{App, builders, local, platforms, run_builders::PlacedBuilder, run_log::RunLog};
 
-/// How long a builder may take to take an image away.
+/// How long a builder may take to take something away, or to look through its cache.
 const REMOVAL: Duration = Duration::from_mins(2);
 
 /// By how many names an image may be taken away: it is bounded so that a builder that keeps it holds nobody up.

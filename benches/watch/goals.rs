@@ -344,11 +344,11 @@ fn start(row: &Row, hello: &Row) -> Option<Goal> {
     ))
 }
 
-/// What people see first beside the bare list, G28.
+/// What people see first beside the bare list, G29.
 fn beside_list(status: &Row, list: &Row) -> Goal {
     let ratio = status.best.as_secs_f64() / list.best.as_secs_f64();
     let heading = format!("{OFFLINE}, {}", status.tool);
-    Goal::at_most("G28", &heading, "times the list as a table", ratio, 1.5)
+    Goal::at_most("G29", &heading, "times the list as a table", ratio, 1.5)
 }
 
 /// Returns the headings of the figures that fail what `options` check, and might be better in another try.

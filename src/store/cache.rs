@@ -381,7 +381,7 @@ mod tests {
 
     /// Returns the file of a task: those of two registries, in turns.
     fn path(files: &TaskFiles<'_>, n: usize) -> PathBuf {
-        let registry = if n % 2 == 0 { "r.io" } else { "z.io" };
+        let registry = if n.is_multiple_of(2) { "r.io" } else { "z.io" };
         files.folder.join(format!("{registry}/t{n}.json"))
     }
 

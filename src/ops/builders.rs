@@ -36,13 +36,11 @@ const PRUNE_GRACE: Duration = Duration::from_secs(10);
 pub enum BuilderState {
     /// It answers, or has nothing that could be away.
     Ready,
-    /// It does not answer.
     Away,
     /// It cannot be used: its program is missing, or is none.
     Unusable,
 }
 
-/// A builder.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuilderAnswer {
@@ -51,7 +49,6 @@ pub struct BuilderAnswer {
     /// Where its daemon is, where the config file says so.
     address: Option<String>,
     pools: Vec<String>,
-    /// How it is doing.
     pub state: BuilderState,
     since: Option<AzTimestamp>,
     reason: Option<String>,
@@ -91,7 +88,6 @@ pub async fn list(
 }
 
 /// Returns the worst of what was found, as an exit code tells it.
-#[must_use]
 pub fn worst(answers: &[BuilderAnswer]) -> Option<Kind> {
     let any = |state| answers.iter().any(|one| one.state == state);
     match (any(BuilderState::Unusable), any(BuilderState::Away)) {
@@ -226,10 +222,6 @@ pub async fn prune(
 }
 
 /// As [`prune`], for one builder.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where it does not do it.
 pub(super) async fn prune_one(
     app: &App,
     name: &str,

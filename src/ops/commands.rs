@@ -34,7 +34,6 @@ pub(super) struct Commands<'a> {
 
 /// Why a command line came to nothing.
 pub(super) enum CommandFailure {
-    /// It failed by itself.
     Exit(FailedCommand),
     /// It could not be started, or has ended with what it was for.
     Final(Failure),

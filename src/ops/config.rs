@@ -29,7 +29,6 @@ pub struct Entry {
     /// Its key, as `defaults.registry`.
     pub name: String,
     value: serde_json::Value,
-    /// The file.
     source: PathBuf,
 }
 
@@ -125,7 +124,6 @@ pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Resul
 }
 
 /// Returns the keys that every config file may have.
-#[must_use]
 pub fn keys() -> Vec<String> {
     config_file::KEYS
         .iter()

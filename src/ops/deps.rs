@@ -26,11 +26,9 @@ use super::{
 pub struct DepsRequest {
     /// The folder that `file` is relative to.
     pub context: PathBuf,
-    /// The Dockerfile.
     pub file: PathBuf,
     /// The Dockerfile's text, where it does not come from `file`.
     pub text: Option<Vec<u8>>,
-    /// Build arguments.
     pub args: BTreeMap<String, String>,
     /// The stage, if not the last.
     pub target: Option<String>,

@@ -14,20 +14,15 @@ use crate::{
 pub enum Event<'a> {
     /// A run has its id and will start.
     Queued {
-        /// The run.
         id: RunId,
-        /// Its task.
         task: &'a TaskKey,
         /// Whether it is a build without a task.
         is_build: bool,
     },
     /// `watch` begins a run.
     Begun {
-        /// The run.
         id: RunId,
-        /// Its task.
         task: &'a TaskKey,
-        /// Why it is made.
         why: &'a str,
     },
     /// A run waits for another run of its task.
@@ -36,33 +31,24 @@ pub enum Event<'a> {
     Doing(String),
     /// What one run of several does from now on, until something else.
     RunDoing {
-        /// The run.
         id: RunId,
         /// The same as of [`Self::Doing`].
         what: String,
     },
-    /// Blobs are being copied.
     Copying(Progress<'a>),
     /// Whole lines of a run's log.
     Log(&'a [u8]),
-    /// A run has ended.
     Ended {
-        /// The run.
         id: RunId,
-        /// Its task.
         task: &'a TaskKey,
-        /// How it ended.
         status: RunStatus,
-        /// Why it did not succeed.
         reason: Option<&'a str>,
     },
     /// `watch` has rebuilt a task: the one line about it.
     Rebuilt(String),
     /// `watch` has decided something about a task that people should know.
     Decided {
-        /// The task.
         task: &'a TaskKey,
-        /// What it needs.
         verdict: &'a Verdict,
     },
     /// A registry or git repository does not say what tasks need to know.
@@ -98,7 +84,6 @@ impl<'a> EventSink<'a> {
         Self::new(|_| {})
     }
 
-    /// Hands on one event.
     pub fn send(&self, event: Event<'_>) {
         (self.0)(event);
     }

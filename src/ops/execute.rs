@@ -47,10 +47,6 @@ pub async fn carry_out(
 }
 
 /// Ends a run badly that another process was to carry out and did not.
-///
-/// # Errors
-///
-/// As [`carry_out`].
 pub fn fail(
     execution: &Execution<'_>,
     mut held: HeldRun,

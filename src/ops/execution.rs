@@ -50,7 +50,6 @@ impl Failure {
         }
     }
 
-    /// A run that was stopped.
     pub(super) fn stopped(signal: Signal) -> Self {
         let why = match signal {
             Signal::Interrupt => "it was canceled, by Ctrl-C or `acrt task cancel-run`".into(),
@@ -87,9 +86,7 @@ impl From<Error> for Failure {
 /// A run that has ended, and why it did not succeed if it did not.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its record.
     pub run: Run,
-    /// Why it did not succeed.
     pub error: Option<Error>,
 }
 
@@ -102,13 +99,11 @@ pub struct Named {
 
 /// One run in the making.
 pub struct Execution<'a> {
-    /// The surroundings.
     pub app: &'a App,
     /// The definition that is carried out, with what one run overrides.
     pub task: Task,
     /// Whether `task` is the stored definition: only then is what it depended on recorded.
     pub recorded: bool,
-    /// The values of secret arguments.
     pub secrets: Secrets,
     /// How many steps of a multi-step file may work at once.
     pub jobs: usize,
@@ -124,7 +119,6 @@ pub struct Execution<'a> {
     pub placed: Vec<Assignment>,
     /// The builders that have been pruned for it.
     pub pruned: RefCell<BTreeSet<String>>,
-    /// What would stop it.
     pub stop: &'a Stop,
     /// When it has taken too long: the timeout of its task, from its first byte to its last.
     pub deadline: Instant,
@@ -132,7 +126,6 @@ pub struct Execution<'a> {
 
 impl<'a> Execution<'a> {
     /// Returns a run that begins now, of which nothing is recorded.
-    #[must_use]
     pub fn of(app: &'a App, task: Task, secrets: Secrets, stop: &'a Stop) -> Self {
         let allowed = Duration::from_secs(task.timeout.into());
         Self {

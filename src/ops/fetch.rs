@@ -30,7 +30,6 @@ use super::{App, credential::resolved};
 #[derive(Debug)]
 pub struct Fetched {
     root: PathBuf,
-    /// The folder of the build.
     pub folder: PathBuf,
     /// The commit, of a git repository.
     pub commit: Option<String>,
@@ -99,11 +98,6 @@ pub async fn fetch(
     fetch_into(app, to, context, secrets, stop).await
 }
 
-/// Fetches a context.
-///
-/// # Errors
-///
-/// As [`fetch`].
 pub async fn fetch_into(
     app: &App,
     to: Destination,

@@ -43,7 +43,6 @@ pub struct GraphNode {
 
 impl GraphNode {
     /// Says beside its name how it is doing, and how many images are rebuilt when it moves.
-    #[must_use]
     pub fn note(&self) -> String {
         let rebuilds = match self.rebuilds {
             0 => None,
@@ -68,7 +67,6 @@ pub struct GraphAnswer {
 
 impl GraphAnswer {
     /// Returns, for each node, the places of those that it depends on.
-    #[must_use]
     pub fn parents(&self) -> Vec<Vec<usize>> {
         let mut parents = vec![Vec::new(); self.nodes.len()];
         for (from, to) in &self.edges {

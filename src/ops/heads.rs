@@ -129,7 +129,6 @@ impl Heads {
     }
 
     /// Returns what was said within the last minute, or before that by those that do not answer.
-    #[must_use]
     pub fn said(&self) -> BTreeMap<GitContext, Head> {
         let heads = self.said.iter();
         heads
@@ -139,7 +138,6 @@ impl Heads {
 
     /// Returns the repositories that are to be asked for their commits, with what opens each: those that tasks wait for and that have not
     /// answered within the last minute, unless `all` are to be asked now. Those that do not answer are asked ever less often.
-    #[must_use]
     pub fn open(
         &mut self,
         app: &App,
@@ -196,7 +194,6 @@ fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
 }
 
 /// Returns the server of a repository; nothing for a file.
-#[must_use]
 pub fn server(url: &str) -> String {
     let place = place(url);
     place

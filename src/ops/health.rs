@@ -32,9 +32,7 @@ pub enum Verdict {
     Ok,
     /// It works, and something about it should be known.
     Warning,
-    /// Nobody could tell.
     Unknown,
-    /// It does not work.
     Failed,
 }
 
@@ -43,7 +41,6 @@ pub enum Verdict {
 pub struct Finding {
     check: &'static str,
     subject: String,
-    /// How it is doing.
     pub status: Verdict,
     detail: String,
     hint: Option<String>,
@@ -115,7 +112,6 @@ pub async fn check(
 }
 
 /// Returns the worst of what was found, as an exit code tells it.
-#[must_use]
 pub fn worst(findings: &[Finding]) -> Option<Kind> {
     let any = |status| findings.iter().any(|finding| finding.status == status);
     if any(Verdict::Failed) {

@@ -28,11 +28,9 @@ pub const UNREAD: &str = "read by another frontend";
 /// What a build is made of, as far as can be told without a registry.
 #[derive(Debug)]
 pub struct Inputs {
-    /// The folder of its files.
     pub context: LocalContext,
     /// The path of the Dockerfile, for messages.
     pub path: PathBuf,
-    /// The Dockerfile.
     pub dockerfile: Dockerfile,
     /// Arguments, target and platforms.
     pub build: Build,
@@ -126,10 +124,6 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
 }
 
 /// Reads what a build is made of: `file`, seen from the context, and what else is part of it.
-///
-/// # Errors
-///
-/// As [`read`].
 pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>) -> Result<Inputs> {
     let found = context.dockerfile(file)?;
     of_bytes(context, found, build, definition)
@@ -225,10 +219,6 @@ impl Inputs {
     }
 
     /// Returns the images that a build for these platforms needs, and of each the platforms that it is used of.
-    ///
-    /// # Errors
-    ///
-    /// As [`Inputs::bases`].
     pub fn platforms_of_bases(
         &self,
         platforms: Vec<Platform>,
@@ -292,7 +282,6 @@ impl Inputs {
     }
 
     /// Returns the files that decide which images are named: the Dockerfile, and those that would take its place.
-    #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = local::preferred_to(&self.path);
         files.push(self.path.clone());
@@ -301,7 +290,6 @@ impl Inputs {
 
     /// Returns what stands in the Dockerfile and only the frontend can read that the file asks for: no image in it is
     /// followed.
-    #[must_use]
     pub fn unread(&self) -> Vec<Untracked> {
         let unread = self.dockerfile.unread(&self.build).into_iter();
         let untracked = unread.map(|unread| Untracked {
@@ -312,10 +300,6 @@ impl Inputs {
     }
 
     /// Returns the images that the build needs, each once.
-    ///
-    /// # Errors
-    ///
-    /// As [`Inputs::bases`].
     pub fn references(&self) -> Result<Vec<Reference>> {
         let bases = self.bases()?;
         let unique: BTreeSet<Reference> = bases.into_iter().map(|base| base.reference).collect();

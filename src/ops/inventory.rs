@@ -82,7 +82,6 @@ impl PushTimes {
 /// What a tag names.
 #[derive(Clone, Debug)]
 pub struct Tag {
-    /// The tag.
     pub name: String,
     /// What it is; `None` where the registry gives something for it that nobody can read.
     pub seen: Option<Seen>,
@@ -91,11 +90,9 @@ pub struct Tag {
 /// A manifest with what its config says.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// The manifest.
     pub manifest: Inspected,
     /// When it was pushed by a run of this state directory, else when it was made; none, where nothing says so.
     pub updated: Option<Timestamp>,
-    /// What it runs on.
     pub platform: Option<Platform>,
 }
 

@@ -30,7 +30,6 @@ pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
 }
 
 /// Returns the images that those of some tasks make that are local, by the one name of each.
-#[must_use]
 pub fn made_by<'t>(app: &App, tasks: impl IntoIterator<Item = &'t Task>) -> BTreeSet<Reference> {
     let local = tasks.into_iter().filter(|task| task.is_local());
     let images = local.flat_map(Task::stable_images);
@@ -57,10 +56,6 @@ pub async fn held(builder: &Builder, image: &Reference) -> Result<Option<HeldIma
 }
 
 /// Finds the builder that holds local images: the one that was chosen, else the machine's.
-///
-/// # Errors
-///
-/// As [`builder::detect`].
 pub async fn store(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
     builder::detect(choice.or(settings.builder.as_deref()), settings).await
 }

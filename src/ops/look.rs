@@ -63,7 +63,6 @@ struct Subscription {
 
 impl TagSubscriptions {
     /// Collects what tasks want to know of what they depend on.
-    #[must_use]
     pub fn by(nodes: &[Node<'_>]) -> Self {
         let mut tags = BTreeMap::new();
         let local = made_locally(nodes);
@@ -100,26 +99,21 @@ impl TagSubscriptions {
         self
     }
 
-    /// Returns all tags.
-    #[must_use]
     pub fn tags(&self) -> BTreeSet<Reference> {
         self.0.keys().cloned().collect()
     }
 
     /// Tells whether a task depends on this tag.
-    #[must_use]
     pub fn is_base(&self, tag: &Reference) -> bool {
         self.0.get(tag).is_some_and(|one| one.is_base)
     }
 
     /// Returns when a task last pushed this tag.
-    #[must_use]
     pub fn pushed_at(&self, tag: &Reference) -> Option<Timestamp> {
         self.0.get(tag)?.pushed_at
     }
 
     /// Returns a tag as the first task names it that wants to know of it: as people know it.
-    #[must_use]
     pub fn spelled<'t>(&'t self, tag: &'t Reference) -> &'t Reference {
         self.0.get(tag).map_or(tag, |one| &one.spelled)
     }
@@ -232,14 +226,11 @@ pub struct Look {
 /// An answer, whatever it says.
 #[derive(Debug)]
 pub enum Answer {
-    /// Of a registry.
     Tag(Box<Look>),
-    /// Of a git repository.
     Source(GitContext, Head),
 }
 
 /// Returns the tags of which tasks want to know what they were before, because what they build on must be old enough.
-#[must_use]
 pub fn aged(nodes: &[Node<'_>]) -> BTreeSet<Reference> {
     let nodes = nodes.iter().filter(|node| !node.ages.is_empty());
     let tags = nodes.flat_map(|node| node.followed_by_age());
@@ -376,7 +367,6 @@ impl PendingLooks {
     }
 
     /// Returns what has yet to answer.
-    #[must_use]
     pub fn asked(&self) -> &Asked {
         &self.asked
     }
@@ -414,7 +404,6 @@ type Questions = BTreeMap<GitContext, (Secrets, Vec<GitContext>)>;
 
 impl Answer {
     /// Tells whether it says what was asked.
-    #[must_use]
     pub fn is_good(&self) -> bool {
         match self {
             Self::Tag(look) => look.looked.result.is_ok(),
@@ -423,7 +412,6 @@ impl Answer {
     }
 
     /// Returns what this is the answer to.
-    #[must_use]
     pub fn awaited(&self) -> Awaited {
         match self {
             Self::Tag(look) => Awaited::Tag(look.tag.clone()),

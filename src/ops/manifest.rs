@@ -58,8 +58,6 @@ impl From<ManifestAnswer> for ShortAnswer {
 }
 
 impl ManifestAnswer {
-    /// Returns its digest.
-    #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -131,10 +129,6 @@ pub async fn list(
 }
 
 /// Shows what is known of the manifest that an image names by its digest.
-///
-/// # Errors
-///
-/// As [`list`].
 pub async fn metadata(app: &App, image: &Reference) -> Result<ManifestAnswer> {
     let times = PushTimes::of(app, image.registry())?;
     let place = (image.registry(), image.repository());
@@ -147,10 +141,6 @@ pub async fn metadata(app: &App, image: &Reference) -> Result<ManifestAnswer> {
 }
 
 /// Returns the bytes of the manifest that an image names.
-///
-/// # Errors
-///
-/// As [`list`].
 pub async fn show(app: &App, image: &Reference) -> Result<Vec<u8>> {
     let manifest = app.registries().inspect(image).await;
     Ok(manifest.map_err(not_found)?.bytes)

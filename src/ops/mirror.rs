@@ -27,7 +27,6 @@ pub enum MirrorState {
     Current(Digest),
     /// Something else: the copy has this digest.
     Behind(Digest),
-    /// It is not there.
     Missing,
     /// It could not be looked at.
     Unknown(String),
@@ -35,7 +34,6 @@ pub enum MirrorState {
 
 impl Mirror {
     /// Returns the copy by its digest, if a build may use it.
-    #[must_use]
     pub fn usable(&self) -> Option<Reference> {
         match &self.state {
             MirrorState::Current(digest) => Some(self.image.at(digest.clone())),
@@ -43,8 +41,6 @@ impl Mirror {
         }
     }
 
-    /// Says in a word what it is.
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self.state {
             MirrorState::Current(_) => "current",
@@ -55,7 +51,6 @@ impl Mirror {
     }
 
     /// Says why it is not used, and what to do; nothing where it is used.
-    #[must_use]
     pub fn complaint(&self, source: &Reference, digest: &Digest) -> Option<String> {
         let image = &self.image;
         let copy = format!("acrt import --source {source} --image {image} --force");

@@ -88,29 +88,21 @@ use crate::{
 /// What a command was told about its surroundings.
 #[derive(Clone, Debug, Default)]
 pub struct GlobalOptions {
-    /// `--state-dir`
     pub state_dir: Option<PathBuf>,
-    /// `--config`
     pub config: Option<PathBuf>,
-    /// `--builder`
     pub builder: Option<String>,
-    /// `--allow-unsafe-permissions`
     pub allow_unsafe_permissions: bool,
 }
 
 /// What operations may touch. Concrete things; tests point them at a folder, a `PATH` and a registry of their own.
 pub struct App {
-    /// Environment and config file.
     pub settings: Settings,
-    /// The time.
     pub clock: Clock,
-    /// The state directory.
     pub store: Store,
     /// The copies of one's own that the config file names.
     pub mirrors: Mirrors,
     /// Which names of registries are names of one registry.
     pub aliases: Aliases,
-    /// Who vouches for bases.
     pub verifier: Rc<Verifier>,
     /// How old the digest of a base must be where a task says nothing.
     pub min_age: Age,
@@ -183,7 +175,6 @@ impl App {
     }
 
     /// Lets a program of the user's that calls acrt in its turn find the same tasks and settings.
-    #[must_use]
     pub fn within_reach(&self, line: CommandLine) -> CommandLine {
         let root = self.store.layout().root();
         let line = line.env("ACRT_STATE_DIR", root.display().to_string());
@@ -216,7 +207,6 @@ impl App {
     }
 
     /// Returns an image by the one name of its registry: what references are compared by.
-    #[must_use]
     pub fn canonical(&self, image: &Reference) -> Reference {
         match self.aliases.registry(image.registry()) {
             name if name == image.registry() => image.clone(),
@@ -225,13 +215,11 @@ impl App {
     }
 
     /// Tells whether two names are names of one registry.
-    #[must_use]
     pub fn is_same_registry(&self, one: &str, other: &str) -> bool {
         self.aliases.registry(one) == self.aliases.registry(other)
     }
 
     /// Returns the copy that the config file names for an image, by whatever name of its registry that is written.
-    #[must_use]
     pub fn copy_of(&self, image: &Reference) -> Option<Reference> {
         if self.mirrors.is_empty() {
             None

@@ -56,11 +56,8 @@ pub(super) struct Place {
 /// What came of asking for a place.
 #[derive(Debug)]
 pub(super) enum Placed {
-    /// There is one.
     On(Place),
-    /// All are taken.
     Full,
-    /// None of the builders answers.
     Away,
     /// There is no builder for one of the platforms of the run.
     Unfit,
@@ -216,10 +213,6 @@ impl Fleet {
     }
 
     /// Takes a place on each builder; none at all where another process was faster with one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::take`].
     pub fn take_on(&mut self, app: &App, parts: &[Part]) -> Result<Option<Place>> {
         let (mut builders, mut locks) = (Vec::new(), Vec::new());
         for part in parts {
@@ -291,7 +284,6 @@ impl App {
     }
 
     /// Returns how many builds all builders together may be given at once, as far as the config file says.
-    #[must_use]
     pub fn jobs_of_all_builders(&self) -> usize {
         let names = self.settings.config.builders.keys();
         names.filter_map(|name| self.jobs_of(name)).sum()
@@ -406,10 +398,6 @@ pub(super) fn away_error(away: &[AwayBuilder]) -> Error {
 }
 
 /// Asks builders whether they are there, and keeps the answers. Returns the first that is not.
-///
-/// # Errors
-///
-/// As [`is_there`].
 pub(super) async fn absent<'b>(
     app: &App,
     names: impl Iterator<Item = &'b str>,

@@ -50,10 +50,6 @@ pub(super) async fn refusal(
 
 /// Refuses the pushes of a multi-step file that a registry would refuse. Where a container runs before, it may make the
 /// repository first, and this is only a warning.
-///
-/// # Errors
-///
-/// Why something cannot be pushed, and as [`refusal`].
 pub(super) async fn try_pushes(
     execution: &Execution<'_>,
     graph: &Graph,

@@ -37,10 +37,6 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 }
 
 /// As [`survey`], with the files that the task was adopted from. Where they say something else now, they are read each time.
-///
-/// # Errors
-///
-/// As [`survey`].
 pub fn survey_with_source(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let mut survey = survey(app, task, secrets)?;
     let (changed, files) = adopt::has_changed(task);
@@ -82,7 +78,6 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
 
 /// Reads what the files of a task say now, as far as it matters: where the last run failed, or where they are not as they were when the
 /// last run read them. Files that are not on this machine are not looked at.
-#[must_use]
 pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     let is_local = !task.step.context().is_some_and(Context::is_remote);
     let is_compared = baseline.is_tracking() && is_local;
@@ -119,7 +114,6 @@ pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
 
 /// Reads what the files of a task say that has never run: all that they name is what it will be built on. What cannot be read, its run
 /// says.
-#[must_use]
 pub fn of_first_run(app: &App, task: &Task) -> Reading {
     let secrets = app.store.secrets(&task.key()).unwrap_or_default();
     let survey = survey(app, task, &secrets).unwrap_or_default();

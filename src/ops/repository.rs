@@ -30,7 +30,6 @@ pub enum TimeOrder {
 /// Which part of a list is wanted, in which order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Listing {
-    /// No more than this many.
     pub top: Option<usize>,
     /// By time; by name, if unset.
     pub order: Option<TimeOrder>,
@@ -161,10 +160,6 @@ pub async fn tag_names(
 }
 
 /// Lists the tags of a repository with what they name.
-///
-/// # Errors
-///
-/// As [`tag_names`].
 pub async fn tags(
     app: &App,
     registry: Option<&str>,
@@ -189,11 +184,6 @@ pub async fn tags(
     Ok(answers)
 }
 
-/// Shows a repository.
-///
-/// # Errors
-///
-/// As [`tag_names`].
 pub async fn show(app: &App, registry: Option<&str>, repository: &str) -> Result<RepositoryAnswer> {
     let registry = registry_for(app, registry, &[])?;
     let times = PushTimes::of(app, &registry)?;
@@ -217,11 +207,6 @@ pub async fn show(app: &App, registry: Option<&str>, repository: &str) -> Result
     })
 }
 
-/// Shows a tag.
-///
-/// # Errors
-///
-/// As [`tag_names`].
 pub async fn show_tag(app: &App, image: &Reference) -> Result<TagAnswer> {
     let times = PushTimes::of(app, image.registry())?;
     let place = (image.registry(), image.repository());
@@ -274,10 +259,6 @@ pub fn image_in(app: &App, registry: Option<&str>, text: &str) -> Result<Referen
 }
 
 /// Returns what a tag or digest names, and all tags of the same manifest: what goes when it is removed.
-///
-/// # Errors
-///
-/// As [`tag_names`].
 pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<String>)> {
     let times = PushTimes::default();
     let place = (image.registry(), image.repository());
@@ -313,10 +294,6 @@ pub async fn delete_manifest(app: &App, image: &Reference, digest: &Digest) -> R
 }
 
 /// Removes a tag, and leaves the manifest.
-///
-/// # Errors
-///
-/// As [`delete_manifest`].
 pub async fn untag(app: &App, image: &Reference) -> Result<()> {
     let registries = app.registries();
     let seen = registries.look(image).await.map_err(not_found)?;
@@ -325,10 +302,6 @@ pub async fn untag(app: &App, image: &Reference) -> Result<()> {
 }
 
 /// Removes all manifests and tags of a repository.
-///
-/// # Errors
-///
-/// As [`delete_manifest`].
 pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Result<RemovedAnswer> {
     let registry = registry_for(app, registry, &[])?;
     let times = PushTimes::of(app, &registry)?;

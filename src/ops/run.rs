@@ -175,10 +175,6 @@ async fn prepare_to_tell(app: &App, task: &Task, events: &EventSink<'_>) {
 
 /// Runs a task because of a trigger. Returns `None` at once if a run of it is going on. Those who are to be told of it are left to the
 /// caller.
-///
-/// # Errors
-///
-/// As [`run`].
 pub async fn run_if_free(
     app: &App,
     request: RunRequest,
@@ -211,10 +207,6 @@ pub async fn run_if_free(
 }
 
 /// Carries out a run that the process holds which started this one.
-///
-/// # Errors
-///
-/// As [`run`].
 pub async fn carry_out_for(
     app: &App,
     request: &RunRequest,

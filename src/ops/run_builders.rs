@@ -13,7 +13,6 @@ use super::{App, execution::Execution, inputs::Inputs, placing, platforms};
 pub(super) struct PlacedBuilder {
     /// As the config file names it, else by its kind.
     pub name: String,
-    /// What it is.
     pub builder: Builder,
     /// The platforms that it builds for; all of the run if empty.
     pub platforms: Vec<Platform>,

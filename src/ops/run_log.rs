@@ -26,7 +26,6 @@ pub struct RunLog<'a> {
 
 impl<'a> RunLog<'a> {
     /// Writes on at the end of a log.
-    #[must_use]
     pub const fn new(log: Log, events: &'a EventSink<'a>) -> Self {
         let log = RefCell::new(log);
         Self { log, events }
@@ -37,7 +36,6 @@ impl<'a> RunLog<'a> {
         self.log.borrow_mut().hide(secrets);
     }
 
-    /// Writes one line as it is.
     pub fn line(&self, text: &str) {
         let written = self.log.borrow_mut().line(text);
         self.events.send(Event::Log(&written));
@@ -109,10 +107,6 @@ impl LogLines<'_> {
     }
 
     /// Runs a program to its end, what it prints in the log. `seen` gets that too. Returns its last words as well.
-    ///
-    /// # Errors
-    ///
-    /// As [`process::run`], where it cannot be started.
     pub async fn run(
         &self,
         line: &CommandLine,

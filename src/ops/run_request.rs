@@ -19,11 +19,8 @@ pub const DEFAULT_JOBS: usize = 4;
 /// What one run does otherwise than its task says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrides {
-    /// Another context.
     pub context: Option<Context>,
-    /// Another Dockerfile.
     pub file: Option<PathBuf>,
-    /// Another stage.
     pub target: Option<String>,
     /// Build arguments to add or replace.
     pub arguments: Vec<Argument>,
@@ -52,11 +49,8 @@ pub struct Overrides {
 /// A run that somebody asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRequest {
-    /// The task's registry.
     pub registry: String,
-    /// The task's name.
     pub name: crate::task::TaskName,
-    /// What this run does otherwise.
     pub overrides: Overrides,
     /// How many steps of a multi-step file may work at once; none leaves it to acrt.
     #[serde(default)]
@@ -84,7 +78,6 @@ pub struct RunRequest {
 /// What of a run a builder does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// The name of the builder.
     pub builder: String,
     /// The platforms that it builds for; all of the run if empty.
     #[serde(default)]
@@ -96,13 +89,11 @@ pub struct Assignment {
 pub struct Quick {
     /// What is run. Its name is only there to fill a place.
     pub task: Task,
-    /// Its secrets.
     pub secrets: Secrets,
 }
 
 impl RunRequest {
     /// Asks for a run of a task as it is.
-    #[must_use]
     pub fn of(key: &TaskKey) -> Self {
         Self {
             registry: key.registry.clone(),
@@ -119,7 +110,6 @@ impl RunRequest {
     }
 
     /// Asks for a run of what is stored nowhere.
-    #[must_use]
     pub fn quick(quick: Quick) -> Self {
         Self {
             quick: Some(Box::new(quick.clone())),
@@ -132,7 +122,6 @@ impl RunRequest {
         self.quick.is_none() && self.overrides == Overrides::default()
     }
 
-    /// The key of the task.
     pub(super) fn key(&self) -> TaskKey {
         TaskKey {
             registry: self.registry.clone(),

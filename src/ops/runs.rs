@@ -24,9 +24,7 @@ const PIECE: usize = 64 * 1024;
 /// Which runs are meant.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
-    /// Only runs of this task.
     pub task: Option<TaskName>,
-    /// Only runs on this registry.
     pub registry: Option<String>,
     /// Only runs that stand like this.
     pub status: Option<RunStatus>,
@@ -133,7 +131,6 @@ pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
 }
 
 /// Returns the error about a run that is not there, by its id as it was typed.
-#[must_use]
 pub fn not_found(app: &App, id: &str) -> Error {
     let error = Error::new(Kind::NotFound, format!("no run `{}`", id.escape_debug()));
     let keys = app.store.task_keys().unwrap_or_default();
@@ -218,7 +215,6 @@ pub async fn logs(
 }
 
 /// Returns the filter that means one task.
-#[must_use]
 pub fn of_task(key: &TaskKey) -> RunFilter {
     RunFilter {
         task: Some(key.name.clone()),

@@ -206,10 +206,6 @@ pub struct TaskPortrait {
 const RUNS: usize = 5;
 
 /// Returns what people want to know of a task, from what is known.
-///
-/// # Errors
-///
-/// As [`task`].
 pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskPortrait>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);

@@ -12,9 +12,7 @@ use super::event::{Event, EventSink};
 pub struct SourceTriggerPatch {
     /// Whether new commits run the task.
     pub commits: Option<bool>,
-    /// Whether pull requests do.
     pub pull_requests: Option<bool>,
-    /// What the trigger is called.
     pub name: Option<String>,
 }
 
@@ -39,10 +37,6 @@ pub fn of_new(
 }
 
 /// Changes the triggers of a task.
-///
-/// # Errors
-///
-/// As [`of_new`].
 pub fn changed(
     wish: &SourceTriggerPatch,
     old: Vec<SourceTrigger>,

@@ -32,7 +32,6 @@ use super::{
 pub struct TaskStatus {
     pub(super) name: TaskName,
     pub(super) registry: String,
-    /// What it needs.
     pub state: State,
     /// The images that it depends on, as they are written.
     pub(super) depends_on: Vec<String>,

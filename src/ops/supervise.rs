@@ -102,7 +102,6 @@ impl From<ErrorText> for Error {
 
 impl WorkerMessage {
     /// Returns what is to be told of an event; nothing for what is in the record of the run, nor of its log where nobody follows it.
-    #[must_use]
     pub fn of(event: &Event<'_>, follows_log: bool) -> Option<Self> {
         match event {
             Event::Doing(text) => Some(Self::Doing(text.clone())),
@@ -118,7 +117,6 @@ impl WorkerMessage {
     }
 
     /// Returns it as the line that it is told by.
-    #[must_use]
     pub fn line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }

@@ -18,7 +18,6 @@ const COMING: usize = 3;
 pub struct Schedule {
     /// Its name, unless it is named by its place.
     pub name: Option<TimerName>,
-    /// When it fires.
     pub cron: Cron,
 }
 
@@ -51,7 +50,6 @@ pub fn timers(schedules: Vec<Schedule>, now: Timestamp) -> Result<Vec<TimerTrigg
 }
 
 /// Returns `timers`, of which those that were there before, just so, go on counting from when they did.
-#[must_use]
 pub fn as_before(mut timers: Vec<TimerTrigger>, before: &[TimerTrigger]) -> Vec<TimerTrigger> {
     for timer in &mut timers {
         let same = |old: &&TimerTrigger| {
@@ -147,7 +145,6 @@ pub fn list(app: &App, key: &TaskKey) -> Result<Vec<TimerAnswer>> {
 }
 
 /// Puts together what is to be shown of a task's timers.
-#[must_use]
 pub fn answers(task: &Task, now: Timestamp) -> Vec<TimerAnswer> {
     let answer = |timer: &TimerTrigger| {
         let fires = task.status == Status::Enabled && timer.status == Status::Enabled;

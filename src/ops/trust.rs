@@ -12,12 +12,10 @@ use super::App;
 pub enum Trust {
     /// The owner's of the task, as its definition is; or as good as that, because the definition says so.
     Owner,
-    /// Somebody else's.
     Guest,
 }
 
 /// Tells whose the context of a task is: the owner's where it is a folder of this machine that belongs to the user who runs it.
-#[must_use]
 pub fn of(app: &App, task: &Task) -> Trust {
     if task.step.trusts_context() {
         return Trust::Owner;

@@ -23,7 +23,6 @@ pub struct Unchanged {
 
 /// Returns the tags of a run that are not pushed, with their digests. All tags of a run are one image: where one has to be pushed, so are
 /// those that differ from it in their times.
-#[must_use]
 pub fn settled(same: BTreeMap<Reference, Option<Unchanged>>) -> BTreeMap<Reference, Digest> {
     let is_all = same.values().all(Option::is_some);
     let stays = |(tag, same): (Reference, Option<Unchanged>)| {
@@ -69,7 +68,6 @@ pub async fn look(
 }
 
 /// Says that an image is not pushed.
-#[must_use]
 pub fn in_words(tag: &Reference, digest: &Digest) -> String {
     format!(
         "{} is what was built already, and is not pushed again: {digest}",
@@ -78,7 +76,6 @@ pub fn in_words(tag: &Reference, digest: &Digest) -> String {
 }
 
 /// Tells whether a build is on another base than the last one: the digest of the base stands in a label of the image, which is then another.
-#[must_use]
 pub fn is_on_another_base(before: &[Dependency], now: &[Dependency]) -> bool {
     let on = |dependencies: &[Dependency]| -> Vec<Option<Digest>> {
         let runtime = |it: &&Dependency| it.kind == DependencyKind::Runtime;

@@ -75,13 +75,11 @@ impl Verifier {
     }
 
     /// Tells whether an image that is vouched for may be built on however young it is.
-    #[must_use]
     pub fn exempts_from_age(&self, image: &Reference) -> bool {
         self.rules_for(image).any(|rule| rule.exempt_from_min_age)
     }
 
     /// Tells whether somebody has to vouch for an image.
-    #[must_use]
     pub fn has_rules_for(&self, image: &Reference) -> bool {
         self.rules_for(image).next().is_some()
     }

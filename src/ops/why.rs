@@ -36,7 +36,6 @@ const LONGEST: usize = 200;
 pub struct WhyAnswer {
     name: TaskName,
     registry: String,
-    /// What it needs now.
     state: State,
     /// The run that is meant; none where the next is.
     run_id: Option<RunId>,
@@ -45,7 +44,6 @@ pub struct WhyAnswer {
     time: Option<AzTimestamp>,
     /// Why, on one line.
     cause: String,
-    /// The bases that moved.
     bases: Vec<BaseDifference>,
 }
 
@@ -138,7 +136,6 @@ fn last_run(app: &App, key: &TaskKey) -> Result<Option<Run>> {
     Ok(ids.into_iter().find_map(|id| run_of(app, key, id).ok()))
 }
 
-/// Compares what a base was with what it is.
 async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
     let (differences, problem) = match read_both(app, update).await {
         Ok((before, after)) => (differences(&before, &after), None),

@@ -14,9 +14,7 @@ const MAX_BLOBS: usize = 10_000;
 /// A repository that was copied to, or from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryRecord {
-    /// The login server.
     pub registry: String,
-    /// The repository.
     pub repository: String,
     /// The blobs that it has had.
     pub blobs: BTreeSet<Digest>,
@@ -32,7 +30,6 @@ struct BlobsFile {
 
 impl Store {
     /// Returns the repositories of a registry whose blobs are known; none, where the file cannot be used.
-    #[must_use]
     pub fn blobs_of(&self, registry: &str) -> Vec<RepositoryRecord> {
         let mut all = self.blobs().repositories;
         all.retain(|record| record.registry == registry);

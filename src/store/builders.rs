@@ -26,11 +26,9 @@ pub struct BuildersFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AwayRecord {
-    /// Since when.
     pub since: Timestamp,
     /// When it was asked last.
     pub asked: Timestamp,
-    /// What came of it.
     pub why: String,
     /// Whether it answers, and has no room left on its disk.
     #[serde(default, alias = "is_full")]
@@ -50,7 +48,6 @@ impl BuildersFile {
     }
 
     /// Tells whether a builder is known to have no room left on its disk.
-    #[must_use]
     pub fn is_full(&self, name: &str) -> bool {
         self.away.get(name).is_some_and(|record| record.is_full)
     }
@@ -58,7 +55,6 @@ impl BuildersFile {
 
 impl Store {
     /// Returns what is known of builders; nothing, where the file cannot be used.
-    #[must_use]
     pub fn builders(&self) -> BuildersFile {
         let file = file::read_json(&self.layout.builders());
         file.ok().flatten().unwrap_or_default()
@@ -80,10 +76,6 @@ impl Store {
     }
 
     /// Takes in that a builder has no room left on its disk, or that this is about to be tried once more.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::note_builder`].
     pub fn note_full_builder(&self, name: &str, now: Timestamp) -> Result<()> {
         let why = "it is out of disk, and has nothing left to prune";
         self.change_builders(|all| all.note_away(name, (why.to_owned(), true), now))
@@ -91,10 +83,6 @@ impl Store {
 
     /// Takes in that a builder went away while it built for a task, and returns how often in a row that has happened; or that a run of the
     /// task has succeeded.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::note_builder`].
     pub fn note_lost_run(&self, task: &TaskKey, is_lost: bool) -> Result<u32> {
         let key = task.full();
         if !is_lost && !self.builders().lost.contains_key(&key) {
@@ -141,7 +129,6 @@ impl Store {
     }
 
     /// Returns how many of the places of a builder are taken.
-    #[must_use]
     pub fn builder_places_taken(&self, name: &str, jobs: usize) -> usize {
         let places = (0..jobs).map(|n| self.layout.builder_place(name, n));
         places.filter(|path| lock::is_held(path)).count()

@@ -44,11 +44,9 @@ const LAST_LINE: usize = "0123456789abcdef 01234567\n".len();
 /// A folder with a folder for each registry, and in it a file for each task.
 #[derive(Debug)]
 pub struct TaskFiles<'a> {
-    /// The folder.
     pub folder: PathBuf,
     /// How the files' names end.
     pub suffix: &'a str,
-    /// Where the cache is.
     pub cache: PathBuf,
 }
 

@@ -13,7 +13,6 @@ use super::{Store, file::names};
 impl Store {
     /// Returns a number that is another one after anything has changed that tells how tasks and runs are doing. Files are replaced, so that
     /// their folders tell; only what is written on is looked at itself.
-    #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let layout = self.layout();
         let mut hash = DefaultHasher::new();

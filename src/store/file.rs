@@ -54,10 +54,6 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Replaces `path` in one step by what `write` writes, for content that is not in memory as a whole.
-///
-/// # Errors
-///
-/// As [`replace`].
 pub fn replace_with(
     path: &Path,
     write: impl FnOnce(&mut fs::File) -> io::Result<()>,
@@ -150,7 +146,6 @@ pub(super) fn remove_any(path: &Path) {
 }
 
 /// Tells whether an error is that one may not write: on a file system that is read-only, or as another user.
-#[must_use]
 pub fn is_read_only(error: &Error) -> bool {
     let kind = io_error(error).map(io::Error::kind);
     matches!(
@@ -203,10 +198,6 @@ pub fn publish(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Replaces `path` by `value` as JSON, for records.
-///
-/// # Errors
-///
-/// As [`replace`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     replace_with(path, |file| {
         let mut lines = BufWriter::new(file);
@@ -217,10 +208,6 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 }
 
 /// Replaces `path` by `value` as YAML, for what a person may edit.
-///
-/// # Errors
-///
-/// As [`replace`].
 pub fn write_yaml(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_yaml::to_string(value).context(Kind::Failed, || {
         format!("cannot write `{}` as YAML", path.display())
@@ -373,7 +360,6 @@ pub fn remove(path: &Path) -> Result<()> {
 }
 
 /// Tells whether others than its owner may read or write a file.
-#[must_use]
 pub fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }

@@ -101,7 +101,6 @@ pub fn lock(path: &Path) -> Result<Lock> {
 }
 
 /// Tells whether a process holds the lock at `path`.
-#[must_use]
 pub fn is_held(path: &Path) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
@@ -110,7 +109,6 @@ pub fn is_held(path: &Path) -> bool {
 }
 
 /// Returns what the holder of a lock wrote into it, for messages.
-#[must_use]
 pub fn note(path: &Path) -> String {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {

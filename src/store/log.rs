@@ -33,7 +33,6 @@ const SHORTEST_SECRET: usize = 4;
 /// How much of a log is kept, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
-    /// From its beginning.
     first: u64,
     /// From its end, at least; up to as much again is there until the middle is taken out once more.
     last: u64,
@@ -58,7 +57,6 @@ pub struct Log {
     bounds: Bounds,
     masks: Masks,
     pending: Vec<u8>,
-    /// The size of the file.
     size: u64,
     problem: Option<std::io::Error>,
 }
@@ -115,7 +113,6 @@ impl Store {
     }
 
     /// Returns what reads the log of a run, from its beginning.
-    #[must_use]
     pub fn read_log(&self, id: RunId) -> LogReader {
         LogReader {
             path: self.layout.log(id),
@@ -153,7 +150,6 @@ impl Log {
     }
 
     /// Returns up to where an unfinished line can be broken: no secret may go on behind that.
-    #[must_use]
     pub fn safe_end(&self, bytes: &[u8]) -> usize {
         self.masks.safe_end(bytes)
     }
@@ -318,7 +314,6 @@ impl LogReader {
     }
 
     /// Returns where in the file it is.
-    #[must_use]
     pub fn offset(&self) -> u64 {
         let mut file = self.file.as_ref();
         let place = file.as_mut().map(|file| file.stream_position());

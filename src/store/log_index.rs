@@ -22,7 +22,6 @@ const PIECE: usize = 64 * 1024;
 /// The places of the lines of one log. A line ends with a line feed, or with a carriage return that none follows, as they are shown.
 #[derive(Clone, Debug)]
 pub struct LogIndex {
-    /// The run.
     pub id: RunId,
     path: PathBuf,
     inode: u64,
@@ -42,7 +41,6 @@ pub struct LogIndex {
 pub struct LogLines {
     /// The number of the first of them, counted from 1.
     pub first: usize,
-    /// What is in them.
     pub bytes: Vec<u8>,
     /// Where in the file they end.
     pub end: u64,
@@ -85,7 +83,6 @@ impl Store {
 
 impl LogIndex {
     /// Returns how many lines there are.
-    #[must_use]
     pub fn lines(&self) -> usize {
         self.ended + usize::from(self.has_rest)
     }

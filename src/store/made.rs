@@ -91,7 +91,6 @@ impl MadeOnBuilder {
 
 impl Store {
     /// Returns what runs have made on a builder; nothing, where the file cannot be used.
-    #[must_use]
     pub fn made_on(&self, builder: &str) -> MadeOnBuilder {
         self.all_made().remove(builder).unwrap_or_default()
     }

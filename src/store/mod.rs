@@ -45,7 +45,6 @@ impl Store {
     /// Takes `root` as the state directory. Nothing is read or made until something needs it.
     ///
     /// Links in it are followed at once: processes and containers are known by paths in it, also to an acrt that was given another link.
-    #[must_use]
     pub fn at(root: &Path) -> Self {
         Self {
             layout: Layout::new(&without_links(root)),
@@ -53,7 +52,6 @@ impl Store {
     }
 
     /// Returns where everything is.
-    #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
     }

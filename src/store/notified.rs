@@ -19,9 +19,7 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifiedFile {
-    /// The layout of the file.
     pub schema: u32,
-    /// By the receiver.
     #[serde(default)]
     pub receivers: BTreeMap<String, NotifiedState>,
     /// What single rounds have said on stderr.

@@ -136,7 +136,6 @@ impl Store {
     }
 
     /// Returns the number of the newest run, as far as it is noted.
-    #[must_use]
     pub fn last_number(&self) -> u64 {
         let text = fs::read_to_string(self.layout.last_run());
         let number = text.ok().and_then(|text| text.trim().parse().ok());

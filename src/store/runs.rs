@@ -23,7 +23,6 @@ pub const DIED: &str = "the process that carried out this run ended before the r
 /// A run that this process carries out. While it is held, nobody takes the run for dead.
 #[derive(Debug)]
 pub struct HeldRun {
-    /// Its record.
     pub run: Run,
     /// None in the process that carries out a run for the one that holds it.
     lock: Option<Lock>,

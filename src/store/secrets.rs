@@ -16,7 +16,6 @@ use super::{Store, file, tasks::keys_in};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Secrets {
-    /// The layout of the file.
     pub schema: u32,
     /// Values of secret build arguments, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -42,9 +41,7 @@ pub struct Secrets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoredLogin {
-    /// The user.
     pub username: Secret,
-    /// The password.
     pub password: Secret,
 }
 

@@ -17,28 +17,22 @@ const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SilentSource {
-    /// The repository.
     pub url: String,
     /// The branch, the tag or the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The folder in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
     /// How often in a row it was asked for nothing.
     pub misses: u32,
     /// When it was asked last.
     pub asked: Timestamp,
-    /// Why there was no answer.
     pub why: String,
-    /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl SilentSource {
-    /// Returns the context that it is.
-    #[must_use]
     pub fn git(&self) -> GitContext {
         GitContext {
             url: self.url.clone(),

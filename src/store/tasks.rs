@@ -20,7 +20,6 @@ use super::{
 pub struct Stored {
     /// What tells the task from others, by the place of its file.
     pub key: TaskKey,
-    /// The definition.
     pub task: Result<Task>,
 }
 

@@ -19,7 +19,6 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug)]
 pub struct UploadRecord {
     lock: Lock,
-    /// When it began.
     begun: Timestamp,
 }
 
@@ -88,11 +87,6 @@ impl UploadRecord {
         self.lock.write(&text)
     }
 
-    /// Removes it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::keep`].
     pub fn forget(self) -> Result<()> {
         self.lock.remove()
     }

@@ -14,7 +14,6 @@ struct Verified<'a> {
 
 impl Store {
     /// Tells whether a question was answered with yes. `question` is the digest of the command line that asked it.
-    #[must_use]
     pub fn is_verified(&self, question: &Digest) -> bool {
         self.layout.verified().join(question.hex()).is_file()
     }

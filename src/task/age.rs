@@ -16,8 +16,6 @@ pub struct Age(SignedDuration);
 pub struct InvalidAge(pub String);
 
 impl Age {
-    /// Returns it as a duration.
-    #[must_use]
     pub fn duration(self) -> SignedDuration {
         self.0
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Argument {
-    /// Its name.
     pub name: String,
     /// Its value; `None` for a secret one, whose value is kept apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]

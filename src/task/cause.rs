@@ -18,8 +18,6 @@ pub enum SeenBy {
 }
 
 impl SeenBy {
-    /// Returns the word for it.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Poll => "poll",
@@ -51,14 +49,12 @@ pub struct BaseUpdate {
     /// When the new digest was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Timestamp>,
-    /// By what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_by: Option<SeenBy>,
 }
 
 impl BaseUpdate {
     /// Says on one line from what to what it moved: `node:20-alpine 1f0c… → 8c31…`.
-    #[must_use]
     pub fn line(&self) -> String {
         let image = Reference::familiar_text(&self.image);
         let digest = tiny(self.digest.as_ref());
@@ -69,7 +65,6 @@ impl BaseUpdate {
     }
 
     /// Says when and by what it was seen, as far as that is known: `, seen 2026-01-31T08:00:00Z by webhook`.
-    #[must_use]
     pub fn sighting(&self) -> String {
         let seen = self.seen.map(|seen| format!(", seen {seen:.0}"));
         let by = self.seen_by.map(|by| format!(" by {}", by.word()));

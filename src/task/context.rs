@@ -40,7 +40,6 @@ pub struct GitContext {
 /// Why a text is no context.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContext {
-    /// Nothing was given.
     #[error("context is empty")]
     Empty,
     /// What docker takes from standard input is an archive.
@@ -80,7 +79,6 @@ impl Context {
     pub const NONE: &str = "/dev/null";
 
     /// Returns the folder, seen from `home` if it is relative; none if the files must be fetched first.
-    #[must_use]
     pub fn folder(&self, home: &Path) -> Option<PathBuf> {
         match self {
             Self::Local(path) => Some(home.join(path)),
@@ -90,13 +88,11 @@ impl Context {
     }
 
     /// Tells whether the files must be fetched before a build.
-    #[must_use]
     pub fn is_remote(&self) -> bool {
         matches!(self, Self::Git(_) | Self::Tarball(_) | Self::Artifact(_))
     }
 
     /// Returns the git repository, if it is one.
-    #[must_use]
     pub fn git(&self) -> Option<&GitContext> {
         match self {
             Self::Git(git) => Some(git),
@@ -108,7 +104,6 @@ impl Context {
 impl GitContext {
     /// Tells whether it is on the host of another one, spoken to in the same way: what that host is told, this one may be told. Only
     /// addresses by http and https are of that kind; ssh has keys of its own.
-    #[must_use]
     pub fn is_beside(&self, other: &Self) -> bool {
         let origin = |context: &Self| {
             let (scheme, rest) = context.url.split_once("://")?;
@@ -129,7 +124,6 @@ impl GitContext {
     }
 
     /// Tells whether it names a commit in full, which cannot move.
-    #[must_use]
     pub fn is_fixed(&self) -> bool {
         self.reference.as_ref().is_some_and(|reference| {
             matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())

@@ -28,7 +28,6 @@ pub enum InvalidCron {
         "schedule `{text}` has {found} of the 5 fields minute, hour, day of month, month, day of week: write {}", in_fields(.text)
     )]
     Fields {
-        /// What was given.
         text: String,
         /// How many fields it has.
         found: usize,
@@ -38,11 +37,9 @@ pub enum InvalidCron {
     Field {
         /// What was given.
         text: String,
-        /// The field.
         field: &'static str,
         /// The part of it that is wrong.
         part: String,
-        /// What is wrong with it.
         problem: String,
     },
     /// No day is ever like that.
@@ -204,7 +201,6 @@ fn number(text: &str) -> Option<u32> {
 
 impl Cron {
     /// Returns the first moment after `time` at which it fires; none at the end of time.
-    #[must_use]
     pub fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
         let pattern = self.pattern()?;
         let next = pattern.find_next_occurrence(&utc(time), false).ok()?;
@@ -212,7 +208,6 @@ impl Cron {
     }
 
     /// Returns the last moment up to and including `time` at which it fires.
-    #[must_use]
     pub fn last_until(&self, time: Timestamp) -> Option<Timestamp> {
         let pattern = self.pattern()?;
         let last = pattern.find_previous_occurrence(&utc(time), true).ok()?;
@@ -220,7 +215,6 @@ impl Cron {
     }
 
     /// Returns the schedule as it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -22,7 +22,6 @@ pub const DEFAULT_TIMEOUT: u32 = 3600;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Task {
-    /// The layout of the file.
     pub schema: u32,
     /// The name, which is also the file's.
     pub name: TaskName,
@@ -31,7 +30,6 @@ pub struct Task {
     /// A disabled task is not run by any trigger.
     #[serde(default)]
     pub status: Status,
-    /// When it was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_date: Option<Timestamp>,
     /// What is built for; empty is the builder's own platform.
@@ -72,7 +70,6 @@ pub struct Task {
     /// The file that it was adopted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<TaskSource>,
-    /// What a run does.
     pub step: Step,
     /// What makes it run by itself.
     #[serde(default)]
@@ -114,7 +111,6 @@ pub enum Step {
     FileTask(FileStep),
     /// Carries out a multi-step file that the definition holds.
     EncodedTask(EncodedStep),
-    /// Copies an image.
     Import(ImportStep),
 }
 
@@ -141,7 +137,6 @@ impl Step {
     }
 
     /// Returns the names of the images that the definition itself says; a multi-step file says its own.
-    #[must_use]
     pub fn image_names(&self) -> &[String] {
         match self {
             Self::Docker(step) => &step.image_names,
@@ -151,7 +146,6 @@ impl Step {
     }
 
     /// Returns the values for templates; only multi-step files have any.
-    #[must_use]
     pub fn values(&self) -> &[Argument] {
         match self {
             Self::Docker(_) | Self::Import(_) => &[],
@@ -161,13 +155,11 @@ impl Step {
     }
 
     /// Tells whether the values of some of its build arguments are secret, so that they are kept elsewhere.
-    #[must_use]
     pub fn has_secret_arguments(&self) -> bool {
         matches!(self, Self::Docker(step) if step.arguments.iter().any(|argument| argument.is_secret))
     }
 
     /// Tells whether steps may be privileged.
-    #[must_use]
     pub fn allows_privileged(&self) -> bool {
         match self {
             Self::Docker(_) | Self::Import(_) => false,
@@ -177,7 +169,6 @@ impl Step {
     }
 
     /// Tells whether what the context brings may do all that the definition may.
-    #[must_use]
     pub fn trusts_context(&self) -> bool {
         match self {
             Self::Docker(step) => step.trust_context,
@@ -257,7 +248,6 @@ pub enum InvalidImageName {
     /// Its template cannot be filled in.
     #[error(transparent)]
     Template(#[from] InvalidTemplate),
-    /// It is no reference.
     #[error(transparent)]
     Reference(#[from] InvalidReference),
     /// It names a digest, which only the registry can give.
@@ -270,7 +260,6 @@ impl Task {
     pub const SCHEMA: u32 = 1;
 
     /// Returns a task with nothing but what it must have.
-    #[must_use]
     pub fn blank(key: TaskKey, step: Step) -> Self {
         Self {
             schema: Self::SCHEMA,
@@ -296,7 +285,6 @@ impl Task {
     }
 
     /// Returns what tells this task from all others.
-    #[must_use]
     pub fn key(&self) -> TaskKey {
         TaskKey {
             registry: self.registry.clone(),
@@ -324,7 +312,6 @@ impl Task {
     }
 
     /// Tells whether its images stay with the builder, where other local tasks find them.
-    #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(&self.step, Step::Docker(step) if step.is_local)
     }
@@ -340,7 +327,6 @@ impl Task {
 
     /// Returns the images that other tasks can depend on: those whose names stay the same from run to run
     /// and that are pushed at all.
-    #[must_use]
     pub fn stable_images(&self) -> Vec<Reference> {
         match &self.step {
             Step::Docker(step) if !step.is_push_enabled && !step.is_local => return Vec::new(),
@@ -356,7 +342,6 @@ impl Task {
     }
 
     /// Returns the definition without what says when and from where it came, to compare two.
-    #[must_use]
     pub fn bare(&self) -> Self {
         let mut bare = self.clone();
         bare.creation_date = None;
@@ -368,13 +353,11 @@ impl Task {
     }
 
     /// Returns a digest of what the definition says.
-    #[must_use]
     pub fn fingerprint(&self) -> Digest {
         Digest::of(&serde_json::to_vec(&self.bare()).unwrap_or_default())
     }
 
     /// Tells whether somebody has changed the definition since it was adopted.
-    #[must_use]
     pub fn is_edited(&self) -> bool {
         let written = self
             .source
@@ -384,7 +367,6 @@ impl Task {
     }
 
     /// Tells whether a record of what this task depended on would also be true of `other`.
-    #[must_use]
     pub fn depends_on_the_same_as(&self, other: &Self) -> bool {
         let same = match (&self.step, &other.step) {
             (Step::Docker(mine), Step::Docker(theirs)) => {

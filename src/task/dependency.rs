@@ -79,7 +79,6 @@ impl ImageName {
 
 impl ImageDescriptor {
     /// Returns what `reference` names, with the digest that it stood for.
-    #[must_use]
     pub fn new(reference: &Reference, digest: Option<Digest>) -> Self {
         let name = match reference.without_digest() {
             Some(tagged) => ImageName::Tagged(tagged),
@@ -128,7 +127,6 @@ impl ImageDescriptor {
     }
 
     /// Returns what is followed: the image by its tag. `None` where it has no tag, or was written down by hand and is no reference.
-    #[must_use]
     pub fn reference(&self) -> Option<Reference> {
         match &self.name {
             ImageName::Tagged(reference) => Some(reference.clone()),
@@ -140,7 +138,6 @@ impl ImageDescriptor {
     }
 
     /// Returns registry, repository and tag as they are written in a Dockerfile.
-    #[must_use]
     pub fn tagged(&self) -> String {
         let (registry, repository) = (self.registry(), self.repository());
         match self.tag() {
@@ -163,7 +160,6 @@ pub enum DependencyKind {
 
 impl DependencyKind {
     /// Tells whether a move of such an image runs a task with this trigger type.
-    #[must_use]
     pub fn counts_for(self, trigger: BaseImageTriggerType) -> bool {
         self == Self::Runtime || trigger == BaseImageTriggerType::All
     }
@@ -182,7 +178,6 @@ pub struct Dependency {
     /// copy of its own of which nobody knows what it is: the first answer of the registry is then an update.
     #[serde(flatten)]
     pub image: ImageDescriptor,
-    /// How the build used it.
     #[serde(rename = "type")]
     pub kind: DependencyKind,
     /// The manifest for each platform that was built; these decide whether the image moved.
@@ -252,7 +247,6 @@ pub struct MirrorUse {
 pub struct Untracked {
     /// The image as the Dockerfile names it.
     pub image: String,
-    /// Why it is not followed.
     pub reason: String,
 }
 

@@ -52,7 +52,6 @@ impl ImportStep {
 
 /// Returns the tag under which a new copy is tried before `tag` moves: always the same one, so that there is never more than one.
 /// Registries that delete a tag by deleting all that it stands for make it unwise to remove it.
-#[must_use]
 pub fn candidate(tag: &str) -> String {
     const LONGEST: usize = 128;
     const SUFFIX: &str = "-candidate";

@@ -61,20 +61,17 @@ pub struct EncodedStep {
 }
 
 /// Puts a file into a definition.
-#[must_use]
 pub fn encoded(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }
 
 /// Takes a file out of a definition; `None` where it is no base64 of text.
-#[must_use]
 pub fn decoded(content: &str) -> Option<String> {
     let bytes = BASE64_STANDARD.decode(content.trim()).ok()?;
     String::from_utf8(bytes).ok()
 }
 
 /// Writes the task file of a single command, as `--cmd` stands for.
-#[must_use]
 pub fn file_of_command(command: &str, timeout: u32) -> String {
     // A JSON text is a YAML text, whatever quotes and colons the command has.
     let command = serde_json::Value::from(command);
@@ -84,7 +81,6 @@ pub fn file_of_command(command: &str, timeout: u32) -> String {
 }
 
 /// Tells whether a file is a multi-step task file by its name, and not a Dockerfile.
-#[must_use]
 pub fn is_task_file(path: &std::path::Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("yaml" | "yml"))

@@ -16,7 +16,6 @@ pub struct InvalidTaskName(pub String);
 
 impl TaskName {
     /// Makes a name of any text, as that of a folder: what no name may hold becomes `-`. `None` where nothing is left.
-    #[must_use]
     pub fn like(text: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let words = text.split(|c| !allowed(c)).filter(|word| !word.is_empty());
@@ -26,13 +25,11 @@ impl TaskName {
     }
 
     /// Returns the name as it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Tells whether the two are one name but for upper and lower case.
-    #[must_use]
     pub fn differs_only_in_case(&self, other: &Self) -> bool {
         self != other && self.0.eq_ignore_ascii_case(&other.0)
     }
@@ -76,13 +73,11 @@ impl fmt::Display for TaskName {
 pub struct TaskKey {
     /// The login server that the task's images go to.
     pub registry: String,
-    /// Its name on that registry.
     pub name: TaskName,
 }
 
 impl TaskKey {
     /// Returns its registry and its name, as `localhost:5000/web`: where two tasks of one name must not be taken for each other.
-    #[must_use]
     pub fn full(&self) -> String {
         format!("{}/{}", self.registry, self.name)
     }

@@ -13,12 +13,9 @@ use super::{
 /// What becomes of one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
-    /// It stays as it is.
     #[default]
     Keep,
-    /// It gets this value.
     Set(T),
-    /// It loses its value.
     Clear,
 }
 
@@ -43,25 +40,16 @@ impl<T> Patch<T> {
 /// What `task update` changes; `None` leaves a field alone. Lists are replaced, not merged, as az does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPatch {
-    /// Enabled or disabled.
     pub status: Option<Status>,
-    /// The context.
     pub context: Option<Context>,
-    /// The Dockerfile.
     pub file: Option<PathBuf>,
-    /// The images.
     pub images: Option<Vec<String>>,
-    /// The build arguments.
     pub arguments: Option<Vec<Argument>>,
-    /// The stage.
     pub target: Patch<String>,
-    /// The platforms.
     pub platforms: Option<Vec<Platform>>,
     /// Seconds that a run may take.
     pub timeout: Option<u32>,
-    /// The builder.
     pub builder: Patch<String>,
-    /// Whether images are pushed.
     pub push: Option<bool>,
     /// Whether the cache is left unused.
     pub no_cache: Option<bool>,
@@ -73,7 +61,6 @@ pub struct TaskPatch {
     pub values_content: Option<String>,
     /// Values for the templates of a multi-step file.
     pub values: Option<Vec<Argument>>,
-    /// Whether steps may be privileged.
     pub allow_privileged: Option<bool>,
     /// Whether `.git` is a part of the context.
     pub keep_vcs: Option<bool>,
@@ -93,26 +80,20 @@ pub struct TaskPatch {
     pub keep_days: Patch<u32>,
     /// What the webhook of the base image trigger is told.
     pub update_trigger_payload_type: Patch<UpdatePayload>,
-    /// The image that is copied.
     pub source: Option<String>,
-    /// What tries a new copy.
     pub test: Option<Vec<String>>,
     /// Whether the base image trigger works.
     pub base_image_trigger: Option<Status>,
-    /// Which images count for it.
     pub base_image_trigger_type: Option<BaseImageTriggerType>,
-    /// The timers.
     pub timers: Option<Vec<TimerTrigger>>,
 }
 
 /// What runs of a task do, as far as options fit it or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepKind {
-    /// They build a Dockerfile.
     Docker,
     /// They carry out a multi-step file.
     MultiStep,
-    /// They copy an image.
     Import,
 }
 
@@ -140,15 +121,12 @@ impl fmt::Display for StepKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it {kind}; {} {} nothing to that", .options.join(" and "), if .options.len() == 1 { "means" } else { "mean" })]
 pub struct Misfit {
-    /// What the task does.
     pub kind: StepKind,
-    /// The options.
     pub options: Vec<&'static str>,
 }
 
 impl Misfit {
     /// Returns what to type instead.
-    #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.kind {
             StepKind::Docker => {
@@ -254,7 +232,6 @@ impl TaskPatch {
     }
 
     /// Returns `task` with the changes made.
-    #[must_use]
     pub fn apply(self, mut task: Task) -> Task {
         task.step = self.turned(task.step);
         set(&mut task.status, self.status);

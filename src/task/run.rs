@@ -25,13 +25,10 @@ pub struct InvalidRunId(pub String);
 
 impl RunId {
     /// Returns the id with this number; numbers count from 1.
-    #[must_use]
     pub fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// Returns its number.
-    #[must_use]
     pub fn number(self) -> u64 {
         self.0
     }
@@ -84,17 +81,12 @@ impl From<RunId> for String {
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RunStatus {
-    /// It waits for its turn.
     Queued,
     /// It looks up what it depends on.
     Started,
-    /// Its builder works.
     Running,
-    /// Everything was built and pushed.
     Succeeded,
-    /// A step of it failed.
     Failed,
-    /// Somebody stopped it.
     Canceled,
     /// It could not be carried out: a registry did not answer, or the process that ran it died.
     Error,
@@ -104,7 +96,6 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// Tells whether the run has yet to end.
-    #[must_use]
     pub fn is_open(self) -> bool {
         matches!(self, Self::Queued | Self::Started | Self::Running)
     }
@@ -125,7 +116,6 @@ pub enum RunType {
     QuickRun,
     /// A trigger, for a build without a task.
     AutoBuild,
-    /// A trigger of a task.
     AutoRun,
 }
 
@@ -137,7 +127,6 @@ pub struct ImageUpdateTrigger {
     pub id: String,
     /// When the move was noticed.
     pub timestamp: Timestamp,
-    /// The images that moved.
     pub images: Vec<ImageDescriptor>,
 }
 
@@ -145,7 +134,6 @@ pub struct ImageUpdateTrigger {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Occurrence {
-    /// The timer.
     #[serde(rename = "timerTriggerName")]
     pub timer: TimerName,
     /// The moment, as its schedule has it.
@@ -158,9 +146,7 @@ pub struct Occurrence {
 pub struct Triggers {
     /// The images that moved, with their new digests.
     pub images: Vec<ImageDescriptor>,
-    /// How each of them moved.
     pub updates: Vec<BaseUpdate>,
-    /// The timers that fired.
     pub timers: Vec<Occurrence>,
     /// The commit that the repository of the context has now.
     pub source: Option<SourceCause>,
@@ -170,7 +156,6 @@ pub struct Triggers {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceCause {
-    /// The repository.
     pub repository_url: String,
     /// The branch or tag; the repository's default branch, if none is named.
     pub branch_name: Option<String>,
@@ -181,9 +166,7 @@ pub struct SourceCause {
 /// Why a task is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Somebody asked for it.
     Manual,
-    /// Nobody did.
     Triggered(Triggers),
 }
 
@@ -191,46 +174,35 @@ pub enum Cause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// The layout of this record.
     pub schema: u32,
-    /// Its id.
     pub run_id: RunId,
     /// The task, unless it was a quick build.
     pub task: Option<TaskName>,
     /// The registry that its images go to.
     pub registry: String,
-    /// How far it has come.
     pub status: RunStatus,
-    /// Who asked for it.
     pub run_type: RunType,
-    /// When it was asked for.
     pub create_time: Timestamp,
-    /// When its work began.
     pub start_time: Option<Timestamp>,
-    /// When it ended.
     pub finish_time: Option<Timestamp>,
     /// When this record was last written.
     pub last_updated_time: Timestamp,
     /// What it builds for; empty is the builder's own platform.
     #[serde(default)]
     pub platforms: Vec<Platform>,
-    /// What it pushed.
     pub output_images: Option<Vec<ImageDescriptor>>,
     /// The images whose move started it.
     pub image_update_trigger: Option<ImageUpdateTrigger>,
     /// From what to what these images moved, when that was seen and by what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base_updates: Vec<BaseUpdate>,
-    /// The timers that started it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timer_triggers: Vec<Occurrence>,
-    /// The commit that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_trigger: Option<SourceCause>,
     /// Whether it is kept from pruning.
     #[serde(default)]
     pub is_archive_enabled: bool,
-    /// Why it did not succeed.
     pub run_error_message: Option<String>,
     /// The images that it depends on, at the digests that it was built with.
     #[serde(default)]
@@ -254,7 +226,6 @@ impl Run {
     pub const SCHEMA: u32 = 1;
 
     /// Returns the task that it is of; a quick run is of none.
-    #[must_use]
     pub fn task_key(&self) -> Option<TaskKey> {
         Some(TaskKey {
             registry: self.registry.clone(),
@@ -262,14 +233,11 @@ impl Run {
         })
     }
 
-    /// Tells whether it is of a task.
-    #[must_use]
     pub fn is_of(&self, key: &TaskKey) -> bool {
         self.task.as_ref() == Some(&key.name) && self.registry == key.registry
     }
 
     /// Returns what started it, in az's words: the first that applies.
-    #[must_use]
     pub fn triggered_by(&self) -> &'static str {
         if self.source_trigger.is_some() {
             "Commit"
@@ -283,7 +251,6 @@ impl Run {
     }
 
     /// Returns a run that has just been asked for.
-    #[must_use]
     pub fn queued(id: RunId, registry: &str, cause: &Cause, now: Timestamp) -> Self {
         let (run_type, triggers) = match cause {
             Cause::Manual => (RunType::QuickRun, Triggers::default()),
@@ -338,7 +305,6 @@ impl Run {
         }
     }
 
-    /// Ends the run with a reason.
     pub fn fail(&mut self, status: RunStatus, reason: impl Into<String>, now: Timestamp) {
         if self.status.is_open() {
             self.run_error_message = Some(reason.into());
@@ -347,7 +313,6 @@ impl Run {
     }
 
     /// Tells whether the run pushed `image`: by tag, or by digest, or to its repository if it names neither.
-    #[must_use]
     pub fn pushed(&self, image: &Reference) -> bool {
         self.output_images.iter().flatten().any(|output| {
             output.registry() == image.registry()
@@ -362,13 +327,11 @@ impl Run {
 
 impl Run {
     /// Says on one line why it was made, without the times: `node:20-alpine 1f0c… → 8c31…`, `timer nightly`, `commit 4be1…`, `by hand`.
-    #[must_use]
     pub fn cause(&self) -> String {
         self.causes_by(|_| String::new())
     }
 
     /// Says the same, and when and by what each move was seen.
-    #[must_use]
     pub fn cause_with_sightings(&self) -> String {
         self.causes_by(BaseUpdate::sighting)
     }
@@ -407,7 +370,6 @@ impl Run {
 }
 
 /// Orders runs with the newest first, as every listing shows them.
-#[must_use]
 pub fn newest_first(a: &RunId, b: &RunId) -> Ordering {
     b.cmp(a)
 }

@@ -16,7 +16,6 @@ pub struct TaskSource {
     pub kind: SourceKind,
     /// The service or the target; the name of the file of a Dockerfile.
     pub key: String,
-    /// The compose project.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub project: String,
     /// The files of the compose project, where they are others than docker compose finds beside `path` by itself.
@@ -41,7 +40,6 @@ pub enum SourceKind {
     Compose,
     /// A file of docker buildx bake.
     Bake,
-    /// A Dockerfile alone.
     Dockerfile,
 }
 
@@ -57,7 +55,6 @@ impl fmt::Display for SourceKind {
 
 impl TaskSource {
     /// Tells whether two tasks are the same service, target or Dockerfile.
-    #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {
         (&self.path, self.kind, &self.key) == (&other.path, other.kind, &other.key)
     }

@@ -5,16 +5,13 @@ use serde::{Deserialize, Serialize};
 /// Whether a task or a trigger does its work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// It does.
     #[default]
     Enabled,
-    /// It does not.
     Disabled,
 }
 
 impl Status {
     /// Returns the status that a switch stands for.
-    #[must_use]
     pub fn enabled(on: bool) -> Self {
         if on { Self::Enabled } else { Self::Disabled }
     }

@@ -7,7 +7,6 @@ use super::{Context, RunId};
 /// What the run variables stand for.
 #[derive(Clone, Debug)]
 pub struct RunVariables {
-    /// `Run.ID`
     pub id: RunId,
     /// `Run.Date`, printed as `yyyyMMdd-HHmmssz` in UTC.
     pub date: Timestamp,
@@ -38,7 +37,6 @@ pub struct SourceVariables {
 
 impl SourceVariables {
     /// Returns those of a context at a commit; none of one that is no git repository.
-    #[must_use]
     pub fn of(context: Option<&Context>, commit: Option<&str>) -> Option<Self> {
         let git = context?.git()?;
         Some(Self {
@@ -51,7 +49,6 @@ impl SourceVariables {
 
 impl RunVariables {
     /// Returns `Run.Date`.
-    #[must_use]
     pub fn written_date(&self) -> String {
         self.date.strftime("%Y%m%d-%H%M%Sz").to_string()
     }
@@ -76,7 +73,6 @@ pub enum InvalidTemplate {
 const VARIABLES: &str = ".Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture, and with a git context .Run.Commit and .Run.Branch";
 
 /// Tells whether the text changes from run to run. Such a tag is written once and nothing can depend on it.
-#[must_use]
 pub fn is_unique(text: &str) -> bool {
     text.contains("{{")
 }

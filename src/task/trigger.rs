@@ -37,7 +37,6 @@ pub struct SourceTrigger {
     /// A disabled trigger stays in the definition and does nothing.
     #[serde(default)]
     pub status: Status,
-    /// What it waits for.
     pub source_trigger_events: Vec<SourceEvent>,
 }
 
@@ -81,7 +80,6 @@ pub struct InvalidTimerName(pub String);
 
 impl TimerName {
     /// Returns the name of a timer that was given none: `t` and its place among the timers, counted from 1, as az does.
-    #[must_use]
     pub fn of_place(place: usize) -> Self {
         Self(format!("t{place}"))
     }
@@ -129,7 +127,6 @@ pub struct BaseImageTrigger {
     pub name: String,
     /// A disabled trigger stays in the definition and does nothing.
     pub status: Status,
-    /// Which of the images count.
     pub base_image_trigger_type: BaseImageTriggerType,
     /// What a webhook is told of a run that a moved image caused, if there is one. Its URL may be secret, and is kept elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,7 +139,6 @@ pub enum UpdatePayload {
     /// The images that moved, the run and the token.
     #[default]
     Default,
-    /// The token alone.
     Token,
 }
 
@@ -168,7 +164,6 @@ pub enum BaseImageTriggerType {
 
 impl Trigger {
     /// Returns the base image trigger if it is there and enabled.
-    #[must_use]
     pub fn base_image(&self) -> Option<&BaseImageTrigger> {
         self.base_image_trigger
             .as_ref()
@@ -176,7 +171,6 @@ impl Trigger {
     }
 
     /// Tells whether a new commit runs the task.
-    #[must_use]
     pub fn follows_commits(&self) -> bool {
         self.source_triggers.iter().any(|trigger| {
             trigger.status == Status::Enabled

@@ -16,8 +16,6 @@ use super::{Cron, InvalidCron};
 pub struct Window(Cron);
 
 impl Window {
-    /// Tells whether it is open.
-    #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         let minute = self.0.as_str().split_ascii_whitespace().next();
         let is_number = minute.is_some_and(|text| text.bytes().all(|it| it.is_ascii_digit()));
@@ -46,7 +44,6 @@ impl fmt::Display for Window {
 }
 
 /// Returns when the first of some windows opens; none where one is open, or where there are none, which is always open.
-#[must_use]
 pub fn closed_until(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
     if windows.is_empty() || windows.iter().any(|window| window.is_open(now)) {
         return None;

@@ -21,7 +21,6 @@ pub struct Asked(BTreeMap<Awaited, Question>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Question {
-    /// When it was asked.
     at: Timestamp,
     /// Whether the answer may be older than something that is known to have happened since.
     is_overtaken: bool,
@@ -42,19 +41,16 @@ impl Asked {
     }
 
     /// Tells whether this has been asked and has yet to answer.
-    #[must_use]
     pub fn has(&self, what: &Awaited) -> bool {
         self.0.contains_key(what)
     }
 
     /// Returns when this was asked, if it has yet to answer.
-    #[must_use]
     pub fn since(&self, what: &Awaited) -> Option<Timestamp> {
         self.0.get(what).map(|question| question.at)
     }
 
     /// Tells whether everything has answered.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

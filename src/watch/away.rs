@@ -5,11 +5,8 @@ use jiff::Timestamp;
 /// A builder that does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwayBuilder {
-    /// Its name.
     pub builder: String,
-    /// Since when.
     pub since: Timestamp,
-    /// What came of asking it.
     pub why: String,
     /// Whether it answers, and has no room left on its disk.
     pub is_full: bool,
@@ -19,7 +16,6 @@ pub struct AwayBuilder {
 
 impl AwayBuilder {
     /// Says it on one line.
-    #[must_use]
     pub fn said(&self) -> String {
         let (name, since) = (&self.builder, self.since);
         if self.is_full {

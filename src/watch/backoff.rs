@@ -9,7 +9,6 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 pub const STALLED_AFTER: u32 = 5;
 
 /// Returns when a task that has failed `failures` times in a row is tried again: after 1, 2, 4 … minutes, at most a day.
-#[must_use]
 pub fn next_try(failures: u32, now: Timestamp) -> Timestamp {
     let doublings = failures.saturating_sub(1).min(16);
     let pause = SignedDuration::from_mins(1 << doublings).min(LONGEST);

@@ -22,16 +22,13 @@ use super::{backoff, tags::Tags};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
-    /// The layout of the file.
     pub schema: u32,
     /// The last run that succeeded; without it and without `evidence`, nothing is followed.
     pub run_id: Option<RunId>,
     /// What showed what the image is built on that was there before the first run; none once a run has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
-    /// When it did.
     pub recorded: Option<Timestamp>,
-    /// What it depended on.
     #[serde(default, deserialize_with = "exact")]
     pub dependencies: Vec<Dependency>,
     /// What it depended on and nothing follows.
@@ -68,7 +65,6 @@ pub struct Baseline {
     /// When it had pushed them: what was seen of them before says nothing. None in files of version 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Timestamp>,
-    /// The failures since.
     #[serde(default)]
     pub failure: Option<Box<Failure>>,
     /// The commit that the last successful run was built from, where its context is a git repository.
@@ -90,9 +86,7 @@ pub struct Failure {
     /// Why that one failed, on one line; empty in files of version 0.1.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// When it failed.
     pub last: Timestamp,
-    /// When the next is due.
     pub next_try: Timestamp,
     /// The digests that it was tried with; others are worth a try at once.
     #[serde(default)]
@@ -125,9 +119,7 @@ pub struct Built {
 /// A file that was read or looked for, and the state that it was in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// The state that it was in.
     pub state: FileState,
 }
 
@@ -139,7 +131,6 @@ pub enum FileState {
     Unsettled,
     /// It was not there. That it is now would count.
     Absent,
-    /// This one.
     At(FileStamp),
 }
 
@@ -156,7 +147,6 @@ pub struct FileStamp {
 
 impl FileStamp {
     /// Returns the stamp of a file.
-    #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             inode: metadata.ino(),
@@ -169,13 +159,11 @@ impl FileStamp {
     }
 
     /// Returns when the file last changed in any way, in nanoseconds since 1970.
-    #[must_use]
     pub fn changed_at(&self) -> i128 {
         i128::from(self.changed) * 1_000_000_000 + i128::from(self.changed_nanos)
     }
 
     /// Returns when its content last changed.
-    #[must_use]
     pub fn modified_at(&self) -> Timestamp {
         let nanos = i32::try_from(self.modified_nanos).unwrap_or_default();
         Timestamp::new(self.modified, nanos).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -196,14 +184,11 @@ impl Baseline {
     pub const SCHEMA: u32 = 1;
 
     /// Returns how long the last run that succeeded took, from its first look at what it depends on to the end of its pushes.
-    #[must_use]
     pub fn took(&self) -> Option<Duration> {
         let took = self.pushed?.duration_since(self.recorded?);
         Duration::try_from(took).ok()
     }
 
-    /// Records that a run succeeded.
-    #[must_use]
     pub fn succeeded(run_id: RunId, built: Built, now: Timestamp) -> Self {
         Self {
             run_id: Some(run_id),
@@ -212,7 +197,6 @@ impl Baseline {
     }
 
     /// Records what an image is built on that was there before any run.
-    #[must_use]
     pub fn explained(evidence: Evidence, built: Built, now: Timestamp) -> Self {
         Self {
             evidence: Some(evidence),
@@ -254,7 +238,6 @@ impl Baseline {
     }
 
     /// Returns what is left when what the last run depended on counts no more: up to when timers have been served.
-    #[must_use]
     pub fn forgotten(&self) -> Self {
         Self {
             schema: Self::SCHEMA,
@@ -289,20 +272,17 @@ impl Baseline {
     }
 
     /// Tells whether it has failed so often in a row that somebody has to look.
-    #[must_use]
     pub fn is_stalled(&self) -> bool {
         let failures = self.failure.as_ref().map_or(0, |failure| failure.count);
         failures >= backoff::STALLED_AFTER
     }
 
     /// Returns since when looks at the images that it pushed say what became of them.
-    #[must_use]
     pub fn pushed_at(&self) -> Option<Timestamp> {
         self.pushed.or(self.recorded)
     }
 
     /// Tells whether it is known what the image was built on, by a run or by what showed it, so that something is followed.
-    #[must_use]
     pub fn is_tracking(&self) -> bool {
         self.run_id.is_some() || self.evidence.is_some()
     }
@@ -312,7 +292,6 @@ impl Failure {
     /// Tells whether the next try must still wait: it is not due, and nothing that it was tried with has changed.
     ///
     /// `inputs` is what the Dockerfile and the definition are now.
-    #[must_use]
     pub fn holds(&self, tags: &Tags, inputs: Option<&Digest>, now: Timestamp) -> bool {
         let moved_again = self.tried.iter().any(|(tag, tried)| {
             tags.get(tag)

@@ -38,7 +38,6 @@ pub struct Move {
 
 impl Move {
     /// Returns the image with its new digest, as a run records its cause.
-    #[must_use]
     pub fn image(&self) -> ImageDescriptor {
         self.base.with_digest(self.to.clone())
     }
@@ -47,7 +46,6 @@ impl Move {
 /// What makes a task run: everything that does at that time, so that it makes one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
-    /// The images that moved.
     pub moves: Vec<Move>,
     /// The timers that fired; of each the last time, however often it was missed.
     pub timers: Vec<Occurrence>,
@@ -62,7 +60,6 @@ pub struct Reasons {
 /// That the files of a task name other images than its last run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What they name now.
     pub named: Vec<Reference>,
     /// Those of them that its last run was not built on.
     pub added: Vec<Reference>,
@@ -74,7 +71,6 @@ pub struct Change {
 
 impl Reasons {
     /// Tells whether there is nothing to run for.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self {
             moves,
@@ -88,7 +84,6 @@ impl Reasons {
     }
 
     /// Returns them as a run records them: what a person asks for, and nothing else does, has no trigger. An image that the files name now is recorded like one that moved; to what, the run finds out.
-    #[must_use]
     pub fn cause(&self) -> Cause {
         let changed = self.change.iter().flat_map(|change| &change.added);
         let changed = changed.map(|image| ImageDescriptor::new(image, None));
@@ -106,7 +101,6 @@ impl Reasons {
     }
 
     /// Tells whether all that moved only will, by runs that have yet to be.
-    #[must_use]
     pub fn depends_on_pending_runs(&self) -> bool {
         let Self {
             moves,
@@ -123,21 +117,16 @@ impl Reasons {
 /// Something that keeps everybody from telling whether a task is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Of which kind it is.
     pub kind: ProblemKind,
     /// The image, the repository, or the task whose files are meant, as `registry/name`.
     pub subject: String,
-    /// Why nobody could tell.
     pub why: String,
-    /// Since when.
     pub since: Option<Timestamp>,
-    /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl Problem {
     /// Returns that a builder does not answer, as what keeps tasks waiting.
-    #[must_use]
     pub fn of_builder(away: &AwayBuilder) -> Self {
         Self {
             kind: ProblemKind::Builder,
@@ -161,11 +150,9 @@ pub enum ProblemKind {
     Gone,
     /// What has the name of an image is something else.
     NoImage,
-    /// Nobody vouches for an image.
     Unverified,
     /// The files of a task cannot be used.
     Files,
-    /// A builder does not answer.
     Builder,
 }
 
@@ -180,11 +167,9 @@ pub enum Verdict {
     NeverRun,
     /// A run that succeeds: none ever has.
     Failing {
-        /// How often it has failed.
         failures: u32,
         /// The last run.
         run_id: RunId,
-        /// Why that failed.
         why: String,
         /// When it is tried again; `None` where only a person does.
         until: Option<Timestamp>,
@@ -214,7 +199,6 @@ pub enum Verdict {
     },
     /// What some of it depends on is no more: the tag, or a platform of it. It is not run, because the build would need it.
     Missing {
-        /// What is missing.
         problems: Vec<Problem>,
         /// What it would be run for all the same.
         reasons: Reasons,
@@ -228,27 +212,22 @@ pub enum Verdict {
     },
     /// A run, but not yet: what moved is younger than what the task builds on.
     TooYoung {
-        /// What it is run for.
         reasons: Reasons,
         /// When the first of it will be old enough.
         until: Timestamp,
     },
     /// A run, but not yet: it failed with what it would be run with.
     BackingOff {
-        /// What it is run for.
         reasons: Reasons,
-        /// When it is tried again.
         until: Timestamp,
         /// How often it has failed in a row.
         failures: u32,
         /// The last run.
         run_id: RunId,
-        /// Why that failed.
         why: String,
     },
     /// A run, but not yet: what moved may move again in a moment.
     Settling {
-        /// What it is run for.
         reasons: Reasons,
         /// When it will have been quiet for long enough.
         until: Timestamp,
@@ -262,16 +241,13 @@ pub enum Verdict {
     },
     /// A run, but not yet: none of its windows is open.
     OutsideWindow {
-        /// What it is run for.
         reasons: Reasons,
         /// When the first of them opens.
         until: Timestamp,
     },
     /// A run, once one of its builders answers.
     NoBuilder {
-        /// Its builders.
         away: Vec<AwayBuilder>,
-        /// What it is run for.
         reasons: Reasons,
     },
     /// Nothing can be done: the tasks depend on each other, in this order.
@@ -280,7 +256,6 @@ pub enum Verdict {
 
 impl Verdict {
     /// Returns what the task is run for, or would be.
-    #[must_use]
     pub fn reasons(&self) -> Option<&Reasons> {
         match self {
             Self::Stale(reasons)
@@ -306,7 +281,6 @@ impl Verdict {
     }
 
     /// Returns when time alone will change the verdict.
-    #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::BackingOff { until, .. }
@@ -320,7 +294,6 @@ impl Verdict {
     }
 
     /// Returns the state that it puts the task in.
-    #[must_use]
     pub fn state(&self) -> State {
         match self {
             Self::Disabled | Self::TriggerOff => State::Disabled,
@@ -345,13 +318,11 @@ impl Verdict {
     }
 
     /// Returns the one word for it that tables and JSON show.
-    #[must_use]
     pub fn word(&self) -> &'static str {
         self.state().word()
     }
 
     /// Returns what keeps everybody from telling whether the task is current, if anything does.
-    #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::Unknown { problems, .. }
@@ -373,7 +344,6 @@ impl Verdict {
     }
 
     /// Returns what keeps a task from being known, where that is nothing but registries and repositories that do not answer.
-    #[must_use]
     pub fn silence(&self) -> Option<&[Problem]> {
         let Self::Unknown { problems, .. } = self else {
             return None;
@@ -385,14 +355,12 @@ impl Verdict {
 
 impl Node<'_> {
     /// Returns which images count for this task, if any do.
-    #[must_use]
     pub fn trigger(&self) -> Option<BaseImageTriggerType> {
         let trigger = self.task.trigger.base_image()?;
         (self.task.status == Status::Enabled).then_some(trigger.base_image_trigger_type)
     }
 
     /// Returns the git repository whose commits run this task, if there is one.
-    #[must_use]
     pub fn source(&self) -> Option<&GitContext> {
         let follows = self.task.status == Status::Enabled && self.task.trigger.follows_commits();
         self.task
@@ -403,7 +371,6 @@ impl Node<'_> {
     }
 
     /// Returns the timers that have fired since they were last served, each with the last time it did.
-    #[must_use]
     pub fn fired(&self, now: Timestamp) -> Vec<Occurrence> {
         let fired = self.task.trigger.timers().filter_map(|timer| {
             let served = self.served(timer, now)?;
@@ -436,7 +403,6 @@ impl Node<'_> {
     }
 
     /// Returns when the next of its timers fires.
-    #[must_use]
     pub fn next_timer(&self, now: Timestamp) -> Option<Timestamp> {
         if self.task.status == Status::Disabled {
             return None;
@@ -448,13 +414,11 @@ impl Node<'_> {
     }
 
     /// Returns when the first of its windows opens; none where nothing keeps triggers from running it now.
-    #[must_use]
     pub fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         closed_until(self.task.windows.as_deref()?, now)
     }
 
     /// Decides what this task needs, seen alone: without regard to the tasks whose images it depends on.
-    #[must_use]
     pub fn decide(&self, tags: &Tags, now: Timestamp) -> Verdict {
         if self.task.status == Status::Disabled {
             return Verdict::Disabled;

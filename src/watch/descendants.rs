@@ -9,16 +9,13 @@ use crate::{image::Reference, task::TaskName};
 pub struct Descendants {
     /// The images that the one pushes.
     pub of: Vec<Reference>,
-    /// What is built on them.
     pub tasks: Vec<Descendant>,
 }
 
 /// A task that is built on an image of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Descendant {
-    /// Its name.
     pub name: TaskName,
-    /// The images that it pushes.
     pub pushes: Vec<Reference>,
     /// Which of the others it is built on; none for the one whose descendants these are.
     pub built_on: Option<usize>,
@@ -26,13 +23,11 @@ pub struct Descendant {
 
 impl Descendants {
     /// Tells whether these are all that is built on `pushes`.
-    #[must_use]
     pub fn are_of(&self, pushes: &[Reference]) -> bool {
         pushes.iter().all(|image| self.of.contains(image))
     }
 
     /// Returns the tasks on the way from one of `bases` up to the task itself, nearest first; none where no way leads there.
-    #[must_use]
     pub fn way_from(&self, bases: &[Reference]) -> Option<Vec<&TaskName>> {
         let makes_one = |one: &&Descendant| one.pushes.iter().any(|image| bases.contains(image));
         let mut next = self.tasks.iter().find(makes_one);

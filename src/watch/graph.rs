@@ -26,7 +26,6 @@ pub struct Graph {
 
 impl Graph {
     /// Puts tasks in order.
-    #[must_use]
     pub fn new(vertices: &[Vertex]) -> Self {
         let mut made_by: HashMap<&Reference, Vec<usize>> = HashMap::new();
         for (n, vertex) in vertices.iter().enumerate() {
@@ -58,14 +57,12 @@ impl Graph {
     }
 
     /// Returns, for each task, those that depend on its images.
-    #[must_use]
     pub fn children(&self) -> Vec<Vec<usize>> {
         children(&self.parents)
     }
 }
 
 /// Returns what stands behind each, in rising order, where `parents` says what stands before it.
-#[must_use]
 pub fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut children = vec![Vec::new(); parents.len()];
     for (child, its) in parents.iter().enumerate() {

@@ -15,7 +15,6 @@ use super::{
 /// All that is measured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
-    /// How many rounds were made.
     pub rounds: u64,
     /// How many of them ended with an error of their own.
     pub failed_rounds: u64,
@@ -34,21 +33,17 @@ pub struct Metrics {
 /// What is measured of one round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundMetrics {
-    /// When it ended.
     pub ended: Timestamp,
     /// How long it took, with all its builds.
     pub took: SignedDuration,
     /// What was decided, and how many tasks it was decided for.
     pub tasks: BTreeMap<&'static str, u64>,
-    /// How many tags are followed.
     pub tags: u64,
     /// How many of them gave no answer when they were last looked at.
     pub unanswered_tags: u64,
 }
 
 impl RoundMetrics {
-    /// Measures a round that has ended.
-    #[must_use]
     pub fn of(round: &Round<'_>, tags: &Tags, began: Timestamp, ended: Timestamp) -> Self {
         let mut tasks = BTreeMap::new();
         for (_, verdict, outcome) in round.verdicts() {
@@ -81,7 +76,6 @@ fn count(number: usize) -> u64 {
 }
 
 impl Metrics {
-    /// Takes in that a round has ended, and what was measured, if it was one over all tasks.
     pub fn round_ended(&mut self, round: Option<RoundMetrics>, looks: usize) {
         self.rounds += 1;
         self.looks += count(looks);
@@ -94,13 +88,11 @@ impl Metrics {
         self.failed_rounds += 1;
     }
 
-    /// Takes in that a run has ended.
     pub fn run_ended(&mut self, status: impl ToString) {
         *self.runs.entry(status.to_string()).or_default() += 1;
     }
 
     /// Returns everything in the text format of Prometheus, version 0.0.4.
-    #[must_use]
     pub fn text(&self) -> String {
         let mut page = Page::default();
         page.family(

@@ -18,7 +18,6 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotificationEvent {
-    /// A run has succeeded.
     Success,
     /// A run has failed, of a task whose last one had not.
     Failure,
@@ -35,7 +34,6 @@ pub enum NotificationEvent {
 }
 
 impl NotificationEvent {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Success,
         Self::Failure,
@@ -47,7 +45,6 @@ impl NotificationEvent {
     ];
 
     /// Tells whether a run that has failed is what it is about.
-    #[must_use]
     pub fn is_of_failed_run(self) -> bool {
         match self {
             Self::Failure | Self::Stalled | Self::StillFailing => true,
@@ -56,13 +53,11 @@ impl NotificationEvent {
     }
 
     /// Returns what a word stands for.
-    #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.word() == word)
     }
 
     /// Returns the word for it, as config files and messages have it.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -107,9 +102,7 @@ pub struct NotifiedState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredOutage")]
 pub struct KnownProblem {
-    /// Since when.
     pub since: Timestamp,
-    /// Of which kind it is.
     pub kind: ProblemKind,
 }
 
@@ -140,7 +133,6 @@ pub struct NotifiedTask {
     /// The last run whose success was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// That it fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failing: bool,
     /// That it has failed many times in a row.
@@ -154,7 +146,6 @@ pub struct NotifiedTask {
 /// Something that is wrong, for all tasks that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// Of which kind it is.
     pub kind: ProblemKind,
     /// How many images or tasks are told as one.
     pub subjects: usize,
@@ -162,7 +153,6 @@ pub struct Outage {
     pub since: Option<Timestamp>,
     /// Why, for the first of what it was asked.
     pub why: String,
-    /// What to do about that.
     pub hint: Option<String>,
     /// The tasks that wait for an answer.
     pub tasks: Vec<TaskKey>,
@@ -170,7 +160,6 @@ pub struct Outage {
 
 impl NotifiedState {
     /// Returns what a receiver knows that was never told anything.
-    #[must_use]
     pub fn from(now: Timestamp) -> Self {
         Self {
             since: now,
@@ -179,7 +168,6 @@ impl NotifiedState {
     }
 
     /// Tells whether it rests, because it could not be told.
-    #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
         // A clock that was set back must not silence anybody for long.
         let sensible = |next: &Timestamp| *next <= backoff::next_try(self.failures.max(1), now);
@@ -201,7 +189,6 @@ impl NotifiedState {
     }
 
     /// Returns what is to be told of a task, in that order; that it still fails, where that was last told before `remind`.
-    #[must_use]
     pub fn due_events(
         &self,
         task: &TaskKey,
@@ -340,7 +327,6 @@ pub fn outages<'a>(
 
 impl Outage {
     /// Returns why, as it is for all images of a registry: without the one that was asked for.
-    #[must_use]
     pub fn reason(&self) -> &str {
         match self.why.split_once("` is: ") {
             Some((_, reason)) => reason,
@@ -349,7 +335,6 @@ impl Outage {
     }
 
     /// Returns the reason without what changes by itself: which request had no answer, and until when there is a pause.
-    #[must_use]
     pub fn gist(&self) -> String {
         let parts = self.reason().split(": ");
         let kept = parts.filter(|part| !part.contains("://"));
@@ -381,7 +366,6 @@ fn subject_of(problem: &Problem) -> String {
 }
 
 /// Returns what a problem is told as part of where there are many of its kind.
-#[must_use]
 pub fn group_of(problem: &Problem) -> String {
     match problem.kind {
         ProblemKind::Silent => registry_of(problem),

@@ -33,7 +33,6 @@ const SHORTEST: Duration = Duration::from_millis(1);
 pub enum Outcome {
     /// It succeeded, and its images are pushed.
     Succeeded,
-    /// It did not.
     Failed,
     /// It was not started, because a run of it is going on already.
     Busy,
@@ -42,9 +41,7 @@ pub enum Outcome {
 /// A run that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// The task.
     pub task: TaskKey,
-    /// Why.
     pub reasons: Reasons,
     /// The digests that it is to be built on because its bases must be old enough.
     pub pins: Vec<(Reference, Digest)>,
@@ -52,7 +49,6 @@ pub struct Job {
     pub descendants: Descendants,
     /// How long it takes at most until it and all that waits for it is done, one task built on the other, if runs take what the last took.
     pub remaining: Duration,
-    /// When it was decided.
     pub decided: Timestamp,
 }
 
@@ -126,14 +122,12 @@ pub struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// Begins a round in which everything has answered already.
-    #[must_use]
     pub fn new(nodes: Vec<Node<'a>>) -> Self {
         Self::beside(nodes, &Asked::default(), &BTreeSet::new())
     }
 
     /// Begins a round in which some answers are still to come, beside runs that an earlier round began. Tasks in a cycle are decided at
     /// once: nothing can be done about them.
-    #[must_use]
     pub fn beside(nodes: Vec<Node<'a>>, asked: &Asked, running: &BTreeSet<TaskKey>) -> Self {
         let vertices: Vec<Vertex> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
@@ -201,7 +195,6 @@ impl<'a> Round<'a> {
     }
 
     /// Returns the tags that must be looked at, each once.
-    #[must_use]
     pub fn tags(&self) -> Vec<Reference> {
         let mut tags: Vec<Reference> = self
             .nodes
@@ -357,20 +350,17 @@ impl<'a> Round<'a> {
     }
 
     /// Tells whether a task is being run by a job of this round.
-    #[must_use]
     pub fn is_running(&self, task: &TaskKey) -> bool {
         self.running.contains_key(task)
     }
 
     /// Returns what the last run of a task was built on.
-    #[must_use]
     pub fn dependencies(&self, task: &TaskKey) -> Vec<Dependency> {
         let node = self.running.get(task).map(|n| self.nodes[*n]);
         node.map_or_else(Vec::new, |node| node.baseline.dependencies.clone())
     }
 
     /// Returns the images that a task pushes under names that stay.
-    #[must_use]
     pub fn pushes(&self, task: &TaskKey) -> Vec<Reference> {
         let mut nodes = self.nodes.iter();
         let is_it =
@@ -412,7 +402,6 @@ impl<'a> Round<'a> {
     }
 
     /// Returns what is known of a task that is to be run or is being run by a job of this round.
-    #[must_use]
     pub fn node_of(&self, task: &TaskKey) -> Option<Node<'a>> {
         self.running.get(task).map(|n| self.nodes[*n])
     }
@@ -439,7 +428,6 @@ impl<'a> Round<'a> {
 
     /// Returns those of the images that a task pushes which tasks that have yet to be decided depend on; of a run that goes on, whichever
     /// round began it.
-    #[must_use]
     pub fn wanted_images(&self, task: &TaskKey) -> Vec<Reference> {
         let maker = self.running.get(task).copied();
         let Some(maker) = maker.or_else(|| self.busy_number(task)) else {
@@ -472,7 +460,6 @@ impl<'a> Round<'a> {
     }
 
     /// Returns the tags whose moves were the reason of a run.
-    #[must_use]
     pub fn built_on(&self) -> BTreeSet<Reference> {
         let verdicts = self.decisions().flatten();
         let reasons = verdicts.filter_map(|verdict| match verdict {
@@ -485,7 +472,6 @@ impl<'a> Round<'a> {
     }
 
     /// Returns when something will be due without any tag moving: a timer, the next try of a task that failed, the end of a wait.
-    #[must_use]
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let timers = self.nodes.iter().map(|node| node.next_timer(now));
         let verdicts = self.decisions().flatten().map(Verdict::until);
@@ -654,7 +640,6 @@ pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
 
 /// Returns what a task pushes and depends on, for the graph: what its last run was built on, and what the next one will be. What makes the
 /// copy of a base goes first, so that the copy is there when it is wanted.
-#[must_use]
 pub fn vertex(node: &Node<'_>) -> Vertex {
     let bases = node.bases.iter().flatten().chain(node.added);
     let bases = bases.chain(node.mirrors);

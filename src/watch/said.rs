@@ -19,7 +19,6 @@ pub struct Said(BTreeMap<String, BTreeMap<String, Timestamp>>);
 
 impl Said {
     /// Tells whether nothing is known to be wrong.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +58,6 @@ fn is_recent(said: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Returns what a verdict says of its task, without what changes by itself: counts, and when it is tried again.
-#[must_use]
 pub fn gist(verdict: &Verdict) -> Vec<String> {
     let word = verdict.word();
     match verdict {
@@ -98,7 +96,6 @@ pub fn gist(verdict: &Verdict) -> Vec<String> {
 }
 
 /// Returns what is said of a task whose run has failed: the next one that fails is news.
-#[must_use]
 pub fn gist_of_run(id: RunId) -> String {
     format!("run {id}")
 }

@@ -29,7 +29,6 @@ const PUBLIC: &[&str] = &[
 ];
 
 /// Tells whether `registry` is one of the well-known public ones.
-#[must_use]
 pub fn is_public(registry: &str) -> bool {
     PUBLIC.binary_search(&registry).is_ok() || registry.ends_with(".gcr.io")
 }
@@ -50,7 +49,6 @@ const MOST_DOUBLINGS: u32 = 16;
 
 impl Pauses {
     /// Returns pauses between two bounds, that grow up to `slowest` while there is no answer.
-    #[must_use]
     pub fn new((shortest, longest): (Duration, Duration), slowest: Duration) -> Self {
         Self {
             shortest,
@@ -70,7 +68,6 @@ impl Pauses {
 
     /// Returns when a tag is looked at next that was looked at `now`: twice as late after each of `unanswered` looks in a row that its
     /// registry did not answer, until it is asked as seldom as public ones are.
-    #[must_use]
     pub fn next_look(self, tag: &Reference, unanswered: u32, now: Timestamp) -> Timestamp {
         let bounds = (
             slower(self.shortest, unanswered, self.slowest),
@@ -85,7 +82,6 @@ impl Pauses {
     }
 
     /// Returns the longest pause after so many looks in a row without an answer.
-    #[must_use]
     pub fn longest(self, unanswered: u32) -> SignedDuration {
         let longest = slower(self.longest, unanswered, self.slowest);
         SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
@@ -124,7 +120,6 @@ fn slower(pause: Duration, unanswered: u32, slowest: Duration) -> Duration {
 /// Returns when `tag` is looked at next: between `shortest` and `longest` after `looked`.
 ///
 /// The moment is a hash of the tag and the last look: as good as random, spread over the bounds, and the same after a restart.
-#[must_use]
 fn next_look(
     tag: &Reference,
     looked: Timestamp,
@@ -147,7 +142,6 @@ fn next_look(
 const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(60);
 
 /// Returns how long the loop sleeps before what is due next: at least a second, and never so long that an edit goes unseen.
-#[must_use]
 pub fn time_until_next(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
     let until = next.map_or(LONGEST_NAP, |next| next.duration_since(now));
     until.clamp(SignedDuration::from_secs(1), LONGEST_NAP)

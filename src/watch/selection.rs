@@ -5,7 +5,6 @@ use super::{decide::Verdict, snapshot::Node};
 /// Which tasks a person asks to be run; together they add up. A disabled task is none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// All that there are.
     pub all: bool,
     /// Those whose image is not what it would be if it were built now.
     pub stale: bool,
@@ -16,7 +15,6 @@ pub struct Selection {
 impl Selection {
     /// Tells whether a task is to be run, of which this was decided. What cannot be known, or must not be built on, is not run all the
     /// same: the run would need the same answer.
-    #[must_use]
     pub fn takes(self, node: &Node<'_>, verdict: &Verdict) -> bool {
         let has_failed = self.failed && node.baseline.failure.is_some();
         match verdict {

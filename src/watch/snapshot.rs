@@ -14,7 +14,6 @@ use super::{AwayBuilder, BaseStatus, Baseline, ReadFile, Tags};
 /// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Its definition.
     pub task: Task,
     /// What its last successful run was built on and made.
     pub baseline: Baseline,
@@ -54,7 +53,6 @@ pub struct Reading {
 /// The same, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
-    /// Its definition.
     pub task: &'a Task,
     /// What its last successful run was built on and made.
     pub baseline: &'a Baseline,
@@ -80,7 +78,6 @@ pub struct Node<'a> {
 
 impl Snapshot {
     /// Puts together what is known of a task. `canonical` gives an image the one name of its registry.
-    #[must_use]
     pub fn new(
         task: Task,
         mut baseline: Baseline,
@@ -154,7 +151,6 @@ impl Snapshot {
     }
 
     /// Returns it as a round takes it.
-    #[must_use]
     pub fn node(&self) -> Node<'_> {
         Node {
             task: &self.task,
@@ -198,7 +194,6 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the digests that a run is to be built on because its bases must be old enough: none where any age will do.
-    #[must_use]
     pub fn pins(self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {
         if self.ages.is_empty() {
             return Vec::new();
@@ -221,7 +216,6 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the images that its last run depends on and that nothing follows.
-    #[must_use]
     pub fn untracked(self) -> &'a [Untracked] {
         &self.baseline.untracked
     }

@@ -21,7 +21,6 @@ pub enum State {
     BackingOff,
     /// It failed many times in a row, and is tried ever more seldom.
     Stalled,
-    /// Nobody can tell.
     Unknown,
     /// An image that it depends on moved, and nobody vouches for what it is now.
     Unverified,
@@ -33,9 +32,7 @@ pub enum State {
     FollowsNothing,
     /// It was tried, and has never succeeded.
     Failing,
-    /// It was never tried.
     NeverRun,
-    /// Nothing runs it.
     Disabled,
     /// It would run itself, for ever.
     Cycle,
@@ -63,7 +60,6 @@ impl State {
     ];
 
     /// Returns the one word for it that tables and JSON show.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Current => "current",
@@ -87,7 +83,6 @@ impl State {
 
     /// Returns how much it wants to be seen: 4 of what fails, 3 of what nobody can tell, 2 of what is to be run, 1 of what nothing runs, 0 of
     /// what is current.
-    #[must_use]
     pub fn severity(self) -> u8 {
         match self {
             Self::Cycle | Self::Failing | Self::Stalled | Self::BackingOff => 4,
@@ -99,7 +94,6 @@ impl State {
     }
 
     /// Returns what it makes of the exit code of `task check`; [`Kind::Stale`] counts only where `--exit-code` asks for it.
-    #[must_use]
     pub fn exit(self) -> Option<Kind> {
         match self {
             Self::Cycle => Some(Kind::Failed),
@@ -135,9 +129,7 @@ pub enum BaseState {
     TooYoung,
     /// It has moved, and nobody vouches for what it is now.
     Unverified,
-    /// It is gone.
     Missing,
-    /// Nobody can tell.
     Unknown,
     /// It cannot move, or nobody asks whether it does.
     NotFollowed,
@@ -145,7 +137,6 @@ pub enum BaseState {
 
 impl BaseState {
     /// Returns the one word for it that tables and JSON show.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Current => "current",

@@ -44,7 +44,6 @@ pub struct TagRecord {
     pub restless_since: Option<Timestamp>,
     /// When a registry was last asked that has answered since, whatever it said.
     pub last_looked: Option<Timestamp>,
-    /// When it is asked next.
     pub next_look: Option<Timestamp>,
     /// Before when its registry wants no more questions, whoever asks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +71,6 @@ pub struct TagRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Earlier {
-    /// The digest.
     pub digest: Digest,
     /// The manifests behind it.
     pub manifests: Manifests,
@@ -130,7 +128,6 @@ impl TagRecord {
     }
 
     /// Returns when to look again because the last look did not find what a webhook announced.
-    #[must_use]
     pub fn look_again(&mut self, now: Timestamp) -> Option<Timestamp> {
         let Expected { mut digests, looks } = *self.expected.take()?;
         digests.retain(|digest| !self.has(digest));
@@ -148,7 +145,6 @@ impl TagRecord {
     }
 
     /// Tells whether it is to be looked at: its time has come, or it was never given one that makes sense.
-    #[must_use]
     pub fn is_due(&self, pauses: Pauses, now: Timestamp) -> bool {
         let Some(next) = self.next_look else {
             return true;
@@ -168,7 +164,6 @@ impl TagRecord {
     }
 
     /// Returns how often it has moved within the last hour, if that is more than a tag does that is only pushed often.
-    #[must_use]
     pub fn flaps(&self, now: Timestamp) -> Option<usize> {
         let recent = self
             .moves
@@ -178,7 +173,6 @@ impl TagRecord {
     }
 
     /// Tells whether the registry wants to be left alone for now.
-    #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
         // What lies further ahead than any rest was written by a clock that has since been set back.
         self.not_before.is_some_and(|until| {
@@ -195,7 +189,6 @@ pub struct LookError {
     pub message: String,
     /// Since when looks have gone wrong in this way.
     pub since: Timestamp,
-    /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// In which way it went wrong.
@@ -227,7 +220,6 @@ pub enum LookErrorKind {
 /// What came of a look at a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked {
-    /// When it was asked.
     pub asked: Timestamp,
     /// What the registry said, or why there is no answer.
     pub result: Result<Observation, Miss>,
@@ -240,9 +232,7 @@ pub struct Looked {
 pub struct Miss {
     /// What went wrong, on one line.
     pub message: String,
-    /// What to do about it.
     pub hint: Option<String>,
-    /// In which way.
     pub kind: LookErrorKind,
     /// The digest that was seen and is not to be used.
     pub rejected: Option<Digest>,
@@ -250,7 +240,6 @@ pub struct Miss {
 
 impl Miss {
     /// Returns that nobody could tell, and why.
-    #[must_use]
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -288,7 +277,6 @@ pub struct Tags {
     records: BTreeMap<Reference, TagRecord>,
     assumed: BTreeSet<Reference>,
     heads: BTreeMap<GitContext, Head>,
-    /// What runs have pushed.
     pushed: BTreeMap<Reference, Digest>,
     aged: BTreeSet<Reference>,
     debounce: SignedDuration,
@@ -310,38 +298,28 @@ impl Eq for Unwritten {}
 /// Whether an image is still what a run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseStatus {
-    /// It is.
     Current,
     /// It moved. To what is `None` where it only will, by a run that has yet to be.
     Moved(Option<Digest>),
     /// It moved, and to nothing that is old enough.
     TooYoung {
-        /// What the tag names now.
         to: Digest,
         /// When the first of what it has been since will be old enough.
         until: Timestamp,
     },
     /// It moved, and the program that vouches for it does not.
     Unverified {
-        /// What that said.
         why: String,
-        /// Since when.
         since: Option<Timestamp>,
     },
     /// Its registry answers that it is not there, or not for a platform that was built.
     Missing {
-        /// What is not there.
         why: String,
-        /// Since when.
         since: Option<Timestamp>,
     },
-    /// Nobody could tell.
     Unknown {
-        /// Why not.
         why: String,
-        /// Since when.
         since: Option<Timestamp>,
-        /// What to do about it.
         hint: Option<String>,
     },
 }
@@ -349,7 +327,6 @@ pub enum BaseStatus {
 /// Which commit a git repository has under the name that a context gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// This one.
     At(String),
     /// Nobody could tell.
     Unknown {
@@ -362,7 +339,6 @@ pub enum Head {
 
 impl Tags {
     /// Takes up what was remembered.
-    #[must_use]
     pub fn new(records: BTreeMap<Reference, TagRecord>) -> Self {
         Self {
             records,
@@ -378,7 +354,6 @@ impl Tags {
     }
 
     /// Lets what these tags were before be remembered: tasks wait for what they are to be old enough.
-    #[must_use]
     pub fn remembering(mut self, aged: BTreeSet<Reference>) -> Self {
         self.aged = aged;
         self
@@ -391,7 +366,6 @@ impl Tags {
     }
 
     /// Takes in which commits git repositories have now.
-    #[must_use]
     pub fn with_heads(mut self, heads: BTreeMap<GitContext, Head>) -> Self {
         self.heads = heads;
         self
@@ -403,19 +377,16 @@ impl Tags {
     }
 
     /// Returns which commit a repository has now, if it was asked.
-    #[must_use]
     pub fn head(&self, git: &GitContext) -> Option<&Head> {
         self.heads.get(git)
     }
 
     /// Returns everything, to remember it.
-    #[must_use]
     pub fn records(&self) -> &BTreeMap<Reference, TagRecord> {
         &self.records
     }
 
     /// Returns what is remembered of one tag.
-    #[must_use]
     pub fn get(&self, tag: &Reference) -> Option<&TagRecord> {
         self.records.get(tag)
     }
@@ -534,7 +505,6 @@ impl Tags {
     }
 
     /// Returns when the next tag is to be looked at, of those that `which` names.
-    #[must_use]
     pub fn next_look(
         &self,
         now: Timestamp,
@@ -585,7 +555,6 @@ impl Tags {
 
     /// Returns when `tag` will have been debounce for long enough, unless it has been: but never later than ten debounce periods after it
     /// began to move.
-    #[must_use]
     pub fn debounced_until(&self, tag: &Reference, now: Timestamp) -> Option<Timestamp> {
         let record = self.get(tag)?;
         let seen = record.first_seen.filter(|seen| *seen <= now)?;
@@ -600,7 +569,6 @@ impl Tags {
     }
 
     /// Returns when a file that was written at `written` will have been debounce for as long as a tag that moved must be, unless it has been.
-    #[must_use]
     pub fn quiet_since(&self, written: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let until = later(written, self.debounce);
         (written <= now && until > now).then_some(until)
@@ -619,7 +587,6 @@ impl Tags {
     }
 
     /// Returns the tags whose records have changed, or gone, since this was asked last: whoever asks writes them down.
-    #[must_use]
     pub fn take_unwritten(&mut self) -> BTreeSet<Reference> {
         std::mem::take(&mut self.unwritten.0)
     }
@@ -629,7 +596,6 @@ impl Tags {
     /// The digest of the tag is compared first. Where it differs, the manifests decide: an index that gained an
     /// attestation or another platform is no update. A platform that the image had and has no more is missing. Where the image never
     /// had a manifest for the platform, nothing else is left to compare than the index itself.
-    #[must_use]
     pub fn status(&self, tag: &Reference, dependency: &Dependency) -> BaseStatus {
         if self.assumed.contains(tag) {
             return BaseStatus::Moved(None);
@@ -694,7 +660,6 @@ impl Tags {
     }
 
     /// Returns how `tag` moved from what `dependency` was built on to the digest `to`.
-    #[must_use]
     pub fn update(
         &self,
         tag: &Reference,
@@ -727,7 +692,6 @@ impl Tags {
 
     /// Tells the same as [`Tags::status`] for a task that builds on nothing younger than `min_age`: it follows what the tag was that long
     /// ago. A digest that comes does not make the ones before it young again, so that a tag that moves every day is still followed.
-    #[must_use]
     pub fn status_at_age(
         &self,
         tag: &Reference,
@@ -761,7 +725,6 @@ impl Tags {
     }
 
     /// Tells what became of an image that a run pushed under `tag`, where a look after that run has told it.
-    #[must_use]
     pub fn output_status(
         &self,
         tag: &Reference,
@@ -796,14 +759,10 @@ pub enum OutputStatus {
     Current,
     /// Somebody else has moved its tag, to this.
     Moved(Digest),
-    /// Its tag is gone.
     Missing {
-        /// Since when.
         since: Timestamp,
     },
-    /// Nobody could tell.
     Unknown {
-        /// Why not.
         why: String,
     },
 }

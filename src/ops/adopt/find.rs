@@ -24,7 +24,6 @@ pub struct Found {
     pub bake: Vec<PathBuf>,
     /// Dockerfiles, each with the folder that was searched.
     pub dockerfiles: Vec<(PathBuf, PathBuf)>,
-    /// Dockerfiles that are not taken.
     pub left_out: Vec<LeftOut>,
 }
 

@@ -40,9 +40,7 @@ pub enum Destination {
 pub struct AdoptOptions {
     /// Files and folders to look in.
     pub paths: Vec<PathBuf>,
-    /// How folders are searched.
     pub search: Search,
-    /// Where the images go.
     pub destination: Destination,
     /// Timers for each task; none leaves those that are there.
     pub schedules: Vec<Schedule>,
@@ -74,15 +72,11 @@ pub enum Change {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proposal {
-    /// Its name.
     pub name: TaskName,
-    /// Its registry.
     pub registry: String,
-    /// What becomes of it.
     pub change: Change,
     /// The file that it comes from.
     pub file: PathBuf,
-    /// Of which kind that is.
     pub kind: SourceKind,
     /// The service, the target, or the name of the Dockerfile.
     pub key: String,
@@ -99,7 +93,6 @@ pub struct Proposal {
     pub tracking: Option<TrackingAnswer>,
     /// The lines that differ from the definition that is there, each with `-` or `+` in front.
     pub diff: Vec<String>,
-    /// The definition.
     pub definition: Task,
 }
 
@@ -111,13 +104,11 @@ pub struct TrackingAnswer {
     pub evidence: Option<Evidence>,
     /// The state that the task is in then: never-run, where nothing shows it.
     pub state: State,
-    /// Why nothing shows it.
     pub reason: Option<String>,
 }
 
 impl Proposal {
     /// Returns what tells the task from all others.
-    #[must_use]
     pub fn task_key(&self) -> TaskKey {
         self.definition.key()
     }
@@ -126,11 +117,9 @@ impl Proposal {
 /// Something that becomes no task, and why.
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftOut {
-    /// The file.
     pub file: PathBuf,
     /// The service, the target, or the name of the file.
     pub key: String,
-    /// Why it becomes no task.
     pub why: String,
     /// Whether that is a mistake, and not only a service without a build.
     #[serde(rename = "isProblem")]
@@ -139,7 +128,6 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// Something that cannot be used.
-    #[must_use]
     pub fn problem(file: PathBuf, key: String, why: String) -> Self {
         Self {
             file,
@@ -156,7 +144,6 @@ impl LeftOut {
 pub struct AdoptAnswer {
     /// The tasks, those first on whose images others are built.
     pub tasks: Vec<Proposal>,
-    /// What becomes no task.
     pub left_out: Vec<LeftOut>,
     /// Whether the tasks have been written.
     pub written: bool,
@@ -164,7 +151,6 @@ pub struct AdoptAnswer {
 
 impl AdoptAnswer {
     /// Tells whether there is anything to write.
-    #[must_use]
     pub fn has_changes(&self) -> bool {
         let changes = self.tasks.iter().map(|task| task.change);
         changes

@@ -29,15 +29,11 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// One service, target or Dockerfile.
 #[derive(Debug)]
 pub struct Entry {
-    /// The file.
     pub file: PathBuf,
-    /// Of which kind it is.
     pub kind: SourceKind,
-    /// The compose project.
     pub project: String,
     /// Its files, where docker compose does not find them by itself.
     pub files: Vec<PathBuf>,
-    /// What is built.
     pub recipe: Recipe,
     /// Names for the task, the best first.
     pub names: Vec<String>,

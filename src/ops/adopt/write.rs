@@ -18,7 +18,6 @@ use super::{
     read::{Entry, Gathered},
 };
 
-/// The tasks that are there.
 pub struct Existing(Vec<Task>);
 
 impl Existing {

@@ -30,7 +30,6 @@ pub struct SecretAnswer {
 
 impl CredentialsAnswer {
     /// Puts together what may be shown.
-    #[must_use]
     pub fn new(secrets: &Secrets) -> Self {
         let shown = secrets.credentials.iter().map(|(server, login)| {
             let answer = CredentialAnswer {
@@ -50,7 +49,6 @@ impl CredentialsAnswer {
     }
 
     /// Tells whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

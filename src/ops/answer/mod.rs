@@ -89,7 +89,6 @@ pub struct TrackingAnswer {
 /// What a task needed when its tags were last looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LastRecorded {
-    /// The state that it was in.
     pub state: Option<State>,
     /// When the one of its tags was looked at that was looked at longest ago; `None` where one never was, or none is followed.
     pub looked: Option<Timestamp>,
@@ -122,9 +121,7 @@ pub struct TaskAnswer {
     /// A path that no other task has, as az's resource ids are.
     id: String,
     r#type: &'static str,
-    /// Its name.
     pub name: TaskName,
-    /// Its registry.
     pub registry: String,
     /// As az has it of a task that is there.
     provisioning_state: &'static str,
@@ -161,7 +158,6 @@ pub struct TaskAnswer {
 
 impl TaskAnswer {
     /// Tells whether its images are followed: not before a run of it has succeeded, or something has shown what its image is built on.
-    #[must_use]
     pub fn is_tracking(&self) -> bool {
         self.tracking.run_id.is_some() || self.tracking.evidence.is_some()
     }
@@ -184,7 +180,6 @@ impl TaskAnswer {
     }
 
     /// Puts together what is to be shown of a task.
-    #[must_use]
     pub fn new(task: &Task, baseline: &Baseline, last: LastRecorded) -> Self {
         let dependencies = baseline
             .is_tracking()
@@ -237,7 +232,6 @@ impl TaskAnswer {
 }
 
 /// Returns the command that tries a task at once that has failed many times.
-#[must_use]
 pub fn resume(key: &TaskKey) -> String {
     format!(
         "acrt task run --name {} --registry {}",

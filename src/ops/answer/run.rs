@@ -99,13 +99,11 @@ pub struct RunAnswer {
     log_artifact: Option<()>,
     source_registry_auth: Option<()>,
     update_trigger_token: Option<()>,
-    /// Its id.
     pub run_id: RunId,
     name: RunId,
     /// The task that it is a run of.
     pub task: Option<TaskName>,
     registry: String,
-    /// How far it has come.
     pub status: RunStatus,
     run_type: RunType,
     create_time: AzTimestamp,

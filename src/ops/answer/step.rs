@@ -59,11 +59,9 @@ impl From<&Argument> for ArgumentAnswer {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum StepAnswer {
-    /// A Dockerfile.
     Docker(DockerAnswer),
     /// A multi-step file, in the context or in the definition.
     Steps(Box<StepsAnswer>),
-    /// The copy of an image.
     Import(ImportAnswer),
 }
 
@@ -206,18 +204,13 @@ pub struct StepsAnswer {
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum PlaceAnswer {
-    /// In the context.
     File {
-        /// The file.
         task_file_path: String,
-        /// The file of its values.
         values_file_path: Option<String>,
     },
     /// In the definition, in base64.
     Encoded {
-        /// The file.
         encoded_task_content: String,
-        /// The file of its values.
         encoded_values_content: Option<String>,
     },
 }

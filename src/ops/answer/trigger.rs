@@ -108,7 +108,6 @@ impl SourceTriggerAnswer {
     }
 }
 
-/// A timer.
 #[derive(Debug, Serialize)]
 pub struct TimerTriggerAnswer {
     name: TimerName,

@@ -18,7 +18,6 @@ use crate::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckAnswer {
-    /// Its name.
     pub name: TaskName,
     pub(in crate::ops) registry: String,
     /// What it needs: docs/triggers.md has all states.

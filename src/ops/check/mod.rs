@@ -85,10 +85,6 @@ fn snapshots(
 
 /// Returns the same for a person who asks for runs: also of tasks that have never run it is known what they are built on, so that they are
 /// made in the order of the chain.
-///
-/// # Errors
-///
-/// As [`load`].
 pub fn load_of(
     app: &App,
     selection: Option<Selection>,
@@ -145,7 +141,6 @@ pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Sna
 /// What was found out about all tasks.
 #[derive(Debug)]
 pub struct CheckReport {
-    /// Each task.
     pub tasks: Vec<CheckAnswer>,
     /// The worst of what was found, as an exit code tells it; none if everything is current.
     pub worst: Option<Kind>,
@@ -230,7 +225,6 @@ pub(super) async fn look_at_all(
 }
 
 /// Decides for every task what a round would do, without doing it: every run is taken to succeed and to move its images.
-#[must_use]
 pub fn simulate_round(nodes: Vec<Node<'_>>, tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
     let seen = tags.clone();
     let mut makers = BTreeMap::new();
@@ -481,7 +475,6 @@ fn outputs(node: &Node<'_>, tags: &Tags) -> Vec<OutputAnswer> {
 }
 
 /// Says a verdict's reason on one line.
-#[must_use]
 pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Disabled => "the task is disabled".into(),
@@ -602,7 +595,6 @@ fn said(problem: &Problem) -> String {
 }
 
 /// Says which images moved, from what to what, and which timers fired.
-#[must_use]
 pub fn told(reasons: &Reasons) -> String {
     let short = |digest: &Option<Digest>| {
         digest

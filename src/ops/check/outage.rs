@@ -14,7 +14,6 @@ use super::CheckAnswer;
 const NAMED: usize = 3;
 
 /// Says who does not answer, why, and who waits for that.
-#[must_use]
 pub fn outage_text(place: &str, outage: &Outage) -> String {
     let since = outage.since.map(|since| format!(" (since {since:.0})"));
     let since = since.unwrap_or_default();
@@ -38,7 +37,6 @@ pub fn outage_text(place: &str, outage: &Outage) -> String {
 }
 
 /// Says which registries and repositories do not answer, a line for each, whoever waits for them.
-#[must_use]
 pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
     let silent = tasks.iter().filter(|task| !task.silent.is_empty());
     let silent = silent.map(|task| {
@@ -53,7 +51,6 @@ pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
 }
 
 /// Returns a reason as it stands in a table: without the request that had no answer, and each thing once.
-#[must_use]
 pub fn brief(reason: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
     for part in reason.split("; ") {

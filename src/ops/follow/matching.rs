@@ -29,7 +29,6 @@ pub struct Matched {
     pub evidence: Evidence,
     /// The image of the Dockerfile, by its place, and what is to be compared of it for one platform.
     pub bases: Vec<(usize, Base)>,
-    /// What nothing says anything of.
     pub unproven: Vec<usize>,
 }
 

@@ -50,12 +50,10 @@ const AT_ONCE: usize = 16;
 
 /// What shows what the image of a task was built on, and whether that is what its bases are now.
 struct Explanation {
-    /// What shows it.
     evidence: Evidence,
     /// One of current, stale, missing and follows-nothing.
     state: State,
     baseline: Baseline,
-    /// What its bases are now.
     seen: Vec<(Reference, Observation)>,
 }
 

@@ -29,10 +29,6 @@ pub struct Recorded {
 
 impl Recorded {
     /// Takes in a base of a registry for one platform.
-    ///
-    /// # Errors
-    ///
-    /// Why its manifest cannot be found.
     pub async fn add(
         &mut self,
         app: &App,
@@ -108,7 +104,6 @@ impl Recorded {
     }
 }
 
-/// Returns the manifest of an image for a platform.
 pub async fn manifest(
     app: &App,
     image: &Reference,

@@ -32,7 +32,6 @@ pub struct ImageCheckAnswer {
     pub image: String,
     /// The services of compose files that it is the image of.
     pub(super) services: Vec<String>,
-    /// The containers that run it.
     pub(super) containers: Vec<String>,
     pub(super) platform: Option<Platform>,
     /// What the image is now: its manifest for the platform. None for one of a builder's own.
@@ -60,7 +59,6 @@ pub struct BaseAnswer {
     pub(in crate::ops) state: BaseState,
     /// What the image was built on, as far as it says so.
     pub(in crate::ops) recorded_digest: Option<Digest>,
-    /// What the tag is now.
     pub(in crate::ops) current_digest: Option<Digest>,
     /// When these were made, as far as they say so.
     pub(in crate::ops) recorded_created: Option<AzTimestamp>,

@@ -12,10 +12,8 @@ use crate::{
 /// What images that say nothing of their bases are taken to be built on.
 #[derive(Clone, Debug, Default)]
 pub enum AssumedBase {
-    /// Nobody knows.
     #[default]
     Unknown,
-    /// This image.
     Image(Reference),
     /// What the last stage of this Dockerfile begins with.
     Dockerfile(PathBuf),

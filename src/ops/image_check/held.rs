@@ -31,9 +31,7 @@ const MAX_RUNNING: usize = 10_000;
 /// The store of a builder. `Display` is how skopeo writes it before a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
-    /// That of a Docker daemon.
     Docker,
-    /// That of podman and buildah.
     Containers,
 }
 
@@ -86,11 +84,6 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Reads an image of a store.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot be read.
     pub async fn read(
         &self,
         app: &App,
@@ -127,10 +120,6 @@ impl Stores {
 }
 
 /// Returns what an image of a builder's own says by itself.
-///
-/// # Errors
-///
-/// What is wrong with its config.
 pub fn facts(held: &HeldImage) -> Result<Facts, String> {
     let record = ImageRecord::parse(held.config.to_string().as_bytes())?;
     let mut lineage = Lineage::default();
@@ -177,13 +166,11 @@ async fn of_registry(
     )
 }
 
-/// An image that runs.
 pub struct RunningImage {
     pub store: Store,
     /// What its builder finds it by.
     pub image: String,
     pub name: String,
-    /// The names of its containers.
     pub containers: Vec<String>,
 }
 

@@ -191,10 +191,6 @@ async fn of_place(
 }
 
 /// Reads an image of a registry or a folder for some platforms, or for all that it has.
-///
-/// # Errors
-///
-/// Why it cannot be read.
 pub(super) async fn read_stored(
     app: &App,
     place: &Place,

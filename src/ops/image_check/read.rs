@@ -59,7 +59,6 @@ pub struct PlatformFacts {
     pub facts: Result<Facts, String>,
 }
 
-/// What was read of an image.
 pub struct ImageFacts {
     /// What its name stands for: a manifest or an index.
     pub digest: Digest,
@@ -75,15 +74,10 @@ struct Found {
     /// What the index has beside it.
     annotations: BTreeMap<String, String>,
     attestations: Vec<Descriptor>,
-    /// The index that lists it.
     index: Option<Rc<RawDocument>>,
 }
 
 /// Reads an image for each of its platforms, or for those that are wanted.
-///
-/// # Errors
-///
-/// Why nothing can be read of it.
 pub async fn read(reader: &Endpoint, wanted: &[Platform]) -> Result<ImageFacts, String> {
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
@@ -120,10 +114,6 @@ pub async fn read(reader: &Endpoint, wanted: &[Platform]) -> Result<ImageFacts, 
 }
 
 /// Reads the config of an image for a platform, and nothing else of it.
-///
-/// # Errors
-///
-/// Why it cannot be read.
 pub async fn record(reader: &Endpoint, platform: &Platform) -> Result<ImageRecord, String> {
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
@@ -154,7 +144,6 @@ fn said(error: CopyError) -> String {
     }
 }
 
-/// Finds the images below a document.
 async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<Found>, String> {
     let mut found = Vec::new();
     let mut open = vec![(top.clone(), None::<Found>, 0)];

@@ -23,7 +23,6 @@ const MAX_IMAGES: usize = 64;
 
 /// The state directory, as copies use it.
 pub struct StoredCopies<'a> {
-    /// Whose state directory it is.
     pub app: &'a App,
     /// Who is told what cannot be kept.
     pub events: &'a EventSink<'a>,

@@ -131,10 +131,6 @@ pub async fn import(
 }
 
 /// Returns the run that copies an image by itself, while nobody waits.
-///
-/// # Errors
-///
-/// As [`import`], where names make no sense.
 pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
     let source = places::source(app, &import.source, import.source_registry.as_deref())?;
     // Told now, to whoever typed it, and not to a log later.
@@ -206,9 +202,7 @@ struct Options<'a> {
 
 /// What came of one target.
 struct MadeCopy {
-    /// The digest of the copy.
     digest: Digest,
-    /// The digest of the source.
     source: Digest,
     /// Each name, and what became of it.
     names: Vec<(String, Tagged)>,

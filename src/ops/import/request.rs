@@ -21,6 +21,5 @@ pub struct Import {
     pub all_referrers: bool,
     /// Whether tags that stand for another image are moved.
     pub force: bool,
-    /// The login for the source.
     pub login: Option<StoredLogin>,
 }

@@ -36,12 +36,9 @@ pub struct Channel {
     pub id: String,
     /// What it is called in messages.
     pub name: String,
-    /// Who it is.
     pub receiver: Receiver,
-    /// What it is told.
     pub on: Vec<NotificationEvent>,
     of: Scope,
-    /// With what.
     pub shape: Shape,
     /// In which words; the message as it is, if none.
     pub templates: Option<MessageTemplates>,
@@ -51,21 +48,17 @@ pub struct Channel {
     pub only_if: Option<CommandLine>,
     /// After how many days it is told again of a task that still fails.
     pub remind_days: Option<u32>,
-    /// When it gets its digest.
     pub digest: Option<DigestTime>,
 }
 
 /// Of which tasks it is told.
 pub enum Scope {
-    /// Of all.
     All,
     /// Tasks of these names, or `registry/name`.
     Named(Vec<String>),
-    /// Of one.
     One(TaskKey),
 }
 
-/// What it is told with.
 pub enum Shape {
     /// The message of `docs/notify.md`.
     Message,

@@ -72,7 +72,6 @@ pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
 }
 
 /// Returns the words for what may be told.
-#[must_use]
 pub fn events() -> Vec<&'static str> {
     NotificationEvent::ALL.iter().map(|it| it.word()).collect()
 }

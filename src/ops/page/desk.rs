@@ -44,7 +44,6 @@ const FRESH: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 const SHARE: u32 = 5;
 
-/// What is known, and where it is from.
 pub struct Desk {
     app: App,
     model: Option<Model>,

@@ -120,7 +120,6 @@ impl StatusPage {
     }
 
     /// Returns what the server asks for pages.
-    #[must_use]
     pub fn source(&self) -> PageSource {
         let page = self.clone();
         Arc::new(move |request| {

@@ -41,9 +41,7 @@ pub struct Model {
     pub rows: Vec<TaskRow>,
     /// The same, with all that a check says.
     pub report: StatusReport,
-    /// What depends on what.
     pub graph: GraphAnswer,
-    /// What is known of tags.
     pub tags: Tags,
     /// The newest runs.
     pub runs: BTreeMap<RunId, Run>,
@@ -141,14 +139,12 @@ impl Model {
     }
 
     /// Returns a task in full.
-    #[must_use]
     pub fn task(&self, key: &TaskKey) -> Option<(&TaskRow, &TaskStatus)> {
         let place = self.rows.iter().position(|row| row.key == *key)?;
         Some((self.rows.get(place)?, self.report.tasks.get(place)?))
     }
 
     /// Returns the images that have moved and for which tasks are yet to be rebuilt, by the one name of each registry.
-    #[must_use]
     pub fn moved(&self, app: &App) -> BTreeSet<String> {
         let open = self
             .report

@@ -8,7 +8,6 @@ use crate::{
 /// The kind of a page.
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// Returns a whole text.
 pub fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {
     PageResponse {
         status,

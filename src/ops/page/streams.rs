@@ -155,7 +155,6 @@ impl Following {
     }
 }
 
-/// Returns the log of a run as it is.
 pub fn log(store: &Store, id: RunId) -> PageResponse {
     let found = std::fs::metadata(store.layout().log(id)).ok();
     let tag = found.as_ref().map(|it| {

@@ -37,7 +37,6 @@ const NAMED: usize = 5;
 /// What a purge is asked for, by whom.
 #[derive(Clone, Debug)]
 pub struct Purge {
-    /// What to remove.
     pub options: PurgeOptions,
     /// The run that does it, if one does: what it needs itself is not in the way.
     pub run: Option<RunId>,

@@ -20,9 +20,7 @@ pub struct Needed {
 /// What is needed of one repository, with what needs it.
 #[derive(Debug, Default)]
 pub struct OfRepository {
-    /// By digest.
     pub digests: BTreeMap<Digest, String>,
-    /// By tag.
     pub tags: BTreeMap<String, String>,
     /// The open run that pushes to it.
     pushing: Option<String>,

@@ -18,33 +18,27 @@ use crate::{
 /// What a purge has removed, or would.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// How many tags.
     pub tags: usize,
-    /// How many manifests.
     pub manifests: usize,
 }
 
 /// How things are removed from a registry.
 #[derive(Clone, Copy)]
 pub struct Manner<'a> {
-    /// The registry.
     pub registry: &'a str,
     /// Whether it is only said what would go.
     pub dry_run: bool,
     /// How much is removed at once.
     pub width: usize,
-    /// Where each line goes.
     pub events: &'a EventSink<'a>,
 }
 
 impl Manner<'_> {
-    /// Says a line.
     pub fn say(&self, line: &str) {
         self.events.send(Event::Log(format!("{line}\n").as_bytes()));
     }
 }
 
-/// Says that a registry removes nothing.
 pub fn removes_nothing(registry: &str) -> Error {
     Error::new(
         Kind::Failed,

@@ -62,10 +62,6 @@ pub async fn survey(
 }
 
 /// Reads the tags anew, after some have been removed. Those in `gone` are still there and are as good as removed.
-///
-/// # Errors
-///
-/// As [`survey`].
 pub async fn again(
     inventory: &Inventory<'_>,
     before: &Snapshot,
@@ -92,10 +88,6 @@ pub async fn again(
 }
 
 /// Decides which manifests go, after it was asked what refers to them.
-///
-/// # Errors
-///
-/// As [`survey`].
 pub async fn dangling(
     inventory: &Inventory<'_>,
     snapshot: &mut Snapshot,

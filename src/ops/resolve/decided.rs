@@ -58,9 +58,7 @@ pub fn found(image: &ImageDescriptor) -> String {
 /// What is known of one image while it is resolved.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// A registry has it.
     Found {
-        /// What its tag is now.
         seen: Seen,
         /// Its manifests for the platforms that are built.
         manifests: Manifests,
@@ -69,7 +67,6 @@ pub enum Answer {
     },
     /// It was written with a digest, which nobody needs to ask for.
     Fixed {
-        /// The digest.
         digest: Digest,
         /// The copy of one's own, if it has one.
         mirror: Option<Mirror>,
@@ -90,7 +87,6 @@ pub enum Answer {
 pub struct Held {
     /// What the builder says of it.
     pub image: HeldImage,
-    /// Why it is used.
     pub reason: String,
 }
 
@@ -295,7 +291,6 @@ fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
 }
 
 /// Says in a task's words how the Dockerfile uses an image.
-#[must_use]
 pub fn kind(kind: BaseKind) -> DependencyKind {
     match kind {
         BaseKind::Runtime => DependencyKind::Runtime,
@@ -305,7 +300,6 @@ pub fn kind(kind: BaseKind) -> DependencyKind {
 }
 
 /// Returns what stays unpinned although a registry has it, and why: what a run's log should say.
-#[must_use]
 pub fn unpinned(bases: &[BaseImage]) -> Vec<String> {
     bases
         .iter()

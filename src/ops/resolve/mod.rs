@@ -117,7 +117,6 @@ fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, events: &EventSink<'_
 /// An image that is run, and the platforms of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// The image.
     pub image: &'a Reference,
     /// The platform that it is run on.
     pub platform: &'a Platform,
@@ -125,10 +124,6 @@ pub struct Asked<'a> {
 
 /// Asks the registry what an image is now that is run and not built on. A run of it is no part of what is made, so that it counts as
 /// an image of the build's other stages would.
-///
-/// # Errors
-///
-/// As [`resolve`].
 pub async fn image(
     app: &App,
     Asked { image, platform }: Asked<'_>,

@@ -36,7 +36,6 @@ use super::{
     workspace::copy_beneath,
 };
 
-/// Builds what the step builds.
 pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), StepFailure> {
     let (shared, step) = (work.shared, work.step);
     let (execution, builder) = (shared.execution, &shared.on.builder);

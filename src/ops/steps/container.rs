@@ -33,7 +33,6 @@ pub(super) async fn end(work: &StepRun<'_>, verb: &str, names: &[&str]) -> Resul
     Ok(())
 }
 
-/// Runs the command of the step.
 pub(super) async fn run(work: &StepRun<'_>, cmd: &CmdStep) -> Result<(), StepFailure> {
     let image = image_of(work, cmd).await?;
     let request = container_request(work, cmd, &image)?;

@@ -23,7 +23,6 @@ use super::{
 /// How often a push is tried, as in ACR.
 const PUSHES: u32 = 3;
 
-/// Pushes the images of the step.
 pub(super) async fn push(work: &StepRun<'_>, images: &[Pushed]) -> Result<(), StepFailure> {
     let (shared, app) = (work.shared, work.shared.execution.app);
     let made = made_before(&shared.read.graph, work.step);

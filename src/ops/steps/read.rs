@@ -50,13 +50,10 @@ const STAND_IN: &str = "c2VjcmV0";
 /// A multi-step file, ready to be carried out.
 #[derive(Debug)]
 pub struct MultiStep {
-    /// Its steps.
     pub graph: Graph,
-    /// What is odd about it.
     pub notices: Vec<Notice>,
     /// The folder of its files, if it has any.
     pub folder: Option<PathBuf>,
-    /// Whose that folder is.
     pub trust: Trust,
     /// What the file asks for and may not, because it is a guest's.
     pub refused: Option<Refused>,
@@ -87,7 +84,6 @@ impl MultiStep {
 pub enum Lookup {
     /// They are looked up; one that is nowhere is an error.
     Now,
-    /// Something else stands for them.
     Later,
 }
 

@@ -34,7 +34,6 @@ const MAX_PRINTED: usize = 1024 * 1024;
 /// What people are told of a secret that others could see.
 const BARE_SECRET: &str = "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`";
 
-/// One step at work.
 pub(super) struct StepRun<'a> {
     /// What it shares with the others.
     pub shared: &'a StepContext<'a>,

@@ -30,9 +30,7 @@ use find::{not_found, refuse_other_case};
 /// What is asked of a task, be it new or changed.
 #[derive(Clone, Debug, Default)]
 pub struct TaskWish {
-    /// What becomes of its definition.
     pub patch: TaskPatch,
-    /// What becomes of its secrets.
     pub secrets: SecretPatch,
     /// What its source is to run it for.
     pub source: SourceTriggerPatch,
@@ -130,9 +128,7 @@ fn named_after(task: &Task, old: Option<&Task>, events: &EventSink<'_>) -> Resul
 pub struct QuickTask<'a> {
     /// The registry, as it was typed; found from the defaults if left out.
     pub registry: Option<&'a str>,
-    /// What is run.
     pub step: Step,
-    /// Its platforms.
     pub platforms: Vec<Platform>,
     /// Seconds that it may take.
     pub timeout: u32,

@@ -106,7 +106,6 @@ impl Hooks {
     }
 
     /// Lets notifications of what is done with `app` lead to the page, unless the config file says by which address people know it.
-    #[must_use]
     pub fn with_url(&self, mut app: App) -> App {
         if let (Some(server), Some(_), None) = (&self.server, &self.page, &app.page_url) {
             app.page_url = Some(format!("http://{}", server.address()));

@@ -29,7 +29,6 @@ const VARIABLES: [&str; 11] = [
     "ACRT_REGISTRY",
 ];
 
-/// What is called, and where.
 struct Call {
     variables: Vec<(&'static str, String)>,
     words: Vec<String>,
@@ -85,10 +84,6 @@ pub fn crontab(app: &App) -> Result<String> {
 }
 
 /// Returns the unit of systemd that packages bring, with this acrt and these folders.
-///
-/// # Errors
-///
-/// As [`crontab`].
 pub fn unit(app: &App) -> Result<String> {
     let call = Call::of(app, &["task", "watch", "--log-format", "json"])?;
     let words = call

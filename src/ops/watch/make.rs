@@ -21,11 +21,9 @@ use crate::{
 /// How a job ended.
 #[derive(Debug)]
 pub struct Made {
-    /// The task.
     pub task: TaskKey,
     /// How its run ended, for the tasks that depend on it.
     pub outcome: Outcome,
-    /// The images that it pushed.
     pub pushed: Vec<ImageDescriptor>,
     /// What it did to the result of the round; none where all went well.
     pub worst: Option<Kind>,
@@ -36,7 +34,6 @@ pub struct Made {
 /// A run that is to be made, and where.
 #[derive(Debug)]
 pub struct Start {
-    /// What is to be run.
     pub job: Job,
     /// The place on a builder that it has.
     pub place: Place,

@@ -238,13 +238,10 @@ fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> Si
 
 /// Why the loop goes on after a pause.
 enum Woken {
-    /// Something is due.
     Due,
-    /// A webhook came in.
     Hinted,
     /// Everything is to be read again.
     Reload,
-    /// It is to end.
     Stopped(Signal),
 }
 

@@ -9,9 +9,7 @@ use crate::watch::Selection;
 /// Which tags a round looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
-    /// All that somebody depends on.
     All,
-    /// Those whose time has come.
     Due,
 }
 

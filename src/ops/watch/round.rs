@@ -108,17 +108,12 @@ pub struct Watcher<'a> {
 
 /// Why a round waits no longer.
 enum RoundWoken<W> {
-    /// An answer has come.
     Answer(Option<Answer>),
-    /// A run has ended.
     Made(Option<Made>),
-    /// The next look is due.
     Due,
     /// A builder may have a place again.
     Looked,
-    /// Something came from outside.
     Outside(W),
-    /// It is to stop.
     Stopped,
 }
 

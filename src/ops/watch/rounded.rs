@@ -12,7 +12,6 @@ use super::make::Made;
 /// What a round came to.
 #[derive(Debug, Default)]
 pub struct Rounded {
-    /// How many tasks were rebuilt.
     pub rebuilt: usize,
     /// The worst of what happened, as an exit code tells it.
     pub worst: Option<Kind>,

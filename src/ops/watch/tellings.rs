@@ -19,7 +19,6 @@ use crate::{
 pub struct Tellings<'a> {
     stop: &'a Stop,
     events: &'a EventSink<'a>,
-    /// What is being told.
     current: Option<LocalBoxFuture<'a, ()>>,
     /// The runs that come after that.
     runs: VecDeque<(Rc<App>, TaskKey)>,

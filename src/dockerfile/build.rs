@@ -22,3 +22,22 @@ pub struct Build {
     /// Triggers that the configurations of images hold, as far as the caller knows them.
     pub on_build: BTreeMap<Reference, Vec<String>>,
 }
+
+impl Build {
+    /// Returns a build on this machine of a last stage without arguments: for `platforms`, or for its own where there are none.
+    pub fn on_host(platforms: &[Platform]) -> Self {
+        let host = Platform::host();
+        Self {
+            args: BTreeMap::new(),
+            target: None,
+            platforms: if platforms.is_empty() {
+                vec![host.clone()]
+            } else {
+                platforms.to_vec()
+            },
+            build_platform: host,
+            contexts: BTreeMap::new(),
+            on_build: BTreeMap::new(),
+        }
+    }
+}

@@ -240,13 +240,9 @@ impl PlacedLogins<'_> {
 
 impl Drop for PlacedLogins<'_> {
     fn drop(&mut self) {
-        remove_logins(self.app, self.id);
+        // Where they cannot be removed, only their owner can read them.
+        let _ = std::fs::remove_dir_all(self.folder());
     }
-}
-
-/// Removes the logins that a run's builder was given. Where they cannot be removed, only their owner can read them.
-pub fn remove_logins(app: &App, id: RunId) {
-    let _ = std::fs::remove_dir_all(app.store.layout().run_logins(id));
 }
 
 /// Labels by which an image can be traced to the task that makes it and to what it depends on. None of them changes from run to run: the

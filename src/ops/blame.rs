@@ -11,7 +11,7 @@ use super::{
     App, builders,
     execution::{Execution, Failure},
     placing,
-    run_log::LogLines,
+    run_log::PrefixedLog,
     why_failed::{has_lost_the_builder, has_no_disk},
 };
 
@@ -84,7 +84,11 @@ fn lost_in_a_row(execution: &Execution<'_>, name: &str, fault: Fault) -> Result<
 }
 
 /// Lets a builder free what nothing uses, once in a run. Tells whether it is worth another try.
-pub(super) async fn free_disk(execution: &Execution<'_>, name: &str, lines: &LogLines<'_>) -> bool {
+pub(super) async fn free_disk(
+    execution: &Execution<'_>,
+    name: &str,
+    lines: &PrefixedLog<'_>,
+) -> bool {
     if !execution.pruned.borrow_mut().insert(name.to_owned()) {
         return false;
     }

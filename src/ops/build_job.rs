@@ -22,7 +22,7 @@ use super::{
     platforms, pushed,
     resolve::Resolved,
     run_builders::PlacedBuilder,
-    run_log::LogLines,
+    run_log::PrefixedLog,
     unchanged,
     why_failed::{has_no_disk, with_last_words},
 };
@@ -43,7 +43,7 @@ pub(super) struct BuildJob<'a> {
 pub(super) struct BuilderWork<'a> {
     pub on: &'a PlacedBuilder,
     pub request: BuildRequest,
-    pub lines: LogLines<'a>,
+    pub lines: PrefixedLog<'a>,
     pub stop: &'a Stop,
 }
 

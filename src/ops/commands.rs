@@ -18,14 +18,14 @@ use crate::{
 
 use super::{
     execution::{Execution, Failure},
-    run_log::LogLines,
+    run_log::PrefixedLog,
 };
 
 /// What command lines of a run are run with.
 pub(super) struct Commands<'a> {
     pub execution: &'a Execution<'a>,
     pub run: RunId,
-    pub lines: &'a LogLines<'a>,
+    pub lines: &'a PrefixedLog<'a>,
     /// Comes when they are to end.
     pub stop: &'a Stop,
     /// Where they may take less time than the run: until when, and what is said of one that takes longer.

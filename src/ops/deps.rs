@@ -87,7 +87,6 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
         Some(text) => (PathBuf::from("<stdin>"), text),
         None => LocalContext::open(&request.context)?.dockerfile(&request.file)?,
     };
-    let host = Platform::host();
     let mut build = Build {
         args: request
             .args
@@ -95,14 +94,8 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
             .map(|(name, value)| (name, value.into()))
             .collect(),
         target: request.target,
-        platforms: if request.platforms.is_empty() {
-            vec![host.clone()]
-        } else {
-            request.platforms
-        },
-        build_platform: host,
         contexts: request.contexts,
-        on_build: BTreeMap::new(),
+        ..Build::on_host(&request.platforms)
     };
     let cannot = || format!("cannot tell what `{}` depends on", path.display());
     let dockerfile = Dockerfile::parse_with(&bytes, &build.args).context(Kind::Invalid, cannot)?;

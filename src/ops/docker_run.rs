@@ -17,7 +17,7 @@ use super::{
     inputs, local, outputs, parts, placing, push_login, pushed,
     resolve::{self, Resolved},
     run_builders::{self, PlacedBuilder, holder},
-    run_log::{LogLines, RunLog},
+    run_log::{PrefixedLog, RunLog},
     run_record, tidy,
 };
 
@@ -155,7 +155,7 @@ async fn build(
     let work = BuilderWork {
         on,
         request,
-        lines: LogLines {
+        lines: PrefixedLog {
             log,
             prefix: String::new(),
         },

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::{Error, Kind, Result},
-    image::{Digest, Platform, Reference},
+    image::{Digest, Reference},
     store::secrets::Secrets,
     sys::{
         secret::Secret,
@@ -18,7 +18,7 @@ use crate::{
     },
     task::{
         Run, RunStatus, Step, Task,
-        template::{self, RunVariables, SourceVariables},
+        template::{self, RunVariables},
     },
     watch::{Descendants, ReadFile},
 };
@@ -230,18 +230,11 @@ impl<'a> Execution<'a> {
     /// Returns what the run variables of templates stand for.
     pub(super) fn variables(&self, run: &Run) -> RunVariables {
         // Once it is fetched, the task's own context is a folder.
-        let context = self.stored.as_ref().unwrap_or(&self.task).step.context();
-        let platform = self.task.platforms.first().cloned();
-        let platform = platform.unwrap_or_else(Platform::host);
+        let task = self.stored.as_ref().unwrap_or(&self.task);
+        let commit = run.source_commit.as_deref();
         RunVariables {
-            id: run.run_id,
-            date: run.create_time,
-            registry: self.task.registry.clone(),
-            task: self.task.name.to_string(),
-            os: platform.os().into(),
-            architecture: platform.architecture().into(),
             triggered_by: run.triggered_by().into(),
-            source: SourceVariables::of(context, run.source_commit.as_deref()),
+            ..task.run_variables(run.run_id, run.create_time, commit)
         }
     }
 }

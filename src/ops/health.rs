@@ -264,82 +264,65 @@ fn config_file(app: &App) -> Finding {
 
 fn of_registry(app: &App, health: Health) -> Vec<Finding> {
     let registry = health.registry;
+    let found = |check, status, detail: String| {
+        let subject = registry.clone();
+        Finding::new(check, subject, status, detail)
+    };
     let mut findings = Vec::new();
     let wants_login = health.api.as_ref().is_err_and(|error| error.is_refused());
     findings.push(match health.api {
         Ok(()) => {
             let took = health.took.as_millis();
             let detail = format!("its API answers, in {took} ms");
-            Finding::new("registry", registry.clone(), Verdict::Ok, detail)
+            found("registry", Verdict::Ok, detail)
         }
         Err(error) => Finding::of_error("registry", registry.clone(), &Error::from(error)),
     });
-    let looked: Vec<String> = health
-        .looked_into
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
+    let looked = health.looked_into.iter();
+    let looked: Vec<String> = looked.map(|path| path.display().to_string()).collect();
+    let looked = looked.join(", ");
     findings.push(match health.login {
-        Ok(Some(place)) => Finding::new("login", registry.clone(), Verdict::Ok, place),
-        Ok(None) if wants_login => Finding {
-            hint: Some(format!("log in: acrt login {registry}")),
-            ..Finding::new(
-                "login",
-                registry.clone(),
-                Verdict::Warning,
-                format!("none, and it wants one; looked into {}", looked.join(", ")),
-            )
-        },
-        Ok(None) => Finding::new(
-            "login",
-            registry.clone(),
-            Verdict::Ok,
-            format!("none; looked into {}", looked.join(", ")),
-        ),
-        Err(problem) => Finding::new("login", registry.clone(), Verdict::Failed, problem),
+        Ok(Some(place)) => found("login", Verdict::Ok, place),
+        Ok(None) if wants_login => {
+            let detail = format!("none, and it wants one; looked into {looked}");
+            Finding {
+                hint: Some(format!("log in: acrt login {registry}")),
+                ..found("login", Verdict::Warning, detail)
+            }
+        }
+        Ok(None) => found("login", Verdict::Ok, format!("none; looked into {looked}")),
+        Err(problem) => found("login", Verdict::Failed, problem),
     });
     if app.settings.registry(&registry).skip_verify {
-        findings.push(Finding::new(
-            "certificate",
-            registry.clone(),
-            Verdict::Warning,
-            "not verified: skipVerify is set in the config file",
-        ));
+        let detail = "not verified: skipVerify is set in the config file";
+        findings.push(found("certificate", Verdict::Warning, detail.into()));
     }
     let budget = health.budget;
     if let Some(remaining) = &budget.remaining {
         let limit = budget.limit.as_deref().unwrap_or("unknown");
-        let source = budget
-            .source
-            .map(|source| format!(", counted for {source}"));
-        findings.push(Finding::new(
-            "limits",
-            registry.clone(),
-            Verdict::Ok,
-            format!("{remaining} left of {limit}{}", source.unwrap_or_default()),
-        ));
+        let source = budget.source;
+        let source = source.map_or(String::new(), |it| format!(", counted for {it}"));
+        let detail = format!("{remaining} left of {limit}{source}");
+        findings.push(found("limits", Verdict::Ok, detail));
     }
     if let Some(until) = budget.paused_until {
-        findings.push(Finding::new(
-            "limits",
-            registry.clone(),
-            Verdict::Warning,
-            format!("left alone until {until:.0}"),
-        ));
+        let detail = format!("left alone until {until:.0}");
+        findings.push(found("limits", Verdict::Warning, detail));
     }
     if let Some(ahead) = health.clock_ahead {
         let seconds = ahead.as_secs();
-        let status = if seconds.abs() > CLOCK_TOLERANCE {
-            Verdict::Warning
-        } else {
-            Verdict::Ok
-        };
         let detail = match seconds {
             -1..=1 => "as ours".to_owned(),
             2.. => format!("{seconds} seconds ahead of ours"),
             _ => format!("{} seconds behind ours", -seconds),
         };
-        findings.push(Finding::new("clock", registry, status, detail));
+        let is_off = seconds.abs() > CLOCK_TOLERANCE;
+        let status = if is_off {
+            Verdict::Warning
+        } else {
+            Verdict::Ok
+        };
+        findings.push(found("clock", status, detail));
     }
     findings
 }

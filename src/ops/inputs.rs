@@ -56,18 +56,11 @@ pub struct Inputs {
 pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Result<Inputs> {
     let context = open(app, task, &step.context_path)?;
     let definition = serde_json::to_vec(&(&task.step, &task.platforms)).unwrap_or_default();
-    let host = Platform::host();
     let build = Build {
         args: arguments_of(step, secrets).into_iter().collect(),
         target: step.target.clone(),
-        platforms: if task.platforms.is_empty() {
-            vec![host.clone()]
-        } else {
-            task.platforms.clone()
-        },
-        build_platform: host,
         contexts: step.contexts.clone(),
-        on_build: BTreeMap::new(),
+        ..Build::on_host(&task.platforms)
     };
     let inputs = match &step.docker_file_content {
         Some(text) => {

@@ -19,7 +19,7 @@ use crate::{
 use super::App;
 
 /// How much of a registry is asked at once where nothing is said.
-pub const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 
 /// When the runs of this state directory pushed what a registry has.
 #[derive(Debug, Default)]
@@ -97,34 +97,41 @@ pub struct Described {
 }
 
 /// A repository that is being read. What was read is remembered.
-pub struct Inventory<'a> {
+pub struct Inventory {
     /// The repository, by any of its images.
     pub repository: Reference,
     registries: Rc<Registries>,
-    times: &'a PushTimes,
+    times: Rc<PushTimes>,
     width: usize,
     read: RefCell<BTreeMap<Digest, Option<Rc<Described>>>>,
 }
 
-impl<'a> Inventory<'a> {
-    /// Returns the repository of that name.
+impl Inventory {
+    /// Returns the repository of that name, with the times of the runs that pushed to it.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where it is no name of a repository.
-    pub fn new(
-        app: &App,
-        (registry, repository): (&str, &str),
-        times: &'a PushTimes,
-        width: usize,
-    ) -> Result<Self> {
-        Ok(Self {
-            repository: named(registry, repository)?,
+    /// [`Kind::Invalid`] where it is no name of a repository; [`Kind::Failed`] where the folder of runs cannot be read.
+    pub fn of(app: &App, registry: &str, repository: &str) -> Result<Self> {
+        let times = Rc::new(PushTimes::of(app, registry)?);
+        Ok(Self::new(app, named(registry, repository)?, times, AT_ONCE))
+    }
+
+    /// Returns the repository of an image, of which nobody wants to know when it was pushed.
+    pub fn without_times(app: &App, image: &Reference) -> Result<Self> {
+        let repository = named(image.registry(), image.repository())?;
+        Ok(Self::new(app, repository, Rc::default(), AT_ONCE))
+    }
+
+    /// Returns the repository of an image, of which `width` things are asked at once.
+    pub fn new(app: &App, repository: Reference, times: Rc<PushTimes>, width: usize) -> Self {
+        Self {
+            repository,
             registries: app.registries(),
             times,
             width,
             read: RefCell::default(),
-        })
+        }
     }
 
     /// Returns the image of this repository with that tag.

@@ -145,6 +145,18 @@ impl TagSubscriptions {
 }
 
 impl Subscription {
+    fn of(spelled: Reference) -> Self {
+        Self {
+            spelled,
+            others: BTreeSet::new(),
+            built_on: Vec::new(),
+            platforms: BTreeSet::new(),
+            is_base: false,
+            pushed_at: None,
+            local: None,
+        }
+    }
+
     fn add_name(&mut self, image: &ImageDescriptor) {
         // Only the registry can be spelled in another way.
         if image.registry() != self.spelled.registry() {
@@ -160,26 +172,11 @@ fn entry<'m>(
 ) -> &'m mut Subscription {
     // A clone for each distinct tag, and not for each of ten thousand dependencies.
     if !tags.contains_key(tag) {
-        let subscription = Subscription {
-            spelled: spelled().unwrap_or_else(|| tag.clone()),
-            others: BTreeSet::new(),
-            built_on: Vec::new(),
-            platforms: BTreeSet::new(),
-            is_base: false,
-            pushed_at: None,
-            local: None,
-        };
-        tags.insert(tag.clone(), subscription);
+        let spelled = spelled().unwrap_or_else(|| tag.clone());
+        tags.insert(tag.clone(), Subscription::of(spelled));
     }
-    tags.entry(tag.clone()).or_insert_with(|| Subscription {
-        spelled: tag.clone(),
-        others: BTreeSet::new(),
-        built_on: Vec::new(),
-        platforms: BTreeSet::new(),
-        is_base: false,
-        pushed_at: None,
-        local: None,
-    })
+    tags.entry(tag.clone())
+        .or_insert_with(|| Subscription::of(tag.clone()))
 }
 
 /// Returns the images that local tasks make, each with the builder that the task names.

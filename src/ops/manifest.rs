@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     App,
-    inventory::{AT_ONCE, Described, Inventory, PushTimes},
+    inventory::{Described, Inventory},
     repository::{Attributes, Listing, not_found},
     task::registry_for,
 };
@@ -100,8 +100,7 @@ pub async fn list(
     listing: Listing,
 ) -> Result<Vec<ManifestAnswer>> {
     let registry = registry_for(app, registry, &[])?;
-    let times = PushTimes::of(app, &registry)?;
-    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let inventory = Inventory::of(app, &registry, repository)?;
     let mut tags: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     for tag in inventory.tags().await? {
         if let Some(seen) = tag.seen {
@@ -130,9 +129,7 @@ pub async fn list(
 
 /// Shows what is known of the manifest that an image names by its digest.
 pub async fn metadata(app: &App, image: &Reference) -> Result<ManifestAnswer> {
-    let times = PushTimes::of(app, image.registry())?;
-    let place = (image.registry(), image.repository());
-    let inventory = Inventory::new(app, place, &times, AT_ONCE)?;
+    let inventory = Inventory::of(app, image.registry(), image.repository())?;
     let (digest, tags) = super::repository::named_with(app, image).await?;
     match inventory.describe(&digest).await? {
         Some(described) => Ok(ManifestAnswer::new(&described, tags)),

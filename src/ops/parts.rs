@@ -23,7 +23,7 @@ use super::{
     outputs::judge_platforms,
     pushed,
     run_builders::PlacedBuilder,
-    run_log::{LogLines, RunLog},
+    run_log::{PrefixedLog, RunLog},
 };
 
 /// What a part has pushed: its digest in each of the repositories, by their names.
@@ -130,7 +130,7 @@ async fn make_parts(
             let work = BuilderWork {
                 on,
                 request: request.clone(),
-                lines: LogLines {
+                lines: PrefixedLog {
                     log,
                     prefix: format!("{} | ", words(&on.platforms)),
                 },

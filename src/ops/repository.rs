@@ -13,7 +13,7 @@ use crate::{
 use super::{
     App,
     event::{Event, EventSink},
-    inventory::{AT_ONCE, Inventory, PushTimes, named},
+    inventory::{Inventory, PushTimes, named},
     purge::{known_repositories, removes_nothing},
     task::registry_for,
 };
@@ -167,8 +167,7 @@ pub async fn tags(
     listing: Listing,
 ) -> Result<Vec<TagAnswer>> {
     let registry = registry_for(app, registry, &[])?;
-    let times = PushTimes::of(app, &registry)?;
-    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let inventory = Inventory::of(app, &registry, repository)?;
     let mut answers = Vec::new();
     for tag in inventory.tags().await? {
         let Some(seen) = tag.seen else {
@@ -186,8 +185,7 @@ pub async fn tags(
 
 pub async fn show(app: &App, registry: Option<&str>, repository: &str) -> Result<RepositoryAnswer> {
     let registry = registry_for(app, registry, &[])?;
-    let times = PushTimes::of(app, &registry)?;
-    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let inventory = Inventory::of(app, &registry, repository)?;
     let tags = inventory.tags().await?;
     if tags.is_empty() {
         return Err(no_repository(&inventory.repository));
@@ -208,9 +206,7 @@ pub async fn show(app: &App, registry: Option<&str>, repository: &str) -> Result
 }
 
 pub async fn show_tag(app: &App, image: &Reference) -> Result<TagAnswer> {
-    let times = PushTimes::of(app, image.registry())?;
-    let place = (image.registry(), image.repository());
-    let inventory = Inventory::new(app, place, &times, AT_ONCE)?;
+    let inventory = Inventory::of(app, image.registry(), image.repository())?;
     let seen = app.registries().look(image).await.map_err(not_found)?;
     let tag = image.tag().unwrap_or_default().to_owned();
     let updated = inventory.updated(&tag, &seen.digest).await?;
@@ -260,9 +256,7 @@ pub fn image_in(app: &App, registry: Option<&str>, text: &str) -> Result<Referen
 
 /// Returns what a tag or digest names, and all tags of the same manifest: what goes when it is removed.
 pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<String>)> {
-    let times = PushTimes::default();
-    let place = (image.registry(), image.repository());
-    let inventory = Inventory::new(app, place, &times, AT_ONCE)?;
+    let inventory = Inventory::without_times(app, image)?;
     let digest = match image.digest() {
         Some(digest) => digest.clone(),
         None => {
@@ -304,8 +298,7 @@ pub async fn untag(app: &App, image: &Reference) -> Result<()> {
 /// Removes all manifests and tags of a repository.
 pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Result<RemovedAnswer> {
     let registry = registry_for(app, registry, &[])?;
-    let times = PushTimes::of(app, &registry)?;
-    let inventory = Inventory::new(app, (&registry, repository), &times, AT_ONCE)?;
+    let inventory = Inventory::of(app, &registry, repository)?;
     let tags = inventory.tags().await?;
     if tags.is_empty() {
         return Err(no_repository(&inventory.repository));

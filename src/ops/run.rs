@@ -371,7 +371,8 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             }
             if let Some(file) = &overrides.file {
                 let Some(context) = step.context_path.clone() else {
-                    return Err(no_place_for_file(task));
+                    let error = other_kind(task, "the file in its definition");
+                    return Err(error.hint("say where another file is: --context FOLDER"));
                 };
                 if !is_task_file(file) {
                     return Err(other_kind(task, "a multi-step file, and not a Dockerfile"));
@@ -405,11 +406,6 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn no_place_for_file(task: &Task) -> Error {
-    other_kind(task, "the file in its definition")
-        .hint("say where another file is: --context FOLDER")
 }
 
 fn other_kind(task: &Task, takes: &str) -> Error {

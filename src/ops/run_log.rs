@@ -88,15 +88,13 @@ impl<'a> RunLog<'a> {
 
 /// The lines of one part of a run in its log, each behind a prefix. Without a prefix there are no others beside it.
 #[derive(Clone, Debug)]
-pub struct LogLines<'a> {
-    /// The log.
+pub struct PrefixedLog<'a> {
     pub log: &'a RunLog<'a>,
     /// What stands before each line.
     pub prefix: String,
 }
 
-impl LogLines<'_> {
-    /// Writes one line.
+impl PrefixedLog<'_> {
     pub fn line(&self, text: &str) {
         self.log.line(&format!("{}{text}", self.prefix));
     }
@@ -216,7 +214,7 @@ mod tests {
                 let log = store.open_log(id, &[Secret::new(secret)]).unwrap();
                 let events = EventSink::none();
                 let log = RunLog::new(log, &events);
-                let lines = LogLines {
+                let lines = PrefixedLog {
                     log: &log,
                     prefix: prefix.to_owned(),
                 };

@@ -258,17 +258,12 @@ pub async fn supervise(
     });
     let error = match run.status {
         RunStatus::Succeeded => None,
-        _ => Some(
-            heard
-                .error
-                .unwrap_or_else(|| recorded_error(&run.run_error_message)),
-        ),
+        _ => Some(heard.error.unwrap_or_else(|| {
+            let recorded = run.run_error_message.as_deref();
+            Error::new(Kind::Failed, recorded.unwrap_or("it failed"))
+        })),
     };
     Ok(Finished { run, error })
-}
-
-fn recorded_error(message: &Option<String>) -> Error {
-    Error::new(Kind::Failed, message.as_deref().unwrap_or("it failed"))
 }
 
 /// Says in words why a process ended before its run did.

@@ -8,13 +8,13 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     registry::{LookupError, Makeup},
-    task::{BaseUpdate, Run, RunId, RunStatus, SeenBy, TaskKey, TaskName},
+    task::{BaseUpdate, Run, RunId, RunStatus, TaskKey, TaskName},
     watch::{State, Verdict},
 };
 
 use super::{
     App,
-    answer::AzTimestamp,
+    answer::{AzTimestamp, BaseUpdateAnswer},
     check::{reason, state_of},
     credential::logins,
     runs,
@@ -51,11 +51,8 @@ pub struct WhyAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BaseDifference {
-    image: String,
-    previous_digest: Option<Digest>,
-    digest: Option<Digest>,
-    seen: Option<AzTimestamp>,
-    seen_by: Option<SeenBy>,
+    #[serde(flatten)]
+    update: BaseUpdateAnswer,
     differences: Vec<Difference>,
     /// Why the two could not be compared.
     problem: Option<String>,
@@ -142,11 +139,7 @@ async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
         Err(why) => (Vec::new(), Some(why)),
     };
     BaseDifference {
-        image: update.image.clone(),
-        previous_digest: update.previous_digest.clone(),
-        digest: update.digest.clone(),
-        seen: update.seen.map(AzTimestamp),
-        seen_by: update.seen_by,
+        update: update.into(),
         differences,
         problem,
     }

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use crate::secret::MaskedText;
 
 use super::{
+    build::BuildStep,
     resources::{Network, Volume},
-    step::{Action, Step, StepId},
+    step::{Action, CmdStep, Step, StepId},
 };
 
 /// What a step says about its turn.
@@ -93,6 +94,22 @@ impl Graph {
     /// Returns the steps in the order of the file; each stands after those that it waits for.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Returns what the steps build, in the order of the file.
+    pub fn builds(&self) -> impl Iterator<Item = &BuildStep> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Build(build) => Some(&**build),
+            Action::Push(_) | Action::Cmd(_) => None,
+        })
+    }
+
+    /// Returns the commands of the steps, in the order of the file.
+    pub fn cmds(&self) -> impl Iterator<Item = &CmdStep> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Cmd(cmd) => Some(&**cmd),
+            Action::Build(_) | Action::Push(_) => None,
+        })
     }
 
     /// Returns which step waits for which; `None` is the beginning.

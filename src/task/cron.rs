@@ -27,15 +27,10 @@ pub enum InvalidCron {
     #[error(
         "schedule `{text}` has {found} of the 5 fields minute, hour, day of month, month, day of week: write {}", in_fields(.text)
     )]
-    Fields {
-        text: String,
-        /// How many fields it has.
-        found: usize,
-    },
+    Fields { text: String, found: usize },
     /// Something in one field makes no sense.
     #[error("schedule `{text}`: {field} `{part}` {problem}")]
     Field {
-        /// What was given.
         text: String,
         field: &'static str,
         /// The part of it that is wrong.

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::image::{Digest, InvalidReference, Platform, Reference};
 
 use super::{
-    Age, Argument, Context, ImportStep, Status, TaskKey, TaskName, TaskSource, Trigger, Window,
+    Age, Argument, Context, ImportStep, RunId, Status, TaskKey, TaskName, TaskSource, Trigger,
+    Window,
     multi_step::{EncodedStep, FileStep},
-    template::{self, InvalidTemplate, RunVariables},
+    template::{self, InvalidTemplate, RunVariables, SourceVariables},
 };
 
 /// Seconds that a run may take where the task says nothing, as in ACR.
@@ -115,8 +116,14 @@ pub enum Step {
 }
 
 impl Step {
-    /// Returns the context, if there is one.
-    #[must_use]
+    /// Tells whether a run carries out a multi-step file.
+    pub fn is_multi_step(&self) -> bool {
+        match self {
+            Self::FileTask(_) | Self::EncodedTask(_) => true,
+            Self::Docker(_) | Self::Import(_) => false,
+        }
+    }
+
     pub fn context(&self) -> Option<&Context> {
         match self {
             Self::Docker(step) => Some(&step.context_path),
@@ -256,6 +263,22 @@ pub enum InvalidImageName {
 }
 
 impl Task {
+    /// Returns what the run variables of templates stand for in a run that checks out `commit`, where its context is a git repository.
+    pub fn run_variables(&self, id: RunId, date: Timestamp, commit: Option<&str>) -> RunVariables {
+        let platform = self.platforms.first().cloned();
+        let platform = platform.unwrap_or_else(Platform::host);
+        RunVariables {
+            id,
+            date,
+            registry: self.registry.clone(),
+            task: self.name.to_string(),
+            os: platform.os().into(),
+            architecture: platform.architecture().into(),
+            triggered_by: String::new(),
+            source: SourceVariables::of(self.step.context(), commit),
+        }
+    }
+
     /// The layout of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 
@@ -399,7 +422,6 @@ impl Task {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::RunId;
 
     pub(crate) fn task(yaml: &str) -> Task {
         serde_yaml::from_str(yaml).unwrap()

@@ -97,7 +97,10 @@ pub enum RunStatus {
 impl RunStatus {
     /// Tells whether the run has yet to end.
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Queued | Self::Started | Self::Running)
+        match self {
+            Self::Queued | Self::Started | Self::Running => true,
+            Self::Succeeded | Self::Failed | Self::Canceled | Self::Error | Self::Timeout => false,
+        }
     }
 }
 

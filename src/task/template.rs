@@ -62,12 +62,7 @@ pub enum InvalidTemplate {
     Unclosed(String),
     /// A variable that no run has.
     #[error("image name `{text}`: no such variable `{variable}`; there are {VARIABLES}")]
-    Unknown {
-        /// The whole image name.
-        text: String,
-        /// What stands between the braces.
-        variable: String,
-    },
+    Unknown { text: String, variable: String },
 }
 
 const VARIABLES: &str = ".Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture, and with a git context .Run.Commit and .Run.Branch";

@@ -52,6 +52,14 @@ impl NotificationEvent {
         }
     }
 
+    /// Tells whether it is good news, or none.
+    pub fn is_good(self) -> bool {
+        match self {
+            Self::Success | Self::Recovery | Self::Digest => true,
+            Self::Failure | Self::Stalled | Self::CheckFailing | Self::StillFailing => false,
+        }
+    }
+
     /// Returns what a word stands for.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.word() == word)

@@ -328,13 +328,7 @@ pub enum BaseStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Head {
     At(String),
-    /// Nobody could tell.
-    Unknown {
-        /// Why not.
-        why: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
+    Unknown { why: String, hint: Option<String> },
 }
 
 impl Tags {
@@ -354,18 +348,19 @@ impl Tags {
     }
 
     /// Lets what these tags were before be remembered: tasks wait for what they are to be old enough.
+    #[must_use]
     pub fn remembering(mut self, aged: BTreeSet<Reference>) -> Self {
         self.aged = aged;
         self
     }
 
     /// Tells whether what a tag was before is remembered.
-    #[must_use]
     pub fn is_aged(&self, tag: &Reference) -> bool {
         self.aged.contains(tag)
     }
 
     /// Takes in which commits git repositories have now.
+    #[must_use]
     pub fn with_heads(mut self, heads: BTreeMap<GitContext, Head>) -> Self {
         self.heads = heads;
         self
@@ -392,7 +387,6 @@ impl Tags {
     }
 
     /// Returns in which way the last look at a tag went wrong, if it did.
-    #[must_use]
     pub fn look_error(&self, tag: &Reference) -> Option<LookErrorKind> {
         Some(self.get(tag)?.error.as_ref()?.kind)
     }

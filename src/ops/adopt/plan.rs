@@ -59,7 +59,7 @@ pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Resul
     let mut proposals: Vec<Proposal> = Vec::new();
     for draft in drafts {
         let depends_on = draft.parents.iter().map(|n| names[*n].clone()).collect();
-        proposals.push(proposal(draft, depends_on, &existing));
+        proposals.extend(proposal(draft, depends_on, &existing));
     }
     proposals.extend(existing.gone(options, gathered, &proposals));
     Ok(proposals)
@@ -117,11 +117,10 @@ fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
     kept
 }
 
-fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Proposal {
+fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Option<Proposal> {
     let before = existing.of(&draft.entry);
     let (change, diff) = compared(before, &draft.task);
-    let kind = draft.entry.kind;
-    let mut why = vec![match kind {
+    let mut why = vec![match draft.entry.kind {
         SourceKind::Compose => "compose service".to_owned(),
         SourceKind::Bake => "bake target".to_owned(),
         SourceKind::Dockerfile => "Dockerfile".to_owned(),
@@ -130,24 +129,9 @@ fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Pro
         why.push("edited by hand".to_owned());
     }
     why.extend(draft.notes);
-    Proposal {
-        name: draft.task.name.clone(),
-        registry: draft.task.registry.clone(),
-        change,
-        file: draft.entry.file,
-        kind,
-        key: draft.entry.recipe.key,
-        images: draft
-            .task
-            .stable_images()
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        platforms: draft.task.platforms.clone(),
+    Some(Proposal {
         depends_on,
-        why: why.join("; "),
-        tracking: None,
         diff,
-        definition: draft.task,
-    }
+        ..Proposal::of(draft.task, change, why.join("; "))?
+    })
 }

@@ -108,6 +108,27 @@ pub struct TrackingAnswer {
 }
 
 impl Proposal {
+    /// Proposes a definition; none where it was adopted from nothing.
+    pub(super) fn of(definition: Task, change: Change, why: String) -> Option<Self> {
+        let source = definition.source.clone()?;
+        let images = definition.stable_images();
+        Some(Self {
+            name: definition.name.clone(),
+            registry: definition.registry.clone(),
+            change,
+            file: source.path,
+            kind: source.kind,
+            key: source.key,
+            images: images.iter().map(ToString::to_string).collect(),
+            platforms: definition.platforms.clone(),
+            depends_on: Vec::new(),
+            why,
+            tracking: None,
+            diff: Vec::new(),
+            definition,
+        })
+    }
+
     /// Returns what tells the task from all others.
     pub fn task_key(&self) -> TaskKey {
         self.definition.key()
@@ -152,9 +173,9 @@ pub struct AdoptAnswer {
 impl AdoptAnswer {
     /// Tells whether there is anything to write.
     pub fn has_changes(&self) -> bool {
-        let changes = self.tasks.iter().map(|task| task.change);
-        changes
-            .into_iter()
-            .any(|change| matches!(change, Change::New | Change::Changed | Change::Gone))
+        self.tasks.iter().any(|task| match task.change {
+            Change::New | Change::Changed | Change::Gone => true,
+            Change::Same | Change::Kept => false,
+        })
     }
 }

@@ -111,26 +111,8 @@ impl Existing {
                 && options.prune
         };
         let gone = self.0.iter().filter(is_gone).filter_map(|task| {
-            let source = task.source.as_ref()?;
-            Some(Proposal {
-                name: task.name.clone(),
-                registry: task.registry.clone(),
-                change: Change::Gone,
-                file: source.path.clone(),
-                kind: source.kind,
-                key: source.key.clone(),
-                images: task
-                    .stable_images()
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                platforms: task.platforms.clone(),
-                depends_on: Vec::new(),
-                why: "its file says nothing of it any more".to_owned(),
-                tracking: None,
-                diff: Vec::new(),
-                definition: task.clone(),
-            })
+            let why = "its file says nothing of it any more".to_owned();
+            Proposal::of(task.clone(), Change::Gone, why)
         });
         gone.collect()
     }

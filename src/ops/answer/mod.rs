@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub use credential::CredentialsAnswer;
-pub use run::{ImageUpdateAnswer, RunAnswer};
+pub use run::{BaseUpdateAnswer, ImageUpdateAnswer, RunAnswer};
 pub use step::StepAnswer;
 pub use trigger::TriggerAnswer;
 

@@ -1,6 +1,6 @@
 //! What images are taken to be built on that do not say it themselves: an image that is named, or what a Dockerfile begins with.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     dockerfile::{BaseKind, Build, Dockerfile},
@@ -40,7 +40,7 @@ impl Assumed {
                 let cannot = || format!("cannot tell what `{}` depends on", path.display());
                 let bytes = std::fs::read(path).context(Kind::Invalid, cannot)?;
                 let file = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
-                file.bases(&build(&Platform::host()))
+                file.bases(&Build::on_host(&[]))
                     .context(Kind::Invalid, cannot)?;
                 Self::Dockerfile(Box::new(file))
             }
@@ -54,7 +54,7 @@ impl Assumed {
             Self::Image(image) => Some(Some(image.clone())),
             Self::Dockerfile(file) => {
                 let platform = platform.cloned().unwrap_or_else(Platform::host);
-                let bases = file.bases(&build(&platform)).ok()?;
+                let bases = file.bases(&Build::on_host(&[platform])).ok()?;
                 let base = bases
                     .into_iter()
                     .find(|base| base.kind == BaseKind::Runtime);
@@ -68,16 +68,5 @@ impl Assumed {
         let tag = self.base(platform)??.without_digest()?;
         let is_same = |image: &Reference| image.name() == tag.name();
         base.image.as_ref().is_none_or(is_same).then_some(tag)
-    }
-}
-
-fn build(platform: &Platform) -> Build {
-    Build {
-        args: BTreeMap::new(),
-        target: None,
-        platforms: vec![platform.clone()],
-        build_platform: Platform::host(),
-        contexts: BTreeMap::new(),
-        on_build: BTreeMap::new(),
     }
 }

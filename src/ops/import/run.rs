@@ -9,7 +9,7 @@ use crate::{
         execution::{Execution, Failure, GRACE},
         outputs,
         resolve::found,
-        run_log::{LogLines, RunLog},
+        run_log::{PrefixedLog, RunLog},
         run_record,
     },
     registry::copy::Place,
@@ -242,7 +242,7 @@ impl Copy<'_> {
         let commands = Commands {
             execution: self.execution,
             run: self.run,
-            lines: &LogLines {
+            lines: &PrefixedLog {
                 log: self.log,
                 prefix: String::new(),
             },

@@ -99,11 +99,7 @@ impl Channel {
         }
     }
 
-    /// Sends it one message.
-    ///
-    /// # Errors
-    ///
-    /// Why it was not taken, without what may be secret.
+    /// Sends it one message. The error says why it was not taken, without what may be secret.
     pub async fn send(
         &self,
         app: &App,

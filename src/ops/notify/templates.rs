@@ -10,6 +10,7 @@ use crate::{
     ops::credential::resolved,
     steps::{InvalidTaskFile, render::Renderer},
     sys::{secret::Secret, settings::NotifySettings},
+    watch::notified::NotificationEvent,
 };
 
 use super::message::pinned_name;
@@ -88,11 +89,7 @@ impl MessageTemplates {
         }))
     }
 
-    /// Fills the templates in.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with one of them, named with its line.
+    /// Fills the templates in. The error says what is wrong with one of them, with its line.
     pub fn fill(&self, message: &Value, log: &[String]) -> Result<NotificationPayload, String> {
         let mut data = data(message, log);
         data["Values"] = self
@@ -159,7 +156,7 @@ fn data(message: &Value, log: &[String]) -> Value {
     };
     json!({
         "Event": event,
-        "Good": matches!(event.as_str(), "success" | "recovery" | "digest"),
+        "Good": NotificationEvent::of_word(&event).is_some_and(NotificationEvent::is_good),
         "Time": text("/time"),
         "Title": title,
         "Message": tame(&text("/message")),

@@ -13,7 +13,7 @@ use crate::{
         RunView, TaskView,
     },
     store::LogIndex,
-    task::{Context, Run, RunId, Step, Task, TaskKey},
+    task::{Context, Run, RunId, Task, TaskKey},
     watch::{TagRecord, graph::children},
 };
 
@@ -180,8 +180,7 @@ impl Desk {
         let task = run
             .task_key()
             .and_then(|key| self.app.store.task(&key).ok()?);
-        let has_steps =
-            task.is_some_and(|task| matches!(task.step, Step::FileTask(_) | Step::EncodedTask(_)));
+        let has_steps = task.is_some_and(|task| task.step.is_multi_step());
         let steps = (has_steps && request.field("view").as_deref() == Some("steps"))
             .then(|| self.app.store.end_of_log(id, STEPS).ok())
             .flatten();

@@ -5,6 +5,8 @@ mod remove;
 mod repositories;
 mod survey;
 
+use std::rc::Rc;
+
 use crate::{
     error::{Context as _, Kind, Result},
     retention::{Kept, Policy, Why, manifests, tags},
@@ -14,7 +16,7 @@ use crate::{
 use super::{
     App,
     event::{Event, EventSink},
-    inventory::{Inventory, PushTimes},
+    inventory::{Inventory, PushTimes, named},
     task::registry_for,
 };
 
@@ -58,13 +60,13 @@ pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<P
         );
     }
     let width = width(options.concurrency, &say);
-    let times = PushTimes::of(app, &registry)?;
+    let times = Rc::new(PushTimes::of(app, &registry)?);
     let needed = needed::of(app, &registry, purge.run)?;
     let work = PurgeWork {
         app,
         options,
         registry: &registry,
-        times: &times,
+        times,
         needed: &needed,
         manner: Manner {
             registry: &registry,
@@ -120,7 +122,7 @@ struct PurgeWork<'a> {
     app: &'a App,
     options: &'a PurgeOptions,
     registry: &'a str,
-    times: &'a PushTimes,
+    times: Rc<PushTimes>,
     needed: &'a Needed,
     manner: Manner<'a>,
 }
@@ -128,7 +130,7 @@ struct PurgeWork<'a> {
 impl PurgeWork<'_> {
     async fn all(&self, purged: &mut Purged) -> Result<()> {
         let repositories =
-            repositories::of(self.app, self.registry, &self.options.filters, self.times);
+            repositories::of(self.app, self.registry, &self.options.filters, &self.times);
         for repository in repositories.await? {
             let doing = format!("purging {}/{repository}", self.registry);
             self.manner.events.send(Event::Doing(doing));
@@ -139,8 +141,8 @@ impl PurgeWork<'_> {
 
     async fn repository(&self, repository: &str, purged: &mut Purged) -> Result<()> {
         let options = self.options;
-        let place = (self.registry, repository);
-        let inventory = Inventory::new(self.app, place, self.times, self.manner.width)?;
+        let (times, width) = (Rc::clone(&self.times), self.manner.width);
+        let inventory = Inventory::new(self.app, named(self.registry, repository)?, times, width);
         let [of_tags, of_manifests] = if options.dry_run {
             ["Would delete tags", "Would delete manifests"]
         } else {

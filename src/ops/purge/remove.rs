@@ -50,7 +50,7 @@ pub fn removes_nothing(registry: &str) -> Error {
 /// Removes from one repository.
 pub struct Remover<'a> {
     manner: Manner<'a>,
-    inventory: &'a Inventory<'a>,
+    inventory: &'a Inventory,
     /// The tags that go with their manifests, because the registry removes no tags.
     deferred: BTreeMap<String, Digest>,
     /// Whether the registry has shown that it does not remove tags.
@@ -68,7 +68,7 @@ enum RemovalOutcome {
 }
 
 impl<'a> Remover<'a> {
-    pub fn new(manner: Manner<'a>, inventory: &'a Inventory<'a>) -> Self {
+    pub fn new(manner: Manner<'a>, inventory: &'a Inventory) -> Self {
         Self {
             manner,
             inventory,

@@ -20,7 +20,7 @@ use super::needed::Needed;
 ///
 /// [`crate::error::Kind::Unknown`] where the registry does not answer, or refuses.
 pub async fn survey(
-    inventory: &Inventory<'_>,
+    inventory: &Inventory,
     meant: &impl Fn(&str) -> Result<bool>,
     needed: &Needed,
     whole: bool,
@@ -63,7 +63,7 @@ pub async fn survey(
 
 /// Reads the tags anew, after some have been removed. Those in `gone` are still there and are as good as removed.
 pub async fn again(
-    inventory: &Inventory<'_>,
+    inventory: &Inventory,
     before: &Snapshot,
     gone: &BTreeMap<String, Digest>,
 ) -> Result<Snapshot> {
@@ -89,7 +89,7 @@ pub async fn again(
 
 /// Decides which manifests go, after it was asked what refers to them.
 pub async fn dangling(
-    inventory: &Inventory<'_>,
+    inventory: &Inventory,
     snapshot: &mut Snapshot,
     policy: &Policy<'_>,
 ) -> Result<ManifestPlan> {

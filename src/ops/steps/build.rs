@@ -22,7 +22,7 @@ use crate::{
         unchanged,
     },
     source::local::LocalContext,
-    steps::{Action, BuildStep, Mount, guest},
+    steps::{BuildStep, Mount, guest},
     store::secrets::Secrets,
     sys::command::CommandLine,
     task::Context,
@@ -222,11 +222,7 @@ fn contexts(work: &StepRun<'_>, build: &BuildStep) -> Result<BTreeMap<String, St
 /// Returns a folder that a builder can read while other steps work: of a guest's, which could put a link in its place, a copy.
 fn still(work: &StepRun<'_>, name: &str, folder: PathBuf) -> Result<PathBuf> {
     let graph = &work.shared.read.graph;
-    let cmds = graph.steps().iter().filter_map(|step| match &step.action {
-        Action::Cmd(cmd) => Some(cmd),
-        Action::Build(_) | Action::Push(_) => None,
-    });
-    let is_alone = graph.is_chain() && !cmds.into_iter().any(|cmd| cmd.detach);
+    let is_alone = graph.is_chain() && !graph.cmds().any(|cmd| cmd.detach);
     if work.shared.read.trust == Trust::Owner || is_alone {
         return Ok(folder);
     }

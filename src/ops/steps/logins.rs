@@ -24,8 +24,7 @@ pub(super) async fn hand_over(
     read: &MultiStep,
     log: &RunLog<'_>,
 ) -> Result<()> {
-    let has_containers = |step: &crate::steps::Step| matches!(step.action, Action::Cmd(_));
-    if !read.graph.steps().iter().any(has_containers) {
+    if read.graph.cmds().next().is_none() {
         return Ok(());
     }
     let registries = execution.app.registries();
@@ -66,10 +65,7 @@ fn registries_of(execution: &Execution<'_>, graph: &Graph) -> Vec<(String, Strin
     });
     let place = |image: Reference| (image.registry().to_owned(), image.repository().to_owned());
     all.extend(images.map(place));
-    let words = graph.steps().iter().flat_map(|step| match &step.action {
-        Action::Cmd(cmd) => cmd.args.iter(),
-        Action::Build(_) | Action::Push(_) => [].iter(),
-    });
+    let words = graph.cmds().flat_map(|cmd| &cmd.args);
     all.extend(words.flat_map(|word| images_in(word.reveal())).map(place));
     let mut seen = BTreeSet::new();
     all.retain(|place| seen.insert(place.clone()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     error::{Error, Kind, Result},
-    steps::{Action, CmdStep, Graph, resources::DEFAULT_NETWORK},
+    steps::{Graph, resources::DEFAULT_NETWORK},
     sys::process,
 };
 
@@ -18,7 +18,9 @@ pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<S
     let graph = &shared.read.graph;
     let mut made = BTreeMap::new();
     for network in &graph.networks {
-        let used = containers(graph).any(|cmd| cmd.place.network.as_ref() == Some(&network.name));
+        let used = graph
+            .cmds()
+            .any(|cmd| cmd.place.network.as_ref() == Some(&network.name));
         let is_default = network.name == DEFAULT_NETWORK;
         if !used || (is_default && !is_talkative(graph)) {
             continue;
@@ -59,15 +61,8 @@ pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<S
     Ok(made)
 }
 
-fn containers(graph: &Graph) -> impl Iterator<Item = &CmdStep> {
-    graph.steps().iter().filter_map(|step| match &step.action {
-        Action::Cmd(cmd) => Some(&**cmd),
-        Action::Build(_) | Action::Push(_) => None,
-    })
-}
-
 /// Tells whether two containers of a file may be there at once.
 fn is_talkative(graph: &Graph) -> bool {
-    let containers = |graph| containers(graph).filter(|cmd| cmd.own().is_none());
-    containers(graph).count() > 1 && (!graph.is_chain() || containers(graph).any(|cmd| cmd.detach))
+    let containers = || graph.cmds().filter(|cmd| cmd.own().is_none());
+    containers().count() > 1 && (!graph.is_chain() || containers().any(|cmd| cmd.detach))
 }

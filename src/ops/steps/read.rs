@@ -19,11 +19,7 @@ use crate::{
     },
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret},
-    task::{
-        Context, RunId, Step, Task,
-        multi_step::decoded,
-        template::{RunVariables, SourceVariables},
-    },
+    task::{Context, RunId, Step, Task, multi_step::decoded, template::RunVariables},
 };
 
 use super::super::{
@@ -201,11 +197,7 @@ fn files_of(task: &Task, read: &MultiStep) -> Vec<PathBuf> {
         }
         _ => [None, None],
     };
-    let steps = read.graph.steps().iter();
-    let dockerfiles = steps.filter_map(|step| match &step.action {
-        Action::Build(build) => dockerfile_of(build),
-        Action::Push(_) | Action::Cmd(_) => None,
-    });
+    let dockerfiles = read.graph.builds().filter_map(dockerfile_of);
     let named = named.into_iter().flatten().chain(dockerfiles);
     let files: BTreeSet<PathBuf> = named
         .chain(read.included.iter().cloned())
@@ -220,21 +212,13 @@ fn files_of(task: &Task, read: &MultiStep) -> Vec<PathBuf> {
 ///
 /// [`Kind::Invalid`] with the Dockerfile and the line.
 pub fn refuse_broken(app: &App, task: &Task, secrets: &Secrets) -> Result<()> {
-    if matches!(task.step, Step::Docker(_) | Step::Import(_)) {
+    if !task.step.is_multi_step() {
         return Ok(());
     }
     let read = read(app, task, secrets, &sample(app, task, 1), Lookup::Later)?;
-    let builds = read
-        .graph
-        .steps()
-        .iter()
-        .filter_map(|step| match &step.action {
-            Action::Build(build) => Some(build),
-            Action::Push(_) | Action::Cmd(_) => None,
-        });
     let context = task.step.context().filter(|_| read.folder.is_some());
     let context = context.map(|it| inputs::open(app, task, it)).transpose()?;
-    for build in builds {
+    for build in read.graph.builds() {
         let Some((context, path)) = context.as_ref().zip(dockerfile_of(build)) else {
             continue;
         };
@@ -328,7 +312,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         .graph
         .steps()
         .iter()
-        .filter(|step| is_privileged(&step.action));
+        .filter(|step| matches!(&step.action, Action::Cmd(cmd) if cmd.privileged));
     Ok(Survey {
         bases: bases.into_iter().collect(),
         pushes: one.intersection(&other).cloned().collect(),
@@ -369,7 +353,7 @@ impl<'a> MadeImages<'a> {
 
 /// Lets a multi-step task know which images it pushes. Where the file cannot be used, it pushes none.
 pub fn find_pushes(app: &App, task: &mut Task) {
-    if matches!(task.step, Step::Docker(_) | Step::Import(_)) {
+    if !task.step.is_multi_step() {
         return;
     }
     let secrets = app.store.secrets(&task.key()).unwrap_or_default();
@@ -387,11 +371,6 @@ pub fn made_before(graph: &Graph, step: &steps::Step) -> BTreeSet<Reference> {
             Action::Push(_) | Action::Cmd(_) => Vec::new(),
         })
         .collect()
-}
-
-/// Tells whether a step asks to be privileged.
-pub fn is_privileged(action: &Action) -> bool {
-    matches!(action, Action::Cmd(cmd) if cmd.privileged)
 }
 
 /// Returns the images that a step pushes.
@@ -427,22 +406,12 @@ fn built_on(
 
 /// Puts a build step in the words of the reader of Dockerfiles.
 pub fn build_of(step: &BuildStep, platforms: &[Platform]) -> Build {
-    let host = Platform::host();
-    let mut wanted = if step.platforms.is_empty() {
-        platforms.to_vec()
-    } else {
-        step.platforms.clone()
-    };
-    if wanted.is_empty() {
-        wanted.push(host.clone());
-    }
+    let own = &step.platforms;
     Build {
         args: arguments_of(step).into_iter().collect(),
         target: step.target.clone(),
-        platforms: wanted,
-        build_platform: host,
         contexts: step.contexts.clone(),
-        on_build: std::collections::BTreeMap::new(),
+        ..Build::on_host(if own.is_empty() { platforms } else { own })
     }
 }
 
@@ -478,30 +447,8 @@ pub fn within(working_directory: Option<&str>, path: &Path) -> Option<PathBuf> {
 fn sample(app: &App, task: &Task, number: u64) -> RunVariables {
     let date = app.clock.now();
     let later = jiff::SignedDuration::from_secs(i64::try_from(number).unwrap_or_default());
-    RunVariables {
-        id: RunId::new(number),
-        date: date.saturating_add(later).unwrap_or(date),
-        ..variables_of(task, RunId::new(number), date)
-    }
-}
-
-/// Returns the variables of a run of a task.
-fn variables_of(task: &Task, id: RunId, date: jiff::Timestamp) -> RunVariables {
-    let platform = task
-        .platforms
-        .first()
-        .cloned()
-        .unwrap_or_else(Platform::host);
-    RunVariables {
-        id,
-        date,
-        registry: task.registry.clone(),
-        task: task.name.to_string(),
-        os: platform.os().into(),
-        architecture: platform.architecture().into(),
-        triggered_by: String::new(),
-        source: SourceVariables::of(task.step.context(), Some("0")),
-    }
+    let date = date.saturating_add(later).unwrap_or(date);
+    task.run_variables(RunId::new(number), date, Some("0"))
 }
 
 fn run_variables(app: &App, run: &RunVariables) -> steps::Run {

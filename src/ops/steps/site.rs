@@ -14,7 +14,7 @@ use crate::{
         inputs::Inputs,
         resolve::Resolved,
         run_builders::PlacedBuilder,
-        run_log::{LogLines, RunLog},
+        run_log::{PrefixedLog, RunLog},
     },
     steps::StepId,
     sys::signal::Stop,
@@ -106,9 +106,9 @@ impl StepResults {
 
 impl<'a> StepContext<'a> {
     /// Returns where the lines of a step go: each behind the name of the step, where there is more than one.
-    pub fn lines_of(&self, step: &StepId) -> LogLines<'a> {
+    pub fn lines_of(&self, step: &StepId) -> PrefixedLog<'a> {
         let is_alone = self.read.graph.steps().len() == 1;
-        LogLines {
+        PrefixedLog {
             log: self.log,
             prefix: if is_alone {
                 String::new()

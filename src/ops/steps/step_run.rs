@@ -11,7 +11,7 @@ use crate::{
         commands::{CommandFailure, Commands, FailedCommand},
         event::Event,
         execution::Failure,
-        run_log::LogLines,
+        run_log::PrefixedLog,
         trust::Trust,
         why_failed::with_last_words,
     },
@@ -38,7 +38,7 @@ pub(super) struct StepRun<'a> {
     /// What it shares with the others.
     pub shared: &'a StepContext<'a>,
     pub step: &'a Step,
-    pub lines: LogLines<'a>,
+    pub lines: PrefixedLog<'a>,
     /// When it has taken too long, with all its tries.
     pub deadline: Instant,
 }

@@ -10,9 +10,7 @@ use crate::{
     store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
-        Argument, Context, RunId, Step, Task, TaskKey, TaskPatch, TaskSource,
-        multi_step::encoded,
-        template::{RunVariables, SourceVariables},
+        Argument, Context, RunId, Step, Task, TaskKey, TaskPatch, TaskSource, multi_step::encoded,
     },
 };
 
@@ -304,16 +302,7 @@ fn normal(path: &Path) -> std::path::PathBuf {
 
 /// Checks all that can be checked without a registry or a builder.
 fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -> Result<()> {
-    let sample = RunVariables {
-        id: RunId::new(1),
-        date: app.clock.now(),
-        registry: task.registry.clone(),
-        task: task.name.to_string(),
-        os: "linux".into(),
-        architecture: "amd64".into(),
-        triggered_by: String::new(),
-        source: SourceVariables::of(task.step.context(), Some("0")),
-    };
+    let sample = task.run_variables(RunId::new(1), app.clock.now(), Some("0"));
     let images = task.images(&sample).context(Kind::Invalid, || {
         format!("cannot use the images of task `{}`", task.name)
     });
